@@ -1,0 +1,54 @@
+# Every target does its own set-up from a clean checkout; a second run finds it done.
+
+SHELL := bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## Show these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: demo
+demo: setup ## Build GNU hello on two builders, compare, sign and verify it
+	@demo/run
+
+.PHONY: test
+test: setup ## Run the unit, integration and documentation tests
+	@tools/need 'command -v npm' npm
+	@tools/need 'command -v zstd' zstd
+	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: .venv ## Check style, types and which module may import which
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+.PHONY: bench
+bench: setup ## Measure against the baselines, in the same run
+	@.venv/bin/python bench/run.py
+
+.PHONY: docs
+docs: .venv ## Write docs/reference/command-line.md again from the program's own help
+	@.venv/bin/python tools/command_line_reference.py
+
+.PHONY: lock
+lock: .venv ## Pin the Python packages again (requirements/*.txt)
+	@tools/lock-requirements
+
+.PHONY: setup
+setup: .venv
+	@tools/need 'command -v nix-store' nix-bin
+	@tools/need 'command -v git' git
+
+.PHONY: .venv
+.venv: .venv/stamp
+	@:
+
+.venv/stamp: pyproject.toml requirements/dev.txt tools/setup-python tools/need
+	@tools/setup-python
+	@touch $@

@@ -1,0 +1,39 @@
+"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `corpus`).
+
+Exits with 1 if a limit is broken.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+import corpus
+import hello
+import memory
+import start
+from measure import HEADER
+
+BENCHMARKS = {"start": start, "hello": hello, "memory": memory, "corpus": corpus}
+
+
+def main(names: list[str]) -> int:
+    if unknown := sorted(set(names) - set(BENCHMARKS)):
+        sys.exit(f"there is no benchmark {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
+    print(f"{machine}, Python {platform.python_version()}")
+    print(f"\n{HEADER}", flush=True)
+    broken, details = False, []
+    for name in names or BENCHMARKS:
+        for figure in BENCHMARKS[name].figures():
+            print(figure.line(), flush=True)
+            broken = broken or not figure.holds
+            details += [figure.details] if figure.details else []
+    for each in details:
+        print(f"\n{each}", flush=True)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+{
+  description = "Tallystick: build on independent builders, compare every bit, sign only what agrees";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      system = "x86_64-linux"; # what the recipes here are written for
+      pkgs = nixpkgs.legacyPackages.${system};
+      lib = pkgs.lib;
+      python = pkgs.python3Packages;
+
+      # Not in nixpkgs, or in a version that does not fit: taken as wheels, by the same hashes as in requirements/dev.txt (a test compares them).
+      wheel =
+        { pname, version, sha256, dependencies ? [ ] }:
+        python.buildPythonPackage {
+          inherit pname version dependencies;
+          format = "wheel";
+          src = python.fetchPypi {
+            inherit pname version sha256;
+            format = "wheel";
+            dist = "py3";
+            python = "py3";
+          };
+        };
+      in-toto = wheel {
+        pname = "in_toto";
+        version = "3.1.0";
+        sha256 = "fe8c69a8dae32690d116bb8112e7d6da53bbad3b9a4057ff8d43f1a5a90ee2d4";
+        dependencies = with python; [ attrs iso8601 pathspec python-dateutil securesystemslib ];
+      };
+      pynixutil = wheel {
+        pname = "pynixutil";
+        version = "0.5.0";
+        sha256 = "81b933e0a2f9b9950cbeb236893992fffd1f1696632e5130cfeffe37a7344215";
+      };
+      typer = wheel {
+        pname = "typer";
+        version = "0.28.0";
+        sha256 = "afd18929180b706c5e9a239f53c3c8136903553c0c2d460598bbaa924191d4ab";
+        dependencies = with python; [ annotated-doc rich shellingham ];
+      };
+
+      project = (builtins.fromTOML (builtins.readFile ./pyproject.toml)).project;
+      named = name: { inherit pynixutil typer; }.${name} or python.${name};
+      # "zstandard >=0.23" -> python.zstandard: the list stands in pyproject.toml alone
+      dependencies = map (each: named (builtins.head (builtins.match "([A-Za-z0-9_-]+).*" each))) project.dependencies;
+
+      # What we write is read by these in the tests.
+      strangers = [ in-toto python.sigstore python.spdx-tools ];
+
+      tallystick = python.buildPythonApplication {
+        pname = project.name;
+        version = builtins.head (
+          builtins.match ''.*__version__ = "([^"]+)".*'' (builtins.readFile ./orchestrator/__init__.py)
+        );
+        pyproject = true;
+        src = self;
+        build-system = [ python.flit-core ];
+        inherit dependencies;
+        nativeCheckInputs = strangers ++ [ python.pytestCheckHook python.hypothesis pkgs.gitMinimal ];
+        pytestFlags = [ "tests/unit" ]; # the others run Nix, which cannot run inside a Nix build
+        # The user's own Nix and git come first; these are for where there are none.
+        makeWrapperArgs = [ "--suffix PATH : ${lib.makeBinPath [ pkgs.nix pkgs.gitMinimal ]}" ];
+        meta = {
+          description = project.description;
+          license = lib.licenses.asl20;
+          mainProgram = "tally";
+          platforms = [ system ];
+        };
+      };
+    in
+    {
+      packages.${system} = {
+        default = tallystick;
+        inherit tallystick;
+      };
+
+      apps.${system}.default = {
+        type = "app";
+        program = "${tallystick}/bin/tally";
+      };
+
+      devShells.${system}.default = pkgs.mkShell {
+        packages = dependencies ++ strangers ++ [
+          python.flit-core
+          python.hypothesis
+          python.mypy
+          python.pytest
+          pkgs.cosign
+          pkgs.gitMinimal
+          pkgs.gnumake
+          pkgs.nix
+          pkgs.ruff
+        ];
+      };
+
+      checks.${system} = {
+        inherit tallystick; # built, with its unit tests
+        style = pkgs.runCommand "tallystick-style" { nativeBuildInputs = [ pkgs.ruff ]; } ''
+          cd ${self}
+          ruff check --no-cache
+          ruff format --check --no-cache
+          touch $out
+        '';
+      };
+    };
+}

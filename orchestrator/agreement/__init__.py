@@ -1,0 +1,1 @@
+"""The comparison of builds, its root causes and differences."""

@@ -1,0 +1,67 @@
+"""How independent builders are, by what was observed of their hosts, and what makes a vote. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from orchestrator.builders.build import Identity
+
+Level = Literal["same-host", "separate-hosts", "separate-operators"]
+SAME_HOST: Final = "same-host"
+SEPARATE_HOSTS: Final = "separate-hosts"
+SEPARATE_OPERATORS: Final = "separate-operators"
+LEVELS: Final[tuple[Level, ...]] = (SAME_HOST, SEPARATE_HOSTS, SEPARATE_OPERATORS)
+"""From the least to the most."""
+
+_HERE: Final = ("local", "daemon", "vm")
+"""Stores on the orchestrator's own machine; a virtual machine there has a kernel of its own and no host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """What tells one builder's host and operator from another's. None: not observed, or not configured."""
+
+    store: str
+    operator: str | None
+    machine_id: str | None
+    boot_id: str | None
+
+    @classmethod
+    def of(cls, identity: Identity) -> Party:
+        return cls(identity.store, identity.operator, identity.machine_id, identity.boot_id)
+
+
+def votes(parties: Sequence[Party], level: Level) -> int:
+    """How many votes parties have: one each at `same-host`, else those that cannot be told apart have one.
+
+    Parties are on one host when they show one machine id, one boot id, or both a store on the orchestrator's
+    machine. One without a configured operator may be any other's.
+    """
+    if level == SAME_HOST:
+        return len(parties)
+    groups: list[list[Party]] = []
+    for party in parties:
+        same = [group for group in groups if any(_one(party, other, level) for other in group)]
+        groups = [group for group in groups if group not in same]
+        groups.append([party, *(other for group in same for other in group)])
+    return len(groups)
+
+
+def level_of(parties: Sequence[Party], quorum: int) -> Level:
+    """The highest level at which parties that all agreed have `quorum` votes, and never fewer than two."""
+    needed = max(2, quorum)
+    return next((level for level in reversed(LEVELS) if votes(parties, level) >= needed), SAME_HOST)
+
+
+def _one(party: Party, other: Party, level: Level) -> bool:
+    """Whether two parties could be one."""
+    if party.store in _HERE and other.store in _HERE:
+        return True
+    if party.machine_id is not None and party.machine_id == other.machine_id:
+        return True
+    if party.boot_id is not None and party.boot_id == other.boot_id:
+        return True
+    unknown = party.operator is None or other.operator is None
+    return level == SEPARATE_OPERATORS and (unknown or party.operator == other.operator)

@@ -1,0 +1,144 @@
+"""Keep what builders made when they disagree: the results side by side, there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.agreement.agreement import DifferingOutput, Disagreed
+from orchestrator.agreement.compare import earlier
+from orchestrator.agreement.difference import Side, pair_of
+from orchestrator.errors import TallyError
+from orchestrator.files import cannot_write, sync_folder
+from orchestrator.nix.derivation import name_of
+from orchestrator.state import State
+
+Locate = Callable[[str], Path]
+"""Takes a store path and gives where its bytes lie on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A disagreement's folder: `<builder>/<output's name>` and `<builder>/logs/<name>.log`."""
+
+    folder: Path
+    _results: Mapping[str, tuple[Side, ...]]
+
+    def results(self, output: DifferingOutput) -> tuple[Side, ...]:
+        """Every result of a differing output; the first two have different hashes if any have."""
+        first, second = pair_of(output)
+        sides = {side.name: side for side in self._results[output.path]}
+        return (sides.pop(first), sides.pop(second), *sides.values())
+
+
+def keep_side_by_side(
+    state: State,
+    name: str,
+    disagreed: Disagreed,
+    locate: Mapping[str, Locate],
+    *,
+    now: datetime | None = None,
+) -> Kept:
+    """Copy each builder's differing outputs and logs to `<state>/disagreements/<name>-<time>/<builder>/…`.
+
+    `locate` has each builder's name. Links are copied as links; files and folders become writable by their
+    owner, so that the copy can be removed. All is copied aside and renamed into its place when it is whole.
+
+    Raises:
+        TallyError: when something to keep is gone, or its copy cannot be written.
+    """
+    sources = _sources(disagreed, locate)
+    time = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    target = state.disagreements / f"{name}-{time}"
+    temporary: Path | None = None
+    try:
+        parent = state.folder("disagreements")
+        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name[:100]}.", suffix=".tmp"))
+        for place, source in sources.items():
+            _copy(source, temporary / place)
+        temporary.chmod(0o755)
+        kept = _renamed(temporary, target)
+        temporary = None
+        sync_folder(parent)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    names = _output_names(disagreed)
+    results = {
+        output.path: tuple(Side(side, kept / _folder(side) / names[output.path]) for side in output.hashes)
+        for output in disagreed.differing
+    }
+    return Kept(kept, results)
+
+
+def _sources(disagreed: Disagreed, locate: Mapping[str, Locate]) -> Mapping[Path, Path]:
+    """Place in the kept folder to what is copied there."""
+    names = _output_names(disagreed)
+    found: dict[Path, Path] = {}
+    for report in disagreed.reports:
+        builder = report.identity.name
+        for output in disagreed.differing:
+            place = names[output.path]
+            found[Path(_folder(builder), place)] = locate[builder](output.path)
+            build = report.builds.get(output.derivation)
+            if build is not None and output.output in build.unstable:
+                found[Path(_folder(earlier(builder)), place)] = locate[builder](output.path)
+                found[Path(_folder(builder), place)] = build.unstable[output.output].path
+        for drv, build in report.builds.items():
+            log = Path(_folder(builder), "logs", build.log.name)
+            found[log.with_name(f"{Path(drv).stem}.log") if log in found else log] = build.log
+    return found
+
+
+def _output_names(disagreed: Disagreed) -> Mapping[str, str]:
+    """Store path to a short name: the whole one where two outputs would share it."""
+    names = [name_of(output.path) for output in disagreed.differing]
+    return {
+        output.path: name if names.count(name) == 1 and name != "logs" else Path(output.path).name
+        for output, name in zip(disagreed.differing, names, strict=True)
+    }
+
+
+def _folder(side: str) -> str:
+    return side.replace(" (earlier)", "-earlier")
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not os.path.lexists(source):
+        raise TallyError(f"{source} is gone before it could be kept", hint="run the command again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pending = [(source, target)]
+    while pending:
+        one, copy = pending.pop()
+        if one.is_symlink():
+            copy.symlink_to(one.readlink())
+        elif one.is_dir():
+            copy.mkdir()
+            pending.extend((child, copy / child.name) for child in one.iterdir())
+        elif one.is_file():
+            shutil.copyfile(one, copy, follow_symlinks=False)
+            copy.chmod(0o755 if os.access(one, os.X_OK) else 0o644)
+
+
+def _renamed(temporary: Path, wanted: Path) -> Path:
+    """Give a folder its name, or that name and a number when there is one of that name."""
+    number = 1
+    while True:
+        target = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            temporary.rename(target)
+            return target
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            # rename(2) says ENOTEMPTY where the name is that of a folder with something in it
+            if not target.is_dir():
+                raise error
+            number += 1

@@ -1,0 +1,1 @@
+"""Where derivations are realised: configuration, embedded builders, probes."""

@@ -1,0 +1,93 @@
+"""A further `[[builder]]` in tally.toml: appended, so that nothing that is written there is lost."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.builders import ssh
+from orchestrator.builders.configuration import FILE_NAME, Configuration, find, parse
+from orchestrator.errors import TallyError
+from orchestrator.files import write_atomically
+from orchestrator.recipe.toml_text import write_tables
+
+_ANSWER = 20.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was written where, and what the user should know."""
+
+    file: Path
+    notes: tuple[str, ...]
+
+
+def add(folder: Path, values: Mapping[str, Any]) -> Added:
+    """Add a builder to the tally.toml that counts in `folder`, or to a new one there.
+
+    `values` are the keys of its table. A host over ssh without `host-key` is asked for it. Where no builder
+    was listed before, the two default ones are listed too. Raises TallyError for what cannot be.
+    """
+    file = find(folder) or folder / FILE_NAME
+    text = _read(file)
+    before = parse(text, file)
+    tables: list[dict[str, Any]] = []
+    if "builder" not in before.model_fields_set:
+        tables += [{"name": each.name, "store": each.store} for each in Configuration().builder]
+    _parse_with(text, [*tables, dict(values)], file)  # before a host is asked
+    table = dict(values)
+    notes: tuple[str, ...] = ()
+    if str(values["store"]).startswith(ssh.PREFIX) and "host-key" not in values:
+        table["host-key"], notes = _ask(ssh.Destination.parse(values["store"]))
+    whole = _parse_with(text, [*tables, table], file)
+    write_atomically(file, whole.encode())
+    return Added(file, notes)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise TallyError(f"cannot read {file}: {error}") from error
+
+
+def _parse_with(text: str, tables: list[dict[str, Any]], file: Path) -> str:
+    """The text with further tables; it has been read as a configuration."""
+    begun = f"{text.rstrip()}\n\n" if text.strip() else ""
+    whole = f"{begun}{write_tables({'builder': tables}).lstrip()}"
+    parse(whole, file)
+    return whole
+
+
+def _ask(destination: ssh.Destination) -> tuple[str, tuple[str, ...]]:
+    """A host's key, as it says itself, and its fingerprint to compare."""
+    port = ["-p", str(destination.port)] if destination.port else []
+    command = ["ssh-keyscan", "-T", "10", "-t", "ed25519", *port, destination.host.strip("[]")]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _silent(destination, str(error)) from error
+    found = re.search(r"^[^#\s]\S* (ssh-ed25519 \S+)", said.stdout, re.MULTILINE)
+    if found is None:
+        raise _silent(destination, said.stderr.strip() or "it shows no ed25519 key")
+    shown = subprocess.run(
+        ["ssh-keygen", "-l", "-f", "-"], input=found.group(1), capture_output=True, text=True, check=False
+    )
+    fingerprint = next((word for word in shown.stdout.split() if word.startswith("SHA256:")), "unknown")
+    return found.group(1), (
+        f"{destination.host} shows the host key {fingerprint}",
+        "compare that with what its operator says: whoever answered is who is trusted from now on",
+    )
+
+
+def _silent(destination: ssh.Destination, why: str) -> TallyError:
+    return TallyError(
+        f"{destination.host} does not show its host key: {why}",
+        hint="see whether the host is up, or give its key with --host-key",
+    )

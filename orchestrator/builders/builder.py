@@ -1,0 +1,147 @@
+"""One builder, of whatever kind: a store to build in, and who its host is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.builders.build import (
+    Build,
+    BuiltPath,
+    Failure,
+    Identity,
+    Report,
+    SandboxProof,
+    Surroundings,
+)
+from orchestrator.builders.host import HostFacts
+from orchestrator.builders.probe import Probe, holes, read_proof, read_surroundings
+from orchestrator.builders.realising import Limits, Realisation, built_path
+from orchestrator.builders.vouching import Vouching, no_vouching
+from orchestrator.errors import TallyError
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.nix.events import Event
+from orchestrator.nix.store import Store
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a builder has shown of itself in this run."""
+
+    identity: Identity
+    sandbox: SandboxProof
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A store that derivations are realised in. `logs` is this run's folder for its logs."""
+
+    name: str
+    kind: str
+    """The store as configured: `local`, `daemon`, `ssh-ng://…`, `vm`. It goes into evidence."""
+    store: Store
+    logs: Path
+    facts: Callable[[], HostFacts]
+    """Reads what no build can see of its host."""
+    operator: str | None = None
+    """Who runs the host, as configured."""
+    limits: Limits = field(default_factory=Limits)
+    vouching: Vouching = no_vouching
+    """Looks at what its store says of where paths came from, and whose signatures they bear."""
+    attempts: int = 1
+    """How often it is tried before it counts as unreachable."""
+    spare: bool = False
+    """Used only when another one could not do its work."""
+
+    @property
+    def unknown(self) -> Identity:
+        """Its identity before anything was observed."""
+        return Identity(self.name, self.kind, self.operator)
+
+    def receive(self, orchestrator: ChrootStore, derivations: Sequence[str], fixed: Sequence[str]) -> None:
+        """Take derivations and sources from the orchestrator, content-addressed; no outputs under test."""
+        if missing := sorted(self.store.invalid(fixed)):
+            self.store.copy_from(orchestrator, missing)
+        if missing := sorted(self.store.invalid(derivations)):
+            self.store.copy_from(orchestrator, missing)
+        if isinstance(self.store, ChrootStore):
+            for path in derivations:
+                # the orchestrator's own were judged when they were read; Nix builds what it finds here
+                if not self.store.holds_the_same(path, orchestrator):
+                    self.store.derivation(path)  # says what is wrong with it
+
+    def prove(self, probe: Probe) -> Probed:
+        """Build the probe, which no store has yet, and judge what it saw.
+
+        Raises TallyError when the sandbox has holes or cannot be shown to have none.
+        """
+        realisation = Realisation.begin(self.store, probe.graph, self.logs, lambda _: None, self.limits)
+        [outcome] = realisation.outcomes([probe.derivation])
+        if isinstance(outcome, Failure):
+            raise self._cannot_prove(outcome.reason)
+        try:
+            text = self.store.bring(probe.output).read_text()
+            proof, surroundings = read_proof(text), read_surroundings(text)
+        except (OSError, ValueError) as error:
+            raise self._cannot_prove(str(error)) from error
+        if found := holes(proof, frozenset(probe.graph[probe.derivation].env)):
+            raise self._cannot_prove("\n".join(found))
+        return Probed(self._identity(surroundings), proof)
+
+    def build(
+        self,
+        graph: DerivationGraph,
+        requested: Sequence[str],
+        probed: Probed,
+        on_event: Callable[[Event], None],
+    ) -> Report:
+        """Build every requested derivation in this run, and say what came of it."""
+        realisation = Realisation.begin(self.store, graph, self.logs, on_event, self.limits)
+        outcomes = realisation.outcomes(requested)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        builds = {outcome.derivation: outcome for outcome in outcomes if isinstance(outcome, Build)}
+        inputs = self._built_inputs(graph, requested)
+        made = {built.path: built for build in builds.values() for built in build.outputs.values()}
+        vouched = self.vouching(made, inputs)
+        return Report(
+            identity=probed.identity,
+            sandbox=probed.sandbox,
+            builds=builds,
+            inputs=inputs,
+            failures=(*failures, *realisation.tampered(), *vouched.failures),
+            signatures=vouched.signatures,
+        )
+
+    def _identity(self, seen: Surroundings) -> Identity:
+        facts = self.facts()
+        return Identity(
+            name=self.name,
+            store=self.kind,
+            operator=self.operator,
+            nix_version=facts.nix_version,
+            machine_id=facts.machine_id,
+            boot_id=seen.boot_id,
+            kernel=seen.kernel,
+            cpu_model=seen.cpu_model,
+            system=seen.system,
+        )
+
+    def _built_inputs(self, graph: DerivationGraph, requested: Sequence[str]) -> Mapping[str, BuiltPath]:
+        asked = set(requested)
+        paths = [
+            path
+            for drv in graph.derivations.values()
+            if drv.fixed is None and drv.path not in asked
+            for path in drv.outputs.values()
+        ]
+        invalid = self.store.invalid(paths)
+        infos = self.store.information([path for path in paths if path not in invalid])
+        return {path: built_path(info) for path, info in infos.items()}
+
+    def _cannot_prove(self, why: str) -> TallyError:
+        return TallyError(
+            f"builder {self.name} cannot prove its sandbox:\n{why}",
+            hint="run `tally doctor`; nothing is signed without a sandbox",
+        )

@@ -1,0 +1,217 @@
+"""`tally.toml`: builders, quorum, mirrors, signing. Found in the working folder or above it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from orchestrator.builders import ssh
+from orchestrator.errors import TallyError
+from orchestrator.nix.signature import PublicKey
+from orchestrator.recipe.explaining import explain
+from orchestrator.recipe.toml import parse_toml, read_toml
+
+FILE_NAME = "tally.toml"
+_HERE = ("local", "daemon")
+"""Stores on this machine."""
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$")]
+Seconds = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class BuilderTable(_Table):
+    """One `[[builder]]`."""
+
+    name: Name = Field(description="Its name in evidence, logs and the state folder")
+    store: str = Field(
+        default="local",
+        description="`local`: an embedded chroot store of our own, no daemon, no root needed. "
+        "`daemon`: this machine's Nix. `ssh-ng://[USER@]HOST[:PORT]`: another host's Nix",
+    )
+    operator: Text | None = Field(default=None, description="Who runs the host")
+    key: str | None = Field(
+        default=None, description="The public key with which its Nix signs what it builds: NAME:BASE64"
+    )
+    ssh_key: Path | None = Field(
+        default=None,
+        alias="ssh-key",
+        description="The private key to log in with, relative to this file's folder; default: ssh's own",
+    )
+    host_key: str | None = Field(
+        default=None,
+        alias="host-key",
+        description="The host's public key, `ssh-ed25519 AAAA…`; default: what known_hosts says",
+    )
+    cores: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="NIX_BUILD_CORES of a build; 0: all of them"
+    )
+    max_jobs: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, alias="max-jobs", description="How many derivations it builds at once"
+    )
+    features: tuple[Word, ...] = Field(default=(), description="Nix's system features that it has")
+    builders: Annotated[str, Field(pattern=r"^@/\S+$")] | None = Field(
+        default=None,
+        description="The file on its host, as @/etc/nix/machines, of machines to spread builds over",
+    )
+    max_silent: Seconds | None = Field(
+        default=None, alias="max-silent", description="Seconds that a build, or the host, may be silent"
+    )
+    timeout: Seconds | None = Field(default=None, description="Seconds that one derivation may take")
+    spare: bool = Field(default=False, description="Used only when another builder cannot do its work")
+
+    @field_validator("store")
+    @classmethod
+    def _is_an_address(cls, store: str) -> str:
+        if store not in _HERE:
+            ssh.Destination.parse(store)
+        return store
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_nix_key(cls, key: str | None) -> str | None:
+        if key is not None:
+            PublicKey.parse(key)
+        return key
+
+    @field_validator("host_key")
+    @classmethod
+    def _is_a_host_key(cls, key: str | None) -> str | None:
+        if key is not None and not ssh.is_host_key(key):
+            raise ValueError("expected a host's public key as ssh-keyscan prints it: ssh-ed25519 AAAA…")
+        return key
+
+    @model_validator(mode="after")
+    def _fits_its_store(self) -> BuilderTable:
+        remote = self.store.startswith(ssh.PREFIX)
+        for name, value in (
+            ("ssh-key", self.ssh_key),
+            ("host-key", self.host_key),
+            ("builders", self.builders),
+        ):
+            if value is not None and not remote:
+                raise ValueError(
+                    f"`{name}` is for a store over ssh; the store of {self.name} is {self.store}"
+                )
+        if self.key is not None and self.store == "local":
+            raise ValueError(f"`key` is for a store with a Nix of its own; that of {self.name} is local")
+        return self
+
+
+class SigningTable(_Table):
+    """`[signing]`."""
+
+    key: Path | None = Field(
+        default=None, description="The release key's file, relative to this file's folder"
+    )
+
+
+class Configuration(_Table):
+    """The whole of `tally.toml`; every key is optional."""
+
+    quorum: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, description="How many votes must agree; default: all of them"
+    )
+    independence: Literal["same-host", "separate-hosts", "separate-operators"] | None = Field(
+        default=None,
+        description="What makes a vote: every builder, every host, or every operator. "
+        "Default: `same-host` where all stores are this machine's, else `separate-hosts`",
+    )
+    dissent: Literal["refuse", "record"] = Field(
+        default="refuse",
+        description="`refuse`: one builder that differs stops the signing. `record`: where the quorum is met "
+        "without it, its result goes into the signed evidence",
+    )
+    builder: tuple[BuilderTable, ...] = Field(
+        default=(BuilderTable(name="a"), BuilderTable(name="b")),
+        description="The builders; default: two embedded ones",
+    )
+    mirrors: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Addresses for `mirror://NAME/…`, tried in order before the built-in ones",
+    )
+    signing: SigningTable = SigningTable()
+
+    @field_validator("builder")
+    @classmethod
+    def _at_least_two_with_names_of_their_own(
+        cls, builders: tuple[BuilderTable, ...]
+    ) -> tuple[BuilderTable, ...]:
+        names = [builder.name for builder in builders]
+        if sum(not builder.spare for builder in builders) < 2:
+            raise ValueError("at least two builders are needed: one alone has nobody to agree with")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two builders have the name {twice[0]}")
+        if "orchestrator" in names:
+            raise ValueError("the name `orchestrator` is taken: derivations are evaluated in that store")
+        stores = [builder.store for builder in builders if builder.store != "local"]
+        if twice := sorted({store for store in stores if stores.count(store) > 1}):
+            raise ValueError(
+                f"two builders have the store {twice[0]}: two builds in one store are not independent"
+            )
+        return builders
+
+    @model_validator(mode="after")
+    def _quorum_can_be_met(self) -> Configuration:
+        if self.quorum is not None and self.quorum > len(self.builder):
+            raise ValueError(f"quorum is {self.quorum}, but there are only {len(self.builder)} builders")
+        return self
+
+    @property
+    def vote(self) -> Literal["same-host", "separate-hosts", "separate-operators"]:
+        """What makes a vote."""
+        here = all(builder.store in _HERE for builder in self.builder)
+        return self.independence or ("same-host" if here else "separate-hosts")
+
+
+def load(folder: Path) -> Configuration:
+    """The configuration that counts in `folder`; the defaults where no file does.
+
+    Raises TallyError naming the file, the line, the key and what was expected.
+    """
+    file = find(folder)
+    if file is None:
+        return Configuration()
+    text, values = read_toml(file, FILE_NAME)
+    configuration = _validated(text, values, file)
+    builders = tuple(_placed(builder, file.parent) for builder in configuration.builder)
+    configuration = configuration.model_copy(update={"builder": builders})
+    if configuration.signing.key is None:
+        return configuration
+    key = file.parent / configuration.signing.key.expanduser()
+    return configuration.model_copy(update={"signing": SigningTable(key=key)})
+
+
+def parse(text: str, file: Path) -> Configuration:
+    """A text as the configuration that it would be in `file`; paths stay as written. Raises TallyError."""
+    return _validated(text, parse_toml(text, str(file)), file)
+
+
+def _validated(text: str, values: Mapping[str, Any], file: Path) -> Configuration:
+    try:
+        return Configuration.model_validate(values)
+    except ValidationError as error:
+        message, hint = explain(error, text, str(file), Configuration)
+        raise TallyError(message, hint=hint) from error
+
+
+def _placed(table: BuilderTable, folder: Path) -> BuilderTable:
+    if table.ssh_key is None:
+        return table
+    return table.model_copy(update={"ssh_key": (folder / table.ssh_key.expanduser()).absolute()})
+
+
+def find(folder: Path) -> Path | None:
+    """The nearest `tally.toml` in `folder` or above it."""
+    for candidate in (folder, *folder.parents):
+        file = candidate / FILE_NAME
+        if file.is_file():
+            return file
+    return None

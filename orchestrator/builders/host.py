@@ -1,0 +1,56 @@
+"""Who the machine under a builder is: read, never assumed."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import TallyError
+
+_MACHINE_ID = (
+    Path("/etc/machine-id"),
+    Path("/var/lib/dbus/machine-id"),
+    Path("/proc/sys/kernel/random/boot_id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What no build can see of its host. What could not be read is None."""
+
+    machine_id: str | None
+    """sha256 of the machine id, in hexadecimal."""
+    nix_version: str | None
+
+
+def machine_digest(text: str) -> str:
+    """A machine id as evidence has it: equal for builders on one host, and it tells nobody the id."""
+    return hashlib.sha256(f"tallystick machine {text}".encode()).hexdigest()
+
+
+def boot_digest(text: str) -> str:
+    """A boot id as evidence has it."""
+    return hashlib.sha256(f"tallystick boot {text}".encode()).hexdigest()
+
+
+def machine_id() -> str:
+    """This machine's, as `machine_digest` gives it.
+
+    A machine without an id is known by the id of its running kernel's boot.
+    """
+    for path in _MACHINE_ID:
+        try:
+            text = path.read_text().strip()
+        except OSError:
+            continue
+        if text:
+            return machine_digest(text)
+    raise TallyError("this machine has neither a machine id nor a boot id", hint="mount /proc")
+
+
+def nix_system() -> str:
+    """Nix's word for this machine, e.g. `x86_64-linux`."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    return f"{machine}-{platform.system().lower()}"

@@ -1,0 +1,164 @@
+"""From a `[[builder]]` of tally.toml to a builder: one way of making one for each kind of store."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.builders import host, ssh
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.configuration import BuilderTable
+from orchestrator.builders.host import HostFacts
+from orchestrator.builders.realising import Limits
+from orchestrator.builders.vouching import vouching_of
+from orchestrator.errors import TallyError
+from orchestrator.files import cannot_write
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import Nix
+from orchestrator.nix.remote import RemoteStore
+from orchestrator.nix.signature import PublicKey
+
+_ATTEMPTS = 3
+"""Over a network."""
+_GRACE = 60
+"""Seconds that a host may be silent beyond what a build may: then its Nix would have ended the build."""
+
+_OVER_THERE = (
+    ("substitute", "false"),
+    ("fallback", "false"),
+    ("keep-going", "true"),
+    ("keep-failed", "true"),
+    ("keep-build-log", "true"),
+    ("max-jobs", "auto"),
+)
+"""What the command line says to our own Nix, for one that hears nothing of it."""
+
+_FACTS = """\
+echo "machine $(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)"
+echo "nix $(nix --version 2>/dev/null)"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a builder's things lie on this machine."""
+
+    store: Path
+    """The folder of an embedded store; made by Nix when first used."""
+    scratch: Path
+    logs: Path
+
+
+def make(table: BuilderTable, version: str, place: Place) -> Builder:
+    """The builder that a table describes; nothing of it is touched yet. `version` is that of our own Nix."""
+    nix = Nix(version, place.scratch)
+    if table.store == "local":
+        return Builder(
+            name=table.name,
+            kind=table.store,
+            store=ChrootStore(nix, place.store),
+            logs=place.logs,
+            facts=lambda: HostFacts(host.machine_id(), version),
+            operator=table.operator,
+            limits=_limits(table),
+            spare=table.spare,
+        )
+    return _daemon(table, nix, place) if table.store == "daemon" else _over_ssh(table, nix, place)
+
+
+def _daemon(table: BuilderTable, nix: Nix, place: Place) -> Builder:
+    def kept(path: str, nar: Path) -> bool:
+        if not Path(path).exists():
+            return False
+        with nar.open("wb") as stream:
+            nix.stream(["nix-store", "--dump", path], stream.write)
+        return True
+
+    store = RemoteStore(nix, "daemon", kept)
+    return Builder(
+        name=table.name,
+        kind=table.store,
+        store=store,
+        logs=place.logs,
+        facts=lambda: HostFacts(host.machine_id(), store.nix_version()),
+        operator=table.operator,
+        limits=_limits(table),
+        vouching=vouching_of(store, _key(table)),
+        spare=table.spare,
+    )
+
+
+def _over_ssh(table: BuilderTable, nix: Nix, place: Place) -> Builder:
+    destination = replace(ssh.Destination.parse(table.store), identity=table.ssh_key)
+    if table.host_key is not None:
+        known_hosts = place.scratch / "known_hosts"
+        try:
+            known_hosts.write_text(ssh.known_hosts_line(destination, table.host_key))
+        except OSError as error:
+            raise cannot_write(known_hosts, error) from error
+        destination = replace(destination, known_hosts=known_hosts)
+    nix = replace(nix, extra=destination.environment())
+
+    def kept(path: str, nar: Path) -> bool:
+        with nar.open("wb") as stream:
+            return destination.run(f"exec nix-store --dump {shlex.quote(path)}", stdout=stream) is not None
+
+    store = RemoteStore(nix, destination.store_uri([*_OVER_THERE, *_settings(table)]), kept)
+    return Builder(
+        name=table.name,
+        kind=table.store,
+        store=store,
+        logs=place.logs,
+        facts=lambda: _facts(destination, store.nix_version),
+        operator=table.operator,
+        limits=Limits(silence=_silence(table)),
+        vouching=vouching_of(store, _key(table)),
+        attempts=_ATTEMPTS,
+        spare=table.spare,
+    )
+
+
+def _facts(destination: ssh.Destination, said_by_nix: Callable[[], str | None]) -> HostFacts:
+    """From a shell on the host, where the account has one; else what can be told without."""
+    said = dict(line.partition(" ")[::2] for line in (destination.run(_FACTS) or "").splitlines())
+    machine = said.get("machine", "").strip()
+    version = re.search(r"(\d+\.\d+\S*)$", said.get("nix", "").strip())
+    return HostFacts(
+        host.machine_digest(machine) if machine else None, version.group(1) if version else said_by_nix()
+    )
+
+
+def _settings(table: BuilderTable) -> list[tuple[str, str]]:
+    """What a table says of how its machine is used, as settings of Nix; none has a space."""
+    found = [
+        ("cores", table.cores),
+        ("max-jobs", table.max_jobs),
+        ("max-silent-time", table.max_silent),
+        ("timeout", table.timeout),
+        ("builders", table.builders),
+        *(("extra-system-features", feature) for feature in table.features),
+    ]
+    return [(name, str(value)) for name, value in found if value is not None]
+
+
+def _limits(table: BuilderTable) -> Limits:
+    """For a store that takes settings from nix-store's command line."""
+    flags = tuple(word for pair in _settings(table) for word in ("--option", *pair))
+    return Limits(flags, _silence(table))
+
+
+def _silence(table: BuilderTable) -> float | None:
+    longest = table.max_silent or table.timeout
+    return None if longest is None else longest + _GRACE
+
+
+def _key(table: BuilderTable) -> PublicKey | None:
+    if table.key is None:
+        return None
+    try:
+        return PublicKey.parse(table.key)
+    except ValueError as error:
+        raise TallyError(f"builder {table.name}: {error}") from error

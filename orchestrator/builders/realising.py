@@ -1,0 +1,216 @@
+"""One request, realised in one store: what Nix is told, and what came of each derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
+from orchestrator.builders.recording import Record, Recording
+from orchestrator.nar import nar_hash
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.nix.events import Event, EventParser
+from orchestrator.nix.store import PathInfo, Store
+
+_BUILDS_FAILED = range(100, 108)
+"""What nix-store's status is when builds failed or differed; any other but 0 says that Nix itself did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a builder may use its machine."""
+
+    flags: tuple[str, ...] = ()
+    """Of nix-store, e.g. `--cores 2`."""
+    silence: float | None = None
+    """Seconds without a word from Nix after which its host counts as hanging."""
+
+
+@dataclass(frozen=True)
+class Realisation:
+    """Made by `begin`; used once. The store holds the whole graph's derivations, as the graph has them."""
+
+    store: Store
+    graph: DerivationGraph
+    recording: Recording
+    limits: Limits
+
+    @classmethod
+    def begin(
+        cls,
+        store: Store,
+        graph: DerivationGraph,
+        logs: Path,
+        on_event: Callable[[Event], None],
+        limits: Limits,
+    ) -> Realisation:
+        """A realisation that keeps its logs in the folder `logs`."""
+
+        def is_over(record: Record) -> bool:
+            # a first build moves its outputs into the store, which is the last thing it does
+            derivation = graph.derivations.get(record.derivation)
+            if record.checking or derivation is None:
+                return False
+            return all(store.holds(path) for path in derivation.outputs.values())
+
+        return cls(store, graph, Recording(logs, on_event, is_over), limits)
+
+    def outcomes(self, requested: Sequence[str]) -> list[Build | Failure]:
+        """Build each derivation in this run, and say what came of it, in their order.
+
+        What the store holds already is built again with `--check`; Nix then keeps the first result, and we
+        the second aside. A derivation that Nix did not build in this run is a Failure.
+        """
+        trusted = self._realise(requested)
+        made = trusted & set(self.recording.records) - self._lacking(requested)
+        infos = self.store.information(path for drv in made for path in self.graph[drv].outputs.values())
+        return [
+            self._outcome(drv, infos)
+            if drv in made
+            else self._failure(drv, infrastructure=drv not in trusted)
+            for drv in requested
+        ]
+
+    def tampered(self) -> list[Failure]:
+        """What builds of this run were made from, and is not what the store took in: evidence for nothing."""
+        # a build's log can speak like Nix: what the request does not hold was not built
+        used = self.recording.records.keys() & self.graph.derivations.keys()
+        for derivation in [self.graph[path] for path in used]:
+            used.update(derivation.input_sources)
+            for below, names in derivation.input_derivations.items():
+                used.update(self.graph[below].outputs[name] for name in names)
+        there = sorted(used - self.store.invalid(used))
+        return [self._altered(None, path) for path in self.store.modified(there)]
+
+    def _realise(self, requested: Sequence[str]) -> set[str]:
+        """Build what is missing and check what is there; those of which Nix's word can be trusted."""
+        records = self.recording.records
+        lacking = self._lacking(requested)
+        present = [drv for drv in requested if drv not in lacking]
+        missing = [drv for drv in requested if drv in lacking]
+        trusted: set[str] = set()
+        try:
+            if missing:
+                if self._invoke([], missing):
+                    trusted.update(missing)
+                # another run may have built one between our look and Nix's: then this store held it after all
+                unseen = [drv for drv in missing if drv not in records]
+                present += sorted(set(unseen) - self._lacking(unseen))
+            if present:
+                self._clear_earlier_checks(present)
+                if self._check(present):
+                    trusted.update(present)
+                # Nix does not go on to what stands on a derivation that it was to check and that differed
+                blocked = [drv for drv in present if drv not in records]
+                if blocked and any(self._second_results(drv) for drv in present):
+                    self.recording.forget_errors_naming(blocked)
+                    if not self._check(blocked):
+                        trusted.difference_update(blocked)
+        finally:
+            self.recording.close()
+        return trusted
+
+    def _check(self, derivations: Sequence[str]) -> bool:
+        # --keep-failed makes Nix keep a differing second result, as PATH.check
+        return self._invoke(["--check", "--keep-failed"], derivations)
+
+    def _invoke(self, flags: Sequence[str], derivations: Sequence[str]) -> bool:
+        """One invocation of Nix; whether it came to its own end, so that what it did not blame was built."""
+        command = self.store.command("nix-store", "--realise", "--keep-going", *flags)
+        command += [
+            "--max-jobs",
+            "auto",
+            *self.limits.flags,
+            "--log-format",
+            "internal-json",
+            "-v",
+            *derivations,
+        ]
+        parser = EventParser()
+        status = self.store.nix.follow(
+            command, lambda line: self.recording.take(parser.parse(line)), self.limits.silence
+        )
+        if status not in _BUILDS_FAILED and status != 0:
+            self.recording.errors.append(f"nix-store ended with status {status}")
+        return status == 0 or (status in _BUILDS_FAILED and bool(self.recording.errors))
+
+    def _outcome(self, path: str, infos: Mapping[str, PathInfo]) -> Build | Failure:
+        derivation, record = self.graph[path], self.recording.records[path]
+        if record.finished is None:
+            return self._failure(path)
+        unstable = self._second_results(path) if record.checking else {}
+        if self.recording.errors_naming(path) and not unstable:
+            return self._failure(path)
+        # a check compares with what the database says of the first result, so the bytes must be that
+        for output in derivation.outputs.values():
+            if self.store.nar_hash(output) != infos[output].nar_hash:
+                return self._altered(path, output)
+        return Build(
+            derivation=path,
+            outputs={name: built_path(infos[output]) for name, output in derivation.outputs.items()},
+            started=record.started,
+            finished=self._finished(record, record.finished),
+            log=record.log,
+            unstable=unstable,
+        )
+
+    def _finished(self, record: Record, told: datetime) -> datetime:
+        """When Nix closed the build's log, which is when it ended; else when Nix told us of the end."""
+        closed = self.store.log_closed(record.derivation)
+        return closed if closed is not None and record.started <= closed <= told else told
+
+    def _second_results(self, derivation: str) -> Mapping[str, SecondResult]:
+        """What a check made of outputs that came out differently: Nix keeps it beside the first."""
+        found: dict[str, SecondResult] = {}
+        told = bool(self.recording.errors_naming(derivation))
+        for name, path in self.graph[derivation].outputs.items():
+            kept = self.store.second_result(path, told=told)
+            if kept is not None:
+                found[name] = SecondResult(kept, nar_hash(kept))
+        return found
+
+    def _clear_earlier_checks(self, derivations: Iterable[str]) -> None:
+        for derivation in derivations:
+            for path in self.graph[derivation].outputs.values():
+                self.store.clear_second_result(path)
+
+    def _altered(self, derivation: str | None, path: str) -> Failure:
+        return Failure(
+            derivation=derivation,
+            reason=f"{path} was altered in its store after it was put there\nhint: {self.store.remedy}",
+            last_lines=(),
+            log=None,
+        )
+
+    def _failure(self, path: str, *, infrastructure: bool = False) -> Failure:
+        record = self.recording.records.get(path) or self._culprit(path)
+        named = record.derivation if record else path
+        errors = self.recording.errors_naming(named) or self.recording.errors[-3:]
+        return Failure(
+            derivation=named,
+            reason="\n".join(errors) or "Nix ended without building it",
+            last_lines=tuple(record.last_lines) if record else (),
+            log=record.log if record else None,
+            infrastructure=infrastructure,
+        )
+
+    def _culprit(self, path: str) -> Record | None:
+        """The input whose failed build kept Nix from starting what was asked for."""
+        for derivation in self.graph.below(path).in_build_order():
+            record = self.recording.records.get(derivation.path)
+            if record is not None and self._lacking([derivation.path]):
+                return record
+        return None
+
+    def _lacking(self, derivations: Sequence[str]) -> set[str]:
+        """Those of the derivations that have an output which the store does not hold."""
+        outputs = {drv: set(self.graph[drv].outputs.values()) for drv in derivations}
+        invalid = self.store.invalid(path for paths in outputs.values() for path in paths)
+        return {drv for drv, paths in outputs.items() if invalid & paths}
+
+
+def built_path(info: PathInfo) -> BuiltPath:
+    """What a store's database says of a path that was built there."""
+    return BuiltPath(info.path, info.nar_hash, info.nar_size, info.references)

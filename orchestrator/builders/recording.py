@@ -1,0 +1,107 @@
+"""What Nix says while it builds, kept: when each derivation started and ended, its log, what went wrong."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from orchestrator.files import cannot_write
+from orchestrator.nix.derivation import name_of
+from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Progress
+
+LAST_LINES = 20
+
+
+@dataclass
+class Record:
+    """One derivation's build, as seen from outside."""
+
+    derivation: str
+    log: Path
+    started: datetime
+    checking: bool
+    finished: datetime | None = None
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+
+
+class Recording:
+    """Takes one builder's events in; used from one thread. Close it to have the logs whole."""
+
+    def __init__(
+        self,
+        folder: Path,
+        on_event: Callable[[Event], None],
+        is_over: Callable[[Record], bool] = lambda _: False,
+    ) -> None:
+        """`is_over` is asked when Nix counts one more build as done: whether it was this one."""
+        self.records: dict[str, Record] = {}
+        self.errors: list[str] = []
+        self._folder = folder
+        self._on_event = on_event
+        self._is_over = is_over
+        self._open: dict[str, IO[str]] = {}
+
+    def take(self, event: Event) -> None:
+        """Record one event and pass it on."""
+        match event:
+            case BuildStarted(derivation, checking):
+                self._start(derivation, checking)
+            case LogLine(derivation, text):
+                if derivation in self.records:
+                    self.records[derivation].last_lines.append(text)
+                    self._write(derivation, text)
+            case BuildFinished(derivation):
+                if derivation not in self._open:
+                    return
+                self._finish(derivation)
+            case Progress():
+                # of what it was asked for, Nix says that it is finished only when it is done with all
+                for over in [drv for drv in self._open if self._is_over(self.records[drv])]:
+                    self.take(BuildFinished(over))
+            case Message(level, text):
+                if level == 0 and text not in self.errors:  # later versions of Nix say some twice
+                    self.errors.append(text)
+        self._on_event(event)
+
+    def close(self) -> None:
+        for stream in self._open.values():
+            stream.close()
+        self._open.clear()
+
+    def errors_naming(self, derivation: str) -> list[str]:
+        """Nix's own error messages that name a derivation."""
+        return [text for text in self.errors if derivation in text]
+
+    def forget_errors_naming(self, derivations: Sequence[str]) -> None:
+        """Before they are tried again."""
+        self.errors = [text for text in self.errors if not any(drv in text for drv in derivations)]
+
+    def _finish(self, derivation: str) -> None:
+        self.records[derivation].finished = datetime.now(UTC)
+        self._open.pop(derivation).close()
+
+    def _start(self, derivation: str, checking: bool) -> None:
+        log = self._folder / f"{name_of(derivation).removesuffix('.drv')}.log"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if derivation in self._open:
+                self._open[derivation].close()
+            self._open[derivation] = log.open("w", encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise cannot_write(log, error) from error
+        self.records[derivation] = Record(derivation, log, datetime.now(UTC), checking)
+
+    def _write(self, derivation: str, text: str) -> None:
+        log = self.records[derivation].log
+        try:
+            if derivation in self._open:
+                self._open[derivation].write(text + "\n")
+            else:  # Nix may count a build as done before it hands on the last lines
+                with log.open("a", encoding="utf-8", errors="surrogateescape") as stream:
+                    stream.write(text + "\n")
+        except OSError as error:
+            raise cannot_write(log, error) from error

@@ -1,0 +1,112 @@
+"""All builders at once, each by itself: what fails on one is that one's failure, and a spare may stand in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from orchestrator.builders import ssh
+from orchestrator.builders.build import Failure, Report
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.probe import Probe
+from orchestrator.errors import TallyError
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.nix.events import WARNING, Event, Message
+
+OnEvent = Callable[[str, Event], None]
+"""Takes a builder's name and what it said. Called from several threads at once."""
+
+_FIRST_DELAY = 2.0
+"""Seconds before a builder is tried again; four times as many before the try after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every builder is asked for."""
+
+    orchestrator: ChrootStore
+    """Where the derivations and sources come from."""
+    graph: DerivationGraph
+    requested: tuple[str, ...]
+    fixed: tuple[str, ...]
+    probe: Probe
+
+    @property
+    def derivations(self) -> tuple[str, ...]:
+        """Everything that Nix reads to build what was asked for."""
+        return (*self.probe.graph.derivations, *self.graph.derivations)
+
+
+@dataclass
+class _Floor:
+    """The builders at work, and the spares that wait."""
+
+    task: Task
+    on_event: OnEvent
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def report(self, builder: Builder) -> Report:
+        """A builder's report; tried again, each time later, while its host cannot do its work."""
+        delay = _FIRST_DELAY
+        for left in reversed(range(builder.attempts)):
+            report = self._once(builder)
+            lost = next((each for each in report.failures if each.infrastructure), None)
+            if lost is None or not left:
+                break
+            reason = lost.reason.splitlines()[0]
+            self.on_event(builder.name, Message(WARNING, f"{reason}; trying again in {delay:.0f} s"))
+            if self.stopping.wait(delay):
+                break
+            delay *= 4
+        return report
+
+    def _once(self, builder: Builder) -> Report:
+        task, identity, sandbox = self.task, builder.unknown, None
+        try:
+            builder.receive(task.orchestrator, task.derivations, task.fixed)
+            probed = builder.prove(task.probe)
+            identity, sandbox = probed.identity, probed.sandbox
+            return builder.build(
+                task.graph, task.requested, probed, lambda event: self.on_event(builder.name, event)
+            )
+        except TallyError as error:
+            hint = way_out(builder, error)
+            reason = f"{error.message}\nhint: {hint}" if hint else error.message
+            failure = Failure(None, reason, last_lines=(), log=None, infrastructure=True)
+            return Report(identity, sandbox, builds={}, inputs={}, failures=(failure,))
+
+
+def way_out(builder: Builder, error: TallyError) -> str | None:
+    """The hint for what went wrong on a builder: where it is not ours, what was said tells more."""
+    found = ssh.way_out(error.message) if builder.kind != "local" else None
+    return found or error.hint
+
+
+def build_everywhere(task: Task, builders: Sequence[Builder], on_event: OnEvent) -> tuple[Report, ...]:
+    """Every builder's report, in the order of `builders`; of spares, those that were needed.
+
+    KeyboardInterrupt ends every builder's Nix before it goes on.
+    """
+    spares = [builder for builder in builders if builder.spare]
+    floor = _Floor(task, on_event)
+    with ThreadPoolExecutor(len(builders), thread_name_prefix="builder") as threads:
+        try:
+            started = {each.name: threads.submit(floor.report, each) for each in builders if not each.spare}
+            pending: set[Future[Report]] = set(started.values())
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for report in [future.result() for future in done]:
+                    if spares and any(failure.infrastructure for failure in report.failures):
+                        spare = spares.pop(0)
+                        on_event(spare.name, Message(WARNING, f"stands in for {report.identity.name}"))
+                        started[spare.name] = threads.submit(floor.report, spare)
+                        pending.add(started[spare.name])
+            return tuple(started[each.name].result() for each in builders if each.name in started)
+        except BaseException:
+            floor.stopping.set()
+            for builder in builders:
+                builder.store.nix.stop_all()
+            raise

@@ -1,0 +1,1 @@
+"""The command line: parse, call a story, render; nothing else."""

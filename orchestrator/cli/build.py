@@ -1,0 +1,247 @@
+"""`tally build`: build on every builder, compare, and sign what agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, assert_never
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.agreement.agreement import Agreed
+    from orchestrator.outcome import Outcome, Refused, Undecided
+
+_FILES_SHOWN = 20
+_LINES_SHOWN = 12
+
+
+def build(
+    recipes: Annotated[
+        list[Path] | None, typer.Argument(metavar="RECIPE...", help="Recipe files.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every recipe in the folder recipes/.")] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The release key; else `signing.key` of tally.toml.", show_default=False),
+    ] = None,
+    no_sign: Annotated[bool, typer.Option("--no-sign", help="Build and compare only.")] = False,
+    out: Annotated[Path, typer.Option(help="The folder that releases go to.")] = Path("releases"),
+    builder: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Use this builder; give it twice or more.", show_default=False),
+    ] = None,
+    allow_dirty: Annotated[
+        bool,
+        typer.Option("--allow-dirty", help="Build path sources with uncommitted changes; nothing is signed."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+) -> int:
+    """Build recipes on every builder, compare every bit, and sign what agrees.
+
+    Exits with 0 when all builds agree, 1 when builds disagree, 2 when that could not be decided.
+    """
+    from orchestrator import release
+    from orchestrator.builders.configuration import load
+    from orchestrator.cli.live import LiveView
+    from orchestrator.cli.text import print_json
+    from orchestrator.errors import TallyError
+    from orchestrator.outcome import exit_code
+    from orchestrator.state import State
+
+    if no_sign and key is not None:
+        raise TallyError("--no-sign and --key were both given", hint="give one of the two")
+    targets = _targets(recipes or [], every)
+    configuration = load(Path.cwd())
+    order = release.Order(
+        targets=targets,
+        out=out,
+        key=None if no_sign else key or configuration.signing.key,
+        sign=not no_sign,
+        builders=tuple(builder or ()),
+        allow_dirty=allow_dirty,
+    )
+    with LiveView() as view:
+        outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)
+    if json:
+        print_json({"outcomes": [_document(outcome) for outcome in outcomes]})
+    for outcome in outcomes:
+        _show(outcome, quiet=json)
+    return exit_code(outcomes)
+
+
+def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
+    from orchestrator.errors import TallyError
+
+    if every and recipes:
+        raise TallyError("--all and recipes were both given", hint="name recipes, or give --all, not both")
+    found = sorted(Path("recipes").glob("*.toml")) if every else recipes
+    if not found:
+        raise TallyError(
+            "no recipe was named", hint="tally build recipes/hello.toml, or --all for the folder recipes/"
+        )
+    for file in found:
+        if not file.is_file():
+            raise TallyError(f"there is no recipe file {file}", hint=_instead_of(file))
+    return tuple(found)
+
+
+def _instead_of(file: Path) -> str:
+    if file.is_dir():
+        return "name recipe files; --all builds every recipe in the folder recipes/"
+    nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")
+    return f"did you mean {nearby}?" if nearby.is_file() else "a recipe is a file, as recipes/hello.toml"
+
+
+def _document(outcome: Outcome) -> Mapping[str, Any]:
+    from orchestrator.outcome import Compared, Refused, Released, Undecided, Unpublished
+
+    match outcome:
+        case Released():
+            return {
+                "target": outcome.target,
+                "outcome": "released",
+                "release": str(outcome.folder),
+                "artifact": str(outcome.artifact),
+                "alreadyThere": outcome.already_there,
+                "agreement": _agreement(outcome.agreed),
+            }
+        case Compared():
+            return {
+                "target": outcome.target,
+                "outcome": "agreed",
+                "unsigned": outcome.why_unsigned,
+                "artifact": str(outcome.artifact),
+                "agreement": _agreement(outcome.agreed),
+            }
+        case Refused():
+            return {
+                "target": outcome.target,
+                "outcome": "disagreed",
+                "kept": str(outcome.kept),
+                "rootCauses": list(outcome.disagreed.root_causes),
+                "differing": [
+                    {
+                        "derivation": one.derivation,
+                        "output": one.output,
+                        "path": one.path,
+                        "inherited": one.inherited,
+                        "narSha256": {name: digest.hex for name, digest in one.hashes.items()},
+                        "files": [each.document() for each in outcome.differences.get(one.path, ())],
+                    }
+                    for one in outcome.disagreed.differing
+                ],
+                "logs": _logs(outcome),
+            }
+        case Undecided():
+            return {
+                "target": outcome.target,
+                "outcome": "incomplete",
+                "failures": {
+                    name: [
+                        {
+                            "derivation": failure.derivation,
+                            "reason": failure.reason,
+                            "lastLines": list(failure.last_lines),
+                            "log": str(failure.log) if failure.log else None,
+                        }
+                        for failure in failures
+                    ]
+                    for name, failures in outcome.incomplete.failures.items()
+                },
+            }
+        case Unpublished():
+            return {
+                "target": outcome.target,
+                "outcome": "unpublished",
+                "error": outcome.error.message,
+                "hint": outcome.error.hint,
+                "agreement": _agreement(outcome.agreed),
+            }
+        case _:
+            assert_never(outcome)
+
+
+def _agreement(agreed: Agreed) -> Mapping[str, Any]:
+    return {
+        "builders": [report.identity.name for report in agreed.reports],
+        "outputs": {
+            built.path: {"narSha256": built.nar_hash.hex, "narSize": built.nar_size}
+            for made in agreed.outputs.values()
+            for built in made.values()
+        },
+    }
+
+
+def _logs(outcome: Refused) -> Mapping[str, list[str]]:
+    return {
+        report.identity.name: [str(build.log) for build in report.builds.values()]
+        for report in outcome.disagreed.reports
+    }
+
+
+def _show(outcome: Outcome, *, quiet: bool) -> None:
+    from orchestrator.cli.text import harmless, say
+    from orchestrator.outcome import Compared, Refused, Released, Undecided, Unpublished
+
+    match outcome:
+        case Released():
+            names = " and ".join(report.identity.name for report in outcome.agreed.reports)
+            say(f"{outcome.target}: {names} agree on every bit; signed")
+            if outcome.already_there:
+                say(f"{outcome.target}: this very release was there already; it stays as it is")
+            if not quiet:
+                print(harmless(str(outcome.folder)))
+        case Compared():
+            names = " and ".join(report.identity.name for report in outcome.agreed.reports)
+            say(f"{outcome.target}: {names} agree on every bit; not signed: {outcome.why_unsigned}")
+            if not quiet:
+                print(harmless(str(outcome.artifact)))
+        case Refused():
+            _show_disagreement(outcome)
+        case Undecided():
+            _show_failures(outcome)
+        case Unpublished():
+            say(f"{outcome.target}: the builders agree, but there is no release: {outcome.error.message}")
+            if outcome.error.hint:
+                say(f"hint: {outcome.error.hint}")
+        case _:
+            assert_never(outcome)
+
+
+def _show_disagreement(outcome: Refused) -> None:
+    from orchestrator.cli.text import say
+    from orchestrator.nix.derivation import name_of
+
+    say(f"{outcome.target}: the builders DISAGREE; nothing is signed")
+    for one in outcome.disagreed.differing:
+        inherited = "  (an input of it differs too)" if one.inherited else ""
+        say(f"  output {one.output} of {name_of(one.derivation)}{inherited}")
+        for name, digest in one.hashes.items():
+            say(f"    {name}: NAR {digest}")
+        files = outcome.differences.get(one.path, ())
+        for each in files[:_FILES_SHOWN]:
+            say(f"    {each.describe()}")
+        if len(files) > _FILES_SHOWN:
+            say(f"    … and {len(files) - _FILES_SHOWN} more files")
+    for cause in outcome.disagreed.root_causes:
+        say(f"  first to diverge: {name_of(cause)}")
+    for builder, logs in _logs(outcome).items():
+        for log in logs:
+            say(f"  log of {builder}: {log}")
+    say(f"hint: both results are kept side by side in {outcome.kept}")
+
+
+def _show_failures(outcome: Undecided) -> None:
+    from orchestrator.cli.text import say
+    from orchestrator.nix.derivation import name_of
+
+    say(f"{outcome.target}: could not be decided; nothing is signed")
+    for builder, failures in outcome.incomplete.failures.items():
+        for failure in failures:
+            what = f" {name_of(failure.derivation)}" if failure.derivation else ""
+            say(f"  builder {builder}{what}: {failure.reason}")
+            for line in failure.last_lines[-_LINES_SHOWN:]:
+                say(f"    | {line}")
+            if failure.log:
+                say(f"    whole log: {failure.log}")

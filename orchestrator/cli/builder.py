@@ -1,0 +1,161 @@
+"""`tally builder`: list builders, add one to tally.toml, see whether they work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.builders.configuration import BuilderTable
+    from orchestrator.inspection import Shown
+
+builder = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@builder.command("list")
+def list_(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """List the builders of tally.toml. None of them is asked anything."""
+    from orchestrator.builders.configuration import load
+    from orchestrator.cli.text import harmless, print_json
+
+    configuration = load(Path.cwd())
+    if json:
+        print_json(
+            {
+                "quorum": configuration.quorum,
+                "vote": configuration.vote,
+                "dissent": configuration.dissent,
+                "builders": [_table(each) for each in configuration.builder],
+            }
+        )
+        return ExitCode.YES
+    width = max(len(each.name) for each in configuration.builder)
+    for each in configuration.builder:
+        notes = [f"run by {each.operator}"] if each.operator else []
+        notes += ["spare"] if each.spare else []
+        print(harmless(f"{each.name:{width}}  {each.store}{'  ' if notes else ''}{', '.join(notes)}"))
+    return ExitCode.YES
+
+
+@builder.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in evidence, logs and messages.")],
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", help="local, daemon, or ssh-ng://[USER@]HOST[:PORT].")
+    ],
+    operator: Annotated[
+        str | None, typer.Option("--operator", metavar="TEXT", help="Who runs the host.")
+    ] = None,
+    ssh_key: Annotated[
+        Path | None, typer.Option("--ssh-key", metavar="FILE", help="The private key to log in with.")
+    ] = None,
+    host_key: Annotated[
+        str | None,
+        typer.Option("--host-key", metavar="KEY", help="The host's public key; else it is asked for it."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="NAME:BASE64", help="The key that its Nix signs with.")
+    ] = None,
+    spare: Annotated[
+        bool, typer.Option("--spare", help="Used only when another cannot do its work.")
+    ] = False,
+) -> int:
+    """Add a builder to tally.toml, which is made where there is none. What it holds already stays as it is.
+
+    Without --host-key a host over ssh is asked for its key: compare its fingerprint with its operator's.
+    """
+    from orchestrator.builders import adding
+    from orchestrator.cli.text import say
+
+    values: dict[str, Any] = {"name": name, "store": store, "operator": operator, "key": key}
+    values |= {
+        "ssh-key": None if ssh_key is None else str(ssh_key),
+        "host-key": host_key,
+        "spare": spare or None,
+    }
+    added = adding.add(Path.cwd(), {name: value for name, value in values.items() if value is not None})
+    for line in added.notes:
+        say(line)
+    say(f"added builder {name} to {added.file}; `tally builder check {name}` sees whether it works")
+    return ExitCode.YES
+
+
+@builder.command()
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Which builders; default: all of them.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Reach builders, prove their sandboxes, and say how independent they are.
+
+    Exits with 0 when all of them work, and with 2 otherwise.
+    """
+    from orchestrator.builders.configuration import load
+    from orchestrator.cli.text import print_json, say
+    from orchestrator.inspection import independence, inspect
+    from orchestrator.state import State
+    from orchestrator.workshop import opened
+
+    configuration = load(Path.cwd())
+    with opened(State.of_environment(), configuration) as workshop:
+        shown = inspect(workshop, names or (), Path.cwd(), say)
+    level, votes = independence(shown, configuration.quorum or 2)
+    if json:
+        print_json({"builders": [_shown(each) for each in shown], "independence": level, "votes": votes})
+    else:
+        for each in shown:
+            _print(each)
+        if len(shown) > 1:
+            counted = ", ".join(f"{name} {number}" for name, number in votes.items())
+            print(f"together: {level} (votes at each level: {counted}; `{configuration.vote}` counts)")
+    return ExitCode.YES if all(each.error is None for each in shown) else ExitCode.UNDECIDED
+
+
+def _table(of: BuilderTable) -> Mapping[str, Any]:
+    return of.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _shown(of: Shown) -> Mapping[str, Any]:
+    from orchestrator.evidence.agreement_record import identity, sandbox
+
+    said: dict[str, Any] = {"works": of.error is None, **identity(of.identity)}
+    if of.sandbox is not None:
+        said["sandbox"] = sandbox(of.sandbox)
+    if of.error is not None:
+        said |= {"error": of.error.message, "hint": of.error.hint}
+    return said
+
+
+def _print(of: Shown) -> None:
+    from orchestrator.cli.text import harmless
+
+    who = of.identity
+    if of.error is not None:
+        print(harmless(f"{who.name}: FAILED ({who.store})\n  {_indented(of.error.message)}"))
+        if of.error.hint:
+            print(harmless(f"  hint: {_indented(of.error.hint)}"))
+        return
+    print(harmless(f"{who.name}: works, its sandbox holds ({who.store})"))
+    known: dict[str, str | None] = {"operator": who.operator} if who.operator else {}
+    known |= {
+        "Nix": who.nix_version,
+        "system": who.system,
+        "kernel": who.kernel,
+        "CPU": who.cpu_model,
+        "machine": who.machine_id and who.machine_id[:16],
+        "boot": who.boot_id and who.boot_id[:16],
+    }
+    for label, value in known.items():
+        print(harmless(f"  {label:9}{value or 'not observed'}"))
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")

@@ -1,0 +1,45 @@
+"""`tally doctor`: what this machine lacks, and the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+) -> int:
+    """Check that this machine can build: Nix, sandbox, user namespaces, disk, builders, tools.
+
+    Exits with 0 when all is well, warnings included, and with 2 otherwise.
+    """
+    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.doctor import examine, healthy
+    from orchestrator.errors import ExitCode
+    from orchestrator.state import State
+
+    checks = []
+    for check in examine(State.of_environment(), Path.cwd()):
+        checks.append(check)
+        if not json:
+            print(f"{check.status:8} {check.name}: {_indented(harmless(check.found))}", flush=True)
+            if check.hint:
+                print(f"{'':8} hint: {_indented(harmless(check.hint))}", flush=True)
+    well = healthy(checks)
+    if json:
+        print_json(
+            {
+                "healthy": well,
+                "checks": [
+                    {"name": one.name, "status": str(one.status), "found": one.found, "hint": one.hint}
+                    for one in checks
+                ],
+            }
+        )
+    return ExitCode.YES if well else ExitCode.UNDECIDED
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", f"\n{'':9}")

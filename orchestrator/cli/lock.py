@@ -1,0 +1,106 @@
+"""`tally lock`: pin by digest everything that recipes take from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.recipe.lock import Lock
+    from orchestrator.recipe.recipe import Recipe
+
+
+def lock(
+    recipes: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the recipes.")] = Path(
+        "recipes"
+    ),
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; say what drifted and exit 1 if it did.")
+    ] = False,
+    update: Annotated[
+        list[str] | None,
+        typer.Option("--update", metavar="NAME", help="Resolve this recipe again; may be repeated."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+) -> int:
+    """Resolve toolchain packages and sources to digests, in tally.lock. What still fits stays as it is."""
+    from orchestrator.errors import TallyError
+    from orchestrator.recipe.graph import closure, load_folder
+
+    if check and update:
+        raise TallyError(
+            "--check changes nothing, so there is nothing to --update", hint="give one of the two"
+        )
+    found = load_folder(recipes)
+    if not found:
+        raise TallyError(f"there is no recipe in {recipes}", hint="a recipe is a file called NAME.toml")
+    closure(sorted(found), found)
+    file = _lock_file(recipes)
+    return _check(found, file, as_json=json) if check else _lock(found, file, update or [], as_json=json)
+
+
+def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
+    from orchestrator.builders.configuration import load
+    from orchestrator.cli.text import harmless, print_json, say
+    from orchestrator.errors import ExitCode
+    from orchestrator.recipe.drift import drift, refuse_unknown_mirrors
+    from orchestrator.recipe.lock import read
+    from orchestrator.recipe.mirrors import Mirrors
+
+    refuse_unknown_mirrors(recipes, Mirrors(load(Path.cwd()).mirrors))
+    found = list(drift(recipes, read(file), file.with_name("flake.lock")))
+    if as_json:
+        print_json({"lock": str(file), "drift": found})
+    else:
+        for sentence in found:
+            print(harmless(sentence))
+        say(f"{file} " + ("does not fit its recipes; run `tally lock`" if found else "fits its recipes"))
+    return ExitCode.NO if found else ExitCode.YES
+
+
+def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, as_json: bool) -> int:
+    from orchestrator.builders.configuration import load
+    from orchestrator.cli.text import print_json, say
+    from orchestrator.errors import ExitCode
+    from orchestrator.recipe import lock as locks
+    from orchestrator.recipe.locking import Locking, make_lock
+    from orchestrator.recipe.mirrors import Mirrors
+    from orchestrator.recipe.sources import Sources
+    from orchestrator.state import State
+
+    known = locks.read(file) if file.exists() else locks.Lock()
+    mirrors = Mirrors(load(Path.cwd()).mirrors)
+    sources = Sources(State.of_environment().folder("sources"), mirrors)
+    made = make_lock(recipes, known, update, Locking(mirrors, sources, file.with_name("flake.lock"), say))
+    changed = not file.exists() or locks.text_of(made).encode() != file.read_bytes()
+    if changed:
+        locks.write(file, made)
+    if as_json:
+        print_json({"lock": str(file), "changed": changed, **_counts(made)})
+    else:
+        counts = _counts(made)
+        say(
+            f"{file}: {counts['packages']} packages in {counts['sets']} sets, {counts['sources']} sources"
+            + ("" if changed else "; nothing changed")
+        )
+    return ExitCode.YES
+
+
+def _counts(lock: Lock) -> dict[str, int]:
+    return {
+        "packages": len(lock.package),
+        "sets": len(lock.set),
+        "sources": sum(len(pins) for pins in lock.source.values()),
+    }
+
+
+def _lock_file(recipes: Path) -> Path:
+    """Where a folder's lock is: beside a folder called `recipes`, else in it."""
+    from orchestrator.recipe.lock import FILE_NAME
+
+    inside = recipes / FILE_NAME
+    if inside.exists() or recipes.absolute().name != "recipes":
+        return inside
+    return recipes.parent / FILE_NAME

@@ -1,0 +1,117 @@
+"""The command `tally`: its commands, and the one place where errors are printed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from types import FrameType
+
+from orchestrator import __version__
+from orchestrator.errors import ExitCode, TallyError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE = 3.0  # seconds after the first signal in which more of them, as of a shaking hand, change nothing
+_interrupted_at: list[float] = []
+
+
+def run() -> None:
+    """Run the command line and leave the process with its exit code."""
+    if sys.argv[1:] == ["--version"]:  # without the imports that a whole command line costs
+        print(f"tally {__version__}")
+        sys.exit(ExitCode.YES)
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+    code = _run()
+    _flush()
+    if code == ExitCode.INTERRUPTED:
+        # sys.exit would end by SIGINT and not by this code where the signal came within generated code
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        from orchestrator.cli.app import app
+
+        result = app(standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001  each is judged, and what is ours is raised again
+        # libraries turn an interruption in their midst into errors of their own
+        if _interrupted_at or isinstance(error, KeyboardInterrupt):
+            return _interrupted()
+        return _explained(error)
+    if result == ExitCode.INTERRUPTED:
+        return _interrupted()
+    return result if isinstance(result, int) else ExitCode.YES
+
+
+def _explained(error: BaseException) -> int:
+    """Say what a user can cause and needs to know; a defect of ours is shown whole, and decides nothing."""
+    import typer
+
+    match error:
+        case TallyError():
+            print_error(error)
+            return error.exit_code
+        case typer.Abort():
+            return _interrupted()
+        case typer.TyperException():  # how Typer says that the command line makes no sense
+            message = error.format_message()
+            if message.startswith("Usage:"):  # no argument at all: the help, as Typer gives it
+                print(message, file=sys.stderr)
+            else:
+                print_error(TallyError(message, hint=f"see `{_command(error)} --help`"))
+        case BrokenPipeError():
+            # whoever read our output has left; what they did not read cannot be complained about
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        case OSError():
+            place = f" {error.filename}" if error.filename else ""
+            said = f"the operating system refused{place}: {error.strerror or error}"
+            print_error(TallyError(said, hint="see `tally doctor`"))
+        case _:
+            import traceback
+
+            traceback.print_exception(error)
+            print("tally: error: this is a defect of Tallystick; nothing was decided", file=sys.stderr)
+    return ExitCode.UNDECIDED
+
+
+def _command(error: BaseException) -> str:
+    """The command that was misused, with its subcommands, as its user would type it."""
+    context = getattr(error, "ctx", None)  # of a usage error; other errors of Typer's have none
+    words: list[str] = []
+    while context is not None and context.parent is not None:  # the outermost is named as it was started
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return " ".join(["tally", *words])
+
+
+def print_error(error: TallyError) -> None:
+    """An error as its user sees it: the message, then the way out."""
+    from orchestrator.cli.text import harmless
+
+    print(f"tally: error: {harmless(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {harmless(error.hint)}", file=sys.stderr)
+
+
+def _interrupted() -> int:
+    print("tally: interrupted; nothing was signed, and a rerun goes on from here", file=sys.stderr)
+    return ExitCode.INTERRUPTED
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The first signal asks for an orderly end; one that comes much later, for an end at once."""
+    _interrupted_at.append(time.monotonic())
+    if len(_interrupted_at) == 1:
+        raise KeyboardInterrupt
+    if _interrupted_at[-1] - _interrupted_at[0] > _PATIENCE:
+        os._exit(ExitCode.INTERRUPTED)  # what we started is told by the kernel that we are gone
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

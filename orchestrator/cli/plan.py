@@ -1,0 +1,97 @@
+"""`tally plan`: what would be built, from what, and what is missing for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.nix.evaluation import Evaluated
+    from orchestrator.plan import Step
+
+
+def plan(
+    recipes: Annotated[
+        list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files.", show_default=False)
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+) -> None:
+    """Show the derivations that recipes become, their build-time closure, and what of it is missing."""
+    from orchestrator import plan as story
+    from orchestrator.builders.configuration import load
+    from orchestrator.cli.text import print_json
+    from orchestrator.state import State
+    from orchestrator.workshop import opened
+
+    with opened(State.of_environment(), load(Path.cwd())) as workshop:
+        # a dirty tree is no reason not to look at the plan: only building refuses it
+        targets = story.make(workshop, recipes, allow_dirty=True).targets
+        closures = {name: story.steps(workshop, target.graph) for name, target in targets.items()}
+    if json:
+        documents = {name: _document(target.evaluated, closures[name]) for name, target in targets.items()}
+        print_json({"recipes": documents})
+        return
+    for name, target in targets.items():
+        _show(name, target.evaluated, closures[name])
+
+
+def _document(one: Evaluated, closure: tuple[Step, ...]) -> Mapping[str, Any]:
+    return {
+        "derivation": one.package,
+        "outputs": dict(one.outputs),
+        "artifact": {
+            "derivation": one.artifact,
+            "path": one.artifact_path,
+            "fileName": one.artifact_file_name,
+        },
+        "closure": [_step(step) for step in closure],
+    }
+
+
+def _step(step: Step) -> Mapping[str, Any]:
+    derivation = step.derivation
+    said: dict[str, Any] = {
+        "derivation": derivation.path,
+        "kind": step.kind,
+        "outputs": dict(derivation.outputs),
+        "present": dict(step.present),
+    }
+    if derivation.fixed is not None:
+        said["digest"] = _digest(step)
+        said["urls"] = derivation.env.get("tallyUrls", "").split()
+    return said
+
+
+def _digest(step: Step) -> Mapping[str, str]:
+    """The digest under the name of what it is a digest of."""
+    from orchestrator.digest import Sha256
+
+    assert step.derivation.fixed is not None
+    digest = step.derivation.fixed.digest
+    return {"sha256" if isinstance(digest, Sha256) else "narSha256": digest.hex}
+
+
+def _show(name: str, one: Evaluated, closure: tuple[Step, ...]) -> None:
+    from orchestrator.cli.text import harmless
+
+    print(f"{harmless(name)}")
+    print(f"  derivation  {one.package}")
+    print(f"  artifact    {one.artifact_file_name}  ({one.artifact})")
+    for kind, title in (("source", "sources"), ("toolchain", "toolchain packages"), ("built", "built")):
+        steps = [step for step in closure if step.kind == kind]
+        missing = [step for step in steps if step.missing]
+        print(f"  {title}: {len(steps)}, {len(missing)} missing")
+        shown = steps if kind != "toolchain" else missing
+        for step in shown:
+            print(f"    {step.derivation.name}  {_where(step)}")
+
+
+def _where(step: Step) -> str:
+    if not step.missing:
+        return "present"
+    if step.kind == "built":
+        return f"to be built on {', '.join(step.missing)}"
+    return "to be fetched"

@@ -1,0 +1,45 @@
+"""`tally schema`: the JSON Schema of a file that people write or review."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class Document(StrEnum):
+    """What has a schema."""
+
+    RECIPE = "recipe"
+    LOCK = "lock"
+    CONFIG = "config"
+
+
+def schema(
+    document: Annotated[Document, typer.Argument(metavar="recipe|lock|config", help="Which file's schema.")],
+) -> None:
+    """Print the JSON Schema (2020-12) of a recipe, of tally.lock, or of tally.toml."""
+    from orchestrator.cli.text import print_json
+
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    print_json(dialect | _model(document).model_json_schema(by_alias=True))
+
+
+def _model(document: Document) -> type[BaseModel]:
+    match document:
+        case Document.RECIPE:
+            from orchestrator.recipe.recipe import Recipe
+
+            return Recipe
+        case Document.LOCK:
+            from orchestrator.recipe.lock import Lock
+
+            return Lock
+        case Document.CONFIG:
+            from orchestrator.builders.configuration import Configuration
+
+            return Configuration

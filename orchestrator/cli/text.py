@@ -1,0 +1,37 @@
+"""Text on its way to a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def harmless(text: str) -> str:
+    """Text whose control characters can do nothing to a terminal; line ends stay."""
+    return "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
+
+
+def say(text: str) -> None:
+    """A message for the person at the terminal: on standard error, so that data on stdout stays data."""
+    print(harmless(text), file=sys.stderr)
+
+
+def print_json(document: Any) -> None:
+    """The one document that `--json` puts on standard output."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def size(octets: int) -> str:
+    """A size as people read it: `512 B`, `1.4 MB`."""
+    value, unit = float(octets), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{octets} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,83 @@
+"""`tally verify`: a release, or the artifact in one, against public keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.policy.verdict import Verdict
+
+
+def verify(
+    targets: Annotated[
+        list[Path],
+        typer.Argument(metavar="RELEASE|ARTIFACT...", help="Release folders, or artifacts inside them."),
+    ],
+    key: Annotated[
+        list[Path],
+        typer.Option("--key", metavar="PUB", help="A public key to trust (PEM). May be given several times."),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Check a release from its bytes: digests, signatures, subjects, links, index. Offline.
+
+    Exit codes: 0 everything holds, 1 something does not, 2 it could not be decided.
+    """
+    from datetime import UTC, datetime
+
+    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.policy.verdict import Passed
+    from orchestrator.signing.keys import PublicKey
+    from orchestrator.verification import verify as verdict_of
+
+    keys = [PublicKey.load(path) for path in key]
+    verdicts = {target: verdict_of(target, keys, datetime.now(UTC)) for target in targets}
+    if json:
+        print_json([_document(target, verdict) for target, verdict in verdicts.items()])
+    else:
+        for target, verdict in verdicts.items():
+            print(harmless(_text(target, verdict)))
+    return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts.values()) else ExitCode.NO
+
+
+def _text(target: Path, verdict: Verdict) -> str:
+    from orchestrator.policy.verdict import Failed
+
+    if isinstance(verdict, Failed):
+        lines = [f"FAILED  {target}"]
+        for reason in verdict.reasons:
+            lines += [f"  {reason.code}: {reason.sentence}"]
+        hints = dict.fromkeys(reason.hint for reason in verdict.reasons)
+        return "\n".join(lines + [f"  hint: {hint}" for hint in hints])
+    lines = [
+        f"PASSED  {target}",
+        f"  artifact  {verdict.artifact}",
+        f"  sha256    {verdict.sha256}",
+        f"  builders  {', '.join(verdict.builders)} agree ({verdict.independence})",
+        f"  signed by {', '.join(verdict.signers)}",
+    ]
+    return "\n".join(lines + [f"  notice: {notice}" for notice in verdict.notices])
+
+
+def _document(target: Path, verdict: Verdict) -> dict[str, Any]:
+    from orchestrator.policy.verdict import Failed
+
+    if isinstance(verdict, Failed):
+        reasons = [
+            {"code": str(each.code), "sentence": each.sentence, "hint": each.hint} for each in verdict.reasons
+        ]
+        return {"target": str(target), "verdict": "failed", "reasons": reasons}
+    return {
+        "target": str(target),
+        "verdict": "passed",
+        "artifact": {"path": verdict.artifact, "sha256": verdict.sha256},
+        "builders": list(verdict.builders),
+        "independence": verdict.independence,
+        "signers": list(verdict.signers),
+        "notices": list(verdict.notices),
+    }

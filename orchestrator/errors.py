@@ -1,0 +1,29 @@
+"""The one root error: a message, a hint and an exit code. The command line prints it; nothing else does."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process of ours says to the one that started it."""
+
+    YES = 0
+    NO = 1  # an honest no: builds disagree, a verdict failed
+    UNDECIDED = 2  # bad input, builder unreachable, a build failed
+    INTERRUPTED = 130
+
+
+class TallyError(Exception):
+    """Something a user can cause or must know of.
+
+    `message` names the thing and the place; `hint` the way out, when there is one. Both are plain text
+    without markup and may span lines.
+    """
+
+    exit_code: ExitCode = ExitCode.UNDECIDED
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

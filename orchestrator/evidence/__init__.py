@@ -1,0 +1,1 @@
+"""Materials, SBOM, links, provenance and statements: pure functions of what was observed."""

@@ -1,0 +1,86 @@
+"""What evidence says of the agreement: how many builders, how independent, and on what. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.agreement.independence import Level, Party, level_of
+from orchestrator.builders.build import BuiltPath, Identity, Report, SandboxProof
+from orchestrator.evidence.facts import ReleaseFacts
+from orchestrator.evidence.terms import NAR_SHA256
+
+
+def independence(identities: Sequence[Mapping[str, Any]], quorum: int) -> Level:
+    """How independent builders are that made the same; `identities` as `identity` gives them."""
+    parties = [
+        Party(str(each.get("store")), *(_text(each.get(name)) for name in _TELLING)) for each in identities
+    ]
+    return level_of(parties, quorum)
+
+
+def agreement(facts: ReleaseFacts) -> dict[str, Any]:
+    """The agreement, as the reproduction statement and release.json hold it."""
+    agreed = facts.agreed
+    said = {
+        "builders": [report.identity.name for report in agreed.reports],
+        "quorum": facts.quorum,
+        "vote": agreed.vote,
+        "independence": independence([identity(report.identity) for report in agreed.reports], facts.quorum),
+        "outputs": outputs(agreed.outputs),
+    }
+    if agreed.dissent:
+        said["dissent"] = [_dissent(report, agreed.outputs) for report in agreed.dissent]
+    return said
+
+
+def outputs(of: Mapping[str, Mapping[str, BuiltPath]]) -> dict[str, Any]:
+    """What was made: derivation path, output name, then its path and NAR hash."""
+    return {
+        derivation: {
+            name: {"path": built.path, NAR_SHA256: built.nar_hash.hex} for name, built in sorted(made.items())
+        }
+        for derivation, made in sorted(of.items())
+    }
+
+
+def _dissent(report: Report, agreed: Mapping[str, Any]) -> dict[str, Any]:
+    """A builder that made something else, and what it made."""
+    made = {path: build.outputs for path, build in report.builds.items() if path in agreed}
+    return {"builder": identity(report.identity), "outputs": outputs(made)}
+
+
+def identity(of: Identity) -> dict[str, str]:
+    """Who a builder is, as observed on it; what was not observed is left out."""
+    found = {
+        "name": of.name,
+        "store": of.store,
+        "operator": of.operator,
+        "nixVersion": of.nix_version,
+        "machineIdSha256": of.machine_id,
+        "bootIdSha256": of.boot_id,
+        "kernel": of.kernel,
+        "cpuModel": of.cpu_model,
+        "system": of.system,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+_TELLING = ("operator", "machineIdSha256", "bootIdSha256")
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def sandbox(proof: SandboxProof) -> dict[str, Any]:
+    """What the probe saw from inside a builder's sandbox."""
+    return {
+        "networkInterfaces": list(proof.network_interfaces),
+        "uid": proof.uid,
+        "buildDirectory": proof.build_directory,
+        "hostName": proof.host_name,
+        "rootEntries": list(proof.root_entries),
+        "environment": list(proof.environment),
+        "hostFileVisible": proof.host_file_visible,
+    }

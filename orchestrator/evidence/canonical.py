@@ -1,0 +1,82 @@
+"""JSON as bytes: one way to write it, one strict way to read it. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn, TypeVar
+
+from orchestrator.errors import TallyError
+
+T = TypeVar("T")
+
+
+class MalformedError(ValueError):
+    """Bytes that are not the document they should be. The message says where and why."""
+
+
+def render(value: object) -> bytes:
+    """The one compact form: sorted keys, no spaces, UTF-8. What gets signed is these bytes."""
+    return _encode(
+        json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    )
+
+
+def render_document(value: object) -> bytes:
+    """The one form for files that people read: sorted keys, two spaces, a newline at the end."""
+    return _encode(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read(data: bytes, what: str) -> Any:
+    """Parse JSON once and strictly (RFC 8259, section 4: names unique). `what` names it in the error.
+
+    Raises MalformedError.
+    """
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise MalformedError(f"{what} is nested too deeply") from None
+    except ValueError as error:
+        raise MalformedError(f"{what} is not JSON as we accept it: {error}") from None
+
+
+def member(value: object, name: str, kind: type[T], what: str) -> T:
+    """A member of an object, of one type. Raises MalformedError when it is not there or of another type."""
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what} is not an object")
+    found = value.get(name)
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+        raise MalformedError(f"{what} has no {name!r} of type {kind.__name__}")
+    return found
+
+
+def only(value: object, names: frozenset[str], what: str) -> None:
+    """Raises MalformedError when an object has members beyond `names`."""
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what} is not an object")
+    if unknown := sorted(set(value) - names):
+        raise MalformedError(f"{what} has an unknown member {unknown[0]!r}")
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise TallyError(
+            f"evidence cannot hold {error.object[error.start : error.end]!r}: it is not text",
+            hint="find the input with bytes that are not UTF-8 in its name, version or address",
+        ) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"the name {name!r} is there twice")
+            seen.add(name)
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number")

@@ -1,0 +1,121 @@
+"""What was observed of one release: the input from which all evidence is made. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from orchestrator.agreement.agreement import Agreed
+from orchestrator.builders.build import BuiltPath
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.errors import TallyError
+from orchestrator.nix.derivation import DerivationGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What is released. What the recipe, or somebody's own derivation, does not say is None, never `""`."""
+
+    name: str
+    version: str | None
+    system: str
+    summary: str | None = None
+    homepage: str | None = None
+    license: str | None = None
+    """An SPDX expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The flat file that users download."""
+
+    file_name: str
+    sha256: Sha256
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of the user's that said what to build: the recipe, the lock."""
+
+    name: str
+    sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFile:
+    """A file in the release folder. `chunks` gives its bytes, anew at each call."""
+
+    path: str
+    """Relative to the folder, with `/`."""
+    sha256: Sha256
+    size: int
+    chunks: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, path: str, data: bytes) -> ReleaseFile:
+        return cls(path, Sha256.of(data), len(data), lambda: iter((data,)))
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFacts:
+    """Everything that evidence is made from. Store paths are logical (`/nix/store/…`)."""
+
+    package: Package
+    artifact: Artifact
+    target: str
+    """What the user asked for: a recipe's name, `.#pkg`, a `.drv`."""
+    package_derivation: str
+    artifact_derivation: str
+    graph: DerivationGraph
+    agreed: Agreed
+    quorum: int
+    input_sources: Mapping[str, NarHash]
+    """Store path of each input source in the build-time closure to its NAR hash, from our store."""
+    licences: Mapping[str, str]
+    """sha256 (hexadecimal) of a fixed output's file to an SPDX expression, where one is known."""
+    recipe: InputFile | None
+    lock: InputFile | None
+    started: datetime
+    finished: datetime
+    """UTC; from the builds."""
+    invocation_id: str
+    """A UUID."""
+
+    def __post_init__(self) -> None:
+        if self.started.utcoffset() != timedelta(0) or self.finished.utcoffset() != timedelta(0):
+            raise ValueError("times in evidence are UTC")
+        missing = {self.package_derivation, self.artifact_derivation} - set(self.agreed.outputs)
+        if missing:
+            raise ValueError(f"the agreement does not cover {min(missing)}")
+
+    @property
+    def release_name(self) -> str:
+        """`hello-2.10-x86_64-linux`: the release folder's name."""
+        return "-".join(
+            part for part in (self.package.name, self.package.version, self.package.system) if part
+        )
+
+    @property
+    def artifact_output(self) -> BuiltPath:
+        """What all builders made of the artifact. Raises TallyError when it is not one output."""
+        outputs = self.agreed.outputs[self.artifact_derivation]
+        if "out" in outputs:
+            return outputs["out"]
+        if len(outputs) == 1:
+            return next(iter(outputs.values()))
+        raise TallyError(
+            f"{self.artifact_derivation} has {len(outputs)} outputs: none of them is the artifact"
+        )
+
+    @property
+    def products(self) -> Mapping[str, BuiltPath]:
+        """Store path to what all builders made, for every output that was asked for, sorted by path."""
+        outputs = {built.path: built for made in self.agreed.outputs.values() for built in made.values()}
+        return dict(sorted(outputs.items()))
+
+
+def seconds(moment: datetime) -> str:
+    """RFC 3339 in UTC to the second, e.g. `2026-11-22T09:30:00Z`: what SPDX, SLSA and in-toto all accept."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

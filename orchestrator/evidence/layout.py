@@ -1,0 +1,144 @@
+"""The in-toto layout of a release: whose links count, how many must agree, and on what. Pure.
+
+Specification: https://github.com/in-toto/docs/blob/master/in-toto-spec.md, section 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from orchestrator.evidence.canonical import MalformedError, member, read, render
+from orchestrator.evidence.facts import ReleaseFacts, seconds
+from orchestrator.evidence.terms import STEP
+
+LAYOUT: Final = "links/root.layout"
+INSPECTION: Final = "artifact"
+_YEARS: Final = 20
+"""A layout must end (section 4.3.1). Whether a release is too old is for a policy to say, not for its
+evidence, so the end is far; until then an archive verifies with unmodified clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a verifier needs of a layout. `keys` is key id to public key in PEM."""
+
+    keys: Mapping[str, str]
+    threshold: int
+    expires: datetime
+    artifact: str
+    payload: bytes
+
+
+def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
+    """The layout of a release. `keys` is key id to public key (PEM, ECDSA P-256), one per builder."""
+    name = facts.artifact.file_name
+    finished = facts.finished
+    expires = finished.replace(year=min(finished.year + _YEARS, 9999), day=min(finished.day, 28))
+    rule = escaped(name)
+    document = {
+        "_type": "layout",
+        "readme": f"{facts.quorum} of {len(keys)} builders must have made {name} bit for bit.",
+        "expires": seconds(expires),
+        "keys": {keyid: functionary(keyid, pem) for keyid, pem in keys.items()},
+        "steps": [
+            {
+                "_type": "step",
+                "name": STEP,
+                "pubkeys": sorted(keys),
+                "threshold": facts.quorum,
+                "expected_command": [],
+                "expected_materials": [["ALLOW", "/nix/store/*"], ["DISALLOW", "*"]],
+                "expected_products": [["CREATE", rule], ["CREATE", "/nix/store/*"], ["DISALLOW", "*"]],
+            }
+        ],
+        "inspect": [
+            {
+                "_type": "inspection",
+                "name": INSPECTION,
+                # in-toto records the folder before and after a command; recording is all we want of it
+                "run": ["true"],
+                "expected_materials": [
+                    ["REQUIRE", name],
+                    ["MATCH", rule, "WITH", "PRODUCTS", "FROM", STEP],
+                    ["DISALLOW", rule],
+                ],
+                "expected_products": [],
+            }
+        ],
+    }
+    return Layout(keys, facts.quorum, expires, name, render(document))
+
+
+def functionary(keyid: str, pem: str) -> dict[str, Any]:
+    """A public key as securesystemslib holds it in layouts."""
+    return {
+        "keyid": keyid,
+        "keytype": "ecdsa",
+        "scheme": "ecdsa-sha2-nistp256",
+        "keyval": {"public": pem},
+    }
+
+
+def escaped(name: str) -> str:
+    """A file name as a rule that matches it alone: in-toto's rules are fnmatch patterns."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def parse(payload: bytes, what: str) -> Layout:
+    """Read a layout of ours back from signed bytes; it must be one that `layout_of` could have made.
+
+    Raises MalformedError.
+    """
+    document = read(payload, what)
+    if member(document, "_type", str, what) != "layout":
+        raise MalformedError(f"{what} is not an in-toto layout")
+    steps, inspections = member(document, "steps", list, what), member(document, "inspect", list, what)
+    if len(steps) != 1 or len(inspections) != 1:
+        raise MalformedError(f"{what} does not have one step and one inspection")
+    step = steps[0]
+    if member(step, "name", str, what) != STEP:
+        raise MalformedError(f"{what} has no step {STEP!r}")
+    keys = _keys(document, what)
+    if sorted(keys) != member(step, "pubkeys", list, what):
+        raise MalformedError(f"{what} names other keys for its step than it holds")
+    return Layout(
+        keys=keys,
+        threshold=member(step, "threshold", int, what),
+        expires=_moment(member(document, "expires", str, what), what),
+        artifact=_artifact(inspections[0], what),
+        payload=payload,
+    )
+
+
+def _keys(document: dict[str, Any], what: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for keyid, key in member(document, "keys", dict, what).items():
+        pem = member(member(key, "keyval", dict, what), "public", str, what)
+        if key != functionary(keyid, pem):
+            raise MalformedError(f"{what} holds a key of another kind: {keyid}")
+        found[keyid] = pem
+    return found
+
+
+def _artifact(inspection: object, what: str) -> str:
+    """The file that the inspection requires and matches with the step's products."""
+    rules = member(inspection, "expected_materials", list, what)
+    required = [
+        rule[1] for rule in rules if isinstance(rule, list) and len(rule) == 2 and rule[0] == "REQUIRE"
+    ]
+    if len(required) != 1 or not isinstance(required[0], str):
+        raise MalformedError(f"{what} does not require one artifact")
+    rule = escaped(required[0])
+    if ["MATCH", rule, "WITH", "PRODUCTS", "FROM", STEP] not in rules or ["DISALLOW", rule] not in rules:
+        raise MalformedError(f"{what} does not match the artifact with what the builders made")
+    return required[0]
+
+
+def _moment(text: str, what: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise MalformedError(f"{what} has no time where its end should be: {text!r}") from None

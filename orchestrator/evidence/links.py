@@ -1,0 +1,114 @@
+"""in-toto links: what each builder used and made, in its own words. Pure.
+
+Specification: https://github.com/in-toto/docs/blob/master/in-toto-spec.md, section 4.4. The link is the
+payload of a DSSE envelope (ITE-5); who signs it is signing/gate.py's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.builders.build import BuiltPath, Report
+from orchestrator.errors import TallyError
+from orchestrator.evidence.agreement_record import identity, sandbox
+from orchestrator.evidence.canonical import MalformedError, member, read, render
+from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
+from orchestrator.evidence.materials import Kind, Material, digest_set
+from orchestrator.evidence.terms import STEP
+
+Digests = Mapping[str, Mapping[str, str]]
+"""Name to digest set, as links hold their materials and products."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One builder's link."""
+
+    materials: Digests
+    products: Digests
+    identity: Mapping[str, Any]
+    """Who the builder is, as observed on it: docs/predicates/reproduction.md."""
+    builder: str
+    payload: bytes
+    """The link as JSON: signed, and read back, as these bytes alone."""
+
+
+def link_of(
+    report: Report, facts: ReleaseFacts, materials: Sequence[Material], record: Sequence[ReleaseFile]
+) -> Link:
+    """The link of one builder, from its own report; `record` is that builder's build.json and log.
+
+    Raises TallyError when the report lacks what the link must say.
+    """
+    name = report.identity.name
+    if report.sandbox is None:
+        raise TallyError(f"builder {name} has not shown that its sandbox holds, so nothing of its is signed")
+    used = {material.path: _used(report, material) for material in materials}
+    made: dict[str, dict[str, str]] = {facts.artifact.file_name: {"sha256": facts.artifact.sha256.hex}}
+    for derivation, outputs in facts.agreed.outputs.items():
+        for output in outputs:
+            built = _made(report, derivation, output)
+            made[built.path] = digest_set(built.nar_hash)
+    document = {
+        "_type": "link",
+        "name": STEP,
+        "command": [],
+        "materials": used,
+        "products": made,
+        "byproducts": {
+            "derivation": facts.artifact_derivation,
+            "builds": {
+                path: {"started": seconds(build.started), "finished": seconds(build.finished)}
+                for path, build in report.builds.items()
+                if path in facts.agreed.outputs
+            },
+            "files": {file.path: {"sha256": file.sha256.hex} for file in record},
+        },
+        "environment": {"builder": identity(report.identity), "sandbox": sandbox(report.sandbox)},
+    }
+    return Link(used, made, identity(report.identity), name, render(document))
+
+
+def parse(payload: bytes, what: str) -> Link:
+    """Read a link back from signed bytes. Raises MalformedError."""
+    document = read(payload, what)
+    if member(document, "_type", str, what) != "link" or member(document, "name", str, what) != STEP:
+        raise MalformedError(f"{what} is not a link of the step {STEP!r}")
+    environment = member(document, "environment", dict, what)
+    builder = member(environment, "builder", dict, f"{what}, environment")
+    return Link(
+        materials=_digests(document, "materials", what),
+        products=_digests(document, "products", what),
+        identity=builder,
+        builder=member(builder, "name", str, f"{what}, builder"),
+        payload=payload,
+    )
+
+
+def _digests(document: dict[str, Any], name: str, what: str) -> Digests:
+    found = member(document, name, dict, what)
+    for key, digests in found.items():
+        if not isinstance(digests, dict) or not all(isinstance(value, str) for value in digests.values()):
+            raise MalformedError(f"{what} has no digests for {key!r}")
+    return found
+
+
+def _used(report: Report, material: Material) -> dict[str, str]:
+    """A material as this builder saw it: what it built by its own hash, the rest by the digest it took."""
+    if material.kind is not Kind.BUILT:
+        return material.digest_set
+    built = report.inputs.get(material.path)
+    if built is None:
+        raise TallyError(
+            f"builder {report.identity.name} did not report the hash of {material.path}, which it built"
+        )
+    return digest_set(built.nar_hash)
+
+
+def _made(report: Report, derivation: str, output: str) -> BuiltPath:
+    build = report.builds.get(derivation)
+    if build is None or output not in build.outputs:
+        raise TallyError(f"builder {report.identity.name} did not build output {output} of {derivation}")
+    return build.outputs[output]

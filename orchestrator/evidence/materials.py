@@ -1,0 +1,150 @@
+"""Everything a build was made from, with digests: read off the build-time closure of its derivation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.builders.build import BuiltPath
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.errors import TallyError
+from orchestrator.evidence.facts import ReleaseFacts
+from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
+
+
+class Kind(StrEnum):
+    """How a material came into the build."""
+
+    SOURCE = "source"
+    """Fetched: what the package is made from."""
+    TOOLCHAIN = "toolchain"
+    """Fetched: what it is made with."""
+    FETCHED = "fetched"
+    """Fetched by somebody's own derivation, which does not say which of the two it is."""
+    FILE = "file"
+    """Put into the store when the derivation was made (Nix's input sources): build scripts and the like."""
+    BUILT = "built"
+    """Built in the same run by every builder: other recipes, the toolchain's root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """One input. What its derivation does not tell is None or empty, and no statement then mentions it."""
+
+    path: str
+    name: str
+    version: str | None
+    digest: Sha256 | NarHash
+    kind: Kind
+    uris: tuple[str, ...]
+    purl: str | None
+    license: str | None
+    """An SPDX expression."""
+
+    @property
+    def digest_set(self) -> dict[str, str]:
+        """The digest under a key that says what was hashed."""
+        return digest_set(self.digest)
+
+
+def digest_set(digest: Sha256 | NarHash) -> dict[str, str]:
+    """`sha256` for a flat file's bytes, `narSha256` for a NAR: never the one for the other."""
+    return {"sha256" if isinstance(digest, Sha256) else NAR_SHA256: digest.hex}
+
+
+def built_here(graph: DerivationGraph, root: str) -> Iterator[Derivation]:
+    """The derivations that building `root` had to realise, itself first, each once.
+
+    The walk stops at fixed outputs: their digest pins their bytes whatever fetched them, so what a fetcher
+    was made from cannot have had a say.
+    """
+    seen, queue = {root}, [root]
+    while queue:
+        derivation = graph[queue.pop()]
+        yield derivation
+        for path in derivation.input_derivations:
+            if path not in seen and graph[path].fixed is None:
+                seen.add(path)
+                queue.append(path)
+
+
+def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
+    """Every material of the artifact, sorted by store path; the release's own outputs are products instead.
+
+    Raises TallyError when an input was used and nobody observed its hash.
+    """
+    found: dict[str, Material] = {}
+    for derivation in built_here(facts.graph, facts.artifact_derivation):
+        for path in derivation.input_sources:
+            found[path] = _file(path, facts.input_sources)
+        for path, names in derivation.input_derivations.items():
+            needed = facts.graph[path]
+            if needed.fixed is not None:
+                found[needed.fixed.path] = _fetched(needed, needed.fixed, facts.licences)
+            elif path not in facts.agreed.outputs:
+                for name in names:
+                    found[needed.outputs[name]] = _built(needed, needed.outputs[name], facts.agreed.inputs)
+        if derivation.path not in facts.agreed.outputs:
+            for path in derivation.outputs.values():  # an output that only a runtime reference leads to
+                if path in facts.agreed.inputs:
+                    found[path] = _built(derivation, path, facts.agreed.inputs)
+    return tuple(found[path] for path in sorted(found))
+
+
+def _fetched(derivation: Derivation, fixed: FixedOutput, licences: Mapping[str, str]) -> Material:
+    env = derivation.env
+    purl = env.get("tallyPurl") or None
+    uris = tuple(_words(env.get("tallyUrls") or env.get("urls") or env.get("url")))
+    return Material(
+        path=fixed.path,
+        name=env.get("tallyFileName") or env.get("name") or derivation.name,
+        version=_version(purl) or env.get("version") or None,
+        digest=fixed.digest,
+        kind={"source": Kind.SOURCE, "toolchain": Kind.TOOLCHAIN}.get(env.get("tallyKind", ""), Kind.FETCHED),
+        uris=uris,
+        purl=purl,
+        license=licences.get(fixed.digest.hex) if isinstance(fixed.digest, Sha256) else None,
+    )
+
+
+def _file(path: str, hashes: Mapping[str, NarHash]) -> Material:
+    digest = hashes.get(path)
+    if digest is None:
+        raise TallyError(f"the NAR hash of {path} is not known, and the build used it")
+    return Material(path, name_of(path), None, digest, Kind.FILE, (), None, None)
+
+
+def _built(derivation: Derivation, path: str, inputs: Mapping[str, BuiltPath]) -> Material:
+    if path not in inputs:
+        raise TallyError(
+            f"no builder reported the NAR hash of {path}, and the build used it",
+            hint="only inputs that every builder built itself can be accounted for; run the build again",
+        )
+    env = derivation.env
+    return Material(
+        path=path,
+        name=name_of(path),
+        version=env.get("tallyVersion") or env.get("version") or None,
+        digest=inputs[path].nar_hash,
+        kind=Kind.BUILT,
+        uris=(),
+        purl=None,
+        license=env.get("tallyLicense") or None,
+    )
+
+
+def _words(text: str | None) -> Iterator[str]:
+    """Addresses; nixpkgs separates them with spaces, we with newlines, and neither is in an address."""
+    return iter((text or "").split())
+
+
+def _version(purl: str | None) -> str | None:
+    """The version in a package URL (purl-spec, "Rules for each purl component")."""
+    from urllib.parse import unquote  # verifying needs none of what that imports
+
+    if purl is None:
+        return None
+    _, mark, rest = purl.split("?", 1)[0].split("#", 1)[0].rpartition("@")
+    return unquote(rest) if mark and "/" not in rest else None

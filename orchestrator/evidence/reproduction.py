@@ -1,0 +1,44 @@
+"""The claim that independent builders made the same bytes: a SCAI v0.3 attribute report. Pure.
+
+Specification: https://github.com/in-toto/attestation/blob/main/spec/predicates/scai.md.
+Our attribute and its conditions, field by field: docs/predicates/reproduction.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.errors import TallyError
+from orchestrator.evidence import statement
+from orchestrator.evidence.agreement_record import agreement, identity
+from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
+from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, ORCHESTRATOR, REPRODUCIBLE, REPRODUCTION
+
+
+def reproduction(facts: ReleaseFacts, links: Mapping[str, ReleaseFile]) -> Statement:
+    """The reproduction statement: one assertion per builder, its link as the evidence.
+
+    `links` is builder name to its signed link. Raises TallyError when a builder has none.
+    """
+    target = {"name": facts.artifact.file_name, "digest": {"sha256": facts.artifact.sha256.hex}}
+    agreed_on = agreement(facts)
+    attributes: list[dict[str, Any]] = []
+    for report in facts.agreed.reports:
+        link = links.get(report.identity.name)
+        if link is None:
+            raise TallyError(f"builder {report.identity.name} has no link to show as evidence")
+        attributes.append(
+            {
+                "attribute": REPRODUCIBLE,
+                "target": target,
+                "conditions": {"agreement": agreed_on, "builder": identity(report.identity)},
+                "evidence": {
+                    "name": link.path,
+                    "digest": {"sha256": link.sha256.hex},
+                    "mediaType": IN_TOTO_PAYLOAD,
+                },
+            }
+        )
+    return statement.make(facts, REPRODUCTION, {"attributes": attributes, "producer": {"uri": ORCHESTRATOR}})

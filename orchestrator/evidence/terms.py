@@ -1,0 +1,30 @@
+"""The names that our evidence uses and that somebody must be able to look up, in docs/predicates/."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# `.example` is reserved (RFC 2606): nobody can register the name and put other words behind our types
+_BASE: Final = "https://tallystick.example"
+
+BUILD_TYPE: Final = f"{_BASE}/build/v1"
+"""docs/predicates/build.md"""
+ORCHESTRATOR: Final = f"{_BASE}/orchestrator/v1"
+"""SLSA's `builder.id` of what Tallystick attests: docs/predicates/build.md"""
+SBOM_NAMESPACE: Final = f"{_BASE}/spdx"
+"""docs/predicates/spdx.md"""
+
+REPRODUCIBLE: Final = "REPRODUCIBLE_BUILD"
+"""docs/predicates/reproduction.md"""
+NAR_SHA256: Final = "narSha256"
+"""The key, in a digest set, of the sha256 of a store object's NAR serialisation, in lower-case hexadecimal:
+docs/predicates/nar-digest.md"""
+
+PROVENANCE: Final = "https://slsa.dev/provenance/v1"
+REPRODUCTION: Final = "https://in-toto.io/attestation/scai/v0.3"
+SPDX: Final = "https://spdx.dev/Document/v2.3"
+STATEMENT: Final = "https://in-toto.io/Statement/v1"
+
+IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"
+STEP: Final = "build"
+"""The one step of our layouts, and the first part of a link's file name."""

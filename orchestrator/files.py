@@ -1,0 +1,78 @@
+"""Writing files so that each is there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestrator.errors import TallyError
+
+
+@contextmanager
+def written_atomically(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A stream whose bytes stand at `path` once the block ends well, and leave no trace if it does not.
+
+    Raises TallyError when the disk is full or the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        temporary = None
+        sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Like `written_atomically`, for bytes already at hand."""
+    with written_atomically(path, mode=mode) as stream:
+        stream.write(data)
+
+
+def make_removable(folder: Path) -> None:
+    """Let the owner write in a folder and all folders in it, where they are ours; Nix forbids it."""
+    for path, _, _ in os.walk(folder):
+        try:
+            os.chmod(path, 0o700)
+        except OSError:
+            continue
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def cannot_write(path: Path, error: OSError) -> TallyError:
+    """The error for a user whose disk or permissions stopped a write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TallyError(
+            f"no room left on the disk to write {path}", hint="free some space and run the command again"
+        )
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return TallyError(
+            f"cannot write {path}: there is a file where a folder is needed", hint="name another folder"
+        )
+    return TallyError(
+        f"cannot write {path}: {error.strerror or error}", hint="check the folder's owner and permissions"
+    )

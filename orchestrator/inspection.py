@@ -1,0 +1,72 @@
+"""What builders show of themselves: reached, sandbox proven, hosts told apart; nothing else is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.agreement.independence import Level, Party, level_of, votes
+from orchestrator.builders import host
+from orchestrator.builders.build import Identity, SandboxProof
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.probe import Probe
+from orchestrator.builders.running import way_out
+from orchestrator.errors import TallyError
+from orchestrator.gathering import gather
+from orchestrator.plan import find_lock
+from orchestrator.recipe import lock as locks
+from orchestrator.recipe.request import request_for
+from orchestrator.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One builder, looked at. Either `sandbox` or `error` is there."""
+
+    identity: Identity
+    sandbox: SandboxProof | None
+    error: TallyError | None
+
+
+def inspect(
+    workshop: Workshop, names: Sequence[str], folder: Path, say: Callable[[str], None]
+) -> tuple[Shown, ...]:
+    """The builders of these names, or all, in their order. `folder` is where tally.lock is looked for.
+
+    Raises TallyError for an unknown name, or when there is no lock to take the probe's busybox from.
+    """
+    builders = workshop.named(names)
+    lock = locks.read(find_lock([folder / "recipe.toml"]))
+    request = request_for([], {}, lock, host.nix_system())
+    probe = Probe.of(workshop.store, request)
+    gather(workshop, request, probe.fixed, folder, say)
+    with ThreadPoolExecutor(len(builders)) as threads:
+        try:
+            return tuple(threads.map(lambda builder: _look(workshop, builder, probe), builders))
+        except BaseException:
+            for builder in builders:
+                builder.store.nix.stop_all()
+            raise
+
+
+def independence(shown: Sequence[Shown], quorum: int) -> tuple[Level, dict[Level, int]]:
+    """The highest level at which builders that work have a quorum, and the votes that they have at each."""
+    parties = [Party.of(each.identity) for each in shown if each.sandbox is not None]
+    counted: dict[Level, int] = {
+        "same-host": votes(parties, "same-host"),
+        "separate-hosts": votes(parties, "separate-hosts"),
+        "separate-operators": votes(parties, "separate-operators"),
+    }
+    return level_of(parties, quorum), counted
+
+
+def _look(workshop: Workshop, builder: Builder, probe: Probe) -> Shown:
+    try:
+        fixed = [each.path for each in probe.fixed]
+        builder.receive(workshop.store, list(probe.graph.derivations), fixed)
+        probed = builder.prove(probe)
+    except TallyError as error:
+        return Shown(builder.unknown, None, TallyError(error.message, hint=way_out(builder, error)))
+    return Shown(probed.identity, probed.sandbox, None)

@@ -1,0 +1,1 @@
+"""The only place that runs Nix or reads a store."""

@@ -1,0 +1,72 @@
+# The artifact: the file that users download, made from a package's default output by a derivation of its own.
+{ system }:
+{ recipe, toolchain, default }:
+let
+  inherit (recipe) artifact;
+  label = "${recipe.name}-${recipe.version}";
+  stem = "${label}-${system}";
+
+  # a wheel's own name says what it is (PEP 427); other files keep their suffix
+  baseName = baseNameOf artifact.path;
+  double = builtins.match ".+(\\.tar\\.[A-Za-z0-9]+)" baseName;
+  single = builtins.match ".+(\\.[A-Za-z][A-Za-z0-9]*)" baseName;
+  suffix = if double != null then double else single;
+  ofFile =
+    if builtins.match ".+\\.whl" baseName != null then
+      baseName
+    else
+      stem + (if suffix == null then "" else builtins.head suffix);
+  fileName =
+    {
+      file = ofFile;
+      oci = "${stem}.oci.tar";
+    }
+    .${artifact.format} or "${stem}.${artifact.format}";
+
+  scripts = {
+    file = ./artifact-file.sh;
+    nar = ./artifact-nar.sh;
+    oci = ./artifact-oci.sh;
+  };
+
+  # as Go's GOARCH calls them (OCI image specification, "Image Configuration")
+  architectures = {
+    x86_64-linux = "amd64";
+    aarch64-linux = "arm64";
+    i686-linux = "386";
+    armv7l-linux = "arm";
+    riscv64-linux = "riscv64";
+    powerpc64le-linux = "ppc64le";
+    s390x-linux = "s390x";
+  };
+  isImage = artifact.format == "oci";
+  image = {
+    architecture = architectures.${system};
+    settings = builtins.toJSON (
+      { Env = [ "PATH=${default}/bin" ]; }
+      // (if artifact.path == null then { } else { Entrypoint = [ "${default}/${artifact.path}" ]; })
+    );
+  };
+in
+{
+  inherit fileName;
+  derivation = toolchain.run {
+    script = scripts.${artifact.format} or ./artifact-tar.sh;
+    attributes = {
+      name = fileName;
+      tallyKind = "artifact";
+      tallyName = recipe.name;
+      tallyVersion = recipe.version;
+      tallyFileName = fileName;
+      tallyFormat = artifact.format;
+    }
+    // (if isImage then { exportReferencesGraph = [ "closure" default ]; } else { });
+    variables = {
+      package = "${default}";
+      inherit label;
+      inherit (artifact) format;
+      path = if artifact.path == null then "" else artifact.path;
+    }
+    // (if isImage then image else { });
+  };
+}

@@ -1,0 +1,127 @@
+"""A chroot store: its files are a folder of this machine, and can be looked at without Nix."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.digest import NarHash
+from orchestrator.errors import TallyError
+from orchestrator.files import make_removable
+from orchestrator.nar import nar_hash
+from orchestrator.nix.command import Nix, NixFailed
+from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of, parse
+from orchestrator.nix.store import Store, chunks
+from orchestrator.nix.storepath import text_path
+
+
+@dataclass(frozen=True)
+class ChrootStore(Store):
+    """The folder `root` holds `nix/store` and Nix's state."""
+
+    nix: Nix
+    root: Path
+
+    @property
+    def address(self) -> str:
+        return str(self.root)
+
+    @property
+    def remedy(self) -> str:
+        return f"remove {self.root}; the next run makes it anew"
+
+    def physical(self, path: str) -> Path:
+        """Where a store path's bytes lie on this machine."""
+        return self.root / path.lstrip("/")
+
+    def bring(self, path: str) -> Path:
+        return self.physical(path)
+
+    def holds(self, path: str) -> bool:
+        return os.path.lexists(self.physical(path))
+
+    def nar_hash(self, path: str) -> NarHash:
+        return nar_hash(self.physical(path))
+
+    def modified(self, paths: Iterable[str]) -> list[str]:
+        """As for every store. Reads all of them."""
+        found: list[str] = []
+        for some in chunks(paths):
+            try:
+                self.nix.run(self.command("nix-store", "--verify-path", *some))
+            except NixFailed as error:
+                named = [path for path in some if path in error.message]
+                if not named:
+                    raise
+                found.extend(named)
+        return found
+
+    def log_closed(self, derivation: str) -> datetime | None:
+        name = derivation.rsplit("/", 1)[-1]
+        log = self.root / "nix/var/log/nix/drvs" / name[:2] / f"{name[2:]}.bz2"
+        try:
+            return datetime.fromtimestamp(log.stat().st_mtime, UTC)
+        except OSError:
+            return None
+
+    def second_result(self, path: str, *, told: bool) -> Path | None:
+        kept = self.physical(f"{path}.check")
+        return kept if os.path.lexists(kept) else None
+
+    def clear_second_result(self, path: str) -> None:
+        kept = self.physical(f"{path}.check")
+        if kept.is_dir() and not kept.is_symlink():
+            make_removable(kept)
+            shutil.rmtree(kept)
+        else:
+            kept.unlink(missing_ok=True)
+
+    def add_fixed(self, paths: Sequence[Path], *, recursive: bool) -> list[str]:
+        """Put files (or, `recursive`, folders) where fixed-output derivations of their names expect them."""
+        mode = ["--recursive"] if recursive else []
+        added: list[str] = []
+        for some in chunks(map(str, paths)):
+            said = self.nix.run(self.command("nix-store", "--add-fixed", *mode, "sha256", *some))
+            added.extend(said.split())
+        return added
+
+    def graph(self, roots: Sequence[str]) -> DerivationGraph:
+        """The derivations at `roots` and all below them, read from the store's files."""
+        found: dict[str, Derivation] = {}
+        wanted = list(roots)
+        while wanted:
+            path = wanted.pop()
+            if path not in found:
+                found[path] = self.derivation(path)
+                wanted.extend(found[path].input_derivations)
+        return DerivationGraph(found, tuple(roots))
+
+    def derivation(self, path: str) -> Derivation:
+        """Read one `.drv` of this store. Raises TallyError when it is not there, or no longer what it was."""
+        try:
+            data = self.physical(path).read_bytes()
+        except OSError as error:
+            raise TallyError(f"{path} is not in the store {self.root}: {error.strerror}") from error
+        altered = TallyError(
+            f"{path} was altered in the store {self.root}",
+            hint=self.remedy,
+        )
+        try:
+            derivation = parse(path, data.decode())
+        except (UnicodeDecodeError, TallyError) as error:
+            raise altered from error
+        references = (*derivation.input_derivations, *derivation.input_sources)
+        if text_path(name_of(path), data, references) != path:
+            raise altered
+        return derivation
+
+    def holds_the_same(self, path: str, other: ChrootStore) -> bool:
+        """Whether a path that is one file has the same bytes in both stores."""
+        try:
+            return self.physical(path).read_bytes() == other.physical(path).read_bytes()
+        except OSError:
+            return False

@@ -1,0 +1,92 @@
+"""From the request, as data, to derivations in the orchestrator's store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.nix.chroot import ChrootStore
+
+LIBRARY = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPath:
+    """A store path whose content is known beforehand, and where it goes."""
+
+    name: str
+    sha256: str
+    recursive: bool
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What one recipe became."""
+
+    package: str
+    """The package's `.drv` path."""
+    outputs: Mapping[str, str]
+    artifact: str
+    """The artifact's `.drv` path."""
+    artifact_path: str
+    artifact_file_name: str
+    fixed: tuple[FixedPath, ...]
+    """Everything that must be put into the store before this can be built."""
+
+
+def evaluate(store: ChrootStore, request: Mapping[str, Any]) -> Mapping[str, Evaluated]:
+    """Instantiate the request's targets in `store`. Raises NixFailed when Nix refuses.
+
+    The request reaches Nix as a JSON file, read with `builtins.fromJSON`; nothing is pasted into code.
+    """
+    said = _evaluate(store, LIBRARY / "default.nix", request)
+    return {name: _evaluated(value) for name, value in said.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedProbe:
+    """What the sandbox probe became."""
+
+    derivation: str
+    """Its `.drv` path."""
+    output: str
+    fixed: tuple[FixedPath, ...]
+
+
+def evaluate_probe(store: ChrootStore, request: Mapping[str, Any], nonce: str) -> EvaluatedProbe:
+    """Instantiate the sandbox probe. One with a `nonce` of its own is in no store yet."""
+    said = _evaluate(store, LIBRARY / "probe.nix", {**request, "nonce": nonce})
+    return EvaluatedProbe(said["drv"], said["output"], tuple(_fixed(said["fixed"])))
+
+
+def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    file = store.nix.scratch / f"request-{expression.stem}.json"
+    file.write_text(json.dumps(request))
+    said = store.nix.run(
+        [
+            *store.command("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"),
+            *(str(expression), "--argstr", "request", str(file)),
+        ]
+    )
+    value: dict[str, Any] = json.loads(said)
+    return value
+
+
+def _evaluated(value: Mapping[str, Any]) -> Evaluated:
+    package, artifact = value["package"], value["artifact"]
+    return Evaluated(
+        package=package["drv"],
+        outputs=package["outputs"],
+        artifact=artifact["drv"],
+        artifact_path=artifact["output"],
+        artifact_file_name=artifact["fileName"],
+        fixed=tuple(_fixed(value["fixed"])),
+    )
+
+
+def _fixed(values: Sequence[Mapping[str, str]]) -> list[FixedPath]:
+    return [FixedPath(v["name"], v["sha256"], v["mode"] == "recursive", v["path"]) for v in values]

@@ -1,0 +1,61 @@
+"""Nix's signatures on store paths: ed25519 over a path's fingerprint, by a key that a host's Nix holds.
+
+Nix's manual, "Serving a Nix store via HTTP" and `nix store sign`; the fingerprint is that of `ValidPathInfo`:
+`1;PATH;sha256:BASE32;SIZE;REFERENCES`, with the path itself among the references where it refers to itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.digest import NarHash
+from orchestrator.nix.storepath import base32
+
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A Nix signing key's public half."""
+
+    name: str
+    data: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> PublicKey:
+        """Read `NAME:BASE64`, as in `trusted-public-keys`. Raises ValueError."""
+        name, _, encoded = text.partition(":")
+        try:
+            data = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ValueError(
+                f"{text!r} is not NAME:BASE64, as nix-store --generate-binary-cache-key writes"
+            ) from error
+        if not name or len(data) != _KEY_BYTES:
+            raise ValueError(f"{text!r} is not NAME:BASE64 of an ed25519 key of 32 bytes")
+        return cls(name, data)
+
+    def verifies(self, signature: str, fingerprint: str) -> bool:
+        """Whether `NAME:BASE64` is this key's signature over a fingerprint."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        name, _, encoded = signature.partition(":")
+        if name != self.name:
+            return False
+        try:
+            Ed25519PublicKey.from_public_bytes(self.data).verify(
+                base64.b64decode(encoded, validate=True), fingerprint.encode()
+            )
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def fingerprint(path: str, nar_hash: NarHash, nar_size: int, references: Sequence[str]) -> str:
+    """What is signed of a path. `references` are all of them, the path itself too where it is one."""
+    digest = base32(bytes.fromhex(nar_hash.hex))
+    return f"1;{path};sha256:{digest};{nar_size};{','.join(sorted(references))}"

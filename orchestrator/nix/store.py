@@ -1,0 +1,113 @@
+"""A Nix store, wherever it is, asked through the commands that are the same from Nix 2.8 to 2.34."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.digest import NarHash
+from orchestrator.nix.command import Nix
+
+_PATHS_A_COMMAND = 500  # keeps argument lists far below the kernel's limit
+
+
+@dataclass(frozen=True, slots=True)
+class PathInfo:
+    """What a store's database holds of one valid path."""
+
+    path: str
+    nar_hash: NarHash
+    nar_size: int
+    references: tuple[str, ...]
+    """Without the path itself, sorted."""
+
+
+class Store(ABC):
+    """What can be asked of every store; the rest depends on where its files are."""
+
+    nix: Nix
+    """How commands on this store are run."""
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """What Nix's `--store` takes."""
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        return [program, "--store", self.address, *arguments]
+
+    def invalid(self, paths: Iterable[str]) -> set[str]:
+        """Those of `paths` that the store does not hold."""
+        missing: set[str] = set()
+        for some in chunks(paths):
+            said = self.nix.run(self.command("nix-store", "--check-validity", "--print-invalid", *some))
+            missing.update(said.split())
+        return missing
+
+    def information(self, paths: Iterable[str]) -> Mapping[str, PathInfo]:
+        """The database's entries of valid paths. Raises NixFailed when one is not valid."""
+        found: dict[str, PathInfo] = {}
+        for some in chunks(paths):
+            lines = iter(self.nix.run(self.command("nix-store", "--dump-db", *some)).splitlines())
+            for path in lines:
+                nar_hash, nar_size, _deriver, count = (next(lines) for _ in range(4))
+                references = sorted({next(lines) for _ in range(int(count))} - {path})
+                nar_hash = nar_hash.removeprefix("sha256:")
+                found[path] = PathInfo(path, NarHash(nar_hash), int(nar_size), tuple(references))
+        return found
+
+    def copy_from(self, other: Store, paths: Sequence[str]) -> None:
+        """Take the closure of derivations or of other paths; for a derivation, never its outputs."""
+        derivations = [path for path in paths if path.endswith(".drv")]
+        others = [path for path in paths if not path.endswith(".drv")]
+        # with --derivation Nix copies the .drv files; on 2.8 it would else mean, and build, their outputs
+        copy = ["nix", "copy", "--no-check-sigs", "--from", other.address, "--to", self.address]
+        for some, flags in ((derivations, ["--derivation"]), (others, [])):
+            for chunk in chunks(some):
+                self.nix.run([*copy, *flags, *chunk])
+
+    @property
+    @abstractmethod
+    def remedy(self) -> str:
+        """What to do when the store holds what it must not."""
+
+    @abstractmethod
+    def holds(self, path: str) -> bool:
+        """Whether a path's bytes are seen to be there, valid or not yet; False where that cannot be seen."""
+
+    @abstractmethod
+    def nar_hash(self, path: str) -> NarHash:
+        """Hash a path's bytes as they are now, whatever the database says."""
+
+    @abstractmethod
+    def modified(self, paths: Iterable[str]) -> list[str]:
+        """Those of valid `paths` that are seen to be no longer what the database says."""
+
+    @abstractmethod
+    def bring(self, path: str) -> Path:
+        """Where a path's bytes lie on this machine, brought here if need be."""
+
+    @abstractmethod
+    def log_closed(self, derivation: str) -> datetime | None:
+        """When Nix closed the log of a derivation's last build there; None where that cannot be seen."""
+
+    @abstractmethod
+    def second_result(self, path: str, *, told: bool) -> Path | None:
+        """What a check made of `path` and found to differ, kept aside by Nix; brought here if need be.
+
+        `told` is whether Nix said in this run that it differs. None when nothing is there to be had.
+        """
+
+    @abstractmethod
+    def clear_second_result(self, path: str) -> None:
+        """Remove what an earlier check kept aside, where that is ours to remove."""
+
+
+def chunks(paths: Iterable[str]) -> Iterator[list[str]]:
+    """Paths in lists that fit on a command line."""
+    items = list(paths)
+    for start in range(0, len(items), _PATHS_A_COMMAND):
+        yield items[start : start + _PATHS_A_COMMAND]

@@ -1,0 +1,244 @@
+"""The checks behind a verdict, each a pure function from evidence to the reasons against it; none: it holds.
+
+They are handed what was read and hashed from the release's own bytes, with signatures already checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.evidence import agreement_record
+from orchestrator.evidence.canonical import MalformedError, member, render_document
+from orchestrator.evidence.layout import Layout
+from orchestrator.evidence.links import Digests, Link
+from orchestrator.evidence.statement import Statement, nar_name
+from orchestrator.evidence.terms import (
+    BUILD_TYPE,
+    NAR_SHA256,
+    PROVENANCE,
+    REPRODUCIBLE,
+    REPRODUCTION,
+    SPDX,
+)
+from orchestrator.policy.verdict import Code, Reason
+
+Measured = Mapping[str, tuple[Sha256, int]]
+"""Path in the release to the sha256 and the size of its bytes."""
+
+REQUIRED = {PROVENANCE: "provenance", REPRODUCTION: "reproduction", SPDX: "SBOM"}
+"""The statements that every release has; what they are called in sentences."""
+LEAST_QUORUM = 2
+"""Fewer than two builders have nobody to agree with, whatever a layout asks for."""
+
+
+def digests(listed: Measured, found: Measured) -> Iterator[Reason]:
+    """Every listed file has the bytes that the index lists."""
+    for name, (sha256, size) in listed.items():
+        if name in found and found[name] != (sha256, size):
+            yield Reason(
+                Code.DIGEST_MISMATCH,
+                f"{name} is {found[name][0]} ({found[name][1]} bytes), not {sha256} ({size} bytes)",
+            )
+
+
+def required(statements: Mapping[str, Statement]) -> Iterator[Reason]:
+    """Every statement that a release has is there, once. `statements` is file name to statement."""
+    types = [statement.predicate_type for statement in statements.values()]
+    for predicate_type, name in REQUIRED.items():
+        if predicate_type not in types:
+            yield Reason(Code.STATEMENT_MISSING, f"there is no signed {name} statement ({predicate_type})")
+        elif types.count(predicate_type) > 1:
+            yield Reason(Code.CONTRADICTION, f"there are {types.count(predicate_type)} {name} statements")
+
+
+def subjects(statements: Mapping[str, Statement], artifact: str, sha256: Sha256) -> Iterator[Reason]:
+    """Every statement is about the artifact, by the digest of its bytes (in-toto Statement v1, `subject`)."""
+    first: tuple[str, Mapping[str, str]] | None = None
+    for name, statement in statements.items():
+        said = statement.subjects.get(artifact)
+        if said is None:
+            yield Reason(Code.SUBJECT_MISMATCH, f"{name} is not about {artifact}")
+        elif said != sha256.hex:
+            yield Reason(Code.SUBJECT_MISMATCH, f"{name} is about a file with sha256:{said}, not {sha256}")
+        elif first is not None and dict(statement.subjects) != dict(first[1]):
+            yield Reason(Code.CONTRADICTION, f"{name} and {first[0]} are about different outputs")
+        first = first or (name, statement.subjects)
+
+
+def sbom(statement: Statement, files: Mapping[str, bytes]) -> Iterator[Reason]:
+    """The SBOM file holds what was signed, byte for byte. `files` are those in `sbom/`."""
+    signed = render_document(statement.predicate)
+    for name, data in files.items():
+        if data != signed:
+            yield Reason(Code.SBOM_MISMATCH, f"{name} is not the document that was signed")
+    if not files:
+        yield Reason(Code.FILE_MISSING, "the release has no SBOM file")
+
+
+def quorum(layout: Layout, links: Sequence[Link], now: datetime) -> Iterator[Reason]:
+    """Enough builders, each with a key of its own (in-toto specification, sections 4.3.1 and 5.2).
+
+    `links` are those whose signature is by a key that the layout names, one a key.
+    """
+    if layout.expires <= now:
+        yield Reason(Code.LAYOUT_EXPIRED, f"the layout ended on {layout.expires:%Y-%m-%d}")
+    needed = max(LEAST_QUORUM, layout.threshold)
+    if len(links) < needed:
+        yield Reason(Code.QUORUM_NOT_MET, f"{len(links)} builder(s) signed a link where {needed} must agree")
+    if len({link.builder for link in links}) != len(links):
+        yield Reason(Code.CONTRADICTION, "two links are from a builder of the same name")
+
+
+def agreement(layout: Layout, links: Sequence[Link], artifact: str, sha256: Sha256) -> Iterator[Reason]:
+    """The links agree with one another, and on the artifact (in-toto specification, section 4.3.3)."""
+    if layout.artifact != artifact:
+        yield Reason(Code.CONTRADICTION, f"the layout is about {layout.artifact}, not {artifact}")
+    for link in links[1:]:
+        for kind, ours, theirs in (
+            ("used", links[0].materials, link.materials),
+            ("made", links[0].products, link.products),
+        ):
+            if (other := _difference(ours, theirs)) is not None:
+                yield Reason(
+                    Code.BUILDERS_DISAGREE,
+                    f"builders {links[0].builder} and {link.builder} {kind} another {other}",
+                )
+    for link in links:
+        if dict(link.products.get(artifact, {})) != {"sha256": sha256.hex}:
+            yield Reason(Code.SUBJECT_MISMATCH, f"builder {link.builder} made another {artifact}")
+
+
+def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reason]:
+    """The provenance is about what the builders made, and rests on what they used."""
+    made = {
+        nar_name(path): values.get(NAR_SHA256) for path, values in link.products.items() if path != artifact
+    }
+    said = {name: value for name, value in provenance.subjects.items() if name != artifact}
+    if made != said:
+        yield Reason(Code.CONTRADICTION, "the provenance is about other outputs than the builders' links")
+    build = _build(provenance)
+    if member(build, "buildType", str, "the provenance") != BUILD_TYPE:
+        raise MalformedError(f"the provenance is not of the build type {BUILD_TYPE}")
+    dependencies = member(build, "resolvedDependencies", list, "the provenance")
+    stored = {}
+    for each in dependencies:
+        annotations = each.get("annotations") if isinstance(each, dict) else None
+        if isinstance(annotations, dict) and isinstance(annotations.get("storePath"), str):
+            stored[annotations["storePath"]] = each.get("digest")
+    if _difference(stored, link.materials) is not None:
+        yield Reason(Code.CONTRADICTION, "the provenance lists other materials than the builders' links")
+
+
+def agreed_artifact(provenance: Statement, reproduction: Statement) -> frozenset[str]:
+    """The NAR hashes (hexadecimal) that were agreed on for the artifact's derivation."""
+    artifact = member(_build(provenance), "internalParameters", dict, "the provenance").get("artifact")
+    derivation = member(artifact, "derivation", str, "the provenance's artifact")
+    outputs = member(_agreements(reproduction)[0], "outputs", dict, "the agreement")
+    made = member(outputs, derivation, dict, "the agreement's outputs")
+    return frozenset(member(output, NAR_SHA256, str, "an agreed output") for output in made.values())
+
+
+def nar_of_artifact(agreed: frozenset[str], found: NarHash) -> Iterator[Reason]:
+    """The artifact's bytes are the store object that the builders made."""
+    if found.hex not in agreed:
+        yield Reason(
+            Code.SUBJECT_MISMATCH, "the artifact is not the store object that the builders agreed on"
+        )
+
+
+def independence(links: Sequence[Link], layout: Layout) -> str:
+    """How independent the builders were, by what was observed on each."""
+    return agreement_record.independence([link.identity for link in links], layout.threshold)
+
+
+def dissent(reproduction: Statement) -> tuple[str, ...]:
+    """The builders that made something else, as the agreement records them. Raises MalformedError."""
+    what = "the agreement's dissent"
+    recorded = _agreements(reproduction)[0].get("dissent", [])
+    if not isinstance(recorded, list):
+        raise MalformedError(f"{what} is not a list")
+    return tuple(member(member(each, "builder", dict, what), "name", str, what) for each in recorded)
+
+
+def reproduction(
+    statement: Statement, links: Mapping[str, Link], layout: Layout, found: Measured
+) -> Iterator[Reason]:
+    """The claim of reproduction rests on these links and says of their builders what they say.
+
+    `links` is file name to link.
+    """
+    shown: dict[str, Any] = {}
+    what = "the reproduction statement"
+    for each in member(statement.predicate, "attributes", list, what):
+        if member(each, "attribute", str, what) != REPRODUCIBLE:
+            raise MalformedError(f"{what} asserts something else than {REPRODUCIBLE}")
+        evidence, conditions = member(each, "evidence", dict, what), member(each, "conditions", dict, what)
+        name = member(evidence, "name", str, what)
+        shown[name] = evidence.get("digest")
+        if name in links and conditions.get("builder") != dict(links[name].identity):
+            yield Reason(Code.CONTRADICTION, f"{what} says other things of the builder of {name}")
+    agreed = _agreements(statement)[0]
+    if shown != {name: {"sha256": found[name][0].hex} for name in links}:
+        yield Reason(
+            Code.CONTRADICTION, "the reproduction statement rests on other links than those in the release"
+        )
+    if sorted(link.builder for link in links.values()) != sorted(
+        map(str, member(agreed, "builders", list, what))
+    ):
+        yield Reason(Code.CONTRADICTION, "the reproduction statement names other builders than the links")
+    if member(agreed, "independence", str, what) != independence(list(links.values()), layout):
+        yield Reason(
+            Code.CONTRADICTION, "the builders' machines are not as independent as the statement says"
+        )
+
+
+def coverage(
+    provenance: Statement, artifact: str, bundles: frozenset[str], found: Measured
+) -> Iterator[Reason]:
+    """Every listed file is signed for: artifact as subject, a bundle by itself, others as byproducts."""
+    details = member(provenance.predicate, "runDetails", dict, "the provenance")
+    signed: dict[str, Any] = {}
+    for each in member(details, "byproducts", list, "the provenance"):
+        signed[member(each, "name", str, "a byproduct")] = each.get("digest")
+    for name, digest in signed.items():
+        if name not in found:
+            yield Reason(Code.FILE_MISSING, f"{name} is signed for and not in the release")
+        elif digest != {"sha256": found[name][0].hex}:
+            yield Reason(
+                Code.DIGEST_MISMATCH, f"{name} is {found[name][0]}, not what was signed for: {digest}"
+            )
+    for name in sorted(set(found) - set(signed) - bundles - {artifact}):
+        yield Reason(Code.NOT_COVERED, f"{name} is listed, and nothing that is signed speaks for it")
+
+
+def index(data: bytes, expected: bytes) -> Iterator[Reason]:
+    """The index is the one that follows from the statements and the files, byte for byte."""
+    if data != expected:
+        yield Reason(
+            Code.INDEX_MISMATCH, "release.json does not say what the signed evidence and the files say"
+        )
+
+
+def _build(provenance: Statement) -> dict[str, Any]:
+    return member(provenance.predicate, "buildDefinition", dict, "the provenance")
+
+
+def _agreements(reproduction: Statement) -> list[dict[str, Any]]:
+    """What each assertion says of the agreement. Raises MalformedError when there is none."""
+    what = "the reproduction statement"
+    attributes = member(reproduction.predicate, "attributes", list, what)
+    if not attributes:
+        raise MalformedError(f"{what} asserts nothing")
+    conditions = [member(each, "conditions", dict, what) for each in attributes]
+    return [member(each, "agreement", dict, what) for each in conditions]
+
+
+def _difference(ours: Digests, theirs: Digests) -> str | None:
+    """The first name whose digests differ, or that only one has."""
+    for name in sorted(set(ours) | set(theirs)):
+        if ours.get(name) != theirs.get(name):
+            return name
+    return None

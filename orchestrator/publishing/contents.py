@@ -1,0 +1,115 @@
+"""Reading a release to verify it: the index, and every file that it lists, each byte once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.errors import TallyError
+from orchestrator.policy.verdict import Code, Reason, Refused
+from orchestrator.publishing import index as indexes
+from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder, TooLargeError, UnsafeNameError
+from orchestrator.publishing.index import INDEX, Index, Measured
+
+_DOCUMENTS = ("attestations/", "links/", "sbom/")
+"""Where the files are that are read whole; all others are only hashed."""
+_SHOWN = 10  # of the files that are not listed
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What was read of the listed files: digests of all, bytes of the documents."""
+
+    measured: Measured
+    documents: Mapping[str, bytes]
+    nar_hash: NarHash
+    """The artifact's, as a file that is not executable."""
+
+    def below(self, prefix: str) -> Mapping[str, bytes]:
+        """The documents in one folder."""
+        return {name: data for name, data in self.documents.items() if name.startswith(prefix)}
+
+
+def locate(target: Path) -> tuple[Folder, str | None]:
+    """The release folder, and the artifact's name when it was asked for by its path.
+
+    Raises TallyError when there is no release.
+    """
+    if target.is_dir():
+        folder, asked = target, None
+    elif os.path.lexists(target):
+        folder, asked = target.parent, target.name
+    else:
+        raise TallyError(f"there is nothing at {target}")
+    if not os.path.lexists(folder / INDEX):
+        raise TallyError(
+            f"there is no {INDEX} in {folder}, so it is not a release",
+            hint="give a release folder, or the artifact inside one",
+        )
+    return Folder(folder), asked
+
+
+def read_index(folder: Folder, asked: str | None) -> Index:
+    """The index. Raises MalformedError, and Refused when it is not about the artifact that was asked for."""
+    with _refusing(INDEX):
+        data = folder.read(INDEX, DOCUMENT_LIMIT)
+    index = indexes.parse(data)
+    if asked is not None and asked != index.artifact:
+        raise Refused(
+            Reason(
+                Code.SUBJECT_MISMATCH, f"this release is about {index.artifact}: no evidence is about {asked}"
+            )
+        )
+    return index
+
+
+def read_contents(folder: Folder, index: Index) -> Contents:
+    """Every listed file. Raises Refused, with a reason for each that is missing or must not be read."""
+    measured: dict[str, tuple[Sha256, int]] = {}
+    documents: dict[str, bytes] = {}
+    reasons: list[Reason] = []
+    for name in index.files:
+        try:
+            with _refusing(name):
+                if name.startswith(_DOCUMENTS):
+                    documents[name] = folder.read(name, DOCUMENT_LIMIT)
+                    measured[name] = (Sha256.of(documents[name]), len(documents[name]))
+                elif name != index.artifact:
+                    measured[name] = folder.measure(name)
+        except Refused as refused:
+            reasons += refused.reasons
+    try:
+        with _refusing(index.artifact):
+            sha256, size, nar_hash = folder.measure_artifact(index.artifact, executable=False)
+            measured[index.artifact] = (sha256, size)
+    except Refused as refused:
+        reasons += refused.reasons
+    if reasons:
+        raise Refused(*reasons)
+    return Contents(measured, documents, nar_hash)
+
+
+def unlisted(folder: Folder, index: Index) -> tuple[str, ...]:
+    """A notice for what lies in the folder and is not part of the release."""
+    names = [name for name in folder.names() if name not in index.files and name != INDEX]
+    if not names:
+        return ()
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return (f"not part of the release, and not looked at: {shown}",)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What is wrong with the release's file is a reason; what is wrong with the machine stays an OSError."""
+    try:
+        yield
+    except UnsafeNameError as error:
+        raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
+    except TooLargeError as error:
+        raise Refused(Reason(Code.MALFORMED, str(error))) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Refused(Reason(Code.FILE_MISSING, f"{name} is listed and not there")) from error

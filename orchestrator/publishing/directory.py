@@ -1,0 +1,177 @@
+"""Writing a release folder: whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from orchestrator.digest import Sha256
+from orchestrator.errors import TallyError
+from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
+from orchestrator.evidence.statement import Statement
+from orchestrator.files import cannot_write, sync_folder
+from orchestrator.publishing.existing import differences
+from orchestrator.publishing.folder import checked
+from orchestrator.publishing.index import INDEX, index_of, parse
+from orchestrator.signing.keys import PublicKey
+
+_CHUNK = 1 << 20
+_UNFINISHED = ".unfinished"
+_AGAIN = "run the build again"
+_SHOWN = 5  # of the differences; the first ones say enough
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A release folder that is there now. `kept`: it was there before, with the same content."""
+
+    path: Path
+    kept: bool
+
+
+def publish(
+    out: Path,
+    facts: ReleaseFacts,
+    artifact: Path,
+    provenance: Statement,
+    reproduction: Statement,
+    files: Sequence[ReleaseFile],
+    key: PublicKey,
+) -> Published:
+    """Write `out`/NAME-VERSION-SYSTEM, the artifact streamed from `artifact`, and `release.json` over it all.
+
+    A folder with the same content is kept as it is. Raises TallyError when it has other content, when some
+    file is not what its digest says, or when the disk refuses.
+    """
+    measured = {file.path: (file.sha256, file.size) for file in files}
+    measured[facts.artifact.file_name] = (facts.artifact.sha256, facts.artifact.size)
+    index = ReleaseFile.of(INDEX, index_of(provenance, reproduction, measured))
+    wanted = parse(b"".join(index.chunks()))
+    target = out / facts.release_name
+    everything = [_artifact(facts, artifact), *files, index]
+    if not os.path.lexists(target):
+        try:
+            with _draft(out, facts.release_name) as draft:
+                for file in everything:
+                    runs = file.path == facts.artifact.file_name and _runs(artifact)
+                    _write(draft, file, 0o755 if runs else 0o644)
+                _sync(draft)
+                if _renamed(draft, target):
+                    sync_folder(out)
+                    return Published(target, kept=False)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+    if found := list(islice(differences(target, wanted, files, key), _SHOWN)):
+        raise TallyError(
+            f"{target} is there already and is not this release:\n"
+            + "\n".join(f"  {each}" for each in found),
+            hint="releases are never overwritten: move it away, or choose another folder with --out",
+        )
+    return Published(target, kept=True)
+
+
+def _artifact(facts: ReleaseFacts, path: Path) -> ReleaseFile:
+    def chunks() -> Iterator[bytes]:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+    return ReleaseFile(facts.artifact.file_name, facts.artifact.sha256, facts.artifact.size, chunks)
+
+
+def _runs(path: Path) -> bool:
+    return bool(path.stat().st_mode & stat.S_IXUSR)
+
+
+@contextmanager
+def _draft(out: Path, name: str) -> Iterator[Path]:
+    """A folder beside the target, to be renamed onto it; else removed, by this run or by the next."""
+    out.mkdir(parents=True, exist_ok=True)
+    with _locked(out):  # so that nobody takes our draft for a dead run's before we hold it
+        _remove_abandoned(out, name)
+        draft = out / f".{name[:150]}.{os.urandom(6).hex()}{_UNFINISHED}"
+        draft.mkdir(mode=0o700)
+        held = _hold(draft)
+    if held is None:
+        raise OSError(errno.EWOULDBLOCK, "somebody else holds a folder that was just made", str(draft))
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(held)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(folder: Path) -> int | None:
+    """A lock on a draft, which goes with the process; None when somebody has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_abandoned(out: Path, name: str) -> None:
+    """Remove what killed runs left of this release: drafts that nobody holds."""
+    for left in out.glob(f".{_literal(name[:150])}.*{_UNFINISHED}"):
+        held = _hold(left) if left.is_dir() and not left.is_symlink() else None
+        if held is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(held)
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def _write(draft: Path, file: ReleaseFile, mode: int) -> None:
+    """One file, hashed while it is written. Raises TallyError when it is not what its digest says."""
+    path = draft / checked(file.path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with path.open("xb") as stream:
+        for chunk in file.chunks():
+            digest.update(chunk)
+            stream.write(chunk)
+        stream.flush()
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+    if Sha256(digest.hexdigest()) != file.sha256:
+        raise TallyError(f"{file.path} changed after it was signed for; nothing was published", hint=_AGAIN)
+
+
+def _sync(draft: Path) -> None:
+    for folder, _, _ in os.walk(draft):
+        sync_folder(Path(folder))
+
+
+def _renamed(draft: Path, target: Path) -> bool:
+    """Give the draft its name; False when another run was first."""
+    draft.chmod(0o755)
+    try:
+        draft.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            return False
+        raise
+    return True

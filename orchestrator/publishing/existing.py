@@ -1,0 +1,56 @@
+"""A release folder that is there already: the same release, or in what it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder, TooLargeError, UnsafeNameError
+from orchestrator.publishing.index import INDEX, Index, parse
+from orchestrator.signing import bundle, dsse
+from orchestrator.signing.keys import PublicKey
+
+_SAME = ("name", "version", "system", "artifact", "derivations")
+
+
+def differences(path: Path, wanted: Index, files: Sequence[ReleaseFile], key: PublicKey) -> Iterator[str]:
+    """In what the folder at `path` differs from the release to be written; nothing when it is the same.
+
+    The same: one artifact, one derivation, one SBOM, all as listed there, signed by the same key. Times, ids
+    and signatures are of the run that wrote it.
+    """
+    folder = Folder(path)
+    try:
+        there = parse(folder.read(INDEX, DOCUMENT_LIMIT))
+    except (OSError, ValueError) as error:
+        yield f"it has no readable {INDEX} ({_reason(error)})"
+        return
+    for name in _SAME:
+        if there.document.get(name) != wanted.document.get(name):
+            yield f"its {name} is {there.document.get(name)!r}, not {wanted.document.get(name)!r}"
+    for file in files:
+        if file.path.startswith("sbom/") and there.files.get(file.path) != (file.sha256, file.size):
+            yield f"its {file.path} is another"
+    for name, listed in there.files.items():
+        try:
+            if folder.measure(name) != listed:
+                yield f"its {name} is not as its {INDEX} says"
+            elif name.startswith("attestations/") and not _signed(
+                folder.read(name, DOCUMENT_LIMIT), name, key
+            ):
+                yield f"its {name} is not signed by the key in use"
+        except (OSError, UnsafeNameError, TooLargeError, MalformedError) as error:
+            yield f"its {name} cannot be read ({_reason(error)})"
+    wanted_names = {file.path for file in files if file.path.startswith("attestations/")}
+    for name in sorted(wanted_names - set(there.files)):
+        yield f"it has no {name}"
+
+
+def _signed(data: bytes, name: str, key: PublicKey) -> bool:
+    return dsse.signed_by(bundle.parse(data, name).envelope, key)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

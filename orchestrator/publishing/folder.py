@@ -1,0 +1,129 @@
+"""Reading a release folder that somebody else may have made: by names inside it, never through a link."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.evidence.flatfile import FlatFileHasher
+
+DOCUMENT_LIMIT = 1 << 26
+"""The largest JSON document that is read into memory, in bytes: an SBOM of some 50,000 packages."""
+_CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe must not make us wait
+
+
+class UnsafeNameError(ValueError):
+    """A name that does not stay inside the folder, or that leads through a link."""
+
+
+class TooLargeError(ValueError):
+    """A document that is larger than any of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A release folder. Names are relative, with `/`."""
+
+    path: Path
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A whole file. Raises UnsafeNameError, TooLargeError, FileNotFoundError or another OSError."""
+        with self._opened(name) as descriptor:
+            data = bytearray()
+            while chunk := os.read(descriptor, _CHUNK):
+                data += chunk
+                if len(data) > limit:
+                    raise TooLargeError(f"{name} is larger than {limit} bytes")
+            return bytes(data)
+
+    def measure(self, name: str) -> tuple[Sha256, int]:
+        """A file's sha256 and size, streamed. Raises like `read`."""
+        digest, size = hashlib.sha256(), 0
+        for chunk in self.chunks(name):
+            digest.update(chunk)
+            size += len(chunk)
+        return Sha256(digest.hexdigest()), size
+
+    def measure_artifact(self, name: str, *, executable: bool) -> tuple[Sha256, int, NarHash]:
+        """Like `measure`, with the NAR hash that the file has as a store path of its own."""
+        with self._opened(name) as descriptor:
+            hasher = FlatFileHasher(os.fstat(descriptor).st_size, executable=executable)
+            while chunk := os.read(descriptor, _CHUNK):
+                hasher.update(chunk)
+        try:
+            sha256, nar_hash = hasher.digests()
+        except ValueError as error:
+            raise OSError(errno.EBUSY, "it changed while it was read", name) from error
+        return sha256, hasher.size, nar_hash
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A file's bytes. Raises like `read`."""
+        with self._opened(name) as descriptor:
+            while chunk := os.read(descriptor, _CHUNK):
+                yield chunk
+
+    def names(self) -> Iterator[str]:
+        """Every file below the folder, links too, sorted. Raises OSError."""
+        for folder, folders, files in os.walk(self.path, onerror=_raise):
+            folders.sort()
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]
+            for name in sorted(files + links):
+                yield (Path(folder) / name).relative_to(self.path).as_posix()
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        """A descriptor of a regular file, each step taken from the folder before it."""
+        *folders, last = checked(name).split("/")
+        at = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in folders:
+                below = _open(part, _FOLDER, at, name)
+                os.close(at)
+                at = below
+            descriptor = _open(last, _FILE, at, name)
+        finally:
+            os.close(at)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnsafeNameError(f"{name} is not a flat file")
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def checked(name: str) -> str:
+    """A name that can only mean a file inside the folder. Raises UnsafeNameError."""
+    if not name.isprintable():  # before anything that cannot take half a surrogate pair
+        raise UnsafeNameError(f"{name!r} is not a name that a release has")
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts):
+        raise UnsafeNameError(f"{name!r} does not name a file inside the release")
+    if "\\" in name or len(parts) > 16:
+        raise UnsafeNameError(f"{name!r} is not a name that a release has")
+    return name
+
+
+def _open(part: str, flags: int, at: int, name: str) -> int:
+    try:
+        return os.open(part, flags, dir_fd=at)
+    except OSError:
+        try:
+            is_link = stat.S_ISLNK(os.stat(part, dir_fd=at, follow_symlinks=False).st_mode)
+        except OSError:
+            is_link = False
+        if is_link:
+            raise UnsafeNameError(f"{name} is or leads through a symbolic link") from None
+        raise
+
+
+def _raise(error: OSError) -> None:
+    raise error

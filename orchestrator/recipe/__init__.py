@@ -1,0 +1,1 @@
+"""From TOML to the JSON that Nix reads: recipe, lock, sources, mirrors, toolchains."""

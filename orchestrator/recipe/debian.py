@@ -1,0 +1,234 @@
+"""Resolving lists of Debian packages with apt, in a private state that the machine's own apt never sees.
+
+apt checks the archive's signature with the distribution's keyring and takes versions and digests from the
+signed index. Of the machine's own configuration only the way to the archive is used: proxies and addresses.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from orchestrator.errors import TallyError
+from orchestrator.recipe.lock import DebianPackage
+
+SUITE = "bookworm"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+BASE = (
+    "bash",
+    "bzip2",
+    "coreutils",
+    "diffutils",
+    "file",
+    "findutils",
+    "gawk",
+    "grep",
+    "gzip",
+    "libc-bin",
+    "patch",
+    "procps",
+    "sed",
+    "tar",
+    "usr-is-merged",  # else util-linux brings usrmerge, and with it all of perl
+    "util-linux",
+    "xz-utils",
+    "zstd",
+)
+"""What every set holds: enough to unpack, patch, run configure scripts and pack artifacts."""
+
+_TIMEOUT = 600.0
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_INSTALL = re.compile(r"^Inst (\S+) \((\S+) .*\[(\S+)\]\)", re.MULTILINE)
+# Only the way to the archive: the machine's hooks, pins, preferences and weakened checks stay out.
+_KEPT_SETTING = re.compile(
+    r"Acquire::(Retries|ForceIPv[46]|https?::(.+::)?(Proxy[^: ]*|CaInfo|CaPath|SslCert|SslKey|Timeout))"
+    r' "[^"]+";',
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Apt:
+    """apt with a private state, its index of one suite's `main` fetched and checked. See `opened`."""
+
+    folder: Path
+    architecture: str
+    suite: str
+
+    def resolve(self, request: Iterable[str]) -> tuple[DebianPackage, ...]:
+        """The named packages with all that they depend on, recommendations left out, sorted by file name.
+
+        Raises TallyError naming a package that the suite does not have, and the nearest that it has.
+        """
+        wanted = sorted(set(request))
+        self._refuse_unknown(wanted)
+        said = _run(self, "apt-get", "install", "--simulate", "--no-install-recommends", "--", *wanted)
+        chosen = [(name.split(":")[0], version, arch) for name, version, arch in _INSTALL.findall(said)]
+        return self._described(chosen)
+
+    def _described(self, chosen: Sequence[tuple[str, str, str]]) -> tuple[DebianPackage, ...]:
+        said = _run(self, "apt-cache", "show", "--", *[f"{name}={version}" for name, version, _ in chosen])
+        found = {}
+        for stanza in said.split("\n\n"):
+            fields = dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", stanza, re.MULTILINE))
+            if fields:
+                found[fields["Package"], fields["Version"], fields["Architecture"]] = fields
+        packages = [self._package(found.get(each), each) for each in chosen]
+        return tuple(sorted(packages, key=lambda package: package.file))
+
+    def _package(self, fields: Mapping[str, str] | None, chosen: tuple[str, str, str]) -> DebianPackage:
+        name, version, architecture = chosen
+        if fields is None or not {"Filename", "SHA256", "Size"} <= fields.keys():
+            raise TallyError(f"the index of Debian {self.suite} has no digest for {name} {version}")
+        return DebianPackage(
+            name=name,
+            version=version,
+            architecture=architecture,
+            pool=fields["Filename"],
+            sha256=fields["SHA256"],
+            size=int(fields["Size"]),
+        )
+
+    def _refuse_unknown(self, wanted: Sequence[str]) -> None:
+        # apt itself would take a name for a pattern, or a trailing `-` for a removal
+        known: set[str] | None = None
+        for name in wanted:
+            if _NAME.fullmatch(name) and known is None:
+                known = set(_run(self, "apt-cache", "pkgnames").split())
+            if known is None or name not in known:
+                known = known or set(_run(self, "apt-cache", "pkgnames").split())
+                raise unknown_package(name, known, self.suite, self.architecture)
+
+
+def unknown_package(name: str, known: Iterable[str], suite: str, architecture: str) -> TallyError:
+    """The error for a package that a suite does not have."""
+    nearest = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return TallyError(
+        f"Debian {suite} main has no package {name!r} for {architecture}",
+        hint=f"did you mean {nearest[0]!r}?" if nearest else "look for it with `apt-cache search`",
+    )
+
+
+@contextmanager
+def opened(
+    addresses: Sequence[str], architecture: str, suite: str = SUITE, *, expired: bool = False
+) -> Iterator[Apt]:
+    """apt on a fresh private state, from the first of the archive's addresses that answers well.
+
+    `expired` accepts an index past its validity, for suites that a mirror freezes; the signature is checked
+    all the same. Raises TallyError when apt or its keyring is missing, or no address gives a signed index.
+    """
+    _refuse_without_apt()
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", suite):
+        raise TallyError(f"{suite!r} is not the name of a Debian suite")
+    reasons = []
+    # below the system's temporary folder, so that apt can drop its privileges when it runs as root
+    with tempfile.TemporaryDirectory(prefix="tallystick-apt-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for address in addresses:
+            _lay_out(folder, address, architecture, suite, expired=expired)
+            apt = Apt(folder, architecture, suite)
+            try:
+                _run(apt, "apt-get", "update", "--error-on=any")
+            except TallyError as error:
+                reasons.append(f"  {address}: {error.message}")
+                continue
+            yield apt
+            return
+    raise TallyError(
+        f"no address gave a signed index of Debian {suite}:\n" + "\n".join(reasons),
+        hint="check the network, and the `debian` mirrors in tally.toml or the machine's apt sources",
+    )
+
+
+def _refuse_without_apt() -> None:
+    if shutil.which("apt-get") is None or shutil.which("apt-cache") is None:
+        raise TallyError(
+            "locking the debian toolchain needs apt, which is not here",
+            hint="lock on a Debian machine; building from an existing tally.lock needs no apt",
+        )
+    if not KEYRING.is_file():
+        raise TallyError(
+            f"Debian's archive keys are not here: {KEYRING}", hint="apt-get install debian-archive-keyring"
+        )
+
+
+def _lay_out(folder: Path, address: str, architecture: str, suite: str, *, expired: bool) -> None:
+    for name in ("lists/partial", "cache/archives/partial", "state", "empty"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for left in (folder / "lists").iterdir():
+        if left.is_file():
+            left.unlink()
+    (folder / "status").write_text("")
+    (folder / "sources.list").write_text(
+        f"deb [arch={architecture} signed-by={KEYRING}] {address.rstrip('/')} {suite} main\n"
+    )
+    own = {
+        "Acquire::AllowDowngradeToInsecureRepositories": "false",
+        "Acquire::AllowInsecureRepositories": "false",
+        "Acquire::AllowWeakRepositories": "false",
+        "Acquire::Check-Valid-Until": "false" if expired else "true",
+        "Acquire::Languages": "none",
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "APT::Get::AllowUnauthenticated": "false",
+        "APT::Install-Recommends": "false",
+        "APT::Install-Suggests": "false",
+        "Dir::Cache": f"{folder}/cache",
+        "Dir::Etc::Main": "/dev/null",
+        "Dir::Etc::Parts": f"{folder}/empty",
+        "Dir::Etc::Preferences": "/dev/null",
+        "Dir::Etc::PreferencesParts": f"{folder}/empty",
+        "Dir::Etc::SourceList": f"{folder}/sources.list",
+        "Dir::Etc::SourceParts": f"{folder}/empty",
+        "Dir::Etc::Trusted": "/dev/null",
+        "Dir::Etc::TrustedParts": f"{folder}/empty",
+        "Dir::State": f"{folder}/state",
+        "Dir::State::lists": f"{folder}/lists",
+        "Dir::State::status": f"{folder}/status",
+    }
+    (folder / "apt.conf").write_text(
+        _way_to_the_archive() + "".join(f'{key} "{value}";\n' for key, value in own.items())
+    )
+
+
+def _way_to_the_archive() -> str:
+    """The machine's own settings for proxies, certificates and retries, as apt writes them."""
+    said = _process(["apt-config", "dump"], {}, "apt-config dump")
+    return "".join(f"{line}\n" for line in said.splitlines() if _KEPT_SETTING.fullmatch(line))
+
+
+def _run(apt: Apt, *command: str) -> str:
+    return _process(list(command), {"APT_CONFIG": str(apt.folder / "apt.conf")}, " ".join(command[:2]))
+
+
+def _process(command: list[str], environment: Mapping[str, str], label: str) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise TallyError(f"{command[0]} is not here", hint="lock on a Debian machine") from error
+    except subprocess.TimeoutExpired as error:
+        raise TallyError(f"{label} gave no answer in {_TIMEOUT:.0f} s") from error
+    if done.returncode != 0:
+        errors = [
+            line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.startswith("E:")
+        ]
+        raise TallyError(f"{label} failed: {'; '.join(errors) or f'exit status {done.returncode}'}")
+    return done.stdout.decode("utf-8", "replace")

@@ -1,0 +1,150 @@
+"""Downloading one file over HTTP or from a local folder, as a stream of bytes. Foreign errors stop here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from threading import Lock as Mutex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+
+from orchestrator.recipe.parallel import Stopped
+
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
+
+_CHUNK = 1 << 18
+_CONNECT_TIMEOUT = 15.0
+_READ_TIMEOUT = 60.0
+_PAGE_LIMIT = 64 << 20
+
+
+class Unreachable(Exception):
+    """Why one address gave no bytes; the next one may."""
+
+
+class Downloader:
+    """Connections shared by the threads of one run. A host that did not answer is not asked again."""
+
+    def __init__(self, parallel: int = 8) -> None:
+        self.stop = Event()
+        self._parallel = parallel
+        self._silent: dict[str, str] = {}
+        self._mutex = Mutex()
+        self._managers: dict[str | None, PoolManager] = {}
+
+    def read(self, address: str) -> Iterator[bytes]:
+        """The bytes at an address. Raises Unreachable with the reason, Stopped after `stop`."""
+        parts = urlsplit(address)
+        if parts.scheme == "file":
+            yield from self._read_file(Path(unquote(parts.path)))
+            return
+        if parts.scheme not in ("http", "https"):
+            raise Unreachable(f"addresses with {parts.scheme}:// cannot be fetched")
+        with self._response(address, parts.netloc) as (_, chunks):
+            for chunk in chunks:
+                if self.stop.is_set():
+                    raise Stopped
+                yield chunk
+
+    def page(self, address: str) -> tuple[str, bytes]:
+        """A small document: where it was in the end, and its bytes. Raises like `read`."""
+        if address.startswith("file://"):
+            return address, _bounded(self.read(address))
+        with self._response(address, urlsplit(address).netloc) as (final, chunks):
+            return final, _bounded(chunks)
+
+    def folder(self, address: str) -> Path | None:
+        """The local folder that a `file://` address names; None when it names none."""
+        path = Path(unquote(urlsplit(address).path))
+        return path if path.is_dir() else None
+
+    def _read_file(self, path: Path) -> Iterator[bytes]:
+        try:
+            with path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
+        except (OSError, ValueError) as error:
+            raise Unreachable(getattr(error, "strerror", None) or str(error)) from error
+
+    @contextmanager
+    def _response(self, address: str, host: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+
+        if host in self._silent:
+            raise Unreachable(self._silent[host])
+        try:
+            response = self._manager(urlsplit(address).scheme, host).request(
+                "GET", address, preload_content=False
+            )
+        except (HTTPError, OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+            if isinstance(reason, NewConnectionError | ConnectTimeoutError):
+                with self._mutex:
+                    self._silent[host] = f"{_sentence(reason)} (asked once)"
+            raise Unreachable(_sentence(reason)) from error
+        try:
+            if response.status != 200:
+                raise Unreachable(f"HTTP status {response.status} {response.reason or ''}".rstrip())
+            final = urljoin(address, response.geturl() or address)
+            yield final, _guarded(response.stream(_CHUNK, decode_content=False))
+        finally:
+            response.close()
+
+    def _manager(self, scheme: str, host: str) -> PoolManager:
+        """Connections to a host: direct, or through the proxy that the environment names."""
+        import ssl
+        from urllib.request import getproxies, proxy_bypass
+
+        from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+
+        proxy = None if proxy_bypass(host.rsplit("@", 1)[-1]) else getproxies().get(scheme)
+        with self._mutex:
+            if proxy not in self._managers:
+                settings: dict[str, Any] = {
+                    "maxsize": self._parallel,
+                    "timeout": Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT),
+                    "retries": Retry(
+                        2,
+                        connect=1,
+                        backoff_factor=0.5,
+                        status_forcelist=(429, 500, 502, 503, 504),
+                        raise_on_status=False,
+                    ),
+                    "ssl_context": ssl.create_default_context(),
+                    "headers": {"Accept-Encoding": "identity", "User-Agent": "tallystick"},
+                }
+                self._managers[proxy] = ProxyManager(proxy, **settings) if proxy else PoolManager(**settings)
+            return self._managers[proxy]
+
+
+def _bounded(chunks: Iterator[bytes]) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > _PAGE_LIMIT:
+            raise Unreachable("the page is too large")
+    return bytes(body)
+
+
+def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield from chunks
+    except (HTTPError, OSError) as error:
+        raise Unreachable(_sentence(error)) from error
+
+
+def _sentence(error: BaseException) -> str:
+    """An error of urllib3 without the object it prints in front."""
+    text = str(error)
+    return text.split(">: ", 1)[-1].split("): ", 1)[-1] or type(error).__name__
+
+
+def without_credentials(address: str) -> str:
+    """An address as it may be shown: a user name and password in it left out."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))

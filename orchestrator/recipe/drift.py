@@ -1,0 +1,112 @@
+"""What a lock must hold for its recipes, and where it does not. Pure but for reading `flake.lock`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.errors import TallyError
+from orchestrator.recipe.debian import BASE
+from orchestrator.recipe.lock import Lock, NixpkgsPin
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.recipe import PathSource, Recipe, System, UrlSource
+from orchestrator.recipe.request import misfit
+
+SetKey = tuple[System, tuple[str, ...]]
+"""System, and the sorted list of packages that recipes ask for."""
+
+
+def needed_sets(recipes: Mapping[str, Recipe]) -> Mapping[SetKey, tuple[str, ...]]:
+    """Each distinct Debian set that the recipes need, with the names of those that need it."""
+    found: dict[SetKey, tuple[str, ...]] = {}
+    for name, recipe in sorted(recipes.items()):
+        if recipe.toolchain.from_ == "debian":
+            for system in recipe.systems:
+                key = (system, tuple(sorted(recipe.toolchain.packages)))
+                found[key] = (*found.get(key, ()), name)
+    return dict(sorted(found.items()))
+
+
+def drift(recipes: Mapping[str, Recipe], lock: Lock, flake_lock: Path) -> Iterator[str]:
+    """One sentence for each place where lock and recipes do not fit; none when they do."""
+    yield from _sets(recipes, lock)
+    yield from _sources(recipes, lock)
+    wanted = nixpkgs_node(recipes, flake_lock)
+    if wanted != lock.nixpkgs:
+        yield "nixpkgs: " + (
+            "no recipe uses it" if wanted is None else f"the lock and {flake_lock.name} pin different ones"
+        )
+
+
+def refuse_unknown_mirrors(recipes: Mapping[str, Recipe], mirrors: Mirrors) -> None:
+    """Raises TallyError for a source that no known mirror has, whether or not its bytes are here already."""
+    for name, recipe in sorted(recipes.items()):
+        for key, source in sorted(recipe.named_sources.items()):
+            if isinstance(source, UrlSource):
+                try:
+                    mirrors.refuse_unknown(source.url)
+                except TallyError as error:
+                    raise TallyError(f"{name}: source {key}: {error.message}", hint=error.hint) from error
+
+
+def _sets(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
+    needed = needed_sets(recipes)
+    held = {(found.system, found.request): found for found in lock.set}
+    for (system, request), users in needed.items():
+        if (system, request) not in held:
+            yield f"{', '.join(users)}: not locked for {system}: {_packages(request)}"
+        elif held[system, request].base != BASE:
+            yield f"{', '.join(users)}: locked for {system} with another base set"
+    for system, request in sorted(held.keys() - needed.keys()):
+        yield f"no recipe asks for what is locked for {system}: {_packages(request)}"
+    for system in sorted({system for system, _ in needed}):
+        if lock.busybox_for(system) is None:
+            yield f"no busybox is locked for {system}"
+    used = {file for found in lock.set for file in found.packages} | {found.package for found in lock.busybox}
+    for file in sorted(lock.packages.keys() - used):
+        yield f"{file} is locked and belongs to no set"
+
+
+def _packages(request: tuple[str, ...]) -> str:
+    return f"the packages {', '.join(request)}" if request else "the base packages alone"
+
+
+def _sources(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
+    for name, recipe in sorted(recipes.items()):
+        pins = lock.source.get(name, {})
+        outside = {
+            key: source for key, source in recipe.named_sources.items() if not isinstance(source, PathSource)
+        }
+        for key, source in sorted(outside.items()):
+            if problem := misfit(source, pins.get(key)):
+                yield f"{name}: source {key}: {problem}"
+        for key in sorted(pins.keys() - outside.keys()):
+            yield f"{name}: source {key} is locked and not in the recipe"
+    for name in sorted(lock.source.keys() - recipes.keys()):
+        yield f"{name}: its sources are locked and there is no such recipe"
+
+
+def nixpkgs_node(recipes: Mapping[str, Recipe], flake_lock: Path) -> NixpkgsPin | None:
+    """The locked node of nixpkgs in `flake.lock` if a recipe uses it. Raises TallyError when it is absent."""
+    users = sorted(name for name, recipe in recipes.items() if recipe.toolchain.from_ == "nixpkgs")
+    if not users:
+        return None
+    try:
+        content = json.loads(flake_lock.read_bytes())
+        nodes = content["nodes"]
+        node = nodes[nodes[content["root"]]["inputs"]["nixpkgs"]]["locked"]
+        return NixpkgsPin.model_validate(node)
+    except FileNotFoundError as error:
+        raise TallyError(
+            f"recipe {users[0]} takes its tools from nixpkgs, and there is no {flake_lock}",
+            hint="pin nixpkgs with `nix flake lock`",
+        ) from error
+    except OSError as error:
+        raise TallyError(f"cannot read {flake_lock}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
+        raise TallyError(
+            f"{flake_lock} has no locked input called nixpkgs", hint="pin nixpkgs with `nix flake lock`"
+        ) from error

@@ -1,0 +1,163 @@
+"""From pydantic's errors to sentences with the file, the line, the key, and the nearest known key. Pure."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, Discriminator, Tag, ValidationError
+
+from orchestrator.recipe.toml import line_of
+
+_SHOWN = 10
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_attributes_type": "a table",
+    "model_type": "a table",
+    "string_type": "a string",
+    "tuple_type": "a list",
+}
+_TYPES = {
+    bool: "a boolean",
+    dict: "a table",
+    float: "a number",
+    int: "a number",
+    list: "a list",
+    str: "a string",
+}
+
+
+def explain(error: ValidationError, text: str, place: str, model: type[BaseModel]) -> tuple[str, str | None]:
+    """One line for each problem, in the file's order, and a hint for the first that has one."""
+    problems = [_problem(dict(each), text, place, model) for each in error.errors(include_url=False)]
+    problems.sort(key=lambda problem: problem[0])
+    lines = [message for _, message, _ in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"… and {len(problems) - _SHOWN} more")
+    return "\n".join(lines), next((hint for _, _, hint in problems if hint), None)
+
+
+def _problem(
+    each: Mapping[str, Any], text: str, place: str, model: type[BaseModel]
+) -> tuple[int, str, str | None]:
+    keys, known = _walk(each["loc"], model)
+    line = line_of(text, tuple(keys))
+    where = f"{place}:{line}" if line else place
+    said, hint = _sentence(each, keys, known)
+    return line or 0, f"{where}: {said}", hint
+
+
+def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]) -> tuple[str, str | None]:
+    key = ".".join(_quoted(part) for part in keys)
+    name = f"`{key}`: " if key else ""
+    given = each.get("input")
+    match each["type"]:
+        case "extra_forbidden":
+            nearest = get_close_matches(keys[-1], known, n=1)
+            return f"unknown key `{key}`", (
+                f"did you mean `{nearest[0]}`?" if nearest else f"known keys here: {', '.join(known)}"
+            )
+        case "missing":
+            return f"`{key}` is missing", None
+        case "union_tag_not_found":
+            return f"{name}expected one of the keys {', '.join(known)}", "a source has exactly one of them"
+        case "value_error":
+            return f"{name}{each['ctx']['error']}", None
+        case "literal_error":
+            nearest = get_close_matches(
+                str(given),
+                str(each["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "),
+                n=1,
+            )
+            hint = f"did you mean {nearest[0]!r}?" if nearest else None
+            return f"{name}expected {each['ctx']['expected']}; got {_shown(given)}", hint
+        case kind if kind in _EXPECTED:
+            return f"{name}expected {_EXPECTED[kind]}, got {_TYPES.get(type(given), 'something else')}", None
+        case _:
+            return f"{name}{str(each['msg'])[:1].lower()}{str(each['msg'])[1:]}; got {_shown(given)}", None
+
+
+def _quoted(part: str) -> str:
+    return part if part.replace("_", "").replace("-", "").isalnum() and part.isascii() else repr(part[:80])
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 100 else f"{shown[:100]}…"
+
+
+def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str], list[str]]:
+    """The keys as the file has them (no tags, no list indices), and the keys known where the last stands."""
+    keys: list[str] = []
+    known: list[str] = []
+    current: Any = _bare(model)
+    for part in location:
+        tags = _tags(current)
+        if part in tags:
+            current = tags[str(part)]
+            continue
+        if part == "[key]":
+            continue
+        if isinstance(part, int):
+            current = _item(current)
+            continue
+        fields = _fields(current)
+        keys.append(str(part))
+        known = sorted(fields) or known
+        current = fields[part] if part in fields else _item(current)
+    tags = _tags(current)
+    return keys, list(tags) if tags else known
+
+
+def _fields(current: Any) -> dict[str, Any]:
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return {
+            field.alias or name: _bare(_annotation(field)) for name, field in current.model_fields.items()
+        }
+    return {}
+
+
+def _annotation(field: Any) -> Any:
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+def _item(current: Any) -> Any:
+    """What a table's values or a list's items are."""
+    arguments = get_args(current)
+    match get_origin(current):
+        case origin if origin is dict:
+            return _bare(arguments[1])
+        case origin if origin in (list, tuple):
+            return _bare(arguments[0])
+        case _:
+            return None
+
+
+def _tags(current: Any) -> dict[str, Any]:
+    """The members of a union whose tag is a key of the table, by that key."""
+    if get_origin(current) not in (Union, types.UnionType):
+        return {}
+    tagged = {}
+    for member in get_args(current):
+        for mark in getattr(member, "__metadata__", ()):
+            if isinstance(mark, Tag):
+                tagged[mark.tag] = _bare(member)
+    return tagged
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without its notes, and without `| None`."""
+    if get_origin(annotation) is Annotated:
+        marks = annotation.__metadata__
+        inner = get_args(annotation)[0]
+        return inner if any(isinstance(mark, Discriminator) for mark in marks) else _bare(inner)
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [member for member in get_args(annotation) if member is not type(None)]
+        if len(members) == 1:
+            return _bare(members[0])
+    return annotation

@@ -1,0 +1,203 @@
+"""`tally.lock`: every outside input of the recipes, pinned by digest. Model, reader and text.
+
+The same pins give the same bytes. No host is named: packages have their paths in the archive, and a recipe's
+own addresses stay in the recipe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from orchestrator.errors import TallyError
+from orchestrator.files import write_atomically
+from orchestrator.recipe.explaining import explain
+from orchestrator.recipe.recipe import Recipe, System
+from orchestrator.recipe.toml import parse_toml, read_toml
+from orchestrator.recipe.toml_text import write_tables
+from orchestrator.recipe.values import Digest
+
+Kind = Literal["url", "git", "pypi", "npm"]
+FILE_NAME = "tally.lock"
+HEADER = "# Written by `tally lock`. Do not edit: `tally lock --update NAME` resolves a recipe again.\n"
+
+ARCHITECTURES: Mapping[str, str] = {
+    "x86_64-linux": "amd64",
+    "aarch64-linux": "arm64",
+    "i686-linux": "i386",
+    "armv7l-linux": "armhf",
+    "riscv64-linux": "riscv64",
+    "powerpc64le-linux": "ppc64el",
+    "s390x-linux": "s390x",
+}
+"""Nix's names of systems to Debian's names of architectures."""
+
+
+def _pool_path(value: str) -> str:
+    if not re.fullmatch(r"pool(/[A-Za-z0-9+._~%:=-]+)+\.deb", value) or "/../" in value:
+        raise ValueError(f"expected a path like pool/main/b/bash/bash_5.2_amd64.deb, got {value[:80]!r}")
+    return value
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DebianPackage(_Entry):
+    """One `.deb`, as Debian's signed index lists it."""
+
+    name: str
+    version: str
+    architecture: str
+    pool: Annotated[str, AfterValidator(_pool_path)]
+    sha256: Digest
+    size: Annotated[int, Field(ge=0)]
+    license: str | None = None
+    """An SPDX expression, when the package's copyright file is machine-readable."""
+
+    @property
+    def file(self) -> str:
+        """The file's name in the pool, which is its key in the lock and in requests."""
+        return self.pool.rsplit("/", 1)[-1]
+
+
+class DebianSet(_Entry):
+    """Everything that one list of packages needs, shared by all recipes that ask for the same list."""
+
+    system: System
+    request: tuple[str, ...]
+    """What recipes ask for, sorted."""
+    base: tuple[str, ...]
+    """What every set holds beside, as it was when the set was resolved."""
+    packages: tuple[str, ...]
+    """File names, sorted: keys of the lock's packages."""
+
+
+class Busybox(_Entry):
+    """The static busybox that assembles roots and enters them."""
+
+    system: System
+    package: str
+    """File name of the `.deb` it comes from."""
+    nar_sha256: Digest
+    """NAR hash of the folder that holds nothing but the executable `busybox`, mode 0555."""
+
+
+class SourcePin(_Entry):
+    """What one source of a recipe was when it was locked."""
+
+    kind: Kind
+    sha256: Digest | None = None
+    nar_sha256: Digest | None = None
+    rev: str | None = None
+    file: str | None = None
+    """The file's name as the registry has it."""
+
+    @property
+    def digest(self) -> str:
+        return self.sha256 or self.nar_sha256 or ""
+
+
+class NixpkgsPin(_Entry):
+    """The locked node of `flake.lock`'s `nixpkgs`, copied as it stands there."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    __pydantic_extra__: dict[str, str | int | bool]
+    type: str
+
+
+class Lock(_Entry):
+    """The whole lock."""
+
+    version: Literal[1] = 1
+    suite: str = "bookworm"
+    """The Debian release that all packages come from; its section `main` alone."""
+    package: tuple[DebianPackage, ...] = ()
+    set: tuple[DebianSet, ...] = ()
+    busybox: tuple[Busybox, ...] = ()
+    source: dict[str, dict[str, SourcePin]] = Field(default_factory=dict)
+    """Recipe name to source name to pin. Sources by `path` are in this repository and have none."""
+    nixpkgs: NixpkgsPin | None = None
+
+    @cached_property
+    def packages(self) -> Mapping[str, DebianPackage]:
+        """File name to package."""
+        return {package.file: package for package in self.package}
+
+    def set_for(self, request: Iterable[str], system: str) -> DebianSet | None:
+        """The set that was resolved for this list of packages, in any order."""
+        wanted = tuple(sorted(request))
+        return next((found for found in self.set if (found.request, found.system) == (wanted, system)), None)
+
+    def busybox_for(self, system: str) -> Busybox | None:
+        return next((found for found in self.busybox if found.system == system), None)
+
+
+def read(path: Path) -> Lock:
+    """Read a lock. Raises TallyError naming the file, the line and what was expected."""
+    if not path.exists():
+        raise TallyError(f"there is no {path}", hint="make it with `tally lock`")
+    text, _ = read_toml(path, "a lock")
+    return parse(text, str(path))
+
+
+def parse(text: str, place: str) -> Lock:
+    """A lock from its text. Raises TallyError when it is none."""
+    values = parse_toml(text, place)
+    if values.get("version", 1) != 1:
+        raise TallyError(
+            f"{place}: this lock has version {values['version']!r}, and this tally reads version 1",
+            hint="use a newer tally, or write the lock again with `tally lock`",
+        )
+    try:
+        lock = Lock.model_validate(values)
+    except ValidationError as error:
+        message, hint = explain(error, text, place, Lock)
+        raise TallyError(message, hint=hint or "write the lock again with `tally lock`") from error
+    for name, wanted in [(f"set {'+'.join(s.request)}", s.packages) for s in lock.set] + [
+        (f"busybox of {b.system}", (b.package,)) for b in lock.busybox
+    ]:
+        for file in wanted:
+            if file not in lock.packages:
+                raise TallyError(
+                    f"{place}: {name} names {file}, which the lock does not hold", hint="run `tally lock`"
+                )
+    for package in lock.package:
+        called = f"{package.name}_{package.version.rpartition(':')[2]}_{package.architecture}.deb"
+        if package.file != called:
+            raise TallyError(
+                f"{place}: {package.file} is not what {package.name} {package.version} is called: {called}",
+                hint="nothing but `tally lock` changes the lock: run it",
+            )
+    return lock
+
+
+def text_of(lock: Lock) -> str:
+    """The lock as text, the same for the same pins."""
+    ordered = Lock(
+        version=lock.version,
+        suite=lock.suite,
+        package=tuple(sorted(lock.package, key=lambda p: p.file)),
+        set=tuple(sorted(lock.set, key=lambda s: (s.system, s.request))),
+        busybox=tuple(sorted(lock.busybox, key=lambda b: b.system)),
+        source={name: dict(sorted(pins.items())) for name, pins in sorted(lock.source.items()) if pins},
+        nixpkgs=lock.nixpkgs,
+    )
+    values: dict[str, Any] = ordered.model_dump(mode="json", exclude_none=True)
+    return HEADER + write_tables({key: value for key, value in values.items() if value not in ({}, [])})
+
+
+def write(path: Path, lock: Lock) -> None:
+    """Put a lock in place, whole or not at all. Raises TallyError when it cannot be written."""
+    write_atomically(path, text_of(lock).encode())
+
+
+def does_not_fit(recipe: Recipe, what: str) -> TallyError:
+    """The error for a recipe that asks for what its lock does not pin."""
+    return TallyError(f"tally.lock does not fit the recipe {recipe.name}: {what}", hint="run `tally lock`")

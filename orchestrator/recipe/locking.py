@@ -1,0 +1,168 @@
+"""The story of `tally lock`: from recipes to a lock. Nothing else ever changes `tally.lock`.
+
+What is pinned and still fits its recipe stays as it is; only what is new, changed or asked for is resolved.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from orchestrator.errors import TallyError
+from orchestrator.nar import nar_hash
+from orchestrator.recipe import debian
+from orchestrator.recipe.drift import SetKey, needed_sets, nixpkgs_node, refuse_unknown_mirrors
+from orchestrator.recipe.licensing import with_licences
+from orchestrator.recipe.lock import ARCHITECTURES, Busybox, DebianPackage, DebianSet, Lock, SourcePin
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.recipe import PathSource, PypiSource, Recipe, System
+from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
+from orchestrator.recipe.sources import Sources, lay_out_busybox
+from orchestrator.recipe.wanted import wanted_from
+
+_BUSYBOX = "busybox-static"
+
+
+@dataclass(frozen=True, slots=True)
+class Locking:
+    """What locking works with."""
+
+    mirrors: Mirrors
+    sources: Sources
+    flake_lock: Path
+    """Where `flake.lock` is, or would be."""
+    say: Callable[[str], None] = lambda _: None
+    """Told what is being done, a line at a time."""
+
+
+def make_lock(recipes: Mapping[str, Recipe], known: Lock, update: Collection[str], work: Locking) -> Lock:
+    """The lock for these recipes. `update` names recipes whose pins are resolved again though they fit.
+
+    Every source that is newly pinned is fetched, so that a wrong digest is met now and not at a build.
+    Raises TallyError when something cannot be resolved or fetched.
+    """
+    for name in update:
+        if name not in recipes:
+            nearest = get_close_matches(name, list(recipes), n=1)
+            raise TallyError(
+                f"there is no recipe {name!r} to update",
+                hint=f"did you mean {nearest[0]!r}?" if nearest else None,
+            )
+    refuse_unknown_mirrors(recipes, work.mirrors)
+    nixpkgs = nixpkgs_node(recipes, work.flake_lock)
+    pins = {name: _pins(recipe, known, name in update, work) for name, recipe in sorted(recipes.items())}
+    sets, busyboxes, packages = _debian(recipes, known, update, work)
+    return Lock(
+        suite=known.suite,
+        package=with_licences(packages, known.packages, work.sources),
+        set=sets,
+        busybox=busyboxes,
+        source=pins,
+        nixpkgs=nixpkgs,
+    )
+
+
+def _debian(
+    recipes: Mapping[str, Recipe], known: Lock, update: Collection[str], work: Locking
+) -> tuple[tuple[DebianSet, ...], tuple[Busybox, ...], tuple[DebianPackage, ...]]:
+    """Every set that recipes need, each system's busybox, and the packages of both."""
+    needed = needed_sets(recipes)
+    sets: list[DebianSet] = []
+    busyboxes: list[Busybox] = []
+    packages = dict(known.packages)
+    with ExitStack() as stack:
+        opened: dict[str, debian.Apt] = {}
+
+        def apt(system: str) -> debian.Apt:
+            if system not in opened:
+                work.say(f"reading the index of Debian {known.suite} for {system}")
+                addresses = work.mirrors.bases("debian")
+                opened[system] = stack.enter_context(
+                    debian.opened(addresses, ARCHITECTURES[system], known.suite)
+                )
+            return opened[system]
+
+        for (system, request), users in needed.items():
+            held = _kept(known, (system, request), users, update)
+            if held is None:
+                work.say(f"resolving {', '.join(request) or 'the base'} for {', '.join(users)} on {system}")
+                found = apt(system).resolve([*debian.BASE, *request])
+                packages |= {package.file: _agreeing(package, packages) for package in found}
+                held = DebianSet(
+                    system=system,
+                    request=request,
+                    base=debian.BASE,
+                    packages=tuple(package.file for package in found),
+                )
+            sets.append(held)
+        for system in sorted({system for system, _ in needed}):
+            busybox = known.busybox_for(system)
+            if busybox is None:
+                (package,) = [p for p in apt(system).resolve([_BUSYBOX]) if p.name == _BUSYBOX]
+                packages[package.file] = _agreeing(package, packages)
+                busybox = _busybox(system, package, work)
+            busyboxes.append(busybox)
+    used = {file for each in sets for file in each.packages} | {each.package for each in busyboxes}
+    return tuple(sets), tuple(busyboxes), tuple(packages[file] for file in sorted(used))
+
+
+def _kept(known: Lock, key: SetKey, users: Iterable[str], update: Collection[str]) -> DebianSet | None:
+    system, request = key
+    held = known.set_for(request, system)
+    if held is None or held.base != debian.BASE or any(user in update for user in users):
+        return None
+    return held
+
+
+def _agreeing(package: DebianPackage, known: Mapping[str, DebianPackage]) -> DebianPackage:
+    """The package as the lock has it already. Raises TallyError when the archive now says something else."""
+    held = known.get(package.file)
+    if held is None:
+        return package
+    if held.sha256 != package.sha256:
+        raise TallyError(
+            f"{package.file} is locked with sha256 {held.sha256}; Debian's index now says {package.sha256}",
+            hint="a file of a frozen release never changes: find out why before you lock again",
+        )
+    return held
+
+
+def _busybox(system: System, package: DebianPackage, work: Locking) -> Busybox:
+    deb = work.sources.fetch(wanted_from(package_output(package)))
+    with tempfile.TemporaryDirectory(prefix="tallystick-busybox-") as name:
+        lay_out_busybox(deb, Path(name))
+        return Busybox(system=system, package=package.file, nar_sha256=nar_hash(Path(name)).hex)
+
+
+def _pins(recipe: Recipe, known: Lock, again: bool, work: Locking) -> dict[str, SourcePin]:
+    pins = {}
+    held = known.source.get(recipe.name, {})
+    for name, source in sorted(recipe.named_sources.items()):
+        if isinstance(source, PathSource):
+            continue
+        pin = held.get(name)
+        if pin is None or again or misfit(source, pin):
+            kind, digest, rev = expected_pin(source)
+            pin = SourcePin(
+                kind=kind,
+                sha256=digest if kind != "git" else None,
+                nar_sha256=digest if kind == "git" else None,
+                rev=rev,
+                file=_pypi_file(source, work) if isinstance(source, PypiSource) else None,
+            )
+            wanted = wanted_from(outside_source(source, pin))
+            what = f"source {name} of {recipe.name}"
+            work.say(f"fetching {what}" if work.sources.missing([wanted]) else f"had {what} already")
+            work.sources.fetch(wanted)
+        pins[name] = pin
+    return pins
+
+
+def _pypi_file(source: PypiSource, work: Locking) -> str:
+    from orchestrator.recipe.registries import pypi_file
+
+    return pypi_file(source, work.mirrors, work.sources.downloader)

@@ -1,0 +1,251 @@
+"""The recipe: one TOML file per package, as a checked model. `load` reads one; nothing else here does I/O.
+
+What a recipe holds is data: scripts, variables and summaries may hold any character but NUL, which no
+environment variable can carry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from orchestrator.errors import TallyError
+from orchestrator.recipe.explaining import explain
+from orchestrator.recipe.licences import check_license
+from orchestrator.recipe.names import (
+    check_name,
+    check_output,
+    check_source_name,
+    check_variable,
+    check_version,
+)
+from orchestrator.recipe.toml import read_toml
+from orchestrator.recipe.values import (
+    Data,
+    Digest,
+    Line,
+    Revision,
+    Url,
+    address,
+    distinct,
+    fits_a_variable,
+    inside_output,
+    npm_package,
+    one_or_more,
+    project,
+    registry_version,
+    relative,
+    tool,
+)
+
+Format = Literal["tar.gz", "tar.xz", "tar.zst", "file", "nar", "oci"]
+_ARTIFACT_NAME = re.compile(r"[A-Za-z0-9+._?=-]+(?<!\.drv)")
+System = Literal[
+    "x86_64-linux",
+    "aarch64-linux",
+    "i686-linux",
+    "armv7l-linux",
+    "riscv64-linux",
+    "powerpc64le-linux",
+    "s390x-linux",
+]
+
+
+class Part(BaseModel):
+    """What all parts of a recipe share: no key that we do not know, and no change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class UrlSource(Part):
+    """A file that may be at several addresses; the digest decides which bytes are right."""
+
+    url: Annotated[
+        tuple[Url, ...],
+        BeforeValidator(one_or_more, json_schema_input_type=str | list[str]),
+        Field(min_length=1, max_length=50),
+        AfterValidator(distinct),
+    ]
+    sha256: Digest
+
+
+class GitSource(Part):
+    """A commit's tree. `nar_sha256` is the NAR hash of that tree without `.git`."""
+
+    git: Annotated[str, address("https", "http", "git", "ssh")]
+    rev: Revision
+    nar_sha256: Digest
+
+
+class PathSource(Part):
+    """A folder or file of the repository that the recipe stands in, relative to that repository's top."""
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(relative)]
+
+
+class PypiSource(Part):
+    """One file of a project's release on PyPI: the one with this digest."""
+
+    pypi: Annotated[str, AfterValidator(project)]
+    version: Annotated[str, AfterValidator(registry_version)]
+    sha256: Digest
+
+
+class NpmSource(Part):
+    """An npm package's tarball."""
+
+    npm: Annotated[str, AfterValidator(npm_package)]
+    version: Annotated[str, AfterValidator(registry_version)]
+    sha256: Digest
+
+
+SOURCES: Mapping[str, type[Part]] = {
+    "url": UrlSource,
+    "git": GitSource,
+    "path": PathSource,
+    "pypi": PypiSource,
+    "npm": NpmSource,
+}
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, Part):
+        return next((kind for kind, model in SOURCES.items() if isinstance(value, model)), None)
+    present = [kind for kind in SOURCES if isinstance(value, dict) and kind in value]
+    return present[0] if len(present) == 1 else None
+
+
+Source = Annotated[
+    Annotated[UrlSource, Tag("url")]
+    | Annotated[GitSource, Tag("git")]
+    | Annotated[PathSource, Tag("path")]
+    | Annotated[PypiSource, Tag("pypi")]
+    | Annotated[NpmSource, Tag("npm")],
+    Discriminator(_kind),
+]
+
+
+class Toolchain(Part):
+    """Where the build's tools come from, and which are wanted beside the basic ones."""
+
+    from_: Annotated[Literal["debian", "nixpkgs"], Field(alias="from")]
+    packages: Annotated[
+        tuple[Annotated[str, AfterValidator(tool)], ...], Field(max_length=500), AfterValidator(distinct)
+    ] = ()
+
+
+class BuildPart(Part):
+    """The build's variables and its bash script."""
+
+    env: Annotated[
+        dict[
+            Annotated[str, AfterValidator(check_variable)], Annotated[Data, AfterValidator(fits_a_variable)]
+        ],
+        Field(default_factory=dict, max_length=500),
+    ]
+    script: Annotated[Data, StringConstraints(min_length=1)]
+
+
+class CheckPart(Part):
+    """A bash script that runs in the sandbox after the build and must succeed."""
+
+    script: Annotated[Data, StringConstraints(min_length=1)]
+
+
+class ArtifactPart(Part):
+    """What users download. `path` is the file's place in the default output, for the format `file` alone."""
+
+    format: Format = "tar.gz"
+    path: (
+        Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(inside_output)] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _path_fits(self) -> ArtifactPart:
+        if self.format == "file" and self.path is None:
+            raise ValueError('format = "file" needs path, e.g. path = "bin/hello"')
+        if self.path is not None and not _ARTIFACT_NAME.fullmatch(self.path.rsplit("/", 1)[-1]):
+            raise ValueError(
+                "the artifact is called after its file, so that may hold letters, digits, +._?=- alone"
+            )
+        if self.format != "file" and self.path is not None:
+            raise ValueError(f'path is for format = "file"; a {self.format} holds the whole output')
+        return self
+
+
+class Recipe(Part):
+    """One package: what it is made from, with what, how, and what users get."""
+
+    name: Annotated[str, AfterValidator(check_name)]
+    version: Annotated[str, AfterValidator(check_version)]
+    summary: Line
+    homepage: Annotated[str, address("https", "http")]
+    license: Annotated[str, AfterValidator(check_license)]
+    systems: Annotated[tuple[System, ...], Field(min_length=1), AfterValidator(distinct)] = ("x86_64-linux",)
+    source: Source | None = None
+    sources: Annotated[
+        dict[Annotated[str, AfterValidator(check_source_name)], Source],
+        Field(default_factory=dict, max_length=100),
+    ]
+    inputs: Annotated[
+        tuple[Annotated[str, AfterValidator(check_name)], ...],
+        Field(max_length=200),
+        AfterValidator(distinct),
+    ] = ()
+    outputs: Annotated[
+        tuple[Annotated[str, AfterValidator(check_output)], ...],
+        Field(min_length=1, max_length=20),
+        AfterValidator(distinct),
+    ] = ("out",)
+    toolchain: Toolchain
+    build: BuildPart
+    check: CheckPart | None = None
+    artifact: ArtifactPart = ArtifactPart()
+
+    @model_validator(mode="after")
+    def _one_way_to_name_sources(self) -> Recipe:
+        if self.source is not None and self.sources:
+            raise ValueError("expected [source] or [sources.NAME], not both")
+        return self
+
+    @model_validator(mode="after")
+    def _variables_are_distinct(self) -> Recipe:
+        for output in self.outputs:
+            if output in self.build.env:
+                raise ValueError(f"build.env sets {output!r}, which is the path of an output")
+        return self
+
+    @property
+    def named_sources(self) -> Mapping[str, Source]:
+        """Every source by its name; a single `[source]` is `src`."""
+        return {"src": self.source} if self.source is not None else dict(self.sources)
+
+
+def load(path: Path) -> Recipe:
+    """Read one recipe. Raises TallyError naming the file, the line, the key and what was expected."""
+    text, values = read_toml(path, "a recipe")
+    return parse(text, values, str(path))
+
+
+def parse(text: str, values: Mapping[str, Any], place: str) -> Recipe:
+    """A recipe from TOML values already read; `text` is where lines are counted. Raises TallyError."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        message, hint = explain(error, text, place, Recipe)
+        raise TallyError(message, hint=hint) from error

@@ -1,0 +1,151 @@
+"""Where a file of PyPI or npm is: asked of the indexes that the machine's own clients use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import NamedTuple
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from orchestrator.errors import TallyError
+from orchestrator.recipe.download import Downloader, Unreachable, without_credentials
+from orchestrator.recipe.mirrors import Mirrors, pip_find_links
+from orchestrator.recipe.names import normalised
+from orchestrator.recipe.recipe import PypiSource
+
+_SHOWN = 10
+
+
+class Listed(NamedTuple):
+    """One file that an index lists."""
+
+    file: str
+    address: str
+    sha256: str | None
+
+
+def pypi_addresses(url: str, mirrors: Mirrors, downloader: Downloader) -> Iterator[str]:
+    """Where the file of `mirror://pypi/…/PROJECT/FILE` may be. Raises Unreachable when no index lists it."""
+    project, _, file = url.removeprefix("mirror://pypi/").rpartition("/")
+    found = False
+    reasons: list[str] = []
+    for listed in _listed(normalised(project.rsplit("/", 1)[-1]), mirrors, downloader, reasons):
+        if listed.file == file:
+            found = True
+            yield listed.address
+    if not found:
+        raise Unreachable("no index lists it" + "".join(f"; {reason}" for reason in reasons))
+
+
+def pypi_file(source: PypiSource, mirrors: Mirrors, downloader: Downloader) -> str:
+    """The name of the release's file with the digest. Raises TallyError with what there is instead."""
+    reasons: list[str] = []
+    others = []
+    for listed in _listed(normalised(source.pypi), mirrors, downloader, reasons):
+        if not _of_version(listed.file, source):
+            continue
+        digest = listed.sha256 or _hashed(listed.address, downloader)
+        if digest == source.sha256:
+            return listed.file
+        others.append(f"  {listed.file}: {digest or 'it could not be read'}")
+    found = "\n".join(
+        list(dict.fromkeys(others))[:_SHOWN] or [f"  {reason}" for reason in reasons] or ["  no file"]
+    )
+    raise TallyError(
+        f"{source.pypi} {source.version} has no file on PyPI with sha256 {source.sha256}; it has:\n{found}",
+        hint="check the version and the digest",
+    )
+
+
+def npm_addresses(url: str, mirrors: Mirrors, downloader: Downloader) -> Iterator[str]:
+    """Where the tarball of `mirror://npm/NAME/-/FILE` may be: its usual place, then the registry's word."""
+    path = url.removeprefix("mirror://npm/")
+    name, _, file = path.partition("/-/")
+    version = file.removesuffix(".tgz").removeprefix(f"{name.rsplit('/', 1)[-1]}-")
+    for base in _bases("npm", mirrors):
+        yield base + path
+        try:
+            _, body = downloader.page(f"{base}{name.replace('/', '%2f')}/{version}")
+            said = json.loads(body)["dist"]["tarball"]
+        except (Unreachable, ValueError, KeyError, TypeError, RecursionError):
+            continue  # the usual place has its reason already
+        if isinstance(said, str) and said != base + path:
+            yield said
+
+
+def _listed(project: str, mirrors: Mirrors, downloader: Downloader, reasons: list[str]) -> Iterator[Listed]:
+    """Every file of a project that the indexes and `find-links` list; what failed is added to `reasons`."""
+    pages = [f"{base}{project}/" for base in _bases("pypi", mirrors)]
+    for address in [*pip_find_links(), *pages]:
+        if address.startswith("file://"):
+            local = downloader.folder(address)
+            if local is not None and not (local / "index.html").exists():
+                for path in sorted(local.iterdir()):
+                    yield Listed(path.name, path.absolute().as_uri(), None)
+                continue
+            page = f"{address.rstrip('/')}/index.html" if local is not None else address
+        else:
+            page = address
+        try:
+            final, body = downloader.page(page)
+        except Unreachable as error:
+            reasons.append(f"{without_credentials(page)}: {error}")
+            continue
+        yield from _links(final, body)
+
+
+def _links(address: str, body: bytes) -> Iterator[Listed]:
+    """The files of a simple index's page (PEP 503)."""
+    reader = _Anchors()
+    reader.feed(body.decode("utf-8", "replace"))
+    for href in reader.found:
+        try:
+            target, fragment = urldefrag(urljoin(address, href))
+            file = unquote(urlsplit(target).path.rsplit("/", 1)[-1])
+        except ValueError:
+            continue
+        digest = re.fullmatch(r"sha256=([0-9a-f]{64})", fragment)
+        if file:
+            yield Listed(file, target, digest[1] if digest else None)
+
+
+class _Anchors(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.found += [value for name, value in attrs if name == "href" and value]
+
+
+def _bases(name: str, mirrors: Mirrors) -> tuple[str, ...]:
+    try:
+        return mirrors.bases(name)
+    except TallyError as error:
+        raise Unreachable(error.message) from error
+
+
+def _of_version(file: str, source: PypiSource) -> bool:
+    """Whether a file's name is one of the project's at this version (PEP 427, PEP 625)."""
+    project = normalised(source.pypi)
+    for dash in re.finditer("-", file):
+        if normalised(file[: dash.start()]) == project:
+            rest = file[dash.end() :].lower()
+            after = rest.removeprefix(source.version.lower())
+            if after != rest and re.match(r"-|\.(tar|tgz|zip)\b", after):
+                return True
+    return False
+
+
+def _hashed(address: str, downloader: Downloader) -> str | None:
+    seen = hashlib.sha256()
+    try:
+        for chunk in downloader.read(address):
+            seen.update(chunk)
+    except Unreachable:
+        return None
+    return seen.hexdigest()

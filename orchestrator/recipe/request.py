@@ -1,0 +1,247 @@
+"""From recipes and lock to the request that Nix reads: JSON values only. Pure.
+
+The same recipes and lock give the same request, and so the same derivation paths, on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from orchestrator.errors import TallyError
+from orchestrator.recipe.graph import closure
+from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
+from orchestrator.recipe.names import normalised, store_name
+from orchestrator.recipe.pathsource import PathPins
+from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe, UrlSource
+from orchestrator.recipe.wanted import fixed_outputs
+
+# What the build unpacks by itself; anything else is handed over as the file it is.
+_ARCHIVES = (
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".tar.bz2",
+    ".tbz2",
+    ".tar.xz",
+    ".txz",
+    ".tar.zst",
+    ".tar.lzma",
+    ".zip",
+)
+
+OutsideSource = UrlSource | GitSource | PypiSource | NpmSource
+"""What the lock pins: every source but those of this repository."""
+
+
+def request_for(
+    targets: Sequence[str],
+    recipes: Mapping[str, Recipe],
+    lock: Lock,
+    system: str,
+    paths: PathPins | None = None,
+) -> dict[str, Any]:
+    """The request for these recipes and all that they use, on one system.
+
+    `paths` holds the state of path sources (see `pathsource`), when recipes have any.
+    Raises TallyError when the lock does not fit a recipe, or a recipe is not for this system.
+    """
+    needed = closure(targets, recipes)
+    packages: dict[str, DebianPackage] = {}
+    described = {}
+    for name in needed:
+        recipe = recipes[name]
+        if system not in recipe.systems:
+            raise TallyError(
+                f"recipe {name} is not for {system}",
+                hint=f"it is for {', '.join(recipe.systems)}: see `systems`",
+            )
+        toolchain = _toolchain(recipe, lock, system)
+        for file in toolchain["packages"] if recipe.toolchain.from_ == "debian" else ():
+            packages[file] = lock.packages[file]
+        described[name] = _recipe(recipe, toolchain, lock, paths or {})
+    busybox = lock.busybox_for(system)
+    if packages and busybox is None:
+        raise TallyError(f"tally.lock pins no busybox for {system}", hint="run `tally lock`")
+    return {
+        "system": system,
+        "targets": list(dict.fromkeys(targets)),
+        "busybox": busybox_output(busybox, lock.packages[busybox.package]) if busybox else None,
+        "packages": {file: package_output(package) for file, package in sorted(packages.items())},
+        "recipes": described,
+    }
+
+
+def package_output(package: DebianPackage) -> dict[str, Any]:
+    """A `.deb` as a fixed output."""
+    return {
+        "name": store_name(package.file),
+        "sha256": package.sha256,
+        "mode": "flat",
+        "urls": [f"mirror://debian/{package.pool}"],
+        "purl": debian_purl(package),
+        "kind": "toolchain",
+    }
+
+
+def busybox_output(busybox: Busybox, package: DebianPackage) -> dict[str, Any]:
+    """The folder with the static busybox as a fixed output, with the `.deb` it is taken from."""
+    return {
+        "name": store_name(f"busybox-{package.version}"),
+        "sha256": busybox.nar_sha256,
+        "mode": "recursive",
+        "urls": [f"mirror://debian/{package.pool}"],
+        "purl": debian_purl(package),
+        "kind": "toolchain",
+        "package": package_output(package),
+    }
+
+
+def debian_purl(package: DebianPackage) -> str:
+    """Package URL of type `deb` (purl specification, "PURL types")."""
+    version = quote(package.version, safe="~:")
+    return f"pkg:deb/debian/{quote(package.name, safe='')}@{version}?arch={package.architecture}"
+
+
+def _recipe(recipe: Recipe, toolchain: Mapping[str, Any], lock: Lock, paths: PathPins) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "version": recipe.version,
+        "summary": recipe.summary,
+        "homepage": recipe.homepage,
+        "license": recipe.license,
+        "sources": {name: _source(recipe, name, lock, paths) for name in sorted(recipe.named_sources)},
+        "toolchain": dict(toolchain),
+        "inputs": list(recipe.inputs),
+        "outputs": list(recipe.outputs),
+        "environment": dict(sorted(recipe.build.env.items())),
+        "script": recipe.build.script,
+        "check": recipe.check.script if recipe.check else None,
+        "artifact": {"format": recipe.artifact.format, "path": recipe.artifact.path},
+    }
+
+
+def _toolchain(recipe: Recipe, lock: Lock, system: str) -> dict[str, Any]:
+    if recipe.toolchain.from_ == "nixpkgs":
+        if lock.nixpkgs is None:
+            raise does_not_fit(recipe, "it pins no nixpkgs")
+        return {
+            "from": "nixpkgs",
+            "packages": sorted(recipe.toolchain.packages),
+            "nixpkgs": lock.nixpkgs.model_dump(mode="json"),
+        }
+    return {"from": "debian", "packages": list(set_of(recipe, lock, system).packages)}
+
+
+def set_of(recipe: Recipe, lock: Lock, system: str) -> DebianSet:
+    """The locked set of a recipe's Debian packages. Raises TallyError when the lock has none."""
+    found = lock.set_for(recipe.toolchain.packages, system)
+    if found is None:
+        wanted = ", ".join(sorted(recipe.toolchain.packages)) or "no further packages"
+        raise does_not_fit(recipe, f"it holds no Debian packages for {system} resolved from: {wanted}")
+    return found
+
+
+def _source(recipe: Recipe, name: str, lock: Lock, paths: PathPins) -> dict[str, Any]:
+    source = recipe.named_sources[name]
+    if isinstance(source, PathSource):
+        return _path_source(recipe, name, paths)
+    pin = lock.source.get(recipe.name, {}).get(name)
+    problem = misfit(source, pin)
+    if pin is None or problem:
+        raise does_not_fit(recipe, f"source {name}: {problem}")
+    return outside_source(source, pin)
+
+
+def outside_source(source: OutsideSource, pin: SourcePin) -> dict[str, Any]:
+    """A source from outside this repository as a fixed output."""
+    match source:
+        case UrlSource():
+            return _file(_last_part(source.url[0]), source.sha256, list(source.url), None)
+        case GitSource():
+            repository = _last_part(source.git).removesuffix(".git")
+            return {
+                "name": store_name(f"{repository}-{source.rev[:12]}"),
+                "sha256": source.nar_sha256,
+                "mode": "recursive",
+                "urls": [f"git+{source.git}@{source.rev}"],
+                "purl": None,
+                "kind": "source",
+                "unpack": True,
+            }
+        case PypiSource():
+            file = pin.file or ""
+            project = normalised(source.pypi)
+            purl = f"pkg:pypi/{project}@{quote(source.version, safe='~:')}"
+            return _file(file, source.sha256, [f"mirror://pypi/{project}/{file}"], purl)
+        case NpmSource():
+            plain = source.npm.rsplit("/", 1)[-1]
+            file = f"{plain}-{source.version}.tgz"
+            purl = f"pkg:npm/{quote(source.npm, safe='/')}@{quote(source.version, safe='~:')}"
+            return _file(file, source.sha256, [f"mirror://npm/{source.npm}/-/{file}"], purl)
+
+
+def misfit(source: OutsideSource, pin: SourcePin | None) -> str | None:
+    """Why a pin is not one of this source; None when it is."""
+    if pin is None:
+        return "the lock does not know it"
+    kind, digest, rev = expected_pin(source)
+    if pin.kind != kind:
+        return f"it is of kind {kind} and was locked as {pin.kind}"
+    if pin.rev != rev:
+        return f"its revision is {rev} and {pin.rev} was locked"
+    if pin.digest != digest:
+        return f"its digest is {digest} and {pin.digest or 'none'} was locked"
+    if kind == "pypi" and not pin.file:
+        return "the lock does not say which file of the release it is"
+    return None
+
+
+def expected_pin(source: OutsideSource) -> tuple[Kind, str, str | None]:
+    """Kind, digest and revision that a recipe's source demands."""
+    match source:
+        case UrlSource():
+            return "url", source.sha256, None
+        case GitSource():
+            return "git", source.nar_sha256, source.rev
+        case PypiSource():
+            return "pypi", source.sha256, None
+        case NpmSource():
+            return "npm", source.sha256, None
+
+
+def _path_source(recipe: Recipe, name: str, paths: PathPins) -> dict[str, Any]:
+    pin = paths.get((recipe.name, name))
+    if pin is None:
+        raise TallyError(f"recipe {recipe.name}: the state of its path source {name} was not looked up")
+    return {
+        "name": store_name(pin.name),
+        "sha256": pin.digest.hex,
+        "mode": "recursive",
+        "urls": [pin.url],
+        "purl": None,
+        "kind": "source",
+        "unpack": True,
+    }
+
+
+def _file(name: str, sha256: str, urls: list[str], purl: str | None) -> dict[str, Any]:
+    return {
+        "name": store_name(name or "source"),
+        "sha256": sha256,
+        "mode": "flat",
+        "urls": urls,
+        "purl": purl,
+        "kind": "source",
+        "unpack": name.lower().endswith(_ARCHIVES),
+    }
+
+
+def _last_part(url: str) -> str:
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1])
+
+
+__all__ = ["PathPins", "fixed_outputs", "request_for", "set_of"]

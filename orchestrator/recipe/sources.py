@@ -1,0 +1,217 @@
+"""Fetching what a request needs into the state folder. Bytes count once their digest is right, never before.
+
+Each thing is at `sources/<hex>/<name>`: put there by one rename, after the check.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.errors import TallyError
+from orchestrator.files import cannot_write, sync_folder, written_atomically
+from orchestrator.nar import nar_hash
+from orchestrator.recipe.deb import read_first
+from orchestrator.recipe.download import Downloader, Unreachable, without_credentials
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.parallel import in_parallel
+from orchestrator.recipe.wanted import Wanted
+
+_BUSYBOX = ("bin/busybox", "usr/bin/busybox")
+_THREADS = 8
+_SHOWN = 5
+
+
+class Sources:
+    """The `sources` folder of the state, filled from mirrors."""
+
+    def __init__(self, folder: Path, mirrors: Mirrors, repository: Path | None = None) -> None:
+        """`repository` is a folder of the repository that path sources are in, when there are any."""
+        self.folder = folder
+        self._repository = repository
+        self._mirrors = mirrors
+        self.downloader = Downloader(_THREADS)
+
+    def path(self, wanted: Wanted) -> Path:
+        """Where a thing is once it was fetched."""
+        return self.folder / wanted.digest.hex / wanted.name
+
+    def missing(self, wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
+        """What is not there yet."""
+        return tuple(each for each in wanted if not os.path.lexists(self.path(each)))
+
+    def fetch_all(self, wanted: Iterable[Wanted], fetched: Callable[[Wanted], None] | None = None) -> None:
+        """Fetch what is missing, several at a time; `fetched` is called after each, from this thread.
+
+        Raises TallyError naming each thing that could not be had, with every address and its reason.
+        """
+        missing = self.missing(wanted)
+        failures: list[TallyError] = []
+        for each, failure in in_parallel(missing, self.fetch, self.downloader.stop, threads=_THREADS):
+            if failure is not None:
+                failures.append(failure)
+            elif fetched is not None:
+                fetched(each)
+        if failures:
+            raise _together(failures)
+
+    def fetch(self, wanted: Wanted) -> Path:
+        """Fetch one thing unless it is there; gives its place. Raises TallyError like `fetch_all`."""
+        place = self.path(wanted)
+        if os.path.lexists(place):
+            return place
+        with self._owned(place.parent):
+            if not os.path.lexists(place):
+                self._fetch(wanted, place)
+        return place
+
+    def _fetch(self, wanted: Wanted, place: Path) -> None:
+        if wanted.package is not None:
+            self._fetch_busybox(wanted, wanted.package, place)
+        elif isinstance(wanted.digest, NarHash):
+            self._fetch_tree(wanted, place)
+        elif not self._reuse(wanted.digest, place):
+            self._fetch_file(wanted, wanted.digest, place)
+
+    def _fetch_file(self, wanted: Wanted, digest: Sha256, place: Path) -> None:
+        reasons = []
+        for url in wanted.urls:
+            try:
+                for address in self._addresses(url):
+                    try:
+                        self._download(address, digest, place)
+                    except Unreachable as error:
+                        reasons.append(f"  {without_credentials(address)}: {error}")
+                    else:
+                        return
+            except Unreachable as error:
+                reasons.append(f"  {without_credentials(url)}: {error}")
+        raise TallyError(
+            f"no address gave {wanted.name} with sha256 {digest.hex}:\n"
+            + "\n".join(reasons or ["  it has no address"]),
+            hint="check the network, the digest, and the mirrors in tally.toml",
+        )
+
+    def _addresses(self, url: str) -> Iterable[str]:
+        """Raises Unreachable, also while they are looked through, when there are none."""
+        if url.startswith(("mirror://pypi/", "mirror://npm/")):
+            from orchestrator.recipe import registries
+
+            look_up = registries.pypi_addresses if "//pypi/" in url else registries.npm_addresses
+            return look_up(url, self._mirrors, self.downloader)
+        try:
+            return self._mirrors.addresses(url)
+        except TallyError as error:
+            raise Unreachable(f"{error.message} ({error.hint})" if error.hint else error.message) from error
+
+    def _download(self, address: str, digest: Sha256, place: Path) -> None:
+        """Raises Unreachable when there are no bytes, or not the right ones."""
+        seen = hashlib.sha256()
+        with written_atomically(place) as stream:
+            for chunk in self.downloader.read(address):
+                seen.update(chunk)
+                stream.write(chunk)
+            if seen.hexdigest() != digest.hex:
+                raise Unreachable(f"its sha256 is {seen.hexdigest()}, expected {digest.hex}")
+
+    def _reuse(self, digest: Sha256, place: Path) -> bool:
+        """Take the same bytes under another name, when they are here already."""
+        for other in sorted(place.parent.iterdir()):
+            if other.is_file() and not other.name.startswith(".") and Sha256.of_file(other) == digest:
+                os.link(other, place)
+                return True
+        return False
+
+    def _fetch_tree(self, wanted: Wanted, place: Path) -> None:
+        reasons = []
+        for url in wanted.urls:
+            try:
+                with self._folder_atomically(wanted, place) as folder:
+                    self._write_tree(url, folder)
+                return
+            except Unreachable as error:
+                reasons.append(f"  {without_credentials(url)}: {error}")
+        raise TallyError(
+            f"no address gave {wanted.name} with NAR hash {wanted.digest.hex}:\n" + "\n".join(reasons),
+            hint="check the network, the revision and the digest",
+        )
+
+    def _write_tree(self, url: str, folder: Path) -> None:
+        """Raises Unreachable when there is no such tree."""
+        from orchestrator.recipe.git import export_remote
+        from orchestrator.recipe.pathsource import write_tree
+
+        try:
+            if url.startswith("git+"):
+                address, _, rev = url.removeprefix("git+").rpartition("@")
+                export_remote(address, rev, folder)
+            elif url.startswith("path:") and self._repository is not None:
+                write_tree(self._repository, url, folder)
+            else:
+                raise Unreachable("no way to fetch a folder from such an address")
+        except TallyError as error:
+            raise Unreachable(error.message) from error
+
+    def _fetch_busybox(self, wanted: Wanted, package: Wanted, place: Path) -> None:
+        deb = self.fetch(package)
+        try:
+            with self._folder_atomically(wanted, place) as folder:
+                lay_out_busybox(deb, folder)
+        except Unreachable as error:
+            raise TallyError(f"the busybox in {deb.name} is not the locked one: {error}") from error
+
+    @contextmanager
+    def _folder_atomically(self, wanted: Wanted, place: Path) -> Iterator[Path]:
+        temporary = place.with_name(f".{wanted.name[:100]}.tmp")
+        try:
+            temporary.mkdir(mode=0o755)
+            yield temporary
+            seen = nar_hash(temporary)
+            if seen != wanted.digest:
+                raise Unreachable(f"its NAR hash is {seen.hex}, expected {wanted.digest.hex}")
+            temporary.rename(place)
+            sync_folder(place.parent)
+        except OSError as error:
+            raise cannot_write(place, error) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @contextmanager
+    def _owned(self, folder: Path) -> Iterator[None]:
+        """Hold a digest's folder against other runs, and clear what a killed one left in it."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / ".lock").open("a")
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in folder.glob(".*.tmp"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            yield
+
+
+def lay_out_busybox(deb: Path, folder: Path) -> None:
+    """Put the static busybox of a `.deb` into a folder, alone, mode 0555. Raises TallyError without one."""
+    found = read_first(deb, _BUSYBOX)
+    if found is None or found.content is None:
+        raise TallyError(f"{deb.name} holds no busybox")
+    target = folder / "busybox"
+    with target.open("wb") as stream:
+        stream.write(found.content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    target.chmod(0o555)
+
+
+def _together(failures: list[TallyError]) -> TallyError:
+    shown = [failure.message for failure in failures[:_SHOWN]]
+    if len(failures) > _SHOWN:
+        shown.append(f"… and {len(failures) - _SHOWN} more")
+    return TallyError("\n".join(shown), hint=failures[0].hint)

@@ -1,0 +1,106 @@
+"""Reading TOML that somebody else wrote: bounded, and with the place of what is wrong."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import TallyError
+
+_LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
+_HEADER = re.compile(r"\s*(\[\[?)([^\]]+)\]")
+_KEY = re.compile(
+    r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*="
+)
+_PART = re.compile(r"[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'")
+
+
+def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
+    """The text of a file and its TOML values. Raises TallyError when there are none."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise TallyError(f"{path} is not a file", hint=f"name {what}, a TOML file")
+        if status.st_size > _LIMIT:
+            raise TallyError(f"{path} holds {status.st_size} bytes: too much for {what}")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise TallyError(f"there is no {path}", hint=f"name {what}, a TOML file") from error
+    except ValueError as error:  # a NUL in the name
+        raise TallyError(f"{str(path)!r} cannot name a file") from error
+    except OSError as error:
+        raise TallyError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TallyError(
+            f"{path}:{line}: not UTF-8", hint="save the file as UTF-8, as TOML demands"
+        ) from error
+    return text, parse_toml(text, str(path))
+
+
+def parse_toml(text: str, place: str) -> dict[str, Any]:
+    """TOML values of a text. Raises TallyError with the line of what is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise TallyError(f"{place}: nested too deeply") from error
+    except ValueError as error:
+        said = str(error)
+        found = re.search(r" \(at line (\d+), column (\d+)\)$", said)
+        where = f"{place}:{found[1]}:{found[2]}" if found else f"{place}:{text.count(chr(10)) + 1}"
+        what = said[: found.start()] if found else said.removesuffix(" (at end of document)")
+        raise TallyError(f"{where}: not TOML: {what[:1].lower()}{what[1:]}") from error
+
+
+def line_of(text: str, keys: tuple[str, ...]) -> int | None:
+    """The line on which a key stands, or the nearest key above it that has one; None when none has.
+
+    Reads TOML's lines without its values, so a list's items are found at their key's line.
+    """
+    best: tuple[int, int] | None = None  # how many keys matched, on which line
+    for line, found in _keys(text):
+        depth = _common(found, keys)
+        if depth == len(found) and (best is None or depth > best[0]):
+            best = (depth, line)
+    return best[1] if best else None
+
+
+def _common(found: tuple[str, ...], keys: tuple[str, ...]) -> int:
+    return len(found) if keys[: len(found)] == found else 0
+
+
+def _keys(text: str) -> list[tuple[int, tuple[str, ...]]]:
+    """Every line that names a key or a table, with the whole key."""
+    keys: list[tuple[int, tuple[str, ...]]] = []
+    table: tuple[str, ...] = ()
+    inside: str | None = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if inside is not None:
+            inside = _still_inside(line, inside)
+            continue
+        if header := _HEADER.match(line):
+            table = tuple(part.strip("\"'") for part in _PART.findall(header[2]))
+            keys.append((number, table))
+        elif key := _KEY.match(line):
+            keys.append((number, table + tuple(part.strip("\"'") for part in _PART.findall(key[1]))))
+            inside = _opened(line[key.end() :])
+    return keys
+
+
+def _opened(value: str) -> str | None:
+    """The quotes of a multi-line string that a value opens and does not close on its line."""
+    found = re.match(r"\s*(\"\"\"|''')", value)
+    if not found:
+        return None
+    return _still_inside(value[found.end() :], found[1])
+
+
+def _still_inside(line: str, quotes: str) -> str | None:
+    if quotes == '"""':
+        line = re.sub(r"\\.", "", line)
+    return None if quotes in line else quotes

@@ -1,0 +1,124 @@
+"""The kinds of text that recipes and locks hold, each with its check: digests, addresses, paths, names. Pure.
+
+Checks raise ValueError with what was expected; pydantic adds the place.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+_VARIABLE_LIMIT = 120_000  # the kernel's is 128 KiB, with the name
+_TOOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+
+
+def _data(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which nothing that runs a build can carry")
+    return value
+
+
+def fits_a_variable(value: str) -> str:
+    if len(value.encode("utf-8", "surrogatepass")) > _VARIABLE_LIMIT:
+        raise ValueError(f"holds more than {_VARIABLE_LIMIT} bytes, the most that a variable takes")
+    return value
+
+
+def _digest(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError(_digest_problem(value))
+    return value
+
+
+def _digest_problem(value: str) -> str:
+    expected = "expected a sha256 as 64 lower-case hexadecimal digits"
+    algorithm = {32: "an md5", 40: "a sha1", 96: "a sha384", 128: "a sha512"}.get(len(value))
+    if re.fullmatch(r"[0-9a-f]+", value):
+        return f"{expected}, got {len(value)} digits" + (f", the length of {algorithm}" if algorithm else "")
+    return f"{expected}, got {value[:80]!r}"
+
+
+def _revision(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", value):
+        raise ValueError(f"expected a whole commit id (40 lower-case hexadecimal digits), got {value[:80]!r}")
+    return value
+
+
+def address(*schemes: str) -> Any:
+    def check(value: str) -> str:
+        if len(value) > 2000 or not re.fullmatch(r"[!-~]+", value):
+            raise ValueError("expected an address of at most 2000 printable ASCII characters without spaces")
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018  (raises when the port is not a number)
+        except ValueError as error:
+            raise ValueError(f"not an address: {error}") from error
+        if parts.scheme not in schemes or not parts.netloc:
+            raise ValueError(
+                f"expected an address with {', '.join(f'{s}://' for s in schemes)}; got {value[:80]!r}"
+            )
+        if "@" in parts.netloc and parts.scheme != "ssh":
+            raise ValueError("an address with a user name or password would end in the published evidence")
+        return value
+
+    return AfterValidator(check)
+
+
+def relative(value: str) -> str:
+    parts = value.split("/")
+    if value.startswith("/") or ".." in parts or "" in parts or re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError(f"expected a relative path without '..', got {value[:80]!r}")
+    return value
+
+
+def inside_output(value: str) -> str:
+    if "." in value.split("/"):
+        raise ValueError(f"expected a path inside the output, got {value[:80]!r}")
+    return relative(value)
+
+
+def project(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?", value):
+        raise ValueError(f"expected the name of a PyPI project, got {value[:80]!r}")
+    return value
+
+
+def npm_package(value: str) -> str:
+    if not re.fullmatch(r"(@[a-z0-9~-][a-z0-9._~-]{0,98}/)?[A-Za-z0-9~-][A-Za-z0-9._~-]{0,98}", value):
+        raise ValueError(f"expected the name of an npm package, got {value[:80]!r}")
+    return value
+
+
+def registry_version(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}", value):
+        raise ValueError(f"expected a version, got {value[:80]!r}")
+    return value
+
+
+def tool(value: str) -> str:
+    if not _TOOL.fullmatch(value) or len(value) > 100:
+        raise ValueError(f"expected the name of a package, got {value[:80]!r}")
+    return value
+
+
+def one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value!r} is listed twice")
+    return values
+
+
+Data = Annotated[str, AfterValidator(_data)]
+Digest = Annotated[str, AfterValidator(_digest), Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_data)]
+Revision = Annotated[
+    str, AfterValidator(_revision), Field(json_schema_extra={"pattern": "^[0-9a-f]{40}([0-9a-f]{24})?$"})
+]
+Url = Annotated[str, address("mirror", "https", "http")]

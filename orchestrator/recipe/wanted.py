@@ -1,0 +1,47 @@
+"""What a request needs from outside: fixed outputs, each with its digest and where to look. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.digest import NarHash, Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One file or folder to fetch. Its place in the state folder is `sources/<hex>/<name>`."""
+
+    name: str
+    """Store-safe."""
+    digest: Sha256 | NarHash
+    """A flat file's sha256, or the NAR hash of a folder."""
+    urls: tuple[str, ...]
+    """Addresses to try in order; `git+URL@REV` is a commit's tree, `path:PATH@REV` one of this repository."""
+    package: Wanted | None = None
+    """The `.deb` that the folder's one executable is taken from."""
+
+
+def wanted_from(value: Mapping[str, Any]) -> Wanted:
+    """One fixed output of a request."""
+    package = value.get("package")
+    digest = NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
+    return Wanted(value["name"], digest, tuple(value["urls"]), wanted_from(package) if package else None)
+
+
+def fixed_outputs(request: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """Everything that must be fetched before a request can be built, each digest once, sorted by name."""
+    found: dict[tuple[str, str], Wanted] = {}
+    for value in _values(request):
+        wanted = wanted_from(value)
+        found.setdefault((wanted.digest.hex, wanted.name), wanted)
+    return tuple(sorted(found.values(), key=lambda wanted: (wanted.name, wanted.digest.hex)))
+
+
+def _values(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if request["busybox"] is not None:
+        yield request["busybox"]
+    yield from request["packages"].values()
+    for recipe in request["recipes"].values():
+        yield from recipe["sources"].values()

@@ -1,0 +1,90 @@
+"""DSSE envelopes: exact bytes, their type, and signatures over both.
+
+Specification: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md and envelope.md.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.evidence.canonical import MalformedError, member, only
+from orchestrator.signing.keys import PublicKey, SigningKey
+
+_MEMBERS = frozenset({"payload", "payloadType", "signatures"})
+_SIGNATURE_MEMBERS = frozenset({"keyid", "sig"})
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature, and the unauthenticated hint at whose it is (protocol.md, "keyid")."""
+
+    keyid: str
+    sig: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A payload, as the exact bytes that were signed, with its signatures."""
+
+    payload_type: str
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    @property
+    def signed_bytes(self) -> bytes:
+        return pae(self.payload_type, self.payload)
+
+    def document(self) -> dict[str, Any]:
+        """The envelope's JSON form."""
+        return {
+            "payload": b64encode(self.payload).decode("ascii"),
+            "payloadType": self.payload_type,
+            "signatures": [
+                {"keyid": each.keyid, "sig": b64encode(each.sig).decode("ascii")} for each in self.signatures
+            ],
+        }
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """The pre-authentication encoding: what is signed (protocol.md, "Signature Definition")."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def sign(payload_type: str, payload: bytes, key: SigningKey, *, keyid: str) -> Envelope:
+    """An envelope with one signature."""
+    return Envelope(payload_type, payload, (Signature(keyid, key.sign(pae(payload_type, payload))),))
+
+
+def signed_by(envelope: Envelope, key: PublicKey) -> bool:
+    """Whether some signature over exactly these bytes is the key's."""
+    return any(key.verifies(each.sig, envelope.signed_bytes) for each in envelope.signatures)
+
+
+def parse(document: object, what: str) -> Envelope:
+    """Read an envelope's JSON form. Raises MalformedError, for unknown members too."""
+    only(document, _MEMBERS, what)
+    signatures = []
+    for each in member(document, "signatures", list, what):
+        only(each, _SIGNATURE_MEMBERS, f"{what}, signature")
+        keyid = member(each, "keyid", str, what) if "keyid" in each else ""
+        signatures.append(Signature(keyid, _decoded(member(each, "sig", str, what), what)))
+    return Envelope(
+        payload_type=member(document, "payloadType", str, what),
+        payload=_decoded(member(document, "payload", str, what), what),
+        signatures=tuple(signatures),
+    )
+
+
+def _decoded(text: str, what: str) -> bytes:
+    """Base64 in its one canonical form, so that no two texts stand for the same bytes."""
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError as error:
+        raise MalformedError(f"{what} is not in base64: {error}") from None
+    if b64encode(data).decode("ascii") != text:
+        raise MalformedError(f"{what} is not in canonical base64")
+    return data

@@ -1,0 +1,170 @@
+"""The signing gate: nothing is signed but what builders agreed on. There is no way around it.
+
+Every function here takes an `Agreed`, and looks again at what an `Agreed` promises before a key is used.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed
+from orchestrator.agreement.independence import Party, votes
+from orchestrator.builders.build import Report
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.errors import TallyError
+from orchestrator.evidence.canonical import render
+from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
+from orchestrator.evidence.flatfile import FlatFileHasher
+from orchestrator.evidence.layout import LAYOUT, Layout
+from orchestrator.evidence.links import Link
+from orchestrator.evidence.statement import Statement, subjects_of
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
+from orchestrator.signing import bundle, dsse
+from orchestrator.signing.keys import SigningKey
+
+_CHUNK = 1 << 20
+_AGAIN = "nothing was signed; run the build again"
+
+
+def sign_links(
+    agreed: Agreed, quorum: int, links: Sequence[Link], keys: Mapping[str, SigningKey]
+) -> dict[str, ReleaseFile]:
+    """Each builder's link, signed by that builder's own key: builder name to the file in the release folder.
+
+    Raises TallyError when the agreement does not hold, or two builders have one key.
+    """
+    _admit(agreed, quorum)
+    names = [report.identity.name for report in agreed.reports]
+    if sorted(link.builder for link in links) != sorted(names):
+        raise _refused("there is not exactly one link from each builder")
+    if len({keys[name].public for name in names}) != len(names):
+        raise _refused("two builders have the same key, so one party could speak for both")
+    found = {}
+    for link in links:
+        public = keys[link.builder].public
+        envelope = dsse.sign(IN_TOTO_PAYLOAD, link.payload, keys[link.builder], keyid=public.keyid)
+        found[link.builder] = ReleaseFile.of(
+            f"links/{STEP}.{public.keyid[:8]}.link", render(envelope.document())
+        )
+    return found
+
+
+def sign_layout(agreed: Agreed, quorum: int, layout: Layout, key: SigningKey) -> ReleaseFile:
+    """The layout, signed by the release key. Raises TallyError when the agreement does not hold."""
+    _admit(agreed, quorum)
+    if layout.threshold != quorum:
+        raise _refused(f"the layout asks for {layout.threshold} builders where the quorum is {quorum}")
+    if key.public.keyid in layout.keys:
+        raise _refused("the release key is a builder's key, so one party would speak for both")
+    envelope = dsse.sign(IN_TOTO_PAYLOAD, layout.payload, key, keyid=key.public.keyid)
+    return ReleaseFile.of(LAYOUT, render(envelope.document()))
+
+
+def sign(
+    agreed: Agreed,
+    quorum: int,
+    facts: ReleaseFacts,
+    artifact: Path,
+    statements: Mapping[str, Statement],
+    key: SigningKey,
+) -> tuple[ReleaseFile, ...]:
+    """One Sigstore bundle per statement (`attestations/NAME.sigstore.json`), signed with the release key.
+
+    `artifact` is the file that will be published; its bytes are hashed now, and must be the file that the
+    statements are about and the store object that every builder made. Raises TallyError otherwise.
+    """
+    _admit(agreed, quorum)
+    if facts.agreed is not agreed or facts.quorum != quorum:
+        raise _refused("the statements were made from another agreement than the one to be signed")
+    sha256, size, nar_hash = measure(artifact)
+    if (sha256, size) != (facts.artifact.sha256, facts.artifact.size):
+        raise _refused(f"{artifact} is not the file that the evidence is about: {sha256}, {size} bytes")
+    if nar_hash != facts.artifact_output.nar_hash:
+        raise _refused(f"{artifact} is not what the builders agreed on: its NAR hash is {nar_hash}")
+    for name, statement in statements.items():
+        if dict(statement.subjects) != subjects_of(facts):
+            raise _refused(f"the statement {name} is about something else")
+    return tuple(
+        ReleaseFile.of(f"attestations/{name}.sigstore.json", bundle.sign(statement.payload, key).render())
+        for name, statement in sorted(statements.items())
+    )
+
+
+def measure(path: Path) -> tuple[Sha256, int, NarHash]:
+    """A flat file's sha256, size and NAR hash, read once. Raises TallyError when it is no such file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise TallyError(f"cannot read the artifact {path}: {error.strerror or error}") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise TallyError(
+                f"the artifact {path} is not a flat file", hint="choose another [artifact] format"
+            )
+        hasher = FlatFileHasher(status.st_size, executable=bool(status.st_mode & stat.S_IXUSR))
+        while chunk := os.read(descriptor, _CHUNK):
+            hasher.update(chunk)
+        sha256, nar_hash = hasher.digests()
+    except OSError as error:
+        raise TallyError(f"cannot read the artifact {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise _refused(f"{path} changed while it was read") from error
+    finally:
+        os.close(descriptor)
+    return sha256, status.st_size, nar_hash
+
+
+def _admit(agreed: Agreed, quorum: int) -> None:
+    """Look again at everything that an `Agreed` promises."""
+    if not isinstance(agreed, Agreed):
+        raise TypeError(f"only an Agreed is signed, not a {type(agreed).__name__}")
+    if quorum < 2:
+        raise _refused(f"a quorum of {quorum} is no agreement: two builders is the least")
+    if len(agreed.reports) < max(2, quorum):
+        raise _refused(f"{len(agreed.reports)} builder(s) reported where {max(2, quorum)} must agree")
+    counted = votes([Party.of(report.identity) for report in agreed.reports], agreed.vote)
+    if counted < max(2, quorum):
+        raise _refused(f"the builders that agree have {counted} votes where {max(2, quorum)} are needed")
+    seen: set[str] = set()
+    for report in agreed.reports:
+        for identity in _identities(report):
+            if identity in seen:
+                raise _refused(f"{identity} is there twice")
+            seen.add(identity)
+        if report.sandbox is None:
+            raise _refused(f"builder {report.identity.name} has not shown that its sandbox holds")
+        _agrees(agreed, report)
+    if not any(agreed.outputs.values()):
+        raise _refused("the builders agreed on no output")
+
+
+def _identities(report: Report) -> Iterator[str]:
+    yield f"builder {report.identity.name}"
+    if report.identity.store != "local":  # every embedded builder has a local store of its own, by its name
+        yield f"store {report.identity.store}"
+
+
+def _agrees(agreed: Agreed, report: Report) -> None:
+    name = report.identity.name
+    for derivation, outputs in agreed.outputs.items():
+        build = report.builds.get(derivation)
+        if build is None or any(failure.derivation == derivation for failure in report.failures):
+            raise _refused(f"builder {name} has no build of {derivation}")
+        if build.unstable:
+            raise _refused(f"builder {name} did not reproduce its own earlier result of {derivation}")
+        for output, agreed_on in outputs.items():
+            made = build.outputs.get(output)
+            if made is None or (made.path, made.nar_hash) != (agreed_on.path, agreed_on.nar_hash):
+                raise _refused(f"builder {name} made another {output} of {derivation}")
+    for path, agreed_on in agreed.inputs.items():
+        made = report.inputs.get(path)
+        if made is None or made.nar_hash != agreed_on.nar_hash:
+            raise _refused(f"builder {name} made another {path}, which the build used")
+
+
+def _refused(why: str) -> TallyError:
+    return TallyError(f"refusing to sign: {why}", hint=_AGAIN)

@@ -1,0 +1,74 @@
+"""One run's tools: the state folder, Nix, the orchestrator's store, the builders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestrator.builders import kinds
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.errors import TallyError
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import Nix
+from orchestrator.state import State
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Made by `opened`; everything it started or left in the scratch folder is gone when that ends."""
+
+    state: State
+    configuration: Configuration
+    run: str
+    """This run's name: unique on this state folder, and sorts by time."""
+    store: ChrootStore
+    """The orchestrator's own, where derivations are evaluated and sources are added."""
+
+    def builders(self, only: Sequence[str] = ()) -> list[Builder]:
+        """The configured builders, or those named. Raises TallyError for an unknown name or for one alone."""
+        chosen = self._tables(only)
+        if sum(not table.spare for table in chosen) < 2:
+            raise TallyError(
+                "one builder alone has nobody to agree with",
+                hint="name at least two builders, or none for all",
+            )
+        needed = self.configuration.quorum or 2
+        if needed > len(chosen):
+            raise TallyError(
+                f"the quorum is {needed}, and only {len(chosen)} builders were named",
+                hint="name more builders, or none for all",
+            )
+        return [self._builder(table) for table in chosen]
+
+    def named(self, only: Sequence[str] = ()) -> list[Builder]:
+        """The same, also for one alone, which nothing can be signed with."""
+        return [self._builder(table) for table in self._tables(only)]
+
+    def _tables(self, only: Sequence[str]) -> list[BuilderTable]:
+        known = {table.name: table for table in self.configuration.builder}
+        if unknown := sorted(set(only) - set(known)):
+            raise TallyError(
+                f"there is no builder {unknown[0]!r}", hint=f"the builders are {', '.join(known)}"
+            )
+        return [table for name, table in known.items() if not only or name in only]
+
+    def _builder(self, table: BuilderTable) -> Builder:
+        self.state.folder("stores")
+        scratch = self.store.nix.scratch / table.name
+        scratch.mkdir(exist_ok=True)
+        place = kinds.Place(self.state.store(table.name), scratch, self.state.logs(self.run, table.name))
+        return kinds.make(table, self.store.nix.version, place)
+
+
+@contextmanager
+def opened(state: State, configuration: Configuration) -> Iterator[Workshop]:
+    """A workshop on a state folder. Raises TallyError when that or Nix cannot be used."""
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    state.folder("stores")
+    with state.scratch(run) as scratch:
+        nix = Nix.find(scratch)
+        yield Workshop(state, configuration, run, ChrootStore(nix, state.store("orchestrator")))

@@ -1,0 +1,128 @@
+"""What every test may use: the command run as a user runs it, and a state folder kept between runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one run of `tally` ended."""
+
+    arguments: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    def succeeded(self) -> Ran:
+        assert self.code == 0, (
+            f"tally {' '.join(self.arguments)} ended with {self.code}:\n{self.out}{self.err}"
+        )
+        return self
+
+    def failed(self, code: int) -> Ran:
+        """Ended with that code, and said why as an error, not as a traceback."""
+        assert self.code == code, (
+            f"tally {' '.join(self.arguments)} ended with {self.code}:\n{self.out}{self.err}"
+        )
+        assert "Traceback" not in self.err
+        return self
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Runs `tally` in a process of its own: `tally("plan", "recipes/hello.toml")`."""
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        timeout: float = 1200,
+    ) -> Ran:
+        words = tuple(map(str, arguments))
+        done = subprocess.run(
+            [*command(), *words],
+            cwd=folder or self.folder,
+            env={**os.environ, **self.environment, **(environment or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ran(words, done.returncode, done.stdout, done.stderr)
+
+
+class TallyIn(Protocol):
+    def __call__(self, folder: Path, **environment: str) -> Tally: ...
+
+
+def command() -> list[str]:
+    """The command line in the checkout under test, by this very interpreter."""
+    return [sys.executable, "-m", "orchestrator.cli"]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout under test."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def session_state() -> Path:
+    """The state folder that tests share and that outlives them: packages are fetched once a machine.
+
+    `TALLY_TEST_STATE` names another. Tests that harm a state folder make one of their own.
+    """
+    configured = os.environ.get("TALLY_TEST_STATE")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    state = Path(configured) if configured else cache / "tallystick" / "tests"
+    state.mkdir(parents=True, exist_ok=True)
+    return state
+
+
+@pytest.fixture
+def tally(session_state: Path) -> Tally:
+    """`tally` in the checkout, with the tests' shared state folder."""
+    return Tally(ROOT, {"TALLY_STATE": str(session_state)})
+
+
+@pytest.fixture
+def tally_in(session_state: Path) -> TallyIn:
+    """`tally` in another folder; keyword arguments are environment variables, `TALLY_STATE` among them."""
+
+    def run_in(folder: Path, **environment: str) -> Tally:
+        return Tally(folder, {"TALLY_STATE": str(session_state), **environment})
+
+    return run_in
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own state, passphrase and Nix settings stay out of the tests."""
+    for name in ("TALLY_STATE", "TALLY_KEY_PASSPHRASE", "NIX_CONFIG", "NIX_REMOTE", "NIX_STORE", "NIX_PATH"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything below tests/integration is marked, and runs after the quick tests."""
+    for item in items:
+        if "integration" in item.path.relative_to(ROOT).parts:
+            item.add_marker(pytest.mark.integration)
+    items.sort(key=lambda item: item.get_closest_marker("integration") is not None)

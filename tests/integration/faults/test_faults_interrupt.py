@@ -1,0 +1,86 @@
+"""Ctrl-C at every stage: 130, said in one line, children ended, and a rerun goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from faulty import Place, Project
+
+LONG = """
+for number in $(seq 300); do echo "step $number"; sleep 0.1; done
+mkdir -p $out; echo done > $out/file
+"""
+CAUGHT = 1 << (signal.SIGTERM - 1)
+
+
+def up(running: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """The process, once it minds signals: before that it is Python that starts, and dies as any program."""
+    while running.poll() is None:
+        status = Path(f"/proc/{running.pid}/status").read_text()
+        if int(status.split("SigCgt:")[1].split()[0], 16) & CAUGHT:
+            return running
+        time.sleep(0.01)
+    raise AssertionError("it ended before it was interrupted")
+
+
+WORDS = ("build", "recipes/killed.toml", "--no-sign")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.6, 1.5, 3.0])
+def test_ctrl_c(place: Place, project: Project, delay: float, number: signal.Signals) -> None:
+    project.recipe("killed", script=LONG, seed=int(delay * 10))
+    running = up(place.start(*WORDS))
+    time.sleep(delay)
+    running.send_signal(number)
+    asked = time.monotonic()
+    out, err = running.communicate(timeout=60)
+    took = time.monotonic() - asked
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert "interrupted" in err.splitlines()[-1]
+    assert out == ""
+    assert took < 10, f"it took {took:.1f} s to give up"
+    place.wait_until_quiet(5)
+    assert project.releases == project.drafts == []
+    assert place.mounts() == []
+
+
+def test_ctrl_c_twice_is_no_traceback_either(place: Place, project: Project) -> None:
+    project.recipe("killed", script=LONG, seed=1000)
+    running = up(place.start(*WORDS))
+    time.sleep(2.5)
+    for _ in range(3):
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    place.wait_until_quiet(15)
+
+
+def test_a_build_after_ctrl_c_goes_on(place: Place, project: Project) -> None:
+    project.recipe("killed", seed=2000)
+    running = up(place.start(*WORDS))
+    time.sleep(2.0)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    done = place.tally("build", "recipes/killed.toml", "--key", "release.key")
+    assert done.code == 0, done.err
+    assert project.releases == ["killed-1-x86_64-linux"]
+
+
+@pytest.mark.parametrize("words", [("plan", "recipes/killed.toml"), ("doctor",), ("lock",)])
+def test_other_commands(place: Place, words: tuple[str, ...]) -> None:
+    for delay in (0.0, 0.1, 0.25):
+        running = up(place.start(*words))
+        time.sleep(delay)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+        assert "Traceback" not in err
+        assert running.returncode in (130, 0), err
+    place.wait_until_quiet(5)

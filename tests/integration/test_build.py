@@ -1,0 +1,277 @@
+"""`tally build` on real Nix: what agrees is signed, what does not never is, what fails says so."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEAD = """\
+name = "{name}"
+version = "1.0"
+summary = "A recipe of the tests"
+homepage = "https://example.org/"
+license = "MIT"
+{more}
+[toolchain]
+from = "debian"
+packages = ["gcc", "make", "libc6-dev"]
+
+[build]
+script = '''
+{script}
+'''
+"""
+
+
+class Project:
+    """A folder with recipes of its own, the repository's lock and a key."""
+
+    def __init__(self, folder: Path, tally: Any, repository: Path) -> None:
+        self.folder, self.tally = folder, tally
+        (folder / "recipes").mkdir()
+        shutil.copy(repository / "tally.lock", folder)
+        tally("keys", "generate", "release").succeeded()
+
+    def recipe(self, name: str, script: str, more: str = "", tail: str = "") -> Path:
+        path = self.folder / "recipes" / f"{name}.toml"
+        path.write_text(HEAD.format(name=name, script=script, more=more) + tail)
+        return path
+
+    def build(self, *recipes: Path, key: bool = True, more: tuple[str, ...] = ()) -> Any:
+        return self.tally("build", *recipes, *(("--key", "release.key") if key else ()), *more)
+
+    @property
+    def releases(self) -> list[str]:
+        folder = self.folder / "releases"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.fixture
+def project(tmp_path: Path, tally_in: Any, repository: Path) -> Project:
+    return Project(tmp_path, tally_in(tmp_path), repository)
+
+
+def test_what_agrees_is_signed_verified_kept_and_never_overwritten(project: Project) -> None:
+    recipe = project.recipe(
+        "steady", "mkdir -p $out/bin; printf '#!/bin/sh\\necho hi\\n' > $out/bin/hi; chmod +x $out/bin/hi"
+    )
+    ran = project.build(recipe).succeeded()
+    folder = project.folder / "releases" / "steady-1.0-x86_64-linux"
+    assert ran.out.strip() == "releases/steady-1.0-x86_64-linux"
+    assert "a and b agree" in ran.err
+    project.tally("verify", folder, "--key", "release.pub").succeeded()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    again = project.build(recipe).succeeded()
+    assert "steady-1.0 again" in again.err, "what was in the stores is built again"
+    assert "already" in again.err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+    project.recipe("steady", "mkdir -p $out; echo other > $out/file")
+    refused = project.build(recipe).failed(2)
+    assert "is not this release" in refused.err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_two_runs_give_the_same_sbom_and_statements(project: Project) -> None:
+    recipe = project.recipe("twice", "mkdir $out; echo same > $out/file")
+    for out in ("one", "two"):
+        project.build(recipe, more=("--out", out)).succeeded()
+    one, two = (project.folder / out / "twice-1.0-x86_64-linux" for out in ("one", "two"))
+    assert (one / "sbom/twice.spdx.json").read_bytes() == (two / "sbom/twice.spdx.json").read_bytes()
+    provenances = [_payload(folder / "attestations/provenance.sigstore.json") for folder in (one, two)]
+    assert provenances[0] != provenances[1]
+    for provenance in provenances:
+        metadata = provenance["predicate"]["runDetails"]["metadata"]
+        assert metadata.pop("startedOn") <= metadata.pop("finishedOn")
+        metadata.pop("invocationId")
+        # links and build records hold the builds' times
+        provenance["predicate"]["runDetails"].pop("byproducts")
+    assert provenances[0] == provenances[1]
+
+
+def test_builders_that_disagree_are_never_signed(project: Project) -> None:
+    recipe = project.recipe(
+        "random",
+        "mkdir -p $out/share; echo same > $out/share/same; cat /proc/sys/kernel/random/uuid > $out/share/id",
+    )
+    ran = project.build(recipe, more=("--json",)).failed(1)
+    assert project.releases == []
+    [outcome] = json.loads(ran.out)["outcomes"]
+    assert outcome["outcome"] == "disagreed"
+    differing = {Path(one["path"]).name.split("-", 1)[1]: one for one in outcome["differing"]}
+    assert set(differing) == {"random-1.0", "random-1.0-x86_64-linux.tar.gz"}
+    [file] = differing["random-1.0"]["files"]
+    assert file["path"] == "share/id"
+    assert file["sizes"] == [37, 37]
+    assert file["offset"] is not None
+    assert [Path(cause).name.split("-", 1)[1] for cause in outcome["rootCauses"]] == ["random-1.0.drv"]
+    kept = Path(outcome["kept"])
+    sides = [(kept / builder / "random-1.0/share/id").read_text() for builder in "ab"]
+    assert sides[0] != sides[1]
+    assert all(Path(log).exists() for logs in outcome["logs"].values() for log in logs)
+
+    text = project.build(recipe).failed(1).err
+    assert "DISAGREE" in text
+    assert "first to diverge: random-1.0.drv" in text
+    assert "a (earlier)" in text, "a builder that does not reproduce its own result differs from itself"
+    assert project.releases == []
+
+
+def test_a_difference_inherited_from_an_input_is_told_from_ones_own(project: Project) -> None:
+    project.recipe("below", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id")
+    above = project.recipe("above", "mkdir $out; cp $below/id $out/", more='inputs = ["below"]')
+    ran = project.build(above, more=("--json",)).failed(1)
+    [outcome] = json.loads(ran.out)["outcomes"]
+    assert [Path(cause).name.split("-", 1)[1] for cause in outcome["rootCauses"]] == ["below-1.0.drv"]
+    assert project.releases == []
+
+
+@pytest.mark.parametrize(
+    ("script", "tail", "stage"),
+    [
+        ("echo about to fail; exit 7", "", "script"),
+        ("mkdir $out", "[check]\nscript = 'echo about to fail; false'\n", "check"),
+    ],
+)
+def test_a_failed_build_is_undecided_and_not_a_disagreement(
+    project: Project, script: str, tail: str, stage: str
+) -> None:
+    ran = project.build(project.recipe("broken", script, tail=tail)).failed(2)
+    assert "could not be decided" in ran.err
+    assert "| about to fail" in ran.err
+    assert f'the stage "{stage}" failed' in ran.err
+    log = Path(ran.err.split("whole log: ")[1].splitlines()[0])
+    assert "about to fail" in log.read_text()
+    assert project.releases == []
+
+
+def test_one_failing_recipe_does_not_lose_the_others(project: Project) -> None:
+    good, bad = project.recipe("good", "mkdir $out; echo yes > $out/file"), project.recipe("bad", "exit 1")
+    project.build(good, bad).failed(2)
+    assert project.releases == ["good-1.0-x86_64-linux"]
+
+
+def test_without_signing_nothing_is_released(project: Project) -> None:
+    ran = project.build(
+        project.recipe("unsigned", "mkdir $out; echo x > $out/file"), key=False, more=("--no-sign",)
+    ).succeeded()
+    assert Path(ran.out.strip()).exists()
+    assert project.releases == []
+
+
+def test_a_missing_key_is_met_before_anything_is_built(project: Project) -> None:
+    ran = project.build(project.recipe("keyless", "sleep 1000"), key=False).failed(2)
+    assert "tally keys generate" in ran.err
+
+
+def test_metacharacters_arrive_as_data(project: Project) -> None:
+    hostile = "${builtins.currentTime} `id` $(id) '' \"q\" \\ ; rm -rf / & \n ${out} é ''${x}"
+    recipe = project.recipe("data", 'mkdir $out; printf %s "$HOSTILE" > $out/file')
+    text = recipe.read_text().replace("[build]", f"[build]\nenv = {{ HOSTILE = {json.dumps(hostile)} }}", 1)
+    recipe.write_text(text.replace("A recipe of the tests", "${x} `y` $(z) '\\\\ \\n"))
+    project.build(recipe, key=False, more=("--no-sign",)).succeeded()
+    plan = json.loads(project.tally("plan", recipe, "--json").succeeded().out)["recipes"]["data"]
+    state = Path(project.tally.environment["TALLY_STATE"])
+    for builder in "ab":
+        path = state / "stores" / builder / plan["outputs"]["out"].lstrip("/") / "file"
+        assert path.read_text() == hostile
+
+
+def test_a_build_sees_nothing_of_the_host(project: Project) -> None:
+    secret = project.folder / "secret"
+    secret.write_text("of the host")
+    script = f"""
+    test ! -e {secret}
+    test ! -e /home && test ! -e /root && test ! -e /etc/machine-id
+    test "$(id -u)" = 1000
+    test "$(cut -d: -f1 /proc/net/dev | grep -v '|' | tr -d ' \\n')" = lo
+    ! touch /usr/bin/intruder
+    mkdir $out; env | cut -d= -f1 | sort > $out/names
+    """
+    project.build(project.recipe("closed", script), key=False, more=("--no-sign",)).succeeded()
+
+
+def test_a_plan_says_what_is_there_and_what_is_missing(project: Project) -> None:
+    never_built_before = secrets.token_hex()
+    recipe = project.recipe("planned", f"mkdir $out; echo {never_built_before} > $out/file")
+    plan = json.loads(project.tally("plan", recipe, "--json").succeeded().out)["recipes"]["planned"]
+    steps = {step["derivation"]: step for step in plan["closure"]}
+    assert steps[plan["derivation"]]["present"] == {"a": False, "b": False}
+    assert {step["kind"] for step in steps.values()} == {"toolchain", "built"}
+    assert all(
+        "sha256" in step["digest"] or "narSha256" in step["digest"]
+        for step in steps.values()
+        if step["kind"] == "toolchain"
+    )
+    project.build(recipe, key=False, more=("--no-sign",)).succeeded()
+    after = json.loads(project.tally("plan", recipe, "--json").succeeded().out)["recipes"]["planned"]
+    assert after["derivation"] == plan["derivation"]
+    assert all(all(step["present"].values()) for step in after["closure"])
+    assert "present" in project.tally("plan", recipe).succeeded().out
+
+
+def _payload(bundle: Path) -> Any:
+    import base64
+
+    return json.loads(base64.b64decode(json.loads(bundle.read_text())["dsseEnvelope"]["payload"]))
+
+
+def test_a_build_shares_nothing_writable_with_another(project: Project) -> None:
+    """What one build leaves in the kernel or at a device, another could read, and so agree by arrangement."""
+    script = """
+    for shared in /proc/sys/vm/stat_interval /proc/sys/kernel/core_pattern /proc/sysrq-trigger; do
+        test ! -e $shared || test ! -w $shared
+    done
+    for node in full null zero random; do
+        ! touch -d @1000000000 /dev/$node
+    done
+    echo still there > /dev/null
+    mkdir $out
+    """
+    project.build(project.recipe("apart", script), key=False, more=("--no-sign",)).succeeded()
+
+
+@pytest.mark.parametrize(
+    ("script", "tail"),
+    [
+        ("ln -s /etc $out", ""),
+        ("mkdir $out; ln -s /etc/passwd $out/pw", '[artifact]\nformat = "file"\npath = "pw"\n'),
+    ],
+)
+def test_an_artifact_holds_nothing_from_outside_its_package(project: Project, script: str, tail: str) -> None:
+    ran = project.build(project.recipe("outside", script, tail=tail)).failed(2)
+    assert "tally: the" in ran.err
+    assert project.releases == []
+
+
+def test_a_harmed_release_does_not_count_as_there_already(project: Project) -> None:
+    recipe = project.recipe("harmed", "mkdir $out")
+    project.build(recipe).succeeded()
+    folder = project.folder / "releases" / "harmed-1.0-x86_64-linux"
+    [link, _] = sorted((folder / "links").glob("build.*"))
+    link.unlink()
+    ran = project.build(recipe).failed(2)
+    assert "there already" in ran.err
+    assert not link.exists()
+
+
+def test_a_configured_quorum_is_not_lowered_by_naming_builders(project: Project) -> None:
+    builders = "".join(f'[[builder]]\nname = "{name}"\n' for name in "abc")
+    (project.folder / "tally.toml").write_text(f"quorum = 3\n{builders}")
+    recipe = project.recipe("few", "mkdir $out")
+    assert "the quorum is 3" in project.build(recipe, more=("--builder", "a", "--builder", "b")).failed(2).err
+
+
+def test_a_release_key_that_is_a_builders_is_refused(project: Project, tally: Any) -> None:
+    recipe = project.recipe("keys", "mkdir $out")
+    project.build(recipe, more=("--out", "first")).succeeded()
+    state = Path(project.tally.environment["TALLY_STATE"])
+    ran = project.tally("build", recipe, "--key", state / "keys" / "builder-a.key").failed(2)
+    assert "refusing to sign" in ran.err
+    assert project.releases == []

@@ -1,0 +1,166 @@
+"""The recipes build, agree and run; recipes that are non-deterministic on purpose are never signed."""
+
+from __future__ import annotations
+
+import bz2
+import ctypes
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import unpacked
+
+from orchestrator.recipe.recipe import load
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+NON_DETERMINISTIC = sorted((ROOT / "tests/assets/nondeterministic").glob("*.toml"))
+NAMES = [path.stem for path in RECIPES]
+
+
+def test_the_recipes_cover_what_people_build() -> None:
+    recipes = {path.stem: load(path) for path in RECIPES}
+    assert len(recipes) >= 8
+    assert any("cmake" in each.toolchain.packages for each in recipes.values())
+    assert any("golang-go" in each.toolchain.packages for each in recipes.values())
+    assert any(len(each.outputs) > 1 for each in recipes.values())
+    assert "zlib" in recipes["pigz"].inputs
+    kinds = {
+        kind for path in RECIPES for kind in ("url", "pypi", "npm") if f"\n{kind} = " in path.read_text()
+    }
+    assert kinds == {"url", "pypi", "npm"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=NAMES)
+def test_a_recipe_runs_what_it_built(path: Path) -> None:
+    recipe = load(path)
+    assert recipe.check is not None, "a smoke check"
+    assert "$out" in recipe.check.script
+
+
+@pytest.fixture(scope="session")
+def outcomes(session_state: Path) -> Mapping[str, Any]:
+    """What all recipes came to, built in one run."""
+    ran = _tally(session_state, "build", *RECIPES, "--no-sign", "--json")
+    assert ran.returncode == 0, ran.stderr
+    return {each["target"]: each for each in json.loads(ran.stdout)["outcomes"]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_builders_agree_and_the_artifact_runs(
+    name: str, outcomes: Mapping[str, Any], tmp_path: Path
+) -> None:
+    assert outcomes[name]["outcome"] == "agreed"
+    SMOKE[name](Path(outcomes[name]["artifact"]), tmp_path / "unpacked")
+
+
+def test_builders_never_agree_on_what_is_not_deterministic(session_state: Path, tmp_path: Path) -> None:
+    _tally(session_state, "keys", "generate", tmp_path / "release").check_returncode()
+    out = tmp_path / "releases"
+    ran = _tally(
+        *(session_state, "build", *NON_DETERMINISTIC, "--key", tmp_path / "release.key"),
+        *("--out", out, "--json"),
+    )
+    assert ran.returncode == 1, ran.stderr
+    found = {each["target"]: each for each in json.loads(ran.stdout)["outcomes"]}
+    assert {name: each["outcome"] for name, each in found.items()} == {
+        path.stem: "disagreed" for path in NON_DETERMINISTIC
+    }
+    assert not out.exists() or not list(out.iterdir()), "nothing is signed, and there is no release"
+    causes = {name: {Path(cause).name[33:] for cause in each["rootCauses"]} for name, each in found.items()}
+    assert causes.pop("inherited") == {"random-1.drv"}, "the input is to blame, not its user"
+    assert causes == {name: {f"{name}-1.drv"} for name in causes}
+
+
+def _tally(state: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "TALLY_STATE": str(state)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _says(*command: str | Path, stdin: bytes = b"") -> bytes:
+    return subprocess.run(list(map(str, command)), input=stdin, capture_output=True, check=True).stdout
+
+
+def _top(artifact: Path, folder: Path) -> Path:
+    [top] = unpacked(artifact, folder).iterdir()
+    return top
+
+
+def _hello(artifact: Path, folder: Path) -> None:
+    assert _says(_top(artifact, folder) / "bin/hello") == b"Hello, world!\n"
+
+
+def _bzip2(artifact: Path, folder: Path) -> None:
+    packed = _says(_top(artifact, folder) / "bin/bzip2", stdin=b"a tally stick")
+    assert bz2.decompress(packed) == b"a tally stick"
+
+
+def _lua(artifact: Path, folder: Path) -> None:
+    assert _says(_top(artifact, folder) / "bin/lua", "-e", "print(6 * 7)") == b"42\n"
+
+
+def _zlib(artifact: Path, folder: Path) -> None:
+    library = ctypes.CDLL(str(_top(artifact, folder) / "lib/libz.so.1.2.13"))
+    library.zlibVersion.restype = ctypes.c_char_p
+    assert library.zlibVersion() == b"1.2.13"
+
+
+def _pigz(artifact: Path, folder: Path) -> None:
+    packed = _says(_top(artifact, folder) / "bin/pigz", "-n", stdin=b"a tally stick")
+    assert gzip.decompress(packed) == b"a tally stick"
+
+
+def _cjson(artifact: Path, folder: Path) -> None:
+    library = ctypes.CDLL(str(_top(artifact, folder) / "lib/libcjson.so.1"))
+    library.cJSON_Version.restype = ctypes.c_char_p
+    assert library.cJSON_Version() == b"1.7.15"
+
+
+def _six(artifact: Path, folder: Path) -> None:
+    assert artifact.name.endswith("-six-1.16.0-py2.py3-none-any.whl")
+    with zipfile.ZipFile(artifact) as wheel:
+        assert {"six.py", "six-1.16.0.dist-info/RECORD"} <= set(wheel.namelist())
+    wheel_of_that_name = folder.with_name("six-1.16.0-py2.py3-none-any.whl")
+    shutil.copy(artifact, wheel_of_that_name)
+    program = f"import sys; sys.path.insert(0, {str(wheel_of_that_name)!r}); import six; print(six.__file__)"
+    assert _says(sys.executable, "-c", program).decode().startswith(str(wheel_of_that_name))
+
+
+def _go_md2man(artifact: Path, folder: Path) -> None:
+    program = shutil.copy(artifact, folder)
+    Path(program).chmod(0o755)
+    assert b".SH NAME" in _says(program, stdin=b'# tally 1 "now"\n## NAME\ntally\n')
+
+
+def _normalize_css(artifact: Path, folder: Path) -> None:
+    top = _top(artifact, folder)
+    assert "line-height: 1.15" in (top / "normalize.min.css").read_text()
+    assert (top / "normalize.min.css").stat().st_size < (top / "normalize.css").stat().st_size
+
+
+SMOKE: Mapping[str, Callable[[Path, Path], None]] = {
+    "bzip2": _bzip2,
+    "cjson": _cjson,
+    "go-md2man": _go_md2man,
+    "hello": _hello,
+    "lua": _lua,
+    "normalize-css": _normalize_css,
+    "pigz": _pigz,
+    "six": _six,
+    "zlib": _zlib,
+}

@@ -1,0 +1,236 @@
+"""Programs that we did not write accept our releases, unmodified, and refuse harmed ones."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import releases
+import strangers
+
+from orchestrator.errors import TallyError
+from orchestrator.signing.keys import SigningKey
+
+
+@dataclass(frozen=True)
+class Release:
+    folder: Path
+    pub: Path
+    made: releases.Made
+
+    @property
+    def artifact(self) -> Path:
+        return self.folder / self.made.facts.artifact.file_name
+
+
+def publish(folder: Path, made: releases.Made) -> Release:
+    key = SigningKey.generate()
+    _, pub = key.write(folder / "release")
+    return Release(releases.published(folder / "out", made, key, releases.builder_keys(made)).path, pub, made)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    folder = tmp_path_factory.mktemp("release")
+    return publish(folder, releases.observed(folder / "in"))
+
+
+@pytest.fixture
+def release(original: Release, tmp_path: Path) -> Release:
+    folder = tmp_path / original.folder.name
+    shutil.copytree(original.folder, folder)
+    return replace(original, folder=folder)
+
+
+class TestInToto:
+    def verify(self, release: Release, pub: Path | None = None) -> tuple[int, str]:
+        return strangers.in_toto_verify(release.folder, pub or release.pub)
+
+    def test_accepts(self, release: Release) -> None:
+        assert self.verify(release) == (0, "")
+
+    def test_accepts_again_with_what_it_left_behind(self, release: Release) -> None:
+        for _ in range(2):
+            assert self.verify(release)[0] == 0
+        assert (release.folder / "artifact.link").is_file()
+
+    @pytest.mark.parametrize("name", ["a[1]?*.tar.gz", "what + ever~1.whl"])
+    def test_accepts_names_that_are_patterns(self, tmp_path: Path, name: str) -> None:
+        made = releases.observed(tmp_path / "in")
+        facts = replace(made.facts, artifact=replace(made.facts.artifact, file_name=name))
+        release = publish(tmp_path, replace(made, facts=facts))
+        assert self.verify(release) == (0, "")
+        release.artifact.write_bytes(b"another")
+        assert self.verify(release)[0] == 1
+
+    @pytest.mark.parametrize("number", [3, 5])
+    def test_accepts_more_builders(self, tmp_path: Path, number: int) -> None:
+        builders = [releases.identity(f"builder-{n}") for n in range(number)]
+        release = publish(tmp_path, releases.observed(tmp_path / "in", builders=builders, quorum=number))
+        assert self.verify(release) == (0, "")
+        next(release.folder.glob("links/*.link")).unlink()
+        assert "LinkNotFoundError" in self.verify(release)[1]
+
+    def test_refuses_another_key(self, release: Release, tmp_path: Path) -> None:
+        _, pub = SigningKey.generate().write(tmp_path / "other")
+        assert self.verify(release, pub)[0] == 1
+
+    def test_refuses_another_artifact(self, release: Release) -> None:
+        release.artifact.write_bytes(b"another program")
+        code, said = self.verify(release)
+        assert (code, "RuleVerificationError" in said) == (1, True)
+
+    def test_refuses_without_the_artifact(self, release: Release) -> None:
+        release.artifact.unlink()
+        assert self.verify(release)[0] == 1
+
+    @pytest.mark.parametrize("number", [0, 1])
+    def test_refuses_when_a_link_is_missing(self, release: Release, number: int) -> None:
+        sorted(release.folder.glob("links/*.link"))[number].unlink()
+        code, said = self.verify(release)
+        assert (code, "LinkNotFoundError" in said) == (1, True)
+
+    @pytest.mark.parametrize("number", [0, 1])
+    def test_refuses_when_a_link_is_changed(self, release: Release, number: int) -> None:
+        path = sorted(release.folder.glob("links/*.link"))[number]
+        document = json.loads(path.read_bytes())
+        payload = base64.b64decode(document["payload"]).replace(b'"sha256":"', b'"sha256":"0')
+        document["payload"] = base64.b64encode(payload).decode()
+        path.write_text(json.dumps(document))
+        code, said = self.verify(release)
+        assert (code, "ThresholdVerificationError" in said) == (1, True)
+
+    def test_refuses_when_one_builder_signed_twice(self, release: Release) -> None:
+        first, second = sorted(release.folder.glob("links/*.link"))
+        second.write_bytes(first.read_bytes())
+        code, said = self.verify(release)
+        assert (code, "ThresholdVerificationError" in said) == (1, True)
+
+    def test_refuses_a_changed_layout(self, release: Release) -> None:
+        path = release.folder / "links" / "root.layout"
+        document = json.loads(path.read_bytes())
+        payload = base64.b64decode(document["payload"]).replace(b'"threshold":2', b'"threshold":1')
+        document["payload"] = base64.b64encode(payload).decode()
+        path.write_text(json.dumps(document))
+        assert self.verify(release)[0] == 1
+
+
+class TestSpdx:
+    def test_pyspdxtools_accepts(self, original: Release) -> None:
+        (document,) = original.folder.glob("sbom/*.spdx.json")
+        assert strangers.pyspdxtools("--infile", document) == (0, "")
+
+    @pytest.mark.parametrize("known", ["all", "least"])
+    def test_the_validator_has_nothing_to_say(self, original: Release, tmp_path: Path, known: str) -> None:
+        from spdx_tools.spdx.parser.parse_anything import parse_file
+        from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
+        release = original
+        if known == "least":
+            made = releases.observed(tmp_path / "in")
+            package = releases.Package("pigz", None, "x86_64-linux")
+            release = publish(
+                tmp_path, replace(made, facts=replace(made.facts, package=package, licences={}))
+            )
+        (path,) = release.folder.glob("sbom/*.spdx.json")
+        document = parse_file(str(path))
+        assert validate_full_spdx_document(document) == []
+        assert len(document.packages) == 1 + 1 + 9
+
+    def test_pyspdxtools_converts_it_to_every_form_and_back(self, original: Release, tmp_path: Path) -> None:
+        (path,) = original.folder.glob("sbom/*.spdx.json")
+        for suffix in ("spdx", "spdx.yaml", "spdx.xml", "spdx.rdf.xml"):
+            out = tmp_path / f"it.{suffix}"
+            assert strangers.pyspdxtools("--infile", path, "--outfile", out) == (0, ""), suffix
+
+
+class TestSigstorePython:
+    """sigstore-python takes no self-managed keys, but its models read our bundles."""
+
+    def test_every_bundle_is_one(self, original: Release) -> None:
+        from sigstore_models.bundle.v1 import Bundle
+
+        found = sorted(original.folder.glob("attestations/*.sigstore.json"))
+        assert len(found) == 3
+        for path in found:
+            bundle = Bundle.from_json(path.read_text())
+            assert bundle.media_type == "application/vnd.dev.sigstore.bundle.v0.3+json"
+            assert bundle.dsse_envelope is not None
+            assert [each.keyid for each in bundle.dsse_envelope.signatures] == [""]
+
+    def test_the_only_complaint_of_its_verifier_is_the_missing_certificate(self, original: Release) -> None:
+        from sigstore.errors import VerificationError
+        from sigstore.models import Bundle, InvalidBundle
+
+        text = (original.folder / "attestations" / "provenance.sigstore.json").read_text()
+        with pytest.raises((InvalidBundle, VerificationError), match="certificate"):
+            Bundle.from_json(text)
+
+    def test_every_statement_is_one(self, original: Release) -> None:
+        from sigstore.dsse import Statement
+
+        for path in original.folder.glob("attestations/*.sigstore.json"):
+            envelope = json.loads(path.read_text())["dsseEnvelope"]
+            statement = Statement(base64.b64decode(envelope["payload"]))
+            digest = hashlib.sha256(original.artifact.read_bytes()).hexdigest()
+            assert {subject.name: subject.digest.root for subject in statement._inner.subjects}[
+                original.artifact.name
+            ] == {"sha256": digest}
+
+
+@pytest.fixture(scope="module")
+def cosign(session_state: Path) -> Path:
+    try:
+        return strangers.cosign(session_state)
+    except TallyError as error:
+        pytest.skip(f"cosign cannot be had here: {error.message}")
+
+
+class TestCosign:
+    def verify(
+        self, cosign: Path, release: Release, name: str, *, pub: Path | None = None, kind: str | None = None
+    ) -> tuple[int, str]:
+        bundle = release.folder / "attestations" / f"{name}.sigstore.json"
+        return strangers.cosign_verify(
+            cosign, pub or release.pub, bundle, kind or strangers.TYPES[name], release.artifact
+        )
+
+    @pytest.mark.parametrize("name", strangers.TYPES)
+    def test_accepts(self, cosign: Path, original: Release, name: str) -> None:
+        code, said = self.verify(cosign, original, name)
+        assert (code, "Verified OK" in said) == (0, True), said
+
+    @pytest.mark.parametrize("name", strangers.TYPES)
+    def test_refuses_another_artifact(self, cosign: Path, release: Release, name: str) -> None:
+        release.artifact.write_bytes(b"another program")
+        assert self.verify(cosign, release, name)[0] == 1
+
+    def test_refuses_another_key(self, cosign: Path, release: Release, tmp_path: Path) -> None:
+        _, pub = SigningKey.generate().write(tmp_path / "other")
+        assert self.verify(cosign, release, "provenance", pub=pub)[0] == 1
+
+    def test_refuses_another_type(self, cosign: Path, release: Release) -> None:
+        assert self.verify(cosign, release, "provenance", kind="spdxjson")[0] == 1
+
+    @pytest.mark.parametrize(
+        "harm",
+        [
+            lambda statement: statement.replace(b"pigz", b"zgip", 1),
+            lambda statement: statement[:-1] + b" }",
+        ],
+    )
+    def test_refuses_a_changed_statement(
+        self, cosign: Path, release: Release, harm: Callable[[bytes], bytes]
+    ) -> None:
+        path = release.folder / "attestations" / "provenance.sigstore.json"
+        document = json.loads(path.read_text())
+        envelope = document["dsseEnvelope"]
+        envelope["payload"] = base64.b64encode(harm(base64.b64decode(envelope["payload"]))).decode()
+        path.write_text(json.dumps(document))
+        assert self.verify(cosign, release, "provenance")[0] == 1

@@ -1,0 +1,165 @@
+"""The `nixpkgs` toolchain on a small nixpkgs of our own (tests/assets/small-nixpkgs), without network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Lab, dumped, unpacked
+
+from orchestrator.nar import nar_hash
+from orchestrator.nix.command import Nix, NixFailed
+from orchestrator.state import State
+
+TOOLS = ("bash", "coreutils", "gawk", "grep", "gzip", "sed", "tar", "xz-utils", "zstd")
+LIBRARIES = (
+    *(
+        "libacl1",
+        "libattr1",
+        "libbz2-1.0",
+        "libc6",
+        "libgmp10",
+        "liblz4-1",
+        "liblzma5",
+        "libmpfr6",
+        "libpcre2-8-0",
+    ),
+    *("libreadline8", "libselinux1", "libsigsegv2", "libtinfo6", "libzstd1", "zlib1g"),
+)
+
+SCRIPT = r"""
+mkdir $out
+cat inside > $out/source
+awk=$(command -v gawk) && echo "$awk" > $out/gawk
+echo sed | sed s/sed/works/ > $out/sed
+printf %s "$QUOTE" > $out/quote
+printf '%s %s %s' "$HOME" "$SOURCE_DATE_EPOCH" "$(pwd)" > $out/fixed
+cat $library/file $library_dev/file > $out/libraries
+if [[ -n ${!tally@} ]]; then exit 1; fi
+"""
+QUOTE = "' \" ${x} $(y) ''${z} \\ é\n end"
+
+
+@pytest.fixture(scope="module")
+def lab(repository: Path, session_state: Path) -> Iterator[Lab]:
+    state = State(session_state)
+    with state.scratch("lab-nixpkgs") as scratch:
+        yield Lab(repository, state, Nix.find(scratch))
+
+
+@pytest.fixture(scope="module")
+def node(lab: Lab, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The small nixpkgs as flake.lock locks a tree at a path; its tools are in the stores."""
+    tree = tmp_path_factory.mktemp("nixpkgs") / "tree"
+    shutil.copytree(repository / "tests/assets/small-nixpkgs", tree)
+    request = lab.request(any={})
+    pinned = request["packages"]
+    wanted = [value for file, value in sorted(pinned.items()) if file.split("_")[0] in {*TOOLS, *LIBRARIES}]
+    assert len(wanted) == len(TOOLS) + len(LIBRARIES)
+    content = {"busybox": _pin(request["busybox"]), "packages": [_pin(each) for each in wanted]}
+    (tree / "tools.json").write_text(json.dumps(content))
+    lab.supply(request, lab.evaluate(request), lab.store("a"))
+    return {"type": "path", "path": str(tree), "narHash": _sri(nar_hash(tree).hex), "lastModified": 1}
+
+
+def _pin(value: dict[str, Any]) -> dict[str, str]:
+    return {key: value[key] for key in ("name", "sha256", "mode")}
+
+
+def _sri(digest: str) -> str:
+    return "sha256-" + base64.b64encode(bytes.fromhex(digest)).decode()
+
+
+def test_stages_variables_and_artifacts_are_as_with_debian(
+    lab: Lab, node: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/inside").write_text("from the source\n")
+    nixpkgs = {"from": "nixpkgs", "packages": ["editors.gnused", "gawk"], "nixpkgs": node}
+    recipe = {
+        "script": SCRIPT,
+        "check": "grep -q works $out/sed || exit 1",
+        "sources": {"src": lab.add(tmp_path / "tree")},
+        "environment": {"QUOTE": QUOTE},
+        "inputs": ["library"],
+        "toolchain": nixpkgs,
+    }
+    library = {
+        "script": "mkdir $out $dev; echo out > $out/file; echo dev > $dev/file",
+        "outputs": ["out", "dev"],
+        "toolchain": {**nixpkgs, "packages": []},
+    }
+    # grep is no package of this recipe: the check fails, and says so
+    with pytest.raises(NixFailed, match='the stage "check" failed with exit status 1'):
+        lab.build(lab.request(small=recipe, library=library))
+
+    recipe["check"] = 'test "$(< $out/sed)" = works'
+    formats = ("tar.gz", "tar.xz", "tar.zst", "nar", "oci", "file")
+    recipes = {
+        f"small-{index}": {
+            **recipe,
+            "artifact": {"format": format_, "path": "sed" if format_ == "file" else None},
+        }
+        for index, format_ in enumerate(formats)
+    }
+    built = lab.build(lab.request(library=library, **recipes))
+    seen = built.output("small-0")
+    assert (seen / "source").read_text() == "from the source\n"
+    assert (seen / "gawk").read_text().startswith("/nix/store/")
+    assert (seen / "quote").read_text() == QUOTE
+    assert (seen / "fixed").read_text() == "/build/home 315532800 /build/work"
+    assert (seen / "libraries").read_text() == "out\ndev\n"
+    for index in range(3):
+        folder = unpacked(built.artifact(f"small-{index}"), tmp_path / str(index))
+        assert (folder / f"small-{index}-1.0/sed").read_text() == "works\n"
+    assert built.artifact("small-3").read_bytes() == dumped(
+        built.store, built.evaluated["small-3"].outputs["out"]
+    )
+    assert (unpacked(built.artifact("small-4"), tmp_path / "oci") / "index.json").is_file()
+    assert built.artifact("small-5").read_text() == "works\n"
+
+    artifacts = [each.artifact for each in built.evaluated.values()]
+    kinds = {drv.env.get("tallyKind") for drv in built.store.graph(artifacts).derivations.values()}
+    assert {"package", "artifact", "source"} <= kinds
+    lab.realise(built.store, [each.package for each in built.evaluated.values()], ["--check"])
+
+
+def test_the_path_of_the_tree_is_no_part_of_a_derivation(
+    lab: Lab, node: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copytree(node["path"], tmp_path / "elsewhere")
+    moved = {**node, "path": str(tmp_path / "elsewhere")}
+    requests = [
+        lab.request(x={"toolchain": {"from": "nixpkgs", "packages": ["gawk"], "nixpkgs": each}})
+        for each in (node, moved)
+    ]
+    one, two = (lab.evaluate(request)["x"] for request in requests)
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("change", "packages", "said"),
+    [
+        ({}, ["no-such-package"], "asks for no-such-package, which this nixpkgs does not have"),
+        ({}, ["editors.emacs"], "asks for editors.emacs, which this nixpkgs does not have"),
+        ({"narHash": _sri("0" * 63 + "1")}, ["gawk"], "mismatch"),
+    ],
+)
+def test_what_the_pinned_tree_does_not_have_is_refused(
+    lab: Lab, node: dict[str, Any], change: dict[str, str], packages: list[str], said: str
+) -> None:
+    toolchain = {"from": "nixpkgs", "packages": packages, "nixpkgs": {**node, **change}}
+    with pytest.raises(NixFailed) as failure:
+        lab.evaluate(lab.request(x={"toolchain": toolchain}))
+    assert said in failure.value.message
+
+
+def test_a_tree_without_its_hash_is_refused(lab: Lab, node: dict[str, Any]) -> None:
+    unpinned = {key: value for key, value in node.items() if key != "narHash"}
+    with pytest.raises(NixFailed, match="not pinned by its narHash"):
+        lab.evaluate(lab.request(x={"toolchain": {"from": "nixpkgs", "packages": [], "nixpkgs": unpinned}}))

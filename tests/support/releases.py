@@ -1,0 +1,327 @@
+"""Releases made by the real code from hand-made facts: a program, its library, a toolchain, two builders."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed
+from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
+from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
+from orchestrator.evidence.layout import layout_of
+from orchestrator.evidence.links import link_of
+from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.statement import Statement
+from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
+from orchestrator.publishing import directory
+from orchestrator.publishing.directory import Published
+from orchestrator.publishing.records import records_of
+from orchestrator.signing import gate
+from orchestrator.signing.keys import SigningKey
+
+DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+PROOF = SandboxProof(("lo",), 1000, "/build", "localhost", ("bin", "build", "dev"), ("HOME", "PATH"), False)
+
+
+def store_path(name: str) -> str:
+    """A store path with 32 digits that follow from its name."""
+    digits = "".join(DIGITS[byte % 32] for byte in hashlib.sha256(name.encode()).digest())
+    return f"/nix/store/{digits}-{name}"
+
+
+def nar(text: str) -> NarHash:
+    return NarHash.of(text.encode())
+
+
+def fixed(name: str, kind: str | None = None, *, recursive: bool = False, **env: str) -> Derivation:
+    """A fixed-output derivation; without `kind` it is somebody's own, without our attributes."""
+    digest = NarHash.of(name.encode()) if recursive else Sha256.of(name.encode())
+    path = store_path(name)
+    attributes = {"name": name, **env}
+    if kind:
+        attributes |= {"tallyKind": kind, "tallyFileName": name}
+    return Derivation(
+        path=store_path(f"{name}.drv"),
+        system="x86_64-linux",
+        builder_executable="/bin/false",
+        args=(),
+        env=attributes,
+        outputs={"out": path},
+        fixed=FixedOutput(path, digest),
+        input_derivations={},
+        input_sources=(),
+    )
+
+
+def derivation(
+    name: str,
+    uses: Mapping[Derivation, tuple[str, ...]] | Sequence[tuple[Derivation, tuple[str, ...]]] = (),
+    outputs: Sequence[str] = ("out",),
+    sources: Sequence[str] = (),
+    **env: str,
+) -> Derivation:
+    """A derivation that is built."""
+    pairs = uses.items() if isinstance(uses, Mapping) else uses
+    return Derivation(
+        path=store_path(f"{name}.drv"),
+        system="x86_64-linux",
+        builder_executable="/bin/sh",
+        args=(),
+        env={"name": name, **env},
+        outputs={output: store_path(name if output == "out" else f"{name}-{output}") for output in outputs},
+        fixed=None,
+        input_derivations={used.path: names for used, names in pairs},
+        input_sources=tuple(sorted(sources)),
+    )
+
+
+def debian(name: str, version: str) -> Derivation:
+    """A Debian package, as the toolchain's fixed outputs are."""
+    file = f"{name}_{version.replace(':', '_')}_amd64.deb"
+    return fixed(
+        file.replace("~", "_"),
+        "toolchain",
+        tallyUrls=f"mirror://debian/pool/main/{name[0]}/{name}/{file}",
+        tallyPurl=f"pkg:deb/debian/{name}@{version.replace(':', '%3A').replace('+', '%2B')}?arch=amd64",
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """Derivations of pigz, which uses zlib, both made with a Debian root."""
+
+    gcc: Derivation = field(default_factory=lambda: debian("gcc-12", "12.2.0-14+deb12u1"))
+    libc: Derivation = field(default_factory=lambda: debian("libc6", "2.36-9"))
+    busybox: Derivation = field(
+        default_factory=lambda: fixed(
+            "busybox",
+            "toolchain",
+            recursive=True,
+            tallyUrls="mirror://debian/pool/main/b/busybox/busybox-static.deb",
+            tallyPurl="pkg:deb/debian/busybox-static@1%3A1.35.0-4?arch=amd64",
+        )
+    )
+    zlib_source: Derivation = field(
+        default_factory=lambda: fixed(
+            "zlib-1.3.tar.gz",
+            "source",
+            tallyUrls="https://zlib.example.org/zlib-1.3.tar.gz\nmirror://debian/zlib_1.3.orig.tar.gz",
+            tallyPurl="pkg:generic/zlib@1.3",
+        )
+    )
+    pigz_source: Derivation = field(
+        default_factory=lambda: fixed(
+            "pigz-2.8.tar.gz", "source", tallyUrls="mirror://debian/pigz_2.8.tar.gz"
+        )
+    )
+    script: str = store_path("build.sh")
+
+    @property
+    def root(self) -> Derivation:
+        parts = [(part, ("out",)) for part in (self.busybox, self.gcc, self.libc)]
+        return derivation("debian-root", parts, sources=[self.script], tallyKind="toolchain-root")
+
+    @property
+    def zlib(self) -> Derivation:
+        return derivation(
+            "zlib-1.3",
+            [(self.root, ("out",)), (self.zlib_source, ("out",))],
+            ("out", "dev"),
+            [self.script],
+            tallyKind="package",
+            tallyName="zlib",
+            tallyVersion="1.3",
+            tallyLicense="Zlib",
+        )
+
+    @property
+    def pigz(self) -> Derivation:
+        return derivation(
+            "pigz-2.8",
+            [(self.root, ("out",)), (self.pigz_source, ("out",)), (self.zlib, ("dev", "out"))],
+            ("out",),
+            [self.script],
+            tallyKind="package",
+            tallyName="pigz",
+            tallyVersion="2.8",
+            tallyLicense="Zlib AND LicenseRef-pigz-notice",
+            SOURCE_DATE_EPOCH="1700000000",
+        )
+
+    @property
+    def artifact(self) -> Derivation:
+        return derivation(
+            "pigz-2.8-x86_64-linux.tar.gz",
+            [(self.pigz, ("out",)), (self.root, ("out",))],
+            tallyKind="artifact",
+            tallyName="pigz",
+            tallyVersion="2.8",
+            tallyFileName="pigz-2.8-x86_64-linux.tar.gz",
+            tallyFormat="tar.gz",
+        )
+
+    @property
+    def graph(self) -> DerivationGraph:
+        everything = (
+            self.gcc, self.libc, self.busybox, self.zlib_source, self.pigz_source,
+            self.root, self.zlib, self.pigz, self.artifact,
+        )  # fmt: skip
+        return DerivationGraph({each.path: each for each in everything}, (self.artifact.path,))
+
+
+def made(path: str, nar_hash: NarHash | None = None, references: Sequence[str] = ()) -> BuiltPath:
+    return BuiltPath(path, nar_hash or nar(path), 120, tuple(sorted(references)))
+
+
+def identity(name: str, **changes: str | None) -> Identity:
+    who = Identity(
+        name=name,
+        store="local",
+        nix_version="2.8.0",
+        machine_id=hashlib.sha256(b"one machine").hexdigest(),
+        kernel="6.1.0",
+        cpu_model="A CPU",
+        system="x86_64-linux",
+    )
+    return replace(who, **changes)
+
+
+def report(
+    builder: Identity,
+    outputs: Mapping[str, Mapping[str, BuiltPath]],
+    inputs: Mapping[str, BuiltPath],
+    log: Path,
+) -> Report:
+    builds = {
+        path: Build(path, outs, NOW.replace(hour=9, minute=1), NOW.replace(hour=9, minute=3), log, {})
+        for path, outs in outputs.items()
+    }
+    return Report(builder, PROOF, builds, inputs, ())
+
+
+@dataclass(frozen=True)
+class Made:
+    """Facts, and the file that they are about."""
+
+    facts: ReleaseFacts
+    artifact: Path
+
+    @property
+    def agreed(self) -> Agreed:
+        return self.facts.agreed
+
+
+def observed(
+    folder: Path,
+    *,
+    builders: Sequence[Identity] = (identity("a"), identity("b")),
+    content: bytes = gzip.compress(b"the program", mtime=0),
+    executable: bool = False,
+    quorum: int = 2,
+    invocation: str = "0f6dbd3f-5a8e-4a5a-9d0f-4f1f6e2b1a11",
+    finished: datetime = NOW,
+) -> Made:
+    """Facts of a release of pigz, with its artifact and its builders' logs written into `folder`."""
+    world = World()
+    folder.mkdir(parents=True, exist_ok=True)
+    artifact = folder / "artifact.bin"
+    artifact.write_bytes(content)
+    artifact.chmod(0o755 if executable else 0o644)
+    sha256, size, nar_hash = gate.measure(artifact)
+    zlib = made(world.zlib.outputs["out"])
+    outputs = {
+        world.pigz.path: {"out": made(world.pigz.outputs["out"], references=[zlib.path])},
+        world.artifact.path: {"out": made(world.artifact.outputs["out"], nar_hash)},
+    }
+    inputs = {path: made(path) for path in (world.root.outputs["out"], zlib.path, world.zlib.outputs["dev"])}
+    reports = []
+    for builder in builders:
+        log = folder / f"{builder.name}.log"
+        log.write_text(f"built by {builder.name}\n" * 20)
+        reports.append(report(builder, outputs, inputs, log))
+    facts = ReleaseFacts(
+        package=Package(
+            name="pigz",
+            version="2.8",
+            system="x86_64-linux",
+            summary="Parallel gzip",
+            homepage="https://zlib.net/pigz/",
+            license="Zlib AND LicenseRef-pigz-notice",
+        ),
+        artifact=Artifact("pigz-2.8-x86_64-linux.tar.gz", sha256, size),
+        target="pigz",
+        package_derivation=world.pigz.path,
+        artifact_derivation=world.artifact.path,
+        graph=world.graph,
+        agreed=Agreed(tuple(reports), outputs, inputs),
+        quorum=quorum,
+        input_sources={world.script: nar("build.sh")},
+        licences={
+            Sha256.of(world.gcc.name.encode()).hex: "GPL-3.0-or-later WITH GCC-exception-3.1",
+            Sha256.of(world.libc.name.encode()).hex: "LGPL-2.1-or-later AND LicenseRef-Carnegie",
+        },
+        recipe=InputFile("pigz.toml", Sha256.of(b"the recipe")),
+        lock=InputFile("tally.lock", Sha256.of(b"the lock")),
+        started=NOW.replace(hour=9, minute=1),
+        finished=finished,
+        invocation_id=invocation,
+    )
+    return Made(facts, artifact)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that goes into a release folder beside the artifact."""
+
+    statements: Mapping[str, Statement]
+    byproducts: Sequence[ReleaseFile]
+    bundles: Sequence[ReleaseFile]
+
+
+def evidence(of: Made, key: SigningKey, keys: Mapping[str, SigningKey]) -> Evidence:
+    """The sequence of calls that orchestrator/release.py makes once builders agree."""
+    facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
+    materials = materials_of(facts)
+    sbom = spdx.document(facts, materials)
+    records = records_of(facts)
+    links = [link_of(each, facts, materials, records[each.identity.name]) for each in agreed.reports]
+    link_files = gate.sign_links(agreed, quorum, links, keys)
+    layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
+    layout_file = gate.sign_layout(agreed, quorum, layout, key)
+    byproducts = [
+        *link_files.values(),
+        layout_file,
+        spdx.release_file(facts, sbom),
+        *(file for record in records.values() for file in record),
+    ]
+    statements = {
+        "provenance": provenance.provenance(facts, materials, byproducts),
+        "reproduction": reproduction.reproduction(facts, link_files),
+        "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
+    }
+    return Evidence(statements, byproducts, gate.sign(agreed, quorum, facts, of.artifact, statements, key))
+
+
+def published(out: Path, of: Made, key: SigningKey, keys: Mapping[str, SigningKey]) -> Published:
+    """The evidence, and the folder that holds it."""
+    found = evidence(of, key, keys)
+    return directory.publish(
+        out,
+        of.facts,
+        of.artifact,
+        found.statements["provenance"],
+        found.statements["reproduction"],
+        [*found.byproducts, *found.bundles],
+        key.public,
+    )
+
+
+def builder_keys(of: Made) -> dict[str, SigningKey]:
+    return {each.identity.name: SigningKey.generate() for each in of.agreed.reports}

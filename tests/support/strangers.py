@@ -1,0 +1,78 @@
+"""Programs that we did not write, as their users have them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.digest import Sha256
+from orchestrator.errors import TallyError
+from orchestrator.recipe.debian import opened
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.wanted import Wanted
+
+
+def of_this_environment(name: str) -> Path:
+    """A program that was installed beside the interpreter, e.g. `in-toto-verify`."""
+    return Path(sys.executable).parent / name
+
+
+def cosign(state: Path) -> Path:
+    """cosign 3: Debian sid's, unpacked into the tests' state folder; its version here is too old or absent.
+
+    Raises TallyError when it cannot be had.
+    """
+    folder = state / "strangers" / "cosign"
+    program = folder / "usr" / "bin" / "cosign"
+    if not program.exists():
+        mirrors = Mirrors()
+        # the mirror's index of sid may be past its validity; its signature is checked all the same
+        with opened(mirrors.bases("debian"), "amd64", "sid", expired=True) as apt:
+            package = next(each for each in apt.resolve(["cosign"]) if each.name == "cosign")
+        wanted = Wanted(Path(package.pool).name, Sha256(package.sha256), (f"mirror://debian/{package.pool}",))
+        deb = Sources(state / "strangers" / "sources", mirrors).fetch(wanted)
+        unpacked = folder.with_name(f"cosign.{os.getpid()}")
+        subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
+        try:
+            unpacked.rename(folder)
+        except OSError as error:
+            raise TallyError(f"cannot put cosign at {folder}: {error}") from error
+    return program
+
+
+TYPES = {
+    "provenance": "slsaprovenance1",
+    "reproduction": "https://in-toto.io/attestation/scai/v0.3",
+    "sbom-spdx": "https://spdx.dev/Document/v2.3",
+}
+"""Our bundles, and what cosign calls the statements in them."""
+
+
+def in_toto_verify(folder: Path, pub: Path) -> tuple[int, str]:
+    """in-toto-verify, run in a release folder: exit code, and what it said."""
+    command = [of_this_environment("in-toto-verify"), "--layout", "links/root.layout"]
+    return _ran([*command, "--verification-keys", pub, "--link-dir", "links"], folder)
+
+
+def pyspdxtools(*arguments: str | Path) -> tuple[int, str]:
+    """pyspdxtools: exit code, and what it said."""
+    return _ran([of_this_environment("pyspdxtools"), *arguments], None)
+
+
+def cosign_verify(program: Path, pub: Path, bundle: Path, kind: str, artifact: Path) -> tuple[int, str]:
+    """cosign without a network: exit code, and what it said."""
+    nowhere = "http://127.0.0.1:9"
+    command = [program, "verify-blob-attestation", "--key", pub, "--bundle", bundle, "--insecure-ignore-tlog"]
+    environment = {"HOME": str(pub.parent), "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere}
+    return _ran([*command, "--type", kind, artifact], None, environment)
+
+
+def _ran(
+    command: Sequence[str | Path], folder: Path | None, environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr

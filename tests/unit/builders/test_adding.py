@@ -1,0 +1,56 @@
+"""A builder added to tally.toml: nothing that is written there is lost, nothing wrong is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.builders.adding import add
+from orchestrator.builders.configuration import load
+from orchestrator.errors import TallyError
+
+HOST = {"name": "c", "store": "ssh-ng://c", "host-key": "ssh-ed25519 AAAA"}
+
+
+def names(folder: Path) -> list[str]:
+    return [each.name for each in load(folder).builder]
+
+
+def test_the_first_one_is_listed_beside_the_two_that_there_were(tmp_path: Path) -> None:
+    assert add(tmp_path, HOST).file == tmp_path / "tally.toml"
+    assert names(tmp_path) == ["a", "b", "c"]
+    assert load(tmp_path).vote == "separate-hosts"
+
+
+def test_what_was_written_stays(tmp_path: Path) -> None:
+    before = "# ours\nquorum = 2  # both\n\n[[builder]]\nname = 'x'\n[[builder]]\nname = 'y'\n"
+    (tmp_path / "tally.toml").write_text(before)
+    add(tmp_path, HOST)
+    assert (tmp_path / "tally.toml").read_text().startswith(before)
+    assert names(tmp_path) == ["x", "y", "c"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": "a", "store": "local"},
+        {"name": "c", "store": "nowhere"},
+        {"name": "../c", "store": "local"},
+        {"name": "c", "store": "local", "host-key": "ssh-ed25519 AAAA"},
+        {"name": "c", "store": "ssh-ng://c", "host-key": "x"},
+    ],
+)
+def test_what_cannot_be_is_not_written(tmp_path: Path, values: dict[str, Any]) -> None:
+    (tmp_path / "tally.toml").write_text("quorum = 2\n")
+    with pytest.raises(TallyError, match=r"tally\.toml"):
+        add(tmp_path, values)
+    assert (tmp_path / "tally.toml").read_text() == "quorum = 2\n"
+
+
+def test_a_host_that_does_not_answer_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(TallyError, match="does not show its host key") as caught:
+        add(tmp_path, {"name": "c", "store": "ssh-ng://127.0.0.1:1"})
+    assert "--host-key" in (caught.value.hint or "")
+    assert not (tmp_path / "tally.toml").exists()

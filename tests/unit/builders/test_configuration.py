@@ -1,0 +1,91 @@
+"""tally.toml: what it takes and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from orchestrator.builders.configuration import Configuration, find, load
+from orchestrator.errors import TallyError
+
+
+def test_two_embedded_builders_by_default() -> None:
+    configuration = Configuration()
+    assert [builder.name for builder in configuration.builder] == ["a", "b"]
+    assert configuration.vote == "same-host"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"builder": [{"name": "a"}]},
+        {"builder": [{"name": "a"}, {"name": "a"}]},
+        {"builder": [{"name": "a"}, {"name": "orchestrator"}]},
+        {"builder": [{"name": "a"}, {"name": "../b"}]},
+        {"quorum": 1},
+        {"dissent": "ignore"},
+        {"independence": "total"},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh://b"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://-oProxyCommand=touch"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b?remote-program=sh"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b:0"}]},
+        {"builder": [{"name": "a", "store": "ssh-ng://b"}, {"name": "b", "store": "ssh-ng://b"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "host-key": "ssh-ed25519 AAAA"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "host-key": "AAAA\nx"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "key": "b:AAAA"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "features": ["a b"]}]},
+        {"builder": [{"name": "a"}, {"name": "b", "spare": True}]},
+        {"quorum": 3},
+        {"surprise": True},
+        {"signing": {"passphrase": "x"}},
+    ],
+)
+def test_what_cannot_be_trusted_is_refused(table: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Configuration.model_validate(table)
+
+
+def test_a_host_elsewhere_makes_hosts_the_votes() -> None:
+    tables = [{"name": "a"}, {"name": "b", "store": "ssh-ng://build@b.example.org:2222"}]
+    assert Configuration.model_validate({"builder": tables}).vote == "separate-hosts"
+    assert Configuration.model_validate({"builder": tables, "independence": "same-host"}).vote == "same-host"
+
+
+def test_the_nearest_file_counts(tmp_path: Path) -> None:
+    below = tmp_path / "project" / "below"
+    below.mkdir(parents=True)
+    assert find(below) is None or tmp_path not in find(below).parents  # type: ignore[union-attr]
+    (tmp_path / "project" / "tally.toml").write_text("")
+    assert find(below) == tmp_path / "project" / "tally.toml"
+
+
+def test_an_ssh_key_is_found_beside_the_file(tmp_path: Path) -> None:
+    remote = 'name = "b"\nstore = "ssh-ng://b"\nssh-key = "keys/b"'
+    (tmp_path / "tally.toml").write_text(f'[[builder]]\nname = "a"\n[[builder]]\n{remote}\n')
+    (tmp_path / "below").mkdir()
+    assert load(tmp_path / "below").builder[1].ssh_key == tmp_path / "keys" / "b"
+
+
+def test_a_key_is_found_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "tally.toml").write_text('[signing]\nkey = "keys/release.key"\n')
+    (tmp_path / "below").mkdir()
+    assert load(tmp_path / "below").signing.key == tmp_path / "keys" / "release.key"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ("quorm = 2", "tally.toml:1: unknown key `quorm`", "did you mean `quorum`?"),
+        ("quorum = 'two'", "tally.toml:1: `quorum`", None),
+        ("[[builder]]\nname = 'a'\n[[builder]]\nname = 'a'\n", "two builders have the name a", None),
+        ("quorum = ", "not TOML", None),
+    ],
+)
+def test_an_error_names_the_place(tmp_path: Path, text: str, said: str, hint: str | None) -> None:
+    (tmp_path / "tally.toml").write_text(text)
+    with pytest.raises(TallyError, match=said.replace("[", r"\[")) as caught:
+        load(tmp_path)
+    assert hint is None or caught.value.hint == hint

@@ -1,0 +1,64 @@
+"""Nix's events become times, logs and reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.builders.recording import Recording
+from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Progress
+
+DRV = f"/nix/store/{'0' * 32}-hello-2.10.drv"
+
+
+def test_a_build_is_recorded_with_its_whole_log(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    recording = Recording(tmp_path, seen.append)
+    recording.take(BuildStarted(DRV, False))
+    for number in range(50):
+        recording.take(LogLine(DRV, f"line {number}"))
+    assert recording.records[DRV].finished is None
+    recording.take(BuildFinished(DRV))
+    record = recording.records[DRV]
+    assert record.finished is not None and record.finished >= record.started
+    assert record.log.read_text().splitlines() == [f"line {number}" for number in range(50)]
+    assert list(record.last_lines)[-1] == "line 49"
+    assert len(record.last_lines) < 50
+    assert len(seen) == 52
+
+
+def test_only_errors_that_name_a_derivation_are_its_own(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, lambda _: None)
+    recording.take(Message(0, f"builder for '{DRV}' failed with exit code 1"))
+    recording.take(Message(0, "something else"))
+    recording.take(Message(1, f"{DRV} is only warned of"))
+    assert recording.errors_naming(DRV) == [f"builder for '{DRV}' failed with exit code 1"]
+    assert len(recording.errors) == 2
+
+
+def test_a_log_cut_short_is_kept(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, lambda _: None)
+    recording.take(BuildStarted(DRV, False))
+    recording.take(LogLine(DRV, "so far"))
+    recording.close()
+    assert recording.records[DRV].finished is None
+    assert recording.records[DRV].log.read_text() == "so far\n"
+
+
+def test_an_end_that_nix_does_not_tell_is_noticed(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    recording = Recording(tmp_path, seen.append, lambda record: record.derivation == DRV)
+    recording.take(BuildStarted(DRV, False))
+    recording.take(Progress(1, 2, 0, 0))
+    assert recording.records[DRV].finished is not None
+    recording.take(BuildFinished(DRV))
+    assert seen.count(BuildFinished(DRV)) == 1
+
+
+def test_lines_after_the_end_are_kept_too(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, lambda _: None, lambda record: record.derivation == DRV)
+    recording.take(BuildStarted(DRV, False))
+    recording.take(LogLine(DRV, "before"))
+    recording.take(Progress(1, 2, 0, 0))
+    recording.take(LogLine(DRV, "after"))
+    recording.close()
+    assert recording.records[DRV].log.read_text() == "before\nafter\n"

@@ -1,0 +1,146 @@
+"""Nix is found, told our settings only, drained, and ended with us. A fake Nix proves the arguments."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import TallyError
+from orchestrator.nix.command import Nix, NixFailed, installed_version, version_tuple
+
+
+def fake(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+def nix(tmp_path: Path) -> Nix:
+    (tmp_path / "scratch").mkdir(exist_ok=True)
+    return Nix("2.8.0", tmp_path / "scratch")
+
+
+def test_no_nix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TallyError, match="not installed") as caught:
+        installed_version()
+    assert "nix-bin" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("said", ["nix-store (Nix) 2.3.16", "nix-store (Nix) 1.11"])
+def test_too_old(bin_folder: Path, said: str) -> None:
+    fake(bin_folder, "nix-store", f"echo '{said}'")
+    with pytest.raises(TallyError, match="too old"):
+        installed_version()
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo nonsense", "echo boom >&2; exit 127"])
+def test_does_not_answer(bin_folder: Path, script: str) -> None:
+    fake(bin_folder, "nix-store", script)
+    with pytest.raises(TallyError, match="does not answer"):
+        installed_version()
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("2.8.0", (2, 8)), ("2.34.8", (2, 34)), ("2.26pre", (2, 26)), ("3", (3, 0))]
+)
+def test_versions(text: str, numbers: tuple[int, int]) -> None:
+    assert version_tuple(text) == numbers
+
+
+def test_the_users_settings_stay_out(
+    bin_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NIX_PATH", "NIX_REMOTE", "NIX_STORE_DIR", "LD_PRELOAD", "NIX_CONF_DIR"):
+        monkeypatch.setenv(name, "hostile")
+    fake(bin_folder, "nix-x", "env")
+    said = nix(tmp_path).run(["nix-x"])
+    assert "hostile" not in said
+    for setting in (
+        "sandbox = true",
+        "sandbox-fallback = false",
+        "substitute = false",
+        "build-users-group =",
+    ):
+        assert setting in said.splitlines() or f"NIX_CONFIG={setting}" in said.splitlines()
+
+
+def test_what_it_said_is_in_the_error(bin_folder: Path, tmp_path: Path) -> None:
+    fake(bin_folder, "nix-x", "echo 'error: No space left on device' >&2; exit 3")
+    with pytest.raises(NixFailed, match="No space left") as caught:
+        nix(tmp_path).run(["nix-x"])
+    assert caught.value.status == 3
+    assert "free some space" in (caught.value.hint or "")
+
+
+def test_a_flood_on_both_pipes_does_not_hang(bin_folder: Path, tmp_path: Path) -> None:
+    fake(
+        bin_folder,
+        "nix-x",
+        "i=0; while [ $i -lt 20000 ]; do echo line $i; echo line $i >&2; i=$((i+1)); done",
+    )
+    assert len(nix(tmp_path).run(["nix-x"])) > 200_000
+    lines: list[str] = []
+    assert nix(tmp_path).follow(["nix-x"], lines.append) == 0
+    assert len(lines) == 20000
+
+
+def test_a_block_left_by_an_error_ends_the_command(bin_folder: Path, tmp_path: Path) -> None:
+    fake(bin_folder, "nix-x", "echo started >&2; exec sleep 100")
+    with pytest.raises(RuntimeError), nix(tmp_path).started(["nix-x"]) as process:
+        raise RuntimeError
+    assert process.returncode is not None
+
+
+def test_stop_all_ends_what_other_threads_run(bin_folder: Path, tmp_path: Path) -> None:
+    fake(bin_folder, "nix-x", "echo started >&2; exec sleep 100")
+    one, lines = nix(tmp_path), list[str]()
+    thread = threading.Thread(target=one.follow, args=(["nix-x"], lines.append))
+    thread.start()
+    while not lines:
+        time.sleep(0.01)
+    one.stop_all()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_nix_does_not_outlive_a_killed_tally(bin_folder: Path, tmp_path: Path) -> None:
+    fake(bin_folder, "nix-x", "echo $$ >&2; exec sleep 100")
+    code = (
+        "import sys; from pathlib import Path; from orchestrator.nix.command import Nix\n"
+        "Nix('2.8.0', Path(sys.argv[1])).follow(['nix-x'], lambda line: print(line, flush=True))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        child = int(owner.stdout.readline())
+        owner.kill()
+        owner.wait()
+    for _ in range(100):
+        if not _alive(child):
+            return
+        time.sleep(0.05)
+    os.kill(child, 9)
+    pytest.fail("the child outlived its owner")
+
+
+def _alive(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,329 @@
+"""The release folder: whole or not at all, never overwritten, and left by nobody half-written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import releases
+import zstandard
+
+from orchestrator.digest import Sha256
+from orchestrator.errors import TallyError
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.publishing import directory
+from orchestrator.publishing.directory import Published
+from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
+from orchestrator.publishing.records import records_of
+from orchestrator.signing.keys import SigningKey
+
+SUPPORT = Path(releases.__file__).parent
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> releases.Made:
+    return releases.observed(tmp_path / "in")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def key() -> SigningKey:
+    return SigningKey.generate()
+
+
+def publish(out: Path, made: releases.Made, key: SigningKey) -> Published:
+    return releases.published(out, made, key, releases.builder_keys(made))
+
+
+def test_everything_is_there_and_nothing_else(out: Path, made: releases.Made, key: SigningKey) -> None:
+    published = publish(out, made, key)
+    assert published == Published(out / "pigz-2.8-x86_64-linux", kept=False)
+    assert [path.name for path in out.iterdir()] == ["pigz-2.8-x86_64-linux"]
+    names = {
+        path.relative_to(published.path).as_posix() for path in published.path.rglob("*") if path.is_file()
+    }
+    links = {name for name in names if name.endswith(".link")}
+    assert len(links) == 2
+    assert names - links == {
+        "release.json", "pigz-2.8-x86_64-linux.tar.gz", "sbom/pigz.spdx.json", "links/root.layout",
+        "attestations/provenance.sigstore.json", "attestations/reproduction.sigstore.json",
+        "attestations/sbom-spdx.sigstore.json",
+        "builds/a/build.json", "builds/a/log.zst", "builds/b/build.json", "builds/b/log.zst",
+    }  # fmt: skip
+    listed = {entry["path"] for entry in json.loads((published.path / "release.json").read_text())["files"]}
+    assert listed == names - {"release.json"}
+    assert published.path.stat().st_mode & 0o777 == 0o755
+
+
+def test_the_log_is_each_builders_own_and_whole(out: Path, made: releases.Made, key: SigningKey) -> None:
+    folder = publish(out, made, key).path
+    for name in ("a", "b"):
+        with zstandard.open(folder / "builds" / name / "log.zst", "rt") as stream:
+            text = stream.read()
+        assert text.count(f"built by {name}\n") == 40  # once for each of two derivations
+        assert f"==> {made.facts.package_derivation}\n" in text
+
+
+def test_the_same_release_again_is_kept_as_it_is(
+    out: Path, made: releases.Made, key: SigningKey, tmp_path: Path
+) -> None:
+    first = publish(out, made, key)
+    before = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()}
+    later = releases.observed(
+        tmp_path / "later",
+        invocation="11111111-1111-4111-8111-111111111111",
+        finished=releases.NOW + timedelta(1),
+    )
+    assert publish(out, later, key) == Published(first.path, kept=True)
+    assert {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
+
+
+class TestOtherContent:
+    def refused(self, out: Path, made: releases.Made, key: SigningKey, says: str) -> None:
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        with pytest.raises(TallyError, match="not this release") as caught:
+            publish(out, made, key)
+        assert says in caught.value.message
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+    def test_another_artifact(self, out: Path, made: releases.Made, key: SigningKey, tmp_path: Path) -> None:
+        publish(out, made, key)
+        self.refused(out, releases.observed(tmp_path / "other", content=b"other"), key, "its artifact is")
+
+    def test_another_key(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        publish(out, made, key)
+        self.refused(out, made, SigningKey.generate(), "not signed by the key in use")
+
+    def test_another_sbom(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        publish(out, made, key)
+        facts = replace(made.facts, package=replace(made.facts.package, summary="Something else"))
+        self.refused(out, replace(made, facts=facts), key, "its sbom/pigz.spdx.json is another")
+
+    def test_a_harmed_release(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        folder = publish(out, made, key).path
+        (folder / "builds" / "a" / "log.zst").write_bytes(b"")
+        self.refused(out, made, key, "its builds/a/log.zst is not as its release.json says")
+
+    def test_a_statement_is_gone(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        folder = publish(out, made, key).path
+        (folder / "attestations" / "provenance.sigstore.json").unlink()
+        self.refused(out, made, key, "its attestations/provenance.sigstore.json cannot be read")
+
+    @pytest.mark.parametrize("what", ["folder", "file", "dangling link"])
+    def test_something_else_altogether(
+        self, out: Path, made: releases.Made, key: SigningKey, what: str
+    ) -> None:
+        target = out / made.facts.release_name
+        out.mkdir()
+        if what == "folder":
+            target.mkdir()
+            (target / "thesis.odt").write_text("precious")
+        elif what == "file":
+            target.write_text("precious")
+        else:
+            target.symlink_to("nowhere")
+        self.refused(out, made, key, "no readable release.json")
+
+
+class TestHalfWritten:
+    def nothing_there(self, out: Path) -> None:
+        assert not out.exists() or list(out.iterdir()) == []
+
+    def test_an_artifact_that_changes_while_it_is_copied(
+        self, out: Path, made: releases.Made, key: SigningKey
+    ) -> None:
+        evidence = releases.evidence(made, key, releases.builder_keys(made))
+        made.artifact.write_bytes(b"another program")
+        with pytest.raises(TallyError, match="changed after it was signed for"):
+            directory.publish(
+                out,
+                made.facts,
+                made.artifact,
+                evidence.statements["provenance"],
+                evidence.statements["reproduction"],
+                [*evidence.byproducts, *evidence.bundles],
+                key.public,
+            )
+        self.nothing_there(out)
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO])
+    def test_a_disk_that_refuses(
+        self, out: Path, made: releases.Made, key: SigningKey, number: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fsync(descriptor: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        evidence = releases.evidence(made, key, releases.builder_keys(made))
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(TallyError, match=r"cannot write|no room left"):
+            self._publish(out, made, evidence, key)
+        self.nothing_there(out)
+
+    def test_an_interruption(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        def chunks() -> Iterator[bytes]:
+            yield b"the first half"
+            raise KeyboardInterrupt
+
+        evidence = releases.evidence(made, key, releases.builder_keys(made))
+        evidence = replace(evidence, bundles=[*evidence.bundles, ReleaseFile("z", Sha256.of(b""), 0, chunks)])
+        with pytest.raises(KeyboardInterrupt):
+            self._publish(out, made, evidence, key)
+        self.nothing_there(out)
+
+    @staticmethod
+    def _publish(out: Path, made: releases.Made, evidence: releases.Evidence, key: SigningKey) -> Published:
+        return directory.publish(
+            out,
+            made.facts,
+            made.artifact,
+            evidence.statements["provenance"],
+            evidence.statements["reproduction"],
+            [*evidence.byproducts, *evidence.bundles],
+            key.public,
+        )
+
+
+KILLED = """
+    import os, signal, sys
+    sys.path.insert(0, {support!r})
+    from pathlib import Path
+    import releases
+    from orchestrator.signing.keys import SigningKey
+
+    made = releases.observed(Path(sys.argv[1]))
+    fsync, left = os.fsync, int(sys.argv[3])
+    def dying(descriptor):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(descriptor)
+    os.fsync = dying
+    releases.published(Path(sys.argv[2]), made, SigningKey.generate(), releases.builder_keys(made))
+"""
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 12, 13, 16])
+def test_a_killed_run_leaves_no_release_and_the_next_one_cleans_up(
+    out: Path, made: releases.Made, key: SigningKey, after: int, tmp_path: Path
+) -> None:
+    program = textwrap.dedent(KILLED).format(support=str(SUPPORT))
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "killed"), str(out), str(after)], check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    left = list(out.iterdir())
+    assert [path.name for path in left if not path.name.startswith(".")] == []
+    assert len(left) == 1
+    assert not publish(out, made, key).kept
+    assert [path.name for path in out.iterdir()] == [made.facts.release_name]
+
+
+def test_a_draft_in_use_is_nobodys_to_remove(out: Path, made: releases.Made, key: SigningKey) -> None:
+    with directory._draft(out, made.facts.release_name) as draft:
+        publish(out, made, key)
+        assert draft.is_dir()
+    assert [path.name for path in out.iterdir()] == [made.facts.release_name]
+
+
+def test_runs_at_the_same_time_make_one_release(out: Path, made: releases.Made, key: SigningKey) -> None:
+    keys = releases.builder_keys(made)
+    found: list[Published] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(releases.published(out, made, key, keys)))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert sorted(each.kept for each in found) == [False, *[True] * 5]
+    assert [path.name for path in out.iterdir()] == [made.facts.release_name]
+
+
+def test_a_log_that_is_gone(made: releases.Made) -> None:
+    for report in made.agreed.reports:
+        for build in report.builds.values():
+            build.log.unlink(missing_ok=True)
+    with pytest.raises(TallyError, match="cannot read the build log"):
+        records_of(made.facts)
+
+
+LARGE = """
+    import sys
+    sys.path.insert(0, {support!r})
+    from dataclasses import replace
+    from pathlib import Path
+    import releases
+    from orchestrator.signing import gate
+    from orchestrator.signing.keys import SigningKey
+    from orchestrator.verification import verify
+    from orchestrator.policy.verdict import Passed
+
+    folder = Path(sys.argv[1])
+    made = releases.observed(folder)
+    with made.artifact.open("wb") as stream:
+        stream.truncate({size})
+    sha256, size, nar_hash = gate.measure(made.artifact)
+    agreed = made.agreed
+    built = replace(made.facts.artifact_output, nar_hash=nar_hash)
+    outputs = {{**agreed.outputs, made.facts.artifact_derivation: {{"out": built}}}}
+    reports = tuple(
+        replace(r, builds={{**r.builds, made.facts.artifact_derivation: replace(
+            r.builds[made.facts.artifact_derivation], outputs={{"out": built}})}}) for r in agreed.reports)
+    facts = replace(made.facts, artifact=replace(made.facts.artifact, sha256=sha256, size=size),
+                    agreed=replace(agreed, outputs=outputs, reports=reports))
+    made = replace(made, facts=facts)
+    key = SigningKey.generate()
+    published = releases.published(folder / "out", made, key, releases.builder_keys(made))
+    assert isinstance(verify(published.path, [key.public], releases.NOW), Passed)
+    # not getrusage: its maximum is the parent's too, from before exec
+    print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def test_a_large_artifact_is_streamed(tmp_path: Path) -> None:
+    """Signed, published and verified within 150 MB, whatever its size."""
+    program = textwrap.dedent(LARGE).format(support=str(SUPPORT), size=192 << 20)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "large")], capture_output=True, text=True, check=True
+    )
+    shutil.rmtree(tmp_path / "large")
+    assert int(ended.stdout) < 150_000  # kB
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        "name", ["", "/", "/a", "a/", "a//b", ".", "..", "a/..", "./a", "a\0b", "a\nb", "a\\b"]
+    )
+    def test_names_that_are_none(self, name: str) -> None:
+        with pytest.raises(UnsafeNameError):
+            checked(name)
+
+    def test_names_that_are_too_much(self) -> None:
+        for name in ("a" * 256, "é" * 128, "/".join("a" * 17)):
+            with pytest.raises(UnsafeNameError):
+                checked(name)
+
+    def test_a_limit(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(b"12345")
+        assert Folder(tmp_path).read("a", 5) == b"12345"
+        with pytest.raises(TooLargeError):
+            Folder(tmp_path).read("a", 4)

@@ -1,0 +1,229 @@
+"""Trees out of real git repositories: what the commit has, byte for byte, whatever the configuration says."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.digest import NarHash
+from orchestrator.errors import TallyError
+from orchestrator.nar import nar_hash
+from orchestrator.recipe import git
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.pathsource import path_pins
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.wanted import Wanted
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = {"GIT_AUTHOR_NAME": "T", "GIT_AUTHOR_EMAIL": "t@example.org", "GIT_CONFIG_GLOBAL": "/dev/null"}
+    identity |= {
+        "GIT_COMMITTER_NAME": "T",
+        "GIT_COMMITTER_EMAIL": "t@example.org",
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        env={**os.environ, **identity},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _commit(folder: Path) -> str:
+    _git(folder, "add", "--all", "--force")
+    _git(folder, "commit", "--quiet", "--message", "x")
+    return _git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    (folder / "lib/deep").mkdir(parents=True)
+    (folder / "lib/text").write_bytes(b"one\ntwo $Id$ $Format:%H$\n")
+    (folder / "lib/run").write_bytes(b"#!/bin/sh\n")
+    (folder / "lib/run").chmod(0o755)
+    (folder / "lib/deep/link").symlink_to("../text")
+    (folder / "lib/a b\n[*]é").write_bytes(b"odd")
+    (folder / "lib/left-out").write_bytes(b"x")
+    # each of these would change a checkout or an archive
+    (folder / ".gitattributes").write_text(
+        "* text eol=crlf ident\nlib/text export-subst\nlib/left-out export-ignore\n"
+    )
+    (folder / "recipes").mkdir()
+    _commit(folder)
+    return folder
+
+
+def _copy(repository: Path, tmp_path: Path) -> Path:
+    """The files of `lib` as they were written, without git."""
+    target = tmp_path / "copy"
+    subprocess.run(["cp", "-a", str(repository / "lib"), str(target)], check=True)
+    return target
+
+
+def _recipe(path: str = "lib") -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "own",
+            "version": "1",
+            "summary": "A test",
+            "homepage": "https://example.org/",
+            "license": "MIT",
+            "source": {"path": path},
+            "toolchain": {"from": "debian"},
+            "build": {"script": "true"},
+        }
+    )
+
+
+@pytest.fixture
+def served(repository: Path) -> Iterator[str]:
+    """The repository on a web server that knows nothing of git."""
+    _git(repository, "update-server-info")
+    handler = functools.partial(_Quiet, directory=str(repository / ".git"))
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{made.server_port}"
+    made.shutdown()
+    made.server_close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+def test_a_path_source_is_its_commits_bytes(repository: Path, tmp_path: Path) -> None:
+    pin = path_pins(repository / "recipes", {"own": _recipe()})["own", "src"]
+    assert pin.digest == nar_hash(_copy(repository, tmp_path))
+    assert pin.url == f"path:lib@{_git(repository, 'rev-parse', 'HEAD')}"
+    assert not pin.dirty
+    sources = Sources(tmp_path / "sources", Mirrors(), repository / "recipes")
+    place = sources.fetch(Wanted(pin.name, pin.digest, (pin.url,)))
+    assert nar_hash(place) == pin.digest
+    assert (place / "text").read_bytes() == b"one\ntwo $Id$ $Format:%H$\n"
+
+
+def test_a_path_with_odd_characters_is_found_again(repository: Path, tmp_path: Path) -> None:
+    (repository / "an @odd%20 path").mkdir()
+    (repository / "an @odd%20 path/file").write_text("x")
+    _commit(repository)
+    pin = path_pins(repository, {"own": _recipe("an @odd%20 path")})["own", "src"]
+    assert pin.url.startswith("path:an%20%40odd%2520%20path@")
+    place = Sources(tmp_path / "sources", Mirrors(), repository).fetch(
+        Wanted(pin.name, pin.digest, (pin.url,))
+    )
+    assert (place / "file").read_text() == "x"
+
+
+def test_the_whole_repository_and_a_folder_that_is_not_there(repository: Path) -> None:
+    assert path_pins(repository, {"own": _recipe(".")})["own", "src"].url.startswith("path:.@")
+    for path in ("none", "lib/text"):
+        with pytest.raises(TallyError, match=f"has no folder '{path}'"):
+            path_pins(repository, {"own": _recipe(path)})
+
+
+@pytest.mark.parametrize("change", ["changed", "new", "deleted", "staged", "mode"])
+def test_a_dirty_path_source_refuses(repository: Path, tmp_path: Path, change: str) -> None:
+    match change:
+        case "changed":
+            (repository / "lib/text").write_text("other")
+        case "new":
+            (repository / "lib/new").write_text("new")
+        case "deleted":
+            (repository / "lib/text").unlink()
+        case "staged":
+            (repository / "lib/text").write_text("other")
+            _git(repository, "add", "lib/text")
+        case "mode":
+            (repository / "lib/text").chmod(0o755)
+    with pytest.raises(TallyError, match="the path source lib differs from its commit: lib/") as caught:
+        path_pins(repository, {"own": _recipe()})
+    assert caught.value.hint is not None
+    assert "--allow-dirty" in caught.value.hint
+    pin = path_pins(repository, {"own": _recipe()}, allow_dirty=True)["own", "src"]
+    assert pin.dirty
+    assert pin.url == "path:lib@"
+    assert pin.digest == nar_hash(_copy(repository, tmp_path))
+    sources = Sources(tmp_path / "sources", Mirrors(), repository)
+    assert nar_hash(sources.fetch(Wanted(pin.name, pin.digest, (pin.url,)))) == pin.digest
+
+
+def test_changes_elsewhere_and_ignored_files_do_not_make_it_dirty(repository: Path) -> None:
+    (repository / "elsewhere").write_text("new")
+    (repository / ".git/info/exclude").write_text("*.o\n")
+    (repository / "lib/x.o").write_text("ignored")
+    assert not path_pins(repository, {"own": _recipe()})["own", "src"].dirty
+
+
+def test_a_dirty_tree_that_changes_while_it_is_fetched_is_refused(repository: Path, tmp_path: Path) -> None:
+    (repository / "lib/new").write_text("new")
+    pin = path_pins(repository, {"own": _recipe()}, allow_dirty=True)["own", "src"]
+    (repository / "lib/new").write_text("newer")
+    with pytest.raises(TallyError, match=f"expected {pin.digest.hex}"):
+        Sources(tmp_path / "sources", Mirrors(), repository).fetch(Wanted(pin.name, pin.digest, (pin.url,)))
+
+
+def test_no_repository_no_commit_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TallyError, match="is in no git repository"):
+        path_pins(tmp_path, {"own": _recipe()})
+    _git(tmp_path, "init", "--quiet")
+    with pytest.raises(TallyError, match="has no commit yet"):
+        path_pins(tmp_path, {"own": _recipe()})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TallyError, match="git is not here"):
+        path_pins(tmp_path, {"own": _recipe()})
+    assert path_pins(tmp_path, {}) == {}
+
+
+def test_a_submodule_is_refused(repository: Path) -> None:
+    commit = _git(repository, "rev-parse", "HEAD")
+    _git(repository, "update-index", "--add", "--cacheinfo", f"160000,{commit},lib/module")
+    _git(repository, "commit", "--quiet", "--message", "x")
+    (repository / "lib/module").mkdir()
+    with pytest.raises(TallyError, match="module is a submodule"):
+        path_pins(repository, {"own": _recipe()})
+
+
+def test_another_repository_named_by_the_environment_is_not_used(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    _git(other, "init", "--quiet")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert git.head(repository)[0] == repository
+
+
+def test_a_git_source_over_http(served: str, repository: Path, tmp_path: Path) -> None:
+    head = _git(repository, "rev-parse", "HEAD")
+    (tmp_path / "whole").mkdir()
+    git.export_tree(repository, head, "", tmp_path / "whole")
+    digest = nar_hash(tmp_path / "whole")
+    sources = Sources(tmp_path / "sources", Mirrors())
+    place = sources.fetch(Wanted("x", digest, (f"git+{served}@{head}",)))
+    assert (place / "lib/left-out").read_bytes() == b"x"
+    assert not (place / ".git").exists()
+
+    with pytest.raises(TallyError) as caught:
+        sources.fetch(Wanted("x", NarHash("0" * 64), (f"git+{served}@{head}",)))
+    assert f"its NAR hash is {digest.hex}, expected {'0' * 64}" in caught.value.message
+    assert not (tmp_path / "sources" / ("0" * 64) / "x").exists()
+
+    with pytest.raises(TallyError, match="has no commit 1111"):
+        sources.fetch(Wanted("x", NarHash("1" * 64), (f"git+{served}@{'1' * 40}",)))
+    with pytest.raises(TallyError, match="git fetch failed"):
+        sources.fetch(Wanted("x", NarHash("1" * 64), (f"git+{served}/none@{head}",)))

@@ -1,0 +1,234 @@
+"""Fetching from a real web server on this machine: right bytes count, and nothing else ever does."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from orchestrator.digest import NarHash, Sha256
+from orchestrator.errors import TallyError
+from orchestrator.nar import nar_hash
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.wanted import Wanted
+
+
+@dataclass
+class Server:
+    """Answers with `files`; other paths do what their name says."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+    address: str = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            state.asked[self.path] += 1
+            content = state.files.get(self.path)
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", "/good")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif self.path == "/cut":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"half")
+                self.close_connection = True
+            elif content is None:
+                self.send_error(404)
+            else:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.address = f"http://127.0.0.1:{made.server_port}"
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield state
+    made.shutdown()
+    made.server_close()
+
+
+@pytest.fixture
+def sources(tmp_path: Path, server: Server) -> Sources:
+    return Sources(tmp_path / "sources", Mirrors({"here": [server.address]}))
+
+
+def _wanted(content: bytes, *urls: str, name: str = "file.tar.gz") -> Wanted:
+    return Wanted(name, Sha256.of(content), urls)
+
+
+def _visible(folder: Path) -> list[str]:
+    """Every file that somebody looking at the folder would take for a source, and what is half-written."""
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"
+    )
+
+
+def test_a_file_is_where_its_digest_says(sources: Sources, server: Server) -> None:
+    server.files["/good"] = b"right"
+    place = sources.fetch(_wanted(b"right", "mirror://here/good"))
+    assert place.read_bytes() == b"right"
+    assert place == sources.folder / hashlib.sha256(b"right").hexdigest() / "file.tar.gz"
+    sources.fetch(_wanted(b"right", "mirror://here/good"))
+    assert server.asked["/good"] == 1
+
+
+def test_wrong_bytes_show_both_digests_and_are_not_kept(sources: Sources, server: Server) -> None:
+    server.files["/bad"] = b"wrong"
+    with pytest.raises(TallyError) as caught:
+        sources.fetch(_wanted(b"right", f"{server.address}/bad"))
+    for content in (b"right", b"wrong"):
+        assert hashlib.sha256(content).hexdigest() in caught.value.message
+    assert _visible(sources.folder) == []
+
+
+def test_the_next_address_is_tried_and_every_reason_is_told(sources: Sources, server: Server) -> None:
+    server.files |= {"/good": b"right", "/bad": b"wrong"}
+    broken = [f"{server.address}/{name}" for name in ("bad", "cut", "absent")]
+    silent = "http://127.0.0.1:1/closed"
+    urls = (*broken, silent, "mirror://gnuu/x", "file:///none")
+    assert sources.fetch(_wanted(b"right", *urls, f"{server.address}/moved")).read_bytes() == b"right"
+    with pytest.raises(TallyError) as caught:
+        sources.fetch(_wanted(b"never", *urls))
+    lines = caught.value.message.splitlines()
+    assert lines[0].startswith("no address gave file.tar.gz with sha256 ")
+    for line, url, reason in zip(
+        lines[1:],
+        urls,
+        (
+            "its sha256 is",
+            "Connection broken",
+            "HTTP status 404",
+            "refused",
+            "no mirror called 'gnuu'",
+            "No such file",
+        ),
+        strict=True,
+    ):
+        assert line.strip().startswith(url)
+        assert reason in line
+    assert len(_visible(sources.folder)) == 1
+
+
+def test_a_silent_host_is_asked_once(sources: Sources) -> None:
+    for number in range(2):
+        with pytest.raises(TallyError) as caught:
+            sources.fetch(_wanted(b"%d" % number, "http://127.0.0.1:1/x"))
+    assert "asked once" in caught.value.message
+
+
+def test_passwords_are_not_shown(sources: Sources, server: Server) -> None:
+    with pytest.raises(TallyError) as caught:
+        sources.fetch(_wanted(b"x", server.address.replace("//", "//me:secret@") + "/absent"))
+    assert "secret" not in caught.value.message
+    assert "HTTP status 404" in caught.value.message
+
+
+def test_many_at_once(sources: Sources, server: Server) -> None:
+    contents = [b"%d" % number * 1000 for number in range(40)]
+    server.files |= {f"/{n}": content for n, content in enumerate(contents)}
+    wanted = [_wanted(content, f"{server.address}/{n}") for n, content in enumerate(contents)]
+    told: list[Wanted] = []
+    sources.fetch_all(wanted, told.append)
+    assert sorted(told, key=lambda each: each.digest) == sorted(wanted, key=lambda each: each.digest)
+    assert all(
+        sources.path(each).read_bytes() == content for each, content in zip(wanted, contents, strict=True)
+    )
+    assert sources.missing(wanted) == ()
+
+
+def test_of_many_each_failure_is_named_and_the_rest_is_kept(sources: Sources, server: Server) -> None:
+    server.files |= {"/good": b"right"}
+    good = _wanted(b"right", f"{server.address}/good", name="good")
+    bad = [_wanted(b"%d" % n, f"{server.address}/absent", name=f"bad{n}") for n in range(3)]
+    with pytest.raises(TallyError) as caught:
+        sources.fetch_all([*bad, good])
+    assert all(f"bad{n}" in caught.value.message for n in range(3))
+    assert sources.path(good).read_bytes() == b"right"
+
+
+def test_the_same_bytes_under_another_name_are_not_fetched_again(sources: Sources, server: Server) -> None:
+    server.files["/good"] = b"right"
+    sources.fetch(_wanted(b"right", f"{server.address}/good"))
+    assert sources.fetch(_wanted(b"right", name="other")).read_bytes() == b"right"
+    assert server.asked["/good"] == 1
+
+
+def test_bytes_that_rotted_are_not_reused(sources: Sources, server: Server) -> None:
+    server.files["/good"] = b"right"
+    sources.fetch(_wanted(b"right", f"{server.address}/good")).write_bytes(b"rot")
+    assert sources.fetch(_wanted(b"right", f"{server.address}/good", name="other")).read_bytes() == b"right"
+
+
+def test_what_a_killed_run_left_is_cleared(sources: Sources, server: Server) -> None:
+    server.files["/good"] = b"right"
+    wanted = _wanted(b"right", f"{server.address}/good")
+    folder = sources.path(wanted).parent
+    (folder / ".file.tar.gz.tmp").mkdir(parents=True)
+    (folder / ".file.tar.gz.abc.tmp").write_bytes(b"ri")
+    sources.fetch(wanted)
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "file.tar.gz"]
+
+
+def test_one_download_when_two_runs_want_the_same(tmp_path: Path, server: Server) -> None:
+    server.files["/good"] = b"right" * 100_000
+    wanted = _wanted(server.files["/good"], f"{server.address}/good")
+    runs = [Sources(tmp_path / "sources", Mirrors()) for _ in range(4)]
+    threads = [threading.Thread(target=run.fetch, args=(wanted,)) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.asked["/good"] == 1
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "sources").write_text("a file is in the way")
+    server.files["/good"] = b"right"
+    with pytest.raises(TallyError, match="cannot write"):
+        Sources(tmp_path / "sources", Mirrors()).fetch_all([_wanted(b"right", f"{server.address}/good")])
+
+
+def test_interrupting_leaves_no_half_written_file(sources: Sources, server: Server) -> None:
+    contents = [b"%d" % number * 1000 for number in range(30)]
+    server.files |= {f"/{n}": content for n, content in enumerate(contents)}
+
+    def interrupt(_: Wanted) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sources.fetch_all(
+            [_wanted(content, f"{server.address}/{n}") for n, content in enumerate(contents)], interrupt
+        )
+    assert all(name.endswith("/file.tar.gz") for name in _visible(sources.folder))
+
+
+def test_a_folder_is_checked_by_its_nar_hash(sources: Sources) -> None:
+    wanted = Wanted("tree", NarHash("0" * 64), ("path:x@abc", "https://example.org/x"))
+    with pytest.raises(TallyError) as caught:
+        sources.fetch(wanted)
+    assert "no address gave tree with NAR hash" in caught.value.message
+    assert not sources.path(wanted).exists()
+    assert nar_hash(sources.path(wanted).parent) != wanted.digest

@@ -1,0 +1,184 @@
+"""Keys: made safely, named as other programs name them, read with care."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from securesystemslib.signer import SSlibKey
+
+from orchestrator.errors import TallyError
+from orchestrator.signing import passphrase
+from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
+
+
+def never(path: Path) -> bytes:
+    raise AssertionError("nobody should have been asked")
+
+
+def test_a_key_is_written_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        private, public = SigningKey.generate().write(tmp_path / "new" / "release")
+    finally:
+        os.umask(old)
+    assert (private.name, public.name) == ("release.key", "release.pub")
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    assert stat.S_IMODE(public.stat().st_mode) == 0o644
+    assert sorted(path.name for path in private.parent.iterdir()) == ["release.key", "release.pub"]
+    assert SigningKey.load(private, never).public == PublicKey.load(public)
+
+
+@pytest.mark.parametrize("name", ["release", "release.key", "release.pub"])
+def test_the_names_suffix_may_be_given(tmp_path: Path, name: str) -> None:
+    private, _ = SigningKey.generate().write(tmp_path / name)
+    assert private == tmp_path / "release.key"
+
+
+@pytest.mark.parametrize("taken", ["release.key", "release.pub"])
+def test_nothing_is_ever_overwritten(tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).write_text("precious")
+    with pytest.raises(TallyError, match="never overwritten"):
+        SigningKey.generate().write(tmp_path / "release")
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+    assert (tmp_path / taken).read_text() == "precious"
+
+
+def test_a_dangling_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "release.key").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TallyError, match="never overwritten"):
+        SigningKey.generate().write(tmp_path / "release")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_passphrase_is_needed_and_must_be_right(tmp_path: Path) -> None:
+    key = SigningKey.generate()
+    private, _ = key.write(tmp_path / "release", b"open sesame")
+    assert b"ENCRYPTED" in private.read_bytes()
+    assert SigningKey.load(private, lambda _: b"open sesame").public == key.public
+    with pytest.raises(TallyError, match="does not open"):
+        SigningKey.load(private, lambda _: b"open barley")
+
+
+def test_the_environment_gives_the_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private, _ = SigningKey.generate().write(tmp_path / "release", b"open sesame")
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115 closed with the process
+    with pytest.raises(TallyError, match="needs a passphrase"):
+        SigningKey.load(private, passphrase.of)
+    monkeypatch.setenv("TALLY_KEY_PASSPHRASE", "open sesame")
+    assert SigningKey.load(private, passphrase.of).sign(b"data")
+
+
+def test_a_descriptor_gives_the_passphrase() -> None:
+    read, write = os.pipe()
+    os.write(write, b"open sesame\nsecond line\n")
+    os.close(write)
+    assert passphrase.from_descriptor(read) == b"open sesame"
+    with pytest.raises(TallyError, match="cannot be read"):
+        passphrase.from_descriptor(read)
+
+
+def test_an_empty_descriptor_gives_none() -> None:
+    read, write = os.pipe()
+    os.close(write)
+    with pytest.raises(TallyError, match="no passphrase"):
+        passphrase.from_descriptor(read)
+
+
+def test_openssl_and_securesystemslib_agree_on_what_the_key_is(tmp_path: Path) -> None:
+    key = SigningKey.generate()
+    private, public = key.write(tmp_path / "release")
+    text = subprocess.run(
+        ["openssl", "pkey", "-in", private, "-noout", "-text"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "P-256" in text
+    (tmp_path / "data").write_bytes(b"the data")
+    (tmp_path / "sig").write_bytes(key.sign(b"the data"))
+    verified = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-verify", public, "-signature", tmp_path / "sig", tmp_path / "data"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Verified OK" in verified.stdout
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    theirs = SSlibKey.from_crypto(load_pem_public_key(public.read_bytes()))  # type: ignore[arg-type]
+    assert key.public.keyid == theirs.keyid
+
+
+def test_a_signature_is_over_exactly_its_bytes() -> None:
+    key, other = SigningKey.generate(), SigningKey.generate()
+    signature = key.sign(b"data")
+    assert key.public.verifies(signature, b"data")
+    assert not key.public.verifies(signature, b"Data")
+    assert not other.public.verifies(signature, b"data")
+    assert not key.public.verifies(signature[:-1], b"data")
+    assert not key.public.verifies(b"", b"data")
+
+
+def _key_of_another_kind(kind: str) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = {
+        "p384": lambda: ec.generate_private_key(ec.SECP384R1()).public_key(),
+        "ed25519": lambda: ed25519.Ed25519PrivateKey.generate().public_key(),
+        "rsa": lambda: rsa.generate_private_key(65537, 2048).public_key(),
+    }[kind]()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.mark.parametrize("kind", ["p384", "ed25519", "rsa"])
+def test_keys_that_not_every_client_takes_are_refused(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.pub").write_bytes(_key_of_another_kind(kind))
+    with pytest.raises(TallyError, match="another kind") as caught:
+        PublicKey.load(tmp_path / "a.pub")
+    assert "P-256" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"rubbish", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"]
+)
+def test_rubbish_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(TallyError, match="not a public key"):
+        PublicKey.load(tmp_path / "a")
+    with pytest.raises(TallyError, match="not a private key"):
+        SigningKey.load(tmp_path / "a", never)
+
+
+def test_files_that_cannot_be_keys_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(1 << 17))
+    for path in (tmp_path / "large", tmp_path / "absent", tmp_path):
+        with pytest.raises(TallyError):
+            PublicKey.load(path)
+        with pytest.raises(TallyError):
+            SigningKey.load(path, never)
+
+
+def test_a_private_key_is_not_taken_for_a_public_one(tmp_path: Path) -> None:
+    private, _ = SigningKey.generate().write(tmp_path / "release")
+    with pytest.raises(TallyError, match="private key where a public one"):
+        PublicKey.load(private)
+
+
+def test_a_private_key_never_prints_itself() -> None:
+    assert "Private" not in repr(SigningKey.generate())
+
+
+def test_a_builders_key_is_made_once(tmp_path: Path) -> None:
+    found: list[SigningKey] = []
+    threads = [threading.Thread(target=lambda: found.append(builder_key(tmp_path, "a"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({key.public for key in found}) == 1
+    assert len(found) == 8
+    assert builder_key(tmp_path, "b").public != found[0].public

@@ -1,0 +1,81 @@
+"""What the project's own files promise: hashed lock files, no addresses, one list of dependencies."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Distributions whose module has another name.
+MODULES = {"license-expression": "license_expression"}
+
+
+@pytest.fixture(scope="module")
+def project(repository: Path) -> Any:
+    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.match(r"[A-Za-z0-9_-]+", each)[0] for each in requirements}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt"])
+def test_lock_files_pin_by_hash_and_name_no_address(repository: Path, name: str) -> None:
+    text = (repository / "requirements" / name).read_text()
+    assert "://" not in text
+    assert not re.search(r"^-", text, re.MULTILINE), "an option such as --index-url"
+    entries = re.findall(r"^[a-z0-9-]+.*(?:\n .*)*", text, re.MULTILINE)
+    assert len(entries) >= 20
+    for entry in entries:
+        assert re.match(r"[a-z0-9-]+==[^ ]+ \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_lock_files_hold_what_the_project_asks_for(repository: Path, project: Any) -> None:
+    locked = {
+        name: set(
+            re.findall(r"^([a-z0-9-]+)==", (repository / "requirements" / name).read_text(), re.MULTILINE)
+        )
+        for name in ("runtime.txt", "dev.txt")
+    }
+    asked = {name.replace("_", "-") for name in names(project["dependencies"])}
+    assert asked <= locked["runtime.txt"] < locked["dev.txt"]
+    assert {each.replace("_", "-") for each in names(project["optional-dependencies"]["dev"])} <= locked[
+        "dev.txt"
+    ]
+
+
+def test_what_is_imported_is_asked_for_and_the_other_way_round(repository: Path, project: Any) -> None:
+    imported = set()
+    for file in (repository / "orchestrator").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add((node.module or "").partition(".")[0])
+    asked = {MODULES.get(name, name) for name in names(project["dependencies"])}
+    assert imported - set(sys.stdlib_module_names) - {"orchestrator"} == asked
+
+
+def test_each_dependency_has_its_reason(repository: Path, project: Any) -> None:
+    page = (repository / "docs/explanation/dependencies.md").read_text()
+    told = set(re.findall(r"^\| `([A-Za-z0-9_-]+)` \|", page, re.MULTILINE))
+    assert told == names(project["dependencies"]) | names(project["optional-dependencies"]["dev"])
+
+
+def test_the_flake_takes_the_locked_wheels(repository: Path) -> None:
+    locked = (repository / "requirements/dev.txt").read_text()
+    wheels = re.findall(
+        r'pname = "([^"]+)";\s+version = "([^"]+)";\s+sha256 = "([0-9a-f]{64})"',
+        (repository / "flake.nix").read_text(),
+    )
+    assert [name for name, _, _ in wheels] == ["in_toto", "pynixutil", "typer"]
+    for name, version, digest in wheels:
+        entry = re.search(
+            rf"^{name.replace('_', '-')}=={re.escape(version)} .*(?:\n .*)*", locked, re.MULTILINE
+        )
+        assert entry and digest in entry[0]

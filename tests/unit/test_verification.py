@@ -1,0 +1,508 @@
+"""Verification: what must pass passes, and no change to any byte of a release ever does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import releases
+
+from orchestrator.errors import TallyError
+from orchestrator.evidence.canonical import render, render_document
+from orchestrator.evidence.layout import layout_of
+from orchestrator.evidence.links import link_of
+from orchestrator.evidence.materials import materials_of
+from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
+from orchestrator.publishing.folder import DOCUMENT_LIMIT
+from orchestrator.publishing.records import records_of
+from orchestrator.signing import bundle, dsse
+from orchestrator.signing.keys import SigningKey
+from orchestrator.verification import verify
+
+FILES = 13
+"""How many files the release of these tests has, its index included."""
+
+
+@dataclass(frozen=True)
+class Release:
+    folder: Path
+    key: SigningKey
+    builders: dict[str, SigningKey]
+    made: releases.Made
+
+    def verdict(self, *, asked: str = "") -> Verdict:
+        return verify(self.folder / asked, [self.key.public], releases.NOW)
+
+    def codes(self) -> set[Code]:
+        verdict = self.verdict()
+        assert isinstance(verdict, Failed), verdict
+        assert all(reason.sentence and reason.hint for reason in verdict.reasons)
+        return {reason.code for reason in verdict.reasons}
+
+    def reindex(self, *, drop: str | None = None, add: str | None = None) -> None:
+        """Make the index fit the files again, as somebody who changed them on purpose would."""
+        path = self.folder / "release.json"
+        document = json.loads(path.read_bytes())
+        names = {entry["path"] for entry in document["files"]} - {drop} | ({add} if add else set())
+        document["files"] = [self._entry(name) for name in sorted(names)]
+        artifact = document["artifact"]["path"]
+        document["artifact"] = self._entry(artifact)
+        path.write_bytes(render_document(document))
+
+    def _entry(self, name: str) -> dict[str, object]:
+        data = (self.folder / name).read_bytes()
+        import hashlib
+
+        return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    folder = tmp_path_factory.mktemp("original")
+    made = releases.observed(folder / "in")
+    key, keys = SigningKey.generate(), releases.builder_keys(made)
+    return Release(releases.published(folder / "out", made, key, keys).path, key, keys, made)
+
+
+@pytest.fixture
+def release(original: Release, tmp_path: Path) -> Release:
+    """A copy of the release, to be harmed."""
+    folder = tmp_path / original.folder.name
+    shutil.copytree(original.folder, folder)
+    return replace(original, folder=folder)
+
+
+def test_a_release_passes_and_says_what_it_rests_on(original: Release) -> None:
+    verdict = original.verdict()
+    assert isinstance(verdict, Passed), verdict
+    assert verdict.artifact == "pigz-2.8-x86_64-linux.tar.gz"
+    assert verdict.sha256 == original.made.facts.artifact.sha256.hex
+    assert verdict.builders == ("a", "b")
+    assert verdict.independence == "same-host"
+    assert verdict.signers == (original.key.public.fingerprint,)
+    assert verdict.notices == ()
+    assert original.verdict(asked=verdict.artifact) == verdict
+
+
+def test_an_executable_artifact_passes_whatever_a_download_made_of_its_mode(tmp_path: Path) -> None:
+    made = releases.observed(tmp_path / "in", executable=True)
+    key = SigningKey.generate()
+    published = releases.published(tmp_path / "out", made, key, releases.builder_keys(made))
+    artifact = published.path / made.facts.artifact.file_name
+    assert artifact.stat().st_mode & 0o777 == 0o755
+    artifact.chmod(0o644)
+    assert isinstance(verify(published.path, [key.public], releases.NOW), Passed)
+
+
+def _flip(position: float) -> Callable[[Path], None]:
+    def flip(path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[int(position * (len(data) - 1))] ^= 0x01
+        path.write_bytes(data)
+
+    return flip
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def _link(path: Path) -> None:
+    elsewhere = path.parent / ".elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere.name)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+HARM: dict[str, Callable[[Path], None]] = {
+    "first byte": _flip(0),
+    "a third in": _flip(0.33),
+    "middle": _flip(0.5),
+    "last byte": _flip(1),
+    "truncated": _truncate,
+    "emptied": _empty,
+    "appended to": _append,
+    "deleted": Path.unlink,
+    "made a link": _link,
+    "made a pipe": _pipe,
+    "made a folder": _folder,
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("number", range(FILES))
+def test_no_harm_to_any_file_goes_unnoticed(release: Release, number: int, harm: str) -> None:
+    assert len(release.files) == FILES
+    victim = release.files[number]
+    HARM[harm](victim)
+    try:
+        verdict = release.verdict()
+    except TallyError:
+        # only without an index is there no release to say no to
+        assert (victim.name, harm) == ("release.json", "deleted")
+    else:
+        assert isinstance(verdict, Failed), f"{victim} {harm}"
+        assert all(reason.sentence for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize("number", range(FILES))
+def test_no_file_can_stand_for_another(release: Release, number: int) -> None:
+    victim, other = release.files[number], release.files[(number + 1) % FILES]
+    data = victim.read_bytes()
+    victim.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+    assert isinstance(release.verdict(), Failed)
+
+
+@pytest.mark.parametrize("number", range(FILES))
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
+def test_an_index_that_fits_the_harm_does_not_help(release: Release, number: int, position: float) -> None:
+    victim = release.files[number]
+    if victim.name == "release.json":
+        pytest.skip("the index is what the harm is made to fit")
+    _flip(position)(victim)
+    release.reindex()
+    assert isinstance(release.verdict(), Failed)
+
+
+@pytest.mark.parametrize("number", range(FILES))
+def test_taking_evidence_away_never_helps(release: Release, number: int) -> None:
+    victim = release.files[number]
+    name = victim.relative_to(release.folder).as_posix()
+    if name in ("release.json", release.made.facts.artifact.file_name):
+        pytest.skip("without it there is no release")
+    victim.unlink()
+    release.reindex(drop=name)
+    assert isinstance(release.verdict(), Failed)
+
+
+def test_every_bit_of_the_index_counts(release: Release) -> None:
+    path = release.folder / "release.json"
+    data = path.read_bytes()
+    for position in range(0, len(data), 7):
+        changed = bytearray(data)
+        changed[position] ^= 1 << (position % 8)
+        path.write_bytes(changed)
+        assert isinstance(release.verdict(), Failed), position
+
+
+class TestReasons:
+    def test_another_artifact(self, release: Release) -> None:
+        (release.folder / release.made.facts.artifact.file_name).write_bytes(b"another program")
+        assert release.codes() == {Code.DIGEST_MISMATCH}
+        release.reindex()
+        assert release.codes() == {Code.SUBJECT_MISMATCH}
+
+    def test_a_file_that_the_release_is_not_about(self, release: Release) -> None:
+        (release.folder / "evil.tar.gz").write_bytes(b"evil")
+        verdict = release.verdict(asked="evil.tar.gz")
+        assert isinstance(verdict, Failed)
+        assert [reason.code for reason in verdict.reasons] == [Code.SUBJECT_MISMATCH]
+
+    def test_another_key(self, release: Release) -> None:
+        verdict = verify(release.folder, [SigningKey.generate().public], releases.NOW)
+        assert isinstance(verdict, Failed)
+        assert {reason.code for reason in verdict.reasons} == {Code.UNTRUSTED_SIGNER}
+
+    def test_one_of_several_keys_is_enough(self, release: Release) -> None:
+        keys = [SigningKey.generate().public, release.key.public]
+        assert isinstance(verify(release.folder, keys, releases.NOW), Passed)
+
+    def test_everything_signed_again_by_somebody_else(self, release: Release, tmp_path: Path) -> None:
+        mallory = SigningKey.generate()
+        other = releases.published(tmp_path / "other", release.made, mallory, release.builders)
+        assert replace(release, folder=other.path).codes() == {Code.UNTRUSTED_SIGNER}
+
+    def test_a_signature_over_other_bytes(self, release: Release) -> None:
+        self._resign(release, "provenance", lambda payload: payload.replace(b'"pigz"', b'"zgip"'), sign=False)
+        assert release.codes() == {Code.SIGNATURE_INVALID}
+
+    def test_no_signature(self, release: Release) -> None:
+        path = release.folder / "attestations" / "provenance.sigstore.json"
+        document = json.loads(path.read_bytes())
+        document["dsseEnvelope"]["signatures"] = []
+        path.write_bytes(render_document(document))
+        release.reindex()
+        assert release.codes() == {Code.UNSIGNED}
+
+    def test_two_signatures(self, release: Release) -> None:
+        path = release.folder / "attestations" / "provenance.sigstore.json"
+        document = json.loads(path.read_bytes())
+        document["dsseEnvelope"]["signatures"] *= 2
+        path.write_bytes(render_document(document))
+        release.reindex()
+        assert release.codes() == {Code.MALFORMED}
+
+    @pytest.mark.parametrize("name", ["provenance", "reproduction", "sbom-spdx"])
+    def test_a_statement_is_missing(self, release: Release, name: str) -> None:
+        path = f"attestations/{name}.sigstore.json"
+        (release.folder / path).unlink()
+        assert release.codes() == {Code.FILE_MISSING}
+        release.reindex(drop=path)
+        assert release.codes() == {Code.STATEMENT_MISSING}
+
+    def test_a_statement_is_there_twice(self, release: Release) -> None:
+        again = "attestations/again.sigstore.json"
+        shutil.copy(release.folder / "attestations/provenance.sigstore.json", release.folder / again)
+        release.reindex(add=again)
+        assert release.codes() == {Code.CONTRADICTION}
+
+    def test_another_sbom(self, release: Release) -> None:
+        path = release.folder / "sbom" / "pigz.spdx.json"
+        path.write_bytes(path.read_bytes().replace(b"Zlib", b"MIT0"))
+        release.reindex()
+        assert release.codes() == {Code.SBOM_MISMATCH}
+
+    def test_another_log(self, release: Release) -> None:
+        (release.folder / "builds" / "a" / "log.zst").write_bytes(b"all went well")
+        release.reindex()
+        assert release.codes() == {Code.DIGEST_MISMATCH}
+
+    def test_a_listed_file_that_nothing_signed_speaks_for(self, release: Release) -> None:
+        (release.folder / "README").write_text("trust me")
+        release.reindex(add="README")
+        assert release.codes() == {Code.NOT_COVERED}
+
+    def test_an_unlisted_file_is_ignored_and_told(self, release: Release) -> None:
+        (release.folder / "artifact.link").write_text("what in-toto-verify leaves")
+        verdict = release.verdict()
+        assert isinstance(verdict, Passed)
+        assert verdict.notices == ("not part of the release, and not looked at: artifact.link",)
+
+    def test_an_index_that_says_something_else(self, release: Release) -> None:
+        path = release.folder / "release.json"
+        path.write_bytes(
+            path.read_bytes().replace(b'"independence": "same-host"', b'"independence": "other"')
+        )
+        assert release.codes() == {Code.INDEX_MISMATCH}
+
+    def test_an_index_in_another_order(self, release: Release) -> None:
+        path = release.folder / "release.json"
+        path.write_text(json.dumps(json.loads(path.read_bytes())))
+        assert release.codes() == {Code.INDEX_MISMATCH}
+
+    @pytest.mark.parametrize(
+        "name", ["../evil", "/etc/passwd", "a//b", "./a", "links/../x", "a\\b", "a\nb", ""]
+    )
+    def test_names_that_lead_out(self, release: Release, name: str) -> None:
+        path = release.folder / "release.json"
+        document = json.loads(path.read_bytes())
+        document["files"].append({"path": name, "sha256": "0" * 64, "size": 1})
+        path.write_bytes(render_document(document))
+        assert release.codes() == {Code.UNSAFE_NAME}
+
+    def test_a_folder_that_is_a_link(self, release: Release) -> None:
+        (release.folder / "sbom").rename(release.folder.parent / "elsewhere")
+        (release.folder / "sbom").symlink_to("../elsewhere")
+        assert release.codes() == {Code.UNSAFE_NAME}
+
+    def test_a_name_that_is_there_twice(self, release: Release) -> None:
+        path = release.folder / "release.json"
+        path.write_bytes(
+            path.read_bytes().replace(b'  "name": "pigz",', b'  "name": "pigz",\n  "name": "pigz",')
+        )
+        assert release.codes() == {Code.MALFORMED}
+
+    @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"null", b"[" * 100_000, b'{"a": NaN}'])
+    @pytest.mark.parametrize(
+        "name", ["release.json", "attestations/provenance.sigstore.json", "links/root.layout"]
+    )
+    def test_rubbish(self, release: Release, name: str, data: bytes) -> None:
+        (release.folder / name).write_bytes(data)
+        if name != "release.json":
+            release.reindex()
+        assert release.codes() == {Code.MALFORMED}
+
+    def test_a_document_beyond_all_measure(self, release: Release) -> None:
+        with (release.folder / "sbom" / "pigz.spdx.json").open("r+b") as stream:
+            stream.truncate(DOCUMENT_LIMIT + 1)
+        assert release.codes() == {Code.MALFORMED}
+
+    @staticmethod
+    def _resign(release: Release, name: str, change: Callable[[bytes], bytes], *, sign: bool = True) -> None:
+        """Change a statement, and sign it with the release key or leave the old signature on it."""
+        path = release.folder / "attestations" / f"{name}.sigstore.json"
+        old = bundle.parse(path.read_bytes(), name)
+        changed = change(old.envelope.payload)
+        assert changed != old.envelope.payload
+        if sign:
+            new = bundle.sign(changed, release.key)
+        else:
+            new = replace(old, envelope=replace(old.envelope, payload=changed))
+        path.write_bytes(new.render())
+        release.reindex()
+
+    @pytest.mark.parametrize(
+        ("name", "old", "new", "code"),
+        [
+            ("provenance", b"pigz-2.8.nar", b"pigz-2.9.nar", Code.CONTRADICTION),
+            ("provenance", b'"storePath":"/nix/store/', b'"storePath":"/nix/other/', Code.CONTRADICTION),
+            ("provenance", b"tallystick.example/build/v1", b"tallystick.example/build/v2", Code.MALFORMED),
+            ("provenance", b'"quorum":2', b'"quorum":3', None),
+            ("reproduction", b'"kernel":"6.1.0"', b'"kernel":"6.1.1"', Code.CONTRADICTION),
+            ("reproduction", b'"builders":["a","b"]', b'"builders":["a","c"]', Code.CONTRADICTION),
+            (
+                "reproduction",
+                b'"independence":"same-host"',
+                b'"independence":"separate-hosts"',
+                Code.CONTRADICTION,
+            ),
+            ("reproduction", b"REPRODUCIBLE_BUILD", b"REPRODUCIBLE_BUILT", Code.MALFORMED),
+            ("reproduction", b'"builders":["a","b"]', b'"builders":[{},"b"]', Code.CONTRADICTION),
+        ],
+    )
+    def test_the_signer_contradicts_the_builders(
+        self, release: Release, name: str, old: bytes, new: bytes, code: Code | None
+    ) -> None:
+        """Even the release key's owner cannot make evidence say what the builders' links do not."""
+        self._resign(release, name, lambda payload: payload.replace(old, new))
+        if code is None:
+            assert isinstance(release.verdict(), Passed)
+        else:
+            assert release.codes() == {code}
+
+
+class TestLinks:
+    def _links(self, release: Release) -> list[Path]:
+        return sorted((release.folder / "links").glob("*.link"))
+
+    def test_one_is_missing(self, release: Release) -> None:
+        victim = self._links(release)[0]
+        victim.unlink()
+        release.reindex(drop=f"links/{victim.name}")
+        assert release.codes() == {Code.QUORUM_NOT_MET}
+
+    def test_one_builder_signs_twice(self, release: Release) -> None:
+        first, second = self._links(release)
+        second.write_bytes(first.read_bytes())
+        release.reindex()
+        assert release.codes() == {Code.QUORUM_NOT_MET}
+
+    def test_one_under_another_name(self, release: Release) -> None:
+        first = self._links(release)[0]
+        first.rename(first.with_name("build.00000000.link"))
+        release.reindex(drop=f"links/{first.name}", add="links/build.00000000.link")
+        assert release.codes() == {Code.MALFORMED}
+
+    def test_by_somebody_whom_the_layout_does_not_name(self, release: Release) -> None:
+        first = self._links(release)[0]
+        envelope = dsse.parse(json.loads(first.read_bytes()), "link")
+        mallory = SigningKey.generate()
+        forged = dsse.sign(envelope.payload_type, envelope.payload, mallory, keyid=mallory.public.keyid)
+        first.write_bytes(render(forged.document()))
+        release.reindex()
+        assert release.codes() == {Code.UNTRUSTED_SIGNER}
+
+    def test_changed_and_signed_by_somebody_else_in_a_builders_name(self, release: Release) -> None:
+        first = self._links(release)[0]
+        envelope = dsse.parse(json.loads(first.read_bytes()), "link")
+        keyid = envelope.signatures[0].keyid
+        forged = dsse.sign(envelope.payload_type, envelope.payload + b" ", SigningKey.generate(), keyid=keyid)
+        first.write_bytes(render(forged.document()))
+        release.reindex()
+        assert release.codes() == {Code.SIGNATURE_INVALID}
+
+    def test_one_builder_says_otherwise(self, release: Release) -> None:
+        """A link by the builder's own key that dissents, even when the release key signed for it."""
+        facts = release.made.facts
+        report = facts.agreed.reports[1]
+        builds = {
+            path: replace(
+                build, outputs={n: replace(o, nar_hash=releases.nar("x")) for n, o in build.outputs.items()}
+            )
+            for path, build in report.builds.items()
+        }
+        link = link_of(
+            replace(report, builds=builds),
+            facts,
+            materials_of(facts),
+            records_of(facts)[report.identity.name],
+        )
+        key = release.builders[report.identity.name]
+        envelope = dsse.sign("application/vnd.in-toto+json", link.payload, key, keyid=key.public.keyid)
+        (release.folder / "links" / f"build.{key.public.keyid[:8]}.link").write_bytes(
+            render(envelope.document())
+        )
+        release.reindex()
+        assert release.codes() == {Code.BUILDERS_DISAGREE}
+
+    def test_a_layout_that_one_builder_would_satisfy(self, release: Release) -> None:
+        facts = replace(release.made.facts, quorum=1)
+        builder = release.builders["a"].public
+        self._replace_layout(release, layout_of(facts, {builder.keyid: builder.pem}).payload)
+        other = release.builders["b"].public.keyid[:8]
+        (release.folder / "links" / f"build.{other}.link").unlink()
+        release.reindex(drop=f"links/build.{other}.link")
+        assert release.codes() == {Code.QUORUM_NOT_MET}
+
+    def test_a_layout_that_names_one_key_twice(self, release: Release) -> None:
+        builder = release.builders["a"].public
+        keys = {builder.keyid: builder.pem, "0" * 64: builder.pem}
+        self._replace_layout(release, layout_of(release.made.facts, keys).payload)
+        assert release.codes() == {Code.MALFORMED}
+
+    def test_a_layout_about_another_artifact(self, release: Release) -> None:
+        facts = release.made.facts
+        other = replace(facts, artifact=replace(facts.artifact, file_name="other.tar.gz"))
+        keys = {each.public.keyid: each.public.pem for each in release.builders.values()}
+        self._replace_layout(release, layout_of(other, keys).payload)
+        assert release.codes() == {Code.CONTRADICTION}
+
+    def test_the_layout_is_gone(self, release: Release) -> None:
+        (release.folder / "links" / "root.layout").unlink()
+        release.reindex(drop="links/root.layout")
+        assert release.codes() == {Code.FILE_MISSING}
+
+    def test_the_layout_has_ended(self, release: Release) -> None:
+        later = releases.NOW + timedelta(days=366 * 21)
+        verdict = verify(release.folder, [release.key.public], later)
+        assert isinstance(verdict, Failed)
+        assert {reason.code for reason in verdict.reasons} == {Code.LAYOUT_EXPIRED}
+
+    @staticmethod
+    def _replace_layout(release: Release, payload: bytes) -> None:
+        key = release.key
+        envelope = dsse.sign("application/vnd.in-toto+json", payload, key, keyid=key.public.keyid)
+        (release.folder / "links" / "root.layout").write_bytes(render(envelope.document()))
+        release.reindex()
+
+
+class TestUndecided:
+    def test_nothing_there(self, tmp_path: Path) -> None:
+        with pytest.raises(TallyError, match="nothing at"):
+            verify(tmp_path / "absent", [SigningKey.generate().public], releases.NOW)
+
+    def test_not_a_release(self, tmp_path: Path) -> None:
+        with pytest.raises(TallyError, match=r"no release\.json"):
+            verify(tmp_path, [SigningKey.generate().public], releases.NOW)
+
+    def test_no_key(self, original: Release) -> None:
+        with pytest.raises(TallyError, match="no key"):
+            verify(original.folder, [], releases.NOW)

@@ -1,0 +1,136 @@
+"""`tally verify` and `tally keys` as their users meet them: exit codes, words, JSON."""
+
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import releases
+
+from orchestrator.signing.keys import SigningKey
+
+if TYPE_CHECKING:
+    from tests.conftest import Tally
+
+
+@dataclass(frozen=True)
+class Release:
+    folder: Path
+    artifact: Path
+    pub: Path
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    folder = tmp_path_factory.mktemp("release")
+    made = releases.observed(folder / "in")
+    key = SigningKey.generate()
+    _, pub = key.write(folder / "release")
+    path = releases.published(folder / "out", made, key, releases.builder_keys(made)).path
+    return Release(path, path / made.facts.artifact.file_name, pub)
+
+
+def test_yes(tally: Tally, release: Release) -> None:
+    ran = tally("verify", release.folder, release.artifact, "--key", release.pub).succeeded()
+    assert ran.out.count("PASSED") == 2
+    assert "a, b agree (same-host)" in ran.out
+    assert ran.err == ""
+
+
+def test_yes_as_json(tally: Tally, release: Release) -> None:
+    (found,) = json.loads(tally("verify", release.folder, "--key", release.pub, "--json").succeeded().out)
+    assert found["verdict"] == "passed"
+    assert found["artifact"]["path"] == release.artifact.name
+    assert found["builders"] == ["a", "b"]
+
+
+def test_no(tally: Tally, release: Release, tmp_path: Path) -> None:
+    _, other = SigningKey.generate().write(tmp_path / "other")
+    ran = tally("verify", release.folder, "--key", other).failed(1)
+    assert "FAILED" in ran.out
+    assert "untrusted-signer: attestations/provenance.sigstore.json" in ran.out
+    assert "hint: " in ran.out
+
+
+def test_no_as_json(tally: Tally, release: Release, tmp_path: Path) -> None:
+    _, other = SigningKey.generate().write(tmp_path / "other")
+    (found,) = json.loads(tally("verify", release.folder, "--key", other, "--json").failed(1).out)
+    assert found["verdict"] == "failed"
+    assert found["reasons"][0]["code"] == "untrusted-signer"
+    assert found["reasons"][0]["hint"]
+
+
+def test_one_no_among_several_is_a_no(tally: Tally, release: Release, tmp_path: Path) -> None:
+    import shutil
+
+    harmed = tmp_path / "harmed"
+    shutil.copytree(release.folder, harmed)
+    (harmed / release.artifact.name).write_bytes(b"another")
+    ran = tally("verify", release.folder, harmed, "--key", release.pub).failed(1)
+    assert ran.out.count("PASSED") == ran.out.count("FAILED") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["verify", "absent", "--key", "release.pub"],
+        ["verify", ".", "--key", "release.pub"],
+        ["verify", "release.pub", "--key", "release.pub"],
+        ["verify", ".", "--key", "absent.pub"],
+        ["verify", ".", "--key", "release.key"],
+        ["verify", "."],
+        ["verify", "--key", "release.pub"],
+    ],
+)
+def test_undecided(tally: Tally, tmp_path: Path, arguments: list[str]) -> None:
+    SigningKey.generate().write(tmp_path / "release")
+    ran = tally(*arguments, folder=tmp_path).failed(2)
+    assert ran.out == ""
+    assert ran.err
+
+
+class TestKeys:
+    def test_generate_and_show(self, tally: Tally, tmp_path: Path) -> None:
+        ran = tally("keys", "generate", "release", folder=tmp_path).succeeded()
+        assert "release.key (keep it secret)" in ran.err
+        assert stat.S_IMODE((tmp_path / "release.key").stat().st_mode) == 0o600
+        private, public = (
+            json.loads(tally("keys", "show", name, "--json", folder=tmp_path).succeeded().out)
+            for name in ("release.key", "release.pub")
+        )
+        assert private == public
+        assert public["pem"] == (tmp_path / "release.pub").read_text()
+        text = tally("keys", "show", "release.pub", folder=tmp_path).succeeded().out
+        assert public["fingerprint"] in text
+        assert "PRIVATE" not in text
+
+    def test_never_overwrites(self, tally: Tally, tmp_path: Path) -> None:
+        tally("keys", "generate", "release", folder=tmp_path).succeeded()
+        before = (tmp_path / "release.key").read_bytes()
+        assert "never overwritten" in tally("keys", "generate", "release", folder=tmp_path).failed(2).err
+        assert (tmp_path / "release.key").read_bytes() == before
+
+    def test_a_passphrase_from_the_environment(self, tally: Tally, tmp_path: Path) -> None:
+        secret = {"TALLY_KEY_PASSPHRASE": "open sesame"}
+        tally("keys", "generate", "release", folder=tmp_path, environment=secret).succeeded()
+        assert "ENCRYPTED" in (tmp_path / "release.key").read_text()
+        tally("keys", "show", "release.key", folder=tmp_path, environment=secret).succeeded()
+        wrong = {"TALLY_KEY_PASSPHRASE": "open barley"}
+        assert (
+            "does not open"
+            in tally("keys", "show", "release.key", folder=tmp_path, environment=wrong).failed(2).err
+        )
+        assert "needs a passphrase" in tally("keys", "show", "release.key", folder=tmp_path).failed(2).err
+
+    def test_nobody_to_ask(self, tally: Tally, tmp_path: Path) -> None:
+        ran = tally("keys", "generate", "release", "--passphrase", folder=tmp_path).failed(2)
+        assert "nobody is there" in ran.err
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_descriptor_that_is_closed(self, tally: Tally, tmp_path: Path) -> None:
+        tally("keys", "generate", "release", "--passphrase-fd", "99", folder=tmp_path).failed(2)
+        assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,9 @@ demo: setup ## Build GNU hello on two builders, compare, sign and verify it
 test: setup ## Run the unit, integration and documentation tests
 	@tools/need 'command -v npm' npm
 	@tools/need 'command -v zstd' zstd
+	@tools/need 'command -v mmdebstrap' mmdebstrap
+	@tools/need 'command -v ssh-keyscan' openssh-client
+	@tools/need 'command -v ip' iproute2
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: lint

@@ -1,7 +1,7 @@
 """Builder hosts on one machine: each in namespaces of its own, with its own root, Nix, store and sshd.
 
-A host lives as long as one process of ours: mounts, processes and the network interface end with it, also when
-the tests are killed. They share the machine's kernel, which is what their boot ids say.
+A host lives as long as one process of ours: mounts, processes and the network interface end with it, also
+when the tests are killed. They share the machine's kernel, which is what their boot ids say.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Host:
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "NAME": self.name, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            preexec_fn=_die_with_us,
+            preexec_fn=_die_with_us,  # noqa: PLW1509  it only calls prctl, loaded beforehand
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n", f"host {self.name} does not come up"
@@ -123,7 +123,9 @@ class Host:
             "-o PermitRootLogin=prohibit-password -o HostKey=/etc/ssh/ssh_host_ed25519_key -o StrictModes=no"
         )
         until = time.monotonic() + PATIENCE
-        while subprocess.run(self._enter(["sh", "-c", f"ss -ltn | grep -q :{self.port}"]), check=False).returncode:
+        while subprocess.run(
+            self._enter(["sh", "-c", f"ss -ltn | grep -q :{self.port}"]), check=False
+        ).returncode:
             assert time.monotonic() < until, f"the sshd of {self.name} does not listen"
             time.sleep(0.05)
 
@@ -172,7 +174,8 @@ class Host:
         for name in ("client", "server"):
             if not (self.folder / name).exists():
                 subprocess.run(
-                    ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", self.folder / name], check=True
+                    ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", self.folder / name],
+                    check=True,
                 )
         files = {
             "etc/hostname": self.name,

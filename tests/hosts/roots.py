@@ -58,7 +58,15 @@ def _prepare(root: Path) -> None:
     with (root / "etc/shadow").open("a") as stream:
         # not locked, which sshd would refuse, and yet no password is right
         stream.write("".join(f"{name}:*:20000::::::\n" for name in ("build", *builders)))
-    for name in ("nix/store", "nix/var/nix", "run/sshd", "root/.ssh", "home/build/.ssh", "etc/nix", "var/empty"):
+    for name in (
+        "nix/store",
+        "nix/var/nix",
+        "run/sshd",
+        "root/.ssh",
+        "home/build/.ssh",
+        "etc/nix",
+        "var/empty",
+    ):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "root/.ssh").chmod(0o700)
     for name in ("home/build", "home/build/.ssh"):

@@ -13,9 +13,12 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from orchestrator.builders import probe
+from orchestrator.builders import kinds, probe
 from orchestrator.builders.build import SandboxProof
+from orchestrator.builders.configuration import BuilderTable, load
 from orchestrator.builders.host import nix_system
+from orchestrator.builders.running import way_out
+from orchestrator.builders.variation import NO_VARIATION
 from orchestrator.errors import TallyError
 from orchestrator.files import cannot_write
 from orchestrator.nix import namespaces, trial
@@ -181,24 +184,31 @@ def _sandbox(nix: Nix) -> Iterator[Check]:
 
 
 def _builders(nix: Nix, state: State, folder: Path) -> Iterator[Check]:
-    from orchestrator.builders.configuration import load
-
     try:
         configuration = load(folder)
     except TallyError as error:
         yield Check("configuration", Status.FAILED, error.message, error.hint)
         return
     for table in configuration.builder:
-        name = f"builder-{table.name}"
-        yield _checked(name, partial(_embedded, name, nix, state.store(table.name)))
+        yield _checked(f"builder-{table.name}", partial(_builder, nix, state, table))
 
 
-def _embedded(name: str, nix: Nix, root: Path) -> Check:
-    """Whether Nix can open an embedded builder's store."""
-    if not root.exists():
+def _builder(nix: Nix, state: State, table: BuilderTable) -> Check:
+    """Whether Nix can open a builder's store."""
+    scratch = nix.scratch / table.name
+    scratch.mkdir()
+    place = kinds.Place(state.store(table.name), scratch, logs=scratch)
+    builder = kinds.make(table, nix.version, place, NO_VARIATION)
+    name, store = f"builder-{builder.name}", builder.store
+    if isinstance(store, ChrootStore) and not store.root.exists():
         return Check(name, Status.OK, "an embedded store, to be made by the first build")
-    ChrootStore(nix, root).invalid([f"/nix/store/{'0' * 32}-asked-by-tally-doctor"])
-    return Check(name, Status.OK, f"an embedded store, {root}")
+    try:
+        store.invalid([f"/nix/store/{'0' * 32}-asked-by-tally-doctor"])
+    except TallyError as error:
+        raise TallyError(error.message, hint=way_out(builder, error)) from error
+    if isinstance(store, ChrootStore):
+        return Check(name, Status.OK, f"an embedded store, {store.root}")
+    return Check(name, Status.OK, f"{builder.kind} answers; `tally builder check` also tries its sandbox")
 
 
 def _locking() -> Iterator[Check]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.agreement.independence import Level, Party, level_of, votes
 from orchestrator.builders import host
-from orchestrator.builders.build import Identity, SandboxProof
+from orchestrator.builders.build import Identity, SandboxProof, Surroundings
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import way_out
@@ -28,6 +28,9 @@ class Shown:
     identity: Identity
     sandbox: SandboxProof | None
     error: TallyError | None
+    surroundings: Surroundings | None = None
+    not_varied: Mapping[str, str] = field(default_factory=dict)
+    """What was to make it differ from the others, and why its machine cannot do that."""
 
 
 def inspect(
@@ -69,4 +72,4 @@ def _look(workshop: Workshop, builder: Builder, probe: Probe) -> Shown:
         probed = builder.prove(probe)
     except TallyError as error:
         return Shown(builder.unknown, None, TallyError(error.message, hint=way_out(builder, error)))
-    return Shown(probed.identity, probed.sandbox, None)
+    return Shown(probed.identity, probed.sandbox, None, probed.surroundings, builder.variation.missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from orchestrator.builders import host
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
+from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated, evaluate
 from orchestrator.recipe import lock as locks
@@ -68,11 +70,13 @@ class Step:
     kind: str
     """`source`, `toolchain` or `built`."""
     present: Mapping[str, bool]
-    """Store name (`orchestrator`, or a builder's) to whether it holds all outputs."""
+    """Store name (`orchestrator`, or an embedded builder's) to whether it holds all outputs."""
+    fetched: bool
+    """Whether it was fetched already; in the store it is put when it is built with."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        return tuple(store for store, there in self.present.items() if not there)
+        return () if self.fetched else tuple(store for store, there in self.present.items() if not there)
 
 
 def make(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False) -> Plan:
@@ -99,7 +103,7 @@ def make(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False
         )
         for name in names
     }
-    dirty = tuple(pin.url for pin in pins.values() if pin.dirty)
+    dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
     return Plan(targets, lock, lock_file, digests[lock_file], request, graph, dirty)
 
 
@@ -110,27 +114,31 @@ def find_lock(files: Sequence[Path]) -> Path:
         if (candidate / locks.FILE_NAME).is_file():
             return candidate / locks.FILE_NAME
     raise TallyError(
-        f"there is no {locks.FILE_NAME} beside {files[0]} or above it",
-        hint="run `tally lock` where the folder recipes/ is",
+        f"there is no {locks.FILE_NAME} in {folder} or above it",
+        hint="run `tally lock` in the folder that holds recipes/",
     )
 
 
 def steps(workshop: Workshop, graph: DerivationGraph) -> tuple[Step, ...]:
     """Every derivation of a build-time closure, in build order, with where it is present."""
     ordered = list(graph.in_build_order())
-    stores = {"orchestrator": workshop.store} | {b.name: b.store for b in workshop.builders()}
+    embedded = {b.name: b.store for b in workshop.builders() if isinstance(b.store, ChrootStore)}
+    stores = {"orchestrator": workshop.store} | embedded  # other hosts are asked when they are to build
     outputs = [path for derivation in ordered for path in derivation.outputs.values()]
     with ThreadPoolExecutor() as asking:  # a process of Nix for each store, at the same time
         absent = dict(
             zip(stores, asking.map(lambda store: store.invalid(outputs), stores.values()), strict=True)
         )
-    return tuple(_step(derivation, absent) for derivation in ordered)
+    sources = workshop.state.folder("sources")
+    return tuple(_step(derivation, absent, sources) for derivation in ordered)
 
 
-def _step(derivation: Derivation, absent: Mapping[str, set[str]]) -> Step:
+def _step(derivation: Derivation, absent: Mapping[str, set[str]], sources: Path) -> Step:
     if derivation.fixed is None:
         kind, stores = "built", [name for name in absent if name != "orchestrator"]
     else:
         kind, stores = derivation.env.get("tallyKind", "source"), ["orchestrator"]
     outputs = set(derivation.outputs.values())
-    return Step(derivation, kind, {name: not outputs & absent[name] for name in stores})
+    fixed = derivation.fixed
+    fetched = fixed is not None and os.path.lexists(sources / fixed.digest.hex / derivation.name)
+    return Step(derivation, kind, {name: not outputs & absent[name] for name in stores}, fetched)

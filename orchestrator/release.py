@@ -163,14 +163,19 @@ def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
             return refuse(run, target, disagreed)
         case Agreed() as agreed:
             artifact = artifact_of(run, agreed, evaluated.artifact_path)
-            if run.key is None:
-                return Compared(name, agreed, artifact, "--no-sign was given")
-            if run.plan.dirty:
-                return Compared(name, agreed, artifact, f"{run.plan.dirty[0]} has uncommitted changes")
+            if run.key is None or run.plan.dirty:
+                return Compared(name, agreed, artifact, why_unsigned(run))
             try:
                 return publish(run, target, agreed, quorum, artifact, run.key)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)
+
+
+def why_unsigned(run: Run) -> str:
+    """Why nothing of a run is signed that could be."""
+    if run.plan.dirty:
+        return f"the source {run.plan.dirty[0]} has uncommitted changes"
+    return "--allow-dirty was given" if run.order.allow_dirty else "--no-sign was given"
 
 
 def all_votes(run: Run, reports: Sequence[Report]) -> int:

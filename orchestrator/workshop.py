@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from orchestrator.builders import kinds
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.builders.variation import NO_VARIATION, Machine, Variation, vary
 from orchestrator.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
@@ -61,7 +63,17 @@ class Workshop:
         scratch = self.store.nix.scratch / table.name
         scratch.mkdir(exist_ok=True)
         place = kinds.Place(self.state.store(table.name), scratch, self.state.logs(self.run, table.name))
-        return kinds.make(table, self.store.nix.version, place)
+        return kinds.make(table, self.store.nix.version, place, self._variation(table, scratch / "builds"))
+
+    def _variation(self, table: BuilderTable, folder: Path) -> Variation:
+        """Embedded builders differ by their place in tally.toml, also when only some are named."""
+        embedded = [each.name for each in self.configuration.builder if each.store == "local"]
+        if table.name not in embedded:
+            return NO_VARIATION
+        folder.mkdir(exist_ok=True)
+        version = self.store.nix.version
+        wanted = self.configuration.variation.wanted
+        return vary(embedded.index(table.name), wanted, Machine.seen(version), folder)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Difference:
         match self.kind:
             case Kind.CONTENT:
                 sizes = f"{self.sizes[0]} bytes on {one}, {self.sizes[1]} on {other}"
-                text = f"differs from byte {self.offset} on ({sizes})"
+                text = f"differs from offset {self.offset} on ({sizes})"
             case Kind.MISSING:
                 there, what = (other, self.values[1]) if self.values[0] == _ABSENT else (one, self.values[0])
                 text = f"{what}, only on {there}"

@@ -74,14 +74,35 @@ class SandboxProof:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the probe saw of the machine around the sandbox."""
+    """What the probe saw of the machine around the sandbox, where and as the builds after it ran."""
 
     boot_id: str
     """sha256 of the running kernel's boot id, in hexadecimal."""
     kernel: str
+    """Its name and release, as `uname -sr` gives them to a build."""
+    kernel_version: str
+    """When and how it was compiled: `uname -v`."""
     cpu_model: str
     """As the kernel names it; the architecture where it names none."""
+    cpu_flags: str
+    """sha256 of what the CPU can do, in hexadecimal."""
+    cpu_count: int
+    build_cores: int
+    """NIX_BUILD_CORES."""
+    memory: int
+    """In KiB."""
+    file_system: str
+    """The type of the build directory's file system."""
+    device: int
+    """The number of the build directory's device."""
+    directory_order: str
+    """A checksum of the order in which a new folder's files are listed."""
+    clock: datetime
+    uptime: int
+    """In seconds."""
     system: str
+    started: datetime | None = None
+    """When this builder's builds began, by our clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +137,5 @@ class Report:
     failures: tuple[Failure, ...]
     signatures: Mapping[str, str] = field(default_factory=dict)
     """Store path to the signature of the builder's own Nix on it, checked, where a key is configured."""
+    surroundings: Surroundings | None = None
+    """What its builds could see of its machine; None when it came to no probe."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.builders.build import (
@@ -18,6 +19,7 @@ from orchestrator.builders.build import (
 from orchestrator.builders.host import HostFacts
 from orchestrator.builders.probe import Probe, holes, read_proof, read_surroundings
 from orchestrator.builders.realising import Limits, Realisation, built_path
+from orchestrator.builders.variation import NO_VARIATION, Variation
 from orchestrator.builders.vouching import Vouching, no_vouching
 from orchestrator.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
@@ -32,6 +34,7 @@ class Probed:
 
     identity: Identity
     sandbox: SandboxProof
+    surroundings: Surroundings
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Builder:
     """Looks at what its store says of where paths came from, and whose signatures they bear."""
     attempts: int = 1
     """How often it is tried before it counts as unreachable."""
+    variation: Variation = NO_VARIATION
+    """What makes its builds' surroundings differ from those of this machine's first builder."""
     spare: bool = False
     """Used only when another one could not do its work."""
 
@@ -88,7 +93,7 @@ class Builder:
             raise self._cannot_prove(str(error)) from error
         if found := holes(proof, frozenset(probe.graph[probe.derivation].env)):
             raise self._cannot_prove("\n".join(found))
-        return Probed(self._identity(surroundings), proof)
+        return Probed(self._identity(surroundings), proof, surroundings)
 
     def build(
         self,
@@ -98,6 +103,7 @@ class Builder:
         on_event: Callable[[Event], None],
     ) -> Report:
         """Build every requested derivation in this run, and say what came of it."""
+        started = datetime.now(UTC)
         realisation = Realisation.begin(self.store, graph, self.logs, on_event, self.limits)
         outcomes = realisation.outcomes(requested)
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -112,6 +118,7 @@ class Builder:
             inputs=inputs,
             failures=(*failures, *realisation.tampered(), *vouched.failures),
             signatures=vouched.signatures,
+            surroundings=replace(probed.surroundings, started=started),
         )
 
     def _identity(self, seen: Surroundings) -> Identity:

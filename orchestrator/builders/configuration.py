@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from orchestrator.builders import ssh
+from orchestrator.builders.variation import Wanted
 from orchestrator.errors import TallyError
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.explaining import explain
@@ -105,6 +106,33 @@ class BuilderTable(_Table):
         return self
 
 
+class VariationTable(_Table):
+    """`[variation]`: how the embedded builders after the first are made to differ from it."""
+
+    build_cores: bool = Field(default=True, alias="build-cores", description="Another NIX_BUILD_CORES")
+    cpu_affinity: bool = Field(default=True, alias="cpu-affinity", description="Half of the CPUs")
+    build_directory: bool = Field(
+        default=True,
+        alias="build-directory",
+        description="Builds are made in memory (tmpfs), so on a file system of another type",
+    )
+    directory_order: bool = Field(
+        default=True,
+        alias="directory-order",
+        description="Folders are listed in reverse, where disorderfs is installed",
+    )
+    start: bool = Field(default=True, description="Builds start later, past the next full second")
+    uptime: bool = Field(default=True, description="The machine seems to have been up for longer")
+    kernel_release: bool = Field(
+        default=True, alias="kernel-release", description="The kernel says that it is Linux 2.6"
+    )
+    load: bool = Field(default=True, description="Idle-priority loops keep its CPUs busy")
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(**self.model_dump())
+
+
 class SigningTable(_Table):
     """`[signing]`."""
 
@@ -138,6 +166,10 @@ class Configuration(_Table):
         description="Addresses for `mirror://NAME/…`, tried in order before the built-in ones",
     )
     signing: SigningTable = SigningTable()
+    variation: VariationTable = Field(
+        default=VariationTable(),
+        description="How the embedded builders after the first are made to differ from it",
+    )
 
     @field_validator("builder")
     @classmethod

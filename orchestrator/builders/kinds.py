@@ -13,6 +13,7 @@ from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import BuilderTable
 from orchestrator.builders.host import HostFacts
 from orchestrator.builders.realising import Limits
+from orchestrator.builders.variation import Variation
 from orchestrator.builders.vouching import vouching_of
 from orchestrator.errors import TallyError
 from orchestrator.files import cannot_write
@@ -52,10 +53,15 @@ class Place:
     logs: Path
 
 
-def make(table: BuilderTable, version: str, place: Place) -> Builder:
-    """The builder that a table describes; nothing of it is touched yet. `version` is that of our own Nix."""
+def make(table: BuilderTable, version: str, place: Place, variation: Variation) -> Builder:
+    """The builder that a table describes; nothing of it is touched yet. `version` is that of our own Nix.
+
+    `variation` is for an embedded one.
+    """
     nix = Nix(version, place.scratch)
     if table.store == "local":
+        limits = _limits(table)
+        flags = (*variation.flags, *limits.flags)  # what the table says comes last, and counts
         return Builder(
             name=table.name,
             kind=table.store,
@@ -63,7 +69,8 @@ def make(table: BuilderTable, version: str, place: Place) -> Builder:
             logs=place.logs,
             facts=lambda: HostFacts(host.machine_id(), version),
             operator=table.operator,
-            limits=_limits(table),
+            limits=replace(limits, flags=flags, around=variation.around),
+            variation=variation,
             spare=table.spare,
         )
     return _daemon(table, nix, place) if table.store == "daemon" else _over_ssh(table, nix, place)

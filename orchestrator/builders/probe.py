@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.builders.build import SandboxProof, Surroundings
@@ -58,13 +59,27 @@ def read_surroundings(text: str) -> Surroundings:
     """Read what the probe saw of the machine. Raises ValueError."""
     seen = _report(text)
     try:
-        machine = str(seen["machine"])
-        boot, kernel, model = (str(seen[name]) for name in ("bootId", "kernel", "cpuModel"))
-    except KeyError as error:
+        machine, boot, kernel = (str(seen[name]) for name in ("machine", "bootId", "kernel"))
+        if not boot or not kernel or not machine:
+            raise ValueError("the probe could not tell on which kernel it ran")
+        return Surroundings(
+            boot_id=boot_digest(boot),
+            kernel=kernel,
+            kernel_version=str(seen["kernelVersion"]),
+            cpu_model=str(seen["cpuModel"]) or machine,
+            cpu_flags=str(seen["cpuFlags"]),
+            cpu_count=int(seen["cpuCount"]),
+            build_cores=int(seen["buildCores"]),
+            memory=int(seen["memory"]),
+            file_system=str(seen["fileSystem"]),
+            device=int(seen["device"]),
+            directory_order=str(seen["directoryOrder"]),
+            clock=datetime.fromtimestamp(int(seen["clock"]), UTC),
+            uptime=int(seen["uptime"]),
+            system=f"{machine}-{kernel.split()[0].lower()}",
+        )
+    except (KeyError, TypeError, OverflowError, OSError) as error:
         raise ValueError(f"the probe's report lacks {error}") from error
-    if not boot or not kernel or not machine:
-        raise ValueError("the probe could not tell on which kernel it ran")
-    return Surroundings(boot_digest(boot), kernel, model or machine, f"{machine}-{kernel.split()[0].lower()}")
 
 
 def _report(text: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
@@ -26,6 +25,8 @@ class Limits:
     """Of nix-store, e.g. `--cores 2`."""
     silence: float | None = None
     """Seconds without a word from Nix after which its host counts as hanging."""
+    around: tuple[str, ...] = ()
+    """Words before those of nix-store, which they run in other surroundings."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Realisation:
                 return False
             return all(store.holds(path) for path in derivation.outputs.values())
 
-        return cls(store, graph, Recording(logs, on_event, is_over), limits)
+        return cls(store, graph, Recording(logs, on_event, is_over, store.log_closed), limits)
 
     def outcomes(self, requested: Sequence[str]) -> list[Build | Failure]:
         """Build each derivation in this run, and say what came of it, in their order.
@@ -118,8 +119,9 @@ class Realisation:
 
     def _invoke(self, flags: Sequence[str], derivations: Sequence[str]) -> bool:
         """One invocation of Nix; whether it came to its own end, so that what it did not blame was built."""
-        command = self.store.command("nix-store", "--realise", "--keep-going", *flags)
-        command += [
+        command = [
+            *self.limits.around,
+            *self.store.command("nix-store", "--realise", "--keep-going", *flags),
             "--max-jobs",
             "auto",
             *self.limits.flags,
@@ -151,15 +153,10 @@ class Realisation:
             derivation=path,
             outputs={name: built_path(infos[output]) for name, output in derivation.outputs.items()},
             started=record.started,
-            finished=self._finished(record, record.finished),
+            finished=record.finished,
             log=record.log,
             unstable=unstable,
         )
-
-    def _finished(self, record: Record, told: datetime) -> datetime:
-        """When Nix closed the build's log, which is when it ended; else when Nix told us of the end."""
-        closed = self.store.log_closed(record.derivation)
-        return closed if closed is not None and record.started <= closed <= told else told
 
     def _second_results(self, derivation: str) -> Mapping[str, SecondResult]:
         """What a check made of outputs that came out differently: Nix keeps it beside the first."""

@@ -36,13 +36,18 @@ class Recording:
         folder: Path,
         on_event: Callable[[Event], None],
         is_over: Callable[[Record], bool] = lambda _: False,
+        log_closed: Callable[[str], datetime | None] = lambda _: None,
     ) -> None:
-        """`is_over` is asked when Nix counts one more build as done: whether it was this one."""
+        """`is_over` is asked when Nix counts one more build as done: whether it was this one.
+
+        `log_closed` is when Nix closed a derivation's own log, which is when its build ended, where known.
+        """
         self.records: dict[str, Record] = {}
         self.errors: list[str] = []
         self._folder = folder
         self._on_event = on_event
         self._is_over = is_over
+        self._log_closed = log_closed
         self._open: dict[str, IO[str]] = {}
 
     def take(self, event: Event) -> None:
@@ -57,7 +62,7 @@ class Recording:
             case BuildFinished(derivation):
                 if derivation not in self._open:
                     return
-                self._finish(derivation)
+                event = BuildFinished(derivation, self._finish(derivation))
             case Progress():
                 # of what it was asked for, Nix says that it is finished only when it is done with all
                 for over in [drv for drv in self._open if self._is_over(self.records[drv])]:
@@ -80,9 +85,13 @@ class Recording:
         """Before they are tried again."""
         self.errors = [text for text in self.errors if not any(drv in text for drv in derivations)]
 
-    def _finish(self, derivation: str) -> None:
-        self.records[derivation].finished = datetime.now(UTC)
+    def _finish(self, derivation: str) -> float:
+        """Nix may tell of an end long after it: how many seconds the build took."""
+        record, told = self.records[derivation], datetime.now(UTC)
+        closed = self._log_closed(derivation)
+        record.finished = closed if closed is not None and record.started <= closed <= told else told
         self._open.pop(derivation).close()
+        return (record.finished - record.started).total_seconds()
 
     def _start(self, derivation: str, checking: bool) -> None:
         log = self._folder / f"{name_of(derivation).removesuffix('.drv')}.log"

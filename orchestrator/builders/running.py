@@ -47,6 +47,8 @@ class _Floor:
     task: Task
     on_event: OnEvent
     stopping: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
+    """Set once a builder's builds begin, or it ended without any: those that start later wait for that."""
 
     def report(self, builder: Builder) -> Report:
         """A builder's report; tried again, each time later, while its host cannot do its work."""
@@ -69,6 +71,7 @@ class _Floor:
             builder.receive(task.orchestrator, task.derivations, task.fixed)
             probed = builder.prove(task.probe)
             identity, sandbox = probed.identity, probed.sandbox
+            self._wait_for_its_turn(builder)
             return builder.build(
                 task.graph, task.requested, probed, lambda event: self.on_event(builder.name, event)
             )
@@ -77,6 +80,16 @@ class _Floor:
             reason = f"{error.message}\nhint: {hint}" if hint else error.message
             failure = Failure(None, reason, last_lines=(), log=None, infrastructure=True)
             return Report(identity, sandbox, builds={}, inputs={}, failures=(failure,))
+        finally:
+            self.begun.set()
+
+    def _wait_for_its_turn(self, builder: Builder) -> None:
+        """A staggered builder begins so much later than the first one that is not."""
+        if builder.variation.stagger:
+            self.begun.wait()
+            self.stopping.wait(builder.variation.stagger)
+        else:
+            self.begun.set()
 
 
 def way_out(builder: Builder, error: TallyError) -> str | None:
@@ -92,6 +105,8 @@ def build_everywhere(task: Task, builders: Sequence[Builder], on_event: OnEvent)
     """
     spares = [builder for builder in builders if builder.spare]
     floor = _Floor(task, on_event)
+    if all(each.variation.stagger for each in builders if not each.spare):
+        floor.begun.set()
     with ThreadPoolExecutor(len(builders), thread_name_prefix="builder") as threads:
         try:
             started = {each.name: threads.submit(floor.report, each) for each in builders if not each.spare}
@@ -107,6 +122,7 @@ def build_everywhere(task: Task, builders: Sequence[Builder], on_event: OnEvent)
             return tuple(started[each.name].result() for each in builders if each.name in started)
         except BaseException:
             floor.stopping.set()
+            floor.begun.set()
             for builder in builders:
                 builder.store.nix.stop_all()
             raise

@@ -57,7 +57,7 @@ def build(
         targets=targets,
         out=out,
         key=None if no_sign else key or configuration.signing.key,
-        sign=not no_sign,
+        sign=not (no_sign or allow_dirty),
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
     )

@@ -100,6 +100,7 @@ def check(
     """
     from orchestrator.builders.configuration import load
     from orchestrator.cli.text import print_json, say
+    from orchestrator.evidence.surroundings import surroundings, varied
     from orchestrator.inspection import independence, inspect
     from orchestrator.state import State
     from orchestrator.workshop import opened
@@ -107,15 +108,18 @@ def check(
     configuration = load(Path.cwd())
     with opened(State.of_environment(), configuration) as workshop:
         shown = inspect(workshop, names or (), Path.cwd(), say)
+    differing = varied([surroundings(each.surroundings) for each in shown if each.surroundings])
     level, votes = independence(shown, configuration.quorum or 2)
     if json:
-        print_json({"builders": [_shown(each) for each in shown], "independence": level, "votes": votes})
+        said = {"independence": level, "votes": votes, "varied": differing}
+        print_json({"builders": [_shown(each) for each in shown], **said})
     else:
         for each in shown:
             _print(each)
         if len(shown) > 1:
             counted = ", ".join(f"{name} {number}" for name, number in votes.items())
             print(f"together: {level} (votes at each level: {counted}; `{configuration.vote}` counts)")
+            print(f"their builds differ in: {', '.join(differing) or 'nothing'}")
     return ExitCode.YES if all(each.error is None for each in shown) else ExitCode.UNDECIDED
 
 
@@ -125,10 +129,15 @@ def _table(of: BuilderTable) -> Mapping[str, Any]:
 
 def _shown(of: Shown) -> Mapping[str, Any]:
     from orchestrator.evidence.agreement_record import identity, sandbox
+    from orchestrator.evidence.surroundings import surroundings
 
     said: dict[str, Any] = {"works": of.error is None, **identity(of.identity)}
     if of.sandbox is not None:
         said["sandbox"] = sandbox(of.sandbox)
+    if of.surroundings is not None:
+        said["surroundings"] = surroundings(of.surroundings)
+    if of.not_varied:
+        said["notVaried"] = dict(of.not_varied)
     if of.error is not None:
         said |= {"error": of.error.message, "hint": of.error.hint}
     return said
@@ -155,6 +164,8 @@ def _print(of: Shown) -> None:
     }
     for label, value in known.items():
         print(harmless(f"  {label:9}{value or 'not observed'}"))
+    for what, why in of.not_varied.items():
+        print(f"  cannot vary {what}: {why}")
 
 
 def _indented(text: str) -> str:

@@ -110,10 +110,10 @@ class LiveView:
                 running = self._running.get((builder, derivation))
                 if running is not None and (shown := _shown(text)):
                     running.last_line = shown
-            case BuildFinished(derivation):
+            case BuildFinished(derivation, seconds):
                 ended = self._running.pop((builder, derivation), None)
                 if ended is not None:
-                    after = elapsed(now - ended.since)
+                    after = elapsed(now - ended.since if seconds is None else seconds)
                     return f"{self._label(builder)} ended {_name(derivation)} after {after}"
             case Message(level, text) if level == ERROR and (said := _error(text)):
                 if (builder, said) not in self._said:  # later versions of Nix say some errors twice

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import time
 from types import FrameType
+from typing import Any, TextIO
 
 from orchestrator import __version__
 from orchestrator.errors import ExitCode, TallyError
@@ -18,17 +20,25 @@ _interrupted_at: list[float] = []
 
 def run() -> None:
     """Run the command line and leave the process with its exit code."""
+    if _has_stdout():
+        sys.stdout = _heard_or_not(sys.stdout)
     if sys.argv[1:] == ["--version"]:  # without the imports that a whole command line costs
         print(f"tally {__version__}")
         sys.exit(ExitCode.YES)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     code = _run()
-    _flush()
+    if _has_stdout():
+        sys.stdout.flush()
     if code == ExitCode.INTERRUPTED:
         # sys.exit would end by SIGINT and not by this code where the signal came within generated code
         os._exit(code)
     sys.exit(code)
+
+
+def _has_stdout() -> bool:
+    """Whether there is one: `tally >&-` has none."""
+    return bool(sys.stdout)
 
 
 def _run() -> int:
@@ -62,9 +72,6 @@ def _explained(error: BaseException) -> int:
                 print(message, file=sys.stderr)
             else:
                 print_error(TallyError(message, hint=f"see `{_command(error)} --help`"))
-        case BrokenPipeError():
-            # whoever read our output has left; what they did not read cannot be complained about
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         case OSError():
             place = f" {error.filename}" if error.filename else ""
             said = f"the operating system refused{place}: {error.strerror or error}"
@@ -110,8 +117,19 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         os._exit(ExitCode.INTERRUPTED)  # what we started is told by the kernel that we are gone
 
 
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _Pipe(io.FileIO):
+    """Drops what is written once its reader has left: a run goes on to its end, and to its own exit code."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return memoryview(data).nbytes
+
+
+def _heard_or_not(stdout: TextIO) -> TextIO:
+    raw = io.BufferedWriter(_Pipe(stdout.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(
+        raw, encoding=stdout.encoding, errors=stdout.errors, line_buffering=stdout.isatty()
+    )

@@ -60,6 +60,7 @@ def _step(step: Step) -> Mapping[str, Any]:
         "present": dict(step.present),
     }
     if derivation.fixed is not None:
+        said["fetched"] = step.fetched
         said["digest"] = _digest(step)
         said["urls"] = derivation.env.get("tallyUrls", "").split()
     return said
@@ -90,8 +91,10 @@ def _show(name: str, one: Evaluated, closure: tuple[Step, ...]) -> None:
 
 
 def _where(step: Step) -> str:
+    if not step.present:
+        return "to be built on other hosts"
     if not step.missing:
-        return "present"
+        return "present" if all(step.present.values()) else "fetched"
     if step.kind == "built":
         return f"to be built on {', '.join(step.missing)}"
     return "to be fetched"

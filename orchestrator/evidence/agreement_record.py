@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.agreement.independence import Level, Party, level_of
 from orchestrator.builders.build import BuiltPath, Identity, Report, SandboxProof
 from orchestrator.evidence.facts import ReleaseFacts
+from orchestrator.evidence.surroundings import surroundings, varied
 from orchestrator.evidence.terms import NAR_SHA256
 
 
@@ -27,6 +28,9 @@ def agreement(facts: ReleaseFacts) -> dict[str, Any]:
         "quorum": facts.quorum,
         "vote": agreed.vote,
         "independence": independence([identity(report.identity) for report in agreed.reports], facts.quorum),
+        "varied": list(
+            varied([surroundings(each.surroundings) for each in agreed.reports if each.surroundings])
+        ),
         "outputs": outputs(agreed.outputs),
     }
     if agreed.dissent:

@@ -14,6 +14,7 @@ from orchestrator.evidence import statement
 from orchestrator.evidence.agreement_record import agreement, identity
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.surroundings import surroundings
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, ORCHESTRATOR, REPRODUCIBLE, REPRODUCTION
 
 
@@ -29,11 +30,14 @@ def reproduction(facts: ReleaseFacts, links: Mapping[str, ReleaseFile]) -> State
         link = links.get(report.identity.name)
         if link is None:
             raise TallyError(f"builder {report.identity.name} has no link to show as evidence")
+        conditions: dict[str, Any] = {"agreement": agreed_on, "builder": identity(report.identity)}
+        if report.surroundings is not None:
+            conditions["surroundings"] = surroundings(report.surroundings)
         attributes.append(
             {
                 "attribute": REPRODUCIBLE,
                 "target": target,
-                "conditions": {"agreement": agreed_on, "builder": identity(report.identity)},
+                "conditions": conditions,
                 "evidence": {
                     "name": link.path,
                     "digest": {"sha256": link.sha256.hex},

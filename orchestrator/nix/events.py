@@ -52,6 +52,8 @@ class BuildFinished:
     """Nix has ended the build of a derivation, well or not: only an error that names it tells."""
 
     derivation: str
+    seconds: float | None = None
+    """How long it took, where that is known better than by when we were told."""
 
 
 @dataclass(frozen=True, slots=True)

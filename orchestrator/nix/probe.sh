@@ -28,6 +28,15 @@ routes() {
 # one line as a JSON string
 string() { head -n 1 | list | sed 's/^\[//; s/\]$//'; }
 model() { sed -n 's/^model name[[:space:]]*: *//p' /proc/cpuinfo; }
+flags() { grep -m 1 -E '^(flags|Features)' /proc/cpuinfo | sha256sum | cut -d ' ' -f 1; }
+first() { cut -d . -f 1 | cut -d ' ' -f 1; }
+
+# names of no order, so that a file system that lists them sorted is seen to differ too
+order() {
+    mkdir order
+    for number in 17 3 29 11 23 5 31 2 19 13 37 7 41 1 47 43; do : > "order/file-$number"; done
+    find order | sha256sum | cut -c 1-16
+}
 
 cat > "$out" <<END
 {
@@ -43,6 +52,16 @@ cat > "$out" <<END
   "bootId": $(string < /proc/sys/kernel/random/boot_id),
   "kernel": $(uname -s -r | string),
   "machine": $(uname -m | string),
-  "cpuModel": $(model | string)
+  "kernelVersion": $(uname -v | string),
+  "cpuModel": $(model | string),
+  "cpuFlags": $(flags | string),
+  "cpuCount": $(nproc),
+  "buildCores": ${NIX_BUILD_CORES:-0},
+  "memory": $(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo),
+  "fileSystem": $(stat -f -c %T . | string),
+  "device": $(stat -c %d .),
+  "directoryOrder": $(order | string),
+  "clock": $(date +%s),
+  "uptime": $(first < /proc/uptime)
 }
 END

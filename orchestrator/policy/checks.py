@@ -15,6 +15,7 @@ from orchestrator.evidence.canonical import MalformedError, member, render_docum
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
+from orchestrator.evidence.surroundings import varied
 from orchestrator.evidence.terms import (
     BUILD_TYPE,
     NAR_SHA256,
@@ -171,6 +172,7 @@ def reproduction(
     `links` is file name to link.
     """
     shown: dict[str, Any] = {}
+    seen: list[dict[str, Any]] = []
     what = "the reproduction statement"
     for each in member(statement.predicate, "attributes", list, what):
         if member(each, "attribute", str, what) != REPRODUCIBLE:
@@ -178,6 +180,8 @@ def reproduction(
         evidence, conditions = member(each, "evidence", dict, what), member(each, "conditions", dict, what)
         name = member(evidence, "name", str, what)
         shown[name] = evidence.get("digest")
+        if "surroundings" in conditions:
+            seen.append(member(conditions, "surroundings", dict, what))
         if name in links and conditions.get("builder") != dict(links[name].identity):
             yield Reason(Code.CONTRADICTION, f"{what} says other things of the builder of {name}")
     agreed = _agreements(statement)[0]
@@ -193,6 +197,8 @@ def reproduction(
         yield Reason(
             Code.CONTRADICTION, "the builders' machines are not as independent as the statement says"
         )
+    if agreed.get("varied", []) != list(varied(seen)):
+        yield Reason(Code.CONTRADICTION, "the builds' surroundings did not differ as the statement says")
 
 
 def coverage(

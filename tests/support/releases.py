@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
-from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof
+from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof, Surroundings
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
 from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
@@ -193,6 +193,16 @@ def identity(name: str, **changes: str | None) -> Identity:
     return replace(who, **changes)
 
 
+def surroundings(builder: Identity) -> Surroundings:
+    """Those of the builder `b` differ in how many cores it builds with."""
+    return Surroundings(
+        boot_id=builder.boot_id or "aa", kernel=f"Linux {builder.kernel}", kernel_version="#1 SMP",
+        cpu_model="A CPU", cpu_flags="ff", cpu_count=4, build_cores=2 if builder.name == "b" else 4,
+        memory=8_000_000, file_system="ext4", device=65024, directory_order="0123", clock=NOW, uptime=5000,
+        system="x86_64-linux", started=NOW,
+    )  # fmt: skip
+
+
 def report(
     builder: Identity,
     outputs: Mapping[str, Mapping[str, BuiltPath]],
@@ -203,7 +213,7 @@ def report(
         path: Build(path, outs, NOW.replace(hour=9, minute=1), NOW.replace(hour=9, minute=3), log, {})
         for path, outs in outputs.items()
     }
-    return Report(builder, PROOF, builds, inputs, ())
+    return Report(builder, PROOF, builds, inputs, (), surroundings=surroundings(builder))
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_content(sides: tuple[Path, Path]) -> None:
     write(sides, "bin/hello", b"abcXef", b"abcYefg")
     (one,) = found(sides)
     assert one == Difference("bin/hello", Kind.CONTENT, ("a", "b"), (6, 7), 3, ("", ""), Cause.UNKNOWN)
-    assert one.describe() == "bin/hello: differs from byte 3 on (6 bytes on a, 7 on b)"
+    assert one.describe() == "bin/hello: differs from offset 3 on (6 bytes on a, 7 on b)"
 
 
 def test_two_flat_files(tmp_path: Path) -> None:

@@ -66,3 +66,18 @@ def test_a_build_of_nothing_is_refused_before_a_key_is_asked_for(
     assert code == 2
     assert message in first
     assert hint in last
+
+
+@pytest.mark.parametrize("words", [["schema", "recipe"], ["--version"], ["doctor", "--json"]])
+def test_a_reader_that_leaves_changes_nothing(words: list[str], repository: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "orchestrator.cli", *words]
+    environment = {**os.environ, "TALLY_STATE": str(tmp_path)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as unread:
+        left = subprocess.run(
+            command, cwd=repository, env=environment, stdout=unread, stderr=subprocess.PIPE, check=False
+        )
+    heard = subprocess.run(command, cwd=repository, env=environment, capture_output=True, check=False)
+    assert left.returncode == heard.returncode
+    assert left.stderr == heard.stderr

@@ -149,6 +149,11 @@ class TestReproduction:
         apart = releases.observed(tmp_path / "apart", builders=builders)
         assert self.conditions(apart)[0]["agreement"]["independence"] == "separate-hosts"
 
+    def test_in_what_the_builders_differed_is_what_was_observed(self, made: releases.Made) -> None:
+        first, second = self.conditions(made)
+        assert (first["surroundings"]["buildCores"], second["surroundings"]["buildCores"]) == (4, 2)
+        assert first["agreement"]["varied"] == ["build-cores"]
+
     def test_a_builder_without_a_link(self, made: releases.Made) -> None:
         with pytest.raises(TallyError, match="builder b has no link"):
             reproduction.reproduction(made.facts, {"a": FILE})

@@ -17,7 +17,7 @@ RECIPE = "recipes/hello.toml"
 BUILDERS = ("a", "b")
 
 
-def figures(rounds: int = 3) -> list[Figure]:
+def figures(rounds: int = 5) -> list[Figure]:
     """Median of `rounds` builds, each next to one of the baseline."""
     with tempfile.TemporaryDirectory() as folder:
         run([*TALLY, "keys", "generate", Path(folder, "release")])

@@ -111,7 +111,7 @@ def find_lock(files: Sequence[Path]) -> Path:
     """The nearest `tally.lock` beside the recipes or above. Raises TallyError when there is none."""
     folder = files[0].absolute().parent
     for candidate in (folder, *folder.parents):
-        if (candidate / locks.FILE_NAME).is_file():
+        if os.path.lexists(candidate / locks.FILE_NAME):
             return candidate / locks.FILE_NAME
     raise TallyError(
         f"there is no {locks.FILE_NAME} in {folder} or above it",

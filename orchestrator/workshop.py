@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from orchestrator.builders.variation import NO_VARIATION, Machine, Variation, va
 from orchestrator.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
+from orchestrator.nix.store import Store
 from orchestrator.state import State
 
 
@@ -44,11 +45,31 @@ class Workshop:
                 f"the quorum is {needed}, and only {len(chosen)} builders were named",
                 hint="name more builders, or none for all",
             )
-        return [self._builder(table) for table in chosen]
+        builders = [self._builder(table) for table in chosen]
+        self._refuse_shared_stores({each.name: each.store for each in builders})
+        return builders
 
     def named(self, only: Sequence[str] = ()) -> list[Builder]:
         """The same, also for one alone, which nothing can be signed with."""
         return [self._builder(table) for table in self._tables(only)]
+
+    def _refuse_shared_stores(self, stores: Mapping[str, Store]) -> None:
+        """Two names for one folder, by a link or a mount, are one store: its builds are not independent."""
+        owners: dict[tuple[int, int], str] = {}
+        for name, store in {"orchestrator": self.store, **stores}.items():
+            if not isinstance(store, ChrootStore):
+                continue
+            for folder in (store.root, store.root / "nix" / "store"):
+                try:
+                    status = folder.stat()
+                except OSError:
+                    continue  # to be made by its first build
+                other = owners.setdefault((status.st_dev, status.st_ino), name)
+                if other != name:
+                    raise TallyError(
+                        f"the stores of {other} and {name} are one folder, {folder}",
+                        hint="remove the link or the mount; the next run makes a store of its own there",
+                    )
 
     def _tables(self, only: Sequence[str]) -> list[BuilderTable]:
         known = {table.name: table for table in self.configuration.builder}

@@ -61,7 +61,11 @@ def _parse_with(text: str, tables: list[dict[str, Any]], file: Path) -> str:
     """The text with further tables; it has been read as a configuration."""
     begun = f"{text.rstrip()}\n\n" if text.strip() else ""
     whole = f"{begun}{write_tables({'builder': tables}).lstrip()}"
-    parse(whole, file)
+    try:
+        parse(whole, file)
+    except TallyError as error:  # it names lines that are not in the file yet
+        said = error.message.removeprefix(str(file)).lstrip(":0123456789").strip()
+        raise TallyError(f"cannot add the builder {tables[-1]['name']}: {said}", hint=error.hint) from error
     return whole
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.builders.build import (
@@ -99,27 +99,50 @@ class Builder:
         self,
         graph: DerivationGraph,
         requested: Sequence[str],
-        probed: Probed,
+        probe: Probe,
         on_event: Callable[[Event], None],
+        turn: Callable[[], None],
     ) -> Report:
-        """Build every requested derivation in this run, and say what came of it."""
-        started = datetime.now(UTC)
-        realisation = Realisation.begin(self.store, graph, self.logs, on_event, self.limits)
-        outcomes = realisation.outcomes(requested)
+        """Build every requested derivation in this run, and say what came of it.
+
+        `turn` is called before anything is built that its store does not hold. What it holds is built again
+        at once, and compared with what was made at another time.
+
+        The probe is built meanwhile, so that it sees what the builds see. Raises TallyError where it shows no
+        sandbox that holds, and ends the builds then.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix=f"probe-{self.name}") as beside:
+            proving = beside.submit(self._prove_or_end, probe)
+            realisation = Realisation.begin(self.store, graph, self.logs, on_event, self.limits, turn)
+            try:
+                outcomes = realisation.outcomes(requested)
+            except TallyError:
+                proving.result()  # what it says is why the builds ended, if it is
+                raise
+            probed = proving.result()
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         builds = {outcome.derivation: outcome for outcome in outcomes if isinstance(outcome, Build)}
         inputs = self._built_inputs(graph, requested)
         made = {built.path: built for build in builds.values() for built in build.outputs.values()}
         vouched = self.vouching(made, inputs)
+        told = {failure.reason for failure in failures}
+        failures += [failure for failure in realisation.tampered() if failure.reason not in told]
         return Report(
             identity=probed.identity,
             sandbox=probed.sandbox,
             builds=builds,
             inputs=inputs,
-            failures=(*failures, *realisation.tampered(), *vouched.failures),
+            failures=(*failures, *vouched.failures),
             signatures=vouched.signatures,
-            surroundings=replace(probed.surroundings, started=started),
+            surroundings=replace(probed.surroundings, started=realisation.recording.started),
         )
+
+    def _prove_or_end(self, probe: Probe) -> Probed:
+        try:
+            return self.prove(probe)
+        except TallyError:
+            self.store.nix.end_running()
+            raise
 
     def _identity(self, seen: Surroundings) -> Identity:
         facts = self.facts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -244,6 +245,6 @@ def find(folder: Path) -> Path | None:
     """The nearest `tally.toml` in `folder` or above it."""
     for candidate in (folder, *folder.parents):
         file = candidate / FILE_NAME
-        if file.is_file():
+        if os.path.lexists(file):  # what is there and cannot be read must not be passed over
             return file
     return None

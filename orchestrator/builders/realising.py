@@ -37,6 +37,7 @@ class Realisation:
     graph: DerivationGraph
     recording: Recording
     limits: Limits
+    turn: Callable[[], None]
 
     @classmethod
     def begin(
@@ -46,8 +47,9 @@ class Realisation:
         logs: Path,
         on_event: Callable[[Event], None],
         limits: Limits,
+        turn: Callable[[], None] = lambda: None,
     ) -> Realisation:
-        """A realisation that keeps its logs in the folder `logs`."""
+        """A realisation that keeps its logs in `logs`, and calls `turn` before it builds what is missing."""
 
         def is_over(record: Record) -> bool:
             # a first build moves its outputs into the store, which is the last thing it does
@@ -56,7 +58,7 @@ class Realisation:
                 return False
             return all(store.holds(path) for path in derivation.outputs.values())
 
-        return cls(store, graph, Recording(logs, on_event, is_over, store.log_closed), limits)
+        return cls(store, graph, Recording(logs, on_event, is_over, store.log_closed), limits, turn)
 
     def outcomes(self, requested: Sequence[str]) -> list[Build | Failure]:
         """Build each derivation in this run, and say what came of it, in their order.
@@ -94,6 +96,7 @@ class Realisation:
         trusted: set[str] = set()
         try:
             if missing:
+                self.turn()
                 if self._invoke([], missing):
                     trusted.update(missing)
                 # another run may have built one between our look and Nix's: then this store held it after all

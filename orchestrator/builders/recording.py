@@ -77,6 +77,11 @@ class Recording:
             stream.close()
         self._open.clear()
 
+    @property
+    def started(self) -> datetime | None:
+        """When the first build began."""
+        return min((record.started for record in self.records.values()), default=None)
+
     def errors_naming(self, derivation: str) -> list[str]:
         """Nix's own error messages that name a derivation."""
         return [text for text in self.errors if derivation in text]

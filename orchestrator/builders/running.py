@@ -66,20 +66,23 @@ class _Floor:
         return report
 
     def _once(self, builder: Builder) -> Report:
-        task, identity, sandbox = self.task, builder.unknown, None
+        task = self.task
         try:
             builder.receive(task.orchestrator, task.derivations, task.fixed)
-            probed = builder.prove(task.probe)
-            identity, sandbox = probed.identity, probed.sandbox
-            self._wait_for_its_turn(builder)
+            if not builder.variation.stagger:
+                self.begun.set()
             return builder.build(
-                task.graph, task.requested, probed, lambda event: self.on_event(builder.name, event)
+                task.graph,
+                task.requested,
+                task.probe,
+                lambda event: self.on_event(builder.name, event),
+                lambda: self._wait_for_its_turn(builder),
             )
         except TallyError as error:
             hint = way_out(builder, error)
             reason = f"{error.message}\nhint: {hint}" if hint else error.message
             failure = Failure(None, reason, last_lines=(), log=None, infrastructure=True)
-            return Report(identity, sandbox, builds={}, inputs={}, failures=(failure,))
+            return Report(builder.unknown, None, builds={}, inputs={}, failures=(failure,))
         finally:
             self.begun.set()
 
@@ -88,8 +91,6 @@ class _Floor:
         if builder.variation.stagger:
             self.begun.wait()
             self.stopping.wait(builder.variation.stagger)
-        else:
-            self.begun.set()
 
 
 def way_out(builder: Builder, error: TallyError) -> str | None:

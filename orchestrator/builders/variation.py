@@ -18,7 +18,7 @@ from orchestrator.nix.command import version_tuple
 
 _APART = Path(__file__).parents[1] / "nix" / "apart.py"
 _FUSE = Path("/dev/fuse")
-_STAGGER = 1.2
+_STAGGER = 1.1
 """Seconds: past the next full one."""
 _UP_FOR_LONGER = 400 * 24 * 3600
 """Seconds."""

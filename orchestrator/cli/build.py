@@ -186,15 +186,12 @@ def _show(outcome: Outcome, *, quiet: bool) -> None:
 
     match outcome:
         case Released():
-            names = " and ".join(report.identity.name for report in outcome.agreed.reports)
-            say(f"{outcome.target}: {names} agree on every bit; signed")
-            if outcome.already_there:
-                say(f"{outcome.target}: this very release was there already; it stays as it is")
+            there = "this very release was there already, and stays as it is"
+            _show_agreement(outcome.target, outcome.agreed, there if outcome.already_there else "signed")
             if not quiet:
                 print(harmless(str(outcome.folder)))
         case Compared():
-            names = " and ".join(report.identity.name for report in outcome.agreed.reports)
-            say(f"{outcome.target}: {names} agree on every bit; not signed: {outcome.why_unsigned}")
+            _show_agreement(outcome.target, outcome.agreed, f"not signed: {outcome.why_unsigned}")
             if not quiet:
                 print(harmless(str(outcome.artifact)))
         case Refused():
@@ -207,6 +204,15 @@ def _show(outcome: Outcome, *, quiet: bool) -> None:
                 say(f"hint: {outcome.error.hint}")
         case _:
             assert_never(outcome)
+
+
+def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:
+    from orchestrator.cli.text import say
+
+    names = " and ".join(report.identity.name for report in agreed.reports)
+    say(f"{target}: {names} agree on every bit; {and_then}")
+    for report in agreed.dissent:
+        say(f"{target}: {report.identity.name} made something else, which is recorded as its dissent")
 
 
 def _show_disagreement(outcome: Refused) -> None:
@@ -240,7 +246,8 @@ def _show_failures(outcome: Undecided) -> None:
     for builder, failures in outcome.incomplete.failures.items():
         for failure in failures:
             what = f" {name_of(failure.derivation)}" if failure.derivation else ""
-            say(f"  builder {builder}{what}: {failure.reason}")
+            reason = failure.reason.replace("\n", "\n    ")
+            say(f"  builder {builder}{what}: {reason}")
             for line in failure.last_lines[-_LINES_SHOWN:]:
                 say(f"    | {line}")
             if failure.log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -15,11 +16,14 @@ from orchestrator.errors import ExitCode, TallyError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE = 3.0  # seconds after the first signal in which more of them, as of a shaking hand, change nothing
+_DEEPEST = 6000
+"""Calls within calls: a path of 4096 bytes names some 2,000 folders, a call or two for each."""
 _interrupted_at: list[float] = []
 
 
 def run() -> None:
     """Run the command line and leave the process with its exit code."""
+    sys.setrecursionlimit(_DEEPEST)
     if _has_stdout():
         sys.stdout = _heard_or_not(sys.stdout)
     if sys.argv[1:] == ["--version"]:  # without the imports that a whole command line costs
@@ -60,6 +64,8 @@ def _explained(error: BaseException) -> int:
     """Say what a user can cause and needs to know; a defect of ours is shown whole, and decides nothing."""
     import typer
 
+    from orchestrator.cli.text import print_error
+
     match error:
         case TallyError():
             print_error(error)
@@ -75,7 +81,9 @@ def _explained(error: BaseException) -> int:
         case OSError():
             place = f" {error.filename}" if error.filename else ""
             said = f"the operating system refused{place}: {error.strerror or error}"
-            print_error(TallyError(said, hint="see `tally doctor`"))
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            hint = "free some space for the state folder and for --out" if full else "see `tally doctor`"
+            print_error(TallyError(said, hint=hint))
         case _:
             import traceback
 
@@ -92,15 +100,6 @@ def _command(error: BaseException) -> str:
         words.insert(0, context.info_name or "")
         context = context.parent
     return " ".join(["tally", *words])
-
-
-def print_error(error: TallyError) -> None:
-    """An error as its user sees it: the message, then the way out."""
-    from orchestrator.cli.text import harmless
-
-    print(f"tally: error: {harmless(error.message)}", file=sys.stderr)
-    if error.hint:
-        print(f"hint: {harmless(error.hint)}", file=sys.stderr)
 
 
 def _interrupted() -> int:
@@ -130,6 +129,7 @@ class _Pipe(io.FileIO):
 
 def _heard_or_not(stdout: TextIO) -> TextIO:
     raw = io.BufferedWriter(_Pipe(stdout.fileno(), "w", closefd=False))
+    # a name that this encoding cannot write must not cost the answer
     return io.TextIOWrapper(
-        raw, encoding=stdout.encoding, errors=stdout.errors, line_buffering=stdout.isatty()
+        raw, encoding=stdout.encoding, errors="backslashreplace", line_buffering=stdout.isatty()
     )

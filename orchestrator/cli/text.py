@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from orchestrator.errors import TallyError
+
 
 def harmless(text: str) -> str:
     """Text whose control characters can do nothing to a terminal; line ends stay."""
@@ -15,6 +17,13 @@ def harmless(text: str) -> str:
 def say(text: str) -> None:
     """A message for the person at the terminal: on standard error, so that data on stdout stays data."""
     print(harmless(text), file=sys.stderr)
+
+
+def print_error(error: TallyError) -> None:
+    """An error as its user sees it: the message, then the way out."""
+    print(f"tally: error: {harmless(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {harmless(error.hint)}", file=sys.stderr)
 
 
 def print_json(document: Any) -> None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.errors import ExitCode
+from orchestrator.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
     from orchestrator.policy.verdict import Verdict
+
+_REASONS_SHOWN = 100
 
 
 def verify(
@@ -30,19 +32,28 @@ def verify(
     """
     from datetime import UTC, datetime
 
-    from orchestrator.cli.text import harmless, print_json
-    from orchestrator.policy.verdict import Passed
+    from orchestrator.cli.text import harmless, print_error, print_json
+    from orchestrator.policy.verdict import Failed, Passed
     from orchestrator.signing.keys import PublicKey
     from orchestrator.verification import verify as verdict_of
 
     keys = [PublicKey.load(path) for path in key]
-    verdicts = {target: verdict_of(target, keys, datetime.now(UTC)) for target in targets}
+    verdicts: dict[Path, Verdict | TallyError] = {}
+    for target in targets:
+        try:
+            verdicts[target] = verdict_of(target, keys, datetime.now(UTC))
+        except TallyError as error:  # says nothing of the others
+            verdicts[target] = error
     if json:
         print_json([_document(target, verdict) for target, verdict in verdicts.items()])
-    else:
-        for target, verdict in verdicts.items():
+    for target, verdict in verdicts.items():
+        if isinstance(verdict, TallyError):
+            print_error(verdict)
+        elif not json:
             print(harmless(_text(target, verdict)))
-    return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts.values()) else ExitCode.NO
+    if any(isinstance(each, Failed) for each in verdicts.values()):
+        return ExitCode.NO
+    return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts.values()) else ExitCode.UNDECIDED
 
 
 def _text(target: Path, verdict: Verdict) -> str:
@@ -50,8 +61,10 @@ def _text(target: Path, verdict: Verdict) -> str:
 
     if isinstance(verdict, Failed):
         lines = [f"FAILED  {target}"]
-        for reason in verdict.reasons:
+        for reason in verdict.reasons[:_REASONS_SHOWN]:
             lines += [f"  {reason.code}: {reason.sentence}"]
+        if (more := len(verdict.reasons) - _REASONS_SHOWN) > 0:
+            lines += [f"  … and {more} more; --json has all of them"]
         hints = dict.fromkeys(reason.hint for reason in verdict.reasons)
         return "\n".join(lines + [f"  hint: {hint}" for hint in hints])
     lines = [
@@ -64,9 +77,16 @@ def _text(target: Path, verdict: Verdict) -> str:
     return "\n".join(lines + [f"  notice: {notice}" for notice in verdict.notices])
 
 
-def _document(target: Path, verdict: Verdict) -> dict[str, Any]:
+def _document(target: Path, verdict: Verdict | TallyError) -> dict[str, Any]:
     from orchestrator.policy.verdict import Failed
 
+    if isinstance(verdict, TallyError):
+        return {
+            "target": str(target),
+            "verdict": "undecided",
+            "error": verdict.message,
+            "hint": verdict.hint,
+        }
     if isinstance(verdict, Failed):
         reasons = [
             {"code": str(each.code), "sentence": each.sentence, "hint": each.hint} for each in verdict.reasons

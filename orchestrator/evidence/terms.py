@@ -23,6 +23,12 @@ docs/predicates/nar-digest.md"""
 PROVENANCE: Final = "https://slsa.dev/provenance/v1"
 REPRODUCTION: Final = "https://in-toto.io/attestation/scai/v0.3"
 SPDX: Final = "https://spdx.dev/Document/v2.3"
+BUNDLES: Final = {
+    PROVENANCE: "attestations/provenance.sigstore.json",
+    REPRODUCTION: "attestations/reproduction.sigstore.json",
+    SPDX: "attestations/sbom-spdx.sigstore.json",
+}
+"""Where in a release the bundle of each statement is."""
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"

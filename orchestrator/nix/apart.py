@@ -33,6 +33,7 @@ _MS_REC, _MS_PRIVATE, _MS_NOSUID, _MS_NODEV = 0x4000, 0x40000, 2, 4
 _PR_SET_PDEATHSIG = 1
 _MOUNTED_WITHIN = 5.0  # seconds
 _REFUSED = 125
+_BURST, _REST = 0.05, 0.45  # seconds of load, and between: enough to disturb, and not to slow down
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -129,7 +130,10 @@ def _keep_busy() -> None:
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     while True:
-        pass
+        until = time.monotonic() + _BURST
+        while time.monotonic() < until:
+            pass
+        time.sleep(_REST)
 
 
 def _dies_with_us() -> Callable[[], None]:

@@ -152,6 +152,10 @@ class Nix:
     def stop_all(self) -> None:
         """End every command that other threads of ours have running, and let no more start."""
         self._stopping.set()
+        self.end_running()
+
+    def end_running(self) -> None:
+        """End every command that other threads of ours have running."""
         with self._guard:
             running = list(self._running)
         for process in running:

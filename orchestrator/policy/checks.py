@@ -18,6 +18,7 @@ from orchestrator.evidence.statement import Statement, nar_name
 from orchestrator.evidence.surroundings import varied
 from orchestrator.evidence.terms import (
     BUILD_TYPE,
+    BUNDLES,
     NAR_SHA256,
     PROVENANCE,
     REPRODUCIBLE,
@@ -53,6 +54,10 @@ def required(statements: Mapping[str, Statement]) -> Iterator[Reason]:
             yield Reason(Code.STATEMENT_MISSING, f"there is no signed {name} statement ({predicate_type})")
         elif types.count(predicate_type) > 1:
             yield Reason(Code.CONTRADICTION, f"there are {types.count(predicate_type)} {name} statements")
+        elif (there := statements.get(BUNDLES[predicate_type])) is None or (
+            there.predicate_type != predicate_type
+        ):
+            yield Reason(Code.CONTRADICTION, f"{BUNDLES[predicate_type]} does not hold the {name} statement")
 
 
 def subjects(statements: Mapping[str, Statement], artifact: str, sha256: Sha256) -> Iterator[Reason]:

@@ -12,7 +12,7 @@ from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
-from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder, TooLargeError, UnsafeNameError
+from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index, Measured
 
 _DOCUMENTS = ("attestations/", "links/", "sbom/")
@@ -56,7 +56,7 @@ def locate(target: Path) -> tuple[Folder, str | None]:
 def read_index(folder: Folder, asked: str | None) -> Index:
     """The index. Raises MalformedError, and Refused when it is not about the artifact that was asked for."""
     with _refusing(INDEX):
-        data = folder.read(INDEX, DOCUMENT_LIMIT)
+        data = folder.read(INDEX, INDEX_LIMIT)
     index = indexes.parse(data)
     if asked is not None and asked != index.artifact:
         raise Refused(
@@ -68,13 +68,21 @@ def read_index(folder: Folder, asked: str | None) -> Index:
 
 
 def read_contents(folder: Folder, index: Index) -> Contents:
-    """Every listed file. Raises Refused, with a reason for each that is missing or must not be read."""
+    """Every listed file. Raises Refused, with a reason for each that is missing or must not be read.
+
+    What has not even its listed size is not read; so the documents together have a limit.
+    """
     measured: dict[str, tuple[Sha256, int]] = {}
     documents: dict[str, bytes] = {}
     reasons: list[Reason] = []
-    for name in index.files:
+    if sum(size for name, (_, size) in index.files.items() if name.startswith(_DOCUMENTS)) > DOCUMENT_LIMIT:
+        raise Refused(Reason(Code.MALFORMED, f"its documents are larger than {DOCUMENT_LIMIT} bytes"))
+    for name, (_, listed) in index.files.items():
         try:
             with _refusing(name):
+                if (size := folder.size(name)) != listed:
+                    said = f"{name} has {size} bytes, and not {listed}"
+                    raise Refused(Reason(Code.DIGEST_MISMATCH, said))
                 if name.startswith(_DOCUMENTS):
                     documents[name] = folder.read(name, DOCUMENT_LIMIT)
                     measured[name] = (Sha256.of(documents[name]), len(documents[name]))
@@ -82,14 +90,11 @@ def read_contents(folder: Folder, index: Index) -> Contents:
                     measured[name] = folder.measure(name)
         except Refused as refused:
             reasons += refused.reasons
-    try:
-        with _refusing(index.artifact):
-            sha256, size, nar_hash = folder.measure_artifact(index.artifact, executable=False)
-            measured[index.artifact] = (sha256, size)
-    except Refused as refused:
-        reasons += refused.reasons
     if reasons:
         raise Refused(*reasons)
+    with _refusing(index.artifact):
+        sha256, size, nar_hash = folder.measure_artifact(index.artifact, executable=False)
+        measured[index.artifact] = (sha256, size)
     return Contents(measured, documents, nar_hash)
 
 

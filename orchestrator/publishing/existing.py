@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.facts import ReleaseFile
-from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder, TooLargeError, UnsafeNameError
+from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index, parse
 from orchestrator.signing import bundle, dsse
 from orchestrator.signing.keys import PublicKey
@@ -23,13 +24,12 @@ def differences(path: Path, wanted: Index, files: Sequence[ReleaseFile], key: Pu
     """
     folder = Folder(path)
     try:
-        there = parse(folder.read(INDEX, DOCUMENT_LIMIT))
+        there = parse(folder.read(INDEX, INDEX_LIMIT))
+        agreed = _agreed(there)
     except (OSError, ValueError) as error:
         yield f"it has no readable {INDEX} ({_reason(error)})"
         return
-    for name in _SAME:
-        if there.document.get(name) != wanted.document.get(name):
-            yield f"its {name} is {there.document.get(name)!r}, not {wanted.document.get(name)!r}"
+    yield from _other_claims(there, wanted, agreed)
     for file in files:
         if file.path.startswith("sbom/") and there.files.get(file.path) != (file.sha256, file.size):
             yield f"its {file.path} is another"
@@ -46,6 +46,28 @@ def differences(path: Path, wanted: Index, files: Sequence[ReleaseFile], key: Pu
     wanted_names = {file.path for file in files if file.path.startswith("attestations/")}
     for name in sorted(wanted_names - set(there.files)):
         yield f"it has no {name}"
+
+
+def _other_claims(there: Index, wanted: Index, agreed: dict[str, Any]) -> Iterator[str]:
+    for name in _SAME:
+        if there.document.get(name) != wanted.document.get(name):
+            yield f"its {name} is {there.document.get(name)!r}, not {wanted.document.get(name)!r}"
+    for name, said in _agreed(wanted).items():
+        if agreed[name] != said:
+            yield f"its agreement has other {name}: see {INDEX}"
+
+
+def _agreed(of: Index) -> dict[str, Any]:
+    """What an index says was agreed on, and who made what else. Raises MalformedError."""
+    said = member(of.document, "agreement", dict, INDEX)
+    dissent = said.get("dissent", [])
+    if not isinstance(dissent, list):
+        raise MalformedError(f"{INDEX} has a dissent that is no list")
+    others = {
+        member(member(each, "builder", dict, INDEX), "name", str, INDEX): member(each, "outputs", dict, INDEX)
+        for each in dissent
+    }
+    return {"outputs": member(said, "outputs", dict, INDEX), "dissent": others}
 
 
 def _signed(data: bytes, name: str, key: PublicKey) -> bool:

@@ -15,7 +15,9 @@ from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence.flatfile import FlatFileHasher
 
 DOCUMENT_LIMIT = 1 << 26
-"""The largest JSON document that is read into memory, in bytes: an SBOM of some 50,000 packages."""
+"""How much of JSON documents is read into memory, in bytes: an SBOM of some 50,000 packages."""
+INDEX_LIMIT = 1 << 22
+"""The largest index, in bytes: one of some 20,000 files."""
 _CHUNK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe must not make us wait
@@ -44,6 +46,11 @@ class Folder:
                 if len(data) > limit:
                     raise TooLargeError(f"{name} is larger than {limit} bytes")
             return bytes(data)
+
+    def size(self, name: str) -> int:
+        """A file's size in bytes. Raises like `read`."""
+        with self._opened(name) as descriptor:
+            return os.fstat(descriptor).st_size
 
     def measure(self, name: str) -> tuple[Sha256, int]:
         """A file's sha256 and size, streamed. Raises like `read`."""
@@ -117,11 +124,13 @@ def _open(part: str, flags: int, at: int, name: str) -> int:
         return os.open(part, flags, dir_fd=at)
     except OSError:
         try:
-            is_link = stat.S_ISLNK(os.stat(part, dir_fd=at, follow_symlinks=False).st_mode)
+            mode = os.stat(part, dir_fd=at, follow_symlinks=False).st_mode
         except OSError:
-            is_link = False
-        if is_link:
+            mode = 0
+        if stat.S_ISLNK(mode):
             raise UnsafeNameError(f"{name} is or leads through a symbolic link") from None
+        if stat.S_ISSOCK(mode):
+            raise UnsafeNameError(f"{name} is not a flat file") from None
         raise
 
 

@@ -40,7 +40,7 @@ def open_statements(
     for name, data in documents.items():
         parsed = bundle.parse(data, name)
         signer = _signer(parsed.envelope, keys, name, parsed.hint)
-        if parsed.hint != signer.hint:
+        if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
             raise MalformedError(f"{name} names another key than the one that signed it")
         signers.add(signer)
         found[name] = statement.parse(parsed.envelope.payload, name)

@@ -275,3 +275,16 @@ def test_a_release_key_that_is_a_builders_is_refused(project: Project, tally: An
     ran = project.tally("build", recipe, "--key", state / "keys" / "builder-a.key").failed(2)
     assert "refusing to sign" in ran.err
     assert project.releases == []
+
+
+@pytest.mark.parametrize("part", ["", "nix/store"])
+def test_two_builders_with_one_store_are_refused(project: Project, tmp_path: Path, part: str) -> None:
+    state = tmp_path / "state"
+    shared = state / "stores" / "a" / part
+    shared.mkdir(parents=True)
+    linked = state / "stores" / "b" / part
+    linked.parent.mkdir(parents=True, exist_ok=True)
+    linked.symlink_to(shared)
+    project.tally.environment["TALLY_STATE"] = str(state)
+    ran = project.build(project.recipe("shared", "mkdir $out")).failed(2)
+    assert "the stores of a and b are one folder" in ran.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -343,6 +344,57 @@ class TestReasons:
     def test_a_document_beyond_all_measure(self, release: Release) -> None:
         with (release.folder / "sbom" / "pigz.spdx.json").open("r+b") as stream:
             stream.truncate(DOCUMENT_LIMIT + 1)
+        assert release.codes() == {Code.DIGEST_MISMATCH}
+        release.reindex()
+        assert release.codes() == {Code.MALFORMED}
+
+    def test_documents_that_are_too_much_together(self, release: Release) -> None:
+        index = release.folder / "release.json"
+        document = json.loads(index.read_bytes())
+        for number in range(3):
+            name = f"sbom/{number}.json"
+            with (release.folder / name).open("wb") as stream:
+                stream.truncate(DOCUMENT_LIMIT // 2)
+            document["files"].append({"path": name, "sha256": "0" * 64, "size": DOCUMENT_LIMIT // 2})
+        index.write_bytes(render_document(document))
+        assert release.codes() == {Code.MALFORMED}
+
+    def test_an_artifact_of_another_size_is_not_even_read(self, release: Release) -> None:
+        with (release.folder / release.made.facts.artifact.file_name).open("r+b") as stream:
+            stream.truncate(1 << 40)
+        assert release.codes() == {Code.DIGEST_MISMATCH}
+
+    def test_a_socket_in_place_of_a_file(self, release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+        name = "attestations/provenance.sigstore.json"
+        (release.folder / name).unlink()
+        monkeypatch.chdir(release.folder)  # a socket's name has at most 107 letters
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(name)
+        assert release.codes() == {Code.UNSAFE_NAME}
+
+    def test_bundles_that_have_changed_their_places(self, release: Release) -> None:
+        one, other = (
+            release.folder / "attestations" / f"{name}.sigstore.json"
+            for name in ("provenance", "reproduction")
+        )
+        first, second = one.read_bytes(), other.read_bytes()
+        one.write_bytes(second)
+        other.write_bytes(first)
+        release.reindex()
+        assert release.codes() == {Code.CONTRADICTION}
+
+    def test_a_bundle_under_another_name(self, release: Release) -> None:
+        there = release.folder / "attestations" / "provenance.sigstore.json"
+        there.rename(there.with_name("other.json"))
+        release.reindex(drop="attestations/provenance.sigstore.json", add="attestations/other.json")
+        assert release.codes() == {Code.CONTRADICTION}
+
+    def test_a_bundle_that_says_that_somebody_else_signed(self, release: Release) -> None:
+        path = release.folder / "attestations" / "provenance.sigstore.json"
+        document = json.loads(path.read_bytes())
+        document["dsseEnvelope"]["signatures"][0]["keyid"] = "somebody else"
+        path.write_bytes(render_document(document))
+        release.reindex()
         assert release.codes() == {Code.MALFORMED}
 
     @staticmethod

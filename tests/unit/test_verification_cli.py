@@ -74,6 +74,46 @@ def test_one_no_among_several_is_a_no(tally: Tally, release: Release, tmp_path: 
     assert ran.out.count("PASSED") == ran.out.count("FAILED") == 1
 
 
+def test_what_cannot_be_decided_hides_no_answer(tally: Tally, release: Release, tmp_path: Path) -> None:
+    import shutil
+
+    harmed = tmp_path / "harmed"
+    shutil.copytree(release.folder, harmed)
+    (harmed / release.artifact.name).write_bytes(b"another")
+    ran = tally("verify", "nowhere", harmed, release.folder, "--key", release.pub).failed(1)
+    assert ran.out.count("PASSED") == ran.out.count("FAILED") == 1
+    assert "there is nothing at nowhere" in ran.err
+    ran = tally("verify", "nowhere", release.folder, "--key", release.pub, "--json").failed(2)
+    assert [each["verdict"] for each in json.loads(ran.out)] == ["undecided", "passed"]
+
+
+def test_names_that_no_encoding_has_and_folders_without_end(
+    tally: Tally, release: Release, tmp_path: Path
+) -> None:
+    import os
+    import shutil
+    import subprocess
+
+    folder = tmp_path / "rélease"
+    shutil.copytree(release.folder, folder)
+    (folder / os.fsdecode(b"\xff\xfe")).write_text("stray")
+    for depth in range(1, 1200):
+        (folder / ("d/" * depth)).mkdir()
+    for encoding in ("ascii", "utf-8:strict"):
+        for more in ((), ("--json",)):
+            environment = {"PYTHONIOENCODING": encoding}
+            tally("verify", folder, "--key", release.pub, *more, environment=environment).succeeded()
+    subprocess.run(["rm", "-r", folder / "d"], check=True)  # deeper than pytest's own clearing goes
+
+
+def test_an_index_with_half_a_letter(tally: Tally, release: Release, tmp_path: Path) -> None:
+    (tmp_path / "release.json").write_text(
+        r'{"releaseFormat":1,"files":[{"path":"\ud800","sha256":"zz","size":1}],"artifact":{"path":"\ud800"}}'
+    )
+    ran = tally("verify", tmp_path, "--key", release.pub, "--json").failed(1)
+    assert json.loads(ran.out)[0]["verdict"] == "failed"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -44,7 +44,7 @@ def test_what_was_written_stays(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_not_written(tmp_path: Path, values: dict[str, Any]) -> None:
     (tmp_path / "tally.toml").write_text("quorum = 2\n")
-    with pytest.raises(TallyError, match=r"tally\.toml"):
+    with pytest.raises(TallyError, match="cannot add the builder"):
         add(tmp_path, values)
     assert (tmp_path / "tally.toml").read_text() == "quorum = 2\n"
 

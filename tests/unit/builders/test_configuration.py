@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,20 @@ def test_an_error_names_the_place(tmp_path: Path, text: str, said: str, hint: st
     with pytest.raises(TallyError, match=said.replace("[", r"\[")) as caught:
         load(tmp_path)
     assert hint is None or caught.value.hint == hint
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "dangling link", "link to itself"])
+def test_one_that_cannot_be_read_is_not_passed_over(tmp_path: Path, what: str) -> None:
+    (tmp_path / "project").mkdir()
+    file = tmp_path / "project" / "tally.toml"
+    match what:
+        case "folder":
+            file.mkdir()
+        case "pipe":
+            os.mkfifo(file)
+        case "dangling link":
+            file.symlink_to(tmp_path / "nowhere")
+        case _:
+            file.symlink_to(file)
+    with pytest.raises(TallyError, match=r"tally\.toml"):
+        load(tmp_path / "project")

@@ -115,6 +115,12 @@ class TestOtherContent:
         facts = replace(made.facts, package=replace(made.facts.package, summary="Something else"))
         self.refused(out, replace(made, facts=facts), key, "its sbom/pigz.spdx.json is another")
 
+    def test_a_dissent_that_was_not_there(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        publish(out, made, key)
+        other = replace(made.agreed.reports[0], identity=releases.identity("c"))
+        facts = replace(made.facts, agreed=replace(made.agreed, dissent=(other,)))
+        self.refused(out, replace(made, facts=facts), key, "its agreement has other dissent")
+
     def test_a_harmed_release(self, out: Path, made: releases.Made, key: SigningKey) -> None:
         folder = publish(out, made, key).path
         (folder / "builds" / "a" / "log.zst").write_bytes(b"")

@@ -137,7 +137,7 @@ def build(run: Run, on_event: OnEvent) -> tuple[Report, ...]:
         graph=run.plan.graph,
         requested=run.plan.requested,
         fixed=run.plan.fixed,
-        probe=Probe.of(store, run.plan.request),
+        new_probe=lambda: Probe.of(store, run.plan.request),
     )
     return build_everywhere(task, run.builders, on_event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ from orchestrator.nix.store import PathInfo, Store
 
 _BUILDS_FAILED = range(100, 108)
 """What nix-store's status is when builds failed or differed; any other but 0 says that Nix itself did."""
+_BUILD_ERROR = re.compile(
+    r"^note: keeping build directory"
+    r"|(?:derivation|builder for|build of|log of|output of|Cannot build) '/nix/store/[^']+\.drv"
+)
+"""How Nix speaks of a build that failed or differed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +139,18 @@ class Realisation:
             "-v",
             *derivations,
         ]
-        parser = EventParser()
+        parser, before = EventParser(), len(self.recording.errors)
         status = self.store.nix.follow(
             command, lambda line: self.recording.take(parser.parse(line)), self.limits.silence
         )
-        if status not in _BUILDS_FAILED and status != 0:
-            self.recording.errors.append(f"nix-store ended with status {status}")
-        return status == 0 or (status in _BUILDS_FAILED and bool(self.recording.errors))
+        said = self.recording.errors[before:]
+        if status == 0 or (status in _BUILDS_FAILED and self.recording.errors):
+            return True
+        # its own Nix says what failed, ours only that something did; what else went wrong names no build
+        if status == 1 and self.store.ends_with_builds_error and said and all(map(_is_of_a_build, said)):
+            return True
+        self.recording.errors.append(f"nix-store ended with status {status}")
+        return False
 
     def _outcome(self, path: str, infos: Mapping[str, PathInfo]) -> Build | Failure:
         derivation, record = self.graph[path], self.recording.records[path]
@@ -209,6 +220,10 @@ class Realisation:
         outputs = {drv: set(self.graph[drv].outputs.values()) for drv in derivations}
         invalid = self.store.invalid(path for paths in outputs.values() for path in paths)
         return {drv for drv, paths in outputs.items() if invalid & paths}
+
+
+def _is_of_a_build(error: str) -> bool:
+    return _BUILD_ERROR.search(error) is not None
 
 
 def built_path(info: PathInfo) -> BuiltPath:

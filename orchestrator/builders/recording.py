@@ -11,7 +11,7 @@ from typing import IO
 
 from orchestrator.files import cannot_write
 from orchestrator.nix.derivation import name_of
-from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Progress
+from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Notice, Progress
 
 LAST_LINES = 20
 
@@ -67,6 +67,8 @@ class Recording:
                 # of what it was asked for, Nix says that it is finished only when it is done with all
                 for over in [drv for drv in self._open if self._is_over(self.records[drv])]:
                     self.take(BuildFinished(over))
+            case Notice():
+                pass
             case Message(level, text):
                 if level == 0 and text not in self.errors:  # later versions of Nix say some twice
                     self.errors.append(text)

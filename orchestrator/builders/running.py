@@ -14,7 +14,7 @@ from orchestrator.builders.probe import Probe
 from orchestrator.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
-from orchestrator.nix.events import WARNING, Event, Message
+from orchestrator.nix.events import Event, Notice
 
 OnEvent = Callable[[str, Event], None]
 """Takes a builder's name and what it said. Called from several threads at once."""
@@ -32,12 +32,8 @@ class Task:
     graph: DerivationGraph
     requested: tuple[str, ...]
     fixed: tuple[str, ...]
-    probe: Probe
-
-    @property
-    def derivations(self) -> tuple[str, ...]:
-        """Everything that Nix reads to build what was asked for."""
-        return (*self.probe.graph.derivations, *self.graph.derivations)
+    new_probe: Callable[[], Probe]
+    """One that no builder has built before. Called from several threads at once."""
 
 
 @dataclass
@@ -59,7 +55,7 @@ class _Floor:
             if lost is None or not left:
                 break
             reason = lost.reason.splitlines()[0]
-            self.on_event(builder.name, Message(WARNING, f"{reason}; trying again in {delay:.0f} s"))
+            self.on_event(builder.name, Notice(f"{reason}; trying again in {delay:.0f} s"))
             if self.stopping.wait(delay):
                 break
             delay *= 4
@@ -68,13 +64,15 @@ class _Floor:
     def _once(self, builder: Builder) -> Report:
         task = self.task
         try:
-            builder.receive(task.orchestrator, task.derivations, task.fixed)
+            probe = task.new_probe()
+            derivations = [*probe.graph.derivations, *task.graph.derivations]
+            builder.receive(task.orchestrator, derivations, task.fixed)
             if not builder.variation.stagger:
                 self.begun.set()
             return builder.build(
                 task.graph,
                 task.requested,
-                task.probe,
+                probe,
                 lambda event: self.on_event(builder.name, event),
                 lambda: self._wait_for_its_turn(builder),
             )
@@ -117,7 +115,7 @@ def build_everywhere(task: Task, builders: Sequence[Builder], on_event: OnEvent)
                 for report in [future.result() for future in done]:
                     if spares and any(failure.infrastructure for failure in report.failures):
                         spare = spares.pop(0)
-                        on_event(spare.name, Message(WARNING, f"stands in for {report.identity.name}"))
+                        on_event(spare.name, Notice(f"stands in for {report.identity.name}"))
                         started[spare.name] = threads.submit(floor.report, spare)
                         pending.add(started[spare.name])
             return tuple(started[each.name].result() for each in builders if each.name in started)

@@ -15,7 +15,7 @@ from typing import Self, TextIO
 from orchestrator.cli.measure import columns, elapsed, fitted
 from orchestrator.cli.text import harmless
 from orchestrator.nix.derivation import name_of
-from orchestrator.nix.events import ERROR, BuildFinished, BuildStarted, Event, LogLine, Message, plain
+from orchestrator.nix.events import ERROR, BuildFinished, BuildStarted, Event, LogLine, Message, Notice, plain
 
 _REDRAW = 0.1  # seconds between two drawings that events ask for: a log of 10,000 lines costs no more than 10
 _TICK = 0.5  # seconds after which elapsed times move on by themselves
@@ -115,6 +115,8 @@ class LiveView:
                 if ended is not None:
                     after = elapsed(now - ended.since if seconds is None else seconds)
                     return f"{self._label(builder)} ended {_name(derivation)} after {after}"
+            case Notice(text):
+                return f"{self._label(builder)} {harmless(text)}"
             case Message(level, text) if level == ERROR and (said := _error(text)):
                 if (builder, said) not in self._said:  # later versions of Nix say some errors twice
                     self._said.add((builder, said))

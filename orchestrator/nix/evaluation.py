@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def evaluate_probe(store: ChrootStore, request: Mapping[str, Any], nonce: str) -
 
 
 def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    file = store.nix.scratch / f"request-{expression.stem}.json"
+    file = store.nix.scratch / f"request-{uuid.uuid4()}.json"  # several may be evaluated at once
     file.write_text(json.dumps(request))
     said = store.nix.run(
         [

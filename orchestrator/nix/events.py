@@ -74,7 +74,14 @@ class Progress:
     failed: int = 0
 
 
-Event = BuildStarted | LogLine | BuildFinished | Message | Progress
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What we say of a builder ourselves, for whoever looks on."""
+
+    text: str
+
+
+Event = BuildStarted | LogLine | BuildFinished | Message | Progress | Notice
 
 
 @dataclass

@@ -52,6 +52,10 @@ class RemoteStore(Store):
         return self.uri
 
     @property
+    def ends_with_builds_error(self) -> bool:
+        return True
+
+    @property
     def remedy(self) -> str:
         return f"look at that host; `nix-store --delete` of the path there makes {self.uri} build it anew"
 

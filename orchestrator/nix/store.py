@@ -70,6 +70,11 @@ class Store(ABC):
                 self.nix.run([*copy, *flags, *chunk])
 
     @property
+    def ends_with_builds_error(self) -> bool:
+        """Whether `nix-store` ends with status 1, that of any error, where a build failed or differed."""
+        return False
+
+    @property
     @abstractmethod
     def remedy(self) -> str:
         """What to do when the store holds what it must not."""

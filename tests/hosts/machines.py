@@ -70,6 +70,8 @@ class Host:
     port: int = 22
     size: str = "3g"
     address: str = ""
+    interface: str = ""
+    """Our end of its network cable."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -150,7 +152,9 @@ class Host:
 
     def kill_connections(self) -> None:
         """End every session; sshd goes on."""
-        self.sh("pkill -KILL -f 'sshd.*(root|build)' || :; pkill -KILL -f 'nix-daemon --stdio' || :")
+        self.sh(
+            "pkill -KILL -f '[s]shd(-session)?: (root|build)' || :; pkill -KILL -f '[n]ix-daemon .*--stdio' || :"
+        )
 
     def resize(self, size: str) -> None:
         """Give its disk another size."""
@@ -193,7 +197,7 @@ class Host:
     def _connect(self) -> None:
         """A pair of interfaces, with addresses that nothing else here has. It ends with the host."""
         assert self._process is not None
-        outside = f"t{self._process.pid}"
+        outside = self.interface = f"t{self._process.pid}"
         _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", str(self._process.pid))
         while True:
             base = f"10.{random.randrange(200, 255)}.{random.randrange(256)}"

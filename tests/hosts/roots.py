@@ -10,9 +10,9 @@ from pathlib import Path
 
 from orchestrator.recipe.mirrors import Mirrors
 
-PACKAGES = ("nix-bin", "openssh-server", "busybox-static", "iproute2", "mount", "procps")
+PACKAGES = ("nix-bin", "openssh-server", "busybox-static", "iproute2", "mount", "procps", "sqlite3")
 _LEFT_OUT = ("doc", "man", "locale", "info")
-_VERSION = "2"
+_VERSION = "3"
 """Part of the folder's name: a root made another way is another root."""
 
 

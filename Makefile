@@ -22,6 +22,7 @@ test: setup ## Run the unit, integration and documentation tests
 	@tools/need 'command -v mmdebstrap' mmdebstrap
 	@tools/need 'command -v ssh-keyscan' openssh-client
 	@tools/need 'command -v ip' iproute2
+	@tools/need 'command -v disorderfs' disorderfs
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: lint

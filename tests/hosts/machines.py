@@ -152,9 +152,8 @@ class Host:
 
     def kill_connections(self) -> None:
         """End every session; sshd goes on."""
-        self.sh(
-            "pkill -KILL -f '[s]shd(-session)?: (root|build)' || :; pkill -KILL -f '[n]ix-daemon .*--stdio' || :"
-        )
+        for what in ("[s]shd(-session)?: (root|build)", "[n]ix-daemon .*--stdio"):
+            self.sh(f"pkill -KILL -f '{what}' || :")
 
     def resize(self, size: str) -> None:
         """Give its disk another size."""

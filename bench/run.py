@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `corpus`).
+"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `scale`, `corpus`).
 
 Exits with 1 if a limit is broken.
 """
@@ -12,10 +12,11 @@ import sys
 import corpus
 import hello
 import memory
+import scale
 import start
 from measure import HEADER
 
-BENCHMARKS = {"start": start, "hello": hello, "memory": memory, "corpus": corpus}
+BENCHMARKS = {"start": start, "hello": hello, "memory": memory, "scale": scale, "corpus": corpus}
 
 
 def main(names: list[str]) -> int:

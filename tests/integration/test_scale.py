@@ -1,0 +1,72 @@
+"""Many at once on one state folder, and a rerun after a kill: nothing is lost, nothing is built twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import Project
+
+AT_ONCE = 8
+
+
+@pytest.fixture
+def project(tmp_path: Path, tally_in: Any, repository: Path) -> Project:
+    return Project(tmp_path, tally_in(tmp_path), repository)
+
+
+def start(project: Project, recipe: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli", "build", str(recipe), "--key", "release.key"],
+        cwd=project.folder,
+        env={**os.environ, **project.tally.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_many_runs_share_one_state_folder(project: Project) -> None:
+    project.recipe("shared", f"sleep 2; mkdir $out; echo {secrets.token_hex()} > $out/file")
+    recipes = [
+        project.recipe(f"user{number}", "mkdir $out; cp $shared/file $out/", more='inputs = ["shared"]')
+        for number in range(AT_ONCE)
+    ]
+    running = [start(project, recipe) for recipe in recipes]
+    said = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0] * AT_ONCE, "\n".join(said)
+    assert project.releases == sorted(f"user{number}-1.0-x86_64-linux" for number in range(AT_ONCE))
+    for builder in "ab":
+        started = re.findall(rf"^{builder}: started shared-1\.0\b.*$", "\n".join(said), re.MULTILINE)
+        assert started == [f"{builder}: started shared-1.0"], "what several need is built once in a store"
+    for release in project.releases:
+        project.tally("verify", f"releases/{release}", "--key", "release.pub").succeeded()
+
+
+def test_after_a_kill_only_what_is_missing_is_built(project: Project) -> None:
+    parts = [f"part{number}" for number in range(4)]
+    for part in parts:
+        project.recipe(part, f"mkdir $out; echo {secrets.token_hex()} > $out/file")
+    copies = "; ".join(f"cp ${part}/file $out/{part}" for part in parts)
+    slow = project.recipe("slow", f"sleep 6; mkdir $out; {copies}", more=f"inputs = {parts!r}")
+    running = start(project, slow)
+    assert running.stderr is not None
+    waiting = {"a", "b"}
+    for line in running.stderr:
+        if found := re.match(r"(\w): started slow", line):
+            waiting.discard(found[1])
+        if not waiting:
+            break
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    again = project.build(slow).succeeded()
+    assert not re.search(r"started part\d", again.err), again.err
+    assert "started slow-1.0" in again.err

@@ -6,12 +6,10 @@ Same two stores, same time, same Nix settings. Everything the build needs is in 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from measure import TALLY, Figure, alternately, raw_nix, run, state
+from measure import TALLY, Figure, alternately, realise_raw, run, state
 
 RECIPE = "recipes/hello.toml"
 BUILDERS = ("a", "b")
@@ -25,32 +23,14 @@ def figures(rounds: int = 5) -> list[Figure]:
         run([*TALLY, "build", RECIPE, "--no-sign"])  # so that both stores hold everything
         planned = json.loads(run([*TALLY, "plan", RECIPE, "--json"]))["recipes"]["hello"]
         derivations = [planned["derivation"], planned["artifact"]["derivation"]]
+        stores = [state() / "stores" / builder for builder in BUILDERS]
         count = iter(range(1000))
 
         def build() -> None:
             run([*TALLY, "build", RECIPE, "--key", key, "--out", Path(folder, f"releases-{next(count)}")])
 
-        ours, raw = alternately(rounds, build, lambda: check_raw(derivations))
+        ours, raw = alternately(rounds, build, lambda: realise_raw(stores, "--check", *derivations))
     limit = max(raw * 1.10, raw + 2)
     return [
         Figure("tally build recipes/hello.toml", ours, raw, "raw Nix", "s", ours <= limit, "1.10x or +2 s")
     ]
-
-
-def check_raw(derivations: list[str]) -> None:
-    """Nix alone, in both stores at the same time."""
-    processes = [
-        subprocess.Popen(
-            ["nix-store", "--store", state() / "stores" / builder, "--realise", "--check", *derivations],
-            env=raw_nix(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for builder in BUILDERS
-    ]
-    for process in processes:
-        _, said = process.communicate()
-        if process.returncode != 0:
-            sys.exit(f"the baseline failed with {process.returncode}:\n{said}")

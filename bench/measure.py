@@ -83,6 +83,25 @@ def run(command: Sequence[str | Path], *, statuses: Collection[int] = (0,), **mo
     return done.stdout
 
 
+def realise_raw(stores: Sequence[Path], *words: str) -> None:
+    """`nix-store --realise` in each of the stores at the same time, without `tally`."""
+    processes = [
+        subprocess.Popen(
+            ["nix-store", "--store", store, "--realise", *words],
+            env={**raw_nix(), "TMPDIR": str(store.parent)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for store in stores
+    ]
+    for process in processes:
+        _, said = process.communicate()
+        if process.returncode != 0:
+            sys.exit(f"the baseline failed with {process.returncode}:\n{said}")
+
+
 def seconds(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()

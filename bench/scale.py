@@ -9,10 +9,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-from measure import ROOT, TALLY, Figure, raw_nix, run, seconds, state
+from measure import ROOT, TALLY, Figure, raw_nix, realise_raw, run, seconds, state
 
 from orchestrator.state import State
 
@@ -50,7 +49,7 @@ def figures() -> list[Figure]:
         ]
         stores = [_copy(folder, builder, derivations) for builder in ("a", "b")]
         ours = seconds(lambda: run([*TALLY, "build", *recipes[1:], "--no-sign"], **environment))
-        raw = seconds(lambda: _realise(stores, derivations))
+        raw = seconds(lambda: realise_raw(stores, "--max-jobs", "auto", *derivations))
     return [
         Figure(
             name=f"tally build, {len(derivations)} derivations",
@@ -82,21 +81,3 @@ def _copy(folder: Path, builder: str, derivations: list[str]) -> Path:
 
 
 _COMMANDS = "experimental-features = nix-command\n"
-
-
-def _realise(stores: list[Path], derivations: list[str]) -> None:
-    processes = [
-        subprocess.Popen(
-            ["nix-store", "--store", store, "--realise", "--max-jobs", "auto", *derivations],
-            env={**raw_nix(), "TMPDIR": str(store.parent)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for store in stores
-    ]
-    for process in processes:
-        _, said = process.communicate()
-        if process.returncode != 0:
-            sys.exit(f"the baseline failed with {process.returncode}:\n{said}")

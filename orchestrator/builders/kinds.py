@@ -69,7 +69,7 @@ def make(table: BuilderTable, version: str, place: Place, variation: Variation) 
             logs=place.logs,
             facts=lambda: HostFacts(host.machine_id(), version),
             operator=table.operator,
-            limits=replace(limits, flags=flags, around=variation.around),
+            limits=replace(limits, flags=flags, around=variation.around, when_full=variation.when_full),
             variation=variation,
             spare=table.spare,
         )

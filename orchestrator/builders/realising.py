@@ -16,6 +16,7 @@ from orchestrator.nix.store import PathInfo, Store
 
 _BUILDS_FAILED = range(100, 108)
 """What nix-store's status is when builds failed or differed; any other but 0 says that Nix itself did."""
+_NO_SPACE = "No space left on device"
 _BUILD_ERROR = re.compile(
     r"^note: keeping build directory"
     r"|(?:derivation|builder for|build of|log of|output of|Cannot build) '/nix/store/[^']+\.drv"
@@ -33,6 +34,8 @@ class Limits:
     """Seconds without a word from Nix after which its host counts as hanging."""
     around: tuple[str, ...] = ()
     """Words before those of nix-store, which they run in other surroundings."""
+    when_full: str | None = None
+    """What to do when a build finds no space left, where its disk is not what is full."""
 
 
 @dataclass(frozen=True)
@@ -199,10 +202,13 @@ class Realisation:
         record = self.recording.records.get(path) or self._culprit(path)
         named = record.derivation if record else path
         errors = self.recording.errors_naming(named) or self.recording.errors[-3:]
+        last_lines = tuple(record.last_lines) if record else ()
+        if self.limits.when_full and any(_NO_SPACE in line for line in (*errors, *last_lines)):
+            errors = [*errors, f"hint: {self.limits.when_full}"]
         return Failure(
             derivation=named,
             reason="\n".join(errors) or "Nix ended without building it",
-            last_lines=tuple(record.last_lines) if record else (),
+            last_lines=last_lines,
             log=record.log if record else None,
             infrastructure=infrastructure,
         )

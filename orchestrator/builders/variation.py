@@ -22,6 +22,7 @@ _STAGGER = 1.1
 """Seconds: past the next full one."""
 _UP_FOR_LONGER = 400 * 24 * 3600
 """Seconds."""
+_WHEN_FULL = "its builds are made in memory; with `build-directory = false` under [variation] in tally.toml, on the disk"
 _OWN_SETTING = (2, 22)
 """The first Nix with the setting `build-dir`; since 2.30 it asks `TMPDIR` no more."""
 
@@ -67,6 +68,8 @@ class Variation:
     """Words for Nix."""
     stagger: float = 0.0
     """Seconds that its builds start later than the first builder's."""
+    when_full: str | None = None
+    """What to do when its builds find no space left."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """What this machine cannot do, and why."""
 
@@ -107,4 +110,10 @@ def vary(number: int, wanted: Wanted, machine: Machine, scratch: Path) -> Variat
     if wanted.load:
         choices["load"] = len(cpus)
     around = (sys.executable, "-I", "-S", str(_APART), json.dumps(choices)) if choices else ()
-    return Variation(around, tuple(flags), number * _STAGGER if wanted.start else 0.0, missing)
+    return Variation(
+        around=around,
+        flags=tuple(flags),
+        stagger=number * _STAGGER if wanted.start else 0.0,
+        when_full=_WHEN_FULL if wanted.build_directory else None,
+        missing=missing,
+    )

@@ -11,11 +11,6 @@ import pytest
 from projects import Project
 
 
-@pytest.fixture
-def project(tmp_path: Path, tally_in: Any, repository: Path) -> Project:
-    return Project(tmp_path, tally_in(tmp_path), repository)
-
-
 def test_what_agrees_is_signed_verified_kept_and_never_overwritten(project: Project) -> None:
     recipe = project.recipe(
         "steady", "mkdir -p $out/bin; printf '#!/bin/sh\\necho hi\\n' > $out/bin/hi; chmod +x $out/bin/hi"

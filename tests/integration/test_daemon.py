@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +30,6 @@ done
 kill $daemon
 wait $daemon || :
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path, tally_in: Any, repository: Path) -> Project:
-    return Project(tmp_path, tally_in(tmp_path), repository)
 
 
 def test_the_machines_own_nix_is_a_builder_like_any_other(project: Project) -> None:

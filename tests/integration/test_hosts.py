@@ -40,11 +40,6 @@ def trixie(session_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     assert str(folder) not in Path("/proc/mounts").read_text(), "its mounts end with it"
 
 
-@pytest.fixture
-def project(tmp_path: Path, tally_in: Any, repository: Path) -> Project:
-    return Project(tmp_path, tally_in(tmp_path), repository)
-
-
 def configure(project: Project, *tables: str, votes: str = EVERY_BUILDER, more: str = "") -> None:
     local = '[[builder]]\nname = "a"\n'
     (project.folder / "tally.toml").write_text("\n".join([votes, more, local, *tables]))

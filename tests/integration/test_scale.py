@@ -9,17 +9,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import pytest
 from projects import Project
 
 AT_ONCE = 8
-
-
-@pytest.fixture
-def project(tmp_path: Path, tally_in: Any, repository: Path) -> Project:
-    return Project(tmp_path, tally_in(tmp_path), repository)
 
 
 def start(project: Project, recipe: Path) -> subprocess.Popen[str]:

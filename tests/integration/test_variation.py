@@ -29,11 +29,6 @@ SHOWS = {
 OTHERS = ("directory-order", "start", "load")
 
 
-@pytest.fixture
-def project(tmp_path: Path, tally_in: Any, repository: Path) -> Project:
-    return Project(tmp_path, tally_in(tmp_path), repository)
-
-
 def only(project: Project, *names: str) -> None:
     lines = [f"{name} = {str(name in names).lower()}" for name in (*SHOWS, *OTHERS)]
     (project.folder / "tally.toml").write_text("\n".join(["[variation]", *lines, ""]))
@@ -118,6 +113,14 @@ def test_nothing_of_it_outlives_the_command(project: Project, number: int) -> No
     while [each for each in processes("apart.py") if re.search(mark, each)]:
         assert time.monotonic() < until, "they end with it"
         time.sleep(0.1)
+
+
+def test_a_build_that_memory_is_too_small_for_is_told_where_to_go(project: Project) -> None:
+    said = "echo 'write error: No space left on device'; exit 1"
+    ran = project.build(project.recipe("full", said)).failed(2)
+    of_a, of_b = ran.err.split("builder b")[:2]
+    assert "build-directory = false" in of_b
+    assert "build-directory" not in of_a
 
 
 def processes(name: str) -> list[str]:

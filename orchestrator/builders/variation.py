@@ -22,7 +22,9 @@ _STAGGER = 1.1
 """Seconds: past the next full one."""
 _UP_FOR_LONGER = 400 * 24 * 3600
 """Seconds."""
-_WHEN_FULL = "its builds are made in memory; with `build-directory = false` under [variation] in tally.toml, on the disk"
+_WHEN_FULL = (
+    "its builds are made in memory; `build-directory = false` under [variation] in tally.toml ends that"
+)
 _OWN_SETTING = (2, 22)
 """The first Nix with the setting `build-dir`; since 2.30 it asks `TMPDIR` no more."""
 

@@ -7,7 +7,7 @@ Recipe -> Derivation -> Build (one per builder) -> Agreement -> Materials -> Sta
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +39,8 @@ from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
-from orchestrator.signing.keys import SigningKey, builder_key
+from orchestrator.signing.hosts import HostSigner
+from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
 from orchestrator.signing.passphrase import of as passphrase_of
 from orchestrator.state import State
 from orchestrator.verification import verify
@@ -69,6 +70,8 @@ class Run:
     plan: Plan
     builders: Sequence[Builder]
     key: SigningKey | None
+    hosts: Mapping[str, HostSigner]
+    """By builder name, those that sign their own links."""
 
 
 def release(
@@ -78,7 +81,8 @@ def release(
     key = release_key(order)
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
-        run = Run(order, workshop, plan, workshop.builders(order.builders), key)
+        builders = workshop.builders(order.builders)
+        run = Run(order, workshop, plan, builders, key, host_signers(builders))
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
         )
@@ -121,6 +125,15 @@ def release_key(order: Order) -> SigningKey | None:
             hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
         )
     return SigningKey.load(order.key, passphrase_of)
+
+
+def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:
+    """The hosts that sign their own links; their public keys are read before hours are spent on building."""
+    return {
+        each.name: HostSigner(PublicKey.load(each.attesting.public), each.attesting.ask, each.name)
+        for each in builders
+        if each.attesting
+    }
 
 
 def fetch(run: Run, say: Say) -> None:
@@ -204,7 +217,8 @@ def publish(
     records = records_of(facts)
     links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
     names = [report.identity.name for report in agreed.reports]
-    keys = {each: builder_key(run.workshop.state.folder("keys"), each) for each in names}
+    own = run.workshop.state.folder("keys")
+    keys = {each: run.hosts.get(each) or builder_key(own, each) for each in names}
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
     layout_file = gate.sign_layout(agreed, quorum, layout, key)

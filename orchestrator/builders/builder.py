@@ -38,6 +38,16 @@ class Probed:
 
 
 @dataclass(frozen=True)
+class Attesting:
+    """A host that signs its own links."""
+
+    public: Path
+    """The file of the key that it signs with: the public half."""
+    ask: Callable[[bytes], bytes]
+    """Takes a link, and gives the signed envelope. Raises TallyError."""
+
+
+@dataclass(frozen=True)
 class Builder:
     """A store that derivations are realised in. `logs` is this run's folder for its logs."""
 
@@ -57,6 +67,8 @@ class Builder:
     """How often it is tried before it counts as unreachable."""
     variation: Variation = NO_VARIATION
     """What makes its builds' surroundings differ from those of this machine's first builder."""
+    attesting: Attesting | None = None
+    """How its host signs its link; None: a key of ours speaks for it."""
     spare: bool = False
     """Used only when another one could not do its work."""
 

@@ -52,6 +52,11 @@ class BuilderTable(_Table):
         alias="host-key",
         description="The host's public key, `ssh-ed25519 AAAA…`; default: what known_hosts says",
     )
+    link_key: Path | None = Field(
+        default=None,
+        alias="link-key",
+        description="The public key with which the host signs its own link by `tally attest`: a PEM file",
+    )
     cores: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="NIX_BUILD_CORES of a build; 0: all of them"
     )
@@ -96,6 +101,7 @@ class BuilderTable(_Table):
         for name, value in (
             ("ssh-key", self.ssh_key),
             ("host-key", self.host_key),
+            ("link-key", self.link_key),
             ("builders", self.builders),
         ):
             if value is not None and not remote:
@@ -236,9 +242,10 @@ def _validated(text: str, values: Mapping[str, Any], file: Path) -> Configuratio
 
 
 def _placed(table: BuilderTable, folder: Path) -> BuilderTable:
-    if table.ssh_key is None:
-        return table
-    return table.model_copy(update={"ssh_key": (folder / table.ssh_key.expanduser()).absolute()})
+    """With its files relative to nothing but the root."""
+    files = {"ssh_key": table.ssh_key, "link_key": table.link_key}
+    placed = {name: (folder / file.expanduser()).absolute() for name, file in files.items() if file}
+    return table.model_copy(update=placed)
 
 
 def find(folder: Path) -> Path | None:

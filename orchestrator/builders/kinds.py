@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.builders import host, ssh
-from orchestrator.builders.builder import Builder
+from orchestrator.builders.builder import Attesting, Builder
 from orchestrator.builders.configuration import BuilderTable
 from orchestrator.builders.host import HostFacts
 from orchestrator.builders.realising import Limits
@@ -124,8 +124,15 @@ def _over_ssh(table: BuilderTable, nix: Nix, place: Place) -> Builder:
         limits=Limits(silence=_silence(table)),
         vouching=vouching_of(store, _key(table)),
         attempts=_ATTEMPTS,
+        attesting=_attesting(table, destination),
         spare=table.spare,
     )
+
+
+def _attesting(table: BuilderTable, destination: ssh.Destination) -> Attesting | None:
+    if table.link_key is None:
+        return None
+    return Attesting(table.link_key, lambda link: destination.ask("tally attest", link))
 
 
 def _facts(destination: ssh.Destination, said_by_nix: Callable[[], str | None]) -> HostFacts:

@@ -21,6 +21,7 @@ _HOST_KEY = re.compile(r"(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
 _CONNECT = 15  # seconds
 _SILENCE = (15, 4)  # seconds between signs of life that a host must give, and how many it may miss
 _ANSWER = 60.0  # seconds
+_WORK = 1800.0  # seconds: a host may have gigabytes to hash
 
 _HINTS = (
     (
@@ -33,6 +34,8 @@ _HINTS = (
     ("timed out", "see whether the host is up and can be reached from here"),
     ("no route to host", "see whether the host is up and can be reached from here"),
     ("network is unreachable", "see whether the host is up and can be reached from here"),
+    ("tally: not found", "install tally on the host, or remove `link-key` from tally.toml"),
+    ("tally: command not found", "install tally on the host, or remove `link-key` from tally.toml"),
     ("nix-daemon: not found", "install Nix on the host, where a login without a terminal finds it"),
     ("nix-daemon: command not found", "install Nix on the host, where a login without a terminal finds it"),
     ("lacks a valid signature", "list the user of `store` in trusted-users in the host's nix.conf"),
@@ -116,6 +119,25 @@ class Destination:
         if done.returncode != 0:
             return None
         return done.stdout.decode(errors="replace") if stdout is None else ""
+
+    def ask(self, script: str, data: bytes) -> bytes:
+        """What a shell script on the host answers to `data`. Raises TallyError with what it said."""
+        command = ["ssh", *self.options, "-T", self.login, script]
+        try:
+            done = subprocess.run(
+                command,
+                input=data,
+                capture_output=True,
+                timeout=_WORK,
+                preexec_fn=ended_with_us(),
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TallyError(f"{self.host} does not answer: {error}") from error
+        if done.returncode != 0:
+            said = done.stderr.decode(errors="replace").strip()
+            raise TallyError(f"`{script}` failed on {self.host}:\n{said}", hint=way_out(said))
+        return done.stdout
 
 
 def is_host_key(text: str) -> bool:

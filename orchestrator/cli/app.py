@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
+from orchestrator.cli.attest import attest
 from orchestrator.cli.build import build
 from orchestrator.cli.builder import builder
 from orchestrator.cli.doctor import doctor
@@ -37,7 +38,7 @@ def _root(
         raise typer.Exit
 
 
-for command in (build, plan, lock, verify, schema, doctor):
+for command in (build, plan, lock, verify, schema, doctor, attest):
     app.command()(command)
 app.add_typer(builder, name="builder", help="List builders, add one, see whether they work.")
 app.add_typer(keys, name="keys", help="Make and show signing keys.")

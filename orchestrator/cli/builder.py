@@ -63,6 +63,10 @@ def add(
     key: Annotated[
         str | None, typer.Option("--key", metavar="NAME:BASE64", help="The key that its Nix signs with.")
     ] = None,
+    link_key: Annotated[
+        Path | None,
+        typer.Option("--link-key", metavar="PUB", help="The public key that the host signs its links with."),
+    ] = None,
     spare: Annotated[
         bool, typer.Option("--spare", help="Used only when another cannot do its work.")
     ] = False,
@@ -78,6 +82,7 @@ def add(
     values |= {
         "ssh-key": None if ssh_key is None else str(ssh_key),
         "host-key": host_key,
+        "link-key": None if link_key is None else str(link_key),
         "spare": spare or None,
     }
     added = adding.add(Path.cwd(), {name: value for name, value in values.items() if value is not None})

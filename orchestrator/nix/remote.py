@@ -26,6 +26,11 @@ Kept = Callable[[str, Path], bool]
 False where that cannot be had."""
 
 
+def nothing_kept(path: str, nar: Path) -> bool:
+    """For a store that nothing is checked in."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """What a store says of where a valid path came from."""

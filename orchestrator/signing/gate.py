@@ -23,6 +23,8 @@ from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
 from orchestrator.signing import bundle, dsse
+from orchestrator.signing.dsse import Envelope
+from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keys import SigningKey
 
 _CHUNK = 1 << 20
@@ -30,7 +32,7 @@ _AGAIN = "nothing was signed; run the build again"
 
 
 def sign_links(
-    agreed: Agreed, quorum: int, links: Sequence[Link], keys: Mapping[str, SigningKey]
+    agreed: Agreed, quorum: int, links: Sequence[Link], keys: Mapping[str, SigningKey | HostSigner]
 ) -> dict[str, ReleaseFile]:
     """Each builder's link, signed by that builder's own key: builder name to the file in the release folder.
 
@@ -45,11 +47,17 @@ def sign_links(
     found = {}
     for link in links:
         public = keys[link.builder].public
-        envelope = dsse.sign(IN_TOTO_PAYLOAD, link.payload, keys[link.builder], keyid=public.keyid)
+        envelope = _signed(link.payload, keys[link.builder])
         found[link.builder] = ReleaseFile.of(
             f"links/{STEP}.{public.keyid[:8]}.link", render(envelope.document())
         )
     return found
+
+
+def _signed(payload: bytes, key: SigningKey | HostSigner) -> Envelope:
+    if isinstance(key, HostSigner):
+        return key.sign(payload)
+    return dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=key.public.keyid)
 
 
 def sign_layout(agreed: Agreed, quorum: int, layout: Layout, key: SigningKey) -> ReleaseFile:

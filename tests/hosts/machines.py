@@ -49,6 +49,7 @@ mount -t tmpfs -o size=16m tmp run
 mkdir -p run/sshd run/disk .old
 mount --move "$FOLDER" run/disk 2> /dev/null || mount --bind "$FOLDER" run/disk
 cp -a "$SEED/." .
+for folder in $MOUNTS; do mkdir -p "./$folder"; mount --rbind -o ro "$folder" "./$folder"; done
 hostname "$NAME"
 pivot_root . .old
 umount -l /.old
@@ -69,6 +70,8 @@ class Host:
     configuration: str = SINGLE_USER
     port: int = 22
     size: str = "3g"
+    mounts: tuple[Path, ...] = ()
+    """Folders of this machine that it sees in the same places."""
     address: str = ""
     interface: str = ""
     """Our end of its network cable."""
@@ -106,7 +109,12 @@ class Host:
         environment = {"SIZE": self.size, "FOLDER": str(disk), "LOWER": str(self.lower), "SEED": str(seed)}
         self._process = subprocess.Popen(
             ["unshare", "-m", "-p", "-n", "-u", "-i", "-f", "--kill-child", "sh", "-euc", _INIT],
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "NAME": self.name, **environment},
+            env={
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "NAME": self.name,
+                "MOUNTS": " ".join(map(str, self.mounts)),
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             preexec_fn=_die_with_us,  # noqa: PLW1509  it only calls prctl, loaded beforehand

@@ -5,11 +5,13 @@ All hosts here run under one kernel, as their boot ids say: they are one vote un
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import secrets
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -244,6 +246,66 @@ def test_a_host_that_is_started_anew_in_the_middle(
             ran = project.build(recipe).failed(2)
     assert "short-lived" in ran.err
     assert project.releases == []
+
+
+@pytest.fixture
+def with_tally(session_state: Path, tmp_path: Path, repository: Path) -> Iterator[Host]:
+    """A host on which `tally` is installed: this very checkout and this Python."""
+    python = Path(sys.base_prefix)
+    if python == Path("/usr"):
+        pytest.skip("the distribution's own Python cannot be shown to another root")
+    mounts = tuple(dict.fromkeys((python, Path(sys.prefix), repository)))
+    with host("signer", root_of("bookworm", session_state), tmp_path / "signer", mounts=mounts) as up:
+        run = f'#!/bin/sh\nPYTHONPATH={repository} exec {sys.executable} -B -m orchestrator.cli "$@"\n'
+        up.sh(f"cat > /usr/bin/tally <<'END'\n{run}END\nchmod +x /usr/bin/tally; tally --version")
+        yield up
+
+
+def test_a_host_signs_its_own_link_with_a_key_that_stays_there(project: Project, with_tally: Host) -> None:
+    (project.folder / "signer.pub").write_text(with_tally.sh("tally attest --public-key"))
+    configure(project, with_tally.table(link_key="signer.pub"))
+    project.build(new(project, "attested")).succeeded()
+    release = project.folder / "releases" / "attested-1.0-x86_64-linux"
+    project.tally("verify", release, "--key", "release.pub").succeeded()
+    keyid = json.loads(project.tally("keys", "show", "signer.pub", "--json").succeeded().out)["intotoKeyid"]
+    assert (release / "links" / f"build.{keyid[:8]}.link").exists()
+    state = Path(project.tally.environment["TALLY_STATE"])
+    assert not (state / "keys" / "builder-signer.key").exists(), "no key of ours speaks for it"
+
+    project.tally("keys", "generate", "other").succeeded()
+    configure(project, with_tally.table(link_key="other.pub"))
+    ran = project.build(new(project, "otherkey")).failed(2)
+    assert "is not signed by the key in `link-key`" in ran.err
+    assert project.releases == ["attested-1.0-x86_64-linux"]
+
+    link = json.loads((release / "links" / f"build.{keyid[:8]}.link").read_bytes())
+    payload = base64.b64decode(link["payload"])
+    for old, other in (
+        (b'"sha256":"', b'"sha256":"0'),
+        (b"/nix/store/", b"/nix/store/0"),
+        (b"link", b"knil"),
+    ):
+        done = asked_to_sign(with_tally, payload.replace(old, other))
+        assert done.returncode == 2, done.stderr
+        assert b"refusing to sign" in done.stderr
+        assert b"Traceback" not in done.stderr
+        assert done.stdout == b""
+
+
+def test_a_host_without_tally_cannot_sign(project: Project, trixie: Host) -> None:
+    project.tally("keys", "generate", "trixie").succeeded()
+    configure(project, trixie.table(link_key="trixie.pub"))
+    ran = project.build(new(project, "unattested")).failed(2)
+    assert "install tally on the host" in ran.err
+    assert project.releases == []
+
+
+def asked_to_sign(on: Host, link: bytes) -> subprocess.CompletedProcess[bytes]:
+    known = on.folder / "known_hosts"
+    known.write_text(f"{on.address} {on.host_key}\n")
+    options = ["-i", str(on.identity_file), "-o", f"UserKnownHostsFile={known}"]
+    command = ["ssh", *options, f"root@{on.address}", "tally attest"]
+    return subprocess.run(command, input=link, capture_output=True, check=False)
 
 
 class Meanwhile:

@@ -35,6 +35,7 @@ def test_two_embedded_builders_by_default() -> None:
         {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b:0"}]},
         {"builder": [{"name": "a", "store": "ssh-ng://b"}, {"name": "b", "store": "ssh-ng://b"}]},
         {"builder": [{"name": "a"}, {"name": "b", "host-key": "ssh-ed25519 AAAA"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "link-key": "b.pub"}]},
         {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "host-key": "AAAA\nx"}]},
         {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "key": "b:AAAA"}]},
         {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "features": ["a b"]}]},

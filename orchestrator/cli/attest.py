@@ -1,0 +1,52 @@
+"""`tally attest`: a builder's host signs its own link, with a key that never leaves it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.errors import ExitCode
+
+_LARGEST = 64 << 20
+
+
+def attest(
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="The host's key; default: one in the state folder."),
+    ] = None,
+    public_key: Annotated[
+        bool, typer.Option("--public-key", help="Print the public half of that key, and sign nothing.")
+    ] = False,
+) -> int:
+    """On a builder's host: sign the in-toto link on standard input, if this host's Nix built what it says.
+
+    An orchestrator whose tally.toml has this host's `link-key` runs it over ssh.
+    """
+    import os
+
+    from orchestrator.attesting import attest as attested
+    from orchestrator.errors import TallyError
+    from orchestrator.evidence.canonical import render
+    from orchestrator.nix.command import Nix
+    from orchestrator.nix.remote import RemoteStore, nothing_kept
+    from orchestrator.signing import passphrase
+    from orchestrator.signing.keys import SigningKey, builder_key
+    from orchestrator.state import State
+
+    state = State.of_environment()
+    own = SigningKey.load(key, passphrase.of) if key else builder_key(state.folder("keys"), "host")
+    if public_key:
+        print(own.public.pem, end="")
+        return ExitCode.YES
+    payload = sys.stdin.buffer.read(_LARGEST + 1)
+    if not payload or len(payload) > _LARGEST:
+        raise TallyError("there is no link on standard input", hint="an orchestrator runs this over ssh")
+    with state.scratch(f"attest-{os.getpid()}") as scratch:
+        store = RemoteStore(Nix.find(scratch), "auto", nothing_kept)
+        envelope = attested(payload, store, own)
+    print(render(envelope.document()).decode())
+    return ExitCode.YES

@@ -117,7 +117,7 @@ class VariationTable(_Table):
     """`[variation]`: how the embedded builders after the first are made to differ from it."""
 
     build_cores: bool = Field(default=True, alias="build-cores", description="Another NIX_BUILD_CORES")
-    cpu_affinity: bool = Field(default=True, alias="cpu-affinity", description="Half of the CPUs")
+    cpu_affinity: bool = Field(default=True, alias="cpu-affinity", description="One CPU less")
     build_directory: bool = Field(
         default=True,
         alias="build-directory",

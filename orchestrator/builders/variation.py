@@ -90,12 +90,12 @@ def vary(number: int, wanted: Wanted, machine: Machine, scratch: Path) -> Variat
     choices: dict[str, Any] = {}
     flags: list[str] = []
     own_setting = version_tuple(machine.nix_version) >= _OWN_SETTING
-    cpus = machine.cpus[-max(1, len(machine.cpus) // 2) :]
-    if wanted.build_cores:
-        fewer = max(1, len(machine.cpus) // (number + 1))
-        flags += ["--cores", str(fewer if fewer < len(machine.cpus) else number + 1)]
+    cpus = machine.cpus[number:] or machine.cpus[-1:]
+    if wanted.build_cores:  # more, and not fewer: it costs the other builder nothing that it would wait for
+        flags += ["--cores", str(len(machine.cpus) + number)]
     if wanted.cpu_affinity and len(machine.cpus) > 1:
         choices["cpus"] = cpus
+        flags += ["--max-jobs", str(len(machine.cpus))]  # Nix would count the CPUs that are left
     elif wanted.cpu_affinity:
         missing["cpu-affinity"] = "there is one CPU only"
     own = {"scratch": str(scratch), "own_setting": own_setting}

@@ -27,13 +27,13 @@ def test_the_first_builder_is_as_it_comes() -> None:
 
 def test_the_second_differs_in_everything_that_can_be_had() -> None:
     made = vary(1, Wanted(), MACHINE, SCRATCH)
-    assert made.flags == ("--cores", "2", "--option", "impersonate-linux-26", "true")
+    assert made.flags == ("--cores", "5", "--max-jobs", "4", "--option", "impersonate-linux-26", "true")
     assert choices(made.around) == {
-        "cpus": [2, 3],
+        "cpus": [1, 2, 3],
         "scratch": str(SCRATCH),
         "own_setting": False,
         "boottime": 34_560_000,
-        "load": 2,
+        "load": 3,
     }
     assert made.stagger > 1, "past the next full second"
     assert made.missing == {}
@@ -59,7 +59,7 @@ def test_each_can_be_had_alone_and_left_out_alone(name: str) -> None:
     assert (without != vary(1, Wanted(), MACHINE, SCRATCH)) is (name != "directory_order")
 
 
-def test_one_cpu_cannot_be_halved_and_its_cores_are_doubled() -> None:
+def test_one_cpu_cannot_be_taken_away() -> None:
     made = vary(1, Wanted(), replace(MACHINE, cpus=(3,)), SCRATCH)
     assert made.missing == {"cpu-affinity": "there is one CPU only"}
     assert "cpus" not in choices(made.around)

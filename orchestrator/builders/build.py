@@ -74,7 +74,7 @@ class SandboxProof:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the probe saw of the machine around the sandbox, where and as the builds after it ran."""
+    """What the probe saw of the machine around the sandbox: what the builds beside it saw."""
 
     boot_id: str
     """sha256 of the running kernel's boot id, in hexadecimal."""

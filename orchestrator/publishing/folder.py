@@ -15,7 +15,8 @@ from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence.flatfile import FlatFileHasher
 
 DOCUMENT_LIMIT = 1 << 26
-"""How much of JSON documents is read into memory, in bytes: an SBOM of some 50,000 packages."""
+"""How much of JSON documents is read into memory, in bytes: an SBOM of some 20,000 packages, which is there
+twice, as a file and in its bundle."""
 INDEX_LIMIT = 1 << 22
 """The largest index, in bytes: one of some 20,000 files."""
 _CHUNK = 1 << 20

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from orchestrator.builders import kinds, probe
+from orchestrator.builders import kinds, machine, probe
 from orchestrator.builders.build import SandboxProof
 from orchestrator.builders.configuration import BuilderTable, load
 from orchestrator.builders.host import nix_system
@@ -197,8 +197,10 @@ def _builder(nix: Nix, state: State, table: BuilderTable) -> Check:
     """Whether Nix can open a builder's store."""
     scratch = nix.scratch / table.name
     scratch.mkdir()
-    place = kinds.Place(state.store(table.name), scratch, logs=scratch)
-    builder = kinds.make(table, nix.version, place, NO_VARIATION)
+    if table.store == "vm":
+        return _program(f"builder-{table.name}", machine.QEMU, "vm builders are run by it", machine.INSTALL)
+    place = kinds.Place(state.store(table.name), scratch, scratch, ExitStack())
+    builder = kinds.make(table, nix.version, place, NO_VARIATION, lambda: scratch)
     name, store = f"builder-{builder.name}", builder.store
     if isinstance(store, ChrootStore) and not store.root.exists():
         return Check(name, Status.OK, "an embedded store, to be made by the first build")
@@ -213,9 +215,12 @@ def _builder(nix: Nix, state: State, table: BuilderTable) -> Check:
 
 def _locking() -> Iterator[Check]:
     """What only `tally lock` and git sources need: nobody who builds from a lock must have it."""
-    yield _program("git", "git sources and path sources need it", "apt-get install git")
+    yield _program("git", "git", "git sources and path sources need it", "apt-get install git")
     yield _program(
-        "apt-get", "`tally lock` resolves Debian packages with it", "run `tally lock` on Debian or Ubuntu"
+        "apt-get",
+        "apt-get",
+        "`tally lock` resolves Debian packages with it",
+        "run `tally lock` on Debian or Ubuntu",
     )
     if not _ARCHIVE_KEYS.exists():
         yield Check(
@@ -226,14 +231,14 @@ def _locking() -> Iterator[Check]:
         )
 
 
-def _program(name: str, use: str, hint: str) -> Check:
-    place = shutil.which(name)
+def _program(name: str, program: str, use: str, hint: str) -> Check:
+    place = shutil.which(program)
     if place is None:
-        return Check(name, Status.WARNING, f"{name} is not installed: {use}", hint)
+        return Check(name, Status.WARNING, f"{program} is not installed: {use}", hint)
     try:
         said = subprocess.run([place, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Check(name, Status.WARNING, f"{place} does not answer: {error}", hint)
     if said.returncode != 0:
         return Check(name, Status.WARNING, f"{place} --version ended with status {said.returncode}", hint)
-    return Check(name, Status.OK, f"{said.stdout.splitlines()[0] if said.stdout else name} at {place}")
+    return Check(name, Status.OK, f"{said.stdout.splitlines()[0] if said.stdout else program} at {place}")

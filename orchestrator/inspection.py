@@ -40,17 +40,17 @@ def inspect(
 
     Raises TallyError for an unknown name, or when there is no lock to take the probe's busybox from.
     """
-    builders = workshop.named(names)
     lock = locks.read(find_lock([folder / "recipe.toml"]))
+    builders = workshop.named(names, lock)
     request = request_for([], {}, lock, host.nix_system())
     probe = Probe.of(workshop.store, request)
     gather(workshop, request, probe.fixed, folder, say)
     with ThreadPoolExecutor(len(builders)) as threads:
         try:
-            return tuple(threads.map(lambda builder: _look(workshop, builder, probe), builders))
+            return tuple(threads.map(lambda builder: _look(workshop, builder, probe, say), builders))
         except BaseException:
             for builder in builders:
-                builder.store.nix.stop_all()
+                builder.interrupt()
             raise
 
 
@@ -65,8 +65,9 @@ def independence(shown: Sequence[Shown], quorum: int) -> tuple[Level, dict[Level
     return level_of(parties, quorum), counted
 
 
-def _look(workshop: Workshop, builder: Builder, probe: Probe) -> Shown:
+def _look(workshop: Workshop, builder: Builder, probe: Probe, say: Callable[[str], None]) -> Shown:
     try:
+        builder.power.start(lambda text: say(f"{builder.name}: {text}"))
         fixed = [each.path for each in probe.fixed]
         builder.receive(workshop.store, list(probe.graph.derivations), fixed)
         probed = builder.prove(probe)

@@ -81,7 +81,9 @@ def release(
     key = release_key(order)
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
-        builders = workshop.builders(order.builders)
+        builders = workshop.builders(order.builders, plan.lock)
+        for builder in builders:
+            builder.power.check()
         run = Run(order, workshop, plan, builders, key, host_signers(builders))
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
-from orchestrator.builders import kinds
+from orchestrator.builders import host, kinds
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.builders.image import Image
 from orchestrator.builders.variation import NO_VARIATION, Machine, Variation, vary
 from orchestrator.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.store import Store
+from orchestrator.recipe.lock import Lock
 from orchestrator.state import State
 
 
@@ -30,9 +33,14 @@ class Workshop:
     """This run's name: unique on this state folder, and sorts by time."""
     store: ChrootStore
     """The orchestrator's own, where derivations are evaluated and sources are added."""
+    ending: ExitStack
+    """What runs when this ends."""
 
-    def builders(self, only: Sequence[str] = ()) -> list[Builder]:
-        """The configured builders, or those named. Raises TallyError for an unknown name or for one alone."""
+    def builders(self, only: Sequence[str] = (), lock: Lock | None = None) -> list[Builder]:
+        """The configured builders, or those named; `lock` is what virtual machines are made of.
+
+        Raises TallyError for an unknown name or for one alone.
+        """
         chosen = self._tables(only)
         if sum(not table.spare for table in chosen) < 2:
             raise TallyError(
@@ -45,13 +53,19 @@ class Workshop:
                 f"the quorum is {needed}, and only {len(chosen)} builders were named",
                 hint="name more builders, or none for all",
             )
-        builders = [self._builder(table) for table in chosen]
+        builders = [self._builder(table, lock) for table in chosen]
         self._refuse_shared_stores({each.name: each.store for each in builders})
         return builders
 
-    def named(self, only: Sequence[str] = ()) -> list[Builder]:
+    def named(self, only: Sequence[str] = (), lock: Lock | None = None) -> list[Builder]:
         """The same, also for one alone, which nothing can be signed with."""
-        return [self._builder(table) for table in self._tables(only)]
+        return [self._builder(table, lock) for table in self._tables(only)]
+
+    def image(self, lock: Lock | None) -> Image:
+        """The image that a lock stands for. Raises TallyError when it stands for none."""
+        if lock is None:
+            raise TallyError("a virtual machine is made of what tally.lock pins, and none was read")
+        return Image.of(self.store, lock, host.nix_system())
 
     def _refuse_shared_stores(self, stores: Mapping[str, Store]) -> None:
         """Two names for one folder, by a link or a mount, are one store: its builds are not independent."""
@@ -79,12 +93,15 @@ class Workshop:
             )
         return [table for name, table in known.items() if not only or name in only]
 
-    def _builder(self, table: BuilderTable) -> Builder:
+    def _builder(self, table: BuilderTable, lock: Lock | None) -> Builder:
         self.state.folder("stores")
         scratch = self.store.nix.scratch / table.name
         scratch.mkdir(exist_ok=True)
-        place = kinds.Place(self.state.store(table.name), scratch, self.state.logs(self.run, table.name))
-        return kinds.make(table, self.store.nix.version, place, self._variation(table, scratch / "builds"))
+        logs = self.state.logs(self.run, table.name)
+        place = kinds.Place(self.state.store(table.name), scratch, logs, self.ending)
+        variation = self._variation(table, scratch / "builds")
+        image = cache(lambda: self.image(lock).folder())
+        return kinds.make(table, self.store.nix.version, place, variation, image)
 
     def _variation(self, table: BuilderTable, folder: Path) -> Variation:
         """Embedded builders differ by their place in tally.toml, also when only some are named."""
@@ -102,6 +119,6 @@ def opened(state: State, configuration: Configuration) -> Iterator[Workshop]:
     """A workshop on a state folder. Raises TallyError when that or Nix cannot be used."""
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     state.folder("stores")
-    with state.scratch(run) as scratch:
+    with state.scratch(run) as scratch, ExitStack() as ending:
         nix = Nix.find(scratch)
-        yield Workshop(state, configuration, run, ChrootStore(nix, state.store("orchestrator")))
+        yield Workshop(state, configuration, run, ChrootStore(nix, state.store("orchestrator")), ending)

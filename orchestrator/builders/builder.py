@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from orchestrator.builders.build import (
     Build,
@@ -47,6 +48,32 @@ class Attesting:
     """Takes a link, and gives the signed envelope. Raises TallyError."""
 
 
+class Power(Protocol):
+    """Turns a builder's host on and off, where that is ours to do."""
+
+    def check(self) -> None:
+        """Whether it could be turned on, before anything else is begun. Raises TallyError."""
+
+    def start(self, notify: Callable[[str], None]) -> None:
+        """A host that answers, made anew; `notify` takes what its user should know. Raises TallyError."""
+
+    def interrupt(self) -> None:
+        """Let a `start` in another thread end."""
+
+
+class AlwaysOn:
+    """For a host that is somebody else's to turn on."""
+
+    def check(self) -> None:
+        pass
+
+    def start(self, notify: Callable[[str], None]) -> None:
+        pass
+
+    def interrupt(self) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class Builder:
     """A store that derivations are realised in. `logs` is this run's folder for its logs."""
@@ -71,11 +98,18 @@ class Builder:
     """How its host signs its link; None: a key of ours speaks for it."""
     spare: bool = False
     """Used only when another one could not do its work."""
+    power: Power = field(default_factory=AlwaysOn)
+    """Of its host; turned on at every attempt."""
 
     @property
     def unknown(self) -> Identity:
         """Its identity before anything was observed."""
         return Identity(self.name, self.kind, self.operator)
+
+    def interrupt(self) -> None:
+        """End what other threads of ours have running for it, and let no more start."""
+        self.power.interrupt()
+        self.store.nix.stop_all()
 
     def receive(self, orchestrator: ChrootStore, derivations: Sequence[str], fixed: Sequence[str]) -> None:
         """Take derivations and sources from the orchestrator, content-addressed; no outputs under test."""

@@ -17,7 +17,7 @@ from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.toml import parse_toml, read_toml
 
 FILE_NAME = "tally.toml"
-_HERE = ("local", "daemon")
+_HERE = ("local", "daemon", "vm")
 """Stores on this machine."""
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$")]
@@ -36,7 +36,8 @@ class BuilderTable(_Table):
     store: str = Field(
         default="local",
         description="`local`: an embedded chroot store of our own, no daemon, no root needed. "
-        "`daemon`: this machine's Nix. `ssh-ng://[USER@]HOST[:PORT]`: another host's Nix",
+        "`daemon`: this machine's Nix. `ssh-ng://[USER@]HOST[:PORT]`: another host's Nix. "
+        "`vm`: a virtual machine on this one, new for every run",
     )
     operator: Text | None = Field(default=None, description="Who runs the host")
     key: str | None = Field(
@@ -73,6 +74,20 @@ class BuilderTable(_Table):
     )
     timeout: Seconds | None = Field(default=None, description="Seconds that one derivation may take")
     spare: bool = Field(default=False, description="Used only when another builder cannot do its work")
+    memory: Annotated[int, Field(ge=1024)] | None = Field(
+        default=None,
+        description="MiB of a virtual machine; default: half of this machine's, and no more than 4096",
+    )
+    disk: Annotated[int, Field(ge=4, le=4096)] | None = Field(
+        default=None,
+        description="GiB that a virtual machine can write, and as much again for what its memory cannot "
+        "hold; default: 32. Takes room only as it is written",
+    )
+    kvm: bool | None = Field(
+        default=None,
+        description="Whether the kernel runs a virtual machine (KVM), or it is emulated, which is slow; "
+        "default: the kernel, where it can",
+    )
 
     @field_validator("store")
     @classmethod
@@ -98,18 +113,19 @@ class BuilderTable(_Table):
     @model_validator(mode="after")
     def _fits_its_store(self) -> BuilderTable:
         remote = self.store.startswith(ssh.PREFIX)
-        for name, value in (
-            ("ssh-key", self.ssh_key),
-            ("host-key", self.host_key),
-            ("link-key", self.link_key),
-            ("builders", self.builders),
-        ):
-            if value is not None and not remote:
-                raise ValueError(
-                    f"`{name}` is for a store over ssh; the store of {self.name} is {self.store}"
-                )
-        if self.key is not None and self.store == "local":
-            raise ValueError(f"`key` is for a store with a Nix of its own; that of {self.name} is local")
+        only_for: tuple[tuple[str, object, bool, str], ...] = (
+            ("ssh-key", self.ssh_key, remote, "a store over ssh"),
+            ("host-key", self.host_key, remote, "a store over ssh"),
+            ("link-key", self.link_key, remote, "a store over ssh"),
+            ("builders", self.builders, remote, "a store over ssh"),
+            ("key", self.key, remote or self.store == "daemon", "a store with a Nix of somebody's"),
+            ("memory", self.memory, self.store == "vm", "a virtual machine"),
+            ("disk", self.disk, self.store == "vm", "a virtual machine"),
+            ("kvm", self.kvm, self.store == "vm", "a virtual machine"),
+        )
+        for name, value, fits, what in only_for:
+            if value is not None and not fits:
+                raise ValueError(f"`{name}` is for {what}; the store of {self.name} is {self.store}")
         return self
 
 
@@ -190,7 +206,7 @@ class Configuration(_Table):
             raise ValueError(f"two builders have the name {twice[0]}")
         if "orchestrator" in names:
             raise ValueError("the name `orchestrator` is taken: derivations are evaluated in that store")
-        stores = [builder.store for builder in builders if builder.store != "local"]
+        stores = [builder.store for builder in builders if builder.store not in ("local", "vm")]
         if twice := sorted({store for store in stores if stores.count(store) > 1}):
             raise ValueError(
                 f"two builders have the store {twice[0]}: two builds in one store are not independent"

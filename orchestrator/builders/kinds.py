@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.builders import host, ssh
 from orchestrator.builders.builder import Attesting, Builder
 from orchestrator.builders.configuration import BuilderTable
+from orchestrator.builders.hardware import Hardware
 from orchestrator.builders.host import HostFacts
+from orchestrator.builders.machine import Machine
 from orchestrator.builders.realising import Limits
 from orchestrator.builders.variation import Variation
 from orchestrator.builders.vouching import vouching_of
@@ -51,12 +54,16 @@ class Place:
     """The folder of an embedded store; made by Nix when first used."""
     scratch: Path
     logs: Path
+    ending: ExitStack
+    """What runs when the run ends."""
 
 
-def make(table: BuilderTable, version: str, place: Place, variation: Variation) -> Builder:
+def make(
+    table: BuilderTable, version: str, place: Place, variation: Variation, image: Callable[[], Path]
+) -> Builder:
     """The builder that a table describes; nothing of it is touched yet. `version` is that of our own Nix.
 
-    `variation` is for an embedded one.
+    `variation` is for an embedded one, `image` for a virtual machine: it gives the folder of its image.
     """
     nix = Nix(version, place.scratch)
     if table.store == "local":
@@ -73,7 +80,11 @@ def make(table: BuilderTable, version: str, place: Place, variation: Variation) 
             variation=variation,
             spare=table.spare,
         )
-    return _daemon(table, nix, place) if table.store == "daemon" else _over_ssh(table, nix, place)
+    if table.store == "daemon":
+        return _daemon(table, nix, place)
+    if table.store == "vm":
+        return _virtual(table, nix, place, image)
+    return _elsewhere(table, nix, place)
 
 
 def _daemon(table: BuilderTable, nix: Nix, place: Place) -> Builder:
@@ -98,7 +109,7 @@ def _daemon(table: BuilderTable, nix: Nix, place: Place) -> Builder:
     )
 
 
-def _over_ssh(table: BuilderTable, nix: Nix, place: Place) -> Builder:
+def _elsewhere(table: BuilderTable, nix: Nix, place: Place) -> Builder:
     destination = replace(ssh.Destination.parse(table.store), identity=table.ssh_key)
     if table.host_key is not None:
         known_hosts = place.scratch / "known_hosts"
@@ -107,6 +118,17 @@ def _over_ssh(table: BuilderTable, nix: Nix, place: Place) -> Builder:
         except OSError as error:
             raise cannot_write(known_hosts, error) from error
         destination = replace(destination, known_hosts=known_hosts)
+    return _over_ssh(table, nix, place, destination)
+
+
+def _virtual(table: BuilderTable, nix: Nix, place: Place, image: Callable[[], Path]) -> Builder:
+    hardware = Hardware.unlike_this_machine(table.memory, table.disk, table.kvm)
+    machine = Machine(place.scratch, place.logs, hardware, image)
+    place.ending.callback(machine.close)
+    return replace(_over_ssh(table, nix, place, machine.destination), power=machine)
+
+
+def _over_ssh(table: BuilderTable, nix: Nix, place: Place, destination: ssh.Destination) -> Builder:
     nix = replace(nix, extra=destination.environment())
 
     def kept(path: str, nar: Path) -> bool:

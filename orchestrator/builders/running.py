@@ -66,6 +66,7 @@ class _Floor:
         try:
             probe = task.new_probe()
             derivations = [*probe.graph.derivations, *task.graph.derivations]
+            builder.power.start(lambda text: self.on_event(builder.name, Notice(text)))
             builder.receive(task.orchestrator, derivations, task.fixed)
             if not builder.variation.stagger:
                 self.begun.set()
@@ -123,5 +124,5 @@ def build_everywhere(task: Task, builders: Sequence[Builder], on_event: OnEvent)
             floor.stopping.set()
             floor.begun.set()
             for builder in builders:
-                builder.store.nix.stop_all()
+                builder.interrupt()
             raise

@@ -53,13 +53,17 @@ class Destination:
     port: int | None = None
     identity: Path | None = None
     known_hosts: Path | None = None
+    control: Path | None = None
+    """The socket of a connection that all go through, where there is one."""
+    alone: bool = False
+    """Whether none of the user's own ssh settings count."""
 
     @classmethod
     def parse(cls, address: str) -> Destination:
         """Read `ssh-ng://[USER@]HOST[:PORT]`. Raises ValueError for anything else."""
         found = _ADDRESS.fullmatch(address)
         if found is None or not 0 < int(found["port"] or 22) < 65536:
-            raise ValueError(f"expected local, daemon, or ssh-ng://[USER@]HOST[:PORT]; got {address!r}")
+            raise ValueError(f"expected local, daemon, vm, or ssh-ng://[USER@]HOST[:PORT]; got {address!r}")
         return cls(found["host"], found["user"], int(found["port"]) if found["port"] else None)
 
     @property
@@ -83,6 +87,10 @@ class Destination:
             said.append("IdentitiesOnly=yes")
         if self.known_hosts:
             said += [f"UserKnownHostsFile={self.known_hosts}", "GlobalKnownHostsFile=/dev/null"]
+        if self.control:
+            said.append(f"ControlPath={self.control}")
+        if self.alone:
+            found += ["-F", "none"]
         return (*found, *(word for option in said for word in ("-o", option)))
 
     def environment(self) -> Mapping[str, str]:

@@ -23,22 +23,28 @@ def lock(
         list[str] | None,
         typer.Option("--update", metavar="NAME", help="Resolve this recipe again; may be repeated."),
     ] = None,
+    vm: Annotated[
+        bool, typer.Option("--vm", help="Pin the packages of the vm builders' machine, too, or anew.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Resolve toolchain packages and sources to digests, in tally.lock. What still fits stays as it is."""
     from orchestrator.errors import TallyError
     from orchestrator.recipe.graph import closure, load_folder
 
-    if check and update:
+    if check and (update or vm):
         raise TallyError(
-            "--check changes nothing, so there is nothing to --update", hint="give one of the two"
+            f"--check changes nothing, so there is nothing to {'--update' if update else 'pin with --vm'}",
+            hint="give one of the two",
         )
     found = load_folder(recipes)
     if not found:
         raise TallyError(f"there is no recipe in {recipes}", hint="a recipe is a file called NAME.toml")
     closure(sorted(found), found)
     file = _lock_file(recipes)
-    return _check(found, file, as_json=json) if check else _lock(found, file, update or [], as_json=json)
+    return (
+        _check(found, file, as_json=json) if check else _lock(found, file, update or [], vm=vm, as_json=json)
+    )
 
 
 def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
@@ -60,12 +66,14 @@ def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     return ExitCode.NO if found else ExitCode.YES
 
 
-def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, as_json: bool) -> int:
+def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool, as_json: bool) -> int:
     from orchestrator.builders.configuration import load
+    from orchestrator.builders.host import nix_system
     from orchestrator.cli.text import print_json, say
     from orchestrator.errors import ExitCode
     from orchestrator.recipe import lock as locks
     from orchestrator.recipe.locking import Locking, make_lock
+    from orchestrator.recipe.machine import machine_system
     from orchestrator.recipe.mirrors import Mirrors
     from orchestrator.recipe.sources import Sources
     from orchestrator.state import State
@@ -73,7 +81,9 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, as_json:
     known = locks.read(file) if file.exists() else locks.Lock()
     mirrors = Mirrors(load(Path.cwd()).mirrors)
     sources = Sources(State.of_environment().folder("sources"), mirrors)
-    made = make_lock(recipes, known, update, Locking(mirrors, sources, file.with_name("flake.lock"), say))
+    work = Locking(mirrors, sources, file.with_name("flake.lock"), say)
+    machines = [machine_system(nix_system())] if vm else []
+    made = make_lock(recipes, known, update, work, new_machines=machines)
     changed = not file.exists() or locks.text_of(made).encode() != file.read_bytes()
     if changed:
         locks.write(file, made)

@@ -283,12 +283,12 @@ def _patience(process: subprocess.Popen[bytes], seconds: float | None) -> Iterat
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def ended_with_us() -> Callable[[], None]:
+def ended_with_us(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
     """What a child of ours does first: see to it that it ends when we do, or has, in this very moment."""
     parent = os.getpid()
 
     def bind() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:
             os._exit(1)
 

@@ -33,6 +33,8 @@ let
       root = rootOf name toolchain.packages;
     in
     {
+      inherit root;
+
       # `variables` reach the script as its environment, byte for byte
       run =
         { script, attributes, variables }:

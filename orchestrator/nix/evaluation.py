@@ -49,8 +49,8 @@ def evaluate(store: ChrootStore, request: Mapping[str, Any]) -> Mapping[str, Eva
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluatedProbe:
-    """What the sandbox probe became."""
+class EvaluatedTool:
+    """What something of our own became: the sandbox probe, or a virtual machine's image."""
 
     derivation: str
     """Its `.drv` path."""
@@ -58,10 +58,18 @@ class EvaluatedProbe:
     fixed: tuple[FixedPath, ...]
 
 
-def evaluate_probe(store: ChrootStore, request: Mapping[str, Any], nonce: str) -> EvaluatedProbe:
+def evaluate_probe(store: ChrootStore, request: Mapping[str, Any], nonce: str) -> EvaluatedTool:
     """Instantiate the sandbox probe. One with a `nonce` of its own is in no store yet."""
-    said = _evaluate(store, LIBRARY / "probe.nix", {**request, "nonce": nonce})
-    return EvaluatedProbe(said["drv"], said["output"], tuple(_fixed(said["fixed"])))
+    return _tool(_evaluate(store, LIBRARY / "probe.nix", {**request, "nonce": nonce}))
+
+
+def evaluate_machine(store: ChrootStore, request: Mapping[str, Any]) -> EvaluatedTool:
+    """Instantiate a virtual machine's image. `request` is as `machine_request` makes it."""
+    return _tool(_evaluate(store, LIBRARY / "machine.nix", request))
+
+
+def _tool(said: Mapping[str, Any]) -> EvaluatedTool:
+    return EvaluatedTool(said["drv"], said["output"], tuple(_fixed(said["fixed"])))
 
 
 def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) -> dict[str, Any]:

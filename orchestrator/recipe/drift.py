@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from orchestrator.errors import TallyError
 from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.lock import Lock, NixpkgsPin
+from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import PathSource, Recipe, System, UrlSource
 from orchestrator.recipe.request import misfit
@@ -33,6 +34,7 @@ def needed_sets(recipes: Mapping[str, Recipe]) -> Mapping[SetKey, tuple[str, ...
 def drift(recipes: Mapping[str, Recipe], lock: Lock, flake_lock: Path) -> Iterator[str]:
     """One sentence for each place where lock and recipes do not fit; none when they do."""
     yield from _sets(recipes, lock)
+    yield from _machines(lock)
     yield from _sources(recipes, lock)
     wanted = nixpkgs_node(recipes, flake_lock)
     if wanted != lock.nixpkgs:
@@ -65,9 +67,16 @@ def _sets(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
     for system in sorted({system for system, _ in needed}):
         if lock.busybox_for(system) is None:
             yield f"no busybox is locked for {system}"
-    used = {file for found in lock.set for file in found.packages} | {found.package for found in lock.busybox}
-    for file in sorted(lock.packages.keys() - used):
+    for file in sorted(lock.packages.keys() - lock.used):
         yield f"{file} is locked and belongs to no set"
+
+
+def _machines(lock: Lock) -> Iterator[str]:
+    for machine in lock.machine:
+        if machine.request != PACKAGES:
+            yield f"the virtual machine for {machine.system} is locked from another list of packages"
+        elif machine.base != BASE:
+            yield f"the virtual machine for {machine.system} is locked with another base set"
 
 
 def _packages(request: tuple[str, ...]) -> str:

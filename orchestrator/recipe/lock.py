@@ -67,11 +67,11 @@ class DebianPackage(_Entry):
 
 
 class DebianSet(_Entry):
-    """Everything that one list of packages needs, shared by all recipes that ask for the same list."""
+    """Everything that one list of packages needs, shared by all who ask for the same list."""
 
     system: System
     request: tuple[str, ...]
-    """What recipes ask for, sorted."""
+    """What recipes, or a machine, ask for, sorted."""
     base: tuple[str, ...]
     """What every set holds beside, as it was when the set was resolved."""
     packages: tuple[str, ...]
@@ -121,9 +121,17 @@ class Lock(_Entry):
     package: tuple[DebianPackage, ...] = ()
     set: tuple[DebianSet, ...] = ()
     busybox: tuple[Busybox, ...] = ()
+    machine: tuple[DebianSet, ...] = ()
+    """What the virtual machines of `vm` builders are made of."""
     source: dict[str, dict[str, SourcePin]] = Field(default_factory=dict)
     """Recipe name to source name to pin. Sources by `path` are in this repository and have none."""
     nixpkgs: NixpkgsPin | None = None
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The file names of packages that anything in the lock names."""
+        sets = (file for each in (*self.set, *self.machine) for file in each.packages)
+        return frozenset((*sets, *(each.package for each in self.busybox)))
 
     @cached_property
     def packages(self) -> Mapping[str, DebianPackage]:
@@ -134,6 +142,9 @@ class Lock(_Entry):
         """The set that was resolved for this list of packages, in any order."""
         wanted = tuple(sorted(request))
         return next((found for found in self.set if (found.request, found.system) == (wanted, system)), None)
+
+    def machine_for(self, system: str) -> DebianSet | None:
+        return next((found for found in self.machine if found.system == system), None)
 
     def busybox_for(self, system: str) -> Busybox | None:
         return next((found for found in self.busybox if found.system == system), None)
@@ -160,8 +171,10 @@ def parse(text: str, place: str) -> Lock:
     except ValidationError as error:
         message, hint = explain(error, text, place, Lock)
         raise TallyError(message, hint=hint or "write the lock again with `tally lock`") from error
-    for name, wanted in [(f"set {'+'.join(s.request)}", s.packages) for s in lock.set] + [
-        (f"busybox of {b.system}", (b.package,)) for b in lock.busybox
+    for name, wanted in [
+        *((f"set {'+'.join(s.request)}", s.packages) for s in lock.set),
+        *((f"machine of {m.system}", m.packages) for m in lock.machine),
+        *((f"busybox of {b.system}", (b.package,)) for b in lock.busybox),
     ]:
         for file in wanted:
             if file not in lock.packages:
@@ -186,6 +199,7 @@ def text_of(lock: Lock) -> str:
         package=tuple(sorted(lock.package, key=lambda p: p.file)),
         set=tuple(sorted(lock.set, key=lambda s: (s.system, s.request))),
         busybox=tuple(sorted(lock.busybox, key=lambda b: b.system)),
+        machine=tuple(sorted(lock.machine, key=lambda m: m.system)),
         source={name: dict(sorted(pins.items())) for name, pins in sorted(lock.source.items()) if pins},
         nixpkgs=lock.nixpkgs,
     )

@@ -18,6 +18,7 @@ from orchestrator.recipe import debian
 from orchestrator.recipe.drift import SetKey, needed_sets, nixpkgs_node, refuse_unknown_mirrors
 from orchestrator.recipe.licensing import with_licences
 from orchestrator.recipe.lock import ARCHITECTURES, Busybox, DebianPackage, DebianSet, Lock, SourcePin
+from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import PathSource, PypiSource, Recipe, System
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
@@ -39,9 +40,17 @@ class Locking:
     """Told what is being done, a line at a time."""
 
 
-def make_lock(recipes: Mapping[str, Recipe], known: Lock, update: Collection[str], work: Locking) -> Lock:
+def make_lock(
+    recipes: Mapping[str, Recipe],
+    known: Lock,
+    update: Collection[str],
+    work: Locking,
+    *,
+    new_machines: Collection[System] = (),
+) -> Lock:
     """The lock for these recipes. `update` names recipes whose pins are resolved again though they fit.
 
+    Virtual machines that are pinned stay so; `new_machines` are the systems for which one is pinned, or anew.
     Every source that is newly pinned is fetched, so that a wrong digest is met now and not at a build.
     Raises TallyError when something cannot be resolved or fetched.
     """
@@ -55,23 +64,29 @@ def make_lock(recipes: Mapping[str, Recipe], known: Lock, update: Collection[str
     refuse_unknown_mirrors(recipes, work.mirrors)
     nixpkgs = nixpkgs_node(recipes, work.flake_lock)
     pins = {name: _pins(recipe, known, name in update, work) for name, recipe in sorted(recipes.items())}
-    sets, busyboxes, packages = _debian(recipes, known, update, work)
+    sets, machines, busyboxes, packages = _debian(recipes, known, update, work, new_machines)
     return Lock(
         suite=known.suite,
         package=with_licences(packages, known.packages, work.sources),
         set=sets,
         busybox=busyboxes,
+        machine=machines,
         source=pins,
         nixpkgs=nixpkgs,
     )
 
 
 def _debian(
-    recipes: Mapping[str, Recipe], known: Lock, update: Collection[str], work: Locking
-) -> tuple[tuple[DebianSet, ...], tuple[Busybox, ...], tuple[DebianPackage, ...]]:
-    """Every set that recipes need, each system's busybox, and the packages of both."""
+    recipes: Mapping[str, Recipe],
+    known: Lock,
+    update: Collection[str],
+    work: Locking,
+    new_machines: Collection[System],
+) -> tuple[tuple[DebianSet, ...], tuple[DebianSet, ...], tuple[Busybox, ...], tuple[DebianPackage, ...]]:
+    """Every set that recipes need, every machine, each system's busybox, and the packages of all of them."""
     needed = needed_sets(recipes)
     sets: list[DebianSet] = []
+    machines: list[DebianSet] = []
     busyboxes: list[Busybox] = []
     packages = dict(known.packages)
     with ExitStack() as stack:
@@ -86,28 +101,31 @@ def _debian(
                 )
             return opened[system]
 
+        def resolved(system: System, request: tuple[str, ...], users: str) -> DebianSet:
+            work.say(f"resolving {', '.join(request) or 'the base'} for {users} on {system}")
+            found = apt(system).resolve([*debian.BASE, *request])
+            packages.update({package.file: _agreeing(package, packages) for package in found})
+            files = tuple(package.file for package in found)
+            return DebianSet(system=system, request=request, base=debian.BASE, packages=files)
+
         for (system, request), users in needed.items():
             held = _kept(known, (system, request), users, update)
-            if held is None:
-                work.say(f"resolving {', '.join(request) or 'the base'} for {', '.join(users)} on {system}")
-                found = apt(system).resolve([*debian.BASE, *request])
-                packages |= {package.file: _agreeing(package, packages) for package in found}
-                held = DebianSet(
-                    system=system,
-                    request=request,
-                    base=debian.BASE,
-                    packages=tuple(package.file for package in found),
-                )
-            sets.append(held)
-        for system in sorted({system for system, _ in needed}):
+            sets.append(held or resolved(system, request, ", ".join(users)))
+        for system in dict.fromkeys((*(each.system for each in known.machine), *new_machines)):
+            pinned = known.machine_for(system)
+            fits = pinned is not None and (pinned.request, pinned.base) == (PACKAGES, debian.BASE)
+            keep = pinned if fits and system not in new_machines else None
+            machines.append(keep or resolved(system, PACKAGES, "the virtual machine"))
+        for system in sorted({each.system for each in (*sets, *machines)}):
             busybox = known.busybox_for(system)
             if busybox is None:
                 (package,) = [p for p in apt(system).resolve([_BUSYBOX]) if p.name == _BUSYBOX]
                 packages[package.file] = _agreeing(package, packages)
                 busybox = _busybox(system, package, work)
             busyboxes.append(busybox)
-    used = {file for each in sets for file in each.packages} | {each.package for each in busyboxes}
-    return tuple(sets), tuple(busyboxes), tuple(packages[file] for file in sorted(used))
+    used = Lock(set=tuple(sets), machine=tuple(machines), busybox=tuple(busyboxes)).used
+    kept = tuple(packages[file] for file in sorted(used))
+    return tuple(sets), tuple(machines), tuple(busyboxes), kept
 
 
 def _kept(known: Lock, key: SetKey, users: Iterable[str], update: Collection[str]) -> DebianSet | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -109,8 +110,21 @@ def by_check(folder: Path) -> set[str]:
 def by_pair(folder: Path) -> set[str]:
     """`tally build` of the whole corpus on its two embedded builders, in a state folder of its own."""
     (folder / "sources").symlink_to(state() / "sources")
-    build = [*TALLY, "build", *RECIPES, "--no-sign", "--json"]
-    said = json.loads(run(build, statuses=(0, 1), TALLY_STATE=str(folder)))
+    return _build(folder)
+
+
+def with_vm(folder: Path) -> set[str]:
+    """The same on the first of them and on a virtual machine."""
+    (folder / "sources").symlink_to(state() / "sources")
+    shutil.copy(CORPUS / "tally.lock", folder)
+    run([*TALLY, "builder", "add", "--vm", "vm"], folder=folder, TALLY_STATE=str(folder))
+    return _build(folder, "--builder", "a", "--builder", "vm")
+
+
+def _build(folder: Path, *more: str) -> set[str]:
+    """The recipes of which builders' results differ. `folder` is for state, and has the tally.toml."""
+    build = [*TALLY, "build", *RECIPES, "--no-sign", "--json", *more]
+    said = json.loads(run(build, statuses=(0, 1), folder=folder, TALLY_STATE=str(folder)))
     outcomes = {each["target"]: each["outcome"] for each in said["outcomes"]}
     if undecided := sorted(set(outcomes.values()) - {"agreed", "disagreed"}):
         sys.exit(f"tally build ended as {undecided[0]} for some of the corpus:\n{json.dumps(said, indent=2)}")
@@ -132,4 +146,8 @@ def _copy(paths: list[str], store: Path) -> None:
     exported.unlink()
 
 
-COLUMNS = (Column("`nix-build --check`", by_check), Column("embedded pair", by_pair))
+COLUMNS = (
+    Column("`nix-build --check`", by_check),
+    Column("embedded pair", by_pair),
+    Column("pair with `vm`", with_vm),
+)

@@ -64,15 +64,17 @@ def raw_nix() -> Mapping[str, str]:
     return {**environment(), **files, "NIX_CONFIG": _RAW_SETTINGS}
 
 
-def run(command: Sequence[str | Path], *, statuses: Collection[int] = (0,), **more: str) -> str:
-    """Run a command; its standard output. Ends the benchmark with what it said when it fails.
+def run(
+    command: Sequence[str | Path], *, statuses: Collection[int] = (0,), folder: Path = ROOT, **more: str
+) -> str:
+    """Run a command in a folder; its standard output. Ends the benchmark with what it said when it fails.
 
     `statuses` are those with which it does not; `more` are variables for its environment.
     """
     done = subprocess.run(
         [str(word) for word in command],
         env={**environment(), **more},
-        cwd=ROOT,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -198,7 +198,7 @@ def _builder(nix: Nix, state: State, table: BuilderTable) -> Check:
     scratch = nix.scratch / table.name
     scratch.mkdir()
     if table.store == "vm":
-        return _program(f"builder-{table.name}", machine.QEMU, "vm builders are run by it", machine.INSTALL)
+        return _machine(f"builder-{table.name}")
     place = kinds.Place(state.store(table.name), scratch, scratch, ExitStack())
     builder = kinds.make(table, nix.version, place, NO_VARIATION, lambda: scratch)
     name, store = f"builder-{builder.name}", builder.store
@@ -213,11 +213,18 @@ def _builder(nix: Nix, state: State, table: BuilderTable) -> Check:
     return Check(name, Status.OK, f"{builder.kind} answers; `tally builder check` also tries its sandbox")
 
 
+def _machine(name: str) -> Check:
+    """Whether virtual machines can be run; none is."""
+    place = shutil.which(machine.QEMU)
+    if place is None:
+        return Check(name, Status.FAILED, f"{machine.QEMU} is not installed", machine.INSTALL)
+    return Check(name, Status.OK, f"{place} is there; `tally builder check` also starts its machine")
+
+
 def _locking() -> Iterator[Check]:
     """What only `tally lock` and git sources need: nobody who builds from a lock must have it."""
-    yield _program("git", "git", "git sources and path sources need it", "apt-get install git")
+    yield _program("git", "git sources and path sources need it", "apt-get install git")
     yield _program(
-        "apt-get",
         "apt-get",
         "`tally lock` resolves Debian packages with it",
         "run `tally lock` on Debian or Ubuntu",
@@ -231,14 +238,14 @@ def _locking() -> Iterator[Check]:
         )
 
 
-def _program(name: str, program: str, use: str, hint: str) -> Check:
-    place = shutil.which(program)
+def _program(name: str, use: str, hint: str) -> Check:
+    place = shutil.which(name)
     if place is None:
-        return Check(name, Status.WARNING, f"{program} is not installed: {use}", hint)
+        return Check(name, Status.WARNING, f"{name} is not installed: {use}", hint)
     try:
         said = subprocess.run([place, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Check(name, Status.WARNING, f"{place} does not answer: {error}", hint)
     if said.returncode != 0:
         return Check(name, Status.WARNING, f"{place} --version ended with status {said.returncode}", hint)
-    return Check(name, Status.OK, f"{said.stdout.splitlines()[0] if said.stdout else program} at {place}")
+    return Check(name, Status.OK, f"{said.stdout.splitlines()[0] if said.stdout else name} at {place}")

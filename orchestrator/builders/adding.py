@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.builders import ssh
-from orchestrator.builders.configuration import FILE_NAME, Configuration, find, parse
+from orchestrator.builders.configuration import FILE_NAME, BuilderTable, Configuration, find, parse
 from orchestrator.errors import TallyError
 from orchestrator.files import write_atomically
 from orchestrator.recipe.toml_text import write_tables
@@ -26,6 +26,19 @@ class Added:
     notes: tuple[str, ...]
 
 
+def refuse(folder: Path, values: Mapping[str, Any]) -> None:
+    """Raises TallyError when `add` would, whatever a host over ssh would say."""
+    file = find(folder) or folder / FILE_NAME
+    _begin(_read(file), values, file)
+
+
+def listed(folder: Path, name: str) -> BuilderTable | None:
+    """The builder of that name in the tally.toml that counts in `folder`. Raises TallyError."""
+    file = find(folder)
+    tables = parse(_read(file), file).builder if file else ()
+    return next((table for table in tables if table.name == name), None)
+
+
 def add(folder: Path, values: Mapping[str, Any]) -> Added:
     """Add a builder to the tally.toml that counts in `folder`, or to a new one there.
 
@@ -34,11 +47,7 @@ def add(folder: Path, values: Mapping[str, Any]) -> Added:
     """
     file = find(folder) or folder / FILE_NAME
     text = _read(file)
-    before = parse(text, file)
-    tables: list[dict[str, Any]] = []
-    if "builder" not in before.model_fields_set:
-        tables += [{"name": each.name, "store": each.store} for each in Configuration().builder]
-    _parse_with(text, [*tables, dict(values)], file)  # before a host is asked
+    tables = _begin(text, values, file)
     table = dict(values)
     notes: tuple[str, ...] = ()
     if str(values["store"]).startswith(ssh.PREFIX) and "host-key" not in values:
@@ -46,6 +55,16 @@ def add(folder: Path, values: Mapping[str, Any]) -> Added:
     whole = _parse_with(text, [*tables, table], file)
     write_atomically(file, whole.encode())
     return Added(file, notes)
+
+
+def _begin(text: str, values: Mapping[str, Any], file: Path) -> list[dict[str, Any]]:
+    """What is to be listed before these values, which fit what is there."""
+    before = parse(text, file)
+    tables: list[dict[str, Any]] = []
+    if "builder" not in before.model_fields_set:
+        tables += [{"name": each.name, "store": each.store} for each in Configuration().builder]
+    _parse_with(text, [*tables, dict(values)], file)
+    return tables
 
 
 def _read(file: Path) -> str:

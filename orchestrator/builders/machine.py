@@ -62,6 +62,11 @@ class Machine:
             alone=True,
         )
 
+    @property
+    def kvm(self) -> bool:
+        """Whether the kernel runs it, or is to; it is emulated otherwise."""
+        return self._hardware.kvm
+
     def check(self) -> None:
         """Whether it could be started, before anything else is begun. Raises TallyError."""
         if shutil.which(QEMU) is None:
@@ -73,10 +78,10 @@ class Machine:
         self.check()
         self.stop()
         self._lay_out()
-        if self._hardware.kvm and not self._comes_up(kvm=True):
-            notify("KVM is there and does not run it; emulating it from now on")
+        if self.kvm and not self._comes_up(kvm=True):
+            notify("KVM is there and does not run its machine (`kvm = false` in tally.toml spares the trial)")
             self._hardware = replace(self._hardware, kvm=False)
-        if not self._hardware.kvm:
+        if not self.kvm:
             notify("its machine is emulated, which is slow")
             self._comes_up(kvm=False)
         self._shared = _Shared(self.destination)

@@ -48,8 +48,10 @@ def list_(
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in evidence, logs and messages.")],
     store: Annotated[
-        str, typer.Argument(metavar="STORE", help="local, daemon, or ssh-ng://[USER@]HOST[:PORT].")
-    ],
+        str | None,
+        typer.Argument(metavar="[STORE]", help="local, daemon, ssh-ng://[USER@]HOST[:PORT], or vm."),
+    ] = None,
+    vm: Annotated[bool, typer.Option("--vm", help="A virtual machine on this one: STORE is vm.")] = False,
     operator: Annotated[
         str | None, typer.Option("--operator", metavar="TEXT", help="Who runs the host.")
     ] = None,
@@ -67,6 +69,15 @@ def add(
         Path | None,
         typer.Option("--link-key", metavar="PUB", help="The public key that the host signs its links with."),
     ] = None,
+    memory: Annotated[
+        int | None, typer.Option("--memory", metavar="MIB", help="A virtual machine's memory.")
+    ] = None,
+    disk: Annotated[
+        int | None, typer.Option("--disk", metavar="GIB", help="How much a virtual machine can write.")
+    ] = None,
+    kvm: Annotated[
+        bool | None, typer.Option("--kvm/--no-kvm", help="Run it by the kernel, or emulate it.")
+    ] = None,
     spare: Annotated[
         bool, typer.Option("--spare", help="Used only when another cannot do its work.")
     ] = False,
@@ -74,22 +85,63 @@ def add(
     """Add a builder to tally.toml, which is made where there is none. What it holds already stays as it is.
 
     Without --host-key a host over ssh is asked for its key: compare its fingerprint with its operator's.
+    With --vm the image that tally.lock stands for is made and tried, also for a builder that is there.
     """
     from orchestrator.builders import adding
+    from orchestrator.builders.configuration import BuilderTable
     from orchestrator.cli.text import say
 
-    values: dict[str, Any] = {"name": name, "store": store, "operator": operator, "key": key}
+    values: dict[str, Any] = {"name": name, "store": _store(store, vm=vm), "operator": operator, "key": key}
     values |= {
         "ssh-key": None if ssh_key is None else str(ssh_key),
         "host-key": host_key,
         "link-key": None if link_key is None else str(link_key),
+        "memory": memory,
+        "disk": disk,
+        "kvm": kvm,
         "spare": spare or None,
     }
-    added = adding.add(Path.cwd(), {name: value for name, value in values.items() if value is not None})
+    values = {name: value for name, value in values.items() if value is not None}
+    if values["store"] == "vm":
+        there = adding.listed(Path.cwd(), name)
+        if there is None or there.store != "vm":
+            adding.refuse(Path.cwd(), values)  # before an image is made for it
+        values |= _try_machine(there or BuilderTable.model_validate(values))
+        if there is not None:
+            say(f"builder {name} is in tally.toml already; its image is that of tally.lock")
+            return ExitCode.YES
+    added = adding.add(Path.cwd(), values)
     for line in added.notes:
         say(line)
     say(f"added builder {name} to {added.file}; `tally builder check {name}` sees whether it works")
     return ExitCode.YES
+
+
+def _store(store: str | None, *, vm: bool) -> str:
+    from orchestrator.errors import TallyError
+
+    if vm and store not in (None, "vm"):
+        raise TallyError(f"--vm says that the store is vm, and {store} was given", hint="give one of the two")
+    if store is None and not vm:
+        raise TallyError("which store?", hint="give local, daemon, ssh-ng://[USER@]HOST[:PORT], or --vm")
+    return store or "vm"
+
+
+def _try_machine(of: BuilderTable) -> Mapping[str, Any]:
+    """Make the image and start it; what tally.toml is to say of what came of it."""
+    from orchestrator.builders.configuration import load
+    from orchestrator.builders.hardware import Hardware
+    from orchestrator.cli.text import say
+    from orchestrator.imaging import make_image
+    from orchestrator.state import State
+    from orchestrator.workshop import opened
+
+    hardware = Hardware.unlike_this_machine(of.memory, of.disk, of.kvm)
+    with opened(State.of_environment(), load(Path.cwd())) as workshop:
+        made = make_image(workshop, Path.cwd(), hardware, say)
+    how = "run by KVM" if made.kvm else "emulated"
+    say(f"it works: {how}, it answered after {made.seconds:.0f} s")
+    return {"kvm": False} if hardware.kvm and not made.kvm else {}
 
 
 @builder.command()

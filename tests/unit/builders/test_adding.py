@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.builders.adding import add
+from orchestrator.builders.adding import add, listed, refuse
 from orchestrator.builders.configuration import load
 from orchestrator.errors import TallyError
 
@@ -47,6 +47,22 @@ def test_what_cannot_be_is_not_written(tmp_path: Path, values: dict[str, Any]) -
     with pytest.raises(TallyError, match="cannot add the builder"):
         add(tmp_path, values)
     assert (tmp_path / "tally.toml").read_text() == "quorum = 2\n"
+
+
+def test_what_would_be_refused_is_known_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(TallyError, match="two builders have the name a"):
+        refuse(tmp_path, {"name": "a", "store": "vm"})
+    refuse(tmp_path, {"name": "v", "store": "vm"})
+    assert not (tmp_path / "tally.toml").exists()
+
+
+def test_a_builder_is_found_by_its_name(tmp_path: Path) -> None:
+    assert listed(tmp_path, "v") is None
+    add(tmp_path, {"name": "v", "store": "vm", "kvm": False})
+    found = listed(tmp_path, "v")
+    assert found is not None
+    assert (found.store, found.kvm) == ("vm", False)
+    assert listed(tmp_path, "w") is None
 
 
 def test_a_host_that_does_not_answer_is_not_written(tmp_path: Path) -> None:

@@ -40,6 +40,12 @@ def test_two_embedded_builders_by_default() -> None:
         {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "key": "b:AAAA"}]},
         {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "features": ["a b"]}]},
         {"builder": [{"name": "a"}, {"name": "b", "spare": True}]},
+        {"builder": [{"name": "a"}, {"name": "b", "memory": 4096}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "kvm": True}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "memory": 64}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "disk": 0}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "ssh-key": "b"}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "key": "b:AAAA"}]},
         {"quorum": 3},
         {"surprise": True},
         {"signing": {"passphrase": "x"}},
@@ -54,6 +60,11 @@ def test_a_host_elsewhere_makes_hosts_the_votes() -> None:
     tables = [{"name": "a"}, {"name": "b", "store": "ssh-ng://build@b.example.org:2222"}]
     assert Configuration.model_validate({"builder": tables}).vote == "separate-hosts"
     assert Configuration.model_validate({"builder": tables, "independence": "same-host"}).vote == "same-host"
+
+
+def test_a_virtual_machine_is_on_this_host() -> None:
+    tables = [{"name": "a"}, *({"name": name, "store": "vm", "memory": 2048} for name in ("v", "w"))]
+    assert Configuration.model_validate({"builder": tables}).vote == "same-host"
 
 
 def test_the_nearest_file_counts(tmp_path: Path) -> None:

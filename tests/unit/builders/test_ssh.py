@@ -24,7 +24,7 @@ def test_an_address_is_taken_apart() -> None:
      "ssh-ng://b:x", "ssh-ng://b?x=y", "ssh-ng://-u@b", "ssh-ng://b\n", "ssh-ng://$(b)"],
 )  # fmt: skip
 def test_nothing_else_is_an_address(address: str) -> None:
-    with pytest.raises(ValueError, match="expected local, daemon, or ssh-ng"):
+    with pytest.raises(ValueError, match="expected local, daemon, vm, or ssh-ng"):
         Destination.parse(address)
 
 

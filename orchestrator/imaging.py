@@ -1,0 +1,42 @@
+"""The image of `vm` builders' machine: made of what is fetched for it, and started once on trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.builders.hardware import Hardware
+from orchestrator.builders.machine import Machine
+from orchestrator.gathering import gather
+from orchestrator.plan import find_lock
+from orchestrator.recipe import lock as locks
+from orchestrator.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Imaged:
+    """An image that works here."""
+
+    kvm: bool
+    """Whether the kernel runs the machine, or it is emulated."""
+    seconds: float
+    """From its start until it answered."""
+
+
+def make_image(workshop: Workshop, folder: Path, hardware: Hardware, say: Callable[[str], None]) -> Imaged:
+    """Make the image that the tally.lock of `folder` stands for, unless it is there. Raises TallyError."""
+    image = workshop.image(locks.read(find_lock([folder / "recipe.toml"])))
+    gather(workshop, image.request, image.evaluated.fixed, folder, say)
+    say("making the virtual machine's image")
+    made = image.make()
+    scratch = workshop.store.nix.scratch / "trial-machine"
+    scratch.mkdir()
+    machine = Machine(scratch, workshop.state.logs(workshop.run, "trial-machine"), hardware, lambda: made)
+    begun = time.monotonic()
+    try:
+        machine.start(say)
+        return Imaged(machine.kvm, time.monotonic() - begun)
+    finally:
+        machine.close()

@@ -1,0 +1,36 @@
+"""What a virtual machine is made to look like: never like the machine it runs on."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.builders.hardware import CLOCK_AHEAD, unlike
+
+MEMORY = "MemTotal:       24000000 kB\nMemFree:  1 kB\n"
+
+
+@pytest.mark.parametrize(("cpus", "seen"), [(1, 2), (2, 1), (16, 15)])
+def test_it_has_another_number_of_cpus(cpus: int, seen: int) -> None:
+    assert unlike("", MEMORY, cpus, memory=None, disk=None, kvm=False).cpus == seen
+
+
+def test_it_has_another_model_than_the_host_also_within_another_virtual_machine() -> None:
+    assert unlike("model name : AMD EPYC", MEMORY, 2, memory=None, disk=None, kvm=True).cpu_model == "Nehalem"
+    inside = "model name : Intel Core i7 9xx (Nehalem Class Core i7)"
+    assert unlike(inside, MEMORY, 2, memory=None, disk=None, kvm=True).cpu_model == "SandyBridge"
+
+
+@pytest.mark.parametrize(("total", "seen"), [(24_000_000, 4096), (4_000_000, 1953), (1_000_000, 1024)])
+def test_it_takes_half_of_the_memory_at_most(total: int, seen: int) -> None:
+    assert unlike("", f"MemTotal: {total} kB\n", 2, memory=None, disk=None, kvm=False).memory == seen
+
+
+def test_what_is_given_counts() -> None:
+    made = unlike("", MEMORY, 2, memory=2048, disk=7, kvm=False)
+    assert (made.memory, made.disk, made.kvm) == (2048, 7, False)
+
+
+def test_its_clock_shows_another_second_minute_day_and_year() -> None:
+    seconds = int(CLOCK_AHEAD.total_seconds())
+    assert seconds % 60 and seconds // 60 % 60 and seconds // 3600 % 24
+    assert CLOCK_AHEAD.days > 5 * 366

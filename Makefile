@@ -23,6 +23,7 @@ test: setup ## Run the unit, integration and documentation tests
 	@tools/need 'command -v ssh-keyscan' openssh-client
 	@tools/need 'command -v ip' iproute2
 	@tools/need 'command -v disorderfs' disorderfs
+	@tools/need 'command -v qemu-system-x86_64' qemu-system-x86
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: lint
@@ -34,6 +35,8 @@ lint: .venv ## Check style, types and which module may import which
 
 .PHONY: bench
 bench: setup ## Measure against the baselines, in the same run
+	@tools/need 'command -v ssh-keygen' openssh-client
+	@tools/need 'command -v qemu-system-x86_64' qemu-system-x86
 	@.venv/bin/python bench/run.py
 
 .PHONY: docs

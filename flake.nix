@@ -59,7 +59,7 @@
         src = self;
         build-system = [ python.flit-core ];
         inherit dependencies;
-        nativeCheckInputs = strangers ++ [ python.pytestCheckHook python.hypothesis pkgs.gitMinimal ];
+        nativeCheckInputs = strangers ++ [ python.pytestCheckHook python.hypothesis pkgs.gitMinimal pkgs.openssh ];
         pytestFlags = [ "tests/unit" ]; # the others run Nix, which cannot run inside a Nix build
         # The user's own Nix and git come first; these are for where there are none.
         makeWrapperArgs = [ "--suffix PATH : ${lib.makeBinPath [ pkgs.nix pkgs.gitMinimal ]}" ];

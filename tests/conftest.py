@@ -103,7 +103,7 @@ def tally(session_state: Path) -> Tally:
     return Tally(ROOT, {"TALLY_STATE": str(session_state)})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tally_in(session_state: Path) -> TallyIn:
     """`tally` in another folder; keyword arguments are environment variables, `TALLY_STATE` among them."""
 

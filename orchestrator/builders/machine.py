@@ -128,7 +128,10 @@ class Machine:
                 "tallystick/host_key": (self._folder / "host_key").read_text(),
                 "tallystick/settings": f"UPTIME={UP_FOR_LONGER}\n",
             }
-            with tarfile.open(self._folder / "seed", "w") as archive:
+            seed = self._folder / "seed"
+            seed.unlink(missing_ok=True)
+            seed.touch(mode=0o600)  # it holds the host's key
+            with tarfile.open(seed, "w") as archive:
                 for name, text in files.items():
                     member = tarfile.TarInfo(name)
                     member.mode, member.size = 0o600 if name.startswith("tally") else 0o644, len(text)
@@ -213,6 +216,7 @@ class _Shared:
 
     def __init__(self, destination: ssh.Destination) -> None:
         assert destination.control is not None
+        destination.control.unlink(missing_ok=True)  # an earlier machine's
         command = ["ssh", *destination.options, "-M", "-N", "-T", destination.login]
         self._ssh = _kept(command, None)
         until = time.monotonic() + _CONNECTED

@@ -14,14 +14,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from machines import Host, host
 from projects import Project
 from roots import root_of
+
+from orchestrator.nar import nar_hash
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="builder hosts need root: mounts and network interfaces are made for them"
@@ -184,6 +185,38 @@ def test_a_store_that_is_not_what_it_says_is_no_witness(project: Project, trixie
     assert not (project.folder / "again").exists()
 
 
+@pytest.mark.parametrize("lie", ["database", "bytes"])
+def test_a_nix_that_answers_what_the_other_builder_made_is_no_witness(
+    project: Project, trixie: Host, tmp_path: Path, lie: str
+) -> None:
+    """Between the build and our first question, the host's Nix makes it look as if it had made the same."""
+    a = '[[builder]]\nname = "a"\ncores = 3\n'
+    (project.folder / "tally.toml").write_text("\n".join([EVERY_BUILDER, a, trixie.table(cores=5)]))
+    nonce = secrets.token_hex()
+    recipe = project.recipe(f"liar-{lie}", f"mkdir $out; echo {nonce} $NIX_BUILD_CORES > $out/file")
+    plan = json.loads(project.tally("plan", recipe, "--json").succeeded().out)["recipes"]
+    path = plan[f"liar-{lie}"]["outputs"]["out"]
+    (tmp_path / "as-a").mkdir()
+    (tmp_path / "as-a" / "file").write_text(f"{nonce} 3\n")
+    said_by_a = f"sha256:{nar_hash(tmp_path / 'as-a').hex}"
+    pretend = {
+        "database": "sqlite3 /nix/var/nix/db/db.sqlite "
+        f"\"update ValidPaths set hash = '{said_by_a}' where path = '{path}'\"",
+        "bytes": f"chmod u+w {path}/file && echo {nonce} 3 > {path}/file && chmod a-w {path}/file",
+    }[lie]
+    trixie.sh(
+        "cat > /usr/local/bin/nix-daemon <<'END'\n"
+        f"#!/bin/sh\nif [ -e {path} ]; then {pretend}; fi > /dev/null 2>&1\n"
+        'exec /usr/bin/nix-daemon "$@"\nEND\nchmod +x /usr/local/bin/nix-daemon'
+    )
+    try:
+        ran = project.build(recipe).failed(2)
+    finally:
+        trixie.sh("rm /usr/local/bin/nix-daemon")
+    assert f"{path} was altered" in ran.err
+    assert project.releases == []
+
+
 def test_an_output_from_elsewhere_is_no_build(project: Project, trixie: Host) -> None:
     """An input that the host got from somebody else was not made by it."""
     configure(project, trixie.table())
@@ -209,6 +242,20 @@ def test_a_connection_that_breaks_is_tried_again(project: Project, trixie: Host)
         ran = project.build(recipe).succeeded()
     assert "trying again" in ran.err
     assert "a and trixie agree" in ran.err
+
+
+def test_a_copy_that_breaks_is_tried_again(project: Project, session_state: Path, tmp_path: Path) -> None:
+    """A host that holds nothing yet gets some eighty packages first."""
+    with host("empty", root_of("bookworm", session_state), tmp_path / "empty") as up:
+        configure(project, up.table())
+
+        def in_the_middle_of_it() -> bool:
+            return int(up.sh("ls /nix/store | grep -c 'deb$' || :")) > 2
+
+        with Meanwhile(up, up.kill_connections, when=in_the_middle_of_it):
+            ran = project.build(new(project, "copied")).succeeded()
+    assert "trying again" in ran.err
+    assert "a and empty agree" in ran.err
 
 
 def test_a_full_disk_over_there_decides_nothing(project: Project, trixie: Host) -> None:
@@ -309,10 +356,10 @@ def asked_to_sign(on: Host, link: bytes) -> subprocess.CompletedProcess[bytes]:
 
 
 class Meanwhile:
-    """Does something to a host while it builds a recipe that sleeps for some seconds."""
+    """Does something to a host in the middle of it: while it builds a recipe that sleeps for some seconds."""
 
-    def __init__(self, on: Host, act: Any) -> None:
-        self._on, self._act = on, act
+    def __init__(self, on: Host, act: Callable[[], object], when: Callable[[], bool] | None = None) -> None:
+        self._on, self._act, self._when = on, act, when or self._sleeps
         self._thread = threading.Thread(target=self._watch)
         self._failed: list[BaseException] = []
 
@@ -323,12 +370,15 @@ class Meanwhile:
         self._thread.join()
         assert not self._failed, self._failed
 
+    def _sleeps(self) -> bool:
+        return re.search(r"^sleep \d$", self._on.sh("ps -eo args"), re.MULTILINE) is not None
+
     def _watch(self) -> None:
         try:
             until = time.monotonic() + 300
-            while not re.search(r"^sleep \d$", self._on.sh("ps -eo args"), re.MULTILINE):
-                assert time.monotonic() < until, "it never comes to the recipe's sleep"
-                time.sleep(0.2)
+            while not self._when():
+                assert time.monotonic() < until, "it never comes to that"
+                time.sleep(0.1)
             self._act()
         except BaseException as error:  # noqa: BLE001  handed to the test
             self._failed.append(error)

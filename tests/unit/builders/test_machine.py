@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
             QEMU.format(python=sys.executable, folder=tmp_path, body=body)
         )
         (folder / "qemu-system-x86_64").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
         (tmp_path / "scratch").mkdir(exist_ok=True)
         hardware = replace(HARDWARE, kvm=kvm)
         made.append(Machine(tmp_path / "scratch", tmp_path / "logs", hardware, image))
@@ -112,6 +113,8 @@ def test_each_start_has_keys_and_a_name_of_its_own(make: Make, tmp_path: Path) -
         public = (tmp_path / "scratch" / "host_key.pub").read_text().strip()
         assert public in (tmp_path / "scratch" / "known_hosts").read_text()
     assert all(one != other for one, other in zip(*seen, strict=True))
+    for name in ("seed", "key", "host_key"):
+        assert (tmp_path / "scratch" / name).stat().st_mode & 0o077 == 0, "nobody else reads a key"
 
 
 def test_a_kernel_that_does_not_run_it_is_not_waited_for(make: Make, tmp_path: Path) -> None:

@@ -1,0 +1,274 @@
+"""Virtual machines as builders: real ones, emulated, made of what the lock pins, and what befalls them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from projects import Project
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
+
+TABLES = """\
+[[builder]]
+name = "a"
+
+[[builder]]
+name = "vm"
+store = "vm"
+kvm = false
+memory = 1024
+"""
+RECIPE = """\
+name = "{name}"
+version = "1.0"
+summary = "A recipe of the tests"
+homepage = "https://example.org/"
+license = "MIT"
+
+[toolchain]
+from = "debian"
+packages = []
+
+[build]
+script = '''
+mkdir $out
+echo {nonce} > $out/file
+{script}
+'''
+"""
+"""Stands on the smallest set of packages: an emulated machine takes a third of the time to unpack it."""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, repository: Path) -> Path:
+    """A lock of the smallest set of packages and of the repository's machine, whose image is made."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "recipes").mkdir()
+    (folder / "recipes" / "any.toml").write_text(RECIPE.format(name="any", nonce="", script=""))
+    shutil.copy(repository / "tally.lock", folder)
+    run = tally_in(folder)
+    run("lock").succeeded()
+    said = run("builder", "add", "--vm", "vm", "--no-kvm", "--memory", "1024").succeeded()
+    assert "it works: emulated" in said.err
+    assert 'store = "vm"' in (folder / "tally.toml").read_text()
+    return folder / "tally.lock"
+
+
+@pytest.fixture
+def project(tmp_path: Path, tally_in: TallyIn, repository: Path, small: Path) -> Project:
+    made = Project(tmp_path, tally_in(tmp_path), repository)
+    shutil.copy(small, tmp_path)
+    (tmp_path / "tally.toml").write_text(TABLES)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    until = time.monotonic() + 10
+    while machines(tmp_path):
+        assert time.monotonic() < until, f"left running: {machines(tmp_path)}"
+        time.sleep(0.1)
+
+
+def recipe(project: Project, name: str, script: str = "") -> Path:
+    """One that no store holds yet."""
+    file = project.folder / "recipes" / f"{name}.toml"
+    file.write_text(RECIPE.format(name=name, nonce=secrets.token_hex(), script=script))
+    return file
+
+
+def machines(folder: Path) -> dict[int, list[str]]:
+    """Process id to command line of every QEMU whose `tally` was started in a folder."""
+    found = {}
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (each / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if "qemu-system" in words[0] and (each / "cwd").readlink() == folder:
+                found[int(each.name)] = words
+        except OSError:
+            continue
+    return found
+
+
+def test_another_kernel_clock_and_processor_make_the_same(project: Project) -> None:
+    before = datetime.now(UTC)
+    project.build(recipe(project, "agreed")).succeeded()
+    release = project.folder / "releases" / "agreed-1.0-x86_64-linux"
+    verdict = project.tally("verify", release, "--key", "release.pub").succeeded()
+    assert "a, vm agree (same-host)" in verdict.out, "it is on this host, whatever it looks like"
+
+    conditions = {each["builder"]["name"]: each for each in reproduction(release)}
+    a, vm = conditions["a"]["surroundings"], conditions["vm"]["surroundings"]
+    assert set(conditions["a"]["agreement"]["varied"]) >= {
+        *("boot-id", "clock-second", "clock-minute", "clock-day", "clock-year", "uptime"),
+        *("cpu-count", "cpu-flags", "cpu-model", "build-cores", "memory-size", "file-system-type"),
+        *("kernel-version", "device-number", "directory-order"),
+    }
+    assert conditions["a"]["builder"]["machineIdSha256"] != conditions["vm"]["builder"]["machineIdSha256"]
+    years = datetime.fromisoformat(vm["clock"]) - datetime.fromisoformat(a["clock"])
+    assert years > timedelta(days=4000)
+    # its clock is wrong by years, and no time in the evidence is by it but what it saw itself
+    for name in ("a", "vm"):
+        record = json.loads((release / "builds" / name / "build.json").read_bytes())
+        for build in record["builds"]:
+            for when in ("started", "finished"):
+                assert before - timedelta(seconds=5) < datetime.fromisoformat(build[when]) < datetime.now(UTC)
+
+
+def test_a_build_date_is_found(project: Project) -> None:
+    ran = project.build(recipe(project, "dated", "date +%Y > $out/year"), more=("--json",)).failed(1)
+    [outcome] = json.loads(ran.out)["outcomes"]
+    years = sorted(int(file.read_text()) for file in Path(outcome["kept"]).rglob("year"))
+    assert len(years) == 2
+    assert years[1] - years[0] > 10
+    assert project.releases == []
+
+
+def test_one_that_dies_is_started_anew_and_reaches_nothing_before(project: Project) -> None:
+    """Its host listens on loopback meanwhile, as anything might."""
+    reached: list[bool] = []
+
+    def kill(_: object) -> None:
+        [(pid, words)] = machines(project.folder).items()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            for address in ("10.0.2.2", "127.0.0.1"):
+                place = f"/dev/tcp/{address}/{listening.getsockname()[1]}"
+                reached.append(inside(words, f"timeout 3 bash -c 'echo < {place}'") == 0)
+            reached.append(inside(words, "true") != 0)
+        os.kill(pid, signal.SIGKILL)
+
+    file = recipe(project, "killed", "sleep 15")
+    ran = meanwhile(project, file, "vm: started killed", kill)
+    assert ran[0] == 0, ran[1]
+    assert reached == [False, False, False], "nothing but what it brought along, and a shell on it works"
+    assert "trying again" in ran[1]
+    assert "a and vm agree" in ran[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_it_ends_with_the_command(project: Project, number: signal.Signals) -> None:
+    file = recipe(project, "endless", "sleep 600")
+
+    def act(running: subprocess.Popen[str]) -> None:
+        assert machines(project.folder)
+        running.send_signal(number)
+
+    code, _ = meanwhile(project, file, "vm: its machine is emulated", act)
+    assert code in (130, -signal.SIGKILL)
+    assert project.releases == []
+
+
+def test_without_its_image_nothing_is_begun(project: Project, tally_in: TallyIn, tmp_path: Path) -> None:
+    lock = (project.folder / "tally.lock").read_text()
+    file = recipe(project, "unmade")
+    # another order of the same packages is another image
+    machine = lock.index("[[machine]]")
+    names = re.search(r'packages = \[\n((?:    ".*",\n)+)\]', lock[machine:])
+    assert names is not None
+    reversed_ = "".join(reversed(names[1].splitlines(keepends=True)))
+    (project.folder / "tally.lock").write_text(lock[:machine] + lock[machine:].replace(names[1], reversed_))
+    ran = project.build(file).failed(2)
+    assert "out of date with tally.lock" in ran.err
+    assert "tally builder add --vm" in ran.err
+    assert "started" not in ran.err, "no builder has begun"
+
+    (project.folder / "tally.lock").write_text(lock[:machine] + "\n[source]\n")
+    ran = project.build(file).failed(2)
+    assert "does not pin the virtual machine's packages" in ran.err
+    assert "tally lock --vm" in ran.err
+
+    (project.folder / "tally.lock").write_text(lock)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "sources").symlink_to(Path(project.tally.environment["TALLY_STATE"]) / "sources")
+    ran = tally_in(project.folder, TALLY_STATE=str(state))("build", file, "--no-sign").failed(2)
+    assert "has no image yet" in ran.err
+
+
+def test_without_qemu_nothing_is_begun(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for place in os.environ["PATH"].split(os.pathsep):
+        for program in Path(place).glob("*"):
+            if not program.name.startswith("qemu") and not (folder / program.name).exists():
+                (folder / program.name).symlink_to(program)
+    file = recipe(project, "noqemu")
+    key = ("--key", "release.key")
+    ran = project.tally("build", file, *key, environment={"PATH": str(folder)}).failed(2)
+    assert "needs QEMU" in ran.err
+    assert "apt-get install qemu-system-x86" in ran.err
+    assert "started" not in ran.err
+    checked = project.tally("builder", "check", "vm", environment={"PATH": str(folder)}).failed(2)
+    assert "needs QEMU" in checked.out
+    doctor = project.tally("doctor", "--json", environment={"PATH": str(folder)}).failed(2)
+    assert "builder-vm" in doctor.out
+
+
+def reproduction(release: Path) -> list[dict[str, Any]]:
+    bundle = json.loads((release / "attestations" / "reproduction.sigstore.json").read_bytes())
+    statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+    return [each["conditions"] for each in statement["predicate"]["attributes"]]
+
+
+def inside(qemu: list[str], script: str) -> int:
+    """How a shell script ends on a machine, with the run's own key to it."""
+    [network] = [word for word in qemu if "hostfwd" in word]
+    found = re.search(r"hostfwd=tcp:127\.0\.0\.1:(\d+)", network)
+    assert found is not None
+    [disk] = [word for word in qemu if word.startswith("file=") and "/disk," in word]
+    folder = Path(disk.removeprefix("file=").split(",")[0]).parent
+    options = ["-F", "none", "-p", found[1], "-i", str(folder / "key"), "-o", "IdentitiesOnly=yes"]
+    options += ["-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-o", "BatchMode=yes"]
+    done = subprocess.run(["ssh", *options, "root@127.0.0.1", script], capture_output=True, check=False)
+    return done.returncode
+
+
+def meanwhile(
+    project: Project, file: Path, after: str, act: Callable[[subprocess.Popen[str]], None]
+) -> tuple[int, str]:
+    """Build, and do something once a line has been said; the exit status, and all that was said."""
+    words = ["build", str(file), "--key", "release.key"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli", *words],
+        cwd=project.folder,
+        env={**os.environ, **project.tally.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(900, running.kill)
+    watchdog.start()
+    said, acted = [], False
+    try:
+        assert running.stderr is not None
+        for line in running.stderr:
+            said.append(line)
+            if not acted and after in line:
+                acted = True
+                act(running)
+        running.wait()
+    finally:
+        watchdog.cancel()
+        running.kill()
+        running.wait()
+    assert acted, f"it never said {after!r}: {''.join(said)}"
+    return running.returncode, "".join(said)

@@ -1,0 +1,76 @@
+"""A host that cannot be turned on is tried again, each time anew, and is no vote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.builders import running
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.host import HostFacts
+from orchestrator.builders.running import Task, build_everywhere
+from orchestrator.errors import TallyError
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import Nix
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.nix.events import Event, Notice
+
+
+@dataclass
+class Broken:
+    """The power of a host that does not come up."""
+
+    error: BaseException
+    starts: int = 0
+    interrupted: list[bool] = field(default_factory=list)
+
+    def check(self) -> None:
+        pass
+
+    def start(self, notify: Callable[[str], None]) -> None:
+        self.starts += 1
+        notify("tries")
+        raise self.error
+
+    def interrupt(self) -> None:
+        self.interrupted.append(True)
+
+
+def builder(folder: Path, name: str, power: Broken) -> Builder:
+    store = ChrootStore(Nix("2.8.0", folder), folder / name)
+    return Builder(name, "vm", store, folder / "logs", lambda: HostFacts(None, None), attempts=3, power=power)
+
+
+@pytest.fixture
+def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    monkeypatch.setattr(running, "_FIRST_DELAY", 0.01)
+    nothing: Any = DerivationGraph({}, ())
+    probe: Any = type("Probe", (), {"graph": nothing})
+    return Task(ChrootStore(Nix("2.8.0", tmp_path), tmp_path / "o"), nothing, (), (), lambda: probe)
+
+
+def test_it_is_tried_as_often_as_its_kind_is_and_says_so(task: Task, tmp_path: Path) -> None:
+    broken = Broken(TallyError("the virtual machine ended", hint="look at its console"))
+    heard: list[tuple[str, Event]] = []
+    [report] = build_everywhere(
+        task, [builder(tmp_path, "vm", broken)], lambda name, event: heard.append((name, event))
+    )
+    assert broken.starts == 3
+    [failure] = report.failures
+    assert failure.infrastructure
+    assert failure.reason == "the virtual machine ended\nhint: look at its console"
+    assert report.builds == {}
+    assert heard.count(("vm", Notice("tries"))) == 3
+    assert sum("trying again" in event.text for _, event in heard if isinstance(event, Notice)) == 2
+
+
+def test_an_interruption_reaches_every_host(task: Task, tmp_path: Path) -> None:
+    powers = [Broken(KeyboardInterrupt()), Broken(TallyError("ended"))]
+    builders = [builder(tmp_path, f"vm-{number}", power) for number, power in enumerate(powers)]
+    with pytest.raises(KeyboardInterrupt):
+        build_everywhere(task, builders, lambda *_: None)
+    assert [power.interrupted for power in powers] == [[True], [True]]

@@ -168,7 +168,10 @@ def test_it_ends_with_the_command(project: Project, number: signal.Signals) -> N
     file = recipe(project, "endless", "sleep 600")
 
     def act(running: subprocess.Popen[str]) -> None:
-        assert machines(project.folder)
+        until = time.monotonic() + 30
+        while not machines(project.folder):  # it says so first
+            assert time.monotonic() < until
+            time.sleep(0.1)
         running.send_signal(number)
 
     code, _ = meanwhile(project, file, "vm: its machine is emulated", act)

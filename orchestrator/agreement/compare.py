@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.agreement.agreement import Agreed, Agreement, DifferingOutput, Disagreed, Incomplete
-from orchestrator.agreement.independence import SAME_HOST, SEPARATE_HOSTS, Level, Party, votes
+from orchestrator.agreement.independence import OWN_STORES, SAME_HOST, SEPARATE_HOSTS, Level, Party, votes
 from orchestrator.builders.build import BuiltPath, Failure, Report
 from orchestrator.digest import NarHash
 from orchestrator.errors import TallyError
@@ -87,8 +87,7 @@ def _refuse_twins(reports: Sequence[Report]) -> None:
                 f"builder {identity.name} answered twice", hint="give each builder a name of its own"
             )
         names.add(identity.name)
-        # each `local` store is the builder's own folder, so that address alone does not make two builders one
-        if identity.store != "local" and identity.store in stores:
+        if identity.store not in OWN_STORES and identity.store in stores:
             raise TallyError(
                 f"builders {stores[identity.store]} and {identity.name} are one store: {identity.store}",
                 hint="two builds in one store are not independent: give each builder its own",

@@ -19,6 +19,8 @@ from orchestrator.recipe.toml import parse_toml, read_toml
 FILE_NAME = "tally.toml"
 _HERE = ("local", "daemon", "vm")
 """Stores on this machine."""
+_MANY = ("local", "vm")
+"""Those of which every builder has one of its own."""
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$")]
 Seconds = Annotated[int, Field(ge=1)]
@@ -206,7 +208,7 @@ class Configuration(_Table):
             raise ValueError(f"two builders have the name {twice[0]}")
         if "orchestrator" in names:
             raise ValueError("the name `orchestrator` is taken: derivations are evaluated in that store")
-        stores = [builder.store for builder in builders if builder.store not in ("local", "vm")]
+        stores = [builder.store for builder in builders if builder.store not in _MANY]
         if twice := sorted({store for store in stores if stores.count(store) > 1}):
             raise ValueError(
                 f"two builders have the store {twice[0]}: two builds in one store are not independent"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
-from orchestrator.agreement.independence import Party, votes
+from orchestrator.agreement.independence import OWN_STORES, Party, votes
 from orchestrator.builders.build import Report
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
@@ -152,7 +152,7 @@ def _admit(agreed: Agreed, quorum: int) -> None:
 
 def _identities(report: Report) -> Iterator[str]:
     yield f"builder {report.identity.name}"
-    if report.identity.store != "local":  # every embedded builder has a local store of its own, by its name
+    if report.identity.store not in OWN_STORES:
         yield f"store {report.identity.store}"
 
 

@@ -347,6 +347,13 @@ def test_one_builder_twice_refuses() -> None:
         compare(GRAPH, ASKED, [complete("a"), complete("a")], 2)
 
 
+@pytest.mark.parametrize("store", ["local", "vm"])
+def test_an_address_by_which_each_has_a_store_of_its_own_is_no_store(store: str) -> None:
+    reports = [complete("a"), complete("b")]
+    own = [replace(r, identity=replace(r.identity, store=store)) for r in reports]
+    assert isinstance(compare(GRAPH, ASKED, own, 2), Agreed)
+
+
 def test_one_store_twice_refuses() -> None:
     reports = [complete("a"), complete("b")]
     shared = [replace(r, identity=replace(r.identity, store="ssh-ng://one")) for r in reports]

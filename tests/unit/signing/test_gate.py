@@ -67,6 +67,11 @@ def test_a_quorum_that_is_none_or_is_not_met(made: releases.Made, key: SigningKe
         sign(replace(made, facts=replace(made.facts, quorum=quorum)), key, quorum)
 
 
+def test_two_virtual_machines_are_two_stores(tmp_path: Path, key: SigningKey) -> None:
+    machines = [releases.identity(name, store="vm") for name in ("v", "w")]
+    assert sign(releases.observed(tmp_path, builders=machines), key, 2)
+
+
 def test_another_quorum_than_in_the_evidence(tmp_path: Path, key: SigningKey) -> None:
     names = [releases.identity(name) for name in "abc"]
     made = releases.observed(tmp_path, builders=names, quorum=3)

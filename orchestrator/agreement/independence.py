@@ -19,7 +19,7 @@ _HERE: Final = ("local", "daemon", "vm")
 """Stores on the orchestrator's own machine; a virtual machine there has a kernel of its own and no host."""
 
 OWN_STORES: Final = ("local", "vm")
-"""Addresses by which every builder has a store of its own: a folder by its name, or a machine that it started."""
+"""Addresses by which every builder has a store of its own: a folder, or a machine that it started."""
 
 
 @dataclass(frozen=True, slots=True)

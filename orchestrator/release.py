@@ -90,8 +90,7 @@ def release(
         )
         fetch(run, say)
         journal.write("gathered", fixed=len(plan.fixed))
-        for derivation in sorted(plan.requested):
-            locks.enter_context(state.locked(Path(derivation).name))
+        locks.enter_context(state.locked(*plan.requested))
         reports = build(run, on_event)
         for report in reports:
             journal.write("built", builder=report.identity.name, **counted(report))

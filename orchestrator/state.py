@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
 from orchestrator.files import cannot_write, make_removable
+
+_FLOCK = "hhqqi0q"
+"""C's `struct flock` with 64-bit offsets: type, whence, start, length, process, and what pads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class State:
         parent = self.folder("tmp")
         for lock in parent.glob("*.lock"):
             _remove_if_abandoned(lock)
-        with _held(parent / f"{run}.lock", temporary=True):
+        with _held(parent / f"{run}.lock"):
             path = self.folder("tmp", run)
             try:
                 yield path
@@ -71,15 +76,35 @@ class State:
                 _remove_tree(path)
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Hold a lock that other runs on this state folder respect; it ends with the process."""
-        with _held(self.folder("locks") / f"{name}.lock"):
+    def locked(self, *names: str) -> Iterator[None]:
+        """Hold locks, one a name, that other runs on this state folder respect; they end with the process.
+
+        Each is a place in one file: thousands cost one descriptor. Raises TallyError when that cannot be had.
+        """
+        path = self.folder("locks") / "places"
+        with ExitStack() as until_the_end:
+            try:
+                stream = until_the_end.enter_context(path.open("a"))
+                for place in sorted(map(_place, names)):  # in one order: no two runs wait for each other
+                    _hold_place(stream.fileno(), place)
+            except OSError as error:
+                raise cannot_write(path, error) from error
             yield
 
 
+def _place(name: str) -> int:
+    """Where a name's lock is in the file: two names that shared a place would wait, and no more."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
+
+
+def _hold_place(descriptor: int, place: int) -> None:
+    """Wait for one byte of an open file: it is held until the file is closed (fcntl(2), F_OFD_SETLKW)."""
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0))
+
+
 @contextmanager
-def _held(path: Path, *, temporary: bool = False) -> Iterator[None]:
-    """Hold a lock file; a temporary one is removed in the end."""
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock file of its own, which is removed in the end."""
     while True:
         try:
             stream = path.open("a")
@@ -92,8 +117,7 @@ def _held(path: Path, *, temporary: bool = False) -> Iterator[None]:
             try:
                 yield
             finally:
-                if temporary:
-                    path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             return
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,45 @@ def test_a_lock_is_waited_for(tmp_path: Path) -> None:
         before = time.monotonic()
         with State(tmp_path).locked("hello"):
             assert time.monotonic() - before > 0.2
+
+
+def test_thousands_of_locks_take_one_descriptor(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path; from orchestrator.state import State\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "with State(Path(sys.argv[1])).locked(*map(str, range(5000))):\n"
+        "    print('ready', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "ready\n"
+        with State(tmp_path).locked("another"):
+            pass
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(_lock_once, tmp_path, "4999")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            assert other.stdin is not None
+            other.stdin.close()
+            waiting.result(30)
+
+
+def test_a_lock_keeps_another_thread_out_too(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with State(tmp_path).locked("hello"):
+            waiting = threads.submit(_lock_once, tmp_path, "hello")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        waiting.result(30)
+
+
+def _lock_once(root: Path, name: str) -> None:
+    with State(root).locked(name):
+        pass
 
 
 def test_no_permission_is_said(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
-from orchestrator.signing.passphrase import of as passphrase_of
+from orchestrator.signing.passphrase import source as passphrase_source
 from orchestrator.state import State
 from orchestrator.verification import verify
 from orchestrator.workshop import Workshop, opened
@@ -60,6 +60,8 @@ class Order:
     sign: bool
     builders: tuple[str, ...] = ()
     allow_dirty: bool = False
+    passphrase_fd: int | None = None
+    """An open file descriptor that gives the key's passphrase."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def release_key(order: Order) -> SigningKey | None:
             "there is no release key to sign with",
             hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
         )
-    return SigningKey.load(order.key, passphrase_of)
+    return SigningKey.load(order.key, passphrase_source(order.passphrase_fd))
 
 
 def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:

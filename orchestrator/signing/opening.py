@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.errors import TallyError
 from orchestrator.evidence import layout as layouts
 from orchestrator.evidence import links, statement
-from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.evidence.canonical import MalformedError, read, render
 from orchestrator.evidence.layout import LAYOUT, Layout
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
@@ -39,6 +39,7 @@ def open_statements(
     signers: set[PublicKey] = set()
     for name, data in documents.items():
         parsed = bundle.parse(data, name)
+        _refuse_other_layout(parsed.render(), data, name)
         signer = _signer(parsed.envelope, keys, name, parsed.hint)
         if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
             raise MalformedError(f"{name} names another key than the one that signed it")
@@ -100,8 +101,15 @@ def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str 
     raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{name} is not signed by a key that you trust"))
 
 
+def _refuse_other_layout(expected: bytes, data: bytes, name: str) -> None:
+    """A document of a release has one form, so that no two files say the same."""
+    if data != expected:
+        raise MalformedError(f"{name} is not written as releases are: something was added or laid out anew")
+
+
 def _envelope(data: bytes, name: str) -> Envelope:
     envelope = dsse.parse(read(data, name), name)
+    _refuse_other_layout(render(envelope.document()), data, name)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{name} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:

@@ -121,6 +121,10 @@ class PublicKey:
         """Whether this key's owner signed exactly `data`."""
         return kinds.verifies(self.kind, self._key, signature, data)
 
+    def wrote(self, signature: bytes) -> bool:
+        """Whether a signature of this key's that holds has the one form in which we write them."""
+        return kinds.one_form(self.kind, signature) == signature
+
     def verifies_digest(self, signature: bytes, digest: bytes) -> bool:
         """The same of data by its digest. Raises TallyError for an Ed25519 key, which signs no digest."""
         return kinds.verifies_digest(self.kind, self._key, signature, digest)
@@ -178,7 +182,7 @@ class SigningKey:
         from cryptography.hazmat.primitives.hashes import SHA256
 
         if isinstance(self._private, EllipticCurvePrivateKey):
-            return self._private.sign(data, ECDSA(SHA256()))
+            return kinds.one_form(Kind.P256, self._private.sign(data, ECDSA(SHA256())))
         return self._private.sign(data)
 
     def write(self, path: Path, passphrase: bytes | None = None) -> tuple[Path, Path]:

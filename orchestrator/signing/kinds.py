@@ -147,3 +147,19 @@ def _algorithm(kind: Kind) -> HashAlgorithm:
     from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
     return SHA384() if kind is Kind.P384 else SHA256()
+
+
+def one_form(kind: Kind, signature: bytes) -> bytes:
+    """A signature that holds, in the one form that we write: ECDSA has others that hold as well.
+
+    Where (r, s) holds, (r, n - s) does; the smaller s is written (SEC 1, section 4.1.3), in DER.
+    """
+    if kind is not Kind.P256:
+        return signature
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+    r, s = decode_dss_signature(signature)
+    return encode_dss_signature(r, min(s, _ORDER_OF_P256 - s))
+
+
+_ORDER_OF_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

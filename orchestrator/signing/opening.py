@@ -94,6 +94,8 @@ def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str 
         raise Refused(Reason(Code.UNSIGNED, f"{name} has no signature"))
     for key in keys:
         if dsse.signed_by(envelope, key):
+            if not all(key.wrote(each.sig) for each in envelope.signatures):
+                raise MalformedError(f"{name} has its signature in another form than releases have")
             return key
     said = {each.keyid for each in envelope.signatures} | {hint}
     if any({key.keyid, key.hint} & said for key in keys):

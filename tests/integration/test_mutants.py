@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -64,7 +65,8 @@ def test_no_mutant_is_accepted(release: tuple[Path, PublicKey], tmp_path: Path, 
             (folder / name).write_bytes(files[name])
     assert not isinstance(verify(folder, [key], releases.NOW), Failed), "what was not harmed passes still"
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(f"\n{COUNT // 2} mutants, slowest {slowest:.3f} s, {grown / 1024:.0f} MB more: {dict(reasons)}")
+    figures = f"{COUNT // 2} mutants, slowest {slowest:.3f} s, {grown / 1024:.0f} MB more"
+    sys.stdout.write(f"\n{figures}: {dict(reasons)}\n")  # `pytest -s` shows it
     assert slowest < LONGEST
     assert grown < MOST
     assert len(reasons) >= (6 if fitting else 2), "they are not all stopped at the same place"

@@ -251,3 +251,21 @@ def test_a_builders_key_is_made_once(tmp_path: Path) -> None:
     assert len({key.public for key in found}) == 1
     assert len(found) == 8
     assert builder_key(tmp_path, "b").public != found[0].public
+
+
+@pytest.mark.parametrize("kind", [Kind.P256, Kind.ED25519])
+def test_a_signature_is_written_in_one_form(kind: Kind) -> None:
+    key = SigningKey.generate(kind)
+    for number in range(32):  # half of what OpenSSL makes has the other form
+        assert key.public.wrote(key.sign(b"%d" % number))
+
+
+def test_the_other_form_holds_and_is_not_ours() -> None:
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+    key = SigningKey.generate()
+    r, s = decode_dss_signature(key.sign(b"data"))
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    other = encode_dss_signature(r, order - s)
+    assert key.public.verifies(other, b"data")
+    assert not key.public.wrote(other)

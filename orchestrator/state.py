@@ -71,6 +71,7 @@ class State:
             _remove_if_abandoned(lock)
         with _held(parent / f"{run}.lock"):
             path = self.folder("tmp", run)
+            path.chmod(0o700)  # it holds keys of machines, and their disks
             try:
                 yield path
             finally:

@@ -36,6 +36,20 @@ class Party:
         return cls(identity.store, identity.operator, identity.machine_id, identity.boot_id)
 
 
+def one_store(one: Identity, other: Identity) -> bool:
+    """Whether two builders may share a store: one address, or one running host under two.
+
+    Stores of their own aside, a host has one. A machine id that was not observed tells no host from another.
+    """
+    if one.store in OWN_STORES or other.store in OWN_STORES:
+        return False
+    if one.store == other.store:
+        return True
+    known = one.machine_id is not None and other.machine_id is not None
+    same = one.boot_id is not None and one.boot_id == other.boot_id
+    return same and (not known or one.machine_id == other.machine_id)
+
+
 def votes(parties: Sequence[Party], level: Level) -> int:
     """How many votes parties have: one each at `same-host`, else those that cannot be told apart have one.
 

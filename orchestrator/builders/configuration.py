@@ -76,7 +76,7 @@ class BuilderTable(_Table):
     )
     timeout: Seconds | None = Field(default=None, description="Seconds that one derivation may take")
     spare: bool = Field(default=False, description="Used only when another builder cannot do its work")
-    memory: Annotated[int, Field(ge=1024)] | None = Field(
+    memory: Annotated[int, Field(ge=1024, le=1 << 24)] | None = Field(
         default=None,
         description="MiB of a virtual machine; default: half of this machine's, and no more than 4096",
     )

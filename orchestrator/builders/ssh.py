@@ -18,6 +18,7 @@ _ADDRESS = re.compile(
     r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
 )
 _HOST_KEY = re.compile(r"(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
+_ODD = re.compile(r"""[\s"'%$\\]""")
 _CONNECT = 15  # seconds
 _SILENCE = (15, 4)  # seconds between signs of life that a host must give, and how many it may miss
 _ANSWER = 60.0  # seconds
@@ -99,10 +100,10 @@ class Destination:
 
     def environment(self) -> Mapping[str, str]:
         """For Nix, which splits it at spaces and knows no quotes. Raises TallyError where that cannot be."""
-        if spaced := [option for option in self.options if " " in option]:
+        if odd := [option for option in self.options if _ODD.search(option)]:
             raise TallyError(
-                f"Nix cannot hand {spaced[0]!r} to ssh: it has a space",
-                hint="put the ssh key, and the state folder, where no folder has a space in its name",
+                f"Nix and ssh cannot be told {odd[0]!r}: it has a blank, a quote, `%` or `$`",
+                hint="put the ssh key, and the state folder, where no folder has one of these in its name",
             )
         return {"NIX_SSHOPTS": " ".join(self.options)}
 

@@ -27,7 +27,7 @@ import re, socket, sys, time
 words = " ".join(sys.argv)
 with open("{folder}/started", "a") as stream:
     stream.write(words + "\\n")
-console = re.search(r"file:(\\S+console\\.log)", words)[1]
+console = re.search(r"path=(\\S+console\\.log)", words)[1]
 port = int(re.search(r"hostfwd=tcp:127\\.0\\.0\\.1:(\\d+)", words)[1])
 {body}
 """
@@ -161,7 +161,8 @@ def test_one_that_ends_says_why_and_where_more_is_kept(make: Make, tmp_path: Pat
     machine = make('sys.exit("qemu: there is no such CPU")')
     with pytest.raises(TallyError, match="no such CPU") as caught:
         machine.start(lambda _: None)
-    assert str(tmp_path / "logs" / "console.log") in (caught.value.hint or "")
+    assert str(tmp_path / "logs" / "qemu.log") in (caught.value.hint or "")
+    assert "ended with status 1" in caught.value.message
 
 
 def test_one_that_never_answers_is_given_up(

@@ -19,6 +19,8 @@ class Code(StrEnum):
     UNSIGNED = "unsigned"
     UNTRUSTED_SIGNER = "untrusted-signer"
     SIGNATURE_INVALID = "signature-invalid"
+    NOT_IN_LOG = "not-in-log"
+    LOG_PROOF_INVALID = "log-proof-invalid"
     STATEMENT_MISSING = "statement-missing"
     SUBJECT_MISMATCH = "subject-mismatch"
     SBOM_MISMATCH = "sbom-mismatch"
@@ -38,6 +40,8 @@ HINTS = {
     Code.UNSIGNED: "ask the publisher for a signed release",
     Code.UNTRUSTED_SIGNER: "check that --key is the publisher's key, got from a place you trust",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
+    Code.NOT_IN_LOG: "get the release again, or name the trusted root of the log that it is in",
+    Code.LOG_PROOF_INVALID: "do not use this release; get it again from its publisher",
     Code.STATEMENT_MISSING: "get the release again, whole; every statement is needed",
     Code.SUBJECT_MISMATCH: "do not use this file; the evidence is about another one",
     Code.SBOM_MISMATCH: "get the release again; its SBOM is not the one that was signed",

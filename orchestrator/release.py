@@ -27,12 +27,14 @@ from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.errors import TallyError
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
-from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts
+from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
+from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 from orchestrator.plan import Plan, Target
 from orchestrator.policy.verdict import Failed
@@ -70,6 +72,7 @@ class Run:
     plan: Plan
     builders: Sequence[Builder]
     key: SigningKey | None
+    log: EmbeddedLog | None
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
 
@@ -79,12 +82,13 @@ def release(
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
     key = release_key(order)
+    log = release_log(state, configuration) if key is not None else None
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
         for builder in builders:
             builder.power.check()
-        run = Run(order, workshop, plan, builders, key, host_signers(builders))
+        run = Run(order, workshop, plan, builders, key, log, host_signers(builders))
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
         )
@@ -127,6 +131,11 @@ def release_key(order: Order) -> SigningKey | None:
             hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
         )
     return SigningKey.load(order.key, passphrase_of)
+
+
+def release_log(state: State, configuration: Configuration) -> EmbeddedLog | None:
+    """The log to enter what is signed into, opened before hours are spent on building."""
+    return EmbeddedLog.opened(state.log) if configuration.signing.log == "embedded" else None
 
 
 def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:
@@ -230,6 +239,9 @@ def publish(
         sbom_file,
         *(f for record in records.values() for f in record),
     ]
+    if run.log is not None:
+        root = TrustedRoot(tlogs=(run.log.instance,))
+        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
     provenance_statement = provenance.provenance(facts, materials, byproducts)
     reproduction_statement = reproduction.reproduction(facts, link_files)
     statements = {
@@ -237,7 +249,7 @@ def publish(
         "reproduction": reproduction_statement,
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key)
+    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key, run.log)
     published = directory.publish(
         run.order.out,
         facts,

@@ -10,6 +10,7 @@ import typer
 from orchestrator.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
+    from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.verdict import Verdict
 
 _REASONS_SHOWN = 100
@@ -24,9 +25,17 @@ def verify(
         list[Path],
         typer.Option("--key", metavar="PUB", help="A public key to trust (PEM). May be given several times."),
     ],
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A Sigstore trusted root from elsewhere than the release; its log must have what is signed.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Check a release from its bytes: digests, signatures, subjects, links, index. Offline.
+    """Check a release from its bytes: digests, signatures, log, subjects, links, index. Offline.
 
     Exit codes: 0 everything holds, 1 something does not, 2 it could not be decided.
     """
@@ -38,10 +47,11 @@ def verify(
     from orchestrator.verification import verify as verdict_of
 
     keys = [PublicKey.load(path) for path in key]
+    trusted = _trusted(trusted_root) if trusted_root else None
     verdicts: dict[Path, Verdict | TallyError] = {}
     for target in targets:
         try:
-            verdicts[target] = verdict_of(target, keys, datetime.now(UTC))
+            verdicts[target] = verdict_of(target, keys, datetime.now(UTC), trusted)
         except TallyError as error:  # says nothing of the others
             verdicts[target] = error
     if json:
@@ -54,6 +64,20 @@ def verify(
     if any(isinstance(each, Failed) for each in verdicts.values()):
         return ExitCode.NO
     return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts.values()) else ExitCode.UNDECIDED
+
+
+def _trusted(path: Path) -> TrustedRoot:
+    from orchestrator.evidence.canonical import MalformedError
+    from orchestrator.log import trusted_root
+
+    try:
+        return trusted_root.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
+    except MalformedError as error:
+        raise TallyError(
+            str(error), hint="a trusted root is JSON, as `trusted_root.json` in a release"
+        ) from error
 
 
 def _text(target: Path, verdict: Verdict) -> str:

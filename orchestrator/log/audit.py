@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.evidence.canonical import MalformedError, member, read
 from orchestrator.log import tiles
 from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.log.entry import parse_all
 from orchestrator.log.merkle import EMPTY_ROOT, HASH_SIZE, Growing, leaf_hash
 from orchestrator.log.note import Checkpoint
 
@@ -27,6 +29,24 @@ def audit(log: EmbeddedLog, older: Sequence[Checkpoint] = ()) -> tuple[Checkpoin
             if len(found) == _MOST:
                 break
         return head, tuple(found)
+
+
+def checkpoints_in(log: EmbeddedLog, data: bytes, what: str) -> tuple[Checkpoint, ...]:
+    """The checkpoints of this log in a file: a checkpoint, or a Sigstore bundle that was entered.
+
+    Raises MalformedError when there is none that the log's key signed.
+    """
+    if not data.startswith(b"{"):
+        return (log.checkpoint(data, what),)
+    material = member(read(data, what), "verificationMaterial", dict, what)
+    entries = [
+        each.proof.checkpoint
+        for each in parse_all(material.get("tlogEntries", []), what)
+        if each.log_id == log.instance.log_id and each.proof is not None
+    ]
+    if not entries:
+        raise MalformedError(f"{what} has no entry in the log {log.instance.origin}")
+    return tuple(log.checkpoint(each.encode(), what) for each in entries)
 
 
 def _against(log: EmbeddedLog, head: Checkpoint, older: Sequence[Checkpoint]) -> Iterator[str]:

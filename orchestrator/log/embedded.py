@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -52,12 +52,12 @@ class EmbeddedLog:
     """Its name, its key, and since when it is valid: what its proofs are checked with."""
 
     @classmethod
-    def opened(cls, path: Path) -> EmbeddedLog:
-        """The log in a folder, begun there if need be."""
+    def opened(cls, path: Path, today: date | None = None) -> EmbeddedLog:
+        """The log in a folder, begun there if need be. `today` is in UTC; default: the clock's."""
         folder = LogFolder(path)
         if not folder.has(CHECKPOINT):
             with folder.locked(exclusive=True):
-                _begin(folder)
+                _begin(folder, today or datetime.now(UTC).date())
         return cls.existing(path)
 
     @classmethod
@@ -174,7 +174,7 @@ def damaged(folder: LogFolder, why: str) -> TallyError:
     return TallyError(f"the log in {folder.path} is damaged: {why}", hint=_WAY_OUT)
 
 
-def _begin(folder: LogFolder) -> None:
+def _begin(folder: LogFolder, today: date) -> None:
     """Key, trusted root, empty checkpoint, in this order; what a run that ended here left is used."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -191,7 +191,8 @@ def _begin(folder: LogFolder) -> None:
         folder.write({KEY: pem}, mode=0o600)
     private = _loaded(folder)
     if not folder.has(TRUSTED_ROOT):
-        instance = _instance(_spki(private), datetime.now(UTC).replace(microsecond=0))
+        # valid from this day's first moment: verifiers' clocks are a little behind
+        instance = _instance(_spki(private), datetime(today.year, today.month, today.day, tzinfo=UTC))
         folder.write({TRUSTED_ROOT: TrustedRoot(tlogs=(instance,)).render()})
     log = EmbeddedLog.existing(folder.path)
     empty = Checkpoint(log.instance.origin, 0, EMPTY_ROOT)

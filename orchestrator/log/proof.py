@@ -47,6 +47,8 @@ def _against(entry: LogEntry, signed: Signed, logs: Sequence[LogInstance], momen
     # 2. The entry is, byte for byte, the one that stands for this signature, by this key, over these bytes.
     if (entry.kind, entry.version) != (KIND, VERSION):
         return f"is of the kind {entry.kind} {entry.version}, and not {KIND} {VERSION}"
+    if entry.promise or entry.integrated_time:
+        return "has a promise or a time of its own, which such entries do not have"
     try:
         body = signed.body()
     except MalformedError as error:

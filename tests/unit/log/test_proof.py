@@ -117,6 +117,8 @@ HARM: dict[str, Callable[[Logged], LogEntry]] = {
     ),
     "no proof": lambda logged: replace(logged.entry, proof=None),
     "a promise in place of the proof": lambda logged: replace(logged.entry, proof=None, promise=b"promised"),
+    "a promise": lambda logged: replace(logged.entry, promise=b"promised"),
+    "a time": lambda logged: replace(logged.entry, integrated_time=1700000000),
     "no body": lambda logged: replace(logged.entry, body=b""),
     "another body": lambda logged: replace(logged.entry, body=b"others"),
     "a body in another form": lambda logged: replace(logged.entry, body=logged.entry.body + b" "),

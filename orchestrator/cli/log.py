@@ -23,9 +23,15 @@ WHOSE = (
 
 @log.command()
 def show(
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Print the newest checkpoint alone, as a file to keep.")
+    ] = False,
+    trusted_root: Annotated[
+        bool, typer.Option("--trusted-root", help="Print the trusted root alone, as a file for verifiers.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Show the log's size, origin, key and newest checkpoint, and where its trusted root is.
+    """Show the log's size, origin, key and newest checkpoint.
 
     Its operator is you: it is tamper-evident to whoever keeps a checkpoint, and it is not public.
     """
@@ -33,10 +39,15 @@ def show(
     from orchestrator.log.embedded import CHECKPOINT
     from orchestrator.log.trusted_root import TRUSTED_ROOT
 
+    if checkpoint + trusted_root + json > 1:
+        raise TallyError("several of --checkpoint, --trusted-root and --json were given", hint="give one")
     found = _log()
     with found.reading() as head:
         text = found.folder.read(CHECKPOINT).decode()
     root = found.folder.path / TRUSTED_ROOT
+    if checkpoint or trusted_root:
+        print(text if checkpoint else found.folder.read(TRUSTED_ROOT).decode(), end="")
+        return ExitCode.YES
     if json:
         print_json(
             {
@@ -124,5 +135,5 @@ def _checkpoints(found: EmbeddedLog, path: Path) -> tuple[Checkpoint, ...]:
         raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
     except MalformedError as error:
         raise TallyError(
-            str(error), hint="`tally log show` prints the checkpoint of today; keep it elsewhere than the log"
+            str(error), hint="`tally log show --checkpoint` prints today's; keep it elsewhere than the log"
         ) from error

@@ -554,6 +554,14 @@ class TestLinks:
         release.reindex()
 
 
+def _is_json(data: bytes | bytearray) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
 class TestLog:
     """What is entered in a log, and what is not; adding and removing log entries never helps."""
 
@@ -620,6 +628,21 @@ class TestLog:
 
         self._change(release, "sbom-spdx", change)
         assert release.codes() == {Code.LOG_PROOF_INVALID}
+
+    def test_every_bit_of_an_entry_counts(self, release: Release) -> None:
+        path = release.folder / "attestations/reproduction.sigstore.json"
+        data = path.read_bytes()
+        start = data.index(b'"tlogEntries"')
+        assert data.index(b'"dsseEnvelope"') < start, "the entries are the last thing in it"
+        for position in range(start, len(data.rstrip(b" ]}\n")), 11):
+            changed = bytearray(data)
+            changed[position] ^= 1 << (position % 7)
+            path.write_bytes(changed)
+            release.reindex()
+            meant = json.loads(data) if _is_json(changed) else None
+            if meant is not None and json.loads(changed) == meant:
+                continue  # one blank for another
+            assert isinstance(release.verdict(), Failed), data[position - 20 : position + 20]
 
     def test_the_same_entry_twice(self, release: Release) -> None:
         self._change(release, "provenance", lambda entries: entries * 2)

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from orchestrator.builders.configuration import Configuration, find, load
 from orchestrator.errors import TallyError
+from orchestrator.release import release_log
+from orchestrator.state import State
 
 
 def test_two_embedded_builders_by_default() -> None:
@@ -86,6 +88,19 @@ def test_a_key_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "tally.toml").write_text('[signing]\nkey = "keys/release.key"\n')
     (tmp_path / "below").mkdir()
     assert load(tmp_path / "below").signing.key == tmp_path / "keys" / "release.key"
+    assert load(tmp_path / "below").signing.log == "embedded"
+
+
+def test_a_log_is_what_is_signed_into_unless_none_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "tally.toml").write_text('[signing]\nkey = "release.key"\nlog = "none"\n')
+    configuration = load(tmp_path)
+    assert configuration.signing.log == "none"
+    state = State(tmp_path / "state")
+    assert release_log(state, configuration) is None
+    assert not state.root.exists()
+    log = release_log(state, Configuration())
+    assert log is not None
+    assert log.folder.path == tmp_path / "state" / "log"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import releases
 
 from orchestrator.log.embedded import CHECKPOINT, EmbeddedLog
+from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.signing import bundle
 from orchestrator.signing.keys import SigningKey
 
@@ -43,6 +44,14 @@ def test_show_as_json(mine: Tally, log: EmbeddedLog) -> None:
     assert (found["origin"], found["size"], found["key"]) == (log.instance.origin, 3, log.key.vkey)
     assert found["checkpoint"] == (log.folder.path / CHECKPOINT).read_text()
     assert Path(found["trustedRoot"]).is_file()
+
+
+def test_show_what_others_are_to_have(mine: Tally, log: EmbeddedLog) -> None:
+    """Exactly the bytes, so that they can be written to a file."""
+    for option, name in (("--checkpoint", CHECKPOINT), ("--trusted-root", TRUSTED_ROOT)):
+        ran = mine("log", "show", option).succeeded()
+        assert (ran.out, ran.err) == ((log.folder.path / name).read_text(), "")
+    assert "give one" in mine("log", "show", "--checkpoint", "--json").failed(2).err
 
 
 def test_a_whole_log_says_that_this_shows_little_by_itself(mine: Tally) -> None:

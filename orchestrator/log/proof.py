@@ -22,26 +22,26 @@ def reasons(
 ) -> Iterator[Reason]:
     """Why `signed`, a signature in the file `what`, does not count as logged in one of `logs`; none: it does.
 
-    `moment` (UTC) is when a log's key has to be valid: that of a signed timestamp, else now. Entries of other
-    logs are passed over, as they prove nothing to those who do not know these; one that is of a known log and
-    does not hold is a no, whatever the others are.
+    No two of `logs` have one id. `moment` (UTC) is when a log's key has to be valid: that of a signed
+    timestamp, else now. Entries of other logs are passed over, as they prove nothing to those who do not know
+    these; one that is of a known log and does not hold is a no, whatever the others are.
     """
-    known = [each for each in entries if any(log.log_id == each.log_id for log in logs)]
+    by_id = {log.log_id: log for log in logs}
+    known = [each for each in entries if each.log_id in by_id]
     if not known:
         names = ", ".join(log.origin for log in logs)
         yield Reason(Code.NOT_IN_LOG, f"{what} has no entry in a log that is to be trusted: {names}")
     for entry in known:
-        own = [log for log in logs if log.log_id == entry.log_id]
-        if (why := _against(entry, signed, own, moment)) is not None:
-            place = f"its entry {entry.index} in the log {own[0].origin}"
+        log = by_id[entry.log_id]
+        if (why := _against(entry, signed, log, moment)) is not None:
+            place = f"its entry {entry.index} in the log {log.origin}"
             yield Reason(Code.LOG_PROOF_INVALID, f"{what}: {place} {why}")
 
 
-def _against(entry: LogEntry, signed: Signed, logs: Sequence[LogInstance], moment: datetime) -> str | None:
-    """What is wrong with an entry of one of these logs, which have one id: the end of a sentence."""
+def _against(entry: LogEntry, signed: Signed, log: LogInstance, moment: datetime) -> str | None:
+    """What is wrong with an entry of this log: the end of a sentence."""
     # 1. The log's key is valid at that moment.
-    valid = [log for log in logs if log.window.holds(moment)]
-    if not valid:
+    if not log.window.holds(moment):
         return f"is by a key that is not valid on {moment:%Y-%m-%d}"
 
     # 2. The entry is, byte for byte, the one that stands for this signature, by this key, over these bytes.
@@ -62,12 +62,10 @@ def _against(entry: LogEntry, signed: Signed, logs: Sequence[LogInstance], momen
     try:
         head = note.parse(proof.checkpoint, "its checkpoint")
         checkpoint = note.parse_checkpoint(head, "its checkpoint")
-        log = next(
-            (log for log in valid if checkpoint.origin == log.origin and head.signed_by(log.key)), None
-        )
+        in_its_name = checkpoint.origin == log.origin and head.signed_by(log.key)
     except MalformedError as error:
         return f"cannot be checked: {error}"
-    if log is None:
+    if not in_its_name:
         return "has a checkpoint that the log did not sign in its own name"
 
     # 4. The proof is about this entry, in that tree.

@@ -186,8 +186,6 @@ def test_a_key_counts_only_while_it_is_valid(logged: Logged) -> None:
     assert logged.codes(logged.entry, logs=(ended,), moment=start + year) == []
     for moment in (start - second, start + year + second):
         assert logged.codes(logged.entry, logs=(ended,), moment=moment) == [Code.LOG_PROOF_INVALID]
-    again = replace(ended, window=Window(start + year))
-    assert logged.codes(logged.entry, logs=(ended, again), moment=start + year + second) == []
 
 
 def test_a_trusted_key_that_is_none_is_no_traceback(logged: Logged) -> None:

@@ -119,18 +119,25 @@ def find_lock(files: Sequence[Path]) -> Path:
     )
 
 
-def steps(workshop: Workshop, graph: DerivationGraph) -> tuple[Step, ...]:
-    """Every derivation of a build-time closure, in build order, with where it is present."""
-    ordered = list(graph.in_build_order())
+def closures(workshop: Workshop, plan: Plan) -> Mapping[str, tuple[Step, ...]]:
+    """Recipe name to every derivation of its build-time closure, in build order, with where it is present.
+
+    Each store is asked once for all of them.
+    """
+    derivations = plan.graph.derivations
     embedded = {b.name: b.store for b in workshop.builders() if isinstance(b.store, ChrootStore)}
     stores = {"orchestrator": workshop.store} | embedded  # other hosts are asked when they are to build
-    outputs = [path for derivation in ordered for path in derivation.outputs.values()]
+    outputs = [path for derivation in derivations.values() for path in derivation.outputs.values()]
     with ThreadPoolExecutor() as asking:  # a process of Nix for each store, at the same time
         absent = dict(
             zip(stores, asking.map(lambda store: store.invalid(outputs), stores.values()), strict=True)
         )
     sources = workshop.state.folder("sources")
-    return tuple(_step(derivation, absent, sources) for derivation in ordered)
+    steps = {path: _step(derivation, absent, sources) for path, derivation in derivations.items()}
+    return {
+        name: tuple(steps[derivation.path] for derivation in target.graph.in_build_order())
+        for name, target in plan.targets.items()
+    }
 
 
 def _step(derivation: Derivation, absent: Mapping[str, set[str]], sources: Path) -> Step:

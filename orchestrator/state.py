@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
 from orchestrator.files import cannot_write, make_removable
+
+_FLOCK = "hhqqi0q"
+"""C's `struct flock` with 64-bit offsets: type, whence, start, length, process, and what pads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class State:
         parent = self.folder("tmp")
         for lock in parent.glob("*.lock"):
             _remove_if_abandoned(lock)
-        with _held(parent / f"{run}.lock", temporary=True):
+        with _held(parent / f"{run}.lock"):
             path = self.folder("tmp", run)
             try:
                 yield path
@@ -76,15 +82,56 @@ class State:
                 _remove_tree(path)
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Hold a lock that other runs on this state folder respect; it ends with the process."""
-        with _held(self.folder("locks") / f"{name}.lock"):
+    def locked(self, *names: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold locks, one a name, that other runs on this state folder respect; they end with the process.
+
+        Each is a place in one file: thousands cost one descriptor. `waiting` is called before another run is
+        waited for. Raises TallyError when that cannot be had.
+        """
+        path = self.folder("locks") / "places"
+        with ExitStack() as until_the_end:
+            try:
+                stream = until_the_end.enter_context(path.open("a"))
+                waits = False
+                for place in sorted(map(_place, names)):  # in one order: no two runs wait for each other
+                    if not waits and not _takes_place(stream.fileno(), place):
+                        waits = True
+                        waiting()
+                    if waits:
+                        _hold_place(stream.fileno(), place)
+            except OSError as error:
+                raise cannot_write(path, error) from error
             yield
 
 
+def _place(name: str) -> int:
+    """Where a name's lock is in the file: two names that shared a place would wait, and no more."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
+
+
+def _takes_place(descriptor: int, place: int) -> bool:
+    """Hold one byte of an open file, as below; False where another run does."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _write_lock(place))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def _hold_place(descriptor: int, place: int) -> None:
+    """Wait for one byte of an open file: it is held until the file is closed (fcntl(2), F_OFD_SETLKW)."""
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _write_lock(place))
+
+
+def _write_lock(place: int) -> bytes:
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+
+
 @contextmanager
-def _held(path: Path, *, temporary: bool = False) -> Iterator[None]:
-    """Hold a lock file; a temporary one is removed in the end."""
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock file of its own, which is removed in the end."""
     while True:
         try:
             stream = path.open("a")
@@ -97,8 +144,7 @@ def _held(path: Path, *, temporary: bool = False) -> Iterator[None]:
             try:
                 yield
             finally:
-                if temporary:
-                    path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             return
 
 

@@ -15,7 +15,7 @@ SEPARATE_OPERATORS: Final = "separate-operators"
 LEVELS: Final[tuple[Level, ...]] = (SAME_HOST, SEPARATE_HOSTS, SEPARATE_OPERATORS)
 """From the least to the most."""
 
-_HERE: Final = ("local", "daemon", "vm")
+HERE: Final = ("local", "daemon", "vm")
 """Stores on the orchestrator's own machine; a virtual machine there has a kernel of its own and no host."""
 
 OWN_STORES: Final = ("local", "vm")
@@ -60,7 +60,7 @@ def level_of(parties: Sequence[Party], quorum: int) -> Level:
 
 def _one(party: Party, other: Party, level: Level) -> bool:
     """Whether two parties could be one."""
-    if party.store in _HERE and other.store in _HERE:
+    if party.store in HERE and other.store in HERE:
         return True
     if party.machine_id is not None and party.machine_id == other.machine_id:
         return True

@@ -130,6 +130,11 @@ class BuilderTable(_Table):
                 raise ValueError(f"`{name}` is for {what}; the store of {self.name} is {self.store}")
         return self
 
+    @property
+    def here(self) -> bool:
+        """Whether its store is on this machine."""
+        return self.store in _HERE
+
 
 class VariationTable(_Table):
     """`[variation]`: how the embedded builders after the first are made to differ from it."""
@@ -228,7 +233,7 @@ class Configuration(_Table):
     @property
     def vote(self) -> Literal["same-host", "separate-hosts", "separate-operators"]:
         """What makes a vote."""
-        here = all(builder.store in _HERE for builder in self.builder)
+        here = all(builder.here for builder in self.builder)
         return self.independence or ("same-host" if here else "separate-hosts")
 
 

@@ -79,7 +79,12 @@ class Machine:
         self.stop()
         self._lay_out()
         if self.kvm and not self._comes_up(kvm=True):
-            notify("KVM is there and does not run its machine (`kvm = false` in tally.toml spares the trial)")
+            if not self._hardware.emulate:
+                raise TallyError(
+                    "KVM does not run the virtual machine",
+                    hint="take `kvm = true` out of tally.toml to emulate it",
+                )
+            notify("KVM is there and does not run its machine")
             self._hardware = replace(self._hardware, kvm=False)
         if not self.kvm:
             notify("its machine is emulated, which is slow")
@@ -158,9 +163,10 @@ class Machine:
             if ended or waited > _UP:
                 why = "ended" if ended else f"does not answer after {_UP:.0f} s"
                 last = "\n".join([*_text(said).splitlines()[-3:], *_text(console).splitlines()[-5:]])
-                raise TallyError(
-                    f"the virtual machine {why}:\n{last}", hint=f"its console is kept in {console}"
-                )
+                hint = f"its console is kept in {console}"
+                if "Cannot allocate memory" in last:
+                    hint = "give it less `memory` in tally.toml"
+                raise TallyError(f"the virtual machine {why}:\n{last}", hint=hint)
         return True
 
     def _command(self, console: Path, *, kvm: bool) -> list[str]:

@@ -49,6 +49,7 @@ class Recording:
         self._is_over = is_over
         self._log_closed = log_closed
         self._open: dict[str, IO[str]] = {}
+        self._progress = Progress()
 
     def take(self, event: Event) -> None:
         """Record one event and pass it on."""
@@ -64,6 +65,9 @@ class Recording:
                     return
                 event = BuildFinished(derivation, self._finish(derivation))
             case Progress():
+                if event == self._progress:
+                    return  # it counts something else: files, bytes, what it will have to do
+                self._progress = event
                 # of what it was asked for, Nix says that it is finished only when it is done with all
                 for over in [drv for drv in self._open if self._is_over(self.records[drv])]:
                     self.take(BuildFinished(over))
@@ -103,7 +107,8 @@ class Recording:
     def _start(self, derivation: str, checking: bool) -> None:
         log = self._folder / f"{name_of(derivation).removesuffix('.drv')}.log"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if not self.records:
+                self._folder.mkdir(parents=True, exist_ok=True)
             if derivation in self._open:
                 self._open[derivation].close()
             self._open[derivation] = log.open("w", encoding="utf-8", errors="surrogateescape")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.builders.build import Report
+from orchestrator.builders.build import Build, Report
 from orchestrator.nix.derivation import DerivationGraph
 
 
@@ -17,27 +17,28 @@ def shares_of(
     Another target that this one uses becomes a built input of it; but one that some builder did not
     reproduce is compared too, so that nothing stands on it unnoticed.
     """
-    unstable = {
-        path
-        for report in reports
-        for path, build in report.builds.items()
-        if path in graph.derivations and build.unstable
-    }
+    unstable = {path for report in reports for path, build in _below(report, graph).items() if build.unstable}
     compared = (*requested, *sorted(unstable - set(requested)))
-    return compared, tuple(_share(report, graph, set(compared)) for report in reports)
+    return compared, tuple(_share(report, graph, compared) for report in reports)
 
 
-def _share(report: Report, graph: DerivationGraph, compared: set[str]) -> Report:
+def _below(report: Report, graph: DerivationGraph) -> Mapping[str, Build]:
+    """A report's builds in a target's graph: looked up from there, since reports may be on thousands."""
+    return {path: report.builds[path] for path in graph.derivations if path in report.builds}
+
+
+def _share(report: Report, graph: DerivationGraph, compared: Sequence[str]) -> Report:
+    builds = _below(report, graph)
     used = {
         built.path: built
-        for path, build in report.builds.items()
-        if path in graph.derivations and path not in compared
+        for path, build in builds.items()
+        if path not in compared
         for built in build.outputs.values()
     }
-    inputs = {path: built for path, built in report.inputs.items() if path in graph.by_output}
+    inputs = {path: report.inputs[path] for path in graph.by_output if path in report.inputs}
     return replace(
         report,
-        builds={path: build for path, build in report.builds.items() if path in compared},
+        builds={path: builds[path] for path in compared if path in builds},
         inputs=inputs | used,
         failures=tuple(
             f for f in report.failures if f.derivation is None or f.derivation in graph.derivations

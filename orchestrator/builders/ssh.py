@@ -38,6 +38,10 @@ _HINTS = (
     ("tally: command not found", "install tally on the host, or remove `link-key` from tally.toml"),
     ("nix-daemon: not found", "install Nix on the host, where a login without a terminal finds it"),
     ("nix-daemon: command not found", "install Nix on the host, where a login without a terminal finds it"),
+    (
+        "build-users-group",
+        "make the group nixbld on the host, with users in it, or set `build-users-group =` in its nix.conf",
+    ),
     ("lacks a valid signature", "list the user of `store` in trusted-users in the host's nix.conf"),
     ("daemon-socket", "start this machine's nix-daemon, or let `store` in tally.toml be `local`"),
     ("end-of-file", "the connection ended; see whether the host is up, then run the command again"),

@@ -28,8 +28,8 @@ def plan(
 
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
-        targets = story.make(workshop, recipes, allow_dirty=True).targets
-        closures = {name: story.steps(workshop, target.graph) for name, target in targets.items()}
+        plan = story.make(workshop, recipes, allow_dirty=True)
+        targets, closures = plan.targets, story.closures(workshop, plan)
     if json:
         documents = {name: _document(target.evaluated, closures[name]) for name, target in targets.items()}
         print_json({"recipes": documents})

@@ -18,24 +18,57 @@ _REASONS_SHOWN = 100
 
 def verify(
     targets: Annotated[
-        list[Path],
-        typer.Argument(metavar="RELEASE|ARTIFACT...", help="Release folders, or artifacts inside them."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="RELEASE|ARTIFACT...",
+            help="Release folders, or artifacts inside them; with --bundle one file.",
+            show_default=False,
+        ),
+    ] = None,
     key: Annotated[
-        list[Path],
-        typer.Option("--key", metavar="PUB", help="A public key to trust (PEM). May be given several times."),
-    ],
+        list[Path] | None,
+        typer.Option(
+            "--key",
+            metavar="PUB",
+            help="A public key to trust (PEM). May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Judge this Sigstore bundle, of anybody's, about one file."),
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --bundle: the certificate's identity, exactly.")
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --bundle: who vouched for the identity, exactly.")
+    ] = None,
     trusted_root: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A Sigstore trusted root from elsewhere than the release; its log must have what is signed.",
+            help="A Sigstore trusted root from elsewhere; its log must have what is signed. "
+            "With --bundle, default: the public instance's, fetched.",
             show_default=False,
         ),
     ] = None,
+    kind: Annotated[
+        str,
+        typer.Option("--type", metavar="TYPE", help="With --bundle: what the attestation must state."),
+    ] = "https://slsa.dev/provenance/v1",
+    digest: Annotated[
+        str | None, typer.Option(metavar="sha256:HEX", help="With --bundle: in place of the file.")
+    ] = None,
+    insecure_ignore_tlog: Annotated[
+        bool,
+        typer.Option("--insecure-ignore-tlog", help="With --bundle and --key: take it without a log entry."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Check a release from its bytes: digests, signatures, log, subjects, links, index. Offline.
+
+    With --bundle: whether one --key, or the --identity that --issuer vouched for, signed a file.
 
     Exit codes: 0 everything holds, 1 something does not, 2 it could not be decided.
     """
@@ -46,7 +79,18 @@ def verify(
     from orchestrator.signing.keys import PublicKey
     from orchestrator.verification import verify as verdict_of
 
-    keys = [PublicKey.load(path) for path in key]
+    if bundle is not None:
+        from orchestrator.cli.verify_bundle import Options, verify_bundle
+
+        options = Options(
+            bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
+        )
+        return verify_bundle(targets or (), options, json=json)
+    if identity or issuer or digest or insecure_ignore_tlog:
+        raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
+    if not targets:
+        raise TallyError("there is nothing to verify", hint="name a release folder, or a file and --bundle")
+    keys = [PublicKey.load(path) for path in key or ()]
     trusted = _trusted(trusted_root) if trusted_root else None
     verdicts: dict[Path, Verdict | TallyError] = {}
     for target in targets:

@@ -1,5 +1,14 @@
 # The artifact: the file that users download, made from a package's default output by a derivation of its own.
 { system }:
+let
+  text = import ./text.nix;
+  scripts = {
+    file = text ./artifact-file.sh;
+    nar = text ./artifact-nar.sh;
+    oci = text ./artifact-oci.sh;
+  };
+  archive = text ./artifact-tar.sh;
+in
 { recipe, toolchain, default }:
 let
   inherit (recipe) artifact;
@@ -23,11 +32,6 @@ let
     }
     .${artifact.format} or "${stem}.${artifact.format}";
 
-  scripts = {
-    file = ./artifact-file.sh;
-    nar = ./artifact-nar.sh;
-    oci = ./artifact-oci.sh;
-  };
 
   # as Go's GOARCH calls them (OCI image specification, "Image Configuration")
   architectures = {
@@ -51,7 +55,7 @@ in
 {
   inherit fileName;
   derivation = toolchain.run {
-    script = scripts.${artifact.format} or ./artifact-tar.sh;
+    script = scripts.${artifact.format} or archive;
     attributes = {
       name = fileName;
       tallyKind = "artifact";

@@ -2,19 +2,26 @@
 #
 # A toolchain is a function from a recipe's name and `toolchain` to { run, tools }: `run` makes a derivation of a
 # script of ours with variables; docs/explanation/debian-toolchain.md tells how the build comes into its root.
-{ system, fixed, busybox, packages }:
+#
+# Nix remembers what an attribute of a set came to, and of no function's call: what many recipes share stands in
+# sets here, so that each package and each root is worked out once a request.
+{ system, fixed, busybox, packages, recipes }:
 let
   text = import ./text.nix;
+  enter = text ./debian-enter.sh;
   builder = "${busybox}/busybox";
 
+  known = builtins.mapAttrs (file: description: fixed.made (description // { fileName = file; })) packages;
   package =
-    recipe: file:
-    (packages.${file} or (throw "recipe ${recipe} uses ${file}, and the request does not hold it"))
-    // {
-      fileName = file;
-    };
+    recipe: file: known.${file} or (throw "recipe ${recipe} uses ${file}, and the request does not hold it");
 
   # equal lists give one derivation: a root is assembled once and shared
+  roots = builtins.listToAttrs (
+    map (recipe: {
+      name = builtins.toJSON recipe.toolchain.packages;
+      value = rootOf recipe.name recipe.toolchain.packages;
+    }) (builtins.filter (recipe: recipe.toolchain.from == "debian") (builtins.attrValues recipes))
+  );
   rootOf =
     recipe: files:
     derivation {
@@ -23,26 +30,26 @@ let
       args = [ "sh" (text ./debian-root.sh) ];
       alternatives = text ./alternatives.awk;
       tallyKind = "toolchain-root";
-      tallyPackages = map (file: fixed.output (package recipe file)) files;
+      tallyPackages = map (file: (package recipe file).output) files;
       passAsFile = [ "tallyPackages" ];
     };
 
   toolchain =
     { name, toolchain }:
     let
-      root = rootOf name toolchain.packages;
+      root = roots.${builtins.toJSON toolchain.packages};
     in
     {
       inherit root;
 
-      # `variables` reach the script as its environment, byte for byte
+      # `script` is a text in the store; `variables` reach the script as its environment, byte for byte
       run =
         { script, attributes, variables }:
         derivation (
           attributes
           // {
             inherit system builder;
-            args = [ "unshare" "-U" "-r" "-m" builder "sh" (text ./debian-enter.sh) (text script) ];
+            args = [ "unshare" "-U" "-r" "-m" builder "sh" enter script ];
             tallyRoot = root;
             tallyVariables = builtins.attrNames variables;
           }

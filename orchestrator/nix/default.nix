@@ -9,12 +9,24 @@ let
   inherit (asked) system;
 
   fixed = import ./fixed.nix { inherit system; };
-  busybox = fixed.output asked.busybox;
+  busybox = fixed.made asked.busybox;
   toolchains = {
-    debian = import ./debian.nix { inherit system fixed busybox; inherit (asked) packages; };
+    debian = import ./debian.nix {
+      inherit system fixed;
+      busybox = busybox.output;
+      inherit (asked) packages;
+      recipes = needed;
+    };
     nixpkgs = import ./nixpkgs.nix { inherit system; };
   };
   packages = import ./package.nix { inherit fixed toolchains; inherit (asked) recipes; };
+  # of the recipes, those that targets need: nothing else is looked at
+  needed = builtins.listToAttrs (
+    map (name: {
+      inherit name;
+      value = asked.recipes.${name};
+    }) (builtins.concatMap packages.closure asked.targets)
+  );
   artifact = import ./artifact.nix { inherit system; };
 
   plain = builtins.unsafeDiscardStringContext;
@@ -29,13 +41,13 @@ let
       byPath = map (output: {
         name = output.path;
         value = output;
-      }) (map fixed.described (sources ++ tools));
+      }) (map fixed.described sources ++ map (tool: tool.described) tools);
     in
     builtins.attrValues (builtins.listToAttrs byPath);
   toolchainOf =
     recipe: toolchain:
     if toolchain.from == "debian" then
-      [ asked.busybox ] ++ map (toolchains.debian.package recipe) toolchain.packages
+      [ busybox ] ++ map (toolchains.debian.package recipe) toolchain.packages
     else
       [ ];
 

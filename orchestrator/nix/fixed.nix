@@ -20,11 +20,19 @@ let
     );
 in
 rec {
-  # the store path that holds it
-  output = description: derivationFor description;
-
-  described = description: {
-    inherit (description) name sha256 mode;
-    path = builtins.unsafeDiscardStringContext (output description).outPath;
-  };
+  # `output` is the store path that holds it, `described` what must be put there
+  made =
+    description:
+    let
+      output = derivationFor description;
+    in
+    {
+      inherit output;
+      described = {
+        inherit (description) name sha256 mode;
+        path = builtins.unsafeDiscardStringContext output.outPath;
+      };
+    };
+  output = description: (made description).output;
+  described = description: (made description).described;
 }

@@ -6,22 +6,30 @@ let
   inherit (asked) system;
   fixed = import ./fixed.nix { inherit system; };
   busybox = fixed.output asked.busybox;
-  debian = import ./debian.nix { inherit system fixed busybox; inherit (asked) packages; };
   text = import ./text.nix;
   plain = builtins.unsafeDiscardStringContext;
 
-  toolchain = debian {
+  machine = {
     name = "machine";
-    toolchain = { inherit (asked.machine) packages; };
+    toolchain = {
+      from = "debian";
+      inherit (asked.machine) packages;
+    };
   };
+  debian = import ./debian.nix {
+    inherit system fixed busybox;
+    inherit (asked) packages;
+    recipes = { inherit machine; };
+  };
+  toolchain = debian machine;
   image = toolchain.run {
-    script = ./machine-image.sh;
+    script = text ./machine-image.sh;
     attributes = {
       name = "machine-image";
       tallyKind = "machine";
     };
     variables = {
-      kernel = "${fixed.output (debian.package "machine" asked.machine.kernel)}";
+      kernel = "${(debian.package "machine" asked.machine.kernel).output}";
       inherit busybox;
       packages = "${toolchain.root}";
       start = text ./machine-start.sh;

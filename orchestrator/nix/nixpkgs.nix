@@ -5,7 +5,6 @@
 { name, toolchain }:
 let
   inherit (builtins) concatStringsSep filter foldl' isString split;
-  text = import ./text.nix;
   node = toolchain.nixpkgs;
 
   # the pinned tree; `source` is what Nix calls every tree that it fetches
@@ -44,7 +43,7 @@ in
       // {
         # what makes archives is there for the recipe, too, as in the debian toolchain
         nativeBuildInputs = map packageNamed toolchain.packages ++ [ pkgs.gnutar pkgs.gzip pkgs.xz pkgs.zstd ];
-        tallyScriptFile = text script;
+        tallyScriptFile = script;
         tallyVariables = concatStringsSep " " (builtins.attrNames variables);
         buildCommand = builtins.readFile ./nixpkgs-enter.sh;
       }

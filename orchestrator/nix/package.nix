@@ -1,6 +1,7 @@
 # A recipe's package: its toolchain's build of its sources by its scripts.
 { recipes, fixed, toolchains }:
 let
+  build = import ./text.nix ./build.sh;
   inherit (builtins) attrNames concatStringsSep elem filter foldl' hasAttr head listToAttrs match;
 
   # `$NAME` of an input or output: what a variable's name cannot hold becomes `_`
@@ -108,7 +109,7 @@ let
     let
       toolchain = toolchains.${recipe.toolchain.from} { inherit name; inherit (recipe) toolchain; };
       package = toolchain.run {
-        script = ./build.sh;
+        script = build;
         attributes = attributesOf recipe;
         variables = variablesOf recipe;
       };
@@ -136,7 +137,7 @@ in
     map (item: item.key) (
       builtins.genericClosure {
         startSet = [ { key = target; } ];
-        operator = item: map (key: { inherit key; }) recipes.${item.key}.inputs;
+        operator = item: map (key: { inherit key; }) (directInputs recipes.${item.key});
       }
     );
 }

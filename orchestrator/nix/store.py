@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.digest import NarHash
-from orchestrator.nix.command import Nix
+from orchestrator.nix.command import Nix, NixFailed
 
-_PATHS_A_COMMAND = 500  # keeps argument lists far below the kernel's limit
+_PATHS_A_COMMAND = 2000  # of at most 255 bytes each: a quarter of the 2 MB that the kernel takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,33 @@ class Store(ABC):
         return found
 
     def copy_from(self, other: Store, paths: Sequence[str]) -> None:
-        """Take the closure of derivations or of other paths; for a derivation, never its outputs."""
+        """Take the closure of derivations or of other paths; for a derivation, never its outputs.
+
+        Raises NixFailed when that cannot be done.
+        """
         derivations = [path for path in paths if path.endswith(".drv")]
         others = [path for path in paths if not path.endswith(".drv")]
         # with --derivation Nix copies the .drv files; on 2.8 it would else mean, and build, their outputs
         copy = ["nix", "copy", "--no-check-sigs", "--from", other.address, "--to", self.address]
         for some, flags in ((derivations, ["--derivation"]), (others, [])):
             for chunk in chunks(some):
-                self.nix.run([*copy, *flags, *chunk])
+                self._copy([*copy, *flags], chunk)
+
+    def _copy(self, command: Sequence[str], paths: Sequence[str]) -> None:
+        """Copy paths; what Nix gave up on is tried again as long as fewer and fewer of them are lacking.
+
+        Nix 2.8 ends, having lost its place in the stream, when another run brings one of the paths meanwhile.
+        """
+        lacking = set(paths)
+        while lacking:
+            try:
+                self.nix.run([*command, *paths])
+                return
+            except NixFailed:
+                left = self.invalid(paths)
+                if not left < lacking:
+                    raise
+                lacking = left
 
     @property
     def ends_with_builds_error(self) -> bool:

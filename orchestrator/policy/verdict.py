@@ -20,7 +20,10 @@ class Code(StrEnum):
     UNTRUSTED_SIGNER = "untrusted-signer"
     SIGNATURE_INVALID = "signature-invalid"
     NOT_IN_LOG = "not-in-log"
+    IDENTITY_MISMATCH = "identity-mismatch"
     LOG_PROOF_INVALID = "log-proof-invalid"
+    TIMESTAMP_INVALID = "timestamp-invalid"
+    CERTIFICATE_INVALID = "certificate-invalid"
     STATEMENT_MISSING = "statement-missing"
     SUBJECT_MISMATCH = "subject-mismatch"
     SBOM_MISMATCH = "sbom-mismatch"
@@ -30,6 +33,7 @@ class Code(StrEnum):
     CONTRADICTION = "contradiction"
     NOT_COVERED = "not-covered"
     INDEX_MISMATCH = "index-mismatch"
+    TIMESTAMP_MISSING = "timestamp-missing"
 
 
 HINTS = {
@@ -41,7 +45,10 @@ HINTS = {
     Code.UNTRUSTED_SIGNER: "check that --key is the publisher's key, got from a place you trust",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
     Code.NOT_IN_LOG: "get the release again, or name the trusted root of the log that it is in",
-    Code.LOG_PROOF_INVALID: "do not use this release; get it again from its publisher",
+    Code.IDENTITY_MISMATCH: "compare the identity and its issuer with the publisher's",
+    Code.LOG_PROOF_INVALID: "do not use this release; its proof does not fit what the log's key signed",
+    Code.TIMESTAMP_INVALID: "check that the trusted root is of the authority that signed the timestamp",
+    Code.CERTIFICATE_INVALID: "check that the trusted root is of the instance that gave the certificate",
     Code.STATEMENT_MISSING: "get the release again, whole; every statement is needed",
     Code.SUBJECT_MISMATCH: "do not use this file; the evidence is about another one",
     Code.SBOM_MISMATCH: "get the release again; its SBOM is not the one that was signed",
@@ -51,6 +58,7 @@ HINTS = {
     Code.CONTRADICTION: "do not use this release, and tell its publisher: its evidence contradicts itself",
     Code.NOT_COVERED: "remove the file from the release's index, or get the release again",
     Code.INDEX_MISMATCH: "get the release again; its index says other things than its signed evidence",
+    Code.TIMESTAMP_MISSING: "ask the publisher for a release with trusted timestamps (RFC 3161)",
 }
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.log import entry as log_entry
-from orchestrator.log.entry import LogEntry, Signed
+from orchestrator.log.entry import LogEntry, Signed, Verifier
 from orchestrator.signing import dsse
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey, SigningKey
@@ -39,10 +39,9 @@ class Bundle:
     entries: tuple[LogEntry, ...] = ()
 
     def signed(self, key: PublicKey) -> Signed:
-        """What log entries of it stand for: its one signature, by `key`. Raises MalformedError."""
-        return Signed(
-            self.envelope.signed_bytes, self.envelope.signatures[0].sig, log_entry.key_verifier(key.spki)
-        )
+        """What log entries of it stand for: its one signature, by `key`."""
+        (signature,) = self.envelope.signatures
+        return Signed(self.envelope.signed_bytes, signature.sig, Verifier(key.spki, key.details))
 
     def render(self) -> bytes:
         """The bundle as a file's bytes."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator.errors import TallyError
 from orchestrator.evidence import layout as layouts
 from orchestrator.evidence import links, statement
-from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.evidence.canonical import MalformedError, read, render
 from orchestrator.evidence.layout import LAYOUT, Layout
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
@@ -46,6 +46,7 @@ def open_bundles(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> d
     found: dict[str, OpenedBundle] = {}
     for name, data in documents.items():
         parsed = bundle.parse(data, name)
+        _refuse_other_layout(parsed.render(), data, name)
         signer = _signer(parsed.envelope, keys, name, parsed.hint)
         if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
             raise MalformedError(f"{name} names another key than the one that signed it")
@@ -65,7 +66,7 @@ def open_trusted_root(documents: Mapping[str, bytes]) -> TrustedRoot:
 def unlogged(
     bundles: Mapping[str, OpenedBundle], logs: Sequence[LogInstance], moment: datetime
 ) -> Iterator[Reason]:
-    """Why bundles do not count as logged in one of these logs. Raises MalformedError."""
+    """Why bundles do not count as logged in one of these logs."""
     for name, each in bundles.items():
         yield from proof.reasons(name, each.bundle.entries, each.bundle.signed(each.key), logs, moment)
 
@@ -116,6 +117,8 @@ def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str 
         raise Refused(Reason(Code.UNSIGNED, f"{name} has no signature"))
     for key in keys:
         if dsse.signed_by(envelope, key):
+            if not all(key.wrote(each.sig) for each in envelope.signatures):
+                raise MalformedError(f"{name} has its signature in another form than releases have")
             return key
     said = {each.keyid for each in envelope.signatures} | {hint}
     if any({key.keyid, key.hint} & said for key in keys):
@@ -123,8 +126,15 @@ def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str 
     raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{name} is not signed by a key that you trust"))
 
 
+def _refuse_other_layout(expected: bytes, data: bytes, name: str) -> None:
+    """A document of a release has one form, so that no two files say the same."""
+    if data != expected:
+        raise MalformedError(f"{name} is not written as releases are: something was added or laid out anew")
+
+
 def _envelope(data: bytes, name: str) -> Envelope:
     envelope = dsse.parse(read(data, name), name)
+    _refuse_other_layout(render(envelope.document()), data, name)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{name} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:

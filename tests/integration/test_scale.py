@@ -1,10 +1,11 @@
-"""Many at once on one state folder, and a rerun after a kill: nothing is lost, nothing is built twice."""
+"""Many in one run, many runs at once, and a rerun after a kill: nothing is lost, nothing is built twice."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,25 @@ def start(project: Project, recipe: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def nix_commands(project: Project, folder: Path, recipes: list[Path]) -> list[str]:
+    """The first words of what `tally plan` runs of Nix, each seen by a wrapper in its place."""
+    folder.mkdir()
+    said = folder / "said"
+    for name in ("nix", "nix-store", "nix-instantiate"):
+        real = shutil.which(name)
+        (folder / name).write_text(f'#!/bin/sh\necho "{name} $3 $4" >> {said}\nexec {real} "$@"\n')
+        (folder / name).chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    project.tally("plan", *recipes, environment={"PATH": path}).succeeded()
+    return sorted(said.read_text().splitlines())
+
+
+def test_planning_many_asks_nix_no_more_often_than_planning_one(project: Project, tmp_path: Path) -> None:
+    recipes = [project.recipe(f"many{number}", "mkdir $out") for number in range(12)]
+    alone = nix_commands(project, tmp_path / "one", recipes[:1])
+    assert nix_commands(project, tmp_path / "all", recipes) == alone
 
 
 def test_many_runs_share_one_state_folder(project: Project) -> None:

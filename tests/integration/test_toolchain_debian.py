@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from lab import Built, Lab
 
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
+from orchestrator.nix.evaluation import evaluate
 from orchestrator.state import State
 
 HOSTILE = "a b\n'\"\\ ${x} $(touch /build/harm) `touch /build/harm` *;&|<> ''${y} \t% é #\u2028 \x01"
@@ -263,6 +266,21 @@ def test_one_root_serves_all_and_is_the_same_in_two_stores(lab: Lab, built: Buil
     ours, theirs = (lab.store(name).nar_hash(path) for name in "ab")
     assert ours == theirs
     assert lab.store("a").information([path])[path].references == ()
+
+
+def derivations_worked_out(lab: Lab, folder: Path, recipes: int) -> int:
+    """How often Nix works a derivation out, for so many recipes that all use the same packages."""
+    statistics = folder / f"statistics-{recipes}.json"
+    said = {"NIX_SHOW_STATS": "1", "NIX_COUNT_CALLS": "1", "NIX_SHOW_STATS_PATH": str(statistics)}
+    store = ChrootStore(replace(lab.nix, extra=said), lab.store("orchestrator").root)
+    evaluate(store, lab.request(**{f"alike{number}": {} for number in range(recipes)}))
+    counted: int = json.loads(statistics.read_text())["primops"]["derivationStrict"]
+    return counted
+
+
+def test_what_recipes_share_is_evaluated_once(lab: Lab, tmp_path: Path) -> None:
+    few, many = (derivations_worked_out(lab, tmp_path, recipes) for recipes in (1, 21))
+    assert many - few == 2 * 20, "a package and an artifact each"
 
 
 def test_the_root_keeps_licences_and_sets_up_alternatives(lab: Lab, built: Built) -> None:

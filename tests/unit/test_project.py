@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 # Distributions whose module has another name.
-MODULES = {"license-expression": "license_expression"}
+MODULES = {"license-expression": "license_expression", "rfc3161-client": "rfc3161_client"}
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,45 @@ def test_a_lock_is_waited_for(tmp_path: Path) -> None:
             assert time.monotonic() - before > 0.2
 
 
+def test_thousands_of_locks_take_one_descriptor(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path; from orchestrator.state import State\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "with State(Path(sys.argv[1])).locked(*map(str, range(5000))):\n"
+        "    print('ready', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "ready\n"
+        with State(tmp_path).locked("another"):
+            pass
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(_lock_once, tmp_path, "4999")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            assert other.stdin is not None
+            other.stdin.close()
+            waiting.result(30)
+
+
+def test_a_lock_keeps_another_thread_out_too(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with State(tmp_path).locked("hello"):
+            waiting = threads.submit(_lock_once, tmp_path, "hello")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        waiting.result(30)
+
+
+def _lock_once(root: Path, name: str) -> None:
+    with State(root).locked(name):
+        pass
+
+
 def test_no_permission_is_said(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     child = os.fork()
@@ -85,3 +126,21 @@ def test_no_permission_is_said(tmp_path: Path) -> None:
             os._exit(0 if "state folder cannot be used" in error.message else 1)
         os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_run_that_waits_says_so_once_and_others_do_not(tmp_path: Path) -> None:
+    state, said = State(tmp_path), []
+    with state.locked("a 1", "a 2"):
+        with state.locked("b 1", waiting=lambda: said.append("b")):
+            pass
+        assert said == []
+        waiting = threading.Thread(
+            target=lambda: state.locked("a 1", "a 2", waiting=lambda: said.append("a")).__enter__()
+        )
+        waiting.start()
+        until = time.monotonic() + 10
+        while not said:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    waiting.join(10)
+    assert said == ["a"]

@@ -27,6 +27,7 @@ from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import bundle, dsse
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.kinds import Kind
 from orchestrator.verification import verify
 
 FILES = 14
@@ -108,6 +109,17 @@ def test_an_executable_artifact_passes_whatever_a_download_made_of_its_mode(tmp_
     assert artifact.stat().st_mode & 0o777 == 0o755
     artifact.chmod(0o644)
     assert isinstance(verify(published.path, [key.public], releases.NOW), Passed)
+
+
+@pytest.mark.parametrize("builders", [Kind.P256, Kind.ED25519], ids=str)
+def test_a_release_signed_with_ed25519_passes(tmp_path: Path, builders: Kind) -> None:
+    made = releases.observed(tmp_path / "in")
+    key = SigningKey.generate(Kind.ED25519)
+    keys = {name: SigningKey.generate(builders) for name in releases.builder_keys(made)}
+    folder = releases.published(tmp_path / "out", made, key, keys).path
+    assert isinstance(verify(folder, [key.public], releases.NOW), Passed)
+    other = SigningKey.generate(Kind.ED25519)
+    assert isinstance(verify(folder, [other.public], releases.NOW), Failed)
 
 
 def _flip(position: float) -> Callable[[Path], None]:
@@ -610,7 +622,7 @@ class TestLog:
         [
             (["logIndex"], "0"),
             (["kindVersion", "version"], "0.0.1"),
-            (["canonicalizedBody"], ""),
+            (["canonicalizedBody"], "e30="),
             (["integratedTime"], "1700000000"),
             (["inclusionProof", "treeSize"], "2"),
             (["inclusionProof", "hashes"], []),

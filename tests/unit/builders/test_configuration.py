@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.builders.configuration import Configuration, find, load
+from orchestrator.builders.configuration import Configuration, SigningTable, find, load
 from orchestrator.errors import TallyError
 from orchestrator.release import release_log
+from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.kinds import Kind
 from orchestrator.state import State
 
 
@@ -96,11 +98,21 @@ def test_a_log_is_what_is_signed_into_unless_none_is_wanted(tmp_path: Path) -> N
     configuration = load(tmp_path)
     assert configuration.signing.log == "none"
     state = State(tmp_path / "state")
-    assert release_log(state, configuration) is None
+    assert release_log(state, configuration, SigningKey.generate()) is None
     assert not state.root.exists()
-    log = release_log(state, Configuration())
+    log = release_log(state, Configuration(), SigningKey.generate())
     assert log is not None
     assert log.folder.path == tmp_path / "state" / "log"
+
+
+def test_signatures_that_no_log_takes_are_told_of_before_anything_is_built(tmp_path: Path) -> None:
+    key = SigningKey.generate(Kind.ED25519)
+    with pytest.raises(TallyError, match="Ed25519") as caught:
+        release_log(State(tmp_path), Configuration(), key)
+    assert caught.value.hint
+    assert 'log = "none"' in caught.value.hint
+    none = Configuration(signing=SigningTable(log="none"))
+    assert release_log(State(tmp_path), none, key) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator.builders.recording import Recording
+from orchestrator.builders.recording import Record, Recording
 from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Progress
 
 DRV = f"/nix/store/{'0' * 32}-hello-2.10.drv"
@@ -53,6 +53,23 @@ def test_an_end_that_nix_does_not_tell_is_noticed(tmp_path: Path) -> None:
     assert recording.records[DRV].finished is not None
     recording.take(BuildFinished(DRV))
     assert len([event for event in seen if isinstance(event, BuildFinished)]) == 1
+
+
+def test_it_is_looked_for_only_when_the_count_of_builds_changes(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def is_over(record: Record) -> bool:
+        asked.append(record.derivation)
+        return False
+
+    recording = Recording(tmp_path, lambda _: None, is_over)
+    recording.take(BuildStarted(DRV, False))
+    for _ in range(20):  # Nix counts much more than builds, and says that in between
+        recording.take(Progress(0, 2, 1, 0))
+    assert asked == [DRV]
+    recording.take(Progress(1, 2, 1, 0))
+    assert asked == [DRV, DRV]
+    recording.close()
 
 
 def test_lines_after_the_end_are_kept_too(tmp_path: Path) -> None:

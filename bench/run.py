@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `scale`, `corpus`).
+"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `log`, `scale`, `corpus`).
 
 Exits with 1 if a limit is broken.
 """
@@ -11,12 +11,13 @@ import sys
 
 import corpus
 import hello
+import log
 import memory
 import scale
 import start
 from measure import HEADER
 
-BENCHMARKS = {"start": start, "hello": hello, "memory": memory, "scale": scale, "corpus": corpus}
+BENCHMARKS = {"start": start, "hello": hello, "memory": memory, "log": log, "scale": scale, "corpus": corpus}
 
 
 def main(names: list[str]) -> int:

@@ -27,12 +27,14 @@ from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.errors import TallyError
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
-from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts
+from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
+from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 from orchestrator.plan import Plan, Target
@@ -42,6 +44,7 @@ from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
+from orchestrator.signing.kinds import Kind
 from orchestrator.signing.passphrase import source as passphrase_source
 from orchestrator.state import State
 from orchestrator.verification import verify
@@ -73,6 +76,7 @@ class Run:
     plan: Plan
     builders: Sequence[Builder]
     key: SigningKey | None
+    log: EmbeddedLog | None
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
 
@@ -82,13 +86,14 @@ def release(
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
     key = release_key(order)
+    log = release_log(state, configuration, key) if key is not None else None
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
-        run = Run(order, workshop, plan, builders, key, host_signers(builders))
+        run = Run(order, workshop, plan, builders, key, log, host_signers(builders))
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
         )
@@ -151,6 +156,18 @@ def release_key(order: Order) -> SigningKey | None:
             hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
         )
     return SigningKey.load(order.key, passphrase_source(order.passphrase_fd))
+
+
+def release_log(state: State, configuration: Configuration, key: SigningKey) -> EmbeddedLog | None:
+    """The log to enter what is signed into, opened before hours are spent on building."""
+    if configuration.signing.log == "none":
+        return None
+    if key.public.kind is Kind.ED25519:
+        raise TallyError(
+            "signatures by an Ed25519 key cannot be entered into a log, whose entries hold digests",
+            hint='sign with an ECDSA P-256 key, or set `log = "none"` below [signing] in tally.toml',
+        )
+    return EmbeddedLog.opened(state.log)
 
 
 def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:
@@ -254,6 +271,9 @@ def publish(
         sbom_file,
         *(f for record in records.values() for f in record),
     ]
+    if run.log is not None:
+        root = TrustedRoot(tlogs=(run.log.instance,))
+        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
     provenance_statement = provenance.provenance(facts, materials, byproducts)
     reproduction_statement = reproduction.reproduction(facts, link_files)
     statements = {
@@ -261,7 +281,7 @@ def publish(
         "reproduction": reproduction_statement,
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key)
+    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key, run.log)
     published = directory.publish(
         run.order.out,
         facts,

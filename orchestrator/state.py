@@ -44,6 +44,11 @@ class State:
         return self.root / "keys"
 
     @property
+    def log(self) -> Path:
+        """The embedded transparency log; `logs` are the builds'."""
+        return self.root / "log"
+
+    @property
     def disagreements(self) -> Path:
         return self.root / "disagreements"
 

@@ -169,6 +169,10 @@ class SigningTable(_Table):
     key: Path | None = Field(
         default=None, description="The release key's file, relative to this file's folder"
     )
+    log: Literal["embedded", "none"] = Field(
+        default="embedded",
+        description="`embedded`: what is signed goes into the log in the state folder. `none`: into no log",
+    )
 
 
 class Configuration(_Table):
@@ -248,7 +252,8 @@ def load(folder: Path) -> Configuration:
     if configuration.signing.key is None:
         return configuration
     key = file.parent / configuration.signing.key.expanduser()
-    return configuration.model_copy(update={"signing": SigningTable(key=key)})
+    signing = configuration.signing.model_copy(update={"key": key})
+    return configuration.model_copy(update={"signing": signing})
 
 
 def parse(text: str, file: Path) -> Configuration:

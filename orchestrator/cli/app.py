@@ -13,6 +13,7 @@ from orchestrator.cli.builder import builder
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.keys import keys
 from orchestrator.cli.lock import lock
+from orchestrator.cli.log import log
 from orchestrator.cli.plan import plan
 from orchestrator.cli.schema import schema
 from orchestrator.cli.verify import verify
@@ -42,3 +43,4 @@ for command in (build, plan, lock, verify, schema, doctor, attest):
     app.command()(command)
 app.add_typer(builder, name="builder", help="List builders, add one, see whether they work.")
 app.add_typer(keys, name="keys", help="Make and show signing keys.")
+app.add_typer(log, name="log", help="Show and check the transparency log of what was signed here.")

@@ -10,6 +10,7 @@ import typer
 from orchestrator.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
+    from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.verdict import Verdict
 
 _REASONS_SHOWN = 100
@@ -45,7 +46,12 @@ def verify(
     ] = None,
     trusted_root: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --bundle: the instance's trusted_root.json; else fetched."),
+        typer.Option(
+            metavar="FILE",
+            help="A Sigstore trusted root from elsewhere; its log must have what is signed. "
+            "With --bundle, default: the public instance's, fetched.",
+            show_default=False,
+        ),
     ] = None,
     kind: Annotated[
         str,
@@ -60,7 +66,7 @@ def verify(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Check a release from its bytes: digests, signatures, subjects, links, index. Offline.
+    """Check a release from its bytes: digests, signatures, log, subjects, links, index. Offline.
 
     With --bundle: whether one --key, or the --identity that --issuer vouched for, signed a file.
 
@@ -80,15 +86,16 @@ def verify(
             bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
         )
         return verify_bundle(targets or (), options, json=json)
-    if identity or issuer or trusted_root or digest or insecure_ignore_tlog:
+    if identity or issuer or digest or insecure_ignore_tlog:
         raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
     if not targets:
         raise TallyError("there is nothing to verify", hint="name a release folder, or a file and --bundle")
     keys = [PublicKey.load(path) for path in key or ()]
+    trusted = _trusted(trusted_root) if trusted_root else None
     verdicts: dict[Path, Verdict | TallyError] = {}
     for target in targets:
         try:
-            verdicts[target] = verdict_of(target, keys, datetime.now(UTC))
+            verdicts[target] = verdict_of(target, keys, datetime.now(UTC), trusted)
         except TallyError as error:  # says nothing of the others
             verdicts[target] = error
     if json:
@@ -101,6 +108,20 @@ def verify(
     if any(isinstance(each, Failed) for each in verdicts.values()):
         return ExitCode.NO
     return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts.values()) else ExitCode.UNDECIDED
+
+
+def _trusted(path: Path) -> TrustedRoot:
+    from orchestrator.evidence.canonical import MalformedError
+    from orchestrator.log import trusted_root
+
+    try:
+        return trusted_root.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
+    except MalformedError as error:
+        raise TallyError(
+            str(error), hint="a trusted root is JSON, as `trusted_root.json` in a release"
+        ) from error
 
 
 def _text(target: Path, verdict: Verdict) -> str:

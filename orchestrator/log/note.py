@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LIMIT = 1 << 17
 """The largest note that is read, in bytes: many witnesses' signatures fit."""
+_MOST_SIGNATURES = 100  # as Go's implementation has it; sixteen is the least that a reader must take
 _DASH = "\N{EM DASH} "
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _LARGEST = (1 << 63) - 1  # sizes travel as protobuf's int64
@@ -115,7 +116,7 @@ class Note:
         return self.text.decode() + "\n" + "".join(lines)
 
     def signed_by(self, key: NoteKey) -> bool:
-        """Whether the key signed the text: a signature is under its name and id, and each such one holds."""
+        """Whether the key signed the text: each signature under its name and id holds, and there is one."""
         own = [each.sig for each in self.signatures if (each.name, each.key_id) == (key.name, key.key_id)]
         return bool(own) and all(key.verifies(sig, self.text) for sig in own)
 
@@ -155,7 +156,13 @@ def parse(data: str, what: str) -> Note:
         signed = f"{text}\n".encode()
     except UnicodeEncodeError:
         raise MalformedError(f"{what} is not text") from None
-    return Note(signed, tuple(_signature(line, what) for line in rest[:-1].split("\n")))
+    lines = rest[:-1].split("\n")
+    if len(lines) > _MOST_SIGNATURES:
+        raise MalformedError(f"{what} has {len(lines)} signatures; {_MOST_SIGNATURES} is the most")
+    signatures = tuple(_signature(line, what) for line in lines)
+    if len({(each.name, each.key_id) for each in signatures}) != len(signatures):
+        raise MalformedError(f"{what} has two signatures by one key")  # each would have to be checked
+    return Note(signed, signatures)
 
 
 def parse_checkpoint(note: Note, what: str) -> Checkpoint:

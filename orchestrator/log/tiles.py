@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from functools import reduce
 from typing import Literal
 
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.log.merkle import HASH_SIZE, Growing, Subtrees
+from orchestrator.log.merkle import HASH_SIZE, Subtrees, node_hash
 
 WIDTH = 256
 """Hashes in a full tile, entries in a full bundle."""
@@ -60,23 +59,32 @@ def tiles_of(level: Level, size: int) -> Iterable[tuple[int, int]]:
 
 
 def top(hashes: bytes) -> bytes:
-    """The root over a tile's hashes: what a full tile is in the level above."""
-    return reduce(_grown, _split(hashes), Growing()).root
+    """The root over a full tile's hashes: what it is in the level above."""
+    return _pyramid(hashes)[-1][0]
 
 
 def subtrees(size: int, read: ReadTile) -> Subtrees:
-    """The complete subtrees of a tree of `size` leaves, from its tiles; each is read once."""
-    seen: dict[tuple[int, int], bytes] = {}
+    """The complete subtrees of a tree of `size` leaves, from its tiles; each is read and hashed once."""
+    seen: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def subtree(level: int, index: int) -> bytes:
         tile_level, height = divmod(level, HEIGHT)
         tile, offset = divmod(index << height, WIDTH)
         if (tile_level, tile) not in seen:
-            seen[tile_level, tile] = read(tile_level, tile, width(tile_level, tile, size))
-        start, end = offset * HASH_SIZE, (offset + (1 << height)) * HASH_SIZE
-        return top(seen[tile_level, tile][start:end])
+            seen[tile_level, tile] = _pyramid(read(tile_level, tile, width(tile_level, tile, size)))
+        return seen[tile_level, tile][height][offset >> height]
 
     return subtree
+
+
+def _pyramid(hashes: bytes) -> list[list[bytes]]:
+    """A tile's hashes, and those of the complete subtrees over them, level by level."""
+    row = [hashes[start : start + HASH_SIZE] for start in range(0, len(hashes), HASH_SIZE)]
+    rows = [row]
+    while len(row) > 1:
+        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)]
+        rows.append(row)
+    return rows
 
 
 def pack(entries: Iterable[bytes]) -> bytes:
@@ -94,12 +102,3 @@ def unpack(data: bytes, what: str) -> list[bytes]:
         entries.append(data[at + 2 : end])
         at = end
     return entries
-
-
-def _split(hashes: bytes) -> Iterable[bytes]:
-    return (hashes[start : start + HASH_SIZE] for start in range(0, len(hashes), HASH_SIZE))
-
-
-def _grown(tree: Growing, leaf: bytes) -> Growing:
-    tree.add(leaf)
-    return tree

@@ -130,8 +130,11 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     document = read(data, what)
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
+    tlogs = tuple(_log(each, f"{what}, tlogs") for each in _list(document, "tlogs", what))
+    if len({each.log_id for each in tlogs}) != len(tlogs):
+        raise MalformedError(f"{what} has two logs with one id")  # other readers believe the last one
     return TrustedRoot(
-        tlogs=tuple(_log(each, f"{what}, tlogs") for each in _list(document, "tlogs", what)),
+        tlogs=tlogs,
         certificate_authorities=_authorities(document, "certificateAuthorities", what),
         ctlogs=tuple(_log(each, f"{what}, ctlogs") for each in _list(document, "ctlogs", what)),
         timestamp_authorities=_authorities(document, "timestampAuthorities", what),

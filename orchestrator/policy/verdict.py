@@ -19,6 +19,7 @@ class Code(StrEnum):
     UNSIGNED = "unsigned"
     UNTRUSTED_SIGNER = "untrusted-signer"
     SIGNATURE_INVALID = "signature-invalid"
+    NOT_IN_LOG = "not-in-log"
     IDENTITY_MISMATCH = "identity-mismatch"
     LOG_PROOF_INVALID = "log-proof-invalid"
     TIMESTAMP_INVALID = "timestamp-invalid"
@@ -33,7 +34,6 @@ class Code(StrEnum):
     NOT_COVERED = "not-covered"
     INDEX_MISMATCH = "index-mismatch"
     TIMESTAMP_MISSING = "timestamp-missing"
-    NOT_IN_LOG = "not-in-log"
 
 
 HINTS = {
@@ -44,6 +44,7 @@ HINTS = {
     Code.UNSIGNED: "ask the publisher for a signed release",
     Code.UNTRUSTED_SIGNER: "check that --key is the publisher's key, got from a place you trust",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
+    Code.NOT_IN_LOG: "get the release again, or name the trusted root of the log that it is in",
     Code.IDENTITY_MISMATCH: "compare the identity and its issuer with the publisher's",
     Code.LOG_PROOF_INVALID: "do not use this release; its proof does not fit what the log's key signed",
     Code.TIMESTAMP_INVALID: "check that the trusted root is of the authority that signed the timestamp",
@@ -58,7 +59,6 @@ HINTS = {
     Code.NOT_COVERED: "remove the file from the release's index, or get the release again",
     Code.INDEX_MISMATCH: "get the release again; its index says other things than its signed evidence",
     Code.TIMESTAMP_MISSING: "ask the publisher for a release with trusted timestamps (RFC 3161)",
-    Code.NOT_IN_LOG: "ask the publisher for a release that is in a transparency log",
 }
 
 

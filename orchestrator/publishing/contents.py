@@ -10,13 +10,14 @@ from pathlib import Path
 
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
+from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index, Measured
 
-_DOCUMENTS = ("attestations/", "links/", "sbom/")
-"""Where the files are that are read whole; all others are only hashed."""
+_DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
+"""How the files' names begin that are read whole; all others are only hashed."""
 _SHOWN = 10  # of the files that are not listed
 
 

@@ -6,33 +6,53 @@ What clients ask for beyond it was found by trying: keyid empty, exactly one sig
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.log import entry as log_entry
+from orchestrator.log.entry import LogEntry, Signed, Verifier
 from orchestrator.signing import dsse
 from orchestrator.signing.dsse import Envelope
-from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.keys import PublicKey, SigningKey
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _MEMBERS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
 
 
+class Log(Protocol):
+    """A transparency log that takes entries, e.g. the embedded one."""
+
+    def append(self, entries: Sequence[bytes]) -> Sequence[LogEntry]:
+        """Each entry with its place and proof. Raises TallyError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One envelope and the hint at the key that signed it."""
+    """One envelope, the hint at the key that signed it, and where that was logged."""
 
     envelope: Envelope
     hint: str
     """Base64 of the sha256 of the public key's SubjectPublicKeyInfo."""
+    entries: tuple[LogEntry, ...] = ()
+
+    def signed(self, key: PublicKey) -> Signed:
+        """What log entries of it stand for: its one signature, by `key`."""
+        (signature,) = self.envelope.signatures
+        return Signed(self.envelope.signed_bytes, signature.sig, Verifier(key.spki, key.details))
 
     def render(self) -> bytes:
         """The bundle as a file's bytes."""
         return render_document(
             {
                 "mediaType": MEDIA_TYPE,
-                # there is no log entry, and sigstore-python wants to be told so
-                "verificationMaterial": {"publicKey": {"hint": self.hint}, "tlogEntries": []},
+                "verificationMaterial": {
+                    "publicKey": {"hint": self.hint},
+                    # where there are none, sigstore-python wants to be told so
+                    "tlogEntries": [each.document() for each in self.entries],
+                },
                 "dsseEnvelope": self.envelope.document(),
             }
         )
@@ -43,6 +63,12 @@ def sign(payload: bytes, key: SigningKey) -> Bundle:
     return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), key.public.hint)
 
 
+def logged(bundles: Sequence[Bundle], key: PublicKey, log: Log) -> list[Bundle]:
+    """The bundles, each with its entry in the log. Raises TallyError."""
+    entries = log.append([each.signed(key).body() for each in bundles])
+    return [replace(each, entries=(entry,)) for each, entry in zip(bundles, entries, strict=True)]
+
+
 def parse(data: bytes, what: str) -> Bundle:
     """Read a bundle. Raises MalformedError; a bundle without a signature is for the caller to see."""
     document = read(data, what)
@@ -51,8 +77,7 @@ def parse(data: bytes, what: str) -> Bundle:
         raise MalformedError(f"{what} is not a Sigstore bundle v0.3")
     material = member(document, "verificationMaterial", dict, what)
     only(material, frozenset({"publicKey", "tlogEntries"}), f"{what}, verificationMaterial")
-    if material.get("tlogEntries", []) != []:
-        raise MalformedError(f"{what} has log entries, which this version cannot check")
+    entries = log_entry.parse_all(material.get("tlogEntries", []), what)
     key = member(material, "publicKey", dict, what)
     only(key, frozenset({"hint"}), f"{what}, publicKey")
     envelope = dsse.parse(member(document, "dsseEnvelope", dict, what), what)
@@ -60,4 +85,4 @@ def parse(data: bytes, what: str) -> Bundle:
         raise MalformedError(f"{what} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:
         raise MalformedError(f"{what} has {len(envelope.signatures)} signatures where a bundle has one")
-    return Bundle(envelope, member(key, "hint", str, what))
+    return Bundle(envelope, member(key, "hint", str, what), entries)

@@ -24,6 +24,7 @@ from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
 from orchestrator.signing import bundle, dsse
+from orchestrator.signing.bundle import Log
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keys import SigningKey
@@ -79,8 +80,10 @@ def sign(
     artifact: Path,
     statements: Mapping[str, Statement],
     key: SigningKey,
+    log: Log | None = None,
 ) -> tuple[ReleaseFile, ...]:
-    """One Sigstore bundle per statement (`attestations/NAME.sigstore.json`), signed with the release key.
+    """One Sigstore bundle per statement (`attestations/NAME.sigstore.json`), signed with the release key, and
+    logged where there is a log.
 
     `artifact` is the file that will be published; its bytes are hashed now, and must be the file that the
     statements are about and the store object that every builder made. Raises TallyError otherwise.
@@ -96,9 +99,13 @@ def sign(
     for name, statement in statements.items():
         if dict(statement.subjects) != subjects_of(facts):
             raise _refused(f"the statement {name} is about something else")
+    names = sorted(statements)
+    bundles = [bundle.sign(statements[name].payload, key) for name in names]
+    if log is not None:
+        bundles = bundle.logged(bundles, key.public, log)
     return tuple(
-        ReleaseFile.of(f"attestations/{name}.sigstore.json", bundle.sign(statement.payload, key).render())
-        for name, statement in sorted(statements.items())
+        ReleaseFile.of(f"attestations/{name}.sigstore.json", each.render())
+        for name, each in zip(names, bundles, strict=True)
     )
 
 

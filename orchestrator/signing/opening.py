@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence import layout as layouts
@@ -13,10 +14,22 @@ from orchestrator.evidence.layout import LAYOUT, Layout
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
+from orchestrator.log import proof, trusted_root
+from orchestrator.log.trusted_root import TRUSTED_ROOT, LogInstance, TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing import bundle, dsse
+from orchestrator.signing.bundle import Bundle
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBundle:
+    """A bundle whose signature holds, the trusted key that made it, and the statement in it."""
+
+    bundle: Bundle
+    key: PublicKey
+    statement: Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +41,34 @@ class OpenedLink:
     link: Link
 
 
-def open_statements(
-    documents: Mapping[str, bytes], keys: Sequence[PublicKey]
-) -> tuple[dict[str, Statement], frozenset[PublicKey]]:
-    """The statement in each bundle, by file name, and the trusted keys that signed them.
-
-    Raises MalformedError or Refused.
-    """
-    found: dict[str, Statement] = {}
-    signers: set[PublicKey] = set()
+def open_bundles(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> dict[str, OpenedBundle]:
+    """Each bundle, by file name. Raises MalformedError or Refused."""
+    found: dict[str, OpenedBundle] = {}
     for name, data in documents.items():
         parsed = bundle.parse(data, name)
         _refuse_other_layout(parsed.render(), data, name)
         signer = _signer(parsed.envelope, keys, name, parsed.hint)
         if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
             raise MalformedError(f"{name} names another key than the one that signed it")
-        signers.add(signer)
-        found[name] = statement.parse(parsed.envelope.payload, name)
-    return found, frozenset(signers)
+        found[name] = OpenedBundle(parsed, signer, statement.parse(parsed.envelope.payload, name))
+    return found
+
+
+def open_trusted_root(documents: Mapping[str, bytes]) -> TrustedRoot:
+    """The release's own trusted root; an empty one where it has none. Raises MalformedError.
+
+    It is the release's word: whether it is signed for, the coverage of files says later.
+    """
+    data = documents.get(TRUSTED_ROOT)
+    return TrustedRoot() if data is None else trusted_root.parse(data, TRUSTED_ROOT)
+
+
+def unlogged(
+    bundles: Mapping[str, OpenedBundle], logs: Sequence[LogInstance], moment: datetime
+) -> Iterator[Reason]:
+    """Why bundles do not count as logged in one of these logs."""
+    for name, each in bundles.items():
+        yield from proof.reasons(name, each.bundle.entries, each.bundle.signed(each.key), logs, moment)
 
 
 def open_layout(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> Layout:

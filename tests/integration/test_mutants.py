@@ -32,8 +32,8 @@ MOST = 200 << 10  # KiB
 def release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublicKey]:
     folder = tmp_path_factory.mktemp("mutants")
     made = releases.observed(folder / "in")
-    key = SigningKey.generate()
-    return releases.published(folder / "out", made, key, releases.builder_keys(made)).path, key.public
+    key, log = SigningKey.generate(), releases.log_in(folder / "log")
+    return releases.published(folder / "out", made, key, releases.builder_keys(made), log).path, key.public
 
 
 @pytest.mark.parametrize("fitting", [False, True], ids=["as it is", "with an index that fits"])

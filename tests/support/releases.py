@@ -18,6 +18,8 @@ from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
+from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
 from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
@@ -295,7 +297,9 @@ class Evidence:
     bundles: Sequence[ReleaseFile]
 
 
-def evidence(of: Made, key: SigningKey, keys: Mapping[str, SigningKey]) -> Evidence:
+def evidence(
+    of: Made, key: SigningKey, keys: Mapping[str, SigningKey], log: EmbeddedLog | None = None
+) -> Evidence:
     """The sequence of calls that orchestrator/release.py makes once builders agree."""
     facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
     materials = materials_of(facts)
@@ -311,17 +315,22 @@ def evidence(of: Made, key: SigningKey, keys: Mapping[str, SigningKey]) -> Evide
         spdx.release_file(facts, sbom),
         *(file for record in records.values() for file in record),
     ]
+    if log is not None:
+        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, TrustedRoot(tlogs=(log.instance,)).render()))
     statements = {
         "provenance": provenance.provenance(facts, materials, byproducts),
         "reproduction": reproduction.reproduction(facts, link_files),
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    return Evidence(statements, byproducts, gate.sign(agreed, quorum, facts, of.artifact, statements, key))
+    bundles = gate.sign(agreed, quorum, facts, of.artifact, statements, key, log)
+    return Evidence(statements, byproducts, bundles)
 
 
-def published(out: Path, of: Made, key: SigningKey, keys: Mapping[str, SigningKey]) -> Published:
+def published(
+    out: Path, of: Made, key: SigningKey, keys: Mapping[str, SigningKey], log: EmbeddedLog | None = None
+) -> Published:
     """The evidence, and the folder that holds it."""
-    found = evidence(of, key, keys)
+    found = evidence(of, key, keys, log)
     return directory.publish(
         out,
         of.facts,
@@ -331,6 +340,11 @@ def published(out: Path, of: Made, key: SigningKey, keys: Mapping[str, SigningKe
         [*found.byproducts, *found.bundles],
         key.public,
     )
+
+
+def log_in(folder: Path) -> EmbeddedLog:
+    """An embedded log that was there when these releases were made."""
+    return EmbeddedLog.opened(folder, NOW.date())
 
 
 def builder_keys(of: Made) -> dict[str, SigningKey]:

@@ -63,10 +63,16 @@ def pyspdxtools(*arguments: str | Path) -> tuple[int, str]:
     return _ran([of_this_environment("pyspdxtools"), *arguments], None)
 
 
-def cosign_verify(program: Path, pub: Path, bundle: Path, kind: str, artifact: Path) -> tuple[int, str]:
-    """cosign without a network: exit code, and what it said."""
+def cosign_verify(
+    program: Path, pub: Path, bundle: Path, kind: str, artifact: Path, trusted_root: Path | None = None
+) -> tuple[int, str]:
+    """cosign without a network: exit code, and what it said.
+
+    Without a trusted root it is told to do without a log.
+    """
     nowhere = "http://127.0.0.1:9"
-    command = [program, "verify-blob-attestation", "--key", pub, "--bundle", bundle, "--insecure-ignore-tlog"]
+    log = ["--trusted-root", trusted_root] if trusted_root else ["--insecure-ignore-tlog"]
+    command = [program, "verify-blob-attestation", "--key", pub, "--bundle", bundle, *log]
     environment = {"HOME": str(pub.parent), "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere}
     return _ran([*command, "--type", kind, artifact], None, environment)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import releases
@@ -19,6 +20,8 @@ from orchestrator.evidence.canonical import render, render_document
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot, Window
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.records import records_of
@@ -27,7 +30,7 @@ from orchestrator.signing.keys import SigningKey
 from orchestrator.signing.kinds import Kind
 from orchestrator.verification import verify
 
-FILES = 13
+FILES = 14
 """How many files the release of these tests has, its index included."""
 
 
@@ -37,12 +40,13 @@ class Release:
     key: SigningKey
     builders: dict[str, SigningKey]
     made: releases.Made
+    log: EmbeddedLog
 
-    def verdict(self, *, asked: str = "") -> Verdict:
-        return verify(self.folder / asked, [self.key.public], releases.NOW)
+    def verdict(self, *, asked: str = "", trusted: TrustedRoot | None = None) -> Verdict:
+        return verify(self.folder / asked, [self.key.public], releases.NOW, trusted)
 
-    def codes(self) -> set[Code]:
-        verdict = self.verdict()
+    def codes(self, trusted: TrustedRoot | None = None) -> set[Code]:
+        verdict = self.verdict(trusted=trusted)
         assert isinstance(verdict, Failed), verdict
         assert all(reason.sentence and reason.hint for reason in verdict.reasons)
         return {reason.code for reason in verdict.reasons}
@@ -72,8 +76,8 @@ class Release:
 def original(tmp_path_factory: pytest.TempPathFactory) -> Release:
     folder = tmp_path_factory.mktemp("original")
     made = releases.observed(folder / "in")
-    key, keys = SigningKey.generate(), releases.builder_keys(made)
-    return Release(releases.published(folder / "out", made, key, keys).path, key, keys, made)
+    key, keys, log = SigningKey.generate(), releases.builder_keys(made), releases.log_in(folder / "log")
+    return Release(releases.published(folder / "out", made, key, keys, log).path, key, keys, made, log)
 
 
 @pytest.fixture
@@ -92,7 +96,8 @@ def test_a_release_passes_and_says_what_it_rests_on(original: Release) -> None:
     assert verdict.builders == ("a", "b")
     assert verdict.independence == "same-host"
     assert verdict.signers == (original.key.public.fingerprint,)
-    assert verdict.notices == ()
+    (notice,) = verdict.notices
+    assert notice.startswith(f"the log {original.log.instance.origin} is known by the release's own word")
     assert original.verdict(asked=verdict.artifact) == verdict
 
 
@@ -250,7 +255,7 @@ class TestReasons:
 
     def test_everything_signed_again_by_somebody_else(self, release: Release, tmp_path: Path) -> None:
         mallory = SigningKey.generate()
-        other = releases.published(tmp_path / "other", release.made, mallory, release.builders)
+        other = releases.published(tmp_path / "other", release.made, mallory, release.builders, release.log)
         assert replace(release, folder=other.path).codes() == {Code.UNTRUSTED_SIGNER}
 
     def test_a_signature_over_other_bytes(self, release: Release) -> None:
@@ -307,7 +312,7 @@ class TestReasons:
         (release.folder / "artifact.link").write_text("what in-toto-verify leaves")
         verdict = release.verdict()
         assert isinstance(verdict, Passed)
-        assert verdict.notices == ("not part of the release, and not looked at: artifact.link",)
+        assert verdict.notices[1:] == ("not part of the release, and not looked at: artifact.link",)
 
     def test_an_index_that_says_something_else(self, release: Release) -> None:
         path = release.folder / "release.json"
@@ -417,7 +422,7 @@ class TestReasons:
         changed = change(old.envelope.payload)
         assert changed != old.envelope.payload
         if sign:
-            new = bundle.sign(changed, release.key)
+            (new,) = bundle.logged([bundle.sign(changed, release.key)], release.key.public, release.log)
         else:
             new = replace(old, envelope=replace(old.envelope, payload=changed))
         path.write_bytes(new.render())
@@ -559,6 +564,176 @@ class TestLinks:
         envelope = dsse.sign("application/vnd.in-toto+json", payload, key, keyid=key.public.keyid)
         (release.folder / "links" / "root.layout").write_bytes(render(envelope.document()))
         release.reindex()
+
+
+def _is_json(data: bytes | bytearray) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+class TestLog:
+    """What is entered in a log, and what is not; adding and removing log entries never helps."""
+
+    def _change(self, release: Release, name: str, change: Callable[[list[Any]], list[Any]]) -> None:
+        path = release.folder / "attestations" / f"{name}.sigstore.json"
+        document = json.loads(path.read_bytes())
+        material = document["verificationMaterial"]
+        material["tlogEntries"] = change(material["tlogEntries"])
+        path.write_bytes(render_document(document))
+        release.reindex()
+
+    def _root(self, release: Release) -> TrustedRoot:
+        return TrustedRoot(tlogs=(release.log.instance,))
+
+    def test_a_root_from_elsewhere_says_what_the_release_alone_cannot(self, original: Release) -> None:
+        verdict = original.verdict(trusted=self._root(original))
+        assert isinstance(verdict, Passed)
+        assert verdict.notices == ()
+
+    def test_the_log_of_somebody_else_is_not_enough(self, original: Release, tmp_path: Path) -> None:
+        other = releases.log_in(tmp_path / "other").instance
+        assert original.codes(TrustedRoot(tlogs=(other,))) == {Code.NOT_IN_LOG}
+
+    def test_a_root_without_logs_asks_for_none(self, original: Release) -> None:
+        assert isinstance(original.verdict(trusted=TrustedRoot()), Passed)
+
+    def test_a_trusted_key_whose_time_is_over(self, original: Release) -> None:
+        ended = replace(original.log.instance, window=Window(None, releases.NOW - timedelta(days=1)))
+        assert original.codes(TrustedRoot(tlogs=(ended,))) == {Code.LOG_PROOF_INVALID}
+
+    @pytest.mark.parametrize("name", ["provenance", "reproduction", "sbom-spdx"])
+    def test_no_entry(self, release: Release, name: str) -> None:
+        """The signed trusted root says that there is a log: no policy is needed to miss an entry."""
+        self._change(release, name, lambda entries: [])
+        assert release.codes() == {Code.NOT_IN_LOG}
+        assert release.codes(self._root(release)) == {Code.NOT_IN_LOG}
+
+    def test_the_entry_of_another_bundle(self, release: Release) -> None:
+        path = release.folder / "attestations/sbom-spdx.sigstore.json"
+        foreign = json.loads(path.read_bytes())["verificationMaterial"]["tlogEntries"]
+        self._change(release, "provenance", lambda entries: foreign)
+        assert release.codes() == {Code.LOG_PROOF_INVALID}
+
+    @pytest.mark.parametrize(
+        ("place", "value"),
+        [
+            (["logIndex"], "0"),
+            (["kindVersion", "version"], "0.0.1"),
+            (["canonicalizedBody"], "e30="),
+            (["integratedTime"], "1700000000"),
+            (["inclusionProof", "treeSize"], "2"),
+            (["inclusionProof", "hashes"], []),
+            (["inclusionProof", "checkpoint", "envelope"], "unsigned"),
+        ],
+    )
+    def test_an_entry_that_does_not_hold(self, release: Release, place: list[str], value: object) -> None:
+        def change(entries: list[Any]) -> list[Any]:
+            part = entries[0]
+            for step in place[:-1]:
+                part = part[step]
+            assert part.get(place[-1]) != value
+            part[place[-1]] = value
+            return entries
+
+        self._change(release, "sbom-spdx", change)
+        assert release.codes() == {Code.LOG_PROOF_INVALID}
+
+    def test_every_bit_of_an_entry_counts(self, release: Release) -> None:
+        path = release.folder / "attestations/reproduction.sigstore.json"
+        data = path.read_bytes()
+        start = data.index(b'"tlogEntries"')
+        assert data.index(b'"dsseEnvelope"') < start, "the entries are the last thing in it"
+        for position in range(start, len(data.rstrip(b" ]}\n")), 11):
+            changed = bytearray(data)
+            changed[position] ^= 1 << (position % 7)
+            path.write_bytes(changed)
+            release.reindex()
+            meant = json.loads(data) if _is_json(changed) else None
+            if meant is not None and json.loads(changed) == meant:
+                continue  # one blank for another
+            assert isinstance(release.verdict(), Failed), data[position - 20 : position + 20]
+
+    def test_the_same_entry_twice(self, release: Release) -> None:
+        self._change(release, "provenance", lambda entries: entries * 2)
+        assert release.codes() == {Code.MALFORMED}
+
+    def test_without_the_trusted_root_entries_and_all(self, release: Release) -> None:
+        """The provenance is signed for a trusted root, so that it cannot go."""
+        for name in ("provenance", "reproduction", "sbom-spdx"):
+            self._change(release, name, lambda entries: [])
+        (release.folder / TRUSTED_ROOT).unlink()
+        release.reindex(drop=TRUSTED_ROOT)
+        assert release.codes() == {Code.FILE_MISSING}
+
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_another_trusted_root(self, release: Release, tmp_path: Path, kept: bool) -> None:
+        other = releases.log_in(tmp_path / "other").instance
+        logs = (other, release.log.instance) if kept else (other,)
+        (release.folder / TRUSTED_ROOT).write_bytes(TrustedRoot(tlogs=logs).render())
+        release.reindex()
+        assert release.codes() == {Code.DIGEST_MISMATCH if kept else Code.NOT_IN_LOG}
+
+    def test_a_trusted_root_that_asks_for_nothing(self, release: Release) -> None:
+        (release.folder / TRUSTED_ROOT).write_bytes(TrustedRoot().render())
+        release.reindex()
+        assert release.codes() == {Code.DIGEST_MISMATCH}
+
+    def test_a_trusted_root_that_is_rubbish(self, release: Release) -> None:
+        (release.folder / TRUSTED_ROOT).write_bytes(b"{}")
+        release.reindex()
+        assert release.codes() == {Code.MALFORMED}
+
+    def test_a_bundle_that_was_signed_again_and_not_entered(self, release: Release) -> None:
+        """By the release key itself: another signature is another entry."""
+        path = release.folder / "attestations/provenance.sigstore.json"
+        old = bundle.parse(path.read_bytes(), "it")
+        path.write_bytes(
+            replace(bundle.sign(old.envelope.payload, release.key), entries=old.entries).render()
+        )
+        release.reindex()
+        assert release.codes() == {Code.LOG_PROOF_INVALID}
+
+
+class TestWithoutALog:
+    """Releases of earlier versions, and of those who want none."""
+
+    @pytest.fixture
+    def release(self, tmp_path: Path) -> Release:
+        made = releases.observed(tmp_path / "in")
+        key, keys = SigningKey.generate(), releases.builder_keys(made)
+        path = releases.published(tmp_path / "out", made, key, keys).path
+        return Release(path, key, keys, made, releases.log_in(tmp_path / "log"))
+
+    def test_it_passes_as_ever(self, release: Release) -> None:
+        verdict = release.verdict()
+        assert isinstance(verdict, Passed)
+        assert verdict.notices == ()
+        assert not (release.folder / TRUSTED_ROOT).exists()
+
+    def test_whoever_trusts_a_log_finds_it_in_none(self, release: Release) -> None:
+        assert release.codes(TrustedRoot(tlogs=(release.log.instance,))) == {Code.NOT_IN_LOG}
+
+    def test_entries_that_were_added_later_change_nothing_by_themselves(self, release: Release) -> None:
+        for path in sorted((release.folder / "attestations").iterdir()):
+            (new,) = bundle.logged([bundle.parse(path.read_bytes(), "it")], release.key.public, release.log)
+            path.write_bytes(new.render())
+        release.reindex()
+        verdict = release.verdict()
+        assert isinstance(verdict, Passed)
+        assert verdict.notices == (
+            "there are log entries, and no log to check them against: give --trusted-root",
+        )
+        verdict = release.verdict(trusted=TrustedRoot(tlogs=(release.log.instance,)))
+        assert isinstance(verdict, Passed)
+        assert verdict.notices == ()
+
+    def test_a_trusted_root_that_nothing_signed_speaks_for(self, release: Release) -> None:
+        (release.folder / TRUSTED_ROOT).write_bytes(TrustedRoot().render())
+        release.reindex(add=TRUSTED_ROOT)
+        assert release.codes() == {Code.NOT_COVERED}
 
 
 class TestUndecided:

@@ -48,6 +48,31 @@ def test_yes_as_json(tally: Tally, release: Release) -> None:
     assert found["builders"] == ["a", "b"]
 
 
+def test_a_log_that_somebody_else_vouches_for(tally: Tally, tmp_path: Path) -> None:
+    made = releases.observed(tmp_path / "in")
+    key, log = SigningKey.generate(), releases.log_in(tmp_path / "log")
+    _, pub = key.write(tmp_path / "release")
+    path = releases.published(tmp_path / "out", made, key, releases.builder_keys(made), log).path
+    alone = tally("verify", path, "--key", pub).succeeded()
+    assert f"notice: the log {log.instance.origin} is known by the release's own word alone" in alone.out
+    root = tmp_path / "log" / "trusted_root.json"
+    assert "notice" not in tally("verify", path, "--key", pub, "--trusted-root", root).succeeded().out
+    releases.log_in(tmp_path / "other")
+    other = tmp_path / "other" / "trusted_root.json"
+    assert "not-in-log: " in tally("verify", path, "--key", pub, "--trusted-root", other).failed(1).out
+
+
+@pytest.mark.parametrize("data", [None, b"{}", b"\xff"])
+def test_a_trusted_root_that_cannot_be_read(
+    tally: Tally, release: Release, tmp_path: Path, data: bytes | None
+) -> None:
+    root = tmp_path / "root.json"
+    if data is not None:
+        root.write_bytes(data)
+    ran = tally("verify", release.folder, "--key", release.pub, "--trusted-root", root).failed(2)
+    assert str(root) in ran.err
+
+
 def test_no(tally: Tally, release: Release, tmp_path: Path) -> None:
     _, other = SigningKey.generate().write(tmp_path / "other")
     ran = tally("verify", release.folder, "--key", other).failed(1)

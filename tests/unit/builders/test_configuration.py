@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.builders.configuration import Configuration, find, load
+from orchestrator.builders.configuration import Configuration, SigningTable, find, load
 from orchestrator.errors import TallyError
+from orchestrator.release import release_log
+from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.kinds import Kind
+from orchestrator.state import State
 
 
 def test_two_embedded_builders_by_default() -> None:
@@ -86,6 +90,29 @@ def test_a_key_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "tally.toml").write_text('[signing]\nkey = "keys/release.key"\n')
     (tmp_path / "below").mkdir()
     assert load(tmp_path / "below").signing.key == tmp_path / "keys" / "release.key"
+    assert load(tmp_path / "below").signing.log == "embedded"
+
+
+def test_a_log_is_what_is_signed_into_unless_none_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "tally.toml").write_text('[signing]\nkey = "release.key"\nlog = "none"\n')
+    configuration = load(tmp_path)
+    assert configuration.signing.log == "none"
+    state = State(tmp_path / "state")
+    assert release_log(state, configuration, SigningKey.generate()) is None
+    assert not state.root.exists()
+    log = release_log(state, Configuration(), SigningKey.generate())
+    assert log is not None
+    assert log.folder.path == tmp_path / "state" / "log"
+
+
+def test_signatures_that_no_log_takes_are_told_of_before_anything_is_built(tmp_path: Path) -> None:
+    key = SigningKey.generate(Kind.ED25519)
+    with pytest.raises(TallyError, match="Ed25519") as caught:
+        release_log(State(tmp_path), Configuration(), key)
+    assert caught.value.hint
+    assert 'log = "none"' in caught.value.hint
+    none = Configuration(signing=SigningTable(log="none"))
+    assert release_log(State(tmp_path), none, key) is None
 
 
 @pytest.mark.parametrize(

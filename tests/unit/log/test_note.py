@@ -120,6 +120,8 @@ def test_keys_of_other_kinds_are_refused() -> None:
         SIGNED.replace("yaQM=", "yaQM=="),
         "text\n\n— a AAAAAA==\n",
         "x" * note.LIMIT + SIGNED,
+        SIGNED + SIGNED.partition("\n\n")[2],
+        "text\n\n" + "".join(f"— log{number} AAAAAAA=\n" for number in range(101)),
     ],
 )
 def test_what_is_no_signed_note(data: str) -> None:

@@ -141,6 +141,12 @@ def test_what_is_no_trusted_root(name: str) -> None:
         trusted_root.parse(json.dumps(document).encode(), "the root")
 
 
+def test_two_logs_of_one_id_are_refused() -> None:
+    root = TrustedRoot(tlogs=(LOG, LogInstance("https://x", b"other", "PKIX_ED25519", LOG.log_id, YEAR)))
+    with pytest.raises(MalformedError, match="two logs with one id"):
+        trusted_root.parse(root.render(), "the root")
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000])
 def test_rubbish(data: bytes) -> None:
     with pytest.raises(MalformedError, match="the root"):

@@ -50,6 +50,27 @@ def test_what_agrees_is_signed_with_exactly_one_valid_signature(made: releases.M
     assert not dsse.signed_by(found.envelope, SigningKey.generate().public)
 
 
+def test_what_is_signed_is_entered_into_the_log(made: releases.Made, key: SigningKey, tmp_path: Path) -> None:
+    log = releases.log_in(tmp_path / "log")
+    files = gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, log)
+    (found,) = [bundle.parse(b"".join(file.chunks()), file.path) for file in files]
+    (entry,) = found.entries
+    assert entry.body == found.signed(key.public).body()
+    with log.reading() as head:
+        assert head.size == 1
+
+
+def test_what_is_not_signed_is_not_entered_either(
+    made: releases.Made, key: SigningKey, tmp_path: Path
+) -> None:
+    log = releases.log_in(tmp_path / "log")
+    made.artifact.write_bytes(b"something else")
+    with pytest.raises(TallyError, match="refusing to sign"):
+        gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, log)
+    with log.reading() as head:
+        assert head.size == 0
+
+
 @pytest.mark.parametrize("other", [Disagreed((), (), ()), Incomplete((), {}), None, True, object()])
 def test_only_an_agreed_is_taken(made: releases.Made, key: SigningKey, other: object) -> None:
     for attempt in (

@@ -42,5 +42,5 @@ def _root(
 for command in (build, plan, lock, verify, schema, doctor, attest):
     app.command()(command)
 app.add_typer(builder, name="builder", help="List builders, add one, see whether they work.")
-app.add_typer(keys, name="keys", help="Make and show signing keys.")
+app.add_typer(keys, name="keys", help="Make, replace and show signing keys.")
 app.add_typer(log, name="log", help="Show and check the transparency log of what was signed here.")

@@ -1,14 +1,17 @@
-"""`tally keys`: make and show signing keys."""
+"""`tally keys`: make, replace and show signing keys."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.signing.kinds import Kind
 
 
 class Type(StrEnum):
@@ -38,21 +41,63 @@ def generate(
 
     With TALLY_KEY_PASSPHRASE set in the environment the key is encrypted with it.
     """
+    from orchestrator.signing.kinds import Kind
+
+    _generate(path, Kind.ED25519 if kind is Type.ED25519 else Kind.P256, passphrase, passphrase_fd)
+    return ExitCode.YES
+
+
+@keys.command()
+def rotate(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The public key that is to be replaced.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="NEW.key and NEW.pub are written.")],
+    overlap: Annotated[
+        int, typer.Option(metavar="DAYS", min=0, max=3650, help="For how long the old one still counts.")
+    ] = 90,
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Ask for a passphrase that the key is encrypted with.")
+    ] = False,
+    passphrase_fd: Annotated[
+        int | None, typer.Option("--passphrase-fd", metavar="N", help="Read it from this file descriptor.")
+    ] = None,
+) -> int:
+    """Make a key of the same kind, and print the tables of a policy in which both count for a while.
+
+    The old key is only looked at: it goes on signing until you give tally.toml the new one.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from orchestrator.signing.keys import PublicKey
+
+    replaced = PublicKey.load(old)
+    public = _generate(new, replaced.kind, passphrase, passphrase_fd)
+    today = datetime.now(UTC).date()
+    until = f"until = {today + timedelta(days=overlap)}\n"
+    print(_signer(old, until))
+    print(_signer(public, f"# from = {today}    # only where releases have trusted timestamps\n"), end="")
+    return ExitCode.YES
+
+
+def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path:
+    """The public half's file of a new key."""
     from orchestrator.cli.text import say
     from orchestrator.signing import passphrase as passphrases
     from orchestrator.signing.keys import SigningKey
-    from orchestrator.signing.kinds import Kind
 
-    if passphrase_fd is not None:
-        secret: bytes | None = passphrases.from_descriptor(passphrase_fd)
-    else:
-        secret = passphrases.from_environment()
-        if secret is None and passphrase:
-            secret = passphrases.new(path)
-    key = SigningKey.generate(Kind.ED25519 if kind is Type.ED25519 else Kind.P256)
-    private, public = key.write(path, secret)
+    secret = passphrases.from_environment() if descriptor is None else passphrases.from_descriptor(descriptor)
+    if secret is None and ask:
+        secret = passphrases.new(path)
+    private, public = SigningKey.generate(kind).write(path, secret)
     say(f"wrote {private} (keep it secret) and {public} (give it to everybody)")
-    return ExitCode.YES
+    return public
+
+
+def _signer(public: Path, validity: str) -> str:
+    """A `[[signer]]` of a policy. JSON's strings are TOML's too."""
+    import json
+
+    name, key = (json.dumps(text, ensure_ascii=False) for text in (public.stem, str(public)))
+    return f"[[signer]]\nname = {name}\nkey = {key}\n{validity}"
 
 
 @keys.command()

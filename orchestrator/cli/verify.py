@@ -72,13 +72,6 @@ def verify(
 
     Exit codes: 0 everything holds, 1 something does not, 2 it could not be decided.
     """
-    from datetime import UTC, datetime
-
-    from orchestrator.cli.text import harmless, print_error, print_json
-    from orchestrator.policy.verdict import Failed, Passed
-    from orchestrator.signing.keys import PublicKey
-    from orchestrator.verification import verify as verdict_of
-
     if bundle is not None:
         from orchestrator.cli.verify_bundle import Options, verify_bundle
 
@@ -86,6 +79,14 @@ def verify(
             bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
         )
         return verify_bundle(targets or (), options, json=json)
+
+    from datetime import UTC, datetime
+
+    from orchestrator.cli.text import harmless, print_error, print_json
+    from orchestrator.policy.verdict import Failed, Passed
+    from orchestrator.signing.keys import PublicKey
+    from orchestrator.verification import verify as verdict_of
+
     if identity or issuer or digest or insecure_ignore_tlog:
         raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
     if not targets:

@@ -16,6 +16,7 @@ from pathlib import Path
 import clients
 import foreign
 import harms
+import bundle_mutants
 import pytest
 import strangers
 from authorities import ISSUER, SUBJECT
@@ -184,6 +185,18 @@ def test_we_refuse_what_anybody_refuses_and_accept_what_all_accept(court: Court,
             wrong.append(f"{name}: we refuse what is accepted by {sorted(opinion)}: {ours}")
     assert not wrong, "\n".join(wrong)
     assert len(cases) >= (10 if recipe.entry is None else 15)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_the_mutants_that_we_accept_are_accepted(court: Court, recipe: Recipe) -> None:
+    made = court.instance.make(recipe)
+    accepted = [
+        asked
+        for data in bundle_mutants.mutants(made.document, 300, seed=2)
+        if court.ours(asked := court.asked(data, recipe, made)) is None
+    ][:20]
+    for asked, opinion in zip(accepted, court.opinions(accepted, RECIPES[recipe]), strict=True):
+        assert not any(opinion.values()), (asked.bundle, opinion)
 
 
 def test_rsa_signatures_with_the_other_padding_are_refused_as_cosign_refuses_them(court: Court) -> None:

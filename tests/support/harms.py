@@ -345,6 +345,11 @@ def _(document: Document, patient: Patient) -> None:
     proof["logIndex"] = str(int(proof["logIndex"]) ^ 1)
 
 
+@harm("another index than the proof's", "log-proof-invalid")
+def _(document: Document, patient: Patient) -> None:
+    entry(document)["logIndex"] = str(int(entry(document)["logIndex"]) ^ 1)
+
+
 @harm("a larger tree", "log-proof-invalid")
 def _(document: Document, patient: Patient) -> None:
     part(entry(document), "inclusionProof")["treeSize"] = "1000"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import releases
 
-from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.keys import PublicKey, SigningKey
 
 if TYPE_CHECKING:
     from tests.conftest import Tally
@@ -199,6 +199,27 @@ class TestKeys:
         command = ["keys", "show", "locked.key", "--passphrase-fd", "0"]
         tally(*command, folder=tmp_path, stdin="open sesame\n").succeeded()
         assert "does not open" in tally(*command, folder=tmp_path, stdin="open barley\n").failed(2).err
+
+    @pytest.mark.parametrize("kind", ["p256", "ed25519"])
+    def test_rotate(self, tally: Tally, tmp_path: Path, kind: str) -> None:
+        import tomllib
+        from datetime import UTC, datetime, timedelta
+
+        tally("keys", "generate", 'old "1"', "--type", kind, folder=tmp_path).succeeded()
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        command = ["keys", "rotate", 'old "1".pub', "keys/new", "--overlap", "30"]
+        old, new = tomllib.loads(tally(*command, folder=tmp_path).succeeded().out)["signer"]
+        until = datetime.now(UTC).date() + timedelta(days=30)
+        assert old == {"name": 'old "1"', "key": 'old "1".pub', "until": until}
+        assert new == {"name": "new", "key": "keys/new.pub"}
+        first, second = (PublicKey.load(tmp_path / each["key"]) for each in (old, new))
+        assert first.kind is second.kind
+        assert first != second
+        assert stat.S_IMODE((tmp_path / "keys/new.key").stat().st_mode) == 0o600
+        assert all(path.read_bytes() == data for path, data in before.items())
+        assert "never overwritten" in tally(*command, folder=tmp_path).failed(2).err
+        tally("keys", "rotate", "nowhere.pub", "newer", folder=tmp_path).failed(2)
+        assert not (tmp_path / "newer.key").exists()
 
     def test_nobody_to_ask(self, tally: Tally, tmp_path: Path) -> None:
         ran = tally("keys", "generate", "release", "--passphrase", folder=tmp_path).failed(2)

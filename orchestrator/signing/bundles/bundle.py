@@ -124,6 +124,8 @@ def _envelope(envelope: dict[str, Any], what: str) -> Envelope:
     if len(signatures) > 1:
         raise MalformedError(f"{what} has {len(signatures)} signatures where a bundle has one")
     payload_type = member(envelope, "payloadType", str, what)
+    if not payload_type.isascii():  # what is signed is its UTF-8, which half a letter has not
+        raise MalformedError(f"{what} has a payload type that is none: {payload_type!r}")
     return Envelope(payload_type, _octets(envelope, "payload", what), tuple(signatures))
 
 

@@ -37,7 +37,6 @@ class Identity:
 
 def public_key(certificates: Certificates, what: str) -> PublicKey:
     """The key in the signer's certificate. Raises MalformedError."""
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.x509 import load_der_x509_certificate
 
@@ -47,7 +46,7 @@ def public_key(certificates: Certificates, what: str) -> PublicKey:
         return PublicKey.from_der(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), place)
     except TallyError as error:
         raise MalformedError(error.message) from None
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except Exception as error:  # noqa: BLE001  an attacker's certificate: the library raises what it likes
         raise MalformedError(f"{place} is none: {error}") from None
 
 

@@ -90,6 +90,9 @@ def _included(entry: LogEntry, log: LogInstance, what: str) -> None:
     head = note.parse_checkpoint(signed, place)
     if not re.fullmatch(rf"{re.escape(log.origin)}( - [0-9]+)?", head.origin):
         raise _invalid(f"{place} is of another log: {head.origin}")
+    if head.origin == log.origin and entry.index != proof.index:
+        # only logs of several trees (Rekor v1, whose origins end with a tree's number) count over all of them
+        raise _invalid(f"{what} and its proof are of different places in the log")
     # 2. The proof is about the tree that the checkpoint is about.
     if (head.size, head.root) != (proof.size, proof.root):
         raise _invalid(f"the proof of {what} is about another tree than its checkpoint")

@@ -11,6 +11,7 @@ from typing import Any
 
 import foreign
 import harms
+import bundle_mutants
 import pytest
 from authorities import ISSUER, LONG_AGO, SUBJECT, now
 from foreign import ARTIFACT, PROVENANCE, Instance, Made, Recipe
@@ -19,7 +20,8 @@ from harms import HARMS, Inapplicable, Patient
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.log.trusted_root import TrustedRoot, Window
-from orchestrator.policy.verdict import Failed
+from orchestrator.policy.verdict import Failed, Refused
+from orchestrator.signing.bundles import timestamps
 from orchestrator.signing.bundles.certificates import Identity
 from orchestrator.signing.keys import PublicKey
 from orchestrator.strangers import Accepted, Question, judge
@@ -349,7 +351,6 @@ class TestSubjects:
 
 
 def test_an_artifact_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    from orchestrator.policy.verdict import Refused
     from orchestrator.signing.bundles.artifact import opened
 
     (tmp_path / "it").write_bytes(b"one")
@@ -370,3 +371,35 @@ def test_what_is_no_file_decides_nothing(world: World, tmp_path: Path, make: Cal
 def test_inapplicable_is_told_from_harmless(world: World) -> None:
     with pytest.raises(Inapplicable):
         harms.harmed("a promise by nobody", world.patient(Recipe()))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_no_mutant_says_anything_else(world: World, recipe: Recipe) -> None:
+    """None gives a traceback, and one that is accepted differs in nothing that was signed."""
+    made = world.patient(recipe).made
+    expected = bundle_mutants.unproven(json.dumps(made.document).encode())
+    for data in bundle_mutants.mutants(made.document, 60 if recipe.signer == "certificate" else 200, seed=1):
+        try:
+            verdict = world.ask(data, signer_of(recipe, made))
+        except TallyError:
+            continue
+        if isinstance(verdict, Accepted):
+            assert bundle_mutants.unproven(data) == expected, data
+
+
+def test_every_bit_of_a_timestamp_counts_but_for_versions(world: World) -> None:
+    made = world.patient(Recipe(signer="p384", stamped=True)).made
+    stamp = world.instance.tsa.stamp(made.signature)
+    authorities = [world.instance.tsa.authority]
+    passed = []
+    for place in range(len(stamp)):
+        for bit in (1, 2, 128):
+            data = bytearray(stamp)
+            data[place] ^= bit
+            try:
+                timestamps.verify([bytes(data)], made.signature, authorities, "it")
+                passed.append(place)
+            except Refused:
+                continue
+    # the versions of SignedData and SignerInfo (RFC 5652, sections 5.1 and 5.3), which mean nothing here
+    assert len(set(passed)) <= 2, passed

@@ -108,7 +108,8 @@ class TestInToto:
         key = SigningKey.generate(Kind.ED25519)
         _, pub = key.write(tmp_path / "release")
         keys = {name: SigningKey.generate(builders) for name in releases.builder_keys(made)}
-        release = Release(releases.published(tmp_path / "out", made, key, keys).path, pub, made)
+        published = releases.published(tmp_path / "out", made, key, keys)
+        release = Release(published.path, pub, made, None)
         assert self.verify(release) == (0, "")
         _, other = SigningKey.generate(Kind.ED25519).write(tmp_path / "other")
         assert self.verify(release, other)[0] == 1
@@ -375,7 +376,7 @@ class TestCosign:
         key = SigningKey.generate(Kind.ED25519)
         _, pub = key.write(tmp_path / "release")
         published = releases.published(tmp_path / "out", made, key, releases.builder_keys(made))
-        release = Release(published.path, pub, made)
+        release = Release(published.path, pub, made, None)
         code, said = self.verify(cosign, release, "provenance")
         assert (code, "Verified OK" in said) == (0, True), said
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import bundle_mutants
 import clients
 import foreign
 import harms
-import bundle_mutants
 import pytest
 import strangers
 from authorities import ISSUER, SUBJECT

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bundle_mutants
 import foreign
 import harms
-import bundle_mutants
 import pytest
 from authorities import ISSUER, LONG_AGO, SUBJECT, now
 from foreign import ARTIFACT, PROVENANCE, Instance, Made, Recipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
 from orchestrator.errors import TallyError
@@ -47,6 +48,17 @@ def member(value: object, name: str, kind: type[T], what: str) -> T:
     if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         raise MalformedError(f"{what} has no {name!r} of type {kind.__name__}")
     return found
+
+
+def moment(text: str, what: str) -> datetime:
+    """A time (RFC 3339) as evidence has it, in UTC. Raises MalformedError, for one without its offset too."""
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            raise ValueError("it does not say in which time zone")
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MalformedError(f"{what} has no time where one should be: {text!r}") from None
 
 
 def only(value: object, names: frozenset[str], what: str) -> None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 class Code(StrEnum):
     """Why a release was refused."""
 
+    POLICY_EMPTY = "policy-empty"
     UNSAFE_NAME = "unsafe-name"
     MALFORMED = "malformed"
     FILE_MISSING = "file-missing"
@@ -19,6 +20,8 @@ class Code(StrEnum):
     UNSIGNED = "unsigned"
     UNTRUSTED_SIGNER = "untrusted-signer"
     SIGNATURE_INVALID = "signature-invalid"
+    IDENTITY_MISMATCH = "identity-mismatch"
+    LOG_PROOF_INVALID = "log-proof-invalid"
     STATEMENT_MISSING = "statement-missing"
     SUBJECT_MISMATCH = "subject-mismatch"
     SBOM_MISMATCH = "sbom-mismatch"
@@ -28,16 +31,34 @@ class Code(StrEnum):
     CONTRADICTION = "contradiction"
     NOT_COVERED = "not-covered"
     INDEX_MISMATCH = "index-mismatch"
+    POLICY_EXPIRED = "policy-expired"
+    KEY_REVOKED = "key-revoked"
+    KEY_EXPIRED = "key-expired"
+    KEY_NOT_YET_VALID = "key-not-yet-valid"
+    TIMESTAMP_MISSING = "timestamp-missing"
+    NOT_IN_LOG = "not-in-log"
+    BUILDERS_NOT_INDEPENDENT = "builders-not-independent"
+    SANDBOX_NOT_SHOWN = "sandbox-not-shown"
+    MATERIAL_NOT_ALLOWED = "material-not-allowed"
+    TOOLCHAIN_NOT_ALLOWED = "toolchain-not-allowed"
+    LICENCE_DENIED = "licence-denied"
+    PACKAGE_DENIED = "package-denied"
+    TOO_OLD = "too-old"
+    RULE_NOT_MET = "rule-not-met"
+    RULE_ERROR = "rule-error"
 
 
 HINTS = {
+    Code.POLICY_EMPTY: "name whom you trust, in a [[signer]] of the policy or with --key",
     Code.UNSAFE_NAME: "do not use this release; names in it lead out of its folder or through links",
     Code.MALFORMED: "get the release again; a part of it cannot be read as what it should be",
     Code.FILE_MISSING: "get the release again, whole",
     Code.DIGEST_MISMATCH: "get the release again; if it stays so, somebody changed it",
     Code.UNSIGNED: "ask the publisher for a signed release",
-    Code.UNTRUSTED_SIGNER: "check that --key is the publisher's key, got from a place you trust",
+    Code.UNTRUSTED_SIGNER: "check that --key or the policy has the publisher's key, from a place you trust",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
+    Code.IDENTITY_MISMATCH: "compare it with the publisher's identity; the policy's may be too narrow",
+    Code.LOG_PROOF_INVALID: "do not use this release; its proof does not fit what the log's key signed",
     Code.STATEMENT_MISSING: "get the release again, whole; every statement is needed",
     Code.SUBJECT_MISMATCH: "do not use this file; the evidence is about another one",
     Code.SBOM_MISMATCH: "get the release again; its SBOM is not the one that was signed",
@@ -47,6 +68,21 @@ HINTS = {
     Code.CONTRADICTION: "do not use this release, and tell its publisher: its evidence contradicts itself",
     Code.NOT_COVERED: "remove the file from the release's index, or get the release again",
     Code.INDEX_MISMATCH: "get the release again; its index says other things than its signed evidence",
+    Code.POLICY_EXPIRED: "review the policy, and give it a new `expires`",
+    Code.KEY_REVOKED: "ask the publisher for the release signed with another key",
+    Code.KEY_EXPIRED: "ask for a newer release, or for one with a timestamp from the key's time",
+    Code.KEY_NOT_YET_VALID: "check `from` in the policy, and this machine's clock",
+    Code.TIMESTAMP_MISSING: "ask the publisher for a release with trusted timestamps (RFC 3161)",
+    Code.NOT_IN_LOG: "ask the publisher for a release that is in a transparency log",
+    Code.BUILDERS_NOT_INDEPENDENT: "have the release built on builders that are further apart",
+    Code.SANDBOX_NOT_SHOWN: "have the release built on builders whose sandbox holds",
+    Code.MATERIAL_NOT_ALLOWED: "review the source, and allow it in [sources] of the policy",
+    Code.TOOLCHAIN_NOT_ALLOWED: "review the toolchain, and allow it in a [[toolchain]] of the policy",
+    Code.LICENCE_DENIED: "review the licence; [licences] of the policy says which are allowed",
+    Code.PACKAGE_DENIED: "have the release built again without that package",
+    Code.TOO_OLD: "get a newer release",
+    Code.RULE_NOT_MET: "the rule's own message says what it is about",
+    Code.RULE_ERROR: "mend the rule: test with has() what may be absent, and give true or false",
 }
 
 
@@ -56,6 +92,8 @@ class Reason:
 
     code: Code
     sentence: str
+    rule: str | None = None
+    """The rule of the policy that it is of; None: of the steps that no policy can leave out."""
 
     @property
     def hint(self) -> str:
@@ -89,6 +127,19 @@ class Failed:
 
 
 Verdict = Passed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule of a policy saw, and what it has against it; nothing: the rule holds."""
+
+    rule: str
+    saw: str
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return not self.reasons
 
 
 class Refused(Exception):

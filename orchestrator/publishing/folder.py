@@ -53,6 +53,16 @@ class Folder:
         with self._opened(name) as descriptor:
             return os.fstat(descriptor).st_size
 
+    def lacks(self, name: str) -> bool:
+        """Whether there is nothing of that name, not even a link. Raises like `read`."""
+        try:
+            with self._opened(name):
+                return False
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except UnsafeNameError:
+            return False  # something is there, and reading it says what is wrong
+
     def measure(self, name: str) -> tuple[Sha256, int]:
         """A file's sha256 and size, streamed. Raises like `read`."""
         digest, size = hashlib.sha256(), 0

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence import layout as layouts
 from orchestrator.evidence import links, statement
 from orchestrator.evidence.canonical import MalformedError, read
 from orchestrator.evidence.layout import LAYOUT, Layout
-from orchestrator.evidence.links import Link
-from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
+from orchestrator.policy.evidence import Judged, Vouched
+from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing import bundle, dsse
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedLink:
-    """A link whose signature holds, and the file and the key that it came with."""
-
-    file: str
-    key: PublicKey
-    link: Link
-
-
-def open_statements(
-    documents: Mapping[str, bytes], keys: Sequence[PublicKey]
-) -> tuple[dict[str, Statement], frozenset[PublicKey]]:
-    """The statement in each bundle, by file name, and the trusted keys that signed them.
-
-    Raises MalformedError or Refused.
-    """
-    found: dict[str, Statement] = {}
-    signers: set[PublicKey] = set()
-    for name, data in documents.items():
-        parsed = bundle.parse(data, name)
-        signer = _signer(parsed.envelope, keys, name, parsed.hint)
-        if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
-            raise MalformedError(f"{name} names another key than the one that signed it")
-        signers.add(signer)
-        found[name] = statement.parse(parsed.envelope.payload, name)
-    return found, frozenset(signers)
+def open_statement(data: bytes, name: str, keys: Sequence[PublicKey]) -> Judged:
+    """The statement in a bundle, with whoever signed it. Raises MalformedError or Refused."""
+    parsed = bundle.parse(data, name)
+    signer = _signer(parsed.envelope, keys, name, parsed.hint)
+    if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
+        raise MalformedError(f"{name} names another key than the one that signed it")
+    return Judged(name, statement.parse(parsed.envelope.payload, name), KeySigner.of(signer.spki))
 
 
-def open_layout(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> Layout:
+def open_layout(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> tuple[Layout, Signer]:
     """The release's layout, by a trusted key. Raises MalformedError or Refused."""
     data = documents.get(LAYOUT)
     if data is None:
@@ -56,16 +36,16 @@ def open_layout(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> La
     signer = _signer(envelope, keys, LAYOUT, None)
     if envelope.signatures[0].keyid != signer.keyid:
         raise MalformedError(f"{LAYOUT} names another key than the one that signed it")
-    return layouts.parse(envelope.payload, LAYOUT)
+    return layouts.parse(envelope.payload, LAYOUT), KeySigner.of(signer.spki)
 
 
-def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[OpenedLink, ...]:
+def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[Vouched, ...]:
     """The links by keys that the layout names, one a key, ordered by file name.
 
     Raises MalformedError or Refused; a link by any other key is refused rather than left out.
     """
     keys = _functionaries(layout)
-    found: dict[PublicKey, OpenedLink] = {}
+    found: dict[PublicKey, Vouched] = {}
     for name in sorted(documents):
         if name == LAYOUT:
             continue
@@ -83,18 +63,26 @@ def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[OpenedLi
             )
         if name != f"links/{STEP}.{keyid[:8]}.link":
             raise MalformedError(f"{name} is not named after the key that signed it")
-        found[signer] = OpenedLink(name, signer, links.parse(envelope.payload, name))
+        found[signer] = Vouched(name, KeySigner.of(signer.spki), links.parse(envelope.payload, name))
     return tuple(found.values())
+
+
+def open_link(data: bytes, name: str, keys: Sequence[PublicKey]) -> Vouched:
+    """Somebody else's link, by a builder's key that the policy names. Raises MalformedError or Refused."""
+    envelope = _envelope(data, name)
+    signer = _signer(envelope, keys, name, None)
+    return Vouched(name, KeySigner.of(signer.spki), links.parse(envelope.payload, name), theirs=True)
 
 
 def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str | None) -> PublicKey:
     """The key that signed. A hint, where there is one, only tells "another key" from "a broken signature"."""
     if not envelope.signatures:
         raise Refused(Reason(Code.UNSIGNED, f"{name} has no signature"))
-    for key in keys:
+    said = {each.keyid for each in envelope.signatures} | {hint}
+    # the key that it names comes first: the hint is believed for the order alone
+    for key in sorted(keys, key=lambda each: not {each.keyid, each.hint} & said):
         if dsse.signed_by(envelope, key):
             return key
-    said = {each.keyid for each in envelope.signatures} | {hint}
     if any({key.keyid, key.hint} & said for key in keys):
         raise Refused(Reason(Code.SIGNATURE_INVALID, f"the signature of {name} is not over what it holds"))
     raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{name} is not signed by a key that you trust"))

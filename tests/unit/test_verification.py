@@ -19,6 +19,7 @@ from orchestrator.evidence.canonical import render, render_document
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.records import records_of
@@ -38,7 +39,7 @@ class Release:
     made: releases.Made
 
     def verdict(self, *, asked: str = "") -> Verdict:
-        return verify(self.folder / asked, [self.key.public], releases.NOW)
+        return verify(self.folder / asked, trusting([self.key.public.spki]), releases.NOW)
 
     def codes(self) -> set[Code]:
         verdict = self.verdict()
@@ -102,7 +103,7 @@ def test_an_executable_artifact_passes_whatever_a_download_made_of_its_mode(tmp_
     artifact = published.path / made.facts.artifact.file_name
     assert artifact.stat().st_mode & 0o777 == 0o755
     artifact.chmod(0o644)
-    assert isinstance(verify(published.path, [key.public], releases.NOW), Passed)
+    assert isinstance(verify(published.path, trusting([key.public.spki]), releases.NOW), Passed)
 
 
 def _flip(position: float) -> Callable[[Path], None]:
@@ -228,13 +229,18 @@ class TestReasons:
         assert [reason.code for reason in verdict.reasons] == [Code.SUBJECT_MISMATCH]
 
     def test_another_key(self, release: Release) -> None:
-        verdict = verify(release.folder, [SigningKey.generate().public], releases.NOW)
+        verdict = verify(release.folder, trusting([SigningKey.generate().public.spki]), releases.NOW)
         assert isinstance(verdict, Failed)
         assert {reason.code for reason in verdict.reasons} == {Code.UNTRUSTED_SIGNER}
 
+    def test_a_policy_that_trusts_nobody(self, original: Release) -> None:
+        verdict = verify(original.folder, trusting([]), releases.NOW)
+        assert isinstance(verdict, Failed)
+        assert [reason.code for reason in verdict.reasons] == [Code.POLICY_EMPTY]
+
     def test_one_of_several_keys_is_enough(self, release: Release) -> None:
-        keys = [SigningKey.generate().public, release.key.public]
-        assert isinstance(verify(release.folder, keys, releases.NOW), Passed)
+        keys = [SigningKey.generate().public.spki, release.key.public.spki]
+        assert isinstance(verify(release.folder, trusting(keys), releases.NOW), Passed)
 
     def test_everything_signed_again_by_somebody_else(self, release: Release, tmp_path: Path) -> None:
         mallory = SigningKey.generate()
@@ -537,7 +543,7 @@ class TestLinks:
 
     def test_the_layout_has_ended(self, release: Release) -> None:
         later = releases.NOW + timedelta(days=366 * 21)
-        verdict = verify(release.folder, [release.key.public], later)
+        verdict = verify(release.folder, trusting([release.key.public.spki]), later)
         assert isinstance(verdict, Failed)
         assert {reason.code for reason in verdict.reasons} == {Code.LAYOUT_EXPIRED}
 
@@ -552,12 +558,8 @@ class TestLinks:
 class TestUndecided:
     def test_nothing_there(self, tmp_path: Path) -> None:
         with pytest.raises(TallyError, match="nothing at"):
-            verify(tmp_path / "absent", [SigningKey.generate().public], releases.NOW)
+            verify(tmp_path / "absent", trusting([SigningKey.generate().public.spki]), releases.NOW)
 
     def test_not_a_release(self, tmp_path: Path) -> None:
         with pytest.raises(TallyError, match=r"no release\.json"):
-            verify(tmp_path, [SigningKey.generate().public], releases.NOW)
-
-    def test_no_key(self, original: Release) -> None:
-        with pytest.raises(TallyError, match="no key"):
-            verify(original.folder, [], releases.NOW)
+            verify(tmp_path, trusting([SigningKey.generate().public.spki]), releases.NOW)

@@ -280,6 +280,7 @@ LARGE = """
     import releases
     from orchestrator.signing import gate
     from orchestrator.signing.keys import SigningKey
+    from orchestrator.policy.policy import trusting
     from orchestrator.verification import verify
     from orchestrator.policy.verdict import Passed
 
@@ -299,7 +300,7 @@ LARGE = """
     made = replace(made, facts=facts)
     key = SigningKey.generate()
     published = releases.published(folder / "out", made, key, releases.builder_keys(made))
-    assert isinstance(verify(published.path, [key.public], releases.NOW), Passed)
+    assert isinstance(verify(published.path, trusting([key.public.spki]), releases.NOW), Passed)
     # not getrusage: its maximum is the parent's too, from before exec
     print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `scale`, `corpus`).
+"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `scale`, `corpus`, `verify`).
 
 Exits with 1 if a limit is broken.
 """
@@ -14,9 +14,17 @@ import hello
 import memory
 import scale
 import start
+import verify
 from measure import HEADER
 
-BENCHMARKS = {"start": start, "hello": hello, "memory": memory, "scale": scale, "corpus": corpus}
+BENCHMARKS = {
+    "start": start,
+    "hello": hello,
+    "memory": memory,
+    "scale": scale,
+    "corpus": corpus,
+    "verify": verify,
+}
 
 
 def main(names: list[str]) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.verification import Examination
 
 _REASONS_SHOWN = 100
+_MANY = 50
 
 
 def verify(
@@ -77,6 +78,7 @@ def verify(
     asked = _digest(digest, wanted)
     signing = _signing(attest, attest_key, wanted)
     further = read_further(evidence or [])
+    _prepare(len(wanted))
     verdicts: list[tuple[Path, Verdict | TallyError]] = []
     unattested: list[TallyError] = []
     for target in wanted:
@@ -109,6 +111,16 @@ def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
     if any(isinstance(each, Failed) for each in verdicts):
         return ExitCode.NO
     return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts) else ExitCode.UNDECIDED
+
+
+def _prepare(targets: int) -> None:
+    """For many releases, what takes longer than one of them and saves a part of each."""
+    import gc
+    import importlib
+
+    if targets >= _MANY:
+        importlib.import_module("pydantic_core")  # see evidence/canonical.py
+    gc.freeze()  # what was imported stays, and need not be looked through again and again
 
 
 def _wanted(targets: list[Path], list_file: Path | None) -> Iterator[Path]:

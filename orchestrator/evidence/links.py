@@ -19,6 +19,7 @@ from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.materials import Kind, Material, digest_set
 from orchestrator.evidence.terms import STEP
 
+_TEXT = frozenset({str})
 Digests = Mapping[str, Mapping[str, str]]
 """Name to digest set, as links hold their materials and products."""
 
@@ -105,7 +106,7 @@ def _finished(document: dict[str, Any], what: str) -> datetime | None:
 def _digests(document: dict[str, Any], name: str, what: str) -> Digests:
     found = member(document, name, dict, what)
     for key, digests in found.items():
-        if not isinstance(digests, dict) or not all(isinstance(value, str) for value in digests.values()):
+        if not isinstance(digests, dict) or not _TEXT.issuperset(map(type, digests.values())):
             raise MalformedError(f"{what} has no digests for {key!r}")
     return found
 

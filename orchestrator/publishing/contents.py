@@ -12,7 +12,14 @@ from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
-from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
+from orchestrator.publishing.folder import (
+    DOCUMENT_LIMIT,
+    INDEX_LIMIT,
+    Folder,
+    OtherSizeError,
+    TooLargeError,
+    UnsafeNameError,
+)
 from orchestrator.publishing.index import INDEX, Index, Measured
 
 _DOCUMENTS = ("attestations/", "links/", "sbom/")
@@ -87,14 +94,13 @@ def read_contents(folder: Folder, index: Index, digest: Sha256 | None = None) ->
             continue
         try:
             with _refusing(name):
-                if (size := folder.size(name)) != listed:
-                    said = f"{name} has {size} bytes, and not {listed}"
-                    raise Refused(Reason(Code.DIGEST_MISMATCH, said))
                 if name.startswith(_DOCUMENTS):
-                    documents[name] = folder.read(name, DOCUMENT_LIMIT)
+                    documents[name] = folder.read(name, DOCUMENT_LIMIT, listed)
                     measured[name] = (Sha256.of(documents[name]), len(documents[name]))
                 elif name != index.artifact:
-                    measured[name] = folder.measure(name)
+                    measured[name] = folder.measure(name, listed)
+                elif (size := folder.size(name)) != listed:
+                    raise OtherSizeError(name, size, listed)
         except Refused as refused:
             reasons += refused.reasons
     if reasons:
@@ -141,6 +147,8 @@ def _refusing(name: str) -> Iterator[None]:
         yield
     except UnsafeNameError as error:
         raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
+    except OtherSizeError as error:
+        raise Refused(Reason(Code.DIGEST_MISMATCH, str(error))) from error
     except TooLargeError as error:
         raise Refused(Reason(Code.MALFORMED, str(error))) from error
     except (FileNotFoundError, NotADirectoryError) as error:

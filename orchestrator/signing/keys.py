@@ -10,14 +10,18 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import TallyError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ec import (
+        ECDSA,
+        EllipticCurvePrivateKey,
+        EllipticCurvePublicKey,
+    )
 
 _KIND = "make one with `tally keys generate`; keys are ECDSA on the curve P-256"
 _LARGEST = 1 << 16  # a key file takes some hundred bytes
@@ -97,11 +101,9 @@ class PublicKey:
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether this key's owner signed exactly `data`. `signature` is DER (RFC 3279, section 2.2.3)."""
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-        from cryptography.hazmat.primitives.hashes import SHA256
 
         try:
-            self._key.verify(signature, data, ECDSA(SHA256()))
+            self._key.verify(signature, data, _ecdsa())
         except InvalidSignature:
             return False
         return True
@@ -148,10 +150,7 @@ class SigningKey:
 
     def sign(self, data: bytes) -> bytes:
         """A DER signature over `data`."""
-        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-        from cryptography.hazmat.primitives.hashes import SHA256
-
-        return self._private.sign(data, ECDSA(SHA256()))
+        return self._private.sign(data, _ecdsa())
 
     def write(self, path: Path, passphrase: bytes | None = None) -> tuple[Path, Path]:
         """Write `path`.key (mode 0600) and `path`.pub. Raises TallyError rather than overwrite either."""
@@ -174,6 +173,15 @@ class SigningKey:
         _create(private, pem, mode=0o600)
         _create(public, self.public.pem.encode("ascii"), mode=0o644)
         return private, public
+
+
+@cache
+def _ecdsa() -> ECDSA:
+    """ECDSA with SHA-256, made once."""
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return ECDSA(SHA256())
 
 
 def builder_key(folder: Path, name: str) -> SigningKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence import layout as layouts
@@ -102,10 +103,16 @@ def _functionaries(layout: Layout) -> dict[str, PublicKey]:
     found: dict[str, PublicKey] = {}
     for keyid, pem in layout.keys.items():
         try:
-            key = PublicKey.from_pem(pem.encode(), f"the key {keyid} in {LAYOUT}")
+            key = _public_key(pem, f"the key {keyid} in {LAYOUT}")
         except TallyError as error:
             raise MalformedError(error.message) from None
         if key.keyid != keyid:
             raise MalformedError(f"the key {keyid} in {LAYOUT} has another id: {key.keyid}")
         found[keyid] = key
     return found
+
+
+@lru_cache(maxsize=256)
+def _public_key(pem: str, what: str) -> PublicKey:
+    """Releases of one publisher have the same builders' keys."""
+    return PublicKey.from_pem(pem.encode(), what)

@@ -17,7 +17,7 @@ from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.layout import LAYOUT
-from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.policy import checks
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.policy import Policy
@@ -103,7 +103,8 @@ def _examine(
     }
     _hold(checks.digests(index.files, contents.measured))
 
-    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3).
+    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3). What
+    #    else shows when it was signed, a timestamp or a log proof, is checked with it: see `Judged`.
     keys = [public_key(spki) for spki in policy.keys]
     bundles = contents.below("attestations/")
     judged = {name: open_statement(data, name, keys) for name, data in bundles.items()}
@@ -118,7 +119,7 @@ def _examine(
     statements = {name: each.statement for name, each in judged.items()}
     _hold(checks.required(statements))
     _hold(checks.subjects(statements, artifact, sha256))
-    own = {each.statement.predicate_type: each for each in judged.values()}
+    own = {each.statement.predicate_type: each for each in judged.values() if each.file in BUNDLES.values()}
     provenance, reproduction = own[PROVENANCE].statement, own[REPRODUCTION].statement
 
     # 6. The SBOM in the folder is the one that was signed.
@@ -153,9 +154,9 @@ def _examine(
         Evidence(
             artifact=artifact,
             sha256=sha256,
-            size=contents.measured[artifact][1],
+            size=None if contents.nar_hash is None else contents.measured[artifact][1],
             own=own,
-            others=theirs.statements,
+            others=(*(each for each in judged.values() if each not in own.values()), *theirs.statements),
             layout_signer=layout_signer,
             links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
             threshold=layout.threshold,

@@ -282,6 +282,18 @@ class TestByDigest:
         assert verdict.sha256 == release.digest.hex
         assert any("was left out" in notice for notice in verdict.notices)
 
+    def test_its_size_is_nobodys_word(self, release: Release, tmp_path: Path) -> None:
+        """The index tells a size, and is not signed."""
+        rule = '[[rule]]\nname = "small"\ncel = "artifact.size < 5000"\nmessage = "it is too large"'
+        policy = policies.policy(tmp_path / "policy", rule, policies.signer(release.key))
+        assert isinstance(verify(release.folder, policy, releases.NOW, release.digest), Passed)
+        size = release.artifact.stat().st_size
+        release.artifact.unlink()
+        index = release.folder / "release.json"
+        index.write_bytes(index.read_bytes().replace(b'"size": %d' % size, b'"size": 1'))
+        found = codes(verify(release.folder, policy, releases.NOW, release.digest))
+        assert found == [Code.RULE_ERROR]
+
     def test_with_it_nothing_is_left_out(self, release: Release) -> None:
         policy = trusting([release.key.public.spki])
         verdict = verify(release.folder, policy, releases.NOW, release.digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from orchestrator.agreement.independence import LEVELS, Level
 from orchestrator.evidence import agreement_record
@@ -90,10 +90,7 @@ class Builders:
         )
 
     def _level(self, counted: Sequence[tuple[Vouched, str | None]]) -> Level:
-        identities = [
-            {**vouched.link.identity, **({"operator": operator} if operator else {})}
-            for vouched, operator in counted
-        ]
+        identities = [_identity(vouched, operator) for vouched, operator in counted]
         return agreement_record.independence(identities, self.quorum)
 
     def _apart(self, counted: Sequence[tuple[Vouched, str | None]]) -> Iterator[Reason]:
@@ -105,6 +102,17 @@ class Builders:
                 Code.BUILDERS_NOT_INDEPENDENT,
                 f"its builders are {level}, where {self.independence} is needed",
             )
+
+
+def _identity(vouched: Vouched, operator: str | None) -> dict[str, Any]:
+    """Who a builder is, for the comparison of hosts."""
+    found = dict(vouched.link.identity)
+    if operator is not None:
+        found["operator"] = operator
+    if vouched.theirs and "machineIdSha256" in found and "bootIdSha256" in found:
+        # `local` is their machine and not the orchestrator's: the ids tell whether these are one
+        found["store"] = f"{vouched.signer}: {found.get('store')}"
+    return found
 
 
 def _claimed(vouched: Vouched) -> str | None:

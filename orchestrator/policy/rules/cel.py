@@ -111,7 +111,8 @@ def _text(item: str) -> None:
 
 
 def _artifact(evidence: Evidence, types: frozenset[str]) -> dict[str, Any]:
-    return {"name": evidence.artifact, "sha256": evidence.sha256.hex, "size": evidence.size}
+    found: dict[str, Any] = {"name": evidence.artifact, "sha256": evidence.sha256.hex}
+    return found if evidence.size is None else found | {"size": evidence.size}
 
 
 def _links(evidence: Evidence, types: frozenset[str]) -> list[dict[str, Any]]:

@@ -189,6 +189,37 @@ class TestBuilders:
         assert codes(evidence, per + '"separate-operators"', *named) == []
 
 
+class TestTheirs:
+    @pytest.mark.parametrize(
+        ("ids", "level"),
+        [
+            ({"machine_id": "9" * 64, "boot_id": "9" * 64}, "separate-operators"),
+            ({"machine_id": None, "boot_id": None}, "same-host"),
+            ({"boot_id": "9" * 64}, "same-host"),
+        ],
+        ids=["another machine", "shows no ids", "our machine"],
+    )
+    def test_another_organisations_local_store_is_on_its_own_machine(
+        self, tmp_path: Path, found: Any, ids: dict[str, str | None], level: str
+    ) -> None:
+        ours, _ = with_builders(tmp_path / "ours", releases.identity("a"), releases.identity("b"))
+        theirs, keys = with_builders(
+            tmp_path / "theirs", releases.identity("c", **ids), releases.identity("d")
+        )
+        link = replace(theirs.links[0], theirs=True)
+        parts = [
+            '[[builder]]\nname = "a"\noperator = "Ours"',
+            f'[[builder]]\nkey = {policies.pem(keys["c"])}\noperator = "Theirs"',
+        ]
+        (finding,) = [
+            each
+            for each in found(replace(ours, links=(*ours.links, link)), *parts)
+            if each.rule == "builders"
+        ]
+        assert finding.holds
+        assert finding.saw == f"a, c: 2 operator(s), {level}"
+
+
 class TestRequired:
     def test_statements(self, made: Evidence, codes: Any) -> None:
         assert codes(made, '[require]\nstatements = ["provenance", "reproduction", "sbom"]') == []

@@ -334,3 +334,20 @@ class TestReading:
         assert Folder(tmp_path).read("a", 5) == b"12345"
         with pytest.raises(TooLargeError):
             Folder(tmp_path).read("a", 4)
+
+
+@pytest.mark.parametrize("size", [(1 << 24) - 1, 1 << 24, (1 << 24) + 5])
+@pytest.mark.parametrize("executable", [True, False])
+def test_a_large_artifact_is_hashed_as_a_small_one(tmp_path: Path, size: int, executable: bool) -> None:
+    """From 16 MiB on two threads do it."""
+    import hashlib
+
+    from orchestrator.evidence.flatfile import FlatFileHasher
+    from orchestrator.publishing.folder import Folder
+
+    data = hashlib.shake_128(b"large").digest(size)
+    (tmp_path / "large").write_bytes(data)
+    hasher = FlatFileHasher(size, executable=executable)
+    hasher.update(data)
+    sha256, nar_hash = hasher.digests()
+    assert Folder(tmp_path).measure_artifact("large", executable=executable) == (sha256, size, nar_hash)

@@ -75,7 +75,7 @@ class Evidence:
     artifact: str
     sha256: Sha256
     size: int | None
-    """In bytes; None: the artifact is known by its digest alone, and nothing that is signed tells its size."""
+    """In bytes; None: the artifact is known by its digest alone, and nothing signed tells its size."""
     own: Mapping[str, Judged]
     """The release's statements, by predicate type; those that every release has are there."""
     others: tuple[Judged, ...]

@@ -70,7 +70,7 @@
       dependencies = map (each: named (builtins.head (builtins.match "([A-Za-z0-9_-]+).*" each))) project.dependencies;
 
       # What we write is read by these in the tests.
-      strangers = [ in-toto python.sigstore python.spdx-tools ];
+      strangers = [ in-toto python.spdx-tools ];
 
       tallystick = python.buildPythonApplication {
         pname = project.name;

@@ -29,13 +29,15 @@ def make_image(workshop: Workshop, folder: Path, hardware: Hardware, say: Callab
     """Make the image that the tally.lock of `folder` stands for, unless it is there. Raises TallyError."""
     image = workshop.image(locks.read(find_lock([folder / "recipe.toml"])))
     gather(workshop, image.request, image.evaluated.fixed, folder, say)
-    say("making the virtual machine's image")
-    made = image.make()
     scratch = workshop.store.nix.scratch / "trial-machine"
     scratch.mkdir()
-    machine = Machine(scratch, workshop.state.logs(workshop.run, "trial-machine"), hardware, lambda: made)
-    begun = time.monotonic()
+    logs = workshop.state.logs(workshop.run, "trial-machine")
+    machine = Machine(scratch, logs, hardware, image.folder)
     try:
+        machine.destination.environment()  # what Nix could not be told is known before anything is made
+        say("making the virtual machine's image")
+        image.make()
+        begun = time.monotonic()
         machine.start(say)
         return Imaged(machine.kvm, time.monotonic() - begun)
     finally:

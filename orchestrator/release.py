@@ -17,7 +17,7 @@ from orchestrator import plan as planning
 from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
 from orchestrator.agreement.compare import compare
 from orchestrator.agreement.difference import differences
-from orchestrator.agreement.independence import Party, votes
+from orchestrator.agreement.independence import HERE, SAME_HOST, Party, votes
 from orchestrator.agreement.keeping import keep_side_by_side
 from orchestrator.builders.build import Report
 from orchestrator.builders.builder import Builder
@@ -33,6 +33,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
+from orchestrator.nix.chroot import ChrootStore
 from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 from orchestrator.plan import Plan, Target
 from orchestrator.policy.policy import trusting
@@ -42,7 +43,7 @@ from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
-from orchestrator.signing.passphrase import of as passphrase_of
+from orchestrator.signing.passphrase import source as passphrase_source
 from orchestrator.state import State
 from orchestrator.verification import verify
 from orchestrator.workshop import Workshop, opened
@@ -60,6 +61,8 @@ class Order:
     sign: bool
     builders: tuple[str, ...] = ()
     allow_dirty: bool = False
+    passphrase_fd: int | None = None
+    """An open file descriptor that gives the key's passphrase."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def release(
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
+        refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
         run = Run(order, workshop, plan, builders, key, host_signers(builders))
@@ -91,7 +95,12 @@ def release(
         )
         fetch(run, say)
         journal.write("gathered", fixed=len(plan.fixed))
-        locks.enter_context(state.locked(*plan.requested))
+        locks.enter_context(
+            state.locked(
+                *places(builders, plan),
+                waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
+            )
+        )
         reports = build(run, on_event)
         for report in reports:
             journal.write("built", builder=report.identity.name, **counted(report))
@@ -99,6 +108,22 @@ def release(
         for outcome in outcomes:
             journal.write("concluded", target=outcome.target, outcome=type(outcome).__name__.lower())
         return outcomes
+
+
+def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -> None:
+    """Raises TallyError where too few votes can agree, as is certain beforehand: all are on this machine."""
+    if configuration.vote != SAME_HOST and all(builder.kind in HERE for builder in builders):
+        raise TallyError(
+            f"{', '.join(builder.name for builder in builders)} are all on this machine, which has one vote "
+            f"where `{configuration.vote}` counts, and 2 must agree",
+            hint='name a builder on another host, or set `independence = "same-host"` in tally.toml',
+        )
+
+
+def places(builders: Sequence[Builder], plan: Plan) -> list[str]:
+    """What one run at a time does: build a derivation in a folder of ours."""
+    ours = [builder.name for builder in builders if isinstance(builder.store, ChrootStore)]
+    return [f"{name} {derivation}" for name in ours for derivation in plan.requested]
 
 
 def journal_of(workshop: Workshop) -> AbstractContextManager[Journal]:
@@ -126,7 +151,7 @@ def release_key(order: Order) -> SigningKey | None:
             "there is no release key to sign with",
             hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
         )
-    return SigningKey.load(order.key, passphrase_of)
+    return SigningKey.load(order.key, passphrase_source(order.passphrase_fd))
 
 
 def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,23 +71,30 @@ class State:
             _remove_if_abandoned(lock)
         with _held(parent / f"{run}.lock"):
             path = self.folder("tmp", run)
+            path.chmod(0o700)  # it holds keys of machines, and their disks
             try:
                 yield path
             finally:
                 _remove_tree(path)
 
     @contextmanager
-    def locked(self, *names: str) -> Iterator[None]:
+    def locked(self, *names: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold locks, one a name, that other runs on this state folder respect; they end with the process.
 
-        Each is a place in one file: thousands cost one descriptor. Raises TallyError when that cannot be had.
+        Each is a place in one file: thousands cost one descriptor. `waiting` is called before another run is
+        waited for. Raises TallyError when that cannot be had.
         """
         path = self.folder("locks") / "places"
         with ExitStack() as until_the_end:
             try:
                 stream = until_the_end.enter_context(path.open("a"))
+                waits = False
                 for place in sorted(map(_place, names)):  # in one order: no two runs wait for each other
-                    _hold_place(stream.fileno(), place)
+                    if not waits and not _takes_place(stream.fileno(), place):
+                        waits = True
+                        waiting()
+                    if waits:
+                        _hold_place(stream.fileno(), place)
             except OSError as error:
                 raise cannot_write(path, error) from error
             yield
@@ -97,9 +105,24 @@ def _place(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
 
 
+def _takes_place(descriptor: int, place: int) -> bool:
+    """Hold one byte of an open file, as below; False where another run does."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _write_lock(place))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
 def _hold_place(descriptor: int, place: int) -> None:
     """Wait for one byte of an open file: it is held until the file is closed (fcntl(2), F_OFD_SETLKW)."""
-    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0))
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _write_lock(place))
+
+
+def _write_lock(place: int) -> bytes:
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
 
 
 @contextmanager

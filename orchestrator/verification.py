@@ -28,7 +28,7 @@ from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import Index, index_of
 from orchestrator.signing.further import Further, open_further
 from orchestrator.signing.keys import PublicKey
-from orchestrator.signing.opening import open_layout, open_links, open_statement
+from orchestrator.signing.opening import open_layout, open_links, open_own
 
 
 @dataclass
@@ -107,7 +107,7 @@ def _examine(
     #    else shows when it was signed, a timestamp or a log proof, is checked with it: see `Judged`.
     keys = [public_key(spki) for spki in policy.keys]
     bundles = contents.below("attestations/")
-    judged = {name: open_statement(data, name, keys) for name, data in bundles.items()}
+    judged = {name: open_own(data, name, keys) for name, data in bundles.items()}
     layout, layout_signer = open_layout(contents.documents, keys)
 
     # 4. Each signer is one whom the policy trusts with what it signed: its key, or its identity.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.agreement.agreement import Agreed, Agreement, DifferingOutput, Disagreed, Incomplete
-from orchestrator.agreement.independence import OWN_STORES, SAME_HOST, SEPARATE_HOSTS, Level, Party, votes
-from orchestrator.builders.build import BuiltPath, Failure, Report
+from orchestrator.agreement.independence import SAME_HOST, SEPARATE_HOSTS, Level, Party, one_store, votes
+from orchestrator.builders.build import BuiltPath, Failure, Identity, Report
 from orchestrator.digest import NarHash
 from orchestrator.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of
@@ -79,20 +79,20 @@ def _refuse_twins(reports: Sequence[Report]) -> None:
         raise TallyError(
             "there is nothing to compare: no builder answered", hint="`tally builder list` shows them"
         )
-    names: set[str] = set()
-    stores: dict[str, str] = {}
+    seen: list[Identity] = []
     for identity in (report.identity for report in reports):
-        if identity.name in names:
-            raise TallyError(
-                f"builder {identity.name} answered twice", hint="give each builder a name of its own"
-            )
-        names.add(identity.name)
-        if identity.store not in OWN_STORES and identity.store in stores:
-            raise TallyError(
-                f"builders {stores[identity.store]} and {identity.name} are one store: {identity.store}",
-                hint="two builds in one store are not independent: give each builder its own",
-            )
-        stores[identity.store] = identity.name
+        for other in seen:
+            if other.name == identity.name:
+                raise TallyError(
+                    f"builder {identity.name} answered twice", hint="give each builder a name of its own"
+                )
+            if one_store(other, identity):
+                raise TallyError(
+                    f"builders {other.name} and {identity.name} are one store: "
+                    f"{other.store}, {identity.store}",
+                    hint="two builds in one store are not independent: give each builder its own",
+                )
+        seen.append(identity)
 
 
 def _lacks(

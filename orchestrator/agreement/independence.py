@@ -15,7 +15,7 @@ SEPARATE_OPERATORS: Final = "separate-operators"
 LEVELS: Final[tuple[Level, ...]] = (SAME_HOST, SEPARATE_HOSTS, SEPARATE_OPERATORS)
 """From the least to the most."""
 
-_HERE: Final = ("local", "daemon", "vm")
+HERE: Final = ("local", "daemon", "vm")
 """Stores on the orchestrator's own machine; a virtual machine there has a kernel of its own and no host."""
 
 OWN_STORES: Final = ("local", "vm")
@@ -34,6 +34,20 @@ class Party:
     @classmethod
     def of(cls, identity: Identity) -> Party:
         return cls(identity.store, identity.operator, identity.machine_id, identity.boot_id)
+
+
+def one_store(one: Identity, other: Identity) -> bool:
+    """Whether two builders may share a store: one address, or one running host under two.
+
+    Stores of their own aside, a host has one. A machine id that was not observed tells no host from another.
+    """
+    if one.store in OWN_STORES or other.store in OWN_STORES:
+        return False
+    if one.store == other.store:
+        return True
+    known = one.machine_id is not None and other.machine_id is not None
+    same = one.boot_id is not None and one.boot_id == other.boot_id
+    return same and (not known or one.machine_id == other.machine_id)
 
 
 def votes(parties: Sequence[Party], level: Level) -> int:
@@ -60,7 +74,7 @@ def level_of(parties: Sequence[Party], quorum: int) -> Level:
 
 def _one(party: Party, other: Party, level: Level) -> bool:
     """Whether two parties could be one."""
-    if party.store in _HERE and other.store in _HERE:
+    if party.store in HERE and other.store in HERE:
         return True
     if party.machine_id is not None and party.machine_id == other.machine_id:
         return True

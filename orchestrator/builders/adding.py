@@ -98,7 +98,7 @@ def _ask(destination: ssh.Destination) -> tuple[str, tuple[str, ...]]:
         raise _silent(destination, str(error)) from error
     found = re.search(r"^[^#\s]\S* (ssh-ed25519 \S+)", said.stdout, re.MULTILINE)
     if found is None:
-        raise _silent(destination, said.stderr.strip() or "it shows no ed25519 key")
+        raise _silent(destination, said.stderr.strip() or "nothing answers, or it has no ed25519 key")
     shown = subprocess.run(
         ["ssh-keygen", "-l", "-f", "-"], input=found.group(1), capture_output=True, text=True, check=False
     )
@@ -111,6 +111,6 @@ def _ask(destination: ssh.Destination) -> tuple[str, tuple[str, ...]]:
 
 def _silent(destination: ssh.Destination, why: str) -> TallyError:
     return TallyError(
-        f"{destination.host} does not show its host key: {why}",
-        hint="see whether the host is up, or give its key with --host-key",
+        f"{destination.host}, port {destination.port or 22}, does not show its host key: {why}",
+        hint="see whether the host is up and its ssh server has that port, or give its key with --host-key",
     )

@@ -76,7 +76,7 @@ class BuilderTable(_Table):
     )
     timeout: Seconds | None = Field(default=None, description="Seconds that one derivation may take")
     spare: bool = Field(default=False, description="Used only when another builder cannot do its work")
-    memory: Annotated[int, Field(ge=1024)] | None = Field(
+    memory: Annotated[int, Field(ge=1024, le=1 << 24)] | None = Field(
         default=None,
         description="MiB of a virtual machine; default: half of this machine's, and no more than 4096",
     )
@@ -129,6 +129,11 @@ class BuilderTable(_Table):
             if value is not None and not fits:
                 raise ValueError(f"`{name}` is for {what}; the store of {self.name} is {self.store}")
         return self
+
+    @property
+    def here(self) -> bool:
+        """Whether its store is on this machine."""
+        return self.store in _HERE
 
 
 class VariationTable(_Table):
@@ -224,7 +229,7 @@ class Configuration(_Table):
     @property
     def vote(self) -> Literal["same-host", "separate-hosts", "separate-operators"]:
         """What makes a vote."""
-        here = all(builder.store in _HERE for builder in self.builder)
+        here = all(builder.here for builder in self.builder)
         return self.independence or ("same-host" if here else "separate-hosts")
 
 

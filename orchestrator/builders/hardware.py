@@ -35,6 +35,8 @@ class Hardware:
     """In GiB; as large again for swap. Neither takes room before it is written to."""
     kvm: bool
     """Whether the kernel is asked to run it, which is some ten times as fast as emulation."""
+    emulate: bool = True
+    """Whether it is emulated where the kernel does not run it."""
 
     @classmethod
     def unlike_this_machine(cls, memory: int | None, disk: int | None, kvm: bool | None) -> Hardware:
@@ -45,14 +47,25 @@ class Hardware:
             len(os.sched_getaffinity(0)),
             memory=memory,
             disk=disk,
-            kvm=os.access(_KVM, os.R_OK | os.W_OK) if kvm is None else kvm,
+            kvm=kvm,
+            can_kvm=os.access(_KVM, os.R_OK | os.W_OK),
         )
 
 
 def unlike(
-    cpuinfo: str, meminfo: str, cpus: int, *, memory: int | None, disk: int | None, kvm: bool
+    cpuinfo: str,
+    meminfo: str,
+    cpus: int,
+    *,
+    memory: int | None,
+    disk: int | None,
+    kvm: bool | None,
+    can_kvm: bool = False,
 ) -> Hardware:
-    """Hardware that differs from that of a machine with these files in /proc, which lets us use `cpus`."""
+    """Hardware that differs from that of a machine with these files in /proc, which lets us use `cpus`.
+
+    `kvm` is what was asked for, None for what there is; `can_kvm` is whether there is KVM at all.
+    """
     total = re.search(r"^MemTotal: *(\d+) kB", meminfo, re.MULTILINE)
     half = int(total.group(1)) // 2048 if total else _MEMORY
     return Hardware(
@@ -60,5 +73,6 @@ def unlike(
         cpu_model=next((model for model in _MODELS if model not in cpuinfo), _MODELS[-1]),
         memory=memory or max(1024, min(half, _MEMORY)),
         disk=disk or _DISK,
-        kvm=kvm,
+        kvm=can_kvm if kvm is None else kvm,
+        emulate=not kvm,
     )

@@ -6,7 +6,9 @@ but the port that we connect to.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import shutil
 import signal
 import socket
@@ -36,6 +38,7 @@ _SIGN_OF_LIFE = 15.0  # seconds in which a machine that the kernel runs has come
 _UP = 300.0  # seconds in which an emulated one answers, also where others want the processor
 _POLL = 0.1
 _CONNECTED = 30.0  # seconds
+_FULL = 4 << 20  # bytes free: then that is why
 _SOCKET_NAME = 80  # bytes: of 108, less what ssh appends
 
 Notify = Callable[[str], None]
@@ -79,7 +82,12 @@ class Machine:
         self.stop()
         self._lay_out()
         if self.kvm and not self._comes_up(kvm=True):
-            notify("KVM is there and does not run its machine (`kvm = false` in tally.toml spares the trial)")
+            if not self._hardware.emulate:
+                raise TallyError(
+                    "KVM does not run the virtual machine",
+                    hint="take `kvm = true` out of tally.toml to emulate it",
+                )
+            notify("KVM is there and does not run its machine")
             self._hardware = replace(self._hardware, kvm=False)
         if not self.kvm:
             notify("its machine is emulated, which is slow")
@@ -114,7 +122,7 @@ class Machine:
         try:
             self._logs.mkdir(parents=True, exist_ok=True)
             for name in ("disk", "swap"):
-                with (self._folder / name).open("wb") as stream:
+                with open(self._folder / name, "wb", opener=_for_us_alone) as stream:
                     stream.truncate(self._hardware.disk << 30)
             keys = {name: _new_key(self._folder / name) for name in ("key", "host_key")}
             (self._folder / "known_hosts").write_text(
@@ -128,10 +136,10 @@ class Machine:
                 "tallystick/host_key": (self._folder / "host_key").read_text(),
                 "tallystick/settings": f"UPTIME={UP_FOR_LONGER}\n",
             }
-            seed = self._folder / "seed"
-            seed.unlink(missing_ok=True)
-            seed.touch(mode=0o600)  # it holds the host's key
-            with tarfile.open(seed, "w") as archive:
+            with (
+                open(self._folder / "seed", "wb", opener=_for_us_alone) as stream,
+                tarfile.open(fileobj=stream, mode="w") as archive,
+            ):
                 for name, text in files.items():
                     member = tarfile.TarInfo(name)
                     member.mode, member.size = 0o600 if name.startswith("tally") else 0o644, len(text)
@@ -146,7 +154,7 @@ class Machine:
         said = self._logs / "qemu.log"
         self._qemu = _kept(self._command(console, kvm=kvm), said)
         begun = time.monotonic()
-        while not _answers(self._port.number):
+        while self._qemu.poll() is not None or not _answers(self._port.number):
             if self._interrupted.wait(_POLL):
                 raise TallyError("interrupted")
             waited = time.monotonic() - begun
@@ -156,12 +164,26 @@ class Machine:
                 self._qemu.wait()
                 return False
             if ended or waited > _UP:
-                why = "ended" if ended else f"does not answer after {_UP:.0f} s"
-                last = "\n".join([*_text(said).splitlines()[-3:], *_text(console).splitlines()[-5:]])
-                raise TallyError(
-                    f"the virtual machine {why}:\n{last}", hint=f"its console is kept in {console}"
-                )
+                raise self._gone(ended, said, console)
         return True
+
+    def _gone(self, ended: bool, said: Path, console: Path) -> TallyError:
+        """Why it is not there, as far as it was told."""
+        assert self._qemu is not None
+        status = self._qemu.returncode
+        how = f"was killed by signal {-status}" if ended and status < 0 else f"ended with status {status}"
+        lines = [*_text(said).splitlines()[-3:], *_text(console).splitlines()[-5:]]
+        text = "\n".join(
+            [f"the virtual machine {how if ended else f'does not answer after {_UP:.0f} s'}", *lines]
+        )
+        if "Cannot allocate memory" in text:
+            return TallyError(text, hint="give it less `memory` in tally.toml")
+        if shutil.disk_usage(self._folder).free < _FULL:
+            return TallyError(
+                text, hint=f"free some space on the disk of {self._folder}, and run the command again"
+            )
+        kept = [str(file) for file in (said, console) if file.exists()]
+        return TallyError(text, hint=f"what it said is kept: {', '.join(kept)}" if kept else None)
 
     def _command(self, console: Path, *, kvm: bool) -> list[str]:
         image, hardware = self._image(), self._hardware
@@ -176,7 +198,7 @@ class Machine:
         return [
             QEMU,
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"),
-            *("-serial", f"file:{_quoted(console)}"),
+            *("-chardev", f"file,id=console,path={_quoted(console)}", "-serial", "chardev:console"),
             *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
             *("-machine", "q35", "-accel", "kvm" if kvm else "tcg", "-cpu", hardware.cpu_model),
             *("-smp", str(hardware.cpus), "-m", f"{hardware.memory}M"),
@@ -235,6 +257,13 @@ def _short_folder(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix="tally-"))
 
 
+def _for_us_alone(path: str, flags: int) -> int:
+    """A new file that nobody else reads, whatever was there."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(path).unlink()
+    return os.open(path, flags, 0o600)
+
+
 def _kept(command: list[str], said: Path | None) -> subprocess.Popen[bytes]:
     """A process that is killed when ours ends, and only then: a thread of its own is its parent.
 
@@ -266,7 +295,9 @@ def _kept(command: list[str], said: Path | None) -> subprocess.Popen[bytes]:
     ready.wait()
     [process] = started
     if isinstance(process, OSError):
-        raise TallyError(f"cannot run {command[0]}: {process.strerror or process}", hint=INSTALL)
+        raise TallyError(
+            f"cannot run {command[0]}: {process.strerror or process}", hint=f"install {command[0]}"
+        )
     return process
 
 

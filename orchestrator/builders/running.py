@@ -19,6 +19,8 @@ from orchestrator.nix.events import Event, Notice
 OnEvent = Callable[[str, Event], None]
 """Takes a builder's name and what it said. Called from several threads at once."""
 
+_HOPELESS = "host key verification failed"
+"""What another try does not help against, nor should."""
 _FIRST_DELAY = 2.0
 """Seconds before a builder is tried again; four times as many before the try after that."""
 
@@ -52,10 +54,12 @@ class _Floor:
         for left in reversed(range(builder.attempts)):
             report = self._once(builder)
             lost = next((each for each in report.failures if each.infrastructure), None)
-            if lost is None or not left:
+            if lost is None or self.stopping.is_set():
                 break
-            reason = lost.reason.splitlines()[0]
-            self.on_event(builder.name, Notice(f"{reason}; trying again in {delay:.0f} s"))
+            if not left or _HOPELESS in lost.reason.lower():
+                self.on_event(builder.name, Notice(f"has no vote: {_shortly(lost.reason)}"))
+                break
+            self.on_event(builder.name, Notice(f"{_shortly(lost.reason)}; trying again in {delay:.0f} s"))
             if self.stopping.wait(delay):
                 break
             delay *= 4
@@ -90,6 +94,12 @@ class _Floor:
         if builder.variation.stagger:
             self.begun.wait()
             self.stopping.wait(builder.variation.stagger)
+
+
+def _shortly(reason: str) -> str:
+    """What went wrong, in a line: what was said last, which is what ended it."""
+    first, *more = [line for line in reason.splitlines() if line and not line.startswith("hint:")]
+    return f"{first.removesuffix(':')}: {more[-1].strip()}" if more else first
 
 
 def way_out(builder: Builder, error: TallyError) -> str | None:

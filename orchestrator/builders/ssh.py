@@ -18,6 +18,7 @@ _ADDRESS = re.compile(
     r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
 )
 _HOST_KEY = re.compile(r"(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
+_ODD = re.compile(r"""[\s"'%$\\]""")
 _CONNECT = 15  # seconds
 _SILENCE = (15, 4)  # seconds between signs of life that a host must give, and how many it may miss
 _ANSWER = 60.0  # seconds
@@ -38,6 +39,10 @@ _HINTS = (
     ("tally: command not found", "install tally on the host, or remove `link-key` from tally.toml"),
     ("nix-daemon: not found", "install Nix on the host, where a login without a terminal finds it"),
     ("nix-daemon: command not found", "install Nix on the host, where a login without a terminal finds it"),
+    (
+        "build-users-group",
+        "make the group nixbld on the host, with users in it, or set `build-users-group =` in its nix.conf",
+    ),
     ("lacks a valid signature", "list the user of `store` in trusted-users in the host's nix.conf"),
     ("daemon-socket", "start this machine's nix-daemon, or let `store` in tally.toml be `local`"),
     ("end-of-file", "the connection ended; see whether the host is up, then run the command again"),
@@ -95,10 +100,10 @@ class Destination:
 
     def environment(self) -> Mapping[str, str]:
         """For Nix, which splits it at spaces and knows no quotes. Raises TallyError where that cannot be."""
-        if spaced := [option for option in self.options if " " in option]:
+        if odd := [option for option in self.options if _ODD.search(option)]:
             raise TallyError(
-                f"Nix cannot hand {spaced[0]!r} to ssh: it has a space",
-                hint="put the ssh key, and the state folder, where no folder has a space in its name",
+                f"Nix and ssh cannot be told {odd[0]!r}: it has a blank, a quote, `%` or `$`",
+                hint="put the ssh key, and the state folder, where no folder has one of these in its name",
             )
         return {"NIX_SSHOPTS": " ".join(self.options)}
 

@@ -18,8 +18,10 @@ from orchestrator.nix.command import version_tuple
 
 _APART = Path(__file__).parents[1] / "nix" / "apart.py"
 _FUSE = Path("/dev/fuse")
-_STAGGER = 1.1
+_NEXT_SECOND = 1.1
 """Seconds: past the next full one."""
+_NEXT_AVERAGES = 5.1
+"""Seconds: past the kernel's next load averages, which it works out every 5 s and a tick (`LOAD_FREQ`)."""
 _UP_FOR_LONGER = 400 * 24 * 3600
 """Seconds."""
 _WHEN_FULL = (
@@ -115,7 +117,7 @@ def vary(number: int, wanted: Wanted, machine: Machine, scratch: Path) -> Variat
     return Variation(
         around=around,
         flags=tuple(flags),
-        stagger=number * _STAGGER if wanted.start else 0.0,
+        stagger=number * (_NEXT_AVERAGES if wanted.load else _NEXT_SECOND) if wanted.start else 0.0,
         when_full=_WHEN_FULL if wanted.build_directory else None,
         missing=missing,
     )

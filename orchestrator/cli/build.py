@@ -25,6 +25,15 @@ def build(
         Path | None,
         typer.Option(help="The release key; else `signing.key` of tally.toml.", show_default=False),
     ] = None,
+    passphrase_fd: Annotated[
+        int | None,
+        typer.Option(
+            "--passphrase-fd",
+            metavar="N",
+            help="Read the release key's passphrase from this file descriptor.",
+            show_default=False,
+        ),
+    ] = None,
     no_sign: Annotated[bool, typer.Option("--no-sign", help="Build and compare only.")] = False,
     out: Annotated[Path, typer.Option(help="The folder that releases go to.")] = Path("releases"),
     builder: Annotated[
@@ -60,6 +69,7 @@ def build(
         sign=not (no_sign or allow_dirty),
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
+        passphrase_fd=passphrase_fd,
     )
     with LiveView() as view:
         outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)

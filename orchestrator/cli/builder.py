@@ -90,7 +90,10 @@ def add(
     from orchestrator.builders import adding
     from orchestrator.builders.configuration import BuilderTable
     from orchestrator.cli.text import say
+    from orchestrator.errors import TallyError
 
+    if ssh_key is not None and not ssh_key.expanduser().exists():
+        raise TallyError(f"there is no ssh key {ssh_key}", hint="make one with `ssh-keygen -t ed25519`")
     values: dict[str, Any] = {"name": name, "store": _store(store, vm=vm), "operator": operator, "key": key}
     values |= {
         "ssh-key": None if ssh_key is None else str(ssh_key),
@@ -104,6 +107,11 @@ def add(
     values = {name: value for name, value in values.items() if value is not None}
     if values["store"] == "vm":
         there = adding.listed(Path.cwd(), name)
+        if there is not None and there.store == "vm" and (given := sorted(set(values) - {"name", "store"})):
+            raise TallyError(
+                f"builder {name} is in tally.toml already, which `{given[0]}` would change",
+                hint="change it there by hand; without options the image is made anew",
+            )
         if there is None or there.store != "vm":
             adding.refuse(Path.cwd(), values)  # before an image is made for it
         values |= _try_machine(there or BuilderTable.model_validate(values))
@@ -113,7 +121,10 @@ def add(
     added = adding.add(Path.cwd(), values)
     for line in added.notes:
         say(line)
-    say(f"added builder {name} to {added.file}; `tally builder check {name}` sees whether it works")
+    if values["store"] == "vm":
+        say(f"added builder {name} to {added.file}")
+    else:
+        say(f"added builder {name} to {added.file}; `tally builder check {name}` sees whether it works")
     return ExitCode.YES
 
 
@@ -141,7 +152,10 @@ def _try_machine(of: BuilderTable) -> Mapping[str, Any]:
         made = make_image(workshop, Path.cwd(), hardware, say)
     how = "run by KVM" if made.kvm else "emulated"
     say(f"it works: {how}, it answered after {made.seconds:.0f} s")
-    return {"kvm": False} if hardware.kvm and not made.kvm else {}
+    if not hardware.kvm or made.kvm:
+        return {}
+    say("`kvm = false` is written to tally.toml for it: take it out where KVM works")
+    return {"kvm": False}
 
 
 @builder.command()
@@ -177,6 +191,12 @@ def check(
             counted = ", ".join(f"{name} {number}" for name, number in votes.items())
             print(f"together: {level} (votes at each level: {counted}; `{configuration.vote}` counts)")
             print(f"their builds differ in: {', '.join(differing) or 'nothing'}")
+            needed = configuration.quorum or 2
+            if votes[configuration.vote] < needed:
+                print(
+                    f"nothing can be signed: {needed} votes must agree, and `{configuration.vote}` gives "
+                    f"{votes[configuration.vote]}"
+                )
     return ExitCode.YES if all(each.error is None for each in shown) else ExitCode.UNDECIDED
 
 

@@ -102,6 +102,7 @@ def _counts(lock: Lock) -> dict[str, int]:
     return {
         "packages": len(lock.package),
         "sets": len(lock.set),
+        "machines": len(lock.machine),
         "sources": sum(len(pins) for pins in lock.source.values()),
     }
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import errno
 import io
 import os
-import signal
 import sys
 import time
 from types import FrameType
 from typing import Any, TextIO
 
 from orchestrator import __version__
+from orchestrator.cli import signals
 from orchestrator.errors import ExitCode, TallyError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE = 3.0  # seconds after the first signal in which more of them, as of a shaking hand, change nothing
 _DEEPEST = 6000
 """Calls within calls: a path of 4096 bytes names some 2,000 folders, a call or two for each."""
@@ -29,8 +28,7 @@ def run() -> None:
     if sys.argv[1:] == ["--version"]:  # without the imports that a whole command line costs
         print(f"tally {__version__}")
         sys.exit(ExitCode.YES)
-    for number in _SIGNALS:
-        signal.signal(number, _interrupt)
+    signals.hear(_interrupt)
     code = _run()
     if _has_stdout():
         sys.stdout.flush()

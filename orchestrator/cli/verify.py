@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,12 +29,19 @@ def verify(
     targets: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="RELEASE|ARTIFACT...", help="Release folders, or artifacts inside them; `-`: see --list."
+            metavar="RELEASE|ARTIFACT...",
+            help="Release folders, or artifacts inside them; with --bundle one file. `-`: see --list.",
+            show_default=False,
         ),
     ] = None,
     key: Annotated[
         list[Path] | None,
-        typer.Option("--key", metavar="PUB", help="A public key to trust (PEM). May be given several times."),
+        typer.Option(
+            "--key",
+            metavar="PUB",
+            help="A public key to trust (PEM). May be given several times.",
+            show_default=False,
+        ),
     ] = None,
     policy: Annotated[
         Path | None,
@@ -41,7 +49,11 @@ def verify(
     ] = None,
     digest: Annotated[
         str | None,
-        typer.Option("--digest", metavar="sha256:HEX", help="The artifact's; its file need not be there."),
+        typer.Option(
+            "--digest",
+            metavar="sha256:HEX",
+            help="The artifact's; its file need not be there. With --bundle: in place of it.",
+        ),
     ] = None,
     evidence: Annotated[
         list[Path] | None,
@@ -58,39 +70,88 @@ def verify(
     attest_key: Annotated[
         Path | None, typer.Option("--attest-key", metavar="KEY", help="The private key that signs it.")
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Judge this Sigstore bundle, of anybody's, about one file."),
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --bundle: the certificate's identity, exactly.")
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --bundle: who vouched for the identity, exactly.")
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --bundle: the instance's trusted_root.json; else fetched."),
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option("--type", metavar="TYPE", help="With --bundle: what the attestation must state."),
+    ] = "https://slsa.dev/provenance/v1",
+    insecure_ignore_tlog: Annotated[
+        bool,
+        typer.Option("--insecure-ignore-tlog", help="With --bundle and --key: take it without a log entry."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     sarif: Annotated[bool, typer.Option("--sarif", help="Print one SARIF 2.1.0 document.")] = False,
 ) -> int:
     """Check releases from their bytes: digests, signatures, subjects, links, index, policy. Offline.
 
+    With --bundle: whether one --key, or the --identity that --issuer vouched for, signed a file.
+
     Exit codes: 0 everything holds, 1 something does not, 2 it could not be decided.
     """
-    from datetime import UTC, datetime
+    if bundle is not None:
+        from orchestrator.cli.verify_bundle import Options, verify_bundle
 
-    from orchestrator.cli.text import harmless, print_error, print_json
-    from orchestrator.publishing.contents import read_further
-    from orchestrator.verification import examine
-
+        if policy or evidence or list_file or attest or attest_key or sarif:
+            raise TallyError(
+                "--policy and the like are about releases", hint="with --bundle, give --key or --identity"
+            )
+        options = Options(
+            bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
+        )
+        return verify_bundle(targets or (), options, json=json)
+    if identity or issuer or trusted_root or insecure_ignore_tlog:
+        raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
     wanted = list(_wanted(targets or [], list_file))
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
-    trusted = _trusted(key or [], policy)
-    asked = _digest(digest, wanted)
-    signing = _signing(attest, attest_key, wanted)
-    further = read_further(evidence or [])
-    _prepare(len(wanted))
+    asked = Asked(_trusted(key or [], policy), _digest(digest, wanted), _further(evidence or []))
+    return _verify_releases(wanted, asked, _signing(attest, attest_key, wanted), json=json, sarif=sarif)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to hold for every release."""
+
+    policy: Policy
+    digest: Sha256 | None
+    further: Mapping[str, bytes]
+
+
+def _verify_releases(
+    targets: Sequence[Path], asked: Asked, signing: tuple[Path, SigningKey] | None, *, json: bool, sarif: bool
+) -> ExitCode:
+    """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
+    from datetime import UTC, datetime
+
+    from orchestrator.cli.text import harmless, print_error, print_json
+    from orchestrator.verification import examine
+
+    _prepare(len(targets))
     verdicts: list[tuple[Path, Verdict | TallyError]] = []
     unattested: list[TallyError] = []
-    for target in wanted:
+    for target in targets:
         try:
             now = datetime.now(UTC)
-            examination = examine(target, trusted, now, asked, further)
+            examination = examine(target, asked.policy, now, asked.digest, asked.further)
             verdicts.append((target, examination.verdict))
             if not json and not sarif:
                 print(harmless(text(target, examination.verdict)))
             if signing is not None:
-                unattested += _attest(*signing, examination, trusted, now)
-        except TallyError as error:  # says nothing of the others
+                unattested += _attest(*signing, examination, asked.policy, now)
+        except TallyError as error:
             verdicts.append((target, error))
             print_error(error)
     for each in unattested:
@@ -164,6 +225,12 @@ def _trusted(keys: list[Path], policy: Path | None) -> Policy:
     from orchestrator.signing.keys import PublicKey
 
     return trusting([PublicKey.load(path).spki for path in keys])
+
+
+def _further(paths: list[Path]) -> Mapping[str, bytes]:
+    from orchestrator.publishing.contents import read_further
+
+    return read_further(paths)
 
 
 def _digest(said: str | None, wanted: list[Path]) -> Sha256 | None:

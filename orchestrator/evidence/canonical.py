@@ -1,10 +1,12 @@
-"""JSON as bytes: one way to write it, one strict way to read it. Pure."""
+"""JSON as bytes, and base64 in it: one way to write it, one strict way to read it. Pure."""
 
 from __future__ import annotations
 
+import binascii
 import json
 import marshal
 import sys
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -93,6 +95,26 @@ def only(value: object, names: frozenset[str], what: str) -> None:
         raise MalformedError(f"{what} is not an object")
     if unknown := sorted(set(value) - names):
         raise MalformedError(f"{what} has an unknown member {unknown[0]!r}")
+
+
+def encoded(data: bytes) -> str:
+    """Bytes in base64 (RFC 4648, section 4)."""
+    return b64encode(data).decode("ascii")
+
+
+def decoded(text: str, what: str) -> bytes:
+    """Base64 in its one canonical form, so that no two texts stand for the same bytes.
+
+    Raises MalformedError.
+    """
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError as error:
+        raise MalformedError(f"{what} is not in base64: {error}") from None
+    last = len(data) - (len(data) % 3 or 3)  # only there can one text differ from another for the same bytes
+    if encoded(data[max(0, last) :]) != text[-4:]:
+        raise MalformedError(f"{what} is not in canonical base64")
+    return data
 
 
 def _encode(text: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
 from orchestrator.evidence.facts import ReleaseFacts, seconds
+from orchestrator.evidence.functionary import functionary, pem_of
 from orchestrator.evidence.terms import STEP
 
 LAYOUT: Final = "links/root.layout"
@@ -35,7 +36,7 @@ class Layout:
 
 
 def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
-    """The layout of a release. `keys` is key id to public key (PEM, ECDSA P-256), one per builder."""
+    """The layout of a release. `keys` is key id to public key (PEM), one per builder."""
     name = facts.artifact.file_name
     finished = facts.finished
     expires = finished.replace(year=min(finished.year + _YEARS, 9999), day=min(finished.day, 28))
@@ -74,16 +75,6 @@ def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
     return Layout(keys, facts.quorum, expires, name, render(document))
 
 
-def functionary(keyid: str, pem: str) -> dict[str, Any]:
-    """A public key as securesystemslib holds it in layouts."""
-    return {
-        "keyid": keyid,
-        "keytype": "ecdsa",
-        "scheme": "ecdsa-sha2-nistp256",
-        "keyval": {"public": pem},
-    }
-
-
 def escaped(name: str) -> str:
     """A file name as a rule that matches it alone: in-toto's rules are fnmatch patterns."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
@@ -118,10 +109,7 @@ def parse(payload: bytes, what: str) -> Layout:
 def _keys(document: dict[str, Any], what: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for keyid, key in member(document, "keys", dict, what).items():
-        pem = member(member(key, "keyval", dict, what), "public", str, what)
-        if key != functionary(keyid, pem):
-            raise MalformedError(f"{what} holds a key of another kind: {keyid}")
-        found[keyid] = pem
+        found[keyid] = pem_of(keyid, key, what)
     return found
 
 

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -161,6 +161,8 @@ class Nix:
         for process in running:
             if process.poll() is None:
                 process.terminate()
+        if running:  # one that waits for a host may wait for ever
+            threading.Thread(target=_kill_later, args=(running,), daemon=True).start()
 
     def _environment(self) -> Mapping[str, str]:
         configuration = self.scratch / "nix-configuration"
@@ -293,6 +295,18 @@ def ended_with_us(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]
             os._exit(1)
 
     return bind
+
+
+def _kill_later(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Kill what its grace was not enough for; whoever waits for it goes on then."""
+    until = time.monotonic() + _ENDING_GRACE
+    for process in processes:
+        while process.poll() is None:
+            if time.monotonic() > until:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                break
+            time.sleep(0.1)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -14,11 +14,19 @@ let
     debian = import ./debian.nix {
       inherit system fixed;
       busybox = busybox.output;
-      inherit (asked) packages recipes;
+      inherit (asked) packages;
+      recipes = needed;
     };
     nixpkgs = import ./nixpkgs.nix { inherit system; };
   };
   packages = import ./package.nix { inherit fixed toolchains; inherit (asked) recipes; };
+  # of the recipes, those that targets need: nothing else is looked at
+  needed = builtins.listToAttrs (
+    map (name: {
+      inherit name;
+      value = asked.recipes.${name};
+    }) (builtins.concatMap packages.closure asked.targets)
+  );
   artifact = import ./artifact.nix { inherit system; };
 
   plain = builtins.unsafeDiscardStringContext;

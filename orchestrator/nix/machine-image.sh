@@ -18,7 +18,7 @@ for module in $modules; do
     test ! -e "initrd/modules/$module.ko" || echo "$module" >> initrd/modules/order
 done
 find initrd -exec touch -h -d @1 {} +
-(cd initrd && find . | LC_ALL=C sort | "$busybox/busybox" cpio -o -H newc -R 0:0 | gzip -9n) > "$out/initrd"
+(cd initrd && find . | LC_ALL=C sort | cpio --quiet --reproducible -o -H newc -R 0:0 | gzip -9n) > "$out/initrd"
 
 # lz4 costs an emulated processor the least; SOURCE_DATE_EPOCH gives the times
 mksquashfs "$packages" "$out/root.squashfs" -quiet -no-progress -comp lz4 -all-root -no-xattrs

@@ -137,7 +137,7 @@ in
     map (item: item.key) (
       builtins.genericClosure {
         startSet = [ { key = target; } ];
-        operator = item: map (key: { inherit key; }) recipes.${item.key}.inputs;
+        operator = item: map (key: { inherit key; }) (directInputs recipes.${item.key});
       }
     );
 }

@@ -22,6 +22,8 @@ class Code(StrEnum):
     SIGNATURE_INVALID = "signature-invalid"
     IDENTITY_MISMATCH = "identity-mismatch"
     LOG_PROOF_INVALID = "log-proof-invalid"
+    TIMESTAMP_INVALID = "timestamp-invalid"
+    CERTIFICATE_INVALID = "certificate-invalid"
     STATEMENT_MISSING = "statement-missing"
     SUBJECT_MISMATCH = "subject-mismatch"
     SBOM_MISMATCH = "sbom-mismatch"
@@ -57,8 +59,10 @@ HINTS = {
     Code.UNSIGNED: "ask the publisher for a signed release",
     Code.UNTRUSTED_SIGNER: "check that --key or the policy has the publisher's key, from a place you trust",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
-    Code.IDENTITY_MISMATCH: "compare it with the publisher's identity; the policy's may be too narrow",
+    Code.IDENTITY_MISMATCH: "compare the identity and its issuer with the publisher's, and with the policy's",
     Code.LOG_PROOF_INVALID: "do not use this release; its proof does not fit what the log's key signed",
+    Code.TIMESTAMP_INVALID: "check that the trusted root is of the authority that signed the timestamp",
+    Code.CERTIFICATE_INVALID: "check that the trusted root is of the instance that gave the certificate",
     Code.STATEMENT_MISSING: "get the release again, whole; every statement is needed",
     Code.SUBJECT_MISMATCH: "do not use this file; the evidence is about another one",
     Code.SBOM_MISMATCH: "get the release again; its SBOM is not the one that was signed",

@@ -181,6 +181,14 @@ def parse(text: str, place: str) -> Lock:
                 raise TallyError(
                     f"{place}: {name} names {file}, which the lock does not hold", hint="run `tally lock`"
                 )
+    for what, systems in (
+        ("busybox", [each.system for each in lock.busybox]),
+        ("machine", [each.system for each in lock.machine]),
+    ):
+        if len(set(systems)) != len(systems):
+            raise TallyError(
+                f"{place}: there are two tables [[{what}]] for one system", hint="run `tally lock`"
+            )
     for package in lock.package:
         called = f"{package.name}_{package.version.rpartition(':')[2]}_{package.architecture}.deb"
         if package.file != called:

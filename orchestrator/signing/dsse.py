@@ -5,12 +5,10 @@ Specification: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.m
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.evidence.canonical import MalformedError, member, only
+from orchestrator.evidence.canonical import decoded, encoded, member, only
 from orchestrator.signing.keys import PublicKey, SigningKey
 
 _MEMBERS = frozenset({"payload", "payloadType", "signatures"})
@@ -40,11 +38,9 @@ class Envelope:
     def document(self) -> dict[str, Any]:
         """The envelope's JSON form."""
         return {
-            "payload": b64encode(self.payload).decode("ascii"),
+            "payload": encoded(self.payload),
             "payloadType": self.payload_type,
-            "signatures": [
-                {"keyid": each.keyid, "sig": b64encode(each.sig).decode("ascii")} for each in self.signatures
-            ],
+            "signatures": [{"keyid": each.keyid, "sig": encoded(each.sig)} for each in self.signatures],
         }
 
 
@@ -71,21 +67,9 @@ def parse(document: object, what: str) -> Envelope:
     for each in member(document, "signatures", list, what):
         only(each, _SIGNATURE_MEMBERS, f"{what}, signature")
         keyid = member(each, "keyid", str, what) if "keyid" in each else ""
-        signatures.append(Signature(keyid, _decoded(member(each, "sig", str, what), what)))
+        signatures.append(Signature(keyid, decoded(member(each, "sig", str, what), what)))
     return Envelope(
         payload_type=member(document, "payloadType", str, what),
-        payload=_decoded(member(document, "payload", str, what), what),
+        payload=decoded(member(document, "payload", str, what), what),
         signatures=tuple(signatures),
     )
-
-
-def _decoded(text: str, what: str) -> bytes:
-    """Base64 in its one canonical form, so that no two texts stand for the same bytes."""
-    try:
-        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except ValueError as error:
-        raise MalformedError(f"{what} is not in base64: {error}") from None
-    last = len(data) - (len(data) % 3 or 3)  # only there can one text differ from another for the same bytes
-    if b64encode(data[max(0, last) :]).decode("ascii") != text[-4:]:
-        raise MalformedError(f"{what} is not in canonical base64")
-    return data

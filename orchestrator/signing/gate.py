@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
-from orchestrator.agreement.independence import OWN_STORES, Party, votes
+from orchestrator.agreement.independence import Party, one_store, votes
 from orchestrator.builders.build import Report
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
@@ -137,23 +138,17 @@ def _admit(agreed: Agreed, quorum: int) -> None:
     counted = votes([Party.of(report.identity) for report in agreed.reports], agreed.vote)
     if counted < max(2, quorum):
         raise _refused(f"the builders that agree have {counted} votes where {max(2, quorum)} are needed")
-    seen: set[str] = set()
+    for one, other in combinations((report.identity for report in agreed.reports), 2):
+        if one.name == other.name:
+            raise _refused(f"builder {one.name} is there twice")
+        if one_store(one, other):
+            raise _refused(f"builders {one.name} and {other.name} are one store")
     for report in agreed.reports:
-        for identity in _identities(report):
-            if identity in seen:
-                raise _refused(f"{identity} is there twice")
-            seen.add(identity)
         if report.sandbox is None:
             raise _refused(f"builder {report.identity.name} has not shown that its sandbox holds")
         _agrees(agreed, report)
     if not any(agreed.outputs.values()):
         raise _refused("the builders agreed on no output")
-
-
-def _identities(report: Report) -> Iterator[str]:
-    yield f"builder {report.identity.name}"
-    if report.identity.store not in OWN_STORES:
-        yield f"store {report.identity.store}"
 
 
 def _agrees(agreed: Agreed, report: Report) -> None:

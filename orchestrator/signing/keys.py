@@ -1,6 +1,7 @@
-"""Signing keys: ECDSA on P-256 with SHA-256, the one kind that every client we know of accepts.
+"""Keys: ECDSA on P-256 with SHA-256, which every client we know of accepts, and Ed25519.
 
 Private keys are PKCS#8 PEM (RFC 5958), public ones SubjectPublicKeyInfo PEM (RFC 5280, section 4.1).
+Strangers' signatures are checked with P-384 and RSA keys too.
 """
 
 from __future__ import annotations
@@ -10,21 +11,19 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import TallyError
+from orchestrator.signing import keyfiles, kinds
+from orchestrator.signing.kinds import EVERY, OURS, Kind
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import (
-        ECDSA,
-        EllipticCurvePrivateKey,
-        EllipticCurvePublicKey,
-    )
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_KIND = "make one with `tally keys generate`; keys are ECDSA on the curve P-256"
-_LARGEST = 1 << 16  # a key file takes some hundred bytes
+    from orchestrator.signing.kinds import Key
 
 
 @dataclass(frozen=True)
@@ -34,46 +33,65 @@ class PublicKey:
     spki: bytes
 
     @classmethod
-    def from_pem(cls, pem: bytes, what: str) -> PublicKey:
-        """Raises TallyError, naming `what`, when this is not a P-256 public key in PEM."""
+    def from_pem(cls, pem: bytes, what: str, wanted: frozenset[Kind] = OURS) -> PublicKey:
+        """Raises TallyError, naming `what`, when this is not a public key in PEM, of a wanted kind."""
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         try:
-            return cls._of(load_pem_public_key(pem), what)
+            return cls._of(load_pem_public_key(pem), what, wanted)
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise TallyError(f"{what} is not a public key in PEM", hint=_KIND) from error
+            raise TallyError(f"{what} is not a public key in PEM", hint=keyfiles.HINT) from error
 
     @classmethod
-    def load(cls, path: Path) -> PublicKey:
+    def from_der(cls, spki: bytes, what: str) -> PublicKey:
+        """A key of any kind from its SubjectPublicKeyInfo. Raises TallyError."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        try:
+            return cls._of(load_der_public_key(spki), what, EVERY)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise TallyError(f"{what} is not a public key in DER") from error
+
+    @classmethod
+    def load(cls, path: Path, wanted: frozenset[Kind] = OURS) -> PublicKey:
         """Read a PEM file. Raises TallyError when it cannot be read or is not such a key."""
-        data = _read(path)
+        data = keyfiles.read(path)
         if b"PRIVATE KEY" in data:
             raise TallyError(
                 f"{path} holds a private key where a public one is wanted", hint="give the .pub file"
             )
         if data.count(b"-----BEGIN ") > 1:
             raise TallyError(f"{path} holds several keys", hint="give each in a file of its own")
-        return cls.from_pem(data, str(path))
+        return cls.from_pem(data, str(path), wanted)
 
     @classmethod
-    def _of(cls, key: object, what: str) -> PublicKey:
-        from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+    def _of(cls, key: object, what: str, wanted: frozenset[Kind]) -> PublicKey:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-        if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-            raise TallyError(f"{what} is a key of another kind", hint=_KIND)
-        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        if kinds.kind_of(key) not in wanted:
+            raise TallyError(f"{what} is a key of another kind", hint=keyfiles.HINT)
+        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))  # type: ignore[attr-defined]
 
     @cached_property
-    def _key(self) -> EllipticCurvePublicKey:
-        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    def _key(self) -> Key:
         from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-        key = load_der_public_key(self.spki)
-        if not isinstance(key, EllipticCurvePublicKey):
-            raise TypeError("made from a P-256 key alone")
-        return key
+        return load_der_public_key(self.spki)  # type: ignore[return-value]  # made from one of our kinds
+
+    @cached_property
+    def kind(self) -> Kind:
+        """Raises TypeError when made of something else than a key of one of our kinds."""
+        kind = kinds.kind_of(self._key)
+        if kind is None:
+            raise TypeError("made of a key of another kind")
+        return kind
+
+    @property
+    def details(self) -> str:
+        """What Sigstore's messages call its kind (`PublicKeyDetails`)."""
+        return kinds.details(self.kind, self._key)
 
     @cached_property
     def pem(self) -> str:
@@ -95,50 +113,60 @@ class PublicKey:
     def keyid(self) -> str:
         """What in-toto calls this key: the sha256 of its canonical JSON, as securesystemslib has it."""
         # that canonical JSON leaves line ends in strings as they are, where other JSON escapes them
-        text = f'{{"keytype":"ecdsa","keyval":{{"public":"{self.pem}"}},"scheme":"ecdsa-sha2-nistp256"}}'
+        keytype, scheme, public = kinds.intoto_key(self.kind, self.pem, self._key)
+        text = f'{{"keytype":"{keytype}","keyval":{{"public":"{public}"}},"scheme":"{scheme}"}}'
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def verifies(self, signature: bytes, data: bytes) -> bool:
-        """Whether this key's owner signed exactly `data`. `signature` is DER (RFC 3279, section 2.2.3)."""
-        from cryptography.exceptions import InvalidSignature
+    def verifies(self, signature: bytes, data: bytes | memoryview) -> bool:
+        """Whether this key's owner signed exactly `data`."""
+        return kinds.verifies(self.kind, self._key, signature, data)
 
-        try:
-            self._key.verify(signature, data, _ecdsa())
-        except InvalidSignature:
-            return False
-        return True
+    def wrote(self, signature: bytes) -> bool:
+        """Whether a signature of this key's that holds has the one form in which we write them."""
+        return kinds.one_form(self.kind, signature) == signature
+
+    def verifies_digest(self, signature: bytes, digest: bytes) -> bool:
+        """The same of data by its digest. Raises TallyError for an Ed25519 key, which signs no digest."""
+        return kinds.verifies_digest(self.kind, self._key, signature, digest)
 
 
 @dataclass(frozen=True)
 class SigningKey:
     """A private key in memory; it never prints itself."""
 
-    _private: EllipticCurvePrivateKey = field(repr=False)
+    _private: EllipticCurvePrivateKey | Ed25519PrivateKey = field(repr=False)
 
     @classmethod
-    def generate(cls) -> SigningKey:
+    def generate(cls, kind: Kind = Kind.P256) -> SigningKey:
+        """A new key. Raises ValueError for a kind that we do not sign with."""
         from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-        return cls(generate_private_key(SECP256R1()))
+        match kind:
+            case Kind.P256:
+                return cls(generate_private_key(SECP256R1()))
+            case Kind.ED25519:
+                return cls(Ed25519PrivateKey.generate())
+            case _:
+                raise ValueError(f"nothing is signed with {kind.title}")
 
     @classmethod
     def load(cls, path: Path, passphrase: Callable[[Path], bytes]) -> SigningKey:
         """Read a PKCS#8 PEM file; `passphrase` is asked only for an encrypted one. Raises TallyError."""
         from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        data = _read(path)
+        data = keyfiles.read(path)
         secret = passphrase(path) if b"ENCRYPTED" in data else None
         try:
             key = load_pem_private_key(data, secret)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             if secret is not None:
                 raise TallyError(f"the passphrase does not open {path}") from error
-            raise TallyError(f"{path} is not a private key in PEM", hint=_KIND) from error
-        if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
-            raise TallyError(f"{path} is a key of another kind", hint=_KIND)
-        return cls(key)
+            raise TallyError(f"{path} is not a private key in PEM", hint=keyfiles.HINT) from error
+        if kinds.kind_of(key) not in OURS:
+            raise TallyError(f"{path} is a key of another kind", hint=keyfiles.HINT)
+        return cls(key)  # type: ignore[arg-type]  # of one of these two kinds
 
     @cached_property
     def public(self) -> PublicKey:
@@ -149,8 +177,13 @@ class SigningKey:
         )
 
     def sign(self, data: bytes) -> bytes:
-        """A DER signature over `data`."""
-        return self._private.sign(data, _ecdsa())
+        """A signature over `data`: DER for ECDSA, 64 bytes for Ed25519."""
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        if isinstance(self._private, EllipticCurvePrivateKey):
+            return kinds.one_form(Kind.P256, self._private.sign(data, ECDSA(SHA256())))
+        return self._private.sign(data)
 
     def write(self, path: Path, passphrase: bytes | None = None) -> tuple[Path, Path]:
         """Write `path`.key (mode 0600) and `path`.pub. Raises TallyError rather than overwrite either."""
@@ -169,19 +202,10 @@ class SigningKey:
             encryption = BestAvailableEncryption(passphrase)
         pem = self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
         if os.path.lexists(public):
-            raise _exists(public)
-        _create(private, pem, mode=0o600)
-        _create(public, self.public.pem.encode("ascii"), mode=0o644)
+            raise keyfiles.taken(public)
+        keyfiles.create(private, pem, mode=0o600)
+        keyfiles.create(public, self.public.pem.encode("ascii"), mode=0o644)
         return private, public
-
-
-@cache
-def _ecdsa() -> ECDSA:
-    """ECDSA with SHA-256, made once."""
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return ECDSA(SHA256())
 
 
 def builder_key(folder: Path, name: str) -> SigningKey:
@@ -207,47 +231,8 @@ def builder_key(folder: Path, name: str) -> SigningKey:
 
 def is_private(path: Path) -> bool:
     """Whether a key file holds a private key. Raises TallyError when it cannot be read."""
-    return b"PRIVATE KEY" in _read(path)
+    return b"PRIVATE KEY" in keyfiles.read(path)
 
 
 def _no_passphrase(path: Path) -> bytes:
     raise TallyError(f"{path} has a passphrase, and nobody can be asked for a builder's")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise TallyError(f"cannot read the key {path}: {error.strerror or error}", hint=_KIND) from error
-    if len(data) > _LARGEST:
-        raise TallyError(f"{path} is far too large for a key", hint=_KIND)
-    return data
-
-
-def _create(path: Path, data: bytes, mode: int) -> None:
-    """A new file, whole or not at all, that never replaces another."""
-    from orchestrator.files import cannot_write, sync_folder  # verifying needs none of what that imports
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            os.link(temporary, path)  # unlike a rename, refuses when the name is taken
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
-    except FileExistsError as error:
-        raise _exists(path) from error
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def _exists(path: Path) -> TallyError:
-    return TallyError(f"{path} is there already, and keys are never overwritten", hint="choose another name")

@@ -8,21 +8,35 @@ from functools import lru_cache
 from orchestrator.errors import TallyError
 from orchestrator.evidence import layout as layouts
 from orchestrator.evidence import links, statement
-from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.evidence.canonical import MalformedError, read, render
 from orchestrator.evidence.layout import LAYOUT, Layout
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
 from orchestrator.policy.evidence import Judged, Vouched
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing import bundle, dsse
+from orchestrator.signing.bundle import Bundle
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
 
 
-def open_statement(data: bytes, name: str, keys: Sequence[PublicKey]) -> Judged:
-    """The statement in a bundle, with whoever signed it. Raises MalformedError or Refused."""
+def open_own(data: bytes, name: str, keys: Sequence[PublicKey]) -> Judged:
+    """A release's statement, with whoever signed it, in the one form that releases have.
+
+    Raises MalformedError or Refused.
+    """
     parsed = bundle.parse(data, name)
-    signer = _signer(parsed.envelope, keys, name, parsed.hint)
+    _refuse_other_layout(parsed.render(), data, name)
+    return _judged(parsed, _own_signer(parsed.envelope, keys, name, parsed.hint), name)
+
+
+def open_statement(data: bytes, name: str, keys: Sequence[PublicKey]) -> Judged:
+    """Somebody else's statement, in whatever form that is valid. Raises MalformedError or Refused."""
+    parsed = bundle.parse(data, name)
+    return _judged(parsed, _signer(parsed.envelope, keys, name, parsed.hint), name)
+
+
+def _judged(parsed: Bundle, signer: PublicKey, name: str) -> Judged:
     if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
         raise MalformedError(f"{name} names another key than the one that signed it")
     return Judged(name, statement.parse(parsed.envelope.payload, name), KeySigner.of(signer.spki))
@@ -33,8 +47,8 @@ def open_layout(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> tu
     data = documents.get(LAYOUT)
     if data is None:
         raise Refused(Reason(Code.FILE_MISSING, f"the release has no {LAYOUT}"))
-    envelope = _envelope(data, LAYOUT)
-    signer = _signer(envelope, keys, LAYOUT, None)
+    envelope = _own_envelope(data, LAYOUT)
+    signer = _own_signer(envelope, keys, LAYOUT, None)
     if envelope.signatures[0].keyid != signer.keyid:
         raise MalformedError(f"{LAYOUT} names another key than the one that signed it")
     return layouts.parse(envelope.payload, LAYOUT), KeySigner.of(signer.spki)
@@ -50,14 +64,14 @@ def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[Vouched,
     for name in sorted(documents):
         if name == LAYOUT:
             continue
-        envelope = _envelope(documents[name], name)
+        envelope = _own_envelope(documents[name], name)
         keyid = envelope.signatures[0].keyid if envelope.signatures else ""
         key = keys.get(keyid)
         if envelope.signatures and key is None:
             raise Refused(
                 Reason(Code.UNTRUSTED_SIGNER, f"{name} is signed by {keyid!r}, no builder of the layout")
             )
-        signer = _signer(envelope, [key] if key else [], name, None)
+        signer = _own_signer(envelope, [key] if key else [], name, None)
         if signer in found:
             raise Refused(
                 Reason(Code.QUORUM_NOT_MET, f"{name} and {found[signer].file} are by the same builder")
@@ -87,6 +101,25 @@ def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str 
     if any({key.keyid, key.hint} & said for key in keys):
         raise Refused(Reason(Code.SIGNATURE_INVALID, f"the signature of {name} is not over what it holds"))
     raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{name} is not signed by a key that you trust"))
+
+
+def _own_signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str | None) -> PublicKey:
+    signer = _signer(envelope, keys, name, hint)
+    if not all(signer.wrote(each.sig) for each in envelope.signatures):
+        raise MalformedError(f"{name} has its signature in another form than releases have")
+    return signer
+
+
+def _refuse_other_layout(expected: bytes, data: bytes, name: str) -> None:
+    """A document of a release has one form, so that no two files say the same."""
+    if data != expected:
+        raise MalformedError(f"{name} is not written as releases are: something was added or laid out anew")
+
+
+def _own_envelope(data: bytes, name: str) -> Envelope:
+    envelope = _envelope(data, name)
+    _refuse_other_layout(render(envelope.document()), data, name)
+    return envelope
 
 
 def _envelope(data: bytes, name: str) -> Envelope:

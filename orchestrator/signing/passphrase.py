@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.errors import TallyError
 
 VARIABLE = "TALLY_KEY_PASSPHRASE"
-_HINT = f"set {VARIABLE}, or run the command at a terminal"
+_HINT = f"set {VARIABLE}, give --passphrase-fd, or run the command at a terminal"
 
 
 def of(path: Path) -> bytes:
@@ -20,6 +21,11 @@ def of(path: Path) -> bytes:
     if not sys.stdin.isatty():
         raise TallyError(f"{path} needs a passphrase", hint=_HINT)
     return _asked(f"Passphrase of {path}: ")
+
+
+def source(descriptor: int | None) -> Callable[[Path], bytes]:
+    """Where to ask when a key turns out to be encrypted: an open file descriptor, else as `of` does."""
+    return of if descriptor is None else lambda _: from_descriptor(descriptor)
 
 
 def new(path: Path) -> bytes:

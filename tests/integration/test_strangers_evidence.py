@@ -17,6 +17,7 @@ import strangers
 
 from orchestrator.errors import TallyError
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,17 @@ class TestInToto:
         assert self.verify(release) == (0, "")
         next(release.folder.glob("links/*.link")).unlink()
         assert "LinkNotFoundError" in self.verify(release)[1]
+
+    @pytest.mark.parametrize("builders", [Kind.P256, Kind.ED25519], ids=str)
+    def test_accepts_ed25519(self, tmp_path: Path, builders: Kind) -> None:
+        made = releases.observed(tmp_path / "in")
+        key = SigningKey.generate(Kind.ED25519)
+        _, pub = key.write(tmp_path / "release")
+        keys = {name: SigningKey.generate(builders) for name in releases.builder_keys(made)}
+        release = Release(releases.published(tmp_path / "out", made, key, keys).path, pub, made)
+        assert self.verify(release) == (0, "")
+        _, other = SigningKey.generate(Kind.ED25519).write(tmp_path / "other")
+        assert self.verify(release, other)[0] == 1
 
     def test_refuses_another_key(self, release: Release, tmp_path: Path) -> None:
         _, pub = SigningKey.generate().write(tmp_path / "other")
@@ -215,6 +227,15 @@ class TestCosign:
     def test_refuses_another_key(self, cosign: Path, release: Release, tmp_path: Path) -> None:
         _, pub = SigningKey.generate().write(tmp_path / "other")
         assert self.verify(cosign, release, "provenance", pub=pub)[0] == 1
+
+    def test_accepts_ed25519(self, cosign: Path, tmp_path: Path) -> None:
+        made = releases.observed(tmp_path / "in")
+        key = SigningKey.generate(Kind.ED25519)
+        _, pub = key.write(tmp_path / "release")
+        published = releases.published(tmp_path / "out", made, key, releases.builder_keys(made))
+        release = Release(published.path, pub, made)
+        code, said = self.verify(cosign, release, "provenance")
+        assert (code, "Verified OK" in said) == (0, True), said
 
     def test_refuses_another_type(self, cosign: Path, release: Release) -> None:
         assert self.verify(cosign, release, "provenance", kind="spdxjson")[0] == 1

@@ -30,6 +30,7 @@ HEAVY = {
     "in_toto",
     "license_expression",
     "pydantic",
+    "rfc3161_client",
     "rich",
     "sigstore",
     "spdx_tools",

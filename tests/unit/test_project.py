@@ -16,6 +16,7 @@ MODULES = {
     "cel-expr-python": "cel_expr_python",
     "license-expression": "license_expression",
     "packageurl-python": "packageurl",
+    "rfc3161-client": "rfc3161_client",
 }
 
 

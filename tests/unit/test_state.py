@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,3 +126,21 @@ def test_no_permission_is_said(tmp_path: Path) -> None:
             os._exit(0 if "state folder cannot be used" in error.message else 1)
         os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_run_that_waits_says_so_once_and_others_do_not(tmp_path: Path) -> None:
+    state, said = State(tmp_path), []
+    with state.locked("a 1", "a 2"):
+        with state.locked("b 1", waiting=lambda: said.append("b")):
+            pass
+        assert said == []
+        waiting = threading.Thread(
+            target=lambda: state.locked("a 1", "a 2", waiting=lambda: said.append("a")).__enter__()
+        )
+        waiting.start()
+        until = time.monotonic() + 10
+        while not said:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    waiting.join(10)
+    assert said == ["a"]

@@ -25,6 +25,7 @@ from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import bundle, dsse
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.kinds import Kind
 from orchestrator.verification import verify
 
 FILES = 13
@@ -104,6 +105,17 @@ def test_an_executable_artifact_passes_whatever_a_download_made_of_its_mode(tmp_
     assert artifact.stat().st_mode & 0o777 == 0o755
     artifact.chmod(0o644)
     assert isinstance(verify(published.path, trusting([key.public.spki]), releases.NOW), Passed)
+
+
+@pytest.mark.parametrize("builders", [Kind.P256, Kind.ED25519], ids=str)
+def test_a_release_signed_with_ed25519_passes(tmp_path: Path, builders: Kind) -> None:
+    made = releases.observed(tmp_path / "in")
+    key = SigningKey.generate(Kind.ED25519)
+    keys = {name: SigningKey.generate(builders) for name in releases.builder_keys(made)}
+    folder = releases.published(tmp_path / "out", made, key, keys).path
+    assert isinstance(verify(folder, trusting([key.public.spki]), releases.NOW), Passed)
+    other = SigningKey.generate(Kind.ED25519)
+    assert isinstance(verify(folder, trusting([other.public.spki]), releases.NOW), Failed)
 
 
 def _flip(position: float) -> Callable[[Path], None]:

@@ -166,6 +166,15 @@ class TestKeys:
         )
         assert "needs a passphrase" in tally("keys", "show", "release.key", folder=tmp_path).failed(2).err
 
+    def test_an_ed25519_key_and_its_passphrase_by_descriptor(self, tally: Tally, tmp_path: Path) -> None:
+        tally("keys", "generate", "release", "--type", "ed25519", folder=tmp_path).succeeded()
+        found = json.loads(tally("keys", "show", "release.pub", "--json", folder=tmp_path).succeeded().out)
+        assert found["kind"] == "ed25519"
+        SigningKey.generate().write(tmp_path / "locked", b"open sesame")
+        command = ["keys", "show", "locked.key", "--passphrase-fd", "0"]
+        tally(*command, folder=tmp_path, stdin="open sesame\n").succeeded()
+        assert "does not open" in tally(*command, folder=tmp_path, stdin="open barley\n").failed(2).err
+
     def test_nobody_to_ask(self, tally: Tally, tmp_path: Path) -> None:
         ran = tally("keys", "generate", "release", "--passphrase", folder=tmp_path).failed(2)
         assert "nobody is there" in ran.err

@@ -193,7 +193,9 @@ def test_a_quorum_of_more_builders_than_there_are_is_never_met() -> None:
 
 
 def on(host: str, report: Report) -> Report:
-    where = replace(report.identity, store=f"ssh-ng://{report.identity.name}", machine_id=host, boot_id=host)
+    """In a container of its own, with a machine id of its own, under a host's kernel."""
+    name = report.identity.name
+    where = replace(report.identity, store=f"ssh-ng://{name}", machine_id=name, boot_id=host)
     return replace(report, identity=where)
 
 
@@ -359,6 +361,20 @@ def test_one_store_twice_refuses() -> None:
     shared = [replace(r, identity=replace(r.identity, store="ssh-ng://one")) for r in reports]
     with pytest.raises(TallyError, match="a and b are one store"):
         compare(GRAPH, ASKED, shared, 2)
+
+
+@pytest.mark.parametrize("machine", ["one", None])
+@pytest.mark.parametrize(
+    "stores", [("ssh-ng://127.0.0.1", "ssh-ng://localhost"), ("daemon", "ssh-ng://root@here")]
+)
+def test_one_store_under_two_addresses_refuses(stores: tuple[str, str], machine: str | None) -> None:
+    """However builders are counted: what is told of the hosts is that they are one."""
+    reports = [
+        replace(each, identity=replace(each.identity, store=store, machine_id=machine, boot_id="one"))
+        for each, store in zip((complete("a"), complete("b")), stores, strict=True)
+    ]
+    with pytest.raises(TallyError, match="a and b are one store"):
+        compare(GRAPH, ASKED, reports, 2)
 
 
 def test_nothing_to_compare_refuses() -> None:

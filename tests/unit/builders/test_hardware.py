@@ -30,6 +30,22 @@ def test_what_is_given_counts() -> None:
     assert (made.memory, made.disk, made.kvm) == (2048, 7, False)
 
 
+@pytest.mark.parametrize(
+    ("asked", "there", "tried", "emulated"),
+    [
+        (None, True, True, True),
+        (None, False, False, True),
+        (True, False, True, False),
+        (False, True, False, True),
+    ],
+)
+def test_kvm_is_used_where_it_is_there_or_asked_for(
+    asked: bool | None, there: bool, tried: bool, emulated: bool
+) -> None:
+    made = unlike("", MEMORY, 2, memory=None, disk=None, kvm=asked, can_kvm=there)
+    assert (made.kvm, made.emulate) == (tried, emulated)
+
+
 def test_its_clock_shows_another_second_minute_day_and_year() -> None:
     seconds = int(CLOCK_AHEAD.total_seconds())
     assert seconds % 60 and seconds // 60 % 60 and seconds // 3600 % 24

@@ -27,7 +27,7 @@ import re, socket, sys, time
 words = " ".join(sys.argv)
 with open("{folder}/started", "a") as stream:
     stream.write(words + "\\n")
-console = re.search(r"file:(\\S+console\\.log)", words)[1]
+console = re.search(r"path=(\\S+console\\.log)", words)[1]
 port = int(re.search(r"hostfwd=tcp:127\\.0\\.0\\.1:(\\d+)", words)[1])
 {body}
 """
@@ -53,7 +53,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setattr(machines, "_CONNECTED", 0.1)
     made: list[Machine] = []
 
-    def of(body: str, *, kvm: bool = False, image: Callable[[], Path] = lambda: tmp_path) -> Machine:
+    def of(
+        body: str,
+        *,
+        kvm: bool = False,
+        emulate: bool = True,
+        image: Callable[[], Path] = lambda: tmp_path,
+    ) -> Machine:
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
         (folder / "qemu-system-x86_64").write_text(
@@ -62,7 +68,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         (folder / "qemu-system-x86_64").chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
         (tmp_path / "scratch").mkdir(exist_ok=True)
-        hardware = replace(HARDWARE, kvm=kvm)
+        hardware = replace(HARDWARE, kvm=kvm, emulate=emulate)
         made.append(Machine(tmp_path / "scratch", tmp_path / "logs", hardware, image))
         return made[-1]
 
@@ -128,6 +134,21 @@ def test_a_kernel_that_does_not_run_it_is_not_waited_for(make: Make, tmp_path: P
     assert len(started(tmp_path)) == 3, "it is not tried again"
 
 
+def test_a_kernel_that_was_asked_for_is_not_replaced(make: Make, tmp_path: Path) -> None:
+    machine = make(f'if "-accel kvm" in words: sys.exit("no KVM")\n{SERVES}', kvm=True, emulate=False)
+    with pytest.raises(TallyError, match="KVM does not run") as caught:
+        machine.start(lambda _: None)
+    assert "`kvm = true`" in (caught.value.hint or "")
+    assert len(started(tmp_path)) == 1
+
+
+def test_a_memory_that_is_too_large_is_named(make: Make) -> None:
+    machine = make("sys.exit(\"cannot set up guest memory 'pc.ram': Cannot allocate memory\")")
+    with pytest.raises(TallyError, match=r"pc\.ram") as caught:
+        machine.start(lambda _: None)
+    assert "`memory`" in (caught.value.hint or "")
+
+
 def test_a_kernel_that_runs_it_says_nothing(make: Make, tmp_path: Path) -> None:
     machine = make(SERVES, kvm=True)
     said: list[str] = []
@@ -140,7 +161,8 @@ def test_one_that_ends_says_why_and_where_more_is_kept(make: Make, tmp_path: Pat
     machine = make('sys.exit("qemu: there is no such CPU")')
     with pytest.raises(TallyError, match="no such CPU") as caught:
         machine.start(lambda _: None)
-    assert str(tmp_path / "logs" / "console.log") in (caught.value.hint or "")
+    assert str(tmp_path / "logs" / "qemu.log") in (caught.value.hint or "")
+    assert "ended with status 1" in caught.value.message
 
 
 def test_one_that_never_answers_is_given_up(

@@ -68,6 +68,19 @@ def test_it_is_tried_as_often_as_its_kind_is_and_says_so(task: Task, tmp_path: P
     assert sum("trying again" in event.text for _, event in heard if isinstance(event, Notice)) == 2
 
 
+def test_a_host_with_another_key_is_not_tried_again(task: Task, tmp_path: Path) -> None:
+    said = "nix-store failed (status 1):\n@@@ IDENTIFICATION HAS CHANGED\nHost key verification failed."
+    broken = Broken(TallyError(said))
+    heard: list[str] = []
+    build_everywhere(
+        task,
+        [builder(tmp_path, "c", broken)],
+        lambda _, event: heard.append(event.text if isinstance(event, Notice) else ""),
+    )
+    assert broken.starts == 1
+    assert heard[-1] == "has no vote: nix-store failed (status 1): Host key verification failed."
+
+
 def test_an_interruption_reaches_every_host(task: Task, tmp_path: Path) -> None:
     powers = [Broken(KeyboardInterrupt()), Broken(TallyError("ended"))]
     builders = [builder(tmp_path, f"vm-{number}", power) for number, power in enumerate(powers)]

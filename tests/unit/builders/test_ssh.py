@@ -39,9 +39,11 @@ def test_ssh_asks_nobody_and_trusts_only_known_hosts() -> None:
     assert options[:2] == ("-p", "2222")
 
 
-def test_what_nix_would_split_is_refused() -> None:
-    with pytest.raises(TallyError, match="it has a space"):
-        Destination("b", identity=Path("/my keys/b")).environment()
+@pytest.mark.parametrize("folder", ["my keys", "100%", "${HOME}", 'a"b', "it's", "a\tb", "a\nb"])
+def test_what_nix_or_ssh_would_take_apart_is_refused(folder: str) -> None:
+    with pytest.raises(TallyError, match="cannot be told"):
+        Destination("b", identity=Path("/", folder, "b")).environment()
+    Destination("b", identity=Path("/my,keys:1=2/b")).environment()
 
 
 def test_settings_for_the_other_nix_go_into_the_address() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import TallyError
+from orchestrator.nix import command
 from orchestrator.nix.command import Nix, NixFailed, installed_version, version_tuple
 
 
@@ -32,6 +33,29 @@ def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def nix(tmp_path: Path) -> Nix:
     (tmp_path / "scratch").mkdir(exist_ok=True)
     return Nix("2.8.0", tmp_path / "scratch")
+
+
+def test_what_does_not_heed_the_end_is_killed_after_a_grace(
+    bin_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Nix 2.8 while it copies to a host that says nothing; its caller waits for what it says."""
+    monkeypatch.setattr(command, "_ENDING_GRACE", 0.5)
+    fake(bin_folder, "nix", "trap '' TERM\necho begun > $TMPDIR/begun\nwhile :; do sleep 0.1; done")
+    asked = nix(tmp_path)
+    ended = threading.Event()
+
+    def run() -> None:
+        with pytest.raises(NixFailed):
+            asked.run(["nix"])
+        ended.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    until = time.monotonic() + 10
+    while not (tmp_path / "scratch" / "begun").exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    asked.stop_all()
+    assert ended.wait(10)
 
 
 def test_no_nix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

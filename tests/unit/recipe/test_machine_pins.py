@@ -64,6 +64,13 @@ def test_a_machine_names_only_packages_that_are_pinned() -> None:
         parse(text, "tally.lock")
 
 
+def test_two_machines_for_one_system_are_none() -> None:
+    held = lock("nix-bin", KERNEL)
+    twice = held.model_copy(update={"machine": held.machine * 2})
+    with pytest.raises(TallyError, match=r"two tables \[\[machine\]\]"):
+        parse(text_of(twice), "tally.lock")
+
+
 @pytest.mark.parametrize(
     ("held", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import subprocess
@@ -15,6 +16,9 @@ from securesystemslib.signer import SSlibKey
 from orchestrator.errors import TallyError
 from orchestrator.signing import passphrase
 from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
+from orchestrator.signing.kinds import EVERY, OURS, Kind
+
+ours = pytest.mark.parametrize("kind", sorted(OURS, key=str), ids=str)
 
 
 def never(path: Path) -> bytes:
@@ -90,30 +94,62 @@ def test_an_empty_descriptor_gives_none() -> None:
         passphrase.from_descriptor(read)
 
 
-def test_openssl_and_securesystemslib_agree_on_what_the_key_is(tmp_path: Path) -> None:
-    key = SigningKey.generate()
+@ours
+def test_openssl_and_securesystemslib_agree_on_what_the_key_is(tmp_path: Path, kind: Kind) -> None:
+    key = SigningKey.generate(kind)
     private, public = key.write(tmp_path / "release")
     text = subprocess.run(
         ["openssl", "pkey", "-in", private, "-noout", "-text"], capture_output=True, text=True, check=True
     ).stdout
-    assert "P-256" in text
+    assert {Kind.P256: "P-256", Kind.ED25519: "ED25519"}[kind] in text
     (tmp_path / "data").write_bytes(b"the data")
     (tmp_path / "sig").write_bytes(key.sign(b"the data"))
+    digest = ["-rawin"] if kind is Kind.ED25519 else ["-rawin", "-digest", "sha256"]
     verified = subprocess.run(
-        ["openssl", "dgst", "-sha256", "-verify", public, "-signature", tmp_path / "sig", tmp_path / "data"],
+        [
+            "openssl",
+            "pkeyutl",
+            "-verify",
+            "-pubin",
+            "-inkey",
+            public,
+            *digest,
+            "-sigfile",
+            "sig",
+            "-in",
+            "data",
+        ],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "Verified OK" in verified.stdout
+    assert "Verified Successfully" in verified.stdout
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     theirs = SSlibKey.from_crypto(load_pem_public_key(public.read_bytes()))  # type: ignore[arg-type]
     assert key.public.keyid == theirs.keyid
 
 
-def test_a_signature_is_over_exactly_its_bytes() -> None:
-    key, other = SigningKey.generate(), SigningKey.generate()
+@ours
+def test_an_encrypted_key_of_openssl_is_read(tmp_path: Path, kind: Kind) -> None:
+    algorithm = {
+        Kind.P256: ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        Kind.ED25519: ["-algorithm", "ED25519"],
+    }[kind]
+    subprocess.run(
+        ["openssl", "genpkey", *algorithm, "-aes-256-cbc", "-pass", "pass:sesame", "-out", tmp_path / "k"],
+        check=True,
+        capture_output=True,
+    )
+    key = SigningKey.load(tmp_path / "k", lambda _: b"sesame")
+    assert key.public.kind is kind
+    assert key.public.verifies(key.sign(b"data"), b"data")
+
+
+@ours
+def test_a_signature_is_over_exactly_its_bytes(kind: Kind) -> None:
+    key, other = SigningKey.generate(kind), SigningKey.generate(kind)
     signature = key.sign(b"data")
     assert key.public.verifies(signature, b"data")
     assert not key.public.verifies(signature, b"Data")
@@ -123,23 +159,56 @@ def test_a_signature_is_over_exactly_its_bytes() -> None:
 
 
 def _key_of_another_kind(kind: str) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     key = {
         "p384": lambda: ec.generate_private_key(ec.SECP384R1()).public_key(),
-        "ed25519": lambda: ed25519.Ed25519PrivateKey.generate().public_key(),
+        "p521": lambda: ec.generate_private_key(ec.SECP521R1()).public_key(),
+        "k1": lambda: ec.generate_private_key(ec.SECP256K1()).public_key(),
         "rsa": lambda: rsa.generate_private_key(65537, 2048).public_key(),
+        "weak rsa": lambda: rsa.generate_private_key(65537, 1024).public_key(),
+        "ed448": lambda: ed448.Ed448PrivateKey.generate().public_key(),
     }[kind]()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-@pytest.mark.parametrize("kind", ["p384", "ed25519", "rsa"])
+@pytest.mark.parametrize("kind", ["p384", "p521", "k1", "rsa", "weak rsa", "ed448"])
 def test_keys_that_not_every_client_takes_are_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.pub").write_bytes(_key_of_another_kind(kind))
     with pytest.raises(TallyError, match="another kind") as caught:
         PublicKey.load(tmp_path / "a.pub")
     assert "P-256" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken"), [("p384", True), ("rsa", True), ("weak rsa", False), ("k1", False)]
+)
+def test_strangers_may_have_more_kinds_of_keys_and_none_that_are_weak(kind: str, taken: bool) -> None:
+    pem = _key_of_another_kind(kind)
+    if taken:
+        assert PublicKey.from_pem(pem, "it", EVERY).pem.encode() == pem
+        return
+    with pytest.raises(TallyError, match="another kind"):
+        PublicKey.from_pem(pem, "it", EVERY)
+
+
+def test_each_kind_is_called_what_sigstore_calls_it() -> None:
+    from sigstore_models.common.v1 import PublicKeyDetails
+
+    pems = [_key_of_another_kind(kind).decode() for kind in ("p384", "rsa")]
+    pems += [SigningKey.generate(kind).public.pem for kind in OURS]
+    found = {PublicKey.from_pem(pem.encode(), "it", EVERY).details for pem in pems}
+    assert {PublicKeyDetails(each).value for each in found} == found
+    assert len(found) == 4
+
+
+def test_a_digest_stands_for_its_data_but_for_ed25519() -> None:
+    key, other = SigningKey.generate(), SigningKey.generate(Kind.ED25519)
+    assert key.public.verifies_digest(key.sign(b"data"), hashlib.sha256(b"data").digest())
+    assert not key.public.verifies_digest(key.sign(b"data"), hashlib.sha256(b"Data").digest())
+    with pytest.raises(TallyError, match="over the file itself"):
+        other.public.verifies_digest(other.sign(b"data"), hashlib.sha256(b"data").digest())
 
 
 @pytest.mark.parametrize(
@@ -182,3 +251,21 @@ def test_a_builders_key_is_made_once(tmp_path: Path) -> None:
     assert len({key.public for key in found}) == 1
     assert len(found) == 8
     assert builder_key(tmp_path, "b").public != found[0].public
+
+
+@pytest.mark.parametrize("kind", [Kind.P256, Kind.ED25519])
+def test_a_signature_is_written_in_one_form(kind: Kind) -> None:
+    key = SigningKey.generate(kind)
+    for number in range(32):  # half of what OpenSSL makes has the other form
+        assert key.public.wrote(key.sign(b"%d" % number))
+
+
+def test_the_other_form_holds_and_is_not_ours() -> None:
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+    key = SigningKey.generate()
+    r, s = decode_dss_signature(key.sign(b"data"))
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    other = encode_dss_signature(r, order - s)
+    assert key.public.verifies(other, b"data")
+    assert not key.public.wrote(other)

@@ -1,0 +1,158 @@
+"""`tally verify --bundle`: anybody's Sigstore bundle, for one artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import ExitCode, TallyError
+
+if TYPE_CHECKING:
+    from orchestrator.digest import Sha256
+    from orchestrator.policy.verdict import Failed
+    from orchestrator.signing.bundles.certificates import Identity
+    from orchestrator.signing.keys import PublicKey
+    from orchestrator.strangers import Accepted
+
+SHORT = {
+    "slsaprovenance": "https://slsa.dev/provenance/v0.2",
+    "slsaprovenance02": "https://slsa.dev/provenance/v0.2",
+    "slsaprovenance1": "https://slsa.dev/provenance/v1",
+    "link": "https://in-toto.io/Link/v1",
+    "spdx": "https://spdx.dev/Document",
+    "spdxjson": "https://spdx.dev/Document",
+    "cyclonedx": "https://cyclonedx.org/bom",
+    "vuln": "https://cosign.sigstore.dev/attestation/vuln/v1",
+    "openvex": "https://openvex.dev/ns",
+    "custom": "https://cosign.sigstore.dev/attestation/v1",
+}
+"""cosign's short names of predicate types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was typed, as far as it is about a bundle."""
+
+    bundle: Path
+    keys: Sequence[Path]
+    identity: str | None
+    issuer: str | None
+    trusted_root: Path | None
+    kind: str
+    digest: str | None
+    insecure_ignore_tlog: bool
+
+
+def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> int:
+    """Judge, print, and give the exit code. Raises TallyError for options that do not go together."""
+    from datetime import UTC, datetime
+
+    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.policy.verdict import Failed
+    from orchestrator.strangers import Question, judge
+
+    question = Question(
+        target=_target(targets, options.digest),
+        bundle=options.bundle,
+        signer=_signer(options),
+        trusted_root=options.trusted_root,
+        predicate_type=SHORT.get(options.kind, options.kind),
+        insecure_ignore_tlog=options.insecure_ignore_tlog,
+    )
+    name = str(question.target)
+    try:
+        verdict = judge(question, datetime.now(UTC))
+    except TallyError as error:
+        if json:
+            print_json([{"target": name, "verdict": "undecided", "error": error.message, "hint": error.hint}])
+        raise
+    if json:
+        print_json([_document(name, verdict)])
+    else:
+        print(harmless(_text(name, verdict)))
+    return ExitCode.NO if isinstance(verdict, Failed) else ExitCode.YES
+
+
+def _target(targets: Sequence[Path], digest: str | None) -> Path | Sha256:
+    from orchestrator.digest import Sha256
+
+    if digest is None and len(targets) == 1:
+        return targets[0]
+    if digest is None or targets:
+        raise TallyError("--bundle is about one artifact", hint="name one file, or give its --digest")
+    try:
+        return Sha256(digest.removeprefix("sha256:"))
+    except ValueError as error:
+        raise TallyError(f"{digest!r} is no digest", hint="sha256: and 64 hexadecimal digits") from error
+
+
+def _signer(options: Options) -> PublicKey | Identity:
+    from orchestrator.signing.bundles.certificates import Identity
+    from orchestrator.signing.keys import PublicKey
+    from orchestrator.signing.kinds import EVERY
+
+    match options.keys, options.identity, options.issuer:
+        case [key], None, None:
+            return PublicKey.load(key, EVERY)
+        case [], str() as identity, str() as issuer if identity and issuer:
+            if options.insecure_ignore_tlog:
+                raise TallyError("a certificate is worth nothing without a transparency log")
+            return Identity(identity, issuer)
+        case _:
+            raise TallyError(
+                "it is not said who must have signed the bundle",
+                hint="give one --key, or --identity and --issuer",
+            )
+
+
+def _named(signer: PublicKey | Identity) -> str:
+    from orchestrator.signing.keys import PublicKey
+
+    if isinstance(signer, PublicKey):
+        return f"key sha256:{signer.fingerprint}"
+    return f"{signer.subject} ({signer.issuer})"
+
+
+def _text(name: str, verdict: Accepted | Failed) -> str:
+    from orchestrator.policy.verdict import Failed
+
+    if isinstance(verdict, Failed):
+        lines = [f"FAILED  {name}"]
+        lines += [f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons]
+        return "\n".join(lines + [f"  hint: {hint}" for hint in {each.hint for each in verdict.reasons}])
+    lines = [
+        f"PASSED  {name}",
+        f"  sha256    {verdict.sha256}",
+        f"  signed by {_named(verdict.signer)}",
+        f"  states    {verdict.predicate_type or 'nothing: the artifact itself is signed'}",
+    ]
+    lines += [f"  in log    {log}" for log in verdict.logs]
+    lines += [
+        f"  signed at {each.time:%Y-%m-%dT%H:%M:%SZ} at the latest ({each.source})"
+        for each in verdict.moments
+    ]
+    return "\n".join(lines + [f"  notice: {notice}" for notice in verdict.notices])
+
+
+def _document(name: str, verdict: Accepted | Failed) -> dict[str, Any]:
+    from orchestrator.policy.verdict import Failed
+
+    if isinstance(verdict, Failed):
+        reasons = [
+            {"code": str(each.code), "sentence": each.sentence, "hint": each.hint} for each in verdict.reasons
+        ]
+        return {"target": name, "verdict": "failed", "reasons": reasons}
+    return {
+        "target": name,
+        "verdict": "passed",
+        "artifact": {"path": verdict.artifact, "sha256": verdict.sha256},
+        "signers": [_named(verdict.signer)],
+        "predicateType": verdict.predicate_type,
+        "logs": list(verdict.logs),
+        "times": [
+            {"time": f"{each.time:%Y-%m-%dT%H:%M:%SZ}", "source": each.source} for each in verdict.moments
+        ],
+        "notices": list(verdict.notices),
+    }

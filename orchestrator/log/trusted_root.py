@@ -1,0 +1,229 @@
+"""Sigstore's trusted root: the keys and certificates that logs and authorities are known by. Pure.
+
+Specification: sigstore/protobuf-specs `sigstore_trustroot.proto` in protobuf's JSON form. Members that we do
+not know are ignored, but not those that protobuf's JSON would read as one that we do know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from orchestrator.evidence.canonical import MalformedError, decoded, encoded, member, read, render_document
+from orchestrator.log.note import NoteKey
+
+TRUSTED_ROOT: Final = "trusted_root.json"
+"""Its name in a release."""
+MEDIA_TYPE: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+_MEDIA_TYPES = frozenset(
+    {
+        MEDIA_TYPE,
+        "application/vnd.dev.sigstore.trustedroot.v0.1+json",
+        "application/vnd.dev.sigstore.trustedroot.v0.2+json",
+    }
+)
+_MOST = 1000  # of anything: the public instance has three logs
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When something was valid, both ends included (`TimeRange`); None: no such end."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether a moment, in UTC, is inside."""
+        return (self.start is None or self.start <= moment) and (self.end is None or moment <= self.end)
+
+    def document(self) -> dict[str, str]:
+        return {
+            name: f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            for name, moment in (("start", self.start), ("end", self.end))
+            if moment is not None
+        }
+
+
+@dataclass(frozen=True)
+class LogInstance:
+    """A transparency log, or a certificate transparency log (`TransparencyLogInstance`)."""
+
+    base_url: str
+    spki: bytes
+    key_details: str
+    log_id: bytes
+    window: Window = Window()
+
+    @cached_property
+    def origin(self) -> str:
+        """The name in its checkpoints: the host of its address, as clients of Rekor v2 have it."""
+        return _host(self.base_url)
+
+    @property
+    def key(self) -> NoteKey:
+        """What its checkpoints are verified with."""
+        return NoteKey(self.origin, self.spki)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "baseUrl": self.base_url,
+            "hashAlgorithm": "SHA2_256",
+            "publicKey": {
+                "rawBytes": encoded(self.spki),
+                "keyDetails": self.key_details,
+                "validFor": self.window.document(),
+            },
+            "logId": {"keyId": encoded(self.log_id)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate or timestamp authority (`CertificateAuthority`)."""
+
+    uri: str
+    organization: str
+    common_name: str
+    chain: tuple[bytes, ...]
+    """Certificates in DER, the trust anchor last."""
+    window: Window = Window()
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "subject": {"organization": self.organization, "commonName": self.common_name},
+            "uri": self.uri,
+            "certChain": {"certificates": [{"rawBytes": encoded(each)} for each in self.chain]},
+            "validFor": self.window.document(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedRoot:
+    """Everything that a verifier is told to trust."""
+
+    tlogs: tuple[LogInstance, ...] = ()
+    certificate_authorities: tuple[Authority, ...] = ()
+    ctlogs: tuple[LogInstance, ...] = ()
+    timestamp_authorities: tuple[Authority, ...] = ()
+
+    def render(self) -> bytes:
+        """The root as a file's bytes."""
+        return render_document(
+            {
+                "mediaType": MEDIA_TYPE,
+                "tlogs": [each.document() for each in self.tlogs],
+                "certificateAuthorities": [each.document() for each in self.certificate_authorities],
+                "ctlogs": [each.document() for each in self.ctlogs],
+                "timestampAuthorities": [each.document() for each in self.timestamp_authorities],
+            }
+        )
+
+
+def parse(data: bytes, what: str) -> TrustedRoot:
+    """Read a trusted root. Raises MalformedError."""
+    document = read(data, what)
+    if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
+        raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
+    return TrustedRoot(
+        tlogs=tuple(_log(each, f"{what}, tlogs") for each in _list(document, "tlogs", what)),
+        certificate_authorities=_authorities(document, "certificateAuthorities", what),
+        ctlogs=tuple(_log(each, f"{what}, ctlogs") for each in _list(document, "ctlogs", what)),
+        timestamp_authorities=_authorities(document, "timestampAuthorities", what),
+    )
+
+
+def _log(value: object, what: str) -> LogInstance:
+    key = member(_object(value, what), "publicKey", dict, what)
+    algorithm = member(value, "hashAlgorithm", str, what)
+    if algorithm != "SHA2_256":
+        raise MalformedError(f"{what}: a log whose tree is made with {algorithm!r}, not with sha256")
+    window = _window(key, what)
+    if window.start is None:  # sigstore-go wants it too
+        raise MalformedError(f"{what}: a log whose key is valid since no time")
+    return LogInstance(
+        base_url=member(value, "baseUrl", str, what),
+        spki=decoded(member(_object(key, what), "rawBytes", str, what), what),
+        key_details=member(key, "keyDetails", str, what),
+        log_id=decoded(member(member(value, "logId", dict, what), "keyId", str, what), what),
+        window=window,
+    )
+
+
+def _authorities(document: object, name: str, what: str) -> tuple[Authority, ...]:
+    found = []
+    for value in _list(document, name, what):
+        place = f"{what}, {name}"
+        chain = member(_object(value, place), "certChain", dict, place)
+        subject = _object(value.get("subject", {}), place)
+        certificates = [
+            decoded(member(each, "rawBytes", str, place), place)
+            for each in _list(chain, "certificates", place)
+        ]
+        if not certificates:
+            raise MalformedError(f"{place}: an authority without a certificate")
+        found.append(
+            Authority(
+                uri=_text(value, "uri", place),
+                organization=_text(subject, "organization", place),
+                common_name=_text(subject, "commonName", place),
+                chain=tuple(certificates),
+                window=_window(value, place),
+            )
+        )
+    return tuple(found)
+
+
+def _window(value: dict[str, Any], what: str) -> Window:
+    if "validFor" not in value:
+        return Window()
+    said = _object(value["validFor"], what)
+    ends = {name: _moment(member(said, name, str, what), what) for name in ("start", "end") if name in said}
+    return Window(**ends)
+
+
+def _moment(text: str, what: str) -> datetime:
+    """RFC 3339, as protobuf's JSON has it; parts of a second say nothing here."""
+    parts = _TIME.fullmatch(text)
+    try:
+        if parts is None:
+            raise ValueError
+        return datetime.fromisoformat(parts[1] + parts[2].replace("Z", "+00:00")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MalformedError(f"{what} has {text!r} where a time is") from None
+
+
+def _list(value: object, name: str, what: str) -> Sequence[Any]:
+    """A list, which protobuf's JSON leaves out when it is empty."""
+    found = _object(value, what).get(name, [])
+    if not isinstance(found, list) or len(found) > _MOST:
+        raise MalformedError(f"{what} has {name!r} that is no list of a sensible length")
+    return found
+
+
+def _text(value: dict[str, Any], name: str, what: str) -> str:
+    return member(value, name, str, what) if name in value else ""
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    """An object without members spelt as in the .proto: other readers take `valid_for` for `validFor`."""
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what} is not an object")
+    if other := next((name for name in value if "_" in name), None):
+        raise MalformedError(f"{what} has {other!r}, which some read as a member that others do not know")
+    return value
+
+
+def _host(address: str) -> str:
+    """The host in an address, with or without a scheme; as it is written there."""
+    try:
+        place = urlsplit(address if "://" in address else f"//{address}").netloc
+    except ValueError:
+        return ""
+    host, separator, port = place.rpartition("@")[2].rpartition(":")
+    return host if separator and port.isdecimal() else f"{host}{separator}{port}"

@@ -1,0 +1,1 @@
+"""Strangers' Sigstore bundles: read, and judged part by part."""

@@ -1,0 +1,71 @@
+"""RFC 3161 timestamps over a signature, by the authorities of a trusted root."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.log.trusted_root import Authority
+from orchestrator.policy.verdict import Code, Reason, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time that somebody trusted vouches for: the signature was there then. UTC."""
+
+    time: datetime
+    source: str
+
+
+def verify(
+    responses: Sequence[bytes], signature: bytes, authorities: Sequence[Authority], what: str
+) -> tuple[Moment, ...]:
+    """What every response proves. Raises Refused when one does not hold: none is passed over."""
+    return tuple(
+        _verified(response, signature, authorities, f"timestamp {number} of {what}")
+        for number, response in enumerate(responses, 1)
+    )
+
+
+def _verified(response: bytes, signature: bytes, authorities: Sequence[Authority], what: str) -> Moment:
+    """RFC 3161, 2.3 and 2.4.2: granted, about this signature, by a certificate for it, valid then."""
+    from rfc3161_client import decode_timestamp_response
+
+    try:
+        parsed = decode_timestamp_response(response)
+        time = parsed.tst_info.gen_time
+    except ValueError as error:
+        raise _refused(f"{what} is not an RFC 3161 response: {error}") from None
+    why = "no authority of the trusted root signed it"
+    for authority in authorities:
+        refuted = _refuted(parsed, signature, authority)
+        if refuted is None and authority.window.holds(time):
+            return Moment(time, authority.uri or authority.common_name or "a timestamp authority")
+        if refuted is None:
+            why = f"its time, {time:%Y-%m-%dT%H:%M:%SZ}, is outside its authority's"
+        elif len(authorities) == 1:
+            why = refuted
+    raise _refused(f"{what} does not hold: {why}")
+
+
+def _refuted(parsed: object, signature: bytes, authority: Authority) -> str | None:
+    """What speaks against this authority's having signed; None: it did."""
+    from cryptography.x509 import load_der_x509_certificate
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    if len(authority.chain) < 2:
+        return "its authority has no certificate but its root"
+    try:
+        own, *between, root = (load_der_x509_certificate(each) for each in authority.chain)
+        builder = VerifierBuilder().tsa_certificate(own).add_root_certificate(root)
+        for certificate in between:
+            builder = builder.add_intermediate_certificate(certificate)
+        builder.build().verify_message(parsed, signature)  # type: ignore[arg-type]
+    except (VerificationError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _refused(sentence: str) -> Refused:
+    return Refused(Reason(Code.TIMESTAMP_INVALID, sentence))

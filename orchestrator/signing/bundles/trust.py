@@ -1,0 +1,56 @@
+"""What a bundle is judged by beside its signer's name: the keys of logs and authorities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import TallyError
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.log import trusted_root
+from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.policy.verdict import Code, Reason, Refused
+from orchestrator.signing.bundles import certificates
+from orchestrator.signing.bundles.bundle import SigstoreBundle
+
+_LARGEST = 4 << 20  # the public instance's takes some kilobytes
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A trusted root, or none where there is nothing that one is needed for."""
+
+    root: TrustedRoot | None
+    data: bytes
+    """The root as a file's bytes."""
+    notices: tuple[str, ...] = ()
+
+
+def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool, what: str) -> Trust:
+    """The root to judge a bundle by; without a path, that of Sigstore's public instance, which is fetched.
+
+    Raises Refused when the bundle has no log entry, unless that was to be ignored; then nothing is fetched,
+    and without a path neither log nor timestamps are looked at. Raises TallyError when there is no root.
+    """
+    if not bundle.entries and not insecure_ignore_tlog:
+        raise Refused(Reason(Code.NOT_IN_LOG, f"{what} has no entry of a transparency log"))
+    if not bundle.entries and not bundle.timestamps:
+        return Trust(None, b"")
+    if path is None and insecure_ignore_tlog:
+        ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
+        return Trust(None, b"", (ignored,))
+    data = certificates.public_root() if path is None else read(path, _LARGEST)
+    try:
+        root = trusted_root.parse(data, str(path or "the public instance's trusted root"))
+    except MalformedError as error:
+        raise TallyError(str(error), hint="give the instance's trusted_root.json") from error
+    return Trust(root, data)
+
+
+def read(path: Path, largest: int) -> bytes:
+    """A file, no further than one byte past what is sensible. Raises TallyError when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(largest + 1)
+    except OSError as error:
+        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error

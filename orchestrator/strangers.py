@@ -1,0 +1,171 @@
+"""From anybody's Sigstore bundle to a verdict: the second story, for what is not a release of ours.
+
+Specifications, cited by step: DSSE v1.0.2, the in-toto attestation framework v1, sigstore/protobuf-specs, and
+https://github.com/sigstore/architecture-docs/blob/main/client-spec.md, "Verification".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.digest import Sha256
+from orchestrator.evidence import attestation
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.log.entry import LogEntry
+from orchestrator.policy.verdict import Code, Failed, Reason, Refused
+from orchestrator.signing.bundles import artifact as artifacts
+from orchestrator.signing.bundles import bundle as bundles
+from orchestrator.signing.bundles import (
+    certificates,
+    entry_body,
+    log_proof,
+    signature,
+    timestamps,
+    trust,
+)
+from orchestrator.signing.bundles.artifact import Artifact, Digested
+from orchestrator.signing.bundles.bundle import SigstoreBundle
+from orchestrator.signing.bundles.certificates import Identity
+from orchestrator.signing.bundles.entry_body import Logged
+from orchestrator.signing.bundles.timestamps import Moment
+from orchestrator.signing.dsse import Envelope
+from orchestrator.signing.keys import PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be decided, and on whose word."""
+
+    target: Path | Sha256
+    """The artifact, or its digest where it is not at hand."""
+    bundle: Path
+    signer: PublicKey | Identity
+    """Who must have signed."""
+    trusted_root: Path | None
+    """The keys of logs and authorities; None: those of Sigstore's public instance, which are fetched."""
+    predicate_type: str
+    """What an attestation must state. A signature over the artifact itself states nothing."""
+    insecure_ignore_tlog: bool = False
+    """Take a key's signature that is in no transparency log, so that only its holder knows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Everything holds."""
+
+    artifact: str
+    sha256: str
+    signer: PublicKey | Identity
+    predicate_type: str | None
+    """None: the artifact itself was signed."""
+    moments: tuple[Moment, ...]
+    """When the signature is proven to have been there."""
+    logs: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def judge(question: Question, now: datetime) -> Accepted | Failed:
+    """Whether the signer signed this artifact. `now` is UTC.
+
+    Raises TallyError when it cannot be decided: a file that is not there, a kind of bundle not judged here.
+    """
+    what = question.bundle.name
+    try:
+        # 1. The bundle, read whole (sigstore_bundle.proto). Nothing in it is believed yet.
+        bundle = bundles.parse(trust.read(question.bundle, bundles.LARGEST), what)
+
+        # 2. The artifact's digest, from its bytes.
+        with _opened(question.target) as artifact:
+            return _judged(question, bundle, artifact, now, what)
+    except Refused as refused:
+        return Failed(refused.reasons)
+    except MalformedError as error:
+        return Failed((Reason(Code.MALFORMED, str(error)),))
+
+
+def _judged(
+    question: Question, bundle: SigstoreBundle, artifact: Artifact, now: datetime, what: str
+) -> Accepted:
+    # 3. The signature, over the exact bytes, by the given key or the certificate's (DSSE, protocol.md).
+    key = signature.key_of(question.signer, bundle, what)
+    signed = signature.verify(bundle, key, artifact, what)
+
+    # 4. When it was there: every timestamp over it holds (RFC 3161; client-spec, "Establishing a Time").
+    ignoring = question.insecure_ignore_tlog and isinstance(question.signer, PublicKey)
+    trusted = trust.of(question.trusted_root, bundle, insecure_ignore_tlog=ignoring, what=what)
+    moments: list[Moment] = []
+    if trusted.root is not None:
+        moments += timestamps.verify(bundle.timestamps, signed, trusted.root.timestamp_authorities, what)
+
+    # 5. The log: each entry is about exactly this, and in a log that is trusted (RFC 6962, 2.1; client-spec).
+    logs = []
+    logged = signature.logged(bundle, key, signed, artifact)
+    for number, entry in enumerate(bundle.entries, 1):
+        place = f"log entry {number} of {what}"
+        if trusted.root is None:
+            break
+        _about(entry, logged, place)
+        log, promised = log_proof.verify(entry, trusted.root, moments, now, place)
+        logs.append(log)
+        moments += [promised] if promised else []
+
+    # 6. The certificate: the instance's, valid at those times, of exactly this identity (RFC 5280, 6962).
+    if isinstance(question.signer, Identity):
+        if not moments:
+            raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {what} was signed"))
+        certificates.verify(bundle, question.signer, trusted.data, artifact.sha256, what)
+
+    # 7. The statement's type, and 8. its subject: this artifact (in-toto attestation, statement.md).
+    predicate_type = None
+    if isinstance(bundle.content, Envelope):
+        predicate_type = _stated(bundle.content, question.predicate_type, artifact, what)
+    return Accepted(
+        artifact=artifact.name,
+        sha256=artifact.sha256.hex,
+        signer=question.signer,
+        predicate_type=predicate_type,
+        moments=tuple(moments),
+        logs=tuple(logs),
+        notices=trusted.notices,
+    )
+
+
+def _about(entry: LogEntry, logged: Logged, what: str) -> None:
+    try:
+        entry_body.check(entry, logged, what)
+    except MalformedError as error:
+        raise Refused(Reason(Code.NOT_IN_LOG, str(error))) from None
+
+
+def _stated(envelope: Envelope, wanted: str, artifact: Artifact, what: str) -> str:
+    """The predicate type of a statement about the artifact. Raises Refused or MalformedError."""
+    if envelope.payload_type != IN_TOTO_PAYLOAD:
+        raise Refused(
+            Reason(
+                Code.STATEMENT_MISSING, f"{what} holds no in-toto statement, but {envelope.payload_type!r}"
+            )
+        )
+    statement = attestation.parse(envelope.payload, what)
+    if statement.predicate_type != wanted:
+        sentence = f"{what} states {statement.predicate_type}, and {wanted} is wanted"
+        raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
+    # a digest set matches by any of its algorithms (digest_set.md)
+    for algorithm in ("sha256",) if statement.has("sha256") else ("sha512", "sha384"):
+        digest = artifact.digest(algorithm) if statement.has(algorithm) else None
+        if digest is not None and statement.about(algorithm, digest):
+            return statement.predicate_type
+    raise Refused(Reason(Code.SUBJECT_MISMATCH, f"{what} is not about {artifact.name} ({artifact.sha256})"))
+
+
+@contextmanager
+def _opened(target: Path | Sha256) -> Iterator[Artifact]:
+    if isinstance(target, Sha256):
+        yield Digested(target)
+        return
+    with artifacts.opened(target) as found:
+        yield found

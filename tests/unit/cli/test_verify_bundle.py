@@ -1,0 +1,144 @@
+"""`tally verify --bundle` as its users meet it: exit codes, words, JSON, options that do not go together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from authorities import ISSUER, SUBJECT
+from foreign import ARTIFACT, Instance, Recipe
+
+from orchestrator.digest import Sha256
+
+if TYPE_CHECKING:
+    from tests.conftest import Tally
+
+NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Two good bundles: by a key (`key.pub`), and by a certificate."""
+
+    path: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    path = tmp_path_factory.mktemp("bundles")
+    instance = Instance(path / "instance")
+    (path / "artifact").write_bytes(ARTIFACT)
+    (path / "root.json").write_bytes(instance.root.render())
+    made = instance.make(Recipe(stamped=True))
+    (path / "key.pub").write_text(made.public.pem)
+    (path / "key.sigstore.json").write_text(json.dumps(made.document))
+    made = instance.make(Recipe("message", signer="certificate", stamped=True))
+    (path / "keyless.sigstore.json").write_text(json.dumps(made.document))
+    return Folder(path)
+
+
+KEY = ["--bundle", "key.sigstore.json", "--key", "key.pub"]
+KEYLESS = ["--bundle", "keyless.sigstore.json", "--identity", SUBJECT, "--issuer", ISSUER]
+ROOT = ["--trusted-root", "root.json"]
+
+
+@pytest.mark.parametrize("signer", [KEY, KEYLESS], ids=["key", "keyless"])
+def test_yes(tally: Tally, folder: Folder, signer: list[str]) -> None:
+    ran = tally("verify", "artifact", *signer, *ROOT, folder=folder.path).succeeded()
+    assert ran.out.startswith("PASSED  artifact\n")
+    assert "in log    log2.example.org" in ran.out
+    assert "at the latest (https://tsa.example.org)" in ran.out
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize("signer", [KEY, KEYLESS], ids=["key", "keyless"])
+def test_yes_by_digest_as_json(tally: Tally, folder: Folder, signer: list[str]) -> None:
+    digest = str(Sha256.of(ARTIFACT))
+    ran = tally("verify", "--digest", digest, *signer, *ROOT, "--json", folder=folder.path).succeeded()
+    (found,) = json.loads(ran.out)
+    assert (found["verdict"], found["target"], found["logs"]) == ("passed", digest, ["log2.example.org"])
+
+
+def test_no(tally: Tally, folder: Folder) -> None:
+    (folder / "another").write_bytes(b"another")
+    ran = tally("verify", "another", *KEY, *ROOT, folder=folder.path).failed(1)
+    assert "FAILED  another\n  subject-mismatch: " in ran.out
+    assert "hint: " in ran.out
+    ran = tally("verify", "another", *KEYLESS, *ROOT, "--json", folder=folder.path).failed(1)
+    assert json.loads(ran.out)[0]["reasons"][0]["code"] == "digest-mismatch"
+
+
+def test_the_type_is_asked_for(tally: Tally, folder: Folder) -> None:
+    tally("verify", "artifact", *KEY, *ROOT, "--type", "slsaprovenance1", folder=folder.path).succeeded()
+    ran = tally("verify", "artifact", *KEY, *ROOT, "--type", "spdxjson", folder=folder.path).failed(1)
+    assert "statement-missing" in ran.out
+
+
+def test_a_log_entry_is_not_looked_at_only_where_that_is_asked_for(tally: Tally, folder: Folder) -> None:
+    ran = tally("verify", "artifact", *KEY, "--insecure-ignore-tlog", folder=folder.path).succeeded()
+    assert "notice: key.sigstore.json: log entry and timestamps were not looked at" in ran.out
+
+
+@pytest.mark.parametrize("signer", [KEY, KEYLESS], ids=["key", "keyless"])
+def test_without_a_trusted_root_and_without_a_network(
+    tally: Tally, folder: Folder, tmp_path: Path, signer: list[str]
+) -> None:
+    environment = {**NOWHERE, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    ran = tally("verify", "artifact", *signer, "--json", folder=folder.path, environment=environment).failed(
+        2
+    )
+    assert json.loads(ran.out)[0]["verdict"] == "undecided"
+    assert "cannot be fetched" in ran.err
+    assert "--trusted-root" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["artifact", "--bundle", "key.sigstore.json"], "who must have signed"),
+        (["artifact", *KEY, "--key", "key.pub"], "who must have signed"),
+        (["artifact", *KEY, "--identity", "me"], "who must have signed"),
+        (["artifact", *KEYLESS[:-2]], "who must have signed"),
+        (
+            ["artifact", "--bundle", "keyless.sigstore.json", "--identity", "", "--issuer", ""],
+            "who must have",
+        ),
+        (["artifact", *KEYLESS, "--insecure-ignore-tlog"], "worth nothing without"),
+        (["artifact", "artifact", *KEY], "about one artifact"),
+        (KEY, "about one artifact"),
+        (["artifact", *KEY, "--digest", "sha256:" + "0" * 64], "about one artifact"),
+        ([*KEY, "--digest", "sha256:0"], "no digest"),
+        ([*KEY, "--digest", "sha512:" + "0" * 128], "no digest"),
+        (["nowhere", *KEY, *ROOT], "cannot read nowhere"),
+        (["artifact", "--bundle", "nowhere", "--key", "key.pub"], "cannot read nowhere"),
+        (["artifact", *KEY, "--trusted-root", "nowhere"], "cannot read nowhere"),
+        (["artifact", "--bundle", "key.sigstore.json", "--key", "nowhere"], "cannot read the key"),
+        (["artifact", "--key", "key.pub", "--identity", "me"], "name it with --bundle"),
+        (["artifact", "--key", "key.pub", "--insecure-ignore-tlog"], "name it with --bundle"),
+    ],
+)
+def test_undecided(tally: Tally, folder: Folder, arguments: list[str], said: str) -> None:
+    ran = tally("verify", *arguments, folder=folder.path).failed(2)
+    assert ran.out == ""
+    assert said in ran.err
+
+
+def test_a_key_costs_no_import_of_sigstore(folder: Folder) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; sys.argv = ['tally', 'verify', *sys.argv[1:]]\n"
+        "from orchestrator.cli.main import run\n"
+        "try: run()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'sigstore', 'pydantic'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "artifact", *KEY, *ROOT]
+    subprocess.run(command, cwd=folder.path, check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,147 @@
+"""Trusted roots: sigstore's own are read, ours are read by it, and nothing half understood is accepted."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.log import trusted_root
+from orchestrator.log.trusted_root import Authority, LogInstance, TrustedRoot, Window
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+END = START + timedelta(days=365)
+YEAR = Window(START, END)
+LOG = LogInstance("https://log.example.com", b"a key", "PKIX_ED25519", b"an id", Window(START))
+ROOT = TrustedRoot(
+    tlogs=(LOG,),
+    certificate_authorities=(
+        Authority("https://ca.example.com", "Org", "CA", (b"1", b"2"), Window(START, END)),
+    ),
+    ctlogs=(
+        LogInstance("https://ct.example.com", b"b", "PKIX_ECDSA_P256_SHA_256", b"c", Window(START, END)),
+    ),
+    timestamp_authorities=(Authority("https://tsa.example.com", "Org", "TSA", (b"3",), Window(START, END)),),
+)
+
+
+def test_a_root_is_written_and_read_back() -> None:
+    assert trusted_root.parse(ROOT.render(), "it") == ROOT
+    assert trusted_root.parse(TrustedRoot().render(), "it") == TrustedRoot()
+
+
+def test_sigstore_reads_ours() -> None:
+    from sigstore_models.trustroot.v1 import TrustedRoot as Model
+
+    found = Model.from_json(ROOT.render())
+    assert found.tlogs[0].base_url == LOG.base_url
+    assert found.tlogs[0].public_key.raw_bytes == LOG.spki
+
+
+def test_the_roots_of_the_public_instances_are_read() -> None:
+    found = [path for path in _below(files("sigstore")) if path.name == "trusted_root.json"]
+    assert found
+    for path in found:
+        root = trusted_root.parse(path.read_bytes(), "it")
+        assert root.tlogs
+        assert root.certificate_authorities
+        assert all(log.origin and log.key.key_id for log in root.tlogs if "RSA" not in log.key_details)
+
+
+def _below(folder: Any) -> list[Any]:
+    return [found for each in folder.iterdir() for found in (_below(each) if each.is_dir() else [each])]
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://log.example.com", "log.example.com"),
+        ("https://log.example.com/", "log.example.com"),
+        ("https://user@log.example.com:8080/path?x#y", "log.example.com"),
+        ("log.example.com/log42", "log.example.com"),
+        ("http://Log.Example.com", "Log.Example.com"),
+        ("", ""),
+        ("https://[broken", ""),
+    ],
+)
+def test_a_log_signs_under_the_host_of_its_address(address: str, origin: str) -> None:
+    assert LogInstance(address, b"", "", b"").origin == origin
+
+
+@pytest.mark.parametrize(
+    ("window", "held"),
+    [
+        (YEAR, [False, True, True, False]),
+        (Window(START), [False, True, True, True]),
+        (Window(None, END), [True, True, True, False]),
+    ],
+)
+def test_windows_include_their_ends(window: Window, held: list[bool]) -> None:
+    second = timedelta(seconds=1)
+    moments = (START - second, START, END, END + second)
+    assert [window.holds(each) for each in moments] == held
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.9Z", "2026-01-02T05:04:05+02:00"]
+)
+def test_times(text: str) -> None:
+    document = json.loads(ROOT.render())
+    document["tlogs"][0]["publicKey"]["validFor"]["start"] = text
+    assert trusted_root.parse(json.dumps(document).encode(), "it").tlogs[0].window.start == START
+
+
+def test_members_that_we_do_not_know_are_ignored() -> None:
+    document = json.loads(ROOT.render()) | {"more": 1}
+    document["tlogs"][0] |= {"operator": "example.com", "checkpointKeyId": {"keyId": "AAAA"}}
+    assert trusted_root.parse(json.dumps(document).encode(), "it") == ROOT
+
+
+BAD: dict[str, tuple[list[Any], Any]] = {
+    "another media type": (["mediaType"], "application/json"),
+    "no list": (["tlogs"], {}),
+    "no log": (["tlogs", 0], "log"),
+    "another hash": (["tlogs", 0, "hashAlgorithm"], "SHA2_512"),
+    "no address": (["tlogs", 0, "baseUrl"], 5),
+    "a key not in base64": (["tlogs", 0, "publicKey", "rawBytes"], "%"),
+    "no key": (["tlogs", 0, "publicKey"], []),
+    "no id": (["tlogs", 0, "logId"], {}),
+    "a window that is a text": (["tlogs", 0, "publicKey", "validFor"], "always"),
+    "a key that is valid since no time": (["tlogs", 0, "publicKey", "validFor"], {}),
+    "a time that is none": (["tlogs", 0, "publicKey", "validFor", "start"], "2026"),
+    "a day that is none": (["tlogs", 0, "publicKey", "validFor", "start"], "2026-02-30T00:00:00Z"),
+    "the first moment, further east": (
+        ["tlogs", 0, "publicKey", "validFor", "start"],
+        "0001-01-01T00:00:00+23:00",
+    ),
+    "a null end": (["tlogs", 0, "publicKey", "validFor", "end"], None),
+    "the .proto's spelling": (["tlogs", 0, "publicKey", "valid_for"], {"end": "2026-01-02T03:04:05Z"}),
+    "the .proto's spelling, of a list": (["timestamp_authorities"], []),
+    "an authority without certificates": (["certificateAuthorities", 0, "certChain"], {"certificates": []}),
+    "a certificate without bytes": (["certificateAuthorities", 0, "certChain"], {"certificates": [{}]}),
+    "a subject that is a list": (["certificateAuthorities", 0, "subject"], []),
+    "an authority whose address is a number": (["certificateAuthorities", 0, "uri"], 5),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_trusted_root(name: str) -> None:
+    path, value = BAD[name]
+    document = copy.deepcopy(json.loads(ROOT.render()))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(MalformedError, match="the root"):
+        trusted_root.parse(json.dumps(document).encode(), "the root")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000])
+def test_rubbish(data: bytes) -> None:
+    with pytest.raises(MalformedError, match="the root"):
+        trusted_root.parse(data, "the root")

@@ -13,17 +13,32 @@
 
       # Not in nixpkgs, or in a version that does not fit: taken as wheels, by the same hashes as in requirements/dev.txt (a test compares them).
       wheel =
-        { pname, version, sha256, dependencies ? [ ] }:
+        {
+          pname, version, sha256,
+          dependencies ? [ ],
+          tags ? { dist = "py3"; python = "py3"; }, # of the file's name: which Python, ABI and platform it is for
+          nativeBuildInputs ? [ ],
+          buildInputs ? [ ]
+        }:
         python.buildPythonPackage {
-          inherit pname version dependencies;
+          inherit pname version dependencies nativeBuildInputs buildInputs;
           format = "wheel";
-          src = python.fetchPypi {
-            inherit pname version sha256;
-            format = "wheel";
-            dist = "py3";
-            python = "py3";
-          };
+          src = python.fetchPypi ({ inherit pname version sha256; format = "wheel"; } // tags);
         };
+      cel-expr-python = wheel {
+        pname = "cel_expr_python";
+        version = "0.1.3";
+        sha256 = "aa80370ed20cee201a7671634f9c58dc17fd93f15addf680d7e0393969bc51b3";
+        # compiled: for the Python of the nixpkgs that flake.lock pins
+        tags = {
+          dist = "cp313";
+          python = "cp313";
+          abi = "cp313";
+          platform = "manylinux_2_27_x86_64.manylinux_2_28_x86_64";
+        };
+        nativeBuildInputs = [ pkgs.autoPatchelfHook ];
+        buildInputs = [ pkgs.stdenv.cc.cc.lib ];
+      };
       in-toto = wheel {
         pname = "in_toto";
         version = "3.1.0";
@@ -42,8 +57,15 @@
         dependencies = with python; [ annotated-doc rich shellingham ];
       };
 
+      univers = wheel {
+        pname = "univers";
+        version = "32.0.1";
+        sha256 = "50a574ff2321e31e1eba7aa586bf63a9558d91c69c70316bf26c75e1b122499b";
+        dependencies = with python; [ attrs packaging semantic-version semver ];
+      };
+
       project = (builtins.fromTOML (builtins.readFile ./pyproject.toml)).project;
-      named = name: { inherit pynixutil typer; }.${name} or python.${name};
+      named = name: { inherit cel-expr-python pynixutil typer univers; }.${name} or python.${name};
       # "zstandard >=0.23" -> python.zstandard: the list stands in pyproject.toml alone
       dependencies = map (each: named (builtins.head (builtins.match "([A-Za-z0-9_-]+).*" each))) project.dependencies;
 

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named (`start`, `hello`, `memory`, `log`, `scale`, `corpus`).
+"""`make bench`: every benchmark, or those named (see `BENCHMARKS`).
 
 Exits with 1 if a limit is broken.
 """
@@ -15,9 +15,18 @@ import log
 import memory
 import scale
 import start
+import verify
 from measure import HEADER
 
-BENCHMARKS = {"start": start, "hello": hello, "memory": memory, "log": log, "scale": scale, "corpus": corpus}
+BENCHMARKS = {
+    "start": start,
+    "hello": hello,
+    "memory": memory,
+    "log": log,
+    "scale": scale,
+    "corpus": corpus,
+    "verify": verify,
+}
 
 
 def main(names: list[str]) -> int:

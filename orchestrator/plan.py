@@ -21,6 +21,7 @@ from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.pathsource import path_pins
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.request import request_for
+from orchestrator.recipe.toolchains import toolchains_of
 from orchestrator.workshop import Workshop
 
 
@@ -34,6 +35,8 @@ class Target:
     evaluated: Evaluated
     graph: DerivationGraph
     """The artifact's derivation and all below it."""
+    toolchains: tuple[Mapping[str, str], ...]
+    """The pins of what it is built with."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def make(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False
             recipes[name],
             evaluated[name],
             graph.below(evaluated[name].artifact),
+            toolchains_of(recipes[name], recipes, lock),
         )
         for name in names
     }

@@ -38,6 +38,7 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 from orchestrator.plan import Plan, Target
+from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
@@ -299,7 +300,7 @@ def publish(
 
 def refuse_unless_whole(folder: Path, key: SigningKey) -> None:
     """A release that was there before counts as this one only if it passes verification."""
-    verdict = verify(folder, [key.public], datetime.now(UTC))
+    verdict = verify(folder, trusting([key.public.spki]), datetime.now(UTC))
     if isinstance(verdict, Failed):
         reasons = "\n".join(f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons)
         raise TallyError(
@@ -332,6 +333,7 @@ def facts_of(run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Pa
         quorum=quorum,
         input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
         licences={p.sha256: p.license for p in run.plan.lock.package if p.license is not None},
+        toolchains=target.toolchains,
         recipe=InputFile(target.file.name, target.file_digest),
         lock=InputFile(run.plan.lock_file.name, run.plan.lock_digest),
         started=min(build.started for build in builds),

@@ -1,129 +1,232 @@
 """From a release's bytes to a verdict: the second of the two stories, a line a step.
 
-Needs the release folder and public keys, and nothing else: no Nix, no network, no state.
+Needs the release folder and a policy, and nothing else: no Nix, no network, no state. Steps 1 to 11 hold for
+every release and end at the first that finds something, since what follows would rest on what it refuted.
+Step 12 is the policy's: all of its rules are asked, and all that fail are told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
+from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.evidence.layout import LAYOUT
+from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import checks
-from orchestrator.policy.verdict import Code, Failed, Passed, Reason, Refused, Verdict
-from orchestrator.publishing.contents import locate, read_contents, read_index, unlisted
+from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.trust import LAYOUT_TYPE
+from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
+from orchestrator.publishing.contents import Contents, locate, read_contents, read_index, unlisted
 from orchestrator.publishing.folder import Folder
-from orchestrator.publishing.index import index_of
+from orchestrator.publishing.index import Index, index_of
+from orchestrator.signing.further import Further, open_further
 from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.opening import (
     OpenedBundle,
-    open_bundles,
     open_layout,
     open_links,
+    open_own,
     open_trusted_root,
     unlogged,
 )
 
 
-def verify(
-    target: Path, keys: Sequence[PublicKey], now: datetime, trusted: TrustedRoot | None = None
-) -> Verdict:
-    """Whether a release, or the artifact in one, is what its builders agreed on and a trusted key signed.
+@dataclass
+class Examination:
+    """A verdict, and what was seen on the way to it."""
 
-    `target` is a release folder, or the artifact's path inside one; `now` is UTC. `trusted`, a trusted root
-    from elsewhere than the release, names logs that its bundles have to be in. Raises TallyError when it
-    cannot be decided: no release there, no key, or the machine would not let a file be read.
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    """What each rule of the policy found; empty where an earlier step refused."""
+    subject: tuple[str, Sha256] | None = None
+    """The artifact's name and what was measured of it, or asked for by its digest; None: not even that."""
+    attestations: Mapping[str, Sha256] = field(default_factory=dict)
+    """Every signed document that was judged, by its file."""
+
+
+def verify(
+    target: Path,
+    policy: Policy,
+    now: datetime,
+    digest: Sha256 | None = None,
+    trusted: TrustedRoot | None = None,
+) -> Verdict:
+    """The verdict alone: see `examine`."""
+    return examine(target, policy, now, digest, trusted=trusted).verdict
+
+
+def examine(
+    target: Path,
+    policy: Policy,
+    now: datetime,
+    digest: Sha256 | None = None,
+    further: Mapping[str, bytes] | None = None,
+    trusted: TrustedRoot | None = None,
+) -> Examination:
+    """Whether a release, or the artifact in one, is what its builders agreed on and the policy accepts.
+
+    `target` is a release folder, or the artifact's path inside one; `now` is UTC. With `digest`, the artifact
+    must have it, and its file need not be there. `further` are other parties' bundles and links, by file
+    name. `trusted`, a trusted root from elsewhere than the release, names logs that its bundles have to be
+    in. Raises TallyError when it cannot be decided: no release there, or a file that the machine refuses.
     """
-    if not keys:
-        raise TallyError("there is no key to trust", hint="name the publisher's public key with --key")
     folder, asked = locate(target)
+    found = Examination(Failed((Reason(Code.MALFORMED, "nothing was read yet"),)))
+    # 0. A policy that trusts nobody accepts nothing; one that has expired is told of, whatever else there is.
+    own = tuple(policy.against_itself(now))
     try:
-        return _verdict(folder, asked, keys, now, trusted or TrustedRoot())
+        if any(reason.code is Code.POLICY_EMPTY for reason in own):
+            raise Refused(*own)
+        _examine(found, folder, asked, policy, now, digest, further or {}, trusted or TrustedRoot())
     except Refused as refused:
-        return Failed(refused.reasons)
+        told = tuple(reason for reason in own if reason not in refused.reasons)
+        found.verdict = Failed((*told, *refused.reasons))
     except MalformedError as error:
-        return Failed((Reason(Code.MALFORMED, str(error)),))
+        found.verdict = Failed((*own, Reason(Code.MALFORMED, str(error))))
     except OSError as error:
         raise TallyError(
             f"cannot read {error.filename or target} in {target}: {error.strerror or error}"
         ) from error
+    return found
 
 
-def _verdict(
-    folder: Folder, asked: str | None, keys: Sequence[PublicKey], now: datetime, trusted: TrustedRoot
-) -> Verdict:
+def _examine(
+    found: Examination,
+    folder: Folder,
+    asked: str | None,
+    policy: Policy,
+    now: datetime,
+    digest: Sha256 | None,
+    further: Mapping[str, bytes],
+    trusted: TrustedRoot,
+) -> None:
     # 1. The index says what to look for; nothing in it is believed yet.
     index = read_index(folder, asked)
 
-    # 2. Every listed file's digest, from its bytes.
-    contents = read_contents(folder, index)
-    _hold(checks.digests(index.files, contents.measured))
+    # 2. Every listed file's digest, from its bytes; the artifact's may be given instead of its file.
+    contents = read_contents(folder, index, digest)
     artifact, sha256 = index.artifact, contents.measured[index.artifact][0]
+    found.subject = (artifact, sha256)
+    found.attestations = {
+        name: contents.measured[name][0] for name in contents.documents if not name.startswith("sbom/")
+    }
+    _hold(checks.digests(index.files, contents.measured))
 
-    # 3. Each bundle's signature, over the exact bytes, by a trusted key (DSSE; Sigstore bundle v0.3).
-    bundles = open_bundles(contents.below("attestations/"), keys)
-    statements = {name: each.statement for name, each in bundles.items()}
+    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3).
+    keys = [public_key(spki) for spki in policy.keys]
+    opened = {name: open_own(data, name, keys) for name, data in contents.below("attestations/").items()}
+    layout, layout_signer = open_layout(contents.documents, keys)
 
     # 4. Each bundle's entry in a log: of those in the release's own trusted root, which only shows that the
     #    release is whole, and of those that the caller trusts (Rekor v2; RFC 9162, 2.1.3.2).
-    own = open_trusted_root(contents.documents)
-    for logs in filter(None, (own.tlogs, trusted.tlogs)):
-        _hold(unlogged(bundles, logs, now))
+    root = open_trusted_root(contents.documents)
+    for logs in filter(None, (root.tlogs, trusted.tlogs)):
+        _hold(unlogged(opened, logs, now))
+    logged = bool(trusted.tlogs)  # a log that is known by the release's word alone proves nothing to a policy
+    judged = {name: replace(each.judged, logged=logged) for name, each in opened.items()}
 
-    # 5. Every needed statement, about this artifact (in-toto Statement v1; SLSA v1.0, verifying artifacts).
+    # 5. Each signer is one whom the policy trusts with what it signed: its key, or its identity.
+    for name, each in judged.items():
+        _hold(policy.trusts(each.signer, each.statement.predicate_type, name))
+    _hold(policy.trusts(layout_signer, LAYOUT_TYPE, LAYOUT))
+
+    # 6. Every needed statement, about this artifact (in-toto Statement v1; SLSA v1.0, verifying artifacts).
+    statements = {name: each.statement for name, each in judged.items()}
     _hold(checks.required(statements))
     _hold(checks.subjects(statements, artifact, sha256))
-    by_type = {statement.predicate_type: statement for statement in statements.values()}
-    provenance, reproduction = by_type[PROVENANCE], by_type[REPRODUCTION]
+    own = {each.statement.predicate_type: each for each in judged.values() if each.file in BUNDLES.values()}
+    provenance, reproduction = own[PROVENANCE].statement, own[REPRODUCTION].statement
 
-    # 6. The SBOM in the folder is the one that was signed.
-    _hold(checks.sbom(by_type[SPDX], contents.below("sbom/")))
+    # 7. The SBOM in the folder is the one that was signed.
+    _hold(checks.sbom(own[SPDX].statement, contents.below("sbom/")))
 
-    # 7. The layout by a trusted key; links by enough distinct keys that it names (in-toto 1.0, 4.3 and 5.2).
-    layout = open_layout(contents.documents, keys)
-    opened = open_links(contents.below("links/"), layout)
-    links = [each.link for each in opened]
+    # 8. Links by enough distinct keys that the layout names (in-toto 1.0, 4.3 and 5.2).
+    vouched = open_links(contents.below("links/"), layout)
+    links = [each.link for each in vouched]
     _hold(checks.quorum(layout, links, now))
 
-    # 8. The links agree: with one another, with the artifact, and with both statements.
-    _hold(checks.agreement(layout, links, artifact, sha256))
+    # 9. The links agree: with one another, with the artifact, and with both statements.
+    theirs = open_further(further, keys, [public_key(spki) for spki in policy.builder_keys], policy.trusts)
+    theirs = theirs.about(sha256, {each.signer for each in vouched})
+    found.attestations = {
+        **found.attestations,
+        **{file: Sha256.of(further[file]) for file in theirs.files},
+    }
+    _hold(checks.agreement(layout, [*links, *(each.link for each in theirs.links)], artifact, sha256))
     _hold(checks.products(links[0], provenance, artifact))
-    _hold(
-        checks.reproduction(
-            reproduction, {each.file: each.link for each in opened}, layout, contents.measured
-        )
-    )
+    by_file = {each.file: each.link for each in vouched}
+    _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
 
-    # 9. Every listed file is signed for, and the index says what the signed evidence says.
+    # 10. Every listed file is signed for, and the index says what the signed evidence says.
     _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
     _hold(checks.index(index.data, index_of(provenance, reproduction, contents.measured)))
 
-    # 10. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.
-    agreed = checks.agreed_artifact(provenance, reproduction)
-    if contents.nar_hash.hex not in agreed:
-        executable = folder.measure_artifact(artifact, executable=True)[2]
-        _hold(checks.nar_of_artifact(agreed, executable))
+    # 11. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.
+    _hold(_store_object(folder, artifact, contents, checks.agreed_artifact(provenance, reproduction)))
 
-    return Passed(
+    # 12. The policy, rule by rule: times of signing, builders, materials, and all that it says besides.
+    found.findings = policy.judge(
+        Evidence(
+            artifact=artifact,
+            sha256=sha256,
+            size=None if contents.nar_hash is None else contents.measured[artifact][1],
+            own=own,
+            others=(*(each for each in judged.values() if each not in own.values()), *theirs.statements),
+            layout_signer=layout_signer,
+            links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
+            threshold=layout.threshold,
+            now=now,
+        )
+    )
+    _hold(reason for finding in found.findings for reason in finding.reasons)
+
+    found.verdict = Passed(
         artifact=artifact,
         sha256=sha256.hex,
-        builders=tuple(sorted(link.builder for link in links)),
+        builders=tuple(sorted(each.link.builder for each in (*vouched, *theirs.links))),
         independence=checks.independence(links, layout),
-        signers=tuple(sorted({each.key.fingerprint for each in bundles.values()})),
+        signers=tuple(sorted({str(each.signer) for each in judged.values()})),
         notices=(
-            *map(_dissenting, checks.dissent(reproduction)),
-            *_log_notices(bundles, own, trusted),
-            *unlisted(folder, index),
+            *_log_notices(opened, root, trusted),
+            *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
         ),
     )
 
 
-def _dissenting(builder: str) -> str:
-    return f"builder {builder} made something else: its dissent is in the signed evidence"
+def _store_object(
+    folder: Folder, artifact: str, contents: Contents, agreed: frozenset[str]
+) -> Iterable[Reason]:
+    if contents.nar_hash is None or contents.nar_hash.hex in agreed:
+        return ()
+    return checks.nar_of_artifact(agreed, folder.measure_artifact(artifact, executable=True)[2])
+
+
+def _notices(
+    folder: Folder, index: Index, contents: Contents, theirs: Further, dissent: Sequence[str]
+) -> Iterable[str]:
+    if contents.nar_hash is None:
+        yield (
+            f"{index.artifact} is not there and was judged by its digest alone: whether its bytes are the "
+            "store object that was agreed on was left out"
+        )
+    for builder in dissent:
+        yield f"builder {builder} made something else: its dissent is in the signed evidence"
+    yield from theirs.notices
+    yield from unlisted(folder, index)
+
+
+@lru_cache(maxsize=256)
+def public_key(spki: bytes) -> PublicKey:
+    """A key of the policy's, whose forms are computed once for many releases."""
+    return PublicKey(spki)
 
 
 def _log_notices(

@@ -15,6 +15,7 @@ from orchestrator.cli.keys import keys
 from orchestrator.cli.lock import lock
 from orchestrator.cli.log import log
 from orchestrator.cli.plan import plan
+from orchestrator.cli.policy import policy
 from orchestrator.cli.schema import schema
 from orchestrator.cli.verify import verify
 
@@ -42,5 +43,6 @@ def _root(
 for command in (build, plan, lock, verify, schema, doctor, attest):
     app.command()(command)
 app.add_typer(builder, name="builder", help="List builders, add one, see whether they work.")
+app.add_typer(policy, name="policy", help="Check a policy, and see what it finds in a release.")
 app.add_typer(keys, name="keys", help="Make, replace and show signing keys.")
 app.add_typer(log, name="log", help="Show and check the transparency log of what was signed here.")

@@ -17,12 +17,15 @@ class Document(StrEnum):
     RECIPE = "recipe"
     LOCK = "lock"
     CONFIG = "config"
+    POLICY = "policy"
 
 
 def schema(
-    document: Annotated[Document, typer.Argument(metavar="recipe|lock|config", help="Which file's schema.")],
+    document: Annotated[
+        Document, typer.Argument(metavar="recipe|lock|config|policy", help="Which file's schema.")
+    ],
 ) -> None:
-    """Print the JSON Schema (2020-12) of a recipe, of tally.lock, or of tally.toml."""
+    """Print the JSON Schema (2020-12) of a recipe, of tally.lock, of tally.toml, or of a policy."""
     from orchestrator.cli.text import print_json
 
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -43,3 +46,7 @@ def _model(document: Document) -> type[BaseModel]:
             from orchestrator.builders.configuration import Configuration
 
             return Configuration
+        case Document.POLICY:
+            from orchestrator.policy.document import PolicyDocument
+
+            return PolicyDocument

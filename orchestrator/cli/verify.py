@@ -1,7 +1,10 @@
-"""`tally verify`: a release, or the artifact in one, against public keys."""
+"""`tally verify`: releases, or the artifacts in them, against a policy, or against keys alone."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +13,17 @@ import typer
 from orchestrator.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from orchestrator.digest import Sha256
     from orchestrator.log.trusted_root import TrustedRoot
+    from orchestrator.policy.policy import Policy
     from orchestrator.policy.verdict import Verdict
+    from orchestrator.signing.keys import SigningKey
+    from orchestrator.verification import Examination
 
 _REASONS_SHOWN = 100
+_MANY = 50
 
 
 def verify(
@@ -21,7 +31,7 @@ def verify(
         list[Path] | None,
         typer.Argument(
             metavar="RELEASE|ARTIFACT...",
-            help="Release folders, or artifacts inside them; with --bundle one file.",
+            help="Release folders, or artifacts inside them; with --bundle one file. `-`: see --list.",
             show_default=False,
         ),
     ] = None,
@@ -33,6 +43,33 @@ def verify(
             help="A public key to trust (PEM). May be given several times.",
             show_default=False,
         ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="A policy.toml: whom to trust, and what must hold."),
+    ] = None,
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest",
+            metavar="sha256:HEX",
+            help="The artifact's; its file need not be there. With --bundle: in place of it.",
+        ),
+    ] = None,
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
+    ] = None,
+    list_file: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="More targets, one a line; `-`: standard input."),
+    ] = None,
+    attest: Annotated[
+        Path | None,
+        typer.Option("--attest", metavar="OUT", help="Write the verdict as a signed summary (SLSA VSA)."),
+    ] = None,
+    attest_key: Annotated[
+        Path | None, typer.Option("--attest-key", metavar="KEY", help="The private key that signs it.")
     ] = None,
     bundle: Annotated[
         Path | None,
@@ -57,16 +94,14 @@ def verify(
         str,
         typer.Option("--type", metavar="TYPE", help="With --bundle: what the attestation must state."),
     ] = "https://slsa.dev/provenance/v1",
-    digest: Annotated[
-        str | None, typer.Option(metavar="sha256:HEX", help="With --bundle: in place of the file.")
-    ] = None,
     insecure_ignore_tlog: Annotated[
         bool,
         typer.Option("--insecure-ignore-tlog", help="With --bundle and --key: take it without a log entry."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    sarif: Annotated[bool, typer.Option("--sarif", help="Print one SARIF 2.1.0 document.")] = False,
 ) -> int:
-    """Check a release from its bytes: digests, signatures, log, subjects, links, index. Offline.
+    """Check releases from their bytes: digests, signatures, log, subjects, links, index, policy. Offline.
 
     With --bundle: whether one --key, or the --identity that --issuer vouched for, signed a file.
 
@@ -75,43 +110,84 @@ def verify(
     if bundle is not None:
         from orchestrator.cli.verify_bundle import Options, verify_bundle
 
+        if policy or evidence or list_file or attest or attest_key or sarif:
+            raise TallyError(
+                "--policy and the like are about releases", hint="with --bundle, give --key or --identity"
+            )
         options = Options(
             bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
         )
         return verify_bundle(targets or (), options, json=json)
+    if identity or issuer or insecure_ignore_tlog:
+        raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
+    wanted = list(_wanted(targets or [], list_file))
+    if json and sarif:
+        raise TallyError("--json and --sarif are one document each", hint="give one of them")
+    asked = Asked(
+        _trusted(key or [], policy),
+        _digest(digest, wanted),
+        _further(evidence or []),
+        None if trusted_root is None else _trusted_root(trusted_root),
+    )
+    return _verify_releases(wanted, asked, _signing(attest, attest_key, wanted), json=json, sarif=sarif)
 
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to hold for every release."""
+
+    policy: Policy
+    digest: Sha256 | None
+    further: Mapping[str, bytes]
+    trusted: TrustedRoot | None
+    """Names logs that what is signed has to be in."""
+
+
+def _verify_releases(
+    targets: Sequence[Path], asked: Asked, signing: tuple[Path, SigningKey] | None, *, json: bool, sarif: bool
+) -> ExitCode:
+    """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
     from datetime import UTC, datetime
 
     from orchestrator.cli.text import harmless, print_error, print_json
-    from orchestrator.policy.verdict import Failed, Passed
-    from orchestrator.signing.keys import PublicKey
-    from orchestrator.verification import verify as verdict_of
+    from orchestrator.verification import examine
 
-    if identity or issuer or digest or insecure_ignore_tlog:
-        raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
-    if not targets:
-        raise TallyError("there is nothing to verify", hint="name a release folder, or a file and --bundle")
-    keys = [PublicKey.load(path) for path in key or ()]
-    trusted = _trusted(trusted_root) if trusted_root else None
-    verdicts: dict[Path, Verdict | TallyError] = {}
+    _prepare(len(targets))
+    verdicts: list[tuple[Path, Verdict | TallyError]] = []
+    unattested: list[TallyError] = []
     for target in targets:
         try:
-            verdicts[target] = verdict_of(target, keys, datetime.now(UTC), trusted)
-        except TallyError as error:  # says nothing of the others
-            verdicts[target] = error
+            now = datetime.now(UTC)
+            examination = examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
+            verdicts.append((target, examination.verdict))
+            if not json and not sarif:
+                print(harmless(text(target, examination.verdict)))
+            if signing is not None:
+                unattested += _attest(*signing, examination, asked.policy, now)
+        except TallyError as error:
+            verdicts.append((target, error))
+            print_error(error)
+    for each in unattested:
+        print_error(each)
     if json:
-        print_json([_document(target, verdict) for target, verdict in verdicts.items()])
-    for target, verdict in verdicts.items():
-        if isinstance(verdict, TallyError):
-            print_error(verdict)
-        elif not json:
-            print(harmless(_text(target, verdict)))
-    if any(isinstance(each, Failed) for each in verdicts.values()):
+        print_json([_document(target, verdict) for target, verdict in verdicts])
+    elif sarif:
+        from orchestrator.cli.sarif import sarif as sarif_of
+
+        print_json(sarif_of(verdicts))
+    return exit_code([*(verdict for _, verdict in verdicts), *unattested])
+
+
+def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
+    """A no outweighs what could not be decided, and both outweigh a yes."""
+    from orchestrator.policy.verdict import Failed, Passed
+
+    if any(isinstance(each, Failed) for each in verdicts):
         return ExitCode.NO
-    return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts.values()) else ExitCode.UNDECIDED
+    return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts) else ExitCode.UNDECIDED
 
 
-def _trusted(path: Path) -> TrustedRoot:
+def _trusted_root(path: Path) -> TrustedRoot:
     from orchestrator.evidence.canonical import MalformedError
     from orchestrator.log import trusted_root
 
@@ -125,7 +201,126 @@ def _trusted(path: Path) -> TrustedRoot:
         ) from error
 
 
-def _text(target: Path, verdict: Verdict) -> str:
+def _prepare(targets: int) -> None:
+    """For many releases, what takes longer than one of them and saves a part of each."""
+    import gc
+    import importlib
+
+    if targets >= _MANY:
+        importlib.import_module("pydantic_core")  # see evidence/canonical.py
+    gc.freeze()  # what was imported stays, and need not be looked through again and again
+
+
+def _wanted(targets: list[Path], list_file: Path | None) -> Iterator[Path]:
+    """Everything that is to be verified. Raises TallyError when that is nothing."""
+    lists = [list_file] if list_file is not None else []
+    lists += [target for target in targets if target == Path("-")]
+    named = [target for target in targets if target != Path("-")]
+    for file in dict.fromkeys(lists):
+        try:
+            content = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+        except OSError as error:
+            raise TallyError(f"cannot read the list {file}: {error.strerror or error}") from error
+        named += [Path(_name(line)) for line in content.split(b"\n") if line.strip()]
+    if not named:
+        raise TallyError(
+            "there is nothing to verify", hint="name a release, or give a list of them with --list"
+        )
+    yield from named
+
+
+def _name(line: bytes) -> str:
+    import os
+
+    if b"\0" in line:
+        raise TallyError("a list of targets has one name a line, and no NUL in it")
+    return os.fsdecode(line.removesuffix(b"\r"))
+
+
+def _trusted(keys: list[Path], policy: Path | None) -> Policy:
+    """The policy of a file, or the smallest one, which trusts keys."""
+    if (policy is None) == (not keys):
+        raise TallyError(
+            "whom to trust is said once: by --key or by --policy",
+            hint="give the publisher's public key with --key, or a policy.toml that names it with --policy",
+        )
+    if policy is not None:
+        from orchestrator.policy_file import load
+
+        return load(policy)
+    from orchestrator.policy.policy import trusting
+    from orchestrator.signing.keys import PublicKey
+
+    return trusting([PublicKey.load(path).spki for path in keys])
+
+
+def _further(paths: list[Path]) -> Mapping[str, bytes]:
+    from orchestrator.publishing.contents import read_further
+
+    return read_further(paths)
+
+
+def _digest(said: str | None, wanted: list[Path]) -> Sha256 | None:
+    from orchestrator.digest import Sha256
+
+    if said is None:
+        return None
+    if len(wanted) > 1:
+        raise TallyError("--digest is about one artifact", hint="give one release with it")
+    try:
+        algorithm, _, value = said.partition(":")
+        if algorithm != "sha256":
+            raise ValueError("it is not a sha256")
+        return Sha256(value)
+    except ValueError as error:
+        raise TallyError(
+            f"--digest {said!r}: {error}", hint="give sha256: and 64 lower-case hexadecimal digits"
+        ) from error
+
+
+def _signing(out: Path | None, key: Path | None, wanted: list[Path]) -> tuple[Path, SigningKey] | None:
+    """Where the summary is written and what signs it, looked at before anything is judged."""
+    import os
+
+    if out is None and key is None:
+        return None
+    if out is None or key is None:
+        raise TallyError(
+            "--attest and --attest-key go together", hint="name the file, and the key that signs"
+        )
+    if len(wanted) > 1:
+        raise TallyError("--attest is about one artifact", hint="give one release with it")
+    if os.path.lexists(out):
+        raise TallyError(f"{out} is there already", hint="name another file: summaries are never overwritten")
+    from orchestrator.signing.keys import SigningKey
+    from orchestrator.signing.passphrase import of
+
+    return out, SigningKey.load(key, of)
+
+
+def _attest(
+    out: Path, key: SigningKey, found: Examination, policy: Policy, now: datetime
+) -> Iterator[TallyError]:
+    """Sign what was found, a no as well as a yes. Gives what kept it from that, which changes no verdict."""
+    from orchestrator.files import write_atomically
+    from orchestrator.policy.summary import summary
+    from orchestrator.signing import bundle
+
+    if found.subject is None:
+        yield TallyError(
+            f"{out} was not written: there is no artifact to sign a summary about",
+            hint="the release could not be read that far; the reasons are told",
+        )
+        return
+    payload = summary(*found.subject, found.verdict, policy, found.attestations, now)
+    try:
+        write_atomically(out, bundle.sign(payload, key).render())
+    except TallyError as error:
+        yield error
+
+
+def text(target: Path, verdict: Verdict) -> str:
+    """A verdict as people read it."""
     from orchestrator.policy.verdict import Failed
 
     if isinstance(verdict, Failed):
@@ -158,7 +353,8 @@ def _document(target: Path, verdict: Verdict | TallyError) -> dict[str, Any]:
         }
     if isinstance(verdict, Failed):
         reasons = [
-            {"code": str(each.code), "sentence": each.sentence, "hint": each.hint} for each in verdict.reasons
+            {"code": str(each.code), "rule": each.rule, "sentence": each.sentence, "hint": each.hint}
+            for each in verdict.reasons
         ]
         return {"target": str(target), "verdict": "failed", "reasons": reasons}
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -75,6 +75,8 @@ class ReleaseFacts:
     """Store path of each input source in the build-time closure to its NAR hash, from our store."""
     licences: Mapping[str, str]
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression, where one is known."""
+    toolchains: Sequence[Mapping[str, str]]
+    """Of the target's recipe and of those that it uses, each once: `from`, and its pins. Empty: not known."""
     recipe: InputFile | None
     lock: InputFile | None
     started: datetime

@@ -23,8 +23,15 @@ class FlatFileHasher:
         self._nar = hashlib.sha256(b"".join(map(_string, [*words, "contents"])) + _length(size))
 
     def update(self, data: bytes) -> None:
+        self.update_file(data)
+        self.update_nar(data)
+
+    def update_file(self, data: bytes) -> None:
+        """One half of `update`; the other one may run at the same time, in another thread."""
         self._seen += len(data)
         self._file.update(data)
+
+    def update_nar(self, data: bytes) -> None:
         self._nar.update(data)
 
     def digests(self) -> tuple[Sha256, NarHash]:

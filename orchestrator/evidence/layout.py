@@ -5,17 +5,19 @@ Specification: https://github.com/in-toto/docs/blob/master/in-toto-spec.md, sect
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
-from orchestrator.evidence.canonical import MalformedError, member, read, render
+from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
 from orchestrator.evidence.facts import ReleaseFacts, seconds
 from orchestrator.evidence.functionary import functionary, pem_of
 from orchestrator.evidence.terms import STEP
 
 LAYOUT: Final = "links/root.layout"
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 INSPECTION: Final = "artifact"
 _YEARS: Final = 20
 """A layout must end (section 4.3.1). Whether a release is too old is for a policy to say, not for its
@@ -126,7 +128,6 @@ def _artifact(inspection: object, what: str) -> str:
 
 
 def _moment(text: str, what: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise MalformedError(f"{what} has no time where its end should be: {text!r}") from None
+    if not _TIME.fullmatch(text):
+        raise MalformedError(f"{what} has no time where its end should be: {text!r}")
+    return moment(text, what)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from orchestrator.builders.build import BuiltPath, Report
 from orchestrator.errors import TallyError
 from orchestrator.evidence.agreement_record import identity, sandbox
-from orchestrator.evidence.canonical import MalformedError, member, read, render
+from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.materials import Kind, Material, digest_set
 from orchestrator.evidence.terms import STEP
 
+_TEXT = frozenset({str})
 Digests = Mapping[str, Mapping[str, str]]
 """Name to digest set, as links hold their materials and products."""
 
@@ -33,6 +35,10 @@ class Link:
     builder: str
     payload: bytes
     """The link as JSON: signed, and read back, as these bytes alone."""
+    sandbox: Mapping[str, Any]
+    """What a probe saw from inside its sandbox (docs/predicates/links.md); empty: nothing is told."""
+    finished: datetime | None
+    """When its last build ended, as it claims; UTC."""
 
 
 def link_of(
@@ -68,7 +74,8 @@ def link_of(
         },
         "environment": {"builder": identity(report.identity), "sandbox": sandbox(report.sandbox)},
     }
-    return Link(used, made, identity(report.identity), name, render(document))
+    payload = render(document)
+    return parse(payload, f"the link of builder {name}")
 
 
 def parse(payload: bytes, what: str) -> Link:
@@ -84,13 +91,22 @@ def parse(payload: bytes, what: str) -> Link:
         identity=builder,
         builder=member(builder, "name", str, f"{what}, builder"),
         payload=payload,
+        sandbox=member(environment, "sandbox", dict, what) if "sandbox" in environment else {},
+        finished=_finished(document, what),
     )
+
+
+def _finished(document: dict[str, Any], what: str) -> datetime | None:
+    byproducts = member(document, "byproducts", dict, what)
+    builds = member(byproducts, "builds", dict, what) if "builds" in byproducts else {}
+    times = [moment(member(each, "finished", str, what), what) for each in builds.values()]
+    return max(times, default=None)
 
 
 def _digests(document: dict[str, Any], name: str, what: str) -> Digests:
     found = member(document, name, dict, what)
     for key, digests in found.items():
-        if not isinstance(digests, dict) or not all(isinstance(value, str) for value in digests.values()):
+        if not isinstance(digests, dict) or not _TEXT.issuperset(map(type, digests.values())):
             raise MalformedError(f"{what} has no digests for {key!r}")
     return found
 

@@ -31,12 +31,7 @@ def provenance(
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": _external(facts),
-            "internalParameters": {
-                "package": _named(facts.package.name, facts.package.version, facts.package_derivation),
-                "artifact": {"fileName": facts.artifact.file_name, "derivation": facts.artifact_derivation},
-                "system": facts.package.system,
-                "quorum": facts.quorum,
-            },
+            "internalParameters": _internal(facts),
             "resolvedDependencies": [*map(_file, files), *map(_material, materials)],
         },
         "runDetails": {
@@ -63,6 +58,19 @@ def _external(facts: ReleaseFacts) -> dict[str, Any]:
         found["recipe"] = _file(facts.recipe)
     if facts.lock is not None:
         found["lock"] = _file(facts.lock)
+    return found
+
+
+def _internal(facts: ReleaseFacts) -> dict[str, Any]:
+    """What followed from it."""
+    found: dict[str, Any] = {
+        "package": _named(facts.package.name, facts.package.version, facts.package_derivation),
+        "artifact": {"fileName": facts.artifact.file_name, "derivation": facts.artifact_derivation},
+        "system": facts.package.system,
+        "quorum": facts.quorum,
+    }
+    if facts.toolchains:
+        found["toolchains"] = [dict(each) for each in facts.toolchains]
     return found
 
 

@@ -11,6 +11,8 @@ BUILD_TYPE: Final = f"{_BASE}/build/v1"
 """docs/predicates/build.md"""
 ORCHESTRATOR: Final = f"{_BASE}/orchestrator/v1"
 """SLSA's `builder.id` of what Tallystick attests: docs/predicates/build.md"""
+VERIFIER: Final = f"{_BASE}/verifier/v1"
+"""`verifier.id` of what `tally verify --attest` signs: docs/predicates/verification.md"""
 SBOM_NAMESPACE: Final = f"{_BASE}/spdx"
 """docs/predicates/spdx.md"""
 
@@ -23,6 +25,7 @@ docs/predicates/nar-digest.md"""
 PROVENANCE: Final = "https://slsa.dev/provenance/v1"
 REPRODUCTION: Final = "https://in-toto.io/attestation/scai/v0.3"
 SPDX: Final = "https://spdx.dev/Document/v2.3"
+VERIFICATION: Final = "https://slsa.dev/verification_summary/v1"
 BUNDLES: Final = {
     PROVENANCE: "attestations/provenance.sigstore.json",
     REPRODUCTION: "attestations/reproduction.sigstore.json",

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence import agreement_record
-from orchestrator.evidence.canonical import MalformedError, member, render_document
+from orchestrator.evidence.canonical import MalformedError, holds, member
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
@@ -75,10 +75,12 @@ def subjects(statements: Mapping[str, Statement], artifact: str, sha256: Sha256)
 
 
 def sbom(statement: Statement, files: Mapping[str, bytes]) -> Iterator[Reason]:
-    """The SBOM file holds what was signed, byte for byte. `files` are those in `sbom/`."""
-    signed = render_document(statement.predicate)
+    """The SBOM file holds the document that was signed; its bytes are the provenance's affair (`coverage`).
+
+    `files` are those in `sbom/`.
+    """
     for name, data in files.items():
-        if data != signed:
+        if not holds(data, statement.predicate, name):
             yield Reason(Code.SBOM_MISMATCH, f"{name} is not the document that was signed")
     if not files:
         yield Reason(Code.FILE_MISSING, "the release has no SBOM file")
@@ -249,6 +251,8 @@ def _agreements(reproduction: Statement) -> list[dict[str, Any]]:
 
 def _difference(ours: Digests, theirs: Digests) -> str | None:
     """The first name whose digests differ, or that only one has."""
+    if ours == theirs:
+        return None
     for name in sorted(set(ours) | set(theirs)):
         if ours.get(name) != theirs.get(name):
             return name

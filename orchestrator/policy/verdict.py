@@ -12,6 +12,7 @@ from enum import StrEnum
 class Code(StrEnum):
     """Why a release was refused."""
 
+    POLICY_EMPTY = "policy-empty"
     UNSAFE_NAME = "unsafe-name"
     MALFORMED = "malformed"
     FILE_MISSING = "file-missing"
@@ -33,19 +34,33 @@ class Code(StrEnum):
     CONTRADICTION = "contradiction"
     NOT_COVERED = "not-covered"
     INDEX_MISMATCH = "index-mismatch"
+    POLICY_EXPIRED = "policy-expired"
+    KEY_REVOKED = "key-revoked"
+    KEY_EXPIRED = "key-expired"
+    KEY_NOT_YET_VALID = "key-not-yet-valid"
     TIMESTAMP_MISSING = "timestamp-missing"
+    BUILDERS_NOT_INDEPENDENT = "builders-not-independent"
+    SANDBOX_NOT_SHOWN = "sandbox-not-shown"
+    MATERIAL_NOT_ALLOWED = "material-not-allowed"
+    TOOLCHAIN_NOT_ALLOWED = "toolchain-not-allowed"
+    LICENCE_DENIED = "licence-denied"
+    PACKAGE_DENIED = "package-denied"
+    TOO_OLD = "too-old"
+    RULE_NOT_MET = "rule-not-met"
+    RULE_ERROR = "rule-error"
 
 
 HINTS = {
+    Code.POLICY_EMPTY: "name whom you trust, in a [[signer]] of the policy or with --key",
     Code.UNSAFE_NAME: "do not use this release; names in it lead out of its folder or through links",
     Code.MALFORMED: "get the release again; a part of it cannot be read as what it should be",
     Code.FILE_MISSING: "get the release again, whole",
     Code.DIGEST_MISMATCH: "get the release again; if it stays so, somebody changed it",
     Code.UNSIGNED: "ask the publisher for a signed release",
-    Code.UNTRUSTED_SIGNER: "check that --key is the publisher's key, got from a place you trust",
+    Code.UNTRUSTED_SIGNER: "check that --key or the policy has the publisher's key, from a place you trust",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
     Code.NOT_IN_LOG: "get the release again, or name the trusted root of the log that it is in",
-    Code.IDENTITY_MISMATCH: "compare the identity and its issuer with the publisher's",
+    Code.IDENTITY_MISMATCH: "compare the identity and its issuer with the publisher's, and with the policy's",
     Code.LOG_PROOF_INVALID: "do not use this release; its proof does not fit what the log's key signed",
     Code.TIMESTAMP_INVALID: "check that the trusted root is of the authority that signed the timestamp",
     Code.CERTIFICATE_INVALID: "check that the trusted root is of the instance that gave the certificate",
@@ -58,7 +73,20 @@ HINTS = {
     Code.CONTRADICTION: "do not use this release, and tell its publisher: its evidence contradicts itself",
     Code.NOT_COVERED: "remove the file from the release's index, or get the release again",
     Code.INDEX_MISMATCH: "get the release again; its index says other things than its signed evidence",
+    Code.POLICY_EXPIRED: "review the policy, and give it a new `expires`",
+    Code.KEY_REVOKED: "ask the publisher for the release signed with another key",
+    Code.KEY_EXPIRED: "ask for a newer release, or for one with a timestamp from the key's time",
+    Code.KEY_NOT_YET_VALID: "check `from` in the policy, and this machine's clock",
     Code.TIMESTAMP_MISSING: "ask the publisher for a release with trusted timestamps (RFC 3161)",
+    Code.BUILDERS_NOT_INDEPENDENT: "have the release built on builders that are further apart",
+    Code.SANDBOX_NOT_SHOWN: "have the release built on builders whose sandbox holds",
+    Code.MATERIAL_NOT_ALLOWED: "review the source, and allow it in [sources] of the policy",
+    Code.TOOLCHAIN_NOT_ALLOWED: "review the toolchain, and allow it in a [[toolchain]] of the policy",
+    Code.LICENCE_DENIED: "review the licence; [licences] of the policy says which are allowed",
+    Code.PACKAGE_DENIED: "have the release built again without that package",
+    Code.TOO_OLD: "get a newer release",
+    Code.RULE_NOT_MET: "the rule's own message says what it is about",
+    Code.RULE_ERROR: "mend the rule: test with has() what may be absent, and give true or false",
 }
 
 
@@ -68,6 +96,8 @@ class Reason:
 
     code: Code
     sentence: str
+    rule: str | None = None
+    """The rule of the policy that it is of; None: of the steps that no policy can leave out."""
 
     @property
     def hint(self) -> str:
@@ -101,6 +131,19 @@ class Failed:
 
 
 Verdict = Passed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule of a policy saw, and what it has against it; nothing: the rule holds."""
+
+    rule: str
+    saw: str
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return not self.reasons
 
 
 class Refused(Exception):

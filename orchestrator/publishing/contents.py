@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,14 @@ from orchestrator.errors import TallyError
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
-from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
+from orchestrator.publishing.folder import (
+    DOCUMENT_LIMIT,
+    INDEX_LIMIT,
+    Folder,
+    OtherSizeError,
+    TooLargeError,
+    UnsafeNameError,
+)
 from orchestrator.publishing.index import INDEX, Index, Measured
 
 _DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
@@ -27,8 +34,8 @@ class Contents:
 
     measured: Measured
     documents: Mapping[str, bytes]
-    nar_hash: NarHash
-    """The artifact's, as a file that is not executable."""
+    nar_hash: NarHash | None
+    """The artifact's, as a file that is not executable; None: it is known by its digest alone."""
 
     def below(self, prefix: str) -> Mapping[str, bytes]:
         """The documents in one folder."""
@@ -68,35 +75,61 @@ def read_index(folder: Folder, asked: str | None) -> Index:
     return index
 
 
-def read_contents(folder: Folder, index: Index) -> Contents:
+def read_contents(folder: Folder, index: Index, digest: Sha256 | None = None) -> Contents:
     """Every listed file. Raises Refused, with a reason for each that is missing or must not be read.
 
-    What has not even its listed size is not read; so the documents together have a limit.
+    What has not even its listed size is not read; so the documents together have a limit. With `digest`, that
+    is the artifact's, and where its file is absent it is taken for what would have been measured.
     """
+    about = index.files[index.artifact][0]
+    if digest is not None and digest != about:
+        raise Refused(Reason(Code.SUBJECT_MISMATCH, f"this release is about {about}, not about {digest}"))
+    absent = digest is not None and folder.lacks(index.artifact)
     measured: dict[str, tuple[Sha256, int]] = {}
     documents: dict[str, bytes] = {}
     reasons: list[Reason] = []
     if sum(size for name, (_, size) in index.files.items() if name.startswith(_DOCUMENTS)) > DOCUMENT_LIMIT:
         raise Refused(Reason(Code.MALFORMED, f"its documents are larger than {DOCUMENT_LIMIT} bytes"))
     for name, (_, listed) in index.files.items():
+        if absent and name == index.artifact:
+            continue
         try:
             with _refusing(name):
-                if (size := folder.size(name)) != listed:
-                    said = f"{name} has {size} bytes, and not {listed}"
-                    raise Refused(Reason(Code.DIGEST_MISMATCH, said))
                 if name.startswith(_DOCUMENTS):
-                    documents[name] = folder.read(name, DOCUMENT_LIMIT)
+                    documents[name] = folder.read(name, DOCUMENT_LIMIT, listed)
                     measured[name] = (Sha256.of(documents[name]), len(documents[name]))
                 elif name != index.artifact:
-                    measured[name] = folder.measure(name)
+                    measured[name] = folder.measure(name, listed)
+                elif (size := folder.size(name)) != listed:
+                    raise OtherSizeError(name, size, listed)
         except Refused as refused:
             reasons += refused.reasons
     if reasons:
         raise Refused(*reasons)
+    if absent and digest is not None:
+        measured[index.artifact] = (digest, index.files[index.artifact][1])
+        return Contents(measured, documents, None)
     with _refusing(index.artifact):
         sha256, size, nar_hash = folder.measure_artifact(index.artifact, executable=False)
         measured[index.artifact] = (sha256, size)
     return Contents(measured, documents, nar_hash)
+
+
+def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
+    """Other parties' bundles and links, from files or folders of them. Raises TallyError."""
+    found: dict[str, bytes] = {}
+    try:
+        for path in paths:
+            for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+                if path.is_dir() and not file.is_file():
+                    continue
+                with file.open("rb") as stream:
+                    found[str(file)] = stream.read(DOCUMENT_LIMIT + 1)
+                if len(found[str(file)]) > DOCUMENT_LIMIT:
+                    raise TallyError(f"{file} is larger than {DOCUMENT_LIMIT} bytes")
+    except OSError as error:
+        raise TallyError(f"cannot read {error.filename}: {error.strerror or error}") from error
+    return found
 
 
 def unlisted(folder: Folder, index: Index) -> tuple[str, ...]:
@@ -115,6 +148,8 @@ def _refusing(name: str) -> Iterator[None]:
         yield
     except UnsafeNameError as error:
         raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
+    except OtherSizeError as error:
+        raise Refused(Reason(Code.DIGEST_MISMATCH, str(error))) from error
     except TooLargeError as error:
         raise Refused(Reason(Code.MALFORMED, str(error))) from error
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -20,6 +20,7 @@ twice, as a file and in its bundle."""
 INDEX_LIMIT = 1 << 22
 """The largest index, in bytes: one of some 20,000 files."""
 _CHUNK = 1 << 20
+_LARGE = 1 << 24  # from here on a second thread is worth its start
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe must not make us wait
 
@@ -32,15 +33,26 @@ class TooLargeError(ValueError):
     """A document that is larger than any of ours."""
 
 
+class OtherSizeError(ValueError):
+    """A file that has not the size it should have."""
+
+    def __init__(self, name: str, size: int, listed: int) -> None:
+        super().__init__(f"{name} has {size} bytes, and not {listed}")
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A release folder. Names are relative, with `/`."""
 
     path: Path
 
-    def read(self, name: str, limit: int) -> bytes:
-        """A whole file. Raises UnsafeNameError, TooLargeError, FileNotFoundError or another OSError."""
+    def read(self, name: str, limit: int, size: int | None = None) -> bytes:
+        """A whole file. Raises UnsafeNameError, TooLargeError, FileNotFoundError or another OSError.
+
+        With `size`, a file of another size is not read: OtherSizeError.
+        """
         with self._opened(name) as descriptor:
+            _has(descriptor, name, size)
             data = bytearray()
             while chunk := os.read(descriptor, _CHUNK):
                 data += chunk
@@ -53,39 +65,41 @@ class Folder:
         with self._opened(name) as descriptor:
             return os.fstat(descriptor).st_size
 
-    def measure(self, name: str) -> tuple[Sha256, int]:
+    def lacks(self, name: str) -> bool:
+        """Whether there is nothing of that name, not even a link. Raises like `read`."""
+        try:
+            with self._opened(name):
+                return False
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except UnsafeNameError:
+            return False  # something is there, and reading it says what is wrong
+
+    def measure(self, name: str, size: int | None = None) -> tuple[Sha256, int]:
         """A file's sha256 and size, streamed. Raises like `read`."""
-        digest, size = hashlib.sha256(), 0
-        for chunk in self.chunks(name):
-            digest.update(chunk)
-            size += len(chunk)
-        return Sha256(digest.hexdigest()), size
+        digest, seen = hashlib.sha256(), 0
+        with self._opened(name) as descriptor:
+            _has(descriptor, name, size)
+            while chunk := os.read(descriptor, _CHUNK):
+                digest.update(chunk)
+                seen += len(chunk)
+        return Sha256(digest.hexdigest()), seen
 
     def measure_artifact(self, name: str, *, executable: bool) -> tuple[Sha256, int, NarHash]:
         """Like `measure`, with the NAR hash that the file has as a store path of its own."""
         with self._opened(name) as descriptor:
-            hasher = FlatFileHasher(os.fstat(descriptor).st_size, executable=executable)
-            while chunk := os.read(descriptor, _CHUNK):
-                hasher.update(chunk)
+            size = os.fstat(descriptor).st_size
+            hasher = FlatFileHasher(size, executable=executable)
+            (_hash_by_two if size >= _LARGE else _hash)(descriptor, hasher)
         try:
             sha256, nar_hash = hasher.digests()
         except ValueError as error:
             raise OSError(errno.EBUSY, "it changed while it was read", name) from error
         return sha256, hasher.size, nar_hash
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """A file's bytes. Raises like `read`."""
-        with self._opened(name) as descriptor:
-            while chunk := os.read(descriptor, _CHUNK):
-                yield chunk
-
     def names(self) -> Iterator[str]:
         """Every file below the folder, links too, sorted. Raises OSError."""
-        for folder, folders, files in os.walk(self.path, onerror=_raise):
-            folders.sort()
-            links = [name for name in folders if (Path(folder) / name).is_symlink()]
-            for name in sorted(files + links):
-                yield (Path(folder) / name).relative_to(self.path).as_posix()
+        yield from _names(os.fspath(self.path), "")
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
@@ -106,6 +120,27 @@ class Folder:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _has(descriptor: int, name: str, size: int | None) -> None:
+    if size is not None and (found := os.fstat(descriptor).st_size) != size:
+        raise OtherSizeError(name, found, size)
+
+
+def _hash(descriptor: int, hasher: FlatFileHasher) -> None:
+    while chunk := os.read(descriptor, _CHUNK):
+        hasher.update(chunk)
+
+
+def _hash_by_two(descriptor: int, hasher: FlatFileHasher) -> None:
+    """Both digests at the same time, so that a large file takes hardly longer than `sha256sum`."""
+    from concurrent.futures import ThreadPoolExecutor  # small files need none of what that imports
+
+    with ThreadPoolExecutor(1) as other:
+        while chunk := os.read(descriptor, _CHUNK):
+            nar = other.submit(hasher.update_nar, chunk)
+            hasher.update_file(chunk)
+            nar.result()
 
 
 def checked(name: str) -> str:
@@ -135,5 +170,11 @@ def _open(part: str, flags: int, at: int, name: str) -> int:
         raise
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _names(folder: str, before: str) -> Iterator[str]:
+    """Every name below a folder, each with what stands before it. A folder's own files come first."""
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    yield from (before + entry.name for entry in entries if entry.name not in folders)
+    for name in folders:
+        yield from _names(f"{folder}/{name}", f"{before}{name}/")

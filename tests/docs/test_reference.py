@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from orchestrator.builders.configuration import Configuration
 from orchestrator.errors import ExitCode
+from orchestrator.policy.document import PolicyDocument
 from orchestrator.policy.verdict import Code
 from orchestrator.recipe.recipe import Recipe
 
@@ -31,7 +32,9 @@ def keys(schema: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("page", "model"), [("recipe.md", Recipe), ("tally-toml.md", Configuration)], ids=["recipe", "tally.toml"]
+    ("page", "model"),
+    [("recipe.md", Recipe), ("tally-toml.md", Configuration), ("policy.md", PolicyDocument)],
+    ids=["recipe", "tally.toml", "policy.toml"],
 )
 def test_every_key_is_explained_and_none_is_made_up(
     repository: Path, page: str, model: type[BaseModel]

@@ -17,6 +17,7 @@ from mutants import Mutant, mutants
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import render_document
+from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed
 from orchestrator.publishing.index import INDEX
 from orchestrator.signing.keys import PublicKey, SigningKey
@@ -52,7 +53,7 @@ def test_no_mutant_is_accepted(release: tuple[Path, PublicKey], tmp_path: Path, 
             (folder / INDEX).write_bytes(fitted(files[INDEX], mutant))
         begun = time.perf_counter()
         try:
-            verdict = verify(folder, [key], releases.NOW)
+            verdict = verify(folder, trusting([key.spki]), releases.NOW)
         except TallyError as error:
             pytest.fail(f"{mutant.how} in {mutant.file} was not decided: {error.message}")
         slowest = max(slowest, time.perf_counter() - begun)
@@ -63,7 +64,9 @@ def test_no_mutant_is_accepted(release: tuple[Path, PublicKey], tmp_path: Path, 
         reasons.update({str(reason.code) for reason in verdict.reasons})
         for name in (mutant.file, INDEX):
             (folder / name).write_bytes(files[name])
-    assert not isinstance(verify(folder, [key], releases.NOW), Failed), "what was not harmed passes still"
+    assert not isinstance(verify(folder, trusting([key.spki]), releases.NOW), Failed), (
+        "what was not harmed passes still"
+    )
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     figures = f"{COUNT // 2} mutants, slowest {slowest:.3f} s, {grown / 1024:.0f} MB more"
     sys.stdout.write(f"\n{figures}: {dict(reasons)}\n")  # `pytest -s` shows it

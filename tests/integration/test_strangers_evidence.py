@@ -399,3 +399,16 @@ class TestCosign:
         envelope["payload"] = base64.b64encode(harm(base64.b64decode(envelope["payload"]))).decode()
         path.write_text(json.dumps(document))
         assert self.verify(cosign, release, "provenance")[0] == 1
+
+    @pytest.mark.parametrize("harm", [False, True], ids=["good", "harmed"])
+    def test_reads_a_summary(
+        self, cosign: Path, release: Release, tally: Any, tmp_path: Path, harm: bool
+    ) -> None:
+        key, pub = SigningKey.generate().write(tmp_path / "verifier")
+        words = ["verify", release.folder, "--key", release.pub, "--attest", tmp_path / "vsa.json"]
+        tally(*words, "--attest-key", key).succeeded()
+        if harm:
+            release.artifact.write_bytes(b"another program")
+        kind = "https://slsa.dev/verification_summary/v1"
+        code, said = strangers.cosign_verify(cosign, pub, tmp_path / "vsa.json", kind, release.artifact)
+        assert (code, "Verified OK" in said) == ((1, False) if harm else (0, True)), said

@@ -21,6 +21,9 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
+from orchestrator.policy.evidence import Evidence as Judgable
+from orchestrator.policy.evidence import Judged, Vouched
+from orchestrator.policy.signer import KeySigner
 from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
@@ -279,6 +282,7 @@ def observed(
             Sha256.of(world.gcc.name.encode()).hex: "GPL-3.0-or-later WITH GCC-exception-3.1",
             Sha256.of(world.libc.name.encode()).hex: "LGPL-2.1-or-later AND LicenseRef-Carnegie",
         },
+        toolchains=[{"from": "debian", "suite": "bookworm"}],
         recipe=InputFile("pigz.toml", Sha256.of(b"the recipe")),
         lock=InputFile("tally.lock", Sha256.of(b"the lock")),
         started=NOW.replace(hour=9, minute=1),
@@ -345,6 +349,26 @@ def published(
 def log_in(folder: Path) -> EmbeddedLog:
     """An embedded log that was there when these releases were made."""
     return EmbeddedLog.opened(folder, NOW.date())
+
+
+def judged(of: Made, key: SigningKey, keys: Mapping[str, SigningKey], now: datetime = NOW) -> Judgable:
+    """What a policy is handed of such a release once its signatures were found to hold."""
+    found = evidence(of, key, keys)
+    signer = KeySigner.of(key.public.spki)
+    own = {
+        each.predicate_type: Judged(f"attestations/{name}.sigstore.json", each, signer)
+        for name, each in found.statements.items()
+    }
+    vouched = []
+    for report in of.agreed.reports:
+        name = report.identity.name
+        link = link_of(report, of.facts, materials_of(of.facts), records_of(of.facts)[name])
+        vouched.append(Vouched(f"links/{name}.link", KeySigner.of(keys[name].public.spki), link))
+    artifact = of.facts.artifact
+    return Judgable(
+        artifact=artifact.file_name, sha256=artifact.sha256, size=artifact.size, own=own, others=(),
+        layout_signer=signer, links=tuple(vouched), threshold=of.facts.quorum, now=now,
+    )  # fmt: skip
 
 
 def builder_keys(of: Made) -> dict[str, SigningKey]:

@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 # Distributions whose module has another name.
-MODULES = {"license-expression": "license_expression", "rfc3161-client": "rfc3161_client"}
+MODULES = {
+    "cel-expr-python": "cel_expr_python",
+    "license-expression": "license_expression",
+    "packageurl-python": "packageurl",
+    "rfc3161-client": "rfc3161_client",
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +78,7 @@ def test_the_flake_takes_the_locked_wheels(repository: Path) -> None:
         r'pname = "([^"]+)";\s+version = "([^"]+)";\s+sha256 = "([0-9a-f]{64})"',
         (repository / "flake.nix").read_text(),
     )
-    assert [name for name, _, _ in wheels] == ["in_toto", "pynixutil", "typer"]
+    assert [name for name, _, _ in wheels] == ["cel_expr_python", "in_toto", "pynixutil", "typer", "univers"]
     for name, version, digest in wheels:
         entry = re.search(
             rf"^{name.replace('_', '-')}=={re.escape(version)} .*(?:\n .*)*", locked, re.MULTILINE

@@ -22,6 +22,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot, Window
+from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.records import records_of
@@ -43,7 +44,8 @@ class Release:
     log: EmbeddedLog
 
     def verdict(self, *, asked: str = "", trusted: TrustedRoot | None = None) -> Verdict:
-        return verify(self.folder / asked, [self.key.public], releases.NOW, trusted)
+        policy = trusting([self.key.public.spki])
+        return verify(self.folder / asked, policy, releases.NOW, trusted=trusted)
 
     def codes(self, trusted: TrustedRoot | None = None) -> set[Code]:
         verdict = self.verdict(trusted=trusted)
@@ -108,7 +110,7 @@ def test_an_executable_artifact_passes_whatever_a_download_made_of_its_mode(tmp_
     artifact = published.path / made.facts.artifact.file_name
     assert artifact.stat().st_mode & 0o777 == 0o755
     artifact.chmod(0o644)
-    assert isinstance(verify(published.path, [key.public], releases.NOW), Passed)
+    assert isinstance(verify(published.path, trusting([key.public.spki]), releases.NOW), Passed)
 
 
 @pytest.mark.parametrize("builders", [Kind.P256, Kind.ED25519], ids=str)
@@ -117,9 +119,9 @@ def test_a_release_signed_with_ed25519_passes(tmp_path: Path, builders: Kind) ->
     key = SigningKey.generate(Kind.ED25519)
     keys = {name: SigningKey.generate(builders) for name in releases.builder_keys(made)}
     folder = releases.published(tmp_path / "out", made, key, keys).path
-    assert isinstance(verify(folder, [key.public], releases.NOW), Passed)
+    assert isinstance(verify(folder, trusting([key.public.spki]), releases.NOW), Passed)
     other = SigningKey.generate(Kind.ED25519)
-    assert isinstance(verify(folder, [other.public], releases.NOW), Failed)
+    assert isinstance(verify(folder, trusting([other.public.spki]), releases.NOW), Failed)
 
 
 def _flip(position: float) -> Callable[[Path], None]:
@@ -245,13 +247,18 @@ class TestReasons:
         assert [reason.code for reason in verdict.reasons] == [Code.SUBJECT_MISMATCH]
 
     def test_another_key(self, release: Release) -> None:
-        verdict = verify(release.folder, [SigningKey.generate().public], releases.NOW)
+        verdict = verify(release.folder, trusting([SigningKey.generate().public.spki]), releases.NOW)
         assert isinstance(verdict, Failed)
         assert {reason.code for reason in verdict.reasons} == {Code.UNTRUSTED_SIGNER}
 
+    def test_a_policy_that_trusts_nobody(self, original: Release) -> None:
+        verdict = verify(original.folder, trusting([]), releases.NOW)
+        assert isinstance(verdict, Failed)
+        assert [reason.code for reason in verdict.reasons] == [Code.POLICY_EMPTY]
+
     def test_one_of_several_keys_is_enough(self, release: Release) -> None:
-        keys = [SigningKey.generate().public, release.key.public]
-        assert isinstance(verify(release.folder, keys, releases.NOW), Passed)
+        keys = [SigningKey.generate().public.spki, release.key.public.spki]
+        assert isinstance(verify(release.folder, trusting(keys), releases.NOW), Passed)
 
     def test_everything_signed_again_by_somebody_else(self, release: Release, tmp_path: Path) -> None:
         mallory = SigningKey.generate()
@@ -554,7 +561,7 @@ class TestLinks:
 
     def test_the_layout_has_ended(self, release: Release) -> None:
         later = releases.NOW + timedelta(days=366 * 21)
-        verdict = verify(release.folder, [release.key.public], later)
+        verdict = verify(release.folder, trusting([release.key.public.spki]), later)
         assert isinstance(verdict, Failed)
         assert {reason.code for reason in verdict.reasons} == {Code.LAYOUT_EXPIRED}
 
@@ -739,12 +746,8 @@ class TestWithoutALog:
 class TestUndecided:
     def test_nothing_there(self, tmp_path: Path) -> None:
         with pytest.raises(TallyError, match="nothing at"):
-            verify(tmp_path / "absent", [SigningKey.generate().public], releases.NOW)
+            verify(tmp_path / "absent", trusting([SigningKey.generate().public.spki]), releases.NOW)
 
     def test_not_a_release(self, tmp_path: Path) -> None:
         with pytest.raises(TallyError, match=r"no release\.json"):
-            verify(tmp_path, [SigningKey.generate().public], releases.NOW)
-
-    def test_no_key(self, original: Release) -> None:
-        with pytest.raises(TallyError, match="no key"):
-            verify(original.folder, [], releases.NOW)
+            verify(tmp_path, trusting([SigningKey.generate().public.spki]), releases.NOW)

@@ -15,9 +15,9 @@
           asked = builtins.toJSON (builtins.removeAttrs asked [ "src" ]);
         };
       pythonNames = [
-        "annotated-doc" "attrs" "cryptography" "flit-core" "hypothesis" "iso8601" "license-expression" "mypy" "pathspec"
+        "annotated-doc" "attrs" "cryptography" "flit-core" "hypothesis" "iso8601" "license-expression" "mypy" "packageurl-python" "packaging" "pathspec"
         "pydantic" "pytest" "pytestCheckHook" "python-dateutil" "rich" "securesystemslib" "shellingham"
-        "sigstore" "spdx-tools" "structlog" "urllib3" "zstandard"
+        "semantic-version" "semver" "sigstore" "spdx-tools" "structlog" "urllib3" "zstandard"
       ];
       package = name: made name { };
       python = builtins.listToAttrs (map (name: { inherit name; value = package name; }) pythonNames) // {
@@ -35,11 +35,13 @@
         };
         mkShell = made "shell";
         runCommand = name: asked: script: made name (asked // { inherit script; });
+        autoPatchelfHook = package "auto-patchelf";
         cosign = package "cosign";
         gitMinimal = package "git";
         gnumake = package "make";
         nix = package "nix";
         ruff = package "ruff";
+        stdenv.cc.cc.lib = package "libstdc++";
       };
     };
 }

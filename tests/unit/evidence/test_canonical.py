@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import TallyError
-from orchestrator.evidence.canonical import MalformedError, member, only, read, render, render_document
+from orchestrator.evidence.canonical import (
+    MalformedError,
+    holds,
+    member,
+    moment,
+    only,
+    read,
+    render,
+    render_document,
+    same,
+)
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -69,3 +82,54 @@ def test_unknown_members_are_refused() -> None:
         only({"a": 1, "c": 1}, frozenset({"a", "b"}), "it")
     with pytest.raises(MalformedError):
         only([], frozenset(), "it")
+
+
+@given(values, values)
+def test_one_document_is_itself_and_no_other(one: object, other: object) -> None:
+    assert same(one, read(render(one), "it"))
+    assert same(one, other) is (render(one) == render(other))
+
+
+def test_numbers_and_booleans_are_not_the_same() -> None:
+    for one, other in ((1, True), (0, False), (1, 1.0), ([0], [False]), ({"a": 1}, {"a": True})):
+        assert one == other
+        assert not same(one, other)
+    assert same({"a": 1, "b": 2}, {"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_file_holds_its_document(monkeypatch: pytest.MonkeyPatch, quick: bool) -> None:
+    import pydantic_core
+
+    monkeypatch.setitem(sys.modules, "pydantic_core", pydantic_core)
+    if not quick:
+        monkeypatch.delitem(sys.modules, "pydantic_core")
+    document: dict[str, Any] = {"a": [1, "\u00e9\x7f\x1f/<", None, True, 1.5, {}, []], "b": {"c": -1}}
+    data = render_document(document)
+    assert holds(data, document, "it")
+    assert holds(render(document), document, "it")
+    for position in range(len(data)):
+        for bit in (1, 2, 32):
+            changed = bytearray(data)
+            changed[position] ^= bit
+            try:
+                if holds(bytes(changed), document, "it"):
+                    assert same(json.loads(changed), document)
+            except MalformedError:
+                pass
+    assert not holds(data, {**document, "b": {"c": True}}, "it")
+    with pytest.raises(MalformedError):
+        holds(b'{"a": 1, "a": 1}', {"a": 1}, "it")
+
+
+@pytest.mark.parametrize("text", ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00+01:00"])
+def test_a_time(text: str) -> None:
+    assert moment(text, "it") == datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "2026-11-22T10:00:00", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:00"]
+)
+def test_no_time(text: str) -> None:
+    with pytest.raises(MalformedError, match="no time"):
+        moment(text, "it")

@@ -280,6 +280,7 @@ LARGE = """
     import releases
     from orchestrator.signing import gate
     from orchestrator.signing.keys import SigningKey
+    from orchestrator.policy.policy import trusting
     from orchestrator.verification import verify
     from orchestrator.policy.verdict import Passed
 
@@ -299,7 +300,7 @@ LARGE = """
     made = replace(made, facts=facts)
     key = SigningKey.generate()
     published = releases.published(folder / "out", made, key, releases.builder_keys(made))
-    assert isinstance(verify(published.path, [key.public], releases.NOW), Passed)
+    assert isinstance(verify(published.path, trusting([key.public.spki]), releases.NOW), Passed)
     # not getrusage: its maximum is the parent's too, from before exec
     print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
@@ -333,3 +334,20 @@ class TestReading:
         assert Folder(tmp_path).read("a", 5) == b"12345"
         with pytest.raises(TooLargeError):
             Folder(tmp_path).read("a", 4)
+
+
+@pytest.mark.parametrize("size", [(1 << 24) - 1, 1 << 24, (1 << 24) + 5])
+@pytest.mark.parametrize("executable", [True, False])
+def test_a_large_artifact_is_hashed_as_a_small_one(tmp_path: Path, size: int, executable: bool) -> None:
+    """From 16 MiB on two threads do it."""
+    import hashlib
+
+    from orchestrator.evidence.flatfile import FlatFileHasher
+    from orchestrator.publishing.folder import Folder
+
+    data = hashlib.shake_128(b"large").digest(size)
+    (tmp_path / "large").write_bytes(data)
+    hasher = FlatFileHasher(size, executable=executable)
+    hasher.update(data)
+    sha256, nar_hash = hasher.digests()
+    assert Folder(tmp_path).measure_artifact("large", executable=executable) == (sha256, size, nar_hash)

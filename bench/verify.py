@@ -1,0 +1,109 @@
+"""`tally verify`: one release from a cold start, a thousand in one call, an artifact of 1 GiB."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import ROOT, TALLY, Figure, alternately, peak_memory, run
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+RECIPE = "recipes/hello.toml"
+COPIES, MANY = 50, 1000
+LARGE = 1 << 30
+POLICY = """\
+[[signer]]
+name = "release key"
+key = "release.pub"
+
+[builders]
+per = "builder"
+
+[require]
+maximum-age = "9999w"
+sandbox = ["no-network", "no-host-files"]
+
+[sources]
+addresses = ["mirror://gnu/**", "mirror://debian/**"]
+
+[[toolchain]]
+from = "debian"
+suite = "bookworm"
+
+[licences]
+denied = ["AGPL-3.0-only"]
+
+[[deny]]
+purl = "pkg:deb/debian/xz-utils"
+versions = "vers:deb/>=5.6.0|<5.6.2"
+reason = "a backdoor"
+
+[[rule]]
+name = "linux"
+cel = "provenance.buildDefinition.internalParameters.system.endsWith('-linux')"
+message = "not for Linux"
+"""
+
+
+def figures(rounds: int = 7) -> list[Figure]:
+    with tempfile.TemporaryDirectory(dir=Path.home()) as name:
+        folder = Path(name)
+        return [*_small(folder, rounds), *_large(folder)]
+
+
+def _small(folder: Path, rounds: int) -> list[Figure]:
+    run([*TALLY, "keys", "generate", folder / "release"])
+    run([*TALLY, "build", RECIPE, "--key", folder / "release.key", "--out", folder])
+    release = folder / "hello-2.10-x86_64-linux"
+    digested = [path for path in release.rglob("*") if path.is_file()]
+    policy = folder / "policy.toml"
+    policy.write_text(POLICY)
+    copies = [folder / "many" / str(number) for number in range(COPIES)]
+    for copy in copies:
+        shutil.copytree(release, copy)
+    listed = folder / "list"
+    listed.write_text("".join(f"{copies[number % COPIES]}\n" for number in range(MANY)))
+    by_key = ["--key", folder / "release.pub"]
+    cold, judged, sums = alternately(
+        rounds,
+        lambda: run([*TALLY, "verify", release, *by_key]),
+        lambda: run([*TALLY, "verify", release, "--policy", policy]),
+        lambda: run(["sha256sum", *digested]),
+    )
+    many, many_judged, one = alternately(
+        3,
+        lambda: run([*TALLY, "verify", "--list", listed, *by_key]),
+        lambda: run([*TALLY, "verify", "--list", listed, "--policy", policy]),
+        lambda: run([*TALLY, "verify", release, *by_key]),
+    )
+    each, each_judged = many / MANY, many_judged / MANY
+    return [
+        Figure("tally verify --key, cold", cold, sums, "sha256sum of its files", "s", cold <= 0.2, "0.2 s"),
+        Figure("tally verify --policy, cold", judged, sums, "sha256sum of its files", "s", True, "none"),
+        Figure(f"each of {MANY}, by key", each, one, "a process for one", "s", each <= 0.003, "0.003 s"),
+        Figure(f"each of {MANY}, by policy", each_judged, one, "a process for one", "s", True, "none"),
+    ]
+
+
+def _large(folder: Path) -> list[Figure]:
+    import releases
+
+    from orchestrator.signing.keys import SigningKey
+
+    key = SigningKey.generate()
+    _, public = key.write(folder / "large")
+    made = releases.observed(folder / "in", content=bytes(LARGE))
+    path = releases.published(folder / "out", made, key, releases.builder_keys(made)).path
+    artifact = path / json.loads((path / "release.json").read_bytes())["artifact"]["path"]
+    verify = [*TALLY, "verify", path, "--key", public]
+    taken, sums = alternately(3, lambda: run(verify), lambda: run(["sha256sum", artifact]))
+    memory = peak_memory(verify)
+    limit = sums * 1.3
+    return [
+        Figure("tally verify, 1 GiB", taken, sums, "sha256sum", "s", taken <= limit, "1.3x"),
+        Figure("tally verify, 1 GiB", memory, memory, "itself", "MB", memory <= 100, "100 MB"),
+    ]

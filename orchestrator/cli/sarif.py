@@ -1,0 +1,95 @@
+"""Verdicts as SARIF 2.1.0 (OASIS), with what code scanning asks of an upload: rules, results, locations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from orchestrator import __version__
+from orchestrator.errors import TallyError
+from orchestrator.policy.verdict import HINTS, Code, Failed, Reason, Verdict
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def sarif(verdicts: Sequence[tuple[Path, Verdict | TallyError]]) -> dict[str, Any]:
+    """One run: a result for each reason, a notification for each target that could not be decided."""
+    rules = list(Code)
+    undecided = [
+        _notification(target, verdict) for target, verdict in verdicts if isinstance(verdict, TallyError)
+    ]
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "Tallystick",
+                        "version": __version__,
+                        "semanticVersion": __version__,
+                        "rules": [_rule(code) for code in rules],
+                    }
+                },
+                "invocations": [
+                    {"executionSuccessful": not undecided, "toolExecutionNotifications": undecided}
+                ],
+                "columnKind": "unicodeCodePoints",
+                "results": [
+                    _result(target, reason, rules)
+                    for target, verdict in verdicts
+                    if isinstance(verdict, Failed)
+                    for reason in verdict.reasons
+                ],
+            }
+        ],
+    }
+
+
+def _rule(code: Code) -> dict[str, Any]:
+    words = str(code).replace("-", " ")
+    return {
+        "id": str(code),
+        "name": "".join(part.capitalize() for part in str(code).split("-")),
+        "shortDescription": {"text": words.capitalize()},
+        "fullDescription": {"text": f"A release was refused: {words}."},
+        "help": {"text": HINTS[code][:1].upper() + HINTS[code][1:] + "."},
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"tags": ["security", "supply-chain"], "security-severity": "8.0"},
+    }
+
+
+def _result(target: Path, reason: Reason, rules: list[Code]) -> dict[str, Any]:
+    # the sentence alone would make a new alert of every digest
+    same = hashlib.sha256(f"{target}\n{reason.code}\n{reason.rule}".encode("utf-8", "surrogateescape"))
+    found: dict[str, Any] = {
+        "ruleId": str(reason.code),
+        "ruleIndex": rules.index(reason.code),
+        "level": "error",
+        "message": {"text": reason.sentence.encode("utf-8", "replace").decode("utf-8")},
+        "locations": [_location(target)],
+        "partialFingerprints": {"primaryLocationLineHash": f"{same.hexdigest()[:16]}:1"},
+    }
+    return found | ({"properties": {"rule": reason.rule}} if reason.rule else {})
+
+
+def _notification(target: Path, error: TallyError) -> dict[str, Any]:
+    return {
+        "level": "error",
+        "message": {"text": error.message.encode("utf-8", "replace").decode("utf-8")},
+        "locations": [_location(target)],
+    }
+
+
+def _location(target: Path) -> dict[str, Any]:
+    """A relative reference from where the command ran, where that can be said; alerts need a line."""
+    path = target
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    uri = ("file://" if path.is_absolute() else "") + quote(
+        path.as_posix().encode("utf-8", "surrogateescape")
+    )
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}

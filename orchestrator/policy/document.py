@@ -1,0 +1,91 @@
+"""`policy.toml`, as its authors write it, and the policy that it means. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from orchestrator.digest import Sha256
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.rule_tables import (
+    BuildersTable,
+    DenyTable,
+    LicencesTable,
+    RequireTable,
+    RuleTable,
+    SourcesTable,
+    ToolchainTable,
+)
+from orchestrator.policy.rules import cel, packages
+from orchestrator.policy.rules.builders import Builders
+from orchestrator.policy.rules.signers import Signers
+from orchestrator.policy.rules.toolchains import Toolchains
+from orchestrator.policy.trust_tables import BuilderTable, PublicKeys, SignerTable
+from orchestrator.policy.values import End, Table, Text
+
+
+class PolicyDocument(Table):
+    """The whole of `policy.toml`."""
+
+    name: Text | None = Field(
+        default=None, description="What reasons call the policy; default: its file's name"
+    )
+    uri: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=500)] | None = Field(
+        default=None, description="Where people find it; verification summaries name it"
+    )
+    expires: End | None = Field(default=None, description="Until when it may be used; a date is included")
+    signer: tuple[SignerTable, ...] = Field(
+        default=(), description="Whom to trust. Without any, the policy is empty, and accepts nothing"
+    )
+    builder: tuple[BuilderTable, ...] = Field(
+        default=(), description="Which builders count; default: those that a trusted signer's layout names"
+    )
+    builders: BuildersTable | None = Field(default=None, description="How many builders, and how independent")
+    require: RequireTable = Field(default=RequireTable(), description="What a release has to show")
+    sources: SourcesTable = Field(default=SourcesTable(), description="Where sources may come from")
+    toolchain: tuple[ToolchainTable, ...] = Field(
+        default=(), description="The toolchains that are allowed; default: any"
+    )
+    licences: LicencesTable | None = Field(default=None, description="The licences that are allowed")
+    deny: tuple[DenyTable, ...] = Field(default=(), description="Packages that are not")
+    rule: tuple[RuleTable, ...] = Field(default=(), description="Rules of your own, in CEL")
+
+    @field_validator("signer", "rule")
+    @classmethod
+    def _names_of_their_own(cls, tables: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [table.name for table in tables]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two of them have the name {twice[0]!r}")
+        return tables
+
+    def policy(self, public: PublicKeys, file: str, sha256: Sha256) -> Policy:
+        """The policy that it means. Raises whatever `public` does for a key that cannot be had."""
+        builders: Builders | None = None
+        if self.builder or self.builders is not None:
+            asked = self.builders or BuildersTable()
+            chosen = tuple(each.builder(public) for each in self.builder)
+            builders = Builders(chosen, asked.quorum, asked.per, asked.independence)
+        rules = [*self.require.rules(), *self.sources.rules()]
+        if self.toolchain:
+            rules.append(Toolchains(tuple(each.toolchain for each in self.toolchain)))
+        if self.licences is not None:
+            rules.append(self.licences.rule)
+        if self.deny:
+            denied = tuple(packages.Denied(each.packages, each.reason) for each in self.deny)
+            rules.append(packages.Deny(denied))
+        rules += (
+            cel.CelRule.compile(each.name, each.cel, each.message, frozenset(self.require.statements))
+            for each in self.rule
+        )
+        return Policy(
+            name=self.name or file,
+            uri=self.uri,
+            sha256=sha256,
+            signers=Signers(
+                tuple(each.signer(public) for each in self.signer), self.require.timestamp, self.require.log
+            ),
+            builders=builders,
+            rules=tuple(rules),
+            expires=self.expires,
+        )

@@ -1,0 +1,204 @@
+"""What a policy looks at: a release's evidence, read once, its signatures checked before. Pure.
+
+Every shape is asked for where it is read: MalformedError says what is not as our build type promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from orchestrator.digest import Sha256
+from orchestrator.evidence.canonical import member, moment
+from orchestrator.evidence.links import Link
+from orchestrator.evidence.spdx_packages import ARTIFACT
+from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.policy.signer import KeySigner, Signer
+from orchestrator.policy.validity import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A statement whose signature holds, who signed it, and what else was shown of its signing."""
+
+    file: str
+    statement: Statement
+    signer: Signer
+    time: datetime | None = None
+    """A trusted time (RFC 3161, checked) at which the signature was there; UTC."""
+    logged: bool = False
+    """Whether a proof that it is in a transparency log was checked, and held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A builder's link whose signature holds."""
+
+    file: str
+    signer: KeySigner
+    link: Link
+    theirs: bool = False
+    """Whether it is a third party's: by a builder that the policy names and the layout does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A material of the provenance: docs/predicates/build.md."""
+
+    name: str
+    kind: str | None
+    """None: of what no build used, the recipe and the lock."""
+    digests: Mapping[str, Any]
+    addresses: tuple[str, ...]
+    purl: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A package of the SBOM (SPDX 2.3, clause 7)."""
+
+    spdx_id: str
+    name: str
+    licence: str | None
+    """As declared; None: it is not known."""
+    purls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything about one artifact that has held so far."""
+
+    artifact: str
+    sha256: Sha256
+    size: int | None
+    """In bytes; None: the artifact is known by its digest alone, and nothing signed tells its size."""
+    own: Mapping[str, Judged]
+    """The release's statements, by predicate type; those that every release has are there."""
+    others: tuple[Judged, ...]
+    """Further statements about this artifact, third parties' among them."""
+    layout_signer: Signer
+    links: tuple[Vouched, ...]
+    threshold: int
+    """How many builders the layout asks for."""
+    now: datetime
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return self.own[PROVENANCE].statement.predicate
+
+    @property
+    def reproduction(self) -> Mapping[str, Any]:
+        return self.own[REPRODUCTION].statement.predicate
+
+    @property
+    def sbom(self) -> Mapping[str, Any]:
+        return self.own[SPDX].statement.predicate
+
+    @property
+    def statements(self) -> tuple[Judged, ...]:
+        return (*self.own.values(), *self.others)
+
+    @cached_property
+    def built(self) -> datetime:
+        """When the builds ended, as the provenance claims."""
+        details = member(self.provenance, "runDetails", dict, "the provenance")
+        metadata = member(details, "metadata", dict, "the provenance")
+        return moment(member(metadata, "finishedOn", str, "the provenance"), "the provenance")
+
+    @property
+    def covered(self) -> datetime | None:
+        """A trusted time at which all that the provenance signs for was there, links and layout too."""
+        return self.own[PROVENANCE].time
+
+    def when(self, judged: Judged) -> Moment:
+        """What is known of when a statement was signed; our own claim the provenance's time."""
+        ours = judged.statement.predicate_type in self.own
+        return Moment(self.now, judged.time, self.built if ours else None)
+
+    def when_vouched(self, vouched: Vouched) -> Moment:
+        """The same of a link. The provenance has ours by digest, so they were there when it was signed."""
+        return Moment(self.now, None if vouched.theirs else self.covered, vouched.link.finished)
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """Every material, in the provenance's order; the recipe and the lock, which no build used, too."""
+        definition = member(self.provenance, "buildDefinition", dict, "the provenance")
+        dependencies = member(definition, "resolvedDependencies", list, "the provenance")
+        return tuple(map(_input, dependencies))
+
+    @cached_property
+    def toolchains(self) -> tuple[Mapping[str, Any], ...] | None:
+        """What the recipes say that they were made with: docs/predicates/build.md. None: nothing is told."""
+        definition = member(self.provenance, "buildDefinition", dict, "the provenance")
+        internal = member(definition, "internalParameters", dict, "the provenance")
+        if "toolchains" not in internal:
+            return None
+        found = member(internal, "toolchains", list, "the provenance")
+        for each in found:
+            member(each, "from", str, "the provenance's toolchain")
+        return tuple(found)
+
+    @cached_property
+    def components(self) -> tuple[Component, ...]:
+        """Every package of the SBOM."""
+        return tuple(_component(each) for each in member(self.sbom, "packages", list, "the SBOM"))
+
+    @cached_property
+    def shipped(self) -> frozenset[str]:
+        """SPDX ids of what users run: the artifact, what it contains, and what that needs at run time."""
+        after: dict[str, set[str]] = {}
+        for each in member(self.sbom, "relationships", list, "the SBOM"):
+            kind = member(each, "relationshipType", str, "the SBOM's relationship")
+            element = member(each, "spdxElementId", str, "the SBOM's relationship")
+            if kind in ("CONTAINS", "DEPENDS_ON") or (kind == "GENERATED_FROM" and element == ARTIFACT):
+                related = member(each, "relatedSpdxElement", str, "the SBOM's relationship")
+                after.setdefault(element, set()).add(related)
+        found, queue = {ARTIFACT}, [ARTIFACT]
+        while queue:
+            new = after.get(queue.pop(), set()) - found
+            found |= new
+            queue += new
+        return frozenset(found)
+
+
+def _input(entry: Any) -> Input:
+    what = "a material of the provenance"
+    name = member(entry, "name", str, what)
+    annotations = member(entry, "annotations", dict, what) if "annotations" in entry else None
+    uri = member(entry, "uri", str, what) if "uri" in entry else None
+    purl = uri if uri is not None and uri.startswith("pkg:") else None
+    addresses = [] if uri is None or purl is not None else [uri]
+    if "downloadLocation" in entry:
+        addresses.append(member(entry, "downloadLocation", str, what))
+    mirrors = member(annotations, "mirrors", list, what) if annotations and "mirrors" in annotations else []
+    return Input(
+        name=name,
+        kind=None if annotations is None else member(annotations, "kind", str, what),
+        digests=member(entry, "digest", dict, what),
+        addresses=(*addresses, *map(str, mirrors)),
+        purl=purl,
+    )
+
+
+def _component(entry: object) -> Component:
+    what = "a package of the SBOM"
+    said = member(entry, "licenseDeclared", str, what)
+    references = member(entry, "externalRefs", list, what) if _has(entry, "externalRefs") else []
+    return Component(
+        spdx_id=member(entry, "SPDXID", str, what),
+        name=member(entry, "name", str, what),
+        licence=None if said in ("NOASSERTION", "NONE") else said,
+        purls=tuple(
+            member(each, "referenceLocator", str, what)
+            for each in references
+            if member(each, "referenceType", str, what) == "purl"
+        ),
+    )
+
+
+def _has(entry: object, name: str) -> bool:
+    return isinstance(entry, dict) and name in entry

@@ -1,0 +1,102 @@
+"""A policy: whom to trust, and what must hold besides. Pure; policy_file.py reads one from disk.
+
+The smallest policy trusts keys and asks for nothing more; `tally verify --key` is that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.digest import Sha256
+from orchestrator.evidence.canonical import MalformedError, render
+from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.rules.builders import Builders
+from orchestrator.policy.rules.rule import Rule
+from orchestrator.policy.rules.signers import Signers
+from orchestrator.policy.signer import Signer
+from orchestrator.policy.trust import TrustedKey, TrustedSigner, trusted
+from orchestrator.policy.validity import shown
+from orchestrator.policy.verdict import Code, Finding, Reason
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What must hold of a release."""
+
+    name: str
+    uri: str | None
+    """Where people find it."""
+    sha256: Sha256
+    """Of the policy's file; of the smallest policy's keys, as `trusting` has it."""
+    signers: Signers
+    builders: Builders | None
+    """None: whom the layout names, as many as it asks for."""
+    rules: tuple[Rule, ...]
+    """All others, in the order in which their reasons are told."""
+    expires: datetime | None = None
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys, as SubjectPublicKeyInfo in DER, whose signatures on statements and layouts count."""
+        return _keys(each.who for each in self.signers.signers)
+
+    @property
+    def builder_keys(self) -> tuple[bytes, ...]:
+        """The keys of builders that the policy names, in whatever layout they are."""
+        return _keys(each.key for each in self.builders.trusted) if self.builders else ()
+
+    def against_itself(self, now: datetime) -> Iterator[Reason]:
+        """Why this policy decides nothing."""
+        if not self.signers.signers:
+            yield Reason(Code.POLICY_EMPTY, f"{self.name} trusts nobody, so that it could accept nothing")
+        if self.expires is not None and self.expires <= now:
+            said = f"{self.name} was to be used until {shown(self.expires)}"
+            yield Reason(Code.POLICY_EXPIRED, said, "expires")
+
+    def trusts(self, signer: Signer, kind: str, what: str) -> Iterator[Reason]:
+        """The reason, if there is one, for which a signer does not count for a document of this kind."""
+        found = trusted(self.signers.signers, signer, kind, what)
+        if isinstance(found, Reason):
+            yield found
+
+    @property
+    def asked(self) -> tuple[Rule, ...]:
+        """Every rule, in the order in which findings are told."""
+        return (self.signers, *((self.builders,) if self.builders else ()), *self.rules)
+
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """What every rule finds; all of them are asked, whatever the others find."""
+        return (*self._own(evidence.now), *(_found(rule, evidence) for rule in self.asked))
+
+    def _own(self, now: datetime) -> Iterator[Finding]:
+        if self.expires is not None:
+            yield Finding("expires", shown(self.expires), tuple(self.against_itself(now)))
+
+
+def trusting(keys: Sequence[bytes]) -> Policy:
+    """The smallest policy: these keys (SubjectPublicKeyInfo in DER), and what holds for every release."""
+    trusted_keys = [TrustedKey(spki) for spki in dict.fromkeys(keys)]
+    signers = [TrustedSigner(f"key {key.signer.fingerprint[:8]}", key) for key in trusted_keys]
+    named = sorted(key.signer.fingerprint for key in trusted_keys)
+    return Policy(
+        name="the policy of --key",
+        uri=None,
+        sha256=Sha256.of(render({"keys": named})),
+        signers=Signers(tuple(signers)),
+        builders=None,
+        rules=(),
+    )
+
+
+def _found(rule: Rule, evidence: Evidence) -> Finding:
+    try:
+        found = rule.judge(evidence)
+    except MalformedError as error:
+        found = Finding(rule.name, "what cannot be read", (Reason(Code.MALFORMED, str(error)),))
+    return replace(found, reasons=tuple(replace(reason, rule=rule.name) for reason in found.reasons))
+
+
+def _keys(of: Iterable[object]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(each.spki for each in of if isinstance(each, TrustedKey)))

@@ -1,0 +1,120 @@
+"""Builders: enough of those that the policy trusts vouch for the artifact, and they are far enough apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.agreement.independence import LEVELS, Level
+from orchestrator.evidence import agreement_record
+from orchestrator.policy.evidence import Evidence, Vouched
+from orchestrator.policy.rules.rule import some
+from orchestrator.policy.trust import TrustedKey
+from orchestrator.policy.validity import ALWAYS, Validity
+from orchestrator.policy.verdict import Code, Finding, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedBuilder:
+    """One `[[builder]]`: by its key, by the name in its link, or by both."""
+
+    name: str | None
+    key: TrustedKey | None
+    operator: str | None
+    """Who runs it, as the policy's author knows; it outweighs what the evidence says."""
+    validity: Validity = ALWAYS
+
+    def is_(self, vouched: Vouched) -> bool:
+        named = self.name is None or self.name == vouched.link.builder
+        return named and (self.key is None or self.key.signer == vouched.signer)
+
+
+@dataclass(frozen=True, slots=True)
+class Builders:
+    """`[builders]` and every `[[builder]]`. Without any of these, whom the layout names is trusted."""
+
+    trusted: tuple[TrustedBuilder, ...] = ()
+    quorum: int = 2
+    per: Literal["operator", "builder"] = "operator"
+    independence: Level | None = None
+
+    @property
+    def name(self) -> str:
+        return "builders"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        reasons: list[Reason] = []
+        counted: list[tuple[Vouched, str | None]] = []
+        for vouched in evidence.links:
+            entry = next((each for each in self.trusted if each.is_(vouched)), None)
+            if self.trusted and entry is None:
+                continue
+            operator = entry.operator if entry is not None else None
+            if entry is not None:
+                name = f"builder {vouched.link.builder}"
+                against = tuple(entry.validity.against(name, vouched.file, evidence.when_vouched(vouched)))
+                if against:
+                    reasons += against
+                    continue
+            counted.append((vouched, operator or _claimed(vouched)))
+        names = [vouched.link.builder for vouched, _ in counted]
+        votes = self._votes([operator for _, operator in counted])
+        unit = f"{self.per}(s)"
+        if votes < self.quorum:
+            reasons.append(
+                Reason(
+                    Code.QUORUM_NOT_MET,
+                    f"{votes} {unit} that the policy trusts vouch for it ({some(names)}), "
+                    f"where {self.quorum} are needed{self._unknown(counted)}",
+                )
+            )
+        reasons += self._apart(counted)
+        saw = f"{some(names)}: {votes} {unit}, {self._level(counted)}"
+        return Finding(self.name, saw, tuple(reasons))
+
+    def _votes(self, operators: Sequence[str | None]) -> int:
+        """Builders of one operator have one vote, and one whose operator is not known may be any other's."""
+        if self.per == "builder":
+            return len(operators)
+        known = len({operator for operator in operators if operator is not None})
+        return known or min(1, len(operators))
+
+    def _unknown(self, counted: Sequence[tuple[Vouched, str | None]]) -> str:
+        unknown = [vouched.link.builder for vouched, operator in counted if operator is None]
+        if self.per == "builder" or not unknown:
+            return ""
+        return (
+            f"; nobody says who runs {some(unknown)}: "
+            "name the `operator` of each in a [[builder]], or count per builder"
+        )
+
+    def _level(self, counted: Sequence[tuple[Vouched, str | None]]) -> Level:
+        identities = [_identity(vouched, operator) for vouched, operator in counted]
+        return agreement_record.independence(identities, self.quorum)
+
+    def _apart(self, counted: Sequence[tuple[Vouched, str | None]]) -> Iterator[Reason]:
+        if self.independence is None:
+            return
+        level = self._level(counted)
+        if LEVELS.index(level) < LEVELS.index(self.independence):
+            yield Reason(
+                Code.BUILDERS_NOT_INDEPENDENT,
+                f"its builders are {level}, where {self.independence} is needed",
+            )
+
+
+def _identity(vouched: Vouched, operator: str | None) -> dict[str, Any]:
+    """Who a builder is, for the comparison of hosts."""
+    found = dict(vouched.link.identity)
+    if operator is not None:
+        found["operator"] = operator
+    if vouched.theirs and "machineIdSha256" in found and "bootIdSha256" in found:
+        # `local` is their machine and not the orchestrator's: the ids tell whether these are one
+        found["store"] = f"{vouched.signer}: {found.get('store')}"
+    return found
+
+
+def _claimed(vouched: Vouched) -> str | None:
+    operator = vouched.link.identity.get("operator")
+    return operator if isinstance(operator, str) and operator else None

@@ -1,0 +1,139 @@
+"""Packages by package URL and version range: which are denied, which a toolchain may be made of.
+
+Specifications: package URLs (purl-spec), and version ranges (`vers:`, VERSION-RANGE-SPEC). Versions are
+compared in the order of their own kind, as `dpkg` does for `deb`; docs/explanation/dependencies.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.rules.rule import some
+from orchestrator.policy.verdict import Code, Finding, Reason
+
+if TYPE_CHECKING:
+    from packageurl import PackageURL
+    from univers.version_range import VersionRange
+
+_LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Packages of one type, namespace and name; of some versions, or of all."""
+
+    purl: str
+    versions: str | None = None
+    """A range such as `vers:deb/>=5.6.0|<5.6.2`; None: the purl's own version, and without one, all."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no package URL or no range."""
+        asked = self._purl
+        if self.versions is not None:
+            if asked.version is not None:
+                raise ValueError(f"{self.purl} has a version already; give a version or `versions`")
+            scheme = self._range.scheme
+            if scheme != asked.type:
+                raise ValueError(f"{self.versions} is a range of {scheme} versions, and {self.purl} is none")
+
+    def holds(self, purl: PackageURL) -> bool:
+        """Whether a package is one of these. Raises ValueError when its version cannot be compared."""
+        asked = self._purl
+        if (purl.type, purl.namespace, purl.name) != (asked.type, asked.namespace, asked.name):
+            return False
+        if any(purl.qualifiers.get(name) != value for name, value in asked.qualifiers.items()):
+            return False
+        if self.versions is None:
+            return asked.version is None or asked.version == purl.version
+        if purl.version is None:
+            raise ValueError("it has no version")
+        return _within(self._range, purl.version)
+
+    @cached_property
+    def _purl(self) -> PackageURL:
+        return read(self.purl)
+
+    @cached_property
+    def _range(self) -> VersionRange:
+        from univers.version_range import VersionRange
+        from univers.versions import InvalidVersion
+
+        try:
+            found: Any = VersionRange.from_string(self.versions or "")  # type: ignore[no-untyped-call]
+            if not found.constraints or found.version_class is None:
+                raise ValueError("it says nothing")
+        except (ValueError, InvalidVersion, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"expected a range such as vers:deb/>=1.2|<2.0; got {self.versions!r}: {error}"
+            ) from error
+        return cast("VersionRange", found)
+
+
+@lru_cache(maxsize=20_000)
+def read(text: str) -> PackageURL:
+    """A package URL. Raises ValueError."""
+    from packageurl import PackageURL
+
+    if len(text) > _LONGEST:
+        raise ValueError("expected a package URL, got something far longer")
+    try:
+        return PackageURL.from_string(text)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"expected a package URL such as pkg:deb/debian/NAME; got {text!r}") from error
+
+
+def _within(versions: VersionRange, text: str) -> bool:
+    from univers.versions import InvalidVersion
+
+    try:
+        return versions.version_class(text) in versions  # type: ignore[misc]  # as `_range` has checked
+    except (ValueError, InvalidVersion, TypeError, AttributeError) as error:
+        raise ValueError(f"its version {text!r} cannot be compared") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """One `[[deny]]`."""
+
+    packages: Packages
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Every `[[deny]]`: over the materials of the provenance and the packages of the SBOM."""
+
+    denied: tuple[Denied, ...]
+
+    @property
+    def name(self) -> str:
+        return "deny"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        purls = dict.fromkeys(each.purl for each in evidence.inputs if each.purl)
+        purls |= dict.fromkeys(purl for each in evidence.components for purl in each.purls)
+        reasons = tuple(reason for purl in purls for reason in self._against(purl))
+        return Finding(self.name, f"{len(purls)} package URLs", reasons)
+
+    def _against(self, text: str) -> Iterator[Reason]:
+        """What cannot be read or compared is not known to be another package, so it is refused as well."""
+        try:
+            purl = read(text)
+        except ValueError as error:
+            yield Reason(Code.PACKAGE_DENIED, f"a package cannot be told from those denied: {error}")
+            return
+        for each in self.denied:
+            try:
+                if each.packages.holds(purl):
+                    yield Reason(Code.PACKAGE_DENIED, f"{text} is denied: {each.why}")
+            except ValueError as error:
+                yield Reason(Code.PACKAGE_DENIED, f"{text} may be denied ({each.why}): {error}")
+
+
+def names(packages: tuple[Packages, ...]) -> str:
+    """Packages as sentences hold them."""
+    return some([each.purl + (f" {each.versions}" if each.versions else "") for each in packages])

@@ -1,0 +1,52 @@
+"""Signers: at the time of signing their keys counted; timestamps and log proofs are there where asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.evidence.layout import LAYOUT
+from orchestrator.policy.evidence import Evidence, Judged
+from orchestrator.policy.rules.rule import some
+from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, trusted
+from orchestrator.policy.validity import Moment
+from orchestrator.policy.verdict import Code, Finding, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """`[[signer]]`, and `timestamp` and `log` of `[require]`."""
+
+    signers: tuple[TrustedSigner, ...]
+    timestamp: bool = False
+    log: bool = False
+
+    @property
+    def name(self) -> str:
+        return "signer"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        reasons: list[Reason] = []
+        names: dict[str, None] = {}
+        for judged in evidence.statements:
+            entry = trusted(self.signers, judged.signer, judged.statement.predicate_type, judged.file)
+            if isinstance(entry, Reason):
+                reasons.append(entry)
+                continue
+            names[entry.name] = None
+            reasons += entry.validity.against(entry.name, judged.file, evidence.when(judged))
+            reasons += self._shown(judged, entry)
+        entry = trusted(self.signers, evidence.layout_signer, LAYOUT_TYPE, LAYOUT)
+        if isinstance(entry, Reason):
+            reasons.append(entry)
+        else:
+            known = Moment(evidence.now, evidence.covered, evidence.built)
+            reasons += entry.validity.against(entry.name, LAYOUT, known)
+        saw = f"{len(evidence.statements)} statements signed by {some(list(names))}"
+        return Finding(self.name, saw, tuple(dict.fromkeys(reasons)))
+
+    def _shown(self, judged: Judged, entry: TrustedSigner) -> Iterator[Reason]:
+        if (self.timestamp or entry.timestamp) and judged.time is None:
+            yield Reason(Code.TIMESTAMP_MISSING, f"{judged.file} has no trusted timestamp")
+        if (self.log or entry.log) and not judged.logged:
+            yield Reason(Code.NOT_IN_LOG, f"{judged.file} has no proof that it is in a transparency log")

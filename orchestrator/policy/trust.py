@@ -1,0 +1,77 @@
+"""Whom a policy trusts, and for what. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from orchestrator.policy.pattern import Pattern
+from orchestrator.policy.signer import IdentitySigner, KeySigner, Signer
+from orchestrator.policy.validity import ALWAYS, Validity
+from orchestrator.policy.verdict import Code, Reason
+
+LAYOUT_TYPE: Final = "layout"
+"""What a signer is trusted for when it signs a layout, which has no predicate type."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key: its SubjectPublicKeyInfo in DER."""
+
+    spki: bytes = field(repr=False)
+
+    @property
+    def signer(self) -> KeySigner:
+        return KeySigner.of(self.spki)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedIdentity:
+    """Everybody whose OIDC issuer and subject both fit."""
+
+    issuer: Pattern
+    subject: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedSigner:
+    """One `[[signer]]`."""
+
+    name: str
+    who: TrustedKey | TrustedIdentity
+    validity: Validity = ALWAYS
+    statements: frozenset[str] | None = None
+    """The predicate types that it may sign; None: all that a release has, and its layout."""
+    timestamp: bool = False
+    log: bool = False
+    """Whether what it signs has to have a trusted timestamp, or a proof that it is in a log."""
+
+    def is_(self, signer: Signer) -> bool:
+        match self.who, signer:
+            case TrustedKey() as key, KeySigner():
+                return key.signer == signer
+            case TrustedIdentity(issuer, subject), IdentitySigner():
+                return issuer.matches(signer.issuer) and subject.matches(signer.subject)
+            case _:
+                return False
+
+    def may_sign(self, kind: str) -> bool:
+        return self.statements is None or kind in self.statements
+
+
+def trusted(signers: Sequence[TrustedSigner], signer: Signer, kind: str, what: str) -> TrustedSigner | Reason:
+    """The entry that trusts `signer` with a document of this kind, or why there is none."""
+    known = [each for each in signers if each.is_(signer)]
+    for each in known:
+        if each.may_sign(kind):
+            return each
+    if known:
+        return Reason(
+            Code.UNTRUSTED_SIGNER, f"{what} is signed by {known[0].name}, who is not trusted with {kind}"
+        )
+    if isinstance(signer, IdentitySigner) and any(
+        isinstance(each.who, TrustedIdentity) and each.who.issuer.matches(signer.issuer) for each in signers
+    ):
+        return Reason(Code.IDENTITY_MISMATCH, f"{what} is signed by {signer}, whom the policy does not name")
+    return Reason(Code.UNTRUSTED_SIGNER, f"{what} is signed by {signer}, whom you do not trust")

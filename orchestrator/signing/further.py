@@ -1,0 +1,83 @@
+"""What other parties say of an artifact: their bundles and links, beside the release and not in it.
+
+Nothing here can make a release worse but a builder whom the policy names and who made something else. What is
+not signed by somebody whom the policy names for it, or is about something else, is set aside, and a notice
+says so: it counts for nothing, whoever put it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.digest import Sha256
+from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.policy.evidence import Judged, Vouched
+from orchestrator.policy.signer import Signer
+from orchestrator.policy.verdict import Reason, Refused
+from orchestrator.signing.keys import PublicKey
+from orchestrator.signing.opening import open_link, open_statement
+
+Trusts = Callable[[Signer, str, str], Iterable[Reason]]
+"""The reasons for which a signer does not count for a document of some kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What counts, and a notice for what does not."""
+
+    statements: tuple[Judged, ...] = ()
+    links: tuple[Vouched, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where everything that counts is from."""
+        return (*(each.file for each in self.statements), *(each.file for each in self.links))
+
+    def about(self, sha256: Sha256, known: Collection[Signer]) -> Further:
+        """What is about this artifact; a builder that is in the release already has no second vote."""
+        statements, links, notices = [], [], list(self.notices)
+        seen = set(known)
+        for judged in self.statements:
+            if sha256.hex in judged.statement.subjects.values():
+                statements.append(judged)
+            else:
+                notices.append(_aside(judged.file, "it is about something else"))
+        for vouched in self.links:
+            if vouched.signer in seen:
+                notices.append(_aside(vouched.file, "its builder has vouched already"))
+            else:
+                seen.add(vouched.signer)
+                links.append(vouched)
+        return Further(tuple(statements), tuple(links), tuple(notices))
+
+
+def open_further(
+    documents: Mapping[str, bytes],
+    keys: Sequence[PublicKey],
+    builder_keys: Sequence[PublicKey],
+    trusts: Trusts,
+) -> Further:
+    """Every document that counts. `keys` are the signers', `builder_keys` those of builders."""
+    found = Further()
+    for name, data in documents.items():
+        try:
+            document = read(data, name)
+            if isinstance(document, dict) and "mediaType" in document:
+                judged = open_statement(data, name, keys)
+                if against := tuple(trusts(judged.signer, judged.statement.predicate_type, name)):
+                    raise Refused(*against)
+                found = replace(found, statements=(*found.statements, judged))
+            else:
+                found = replace(found, links=(*found.links, open_link(data, name, builder_keys)))
+        except MalformedError as error:
+            found = replace(found, notices=(*found.notices, _aside(name, str(error))))
+        except Refused as refused:
+            notice = _aside(name, refused.reasons[0].sentence)
+            found = replace(found, notices=(*found.notices, notice))
+    return found
+
+
+def _aside(name: str, why: str) -> str:
+    return f"{name} was set aside: {why}"

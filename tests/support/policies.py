@@ -1,0 +1,28 @@
+"""Policies for tests: TOML beside the keys that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.policy.policy import Policy
+from orchestrator.policy_file import load
+from orchestrator.signing.keys import PublicKey, SigningKey
+
+
+def pem(key: SigningKey | PublicKey) -> str:
+    """A key as it stands in a policy: inline."""
+    public = key.public if isinstance(key, SigningKey) else key
+    return f'"""\n{public.pem}"""'
+
+
+def signer(key: SigningKey | PublicKey, name: str = "release", more: str = "") -> str:
+    """A [[signer]] with that key."""
+    return f'[[signer]]\nname = "{name}"\nkey = {pem(key)}\n{more}\n'
+
+
+def policy(folder: Path, *parts: str) -> Policy:
+    """The policy of a file with these parts."""
+    file = folder / "policy.toml"
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(parts))
+    return load(file)

@@ -1,0 +1,83 @@
+"""SPDX expressions mean what their operators say."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from orchestrator.policy.evidence import Component
+from orchestrator.policy.rules.licences import Licences, licence
+from orchestrator.policy.verdict import Code
+
+GPL, MIT, APACHE = "GPL-3.0-or-later", "MIT", "Apache-2.0"
+GCC = "GPL-3.0-or-later WITH GCC-exception-3.1"
+
+
+def allowed(expression: str | None, *licences: str, denied: tuple[str, ...] = (), **more: str) -> bool:
+    rule = Licences(frozenset(licences) if licences else None, frozenset(denied), **more)  # type: ignore[arg-type]
+    reason = rule._against(Component("SPDXRef-x", "x", expression, ()))
+    assert reason is None or reason.code is Code.LICENCE_DENIED
+    return reason is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "licences", "holds"),
+    [
+        ("MIT", (MIT,), True),
+        ("MIT", (APACHE,), False),
+        ("MIT OR GPL-3.0-or-later", (MIT,), True),
+        ("MIT AND GPL-3.0-or-later", (MIT,), False),
+        ("MIT AND Apache-2.0", (MIT, APACHE), True),
+        ("(MIT OR GPL-3.0-or-later) AND Apache-2.0", (MIT, APACHE), True),
+        ("MIT OR (GPL-3.0-or-later AND Apache-2.0)", (GPL,), False),
+        ("mit", (MIT,), True),
+        (GCC, (GPL,), False),
+        (GCC, (GCC,), True),
+        (GPL, (GCC,), False),
+        (f"{GCC} AND MIT", (GCC, MIT), True),
+        ("Zlib AND LicenseRef-pigz-notice", ("Zlib",), False),
+        ("Zlib AND LicenseRef-pigz-notice", ("Zlib", "LicenseRef-pigz-notice"), True),
+        ("GPL-3.0-only", (GPL,), False),
+    ],
+)
+def test_what_is_allowed(expression: str, licences: tuple[str, ...], holds: bool) -> None:
+    assert allowed(expression, *licences) is holds
+
+
+def test_what_is_denied() -> None:
+    assert allowed("MIT", denied=(GPL,))
+    assert allowed("MIT OR GPL-3.0-or-later", denied=(GPL,)), "the other one can be chosen"
+    assert not allowed("MIT AND GPL-3.0-or-later", denied=(GPL,))
+    assert not allowed(GPL, denied=(GPL,))
+    assert not allowed(GPL, GPL, MIT, denied=(GPL,)), "denied outweighs allowed"
+    assert allowed(GCC, denied=(GPL,)), "WITH is a licence of its own"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", "MIT OR", "Not-A-Licence", "GPL3", "MIT AND", "(" * 5000, "MIT " * 500, "\u039cIT", None],
+)
+def test_what_nobody_knows_is_refused(expression: str | None) -> None:
+    assert not allowed(expression, MIT)
+    assert not allowed(expression, denied=(GPL,))
+
+
+def test_unknown_can_be_allowed_and_rubbish_cannot() -> None:
+    assert allowed(None, MIT, unknown="allow")
+    assert not allowed("GPL3", MIT, unknown="allow")
+
+
+def test_deep_and_wide() -> None:
+    started = time.perf_counter()
+    assert allowed("(" * 90 + "MIT" + ")" * 90, MIT)
+    assert not allowed(" OR ".join([GPL] * 40), MIT)
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("text", ["MIT OR Apache-2.0", "Not-A-Licence", "", "MIT AND MIT AND Zlib"])
+def test_a_list_holds_licences_and_no_expressions(text: str) -> None:
+    with pytest.raises(ValueError, match=r"licence|expression"):
+        licence(text)
+    assert licence("mit") == "MIT"
+    assert licence(GCC) == GCC

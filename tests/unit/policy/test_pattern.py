@@ -1,0 +1,80 @@
+"""Patterns: the whole text or nothing, no host but the one that is named, and no time to be lost."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.policy.pattern import Pattern, address, checked, exactly, plain
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        ("mirror://gnu/hello.tar.gz", "mirror://gnu/hello.tar.gz", True),
+        ("mirror://gnu/hello.tar.gz", "mirror://gnu/hello.tar.gz.sig", False),
+        ("mirror://gnu/hello.tar.gz", "MIRROR://gnu/hello.tar.gz", False),
+        ("mirror://gnu/*", "mirror://gnu/hello.tar.gz", True),
+        ("mirror://gnu/*", "mirror://gnu/hello/hello.tar.gz", False),
+        ("mirror://gnu/**", "mirror://gnu/hello/hello.tar.gz", True),
+        ("mirror://gnu/**", "mirror://gnu.evil.example/hello", False),
+        ("mirror://gnu/**", "evil:mirror://gnu/hello", False),
+        ("https://ci.example/*/x.yml@refs/tags/v*", "https://ci.example/a/x.yml@refs/tags/v1", True),
+        ("https://ci.example/*/x.yml@refs/tags/v*", "https://ci.example/a/b/x.yml@refs/tags/v1", False),
+        ("*@example.org", "who@example.org", True),
+        ("*@example.org", "who@example.org.evil.example", False),
+        ("*@example.org", "who@example.org\n", False),
+        ("a.c", "abc", False),
+        ("a**", "a\nb", True),
+        ("***", "a/b", True),
+        ("*a", "", False),
+    ],
+)  # fmt: skip
+def test_the_whole_text_fits_or_nothing_does(pattern: str, text: str, fits: bool) -> None:
+    assert Pattern(pattern).matches(text) is fits
+
+
+@given(st.text("a/*", max_size=8), st.text("a/", max_size=10))
+def test_as_the_regular_expression_that_says_the_same(pattern: str, text: str) -> None:
+    parts = re.findall(r"\*+|[^*]", pattern)
+    said = "".join("[^/]*" if p == "*" else ".*" if p.startswith("*") else re.escape(p) for p in parts)
+    assert Pattern(pattern).matches(text) is bool(re.fullmatch(said, text, re.DOTALL))
+
+
+def test_no_pattern_takes_long() -> None:
+    started = time.perf_counter()
+    assert not Pattern("**a" * 150 + "b").matches("a" * 4096)
+    assert not Pattern("**").matches("a" * 4097)
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["https://*.example/x", "https://*/x", "https://example*", "*://x", "**", "*"]
+)
+def test_a_host_is_never_a_wildcard(text: str) -> None:
+    with pytest.raises(ValueError, match=r"wildcard|scheme|everything"):
+        address(text)
+
+
+@pytest.mark.parametrize("text", ["*", "**", "*/*", "**://**", "*@*", "", "*.*"])
+def test_a_pattern_says_something(text: str) -> None:
+    with pytest.raises(ValueError, match="everything"):
+        checked(text)
+
+
+def test_what_is_exact_has_no_wildcard() -> None:
+    with pytest.raises(ValueError, match="-pattern"):
+        exactly("https://example.org/*")
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example/x/../y", "https://a.example/x/%2e%2e/y", "https://a.example/x/%252e%252e/y",
+             "https://a.example/./y", "https://a.example/x\\..\\y"],
+)  # fmt: skip
+def test_detours(text: str) -> None:
+    assert not plain(text)
+    assert plain("https://a.example/x/y..z/...")

@@ -1,0 +1,391 @@
+"""Each rule says yes to what it allows and no, with its code, to all else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import policies
+import pytest
+import releases
+
+from orchestrator.builders.build import Identity
+from orchestrator.evidence.terms import PROVENANCE, SPDX
+from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.signer import KeySigner
+from orchestrator.policy.verdict import Code, Finding
+from orchestrator.signing.keys import SigningKey
+
+KEY = SigningKey.generate()
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    of = releases.observed(tmp_path_factory.mktemp("made"))
+    return releases.judged(of, KEY, releases.builder_keys(of))
+
+
+def with_builders(
+    folder: Path, *builders: Identity, quorum: int = 2
+) -> tuple[Evidence, dict[str, SigningKey]]:
+    of = releases.observed(folder, builders=builders, quorum=quorum)
+    keys = releases.builder_keys(of)
+    return releases.judged(of, KEY, keys), keys
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Any:
+    """What the rules of a policy with these parts find."""
+
+    def judge(evidence: Evidence, *parts: str, signer: str = "") -> Sequence[Finding]:
+        return policies.policy(tmp_path, *parts, policies.signer(KEY, more=signer)).judge(evidence)
+
+    return judge
+
+
+@pytest.fixture
+def codes(found: Any) -> Any:
+    def judge(evidence: Evidence, *parts: str, signer: str = "") -> list[Code]:
+        findings = found(evidence, *parts, signer=signer)
+        assert all(why.rule == each.rule for each in findings for why in each.reasons)
+        return [why.code for each in findings for why in each.reasons]
+
+    return judge
+
+
+def stamped(evidence: Evidence, moment: Any, *, logged: bool = False) -> Evidence:
+    own = {kind: replace(each, time=moment, logged=logged) for kind, each in evidence.own.items()}
+    return replace(evidence, own=own)
+
+
+def changed(evidence: Evidence, kind: str, *path: Any, to: Any) -> Evidence:
+    """Evidence in which one statement says something else."""
+    import copy
+
+    predicate = copy.deepcopy(dict(evidence.own[kind].statement.predicate))
+    place: Any = predicate
+    for part in path[:-1]:
+        place = place[part]
+    if to is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to
+    statement = replace(evidence.own[kind].statement, predicate=predicate)
+    return replace(evidence, own={**evidence.own, kind: replace(evidence.own[kind], statement=statement)})
+
+
+def test_all_failing_rules_are_told_and_in_order(made: Evidence, codes: Any) -> None:
+    assert codes(
+        made,
+        '[require]\nlog = true\nstatements = ["https://scan.example/v1"]',
+        '[sources]\naddresses = ["mirror://gnu/**"]',
+        '[[toolchain]]\nfrom = "nixpkgs"',
+        '[[rule]]\nname = "never"\ncel = "false"\nmessage = "no"',
+    ) == [
+        *[Code.NOT_IN_LOG] * 3,
+        Code.STATEMENT_MISSING,
+        *[Code.MATERIAL_NOT_ALLOWED] * 2,
+        Code.TOOLCHAIN_NOT_ALLOWED,
+        Code.RULE_NOT_MET,
+    ]
+
+
+class TestSigners:
+    def test_windows(self, made: Evidence, codes: Any) -> None:
+        assert codes(made) == codes(made, signer="until = 2026-11-22") == []
+        assert set(codes(made, signer="until = 2026-11-21")) == {Code.KEY_EXPIRED}
+        assert set(codes(made, signer="from = 2026-11-01")) == {Code.TIMESTAMP_MISSING}
+
+    def test_revocation(self, made: Evidence, codes: Any) -> None:
+        revoked = 'revoked = { at = 2026-11-01, reason = "lost" }'
+        assert set(codes(made, signer=revoked)) == {Code.KEY_REVOKED}
+        assert codes(stamped(made, releases.NOW - 40 * DAY), signer=revoked) == []
+        assert set(codes(stamped(made, releases.NOW), signer=revoked)) == {Code.KEY_REVOKED}
+
+    def test_the_layout_is_proven_by_the_provenances_timestamp(self, made: Evidence, codes: Any) -> None:
+        ended = "until = 2026-11-21"
+        assert codes(stamped(made, releases.NOW - 5 * DAY), signer=ended) == []
+        partly = stamped(made, releases.NOW - 5 * DAY)
+        own = {**partly.own, PROVENANCE: made.own[PROVENANCE]}
+        assert codes(replace(partly, own=own), signer=ended) == [Code.KEY_EXPIRED] * 2
+
+    def test_timestamps_and_logs(self, made: Evidence, codes: Any) -> None:
+        for table, entry in (("timestamp", ""), ("", "timestamp = true")):
+            asked = f"[require]\n{table} = true" if table else ""
+            assert codes(made, asked, signer=entry) == [Code.TIMESTAMP_MISSING] * 3
+            assert codes(stamped(made, releases.NOW), asked, signer=entry) == []
+        for table, entry in (("log", ""), ("", "log = true")):
+            asked = f"[require]\n{table} = true" if table else ""
+            assert codes(made, asked, signer=entry) == [Code.NOT_IN_LOG] * 3
+            assert codes(stamped(made, None, logged=True), asked, signer=entry) == []
+
+    def test_somebody_else(self, made: Evidence, codes: Any) -> None:
+        assert codes(replace(made, layout_signer=KeySigner("00"))) == [Code.UNTRUSTED_SIGNER]
+
+
+class TestBuilders:
+    def test_operators_have_to_be_known(self, made: Evidence, codes: Any) -> None:
+        assert codes(made, "[builders]") == [Code.QUORUM_NOT_MET]
+        assert codes(made, '[builders]\nper = "builder"') == []
+        assert codes(made, '[builders]\nper = "builder"\nquorum = 3') == [Code.QUORUM_NOT_MET]
+
+    def test_operators_are_counted_once(self, tmp_path: Path, codes: Any) -> None:
+        who = [releases.identity(name, operator=org) for name, org in (("a", "X"), ("b", "X"), ("c", "Y"))]
+        three, _ = with_builders(tmp_path / "three", *who)
+        assert codes(three, "[builders]") == []
+        assert codes(three, "[builders]\nquorum = 3") == [Code.QUORUM_NOT_MET]
+        two, _ = with_builders(tmp_path / "two", *who[:2])
+        assert codes(two, "[builders]") == [Code.QUORUM_NOT_MET]
+
+    def test_one_unknown_operator_may_be_the_other(self, tmp_path: Path, codes: Any) -> None:
+        who = [releases.identity("a", operator="X"), releases.identity("b")]
+        evidence, keys = with_builders(tmp_path / "made", *who)
+        assert codes(evidence, "[builders]") == [Code.QUORUM_NOT_MET]
+        named = [f'[[builder]]\nname = "{name}"\nkey = {policies.pem(key)}' for name, key in keys.items()]
+        assert codes(evidence, *named) == [Code.QUORUM_NOT_MET]
+        assert codes(evidence, named[0], named[1] + '\noperator = "Y"') == []
+        assert codes(evidence, named[0], named[1] + '\noperator = "X"') == [Code.QUORUM_NOT_MET]
+
+    def test_the_policys_word_on_operators_outweighs_the_evidences(self, tmp_path: Path, codes: Any) -> None:
+        who = [releases.identity("a", operator="X"), releases.identity("b", operator="Y")]
+        evidence, _ = with_builders(tmp_path / "made", *who)
+        assert codes(evidence, "[builders]") == []
+        both = [f'[[builder]]\nname = "{name}"\noperator = "One Org"' for name in "ab"]
+        assert codes(evidence, *both) == [Code.QUORUM_NOT_MET]
+
+    def test_only_those_that_are_named_count(self, tmp_path: Path, codes: Any) -> None:
+        evidence, keys = with_builders(tmp_path / "made", releases.identity("a"), releases.identity("b"))
+        per = '[builders]\nper = "builder"'
+        by_key = [f"[[builder]]\nkey = {policies.pem(key)}" for key in keys.values()]
+        assert codes(evidence, per, *by_key) == []
+        assert codes(evidence, per, by_key[0]) == [Code.QUORUM_NOT_MET]
+        other = f'[[builder]]\nname = "b"\nkey = {policies.pem(SigningKey.generate())}'
+        assert codes(evidence, per, by_key[0], other) == [Code.QUORUM_NOT_MET]
+
+    def test_a_revoked_builder_has_no_vote(self, tmp_path: Path, codes: Any) -> None:
+        evidence, _ = with_builders(tmp_path / "made", releases.identity("a"), releases.identity("b"))
+        revoked = '[[builder]]\nname = "b"\nrevoked = { at = 2026-11-01, reason = "broken into" }'
+        found = codes(evidence, '[builders]\nper = "builder"', '[[builder]]\nname = "a"', revoked)
+        assert found == [Code.KEY_REVOKED, Code.QUORUM_NOT_MET]
+        before = stamped(evidence, releases.NOW - 40 * DAY)
+        assert codes(before, '[builders]\nper = "builder"', '[[builder]]\nname = "a"', revoked) == []
+
+    def test_independence(self, made: Evidence, tmp_path: Path, codes: Any) -> None:
+        per = '[builders]\nper = "builder"\nindependence = '
+        assert codes(made, per + '"same-host"') == []
+        assert codes(made, per + '"separate-hosts"') == [Code.BUILDERS_NOT_INDEPENDENT]
+        far = [
+            releases.identity(name, store=f"ssh-ng://{name}", machine_id=name * 64, boot_id=name * 64)
+            for name in "ab"
+        ]
+        evidence, _ = with_builders(tmp_path / "far", *far)
+        assert codes(evidence, per + '"separate-hosts"') == []
+        assert codes(evidence, per + '"separate-operators"') == [Code.BUILDERS_NOT_INDEPENDENT]
+        named = [f'[[builder]]\nname = "{name}"\noperator = "{name}"' for name in "ab"]
+        assert codes(evidence, per + '"separate-operators"', *named) == []
+
+
+class TestTheirs:
+    @pytest.mark.parametrize(
+        ("ids", "level"),
+        [
+            ({"machine_id": "9" * 64, "boot_id": "9" * 64}, "separate-operators"),
+            ({"machine_id": None, "boot_id": None}, "same-host"),
+            ({"boot_id": "9" * 64}, "same-host"),
+        ],
+        ids=["another machine", "shows no ids", "our machine"],
+    )
+    def test_another_organisations_local_store_is_on_its_own_machine(
+        self, tmp_path: Path, found: Any, ids: dict[str, str | None], level: str
+    ) -> None:
+        ours, _ = with_builders(tmp_path / "ours", releases.identity("a"), releases.identity("b"))
+        theirs, keys = with_builders(
+            tmp_path / "theirs", releases.identity("c", **ids), releases.identity("d")
+        )
+        link = replace(theirs.links[0], theirs=True)
+        parts = [
+            '[[builder]]\nname = "a"\noperator = "Ours"',
+            f'[[builder]]\nkey = {policies.pem(keys["c"])}\noperator = "Theirs"',
+        ]
+        (finding,) = [
+            each
+            for each in found(replace(ours, links=(*ours.links, link)), *parts)
+            if each.rule == "builders"
+        ]
+        assert finding.holds
+        assert finding.saw == f"a, c: 2 operator(s), {level}"
+
+
+class TestRequired:
+    def test_statements(self, made: Evidence, codes: Any) -> None:
+        assert codes(made, '[require]\nstatements = ["provenance", "reproduction", "sbom"]') == []
+        assert codes(made, '[require]\nstatements = ["https://x.example/v1"]') == [Code.STATEMENT_MISSING]
+
+    def test_age(self, made: Evidence, codes: Any) -> None:
+        asked = '[require]\nmaximum-age = "30d"'
+        assert codes(made, asked) == []
+        assert codes(replace(made, now=releases.NOW + 30 * DAY), asked) == []
+        assert codes(replace(made, now=releases.NOW + 31 * DAY), asked) == [Code.TOO_OLD]
+        assert codes(replace(made, now=releases.NOW - DAY), asked) == [Code.TOO_OLD]
+        assert codes(stamped(made, releases.NOW - 31 * DAY), asked) == [Code.TOO_OLD]
+
+    @pytest.mark.parametrize("said", ["yesterday", "2026-11-22T10:00:00", 5, None, "9999-99-99T00:00:00Z"])
+    def test_an_age_that_cannot_be_told(self, made: Evidence, codes: Any, said: Any) -> None:
+        of = changed(made, PROVENANCE, "runDetails", "metadata", "finishedOn", to=said)
+        assert Code.MALFORMED in codes(of, '[require]\nmaximum-age = "30d"')
+
+    @pytest.mark.parametrize(
+        ("name", "member", "value"),
+        [
+            ("no-network", "networkInterfaces", ["lo", "eth0"]),
+            ("no-network", "networkInterfaces", None),
+            ("no-host-files", "hostFileVisible", True),
+            ("no-host-files", "hostFileVisible", 0),
+            ("fixed-uid", "uid", 0),
+            ("fixed-build-directory", "buildDirectory", "/tmp/nix-build"),
+            ("fixed-host-name", "hostName", "builder7"),
+        ],
+    )
+    def test_sandbox(self, made: Evidence, codes: Any, name: str, member: str, value: Any) -> None:
+        asked = f'[require]\nsandbox = ["{name}"]'
+        assert codes(made, asked) == []
+        first, *rest = made.links
+        sandbox = {**first.link.sandbox, member: value}
+        if value is None:
+            del sandbox[member]
+        worse = replace(first, link=replace(first.link, sandbox=sandbox))
+        assert codes(replace(made, links=(worse, *rest)), asked) == [Code.SANDBOX_NOT_SHOWN]
+
+
+class TestSources:
+    ALL = '[sources]\naddresses = ["https://zlib.example.org/*", "mirror://debian/*"]'
+
+    def test_addresses(self, made: Evidence, codes: Any) -> None:
+        assert codes(made, self.ALL) == []
+        assert codes(made, '[sources]\naddresses = ["mirror://debian/*"]') == [Code.MATERIAL_NOT_ALLOWED]
+        assert codes(made, "[sources]\naddresses = []") == [Code.MATERIAL_NOT_ALLOWED] * 2
+
+    @pytest.mark.parametrize(
+        ("uri", "holds"),
+        [
+            ("mirror://debian/x", True),
+            ("mirror://debian/../x", False),
+            ("mirror://debian/%2e%2e", False),
+            ("mirror://debian.evil.example/x", False),
+            ("mirror://debian/x/y", False),
+            ("", False),
+            (None, False),
+        ],
+    )
+    def test_one_address(self, made: Evidence, codes: Any, uri: str | None, holds: bool) -> None:
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        place = next(n for n, each in enumerate(dependencies) if each["name"] == "pigz-2.8.tar.gz")
+        of = changed(made, PROVENANCE, "buildDefinition", "resolvedDependencies", place, "uri", to=uri)
+        assert (codes(of, self.ALL) == []) is holds
+
+    def test_digests(self, made: Evidence, codes: Any) -> None:
+        digests = [next(iter(each.digests.values())) for each in made.inputs if each.kind == "source"]
+        assert codes(made, f"[sources]\ndigests = {digests}") == []
+        assert codes(made, f"[sources]\ndigests = {digests[:1]}") == [Code.MATERIAL_NOT_ALLOWED]
+
+
+class TestToolchains:
+    def test_pins(self, made: Evidence, codes: Any) -> None:
+        assert codes(made, '[[toolchain]]\nfrom = "debian"') == []
+        assert codes(made, '[[toolchain]]\nfrom = "debian"\nsuite = "bookworm"') == []
+        assert codes(made, '[[toolchain]]\nfrom = "debian"\nsuite = "sid"') == [Code.TOOLCHAIN_NOT_ALLOWED]
+        assert codes(made, '[[toolchain]]\nfrom = "nixpkgs"\nrev = "00"') == [Code.TOOLCHAIN_NOT_ALLOWED]
+
+    def test_nixpkgs(self, made: Evidence, codes: Any) -> None:
+        pinned = [{"from": "nixpkgs", "rev": "6201", "narHash": "sha256-x"}]
+        of = changed(made, PROVENANCE, "buildDefinition", "internalParameters", "toolchains", to=pinned)
+        assert codes(of, '[[toolchain]]\nfrom = "nixpkgs"\nrev = "6201"\nnar-hash = "sha256-x"') == []
+        assert codes(of, '[[toolchain]]\nfrom = "nixpkgs"\nrev = "6202"') == [Code.TOOLCHAIN_NOT_ALLOWED]
+
+    @pytest.mark.parametrize("said", [None, [], [{"from": 5}], "debian"])
+    def test_what_does_not_say(self, made: Evidence, codes: Any, said: Any) -> None:
+        of = changed(made, PROVENANCE, "buildDefinition", "internalParameters", "toolchains", to=said)
+        (code,) = codes(of, '[[toolchain]]\nfrom = "debian"')
+        assert code in (Code.TOOLCHAIN_NOT_ALLOWED, Code.MALFORMED)
+
+    def test_packages(self, made: Evidence, codes: Any) -> None:
+        names = ("gcc-12", "libc6", "busybox-static")
+        listed = ", ".join(f'{{ purl = "pkg:deb/debian/{name}" }}' for name in names)
+        assert codes(made, f'[[toolchain]]\nfrom = "debian"\npackages = [{listed}]') == []
+        old = listed.replace('libc6"', 'libc6", versions = "vers:deb/<2.30"')
+        found = codes(made, f'[[toolchain]]\nfrom = "debian"\npackages = [{old}]')
+        assert found == [Code.TOOLCHAIN_NOT_ALLOWED]
+
+
+class TestLicences:
+    def test_scope(self, made: Evidence, codes: Any) -> None:
+        shipped = '["Zlib", "LicenseRef-pigz-notice"]'
+        assert codes(made, f"[licences]\nallowed = {shipped}") == []
+        assert codes(made, '[licences]\nallowed = ["Zlib"]') != []
+        assert codes(made, f'[licences]\nallowed = {shipped}\nscope = "artifact"') == []
+        assert set(codes(made, f'[licences]\nallowed = {shipped}\nscope = "all"')) == {Code.LICENCE_DENIED}
+
+    def test_what_is_needed_at_run_time_counts(self, made: Evidence, codes: Any) -> None:
+        packages = made.sbom["packages"]
+        place = next(n for n, each in enumerate(packages) if each["SPDXID"].endswith("-zlib-1.3"))
+        of = changed(made, SPDX, "packages", place, "licenseDeclared", to="GPL-3.0-only")
+        assert codes(of, '[licences]\ndenied = ["GPL-3.0-only"]') == [Code.LICENCE_DENIED]
+        assert codes(of, '[licences]\ndenied = ["GPL-3.0-only"]\nscope = "artifact"') == []
+
+
+class TestDenied:
+    def test_by_range(self, made: Evidence, codes: Any) -> None:
+        deny = '[[deny]]\npurl = "pkg:deb/debian/libc6"\nversions = "vers:deb/{}"\nreason = "CVE"'
+        assert codes(made, deny.format("<2.36-9")) == []
+        assert codes(made, deny.format("<=2.36-9")) == [Code.PACKAGE_DENIED]
+
+    def test_in_the_sbom_too(self, made: Evidence, codes: Any) -> None:
+        deny = '[[deny]]\npurl = "pkg:generic/pigz"\nreason = "no"'
+        assert codes(made, deny) == [Code.PACKAGE_DENIED]
+
+    def test_what_cannot_be_read(self, made: Evidence, codes: Any) -> None:
+        of = changed(made, SPDX, "packages", 0, "externalRefs", 0, "referenceLocator", to="pkg:")
+        deny = '[[deny]]\npurl = "pkg:deb/debian/absent"\nreason = "no"'
+        assert codes(made, deny) == []
+        assert codes(of, deny) == [Code.PACKAGE_DENIED]
+
+
+SHAPES: list[Any] = [None, [], {}, "x", 5, [5], {"a": 5}, ["x"], [[]], [{}], [{"annotations": 5}], True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (PROVENANCE, ["buildDefinition"]),
+        (PROVENANCE, ["buildDefinition", "resolvedDependencies"]),
+        (PROVENANCE, ["buildDefinition", "resolvedDependencies", 3]),
+        (PROVENANCE, ["buildDefinition", "internalParameters"]),
+        (PROVENANCE, ["runDetails"]),
+        (PROVENANCE, ["runDetails", "metadata"]),
+        (SPDX, ["packages"]),
+        (SPDX, ["packages", 0]),
+        (SPDX, ["packages", 0, "externalRefs"]),
+        (SPDX, ["relationships"]),
+        (SPDX, ["relationships", 0]),
+    ],
+    ids=str,
+)
+def test_evidence_of_another_shape_is_a_no_and_no_traceback(
+    made: Evidence, codes: Any, kind: str, path: list[Any]
+) -> None:
+    rules = (
+        '[require]\nmaximum-age = "30d"',
+        TestSources.ALL,
+        '[[toolchain]]\nfrom = "debian"',
+        '[licences]\nallowed = ["Zlib", "LicenseRef-pigz-notice"]',
+        '[[deny]]\npurl = "pkg:deb/debian/x"\nreason = "no"',
+    )
+    assert codes(made, *rules) == []
+    for shape in SHAPES:
+        found = codes(changed(made, kind, *path, to=shape), *rules)
+        if shape not in (None, []):  # what is absent or empty can be no reason
+            assert found, shape

@@ -97,6 +97,15 @@ def test_numbers_and_booleans_are_not_the_same() -> None:
     assert same({"a": 1, "b": 2}, {"b": 2, "a": 1})
 
 
+def test_what_could_never_be_written_is_compared_all_the_same() -> None:
+    deep: Any = []
+    for _ in range(20_000):
+        deep = [deep]
+    for hostile in ("\ud800", {"\ud800": 1}, deep):
+        assert not same(hostile, {"a": 1})
+    assert not holds(b'{"a": "\\ud800"}', {"a": "b"}, "it")
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_a_file_holds_its_document(monkeypatch: pytest.MonkeyPatch, quick: bool) -> None:
     import pydantic_core
@@ -133,3 +142,10 @@ def test_a_time(text: str) -> None:
 def test_no_time(text: str) -> None:
     with pytest.raises(MalformedError, match="no time"):
         moment(text, "it")
+
+
+@pytest.mark.parametrize("text", [b"1e999", b"-1e999", b'{"a": [1e400]}'])
+def test_a_number_beyond_all_measure(text: bytes) -> None:
+    with pytest.raises(MalformedError, match="larger than any number"):
+        read(text, "it")
+    assert read(b"1.5e3", "it") == 1500.0

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,18 @@ wait $daemon || :
 """
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """The folder that a daemon's Nix builds in, to be mounted over; as it was before, there or not."""
+    folder = Path("/nix")
+    there = folder.exists()
+    folder.mkdir(exist_ok=True)
+    yield folder
+    if not there:
+        folder.rmdir()
+
+
+@pytest.mark.usefixtures("place")
 def test_the_machines_own_nix_is_a_builder_like_any_other(project: Project) -> None:
     project.recipe("steady", "mkdir $out; echo steady > $out/file")
     project.recipe("random", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id")

@@ -19,6 +19,7 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import render_document
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
+from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Code, Failed
 from orchestrator.signing.keys import PublicKey, SigningKey
 from orchestrator.signing.kinds import Kind
@@ -244,7 +245,7 @@ class TestLog:
         )
         assert code == 1, said
         reindex(harmed.folder)
-        verdict = verify(harmed.folder, [PublicKey.load(harmed.pub)], releases.NOW)
+        verdict = verify(harmed.folder, trusting([PublicKey.load(harmed.pub).spki]), releases.NOW)
         assert isinstance(verdict, Failed)
         assert {each.code for each in verdict.reasons} <= {
             Code.LOG_PROOF_INVALID,

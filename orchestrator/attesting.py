@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.builders import host
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
-from orchestrator.evidence import links
+from orchestrator.evidence import disagreement, links
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, NAR_SHA256
@@ -27,7 +27,7 @@ def attest(payload: bytes, store: RemoteStore, key: SigningKey) -> Envelope:
     did not build, or built otherwise.
     """
     try:
-        link = links.parse(payload, "the link")
+        link = disagreement.parse_link(payload, "the link") or links.parse(payload, "the link")
     except MalformedError as error:
         raise TallyError(f"refusing to sign: {error}") from error
     for reason in _against(link, store):

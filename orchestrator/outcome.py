@@ -35,13 +35,17 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The builders disagreed: nothing is signed, and both results are kept in `kept`."""
+    """The builders disagreed: no release, and both results are kept in `kept`."""
 
     target: str
     disagreed: Disagreed
     kept: Path
     differences: Mapping[str, tuple[Difference, ...]]
     """Store path of each differing output to the files that differ in it."""
+    attestation: Path | None = None
+    """Signed evidence of the disagreement, in `kept`; None: none was asked for, or none could be made."""
+    unattested: TallyError | None = None
+    """What kept the evidence that was asked for from being signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,7 @@ from pathlib import Path
 from orchestrator import plan as planning
 from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
 from orchestrator.agreement.compare import compare
-from orchestrator.agreement.difference import differences
 from orchestrator.agreement.independence import HERE, SAME_HOST, Party, votes
-from orchestrator.agreement.keeping import keep_side_by_side
 from orchestrator.builders.build import Report
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import Configuration
@@ -36,12 +34,13 @@ from orchestrator.journal import Journal, kept
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
+from orchestrator.outcome import Compared, Outcome, Released, Undecided, Unpublished
 from orchestrator.plan import Plan, Target
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
+from orchestrator.refusing import Attester, refuse
 from orchestrator.signing import gate
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
@@ -66,6 +65,8 @@ class Order:
     allow_dirty: bool = False
     passphrase_fd: int | None = None
     """An open file descriptor that gives the key's passphrase."""
+    attest_disagreement: bool = False
+    """Whether it is signed, as evidence, that builders disagree."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,11 @@ def counted(report: Report) -> dict[str, object]:
 def release_key(order: Order) -> SigningKey | None:
     """The key to sign with, read before hours are spent on building; None when nothing is to be signed."""
     if not order.sign:
+        if order.attest_disagreement:
+            raise TallyError(
+                "a disagreement cannot be attested where nothing is signed",
+                hint="leave out --attest-disagreement, or --no-sign and --allow-dirty",
+            )
         return None
     if order.key is None:
         raise TallyError(
@@ -217,7 +223,7 @@ def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
         case Incomplete() as incomplete:
             return Undecided(name, incomplete)
         case Disagreed() as disagreed:
-            return refuse(run, target, disagreed)
+            return refuse(target, disagreed, run.workshop, run.builders, attester_of(run, quorum))
         case Agreed() as agreed:
             artifact = artifact_of(run, agreed, evaluated.artifact_path)
             if run.key is None or run.plan.dirty:
@@ -226,6 +232,13 @@ def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
                 return publish(run, target, agreed, quorum, artifact, run.key)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)
+
+
+def attester_of(run: Run, quorum: int) -> Attester | None:
+    """What signs a disagreement; None: it was not asked for."""
+    if run.key is None or not run.order.attest_disagreement:
+        return None
+    return Attester(run.key, run.log, run.hosts, quorum)
 
 
 def why_unsigned(run: Run) -> str:
@@ -340,11 +353,3 @@ def facts_of(run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Pa
         finished=max(build.finished for build in builds),
         invocation_id=str(uuid.uuid4()),
     )
-
-
-def refuse(run: Run, target: Target, disagreed: Disagreed) -> Refused:
-    """Keep all results side by side, and find where they differ."""
-    located = {builder.name: builder.store.bring for builder in run.builders}
-    kept = keep_side_by_side(run.workshop.state, target.recipe.name, disagreed, located)
-    found = {one.path: tuple(differences(*kept.results(one)[:2])) for one in disagreed.differing}
-    return Refused(target.recipe.name, disagreed, kept.folder, found)

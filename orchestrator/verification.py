@@ -24,7 +24,7 @@ from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.trust import LAYOUT_TYPE
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
-from orchestrator.publishing.contents import Contents, locate, read_contents, read_index, unlisted
+from orchestrator.publishing.contents import Contents, beside, locate, read_contents, read_index, unlisted
 from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import Index, index_of
 from orchestrator.signing.further import Further, open_further
@@ -153,14 +153,17 @@ def _examine(
     links = [each.link for each in vouched]
     _hold(checks.quorum(layout, links, now))
 
-    # 9. The links agree: with one another, with the artifact, and with both statements.
+    # 9. The links agree: with one another, with the artifact, and with both statements. Nobody whom the
+    #    policy trusts has stated that builders disagreed on what was made here, or on what it was made from.
     theirs = open_further(further, keys, [public_key(spki) for spki in policy.builder_keys], policy.trusts)
-    theirs = theirs.about(sha256, {each.signer for each in vouched})
+    theirs = theirs.about(sha256, checks.paths(links), {each.signer for each in vouched})
     found.attestations = {
         **found.attestations,
         **{file: Sha256.of(further[file]) for file in theirs.files},
     }
     _hold(checks.agreement(layout, [*links, *(each.link for each in theirs.links)], artifact, sha256))
+    denials = (*theirs.denials, *open_further(beside(folder, index), keys, (), policy.trusts).denials)
+    _hold(checks.refuted(denials, checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
     by_file = {each.file: each.link for each in vouched}
     _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))

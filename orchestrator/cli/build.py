@@ -44,6 +44,12 @@ def build(
         bool,
         typer.Option("--allow-dirty", help="Build path sources with uncommitted changes; nothing is signed."),
     ] = False,
+    attest_disagreement: Annotated[
+        bool,
+        typer.Option(
+            "--attest-disagreement", help="If builds disagree, sign that, as evidence beside their results."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Build recipes on every builder, compare every bit, and sign what agrees.
@@ -70,6 +76,7 @@ def build(
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,
+        attest_disagreement=attest_disagreement,
     )
     with LiveView() as view:
         outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)
@@ -142,6 +149,7 @@ def _document(outcome: Outcome) -> Mapping[str, Any]:
                     for one in outcome.disagreed.differing
                 ],
                 "logs": _logs(outcome),
+                **_attestation(outcome),
             }
         case Undecided():
             return {
@@ -183,6 +191,13 @@ def _agreement(agreed: Agreed) -> Mapping[str, Any]:
     }
 
 
+def _attestation(outcome: Refused) -> Mapping[str, Any]:
+    if outcome.unattested is not None:
+        error = outcome.unattested
+        return {"attestation": None, "attestationError": {"error": error.message, "hint": error.hint}}
+    return {} if outcome.attestation is None else {"attestation": str(outcome.attestation)}
+
+
 def _logs(outcome: Refused) -> Mapping[str, list[str]]:
     return {
         report.identity.name: [str(build.log) for build in report.builds.values()]
@@ -206,6 +221,8 @@ def _show(outcome: Outcome, *, quiet: bool) -> None:
                 print(harmless(str(outcome.artifact)))
         case Refused():
             _show_disagreement(outcome)
+            if outcome.attestation is not None and not quiet:
+                print(harmless(str(outcome.attestation)))
         case Undecided():
             _show_failures(outcome)
         case Unpublished():
@@ -229,7 +246,8 @@ def _show_disagreement(outcome: Refused) -> None:
     from orchestrator.cli.text import say
     from orchestrator.nix.derivation import name_of
 
-    say(f"{outcome.target}: the builders DISAGREE; nothing is signed")
+    signed = "nothing is signed" if outcome.attestation is None else "that alone is signed"
+    say(f"{outcome.target}: the builders DISAGREE; {signed}")
     for one in outcome.disagreed.differing:
         inherited = "  (an input of it differs too)" if one.inherited else ""
         say(f"  output {one.output} of {name_of(one.derivation)}{inherited}")
@@ -245,6 +263,10 @@ def _show_disagreement(outcome: Refused) -> None:
     for builder, logs in _logs(outcome).items():
         for log in logs:
             say(f"  log of {builder}: {log}")
+    if outcome.unattested is not None:
+        say(f"  the disagreement could not be attested: {outcome.unattested.message}")
+        if outcome.unattested.hint:
+            say(f"  hint: {outcome.unattested.hint}")
     say(f"hint: both results are kept side by side in {outcome.kept}")
 
 

@@ -18,6 +18,8 @@ SBOM_NAMESPACE: Final = f"{_BASE}/spdx"
 
 REPRODUCIBLE: Final = "REPRODUCIBLE_BUILD"
 """docs/predicates/reproduction.md"""
+NOT_REPRODUCED: Final = "BUILD_NOT_REPRODUCED"
+"""docs/predicates/disagreement.md; it holds no part of the other, so that no search for that one finds it"""
 NAR_SHA256: Final = "narSha256"
 """The key, in a digest set, of the sha256 of a store object's NAR serialisation, in lower-case hexadecimal:
 docs/predicates/nar-digest.md"""
@@ -25,6 +27,7 @@ docs/predicates/nar-digest.md"""
 PROVENANCE: Final = "https://slsa.dev/provenance/v1"
 REPRODUCTION: Final = "https://in-toto.io/attestation/scai/v0.3"
 SPDX: Final = "https://spdx.dev/Document/v2.3"
+LINK: Final = "https://in-toto.io/attestation/link/v0.3"
 VERIFICATION: Final = "https://slsa.dev/verification_summary/v1"
 BUNDLES: Final = {
     PROVENANCE: "attestations/provenance.sigstore.json",
@@ -37,3 +40,5 @@ STATEMENT: Final = "https://in-toto.io/Statement/v1"
 IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"
 STEP: Final = "build"
 """The one step of our layouts, and the first part of a link's file name."""
+DISAGREEMENT_STEP: Final = "build-not-reproduced"
+"""What a builder's link is called that is evidence of a disagreement. No layout has such a step."""

@@ -5,7 +5,7 @@ They are handed what was read and hashed from the release's own bytes, with sign
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from orchestrator.evidence.terms import (
     REPRODUCTION,
     SPDX,
 )
+from orchestrator.policy.evidence import Denied
 from orchestrator.policy.verdict import Code, Reason
 
 Measured = Mapping[str, tuple[Sha256, int]]
@@ -117,6 +118,20 @@ def agreement(layout: Layout, links: Sequence[Link], artifact: str, sha256: Sha2
     for link in links:
         if dict(link.products.get(artifact, {})) != {"sha256": sha256.hex}:
             yield Reason(Code.SUBJECT_MISMATCH, f"builder {link.builder} made another {artifact}")
+
+
+def paths(links: Sequence[Link]) -> frozenset[str]:
+    """The store paths that builders made and used."""
+    return frozenset(path for link in links for path in (*link.products, *link.materials))
+
+
+def refuted(denials: Sequence[Denied], made: Collection[str]) -> Iterator[Reason]:
+    """Nobody who is trusted states that builders disagreed on one of these store paths."""
+    for each in denials:
+        for path in sorted(each.disagreement.paths.intersection(made)):
+            who = " and ".join(each.disagreement.builders)
+            said = f"{each.file} is signed evidence that the builders {who} made different things of {path}"
+            yield Reason(Code.BUILDERS_DISAGREE, said)
 
 
 def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reason]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import member, moment
+from orchestrator.evidence.disagreement import Disagreement
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.spdx_packages import ARTIFACT
 from orchestrator.evidence.statement import Statement
@@ -32,6 +33,15 @@ class Judged:
     """A trusted time (RFC 3161, checked) at which the signature was there; UTC."""
     logged: bool = False
     """Whether a proof that it is in a transparency log was checked, and held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Evidence that builders disagreed, whose signature holds. It approves nothing."""
+
+    file: str
+    disagreement: Disagreement
+    signer: Signer
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from orchestrator.publishing.index import INDEX, Index, Measured
 
 _DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
 """How the files' names begin that are read whole; all others are only hashed."""
+_BUNDLE = ".sigstore.json"
+_BESIDE_LIMIT = 1 << 20  # bytes; a disagreement about a hundred outputs has a tenth of that
 _SHOWN = 10  # of the files that are not listed
 
 
@@ -132,13 +134,28 @@ def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
     return found
 
 
+def beside(folder: Folder, index: Index) -> dict[str, bytes]:
+    """Bundles that lie in the folder and are not part of the release. What cannot be read is passed over."""
+    found: dict[str, bytes] = {}
+    for name in folder.names():
+        if name in index.files or not name.endswith(_BUNDLE):
+            continue
+        try:
+            found[name] = folder.read(name, _BESIDE_LIMIT)
+        except (UnsafeNameError, TooLargeError, OSError):
+            continue
+        if len(found) == _SHOWN:
+            break
+    return found
+
+
 def unlisted(folder: Folder, index: Index) -> tuple[str, ...]:
     """A notice for what lies in the folder and is not part of the release."""
     names = [name for name in folder.names() if name not in index.files and name != INDEX]
     if not names:
         return ()
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    return (f"not part of the release, and not looked at: {shown}",)
+    return (f"not part of the release, and counts for nothing: {shown}",)
 
 
 @contextmanager

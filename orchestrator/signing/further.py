@@ -1,8 +1,9 @@
 """What other parties say of an artifact: their bundles and links, beside the release and not in it.
 
-Nothing here can make a release worse but a builder whom the policy names and who made something else. What is
-not signed by somebody whom the policy names for it, or is about something else, is set aside, and a notice
-says so: it counts for nothing, whoever put it there.
+Two things here can make a release worse: a builder whom the policy names and who made something else, and
+evidence of somebody whom the policy trusts that builders disagreed. What is not signed by somebody whom the
+policy names for it, or is about something else, is set aside, and a notice says so: it counts for nothing,
+whoever put it there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import MalformedError, read
-from orchestrator.policy.evidence import Judged, Vouched
+from orchestrator.evidence.terms import REPRODUCTION
+from orchestrator.policy.evidence import Denied, Judged, Vouched
 from orchestrator.policy.signer import Signer
 from orchestrator.policy.verdict import Reason, Refused
 from orchestrator.signing.keys import PublicKey
@@ -28,16 +30,26 @@ class Further:
 
     statements: tuple[Judged, ...] = ()
     links: tuple[Vouched, ...] = ()
+    denials: tuple[Denied, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
         """Where everything that counts is from."""
-        return (*(each.file for each in self.statements), *(each.file for each in self.links))
+        return tuple(each.file for part in (self.statements, self.links, self.denials) for each in part)
 
-    def about(self, sha256: Sha256, known: Collection[Signer]) -> Further:
-        """What is about this artifact; a builder that is in the release already has no second vote."""
-        statements, links, notices = [], [], list(self.notices)
+    def having(self, opened: Judged | Denied) -> Further:
+        """With one more."""
+        if isinstance(opened, Denied):
+            return replace(self, denials=(*self.denials, opened))
+        return replace(self, statements=(*self.statements, opened))
+
+    def about(self, sha256: Sha256, paths: Collection[str], known: Collection[Signer]) -> Further:
+        """What is about this artifact; a builder that is in the release already has no second vote.
+
+        `paths` are the store paths that were made and used.
+        """
+        statements, links, denials, notices = [], [], [], list(self.notices)
         seen = set(known)
         for judged in self.statements:
             if sha256.hex in judged.statement.subjects.values():
@@ -50,7 +62,12 @@ class Further:
             else:
                 seen.add(vouched.signer)
                 links.append(vouched)
-        return Further(tuple(statements), tuple(links), tuple(notices))
+        for denied in self.denials:
+            if denied.disagreement.paths.isdisjoint(paths):
+                notices.append(_aside(denied.file, "builders disagreed on something else"))
+            else:
+                denials.append(denied)
+        return Further(tuple(statements), tuple(links), tuple(denials), tuple(notices))
 
 
 def open_further(
@@ -65,10 +82,11 @@ def open_further(
         try:
             document = read(data, name)
             if isinstance(document, dict) and "mediaType" in document:
-                judged = open_statement(data, name, keys)
-                if against := tuple(trusts(judged.signer, judged.statement.predicate_type, name)):
+                opened = open_statement(data, name, keys)
+                kind = REPRODUCTION if isinstance(opened, Denied) else opened.statement.predicate_type
+                if against := tuple(trusts(opened.signer, kind, name)):
                     raise Refused(*against)
-                found = replace(found, statements=(*found.statements, judged))
+                found = found.having(opened)
             else:
                 found = replace(found, links=(*found.links, open_link(data, name, builder_keys)))
         except MalformedError as error:

@@ -1,6 +1,7 @@
-"""The signing gate: nothing is signed but what builders agreed on. There is no way around it.
+"""The signing gate: nothing is approved but what builders agreed on. There is no way around it.
 
-Every function here takes an `Agreed`, and looks again at what an `Agreed` promises before a key is used.
+Every function here takes an `Agreed`, and looks again at what an `Agreed` promises before a key is used. One
+takes a disagreement instead: it makes the statement itself, and can sign nothing but that builders disagreed.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from orchestrator.agreement.agreement import Agreed
+from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed
+from orchestrator.agreement.compare import earlier
 from orchestrator.agreement.independence import Party, one_store, votes
 from orchestrator.builders.build import Report
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
+from orchestrator.evidence import disagreement
 from orchestrator.evidence.canonical import render
+from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.flatfile import FlatFileHasher
 from orchestrator.evidence.layout import LAYOUT, Layout
@@ -29,6 +33,8 @@ from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keys import SigningKey
 
+DISAGREEMENT = "disagreement.sigstore.json"
+"""The bundle of a disagreement, in the folder of the kept results."""
 _CHUNK = 1 << 20
 _AGAIN = "nothing was signed; run the build again"
 
@@ -44,8 +50,7 @@ def sign_links(
     names = [report.identity.name for report in agreed.reports]
     if sorted(link.builder for link in links) != sorted(names):
         raise _refused("there is not exactly one link from each builder")
-    if len({keys[name].public for name in names}) != len(names):
-        raise _refused("two builders have the same key, so one party could speak for both")
+    _refuse_one_key(names, keys)
     found = {}
     for link in links:
         public = keys[link.builder].public
@@ -54,6 +59,11 @@ def sign_links(
             f"links/{STEP}.{public.keyid[:8]}.link", render(envelope.document())
         )
     return found
+
+
+def _refuse_one_key(names: Sequence[str], keys: Mapping[str, SigningKey | HostSigner]) -> None:
+    if len({keys[name].public for name in names}) != len(names):
+        raise _refused("two builders have the same key, so one party could speak for both")
 
 
 def _signed(payload: bytes, key: SigningKey | HostSigner) -> Envelope:
@@ -109,6 +119,34 @@ def sign(
     )
 
 
+def sign_disagreement(
+    observed: Observed,
+    key: SigningKey,
+    keys: Mapping[str, SigningKey | HostSigner],
+    log: Log | None = None,
+) -> tuple[ReleaseFile, ...]:
+    """Evidence that builders disagreed: `link.BUILDER.json` by each builder's own key, and after them
+    `disagreement.sigstore.json` by the release key, logged where there is a log.
+
+    What is signed is made here from the builders' reports. Raises TallyError when they do not differ as the
+    disagreement says, and TypeError for anything but a `Disagreed`.
+    """
+    _admit_disagreed(observed)
+    names = [report.identity.name for report in observed.disagreed.reports]
+    _refuse_one_key(names, keys)
+    if key.public in {keys[name].public for name in names}:
+        raise _refused("the release key is a builder's key, so one party would speak for both")
+    links = {}
+    for report in observed.disagreed.reports:
+        name = report.identity.name
+        envelope = _signed(disagreement.link_of(report, observed), keys[name])
+        links[name] = ReleaseFile.of(f"link.{name}.json", render(envelope.document()))
+    signed = bundle.sign(disagreement.disagreement(observed, links), key)
+    if log is not None:
+        (signed,) = bundle.logged([signed], key.public, log)
+    return (*links.values(), ReleaseFile.of(DISAGREEMENT, signed.render()))
+
+
 def measure(path: Path) -> tuple[Sha256, int, NarHash]:
     """A flat file's sha256, size and NAR hash, read once. Raises TallyError when it is no such file."""
     try:
@@ -145,17 +183,69 @@ def _admit(agreed: Agreed, quorum: int) -> None:
     counted = votes([Party.of(report.identity) for report in agreed.reports], agreed.vote)
     if counted < max(2, quorum):
         raise _refused(f"the builders that agree have {counted} votes where {max(2, quorum)} are needed")
-    for one, other in combinations((report.identity for report in agreed.reports), 2):
+    _admit_builders(agreed.reports)
+    for report in agreed.reports:
+        _agrees(agreed, report)
+    if not any(agreed.outputs.values()):
+        raise _refused("the builders agreed on no output")
+
+
+def _admit_builders(reports: Sequence[Report]) -> None:
+    """Each is another builder, and has shown its sandbox."""
+    for one, other in combinations((report.identity for report in reports), 2):
         if one.name == other.name:
             raise _refused(f"builder {one.name} is there twice")
         if one_store(one, other):
             raise _refused(f"builders {one.name} and {other.name} are one store")
-    for report in agreed.reports:
+    for report in reports:
         if report.sandbox is None:
             raise _refused(f"builder {report.identity.name} has not shown that its sandbox holds")
-        _agrees(agreed, report)
-    if not any(agreed.outputs.values()):
-        raise _refused("the builders agreed on no output")
+
+
+def _admit_disagreed(observed: Observed) -> None:
+    """Look again at everything that a `Disagreed` promises."""
+    disagreed = observed.disagreed
+    if not isinstance(disagreed, Disagreed):
+        raise TypeError(f"only a Disagreed is signed as one, not a {type(disagreed).__name__}")
+    if observed.quorum < 2 or len(disagreed.reports) < observed.quorum:
+        raise _refused(f"{len(disagreed.reports)} builder(s) reported, too few to disagree")
+    counted = votes([Party.of(report.identity) for report in disagreed.reports], observed.vote)
+    if counted < observed.quorum:
+        raise _refused(f"the builders have {counted} votes where {observed.quorum} are needed")
+    _admit_builders(disagreed.reports)
+    for report in disagreed.reports:
+        if report.failures:
+            raise _refused(f"builder {report.identity.name} failed, which is no disagreement")
+    if not disagreed.differing:
+        raise _refused("the builders disagree on no output")
+    blamed = {output.derivation for output in disagreed.differing if not output.inherited}
+    if set(disagreed.root_causes) != blamed:
+        raise _refused("the root causes are not those of the outputs that differ")
+    for output in disagreed.differing:
+        if output.derivation not in observed.derivations:
+            raise _refused(f"the digest of {output.derivation} is not known")
+        _differs(disagreed, output)
+
+
+def _differs(disagreed: Disagreed, output: DifferingOutput) -> None:
+    """The reports show every result that is told, and results that are not the same."""
+    shown: dict[str, NarHash] = {}
+    results: set[object] = set()
+    for report in disagreed.reports:
+        name, made = report.identity.name, disagreement.stored(report, output)
+        if made is None:
+            continue
+        build = report.builds.get(output.derivation)
+        second = build.unstable.get(output.output) if build else None
+        shown[name] = second.nar_hash if second else made.nar_hash
+        results.add((made.path, made.nar_hash, made.references))
+        if second:
+            shown[earlier(name)] = made.nar_hash
+            results.add(second.nar_hash)
+    if shown != dict(output.hashes):
+        raise _refused(f"the builders' reports tell other results of {output.path}")
+    if len(results) < 2:
+        raise _refused(f"the builders made the same {output.path}")
 
 
 def _agrees(agreed: Agreed, report: Report) -> None:

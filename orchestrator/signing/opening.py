@@ -8,14 +8,14 @@ from datetime import datetime
 from functools import lru_cache
 
 from orchestrator.errors import TallyError
+from orchestrator.evidence import disagreement, links, statement
 from orchestrator.evidence import layout as layouts
-from orchestrator.evidence import links, statement
 from orchestrator.evidence.canonical import MalformedError, read, render
 from orchestrator.evidence.layout import LAYOUT, Layout
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
 from orchestrator.log import proof, trusted_root
 from orchestrator.log.trusted_root import TRUSTED_ROOT, LogInstance, TrustedRoot
-from orchestrator.policy.evidence import Judged, Vouched
+from orchestrator.policy.evidence import Denied, Judged, Vouched
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing import bundle, dsse
@@ -38,7 +38,11 @@ def open_own(data: bytes, name: str, keys: Sequence[PublicKey]) -> OpenedBundle:
     parsed = bundle.parse(data, name)
     _refuse_other_layout(parsed.is_written(data), name)
     signer = _own_signer(parsed.envelope, keys, name, parsed.hint)
-    return OpenedBundle(parsed, signer, _judged(parsed, signer, name))
+    found = _judged(parsed, signer, name)
+    if isinstance(found, Denied):
+        said = f"{name} is evidence that builders disagreed, and approves nothing"
+        raise Refused(Reason(Code.BUILDERS_DISAGREE, said))
+    return OpenedBundle(parsed, signer, found)
 
 
 def open_trusted_root(documents: Mapping[str, bytes]) -> TrustedRoot:
@@ -58,16 +62,19 @@ def unlogged(
         yield from proof.reasons(name, each.bundle.entries, each.bundle.signed(each.key), logs, moment)
 
 
-def open_statement(data: bytes, name: str, keys: Sequence[PublicKey]) -> Judged:
+def open_statement(data: bytes, name: str, keys: Sequence[PublicKey]) -> Judged | Denied:
     """Somebody else's statement, in whatever form that is valid. Raises MalformedError or Refused."""
     parsed = bundle.parse(data, name)
     return _judged(parsed, _signer(parsed.envelope, keys, name, parsed.hint), name)
 
 
-def _judged(parsed: Bundle, signer: PublicKey, name: str) -> Judged:
+def _judged(parsed: Bundle, signer: PublicKey, name: str) -> Judged | Denied:
     if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
         raise MalformedError(f"{name} names another key than the one that signed it")
-    return Judged(name, statement.parse(parsed.envelope.payload, name), KeySigner.of(signer.spki))
+    who, payload = KeySigner.of(signer.spki), parsed.envelope.payload
+    if (found := disagreement.parse(payload, name)) is not None:
+        return Denied(name, found, who)
+    return Judged(name, statement.parse(payload, name), who)
 
 
 def open_layout(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> tuple[Layout, Signer]:

@@ -319,7 +319,7 @@ class TestReasons:
         (release.folder / "artifact.link").write_text("what in-toto-verify leaves")
         verdict = release.verdict()
         assert isinstance(verdict, Passed)
-        assert verdict.notices[1:] == ("not part of the release, and not looked at: artifact.link",)
+        assert verdict.notices[1:] == ("not part of the release, and counts for nothing: artifact.link",)
 
     def test_an_index_that_says_something_else(self, release: Release) -> None:
         path = release.folder / "release.json"

@@ -1,0 +1,86 @@
+"""What becomes of a disagreement: results are kept, and where it is asked for, evidence of it is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Disagreed
+from orchestrator.agreement.difference import differences
+from orchestrator.agreement.keeping import keep_side_by_side
+from orchestrator.builders.builder import Builder
+from orchestrator.digest import Sha256
+from orchestrator.errors import TallyError
+from orchestrator.evidence.disagreement import Observed
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.files import write_atomically
+from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
+from orchestrator.outcome import Refused
+from orchestrator.plan import Target
+from orchestrator.signing import gate
+from orchestrator.signing.hosts import HostSigner
+from orchestrator.signing.keys import SigningKey, builder_key
+from orchestrator.workshop import Workshop
+
+
+@dataclass(frozen=True)
+class Attester:
+    """What signs a disagreement."""
+
+    key: SigningKey
+    log: EmbeddedLog | None
+    hosts: Mapping[str, HostSigner]
+    """By builder name, those that sign their own links."""
+    quorum: int
+
+
+def refuse(
+    target: Target,
+    disagreed: Disagreed,
+    workshop: Workshop,
+    builders: Sequence[Builder],
+    attester: Attester | None,
+) -> Refused:
+    """Keep all results side by side, find where they differ, and sign that they do if somebody is to.
+
+    What keeps it from being signed changes nothing of the disagreement.
+    """
+    name = target.recipe.name
+    located = {builder.name: builder.store.bring for builder in builders}
+    kept = keep_side_by_side(workshop.state, name, disagreed, located)
+    found = {one.path: tuple(differences(*kept.results(one)[:2])) for one in disagreed.differing}
+    if attester is None:
+        return Refused(name, disagreed, kept.folder, found)
+    try:
+        attestation = _attest(name, disagreed, workshop, attester, kept.folder)
+    except TallyError as error:
+        return Refused(name, disagreed, kept.folder, found, unattested=error)
+    return Refused(name, disagreed, kept.folder, found, attestation)
+
+
+def _attest(name: str, disagreed: Disagreed, workshop: Workshop, attester: Attester, folder: Path) -> Path:
+    """Derivations, links, the log's trusted root, and at last the bundle. Builders' names have no full stop,
+    so that none of these is where a builder's results are."""
+    names = [report.identity.name for report in disagreed.reports]
+    own = workshop.state.folder("keys")
+    keys = {each: attester.hosts.get(each) or builder_key(own, each) for each in names}
+    derivations = {output.derivation: _read(workshop, output.derivation) for output in disagreed.differing}
+    digests = {path: Sha256.of(data) for path, data in derivations.items()}
+    observed = Observed(name, disagreed, digests, attester.quorum, workshop.configuration.vote)
+    signed = gate.sign_disagreement(observed, attester.key, keys, attester.log)
+    files = [ReleaseFile.of(Path(path).name, data) for path, data in derivations.items()]
+    if attester.log is not None:
+        root = TrustedRoot(tlogs=(attester.log.instance,))
+        files.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
+    for file in (*files, *signed):
+        write_atomically(folder / file.path, b"".join(file.chunks()))
+    return folder / gate.DISAGREEMENT
+
+
+def _read(workshop: Workshop, derivation: str) -> bytes:
+    try:
+        return workshop.store.physical(derivation).read_bytes()
+    except OSError as error:
+        raise TallyError(f"cannot read {derivation}: {error.strerror or error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from pathlib import Path
@@ -76,6 +77,80 @@ def test_builders_that_disagree_are_never_signed(project: Project) -> None:
     assert "first to diverge: random-1.0.drv" in text
     assert "a (earlier)" in text, "a builder that does not reproduce its own result differs from itself"
     assert project.releases == []
+
+
+def test_a_disagreement_is_signed_as_evidence_and_as_nothing_else(project: Project, tmp_path: Path) -> None:
+    good = project.recipe("attested", "mkdir $out; echo same > $out/id")
+    project.build(good).succeeded()
+    release = project.folder / "releases" / "attested-1.0-x86_64-linux"
+    recipe = project.recipe("lottery", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id")
+    ran = project.build(recipe, more=("--attest-disagreement", "--json")).failed(1)
+    assert "that alone is signed" in ran.err
+    assert project.releases == ["attested-1.0-x86_64-linux"]
+    [outcome] = json.loads(ran.out)["outcomes"]
+    bundle, kept = Path(outcome["attestation"]), Path(outcome["kept"])
+    assert bundle == kept / "disagreement.sigstore.json"
+    [cause] = outcome["rootCauses"]
+    told = _payload(bundle)["predicate"]["attributes"]
+    assert [each["conditions"]["builder"]["name"] for each in told] == ["a", "b"]
+    made = told[0]["conditions"]["disagreement"]["outputs"][cause]["out"]["made"]
+    differing = {one["derivation"]: one["narSha256"] for one in outcome["differing"]}
+    assert {side: one["narSha256"] for side, one in made.items()} == differing[cause]
+    for each in told:
+        link = (kept / each["evidence"]["name"]).read_bytes()
+        assert hashlib.sha256(link).hexdigest() == each["evidence"]["digest"]["sha256"]
+
+    kind = "https://in-toto.io/attestation/scai/v0.3"
+    words = ["--bundle", bundle, "--key", "release.pub", "--type", kind]
+    words += ["--trusted-root", kept / "trusted_root.json"]
+    project.tally("verify", kept / Path(cause).name, *words).succeeded()
+    for builder in "ab":
+        archive = kept / builder / "lottery-1.0-x86_64-linux.tar.gz"
+        assert "subject-mismatch" in project.tally("verify", archive, *words).failed(1).out
+    # about something else, it says nothing of this release; and it is no part of one
+    project.tally("verify", release, "--key", "release.pub", "--evidence", bundle).succeeded()
+    (release / "attestations" / "reproduction.sigstore.json").write_bytes(bundle.read_bytes())
+    project.tally("verify", release, "--key", "release.pub").failed(1)
+
+    text = project.build(recipe, more=("--attest-disagreement",)).failed(1)
+    assert Path(text.out.strip()).name == "disagreement.sigstore.json"
+    assert project.releases == ["attested-1.0-x86_64-linux"]
+
+
+def test_what_cannot_be_attested_is_met_before_anything_is_built(project: Project) -> None:
+    recipe = project.recipe("unattestable", "sleep 1000")
+    for key, more in ((False, ()), (False, ("--no-sign",)), (True, ("--allow-dirty",))):
+        ran = project.build(recipe, key=key, more=("--attest-disagreement", *more)).failed(2)
+        assert "hint:" in ran.err
+
+
+def test_what_could_not_be_decided_is_never_attested(project: Project) -> None:
+    state = Path(project.tally.environment["TALLY_STATE"])
+    folders = sorted((state / "disagreements").glob("half-*"))
+    project.build(project.recipe("logged", "mkdir $out")).succeeded()  # there is a log now
+    size = _log_size(project)
+    project.build(project.recipe("half", "exit 1"), more=("--attest-disagreement",)).failed(2)
+    assert _log_size(project) == size
+    assert sorted((state / "disagreements").glob("half-*")) == folders
+
+
+def test_a_disagreement_that_cannot_be_attested_is_still_one(project: Project) -> None:
+    state = Path(project.tally.environment["TALLY_STATE"])
+    recipe = project.recipe("oneparty", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id")
+    project.build(recipe, more=("--attest-disagreement",)).failed(1)  # builders have their keys now
+    words = ["build", recipe, "--key", state / "keys" / "builder-a.key", "--attest-disagreement"]
+    ran = project.tally(*words).failed(1)
+    assert "could not be attested: refusing to sign" in ran.err
+    assert "DISAGREE; nothing is signed" in ran.err
+    [outcome] = json.loads(project.tally(*words, "--json").failed(1).out)["outcomes"]
+    assert (outcome["outcome"], outcome["attestation"]) == ("disagreed", None)
+    assert "refusing to sign" in outcome["attestationError"]["error"]
+    assert not (Path(outcome["kept"]) / "disagreement.sigstore.json").exists()
+
+
+def _log_size(project: Project) -> int:
+    found: int = json.loads(project.tally("log", "show", "--json").succeeded().out)["size"]
+    return found
 
 
 def test_a_difference_inherited_from_an_input_is_told_from_ones_own(project: Project) -> None:

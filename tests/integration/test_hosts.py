@@ -322,6 +322,12 @@ def test_a_host_signs_its_own_link_with_a_key_that_stays_there(project: Project,
     state = Path(project.tally.environment["TALLY_STATE"])
     assert not (state / "keys" / "builder-signer.key").exists(), "no key of ours speaks for it"
 
+    lottery = project.recipe("hostlottery", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id")
+    ran = project.build(lottery, more=("--attest-disagreement", "--json")).failed(1)
+    [outcome] = json.loads(ran.out)["outcomes"]
+    signed = json.loads((Path(outcome["kept"]) / "link.signer.json").read_bytes())
+    assert [each["keyid"] for each in signed["signatures"]] == [keyid], outcome
+
     project.tally("keys", "generate", "other").succeeded()
     configure(project, with_tally.table(link_key="other.pub"))
     ran = project.build(new(project, "otherkey")).failed(2)

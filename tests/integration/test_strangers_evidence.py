@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import disagreements
 import pytest
 import releases
 import strangers
 
 from orchestrator.errors import TallyError
-from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import Package
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Code, Failed
+from orchestrator.signing import gate
 from orchestrator.signing.keys import PublicKey, SigningKey
 from orchestrator.signing.kinds import Kind
 from orchestrator.verification import verify
@@ -245,7 +246,7 @@ class TestLog:
             harmed.root,
         )
         assert code == 1, said
-        reindex(harmed.folder)
+        releases.reindex(harmed.folder)
         verdict = verify(harmed.folder, trusting([PublicKey.load(harmed.pub).spki]), releases.NOW)
         assert isinstance(verdict, Failed)
         assert {each.code for each in verdict.reasons} <= {
@@ -269,14 +270,64 @@ class TestLog:
         assert strangers.cosign_verify(cosign, release.pub, bundle, kind, release.artifact, root)[0] == 1
 
 
-def reindex(folder: Path) -> None:
-    """Make the index fit the files again, as somebody who changed them on purpose would."""
-    path = folder / "release.json"
-    document = json.loads(path.read_bytes())
-    for each in document["files"]:
-        data = (folder / each["path"]).read_bytes()
-        each.update(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-    path.write_bytes(render_document(document))
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, disagreements.Signed]:
+    """A release, and a disagreement about what is in it, by the same keys."""
+    folder = tmp_path_factory.mktemp("disagreement")
+    made, key = releases.observed(folder / "in"), SigningKey.generate()
+    _, pub = key.write(folder / "release")
+    log, builders = releases.log_in(folder / "log"), releases.builder_keys(made)
+    published = releases.published(folder / "out", made, key, builders, log)
+    signed = disagreements.signed(disagreements.observed(made), key, builders, log)
+    return Release(published.path, pub, made, log), signed
+
+
+class TestDisagreement:
+    """A signed disagreement, before programs that know nothing of our attribute."""
+
+    def files(self, signed: disagreements.Signed, folder: Path) -> Path:
+        for name, data in {**signed.files, **signed.derivations}.items():
+            (folder / name).write_bytes(data)
+        return folder / gate.DISAGREEMENT
+
+    @pytest.mark.parametrize("kind", strangers.TYPES.values())
+    def test_cosign_takes_it_for_no_approval(
+        self, cosign: Path, case: tuple[Release, disagreements.Signed], tmp_path: Path, kind: str
+    ) -> None:
+        release, signed = case
+        bundle = self.files(signed, tmp_path)
+        code, said = strangers.cosign_verify(
+            cosign, release.pub, bundle, kind, release.artifact, release.root
+        )
+        assert code == 1, said
+
+    def test_cosign_reads_it_as_what_it_is(
+        self, cosign: Path, case: tuple[Release, disagreements.Signed], tmp_path: Path
+    ) -> None:
+        release, signed = case
+        bundle, kind = self.files(signed, tmp_path), strangers.TYPES["reproduction"]
+        for name in signed.derivations:
+            code, said = strangers.cosign_verify(
+                cosign, release.pub, bundle, kind, tmp_path / name, release.root
+            )
+            assert (code, "Verified OK" in said) == (0, True), said
+
+    def test_in_toto_verify_takes_no_link_of_it(
+        self, case: tuple[Release, disagreements.Signed], tmp_path: Path
+    ) -> None:
+        """Not even where two builders of a layout made one thing of something else."""
+        release, signed = case
+        folder = tmp_path / "release"
+        shutil.copytree(release.folder, folder)
+        assert strangers.in_toto_verify(folder, release.pub)[0] == 0
+        links = {}
+        for name, data in signed.files.items():
+            if name.startswith("link."):
+                links[json.loads(data)["signatures"][0]["keyid"][:8]] = data
+        for path in folder.glob("links/*.link"):
+            path.write_bytes(links[path.name.split(".")[1]])
+        code, said = strangers.in_toto_verify(folder, release.pub)
+        assert (code, "LinkNotFoundError" in said or "Invalid" in said) == (1, True), said
 
 
 class TestSpdx:

@@ -45,6 +45,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         stream.write(data)
 
 
+def expanded(path: Path) -> Path:
+    """A path with `~` and `~NAME` taken for home folders. Raises TallyError for one that is not known."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise TallyError(
+            f"{path} begins with the home folder of somebody who is not known here",
+            hint="write the folder's whole name, or ./~NAME for a file that is called so",
+        ) from error
+
+
 def make_removable(folder: Path) -> None:
     """Let the owner write in a folder and all folders in it, where they are ours; Nix forbids it."""
     for path, _, _ in os.walk(folder):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
+from orchestrator.files import expanded
 from orchestrator.policy.document import PolicyDocument
 from orchestrator.policy.policy import Policy
 from orchestrator.recipe.explaining import explain
@@ -54,7 +55,7 @@ def _public_key(said: str, owner: str, path: Path) -> bytes:
     if _PEM not in said:
         if "\n" in said or "\0" in said:
             raise TallyError(f"{path}: the key of {owner} is neither a file's name nor PEM")
-        return PublicKey.load(path.parent / Path(said).expanduser()).spki
+        return PublicKey.load(path.parent / expanded(Path(said))).spki
     what = f"{path}: the key of {owner}"
     if "PRIVATE KEY" in said:
         raise TallyError(f"{what} is a private one", hint="remove it from the policy, and make a new key")

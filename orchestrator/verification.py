@@ -78,6 +78,11 @@ def examine(
     name. `trusted`, a trusted root from elsewhere than the release, names logs that its bundles have to be
     in. Raises TallyError when it cannot be decided: no release there, or a file that the machine refuses.
     """
+    if trusted is not None and not trusted.tlogs:
+        raise TallyError(
+            "the trusted root names no transparency log, so that it asks for nothing",
+            hint="give the root of the log that releases have to be in, or leave out --trusted-root",
+        )
     folder, asked = locate(target)
     found = Examination(Failed((Reason(Code.MALFORMED, "nothing was read yet"),)))
     # 0. A policy that trusts nobody accepts nothing; one that has expired is told of, whatever else there is.

@@ -7,11 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from orchestrator.builders import ssh
 from orchestrator.builders.variation import Wanted
 from orchestrator.errors import TallyError
+from orchestrator.files import expanded
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.toml import parse_toml, read_toml
@@ -23,7 +33,7 @@ _MANY = ("local", "vm")
 """Those of which every builder has one of its own."""
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$")]
-Seconds = Annotated[int, Field(ge=1)]
+Seconds = Annotated[StrictInt, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -60,10 +70,10 @@ class BuilderTable(_Table):
         alias="link-key",
         description="The public key with which the host signs its own link by `tally attest`: a PEM file",
     )
-    cores: Annotated[int, Field(ge=0)] | None = Field(
+    cores: Annotated[StrictInt, Field(ge=0)] | None = Field(
         default=None, description="NIX_BUILD_CORES of a build; 0: all of them"
     )
-    max_jobs: Annotated[int, Field(ge=1)] | None = Field(
+    max_jobs: Annotated[StrictInt, Field(ge=1)] | None = Field(
         default=None, alias="max-jobs", description="How many derivations it builds at once"
     )
     features: tuple[Word, ...] = Field(default=(), description="Nix's system features that it has")
@@ -75,17 +85,17 @@ class BuilderTable(_Table):
         default=None, alias="max-silent", description="Seconds that a build, or the host, may be silent"
     )
     timeout: Seconds | None = Field(default=None, description="Seconds that one derivation may take")
-    spare: bool = Field(default=False, description="Used only when another builder cannot do its work")
-    memory: Annotated[int, Field(ge=1024, le=1 << 24)] | None = Field(
+    spare: StrictBool = Field(default=False, description="Used only when another builder cannot do its work")
+    memory: Annotated[StrictInt, Field(ge=1024, le=1 << 24)] | None = Field(
         default=None,
         description="MiB of a virtual machine; default: half of this machine's, and no more than 4096",
     )
-    disk: Annotated[int, Field(ge=4, le=4096)] | None = Field(
+    disk: Annotated[StrictInt, Field(ge=4, le=4096)] | None = Field(
         default=None,
         description="GiB that a virtual machine can write, and as much again for what its memory cannot "
         "hold; default: 32. Takes room only as it is written",
     )
-    kvm: bool | None = Field(
+    kvm: StrictBool | None = Field(
         default=None,
         description="Whether the kernel runs a virtual machine (KVM), or it is emulated, which is slow; "
         "default: the kernel, where it can",
@@ -139,24 +149,24 @@ class BuilderTable(_Table):
 class VariationTable(_Table):
     """`[variation]`: how the embedded builders after the first are made to differ from it."""
 
-    build_cores: bool = Field(default=True, alias="build-cores", description="Another NIX_BUILD_CORES")
-    cpu_affinity: bool = Field(default=True, alias="cpu-affinity", description="One CPU less")
-    build_directory: bool = Field(
+    build_cores: StrictBool = Field(default=True, alias="build-cores", description="Another NIX_BUILD_CORES")
+    cpu_affinity: StrictBool = Field(default=True, alias="cpu-affinity", description="One CPU less")
+    build_directory: StrictBool = Field(
         default=True,
         alias="build-directory",
         description="Builds are made in memory (tmpfs), so on a file system of another type",
     )
-    directory_order: bool = Field(
+    directory_order: StrictBool = Field(
         default=True,
         alias="directory-order",
         description="Folders are listed in reverse, where disorderfs is installed",
     )
-    start: bool = Field(default=True, description="Builds start later, past the next full second")
-    uptime: bool = Field(default=True, description="The machine seems to have been up for longer")
-    kernel_release: bool = Field(
+    start: StrictBool = Field(default=True, description="Builds start later, past the next full second")
+    uptime: StrictBool = Field(default=True, description="The machine seems to have been up for longer")
+    kernel_release: StrictBool = Field(
         default=True, alias="kernel-release", description="The kernel says that it is Linux 2.6"
     )
-    load: bool = Field(default=True, description="Idle-priority loops keep its CPUs busy")
+    load: StrictBool = Field(default=True, description="Idle-priority loops keep its CPUs busy")
 
     @property
     def wanted(self) -> Wanted:
@@ -178,7 +188,7 @@ class SigningTable(_Table):
 class Configuration(_Table):
     """The whole of `tally.toml`; every key is optional."""
 
-    quorum: Annotated[int, Field(ge=2)] | None = Field(
+    quorum: Annotated[StrictInt, Field(ge=2)] | None = Field(
         default=None, description="How many votes must agree; default: all of them"
     )
     independence: Literal["same-host", "separate-hosts", "separate-operators"] | None = Field(
@@ -251,7 +261,7 @@ def load(folder: Path) -> Configuration:
     configuration = configuration.model_copy(update={"builder": builders})
     if configuration.signing.key is None:
         return configuration
-    key = file.parent / configuration.signing.key.expanduser()
+    key = file.parent / expanded(configuration.signing.key)
     signing = configuration.signing.model_copy(update={"key": key})
     return configuration.model_copy(update={"signing": signing})
 
@@ -272,7 +282,7 @@ def _validated(text: str, values: Mapping[str, Any], file: Path) -> Configuratio
 def _placed(table: BuilderTable, folder: Path) -> BuilderTable:
     """With its files relative to nothing but the root."""
     files = {"ssh_key": table.ssh_key, "link_key": table.link_key}
-    placed = {name: (folder / file.expanduser()).absolute() for name, file in files.items() if file}
+    placed = {name: (folder / expanded(file)).absolute() for name, file in files.items() if file}
     return table.model_copy(update=placed)
 
 

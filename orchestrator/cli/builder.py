@@ -91,8 +91,9 @@ def add(
     from orchestrator.builders.configuration import BuilderTable
     from orchestrator.cli.text import say
     from orchestrator.errors import TallyError
+    from orchestrator.files import expanded
 
-    if ssh_key is not None and not ssh_key.expanduser().exists():
+    if ssh_key is not None and not expanded(ssh_key).exists():
         raise TallyError(f"there is no ssh key {ssh_key}", hint="make one with `ssh-keygen -t ed25519`")
     values: dict[str, Any] = {"name": name, "store": _store(store, vm=vm), "operator": operator, "key": key}
     values |= {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from orchestrator.agreement.independence import Level
 from orchestrator.policy.pattern import Pattern
@@ -19,7 +19,9 @@ from orchestrator.policy.values import Address, Age, Digest, Licence, Property, 
 class BuildersTable(Table):
     """`[builders]`: how many must vouch, and how far apart they must be."""
 
-    quorum: Annotated[int, Field(ge=2, le=1000)] = Field(default=2, description="How many votes are needed")
+    quorum: Annotated[StrictInt, Field(ge=2, le=1000)] = Field(
+        default=2, description="How many votes are needed"
+    )
     per: Literal["operator", "builder"] = Field(
         default="operator",
         description="What makes a vote: every operator whose name is known, or every builder",
@@ -35,8 +37,8 @@ class RequireTable(Table):
     statements: tuple[Type, ...] = Field(
         default=(), description="Statements that somebody trusted with them has signed of the artifact"
     )
-    timestamp: bool = Field(default=False, description="Every statement must have a trusted timestamp")
-    log: bool = Field(default=False, description="Every statement must be in a transparency log")
+    timestamp: StrictBool = Field(default=False, description="Every statement must have a trusted timestamp")
+    log: StrictBool = Field(default=False, description="Every statement must be in a transparency log")
     maximum_age: Age | None = Field(
         default=None, alias="maximum-age", description="Since the builds' end: `12h`, `90d`, `8w`"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from orchestrator.policy import pattern
 from orchestrator.policy.pattern import Pattern
@@ -70,8 +70,8 @@ class SignerTable(Keyed):
         description="What it may sign: `provenance`, `reproduction`, `sbom`, `layout`, or predicate types. "
         "Default: all that a release has. A third party gets its own types alone",
     )
-    timestamp: bool = Field(default=False, description="What it signs must have a trusted timestamp")
-    log: bool = Field(default=False, description="What it signs must be in a transparency log")
+    timestamp: StrictBool = Field(default=False, description="What it signs must have a trusted timestamp")
+    log: StrictBool = Field(default=False, description="What it signs must be in a transparency log")
 
     @model_validator(mode="after")
     def _a_key_or_an_identity(self) -> SignerTable:

@@ -20,6 +20,7 @@ _EXPECTED = {
     "model_attributes_type": "a table",
     "model_type": "a table",
     "string_type": "a string",
+    "path_type": "a file's name",
     "tuple_type": "a list",
 }
 _TYPES = {
@@ -45,8 +46,9 @@ def explain(error: ValidationError, text: str, place: str, model: type[BaseModel
 def _problem(
     each: Mapping[str, Any], text: str, place: str, model: type[BaseModel]
 ) -> tuple[int, str, str | None]:
-    keys, known = _walk(each["loc"], model)
-    line = line_of(text, tuple(keys))
+    path, known = _walk(each["loc"], model)
+    keys = [part for part in path if isinstance(part, str)]
+    line = line_of(text, tuple(path))
     where = f"{place}:{line}" if line else place
     said, hint = _sentence(each, keys, known)
     return line or 0, f"{where}: {said}", hint
@@ -91,9 +93,9 @@ def _shown(value: object) -> str:
     return shown if len(shown) <= 100 else f"{shown[:100]}…"
 
 
-def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str], list[str]]:
-    """The keys as the file has them (no tags, no list indices), and the keys known where the last stands."""
-    keys: list[str] = []
+def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], list[str]]:
+    """The keys as the file has them (no tags), indices in lists among them, and those known at the last."""
+    keys: list[str | int] = []
     known: list[str] = []
     current: Any = _bare(model)
     for part in location:
@@ -105,6 +107,7 @@ def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str], list[st
             continue
         if isinstance(part, int):
             current = _item(current)
+            keys.append(part)
             continue
         fields = _fields(current)
         keys.append(str(part))

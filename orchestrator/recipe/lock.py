@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from orchestrator.errors import TallyError
 from orchestrator.files import write_atomically
@@ -56,7 +56,7 @@ class DebianPackage(_Entry):
     architecture: str
     pool: Annotated[str, AfterValidator(_pool_path)]
     sha256: Digest
-    size: Annotated[int, Field(ge=0)]
+    size: Annotated[StrictInt, Field(ge=0)]
     license: str | None = None
     """An SPDX expression, when the package's copyright file is machine-readable."""
 

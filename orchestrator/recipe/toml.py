@@ -11,11 +11,15 @@ from typing import Any
 from orchestrator.errors import TallyError
 
 _LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
+_DEEPEST = 200
 _HEADER = re.compile(r"\s*(\[\[?)([^\]]+)\]")
 _KEY = re.compile(
     r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*="
 )
 _PART = re.compile(r"[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'")
+
+Keys = tuple[str | int, ...]
+"""Keys from the outside in; after the key of a list of tables, which of them it is, from 0."""
 
 
 def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
@@ -45,6 +49,8 @@ def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:
     """TOML values of a text. Raises TallyError with the line of what is not TOML."""
+    if any(_too_deep(line) for line in text.split("\n")):
+        raise TallyError(f"{place}: nested too deeply")
     try:
         return tomllib.loads(text)
     except RecursionError as error:
@@ -57,10 +63,19 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
         raise TallyError(f"{where}: not TOML: {what[:1].lower()}{what[1:]}") from error
 
 
-def line_of(text: str, keys: tuple[str, ...]) -> int | None:
+def _too_deep(line: str) -> bool:
+    """Whether a line is a dotted key past all sense, of which tomllib takes time in the square."""
+    if line.count(".") < _DEEPEST:
+        return False
+    parts = line.partition("=")[0].split(".")
+    return len(parts) > _DEEPEST and all(part.strip() for part in parts)
+
+
+def line_of(text: str, keys: Keys) -> int | None:
     """The line on which a key stands, or the nearest key above it that has one; None when none has.
 
-    Reads TOML's lines without its values, so a list's items are found at their key's line.
+    Reads TOML's lines without its values, so a list's items are found at their key's line, unless each is a
+    table with a header.
     """
     best: tuple[int, int] | None = None  # how many keys matched, on which line
     for line, found in _keys(text):
@@ -70,21 +85,33 @@ def line_of(text: str, keys: tuple[str, ...]) -> int | None:
     return best[1] if best else None
 
 
-def _common(found: tuple[str, ...], keys: tuple[str, ...]) -> int:
+def _common(found: Keys, keys: Keys) -> int:
     return len(found) if keys[: len(found)] == found else 0
 
 
-def _keys(text: str) -> list[tuple[int, tuple[str, ...]]]:
+def _keys(text: str) -> list[tuple[int, Keys]]:
     """Every line that names a key or a table, with the whole key."""
-    keys: list[tuple[int, tuple[str, ...]]] = []
-    table: tuple[str, ...] = ()
+    keys: list[tuple[int, Keys]] = []
+    table: Keys = ()
+    last: dict[Keys, int] = {}
+    """Which table of a list the newest one is."""
     inside: str | None = None
     for number, line in enumerate(text.split("\n"), 1):
         if inside is not None:
             inside = _still_inside(line, inside)
             continue
         if header := _HEADER.match(line):
-            table = tuple(part.strip("\"'") for part in _PART.findall(header[2]))
+            names = tuple(part.strip("\"'") for part in _PART.findall(header[2]))
+            *above, name = names or ("",)
+            table = ()
+            for part in above:
+                table = (*table, part, last[*table, part]) if (*table, part) in last else (*table, part)
+            table = (*table, name)
+            if header[1] == "[[":
+                last[table] = last.get(table, -1) + 1
+                if last[table] == 0:
+                    keys.append((number, table))
+                table = (*table, last[table])
             keys.append((number, table))
         elif key := _KEY.match(line):
             keys.append((number, table + tuple(part.strip("\"'") for part in _PART.findall(key[1]))))

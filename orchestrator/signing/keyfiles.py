@@ -16,6 +16,8 @@ def read(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             data = stream.read(_LARGEST + 1)
+    except ValueError as error:  # a NUL in the name
+        raise TallyError(f"{str(path)!r} cannot name a file", hint=HINT) from error
     except OSError as error:
         raise TallyError(f"cannot read the key {path}: {error.strerror or error}", hint=HINT) from error
     if len(data) > _LARGEST:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import releases
+from figures import Peak
 from mutants import Mutant, mutants
 
 from orchestrator.digest import Sha256
@@ -45,7 +45,7 @@ def test_no_mutant_is_accepted(release: tuple[Path, PublicKey], tmp_path: Path, 
     shutil.copytree(original, folder)
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files_of(folder)}
     reasons: Counter[str] = Counter()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = Peak()
     slowest = 0.0
     for mutant in mutants(files, SEED + fitting, COUNT // 2):
         (folder / mutant.file).write_bytes(mutant.data)
@@ -67,7 +67,7 @@ def test_no_mutant_is_accepted(release: tuple[Path, PublicKey], tmp_path: Path, 
     assert not isinstance(verify(folder, trusting([key.spki]), releases.NOW), Failed), (
         "what was not harmed passes still"
     )
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    grown = peak.grown
     figures = f"{COUNT // 2} mutants, slowest {slowest:.3f} s, {grown / 1024:.0f} MB more"
     sys.stdout.write(f"\n{figures}: {dict(reasons)}\n")  # `pytest -s` shows it
     assert slowest < LONGEST

@@ -34,7 +34,7 @@ def mutants(files: dict[str, bytes], seed: int, count: int) -> Iterator[Mutant]:
     names = sorted(files)
     while count:
         name = chance.choice(names)
-        how, harm = chance.choice(_HARMS if _is_json(files[name]) else _BYTES)
+        how, harm = chance.choice(_HARMS if _is_json(files[name]) else BYTES)
         try:
             data = harm(files[name], chance, files)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
@@ -342,7 +342,7 @@ def _is_json(data: bytes) -> bool:
     return data[:1] == b"{"
 
 
-_BYTES: list[tuple[str, Harm]] = [
+BYTES: list[tuple[str, Harm]] = [
     ("a bit flipped", _flip),
     ("a part cut out", _cut),
     ("truncated", _truncate),
@@ -353,7 +353,7 @@ _BYTES: list[tuple[str, Harm]] = [
     ("another file's bytes", _another_file),
 ]
 _HARMS: list[tuple[str, Harm]] = [
-    *_BYTES,
+    *BYTES,
     ("another encoding", _other_encoding),
     ("another layout", _other_layout),
     ("a name twice", _twice),

@@ -172,3 +172,29 @@ def test_builders_default_to_two_operators(tmp_path: Path) -> None:
     assert isinstance(found.builders, Builders)
     assert (found.builders.quorum, found.builders.per) == (2, "operator")
     assert policies.policy(tmp_path, IDENTITY).builders is None
+
+
+TOOLCHAINS = "[[toolchain]]\nfrom = 'debian'\n[[toolchain]]\nfrom = 'debian'\n[[toolchain.packages]]\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "said"),
+    [
+        (6, "[[signer]]\nnam = 'x'", "unknown key `signer.nam`"),
+        (6, "[require]\nlog = 1", "`require.log`: expected true or false, got a number"),
+        (6, "[builders]\nquorum = '2'", "`builders.quorum`: expected a whole number, got a string"),
+        (8, "[[signer]]\nname = 'x'\nkey = 'x.pub'\nlog = 'no'", "expected true or false, got a string"),
+        (10, f"{TOOLCHAINS}purl = 3", "`toolchain.packages.purl`"),
+    ],
+)
+def test_a_fault_is_told_with_the_line_of_its_own_table(
+    tmp_path: Path, line: int, text: str, said: str
+) -> None:
+    error = refused(tmp_path, f"{IDENTITY}{text}")
+    assert f"policy.toml:{line}: " in error.message
+    assert said in error.message
+
+
+def test_a_key_in_a_home_folder_of_nobody_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TallyError, match="home folder of somebody who is not known"):
+        policies.policy(tmp_path, "[[signer]]\nname = 'x'\nkey = '~nobody-of-that-name/x.pub'")

@@ -591,8 +591,10 @@ class TestLog:
         other = releases.log_in(tmp_path / "other").instance
         assert original.codes(TrustedRoot(tlogs=(other,))) == {Code.NOT_IN_LOG}
 
-    def test_a_root_without_logs_asks_for_none(self, original: Release) -> None:
-        assert isinstance(original.verdict(trusted=TrustedRoot()), Passed)
+    def test_a_root_without_logs_would_ask_for_nothing(self, original: Release) -> None:
+        """As one has whose `tlogs` are misspelt: nobody gives such a root on purpose."""
+        with pytest.raises(TallyError, match="names no transparency log"):
+            original.verdict(trusted=TrustedRoot())
 
     def test_a_trusted_key_whose_time_is_over(self, original: Release) -> None:
         ended = replace(original.log.instance, window=Window(None, releases.NOW - timedelta(days=1)))

@@ -146,3 +146,66 @@ def test_one_that_cannot_be_read_is_not_passed_over(tmp_path: Path, what: str) -
             file.symlink_to(file)
     with pytest.raises(TallyError, match=r"tally\.toml"):
         load(tmp_path / "project")
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "said"),
+    [
+        (4, '[[builder]]\nname = "a"\n[[builder]]\nname = "B!"', "`builder.name`"),
+        (5, '[[builder]]\nname = "a"\n[[builder]]\nname = "b"\nstor = "vm"', "unknown key `builder.stor`"),
+        (3, '[[builder]]\nname = "a"\n[[builder]]\nstore = "vm"', "`builder.name` is missing"),
+        (7, '[[builder]]\nname = "a"\n\n[[builder]]\nname = "b"\n[[builder]]\nname = 3', "expected a string"),
+        (1, 'builder = [{ name = "a" }, { name = "B!" }]', "`builder.name`"),
+        (1, '[[builder]]\nname = "a"\n[[builder]]\nname = "a"', "two builders have the name a"),
+    ],
+)
+def test_a_fault_is_told_with_the_line_of_its_own_table(
+    tmp_path: Path, line: int, text: str, said: str
+) -> None:
+    (tmp_path / "tally.toml").write_text(text)
+    with pytest.raises(TallyError) as caught:
+        load(tmp_path)
+    assert f"tally.toml:{line}: " in caught.value.message
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('quorum = "2"', "a whole number, got a string"),
+        ("quorum = 2.0", "a whole number, got a number"),
+        ("quorum = true", "a whole number, got a boolean"),
+        ('[variation]\nload = "yes"', "true or false, got a string"),
+        ("[variation]\nload = 1", "true or false, got a number"),
+        ('[[builder]]\nname = "a"\ncores = "4"\n[[builder]]\nname = "b"', "a whole number, got a string"),
+        ('[[builder]]\nname = "a"\ntimeout = "9"\n[[builder]]\nname = "b"', "a whole number, got a string"),
+        ('[[builder]]\nname = "a"\nspare = "no"\n[[builder]]\nname = "b"', "true or false, got a string"),
+        ("[signing]\nkey = 3", "a file's name, got a number"),
+    ],
+)
+def test_a_value_of_another_type_is_not_read_as_what_it_looks_like(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    (tmp_path / "tally.toml").write_text(text)
+    with pytest.raises(TallyError) as caught:
+        load(tmp_path)
+    assert f"expected {expected}" in caught.value.message
+
+
+REMOTE = '[[builder]]\nname = "a"\n[[builder]]\nname = "b"\nstore = "ssh-ng://b"\n'
+
+
+@pytest.mark.parametrize(
+    "text", ['[signing]\nkey = "~nobody-of-that-name/it"', f'{REMOTE}ssh-key = "~nobody-of-that-name/it"']
+)
+def test_a_home_folder_of_nobody_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tally.toml").write_text(text)
+    with pytest.raises(TallyError, match="home folder of somebody who is not known"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["x." * 100_000 + "x = 1", "[" + "x." * 100_000 + "x]"])
+def test_keys_nested_without_end_take_no_time(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tally.toml").write_text(text)
+    with pytest.raises(TallyError, match="nested too deeply"):
+        load(tmp_path)

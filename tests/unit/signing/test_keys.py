@@ -270,3 +270,8 @@ def test_the_other_form_holds_and_is_not_ours() -> None:
     other = encode_dss_signature(r, order - s)
     assert key.public.verifies(other, b"data")
     assert not key.public.wrote(other)
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(TallyError, match="cannot name a file"):
+        PublicKey.load(Path("a\0b"))

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,9 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import Package
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
-from orchestrator.policy.policy import trusting
-from orchestrator.policy.verdict import Code, Failed
 from orchestrator.signing import gate
-from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.signing.keys import SigningKey
 from orchestrator.signing.kinds import Kind
-from orchestrator.verification import verify
 
 
 @dataclass(frozen=True)
@@ -126,10 +122,6 @@ class TestInToto:
         code, said = self.verify(release)
         assert (code, "RuleVerificationError" in said) == (1, True)
 
-    def test_refuses_without_the_artifact(self, release: Release) -> None:
-        release.artifact.unlink()
-        assert self.verify(release)[0] == 1
-
     @pytest.mark.parametrize("number", [0, 1])
     def test_refuses_when_a_link_is_missing(self, release: Release, number: int) -> None:
         sorted(release.folder.glob("links/*.link"))[number].unlink()
@@ -151,123 +143,6 @@ class TestInToto:
         second.write_bytes(first.read_bytes())
         code, said = self.verify(release)
         assert (code, "ThresholdVerificationError" in said) == (1, True)
-
-    def test_refuses_a_changed_layout(self, release: Release) -> None:
-        path = release.folder / "links" / "root.layout"
-        document = json.loads(path.read_bytes())
-        payload = base64.b64decode(document["payload"]).replace(b'"threshold":2', b'"threshold":1')
-        document["payload"] = base64.b64encode(payload).decode()
-        path.write_text(json.dumps(document))
-        assert self.verify(release)[0] == 1
-
-
-def entry_of(release: Release, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A bundle, and the log entry in it."""
-    document = json.loads(release.bundle(name).read_bytes())
-    (entry,) = document["verificationMaterial"]["tlogEntries"]
-    return document, entry
-
-
-def _proof(**changes: Any) -> Callable[[dict[str, Any]], None]:
-    return lambda entry: entry["inclusionProof"].update(changes)
-
-
-def _checkpoint(old: str, new: str) -> Callable[[dict[str, Any]], None]:
-    def change(entry: dict[str, Any]) -> None:
-        checkpoint = entry["inclusionProof"]["checkpoint"]
-        assert old in checkpoint["envelope"]
-        checkpoint["envelope"] = checkpoint["envelope"].replace(old, new, 1)
-
-    return change
-
-
-LOG_HARM: dict[str, Callable[[dict[str, Any]], None]] = {
-    "another index": lambda entry: entry.update(logIndex="1", inclusionProof=entry["inclusionProof"]),
-    "no proof": lambda entry: entry.pop("inclusionProof"),
-    "no hashes": _proof(hashes=[]),
-    "a hash of zeros": lambda entry: entry["inclusionProof"]["hashes"].__setitem__(
-        0, base64.b64encode(bytes(32)).decode()
-    ),
-    "a larger tree": _checkpoint("\n3\n", "\n4\n"),
-    "another origin": _checkpoint(".log.tallystick.example\n", ".log.tallystick.test\n"),
-    "another signer": _checkpoint("— ", "— x"),
-    "another signature": lambda entry: entry["inclusionProof"]["checkpoint"].update(
-        envelope=entry["inclusionProof"]["checkpoint"]["envelope"][:-9] + "AAAAAAA=\n"
-    ),
-    "no checkpoint": lambda entry: entry["inclusionProof"].pop("checkpoint"),
-    "another log": lambda entry: entry["logId"].update(keyId=base64.b64encode(bytes(32)).decode()),
-    "a promise": lambda entry: entry.update(inclusionPromise={"signedEntryTimestamp": "AAAA"}),
-}
-"""Ways in which a log entry does not hold. What cosign 3.1 does not look at is not among them: `kindVersion`,
-`rootHash`, `treeSize`, `canonicalizedBody`; we refuse it all the same, in tests/unit/log/test_proof.py."""
-
-
-@pytest.fixture(params=LOG_HARM)
-def harmed(request: pytest.FixtureRequest, release: Release) -> Release:
-    document, entry = entry_of(release, "provenance")
-    LOG_HARM[request.param](entry)
-    release.bundle("provenance").write_text(json.dumps(document))
-    return release
-
-
-class TestLog:
-    """The log's proofs: what strangers refuse, we refuse; what we write, they accept."""
-
-    def test_sigstore_python_accepts_every_proof(self, original: Release) -> None:
-        from sigstore._internal.trust import KeyringPurpose
-        from sigstore.models import TransparencyLogEntry, TrustedRoot
-        from sigstore_models.rekor.v1 import TransparencyLogEntry as Model
-
-        root = TrustedRoot.from_file(str(original.root))
-        keyring = root.rekor_keyring(KeyringPurpose.VERIFY)
-        for name in strangers.TYPES:
-            _, entry = entry_of(original, name)
-            TransparencyLogEntry(Model.from_json(json.dumps(entry)))._verify(keyring)
-
-    def test_sigstore_python_refuses_another_entry(self, original: Release) -> None:
-        from sigstore._internal.trust import KeyringPurpose
-        from sigstore.errors import VerificationError
-        from sigstore.models import TransparencyLogEntry, TrustedRoot
-        from sigstore_models.rekor.v1 import TransparencyLogEntry as Model
-
-        keyring = TrustedRoot.from_file(str(original.root)).rekor_keyring(KeyringPurpose.VERIFY)
-        _, entry = entry_of(original, "provenance")
-        entry["canonicalizedBody"] = base64.b64encode(b"{}").decode()
-        with pytest.raises(VerificationError):
-            TransparencyLogEntry(Model.from_json(json.dumps(entry)))._verify(keyring)
-
-    def test_cosign_refuses_and_so_do_we(self, cosign: Path, harmed: Release) -> None:
-        code, said = strangers.cosign_verify(
-            cosign,
-            harmed.pub,
-            harmed.bundle("provenance"),
-            strangers.TYPES["provenance"],
-            harmed.artifact,
-            harmed.root,
-        )
-        assert code == 1, said
-        releases.reindex(harmed.folder)
-        verdict = verify(harmed.folder, trusting([PublicKey.load(harmed.pub).spki]), releases.NOW)
-        assert isinstance(verdict, Failed)
-        assert {each.code for each in verdict.reasons} <= {
-            Code.LOG_PROOF_INVALID,
-            Code.NOT_IN_LOG,
-            Code.MALFORMED,
-        }
-
-    def test_cosign_refuses_what_is_in_no_log(self, cosign: Path, release: Release) -> None:
-        document, _ = entry_of(release, "provenance")
-        document["verificationMaterial"]["tlogEntries"] = []
-        release.bundle("provenance").write_text(json.dumps(document))
-        bundle, kind = release.bundle("provenance"), strangers.TYPES["provenance"]
-        code, _ = strangers.cosign_verify(cosign, release.pub, bundle, kind, release.artifact, release.root)
-        assert code == 1
-
-    def test_cosign_refuses_another_logs_root(self, cosign: Path, release: Release, tmp_path: Path) -> None:
-        releases.log_in(tmp_path / "other")
-        root = tmp_path / "other" / TRUSTED_ROOT
-        bundle, kind = release.bundle("provenance"), strangers.TYPES["provenance"]
-        assert strangers.cosign_verify(cosign, release.pub, bundle, kind, release.artifact, root)[0] == 1
 
 
 @pytest.fixture(scope="module")
@@ -415,11 +290,6 @@ class TestCosign:
         code, said = self.verify(cosign, release, name)
         assert (code, "Verified OK" in said) == (0, True), said
 
-    @pytest.mark.parametrize("name", strangers.TYPES)
-    def test_refuses_another_artifact(self, cosign: Path, release: Release, name: str) -> None:
-        release.artifact.write_bytes(b"another program")
-        assert self.verify(cosign, release, name)[0] == 1
-
     def test_refuses_another_key(self, cosign: Path, release: Release, tmp_path: Path) -> None:
         _, pub = SigningKey.generate().write(tmp_path / "other")
         assert self.verify(cosign, release, "provenance", pub=pub)[0] == 1
@@ -435,23 +305,6 @@ class TestCosign:
 
     def test_refuses_another_type(self, cosign: Path, release: Release) -> None:
         assert self.verify(cosign, release, "provenance", kind="spdxjson")[0] == 1
-
-    @pytest.mark.parametrize(
-        "harm",
-        [
-            lambda statement: statement.replace(b"pigz", b"zgip", 1),
-            lambda statement: statement[:-1] + b" }",
-        ],
-    )
-    def test_refuses_a_changed_statement(
-        self, cosign: Path, release: Release, harm: Callable[[bytes], bytes]
-    ) -> None:
-        path = release.folder / "attestations" / "provenance.sigstore.json"
-        document = json.loads(path.read_text())
-        envelope = document["dsseEnvelope"]
-        envelope["payload"] = base64.b64encode(harm(base64.b64decode(envelope["payload"]))).decode()
-        path.write_text(json.dumps(document))
-        assert self.verify(cosign, release, "provenance")[0] == 1
 
     @pytest.mark.parametrize("harm", [False, True], ids=["good", "harmed"])
     def test_reads_a_summary(

@@ -30,6 +30,8 @@ class Asked:
     signer: PublicKey | Identity
     enveloped: bool
     logged: bool = True
+    kind: str = "slsaprovenance1"
+    """What cosign calls the statement's type."""
 
     def file(self, folder: Path) -> Path:
         path = folder / "asked.sigstore.json"
@@ -91,7 +93,7 @@ def ask_js(folder: Path, questions: Sequence[Asked]) -> list[str | None]:
 
 def ask_cosign(program: Path, asked: Asked, folder: Path) -> str | None:
     """cosign without a network."""
-    kind = ["verify-blob-attestation", "--type", "slsaprovenance1"] if asked.enveloped else ["verify-blob"]
+    kind = ["verify-blob-attestation", "--type", asked.kind] if asked.enveloped else ["verify-blob"]
     if isinstance(asked.signer, PublicKey):
         pem = folder / "asked.pub"
         pem.write_text(asked.signer.pem)
@@ -117,6 +119,42 @@ def ask_cosign(program: Path, asked: Asked, folder: Path) -> str | None:
     environment = {"HOME": str(folder), "HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE}
     done = subprocess.run([*command, asked.artifact], env=environment, capture_output=True, text=True)
     return None if done.returncode == 0 else done.stderr
+
+
+def ask_python_of_parts(asked: Asked) -> str | None:
+    """sigstore-python's own parts, put together as its verifier does, which takes no keys: None for yes.
+
+    Its bundle, the place in the log of every entry, the envelope's signature, the statement, its subject.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+    from sigstore import dsse
+    from sigstore._internal.trust import KeyringPurpose
+    from sigstore.hashes import Hashed
+    from sigstore.models import TransparencyLogEntry, TrustedRoot
+    from sigstore_models.bundle.v1 import Bundle
+
+    assert isinstance(asked.signer, PublicKey)
+    key = load_der_public_key(asked.signer.spki)
+    assert isinstance(key, EllipticCurvePublicKey)
+    try:
+        bundle = Bundle.from_json(asked.bundle)
+        keyring = TrustedRoot.from_file(str(asked.root)).rekor_keyring(KeyringPurpose.VERIFY)
+        entries = bundle.verification_material.tlog_entries
+        if not entries or bundle.dsse_envelope is None:
+            return "no log entry, or no envelope"
+        for entry in entries:
+            TransparencyLogEntry(entry)._verify(keyring)
+        envelope = dsse.Envelope(bundle.dsse_envelope)
+        if bundle.dsse_envelope.payload_type != dsse.Envelope._TYPE:
+            return "another payload type"
+        statement = dsse.Statement(dsse._verify(key, envelope))
+        digest = bytes.fromhex(Sha256.of_file(asked.artifact).hex)
+        if not statement._matches_digest(Hashed.model_validate({"algorithm": "SHA2_256", "digest": digest})):
+            return "another artifact"
+    except Exception as error:  # noqa: BLE001  a no, however it comes about
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def ask_python(asked: Asked) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from orchestrator import __version__
 from orchestrator.errors import TallyError
 from orchestrator.policy.verdict import HINTS, Code, Failed, Reason, Verdict
 
+_PLACEHOLDER = re.compile(r"\{\d+\}")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -69,7 +71,7 @@ def _result(target: Path, reason: Reason, rules: list[Code]) -> dict[str, Any]:
         "ruleId": str(reason.code),
         "ruleIndex": rules.index(reason.code),
         "level": "error",
-        "message": {"text": reason.sentence.encode("utf-8", "replace").decode("utf-8")},
+        "message": {"text": _plain(reason.sentence)},
         "locations": [_location(target)],
         "partialFingerprints": {"primaryLocationLineHash": f"{same.hexdigest()[:16]}:1"},
     }
@@ -79,9 +81,19 @@ def _result(target: Path, reason: Reason, rules: list[Code]) -> dict[str, Any]:
 def _notification(target: Path, error: TallyError) -> dict[str, Any]:
     return {
         "level": "error",
-        "message": {"text": error.message.encode("utf-8", "replace").decode("utf-8")},
+        "message": {"text": _plain(error.message)},
         "locations": [_location(target)],
     }
+
+
+def _plain(text: str) -> str:
+    """A message that says what it says: no placeholder (3.11.5), no link of others' choice (3.11.6)."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    if _PLACEHOLDER.search(text):
+        text = text.replace("{", "{{").replace("}", "}}")
+    if "](" in text:
+        text = text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    return text
 
 
 def _location(target: Path) -> dict[str, Any]:

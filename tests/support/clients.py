@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
@@ -17,6 +18,7 @@ from orchestrator.signing.keys import PublicKey
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("@sigstore/bundle@5.0.1", "@sigstore/verify@4.1.3")
+SARIF_PACKAGES = ("@microsoft/jest-sarif@1.0.0-beta.0",)
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -41,26 +43,45 @@ class Asked:
 
 def sigstore_js(state: Path) -> Path:
     """The folder that npm put sigstore-js into. Raises TallyError when it cannot be had."""
-    folder = state / "strangers" / "sigstore-js"
-    if not (folder / "node_modules" / "@sigstore" / "verify").is_dir():
-        making = folder.with_name(f"sigstore-js.{os.getpid()}")
+    return _from_npm(state, "sigstore-js", PACKAGES, "@sigstore/verify")
+
+
+def sarif_schema(state: Path) -> Path:
+    """The folder that npm put SARIF's schema into. Raises TallyError when it cannot be had."""
+    return _from_npm(state, "sarif-schema", SARIF_PACKAGES, "@microsoft/jest-sarif")
+
+
+def _from_npm(state: Path, name: str, packages: Sequence[str], wanted: str) -> Path:
+    folder = state / "strangers" / name
+    if not (folder / "node_modules" / wanted).is_dir():
+        making = folder.with_name(f"{name}.{os.getpid()}")
         making.mkdir(parents=True, exist_ok=True)
-        command: list[str | Path] = [
-            "npm",
-            "install",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-            making,
-            *PACKAGES,
-        ]
+        words = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(making)]
         try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+            subprocess.run([*words, *packages], check=True, capture_output=True, text=True, timeout=300)
             making.rename(folder)
         except (OSError, subprocess.SubprocessError) as error:
-            raise TallyError(f"npm does not give sigstore-js: {error}") from error
+            raise TallyError(f"npm does not give {name}: {error}") from error
     return folder
+
+
+def ask_sarif_schema(folder: Path, documents: Sequence[object]) -> list[list[str]]:
+    """What SARIF's schema has against each document."""
+    found: list[list[str]] = _node(folder, "sarif_schema.mjs", documents)
+    return found
+
+
+def _node(folder: Path, script: str, cases: object) -> Any:
+    """What a script prints, run in that folder; cases and answers are JSON."""
+    done = subprocess.run(
+        ["node", HERE / script],
+        cwd=folder,
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
 
 
 def ask_js(folder: Path, questions: Sequence[Asked]) -> list[str | None]:
@@ -79,15 +100,7 @@ def ask_js(folder: Path, questions: Sequence[Asked]) -> list[str | None]:
         else:
             case |= {"identity": asked.signer.subject, "issuer": asked.signer.issuer}
         cases.append(case)
-    done = subprocess.run(
-        ["node", HERE / "sigstore_js.mjs"],
-        cwd=folder,
-        input=json.dumps(cases),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: list[str | None] = json.loads(done.stdout)
+    found: list[str | None] = _node(folder, "sigstore_js.mjs", cases)
     return found
 
 

@@ -44,6 +44,7 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
 from orchestrator.signing.hosts import HostSigner
+from orchestrator.signing.keyless import KeylessSigner, Wanted
 from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
 from orchestrator.signing.kinds import Kind
 from orchestrator.signing.passphrase import source as passphrase_source
@@ -66,6 +67,8 @@ class Order:
     allow_dirty: bool = False
     passphrase_fd: int | None = None
     """An open file descriptor that gives the key's passphrase."""
+    keyless: Wanted | None = None
+    """Who is to sign in place of a key."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Run:
     workshop: Workshop
     plan: Plan
     builders: Sequence[Builder]
-    key: SigningKey | None
+    key: SigningKey | KeylessSigner | None
     log: EmbeddedLog | None
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
@@ -86,8 +89,8 @@ def release(
     state: State, configuration: Configuration, order: Order, on_event: OnEvent, say: Say
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
-    key = release_key(order)
-    log = release_log(state, configuration, key) if key is not None else None
+    key = release_key(order, say)
+    log = release_log(state, configuration, key) if isinstance(key, SigningKey) else None
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
@@ -147,14 +150,18 @@ def counted(report: Report) -> dict[str, object]:
     }
 
 
-def release_key(order: Order) -> SigningKey | None:
-    """The key to sign with, read before hours are spent on building; None when nothing is to be signed."""
+def release_key(order: Order, say: Say) -> SigningKey | KeylessSigner | None:
+    """The key to sign with, read before hours are spent on building, or the identity, which has logged in
+    before; None when nothing is to be signed."""
     if not order.sign:
         return None
+    if order.keyless is not None:
+        return KeylessSigner.opened(order.keyless, say)
     if order.key is None:
         raise TallyError(
             "there is no release key to sign with",
-            hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
+            hint="make one with `tally keys generate keys/release`, and give --key keys/release.key; "
+            "or sign with --keyless",
         )
     return SigningKey.load(order.key, passphrase_source(order.passphrase_fd))
 
@@ -251,7 +258,7 @@ def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
 
 
 def publish(
-    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: SigningKey
+    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: SigningKey | KeylessSigner
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run, target, agreed, quorum, artifact)
@@ -265,15 +272,13 @@ def publish(
     keys = {each: run.hosts.get(each) or builder_key(own, each) for each in names}
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
-    layout_file = gate.sign_layout(agreed, quorum, layout, key)
     byproducts = [
         *link_files.values(),
-        layout_file,
+        *gate.sign_layout(agreed, quorum, layout, key),
         sbom_file,
         *(f for record in records.values() for f in record),
     ]
-    if run.log is not None:
-        root = TrustedRoot(tlogs=(run.log.instance,))
+    if (root := root_of(run)) is not None:
         byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
     provenance_statement = provenance.provenance(facts, materials, byproducts)
     reproduction_statement = reproduction.reproduction(facts, link_files)
@@ -290,7 +295,7 @@ def publish(
         provenance_statement,
         reproduction_statement,
         [*byproducts, *bundles],
-        key.public,
+        key.public if isinstance(key, SigningKey) else key.signed_as,
     )
     folder = published.path
     if published.kept:
@@ -298,9 +303,20 @@ def publish(
     return Released(target.recipe.name, agreed, folder, folder / facts.artifact.file_name, published.kept)
 
 
-def refuse_unless_whole(folder: Path, key: SigningKey) -> None:
+def root_of(run: Run) -> TrustedRoot | None:
+    """What the bundles of a release can be checked with, where there is a log."""
+    if isinstance(run.key, KeylessSigner):
+        return run.key.instance.root
+    return None if run.log is None else TrustedRoot(tlogs=(run.log.instance,))
+
+
+def refuse_unless_whole(folder: Path, key: SigningKey | KeylessSigner) -> None:
     """A release that was there before counts as this one only if it passes verification."""
-    verdict = verify(folder, trusting([key.public.spki]), datetime.now(UTC))
+    now = datetime.now(UTC)
+    if isinstance(key, SigningKey):
+        verdict = verify(folder, trusting([key.public.spki]), now)
+    else:
+        verdict = verify(folder, trusting([], key.signed_as), now, trusted=key.instance.root)
     if isinstance(verdict, Failed):
         reasons = "\n".join(f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons)
         raise TallyError(

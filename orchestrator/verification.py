@@ -31,6 +31,7 @@ from orchestrator.signing.further import Further, open_further
 from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.opening import (
     OpenedBundle,
+    not_by_one,
     open_layout,
     open_links,
     open_own,
@@ -120,10 +121,15 @@ def _examine(
     }
     _hold(checks.digests(index.files, contents.measured))
 
-    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3).
+    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3). Of one
+    #    by an identity: its certificate too, its times and its place in a log, as the caller's root has them.
     keys = [public_key(spki) for spki in policy.keys]
-    opened = {name: open_own(data, name, keys) for name, data in contents.below("attestations/").items()}
-    layout, layout_signer = open_layout(contents.documents, keys)
+    opened = {
+        name: open_own(data, name, keys, trusted, now)
+        for name, data in contents.below("attestations/").items()
+    }
+    layout, layout_signer = open_layout(contents.documents, keys, opened)
+    _hold(not_by_one(opened))
 
     # 4. Each bundle's entry in a log: of those in the release's own trusted root, which only shows that the
     #    release is whole, and of those that the caller trusts (Rekor v2; RFC 9162, 2.1.3.2).
@@ -131,7 +137,9 @@ def _examine(
     for logs in filter(None, (root.tlogs, trusted.tlogs)):
         _hold(unlogged(opened, logs, now))
     logged = bool(trusted.tlogs)  # a log that is known by the release's word alone proves nothing to a policy
-    judged = {name: replace(each.judged, logged=logged) for name, each in opened.items()}
+    judged = {
+        name: replace(each.judged, logged=logged or each.judged.logged) for name, each in opened.items()
+    }
 
     # 5. Each signer is one whom the policy trusts with what it signed: its key, or its identity.
     for name, each in judged.items():
@@ -154,7 +162,8 @@ def _examine(
     _hold(checks.quorum(layout, links, now))
 
     # 9. The links agree: with one another, with the artifact, and with both statements.
-    theirs = open_further(further, keys, [public_key(spki) for spki in policy.builder_keys], policy.trusts)
+    vouching = [public_key(spki) for spki in policy.builder_keys]
+    theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
     theirs = theirs.about(sha256, {each.signer for each in vouched})
     found.attestations = {
         **found.attestations,

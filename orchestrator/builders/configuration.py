@@ -163,16 +163,39 @@ class VariationTable(_Table):
         return Wanted(**self.model_dump())
 
 
+class KeylessTable(_Table):
+    """`[signing.keyless]`: an identity signs, and no key that lasts."""
+
+    instance: Annotated[str, Field(min_length=1)] = Field(
+        default="public",
+        description="`public`: Sigstore's own instance. Else a file with a ClientTrustConfig, relative to "
+        "this file's folder",
+    )
+    identity: Text | None = Field(
+        default=None, description="Whom the certificate has to name; default: whoever logs in"
+    )
+    issuer: Text | None = Field(default=None, description="Who has to vouch for the identity")
+
+
 class SigningTable(_Table):
     """`[signing]`."""
 
     key: Path | None = Field(
         default=None, description="The release key's file, relative to this file's folder"
     )
+    keyless: KeylessTable | None = Field(
+        default=None, description="Signing by an identity, with a certificate, in place of a key"
+    )
     log: Literal["embedded", "none"] = Field(
         default="embedded",
-        description="`embedded`: what is signed goes into the log in the state folder. `none`: into no log",
+        description="`embedded`: what a key signs goes into the log in the state folder. `none`: into no log",
     )
+
+    @model_validator(mode="after")
+    def _by_one(self) -> SigningTable:
+        if self.key is not None and self.keyless is not None:
+            raise ValueError("expected `key` or `keyless`: a release has one signer")
+        return self
 
 
 class Configuration(_Table):
@@ -249,10 +272,13 @@ def load(folder: Path) -> Configuration:
     configuration = _validated(text, values, file)
     builders = tuple(_placed(builder, file.parent) for builder in configuration.builder)
     configuration = configuration.model_copy(update={"builder": builders})
-    if configuration.signing.key is None:
-        return configuration
-    key = file.parent / configuration.signing.key.expanduser()
-    signing = configuration.signing.model_copy(update={"key": key})
+    signing = configuration.signing
+    if signing.key is not None:
+        signing = signing.model_copy(update={"key": file.parent / signing.key.expanduser()})
+    if signing.keyless is not None and signing.keyless.instance != "public":
+        instance = file.parent / Path(signing.keyless.instance).expanduser()
+        keyless = signing.keyless.model_copy(update={"instance": str(instance)})
+        signing = signing.model_copy(update={"keyless": keyless})
     return configuration.model_copy(update={"signing": signing})
 
 

@@ -1,4 +1,4 @@
-"""Sigstore bundles v0.3 around DSSE envelopes, signed with a self-managed key.
+"""Sigstore bundles v0.3 around DSSE envelopes, in the one form that releases have.
 
 Specification: https://docs.sigstore.dev/about/bundle/ and sigstore/protobuf-specs `sigstore_bundle.proto`.
 What clients ask for beyond it was found by trying: keyid empty, exactly one signature (cosign 3).
@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
+from orchestrator.evidence.canonical import (
+    MalformedError,
+    decoded,
+    encoded,
+    member,
+    only,
+    read,
+    render_document,
+)
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.log import entry as log_entry
 from orchestrator.log.entry import LogEntry, Signed, Verifier
 from orchestrator.signing import dsse
+from orchestrator.signing.bundles.bundle import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey, SigningKey
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _MEMBERS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
+_MATERIAL = frozenset({"publicKey", "certificate", "tlogEntries", "timestampVerificationData"})
 
 
 class Log(Protocol):
@@ -31,12 +41,14 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One envelope, the hint at the key that signed it, and where that was logged."""
+    """One envelope, who signed it, where that was logged, and when it was there."""
 
     envelope: Envelope
-    hint: str
-    """Base64 of the sha256 of the public key's SubjectPublicKeyInfo."""
+    signer: KeyHint | Certificates
+    """A key's hint: base64 of the sha256 of its SubjectPublicKeyInfo. Or the signer's one certificate."""
     entries: tuple[LogEntry, ...] = ()
+    timestamps: tuple[bytes, ...] = ()
+    """RFC 3161 responses in DER, over the signature."""
 
     def signed(self, key: PublicKey) -> Signed:
         """What log entries of it stand for: its one signature, by `key`."""
@@ -45,14 +57,22 @@ class Bundle:
 
     def render(self) -> bytes:
         """The bundle as a file's bytes."""
+        material: dict[str, Any] = {
+            # where there are none, sigstore-python wants to be told so
+            "tlogEntries": [each.document() for each in self.entries],
+        }
+        match self.signer:
+            case KeyHint(hint):
+                material["publicKey"] = {"hint": hint}
+            case Certificates(leaf):
+                material["certificate"] = {"rawBytes": encoded(leaf)}
+        if self.timestamps:
+            stamps = [{"signedTimestamp": encoded(each)} for each in self.timestamps]
+            material["timestampVerificationData"] = {"rfc3161Timestamps": stamps}
         return render_document(
             {
                 "mediaType": MEDIA_TYPE,
-                "verificationMaterial": {
-                    "publicKey": {"hint": self.hint},
-                    # where there are none, sigstore-python wants to be told so
-                    "tlogEntries": [each.document() for each in self.entries],
-                },
+                "verificationMaterial": material,
                 "dsseEnvelope": self.envelope.document(),
             }
         )
@@ -60,7 +80,7 @@ class Bundle:
 
 def sign(payload: bytes, key: SigningKey) -> Bundle:
     """A bundle around an in-toto statement."""
-    return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), key.public.hint)
+    return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), KeyHint(key.public.hint))
 
 
 def logged(bundles: Sequence[Bundle], key: PublicKey, log: Log) -> list[Bundle]:
@@ -75,14 +95,38 @@ def parse(data: bytes, what: str) -> Bundle:
     only(document, _MEMBERS, what)
     if member(document, "mediaType", str, what) != MEDIA_TYPE:
         raise MalformedError(f"{what} is not a Sigstore bundle v0.3")
+    place = f"{what}, verificationMaterial,"
     material = member(document, "verificationMaterial", dict, what)
-    only(material, frozenset({"publicKey", "tlogEntries"}), f"{what}, verificationMaterial")
+    only(material, _MATERIAL, place)
     entries = log_entry.parse_all(material.get("tlogEntries", []), what)
-    key = member(material, "publicKey", dict, what)
-    only(key, frozenset({"hint"}), f"{what}, publicKey")
+    timestamps = _timestamps(material, place) if "timestampVerificationData" in material else ()
     envelope = dsse.parse(member(document, "dsseEnvelope", dict, what), what)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{what} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:
         raise MalformedError(f"{what} has {len(envelope.signatures)} signatures where a bundle has one")
-    return Bundle(envelope, member(key, "hint", str, what), entries)
+    return Bundle(envelope, _signer(material, what), entries, timestamps)
+
+
+def _signer(material: dict[str, Any], what: str) -> KeyHint | Certificates:
+    if "certificate" not in material:
+        key = member(material, "publicKey", dict, what)
+        only(key, frozenset({"hint"}), f"{what}, publicKey,")
+        return KeyHint(member(key, "hint", str, what))
+    if "publicKey" in material:
+        raise MalformedError(f"{what} has a key and a certificate, where it has one")
+    certificate = member(material, "certificate", dict, what)
+    only(certificate, frozenset({"rawBytes"}), f"{what}, certificate,")
+    return Certificates(decoded(member(certificate, "rawBytes", str, what), f"{what}, certificate,"))
+
+
+def _timestamps(material: dict[str, Any], what: str) -> tuple[bytes, ...]:
+    data = member(material, "timestampVerificationData", dict, what)
+    only(data, frozenset({"rfc3161Timestamps"}), f"{what} timestampVerificationData,")
+    found = []
+    for each in member(data, "rfc3161Timestamps", list, what):
+        only(each, frozenset({"signedTimestamp"}), what)
+        found.append(decoded(member(each, "signedTimestamp", str, what), what))
+    if not found or len(found) > MOST_TIMESTAMPS:
+        raise MalformedError(f"{what} has {len(found)} timestamps")
+    return tuple(found)

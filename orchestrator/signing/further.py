@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Judged, Vouched
 from orchestrator.policy.signer import Signer
 from orchestrator.policy.verdict import Reason, Refused
@@ -58,14 +60,19 @@ def open_further(
     keys: Sequence[PublicKey],
     builder_keys: Sequence[PublicKey],
     trusts: Trusts,
+    root: TrustedRoot,
+    now: datetime,
 ) -> Further:
-    """Every document that counts. `keys` are the signers', `builder_keys` those of builders."""
+    """Every document that counts. `keys` are the signers', `builder_keys` those of builders.
+
+    `root` says whose certificates count; `now` is UTC.
+    """
     found = Further()
     for name, data in documents.items():
         try:
             document = read(data, name)
             if isinstance(document, dict) and "mediaType" in document:
-                judged = open_statement(data, name, keys)
+                judged = open_statement(data, name, keys, root, now)
                 if against := tuple(trusts(judged.signer, judged.statement.predicate_type, name)):
                     raise Refused(*against)
                 found = replace(found, statements=(*found.statements, judged))

@@ -19,7 +19,7 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.flatfile import FlatFileHasher
-from orchestrator.evidence.layout import LAYOUT, Layout
+from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
@@ -27,6 +27,7 @@ from orchestrator.signing import bundle, dsse
 from orchestrator.signing.bundle import Log
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.hosts import HostSigner
+from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
 
 _CHUNK = 1 << 20
@@ -62,15 +63,25 @@ def _signed(payload: bytes, key: SigningKey | HostSigner) -> Envelope:
     return dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=key.public.keyid)
 
 
-def sign_layout(agreed: Agreed, quorum: int, layout: Layout, key: SigningKey) -> ReleaseFile:
-    """The layout, signed by the release key. Raises TallyError when the agreement does not hold."""
+def sign_layout(
+    agreed: Agreed, quorum: int, layout: Layout, key: SigningKey | KeylessSigner
+) -> tuple[ReleaseFile, ...]:
+    """The layout, signed by the release key. Raises TallyError when the agreement does not hold.
+
+    in-toto takes no certificates: where an identity signs, a key that is made here and then forgotten signs
+    the layout, and its public half is the second file. The identity signs for both by their digests.
+    """
     _admit(agreed, quorum)
+    beside: tuple[ReleaseFile, ...] = ()
+    if isinstance(key, KeylessSigner):
+        key = SigningKey.generate()
+        beside = (ReleaseFile.of(LAYOUT_KEY, key.public.pem.encode("ascii")),)
     if layout.threshold != quorum:
         raise _refused(f"the layout asks for {layout.threshold} builders where the quorum is {quorum}")
     if key.public.keyid in layout.keys:
         raise _refused("the release key is a builder's key, so one party would speak for both")
     envelope = dsse.sign(IN_TOTO_PAYLOAD, layout.payload, key, keyid=key.public.keyid)
-    return ReleaseFile.of(LAYOUT, render(envelope.document()))
+    return (ReleaseFile.of(LAYOUT, render(envelope.document())), *beside)
 
 
 def sign(
@@ -79,11 +90,11 @@ def sign(
     facts: ReleaseFacts,
     artifact: Path,
     statements: Mapping[str, Statement],
-    key: SigningKey,
+    key: SigningKey | KeylessSigner,
     log: Log | None = None,
 ) -> tuple[ReleaseFile, ...]:
     """One Sigstore bundle per statement (`attestations/NAME.sigstore.json`), signed with the release key, and
-    logged where there is a log.
+    logged where there is a log; or by an identity, and logged by its instance.
 
     `artifact` is the file that will be published; its bytes are hashed now, and must be the file that the
     statements are about and the store object that every builder made. Raises TallyError otherwise.
@@ -100,9 +111,13 @@ def sign(
         if dict(statement.subjects) != subjects_of(facts):
             raise _refused(f"the statement {name} is about something else")
     names = sorted(statements)
-    bundles = [bundle.sign(statements[name].payload, key) for name in names]
-    if log is not None:
-        bundles = bundle.logged(bundles, key.public, log)
+    payloads = [statements[name].payload for name in names]
+    if isinstance(key, KeylessSigner):
+        bundles = key.sign(payloads)
+    else:
+        bundles = [bundle.sign(each, key) for each in payloads]
+        if log is not None:
+            bundles = bundle.logged(bundles, key.public, log)
     return tuple(
         ReleaseFile.of(f"attestations/{name}.sigstore.json", each.render())
         for name, each in zip(names, bundles, strict=True)

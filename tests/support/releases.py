@@ -28,6 +28,7 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
+from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
 
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -302,7 +303,10 @@ class Evidence:
 
 
 def evidence(
-    of: Made, key: SigningKey, keys: Mapping[str, SigningKey], log: EmbeddedLog | None = None
+    of: Made,
+    key: SigningKey | KeylessSigner,
+    keys: Mapping[str, SigningKey],
+    log: EmbeddedLog | None = None,
 ) -> Evidence:
     """The sequence of calls that orchestrator/release.py makes once builders agree."""
     facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
@@ -312,15 +316,17 @@ def evidence(
     links = [link_of(each, facts, materials, records[each.identity.name]) for each in agreed.reports]
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
-    layout_file = gate.sign_layout(agreed, quorum, layout, key)
     byproducts = [
         *link_files.values(),
-        layout_file,
+        *gate.sign_layout(agreed, quorum, layout, key),
         spdx.release_file(facts, sbom),
         *(file for record in records.values() for file in record),
     ]
-    if log is not None:
-        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, TrustedRoot(tlogs=(log.instance,)).render()))
+    root = None if log is None else TrustedRoot(tlogs=(log.instance,))
+    if isinstance(key, KeylessSigner):
+        root = key.instance.root
+    if root is not None:
+        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
     statements = {
         "provenance": provenance.provenance(facts, materials, byproducts),
         "reproduction": reproduction.reproduction(facts, link_files),
@@ -331,7 +337,11 @@ def evidence(
 
 
 def published(
-    out: Path, of: Made, key: SigningKey, keys: Mapping[str, SigningKey], log: EmbeddedLog | None = None
+    out: Path,
+    of: Made,
+    key: SigningKey | KeylessSigner,
+    keys: Mapping[str, SigningKey],
+    log: EmbeddedLog | None = None,
 ) -> Published:
     """The evidence, and the folder that holds it."""
     found = evidence(of, key, keys, log)
@@ -342,7 +352,7 @@ def published(
         found.statements["provenance"],
         found.statements["reproduction"],
         [*found.byproducts, *found.bundles],
-        key.public,
+        key.public if isinstance(key, SigningKey) else key.signed_as,
     )
 
 

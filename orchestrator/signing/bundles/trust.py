@@ -10,7 +10,7 @@ from orchestrator.evidence.canonical import MalformedError
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing.bundles import certificates
+from orchestrator.signing import instance
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 
 _LARGEST = 4 << 20  # the public instance's takes some kilobytes
@@ -39,7 +39,7 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
     if path is None and insecure_ignore_tlog:
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, b"", (ignored,))
-    data = certificates.public_root() if path is None else read(path, _LARGEST)
+    data = instance.public_root() if path is None else read(path, _LARGEST)
     try:
         root = trusted_root.parse(data, str(path or "the public instance's trusted root"))
     except MalformedError as error:

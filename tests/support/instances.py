@@ -1,0 +1,332 @@
+"""A whole Sigstore instance on loopback: OIDC issuer, Fulcio, Rekor v2 and a timestamp authority over HTTP.
+
+What the servers do is what the real ones do, as far as a client can see: Fulcio checks the token's signature
+and the proof of possession (sigstore/fulcio, `fulcio.proto`, /api/v2/signingCert), Rekor the entry's signature.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from authorities import Fulcio, Tsa, der, new_key
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.serialization import Encoding
+from rekors import Rekor2
+
+from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.signing.keyless import KeylessSigner, Wanted
+from orchestrator.signing.tokens import Origin, login_of
+
+ALICE = "alice@example.org"
+
+
+@dataclass
+class Asked:
+    """One request to a server."""
+
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Answer:
+    """What a server says to it."""
+
+    body: bytes
+    status: int = 200
+    kind: str = "application/json"
+    location: str | None = None
+
+    @classmethod
+    def of(cls, document: object, status: int = 200) -> Answer:
+        return cls(json.dumps(document).encode(), status)
+
+
+Route = Callable[[Asked], Answer]
+
+
+@dataclass
+class Server:
+    """A loopback server of some routes, on a port of its own. `faults` take a route's place."""
+
+    routes: dict[str, Route]
+    faults: dict[str, Route] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    address: str = ""
+
+    @contextmanager
+    def running(self) -> Iterator[Server]:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        of = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                of.asked.append(parts.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked = Asked(parts.path, parse_qs(parts.query), dict(self.headers), body)
+                route = of.faults.get(parts.path) or of.routes.get(parts.path)
+                answer = route(asked) if route else Answer.of({"message": "nothing here"}, 404)
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.kind)
+                if answer.location:
+                    self.send_header("Location", answer.location)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_POST = do_GET
+
+            def log_message(self, *args: object) -> None: ...
+
+        return Handler
+
+
+def segment(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@dataclass
+class Oidc:
+    """An OpenID provider whose users are whoever the test says."""
+
+    key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
+    server: Server = field(init=False)
+    subject: dict[str, Any] = field(default_factory=lambda: {"email": ALICE, "email_verified": True})
+    """Who logs in."""
+
+    def __post_init__(self) -> None:
+        self.server = Server(
+            {
+                "/.well-known/openid-configuration": lambda _: Answer.of(
+                    {
+                        "issuer": self.issuer,
+                        "authorization_endpoint": f"{self.issuer}/auth",
+                        "token_endpoint": f"{self.issuer}/token",
+                        "jwks_uri": f"{self.issuer}/keys",
+                    }
+                ),
+                "/keys": lambda _: Answer.of({"keys": [self._jwk()]}),
+                "/auth": self._authorize,
+                "/token": lambda _: Answer.of({"access_token": self.token(), "token_type": "Bearer"}),
+                "/ambient": lambda _: Answer.of({"value": self.token()}),
+            }
+        )
+
+    @property
+    def issuer(self) -> str:
+        return self.server.address
+
+    def token(self, *, lasts: float = 600, **claims: Any) -> str:
+        """A signed token (RS256); `claims` are put in, or left out where they are None."""
+        now = int(time.time())
+        body = {"iss": self.issuer, "aud": "sigstore", "sub": "user-1", **self.subject}
+        body |= {"iat": now - 5, "exp": int(now + lasts), **claims}
+        body = {name: value for name, value in body.items() if value is not None}
+        header = {"alg": "RS256", "typ": "JWT", "kid": "1"}
+        text = ".".join(segment(json.dumps(each).encode()) for each in (header, body))
+        return f"{text}.{segment(self.key.sign(text.encode(), PKCS1v15(), hashes.SHA256()))}"
+
+    def claims(self, token: str) -> dict[str, Any] | None:
+        """What a token says; None for one that is not ours, or has ended."""
+        text, _, signature = token.rpartition(".")
+        try:
+            self.key.public_key().verify(
+                urlsafe_b64decode(signature + "=="), text.encode(), PKCS1v15(), hashes.SHA256()
+            )
+            found: dict[str, Any] = json.loads(urlsafe_b64decode(text.split(".")[1] + "=="))
+        except (InvalidSignature, ValueError, IndexError):
+            return None
+        return found if found["exp"] > time.time() and found["aud"] == "sigstore" else None
+
+    def _authorize(self, asked: Asked) -> Answer:
+        back = urlencode({"code": "4711", "state": asked.query["state"][0]})
+        return Answer(b"", 302, location=f"{asked.query['redirect_uri'][0]}?{back}")
+
+    def _jwk(self) -> dict[str, str]:
+        numbers = self.key.public_key().public_numbers()
+        n, e = (segment(each.to_bytes((each.bit_length() + 7) // 8, "big")) for each in (numbers.n, numbers.e))
+        return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "1", "n": n, "e": e}
+
+
+@dataclass
+class PrivateInstance:
+    """All of it, running. Made by `running`."""
+
+    folder: Path
+    fulcio: Fulcio = field(default_factory=Fulcio)
+    oidc: Oidc = field(default_factory=Oidc)
+    leaf: dict[str, Any] = field(default_factory=dict)
+    """What the next certificates are instead of right: arguments of `Fulcio.issue`."""
+    tsas: int = 1
+    issued: list[x509.Certificate] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tsa = Tsa(self.folder / "tsa")
+        self.rekor = Rekor2(host="127.0.0.1")
+        self.ca = Server(
+            {"/api/v2/configuration": self._configuration, "/api/v2/signingCert": self._signing_cert}
+        )
+        self.log = Server({"/api/v2/log/entries": self._add_entry})
+        self.clock = Server({"/api/v1/timestamp": self._stamp})
+        self._lock = threading.Lock()
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path, **of: Any) -> Iterator[PrivateInstance]:
+        found = cls(folder, **of)
+        servers = (found.oidc.server, found.ca, found.log, found.clock)
+        with servers[0].running(), servers[1].running(), servers[2].running(), servers[3].running():
+            yield found
+
+    @property
+    def root(self) -> TrustedRoot:
+        return TrustedRoot(
+            tlogs=(self.rekor.log,),
+            certificate_authorities=(self.fulcio.authority,),
+            ctlogs=(self.fulcio.ct_log,),
+            timestamp_authorities=(self.tsa.authority,),
+        )
+
+    def config(self, **changes: Any) -> Path:
+        """The ClientTrustConfig, in a file."""
+        always = {"start": "2020-01-01T00:00:00Z"}
+
+        def service(address: str, version: int = 1) -> dict[str, Any]:
+            return {"url": address, "majorApiVersion": version, "validFor": always, "operator": "tests"}
+
+        signing: dict[str, Any] = {
+            "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
+            "caUrls": [service(self.ca.address)],
+            "oidcUrls": [service(self.oidc.issuer)],
+            "rekorTlogUrls": [service(self.log.address, 2)],
+            "rekorTlogConfig": {"selector": "ANY"},
+            "tsaUrls": [service(f"{self.clock.address}/api/v1/timestamp")] * min(self.tsas, 1),
+            "tsaConfig": {"selector": "ANY"},
+        }
+        document = {
+            "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+            "trustedRoot": json.loads(self.root.render()),
+            "signingConfig": {**signing, **changes},
+        }
+        path = self.folder / "instance.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    def root_file(self) -> Path:
+        path = self.folder / "trusted_root.json"
+        path.write_bytes(self.root.render())
+        return path
+
+    def signer(self, **claims: Any) -> KeylessSigner:
+        """Somebody who has logged in here."""
+        from orchestrator.signing.instance import Instance
+
+        wanted = Wanted(self.config())
+        login = login_of(self.oidc.token(**claims), Origin.GIVEN)
+        return KeylessSigner(Instance.load(wanted.instance), wanted, login)
+
+    def _configuration(self, asked: Asked) -> Answer:
+        issuer = {
+            "issuerUrl": self.oidc.issuer,
+            "audience": "sigstore",
+            "challengeClaim": "email",
+            "issuerType": "email",
+        }
+        return Answer.of({"issuers": [issuer]})
+
+    def _signing_cert(self, asked: Asked) -> Answer:
+        claims = self.oidc.claims(asked.headers.get("Authorization", "").removeprefix("Bearer "))
+        if claims is None:
+            return Answer.of({"code": 16, "message": "error processing the identity token"}, 401)
+        request = x509.load_pem_x509_csr(b64decode(asked.json()["certificateSigningRequest"]))
+        if not request.is_signature_valid:
+            return Answer.of({"code": 3, "message": "the proof of possession is invalid"}, 400)
+        key = request.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        subject = claims.get("email") or claims["sub"]
+        if "job_workflow_ref" in claims:
+            subject = f"https://github.com/{claims['job_workflow_ref']}"
+        leaf = {"subject": subject, "issuer": claims["iss"], **self.leaf}
+        certificate = self.fulcio.issue(leaf.pop("key", key), **leaf)
+        self.issued.append(certificate)
+        chain = [
+            each.public_bytes(Encoding.PEM).decode() for each in (certificate, self.fulcio.ca.certificate)
+        ]
+        return Answer.of({"signedCertificateEmbeddedSct": {"chain": {"certificates": chain}}})
+
+    def _add_entry(self, asked: Asked) -> Answer:
+        request = asked.json()["hashedRekordRequestV002"]
+        signature, verifier = request["signature"], request["signature"]["verifier"]
+        certificate = x509.load_der_x509_certificate(b64decode(verifier["x509Certificate"]["rawBytes"]))
+        key = certificate.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        try:
+            key.verify(
+                b64decode(signature["content"]),
+                b64decode(request["digest"]),
+                ec.ECDSA(Prehashed(hashes.SHA256())),
+            )
+        except InvalidSignature:
+            return Answer.of({"code": 3, "message": "the signature does not hold"}, 400)
+        spec = {
+            "hashedRekordV002": {
+                "data": {"algorithm": "SHA2_256", "digest": request["digest"]},
+                "signature": signature,
+            }
+        }
+        with self._lock:
+            return Answer.of(self.rekor.entry("hashedrekord", "0.0.2", spec))
+
+    def _stamp(self, asked: Asked) -> Answer:
+        with self._lock:
+            return Answer(self.tsa.reply(asked.body), kind="application/timestamp-reply")
+
+
+def hanging(seconds: float) -> Route:
+    """A route that answers late."""
+
+    def route(asked: Asked) -> Answer:
+        time.sleep(seconds)
+        return Answer.of({})
+
+    return route
+
+
+def saying(body: bytes, status: int = 200) -> Route:
+    """A route that always says the same."""
+    return lambda asked: Answer(body, status)
+
+
+__all__ = ["ALICE", "Answer", "PrivateInstance", "der", "hanging", "new_key", "saying"]

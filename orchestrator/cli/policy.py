@@ -52,18 +52,24 @@ def explain(
         list[Path] | None,
         typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
     ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A Sigstore trusted root from elsewhere, as of `tally verify`."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Show each rule, what it saw in a release, and whether it holds. Exit codes as of `tally verify`."""
     from datetime import UTC, datetime
 
     from orchestrator.cli.text import harmless, print_json
-    from orchestrator.cli.verify import exit_code, text
+    from orchestrator.cli.verify import exit_code, text, trusted_root_of
     from orchestrator.policy_file import load
     from orchestrator.publishing.contents import read_further
     from orchestrator.verification import examine
 
-    found = examine(release, load(file), datetime.now(UTC), further=read_further(evidence or []))
+    root = None if trusted_root is None else trusted_root_of(trusted_root)
+    others = read_further(evidence or [])
+    found = examine(release, load(file), datetime.now(UTC), further=others, trusted=root)
     code = exit_code([found.verdict])
     if json:
         findings = [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.digest import Sha256
     from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.policy import Policy
+    from orchestrator.policy.signer import IdentitySigner
     from orchestrator.policy.verdict import Verdict
     from orchestrator.signing.keys import SigningKey
     from orchestrator.verification import Examination
@@ -76,17 +77,18 @@ def verify(
         typer.Option(metavar="FILE", help="Judge this Sigstore bundle, of anybody's, about one file."),
     ] = None,
     identity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --bundle: the certificate's identity, exactly.")
+        str | None,
+        typer.Option(metavar="NAME", help="An identity to trust: what certificates name, exactly."),
     ] = None,
     issuer: Annotated[
-        str | None, typer.Option(metavar="URL", help="With --bundle: who vouched for the identity, exactly.")
+        str | None, typer.Option(metavar="URL", help="Who has to vouch for the --identity, exactly.")
     ] = None,
     trusted_root: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A Sigstore trusted root from elsewhere; its log must have what is signed. "
-            "With --bundle, default: the public instance's, fetched.",
+            help="A Sigstore trusted root from elsewhere: whose certificates count, and whose log must have "
+            "what is signed. With --bundle, default: the public instance's, fetched.",
             show_default=False,
         ),
     ] = None,
@@ -118,16 +120,16 @@ def verify(
             bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
         )
         return verify_bundle(targets or (), options, json=json)
-    if identity or issuer or insecure_ignore_tlog:
-        raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
+    if insecure_ignore_tlog:
+        raise TallyError("--insecure-ignore-tlog is about a bundle", hint="name it with --bundle")
     wanted = list(_wanted(targets or [], list_file))
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
     asked = Asked(
-        _trusted(key or [], policy),
+        _trusted(key or [], policy, _identity(identity, issuer, trusted_root)),
         _digest(digest, wanted),
         _further(evidence or []),
-        None if trusted_root is None else _trusted_root(trusted_root),
+        None if trusted_root is None else trusted_root_of(trusted_root),
     )
     return _verify_releases(wanted, asked, _signing(attest, attest_key, wanted), json=json, sarif=sarif)
 
@@ -187,7 +189,8 @@ def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
     return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts) else ExitCode.UNDECIDED
 
 
-def _trusted_root(path: Path) -> TrustedRoot:
+def trusted_root_of(path: Path) -> TrustedRoot:
+    """A trusted root from a file. Raises TallyError."""
     from orchestrator.evidence.canonical import MalformedError
     from orchestrator.log import trusted_root
 
@@ -237,12 +240,26 @@ def _name(line: bytes) -> str:
     return os.fsdecode(line.removesuffix(b"\r"))
 
 
-def _trusted(keys: list[Path], policy: Path | None) -> Policy:
-    """The policy of a file, or the smallest one, which trusts keys."""
-    if (policy is None) == (not keys):
+def _identity(identity: str | None, issuer: str | None, trusted_root: Path | None) -> IdentitySigner | None:
+    from orchestrator.policy.signer import IdentitySigner
+
+    if identity is None and issuer is None:
+        return None
+    if not identity or not issuer or trusted_root is None:
         raise TallyError(
-            "whom to trust is said once: by --key or by --policy",
-            hint="give the publisher's public key with --key, or a policy.toml that names it with --policy",
+            "an identity is worth as much as who vouches for it, and whose certificates count",
+            hint="give --identity, --issuer and --trusted-root together",
+        )
+    return IdentitySigner(issuer, identity)
+
+
+def _trusted(keys: list[Path], policy: Path | None, identity: IdentitySigner | None) -> Policy:
+    """The policy of a file, or the smallest one, which trusts keys or an identity."""
+    if [policy is not None, bool(keys), identity is not None].count(True) != 1:
+        raise TallyError(
+            "whom to trust is said once: by --key, by --identity or by --policy",
+            hint="give the publisher's public key with --key, its --identity, or a policy.toml that names it "
+            "with --policy",
         )
     if policy is not None:
         from orchestrator.policy_file import load
@@ -251,7 +268,10 @@ def _trusted(keys: list[Path], policy: Path | None) -> Policy:
     from orchestrator.policy.policy import trusting
     from orchestrator.signing.keys import PublicKey
 
-    return trusting([PublicKey.load(path).spki for path in keys])
+    try:
+        return trusting([PublicKey.load(path).spki for path in keys], identity)
+    except ValueError as error:
+        raise TallyError(str(error), hint="a policy.toml can have patterns: --policy") from error
 
 
 def _further(paths: list[Path]) -> Mapping[str, bytes]:

@@ -46,7 +46,8 @@ def differences(
             elif name.startswith("attestations/") and not _signed(
                 folder.read(name, DOCUMENT_LIMIT), name, signer
             ):
-                yield f"its {name} is not signed by the key or identity in use"
+                who = "key" if isinstance(signer, PublicKey) else "identity"
+                yield f"its {name} is not signed by the {who} in use"
         except (OSError, UnsafeNameError, TooLargeError, MalformedError) as error:
             yield f"its {name} cannot be read ({_reason(error)})"
     wanted_names = {file.path for file in files if file.path.startswith("attestations/")}

@@ -1,7 +1,7 @@
 """A whole Sigstore instance on loopback: OIDC issuer, Fulcio, Rekor v2 and a timestamp authority over HTTP.
 
 What the servers do is what the real ones do, as far as a client can see: Fulcio checks the token's signature
-and the proof of possession (sigstore/fulcio, `fulcio.proto`, /api/v2/signingCert), Rekor the entry's signature.
+and the proof of possession (sigstore/fulcio, `fulcio.proto`, /api/v2/signingCert), Rekor the signature.
 """
 
 from __future__ import annotations
@@ -91,7 +91,12 @@ class Server:
         of = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+            def __getattr__(self, name: str) -> Any:
+                if name in ("do_GET", "do_POST"):
+                    return self.answer
+                raise AttributeError(name)
+
+            def answer(self) -> None:
                 parts = urlsplit(self.path)
                 of.asked.append(parts.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -105,8 +110,6 @@ class Server:
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 self.wfile.write(answer.body)
-
-            do_POST = do_GET
 
             def log_message(self, *args: object) -> None: ...
 
@@ -176,7 +179,9 @@ class Oidc:
 
     def _jwk(self) -> dict[str, str]:
         numbers = self.key.public_key().public_numbers()
-        n, e = (segment(each.to_bytes((each.bit_length() + 7) // 8, "big")) for each in (numbers.n, numbers.e))
+        n, e = (
+            segment(each.to_bytes((each.bit_length() + 7) // 8, "big")) for each in (numbers.n, numbers.e)
+        )
         return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "1", "n": n, "e": e}
 
 

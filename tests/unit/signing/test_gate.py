@@ -19,6 +19,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
 from orchestrator.signing import bundle, dsse, gate
+from orchestrator.signing.bundles.bundle import KeyHint
 from orchestrator.signing.keys import SigningKey
 
 
@@ -45,7 +46,7 @@ def test_what_agrees_is_signed_with_exactly_one_valid_signature(made: releases.M
     assert file.path == "attestations/provenance.sigstore.json"
     found = bundle.parse(b"".join(file.chunks()), file.path)
     assert [each.keyid for each in found.envelope.signatures] == [""]
-    assert found.hint == key.public.hint
+    assert found.signer == KeyHint(key.public.hint)
     assert dsse.signed_by(found.envelope, key.public)
     assert not dsse.signed_by(found.envelope, SigningKey.generate().public)
 

@@ -124,11 +124,17 @@ def open_layout(
     envelope = _own_envelope(data, LAYOUT)
     provenance = opened.get(BUNDLES[PROVENANCE])
     by_identity = provenance is not None and provenance.certified
-    if by_identity:
-        keys = [_layout_key(documents)]
-    elif LAYOUT_KEY in documents:
+    beside = _layout_key(documents) if by_identity else None
+    if beside is None and LAYOUT_KEY in documents:
+        if provenance is None:
+            told = f"the release has no {BUNDLES[PROVENANCE]}, which would say who answers for {LAYOUT}"
+            raise Refused(Reason(Code.STATEMENT_MISSING, told))
         raise MalformedError(f"{LAYOUT_KEY} has no place in a release whose provenance no identity signed")
-    signer = _own_signer(envelope, keys, LAYOUT, None)
+    signer = (
+        _own_signer(envelope, keys, LAYOUT, None)
+        if beside is None
+        else _own_signer(envelope, [beside], LAYOUT, beside.hint)
+    )
     if envelope.signatures[0].keyid != signer.keyid:
         raise MalformedError(f"{LAYOUT} names another key than the one that signed it")
     answering = provenance.judged.signer if by_identity and provenance else KeySigner.of(signer.spki)

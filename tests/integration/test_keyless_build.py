@@ -27,4 +27,3 @@ def test_from_a_recipe_to_a_verdict(project: Project, instance: PrivateInstance)
     environment = {"SIGSTORE_ID_TOKEN": instance.oidc.token()}
     ran = project.tally("build", recipe, environment=environment).succeeded()
     assert f"will be signed by {ALICE}" in ran.err
-    print(ran.out, ran.err)

@@ -88,10 +88,12 @@ class Fulcio:
         start: dt.datetime | None = None,
         purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.CODE_SIGNING,
         sct: str = "good",
+        issuer_v2: str | None = None,
     ) -> x509.Certificate:
         """A leaf. `sct` is `good`, `none`, or `forged` (by another log).
 
-        A subject with an `@` and no scheme is an e-mail address, any other text a URI.
+        A subject with an `@` and no scheme is an e-mail address, any other text a URI. `issuer_v2` is what
+        the newer of the two extensions says, where it says something else.
         """
         public = key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else key
         builder = _builder(
@@ -107,7 +109,8 @@ class Fulcio:
             .add_extension(x509.SubjectAlternativeName(_names(subject)), critical=True)
             .add_extension(x509.UnrecognizedExtension(ISSUER_V1, issuer.encode()), critical=False)
             .add_extension(
-                x509.UnrecognizedExtension(ISSUER_V2, _tagged(0x0C, issuer.encode())), critical=False
+                x509.UnrecognizedExtension(ISSUER_V2, _tagged(0x0C, (issuer_v2 or issuer).encode())),
+                critical=False,
             )
         )
         if sct == "none":

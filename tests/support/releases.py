@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof, Surroundings
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
+from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
@@ -354,6 +356,21 @@ def published(
         [*found.byproducts, *found.bundles],
         key.public if isinstance(key, SigningKey) else key.signed_as,
     )
+
+
+def reindex(folder: Path, *, drop: str | None = None, add: str | None = None) -> None:
+    """Make the index fit the files again, as somebody who changed them on purpose would."""
+    path = folder / "release.json"
+    document = json.loads(path.read_bytes())
+    names = {entry["path"] for entry in document["files"]} - {drop} | ({add} if add else set())
+
+    def entry(name: str) -> dict[str, object]:
+        data = (folder / name).read_bytes()
+        return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+    document["files"] = [entry(name) for name in sorted(names)]
+    document["artifact"] = entry(document["artifact"]["path"])
+    path.write_bytes(render_document(document))
 
 
 def log_in(folder: Path) -> EmbeddedLog:

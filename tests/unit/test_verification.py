@@ -54,20 +54,7 @@ class Release:
         return {reason.code for reason in verdict.reasons}
 
     def reindex(self, *, drop: str | None = None, add: str | None = None) -> None:
-        """Make the index fit the files again, as somebody who changed them on purpose would."""
-        path = self.folder / "release.json"
-        document = json.loads(path.read_bytes())
-        names = {entry["path"] for entry in document["files"]} - {drop} | ({add} if add else set())
-        document["files"] = [self._entry(name) for name in sorted(names)]
-        artifact = document["artifact"]["path"]
-        document["artifact"] = self._entry(artifact)
-        path.write_bytes(render_document(document))
-
-    def _entry(self, name: str) -> dict[str, object]:
-        data = (self.folder / name).read_bytes()
-        import hashlib
-
-        return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        releases.reindex(self.folder, drop=drop, add=add)
 
     @property
     def files(self) -> list[Path]:

@@ -90,7 +90,9 @@ def release(
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
     key = release_key(order, say)
-    log = release_log(state, configuration, key) if isinstance(key, SigningKey) else None
+    log = None
+    if key is not None and not isinstance(key, KeylessSigner):  # an identity's instance has a log of its own
+        log = release_log(state, configuration, key)
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
@@ -295,7 +297,7 @@ def publish(
         provenance_statement,
         reproduction_statement,
         [*byproducts, *bundles],
-        key.public if isinstance(key, SigningKey) else key.signed_as,
+        key.signed_as if isinstance(key, KeylessSigner) else key.public,
     )
     folder = published.path
     if published.kept:
@@ -313,10 +315,10 @@ def root_of(run: Run) -> TrustedRoot | None:
 def refuse_unless_whole(folder: Path, key: SigningKey | KeylessSigner) -> None:
     """A release that was there before counts as this one only if it passes verification."""
     now = datetime.now(UTC)
-    if isinstance(key, SigningKey):
-        verdict = verify(folder, trusting([key.public.spki]), now)
-    else:
+    if isinstance(key, KeylessSigner):
         verdict = verify(folder, trusting([], key.signed_as), now, trusted=key.instance.root)
+    else:
+        verdict = verify(folder, trusting([key.public.spki]), now)
     if isinstance(verdict, Failed):
         reasons = "\n".join(f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons)
         raise TallyError(

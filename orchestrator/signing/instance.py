@@ -22,12 +22,16 @@ from orchestrator.recipe.download import Downloader, Unreachable
 from orchestrator.signing.bundles.certificates import in_short
 
 if TYPE_CHECKING:
+    from rfc3161_client import TimeStampResponse
+    from sigstore._internal.timestamp import TimestampAuthorityClient
     from sigstore.models import ClientTrustConfig
     from sigstore.sign import SigningContext
 
 PUBLIC: Final = "public"
 """The name of Sigstore's own instance; any other is a file's."""
 _LARGEST: Final = 4 << 20  # the public instance's takes some kilobytes
+LATER: Final = "nothing is lost: the same command again signs what is built, and does not build it again"
+"""The way out when signing fails after the builds."""
 _PATIENCE: Final = (15.0, 60.0)
 """Seconds to connect, and between two bytes: a log answers only when the entry is in its tree."""
 
@@ -126,19 +130,29 @@ class Instance:
             session = getattr(client, "session", None) or client._session  # type: ignore[union-attr]  # noqa: SLF001
             session.mount("https://", Patient())
             session.mount("http://", Patient())
-        stamping = config.get_tsas()
+        stamping: list[Any] = [_Strict(client) for client in config.get_tsas()]
         return SigningContext(
             fulcio=fulcio, rekor=rekor, trusted_root=self._config.trusted_root, tsa_clients=stamping
         )
 
     @property
-    def stamps(self) -> int:
-        """How many timestamps each of its signatures has."""
-        return len(self._config.signing_config.get_tsas())
-
-    @property
     def _fulcio(self) -> str:
         return self._config.signing_config.get_fulcio().url
+
+
+class _Strict:
+    """A timestamp authority's client. sigstore-python passes over its own one's failures."""
+
+    def __init__(self, client: TimestampAuthorityClient) -> None:
+        self.url, self._client = client.url, client
+
+    def request_timestamp(self, signature: bytes) -> TimeStampResponse:
+        """A response about the signature. Raises TallyError."""
+        try:
+            return self._client.request_timestamp(signature)
+        except Exception as error:
+            told = f"the timestamp authority {self.url} gave no timestamp: {in_short(error)}"
+            raise TallyError(told, hint=LATER) from error
 
 
 _HINT: Final = "give the instance's ClientTrustConfig, a JSON file, or `public`"

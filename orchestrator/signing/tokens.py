@@ -109,6 +109,8 @@ def login_of(raw: str, origin: Origin) -> Login:
     try:
         token = IdentityToken(raw.strip())
         claims = read(urlsafe_b64decode(raw.strip().split(".")[1] + "=="), "the identity token")
+        if not isinstance(token.issuer, str):
+            raise ValueError(f"its issuer is {token.issuer!r}")
         return Login(
             token=token,
             origin=origin,

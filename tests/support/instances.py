@@ -108,8 +108,11 @@ class Server:
                 if answer.location:
                     self.send_header("Location", answer.location)
                 self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
+                try:
+                    self.end_headers()
+                    self.wfile.write(answer.body)
+                except ConnectionError:  # whoever asked did not wait
+                    pass
 
             def log_message(self, *args: object) -> None: ...
 

@@ -354,7 +354,7 @@ def published(
         found.statements["provenance"],
         found.statements["reproduction"],
         [*found.byproducts, *found.bundles],
-        key.public if isinstance(key, SigningKey) else key.signed_as,
+        key.signed_as if isinstance(key, KeylessSigner) else key.public,
     )
 
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 PUBLIC: Final = "public"
 """The name of Sigstore's own instance; any other is a file's."""
 _LARGEST: Final = 4 << 20  # the public instance's takes some kilobytes
-LATER: Final = "nothing is lost: the same command again signs what is built, and does not build it again"
+LATER: Final = (
+    "run the same command again; it repeats the builds, whose results stay in their stores, and signs"
+)
 """The way out when signing fails after the builds."""
 _PATIENCE: Final = (15.0, 60.0)
 """Seconds to connect, and between two bytes: a log answers only when the entry is in its tree."""

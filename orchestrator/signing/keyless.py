@@ -6,9 +6,10 @@ it goes into a release.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ from orchestrator.signing.bundles.certificates import in_short
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.instance import LATER, PUBLIC, Instance
 from orchestrator.signing.tokens import Login, Origin, Say
+
+_DELAYS = (2.0, 8.0)
+"""Seconds before signing is tried again."""
+_BUSY, _BROKEN = 429, 500
+"""HTTP statuses (RFC 6585, section 4; RFC 9110, section 15.6) that may pass by, the latter and all above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class KeylessSigner:
     instance: Instance
     wanted: Wanted
     login: Login
+    say: Say = field(default=lambda _: None, repr=False)
     signer: IdentitySigner | None = None
     """Whom the certificates named; None: nothing was signed yet."""
 
@@ -62,12 +69,15 @@ class KeylessSigner:
                 hint="get a new one just before the run",
             )
         say(f"what the builders agree on will be signed by {login.who}, which is then in a log for good")
-        if login.origin is not Origin.AMBIENT:
-            say(
-                f"the identity token ends at {login.expires:%H:%M:%S} UTC. What is built by then is signed; "
-                "else the same command again signs it, and does not build it again"
-            )
-        return cls(instance, wanted, login)
+        ends = f"the identity token ends at {login.expires:%H:%M:%S} UTC: if building takes longer, "
+        match login.origin:
+            case Origin.GIVEN:
+                say(ends + "nothing is signed, and another run with a new one has to repeat the builds")
+            case Origin.ASKED:
+                say(ends + "you will be asked to log in again")
+            case Origin.AMBIENT:
+                pass  # the CI job gives another one
+        return cls(instance, wanted, login, say)
 
     @property
     def signed_as(self) -> IdentitySigner:
@@ -77,7 +87,22 @@ class KeylessSigner:
         return self.signer
 
     def sign(self, payloads: Sequence[bytes]) -> list[Bundle]:
-        """Each in-toto statement in a bundle, all by one certificate. Raises TallyError."""
+        """Each in-toto statement in a bundle, all by one certificate. Raises TallyError.
+
+        What passes by is tried again, some seconds later, from the certificate on: what the log took before
+        stays there, and counts for nothing.
+        """
+        for delay in _DELAYS:
+            try:
+                return self._signed(payloads)
+            except TallyError as error:
+                if not _passing(error):
+                    raise
+                self.say(f"{error.message}; trying again in {delay:.0f} s")
+                time.sleep(delay)
+        return self._signed(payloads)
+
+    def _signed(self, payloads: Sequence[bytes]) -> list[Bundle]:
         from sigstore.dsse import Statement
 
         login = self._fresh()
@@ -93,10 +118,17 @@ class KeylessSigner:
                 return found
 
     def _fresh(self) -> Login:
-        """The login, or a newer one of the same identity where it has ended and the CI job gives another."""
+        """The login, or a newer one of the same identity where it has ended and there can be another."""
         if self.login.lasts(datetime.now(UTC)):
             return self.login
-        found = tokens.ambient() if self.login.origin is Origin.AMBIENT else None
+        found: Login | None = None
+        match self.login.origin:
+            case Origin.AMBIENT:
+                found = tokens.ambient()
+            case Origin.ASKED:
+                found = tokens.ask(self.instance, self.say)
+            case Origin.GIVEN:
+                pass
         if found is None:
             raise TallyError(
                 f"the identity token ended at {self.login.expires:%H:%M:%S} UTC, before anything was signed",
@@ -104,7 +136,7 @@ class KeylessSigner:
             )
         if (found.issuer, found.names) != (self.login.issuer, self.login.names):
             raise TallyError(
-                f"the CI job's token is now for {found.who}, and it was for {self.login.who}", hint=LATER
+                f"the identity token is now for {found.who}, and it was for {self.login.who}", hint=LATER
             )
         self.login = found
         return found
@@ -161,6 +193,19 @@ def _refuse_another(login: Login, wanted: Wanted) -> None:
             f"the token of {login.issuer} does not tell whom a certificate will name",
             hint="set `identity` below [signing.keyless] in tally.toml to what it has to name",
         )
+
+
+def _passing(error: BaseException | None) -> bool:
+    """Whether what went wrong was a server that did not answer, or had too much to do."""
+    from requests.exceptions import ConnectionError as NotConnected
+    from requests.exceptions import Timeout
+
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        if isinstance(error, NotConnected | Timeout) or status == _BUSY or status >= _BROKEN:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager

@@ -79,14 +79,7 @@ def log_in(instance: Instance, descriptor: int | None, say: Say) -> Login:
         return login_of(given, Origin.GIVEN)
     if (found := ambient()) is not None:
         return found
-    if not sys.stdin.isatty() or not sys.stderr.isatty():
-        raise TallyError("there is no identity to sign with", hint=_WAYS)
-    say(
-        "you will log in to sign: your name, which may be an e-mail address, is then in a public log for good"
-        if instance.public
-        else f"you will log in to sign: your name is then in the log of {instance.name} for good"
-    )
-    return _asked(instance)
+    return ask(instance, say)
 
 
 def ambient() -> Login | None:
@@ -165,10 +158,18 @@ def _from_descriptor(number: int) -> str:
     return data.decode("ascii")
 
 
-def _asked(instance: Instance) -> Login:
+def ask(instance: Instance, say: Say) -> Login:
+    """Whoever is at the terminal, by a browser. Raises TallyError when nobody is."""
     from sigstore.errors import Error
     from sigstore.oidc import Issuer, IssuerError
 
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        raise TallyError("there is no identity to sign with", hint=_WAYS)
+    say(
+        "you will log in to sign: your name, which may be an e-mail address, is then in a public log for good"
+        if instance.public
+        else f"you will log in to sign: your name is then in the log of {instance.name} for good"
+    )
     address = instance.oidc_address
     try:
         token = Issuer(address).identity_token()

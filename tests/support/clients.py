@@ -30,6 +30,8 @@ class Asked:
     signer: PublicKey | Identity
     enveloped: bool
     logged: bool = True
+    kind: str = "slsaprovenance1"
+    """What cosign calls the statement's type."""
 
     def file(self, folder: Path) -> Path:
         path = folder / "asked.sigstore.json"
@@ -91,7 +93,7 @@ def ask_js(folder: Path, questions: Sequence[Asked]) -> list[str | None]:
 
 def ask_cosign(program: Path, asked: Asked, folder: Path) -> str | None:
     """cosign without a network."""
-    kind = ["verify-blob-attestation", "--type", "slsaprovenance1"] if asked.enveloped else ["verify-blob"]
+    kind = ["verify-blob-attestation", "--type", asked.kind] if asked.enveloped else ["verify-blob"]
     if isinstance(asked.signer, PublicKey):
         pem = folder / "asked.pub"
         pem.write_text(asked.signer.pem)

@@ -161,7 +161,7 @@ def test_others_statements_by_identities_count_where_the_policy_names_them(
 
 def _audit(world: World) -> bytes:
     from orchestrator.evidence.canonical import render
-    from orchestrator.evidence.statement import STATEMENT
+    from orchestrator.evidence.terms import STATEMENT
 
     artifact = world.made.facts.artifact
     subject = {"name": artifact.file_name, "digest": {"sha256": artifact.sha256.hex}}

@@ -19,7 +19,7 @@ from orchestrator.errors import TallyError
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Passed
-from orchestrator.signing import bundle, instance
+from orchestrator.signing import bundle, instance, keyless
 from orchestrator.signing.bundles.bundle import Certificates
 from orchestrator.signing.instance import Instance
 from orchestrator.signing.keyless import KeylessSigner, Wanted
@@ -89,8 +89,8 @@ class TestSigning:
         assert len(leaves) == 1
         who = IdentitySigner(private.oidc.issuer, ALICE)
         assert signer.signed_as == who
-        found = verify(path, trusting([], who), datetime.now(UTC), trusted=private.root)
-        assert isinstance(found, Passed), found
+        verdict = verify(path, trusting([], who), datetime.now(UTC), trusted=private.root)
+        assert isinstance(verdict, Passed), verdict
 
     def test_the_same_release_again_stays_as_it_is(self, private: PrivateInstance, tmp_path: Path) -> None:
         made = releases.observed(tmp_path / "in")
@@ -189,18 +189,52 @@ def test_what_an_instance_can_do_wrong(
     private: PrivateInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(instance, "_PATIENCE", (1.0, 0.5))
+    monkeypatch.setattr(keyless, "_DELAYS", ())
     break_it, says = FAULTS[name]
     made = releases.observed(tmp_path / "in")
     keys, signer = releases.builder_keys(made), private.signer()
     break_it(private)
     error = refused(lambda: releases.published(tmp_path / "out", made, signer, keys))
     assert says in error.message
-    assert "nothing is lost" in (error.hint or "") or "set `identity`" in (error.hint or "")
+    assert "run the same command again" in (error.hint or "") or "set `identity`" in (error.hint or "")
     assert not (tmp_path / "out").exists(), "nothing may be written"
     for server in (private.ca, private.log, private.clock):
         server.faults.clear()
     private.leaf.clear()
     assert not releases.published(tmp_path / "out", made, signer, keys).kept
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("where", ["/api/v2/signingCert", "/api/v2/log/entries", "/api/v1/timestamp"])
+def test_what_passes_by_is_tried_again(
+    private: PrivateInstance, monkeypatch: pytest.MonkeyPatch, where: str, status: int
+) -> None:
+    monkeypatch.setattr(keyless, "_DELAYS", (0.0, 0.0))
+    servers = {"/api/v2/signingCert": private.ca, "/api/v2/log/entries": private.log}
+    server = servers.get(where, private.clock)
+    said: list[str] = []
+
+    def route(asked: Asked) -> Answer:
+        if server.asked.count(where) == 2:
+            server.faults.clear()
+        return Answer(b"later", status)
+
+    server.faults[where] = route
+    signer = private.signer()
+    signer.say = said.append
+    (found,) = signer.sign([STATEMENT])
+    assert found.envelope.payload == STATEMENT
+    assert len(said) == 2
+    assert "trying again" in said[0]
+    assert server.asked.count(where) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_what_does_not_pass_by_is_not(private: PrivateInstance, status: int) -> None:
+    private.ca.faults["/api/v2/signingCert"] = saying(b"no", status)
+    signer = private.signer()
+    refused(lambda: signer.sign([STATEMENT]))
+    assert private.ca.asked == ["/api/v2/signingCert"]
 
 
 def test_another_authoritys_timestamp(private: PrivateInstance, tmp_path: Path) -> None:
@@ -213,7 +247,10 @@ def test_another_authoritys_timestamp(private: PrivateInstance, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("server", ["ca", "log"])
-def test_a_server_that_is_gone(private: PrivateInstance, server: str) -> None:
+def test_a_server_that_is_gone(
+    private: PrivateInstance, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    monkeypatch.setattr(keyless, "_DELAYS", ())
     gone = [{"url": "http://127.0.0.1:9", "majorApiVersion": {"ca": 1, "log": 2}[server]}]
     gone[0] |= {"validFor": {"start": "2020-01-01T00:00:00Z"}, "operator": "tests"}
     config = private.config(**{{"ca": "caUrls", "log": "rekorTlogUrls"}[server]: gone})
@@ -454,7 +491,7 @@ class TestLongBuilds:
         signer = private.signer(lasts=30)
         error = refused(lambda: signer.sign([STATEMENT]))
         assert "ended at" in error.message
-        assert "does not build it again" in (error.hint or "")
+        assert "run the same command again" in (error.hint or "")
         assert private.issued == []
 
 

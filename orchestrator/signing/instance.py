@@ -116,22 +116,12 @@ class Instance:
 
     def context(self) -> SigningContext:
         """What sigstore-python signs with; none of its connections waits for ever."""
-        from requests.adapters import HTTPAdapter
         from sigstore.sign import SigningContext
-
-        class Patient(HTTPAdapter):
-            """sigstore-python gives no limits to some of its requests."""
-
-            def send(self, *args: Any, **settings: Any) -> Any:
-                settings["timeout"] = settings.get("timeout") or _PATIENCE
-                return super().send(*args, **settings)
 
         config = self._config.signing_config
         fulcio, rekor = config.get_fulcio(), config.get_tlogs()[0]
-        for client in (fulcio, rekor):
-            session = getattr(client, "session", None) or client._session  # type: ignore[union-attr]  # noqa: SLF001
-            session.mount("https://", Patient())
-            session.mount("http://", Patient())
+        _be_patient(fulcio.session)
+        _be_patient(rekor._session)  # type: ignore[attr-defined]  # noqa: SLF001  both kinds of log have one
         stamping: list[Any] = [_Strict(client) for client in config.get_tsas()]
         return SigningContext(
             fulcio=fulcio, rekor=rekor, trusted_root=self._config.trusted_root, tsa_clients=stamping
@@ -140,6 +130,19 @@ class Instance:
     @property
     def _fulcio(self) -> str:
         return self._config.signing_config.get_fulcio().url
+
+
+def _be_patient(session: Any) -> None:
+    """Limit what a session of sigstore-python's waits for: it gives no limits to some of its requests."""
+    plain: Any = type(session.get_adapter("https://"))
+
+    class Patient(plain):  # type: ignore[misc]  # of requests, which only sigstore-python imports
+        def send(self, *args: Any, **settings: Any) -> Any:
+            settings["timeout"] = settings.get("timeout") or _PATIENCE
+            return super().send(*args, **settings)
+
+    session.mount("https://", Patient())
+    session.mount("http://", Patient())
 
 
 class _Strict:

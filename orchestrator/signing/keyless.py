@@ -197,12 +197,15 @@ def _refuse_another(login: Login, wanted: Wanted) -> None:
 
 def _passing(error: BaseException | None) -> bool:
     """Whether what went wrong was a server that did not answer, or had too much to do."""
-    from requests.exceptions import ConnectionError as NotConnected
-    from requests.exceptions import Timeout
+    from urllib3.exceptions import HTTPError
 
     while error is not None:
         status = getattr(getattr(error, "response", None), "status_code", 0)
-        if isinstance(error, NotConnected | Timeout) or status == _BUSY or status >= _BROKEN:
+        if (
+            isinstance(error, HTTPError | ConnectionError | TimeoutError)
+            or status == _BUSY
+            or status >= _BROKEN
+        ):
             return True
         error = error.__cause__ or error.__context__
     return False

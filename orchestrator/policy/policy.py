@@ -44,6 +44,11 @@ class Policy:
         return _keys(each.who for each in self.signers.signers)
 
     @property
+    def identities(self) -> bool:
+        """Whether anybody counts who signs by a certificate."""
+        return any(isinstance(each.who, TrustedIdentity) for each in self.signers.signers)
+
+    @property
     def builder_keys(self) -> tuple[bytes, ...]:
         """The keys of builders that the policy names, in whatever layout they are."""
         return _keys(each.key for each in self.builders.trusted) if self.builders else ()

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import clients
 import pytest
@@ -44,7 +45,7 @@ def recipe(project: Project, instance: PrivateInstance) -> Path:
     return project.recipe("small", "mkdir -p $out; echo small > $out/file")
 
 
-def with_token(instance: PrivateInstance, **claims: object) -> Mapping[str, str]:
+def with_token(instance: PrivateInstance, **claims: Any) -> Mapping[str, str]:
     return {**CI, "SIGSTORE_ID_TOKEN": instance.oidc.token(**claims)}
 
 

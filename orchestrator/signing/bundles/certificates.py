@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.digest import Sha256
@@ -23,6 +24,7 @@ from orchestrator.signing.kinds import Kind
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from sigstore.models import TrustedRoot
+    from sigstore.verify import Verifier
     from sigstore.verify.policy import VerificationPolicy
 
 _ENVELOPES = frozenset({("hashedrekord", "0.0.2"), ("dsse", "0.0.1")})
@@ -40,6 +42,11 @@ class Identity:
 
     subject: str
     issuer: str
+
+
+def prepare() -> None:
+    """Import what judging takes, before many processes would each."""
+    import sigstore.verify  # noqa: F401
 
 
 def public_key(certificates: Certificates, what: str) -> PublicKey:
@@ -144,13 +151,9 @@ def _verify(
     from sigstore.errors import Error
     from sigstore.hashes import Hashed
     from sigstore.models import Bundle
-    from sigstore.verify import Verifier
 
     _judgeable(bundle, what)
-    try:
-        verifier = Verifier(trusted_root=_root(root))
-    except (Error, ValueError) as error:
-        raise TallyError(f"the trusted root cannot be used: {in_short(error)}") from error
+    verifier = _verifier(root)
     try:
         parsed = Bundle.from_json(bundle.data)
         if isinstance(bundle.content, Envelope):
@@ -168,6 +171,18 @@ def _verify(
         raise Refused(
             Reason(Code.CERTIFICATE_INVALID, f"{what}: its certificate cannot be read: {in_short(error)}")
         ) from None
+
+
+@lru_cache(maxsize=8)
+def _verifier(root: bytes) -> Verifier:
+    """Made once for many bundles. Raises TallyError."""
+    from sigstore.errors import Error
+    from sigstore.verify import Verifier
+
+    try:
+        return Verifier(trusted_root=_root(root))
+    except (Error, ValueError) as error:
+        raise TallyError(f"the trusted root cannot be used: {in_short(error)}") from error
 
 
 def _root(data: bytes) -> TrustedRoot:

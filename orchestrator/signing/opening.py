@@ -18,9 +18,8 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT, LogInstance, TrustedRoot
 from orchestrator.policy.evidence import Judged, Vouched
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing import bundle, certified, dsse
+from orchestrator.signing import bundle, dsse
 from orchestrator.signing.bundle import Bundle
-from orchestrator.signing.bundles import certificates
 from orchestrator.signing.bundles.bundle import Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
@@ -55,6 +54,9 @@ def open_own(
             signer = _own_signer(parsed.envelope, keys, name, hint)
             return OpenedBundle(parsed, signer, _judged(parsed, signer, name))
         case Certificates() as found:
+            from orchestrator.signing import certified  # a release by a key needs none of what that imports
+            from orchestrator.signing.bundles import certificates
+
             # sigstore-python's signatures have either form, but entry and timestamp are about one of them
             judged = certified.open_certified(data, name, root, now)
             return OpenedBundle(parsed, certificates.public_key(found, name), judged)
@@ -93,6 +95,8 @@ def open_statement(
     data: bytes, name: str, keys: Sequence[PublicKey], root: TrustedRoot, now: datetime
 ) -> Judged:
     """Somebody else's statement, in whatever form that is valid. Raises MalformedError or Refused."""
+    from orchestrator.signing import certified
+
     if certified.is_certified(data, name):
         return certified.open_certified(data, name, root, now)
     parsed = bundle.parse(data, name)

@@ -6,7 +6,6 @@ The only module that imports sigstore, and only when there is a certificate to j
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -186,6 +185,8 @@ def _verifier(root: bytes) -> Verifier:
 
 
 def _root(data: bytes) -> TrustedRoot:
+    import tempfile
+
     from sigstore.models import TrustedRoot
 
     with tempfile.NamedTemporaryFile(suffix=".json") as file:  # it reads files alone

@@ -68,7 +68,10 @@ class KeylessSigner:
                 f"the identity token ends at {login.expires:%H:%M:%S} UTC, too soon to sign with",
                 hint="get a new one just before the run",
             )
-        say(f"what the builders agree on will be signed by {login.who}, which is then in a log for good")
+        for_good = (
+            "" if login.origin is Origin.ASKED else ", whose name is then in a log for good"
+        )  # told before
+        say(f"what the builders agree on will be signed by {login.who}{for_good}")
         ends = f"the identity token ends at {login.expires:%H:%M:%S} UTC: if building takes longer, "
         match login.origin:
             case Origin.GIVEN:

@@ -133,6 +133,11 @@ def _mail(text: str) -> x509.RFC822Name:
 
 
 _LONG_AGO = dt.timedelta(days=2)
+_issued(
+    "with an entry that Sigstore's client does not take",
+    "malformed",
+    recipe=replace(GOOD, entry="dsse 0.0.2"),
+)
 _issued("that had expired", "certificate-invalid", start=now() - _LONG_AGO)
 _issued(
     "that had expired, without a timestamp",

@@ -151,7 +151,7 @@ def _verify(
     from sigstore.hashes import Hashed
     from sigstore.models import Bundle
 
-    _judgeable(bundle, what)
+    refuse_unjudgeable(bundle, what)
     verifier = _verifier(root)
     try:
         parsed = Bundle.from_json(bundle.data)
@@ -195,7 +195,7 @@ def _root(data: bytes) -> TrustedRoot:
         return TrustedRoot.from_file(file.name)
 
 
-def _judgeable(bundle: SigstoreBundle, what: str) -> None:
+def refuse_unjudgeable(bundle: SigstoreBundle, what: str) -> None:
     """Raises TallyError for what sigstore-python would not take from anybody."""
     hint = "judge it with a client of that kind of bundle; it was neither accepted nor refused"
     if isinstance(bundle.signer, Certificates) and public_key(bundle.signer, what).kind is not Kind.P256:

@@ -132,7 +132,7 @@ def login_of(raw: str, origin: Origin) -> Login:
 def _names(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
     """What Fulcio puts into a certificate for this token's holder, as far as it follows from the token."""
     if issuer == _GITHUB:
-        found = [f"https://github.com/{claims.get('job_workflow_ref')}"]
+        found = [f"https://github.com/{claims['job_workflow_ref']}"] if "job_workflow_ref" in claims else []
     elif "ci_config_ref_uri" in claims:  # GitLab's
         found = [f"https://{claims['ci_config_ref_uri']}"]
     else:

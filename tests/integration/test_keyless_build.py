@@ -32,8 +32,9 @@ urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1],
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[PrivateInstance]:
-    with PrivateInstance.running(tmp_path / "instance") as found:
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PrivateInstance]:
+    generation = getattr(request, "param", 2)
+    with PrivateInstance.running(tmp_path / "instance", rekor_version=generation) as found:
         yield found
 
 
@@ -53,6 +54,7 @@ def whom(instance: PrivateInstance) -> list[str | Path]:
     return ["--identity", ALICE, "--issuer", instance.oidc.issuer, "--trusted-root", instance.root_file()]
 
 
+@pytest.mark.parametrize("instance", [1, 2], indirect=True, ids=["Rekor v1", "Rekor v2"])
 def test_everybody_accepts(
     project: Project, instance: PrivateInstance, recipe: Path, session_state: Path, tmp_path: Path
 ) -> None:

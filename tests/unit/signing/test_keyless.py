@@ -102,6 +102,22 @@ class TestSigning:
         with pytest.raises(TallyError, match="not signed by the identity in use"):
             releases.published(tmp_path / "out", made, bob, keys)
 
+    @pytest.mark.parametrize("stamped", [True, False], ids=["with timestamps", "without"])
+    def test_into_a_log_of_the_first_generation(self, tmp_path: Path, stamped: bool) -> None:
+        """As the public instance's is: its promise tells the time."""
+        with PrivateInstance.running(tmp_path / "instance", rekor_version=1) as private:
+            signer = private.signer(config=private.config() if stamped else private.config(tsaUrls=[]))
+            made = releases.observed(tmp_path / "in")
+            path = releases.published(tmp_path / "out", made, signer, releases.builder_keys(made)).path
+            found = bundle.parse((path / "attestations/provenance.sigstore.json").read_bytes(), "it")
+            (entry,) = found.entries
+            assert (entry.kind, entry.version) == ("dsse", "0.0.1")
+            assert entry.promise
+            assert len(found.timestamps) == int(stamped)
+            who = trusting([], signer.signed_as)
+            verdict = verify(path, who, datetime.now(UTC), trusted=private.root)
+            assert isinstance(verdict, Passed), verdict
+
     def test_a_workflow(self, private: PrivateInstance) -> None:
         """A certificate names it as GitHub's tokens do, which this issuer is not."""
         signer = private.signer(job_workflow_ref="acme/app/.github/workflows/b.yml@refs/heads/main")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -221,6 +222,18 @@ class TestCommandLine:
         folder = world.good(tmp_path / "out")
         ran = tally("verify", folder, *self.arguments(world, tmp_path, **{absent: ""})).failed(2)
         assert "together" in ran.err or "whom to trust is said once" in ran.err
+
+    def test_a_summary_names_every_signed_document(self, tally: Tally, world: World, tmp_path: Path) -> None:
+        """And no other: the layout's key and the trusted root are not signed."""
+        folder = world.good(tmp_path / "out")
+        private, _ = SigningKey.generate().write(tmp_path / "verifier")
+        words = ["--attest", tmp_path / "vsa.json", "--attest-key", private]
+        tally("verify", folder, *self.arguments(world, tmp_path), *words).succeeded()
+        found = bundle.parse((tmp_path / "vsa.json").read_bytes(), "the summary")
+        said = json.loads(found.envelope.payload)["predicate"]["inputAttestations"]
+        names = {Path(each["uri"]).name for each in said}
+        links = {path.name for path in (folder / "links").glob("*.link")}
+        assert names == {f"{name}.sigstore.json" for name in NAMES} | links | {"root.layout"}
 
     def test_a_star_is_no_pattern(self, tally: Tally, world: World, tmp_path: Path) -> None:
         folder = world.good(tmp_path / "out")

@@ -32,7 +32,7 @@ _MESSAGES = frozenset({("hashedrekord", "0.0.2"), ("hashedrekord", "0.0.1")})
 _ISSUER = "1.3.6.1.4.1.57264.1.1"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 _ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")
-"""Printable ASCII, one `@`: a name of the one kind cannot pass for one of the other."""
+"""Printable ASCII, one `@`; and no URI: a name of the one kind cannot pass for one of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,16 @@ def verify(bundle: SigstoreBundle, identity: Identity, root: bytes, artifact: Sh
     _verify(bundle, Exactly(), root, artifact, what)
 
 
+def is_address(text: str) -> bool:
+    """Whether a text can be an e-mail address in a certificate."""
+    return _ADDRESS.fullmatch(text) is not None and _URI.fullmatch(text) is None
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be whom a certificate names."""
+    return _URI.fullmatch(text) is not None or is_address(text)
+
+
 def claimed(certificates: Certificates, what: str) -> IdentitySigner:
     """Whom a certificate names. Proves nothing. Raises MalformedError or Refused."""
     from cryptography.x509 import load_der_x509_certificate
@@ -135,7 +145,7 @@ def _named(certificate: Certificate, what: str) -> IdentitySigner:
     match names:
         case [x509.UniformResourceIdentifier(value=subject)] if _URI.fullmatch(subject):
             pass
-        case [x509.RFC822Name(value=subject)] if _ADDRESS.fullmatch(subject):
+        case [x509.RFC822Name(value=subject)] if is_address(subject):
             pass
         case _:
             raise refused(f"is not for one URI or one e-mail address: {in_short(ValueError(names))}")

@@ -33,6 +33,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
+from orchestrator.key_address import KeyAddress
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.chroot import ChrootStore
@@ -42,11 +43,12 @@ from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
-from orchestrator.signing import gate
+from orchestrator.signing import gate, signers
 from orchestrator.signing.hosts import HostSigner
-from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
+from orchestrator.signing.keys import PublicKey, builder_key
 from orchestrator.signing.kinds import Kind
 from orchestrator.signing.passphrase import source as passphrase_source
+from orchestrator.signing.signers import Signer
 from orchestrator.state import State
 from orchestrator.verification import verify
 from orchestrator.workshop import Workshop, opened
@@ -60,12 +62,12 @@ class Order:
 
     targets: tuple[Path, ...]
     out: Path
-    key: Path | None
+    key: KeyAddress | None
     sign: bool
     builders: tuple[str, ...] = ()
     allow_dirty: bool = False
     passphrase_fd: int | None = None
-    """An open file descriptor that gives the key's passphrase."""
+    """An open file descriptor that gives the key's passphrase, or the token's PIN."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Run:
     workshop: Workshop
     plan: Plan
     builders: Sequence[Builder]
-    key: SigningKey | None
+    key: Signer | None
     log: EmbeddedLog | None
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
@@ -147,8 +149,8 @@ def counted(report: Report) -> dict[str, object]:
     }
 
 
-def release_key(order: Order) -> SigningKey | None:
-    """The key to sign with, read before hours are spent on building; None when nothing is to be signed."""
+def release_key(order: Order) -> Signer | None:
+    """The key to sign with, tried before hours are spent on building; None when nothing is to be signed."""
     if not order.sign:
         return None
     if order.key is None:
@@ -156,10 +158,10 @@ def release_key(order: Order) -> SigningKey | None:
             "there is no release key to sign with",
             hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
         )
-    return SigningKey.load(order.key, passphrase_source(order.passphrase_fd))
+    return signers.opened(order.key, passphrase_source(order.passphrase_fd))
 
 
-def release_log(state: State, configuration: Configuration, key: SigningKey) -> EmbeddedLog | None:
+def release_log(state: State, configuration: Configuration, key: Signer) -> EmbeddedLog | None:
     """The log to enter what is signed into, opened before hours are spent on building."""
     if configuration.signing.log == "none":
         return None
@@ -250,9 +252,7 @@ def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
     return nearest.store.bring(path)
 
 
-def publish(
-    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: SigningKey
-) -> Released:
+def publish(run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: Signer) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run, target, agreed, quorum, artifact)
     materials = materials_of(facts)
@@ -298,7 +298,7 @@ def publish(
     return Released(target.recipe.name, agreed, folder, folder / facts.artifact.file_name, published.kept)
 
 
-def refuse_unless_whole(folder: Path, key: SigningKey) -> None:
+def refuse_unless_whole(folder: Path, key: Signer) -> None:
     """A release that was there before counts as this one only if it passes verification."""
     verdict = verify(folder, trusting([key.public.spki]), datetime.now(UTC))
     if isinstance(verdict, Failed):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from orchestrator import key_address
 from orchestrator.builders import ssh
 from orchestrator.builders.variation import Wanted
 from orchestrator.errors import TallyError
@@ -166,13 +167,24 @@ class VariationTable(_Table):
 class SigningTable(_Table):
     """`[signing]`."""
 
-    key: Path | None = Field(
-        default=None, description="The release key's file, relative to this file's folder"
+    key: str | None = Field(
+        default=None,
+        description="The release key: a file, relative to this file's folder, or an address, as pkcs11:…",
     )
     log: Literal["embedded", "none"] = Field(
         default="embedded",
         description="`embedded`: what is signed goes into the log in the state folder. `none`: into no log",
     )
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key_address(cls, key: str | None) -> str | None:
+        if key is not None:
+            try:
+                key_address.parse(key)
+            except TallyError as error:
+                raise ValueError(f"{error.message}; {error.hint}") from None
+        return key
 
 
 class Configuration(_Table):
@@ -249,9 +261,10 @@ def load(folder: Path) -> Configuration:
     configuration = _validated(text, values, file)
     builders = tuple(_placed(builder, file.parent) for builder in configuration.builder)
     configuration = configuration.model_copy(update={"builder": builders})
-    if configuration.signing.key is None:
+    key = configuration.signing.key
+    if key is None or key_address.is_address(key):
         return configuration
-    key = file.parent / configuration.signing.key.expanduser()
+    key = str(file.parent / Path(key).expanduser())
     signing = configuration.signing.model_copy(update={"key": key})
     return configuration.model_copy(update={"signing": signing})
 

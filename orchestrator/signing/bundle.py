@@ -16,7 +16,8 @@ from orchestrator.log import entry as log_entry
 from orchestrator.log.entry import LogEntry, Signed, Verifier
 from orchestrator.signing import dsse
 from orchestrator.signing.dsse import Envelope
-from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.signing.keys import PublicKey
+from orchestrator.signing.signers import Signer
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _MEMBERS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
@@ -58,8 +59,8 @@ class Bundle:
         )
 
 
-def sign(payload: bytes, key: SigningKey) -> Bundle:
-    """A bundle around an in-toto statement."""
+def sign(payload: bytes, key: Signer) -> Bundle:
+    """A bundle around an in-toto statement. Raises TallyError where the key cannot be used."""
     return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), key.public.hint)
 
 

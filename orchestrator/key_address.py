@@ -17,7 +17,7 @@ from orchestrator.errors import TallyError
 PKCS11 = "pkcs11"
 _CLOUDS = {
     # as cosign writes what securesystemslib calls otherwise, or otherwise laid out
-    "awskms": r"(?:///)?(?P<key>[A-Za-z0-9:/_-]+)",
+    "awskms": r"(?:///)?(?P<key>[A-Za-z0-9][A-Za-z0-9:/_-]*)",
     "azurekms": r"//(?P<vault>[A-Za-z0-9-]+)\.vault\.azure\.net/(?:keys/)?(?P<key>[A-Za-z0-9-]+)"
     r"(?:/(?P<version>[0-9A-Za-z]+))?",
     "gcpkms": r"(?://)?(?P<key>projects/[^/?#]+/locations/[^/?#]+/keyRings/[^/?#]+/cryptoKeys/[^/?#]+)"
@@ -148,7 +148,7 @@ def _attributes(text: str, separator: str, known: tuple[str, ...], where: str) -
     found: dict[str, bytes] = {}
     for part in filter(None, text.split(separator)):
         name, equals, value = part.partition("=")
-        if name not in known:
+        if name not in known or not equals:
             shown = name if equals and re.fullmatch(r"[a-z0-9-]{1,32}", name) else "something else"
             raise TallyError(
                 f"the PKCS#11 address has {shown} {where}", hint=f"known there are {', '.join(known)}"

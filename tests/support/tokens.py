@@ -54,7 +54,7 @@ class Shelf:
         return re.findall(r"Serial number: *(\S+)$", shown, re.MULTILINE)
 
     def run(self, *words: str | Path) -> str:
-        done = subprocess.run(words, env=self.environment | {"PATH": "/usr/bin:/bin"}, capture_output=True)
+        done = subprocess.run(words, env={**self.environment, "PATH": "/usr/bin:/bin"}, capture_output=True)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout.decode()
 
@@ -70,16 +70,8 @@ class Token:
         return self.address(f"object={name}")
 
     def tool(self, *words: str | Path) -> str:
-        login: list[str | Path] = [
-            "--module",
-            softhsm(),
-            "--token-label",
-            self.label,
-            "--login",
-            "--pin",
-            PIN,
-        ]
-        return self.shelf.run("pkcs11-tool", *login, *words)
+        place: tuple[str | Path, ...] = ("--module", softhsm(), "--token-label", self.label)
+        return self.shelf.run("pkcs11-tool", *place, "--login", "--pin", PIN, *words)
 
     def address(self, attributes: str, query: str = "") -> str:
         return f"pkcs11:token={self.label};{attributes}?module-path={softhsm()}{query}"

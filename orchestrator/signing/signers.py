@@ -53,7 +53,7 @@ class RemoteKey:
         if not self.public.verifies(signature, data):
             raise TallyError(
                 f"what {self.where} gave is no signature by its public key",
-                hint="a token's key pair has one id for both halves; a cloud's service signs digests as they are",
+                hint="a token's key pair has one id for both halves; a cloud is to sign digests as they are",
             )
         return kinds.one_form(self.public.kind, signature)
 

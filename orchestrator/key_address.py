@@ -25,6 +25,7 @@ _CLOUDS = {
     "hv": r"(?P<key>[A-Za-z0-9_.-]+)(?:/(?P<version>[0-9]+))?",
     "hashivault": r"//(?P<key>[A-Za-z0-9_.-]+)(?:/(?P<version>[0-9]+))?",
 }
+SCHEMES = (PKCS11, *_CLOUDS)
 _EXAMPLES = {
     "awskms": "awskms:alias/NAME, or awskms: and a key's id or ARN",
     "azurekms": "azurekms://VAULT.vault.azure.net/KEY",
@@ -33,8 +34,8 @@ _EXAMPLES = {
     "hashivault": "hashivault://KEY",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-_PATH = ("token", "serial", "manufacturer", "model", "slot-id", "object", "id", "type")
-_QUERY = ("module-path", "pin-source")
+TOKEN_ATTRIBUTES = ("token", "serial", "manufacturer", "model", "slot-id", "object", "id", "type")
+QUERY_ATTRIBUTES = ("module-path", "pin-source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def parse(text: str) -> KeyAddress:
     if scheme not in _CLOUDS:
         raise TallyError(
             f"no keys are known by the scheme {match[1]}:",
-            hint=f"known are {PKCS11}:, {', '.join(f'{each}:' for each in _CLOUDS)}; "
+            hint=f"known are {', '.join(f'{each}:' for each in SCHEMES)}; "
             "write a file of such a name as ./NAME",
         )
     found = re.fullmatch(_CLOUDS[scheme], rest)
@@ -119,8 +120,8 @@ def _token(text: str, rest: str) -> TokenKey:
             hint="take pin-value out, and change the PIN, which was in the open; it is asked for, or "
             "comes from --passphrase-fd, TALLY_KEY_PASSPHRASE or pin-source=file:/…",
         )
-    found = _attributes(path, ";", _PATH, "before the ?")
-    asked = _attributes(query, "&", _QUERY, "after the ?")
+    found = _attributes(path, ";", TOKEN_ATTRIBUTES, "before the ?")
+    asked = _attributes(query, "&", QUERY_ATTRIBUTES, "after the ?")
     if found.get("type", b"private") not in (b"private", b"public"):
         raise _wrong("type", "private or public, a key pair's halves")
     if not found.keys() & {"object", "id"}:

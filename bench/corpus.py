@@ -92,8 +92,9 @@ def by_check(folder: Path) -> set[str]:
     store = folder / "store"
     _copy([*names, *fixed], store)
     environment = {**raw_nix(), "TMPDIR": str(folder)}
-    realise = ["nix-store", "--store", store, "--realise", "--keep-going", "--max-jobs", "auto"]
-    run([*realise, *names], **environment)
+    realise: list[str | Path] = ["nix-store", "--store", store, "--realise", "--keep-going"]
+    realise += ["--max-jobs", "auto"]
+    run([*realise, *names], more=environment)
     said = subprocess.run(
         [*realise, "--check", *names],
         env=environment,
@@ -117,14 +118,14 @@ def with_vm(folder: Path) -> set[str]:
     """The same on the first of them and on a virtual machine."""
     (folder / "sources").symlink_to(state() / "sources")
     shutil.copy(CORPUS / "tally.lock", folder)
-    run([*TALLY, "builder", "add", "--vm", "vm"], folder=folder, TALLY_STATE=str(folder))
+    run([*TALLY, "builder", "add", "--vm", "vm"], folder=folder, more={"TALLY_STATE": str(folder)})
     return _build(folder, "--builder", "a", "--builder", "vm")
 
 
 def _build(folder: Path, *more: str) -> set[str]:
     """The recipes of which builders' results differ. `folder` is for state, and has the tally.toml."""
     build = [*TALLY, "build", *RECIPES, "--no-sign", "--json", *more]
-    said = json.loads(run(build, statuses=(0, 1), folder=folder, TALLY_STATE=str(folder)))
+    said = json.loads(run(build, statuses=(0, 1), folder=folder, more={"TALLY_STATE": str(folder)}))
     outcomes = {each["target"]: each["outcome"] for each in said["outcomes"]}
     if undecided := sorted(set(outcomes.values()) - {"agreed", "disagreed"}):
         sys.exit(f"tally build ended as {undecided[0]} for some of the corpus:\n{json.dumps(said, indent=2)}")
@@ -135,13 +136,13 @@ def _copy(paths: list[str], store: Path) -> None:
     """Copy the closure of these paths from the shared state's orchestrator into a new store."""
     shared = state() / "stores" / "orchestrator"
     query = ["nix-store", "--store", shared, "--query", "--requisites", *paths]
-    closure = run(query, **raw_nix()).split()
+    closure = run(query, more=raw_nix()).split()
     exported = store.with_name("exported")
     with exported.open("wb") as stream:
-        export = ["nix-store", "--store", shared, "--export", *closure]
+        export: list[str | Path] = ["nix-store", "--store", shared, "--export", *closure]
         subprocess.run(export, env=raw_nix(), stdin=subprocess.DEVNULL, stdout=stream, check=True)
     with exported.open("rb") as stream:
-        command = ["nix-store", "--store", store, "--import"]
+        command: list[str | Path] = ["nix-store", "--store", store, "--import"]
         subprocess.run(command, env=raw_nix(), stdin=stream, stdout=subprocess.DEVNULL, check=True)
     exported.unlink()
 

@@ -65,7 +65,11 @@ def raw_nix() -> Mapping[str, str]:
 
 
 def run(
-    command: Sequence[str | Path], *, statuses: Collection[int] = (0,), folder: Path = ROOT, **more: str
+    command: Sequence[object],
+    *,
+    statuses: Collection[int] = (0,),
+    folder: Path = ROOT,
+    more: Mapping[str, str] | None = None,
 ) -> str:
     """Run a command in a folder; its standard output. Ends the benchmark with what it said when it fails.
 
@@ -73,7 +77,7 @@ def run(
     """
     done = subprocess.run(
         [str(word) for word in command],
-        env={**environment(), **more},
+        env={**environment(), **(more or {})},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -119,7 +123,7 @@ def alternately(rounds: int, *actions: Callable[[], object]) -> list[float]:
     return [statistics.median(times) for times in taken]
 
 
-def peak_memory(command: Sequence[str | Path]) -> float:
+def peak_memory(command: Sequence[object]) -> float:
     """The largest resident size, in MB, of a command's own process, its children left out."""
     process = subprocess.Popen(
         [str(word) for word in command],

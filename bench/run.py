@@ -14,6 +14,7 @@ import hello
 import log
 import memory
 import scale
+import sign
 import start
 import verify
 from measure import HEADER
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "hello": hello,
     "memory": memory,
     "log": log,
+    "sign": sign,
     "scale": scale,
     "corpus": corpus,
     "verify": verify,

@@ -42,13 +42,13 @@ def figures() -> list[Figure]:
         (folder / "state").mkdir()
         (folder / "state" / "sources").symlink_to(state() / "sources")
         environment = {"TALLY_STATE": str(folder / "state")}
-        run([*TALLY, "build", recipes[0], "--no-sign"], **environment)
-        planned = json.loads(run([*TALLY, "plan", *recipes[1:], "--json"], **environment))["recipes"]
+        run([*TALLY, "build", recipes[0], "--no-sign"], more=environment)
+        planned = json.loads(run([*TALLY, "plan", *recipes[1:], "--json"], more=environment))["recipes"]
         derivations = [
             each for one in planned.values() for each in (one["derivation"], one["artifact"]["derivation"])
         ]
         stores = [_copy(folder, builder, derivations) for builder in ("a", "b")]
-        ours = seconds(lambda: run([*TALLY, "build", *recipes[1:], "--no-sign"], **environment))
+        ours = seconds(lambda: run([*TALLY, "build", *recipes[1:], "--no-sign"], more=environment))
         raw = seconds(lambda: realise_raw(stores, "--max-jobs", "auto", *derivations))
     return [
         Figure(
@@ -76,7 +76,7 @@ def _copy(folder: Path, builder: str, derivations: list[str]) -> Path:
     subprocess.run(["cp", "-a", folder / "state" / "stores" / builder, store], check=True)
     copy = ["nix", "copy", "--no-check-sigs", "--derivation", "--to", store]
     copy += ["--from", folder / "state" / "stores" / "orchestrator"]
-    run([*copy, *derivations], **{**raw_nix(), "NIX_CONFIG": f"{raw_nix()['NIX_CONFIG']}{_COMMANDS}"})
+    run([*copy, *derivations], more={**raw_nix(), "NIX_CONFIG": f"{raw_nix()['NIX_CONFIG']}{_COMMANDS}"})
     return store
 
 

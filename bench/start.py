@@ -54,5 +54,5 @@ def instantiate(request: Path) -> None:
     evaluate = ["nix-instantiate", "--store", store, "--eval", "--strict", "--json", "--read-write-mode"]
     run(
         [*evaluate, library, "--argstr", "request", request],
-        NIX_CONFIG="substitute = false\nbuild-users-group =",
+        more={"NIX_CONFIG": "substitute = false\nbuild-users-group ="},
     )

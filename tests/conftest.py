@@ -48,7 +48,7 @@ class Tally:
 
     def __call__(
         self,
-        *arguments: str | Path,
+        *arguments: object,
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
         stdin: str | None = None,

@@ -148,26 +148,23 @@ def _verify_releases(
     targets: Sequence[Path], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
 ) -> ExitCode:
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
-    from datetime import UTC, datetime
-
+    from orchestrator.cli.forks import judged
     from orchestrator.cli.text import harmless, print_error, print_json
-    from orchestrator.verification import examine
 
-    _prepare(len(targets))
+    many = len(targets) >= _MANY
+    _prepare(many=many)
     verdicts: list[tuple[Path, Verdict | TallyError]] = []
     unattested: list[TallyError] = []
-    for target in targets:
-        try:
-            now = datetime.now(UTC)
-            examination = examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
-            verdicts.append((target, examination.verdict))
-            if not json and not sarif:
-                print(harmless(text(target, examination.verdict)))
-            if signing is not None:
-                unattested += _attest(*signing, examination, asked.policy, now)
-        except TallyError as error:
-            verdicts.append((target, error))
-            print_error(error)
+
+    def judge(target: Path) -> Verdict | TallyError:
+        return _judge(target, asked, signing, unattested)
+
+    for target, verdict in zip(targets, judged(targets, judge) if many else map(judge, targets), strict=True):
+        verdicts.append((target, verdict))
+        if isinstance(verdict, TallyError):
+            print_error(verdict)
+        elif not json and not sarif:
+            print(harmless(text(target, verdict)))
     for each in unattested:
         print_error(each)
     if json:
@@ -177,6 +174,24 @@ def _verify_releases(
 
         print_json(sarif_of(verdicts))
     return exit_code([*(verdict for _, verdict in verdicts), *unattested])
+
+
+def _judge(
+    target: Path, asked: Asked, signing: tuple[Path, SigningKey] | None, unattested: list[TallyError]
+) -> Verdict | TallyError:
+    """The verdict on one release, or why there is none; what keeps it from being signed changes neither."""
+    from datetime import UTC, datetime
+
+    from orchestrator.verification import examine
+
+    now = datetime.now(UTC)
+    try:
+        examination = examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
+    except TallyError as error:
+        return error
+    if signing is not None:  # then there is one target
+        unattested += _attest(*signing, examination, asked.policy, now)
+    return examination.verdict
 
 
 def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
@@ -202,12 +217,12 @@ def _trusted_root(path: Path) -> TrustedRoot:
         ) from error
 
 
-def _prepare(targets: int) -> None:
+def _prepare(*, many: bool) -> None:
     """For many releases, what takes longer than one of them and saves a part of each."""
     import gc
     import importlib
 
-    if targets >= _MANY:
+    if many:
         importlib.import_module("pydantic_core")  # see evidence/canonical.py
     gc.freeze()  # what was imported stays, and need not be looked through again and again
 

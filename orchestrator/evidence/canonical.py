@@ -40,6 +40,14 @@ def read(data: bytes, what: str) -> Any:
 
     Raises MalformedError.
     """
+    quick = sys.modules.get("pydantic_core")  # loaded for a policy or a long list; for one file it costs more
+    if quick is not None:
+        try:
+            value = quick.from_json(data, allow_inf_nan=False)
+            if _is_written(data, value, quick):  # so no name is there twice, and no number has another form
+                return value
+        except ValueError:  # what follows says what is wrong with it
+            pass
     try:
         return json.loads(
             data.decode("utf-8"),
@@ -55,14 +63,21 @@ def read(data: bytes, what: str) -> Any:
 
 def holds(data: bytes, value: Any, what: str) -> bool:
     """Whether a file that people read holds this document. Raises MalformedError when it holds none."""
-    quick = sys.modules.get("pydantic_core")  # loaded for a policy or a long list; for one file it costs more
+    quick = sys.modules.get("pydantic_core")
     if quick is not None:
         try:
-            if quick.to_json(value, indent=2) + b"\n" == data:
+            if _is_written(data, value, quick):
                 return True
         except ValueError:  # it is nested too deeply, or holds what is no text
             pass
     return same(read(data, what), value)
+
+
+def _is_written(data: bytes, value: Any, quick: Any) -> bool:
+    """Whether these bytes are this value, written without a choice: compactly, or as files for people are."""
+    if data[1:2] == b"\n":
+        return bool(quick.to_json(value, indent=2) + b"\n" == data)
+    return bool(quick.to_json(value) == data)
 
 
 def same(one: Any, other: Any) -> bool:

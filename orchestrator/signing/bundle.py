@@ -6,6 +6,7 @@ What clients ask for beyond it was found by trying: keyid empty, exactly one sig
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -57,6 +58,15 @@ class Bundle:
                 "dsseEnvelope": self.envelope.document(),
             }
         )
+
+    def is_written(self, data: bytes) -> bool:
+        """Whether a file with this bundle has exactly the bytes that `render` gives.
+
+        What is long in it, the payload, is base64, which has one form: it is compared as it is.
+        """
+        empty = replace(self, envelope=replace(self.envelope, payload=b"")).render()
+        before, after = empty.split(b'"payload": ""')  # as a string it would have its quotes escaped
+        return data == b'%b"payload": "%b"%b' % (before, b64encode(self.envelope.payload), after)
 
 
 def sign(payload: bytes, key: Signer) -> Bundle:

@@ -66,8 +66,8 @@ def test_builders_never_agree_on_what_is_not_deterministic(session_state: Path, 
     _tally(session_state, "keys", "generate", tmp_path / "release").check_returncode()
     out = tmp_path / "releases"
     ran = _tally(
-        *(session_state, "build", *NON_DETERMINISTIC, "--key", tmp_path / "release.key"),
-        *("--out", out, "--json"),
+        session_state,
+        *("build", *NON_DETERMINISTIC, "--key", tmp_path / "release.key", "--out", out, "--json"),
     )
     assert ran.returncode == 1, ran.stderr
     found = {each["target"]: each for each in json.loads(ran.stdout)["outcomes"]}
@@ -80,7 +80,7 @@ def test_builders_never_agree_on_what_is_not_deterministic(session_state: Path, 
     assert causes == {name: {f"{name}-1.drv"} for name in causes}
 
 
-def _tally(state: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def _tally(state: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)],
         cwd=ROOT,

@@ -32,7 +32,7 @@ def built(repository: Path, session_state: Path, tmp_path_factory: pytest.TempPa
     """pigz, which uses zlib through `inputs`, built twice."""
     folder = tmp_path_factory.mktemp("built")
     private, pub = SigningKey.generate().write(folder / "release")
-    found = []
+    found: list[Path] = []
     for run in ("first", "second"):
         command = [sys.executable, "-m", "orchestrator.cli", "build", "recipes/pigz.toml"]
         ended = subprocess.run(

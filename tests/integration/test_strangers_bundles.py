@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from foreign import ARTIFACT, PROVENANCE, Instance, Recipe
 from harms import Patient
+from rekors import b64
 
 from orchestrator.errors import TallyError
 from orchestrator.signing.bundles.certificates import Identity
@@ -205,7 +206,7 @@ def test_rsa_signatures_with_the_other_padding_are_refused_as_cosign_refuses_the
     assert isinstance(made.key, rsa.RSAPrivateKey)
     padded = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
     signature = made.key.sign(pae(foreign.IN_TOTO, foreign.statement()), padded, hashes.SHA256())
-    made.document["dsseEnvelope"]["signatures"][0]["sig"] = foreign.b64(signature)
+    made.document["dsseEnvelope"]["signatures"][0]["sig"] = b64(signature)
     asked = court.asked(json.dumps(made.document).encode(), recipe, made)
     assert court.ours(asked) is not None
     if court.cosign:

@@ -17,6 +17,7 @@ import strangers
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import render_document
+from orchestrator.evidence.facts import Package
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.policy import trusting
@@ -291,7 +292,7 @@ class TestSpdx:
         release = original
         if known == "least":
             made = releases.observed(tmp_path / "in")
-            package = releases.Package("pigz", None, "x86_64-linux")
+            package = Package("pigz", None, "x86_64-linux")
             release = publish(
                 tmp_path, replace(made, facts=replace(made.facts, package=package, licences={}))
             )

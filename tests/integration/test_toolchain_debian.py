@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab import Built, Lab
@@ -128,7 +129,7 @@ def built(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Built:
                 "script": "mkdir -p $out $dev/include; echo library > $out/lib; echo header > $dev/include/h",
                 "outputs": ["out", "dev"],
             },
-            **{
+            **{  # type: ignore[arg-type]  # mypy thinks of the other parameters, which have names
                 "with-dash": {"script": "echo dashed > $out"},
                 "user": {
                     "script": USER,
@@ -326,7 +327,7 @@ def test_a_damaged_archive_fails_in_unpack(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_an_absent_source_says_so(lab: Lab) -> None:
-    absent = {
+    absent: dict[str, Any] = {
         "name": "never-fetched.tar.gz",
         "sha256": "0" * 63 + "1",
         "mode": "flat",
@@ -355,9 +356,9 @@ def test_an_absent_source_says_so(lab: Lab) -> None:
     ],
 )
 def test_names_are_checked_again_by_the_library(lab: Lab, change: dict[str, object], said: str) -> None:
-    source = {"name": "s", "sha256": "0" * 64, "mode": "flat", "urls": [], "purl": None, "kind": "source"}
+    source = {"name": "s", "sha256": "0" * 64, "mode": "flat", "purl": None, "kind": "source"}
     with pytest.raises(NixFailed) as failure:
-        lab.evaluate(lab.request(bad={"sources": {"src": source}, **change}))
+        lab.evaluate(lab.request(bad={"sources": {"src": {**source, "urls": []}}, **change}))
     assert said in failure.value.message
 
 
@@ -396,7 +397,8 @@ def _file(path: Path, text: str) -> Path:
 
 
 def _tar(path: Path, top: str, text: str, *others: str) -> Path:
-    with tarfile.open(path, f"w:{path.suffix[1:]}") as archive:
+    mode: Any = f"w:{path.suffix[1:]}"
+    with tarfile.open(path, mode) as archive:
         for name in (top, *others):
             folder = path.parent / f"{path.name}.d" / name
             folder.mkdir(parents=True)

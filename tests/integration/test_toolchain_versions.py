@@ -36,7 +36,8 @@ def golden(repository: Path) -> Callable[[Nix, Path], Mapping[str, Any]]:
 
 @pytest.fixture
 def expected(repository: Path) -> Mapping[str, Any]:
-    return json.loads((repository / "tests/assets/golden/expected.json").read_text())
+    expected: Mapping[str, Any] = json.loads((repository / "tests/assets/golden/expected.json").read_text())
+    return expected
 
 
 @pytest.fixture

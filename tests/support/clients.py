@@ -43,7 +43,7 @@ def sigstore_js(state: Path) -> Path:
     if not (folder / "node_modules" / "@sigstore" / "verify").is_dir():
         making = folder.with_name(f"sigstore-js.{os.getpid()}")
         making.mkdir(parents=True, exist_ok=True)
-        command = [
+        command: list[str | Path] = [
             "npm",
             "install",
             "--ignore-scripts",
@@ -95,7 +95,7 @@ def ask_cosign(program: Path, asked: Asked, folder: Path) -> str | None:
     if isinstance(asked.signer, PublicKey):
         pem = folder / "asked.pub"
         pem.write_text(asked.signer.pem)
-        signer = ["--key", pem]
+        signer: list[str | Path] = ["--key", pem]
     else:
         signer = [
             "--certificate-identity",
@@ -104,7 +104,7 @@ def ask_cosign(program: Path, asked: Asked, folder: Path) -> str | None:
             asked.signer.issuer,
         ]
     ignoring = [] if asked.logged else ["--insecure-ignore-tlog"]
-    command = [
+    command: list[str | Path] = [
         program,
         *kind,
         *signer,

@@ -288,9 +288,9 @@ def _(document: Document, patient: Patient) -> None:
     if patient.recipe.entry not in ("hashedrekord 0.0.2", "dsse 0.0.2"):
         raise Inapplicable
     body = b64decode(entry(document)["canonicalizedBody"])
-    material(document)["tlogEntries"] = [
-        patient.instance.rekor2.of_body(*patient.recipe.entry.split(), body.replace(b":", b": ", 1))
-    ]
+    kind, version = patient.recipe.entry.split()
+    other = patient.instance.rekor2.of_body(kind, version, body.replace(b":", b": ", 1))
+    material(document)["tlogEntries"] = [other]
 
 
 @harm("another kind of entry", "not-in-log")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof, Surroundings
@@ -185,7 +186,7 @@ def made(path: str, nar_hash: NarHash | None = None, references: Sequence[str] =
     return BuiltPath(path, nar_hash or nar(path), 120, tuple(sorted(references)))
 
 
-def identity(name: str, **changes: str | None) -> Identity:
+def identity(name: str, **changes: Any) -> Identity:
     who = Identity(
         name=name,
         store="local",

@@ -54,7 +54,7 @@ TYPES = {
 
 def in_toto_verify(folder: Path, pub: Path) -> tuple[int, str]:
     """in-toto-verify, run in a release folder: exit code, and what it said."""
-    command = [of_this_environment("in-toto-verify"), "--layout", "links/root.layout"]
+    command: list[str | Path] = [of_this_environment("in-toto-verify"), "--layout", "links/root.layout"]
     return _ran([*command, "--verification-keys", pub, "--link-dir", "links"], folder)
 
 

@@ -60,7 +60,8 @@ def test_a_certificate_stands_in_the_place_of_a_key() -> None:
 @pytest.mark.parametrize("part", ["data", "signature", "verifier"])
 def test_every_part_of_what_was_signed_is_in_the_body(part: str) -> None:
     one = signed()
-    other = replace(one, **{part: Verifier(b"x", one.verifier.key_details) if part == "verifier" else b"x"})
+    changes: dict[str, Any] = {part: Verifier(b"x", one.verifier.key_details) if part == "verifier" else b"x"}
+    other = replace(one, **changes)
     assert other.body() != one.body()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_one_good_entry_does_not_excuse_a_bad_one(logged: Logged) -> None:
     assert logged.codes(bad, logged.entry) == [Code.LOG_PROOF_INVALID]
 
 
-def _proof(**changes: object) -> Callable[[Logged], LogEntry]:
+def _proof(**changes: Any) -> Callable[[Logged], LogEntry]:
     return lambda logged: replace(logged.entry, proof=replace(logged.proof, **changes))
 
 

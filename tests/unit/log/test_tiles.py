@@ -46,7 +46,8 @@ def test_the_trees_of_the_specification() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 300, 511, 512, 700])
 def test_a_tree_is_read_back_from_its_tiles(size: int) -> None:
-    tree, known, stored = Growing(), {}, {}
+    tree, known = Growing(), {}
+    stored: dict[tuple[int, int], bytes] = {}
     for number in range(size):
         for level, index, found in tree.add(leaf_hash(b"%d" % number)):
             known[level, index] = found

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from orchestrator.nar import nar_hash
 from orchestrator.recipe.deb import Member, read_first
 from orchestrator.recipe.sources import lay_out_busybox
 
-COMPRESSORS = {
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": gzip.compress,
     ".bz2": bz2.compress,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from orchestrator.errors import TallyError
@@ -11,7 +13,7 @@ from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, pa
 from orchestrator.recipe.machine import PACKAGES, machine_request, machine_system
 
 DIGEST = "0" * 64
-SYSTEM = "x86_64-linux"
+SYSTEM: Final = "x86_64-linux"
 KERNEL = "linux-image-6.1.0-50-cloud-amd64"
 
 

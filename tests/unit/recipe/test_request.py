@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,7 +17,7 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.request import request_for
 from orchestrator.recipe.wanted import fixed_outputs
 
-SYSTEM = "x86_64-linux"
+SYSTEM: Final = "x86_64-linux"
 DIGEST, OTHER, REV = "a" * 64, "b" * 64, "c" * 40
 BASH = DebianPackage(
     name="bash",

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from orchestrator.errors import TallyError
 from orchestrator.signing import passphrase
@@ -127,7 +128,7 @@ def test_openssl_and_securesystemslib_agree_on_what_the_key_is(tmp_path: Path, k
     assert "Verified Successfully" in verified.stdout
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    theirs = SSlibKey.from_crypto(load_pem_public_key(public.read_bytes()))  # type: ignore[arg-type]
+    theirs = SSlibKey.from_crypto(load_pem_public_key(public.read_bytes()))
     assert key.public.keyid == theirs.keyid
 
 
@@ -162,7 +163,7 @@ def _key_of_another_kind(kind: str) -> bytes:
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    key = {
+    key: Any = {
         "p384": lambda: ec.generate_private_key(ec.SECP384R1()).public_key(),
         "p521": lambda: ec.generate_private_key(ec.SECP521R1()).public_key(),
         "k1": lambda: ec.generate_private_key(ec.SECP256K1()).public_key(),

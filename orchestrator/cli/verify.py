@@ -177,7 +177,7 @@ def _verify_releases(
 
 
 def _judge(
-    target: Path, asked: Asked, signing: tuple[Path, SigningKey] | None, unattested: list[TallyError]
+    target: Path, asked: Asked, signing: tuple[Path, Signer] | None, unattested: list[TallyError]
 ) -> Verdict | TallyError:
     """The verdict on one release, or why there is none; what keeps it from being signed changes neither."""
     from datetime import UTC, datetime

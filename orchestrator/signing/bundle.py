@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
@@ -18,7 +18,9 @@ from orchestrator.log.entry import LogEntry, Signed, Verifier
 from orchestrator.signing import dsse
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
-from orchestrator.signing.signers import Signer
+
+if TYPE_CHECKING:  # who verifies needs no signer
+    from orchestrator.signing.signers import Signer
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _MEMBERS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})

@@ -6,11 +6,13 @@ Specification: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.canonical import decoded, encoded, member, only
 from orchestrator.signing.keys import PublicKey
-from orchestrator.signing.signers import Signer
+
+if TYPE_CHECKING:  # who verifies needs no signer
+    from orchestrator.signing.signers import Signer
 
 _MEMBERS = frozenset({"payload", "payloadType", "signatures"})
 _SIGNATURE_MEMBERS = frozenset({"keyid", "sig"})

@@ -210,6 +210,8 @@ def _listed(keys: Sequence[tuple[str, bytes, Any]]) -> str:
 @contextmanager
 def _speaking(module: Path, where: str) -> Iterator[None]:
     """Around all that is asked of a token: securesystemslib finds the module, and errors become ours."""
+    from securesystemslib.exceptions import UnsupportedLibraryError
+
     try:
         from pkcs11.exceptions import PKCS11Error
     except ImportError as error:
@@ -218,7 +220,7 @@ def _speaking(module: Path, where: str) -> Iterator[None]:
     os.environ[MODULE] = str(module)
     try:
         yield
-    except (PKCS11Error, ValueError, AssertionError) as error:
+    except (PKCS11Error, UnsupportedLibraryError, ValueError, AssertionError) as error:
         raise explained(error, where) from error
     finally:
         if before is None:

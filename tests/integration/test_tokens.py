@@ -27,7 +27,7 @@ from orchestrator.signing.keys import PublicKey
 if TYPE_CHECKING:
     from tests.conftest import Ran, Tally, TallyIn
 
-WRONG = "999999"
+WRONG = "14142135623730950"
 
 
 @dataclass(frozen=True)
@@ -286,6 +286,10 @@ def test_a_release_by_a_token_is_taken_by_everybody(project: Project, session_st
             assert code != 0
 
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    newest = max((session_state / "logs").iterdir(), key=lambda path: path.stat().st_mtime)
+    written = [*before.values(), *(path.read_bytes() for path in newest.rglob("*") if path.is_file())]
+    assert len(written) > len(before)
+    assert not any(PIN.encode() in data for data in written)
     assert "already" in desk("build", recipe).succeeded().err
     assert {path: path.read_bytes() for path in before} == before
 

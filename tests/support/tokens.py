@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PIN = "314159"
-SO_PIN = "27182818"
+PIN = "31415926535897932"  # so long that no digest has it by chance
+SO_PIN = "27182818284590452"
 
 
 def softhsm() -> Path:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from orchestrator import key_address
 from orchestrator.builders import ssh
 from orchestrator.builders.variation import Wanted
 from orchestrator.errors import TallyError
@@ -180,8 +181,9 @@ class KeylessTable(_Table):
 class SigningTable(_Table):
     """`[signing]`."""
 
-    key: Path | None = Field(
-        default=None, description="The release key's file, relative to this file's folder"
+    key: str | None = Field(
+        default=None,
+        description="The release key: a file, relative to this file's folder, or an address, as pkcs11:…",
     )
     keyless: KeylessTable | None = Field(
         default=None, description="Signing by an identity, with a certificate, in place of a key"
@@ -196,6 +198,16 @@ class SigningTable(_Table):
         if self.key is not None and self.keyless is not None:
             raise ValueError("expected `key` or `keyless`: a release has one signer")
         return self
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key_address(cls, key: str | None) -> str | None:
+        if key is not None:
+            try:
+                key_address.parse(key)
+            except TallyError as error:
+                raise ValueError(f"{error.message}; {error.hint}") from None
+        return key
 
 
 class Configuration(_Table):
@@ -273,8 +285,8 @@ def load(folder: Path) -> Configuration:
     builders = tuple(_placed(builder, file.parent) for builder in configuration.builder)
     configuration = configuration.model_copy(update={"builder": builders})
     signing = configuration.signing
-    if signing.key is not None:
-        signing = signing.model_copy(update={"key": file.parent / signing.key.expanduser()})
+    if signing.key is not None and not key_address.is_address(signing.key):
+        signing = signing.model_copy(update={"key": str(file.parent / Path(signing.key).expanduser())})
     if signing.keyless is not None and signing.keyless.instance != "public":
         instance = file.parent / Path(signing.keyless.instance).expanduser()
         keyless = signing.keyless.model_copy(update={"instance": str(instance)})

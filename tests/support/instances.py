@@ -31,7 +31,7 @@ from rekors import Rekor1, Rekor2
 
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.signing.keyless import KeylessSigner, Wanted
-from orchestrator.signing.tokens import Origin, login_of
+from orchestrator.signing.login import Origin, login_of
 
 ALICE = "alice@example.org"
 

@@ -23,7 +23,7 @@ from orchestrator.signing import bundle, instance, keyless
 from orchestrator.signing.bundles.bundle import Certificates
 from orchestrator.signing.instance import Instance
 from orchestrator.signing.keyless import KeylessSigner, Wanted
-from orchestrator.signing.tokens import Origin, login_of
+from orchestrator.signing.login import Origin, login_of
 from orchestrator.verification import verify
 
 CI = (

@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.layout import LAYOUT
+from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import checks
@@ -119,9 +119,8 @@ def _examine(
     contents = read_contents(folder, index, digest)
     artifact, sha256 = index.artifact, contents.measured[index.artifact][0]
     found.subject = (artifact, sha256)
-    found.attestations = {
-        name: contents.measured[name][0] for name in contents.documents if not name.startswith("sbom/")
-    }
+    signed = [name for name in contents.documents if name.startswith(("attestations/", "links/"))]
+    found.attestations = {name: contents.measured[name][0] for name in signed if name != LAYOUT_KEY}
     _hold(checks.digests(index.files, contents.measured))
 
     # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3). Of one

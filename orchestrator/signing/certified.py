@@ -21,7 +21,6 @@ from orchestrator.signing.bundles.artifact import Digested
 from orchestrator.signing.bundles.bundle import Certificates
 from orchestrator.signing.bundles.standing import Shown
 from orchestrator.signing.dsse import Envelope
-from orchestrator.signing.kinds import Kind
 
 _NOTHING = Digested(Sha256("0" * 64))
 """The artifact of a signature that is over a statement: nobody looks at it."""
@@ -35,7 +34,8 @@ def is_certified(data: bytes, name: str) -> bool:
 def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> Judged:
     """A statement by whomever the certificate names, in whatever form that is valid. `now` is UTC.
 
-    Every timestamp, log entry and certificate has held by `root`. Raises MalformedError or Refused.
+    Every timestamp, log entry and certificate has held by `root`. Raises MalformedError or Refused;
+    TallyError when that root can be used for nothing.
     """
     bundle = bundles.parse(data, name)
     if not isinstance(bundle.signer, Certificates) or not isinstance(bundle.content, Envelope):
@@ -43,8 +43,6 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
     if bundle.content.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{name} holds a payload of another type: {bundle.content.payload_type!r}")
     key = certificates.public_key(bundle.signer, name)
-    if key.kind is not Kind.P256:
-        raise MalformedError(f"{name} is by a certificate for another key than ECDSA P-256")
 
     # 1. The signature, over the exact bytes, by the certificate's key (DSSE, protocol.md).
     signed = signature.verify(bundle, key, _NOTHING, name)
@@ -64,9 +62,10 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
 
     # 4. The certificate: the instance's, with its timestamp, valid at those times (RFC 5280, 6962).
     try:
-        who = certificates.identify(bundle, root.render(), _NOTHING.sha256, name)
+        certificates.refuse_unjudgeable(bundle, name)
     except TallyError as error:
-        raise Refused(Reason(Code.CERTIFICATE_INVALID, error.message)) from error
+        raise MalformedError(error.message) from error
+    who = certificates.identify(bundle, root.render(), _NOTHING.sha256, name)
 
     times = [each.time for each in proven.moments]
     stated = statement.parse(bundle.content.payload, name)

@@ -53,7 +53,8 @@ class Instance:
 
         Tokens are sent to its addresses, and so they have to be https, but on this machine itself.
         """
-        config = _public() if where == PUBLIC else _of_file(Path(where))
+        fetched = "signing there needs a network; a private instance is a file: `instance` in tally.toml"
+        config = _public(fetched) if where == PUBLIC else _of_file(Path(where))
         name = "Sigstore's public instance" if where == PUBLIC else str(where)
         try:
             # sigstore-python gives its bytes in no other way
@@ -164,11 +165,12 @@ _HINT: Final = "give the instance's ClientTrustConfig, a JSON file, or `public`"
 
 def public_root() -> bytes:
     """The trusted root of Sigstore's public instance, as of now. Raises TallyError without a network."""
+    given = "give the instance's trusted_root.json with --trusted-root; then no network is needed"
     # sigstore-python gives its bytes in no other way
-    return _public().trusted_root._inner.to_json().encode()  # noqa: SLF001
+    return _public(given).trusted_root._inner.to_json().encode()  # noqa: SLF001
 
 
-def _public() -> ClientTrustConfig:
+def _public(hint: str) -> ClientTrustConfig:
     from sigstore.errors import Error
     from sigstore.models import ClientTrustConfig
 
@@ -176,8 +178,7 @@ def _public() -> ClientTrustConfig:
         return ClientTrustConfig.production()
     except (Error, OSError) as error:
         raise TallyError(
-            f"the trusted root of Sigstore's public instance cannot be fetched: {in_short(error)}",
-            hint="give the instance's trusted_root.json with --trusted-root; then no network is needed",
+            f"the trusted root of Sigstore's public instance cannot be fetched: {in_short(error)}", hint=hint
         ) from error
 
 

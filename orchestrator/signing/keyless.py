@@ -18,14 +18,15 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.policy.signer import IdentitySigner, Signer
 from orchestrator.policy.verdict import Refused
-from orchestrator.signing import certified, tokens
+from orchestrator.signing import certified
+from orchestrator.signing import login as logins
 from orchestrator.signing.bundle import Bundle
 from orchestrator.signing.bundles import bundle as bundles
 from orchestrator.signing.bundles.bundle import Certificates
 from orchestrator.signing.bundles.certificates import in_short
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.instance import LATER, PUBLIC, Instance
-from orchestrator.signing.tokens import Login, Origin, Say
+from orchestrator.signing.login import Login, Origin, Say
 
 _DELAYS = (2.0, 8.0)
 """Seconds before signing is tried again."""
@@ -60,7 +61,7 @@ class KeylessSigner:
     def opened(cls, wanted: Wanted, say: Say) -> KeylessSigner:
         """Log in, and see that there will be a certificate. Raises TallyError when there will not."""
         instance = Instance.load(wanted.instance)
-        login = tokens.log_in(instance, wanted.token_fd, say)
+        login = logins.log_in(instance, wanted.token_fd, say)
         _refuse_another(login, wanted)
         instance.refuse_unknown(login.token.issuer, login.audiences)
         if not login.lasts(datetime.now(UTC)) and login.origin is not Origin.AMBIENT:
@@ -68,7 +69,10 @@ class KeylessSigner:
                 f"the identity token ends at {login.expires:%H:%M:%S} UTC, too soon to sign with",
                 hint="get a new one just before the run",
             )
-        say(f"what the builders agree on will be signed by {login.who}, which is then in a log for good")
+        for_good = (
+            "" if login.origin is Origin.ASKED else ", whose name is then in a log for good"
+        )  # told before
+        say(f"what the builders agree on will be signed by {login.who}{for_good}")
         ends = f"the identity token ends at {login.expires:%H:%M:%S} UTC: if building takes longer, "
         match login.origin:
             case Origin.GIVEN:
@@ -124,9 +128,9 @@ class KeylessSigner:
         found: Login | None = None
         match self.login.origin:
             case Origin.AMBIENT:
-                found = tokens.ambient()
+                found = logins.ambient()
             case Origin.ASKED:
-                found = tokens.ask(self.instance, self.say)
+                found = logins.ask(self.instance, self.say)
             case Origin.GIVEN:
                 pass
         if found is None:

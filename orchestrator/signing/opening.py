@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,9 +18,8 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.policy.evidence import Judged, Vouched
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing import bundle, certified, dsse, witnessed
+from orchestrator.signing import bundle, dsse, witnessed
 from orchestrator.signing.bundle import Bundle
-from orchestrator.signing.bundles import certificates
 from orchestrator.signing.bundles.bundle import Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
@@ -49,12 +48,15 @@ def open_own(
     `root` is the caller's, and says whose certificates count. `now` is UTC.
     """
     parsed = bundle.parse(data, name)
-    _refuse_other_layout(parsed.is_written(data), name)
+    _refuse_other_layout(lambda: parsed.is_written(data), name)
     match parsed.signer:
         case KeyHint(hint):
             signer = _own_signer(parsed.envelope, keys, name, hint)
             return OpenedBundle(parsed, signer, _judged(parsed, signer, name))
         case Certificates() as found:
+            from orchestrator.signing import certified  # a release by a key needs none of what that imports
+            from orchestrator.signing.bundles import certificates
+
             # sigstore-python's signatures have either form, but entry and timestamp are about one of them
             judged = certified.open_certified(data, name, root, now)
             return OpenedBundle(parsed, certificates.public_key(found, name), judged)
@@ -84,6 +86,8 @@ def open_statement(
     data: bytes, name: str, keys: Sequence[PublicKey], root: TrustedRoot, now: datetime
 ) -> Judged:
     """Somebody else's statement, in whatever form that is valid. Raises MalformedError or Refused."""
+    from orchestrator.signing import certified
+
     if certified.is_certified(data, name):
         return certified.open_certified(data, name, root, now)
     parsed = bundle.parse(data, name)
@@ -141,7 +145,7 @@ def _layout_key(documents: Mapping[str, bytes]) -> PublicKey:
         key = PublicKey.from_pem(data, LAYOUT_KEY)
     except TallyError as error:
         raise MalformedError(error.message) from None
-    _refuse_other_layout(key.pem.encode("ascii") == data, LAYOUT_KEY)
+    _refuse_other_layout(lambda: key.pem.encode("ascii") == data, LAYOUT_KEY)
     return key
 
 
@@ -201,15 +205,19 @@ def _own_signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: 
     return signer
 
 
-def _refuse_other_layout(ours: bool, name: str) -> None:
+def _refuse_other_layout(ours: Callable[[], bool], name: str) -> None:
     """A document of a release has one form, so that no two files say the same."""
-    if not ours:
+    try:
+        written = ours()
+    except TallyError as error:  # half a letter, which JSON can have and no text
+        raise MalformedError(f"{name}: {error.message}") from None
+    if not written:
         raise MalformedError(f"{name} is not written as releases are: something was added or laid out anew")
 
 
 def _own_envelope(data: bytes, name: str) -> Envelope:
     envelope = _envelope(data, name)
-    _refuse_other_layout(render(envelope.document()) == data, name)
+    _refuse_other_layout(lambda: render(envelope.document()) == data, name)
     return envelope
 
 

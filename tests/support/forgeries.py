@@ -133,6 +133,11 @@ def _mail(text: str) -> x509.RFC822Name:
 
 
 _LONG_AGO = dt.timedelta(days=2)
+_issued(
+    "with an entry that Sigstore's client does not take",
+    "malformed",
+    recipe=replace(GOOD, entry="dsse 0.0.2"),
+)
 _issued("that had expired", "certificate-invalid", start=now() - _LONG_AGO)
 _issued(
     "that had expired, without a timestamp",
@@ -155,6 +160,7 @@ _issued("for a longer name", "identity-mismatch", subject="alice@example.org.exa
 _issued("for a name that ends in hers", "identity-mismatch", subject="malice@example.org")
 _issued("for her name in capitals", "identity-mismatch", subject="Alice@example.org")
 _issued("for her name as a URI", "certificate-invalid", subject=[_uri("alice@example.org")])
+_issued("for a URI as an address", "certificate-invalid", subject=[_mail("https://alice@example.org")])
 _issued("for her name in a URI", "identity-mismatch", subject="https://alice@example.org")
 _issued("for her name and a line end", "certificate-invalid", subject=[_mail("alice@example.org\n")])
 _issued("for her name and a NUL", "certificate-invalid", subject=[_mail("alice@example.org\0.com")])

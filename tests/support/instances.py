@@ -6,7 +6,9 @@ and the proof of possession (sigstore/fulcio, `fulcio.proto`, /api/v2/signingCer
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
 import time
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -24,12 +26,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 from loopback import Answer, Asked, Server
-from rekors import Rekor2
+from rekors import Rekor1, Rekor2
 from services import RekorServer, TsaServer
 
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.signing.keyless import KeylessSigner, Wanted
-from orchestrator.signing.tokens import Origin, login_of
+from orchestrator.signing.login import Origin, login_of
 
 ALICE = "alice@example.org"
 
@@ -112,18 +114,22 @@ class PrivateInstance:
     oidc: Oidc = field(default_factory=Oidc)
     leaf: dict[str, Any] = field(default_factory=dict)
     """What the next certificates are instead of right: arguments of `Fulcio.issue`."""
-    tsas: int = 1
+    rekor_version: int = 2
+    """The public instance's was 1 for long: its entries have a promise, which tells the time."""
     issued: list[x509.Certificate] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tsa = Tsa(self.folder / "tsa")
         self.rekor = Rekor2(host="127.0.0.1")
+        self.rekor1 = Rekor1()
         self.ca = Server(
             {"/api/v2/configuration": self._configuration, "/api/v2/signingCert": self._signing_cert}
         )
         self.rekor_server = RekorServer(self.rekor)
         self.log = self.rekor_server.server
+        self.log.routes["/api/v1/log/entries"] = self._add_entry_of_1
         self.clock = TsaServer(self.tsa).server
+        self._lock = threading.Lock()
 
     @classmethod
     @contextmanager
@@ -136,7 +142,7 @@ class PrivateInstance:
     @property
     def root(self) -> TrustedRoot:
         return TrustedRoot(
-            tlogs=(self.rekor.log,),
+            tlogs=(self.rekor.log if self.rekor_version == 2 else self.rekor1.log,),
             certificate_authorities=(self.fulcio.authority,),
             ctlogs=(self.fulcio.ct_log,),
             timestamp_authorities=(self.tsa.authority,),
@@ -153,9 +159,9 @@ class PrivateInstance:
             "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
             "caUrls": [service(self.ca.address)],
             "oidcUrls": [service(self.oidc.issuer)],
-            "rekorTlogUrls": [service(self.log.address, 2)],
+            "rekorTlogUrls": [service(self.log.address, self.rekor_version)],
             "rekorTlogConfig": {"selector": "ANY"},
-            "tsaUrls": [service(f"{self.clock.address}/api/v1/timestamp")] * min(self.tsas, 1),
+            "tsaUrls": [service(f"{self.clock.address}/api/v1/timestamp")],
             "tsaConfig": {"selector": "ANY"},
         }
         document = {
@@ -172,11 +178,11 @@ class PrivateInstance:
         path.write_bytes(self.root.render())
         return path
 
-    def signer(self, **claims: Any) -> KeylessSigner:
+    def signer(self, config: Path | None = None, **claims: Any) -> KeylessSigner:
         """Somebody who has logged in here."""
         from orchestrator.signing.instance import Instance
 
-        wanted = Wanted(self.config())
+        wanted = Wanted(config or self.config())
         login = login_of(self.oidc.token(**claims), Origin.GIVEN)
         return KeylessSigner(Instance.load(wanted.instance), wanted, login)
 
@@ -208,3 +214,38 @@ class PrivateInstance:
             each.public_bytes(Encoding.PEM).decode() for each in (certificate, self.fulcio.ca.certificate)
         ]
         return Answer.of({"signedCertificateEmbeddedSct": {"chain": {"certificates": chain}}})
+
+    def _add_entry_of_1(self, asked: Asked) -> Answer:
+        """Rekor v1's answer: the entry by its id, hashes in hexadecimal (sigstore/rekor, `openapi.yaml`)."""
+        content = asked.json()["spec"]["proposedContent"]
+        envelope = json.loads(content["envelope"])
+        (signature,), (verifier,) = envelope["signatures"], content["verifiers"]
+        sha256 = {"algorithm": "sha256"}
+        spec = {
+            "envelopeHash": {**sha256, "value": hashlib.sha256(content["envelope"].encode()).hexdigest()},
+            "payloadHash": {
+                **sha256,
+                "value": hashlib.sha256(b64decode(envelope["payload"])).hexdigest(),
+            },
+            "signatures": [{"signature": signature["sig"], "verifier": verifier}],
+        }
+        with self._lock:
+            entry = self.rekor1.entry("dsse", "0.0.1", spec)
+        proof = entry["inclusionProof"]
+        found = {
+            "body": entry["canonicalizedBody"],
+            "integratedTime": int(entry["integratedTime"]),
+            "logID": b64decode(entry["logId"]["keyId"]).hex(),
+            "logIndex": int(entry["logIndex"]),
+            "verification": {
+                "inclusionProof": {
+                    "checkpoint": proof["checkpoint"]["envelope"],
+                    "hashes": [b64decode(each).hex() for each in proof["hashes"]],
+                    "logIndex": int(proof["logIndex"]),
+                    "rootHash": b64decode(proof["rootHash"]).hex(),
+                    "treeSize": int(proof["treeSize"]),
+                },
+                "signedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
+            },
+        }
+        return Answer.of({"24296fb24b8ad77a" + "ab" * 32: found}, 201)

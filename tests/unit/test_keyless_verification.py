@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import releases
 from foreign import Recipe
 from forgeries import ALICE, FORGERIES, NAMES, Forger, World
 
+from orchestrator.errors import TallyError
 from orchestrator.evidence.layout import LAYOUT_KEY
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
+from orchestrator.signing import bundle
 from orchestrator.signing.keys import SigningKey
 from orchestrator.verification import examine, verify
 
@@ -90,6 +93,15 @@ class TestTheRootIsTheCallers:
         root = replace(world.root, **{part: getattr(world.other.root, part)})
         assert codes(verdict(world, world.good(tmp_path / "out"), root=root)) == {code}
 
+    def test_one_that_is_none(self, world: World, tmp_path: Path) -> None:
+        """That is the caller's mistake, and says nothing of the release."""
+        from dataclasses import replace
+
+        (own,) = world.root.certificate_authorities
+        root = replace(world.root, certificate_authorities=(replace(own, chain=(b"x",)),))
+        with pytest.raises(TallyError, match="trusted root cannot be used"):
+            verdict(world, world.good(tmp_path / "out"), root=root)
+
     def test_a_root_without_authorities(self, world: World, tmp_path: Path) -> None:
         found = verdict(world, world.good(tmp_path / "out"), root=TrustedRoot(tlogs=world.root.tlogs))
         assert codes(found) == {Code.UNTRUSTED_SIGNER}
@@ -105,6 +117,22 @@ def test_a_pattern_cannot_mix_two_identities(world: World, tmp_path: Path) -> No
     assert codes(found) == {Code.IDENTITY_MISMATCH}
     good = world.good(tmp_path / "good")
     assert isinstance(verify(good, policy(tmp_path, text), datetime.now(UTC), trusted=world.root), Passed)
+
+
+def test_a_key_and_an_identity_are_two_signers(world: World, tmp_path: Path) -> None:
+    """The policy trusts both of them."""
+    from policies import policy
+    from policies import signer as by_key
+
+    folder = world.good(tmp_path / "out")
+    key = SigningKey.generate()
+    path = folder / "attestations" / "sbom-spdx.sigstore.json"
+    payload = bundle.parse(path.read_bytes(), "the SBOM's").envelope.payload
+    path.write_bytes(bundle.sign(payload, key).render())
+    releases.reindex(folder)
+    who = f'[[signer]]\nname = "alice"\nissuer = "{ALICE.issuer}"\nsubject = "{ALICE.subject}"\n'
+    found = verify(folder, policy(tmp_path, who, by_key(key)), datetime.now(UTC), trusted=world.root)
+    assert codes(found) == {Code.IDENTITY_MISMATCH}
 
 
 def test_the_policys_rules_see_time_and_log(world: World, tmp_path: Path) -> None:
@@ -194,6 +222,18 @@ class TestCommandLine:
         folder = world.good(tmp_path / "out")
         ran = tally("verify", folder, *self.arguments(world, tmp_path, **{absent: ""})).failed(2)
         assert "together" in ran.err or "whom to trust is said once" in ran.err
+
+    def test_a_summary_names_every_signed_document(self, tally: Tally, world: World, tmp_path: Path) -> None:
+        """And no other: the layout's key and the trusted root are not signed."""
+        folder = world.good(tmp_path / "out")
+        private, _ = SigningKey.generate().write(tmp_path / "verifier")
+        words = ["--attest", tmp_path / "vsa.json", "--attest-key", private]
+        tally("verify", folder, *self.arguments(world, tmp_path), *words).succeeded()
+        found = bundle.parse((tmp_path / "vsa.json").read_bytes(), "the summary")
+        said = json.loads(found.envelope.payload)["predicate"]["inputAttestations"]
+        names = {Path(each["uri"]).name for each in said}
+        links = {path.name for path in (folder / "links").glob("*.link")}
+        assert names == {f"{name}.sigstore.json" for name in NAMES} | links | {"root.layout"}
 
     def test_a_star_is_no_pattern(self, tally: Tally, world: World, tmp_path: Path) -> None:
         folder = world.good(tmp_path / "out")

@@ -272,6 +272,15 @@ class TestReasons:
         release.reindex()
         assert release.codes() == {Code.MALFORMED}
 
+    @pytest.mark.parametrize("name", ["attestations/provenance.sigstore.json", "links/root.layout"])
+    def test_half_a_letter(self, release: Release, name: str) -> None:
+        """JSON can have one, and what cannot be written is no document of ours."""
+        path = release.folder / name
+        before = b'"hint": "' if name.endswith(".json") else b'"keyid":"'
+        path.write_bytes(path.read_bytes().replace(before, before + b"\\ud800", 1))
+        release.reindex()
+        assert release.codes() == {Code.MALFORMED}
+
     @pytest.mark.parametrize("name", ["provenance", "reproduction", "sbom-spdx"])
     def test_a_statement_is_missing(self, release: Release, name: str) -> None:
         path = f"attestations/{name}.sigstore.json"

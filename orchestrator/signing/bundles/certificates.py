@@ -6,7 +6,6 @@ The only module that imports sigstore, and only when there is a certificate to j
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -33,7 +32,7 @@ _MESSAGES = frozenset({("hashedrekord", "0.0.2"), ("hashedrekord", "0.0.1")})
 _ISSUER = "1.3.6.1.4.1.57264.1.1"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 _ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")
-"""Printable ASCII, one `@`: a name of the one kind cannot pass for one of the other."""
+"""Printable ASCII, one `@`; and no URI: a name of the one kind cannot pass for one of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,16 @@ def verify(bundle: SigstoreBundle, identity: Identity, root: bytes, artifact: Sh
     _verify(bundle, Exactly(), root, artifact, what)
 
 
+def is_address(text: str) -> bool:
+    """Whether a text can be an e-mail address in a certificate."""
+    return _ADDRESS.fullmatch(text) is not None and _URI.fullmatch(text) is None
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be whom a certificate names."""
+    return _URI.fullmatch(text) is not None or is_address(text)
+
+
 def claimed(certificates: Certificates, what: str) -> IdentitySigner:
     """Whom a certificate names. Proves nothing. Raises MalformedError or Refused."""
     from cryptography.x509 import load_der_x509_certificate
@@ -136,7 +145,7 @@ def _named(certificate: Certificate, what: str) -> IdentitySigner:
     match names:
         case [x509.UniformResourceIdentifier(value=subject)] if _URI.fullmatch(subject):
             pass
-        case [x509.RFC822Name(value=subject)] if _ADDRESS.fullmatch(subject):
+        case [x509.RFC822Name(value=subject)] if is_address(subject):
             pass
         case _:
             raise refused(f"is not for one URI or one e-mail address: {in_short(ValueError(names))}")
@@ -152,7 +161,7 @@ def _verify(
     from sigstore.hashes import Hashed
     from sigstore.models import Bundle
 
-    _judgeable(bundle, what)
+    refuse_unjudgeable(bundle, what)
     verifier = _verifier(root)
     try:
         parsed = Bundle.from_json(bundle.data)
@@ -186,6 +195,8 @@ def _verifier(root: bytes) -> Verifier:
 
 
 def _root(data: bytes) -> TrustedRoot:
+    import tempfile
+
     from sigstore.models import TrustedRoot
 
     with tempfile.NamedTemporaryFile(suffix=".json") as file:  # it reads files alone
@@ -194,7 +205,7 @@ def _root(data: bytes) -> TrustedRoot:
         return TrustedRoot.from_file(file.name)
 
 
-def _judgeable(bundle: SigstoreBundle, what: str) -> None:
+def refuse_unjudgeable(bundle: SigstoreBundle, what: str) -> None:
     """Raises TallyError for what sigstore-python would not take from anybody."""
     hint = "judge it with a client of that kind of bundle; it was neither accepted nor refused"
     if isinstance(bundle.signer, Certificates) and public_key(bundle.signer, what).kind is not Kind.P256:

@@ -25,7 +25,7 @@ from orchestrator.signing import bundle, instance, keyless
 from orchestrator.signing.bundles.bundle import Certificates
 from orchestrator.signing.instance import Instance
 from orchestrator.signing.keyless import KeylessSigner, Wanted
-from orchestrator.signing.tokens import Origin, login_of
+from orchestrator.signing.login import Origin, login_of
 from orchestrator.verification import verify
 
 CI = (
@@ -103,6 +103,22 @@ class TestSigning:
         bob = private.signer(email="bob@example.org")
         with pytest.raises(TallyError, match="not signed by the identity in use"):
             releases.published(tmp_path / "out", made, bob, keys)
+
+    @pytest.mark.parametrize("stamped", [True, False], ids=["with timestamps", "without"])
+    def test_into_a_log_of_the_first_generation(self, tmp_path: Path, stamped: bool) -> None:
+        """As the public instance's is: its promise tells the time."""
+        with PrivateInstance.running(tmp_path / "instance", rekor_version=1) as private:
+            signer = private.signer(config=private.config() if stamped else private.config(tsaUrls=[]))
+            made = releases.observed(tmp_path / "in")
+            path = releases.published(tmp_path / "out", made, signer, releases.builder_keys(made)).path
+            found = bundle.parse((path / "attestations/provenance.sigstore.json").read_bytes(), "it")
+            (entry,) = found.entries
+            assert (entry.kind, entry.version) == ("dsse", "0.0.1")
+            assert entry.promise
+            assert len(found.timestamps) == int(stamped)
+            who = trusting([], signer.signed_as)
+            verdict = verify(path, who, datetime.now(UTC), trusted=private.root)
+            assert isinstance(verdict, Passed), verdict
 
     def test_a_workflow(self, private: PrivateInstance) -> None:
         """A certificate names it as GitHub's tokens do, which this issuer is not."""
@@ -306,6 +322,7 @@ class TestTokens:
                 },
                 ("https://github.com/a/b/.github/workflows/c.yml@refs/tags/v1",),
             ),
+            ({"iss": "https://token.actions.githubusercontent.com"}, ()),
         ],
         ids=str,
     )
@@ -489,6 +506,37 @@ class TestLongBuilds:
 
 
 class TestInstances:
+    def test_the_public_one_without_a_network(
+        self, private: PrivateInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+            monkeypatch.setenv(name, str(tmp_path))
+        error = refused(lambda: Instance.load("public"))
+        assert "cannot be fetched" in error.message
+        assert "needs a network" in (error.hint or "")
+
+    @pytest.mark.parametrize("name", ["tuf-repo-cdn.sigstore.dev", "tuf-repo-cdn.sigstage.dev"])
+    def test_the_public_ones_as_sigstore_python_ships_them(self, tmp_path: Path, name: str) -> None:
+        """What they are made of today is what we read: their addresses, their logs and authorities."""
+        import sigstore
+
+        store = Path(sigstore.__file__).parent / "_store" / f"https%3A%2F%2F{name}"
+        parts = {"trustedRoot": "trusted_root.json", "signingConfig": "signing_config.v0.2.json"}
+        document: dict[str, Any] = {
+            part: json.loads((store / file).read_text()) for part, file in parts.items()
+        }
+        document["mediaType"] = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
+        path = tmp_path / "instance.json"
+        path.write_text(json.dumps(document))
+        found = Instance.load(path)
+        assert found.oidc_address.startswith("https://")
+        said = document["trustedRoot"]
+        assert len(found.root.tlogs) == len(said["tlogs"])
+        assert len(found.root.timestamp_authorities) == len(said["timestampAuthorities"])
+        assert found.context()
+
     def test_no_such_file(self, tmp_path: Path) -> None:
         assert "cannot read" in refused(lambda: Instance.load(tmp_path / "absent.json")).message
 

@@ -8,7 +8,6 @@ here it is looked at so that what would be refused after an hour of building is 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import read
-from orchestrator.signing.bundles.certificates import in_short
+from orchestrator.signing.bundles.certificates import in_short, is_name
 from orchestrator.signing.instance import Instance
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ _GITHUB: Final = "https://token.actions.githubusercontent.com"
 _LARGEST: Final = 1 << 16  # tokens take some kilobytes
 _MARGIN: Final = 60
 """Seconds that a token has to be good for yet, so that it is when the certificate authority looks at it."""
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+|[!-?A-~]+@[!-?A-~]+")
 _WAYS: Final = (
     f"run it at a terminal, where you can log in; or give a token by {VARIABLE} or --identity-token-fd; in "
     "CI, let the job have one (GitHub: `permissions: id-token: write`; GitLab: `id_tokens`, for `sigstore`)"
@@ -132,13 +130,13 @@ def login_of(raw: str, origin: Origin) -> Login:
 def _names(issuer: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
     """What Fulcio puts into a certificate for this token's holder, as far as it follows from the token."""
     if issuer == _GITHUB:
-        found = [f"https://github.com/{claims.get('job_workflow_ref')}"]
+        found = [f"https://github.com/{claims['job_workflow_ref']}"] if "job_workflow_ref" in claims else []
     elif "ci_config_ref_uri" in claims:  # GitLab's
         found = [f"https://{claims['ci_config_ref_uri']}"]
     else:
         address = claims.get("email") if claims.get("email_verified", True) is True else None
         found = [str(each) for each in (address, claims.get("sub")) if each]
-    return tuple(name for name in found if _NAME.fullmatch(name))
+    return tuple(name for name in found if is_name(name))
 
 
 def _audiences(said: object) -> tuple[str, ...]:

@@ -34,7 +34,6 @@ from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
 from orchestrator.key_address import KeyAddress
-from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
@@ -47,9 +46,10 @@ from orchestrator.signing import gate, signers
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keyless import KeylessSigner, Wanted
 from orchestrator.signing.keys import PublicKey, builder_key
-from orchestrator.signing.kinds import Kind
 from orchestrator.signing.passphrase import source as passphrase_source
 from orchestrator.signing.signers import Signer
+from orchestrator.signing.summoning import summoned
+from orchestrator.signing.witnesses import Witnesses
 from orchestrator.state import State
 from orchestrator.verification import verify
 from orchestrator.workshop import Workshop, opened
@@ -82,7 +82,7 @@ class Run:
     plan: Plan
     builders: Sequence[Builder]
     key: Signer | KeylessSigner | None
-    log: EmbeddedLog | None
+    witnesses: Witnesses
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
 
@@ -92,16 +92,16 @@ def release(
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
     key = release_key(order, say)
-    log = None
-    if key is not None and not isinstance(key, KeylessSigner):  # an identity's instance has a log of its own
-        log = release_log(state, configuration, key)
+    witnesses = Witnesses()
+    if key is not None and not isinstance(key, KeylessSigner):  # an identity's instance has its own
+        witnesses = summoned(configuration.signing, state.log, key.public.kind, datetime.now(UTC))
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
-        run = Run(order, workshop, plan, builders, key, log, host_signers(builders))
+        run = Run(order, workshop, plan, builders, key, witnesses, host_signers(builders))
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
         )
@@ -168,18 +168,6 @@ def release_key(order: Order, say: Say) -> Signer | KeylessSigner | None:
             "or sign with --keyless",
         )
     return signers.opened(order.key, passphrase_source(order.passphrase_fd))
-
-
-def release_log(state: State, configuration: Configuration, key: Signer) -> EmbeddedLog | None:
-    """The log to enter what is signed into, opened before hours are spent on building."""
-    if configuration.signing.log == "none":
-        return None
-    if key.public.kind is Kind.ED25519:
-        raise TallyError(
-            "signatures by an Ed25519 key cannot be entered into a log, whose entries hold digests",
-            hint='sign with an ECDSA P-256 key, or set `log = "none"` below [signing] in tally.toml',
-        )
-    return EmbeddedLog.opened(state.log)
 
 
 def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:
@@ -291,7 +279,7 @@ def publish(
         "reproduction": reproduction_statement,
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key, run.log)
+    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key, run.witnesses)
     published = directory.publish(
         run.order.out,
         facts,
@@ -308,10 +296,8 @@ def publish(
 
 
 def root_of(run: Run) -> TrustedRoot | None:
-    """What the bundles of a release can be checked with, where there is a log."""
-    if isinstance(run.key, KeylessSigner):
-        return run.key.instance.root
-    return None if run.log is None else TrustedRoot(tlogs=(run.log.instance,))
+    """What the bundles of a release can be checked with, where somebody vouches for them."""
+    return run.key.instance.root if isinstance(run.key, KeylessSigner) else run.witnesses.root
 
 
 def refuse_unless_whole(folder: Path, key: Signer | KeylessSigner) -> None:

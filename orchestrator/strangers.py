@@ -23,7 +23,7 @@ from orchestrator.signing.bundles import certificates, signature, standing, trus
 from orchestrator.signing.bundles.artifact import Artifact, Digested
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 from orchestrator.signing.bundles.certificates import Identity
-from orchestrator.signing.bundles.standing import Standing
+from orchestrator.signing.bundles.standing import Shown, Standing
 from orchestrator.signing.bundles.timestamps import Moment
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
@@ -94,7 +94,7 @@ def _judged(
     proven = Standing()
     if trusted.root is not None:
         logged = signature.logged(bundle, key, signed, artifact)
-        proven = standing.verify(bundle, logged, trusted.root, now, what)
+        proven = standing.verify(Shown(bundle.entries, bundle.timestamps), logged, trusted.root, now, what)
 
     # 6. The certificate: the instance's, valid at those times, of exactly this identity (RFC 5280, 6962).
     if isinstance(question.signer, Identity):

@@ -8,7 +8,7 @@ Step 12 is the policy's: all of its rules are asked, and all that fail are told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -36,8 +36,8 @@ from orchestrator.signing.opening import (
     open_links,
     open_own,
     open_trusted_root,
-    unlogged,
 )
+from orchestrator.signing.witnessed import unwhole, witnessed
 
 
 @dataclass
@@ -76,8 +76,9 @@ def examine(
 
     `target` is a release folder, or the artifact's path inside one; `now` is UTC. With `digest`, the artifact
     must have it, and its file need not be there. `further` are other parties' bundles and links, by file
-    name. `trusted`, a trusted root from elsewhere than the release, names logs that its bundles have to be
-    in. Raises TallyError when it cannot be decided: no release there, or a file that the machine refuses.
+    name. `trusted`, from elsewhere than the release and in place of the policy's own root, names the logs
+    that bundles have to be in, and says whose timestamps and certificates count. Raises TallyError when it
+    cannot be decided: no release there, or a file that the machine refuses.
     """
     folder, asked = locate(target)
     found = Examination(Failed((Reason(Code.MALFORMED, "nothing was read yet"),)))
@@ -86,7 +87,9 @@ def examine(
     try:
         if any(reason.code is Code.POLICY_EMPTY for reason in own):
             raise Refused(*own)
-        _examine(found, folder, asked, policy, now, digest, further or {}, trusted or TrustedRoot())
+        _examine(
+            found, folder, asked, policy, now, digest, further or {}, trusted or policy.root or TrustedRoot()
+        )
     except Refused as refused:
         told = tuple(reason for reason in own if reason not in refused.reasons)
         found.verdict = Failed((*told, *refused.reasons))
@@ -130,15 +133,11 @@ def _examine(
     layout, layout_signer = open_layout(contents.documents, keys, opened)
     _hold(not_by_one(opened))
 
-    # 4. Each bundle's entry in a log: of those in the release's own trusted root, which only shows that the
-    #    release is whole, and of those that the caller trusts (Rekor v2; RFC 9162, 2.1.3.2).
+    # 4. Each bundle's entry in a log, and its timestamps: by the release's own trusted root, which only shows
+    #    that the release is whole, and by the caller's (Rekor v2; RFC 9162, 2.1.3.2; RFC 3161, 2.3, 2.4.2).
     root = open_trusted_root(contents.documents)
-    for logs in filter(None, (root.tlogs, trusted.tlogs)):
-        _hold(unlogged(opened, logs, now))
-    logged = bool(trusted.tlogs)  # a log that is known by the release's word alone proves nothing to a policy
-    judged = {
-        name: replace(each.judged, logged=logged or each.judged.logged) for name, each in opened.items()
-    }
+    _hold(unwhole(opened, root, now))
+    judged = witnessed(opened, trusted, now)
 
     # 5. Each signer is one whom the policy trusts with what it signed: its key, or its identity.
     for name, each in judged.items():
@@ -203,7 +202,7 @@ def _examine(
         independence=checks.independence(links, layout),
         signers=tuple(sorted({str(each.signer) for each in judged.values()})),
         notices=(
-            *_log_notices(opened, root, trusted),
+            *_witness_notices(opened, root, trusted),
             *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
         ),
     )
@@ -237,10 +236,15 @@ def public_key(spki: bytes) -> PublicKey:
     return PublicKey(spki)
 
 
-def _log_notices(
+def _witness_notices(
     bundles: Mapping[str, OpenedBundle], own: TrustedRoot, trusted: TrustedRoot
 ) -> Iterator[str]:
-    """What the log's proofs do not prove."""
+    """What log entries and timestamps do not prove."""
+    if any(each.bundle.timestamps for each in bundles.values()) and not trusted.timestamp_authorities:
+        yield (
+            "there are timestamps, and no authority that you trust: they do not prove when it was signed; "
+            "give --trusted-root with the authority's certificates from elsewhere"
+        )
     if trusted.tlogs:
         return
     if own.tlogs:

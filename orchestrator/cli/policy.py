@@ -36,6 +36,10 @@ def check(
     else:
         lines = [f"{'FAILED' if against else 'OK'}  {file}", f"  sha256   {found.sha256.hex}"]
         lines += [f"  signers  {', '.join(signers) or 'none'}", f"  rules    {', '.join(rules)}"]
+        if found.root is not None:
+            logs = ", ".join(each.origin for each in found.root.tlogs) or "no log"
+            clocks = len(found.root.timestamp_authorities)
+            lines.append(f"  trusts   {logs}; {clocks} timestamp authorit{'y' if clocks == 1 else 'ies'}")
         for reason in against:
             lines += [f"  {reason.code}: {reason.sentence}", f"  hint: {reason.hint}"]
         print(harmless("\n".join(lines)))
@@ -62,14 +66,15 @@ def explain(
     from datetime import UTC, datetime
 
     from orchestrator.cli.text import harmless, print_json
-    from orchestrator.cli.verify import exit_code, text, trusted_root_of
+    from orchestrator.cli.verify import exit_code, root_for, text
     from orchestrator.policy_file import load
     from orchestrator.publishing.contents import read_further
     from orchestrator.verification import examine
 
-    root = None if trusted_root is None else trusted_root_of(trusted_root)
+    whom = load(file)
+    root = root_for(whom, trusted_root)
     others = read_further(evidence or [])
-    found = examine(release, load(file), datetime.now(UTC), further=others, trusted=root)
+    found = examine(release, whom, datetime.now(UTC), further=others, trusted=root)
     code = exit_code([found.verdict])
     if json:
         findings = [

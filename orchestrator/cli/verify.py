@@ -126,12 +126,8 @@ def verify(
     wanted = list(_wanted(targets or [], list_file))
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
-    asked = Asked(
-        _trusted(key or [], policy, _identity(identity, issuer, trusted_root)),
-        _digest(digest, wanted),
-        _further(evidence or []),
-        None if trusted_root is None else trusted_root_of(trusted_root),
-    )
+    whom = _trusted(key or [], policy, _identity(identity, issuer, trusted_root))
+    asked = Asked(whom, _digest(digest, wanted), _further(evidence or []), root_for(whom, trusted_root))
     return _verify_releases(wanted, asked, _signing(attest, attest_key, wanted), json=json, sarif=sarif)
 
 
@@ -205,19 +201,18 @@ def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
     return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts) else ExitCode.UNDECIDED
 
 
-def trusted_root_of(path: Path) -> TrustedRoot:
-    """A trusted root from a file. Raises TallyError."""
-    from orchestrator.evidence.canonical import MalformedError
-    from orchestrator.log import trusted_root
+def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
+    """The trusted root of --trusted-root, where a policy has none of its own. Raises TallyError."""
+    from orchestrator.signing.bundles import trust
 
-    try:
-        return trusted_root.parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
-    except MalformedError as error:
+    if path is None:
+        return None
+    if policy.root is not None:
         raise TallyError(
-            str(error), hint="a trusted root is JSON, as `trusted_root.json` in a release"
-        ) from error
+            f"{policy.name} names a trusted root, and --trusted-root another: whose word counts is said once",
+            hint="leave --trusted-root out, or `trusted-root` out of the policy",
+        )
+    return trust.load(path)
 
 
 def _prepare(*, many: bool, certificates: bool) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import MalformedError, render
+from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.pattern import exactly
 from orchestrator.policy.rules.builders import Builders
@@ -37,6 +38,8 @@ class Policy:
     rules: tuple[Rule, ...]
     """All others, in the order in which their reasons are told."""
     expires: datetime | None = None
+    root: TrustedRoot | None = None
+    """Whose logs, timestamps and certificates count; None: whoever verifies says so, or nobody's do."""
 
     @property
     def keys(self) -> tuple[bytes, ...]:

@@ -57,7 +57,7 @@ HINTS = {
     Code.FILE_MISSING: "get the release again, whole",
     Code.DIGEST_MISMATCH: "get the release again; if it stays so, somebody changed it",
     Code.UNSIGNED: "ask the publisher for a signed release",
-    Code.UNTRUSTED_SIGNER: "compare whom --key, --identity or the policy names with the publisher's own word; "
+    Code.UNTRUSTED_SIGNER: "compare whom --key, --identity or the policy names with the publisher's word; "
     "certificates count by --trusted-root",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
     Code.NOT_IN_LOG: "get the release again, or name the trusted root of the log that it is in",

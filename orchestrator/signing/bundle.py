@@ -9,8 +9,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import (
     MalformedError,
     decoded,
@@ -27,20 +28,16 @@ from orchestrator.signing import dsse
 from orchestrator.signing.bundles.bundle import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
+from orchestrator.signing.witnesses import Log, Taken, Witnesses
 
 if TYPE_CHECKING:  # who verifies needs no signer
     from orchestrator.signing.signers import Signer
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_ATTEMPTS = 3
+"""At signing the same statements, should a log have entries that it gives no proof of."""
 _MEMBERS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
 _MATERIAL = frozenset({"publicKey", "certificate", "tlogEntries", "timestampVerificationData"})
-
-
-class Log(Protocol):
-    """A transparency log that takes entries, e.g. the embedded one."""
-
-    def append(self, entries: Sequence[bytes]) -> Sequence[LogEntry]:
-        """Each entry with its place and proof. Raises TallyError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +53,7 @@ class Bundle:
 
     def signed(self, key: PublicKey) -> Signed:
         """What log entries of it stand for: its one signature, by `key`."""
-        (signature,) = self.envelope.signatures
-        return Signed(self.envelope.signed_bytes, signature.sig, Verifier(key.spki, key.details))
+        return Signed(self.envelope.signed_bytes, _signature(self), Verifier(key.spki, key.details))
 
     def render(self) -> bytes:
         """The bundle as a file's bytes."""
@@ -96,10 +92,34 @@ def sign(payload: bytes, key: Signer) -> Bundle:
     return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), KeyHint(key.public.hint))
 
 
+def witnessed(payloads: Sequence[bytes], key: Signer, witnesses: Witnesses) -> list[Bundle]:
+    """A bundle around each in-toto statement, with all that the witnesses say. Raises TallyError."""
+    for _ in range(_ATTEMPTS):
+        bundles = [sign(each, key) for each in payloads]
+        if witnesses.clock is not None:  # first: a log keeps what it was given for good
+            stamp = witnesses.clock.stamp
+            bundles = [replace(each, timestamps=(stamp(_signature(each)),)) for each in bundles]
+        if witnesses.log is None:
+            return bundles
+        try:
+            return logged(bundles, key.public, witnesses.log)
+        except Taken:
+            continue  # the answer to an earlier attempt was lost: another signature is another entry
+    raise TallyError(
+        "the log says again and again that it has what was just signed, and gives no proof of it",
+        hint="ask the log's operator",
+    )
+
+
 def logged(bundles: Sequence[Bundle], key: PublicKey, log: Log) -> list[Bundle]:
-    """The bundles, each with its entry in the log. Raises TallyError."""
-    entries = log.append([each.signed(key).body() for each in bundles])
+    """The bundles, each with its entry in the log. Raises TallyError, and Taken."""
+    entries = log.enter([each.signed(key) for each in bundles])
     return [replace(each, entries=(entry,)) for each, entry in zip(bundles, entries, strict=True)]
+
+
+def _signature(bundle: Bundle) -> bytes:
+    (signature,) = bundle.envelope.signatures
+    return signature.sig
 
 
 def parse(data: bytes, what: str) -> Bundle:
@@ -112,6 +132,8 @@ def parse(data: bytes, what: str) -> Bundle:
     material = member(document, "verificationMaterial", dict, what)
     only(material, _MATERIAL, place)
     entries = log_entry.parse_all(material.get("tlogEntries", []), what)
+    if len({(each.log_id, each.body) for each in entries}) != len(entries):
+        raise MalformedError(f"{what} has the same log entry twice")  # in two places of one log
     timestamps = _timestamps(material, place) if "timestampVerificationData" in material else ()
     envelope = dsse.parse(member(document, "dsseEnvelope", dict, what), what)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
@@ -140,6 +162,8 @@ def _timestamps(material: dict[str, Any], what: str) -> tuple[bytes, ...]:
     for each in member(data, "rfc3161Timestamps", list, what):
         only(each, frozenset({"signedTimestamp"}), what)
         found.append(decoded(member(each, "signedTimestamp", str, what), what))
-    if not found or len(found) > MOST_TIMESTAMPS:
-        raise MalformedError(f"{what} has {len(found)} timestamps")
+    if not all(found) or not 0 < len(found) <= MOST_TIMESTAMPS:
+        raise MalformedError(f"{what} has {len(found)} timestamps, or an empty one")
+    if len(set(found)) != len(found):
+        raise MalformedError(f"{what} has the same timestamp twice")
     return tuple(found)

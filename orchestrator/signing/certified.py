@@ -19,6 +19,7 @@ from orchestrator.signing.bundles import bundle as bundles
 from orchestrator.signing.bundles import certificates, signature, standing
 from orchestrator.signing.bundles.artifact import Digested
 from orchestrator.signing.bundles.bundle import Certificates
+from orchestrator.signing.bundles.standing import Shown
 from orchestrator.signing.dsse import Envelope
 
 _NOTHING = Digested(Sha256("0" * 64))
@@ -54,7 +55,8 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
     # 3. Where it was logged, and when it was there: all that it has must hold, and some of both be there.
     if not bundle.entries:
         raise Refused(Reason(Code.NOT_IN_LOG, f"{name} has no entry of a transparency log"))
-    proven = standing.verify(bundle, signature.logged(bundle, key, signed, _NOTHING), root, now, name)
+    shown = Shown(bundle.entries, bundle.timestamps)
+    proven = standing.verify(shown, signature.logged(bundle, key, signed, _NOTHING), root, now, name)
     if not proven.moments:
         raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {name} was signed"))
 
@@ -65,7 +67,6 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
         raise MalformedError(error.message) from error
     who = certificates.identify(bundle, root.render(), _NOTHING.sha256, name)
 
-    # the earliest: a key's end is judged by it, and without it by a later one; all are within the minutes
-    # for which the certificate was valid
-    time = min(each.time for each in proven.moments)
-    return Judged(name, statement.parse(bundle.content.payload, name), who, time, logged=True)
+    times = [each.time for each in proven.moments]
+    stated = statement.parse(bundle.content.payload, name)
+    return Judged(name, stated, who, min(times), logged=True, last=max(times))

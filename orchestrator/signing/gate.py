@@ -24,12 +24,12 @@ from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
 from orchestrator.signing import bundle, dsse
-from orchestrator.signing.bundle import Log
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
 from orchestrator.signing.signers import Signer
+from orchestrator.signing.witnesses import NOBODY, Witnesses
 
 _CHUNK = 1 << 20
 _AGAIN = "nothing was signed; run the build again"
@@ -92,10 +92,10 @@ def sign(
     artifact: Path,
     statements: Mapping[str, Statement],
     key: Signer | KeylessSigner,
-    log: Log | None = None,
+    witnesses: Witnesses = NOBODY,
 ) -> tuple[ReleaseFile, ...]:
-    """One Sigstore bundle per statement (`attestations/NAME.sigstore.json`), signed with the release key, and
-    logged where there is a log; or by an identity, and logged by its instance.
+    """One Sigstore bundle per statement, `attestations/NAME.sigstore.json`: signed with the release key, with
+    all that the witnesses say of it; or by an identity, whose instance has its own.
 
     `artifact` is the file that will be published; its bytes are hashed now, and must be the file that the
     statements are about and the store object that every builder made. Raises TallyError otherwise.
@@ -116,9 +116,7 @@ def sign(
     if isinstance(key, KeylessSigner):
         bundles = key.sign(payloads)
     else:
-        bundles = [bundle.sign(each, key) for each in payloads]
-        if log is not None:
-            bundles = bundle.logged(bundles, key.public, log)
+        bundles = bundle.witnessed(payloads, key, witnesses)
     return tuple(
         ReleaseFile.of(f"attestations/{name}.sigstore.json", each.render())
         for name, each in zip(names, bundles, strict=True)

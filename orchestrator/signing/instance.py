@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError, member, read
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
-from orchestrator.recipe.download import Downloader, Unreachable
+from orchestrator.recipe.download import Downloader, Unreachable, unseen
 from orchestrator.signing.bundles.certificates import in_short
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Instance:
         except Exception as error:
             raise TallyError(f"{name} cannot be signed with: {in_short(error)}", hint=_HINT) from error
         for address in addresses:
-            if not _safe(address):
+            if not unseen(address):
                 raise TallyError(
                     f"{name} has the address {address!r}, where anybody on the way could read a token",
                     hint="addresses of an instance begin with https://; http:// is for this machine alone",
@@ -203,15 +202,6 @@ def _addresses(config: ClientTrustConfig) -> Iterator[str]:
     yield signing.get_fulcio().url
     yield from (each.url for each in (*signing.get_tlogs(), *signing.get_tsas()))  # type: ignore[attr-defined]
     yield from (each.url for each in signing._oidcs)  # noqa: SLF001  the one is known only when there is one
-
-
-def _safe(address: str) -> bool:
-    parts = urlsplit(address)
-    try:
-        here = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        here = False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
 
 
 def _fits(accepted: str, issuer: str) -> bool:

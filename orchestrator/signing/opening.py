@@ -13,12 +13,12 @@ from orchestrator.evidence import links, statement
 from orchestrator.evidence.canonical import MalformedError, read, render
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.terms import BUNDLES, IN_TOTO_PAYLOAD, PROVENANCE, STEP
-from orchestrator.log import proof, trusted_root
-from orchestrator.log.trusted_root import TRUSTED_ROOT, LogInstance, TrustedRoot
+from orchestrator.log import trusted_root
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.policy.evidence import Judged, Vouched
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing import bundle, dsse
+from orchestrator.signing import bundle, dsse, witnessed
 from orchestrator.signing.bundle import Bundle
 from orchestrator.signing.bundles.bundle import Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
@@ -82,15 +82,6 @@ def open_trusted_root(documents: Mapping[str, bytes]) -> TrustedRoot:
     return TrustedRoot() if data is None else trusted_root.parse(data, TRUSTED_ROOT)
 
 
-def unlogged(
-    bundles: Mapping[str, OpenedBundle], logs: Sequence[LogInstance], moment: datetime
-) -> Iterator[Reason]:
-    """Why bundles by keys do not count as logged in one of these logs."""
-    for name, each in bundles.items():
-        if not each.certified:
-            yield from proof.reasons(name, each.bundle.entries, each.bundle.signed(each.key), logs, moment)
-
-
 def open_statement(
     data: bytes, name: str, keys: Sequence[PublicKey], root: TrustedRoot, now: datetime
 ) -> Judged:
@@ -100,7 +91,8 @@ def open_statement(
     if certified.is_certified(data, name):
         return certified.open_certified(data, name, root, now)
     parsed = bundle.parse(data, name)
-    return _judged(parsed, _signer(parsed.envelope, keys, name, _hint(parsed)), name)
+    signer = _signer(parsed.envelope, keys, name, _hint(parsed))
+    return witnessed.of_theirs(_judged(parsed, signer, name), parsed, signer, root, now)
 
 
 def _judged(parsed: Bundle, signer: PublicKey, name: str) -> Judged:

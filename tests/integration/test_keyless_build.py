@@ -16,7 +16,8 @@ import clients
 import pytest
 import strangers
 from clients import Asked
-from instances import ALICE, Answer, PrivateInstance, saying
+from instances import ALICE, PrivateInstance
+from loopback import Answer, saying
 from projects import Project
 
 from orchestrator.errors import TallyError

@@ -11,113 +11,29 @@ import json
 import threading
 import time
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
-from authorities import Fulcio, Tsa, der, new_key
+from authorities import Fulcio, Tsa
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
+from loopback import Answer, Asked, Server
 from rekors import Rekor1, Rekor2
+from services import RekorServer, TsaServer
 
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.signing.keyless import KeylessSigner, Wanted
 from orchestrator.signing.login import Origin, login_of
 
 ALICE = "alice@example.org"
-
-
-@dataclass
-class Asked:
-    """One request to a server."""
-
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Answer:
-    """What a server says to it."""
-
-    body: bytes
-    status: int = 200
-    kind: str = "application/json"
-    location: str | None = None
-
-    @classmethod
-    def of(cls, document: object, status: int = 200) -> Answer:
-        return cls(json.dumps(document).encode(), status)
-
-
-Route = Callable[[Asked], Answer]
-
-
-@dataclass
-class Server:
-    """A loopback server of some routes, on a port of its own. `faults` take a route's place."""
-
-    routes: dict[str, Route]
-    faults: dict[str, Route] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    address: str = ""
-
-    @contextmanager
-    def running(self) -> Iterator[Server]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        of = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def __getattr__(self, name: str) -> Any:
-                if name in ("do_GET", "do_POST"):
-                    return self.answer
-                raise AttributeError(name)
-
-            def answer(self) -> None:
-                parts = urlsplit(self.path)
-                of.asked.append(parts.path)
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = Asked(parts.path, parse_qs(parts.query), dict(self.headers), body)
-                route = of.faults.get(parts.path) or of.routes.get(parts.path)
-                answer = route(asked) if route else Answer.of({"message": "nothing here"}, 404)
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.kind)
-                if answer.location:
-                    self.send_header("Location", answer.location)
-                self.send_header("Content-Length", str(len(answer.body)))
-                try:
-                    self.end_headers()
-                    self.wfile.write(answer.body)
-                except ConnectionError:  # whoever asked did not wait
-                    pass
-
-            def log_message(self, *args: object) -> None: ...
-
-        return Handler
 
 
 def segment(data: bytes) -> str:
@@ -209,10 +125,10 @@ class PrivateInstance:
         self.ca = Server(
             {"/api/v2/configuration": self._configuration, "/api/v2/signingCert": self._signing_cert}
         )
-        self.log = Server(
-            {"/api/v2/log/entries": self._add_entry, "/api/v1/log/entries": self._add_entry_of_1}
-        )
-        self.clock = Server({"/api/v1/timestamp": self._stamp})
+        self.rekor_server = RekorServer(self.rekor)
+        self.log = self.rekor_server.server
+        self.log.routes["/api/v1/log/entries"] = self._add_entry_of_1
+        self.clock = TsaServer(self.tsa).server
         self._lock = threading.Lock()
 
     @classmethod
@@ -299,29 +215,6 @@ class PrivateInstance:
         ]
         return Answer.of({"signedCertificateEmbeddedSct": {"chain": {"certificates": chain}}})
 
-    def _add_entry(self, asked: Asked) -> Answer:
-        request = asked.json()["hashedRekordRequestV002"]
-        signature, verifier = request["signature"], request["signature"]["verifier"]
-        certificate = x509.load_der_x509_certificate(b64decode(verifier["x509Certificate"]["rawBytes"]))
-        key = certificate.public_key()
-        assert isinstance(key, ec.EllipticCurvePublicKey)
-        try:
-            key.verify(
-                b64decode(signature["content"]),
-                b64decode(request["digest"]),
-                ec.ECDSA(Prehashed(hashes.SHA256())),
-            )
-        except InvalidSignature:
-            return Answer.of({"code": 3, "message": "the signature does not hold"}, 400)
-        spec = {
-            "hashedRekordV002": {
-                "data": {"algorithm": "SHA2_256", "digest": request["digest"]},
-                "signature": signature,
-            }
-        }
-        with self._lock:
-            return Answer.of(self.rekor.entry("hashedrekord", "0.0.2", spec))
-
     def _add_entry_of_1(self, asked: Asked) -> Answer:
         """Rekor v1's answer: the entry by its id, hashes in hexadecimal (sigstore/rekor, `openapi.yaml`)."""
         content = asked.json()["spec"]["proposedContent"]
@@ -356,25 +249,3 @@ class PrivateInstance:
             },
         }
         return Answer.of({"24296fb24b8ad77a" + "ab" * 32: found}, 201)
-
-    def _stamp(self, asked: Asked) -> Answer:
-        with self._lock:
-            return Answer(self.tsa.reply(asked.body), kind="application/timestamp-reply")
-
-
-def hanging(seconds: float) -> Route:
-    """A route that answers late."""
-
-    def route(asked: Asked) -> Answer:
-        time.sleep(seconds)
-        return Answer.of({})
-
-    return route
-
-
-def saying(body: bytes, status: int = 200) -> Route:
-    """A route that always says the same."""
-    return lambda asked: Answer(body, status)
-
-
-__all__ = ["ALICE", "Answer", "PrivateInstance", "der", "hanging", "new_key", "saying"]

@@ -22,7 +22,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
 from orchestrator.log.embedded import EmbeddedLog
-from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
+from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
 from orchestrator.policy.evidence import Evidence as Judgable
 from orchestrator.policy.evidence import Judged, Vouched
@@ -33,6 +33,7 @@ from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.witnesses import Clock, Log, Witnesses
 
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -309,7 +310,8 @@ def evidence(
     of: Made,
     key: SigningKey | KeylessSigner,
     keys: Mapping[str, SigningKey],
-    log: EmbeddedLog | None = None,
+    log: Log | None = None,
+    clock: Clock | None = None,
 ) -> Evidence:
     """The sequence of calls that orchestrator/release.py makes once builders agree."""
     facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
@@ -325,7 +327,8 @@ def evidence(
         spdx.release_file(facts, sbom),
         *(file for record in records.values() for file in record),
     ]
-    root = None if log is None else TrustedRoot(tlogs=(log.instance,))
+    witnesses = Witnesses(log, clock)
+    root = witnesses.root
     if isinstance(key, KeylessSigner):
         root = key.instance.root
     if root is not None:
@@ -335,7 +338,7 @@ def evidence(
         "reproduction": reproduction.reproduction(facts, link_files),
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    bundles = gate.sign(agreed, quorum, facts, of.artifact, statements, key, log)
+    bundles = gate.sign(agreed, quorum, facts, of.artifact, statements, key, witnesses)
     return Evidence(statements, byproducts, bundles)
 
 
@@ -344,10 +347,11 @@ def published(
     of: Made,
     key: SigningKey | KeylessSigner,
     keys: Mapping[str, SigningKey],
-    log: EmbeddedLog | None = None,
+    log: Log | None = None,
+    clock: Clock | None = None,
 ) -> Published:
     """The evidence, and the folder that holds it."""
-    found = evidence(of, key, keys, log)
+    found = evidence(of, key, keys, log, clock)
     return directory.publish(
         out,
         of.facts,

@@ -6,14 +6,15 @@ for the Signature" and "Transparency Log Entry".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.log.entry import LogEntry
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing.bundles import entry_body, log_proof, timestamps
-from orchestrator.signing.bundles.bundle import SigstoreBundle
 from orchestrator.signing.bundles.entry_body import Logged
 from orchestrator.signing.bundles.timestamps import Moment
 
@@ -28,11 +29,43 @@ class Standing:
     """The logs' names, one for each entry."""
 
 
-def verify(bundle: SigstoreBundle, logged: Logged, root: TrustedRoot, now: datetime, what: str) -> Standing:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a bundle has to show for itself; nothing of it is believed yet."""
+
+    entries: tuple[LogEntry, ...]
+    timestamps: tuple[bytes, ...]
+    """RFC 3161 responses in DER."""
+
+
+def verify(shown: Shown, logged: Logged, root: TrustedRoot, now: datetime, what: str) -> Standing:
     """Every timestamp, and every log entry. `now` is UTC. Raises Refused for one that does not hold."""
-    moments = [*timestamps.verify(bundle.timestamps, logged.signature, root.timestamp_authorities, what)]
-    logs = []
-    for number, entry in enumerate(bundle.entries, 1):
+    moments = timestamps.verify(shown.timestamps, logged.signature, root.timestamp_authorities, what)
+    return _standing(shown.entries, moments, logged, root, now, what)
+
+
+def verify_known(shown: Shown, logged: Logged, root: TrustedRoot, now: datetime, what: str) -> Standing:
+    """What this root vouches for. `now` is UTC. Raises Refused.
+
+    Entries of other logs and timestamps of other authorities are passed over, as they prove nothing to those
+    who do not know these. One of a known log, or of a known authority, that does not hold is a no.
+    """
+    ids = {log.log_id for log in root.tlogs}
+    known = [each for each in shown.entries if each.log_id in ids]
+    moments = timestamps.known(shown.timestamps, logged.signature, root.timestamp_authorities, what)
+    return _standing(known, moments, logged, root, now, what)
+
+
+def _standing(
+    entries: Sequence[LogEntry],
+    proven: Sequence[Moment],
+    logged: Logged,
+    root: TrustedRoot,
+    now: datetime,
+    what: str,
+) -> Standing:
+    moments, logs = list(proven), []
+    for number, entry in enumerate(entries, 1):
         place = f"log entry {number} of {what}"
         try:
             entry_body.check(entry, logged, place)

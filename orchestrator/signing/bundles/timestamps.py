@@ -30,7 +30,50 @@ def verify(
     )
 
 
+def known(
+    responses: Sequence[bytes], signature: bytes, authorities: Sequence[Authority], what: str
+) -> tuple[Moment, ...]:
+    """What those prove that are by one of these authorities; others prove nothing, and are passed over.
+
+    Raises Refused for what is no timestamp, for one of a time at which its authority was not one, and when
+    there are timestamps and none is by these authorities.
+    """
+    if not authorities or not responses:
+        return ()
+    found, why = [], ""
+    for number, response in enumerate(responses, 1):
+        place = f"timestamp {number} of {what}"
+        moment = _judged(response, signature, authorities, place)
+        if isinstance(moment, Moment):
+            found.append(moment)
+        elif moment.known or not why:
+            why = f"{place} does not hold: {moment.why}"
+            if moment.known:
+                raise _refused(why)
+    if not found:
+        raise _refused(why)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refuted:
+    """No authority vouches for a timestamp."""
+
+    why: str
+    known: bool
+    """Whether one of them signed it."""
+
+
 def _verified(response: bytes, signature: bytes, authorities: Sequence[Authority], what: str) -> Moment:
+    moment = _judged(response, signature, authorities, what)
+    if isinstance(moment, Moment):
+        return moment
+    raise _refused(f"{what} does not hold: {moment.why}")
+
+
+def _judged(
+    response: bytes, signature: bytes, authorities: Sequence[Authority], what: str
+) -> Moment | _Refuted:
     """RFC 3161, 2.3 and 2.4.2: granted, about this signature, by a certificate for it, valid then."""
     from rfc3161_client import decode_timestamp_response
 
@@ -40,16 +83,16 @@ def _verified(response: bytes, signature: bytes, authorities: Sequence[Authority
         cms.check_algorithms(response)
     except ValueError as error:
         raise _refused(f"{what} is not an RFC 3161 response: {error}") from None
-    why = "no authority of the trusted root signed it"
+    why, signed = "no authority of the trusted root signed it", False
     for authority in authorities:
         refuted = _refuted(parsed, signature, authority)
         if refuted is None and authority.window.holds(time):
             return Moment(time, authority.uri or authority.common_name or "a timestamp authority")
         if refuted is None:
-            why = f"its time, {time:%Y-%m-%dT%H:%M:%SZ}, is outside its authority's"
+            why, signed = f"its time, {time:%Y-%m-%dT%H:%M:%SZ}, is outside its authority's", True
         elif len(authorities) == 1:
             why = refuted
-    raise _refused(f"{what} does not hold: {why}")
+    return _Refuted(why, signed)
 
 
 def _refuted(parsed: object, signature: bytes, authority: Authority) -> str | None:

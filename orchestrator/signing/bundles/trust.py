@@ -39,12 +39,24 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
     if path is None and insecure_ignore_tlog:
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, b"", (ignored,))
-    data = instance.public_root() if path is None else read(path, _LARGEST)
+    if path is not None:
+        data = read(path, _LARGEST)
+        return Trust(_parsed(data, str(path)), data)
+    data = instance.public_root()
+    return Trust(_parsed(data, "the public instance's trusted root"), data)
+
+
+def load(path: Path) -> TrustedRoot:
+    """A trusted root from a file. Raises TallyError when it is none."""
+    return _parsed(read(path, _LARGEST), str(path))
+
+
+def _parsed(data: bytes, what: str) -> TrustedRoot:
     try:
-        root = trusted_root.parse(data, str(path or "the public instance's trusted root"))
+        return trusted_root.parse(data, what)
     except MalformedError as error:
-        raise TallyError(str(error), hint="give the instance's trusted_root.json") from error
-    return Trust(root, data)
+        hint = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
+        raise TallyError(str(error), hint=hint) from error
 
 
 def read(path: Path, largest: int) -> bytes:

@@ -21,6 +21,7 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.signing import bundle, dsse, gate
 from orchestrator.signing.bundles.bundle import KeyHint
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.witnesses import Witnesses
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_what_agrees_is_signed_with_exactly_one_valid_signature(made: releases.M
 
 def test_what_is_signed_is_entered_into_the_log(made: releases.Made, key: SigningKey, tmp_path: Path) -> None:
     log = releases.log_in(tmp_path / "log")
-    files = gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, log)
+    files = gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, Witnesses(log))
     (found,) = [bundle.parse(b"".join(file.chunks()), file.path) for file in files]
     (entry,) = found.entries
     assert entry.body == found.signed(key.public).body()
@@ -67,7 +68,7 @@ def test_what_is_not_signed_is_not_entered_either(
     log = releases.log_in(tmp_path / "log")
     made.artifact.write_bytes(b"something else")
     with pytest.raises(TallyError, match="refusing to sign"):
-        gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, log)
+        gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, Witnesses(log))
     with log.reading() as head:
         assert head.size == 0
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import releases
 from authorities import new_key
-from instances import ALICE, Answer, Asked, PrivateInstance, hanging, saying
+from instances import ALICE, PrivateInstance
+from loopback import Answer, Asked, hanging, saying
 from rekors import Rekor2
+from services import ENTRIES, RekorServer
 
 from orchestrator.errors import TallyError
 from orchestrator.policy.policy import trusting
@@ -150,26 +152,17 @@ def _leaf(**leaf: Any) -> Callable[[PrivateInstance], None]:
 
 def _elsewhere(private: PrivateInstance) -> None:
     """Another log answers for this one."""
-    other = Rekor2(host="127.0.0.1")
-
-    def route(asked: Asked) -> Answer:
-        own, private.rekor = private.rekor, other
-        try:
-            return private._add_entry(asked)
-        finally:
-            private.rekor = own
-
-    private.log.faults["/api/v2/log/entries"] = route
+    private.log.faults[ENTRIES] = RekorServer(Rekor2(host="127.0.0.1")).enter
 
 
 def _first_entry_again(private: PrivateInstance) -> None:
     given: list[Answer] = []
 
     def route(asked: Asked) -> Answer:
-        given.append(private._add_entry(asked))
+        given.append(private.rekor_server.enter(asked))
         return given[0]
 
-    private.log.faults["/api/v2/log/entries"] = route
+    private.log.faults[ENTRIES] = route
 
 
 CHAIN: dict[str, Any] = {"signedCertificateEmbeddedSct": {"chain": {"certificates": []}}}

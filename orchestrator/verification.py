@@ -20,7 +20,7 @@ from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import checks
-from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.trust import LAYOUT_TYPE
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
@@ -202,7 +202,7 @@ def _examine(
         independence=checks.independence(links, layout),
         signers=tuple(sorted({str(each.signer) for each in judged.values()})),
         notices=(
-            *_witness_notices(opened, root, trusted),
+            *_witness_notices(opened, judged, root, trusted),
             *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
         ),
     )
@@ -237,12 +237,15 @@ def public_key(spki: bytes) -> PublicKey:
 
 
 def _witness_notices(
-    bundles: Mapping[str, OpenedBundle], own: TrustedRoot, trusted: TrustedRoot
+    bundles: Mapping[str, OpenedBundle],
+    judged: Mapping[str, Judged],
+    own: TrustedRoot,
+    trusted: TrustedRoot,
 ) -> Iterator[str]:
     """What log entries and timestamps do not prove."""
-    if any(each.bundle.timestamps for each in bundles.values()) and not trusted.timestamp_authorities:
+    if any(each.doubts and each.time is None for each in judged.values()):
         yield (
-            "there are timestamps, and no authority that you trust: they do not prove when it was signed; "
+            "there are timestamps by no authority that you trust: they do not prove when it was signed; "
             "give --trusted-root with the authority's certificates from elsewhere"
         )
     if trusted.tlogs:

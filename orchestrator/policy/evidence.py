@@ -34,6 +34,8 @@ class Judged:
     """Whether a proof that it is in a transparency log was checked, and held."""
     last: datetime | None = None
     """The latest such time."""
+    doubts: tuple[str, ...] = ()
+    """Why timestamps that it has prove nothing, one for each such."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ def witnessed(
 ) -> Mapping[str, Judged]:
     """The statements, with what the caller's root proves of each. `now` is UTC.
 
-    Raises Refused where a bundle is in no log of a root that names logs, has timestamps of which none is by
-    an authority of a root that names some, or something by one of these does not hold.
+    Raises Refused where a bundle is in no log of a root that names logs, or does not hold what one of these
+    is said to have.
     """
     judged = {name: each.judged for name, each in opened.items()}
     reasons: list[Reason] = []
@@ -72,9 +72,8 @@ def of_theirs(judged: Judged, parsed: Bundle, key: PublicKey, root: TrustedRoot,
 
 def _with(judged: Judged, proven: Standing) -> Judged:
     times = [each.time for each in proven.moments]
-    return replace(
-        judged, time=min(times, default=None), last=max(times, default=None), logged=bool(proven.logs)
-    )
+    first, last = min(times, default=None), max(times, default=None)
+    return replace(judged, time=first, last=last, logged=bool(proven.logs), doubts=proven.doubts)
 
 
 def _whole(shown: Shown, logged: Logged, own: TrustedRoot, now: datetime, what: str) -> Standing:

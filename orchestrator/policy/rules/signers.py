@@ -47,6 +47,7 @@ class Signers:
 
     def _shown(self, judged: Judged, entry: TrustedSigner) -> Iterator[Reason]:
         if (self.timestamp or entry.timestamp) and judged.time is None:
-            yield Reason(Code.TIMESTAMP_MISSING, f"{judged.file} has no trusted timestamp")
+            why = "; ".join(("", *judged.doubts))
+            yield Reason(Code.TIMESTAMP_MISSING, f"{judged.file} has no trusted timestamp{why}")
         if (self.log or entry.log) and not judged.logged:
             yield Reason(Code.NOT_IN_LOG, f"{judged.file} has no proof that it is in a transparency log")

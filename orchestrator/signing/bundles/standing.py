@@ -7,7 +7,7 @@ for the Signature" and "Transparency Log Entry".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.evidence.canonical import MalformedError
@@ -27,6 +27,8 @@ class Standing:
     """When the signature is proven to have been there."""
     logs: tuple[str, ...] = ()
     """The logs' names, one for each entry."""
+    doubts: tuple[str, ...] = ()
+    """Why timestamps were passed over, one for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,15 @@ def verify(shown: Shown, logged: Logged, root: TrustedRoot, now: datetime, what:
 
 
 def verify_known(shown: Shown, logged: Logged, root: TrustedRoot, now: datetime, what: str) -> Standing:
-    """What this root vouches for. `now` is UTC. Raises Refused.
+    """What this root vouches for. `now` is UTC. Raises Refused for an entry of its logs that does not hold.
 
-    Entries of other logs and timestamps of other authorities are passed over, as they prove nothing to those
-    who do not know these. One of a known log, or of a known authority, that does not hold is a no.
+    Entries of other logs, and timestamps that do not hold by this root's authorities, are passed over: they
+    prove nothing to those who know no other.
     """
     ids = {log.log_id for log in root.tlogs}
     known = [each for each in shown.entries if each.log_id in ids]
-    moments = timestamps.known(shown.timestamps, logged.signature, root.timestamp_authorities, what)
-    return _standing(known, moments, logged, root, now, what)
+    moments, doubts = timestamps.known(shown.timestamps, logged.signature, root.timestamp_authorities, what)
+    return replace(_standing(known, moments, logged, root, now, what), doubts=doubts)
 
 
 def _standing(

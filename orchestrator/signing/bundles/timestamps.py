@@ -32,48 +32,21 @@ def verify(
 
 def known(
     responses: Sequence[bytes], signature: bytes, authorities: Sequence[Authority], what: str
-) -> tuple[Moment, ...]:
-    """What those prove that are by one of these authorities; others prove nothing, and are passed over.
+) -> tuple[tuple[Moment, ...], tuple[str, ...]]:
+    """What those prove that hold, and for each other why it proves nothing, as if it were not there.
 
-    Raises Refused for what is no timestamp, for one of a time at which its authority was not one, and when
-    there are timestamps and none is by these authorities.
+    So one that is added does no harm, and to take a bad one away does not help.
     """
-    if not authorities or not responses:
-        return ()
-    found, why = [], ""
+    moments, doubts = [], []
     for number, response in enumerate(responses, 1):
-        place = f"timestamp {number} of {what}"
-        moment = _judged(response, signature, authorities, place)
-        if isinstance(moment, Moment):
-            found.append(moment)
-        elif moment.known or not why:
-            why = f"{place} does not hold: {moment.why}"
-            if moment.known:
-                raise _refused(why)
-    if not found:
-        raise _refused(why)
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Refuted:
-    """No authority vouches for a timestamp."""
-
-    why: str
-    known: bool
-    """Whether one of them signed it."""
+        try:
+            moments.append(_verified(response, signature, authorities, f"timestamp {number} of {what}"))
+        except Refused as refused:
+            doubts.append(refused.reasons[0].sentence)
+    return tuple(moments), tuple(doubts)
 
 
 def _verified(response: bytes, signature: bytes, authorities: Sequence[Authority], what: str) -> Moment:
-    moment = _judged(response, signature, authorities, what)
-    if isinstance(moment, Moment):
-        return moment
-    raise _refused(f"{what} does not hold: {moment.why}")
-
-
-def _judged(
-    response: bytes, signature: bytes, authorities: Sequence[Authority], what: str
-) -> Moment | _Refuted:
     """RFC 3161, 2.3 and 2.4.2: granted, about this signature, by a certificate for it, valid then."""
     from rfc3161_client import decode_timestamp_response
 
@@ -83,16 +56,16 @@ def _judged(
         cms.check_algorithms(response)
     except ValueError as error:
         raise _refused(f"{what} is not an RFC 3161 response: {error}") from None
-    why, signed = "no authority of the trusted root signed it", False
+    why = "no authority of the trusted root signed it"
     for authority in authorities:
         refuted = _refuted(parsed, signature, authority)
         if refuted is None and authority.window.holds(time):
             return Moment(time, authority.uri or authority.common_name or "a timestamp authority")
         if refuted is None:
-            why, signed = f"its time, {time:%Y-%m-%dT%H:%M:%SZ}, is outside its authority's", True
+            why = f"its time, {time:%Y-%m-%dT%H:%M:%SZ}, is outside its authority's"
         elif len(authorities) == 1:
             why = refuted
-    return _Refuted(why, signed)
+    raise _refused(f"{what} does not hold: {why}")
 
 
 def _refuted(parsed: object, signature: bytes, authority: Authority) -> str | None:

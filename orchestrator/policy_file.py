@@ -15,6 +15,7 @@ from orchestrator.policy.document import PolicyDocument
 from orchestrator.policy.policy import Policy
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.toml import read_toml
+from orchestrator.signing.bundles import trust
 from orchestrator.signing.keys import PublicKey
 
 _PEM = "-----BEGIN "
@@ -39,7 +40,10 @@ def load(path: Path) -> Policy:
         keys[spki] = owner
         return spki
 
-    return document.policy(public, path.name, Sha256.of(text.encode("utf-8")))
+    root = None
+    if document.trusted_root is not None:
+        root = trust.load(path.parent / expanded(Path(document.trusted_root)))
+    return document.policy(public, root, path.name, Sha256.of(text.encode("utf-8")))
 
 
 def _checked(text: str, values: Mapping[str, Any], path: Path) -> PolicyDocument:

@@ -15,13 +15,15 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.files import write_atomically
-from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.outcome import Refused
 from orchestrator.plan import Target
 from orchestrator.signing import gate
 from orchestrator.signing.hosts import HostSigner
-from orchestrator.signing.keys import SigningKey, builder_key
+from orchestrator.signing.keyless import KeylessSigner
+from orchestrator.signing.keys import builder_key
+from orchestrator.signing.signers import Signer
+from orchestrator.signing.witnesses import Witnesses
 from orchestrator.workshop import Workshop
 
 
@@ -29,8 +31,10 @@ from orchestrator.workshop import Workshop
 class Attester:
     """What signs a disagreement."""
 
-    key: SigningKey
-    log: EmbeddedLog | None
+    key: Signer | KeylessSigner
+    witnesses: Witnesses
+    root: TrustedRoot | None
+    """What the bundle can be checked with; None where nobody vouches for it."""
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
     quorum: int
@@ -69,11 +73,10 @@ def _attest(name: str, disagreed: Disagreed, workshop: Workshop, attester: Attes
     derivations = {output.derivation: _read(workshop, output.derivation) for output in disagreed.differing}
     digests = {path: Sha256.of(data) for path, data in derivations.items()}
     observed = Observed(name, disagreed, digests, attester.quorum, workshop.configuration.vote)
-    signed = gate.sign_disagreement(observed, attester.key, keys, attester.log)
+    signed = gate.sign_disagreement(observed, attester.key, keys, attester.witnesses)
     files = [ReleaseFile.of(Path(path).name, data) for path, data in derivations.items()]
-    if attester.log is not None:
-        root = TrustedRoot(tlogs=(attester.log.instance,))
-        files.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
+    if attester.root is not None:
+        files.append(ReleaseFile.of(TRUSTED_ROOT, attester.root.render()))
     for file in (*files, *signed):
         write_atomically(folder / file.path, b"".join(file.chunks()))
     return folder / gate.DISAGREEMENT

@@ -31,7 +31,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
-from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.key_address import KeyAddress
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.outcome import Compared, Outcome, Released, Undecided, Unpublished
@@ -41,11 +41,14 @@ from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
 from orchestrator.refusing import Attester, refuse
-from orchestrator.signing import gate
+from orchestrator.signing import gate, signers
 from orchestrator.signing.hosts import HostSigner
-from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
-from orchestrator.signing.kinds import Kind
+from orchestrator.signing.keyless import KeylessSigner, Wanted
+from orchestrator.signing.keys import PublicKey, builder_key
 from orchestrator.signing.passphrase import source as passphrase_source
+from orchestrator.signing.signers import Signer
+from orchestrator.signing.summoning import summoned
+from orchestrator.signing.witnesses import Witnesses
 from orchestrator.state import State
 from orchestrator.verification import verify
 from orchestrator.workshop import Workshop, opened
@@ -59,12 +62,14 @@ class Order:
 
     targets: tuple[Path, ...]
     out: Path
-    key: Path | None
+    key: KeyAddress | None
     sign: bool
     builders: tuple[str, ...] = ()
     allow_dirty: bool = False
     passphrase_fd: int | None = None
-    """An open file descriptor that gives the key's passphrase."""
+    """An open file descriptor that gives the key's passphrase, or the token's PIN."""
+    keyless: Wanted | None = None
+    """Who is to sign in place of a key."""
     attest_disagreement: bool = False
     """Whether it is signed, as evidence, that builders disagree."""
 
@@ -77,8 +82,8 @@ class Run:
     workshop: Workshop
     plan: Plan
     builders: Sequence[Builder]
-    key: SigningKey | None
-    log: EmbeddedLog | None
+    key: Signer | KeylessSigner | None
+    witnesses: Witnesses
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
 
@@ -87,15 +92,17 @@ def release(
     state: State, configuration: Configuration, order: Order, on_event: OnEvent, say: Say
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
-    key = release_key(order)
-    log = release_log(state, configuration, key) if key is not None else None
+    key = release_key(order, say)
+    witnesses = Witnesses()
+    if key is not None and not isinstance(key, KeylessSigner):  # an identity's instance has its own
+        witnesses = summoned(configuration.signing, state.log, key.public.kind, datetime.now(UTC))
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
-        run = Run(order, workshop, plan, builders, key, log, host_signers(builders))
+        run = Run(order, workshop, plan, builders, key, witnesses, host_signers(builders))
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
         )
@@ -148,8 +155,9 @@ def counted(report: Report) -> dict[str, object]:
     }
 
 
-def release_key(order: Order) -> SigningKey | None:
-    """The key to sign with, read before hours are spent on building; None when nothing is to be signed."""
+def release_key(order: Order, say: Say) -> Signer | KeylessSigner | None:
+    """The key to sign with, tried before hours are spent on building, or the identity, which has logged in
+    before; None when nothing is to be signed."""
     if not order.sign:
         if order.attest_disagreement:
             raise TallyError(
@@ -157,24 +165,15 @@ def release_key(order: Order) -> SigningKey | None:
                 hint="leave out --attest-disagreement, or --no-sign and --allow-dirty",
             )
         return None
+    if order.keyless is not None:
+        return KeylessSigner.opened(order.keyless, say)
     if order.key is None:
         raise TallyError(
             "there is no release key to sign with",
-            hint="make one with `tally keys generate keys/release`, and give --key keys/release.key",
+            hint="make one with `tally keys generate keys/release`, and give --key keys/release.key; "
+            "or sign with --keyless",
         )
-    return SigningKey.load(order.key, passphrase_source(order.passphrase_fd))
-
-
-def release_log(state: State, configuration: Configuration, key: SigningKey) -> EmbeddedLog | None:
-    """The log to enter what is signed into, opened before hours are spent on building."""
-    if configuration.signing.log == "none":
-        return None
-    if key.public.kind is Kind.ED25519:
-        raise TallyError(
-            "signatures by an Ed25519 key cannot be entered into a log, whose entries hold digests",
-            hint='sign with an ECDSA P-256 key, or set `log = "none"` below [signing] in tally.toml',
-        )
-    return EmbeddedLog.opened(state.log)
+    return signers.opened(order.key, passphrase_source(order.passphrase_fd))
 
 
 def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:
@@ -238,7 +237,7 @@ def attester_of(run: Run, quorum: int) -> Attester | None:
     """What signs a disagreement; None: it was not asked for."""
     if run.key is None or not run.order.attest_disagreement:
         return None
-    return Attester(run.key, run.log, run.hosts, quorum)
+    return Attester(run.key, run.witnesses, root_of(run), run.hosts, quorum)
 
 
 def why_unsigned(run: Run) -> str:
@@ -264,7 +263,7 @@ def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
 
 
 def publish(
-    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: SigningKey
+    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: Signer | KeylessSigner
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run, target, agreed, quorum, artifact)
@@ -278,15 +277,13 @@ def publish(
     keys = {each: run.hosts.get(each) or builder_key(own, each) for each in names}
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
-    layout_file = gate.sign_layout(agreed, quorum, layout, key)
     byproducts = [
         *link_files.values(),
-        layout_file,
+        *gate.sign_layout(agreed, quorum, layout, key),
         sbom_file,
         *(f for record in records.values() for f in record),
     ]
-    if run.log is not None:
-        root = TrustedRoot(tlogs=(run.log.instance,))
+    if (root := root_of(run)) is not None:
         byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
     provenance_statement = provenance.provenance(facts, materials, byproducts)
     reproduction_statement = reproduction.reproduction(facts, link_files)
@@ -295,7 +292,7 @@ def publish(
         "reproduction": reproduction_statement,
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key, run.log)
+    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key, run.witnesses)
     published = directory.publish(
         run.order.out,
         facts,
@@ -303,7 +300,7 @@ def publish(
         provenance_statement,
         reproduction_statement,
         [*byproducts, *bundles],
-        key.public,
+        key.signed_as if isinstance(key, KeylessSigner) else key.public,
     )
     folder = published.path
     if published.kept:
@@ -311,9 +308,18 @@ def publish(
     return Released(target.recipe.name, agreed, folder, folder / facts.artifact.file_name, published.kept)
 
 
-def refuse_unless_whole(folder: Path, key: SigningKey) -> None:
+def root_of(run: Run) -> TrustedRoot | None:
+    """What the bundles of a release can be checked with, where somebody vouches for them."""
+    return run.key.instance.root if isinstance(run.key, KeylessSigner) else run.witnesses.root
+
+
+def refuse_unless_whole(folder: Path, key: Signer | KeylessSigner) -> None:
     """A release that was there before counts as this one only if it passes verification."""
-    verdict = verify(folder, trusting([key.public.spki]), datetime.now(UTC))
+    now = datetime.now(UTC)
+    if isinstance(key, KeylessSigner):
+        verdict = verify(folder, trusting([], key.signed_as), now, trusted=key.instance.root)
+    else:
+        verdict = verify(folder, trusting([key.public.spki]), now)
     if isinstance(verdict, Failed):
         reasons = "\n".join(f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons)
         raise TallyError(

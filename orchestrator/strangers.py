@@ -16,22 +16,14 @@ from orchestrator.digest import Sha256
 from orchestrator.evidence import attestation
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
-from orchestrator.log.entry import LogEntry
 from orchestrator.policy.verdict import Code, Failed, Reason, Refused
 from orchestrator.signing.bundles import artifact as artifacts
 from orchestrator.signing.bundles import bundle as bundles
-from orchestrator.signing.bundles import (
-    certificates,
-    entry_body,
-    log_proof,
-    signature,
-    timestamps,
-    trust,
-)
+from orchestrator.signing.bundles import certificates, signature, standing, trust
 from orchestrator.signing.bundles.artifact import Artifact, Digested
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 from orchestrator.signing.bundles.certificates import Identity
-from orchestrator.signing.bundles.entry_body import Logged
+from orchestrator.signing.bundles.standing import Shown, Standing
 from orchestrator.signing.bundles.timestamps import Moment
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
@@ -96,27 +88,17 @@ def _judged(
     signed = signature.verify(bundle, key, artifact, what)
 
     # 4. When it was there: every timestamp over it holds (RFC 3161; client-spec, "Establishing a Time").
+    # 5. The log: each entry is about exactly this, and in a log that is trusted (RFC 6962, 2.1; client-spec).
     ignoring = question.insecure_ignore_tlog and isinstance(question.signer, PublicKey)
     trusted = trust.of(question.trusted_root, bundle, insecure_ignore_tlog=ignoring, what=what)
-    moments: list[Moment] = []
+    proven = Standing()
     if trusted.root is not None:
-        moments += timestamps.verify(bundle.timestamps, signed, trusted.root.timestamp_authorities, what)
-
-    # 5. The log: each entry is about exactly this, and in a log that is trusted (RFC 6962, 2.1; client-spec).
-    logs = []
-    logged = signature.logged(bundle, key, signed, artifact)
-    for number, entry in enumerate(bundle.entries, 1):
-        place = f"log entry {number} of {what}"
-        if trusted.root is None:
-            break
-        _about(entry, logged, place)
-        log, promised = log_proof.verify(entry, trusted.root, moments, now, place)
-        logs.append(log)
-        moments += [promised] if promised else []
+        logged = signature.logged(bundle, key, signed, artifact)
+        proven = standing.verify(Shown(bundle.entries, bundle.timestamps), logged, trusted.root, now, what)
 
     # 6. The certificate: the instance's, valid at those times, of exactly this identity (RFC 5280, 6962).
     if isinstance(question.signer, Identity):
-        if not moments:
+        if not proven.moments:
             raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {what} was signed"))
         certificates.verify(bundle, question.signer, trusted.data, artifact.sha256, what)
 
@@ -129,17 +111,10 @@ def _judged(
         sha256=artifact.sha256.hex,
         signer=question.signer,
         predicate_type=predicate_type,
-        moments=tuple(moments),
-        logs=tuple(logs),
+        moments=proven.moments,
+        logs=proven.logs,
         notices=trusted.notices,
     )
-
-
-def _about(entry: LogEntry, logged: Logged, what: str) -> None:
-    try:
-        entry_body.check(entry, logged, what)
-    except MalformedError as error:
-        raise Refused(Reason(Code.NOT_IN_LOG, str(error))) from None
 
 
 def _stated(envelope: Envelope, wanted: str, artifact: Artifact, what: str) -> str:

@@ -8,7 +8,7 @@ Step 12 is the policy's: all of its rules are asked, and all that fail are told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,11 +16,11 @@ from pathlib import Path
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.layout import LAYOUT
+from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import checks
-from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.trust import LAYOUT_TYPE
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
@@ -31,12 +31,13 @@ from orchestrator.signing.further import Further, open_further
 from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.opening import (
     OpenedBundle,
+    not_by_one,
     open_layout,
     open_links,
     open_own,
     open_trusted_root,
-    unlogged,
 )
+from orchestrator.signing.witnessed import unwhole, witnessed
 
 
 @dataclass
@@ -75,14 +76,10 @@ def examine(
 
     `target` is a release folder, or the artifact's path inside one; `now` is UTC. With `digest`, the artifact
     must have it, and its file need not be there. `further` are other parties' bundles and links, by file
-    name. `trusted`, a trusted root from elsewhere than the release, names logs that its bundles have to be
-    in. Raises TallyError when it cannot be decided: no release there, or a file that the machine refuses.
+    name. `trusted`, from elsewhere than the release and in place of the policy's own root, names the logs
+    that bundles have to be in, and says whose timestamps and certificates count. Raises TallyError when it
+    cannot be decided: no release there, or a file that the machine refuses.
     """
-    if trusted is not None and not trusted.tlogs:
-        raise TallyError(
-            "the trusted root names no transparency log, so that it asks for nothing",
-            hint="give the root of the log that releases have to be in, or leave out --trusted-root",
-        )
     folder, asked = locate(target)
     found = Examination(Failed((Reason(Code.MALFORMED, "nothing was read yet"),)))
     # 0. A policy that trusts nobody accepts nothing; one that has expired is told of, whatever else there is.
@@ -90,7 +87,9 @@ def examine(
     try:
         if any(reason.code is Code.POLICY_EMPTY for reason in own):
             raise Refused(*own)
-        _examine(found, folder, asked, policy, now, digest, further or {}, trusted or TrustedRoot())
+        _examine(
+            found, folder, asked, policy, now, digest, further or {}, trusted or policy.root or TrustedRoot()
+        )
     except Refused as refused:
         told = tuple(reason for reason in own if reason not in refused.reasons)
         found.verdict = Failed((*told, *refused.reasons))
@@ -120,23 +119,25 @@ def _examine(
     contents = read_contents(folder, index, digest)
     artifact, sha256 = index.artifact, contents.measured[index.artifact][0]
     found.subject = (artifact, sha256)
-    found.attestations = {
-        name: contents.measured[name][0] for name in contents.documents if not name.startswith("sbom/")
-    }
+    signed = [name for name in contents.documents if name.startswith(("attestations/", "links/"))]
+    found.attestations = {name: contents.measured[name][0] for name in signed if name != LAYOUT_KEY}
     _hold(checks.digests(index.files, contents.measured))
 
-    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3).
+    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3). Of one
+    #    by an identity: its certificate too, its times and its place in a log, as the caller's root has them.
     keys = [public_key(spki) for spki in policy.keys]
-    opened = {name: open_own(data, name, keys) for name, data in contents.below("attestations/").items()}
-    layout, layout_signer = open_layout(contents.documents, keys)
+    opened = {
+        name: open_own(data, name, keys, trusted, now)
+        for name, data in contents.below("attestations/").items()
+    }
+    layout, layout_signer = open_layout(contents.documents, keys, opened)
+    _hold(not_by_one(opened))
 
-    # 4. Each bundle's entry in a log: of those in the release's own trusted root, which only shows that the
-    #    release is whole, and of those that the caller trusts (Rekor v2; RFC 9162, 2.1.3.2).
+    # 4. Each bundle's entry in a log, and its timestamps: by the release's own trusted root, which only shows
+    #    that the release is whole, and by the caller's (Rekor v2; RFC 9162, 2.1.3.2; RFC 3161, 2.3, 2.4.2).
     root = open_trusted_root(contents.documents)
-    for logs in filter(None, (root.tlogs, trusted.tlogs)):
-        _hold(unlogged(opened, logs, now))
-    logged = bool(trusted.tlogs)  # a log that is known by the release's word alone proves nothing to a policy
-    judged = {name: replace(each.judged, logged=logged) for name, each in opened.items()}
+    _hold(unwhole(opened, root, now))
+    judged = witnessed(opened, trusted, now)
 
     # 5. Each signer is one whom the policy trusts with what it signed: its key, or its identity.
     for name, each in judged.items():
@@ -160,15 +161,16 @@ def _examine(
 
     # 9. The links agree: with one another, with the artifact, and with both statements. Nobody whom the
     #    policy trusts has stated that builders disagreed on what was made here, or on what it was made from.
-    theirs = open_further(further, keys, [public_key(spki) for spki in policy.builder_keys], policy.trusts)
+    vouching = [public_key(spki) for spki in policy.builder_keys]
+    theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
     theirs = theirs.about(sha256, checks.paths(links), {each.signer for each in vouched})
     found.attestations = {
         **found.attestations,
         **{file: Sha256.of(further[file]) for file in theirs.files},
     }
     _hold(checks.agreement(layout, [*links, *(each.link for each in theirs.links)], artifact, sha256))
-    denials = (*theirs.denials, *open_further(beside(folder, index), keys, (), policy.trusts).denials)
-    _hold(checks.refuted(denials, checks.paths(links)))
+    unlisted_too = open_further(beside(folder, index), keys, (), policy.trusts, trusted, now)
+    _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
     by_file = {each.file: each.link for each in vouched}
     _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
@@ -203,7 +205,7 @@ def _examine(
         independence=checks.independence(links, layout),
         signers=tuple(sorted({str(each.signer) for each in judged.values()})),
         notices=(
-            *_log_notices(opened, root, trusted),
+            *_witness_notices(opened, judged, root, trusted),
             *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
         ),
     )
@@ -237,10 +239,18 @@ def public_key(spki: bytes) -> PublicKey:
     return PublicKey(spki)
 
 
-def _log_notices(
-    bundles: Mapping[str, OpenedBundle], own: TrustedRoot, trusted: TrustedRoot
+def _witness_notices(
+    bundles: Mapping[str, OpenedBundle],
+    judged: Mapping[str, Judged],
+    own: TrustedRoot,
+    trusted: TrustedRoot,
 ) -> Iterator[str]:
-    """What the log's proofs do not prove."""
+    """What log entries and timestamps do not prove."""
+    if any(each.doubts and each.time is None for each in judged.values()):
+        yield (
+            "there are timestamps by no authority that you trust: they do not prove when it was signed; "
+            "give --trusted-root with the authority's certificates from elsewhere"
+        )
     if trusted.tlogs:
         return
     if own.tlogs:

@@ -10,7 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from orchestrator.agreement.agreement import Agreed
+    from orchestrator.builders.configuration import SigningTable
     from orchestrator.outcome import Outcome, Refused, Undecided
+    from orchestrator.signing.keyless import Wanted
 
 _FILES_SHOWN = 20
 _LINES_SHOWN = 12
@@ -22,15 +24,35 @@ def build(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every recipe in the folder recipes/.")] = False,
     key: Annotated[
-        Path | None,
-        typer.Option(help="The release key; else `signing.key` of tally.toml.", show_default=False),
+        str | None,
+        typer.Option(
+            metavar="FILE|ADDRESS",
+            help="The release key, a file or as pkcs11:…, awskms:…; else `signing.key` of tally.toml.",
+            show_default=False,
+        ),
     ] = None,
     passphrase_fd: Annotated[
         int | None,
         typer.Option(
             "--passphrase-fd",
             metavar="N",
-            help="Read the release key's passphrase from this file descriptor.",
+            help="Read the release key's passphrase, or its token's PIN, from this file descriptor.",
+            show_default=False,
+        ),
+    ] = None,
+    keyless: Annotated[
+        bool,
+        typer.Option(
+            "--keyless",
+            help="Sign by an identity, which is then in a public log for good; see [signing.keyless].",
+        ),
+    ] = False,
+    identity_token_fd: Annotated[
+        int | None,
+        typer.Option(
+            "--identity-token-fd",
+            metavar="N",
+            help="Read the identity's OIDC token from this file descriptor.",
             show_default=False,
         ),
     ] = None,
@@ -56,7 +78,7 @@ def build(
 
     Exits with 0 when all builds agree, 1 when builds disagree, 2 when that could not be decided.
     """
-    from orchestrator import release
+    from orchestrator import key_address, release
     from orchestrator.builders.configuration import load
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.text import print_json
@@ -64,19 +86,27 @@ def build(
     from orchestrator.outcome import exit_code
     from orchestrator.state import State
 
-    if no_sign and key is not None:
-        raise TallyError("--no-sign and --key were both given", hint="give one of the two")
+    given = {"--no-sign": no_sign, "--key": key is not None, "--keyless": keyless}
+    if len(both := [name for name, there in given.items() if there]) > 1:
+        raise TallyError(f"{both[0]} and {both[1]} were both given", hint="give one of the two")
     targets = _targets(recipes or [], every)
     configuration = load(Path.cwd())
+    by_identity = None
+    if not no_sign and key is None:
+        by_identity = _wanted(configuration.signing, identity_token_fd, asked=keyless)
+    if identity_token_fd is not None and by_identity is None:
+        raise TallyError("--identity-token-fd is for signing without a key", hint="give --keyless")
+    wanted = None if no_sign or by_identity else key or configuration.signing.key
     order = release.Order(
         targets=targets,
         out=out,
-        key=None if no_sign else key or configuration.signing.key,
+        key=None if wanted is None else key_address.parse(wanted),
         sign=not (no_sign or allow_dirty),
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,
         attest_disagreement=attest_disagreement,
+        keyless=by_identity,
     )
     with LiveView() as view:
         outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)
@@ -85,6 +115,16 @@ def build(
     for outcome in outcomes:
         _show(outcome, quiet=json)
     return exit_code(outcomes)
+
+
+def _wanted(signing: SigningTable, token_fd: int | None, *, asked: bool) -> Wanted | None:
+    """Who is to sign without a key: as tally.toml says, or by --keyless anybody at the public instance."""
+    from orchestrator.signing.keyless import Wanted
+
+    table = signing.keyless
+    if table is None:
+        return Wanted(token_fd=token_fd) if asked else None
+    return Wanted(table.instance, table.identity, table.issuer, token_fd)
 
 
 def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:

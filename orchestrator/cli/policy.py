@@ -36,6 +36,10 @@ def check(
     else:
         lines = [f"{'FAILED' if against else 'OK'}  {file}", f"  sha256   {found.sha256.hex}"]
         lines += [f"  signers  {', '.join(signers) or 'none'}", f"  rules    {', '.join(rules)}"]
+        if found.root is not None:
+            logs = ", ".join(each.origin for each in found.root.tlogs) or "no log"
+            clocks = len(found.root.timestamp_authorities)
+            lines.append(f"  trusts   {logs}; {clocks} timestamp authorit{'y' if clocks == 1 else 'ies'}")
         for reason in against:
             lines += [f"  {reason.code}: {reason.sentence}", f"  hint: {reason.hint}"]
         print(harmless("\n".join(lines)))
@@ -52,18 +56,25 @@ def explain(
         list[Path] | None,
         typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
     ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A Sigstore trusted root from elsewhere, as of `tally verify`."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Show each rule, what it saw in a release, and whether it holds. Exit codes as of `tally verify`."""
     from datetime import UTC, datetime
 
     from orchestrator.cli.text import harmless, print_json
-    from orchestrator.cli.verify import exit_code, text
+    from orchestrator.cli.verify import exit_code, root_for, text
     from orchestrator.policy_file import load
     from orchestrator.publishing.contents import read_further
     from orchestrator.verification import examine
 
-    found = examine(release, load(file), datetime.now(UTC), further=read_further(evidence or []))
+    whom = load(file)
+    root = root_for(whom, trusted_root)
+    others = read_further(evidence or [])
+    found = examine(release, whom, datetime.now(UTC), further=others, trusted=root)
     code = exit_code([found.verdict])
     if json:
         findings = [

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.digest import Sha256
     from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.policy import Policy
+    from orchestrator.policy.signer import IdentitySigner
     from orchestrator.policy.verdict import Verdict
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.signing.signers import Signer
     from orchestrator.verification import Examination
 
 _REASONS_SHOWN = 100
@@ -69,24 +70,26 @@ def verify(
         typer.Option("--attest", metavar="OUT", help="Write the verdict as a signed summary (SLSA VSA)."),
     ] = None,
     attest_key: Annotated[
-        Path | None, typer.Option("--attest-key", metavar="KEY", help="The private key that signs it.")
+        str | None,
+        typer.Option("--attest-key", metavar="KEY", help="The private key that signs it, or its address."),
     ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Judge this Sigstore bundle, of anybody's, about one file."),
     ] = None,
     identity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --bundle: the certificate's identity, exactly.")
+        str | None,
+        typer.Option(metavar="NAME", help="An identity to trust: what certificates name, exactly."),
     ] = None,
     issuer: Annotated[
-        str | None, typer.Option(metavar="URL", help="With --bundle: who vouched for the identity, exactly.")
+        str | None, typer.Option(metavar="URL", help="Who has to vouch for the --identity, exactly.")
     ] = None,
     trusted_root: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A Sigstore trusted root from elsewhere; its log must have what is signed. "
-            "With --bundle, default: the public instance's, fetched.",
+            help="A Sigstore trusted root from elsewhere: whose certificates count, and whose log must have "
+            "what is signed. With --bundle, default: the public instance's, fetched.",
             show_default=False,
         ),
     ] = None,
@@ -118,17 +121,13 @@ def verify(
             bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
         )
         return verify_bundle(targets or (), options, json=json)
-    if identity or issuer or insecure_ignore_tlog:
-        raise TallyError("--identity and the like are about a bundle", hint="name it with --bundle")
+    if insecure_ignore_tlog:
+        raise TallyError("--insecure-ignore-tlog is about a bundle", hint="name it with --bundle")
     wanted = list(_wanted(targets or [], list_file))
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
-    asked = Asked(
-        _trusted(key or [], policy),
-        _digest(digest, wanted),
-        _further(evidence or []),
-        None if trusted_root is None else _trusted_root(trusted_root),
-    )
+    whom = _trusted(key or [], policy, _identity(identity, issuer, trusted_root))
+    asked = Asked(whom, _digest(digest, wanted), _further(evidence or []), root_for(whom, trusted_root))
     return _verify_releases(wanted, asked, _signing(attest, attest_key, wanted), json=json, sarif=sarif)
 
 
@@ -144,14 +143,14 @@ class Asked:
 
 
 def _verify_releases(
-    targets: Sequence[Path], asked: Asked, signing: tuple[Path, SigningKey] | None, *, json: bool, sarif: bool
+    targets: Sequence[Path], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
 ) -> ExitCode:
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
     from orchestrator.cli.forks import judged
     from orchestrator.cli.text import harmless, print_error, print_json
 
     many = len(targets) >= _MANY
-    _prepare(many=many)
+    _prepare(many=many, certificates=asked.policy.identities)
     verdicts: list[tuple[Path, Verdict | TallyError]] = []
     unattested: list[TallyError] = []
 
@@ -176,7 +175,7 @@ def _verify_releases(
 
 
 def _judge(
-    target: Path, asked: Asked, signing: tuple[Path, SigningKey] | None, unattested: list[TallyError]
+    target: Path, asked: Asked, signing: tuple[Path, Signer] | None, unattested: list[TallyError]
 ) -> Verdict | TallyError:
     """The verdict on one release, or why there is none; what keeps it from being signed changes neither."""
     from datetime import UTC, datetime
@@ -202,27 +201,31 @@ def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
     return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts) else ExitCode.UNDECIDED
 
 
-def _trusted_root(path: Path) -> TrustedRoot:
-    from orchestrator.evidence.canonical import MalformedError
-    from orchestrator.log import trusted_root
+def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
+    """The trusted root of --trusted-root, where a policy has none of its own. Raises TallyError."""
+    from orchestrator.signing.bundles import trust
 
-    try:
-        return trusted_root.parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
-    except MalformedError as error:
+    if path is None:
+        return None
+    if policy.root is not None:
         raise TallyError(
-            str(error), hint="a trusted root is JSON, as `trusted_root.json` in a release"
-        ) from error
+            f"{policy.name} names a trusted root, and --trusted-root another: whose word counts is said once",
+            hint="leave --trusted-root out, or `trusted-root` out of the policy",
+        )
+    return trust.load(path)
 
 
-def _prepare(*, many: bool) -> None:
+def _prepare(*, many: bool, certificates: bool) -> None:
     """For many releases, what takes longer than one of them and saves a part of each."""
     import gc
     import importlib
 
     if many:
         importlib.import_module("pydantic_core")  # see evidence/canonical.py
+    if many and certificates:
+        from orchestrator.signing.bundles import certificates as judging
+
+        judging.prepare()
     gc.freeze()  # what was imported stays, and need not be looked through again and again
 
 
@@ -252,12 +255,26 @@ def _name(line: bytes) -> str:
     return os.fsdecode(line.removesuffix(b"\r"))
 
 
-def _trusted(keys: list[Path], policy: Path | None) -> Policy:
-    """The policy of a file, or the smallest one, which trusts keys."""
-    if (policy is None) == (not keys):
+def _identity(identity: str | None, issuer: str | None, trusted_root: Path | None) -> IdentitySigner | None:
+    from orchestrator.policy.signer import IdentitySigner
+
+    if identity is None and issuer is None:
+        return None
+    if not identity or not issuer or trusted_root is None:
         raise TallyError(
-            "whom to trust is said once: by --key or by --policy",
-            hint="give the publisher's public key with --key, or a policy.toml that names it with --policy",
+            "an identity is worth as much as who vouches for it, and whose certificates count",
+            hint="give --identity, --issuer and --trusted-root together",
+        )
+    return IdentitySigner(issuer, identity)
+
+
+def _trusted(keys: list[Path], policy: Path | None, identity: IdentitySigner | None) -> Policy:
+    """The policy of a file, or the smallest one, which trusts keys or an identity."""
+    if [policy is not None, bool(keys), identity is not None].count(True) != 1:
+        raise TallyError(
+            "whom to trust is said once: by --key, by --identity or by --policy",
+            hint="give the publisher's public key with --key, its --identity, or a policy.toml that names it "
+            "with --policy",
         )
     if policy is not None:
         from orchestrator.policy_file import load
@@ -266,7 +283,10 @@ def _trusted(keys: list[Path], policy: Path | None) -> Policy:
     from orchestrator.policy.policy import trusting
     from orchestrator.signing.keys import PublicKey
 
-    return trusting([PublicKey.load(path).spki for path in keys])
+    try:
+        return trusting([PublicKey.load(path).spki for path in keys], identity)
+    except ValueError as error:
+        raise TallyError(str(error), hint="a policy.toml can have patterns: --policy") from error
 
 
 def _further(paths: list[Path]) -> Mapping[str, bytes]:
@@ -293,7 +313,7 @@ def _digest(said: str | None, wanted: list[Path]) -> Sha256 | None:
         ) from error
 
 
-def _signing(out: Path | None, key: Path | None, wanted: list[Path]) -> tuple[Path, SigningKey] | None:
+def _signing(out: Path | None, key: str | None, wanted: list[Path]) -> tuple[Path, Signer] | None:
     """Where the summary is written and what signs it, looked at before anything is judged."""
     import os
 
@@ -307,14 +327,15 @@ def _signing(out: Path | None, key: Path | None, wanted: list[Path]) -> tuple[Pa
         raise TallyError("--attest is about one artifact", hint="give one release with it")
     if os.path.lexists(out):
         raise TallyError(f"{out} is there already", hint="name another file: summaries are never overwritten")
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.key_address import parse
     from orchestrator.signing.passphrase import of
+    from orchestrator.signing.signers import opened
 
-    return out, SigningKey.load(key, of)
+    return out, opened(parse(key), of)
 
 
 def _attest(
-    out: Path, key: SigningKey, found: Examination, policy: Policy, now: datetime
+    out: Path, key: Signer, found: Examination, policy: Policy, now: datetime
 ) -> Iterator[TallyError]:
     """Sign what was found, a no as well as a yes. Gives what kept it from that, which changes no verdict."""
     from orchestrator.files import write_atomically

@@ -4,7 +4,8 @@ Specification: https://github.com/in-toto/attestation/blob/main/spec/predicates/
 Our attribute, field by field, and why its subjects are what they are: docs/predicates/disagreement.md.
 
 An approval is about files by their `sha256`. Nothing that a builder made is named so here: a client that
-looks for a file's `sha256` finds derivations, and never something that could be deployed.
+looks for a file's `sha256` finds derivations, and never something that could be deployed. What builders made
+is in the predicate: sigstore-python reads no subject whose digest is a NAR's.
 """
 
 from __future__ import annotations
@@ -116,11 +117,6 @@ def disagreement(observed: Observed, links: Mapping[str, ReleaseFile]) -> bytes:
     derivations = dict.fromkeys(output.derivation for output in disagreed.differing)
     subjects = [
         _subject(path.removeprefix(_STORE), "sha256", observed.derivations[path].hex) for path in derivations
-    ]
-    subjects += [
-        _subject(f"{nar_name(output.path)} of {side}", NAR_SHA256, digest.hex)
-        for output in disagreed.differing
-        for side, digest in output.hashes.items()
     ]
     record = _record(observed)
     attributes = []

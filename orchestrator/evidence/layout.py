@@ -17,6 +17,8 @@ from orchestrator.evidence.functionary import functionary, pem_of
 from orchestrator.evidence.terms import STEP
 
 LAYOUT: Final = "links/root.layout"
+LAYOUT_KEY: Final = "links/root.pub"
+"""The public half of the key that signed the layout, where no key of the signer's own did."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 INSPECTION: Final = "artifact"
 _YEARS: Final = 20

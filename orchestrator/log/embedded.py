@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.log import merkle, note, tiles, trusted_root
-from orchestrator.log.entry import KIND, VERSION, InclusionProof, LogEntry
+from orchestrator.log.entry import KIND, VERSION, InclusionProof, LogEntry, Signed
 from orchestrator.log.folder import LogFolder
 from orchestrator.log.growth import grow
 from orchestrator.log.merkle import EMPTY_ROOT
@@ -83,6 +83,15 @@ class EmbeddedLog:
     @property
     def key(self) -> NoteKey:
         return self.instance.key
+
+    @property
+    def instances(self) -> tuple[LogInstance, ...]:
+        """What its proofs are checked with."""
+        return (self.instance,)
+
+    def enter(self, signed: Sequence[Signed]) -> tuple[LogEntry, ...]:
+        """Each signature's entry."""
+        return self.append([each.body() for each in signed])
 
     @contextmanager
     def reading(self) -> Iterator[Checkpoint]:

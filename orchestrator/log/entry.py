@@ -19,8 +19,10 @@ VERSION: Final = "0.0.2"
 MOST_ENTRIES: Final = 32
 """In one bundle; sigstore-go has the same limit."""
 _MOST_HASHES = 64  # a proof has one for each level, and sizes have 63 bits
-_PREHASHED: Final = {"PKIX_ECDSA_P256_SHA_256": ("SHA2_256", "sha256")}
-"""Key details (`sigstore_common.proto`) to the name, there and in hashlib, of the digest that is signed."""
+_PREHASHED: Final = {"PKIX_ECDSA_P256_SHA_256": "sha256"}
+"""Key details (`sigstore_common.proto`) to hashlib's name of the digest that is signed."""
+_HASHES: Final = {"sha256": "SHA2_256", "sha384": "SHA2_384", "sha512": "SHA2_512"}
+"""hashlib's names to those of `sigstore_common.proto`."""
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 """How the SubjectPublicKeyInfo of every P-256 key in DER begins (RFC 5480, section 2)."""
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -67,16 +69,33 @@ class Signed:
 
         Raises MalformedError for a kind of key that a log cannot check by a digest alone.
         """
-        if self.verifier.key_details not in _PREHASHED:
-            raise MalformedError(f"a log takes no signatures of the kind {self.verifier.key_details}")
-        algorithm, name = _PREHASHED[self.verifier.key_details]
-        digest = hashlib.new(name, self.data).digest()
-        spec = {
-            "data": {"algorithm": algorithm, "digest": encoded(digest)},
+        return hashedrekord(*self._digest, self.signature, self.verifier)
+
+    def request(self) -> bytes:
+        """What a log is asked to enter (rekor-tiles `CreateEntryRequest`). Raises like `body`."""
+        _, digest = self._digest
+        asked = {
+            "digest": encoded(digest),
             "signature": {"content": encoded(self.signature), "verifier": self.verifier.document()},
         }
-        document = {"apiVersion": VERSION, "kind": KIND, "spec": {"hashedRekordV002": spec}}
-        return render(document)  # of ASCII strings alone, whose one form is RFC 8785's too
+        return render({"hashedRekordRequestV002": asked})
+
+    @property
+    def _digest(self) -> tuple[str, bytes]:
+        name = _PREHASHED.get(self.verifier.key_details)
+        if name is None:
+            raise MalformedError(f"a log takes no signatures of the kind {self.verifier.key_details}")
+        return name, hashlib.new(name, self.data).digest()
+
+
+def hashedrekord(algorithm: str, digest: bytes, signature: bytes, verifier: Verifier) -> bytes:
+    """The body of the one entry that stands for a signature over a digest, by `hashlib`'s name for it."""
+    spec = {
+        "data": {"algorithm": _HASHES[algorithm], "digest": encoded(digest)},
+        "signature": {"content": encoded(signature), "verifier": verifier.document()},
+    }
+    document = {"apiVersion": VERSION, "kind": KIND, "spec": {"hashedRekordV002": spec}}
+    return render(document)  # of ASCII strings alone, whose one form is RFC 8785's too
 
 
 @dataclass(frozen=True, slots=True)

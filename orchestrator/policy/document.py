@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from orchestrator.digest import Sha256
+from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.rule_tables import (
     BuildersTable,
@@ -35,6 +36,12 @@ class PolicyDocument(Table):
         default=None, description="Where people find it; verification summaries name it"
     )
     expires: End | None = Field(default=None, description="Until when it may be used; a date is included")
+    trusted_root: Text | None = Field(
+        default=None,
+        alias="trusted-root",
+        description="A Sigstore trusted root's file, relative to this one: whose logs, timestamps and "
+        "certificates count. In place of --trusted-root",
+    )
     signer: tuple[SignerTable, ...] = Field(
         default=(), description="Whom to trust. Without any, the policy is empty, and accepts nothing"
     )
@@ -59,8 +66,11 @@ class PolicyDocument(Table):
             raise ValueError(f"two of them have the name {twice[0]!r}")
         return tables
 
-    def policy(self, public: PublicKeys, file: str, sha256: Sha256) -> Policy:
-        """The policy that it means. Raises whatever `public` does for a key that cannot be had."""
+    def policy(self, public: PublicKeys, root: TrustedRoot | None, file: str, sha256: Sha256) -> Policy:
+        """The policy that it means; `root` is what `trusted_root` names.
+
+        Raises whatever `public` does for a key that cannot be had.
+        """
         builders: Builders | None = None
         if self.builder or self.builders is not None:
             asked = self.builders or BuildersTable()
@@ -88,4 +98,5 @@ class PolicyDocument(Table):
             builders=builders,
             rules=tuple(rules),
             expires=self.expires,
+            root=root,
         )

@@ -30,9 +30,13 @@ class Judged:
     statement: Statement
     signer: Signer
     time: datetime | None = None
-    """A trusted time (RFC 3161, checked) at which the signature was there; UTC."""
+    """A trusted time (RFC 3161, checked) at which the signature was there; the earliest; UTC."""
     logged: bool = False
     """Whether a proof that it is in a transparency log was checked, and held."""
+    last: datetime | None = None
+    """The latest such time."""
+    doubts: tuple[str, ...] = ()
+    """Why timestamps that it has prove nothing, one for each such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +131,13 @@ class Evidence:
     def when(self, judged: Judged) -> Moment:
         """What is known of when a statement was signed; our own claim the provenance's time."""
         ours = judged.statement.predicate_type in self.own
-        return Moment(self.now, judged.time, self.built if ours else None)
+        return Moment(self.now, judged.time, self.built if ours else None, judged.last)
 
     def when_vouched(self, vouched: Vouched) -> Moment:
         """The same of a link. The provenance has ours by digest, so they were there when it was signed."""
-        return Moment(self.now, None if vouched.theirs else self.covered, vouched.link.finished)
+        if vouched.theirs:
+            return Moment(self.now, None, vouched.link.finished)
+        return Moment(self.now, self.covered, vouched.link.finished, self.own[PROVENANCE].last)
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:

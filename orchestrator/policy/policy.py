@@ -11,12 +11,14 @@ from datetime import datetime
 
 from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import MalformedError, render
+from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.pattern import exactly
 from orchestrator.policy.rules.builders import Builders
 from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.signers import Signers
-from orchestrator.policy.signer import Signer
-from orchestrator.policy.trust import TrustedKey, TrustedSigner, trusted
+from orchestrator.policy.signer import IdentitySigner, Signer
+from orchestrator.policy.trust import TrustedIdentity, TrustedKey, TrustedSigner, trusted
 from orchestrator.policy.validity import shown
 from orchestrator.policy.verdict import Code, Finding, Reason
 
@@ -36,11 +38,18 @@ class Policy:
     rules: tuple[Rule, ...]
     """All others, in the order in which their reasons are told."""
     expires: datetime | None = None
+    root: TrustedRoot | None = None
+    """Whose logs, timestamps and certificates count; None: whoever verifies says so, or nobody's do."""
 
     @property
     def keys(self) -> tuple[bytes, ...]:
         """The keys, as SubjectPublicKeyInfo in DER, whose signatures on statements and layouts count."""
         return _keys(each.who for each in self.signers.signers)
+
+    @property
+    def identities(self) -> bool:
+        """Whether anybody counts who signs by a certificate."""
+        return any(isinstance(each.who, TrustedIdentity) for each in self.signers.signers)
 
     @property
     def builder_keys(self) -> tuple[bytes, ...]:
@@ -75,15 +84,22 @@ class Policy:
             yield Finding("expires", shown(self.expires), tuple(self.against_itself(now)))
 
 
-def trusting(keys: Sequence[bytes]) -> Policy:
-    """The smallest policy: these keys (SubjectPublicKeyInfo in DER), and what holds for every release."""
+def trusting(keys: Sequence[bytes], identity: IdentitySigner | None = None) -> Policy:
+    """The smallest policy: these keys (SubjectPublicKeyInfo in DER), and what holds for every release.
+
+    Or this one identity beside them, exactly. Raises ValueError for one with a `*`, which is a pattern's.
+    """
     trusted_keys = [TrustedKey(spki) for spki in dict.fromkeys(keys)]
     signers = [TrustedSigner(f"key {key.signer.fingerprint[:8]}", key) for key in trusted_keys]
-    named = sorted(key.signer.fingerprint for key in trusted_keys)
+    document: dict[str, object] = {"keys": sorted(key.signer.fingerprint for key in trusted_keys)}
+    if identity is not None:
+        who = TrustedIdentity(exactly(identity.issuer), exactly(identity.subject))
+        signers.append(TrustedSigner(str(identity), who))
+        document["identity"] = {"issuer": identity.issuer, "subject": identity.subject}
     return Policy(
-        name="the policy of --key",
+        name="the policy of --key" if identity is None else "the policy of --identity",
         uri=None,
-        sha256=Sha256.of(render({"keys": named})),
+        sha256=Sha256.of(render(document)),
         signers=Signers(tuple(signers)),
         builders=None,
         rules=(),

@@ -51,7 +51,7 @@ class RequireTable(Table):
         if self.statements:
             found.append(Statements(self.statements))
         if self.maximum_age is not None:
-            found.append(MaximumAge(duration(self.maximum_age)))
+            found.append(MaximumAge(duration(self.maximum_age), self.timestamp))
         if self.sandbox:
             found.append(Sandbox(self.sandbox))
         return found

@@ -32,6 +32,9 @@ class Moment:
     """A trusted time at which the signature was there (RFC 3161)."""
     claimed: datetime | None
     """The time that the signed document itself tells."""
+    last: datetime | None = None
+    """The latest such trusted time, where there are several; `proven` is the earliest. A beginning is judged
+    by this one, an end by the other: so no timestamp that is taken away helps."""
 
     @property
     def latest(self) -> datetime:
@@ -69,7 +72,7 @@ class Validity:
                 Code.TIMESTAMP_MISSING,
                 f"{name} counts from {first}, and no timestamp proves that {what} was signed after that",
             )
-        if (moment.proven or claimed or moment.now) < self.since:
+        if (moment.last or moment.proven or claimed or moment.now) < self.since:
             yield Reason(Code.KEY_NOT_YET_VALID, f"{name} counts from {first}, and {what} was signed before")
 
 

@@ -19,6 +19,7 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.statement import Statement
 from orchestrator.files import cannot_write, sync_folder
+from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.existing import differences
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
@@ -45,7 +46,7 @@ def publish(
     provenance: Statement,
     reproduction: Statement,
     files: Sequence[ReleaseFile],
-    key: PublicKey,
+    signer: PublicKey | IdentitySigner,
 ) -> Published:
     """Write `out`/NAME-VERSION-SYSTEM, the artifact streamed from `artifact`, and `release.json` over it all.
 
@@ -70,7 +71,7 @@ def publish(
                     return Published(target, kept=False)
         except OSError as error:
             raise cannot_write(target, error) from error
-    if found := list(islice(differences(target, wanted, files, key), _SHOWN)):
+    if found := list(islice(differences(target, wanted, files, signer), _SHOWN)):
         raise TallyError(
             f"{target} is there already and is not this release:\n"
             + "\n".join(f"  {each}" for each in found),

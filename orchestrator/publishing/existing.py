@@ -8,19 +8,25 @@ from typing import Any
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index, parse
 from orchestrator.signing import bundle, dsse
+from orchestrator.signing.bundles import certificates
+from orchestrator.signing.bundles.bundle import Certificates
 from orchestrator.signing.keys import PublicKey
 
 _SAME = ("name", "version", "system", "artifact", "derivations")
 
 
-def differences(path: Path, wanted: Index, files: Sequence[ReleaseFile], key: PublicKey) -> Iterator[str]:
+def differences(
+    path: Path, wanted: Index, files: Sequence[ReleaseFile], signer: PublicKey | IdentitySigner
+) -> Iterator[str]:
     """In what the folder at `path` differs from the release to be written; nothing when it is the same.
 
-    The same: one artifact, one derivation, one SBOM, all as listed there, signed by the same key. Times, ids
-    and signatures are of the run that wrote it.
+    The same: one artifact, one derivation, one SBOM, all as listed there, signed by the same key, or in the
+    name of the same identity, which verification has yet to show. Times, ids and signatures are of the run
+    that wrote it.
     """
     folder = Folder(path)
     try:
@@ -38,9 +44,10 @@ def differences(path: Path, wanted: Index, files: Sequence[ReleaseFile], key: Pu
             if folder.measure(name) != listed:
                 yield f"its {name} is not as its {INDEX} says"
             elif name.startswith("attestations/") and not _signed(
-                folder.read(name, DOCUMENT_LIMIT), name, key
+                folder.read(name, DOCUMENT_LIMIT), name, signer
             ):
-                yield f"its {name} is not signed by the key in use"
+                who = "key" if isinstance(signer, PublicKey) else "identity"
+                yield f"its {name} is not signed by the {who} in use"
         except (OSError, UnsafeNameError, TooLargeError, MalformedError) as error:
             yield f"its {name} cannot be read ({_reason(error)})"
     wanted_names = {file.path for file in files if file.path.startswith("attestations/")}
@@ -70,8 +77,11 @@ def _agreed(of: Index) -> dict[str, Any]:
     return {"outputs": member(said, "outputs", dict, INDEX), "dissent": others}
 
 
-def _signed(data: bytes, name: str, key: PublicKey) -> bool:
-    return dsse.signed_by(bundle.parse(data, name).envelope, key)
+def _signed(data: bytes, name: str, signer: PublicKey | IdentitySigner) -> bool:
+    found = bundle.parse(data, name)
+    if isinstance(signer, PublicKey):
+        return dsse.signed_by(found.envelope, signer)
+    return isinstance(found.signer, Certificates) and certificates.claimed(found.signer, name) == signer
 
 
 def _reason(error: Exception) -> str:

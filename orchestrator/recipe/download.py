@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
@@ -19,6 +21,10 @@ _CHUNK = 1 << 18
 _CONNECT_TIMEOUT = 15.0
 _READ_TIMEOUT = 60.0
 _PAGE_LIMIT = 64 << 20
+_ANSWER_LIMIT = 1 << 20
+_ANSWER_TIMEOUT = 90.0
+"""Seconds for the whole of an answer, however slowly it comes."""
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
 
 
 class Unreachable(Exception):
@@ -55,6 +61,34 @@ class Downloader:
             return address, _bounded(self.read(address))
         with self._response(address, urlsplit(address).netloc) as (final, chunks):
             return final, _bounded(chunks)
+
+    def ask(self, address: str, body: bytes, kind: str) -> tuple[int, bytes]:
+        """Post a body of a media type, once: the status and the body of the answer, whatever it is.
+
+        Nothing is sent to where an answer points to. Raises Unreachable when there is no whole answer; the
+        server may have done what was asked all the same.
+        """
+        from urllib3.exceptions import HTTPError
+
+        parts = urlsplit(address)
+        until = time.monotonic() + _ANSWER_TIMEOUT
+        try:
+            response = self._manager(parts.scheme, parts.netloc).request(
+                "POST",
+                address,
+                body=body,
+                headers={**_HEADERS, "Content-Type": kind},
+                preload_content=False,
+                redirect=False,
+                retries=False,
+            )
+        except (HTTPError, OSError, ValueError) as error:
+            raise Unreachable(_sentence(error)) from error
+        try:
+            chunks = iter(lambda: response.read1(_CHUNK), b"")  # whatever has come, where `stream` waits
+            return response.status, _bounded(_until(until, _guarded(chunks)), _ANSWER_LIMIT)
+        finally:
+            response.close()
 
     def folder(self, address: str) -> Path | None:
         """The local folder that a `file://` address names; None when it names none."""
@@ -114,19 +148,27 @@ class Downloader:
                         raise_on_status=False,
                     ),
                     "ssl_context": ssl.create_default_context(),
-                    "headers": {"Accept-Encoding": "identity", "User-Agent": "tallystick"},
+                    "headers": _HEADERS,
                 }
                 self._managers[proxy] = ProxyManager(proxy, **settings) if proxy else PoolManager(**settings)
             return self._managers[proxy]
 
 
-def _bounded(chunks: Iterator[bytes]) -> bytes:
+def _bounded(chunks: Iterator[bytes], limit: int = _PAGE_LIMIT) -> bytes:
     body = bytearray()
     for chunk in chunks:
         body += chunk
-        if len(body) > _PAGE_LIMIT:
+        if len(body) > limit:
             raise Unreachable("the page is too large")
     return bytes(body)
+
+
+def _until(moment: float, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks that come before a moment of the monotonic clock."""
+    for chunk in chunks:
+        if time.monotonic() > moment:
+            raise Unreachable("the answer takes too long")
+        yield chunk
 
 
 def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -142,6 +184,16 @@ def _sentence(error: BaseException) -> str:
     """An error of urllib3 without the object it prints in front."""
     text = str(error)
     return text.split(">: ", 1)[-1].split("): ", 1)[-1] or type(error).__name__
+
+
+def unseen(address: str) -> bool:
+    """Whether nobody on the way can read or change what is sent there: https, or this machine itself."""
+    parts = urlsplit(address)
+    try:
+        here = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        here = False
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
 
 
 def without_credentials(address: str) -> str:

@@ -1,4 +1,4 @@
-"""Sigstore bundles v0.3 around DSSE envelopes, signed with a self-managed key.
+"""Sigstore bundles v0.3 around DSSE envelopes, in the one form that releases have.
 
 Specification: https://docs.sigstore.dev/about/bundle/ and sigstore/protobuf-specs `sigstore_bundle.proto`.
 What clients ask for beyond it was found by trying: keyid empty, exactly one signature (cosign 3).
@@ -9,51 +9,70 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
+from orchestrator.errors import TallyError
+from orchestrator.evidence.canonical import (
+    MalformedError,
+    decoded,
+    encoded,
+    member,
+    only,
+    read,
+    render_document,
+)
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.log import entry as log_entry
 from orchestrator.log.entry import LogEntry, Signed, Verifier
 from orchestrator.signing import dsse
+from orchestrator.signing.bundles.bundle import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
-from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.signing.keys import PublicKey
+from orchestrator.signing.witnesses import Log, Taken, Witnesses
+
+if TYPE_CHECKING:  # who verifies needs no signer
+    from orchestrator.signing.signers import Signer
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_ATTEMPTS = 3
+"""At signing the same statements, should a log have entries that it gives no proof of."""
 _MEMBERS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
-
-
-class Log(Protocol):
-    """A transparency log that takes entries, e.g. the embedded one."""
-
-    def append(self, entries: Sequence[bytes]) -> Sequence[LogEntry]:
-        """Each entry with its place and proof. Raises TallyError."""
+_MATERIAL = frozenset({"publicKey", "certificate", "tlogEntries", "timestampVerificationData"})
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One envelope, the hint at the key that signed it, and where that was logged."""
+    """One envelope, who signed it, where that was logged, and when it was there."""
 
     envelope: Envelope
-    hint: str
-    """Base64 of the sha256 of the public key's SubjectPublicKeyInfo."""
+    signer: KeyHint | Certificates
+    """A key's hint: base64 of the sha256 of its SubjectPublicKeyInfo. Or the signer's one certificate."""
     entries: tuple[LogEntry, ...] = ()
+    timestamps: tuple[bytes, ...] = ()
+    """RFC 3161 responses in DER, over the signature."""
 
     def signed(self, key: PublicKey) -> Signed:
         """What log entries of it stand for: its one signature, by `key`."""
-        (signature,) = self.envelope.signatures
-        return Signed(self.envelope.signed_bytes, signature.sig, Verifier(key.spki, key.details))
+        return Signed(self.envelope.signed_bytes, _signature(self), Verifier(key.spki, key.details))
 
     def render(self) -> bytes:
         """The bundle as a file's bytes."""
+        material: dict[str, Any] = {
+            # where there are none, sigstore-python wants to be told so
+            "tlogEntries": [each.document() for each in self.entries],
+        }
+        match self.signer:
+            case KeyHint(hint):
+                material["publicKey"] = {"hint": hint}
+            case Certificates(leaf):
+                material["certificate"] = {"rawBytes": encoded(leaf)}
+        if self.timestamps:
+            stamps = [{"signedTimestamp": encoded(each)} for each in self.timestamps]
+            material["timestampVerificationData"] = {"rfc3161Timestamps": stamps}
         return render_document(
             {
                 "mediaType": MEDIA_TYPE,
-                "verificationMaterial": {
-                    "publicKey": {"hint": self.hint},
-                    # where there are none, sigstore-python wants to be told so
-                    "tlogEntries": [each.document() for each in self.entries],
-                },
+                "verificationMaterial": material,
                 "dsseEnvelope": self.envelope.document(),
             }
         )
@@ -68,15 +87,39 @@ class Bundle:
         return data == b'%b"payload": "%b"%b' % (before, b64encode(self.envelope.payload), after)
 
 
-def sign(payload: bytes, key: SigningKey) -> Bundle:
-    """A bundle around an in-toto statement."""
-    return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), key.public.hint)
+def sign(payload: bytes, key: Signer) -> Bundle:
+    """A bundle around an in-toto statement. Raises TallyError where the key cannot be used."""
+    return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), KeyHint(key.public.hint))
+
+
+def witnessed(payloads: Sequence[bytes], key: Signer, witnesses: Witnesses) -> list[Bundle]:
+    """A bundle around each in-toto statement, with all that the witnesses say. Raises TallyError."""
+    for _ in range(_ATTEMPTS):
+        bundles = [sign(each, key) for each in payloads]
+        if witnesses.clock is not None:  # first: a log keeps what it was given for good
+            stamp = witnesses.clock.stamp
+            bundles = [replace(each, timestamps=(stamp(_signature(each)),)) for each in bundles]
+        if witnesses.log is None:
+            return bundles
+        try:
+            return logged(bundles, key.public, witnesses.log)
+        except Taken:
+            continue  # the answer to an earlier attempt was lost: another signature is another entry
+    raise TallyError(
+        "the log says again and again that it has what was just signed, and gives no proof of it",
+        hint="ask the log's operator",
+    )
 
 
 def logged(bundles: Sequence[Bundle], key: PublicKey, log: Log) -> list[Bundle]:
-    """The bundles, each with its entry in the log. Raises TallyError."""
-    entries = log.append([each.signed(key).body() for each in bundles])
+    """The bundles, each with its entry in the log. Raises TallyError, and Taken."""
+    entries = log.enter([each.signed(key) for each in bundles])
     return [replace(each, entries=(entry,)) for each, entry in zip(bundles, entries, strict=True)]
+
+
+def _signature(bundle: Bundle) -> bytes:
+    (signature,) = bundle.envelope.signatures
+    return signature.sig
 
 
 def parse(data: bytes, what: str) -> Bundle:
@@ -85,14 +128,42 @@ def parse(data: bytes, what: str) -> Bundle:
     only(document, _MEMBERS, what)
     if member(document, "mediaType", str, what) != MEDIA_TYPE:
         raise MalformedError(f"{what} is not a Sigstore bundle v0.3")
+    place = f"{what}, verificationMaterial,"
     material = member(document, "verificationMaterial", dict, what)
-    only(material, frozenset({"publicKey", "tlogEntries"}), f"{what}, verificationMaterial")
+    only(material, _MATERIAL, place)
     entries = log_entry.parse_all(material.get("tlogEntries", []), what)
-    key = member(material, "publicKey", dict, what)
-    only(key, frozenset({"hint"}), f"{what}, publicKey")
+    if len({(each.log_id, each.body) for each in entries}) != len(entries):
+        raise MalformedError(f"{what} has the same log entry twice")  # in two places of one log
+    timestamps = _timestamps(material, place) if "timestampVerificationData" in material else ()
     envelope = dsse.parse(member(document, "dsseEnvelope", dict, what), what)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{what} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:
         raise MalformedError(f"{what} has {len(envelope.signatures)} signatures where a bundle has one")
-    return Bundle(envelope, member(key, "hint", str, what), entries)
+    return Bundle(envelope, _signer(material, what), entries, timestamps)
+
+
+def _signer(material: dict[str, Any], what: str) -> KeyHint | Certificates:
+    if "certificate" not in material:
+        key = member(material, "publicKey", dict, what)
+        only(key, frozenset({"hint"}), f"{what}, publicKey,")
+        return KeyHint(member(key, "hint", str, what))
+    if "publicKey" in material:
+        raise MalformedError(f"{what} has a key and a certificate, where it has one")
+    certificate = member(material, "certificate", dict, what)
+    only(certificate, frozenset({"rawBytes"}), f"{what}, certificate,")
+    return Certificates(decoded(member(certificate, "rawBytes", str, what), f"{what}, certificate,"))
+
+
+def _timestamps(material: dict[str, Any], what: str) -> tuple[bytes, ...]:
+    data = member(material, "timestampVerificationData", dict, what)
+    only(data, frozenset({"rfc3161Timestamps"}), f"{what} timestampVerificationData,")
+    found = []
+    for each in member(data, "rfc3161Timestamps", list, what):
+        only(each, frozenset({"signedTimestamp"}), what)
+        found.append(decoded(member(each, "signedTimestamp", str, what), what))
+    if not all(found) or not 0 < len(found) <= MOST_TIMESTAMPS:
+        raise MalformedError(f"{what} has {len(found)} timestamps, or an empty one")
+    if len(set(found)) != len(found):
+        raise MalformedError(f"{what} has the same timestamp twice")
+    return tuple(found)

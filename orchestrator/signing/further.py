@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import MalformedError, read
 from orchestrator.evidence.terms import REPRODUCTION
+from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Denied, Judged, Vouched
 from orchestrator.policy.signer import Signer
 from orchestrator.policy.verdict import Reason, Refused
@@ -75,14 +77,19 @@ def open_further(
     keys: Sequence[PublicKey],
     builder_keys: Sequence[PublicKey],
     trusts: Trusts,
+    root: TrustedRoot,
+    now: datetime,
 ) -> Further:
-    """Every document that counts. `keys` are the signers', `builder_keys` those of builders."""
+    """Every document that counts. `keys` are the signers', `builder_keys` those of builders.
+
+    `root` says whose certificates count; `now` is UTC.
+    """
     found = Further()
     for name, data in documents.items():
         try:
             document = read(data, name)
             if isinstance(document, dict) and "mediaType" in document:
-                opened = open_statement(data, name, keys)
+                opened = open_statement(data, name, keys, root, now)
                 kind = REPRODUCTION if isinstance(opened, Denied) else opened.statement.predicate_type
                 if against := tuple(trusts(opened.signer, kind, name)):
                     raise Refused(*against)

@@ -23,15 +23,18 @@ from orchestrator.evidence.canonical import render
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.flatfile import FlatFileHasher
-from orchestrator.evidence.layout import LAYOUT, Layout
+from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
 from orchestrator.signing import bundle, dsse
-from orchestrator.signing.bundle import Log
+from orchestrator.signing.bundle import Bundle
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.hosts import HostSigner
+from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.signers import Signer
+from orchestrator.signing.witnesses import NOBODY, Witnesses
 
 DISAGREEMENT = "disagreement.sigstore.json"
 """The bundle of a disagreement, in the folder of the kept results."""
@@ -40,7 +43,7 @@ _AGAIN = "nothing was signed; run the build again"
 
 
 def sign_links(
-    agreed: Agreed, quorum: int, links: Sequence[Link], keys: Mapping[str, SigningKey | HostSigner]
+    agreed: Agreed, quorum: int, links: Sequence[Link], keys: Mapping[str, Signer | HostSigner]
 ) -> dict[str, ReleaseFile]:
     """Each builder's link, signed by that builder's own key: builder name to the file in the release folder.
 
@@ -61,26 +64,36 @@ def sign_links(
     return found
 
 
-def _refuse_one_key(names: Sequence[str], keys: Mapping[str, SigningKey | HostSigner]) -> None:
+def _refuse_one_key(names: Sequence[str], keys: Mapping[str, Signer | HostSigner]) -> None:
     if len({keys[name].public for name in names}) != len(names):
         raise _refused("two builders have the same key, so one party could speak for both")
 
 
-def _signed(payload: bytes, key: SigningKey | HostSigner) -> Envelope:
+def _signed(payload: bytes, key: Signer | HostSigner) -> Envelope:
     if isinstance(key, HostSigner):
         return key.sign(payload)
     return dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=key.public.keyid)
 
 
-def sign_layout(agreed: Agreed, quorum: int, layout: Layout, key: SigningKey) -> ReleaseFile:
-    """The layout, signed by the release key. Raises TallyError when the agreement does not hold."""
+def sign_layout(
+    agreed: Agreed, quorum: int, layout: Layout, key: Signer | KeylessSigner
+) -> tuple[ReleaseFile, ...]:
+    """The layout, signed by the release key. Raises TallyError when the agreement does not hold.
+
+    in-toto takes no certificates: where an identity signs, a key that is made here and then forgotten signs
+    the layout, and its public half is the second file. The identity signs for both by their digests.
+    """
     _admit(agreed, quorum)
+    beside: tuple[ReleaseFile, ...] = ()
+    if isinstance(key, KeylessSigner):
+        key = SigningKey.generate()
+        beside = (ReleaseFile.of(LAYOUT_KEY, key.public.pem.encode("ascii")),)
     if layout.threshold != quorum:
         raise _refused(f"the layout asks for {layout.threshold} builders where the quorum is {quorum}")
     if key.public.keyid in layout.keys:
         raise _refused("the release key is a builder's key, so one party would speak for both")
     envelope = dsse.sign(IN_TOTO_PAYLOAD, layout.payload, key, keyid=key.public.keyid)
-    return ReleaseFile.of(LAYOUT, render(envelope.document()))
+    return (ReleaseFile.of(LAYOUT, render(envelope.document())), *beside)
 
 
 def sign(
@@ -89,11 +102,11 @@ def sign(
     facts: ReleaseFacts,
     artifact: Path,
     statements: Mapping[str, Statement],
-    key: SigningKey,
-    log: Log | None = None,
+    key: Signer | KeylessSigner,
+    witnesses: Witnesses = NOBODY,
 ) -> tuple[ReleaseFile, ...]:
-    """One Sigstore bundle per statement (`attestations/NAME.sigstore.json`), signed with the release key, and
-    logged where there is a log.
+    """One Sigstore bundle per statement, `attestations/NAME.sigstore.json`: signed with the release key, with
+    all that the witnesses say of it; or by an identity, whose instance has its own.
 
     `artifact` is the file that will be published; its bytes are hashed now, and must be the file that the
     statements are about and the store object that every builder made. Raises TallyError otherwise.
@@ -110,23 +123,27 @@ def sign(
         if dict(statement.subjects) != subjects_of(facts):
             raise _refused(f"the statement {name} is about something else")
     names = sorted(statements)
-    bundles = [bundle.sign(statements[name].payload, key) for name in names]
-    if log is not None:
-        bundles = bundle.logged(bundles, key.public, log)
+    bundles = _bundles([statements[name].payload for name in names], key, witnesses)
     return tuple(
         ReleaseFile.of(f"attestations/{name}.sigstore.json", each.render())
         for name, each in zip(names, bundles, strict=True)
     )
 
 
+def _bundles(payloads: Sequence[bytes], key: Signer | KeylessSigner, witnesses: Witnesses) -> list[Bundle]:
+    if isinstance(key, KeylessSigner):
+        return key.sign(payloads)
+    return bundle.witnessed(payloads, key, witnesses)
+
+
 def sign_disagreement(
     observed: Observed,
-    key: SigningKey,
-    keys: Mapping[str, SigningKey | HostSigner],
-    log: Log | None = None,
+    key: Signer | KeylessSigner,
+    keys: Mapping[str, Signer | HostSigner],
+    witnesses: Witnesses = NOBODY,
 ) -> tuple[ReleaseFile, ...]:
     """Evidence that builders disagreed: `link.BUILDER.json` by each builder's own key, and after them
-    `disagreement.sigstore.json` by the release key, logged where there is a log.
+    `disagreement.sigstore.json`, signed and vouched for as a release's bundles are.
 
     What is signed is made here from the builders' reports. Raises TallyError when they do not differ as the
     disagreement says, and TypeError for anything but a `Disagreed`.
@@ -134,16 +151,14 @@ def sign_disagreement(
     _admit_disagreed(observed)
     names = [report.identity.name for report in observed.disagreed.reports]
     _refuse_one_key(names, keys)
-    if key.public in {keys[name].public for name in names}:
+    if not isinstance(key, KeylessSigner) and key.public in {keys[name].public for name in names}:
         raise _refused("the release key is a builder's key, so one party would speak for both")
     links = {}
     for report in observed.disagreed.reports:
         name = report.identity.name
         envelope = _signed(disagreement.link_of(report, observed), keys[name])
         links[name] = ReleaseFile.of(f"link.{name}.json", render(envelope.document()))
-    signed = bundle.sign(disagreement.disagreement(observed, links), key)
-    if log is not None:
-        (signed,) = bundle.logged([signed], key.public, log)
+    (signed,) = _bundles([disagreement.disagreement(observed, links)], key, witnesses)
     return (*links.values(), ReleaseFile.of(DISAGREEMENT, signed.render()))
 
 

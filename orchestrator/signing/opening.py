@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,38 +11,74 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence import disagreement, links, statement
 from orchestrator.evidence import layout as layouts
 from orchestrator.evidence.canonical import MalformedError, read, render
-from orchestrator.evidence.layout import LAYOUT, Layout
-from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
-from orchestrator.log import proof, trusted_root
-from orchestrator.log.trusted_root import TRUSTED_ROOT, LogInstance, TrustedRoot
+from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
+from orchestrator.evidence.terms import BUNDLES, IN_TOTO_PAYLOAD, PROVENANCE, STEP
+from orchestrator.log import trusted_root
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.policy.evidence import Denied, Judged, Vouched
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing import bundle, dsse
+from orchestrator.signing import bundle, dsse, witnessed
 from orchestrator.signing.bundle import Bundle
+from orchestrator.signing.bundles.bundle import Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedBundle:
-    """A release's bundle whose signature holds, the trusted key that made it, and what it says."""
+    """A release's bundle whose signature holds, the key that made it, and what it says."""
 
     bundle: Bundle
     key: PublicKey
+    """One that is trusted; or that of the certificate, which is then trusted in its place."""
     judged: Judged
 
+    @property
+    def certified(self) -> bool:
+        """Whether an identity signed it: log and times were judged with the certificate."""
+        return isinstance(self.bundle.signer, Certificates)
 
-def open_own(data: bytes, name: str, keys: Sequence[PublicKey]) -> OpenedBundle:
-    """A release's bundle, in the one form that releases have. Raises MalformedError or Refused."""
+
+def open_own(
+    data: bytes, name: str, keys: Sequence[PublicKey], root: TrustedRoot, now: datetime
+) -> OpenedBundle:
+    """A release's bundle, in the one form that releases have. Raises MalformedError or Refused.
+
+    `root` is the caller's, and says whose certificates count. `now` is UTC.
+    """
     parsed = bundle.parse(data, name)
-    _refuse_other_layout(parsed.is_written(data), name)
-    signer = _own_signer(parsed.envelope, keys, name, parsed.hint)
-    found = _judged(parsed, signer, name)
+    _refuse_other_layout(lambda: parsed.is_written(data), name)
+    match parsed.signer:
+        case KeyHint(hint):
+            signer = _own_signer(parsed.envelope, keys, name, hint)
+            return OpenedBundle(parsed, signer, _approving(_judged(parsed, signer, name)))
+        case Certificates() as found:
+            from orchestrator.signing import certified  # a release by a key needs none of what that imports
+            from orchestrator.signing.bundles import certificates
+
+            # sigstore-python's signatures have either form, but entry and timestamp are about one of them
+            judged = _approving(certified.open_certified(data, name, root, now))
+            return OpenedBundle(parsed, certificates.public_key(found, name), judged)
+
+
+def _approving(found: Judged | Denied) -> Judged:
+    """Raises Refused for evidence that builders disagreed, which has no place in a release."""
     if isinstance(found, Denied):
-        said = f"{name} is evidence that builders disagreed, and approves nothing"
+        said = f"{found.file} is evidence that builders disagreed, and approves nothing"
         raise Refused(Reason(Code.BUILDERS_DISAGREE, said))
-    return OpenedBundle(parsed, signer, found)
+    return found
+
+
+def not_by_one(opened: Mapping[str, OpenedBundle]) -> Iterator[Reason]:
+    """Bundles by another identity than the provenance: a release has one signer where it has an identity."""
+    provenance = opened.get(BUNDLES[PROVENANCE])
+    if provenance is None or not any(each.certified for each in opened.values()):
+        return
+    for name, each in opened.items():
+        if each.judged.signer != provenance.judged.signer:
+            told = f"{name} is signed by {each.judged.signer}, the provenance by {provenance.judged.signer}"
+            yield Reason(Code.IDENTITY_MISMATCH, told)
 
 
 def open_trusted_root(documents: Mapping[str, bytes]) -> TrustedRoot:
@@ -54,22 +90,24 @@ def open_trusted_root(documents: Mapping[str, bytes]) -> TrustedRoot:
     return TrustedRoot() if data is None else trusted_root.parse(data, TRUSTED_ROOT)
 
 
-def unlogged(
-    bundles: Mapping[str, OpenedBundle], logs: Sequence[LogInstance], moment: datetime
-) -> Iterator[Reason]:
-    """Why bundles do not count as logged in one of these logs."""
-    for name, each in bundles.items():
-        yield from proof.reasons(name, each.bundle.entries, each.bundle.signed(each.key), logs, moment)
-
-
-def open_statement(data: bytes, name: str, keys: Sequence[PublicKey]) -> Judged | Denied:
+def open_statement(
+    data: bytes, name: str, keys: Sequence[PublicKey], root: TrustedRoot, now: datetime
+) -> Judged | Denied:
     """Somebody else's statement, in whatever form that is valid. Raises MalformedError or Refused."""
+    from orchestrator.signing import certified
+
+    if certified.is_certified(data, name):
+        return certified.open_certified(data, name, root, now)
     parsed = bundle.parse(data, name)
-    return _judged(parsed, _signer(parsed.envelope, keys, name, parsed.hint), name)
+    signer = _signer(parsed.envelope, keys, name, _hint(parsed))
+    found = _judged(parsed, signer, name)
+    if isinstance(found, Denied):  # a no needs no witness
+        return found
+    return witnessed.of_theirs(found, parsed, signer, root, now)
 
 
 def _judged(parsed: Bundle, signer: PublicKey, name: str) -> Judged | Denied:
-    if parsed.hint != signer.hint or parsed.envelope.signatures[0].keyid:
+    if _hint(parsed) != signer.hint or parsed.envelope.signatures[0].keyid:
         raise MalformedError(f"{name} names another key than the one that signed it")
     who, payload = KeySigner.of(signer.spki), parsed.envelope.payload
     if (found := disagreement.parse(payload, name)) is not None:
@@ -77,16 +115,52 @@ def _judged(parsed: Bundle, signer: PublicKey, name: str) -> Judged | Denied:
     return Judged(name, statement.parse(payload, name), who)
 
 
-def open_layout(documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> tuple[Layout, Signer]:
-    """The release's layout, by a trusted key. Raises MalformedError or Refused."""
+def _hint(parsed: Bundle) -> str | None:
+    return parsed.signer.hint if isinstance(parsed.signer, KeyHint) else None
+
+
+def open_layout(
+    documents: Mapping[str, bytes], keys: Sequence[PublicKey], opened: Mapping[str, OpenedBundle]
+) -> tuple[Layout, Signer]:
+    """The release's layout, and who answers for it. Raises MalformedError or Refused.
+
+    It is by a trusted key. Or an identity signed the provenance: then by a key that was made for this release
+    alone, whose public half lies beside it. The provenance has both by digest, as the coverage of files
+    says later, and so its signer answers for the layout.
+    """
     data = documents.get(LAYOUT)
     if data is None:
         raise Refused(Reason(Code.FILE_MISSING, f"the release has no {LAYOUT}"))
     envelope = _own_envelope(data, LAYOUT)
-    signer = _own_signer(envelope, keys, LAYOUT, None)
+    provenance = opened.get(BUNDLES[PROVENANCE])
+    by_identity = provenance is not None and provenance.certified
+    beside = _layout_key(documents) if by_identity else None
+    if beside is None and LAYOUT_KEY in documents:
+        if provenance is None:
+            told = f"the release has no {BUNDLES[PROVENANCE]}, which would say who answers for {LAYOUT}"
+            raise Refused(Reason(Code.STATEMENT_MISSING, told))
+        raise MalformedError(f"{LAYOUT_KEY} has no place in a release whose provenance no identity signed")
+    signer = (
+        _own_signer(envelope, keys, LAYOUT, None)
+        if beside is None
+        else _own_signer(envelope, [beside], LAYOUT, beside.hint)
+    )
     if envelope.signatures[0].keyid != signer.keyid:
         raise MalformedError(f"{LAYOUT} names another key than the one that signed it")
-    return layouts.parse(envelope.payload, LAYOUT), KeySigner.of(signer.spki)
+    answering = provenance.judged.signer if by_identity and provenance else KeySigner.of(signer.spki)
+    return layouts.parse(envelope.payload, LAYOUT), answering
+
+
+def _layout_key(documents: Mapping[str, bytes]) -> PublicKey:
+    data = documents.get(LAYOUT_KEY)
+    if data is None:
+        raise Refused(Reason(Code.FILE_MISSING, f"the release has no {LAYOUT_KEY}, which {LAYOUT} is by"))
+    try:
+        key = PublicKey.from_pem(data, LAYOUT_KEY)
+    except TallyError as error:
+        raise MalformedError(error.message) from None
+    _refuse_other_layout(lambda: key.pem.encode("ascii") == data, LAYOUT_KEY)
+    return key
 
 
 def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[Vouched, ...]:
@@ -97,7 +171,7 @@ def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[Vouched,
     keys = _functionaries(layout)
     found: dict[PublicKey, Vouched] = {}
     for name in sorted(documents):
-        if name == LAYOUT:
+        if name in (LAYOUT, LAYOUT_KEY):
             continue
         envelope = _own_envelope(documents[name], name)
         keyid = envelope.signatures[0].keyid if envelope.signatures else ""
@@ -145,15 +219,19 @@ def _own_signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: 
     return signer
 
 
-def _refuse_other_layout(ours: bool, name: str) -> None:
+def _refuse_other_layout(ours: Callable[[], bool], name: str) -> None:
     """A document of a release has one form, so that no two files say the same."""
-    if not ours:
+    try:
+        written = ours()
+    except TallyError as error:  # half a letter, which JSON can have and no text
+        raise MalformedError(f"{name}: {error.message}") from None
+    if not written:
         raise MalformedError(f"{name} is not written as releases are: something was added or laid out anew")
 
 
 def _own_envelope(data: bytes, name: str) -> Envelope:
     envelope = _envelope(data, name)
-    _refuse_other_layout(render(envelope.document()) == data, name)
+    _refuse_other_layout(lambda: render(envelope.document()) == data, name)
     return envelope
 
 

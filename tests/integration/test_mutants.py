@@ -7,20 +7,25 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 import releases
 from figures import Peak
+from forgeries import ALICE, World
 from mutants import Mutant, mutants
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import render_document
 from orchestrator.policy.policy import trusting
-from orchestrator.policy.verdict import Failed
+from orchestrator.policy.verdict import Failed, Verdict
 from orchestrator.publishing.index import INDEX
-from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.signing.keys import SigningKey
 from orchestrator.verification import verify
 
 COUNT = 10_000
@@ -29,31 +34,47 @@ LONGEST = 1.0  # seconds
 MOST = 200 << 10  # KiB
 
 
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PublicKey]:
+@dataclass(frozen=True)
+class Patient:
+    """A release, whoever signed it, and the verdict on what became of it."""
+
+    path: Path
+    judge: Callable[[Path], Verdict]
+    count: int
+    """How many mutants of it."""
+
+
+@pytest.fixture(scope="module", params=["a key", "an identity"])
+def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Patient:
     folder = tmp_path_factory.mktemp("mutants")
+    if request.param == "an identity":
+        world = World.new(folder)
+        who = trusting([], ALICE)
+        judge = partial(verify, policy=who, now=datetime.now(UTC), trusted=world.root)
+        return Patient(world.release(folder / "out"), judge, COUNT // 5)
     made = releases.observed(folder / "in")
     key, log = SigningKey.generate(), releases.log_in(folder / "log")
-    return releases.published(folder / "out", made, key, releases.builder_keys(made), log).path, key.public
+    path = releases.published(folder / "out", made, key, releases.builder_keys(made), log).path
+    return Patient(path, partial(verify, policy=trusting([key.public.spki]), now=releases.NOW), COUNT)
 
 
 @pytest.mark.parametrize("fitting", [False, True], ids=["as it is", "with an index that fits"])
-def test_no_mutant_is_accepted(release: tuple[Path, PublicKey], tmp_path: Path, fitting: bool) -> None:
+def test_no_mutant_is_accepted(release: Patient, tmp_path: Path, fitting: bool) -> None:
     """Half of them come with an index that lists the mutant's own digest, as an attacker would write it."""
-    original, key = release
+    original, count = release.path, release.count // 2
     folder = tmp_path / original.name
     shutil.copytree(original, folder)
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files_of(folder)}
     reasons: Counter[str] = Counter()
     peak = Peak()
     slowest = 0.0
-    for mutant in mutants(files, SEED + fitting, COUNT // 2):
+    for mutant in mutants(files, SEED + fitting, count):
         (folder / mutant.file).write_bytes(mutant.data)
         if fitting and mutant.file != INDEX:
             (folder / INDEX).write_bytes(fitted(files[INDEX], mutant))
         begun = time.perf_counter()
         try:
-            verdict = verify(folder, trusting([key.spki]), releases.NOW)
+            verdict = release.judge(folder)
         except TallyError as error:
             pytest.fail(f"{mutant.how} in {mutant.file} was not decided: {error.message}")
         slowest = max(slowest, time.perf_counter() - begun)
@@ -64,11 +85,9 @@ def test_no_mutant_is_accepted(release: tuple[Path, PublicKey], tmp_path: Path, 
         reasons.update({str(reason.code) for reason in verdict.reasons})
         for name in (mutant.file, INDEX):
             (folder / name).write_bytes(files[name])
-    assert not isinstance(verify(folder, trusting([key.spki]), releases.NOW), Failed), (
-        "what was not harmed passes still"
-    )
+    assert not isinstance(release.judge(folder), Failed), "what was not harmed passes still"
     grown = peak.grown
-    figures = f"{COUNT // 2} mutants, slowest {slowest:.3f} s, {grown / 1024:.0f} MB more"
+    figures = f"{count} mutants, slowest {slowest:.3f} s, {grown / 1024:.0f} MB more"
     sys.stdout.write(f"\n{figures}: {dict(reasons)}\n")  # `pytest -s` shows it
     assert slowest < LONGEST
     assert grown < MOST

@@ -20,13 +20,13 @@ import releases
 from figures import Peak
 
 from orchestrator.errors import TallyError
-from orchestrator.evidence.canonical import MalformedError, render
-from orchestrator.log import trusted_root
+from orchestrator.evidence.canonical import render
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.policy import Policy, trusting
 from orchestrator.policy.verdict import Failed, Passed, Verdict
 from orchestrator.policy_file import load
 from orchestrator.signing import bundle
+from orchestrator.signing.bundles import trust
 from orchestrator.signing.keys import SigningKey
 from orchestrator.verification import examine, verify
 
@@ -219,13 +219,11 @@ def test_no_mutant_of_a_trusted_root_accepts_what_is_in_another_log(world: World
     other = (world.strange / TRUSTED_ROOT).read_bytes()
     policy = trusting([world.key.public.spki])
     figures = Figures("mutants of a trusted root")
+    file = tmp_path / TRUSTED_ROOT
 
     def judge(data: bytes) -> Verdict:
-        try:
-            root = trusted_root.parse(data, TRUSTED_ROOT)
-        except MalformedError as error:
-            raise TallyError(str(error)) from error
-        return verify(world.release, policy, releases.NOW, trusted=root)
+        file.write_bytes(data)
+        return verify(world.release, policy, releases.NOW, trusted=trust.load(file))
 
     assert isinstance(judge((world.release / TRUSTED_ROOT).read_bytes()), Passed)
     for mutant in mutants.mutants({TRUSTED_ROOT: other}, SEED + 2, 1_000):

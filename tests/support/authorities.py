@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import struct
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,31 +81,36 @@ class Fulcio:
 
     def issue(
         self,
-        key: ec.EllipticCurvePrivateKey,
+        key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey,
         *,
-        subject: str = SUBJECT,
+        subject: str | Sequence[x509.GeneralName] = SUBJECT,
         issuer: str = ISSUER,
         start: dt.datetime | None = None,
         purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.CODE_SIGNING,
         sct: str = "good",
+        issuer_v2: str | None = None,
     ) -> x509.Certificate:
-        """A leaf. `sct` is `good`, `none`, or `forged` (by another log)."""
+        """A leaf. `sct` is `good`, `none`, or `forged` (by another log).
+
+        A subject with an `@` and no scheme is an e-mail address, any other text a URI. `issuer_v2` is what
+        the newer of the two extensions says, where it says something else.
+        """
+        public = key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else key
         builder = _builder(
             x509.Name([]),
             self.ca.certificate.subject,
-            key.public_key(),
+            public,
             start or now() - dt.timedelta(minutes=1),
             dt.timedelta(minutes=10),
         )
         builder = (
             builder.add_extension(_usage(ca=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.UniformResourceIdentifier(subject)]), critical=True
-            )
+            .add_extension(x509.SubjectAlternativeName(_names(subject)), critical=True)
             .add_extension(x509.UnrecognizedExtension(ISSUER_V1, issuer.encode()), critical=False)
             .add_extension(
-                x509.UnrecognizedExtension(ISSUER_V2, _tagged(0x0C, issuer.encode())), critical=False
+                x509.UnrecognizedExtension(ISSUER_V2, _tagged(0x0C, (issuer_v2 or issuer).encode())),
+                critical=False,
             )
         )
         if sct == "none":
@@ -142,6 +148,14 @@ class Fulcio:
         log_id = hashlib.sha256(spki(self.ct_key)).digest()
         details = "PKIX_ECDSA_P256_SHA_256"
         return LogInstance("https://ct.example.org", spki(self.ct_key), details, log_id, LONG_AGO)
+
+
+def _names(subject: str | Sequence[x509.GeneralName]) -> Sequence[x509.GeneralName]:
+    if not isinstance(subject, str):
+        return subject
+    if "@" in subject and "://" not in subject:
+        return [x509.RFC822Name(subject)]
+    return [x509.UniformResourceIdentifier(subject)]
 
 
 _CONFIGURATION = """
@@ -192,6 +206,11 @@ class Tsa:
         """A response about these bytes, in DER."""
         (self.folder / "data").write_bytes(data)
         self._openssl("-query", "-data", "data", f"-{digest}", "-cert", "-out", "query")
+        return self.reply((self.folder / "query").read_bytes())
+
+    def reply(self, query: bytes) -> bytes:
+        """The response to a request (RFC 3161, section 2.4.1), in DER."""
+        (self.folder / "query").write_bytes(query)
         self._openssl("-reply", "-config", "configuration", "-queryfile", "query", "-out", "reply")
         return (self.folder / "reply").read_bytes()
 

@@ -17,9 +17,10 @@ from orchestrator.builders.build import Report
 from orchestrator.digest import Sha256
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
-from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.signing import gate
+from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.witnesses import Log, Witnesses
 
 OTHER = b"another program"
 
@@ -97,9 +98,9 @@ def payload(envelope: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def signed(
-    of: Observed, key: SigningKey, keys: Mapping[str, SigningKey], log: EmbeddedLog | None = None
+    of: Observed, key: SigningKey | KeylessSigner, keys: Mapping[str, SigningKey], log: Log | None = None
 ) -> Signed:
-    files = gate.sign_disagreement(of, key, keys, log)
+    files = gate.sign_disagreement(of, key, keys, Witnesses(log))
     return Signed(of, {file.path: data(file) for file in files})
 
 

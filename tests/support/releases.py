@@ -22,7 +22,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
 from orchestrator.log.embedded import EmbeddedLog
-from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
+from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
 from orchestrator.policy.evidence import Evidence as Judgable
 from orchestrator.policy.evidence import Judged, Vouched
@@ -32,7 +32,9 @@ from orchestrator.publishing.directory import Published
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
+from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.witnesses import Clock, Log, Witnesses
 
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -306,7 +308,11 @@ class Evidence:
 
 
 def evidence(
-    of: Made, key: SigningKey, keys: Mapping[str, SigningKey], log: EmbeddedLog | None = None
+    of: Made,
+    key: SigningKey | KeylessSigner,
+    keys: Mapping[str, SigningKey],
+    log: Log | None = None,
+    clock: Clock | None = None,
 ) -> Evidence:
     """The sequence of calls that orchestrator/release.py makes once builders agree."""
     facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
@@ -316,29 +322,37 @@ def evidence(
     links = [link_of(each, facts, materials, records[each.identity.name]) for each in agreed.reports]
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
-    layout_file = gate.sign_layout(agreed, quorum, layout, key)
     byproducts = [
         *link_files.values(),
-        layout_file,
+        *gate.sign_layout(agreed, quorum, layout, key),
         spdx.release_file(facts, sbom),
         *(file for record in records.values() for file in record),
     ]
-    if log is not None:
-        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, TrustedRoot(tlogs=(log.instance,)).render()))
+    witnesses = Witnesses(log, clock)
+    root = witnesses.root
+    if isinstance(key, KeylessSigner):
+        root = key.instance.root
+    if root is not None:
+        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
     statements = {
         "provenance": provenance.provenance(facts, materials, byproducts),
         "reproduction": reproduction.reproduction(facts, link_files),
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    bundles = gate.sign(agreed, quorum, facts, of.artifact, statements, key, log)
+    bundles = gate.sign(agreed, quorum, facts, of.artifact, statements, key, witnesses)
     return Evidence(statements, byproducts, bundles)
 
 
 def published(
-    out: Path, of: Made, key: SigningKey, keys: Mapping[str, SigningKey], log: EmbeddedLog | None = None
+    out: Path,
+    of: Made,
+    key: SigningKey | KeylessSigner,
+    keys: Mapping[str, SigningKey],
+    log: Log | None = None,
+    clock: Clock | None = None,
 ) -> Published:
     """The evidence, and the folder that holds it."""
-    found = evidence(of, key, keys, log)
+    found = evidence(of, key, keys, log, clock)
     return directory.publish(
         out,
         of.facts,
@@ -346,7 +360,7 @@ def published(
         found.statements["provenance"],
         found.statements["reproduction"],
         [*found.byproducts, *found.bundles],
-        key.public,
+        key.signed_as if isinstance(key, KeylessSigner) else key.public,
     )
 
 

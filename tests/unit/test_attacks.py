@@ -156,9 +156,7 @@ def _forged_bundle(two: Two, mallory: SigningKey) -> str:
     """Signed by somebody else's key, and with the hint of the one that is trusted."""
     name = "attestations/provenance.sigstore.json"
     good = bundle.parse((two.folder / name).read_bytes(), name)
-    forged = replace(
-        bundle.sign(good.envelope.payload, mallory), hint=two.key.public.hint, entries=good.entries
-    )
+    forged = replace(bundle.sign(good.envelope.payload, mallory), signer=good.signer, entries=good.entries)
     (two.folder / name).write_bytes(forged.render())
     return name
 

@@ -27,6 +27,7 @@ from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import bundle, dsse
+from orchestrator.signing.bundles import trust
 from orchestrator.signing.keys import SigningKey
 from orchestrator.signing.kinds import Kind
 from orchestrator.verification import verify
@@ -269,6 +270,15 @@ class TestReasons:
         document = json.loads(path.read_bytes())
         document["dsseEnvelope"]["signatures"] *= 2
         path.write_bytes(render_document(document))
+        release.reindex()
+        assert release.codes() == {Code.MALFORMED}
+
+    @pytest.mark.parametrize("name", ["attestations/provenance.sigstore.json", "links/root.layout"])
+    def test_half_a_letter(self, release: Release, name: str) -> None:
+        """JSON can have one, and what cannot be written is no document of ours."""
+        path = release.folder / name
+        before = b'"hint": "' if name.endswith(".json") else b'"keyid":"'
+        path.write_bytes(path.read_bytes().replace(before, before + b"\\ud800", 1))
         release.reindex()
         assert release.codes() == {Code.MALFORMED}
 
@@ -591,14 +601,21 @@ class TestLog:
         other = releases.log_in(tmp_path / "other").instance
         assert original.codes(TrustedRoot(tlogs=(other,))) == {Code.NOT_IN_LOG}
 
-    def test_a_root_without_logs_would_ask_for_nothing(self, original: Release) -> None:
-        """As one has whose `tlogs` are misspelt: nobody gives such a root on purpose."""
-        with pytest.raises(TallyError, match="names no transparency log"):
-            original.verdict(trusted=TrustedRoot())
+    def test_a_root_without_logs_asks_for_none(self, original: Release) -> None:
+        assert isinstance(original.verdict(trusted=TrustedRoot()), Passed)
+
+    def test_such_a_root_is_not_taken_from_a_file(self, original: Release, tmp_path: Path) -> None:
+        """Nobody gives one on purpose; it is one whose `tlogs` are misspelt."""
+        text = TrustedRoot(tlogs=(original.log.instance,)).render()
+        (tmp_path / "root.json").write_bytes(text)
+        assert trust.load(tmp_path / "root.json").tlogs
+        (tmp_path / "root.json").write_bytes(text.replace(b'"tlogs"', b'"tLogs"'))
+        with pytest.raises(TallyError, match="names no log and no authority"):
+            trust.load(tmp_path / "root.json")
 
     def test_a_trusted_key_whose_time_is_over(self, original: Release) -> None:
         ended = replace(original.log.instance, window=Window(None, releases.NOW - timedelta(days=1)))
-        assert original.codes(TrustedRoot(tlogs=(ended,))) == {Code.LOG_PROOF_INVALID}
+        assert original.codes(TrustedRoot(tlogs=(ended,))) == {Code.TIMESTAMP_MISSING}
 
     @pytest.mark.parametrize("name", ["provenance", "reproduction", "sbom-spdx"])
     def test_no_entry(self, release: Release, name: str) -> None:
@@ -611,14 +628,13 @@ class TestLog:
         path = release.folder / "attestations/sbom-spdx.sigstore.json"
         foreign = json.loads(path.read_bytes())["verificationMaterial"]["tlogEntries"]
         self._change(release, "provenance", lambda entries: foreign)
-        assert release.codes() == {Code.LOG_PROOF_INVALID}
+        assert release.codes() == {Code.NOT_IN_LOG}
 
     @pytest.mark.parametrize(
         ("place", "value"),
         [
             (["logIndex"], "0"),
             (["kindVersion", "version"], "0.0.1"),
-            (["canonicalizedBody"], "e30="),
             (["integratedTime"], "1700000000"),
             (["inclusionProof", "treeSize"], "2"),
             (["inclusionProof", "hashes"], []),
@@ -636,6 +652,10 @@ class TestLog:
 
         self._change(release, "sbom-spdx", change)
         assert release.codes() == {Code.LOG_PROOF_INVALID}
+
+    def test_an_entry_about_something_else(self, release: Release) -> None:
+        self._change(release, "sbom-spdx", lambda entries: [{**entries[0], "canonicalizedBody": "e30="}])
+        assert release.codes() == {Code.NOT_IN_LOG}
 
     def test_every_bit_of_an_entry_counts(self, release: Release) -> None:
         path = release.folder / "attestations/reproduction.sigstore.json"
@@ -690,7 +710,7 @@ class TestLog:
             replace(bundle.sign(old.envelope.payload, release.key), entries=old.entries).render()
         )
         release.reindex()
-        assert release.codes() == {Code.LOG_PROOF_INVALID}
+        assert release.codes() == {Code.NOT_IN_LOG}
 
 
 class TestWithoutALog:

@@ -50,6 +50,8 @@ class MaximumAge:
     """`require.maximum-age`, from the end of the builds as the provenance says."""
 
     age: timedelta
+    stamped: bool = False
+    """Whether timestamps are asked for; else one that makes it older would only be taken away."""
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ class MaximumAge:
 
     def judge(self, evidence: Evidence) -> Finding:
         # its signer is believed here: it could as well build again; a trusted time that is earlier counts
-        built = min(filter(None, (evidence.built, evidence.covered)))
+        built = min(evidence.built, (self.stamped and evidence.covered) or evidence.built)
         saw = f"built on {shown(built)}"
         if evidence.built - evidence.now > _SKEW:
             said = f"it says that it was built on {shown(evidence.built)}, which is yet to come"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.evidence.layout import LAYOUT
+from orchestrator.evidence.terms import PROVENANCE
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.rules.rule import some
 from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, trusted
-from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 
@@ -40,13 +40,14 @@ class Signers:
         if isinstance(entry, Reason):
             reasons.append(entry)
         else:
-            known = Moment(evidence.now, evidence.covered, evidence.built)
-            reasons += entry.validity.against(entry.name, LAYOUT, known)
+            # the provenance has it by digest, so it was there when that was signed
+            reasons += entry.validity.against(entry.name, LAYOUT, evidence.when(evidence.own[PROVENANCE]))
         saw = f"{len(evidence.statements)} statements signed by {some(list(names))}"
         return Finding(self.name, saw, tuple(dict.fromkeys(reasons)))
 
     def _shown(self, judged: Judged, entry: TrustedSigner) -> Iterator[Reason]:
         if (self.timestamp or entry.timestamp) and judged.time is None:
-            yield Reason(Code.TIMESTAMP_MISSING, f"{judged.file} has no trusted timestamp")
+            why = "; ".join(("", *judged.doubts))
+            yield Reason(Code.TIMESTAMP_MISSING, f"{judged.file} has no trusted timestamp{why}")
         if (self.log or entry.log) and not judged.logged:
             yield Reason(Code.NOT_IN_LOG, f"{judged.file} has no proof that it is in a transparency log")

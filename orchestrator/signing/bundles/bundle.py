@@ -33,7 +33,7 @@ _SPELLINGS = protobuf.spellings([*_TOP, *_MATERIAL, *_OTHERS.split()])
 _HASHES = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 _HASHES |= dict(zip("123", _HASHES.values(), strict=True))
 """`HashAlgorithm` by name and by number, which JSON may have either of, to the name that `hashlib` has."""
-_MOST = 32
+MOST_TIMESTAMPS = 32
 """Timestamps and certificates: each costs a signature to check."""
 LARGEST = 64 << 20
 """Bytes of a bundle; an SBOM in one can be some megabytes."""
@@ -198,8 +198,8 @@ def _one_of(value: object, names: list[str] | tuple[str, ...], what: str) -> str
 def _list(value: dict[str, Any], name: str, what: str) -> list[object]:
     """A list, which protobuf's JSON leaves out when it is empty."""
     found: list[object] = member(value, name, list, what) if name in value else []
-    if len(found) > _MOST:
-        raise MalformedError(f"{what} has {len(found)} {name}; {_MOST} is the most")
+    if len(found) > MOST_TIMESTAMPS:
+        raise MalformedError(f"{what} has {len(found)} {name}; {MOST_TIMESTAMPS} is the most")
     return found
 
 

@@ -5,13 +5,15 @@ The only module that imports sigstore, and only when there is a certificate to j
 
 from __future__ import annotations
 
-import tempfile
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing.bundles.bundle import Certificates, SigstoreBundle
 from orchestrator.signing.dsse import Envelope
@@ -21,10 +23,16 @@ from orchestrator.signing.kinds import Kind
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from sigstore.models import TrustedRoot
+    from sigstore.verify import Verifier
+    from sigstore.verify.policy import VerificationPolicy
 
 _ENVELOPES = frozenset({("hashedrekord", "0.0.2"), ("dsse", "0.0.1")})
 _MESSAGES = frozenset({("hashedrekord", "0.0.2"), ("hashedrekord", "0.0.1")})
 """The entries that sigstore-python takes."""
+_ISSUER = "1.3.6.1.4.1.57264.1.1"
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
+_ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")
+"""Printable ASCII, one `@`; and no URI: a name of the one kind cannot pass for one of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,11 @@ class Identity:
 
     subject: str
     issuer: str
+
+
+def prepare() -> None:
+    """Import what judging takes, before many processes would each."""
+    import sigstore.verify  # noqa: F401
 
 
 def public_key(certificates: Certificates, what: str) -> PublicKey:
@@ -51,18 +64,13 @@ def public_key(certificates: Certificates, what: str) -> PublicKey:
 
 
 def verify(bundle: SigstoreBundle, identity: Identity, root: bytes, artifact: Sha256, what: str) -> None:
-    """Whether the certificate is the instance's, was valid when it was used, and is of exactly this identity.
+    """The bundle's certificate is the instance's, was valid when it was used, and is exactly this identity's.
 
     `root` is the instance's trusted root as a file's bytes. Raises Refused; TallyError when sigstore-python
     cannot judge a bundle of this kind, or the root is none.
     """
-    from sigstore.errors import Error, VerificationError
-    from sigstore.hashes import Hashed
-    from sigstore.models import Bundle
-    from sigstore.verify import Verifier
+    from sigstore.errors import VerificationError
     from sigstore.verify import policy as policies
-
-    _judgeable(bundle, what)
 
     class Exactly:
         """sigstore-python's own check of the identity, told from its other checks."""
@@ -71,49 +79,124 @@ def verify(bundle: SigstoreBundle, identity: Identity, root: bytes, artifact: Sh
             try:
                 policies.Identity(identity=identity.subject, issuer=identity.issuer).verify(cert)
             except VerificationError as error:
-                sentence = f"{what} is by somebody else: {_sentence(error)}"
+                sentence = f"{what} is by somebody else: {in_short(error)}"
                 raise Refused(Reason(Code.IDENTITY_MISMATCH, sentence)) from None
 
+    _verify(bundle, Exactly(), root, artifact, what)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text can be an e-mail address in a certificate."""
+    return _ADDRESS.fullmatch(text) is not None and _URI.fullmatch(text) is None
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be whom a certificate names."""
+    return _URI.fullmatch(text) is not None or is_address(text)
+
+
+def claimed(certificates: Certificates, what: str) -> IdentitySigner:
+    """Whom a certificate names. Proves nothing. Raises MalformedError or Refused."""
+    from cryptography.x509 import load_der_x509_certificate
+
     try:
-        verifier = Verifier(trusted_root=_root(root))
-    except (Error, ValueError) as error:
-        raise TallyError(f"the trusted root cannot be used: {_sentence(error)}") from error
+        certificate = load_der_x509_certificate(certificates.leaf)
+    except ValueError as error:
+        raise MalformedError(f"the certificate of {what} is none: {error}") from None
+    return _named(certificate, what)
+
+
+def identify(bundle: SigstoreBundle, root: bytes, artifact: Sha256, what: str) -> IdentitySigner:
+    """Whose certificate it is, all else as `verify` has it. Raises the same."""
+    found: list[IdentitySigner] = []
+
+    class Whoever:
+        def verify(self, cert: Certificate) -> None:
+            found.append(_named(cert, what))
+
+    _verify(bundle, Whoever(), root, artifact, what)
+    (identity,) = found
+    return identity
+
+
+def _named(certificate: Certificate, what: str) -> IdentitySigner:
+    """The one name in a certificate, a URI or an e-mail address, and its issuer. Proves nothing yet.
+
+    Specification: sigstore/fulcio, `docs/oid-info.md`: the issuer is in 1.3.6.1.4.1.57264.1.1 as it is, and
+    in .8 as a string in DER. Raises Refused where they differ, or there is more than one name.
+    """
+    from cryptography import x509
+    from sigstore.errors import VerificationError
+    from sigstore.verify import policy as policies
+
+    def refused(why: str) -> Refused:
+        return Refused(Reason(Code.CERTIFICATE_INVALID, f"the certificate of {what} {why}"))
+
+    try:
+        names = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+        raw = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(_ISSUER)).value
+        issuer = raw.value.decode() if isinstance(raw, x509.UnrecognizedExtension) else ""
+        if any(each.oid == policies.OIDCIssuerV2.oid for each in certificate.extensions):
+            policies.OIDCIssuerV2(issuer).verify(certificate)
+    except VerificationError as error:
+        raise refused(f"names two issuers: {in_short(error)}") from None
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise refused(f"does not say whose it is: {in_short(error)}") from None
+    match names:
+        case [x509.UniformResourceIdentifier(value=subject)] if _URI.fullmatch(subject):
+            pass
+        case [x509.RFC822Name(value=subject)] if is_address(subject):
+            pass
+        case _:
+            raise refused(f"is not for one URI or one e-mail address: {in_short(ValueError(names))}")
+    if not issuer or not issuer.isprintable():
+        raise refused(f"has an issuer that is none: {issuer!r}")
+    return IdentitySigner(issuer, subject)
+
+
+def _verify(
+    bundle: SigstoreBundle, policy: VerificationPolicy, root: bytes, artifact: Sha256, what: str
+) -> None:
+    from sigstore.errors import Error
+    from sigstore.hashes import Hashed
+    from sigstore.models import Bundle
+
+    refuse_unjudgeable(bundle, what)
+    verifier = _verifier(root)
     try:
         parsed = Bundle.from_json(bundle.data)
         if isinstance(bundle.content, Envelope):
-            signed = verifier.verify_dsse(parsed, Exactly())
+            signed = verifier.verify_dsse(parsed, policy)
             if signed != (bundle.content.payload_type, bundle.content.payload):
                 raise MalformedError(f"{what} is not what sigstore-python read in it")
         else:
             hashed = Hashed.model_validate({"algorithm": "SHA2_256", "digest": bytes.fromhex(artifact.hex)})
-            verifier.verify_artifact(hashed, parsed, Exactly())
+            verifier.verify_artifact(hashed, parsed, policy)
     except Refused:
         raise
     except Error as error:
-        raise Refused(Reason(Code.CERTIFICATE_INVALID, f"{what}: {_sentence(error)}")) from None
+        raise Refused(Reason(Code.CERTIFICATE_INVALID, f"{what}: {in_short(error)}")) from None
     except Exception as error:  # noqa: BLE001  whatever else an attacker's certificate makes of these libraries
         raise Refused(
-            Reason(Code.CERTIFICATE_INVALID, f"{what}: its certificate cannot be read: {_sentence(error)}")
+            Reason(Code.CERTIFICATE_INVALID, f"{what}: its certificate cannot be read: {in_short(error)}")
         ) from None
 
 
-def public_root() -> bytes:
-    """The trusted root of Sigstore's public instance, as of now. Raises TallyError without a network."""
+@lru_cache(maxsize=8)
+def _verifier(root: bytes) -> Verifier:
+    """Made once for many bundles. Raises TallyError."""
     from sigstore.errors import Error
-    from sigstore.models import ClientTrustConfig
+    from sigstore.verify import Verifier
 
     try:
-        root = ClientTrustConfig.production().trusted_root
-    except (Error, OSError) as error:
-        raise TallyError(
-            f"the trusted root of Sigstore's public instance cannot be fetched: {_sentence(error)}",
-            hint="give the instance's trusted_root.json with --trusted-root; then no network is needed",
-        ) from error
-    # sigstore-python gives its bytes in no other way
-    return root._inner.to_json().encode()  # noqa: SLF001
+        return Verifier(trusted_root=_root(root))
+    except (Error, ValueError) as error:
+        raise TallyError(f"the trusted root cannot be used: {in_short(error)}") from error
 
 
 def _root(data: bytes) -> TrustedRoot:
+    import tempfile
+
     from sigstore.models import TrustedRoot
 
     with tempfile.NamedTemporaryFile(suffix=".json") as file:  # it reads files alone
@@ -122,7 +205,7 @@ def _root(data: bytes) -> TrustedRoot:
         return TrustedRoot.from_file(file.name)
 
 
-def _judgeable(bundle: SigstoreBundle, what: str) -> None:
+def refuse_unjudgeable(bundle: SigstoreBundle, what: str) -> None:
     """Raises TallyError for what sigstore-python would not take from anybody."""
     hint = "judge it with a client of that kind of bundle; it was neither accepted nor refused"
     if isinstance(bundle.signer, Certificates) and public_key(bundle.signer, what).kind is not Kind.P256:
@@ -139,6 +222,6 @@ def _judgeable(bundle: SigstoreBundle, what: str) -> None:
             )
 
 
-def _sentence(error: Exception) -> str:
+def in_short(error: BaseException) -> str:
     """What an error says, in one line that ends."""
     return " ".join(str(error).split())[:300] or type(error).__name__

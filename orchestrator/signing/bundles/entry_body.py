@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.evidence.canonical import MalformedError, read, render
-from orchestrator.log.entry import LogEntry
+from orchestrator.log.entry import KIND, VERSION, LogEntry, Verifier, hashedrekord
 from orchestrator.signing.dsse import Envelope
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----\s*")
-_NAMES = {"sha256": "SHA2_256", "sha384": "SHA2_384", "sha512": "SHA2_512"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,11 @@ class Logged:
 def check(entry: LogEntry, logged: Logged, what: str) -> None:
     """Raises MalformedError when the entry is about something else, however little else."""
     kind = (entry.kind, entry.version)
+    if kind == (KIND, VERSION):
+        # Go's clients make this leaf anew from the bundle, in canonical form, and look at no other
+        if entry.body != _hashedrekord_2(logged):
+            raise MalformedError(f"{what} is about another signature, key or digest, or in another form")
+        return
     build = _BODIES.get(kind)
     if build is None:
         raise MalformedError(f"{what} is of a kind that is not known: {entry.kind} {entry.version}")
@@ -107,15 +111,10 @@ def _intoto_2(logged: Logged, document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _hashedrekord_2(logged: Logged, document: Mapping[str, Any]) -> dict[str, Any]:
+def _hashedrekord_2(logged: Logged) -> bytes:
     if logged.hash is None or logged.digest is None:
         raise MalformedError("a hashedrekord is about a digest, and this key signs none")
-    return {
-        "hashedRekordV002": {
-            "data": {"algorithm": _NAMES[logged.hash], "digest": _text(logged.digest)},
-            "signature": {"content": _text(logged.signature), "verifier": _verifier(logged)},
-        }
-    }
+    return hashedrekord(logged.hash, logged.digest, logged.signature, _verifier(logged))
 
 
 def _dsse_2(logged: Logged, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +122,7 @@ def _dsse_2(logged: Logged, document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "dsseV002": {
             "payloadHash": {"algorithm": "SHA2_256", "digest": _text(payload)},
-            "signatures": [{"content": _text(logged.signature), "verifier": _verifier(logged)}],
+            "signatures": [{"content": _text(logged.signature), "verifier": _verifier(logged).document()}],
         }
     }
 
@@ -132,7 +131,6 @@ _BODIES: Mapping[tuple[str, str], Callable[[Logged, Mapping[str, Any]], dict[str
     ("hashedrekord", "0.0.1"): _hashedrekord_1,
     ("dsse", "0.0.1"): _dsse_1,
     ("intoto", "0.0.2"): _intoto_2,
-    ("hashedrekord", "0.0.2"): _hashedrekord_2,
     ("dsse", "0.0.2"): _dsse_2,
 }
 
@@ -143,10 +141,10 @@ def _envelope(logged: Logged) -> Envelope:
     return logged.envelope
 
 
-def _verifier(logged: Logged) -> dict[str, Any]:
+def _verifier(logged: Logged) -> Verifier:
     if logged.certificate is not None:
-        return {"keyDetails": logged.details, "x509Certificate": {"rawBytes": _text(logged.certificate)}}
-    return {"keyDetails": logged.details, "publicKey": {"rawBytes": _text(logged.spki)}}
+        return Verifier(logged.certificate, logged.details, certificate=True)
+    return Verifier(logged.spki, logged.details)
 
 
 def _sha256(data: bytes) -> dict[str, str]:

@@ -88,10 +88,11 @@ def _included(entry: LogEntry, log: LogInstance, what: str) -> None:
     if not signed.signed_by(_usable(log)):
         raise _invalid(f"{place} is not signed by {log.origin}")
     head = note.parse_checkpoint(signed, place)
-    if not re.fullmatch(rf"{re.escape(log.origin)}( - [0-9]+)?", head.origin):
+    # only Rekor v1's origins end with a tree's number: such a log has several, and counts over all of them
+    trees = "" if (entry.kind, entry.version) in _PROVED_ONLY else "( - [0-9]+)?"
+    if not re.fullmatch(re.escape(log.origin) + trees, head.origin):
         raise _invalid(f"{place} is of another log: {head.origin}")
     if head.origin == log.origin and entry.index != proof.index:
-        # only logs of several trees (Rekor v1, whose origins end with a tree's number) count over all of them
         raise _invalid(f"{what} and its proof are of different places in the log")
     # 2. The proof is about the tree that the checkpoint is about.
     if (head.size, head.root) != (proof.size, proof.root):
@@ -102,10 +103,12 @@ def _included(entry: LogEntry, log: LogInstance, what: str) -> None:
 
 
 def _in_time(log: LogInstance, known: Sequence[Moment], now: datetime, what: str) -> None:
-    """The log's key was in use then. Without any proven time, an end that has passed settles nothing."""
+    """The log's key was in use then; without any proven time, now: an end that has passed settles nothing."""
     for moment in known:
         if not log.window.holds(moment.time):
             raise _invalid(f"{what} is of {moment.time:%Y-%m-%d}, when {log.origin} had another key")
+    if not known and log.window.start is not None and now < log.window.start:
+        raise _invalid(f"{what} is by a key that {log.origin} uses from {log.window.start:%Y-%m-%d} on")
     if not known and log.window.end is not None and log.window.end < now:
         raise Refused(
             Reason(

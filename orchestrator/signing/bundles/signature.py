@@ -53,13 +53,20 @@ def verify(bundle: SigstoreBundle, key: PublicKey, artifact: Artifact, what: str
 
 def logged(bundle: SigstoreBundle, key: PublicKey, signature: bytes, artifact: Artifact) -> Logged:
     """What a log entry of this bundle has to be about."""
-    envelope = bundle.content if isinstance(bundle.content, Envelope) else None
-    digest = None
-    if key.kind.hash is not None and envelope is not None:
-        digest = hashlib.new(key.kind.hash, envelope.signed_bytes).digest()
-    elif key.kind.hash is not None:
-        digest = artifact.digest(key.kind.hash)
     certificate = bundle.signer.leaf if isinstance(bundle.signer, Certificates) else None
+    if isinstance(bundle.content, Envelope):
+        return logged_envelope(bundle.content, key, signature, certificate)
+    digest = None if key.kind.hash is None else artifact.digest(key.kind.hash)
+    return Logged(signature, certificate, key.spki, key.details, key.kind.hash, None, digest)
+
+
+def logged_envelope(
+    envelope: Envelope, key: PublicKey, signature: bytes, certificate: bytes | None = None
+) -> Logged:
+    """The same of an envelope by a key, or by the key of a certificate in DER."""
+    digest = None
+    if key.kind.hash is not None:
+        digest = hashlib.new(key.kind.hash, envelope.signed_bytes).digest()
     return Logged(signature, certificate, key.spki, key.details, key.kind.hash, envelope, digest)
 
 

@@ -30,6 +30,22 @@ def verify(
     )
 
 
+def known(
+    responses: Sequence[bytes], signature: bytes, authorities: Sequence[Authority], what: str
+) -> tuple[tuple[Moment, ...], tuple[str, ...]]:
+    """What those prove that hold, and for each other why it proves nothing, as if it were not there.
+
+    So one that is added does no harm, and to take a bad one away does not help.
+    """
+    moments, doubts = [], []
+    for number, response in enumerate(responses, 1):
+        try:
+            moments.append(_verified(response, signature, authorities, f"timestamp {number} of {what}"))
+        except Refused as refused:
+            doubts.append(refused.reasons[0].sentence)
+    return tuple(moments), tuple(doubts)
+
+
 def _verified(response: bytes, signature: bytes, authorities: Sequence[Authority], what: str) -> Moment:
     """RFC 3161, 2.3 and 2.4.2: granted, about this signature, by a certificate for it, valid then."""
     from rfc3161_client import decode_timestamp_response

@@ -10,7 +10,7 @@ from orchestrator.evidence.canonical import MalformedError
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing.bundles import certificates
+from orchestrator.signing import instance
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 
 _LARGEST = 4 << 20  # the public instance's takes some kilobytes
@@ -39,12 +39,30 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
     if path is None and insecure_ignore_tlog:
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, b"", (ignored,))
-    data = certificates.public_root() if path is None else read(path, _LARGEST)
+    if path is not None:
+        data = read(path, _LARGEST)
+        return Trust(_parsed(data, str(path)), data)
+    data = instance.public_root()
+    return Trust(_parsed(data, "the public instance's trusted root"), data)
+
+
+def load(path: Path) -> TrustedRoot:
+    """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
+    root = _parsed(read(path, _LARGEST), str(path))
+    if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
+        raise TallyError(
+            f"{path} names no log and no authority, so that nothing would be asked for",
+            hint="check its members' names, as `tlogs`; or leave the trusted root out",
+        )
+    return root
+
+
+def _parsed(data: bytes, what: str) -> TrustedRoot:
     try:
-        root = trusted_root.parse(data, str(path or "the public instance's trusted root"))
+        return trusted_root.parse(data, what)
     except MalformedError as error:
-        raise TallyError(str(error), hint="give the instance's trusted_root.json") from error
-    return Trust(root, data)
+        hint = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
+        raise TallyError(str(error), hint=hint) from error
 
 
 def read(path: Path, largest: int) -> bytes:
@@ -52,5 +70,7 @@ def read(path: Path, largest: int) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(largest + 1)
+    except ValueError as error:  # a NUL in the name
+        raise TallyError(f"{str(path)!r} cannot name a file") from error
     except OSError as error:
         raise TallyError(f"cannot read {path}: {error.strerror or error}") from error

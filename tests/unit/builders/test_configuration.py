@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from pydantic import ValidationError
 
 from orchestrator.builders.configuration import Configuration, SigningTable, find, load
 from orchestrator.errors import TallyError
-from orchestrator.release import release_log
-from orchestrator.signing.keys import SigningKey
+from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.signing.kinds import Kind
-from orchestrator.state import State
+from orchestrator.signing.summoning import summoned
+from orchestrator.signing.witnesses import Witnesses
 
 
 def test_two_embedded_builders_by_default() -> None:
@@ -89,7 +90,7 @@ def test_an_ssh_key_is_found_beside_the_file(tmp_path: Path) -> None:
 def test_a_key_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "tally.toml").write_text('[signing]\nkey = "keys/release.key"\n')
     (tmp_path / "below").mkdir()
-    assert load(tmp_path / "below").signing.key == tmp_path / "keys" / "release.key"
+    assert load(tmp_path / "below").signing.key == str(tmp_path / "keys" / "release.key")
     assert load(tmp_path / "below").signing.log == "embedded"
 
 
@@ -97,22 +98,21 @@ def test_a_log_is_what_is_signed_into_unless_none_is_wanted(tmp_path: Path) -> N
     (tmp_path / "tally.toml").write_text('[signing]\nkey = "release.key"\nlog = "none"\n')
     configuration = load(tmp_path)
     assert configuration.signing.log == "none"
-    state = State(tmp_path / "state")
-    assert release_log(state, configuration, SigningKey.generate()) is None
-    assert not state.root.exists()
-    log = release_log(state, Configuration(), SigningKey.generate())
-    assert log is not None
-    assert log.folder.path == tmp_path / "state" / "log"
+    folder, now = tmp_path / "state" / "log", datetime.now(UTC)
+    assert summoned(configuration.signing, folder, Kind.P256, now) == Witnesses()
+    assert not folder.exists()
+    log = summoned(SigningTable(), folder, Kind.P256, now).log
+    assert isinstance(log, EmbeddedLog)
+    assert log.folder.path == folder
 
 
 def test_signatures_that_no_log_takes_are_told_of_before_anything_is_built(tmp_path: Path) -> None:
-    key = SigningKey.generate(Kind.ED25519)
+    now = datetime.now(UTC)
     with pytest.raises(TallyError, match="Ed25519") as caught:
-        release_log(State(tmp_path), Configuration(), key)
+        summoned(SigningTable(), tmp_path, Kind.ED25519, now)
     assert caught.value.hint
     assert 'log = "none"' in caught.value.hint
-    none = Configuration(signing=SigningTable(log="none"))
-    assert release_log(State(tmp_path), none, key) is None
+    assert summoned(SigningTable(log="none"), tmp_path, Kind.ED25519, now) == Witnesses()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,8 @@ def test_a_fault_is_told_with_the_line_of_its_own_table(
         ('[[builder]]\nname = "a"\ncores = "4"\n[[builder]]\nname = "b"', "a whole number, got a string"),
         ('[[builder]]\nname = "a"\ntimeout = "9"\n[[builder]]\nname = "b"', "a whole number, got a string"),
         ('[[builder]]\nname = "a"\nspare = "no"\n[[builder]]\nname = "b"', "true or false, got a string"),
-        ("[signing]\nkey = 3", "a file's name, got a number"),
+        ("[signing]\nkey = 3", "a string, got a number"),
+        ("[signing]\ntrusted-root = 3", "a file's name, got a number"),
     ],
 )
 def test_a_value_of_another_type_is_not_read_as_what_it_looks_like(

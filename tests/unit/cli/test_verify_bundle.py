@@ -119,7 +119,7 @@ def test_without_a_trusted_root_and_without_a_network(
         (["artifact", "--bundle", "nowhere", "--key", "key.pub"], "cannot read nowhere"),
         (["artifact", *KEY, "--trusted-root", "nowhere"], "cannot read nowhere"),
         (["artifact", "--bundle", "key.sigstore.json", "--key", "nowhere"], "cannot read the key"),
-        (["artifact", "--key", "key.pub", "--identity", "me"], "name it with --bundle"),
+        (["artifact", "--key", "key.pub", "--identity", "me"], "together"),
         (["artifact", "--key", "key.pub", "--insecure-ignore-tlog"], "name it with --bundle"),
     ],
 )

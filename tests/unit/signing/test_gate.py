@@ -19,7 +19,9 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
 from orchestrator.signing import bundle, dsse, gate
+from orchestrator.signing.bundles.bundle import KeyHint
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.witnesses import Witnesses
 
 
 @pytest.fixture
@@ -45,14 +47,14 @@ def test_what_agrees_is_signed_with_exactly_one_valid_signature(made: releases.M
     assert file.path == "attestations/provenance.sigstore.json"
     found = bundle.parse(b"".join(file.chunks()), file.path)
     assert [each.keyid for each in found.envelope.signatures] == [""]
-    assert found.hint == key.public.hint
+    assert found.signer == KeyHint(key.public.hint)
     assert dsse.signed_by(found.envelope, key.public)
     assert not dsse.signed_by(found.envelope, SigningKey.generate().public)
 
 
 def test_what_is_signed_is_entered_into_the_log(made: releases.Made, key: SigningKey, tmp_path: Path) -> None:
     log = releases.log_in(tmp_path / "log")
-    files = gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, log)
+    files = gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, Witnesses(log))
     (found,) = [bundle.parse(b"".join(file.chunks()), file.path) for file in files]
     (entry,) = found.entries
     assert entry.body == found.signed(key.public).body()
@@ -66,7 +68,7 @@ def test_what_is_not_signed_is_not_entered_either(
     log = releases.log_in(tmp_path / "log")
     made.artifact.write_bytes(b"something else")
     with pytest.raises(TallyError, match="refusing to sign"):
-        gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, log)
+        gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, Witnesses(log))
     with log.reading() as head:
         assert head.size == 0
 

@@ -19,7 +19,9 @@ from orchestrator.evidence import disagreement
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.terms import NAR_SHA256, NOT_REPRODUCED, REPRODUCIBLE, REPRODUCTION, STATEMENT
 from orchestrator.signing import bundle, dsse, gate
+from orchestrator.signing.bundles.bundle import KeyHint
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.witnesses import Witnesses
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_it_is_one_bundle_and_a_link_from_each_builder(
     signed = disagreements.signed(observed, key, KEYS, log)
     assert sorted(signed.files) == [gate.DISAGREEMENT, "link.a.json", "link.b.json"]
     found = bundle.parse(signed.bundle, "it")
-    assert found.hint == key.public.hint
+    assert found.signer == KeyHint(key.public.hint)
     assert dsse.signed_by(found.envelope, key.public)
     (entry,) = found.entries
     assert entry.body == found.signed(key.public).body()
@@ -210,7 +212,9 @@ def test_a_disagreed_that_does_not_hold(
 ) -> None:
     log = releases.log_in(tmp_path / "log")
     with pytest.raises(TallyError, match="refusing to sign"):
-        gate.sign_disagreement(replace(observed, disagreed=HARM[harm](observed.disagreed)), key, KEYS, log)
+        gate.sign_disagreement(
+            replace(observed, disagreed=HARM[harm](observed.disagreed)), key, KEYS, Witnesses(log)
+        )
     with log.reading() as head:
         assert head.size == 0
 

@@ -1,4 +1,4 @@
-"""A log's proof holds for one signature in one log, and nothing that was changed in it passes."""
+"""What a log and an authority prove holds for one signature, and nothing that was changed in it passes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,51 @@ from typing import Any
 
 import pytest
 
-from orchestrator.log import note, proof
+from orchestrator.evidence.statement import Statement
+from orchestrator.log import note
 from orchestrator.log.embedded import KEY, EmbeddedLog
-from orchestrator.log.entry import InclusionProof, LogEntry, Signed, Verifier, key_verifier
+from orchestrator.log.entry import InclusionProof, LogEntry
 from orchestrator.log.note import Checkpoint
-from orchestrator.log.trusted_root import LogInstance, Window
-from orchestrator.policy.verdict import Code
-from orchestrator.signing.keys import SigningKey
+from orchestrator.log.trusted_root import LogInstance, TrustedRoot, Window
+from orchestrator.policy.evidence import Judged
+from orchestrator.policy.signer import KeySigner
+from orchestrator.policy.verdict import Code, Refused
+from orchestrator.signing import bundle
+from orchestrator.signing.bundle import Bundle
+from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.signing.kinds import Kind
+from orchestrator.signing.opening import OpenedBundle
+from orchestrator.signing.witnessed import witnessed
 
 NOW = datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class Signed:
+    """A bundle, and the key that signed it."""
+
+    bundle: Bundle
+    key: PublicKey
+
+    def body(self) -> bytes:
+        return self.bundle.signed(self.key).body()
+
+    def opened(self) -> OpenedBundle:
+        judged = Judged("it", Statement({}, "https://example.org/x", {}, b""), KeySigner.of(self.key.spki))
+        return OpenedBundle(self.bundle, self.key, judged)
+
+
 def signed(data: bytes = b"the bytes", key: SigningKey | None = None) -> Signed:
     key = key or SigningKey.generate()
-    return Signed(data, key.sign(data), key_verifier(key.public.spki))
+    return Signed(bundle.sign(data, key), key.public)
+
+
+def judged(what: Signed, root: TrustedRoot, moment: datetime) -> Judged | list[Code]:
+    """What the root proves, or why not."""
+    try:
+        return witnessed({"it": what.opened()}, root, moment)["it"]
+    except Refused as refused:
+        return [each.code for each in refused.reasons]
 
 
 @dataclass(frozen=True)
@@ -39,10 +70,14 @@ class Logged:
         logs: tuple[LogInstance, ...] | None = None,
         moment: datetime = NOW + timedelta(seconds=1),
     ) -> list[Code]:
-        found = proof.reasons(
-            "it", entries, what or self.what, (self.log.instance,) if logs is None else logs, moment
-        )
-        return [each.code for each in found]
+        what = what or self.what
+        given = replace(what, bundle=replace(what.bundle, entries=entries))
+        root = TrustedRoot(tlogs=(self.log.instance,) if logs is None else logs)
+        found = judged(given, root, moment)
+        if isinstance(found, Judged):
+            assert found.logged == bool(root.tlogs)
+            return []
+        return found
 
     @property
     def proof(self) -> InclusionProof:
@@ -68,8 +103,10 @@ def test_it_holds_in_an_older_and_in_a_newer_tree(logged: Logged, tmp_path: Path
     what = signed()
     (first,) = log.append([what.body()])
     log.append([b"more"] * 3)
-    found = proof.reasons("it", [first], what, [log.instance], NOW + timedelta(seconds=5))
-    assert list(found) == []
+    given = replace(what, bundle=replace(what.bundle, entries=(first,)))
+    found = judged(given, TrustedRoot(tlogs=(log.instance,)), NOW + timedelta(seconds=5))
+    assert isinstance(found, Judged)
+    assert found.logged
 
 
 def test_no_entry_is_not_in_the_log(logged: Logged) -> None:
@@ -81,7 +118,6 @@ def test_an_entry_of_a_log_that_nobody_trusts_is_none(logged: Logged, tmp_path: 
     (foreign,) = other.append([logged.what.body()])
     assert logged.codes(foreign) == [Code.NOT_IN_LOG]
     assert logged.codes(logged.entry, logs=(other.instance,)) == [Code.NOT_IN_LOG]
-    assert logged.codes(logged.entry, logs=()) == [Code.NOT_IN_LOG]
     assert logged.codes(foreign, logged.entry) == []
 
 
@@ -120,9 +156,6 @@ HARM: dict[str, Callable[[Logged], LogEntry]] = {
     "a promise in place of the proof": lambda logged: replace(logged.entry, proof=None, promise=b"promised"),
     "a promise": lambda logged: replace(logged.entry, promise=b"promised"),
     "a time": lambda logged: replace(logged.entry, integrated_time=1700000000),
-    "no body": lambda logged: replace(logged.entry, body=b""),
-    "another body": lambda logged: replace(logged.entry, body=b"others"),
-    "a body in another form": lambda logged: replace(logged.entry, body=logged.entry.body + b" "),
     "another kind": lambda logged: replace(logged.entry, kind="dsse"),
     "another version": lambda logged: replace(logged.entry, version="0.0.1"),
     "no checkpoint": _head(lambda text: ""),
@@ -142,11 +175,20 @@ def test_no_harm_goes_unnoticed(logged: Logged, harm: str) -> None:
     assert logged.codes(changed) == [Code.LOG_PROOF_INVALID]
 
 
-@pytest.mark.parametrize("part", ["data", "signature", "verifier"])
-def test_the_entry_is_of_this_signature_alone(logged: Logged, part: str) -> None:
+@pytest.mark.parametrize("body", [b"", b"others", None], ids=["none", "another", "with a blank more"])
+def test_another_body_is_about_something_else(logged: Logged, body: bytes | None) -> None:
+    changed = replace(logged.entry, body=logged.entry.body + b" " if body is None else body)
+    assert logged.codes(changed) == [Code.NOT_IN_LOG]
+
+
+def test_the_entry_is_of_this_signature_alone(logged: Logged) -> None:
     other = signed(b"other bytes")
-    what = replace(logged.what, **{part: getattr(other, part)})
-    assert logged.codes(logged.entry, what=what) == [Code.LOG_PROOF_INVALID]
+    for what in (
+        replace(logged.what, key=other.key),
+        other,
+        replace(logged.what, bundle=bundle.sign(b"the bytes", SigningKey.generate())),
+    ):
+        assert logged.codes(logged.entry, what=what) == [Code.NOT_IN_LOG]
 
 
 def test_a_body_that_was_made_to_fit_is_not_in_the_tree(logged: Logged) -> None:
@@ -185,8 +227,9 @@ def test_a_key_counts_only_while_it_is_valid(logged: Logged) -> None:
     second = timedelta(seconds=1)
     assert logged.codes(logged.entry, logs=(ended,), moment=start) == []
     assert logged.codes(logged.entry, logs=(ended,), moment=start + year) == []
-    for moment in (start - second, start + year + second):
-        assert logged.codes(logged.entry, logs=(ended,), moment=moment) == [Code.LOG_PROOF_INVALID]
+    assert logged.codes(logged.entry, logs=(ended,), moment=start - second) == [Code.LOG_PROOF_INVALID]
+    later = start + year + second
+    assert logged.codes(logged.entry, logs=(ended,), moment=later) == [Code.TIMESTAMP_MISSING]
 
 
 def test_a_trusted_key_that_is_none_is_no_traceback(logged: Logged) -> None:
@@ -195,5 +238,5 @@ def test_a_trusted_key_that_is_none_is_no_traceback(logged: Logged) -> None:
 
 
 def test_a_signature_of_a_kind_that_logs_do_not_take(logged: Logged) -> None:
-    what = replace(logged.what, verifier=Verifier(b"key", "PKIX_ED25519"))
-    assert logged.codes(logged.entry, what=what) == [Code.LOG_PROOF_INVALID]
+    what = signed(key=SigningKey.generate(Kind.ED25519))
+    assert logged.codes(logged.entry, what=what) == [Code.NOT_IN_LOG]

@@ -1,0 +1,112 @@
+"""Small HTTP servers on loopback, each on a port of its own, ended with the block that began them."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class Asked:
+    """One request to a server."""
+
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Answer:
+    """What a server says to it."""
+
+    body: bytes
+    status: int = 200
+    kind: str = "application/json"
+    location: str | None = None
+
+    @classmethod
+    def of(cls, document: object, status: int = 200) -> Answer:
+        return cls(json.dumps(document).encode(), status)
+
+
+Route = Callable[[Asked], Answer]
+
+
+@dataclass
+class Server:
+    """A loopback server of some routes, on a port of its own. `faults` take a route's place."""
+
+    routes: dict[str, Route]
+    faults: dict[str, Route] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    address: str = ""
+
+    @contextmanager
+    def running(self) -> Iterator[Server]:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        of = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def __getattr__(self, name: str) -> Any:
+                if name in ("do_GET", "do_POST"):
+                    return self.answer
+                raise AttributeError(name)
+
+            def answer(self) -> None:
+                parts = urlsplit(self.path)
+                of.asked.append(parts.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked = Asked(parts.path, parse_qs(parts.query), dict(self.headers), body)
+                route = of.faults.get(parts.path) or of.routes.get(parts.path)
+                answer = route(asked) if route else Answer.of({"message": "nothing here"}, 404)
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.kind)
+                if answer.location:
+                    self.send_header("Location", answer.location)
+                self.send_header("Content-Length", str(len(answer.body)))
+                try:
+                    self.end_headers()
+                    self.wfile.write(answer.body)
+                except ConnectionError:  # whoever asked did not wait
+                    pass
+
+            def log_message(self, *args: object) -> None: ...
+
+        return Handler
+
+
+def hanging(seconds: float) -> Route:
+    """A route that answers late."""
+
+    def route(asked: Asked) -> Answer:
+        time.sleep(seconds)
+        return Answer.of({})
+
+    return route
+
+
+def saying(body: bytes, status: int = 200) -> Route:
+    """A route that always says the same."""
+    return lambda asked: Answer(body, status)

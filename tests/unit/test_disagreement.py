@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import clients
 import disagreements
 import policies
 import pytest
 import releases
+from instances import PrivateInstance
 
 from orchestrator.evidence.terms import REPRODUCTION
+from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.policy import Policy, trusting
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.signing import gate
+from orchestrator.signing.bundles import trust
+from orchestrator.signing.bundles.certificates import Identity
 from orchestrator.signing.keys import SigningKey
 from orchestrator.verification import examine
 
@@ -271,3 +277,50 @@ class TestStrangers:
         tally(*words, folder=folder).succeeded()
         ran = tally(*words, "--evidence", gate.DISAGREEMENT, folder=folder)
         assert "builders-disagree" in ran.failed(1).out
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateInstance]:
+    with PrivateInstance.running(tmp_path_factory.mktemp("instance")) as running:
+        yield running
+
+
+class TestByAnIdentity:
+    """Signed by sigstore-python with a certificate, at an instance of the tests."""
+
+    def test_sigstore_python_reads_it_as_what_it_is(
+        self, case: Case, instance: PrivateInstance, tmp_path: Path
+    ) -> None:
+        signer = instance.signer()
+        signed = disagreements.signed(disagreements.observed(case.made), signer, case.builders)
+        who = Identity(signer.signed_as.subject, signer.signed_as.issuer)
+        (tmp_path / "it").write_bytes(next(iter(signed.derivations.values())))
+        asked = clients.Asked(signed.bundle, instance.root_file(), tmp_path / "it", who, enveloped=True)
+        assert clients.ask_python(asked) is None
+        other = replace(asked, signer=replace(who, subject="mallory@example.org"))
+        assert clients.ask_python(other) is not None
+
+    def test_it_denies_and_approves_nothing(
+        self, case: Case, instance: PrivateInstance, tmp_path: Path
+    ) -> None:
+        signer = instance.signer()
+        signed = disagreements.signed(disagreements.observed(case.made), signer, case.builders).bundle
+        policy = policies.policy(
+            tmp_path,
+            policies.signer(case.key),
+            f'[[signer]]\nname = "ci"\nissuer = "{signer.signed_as.issuer}"\n'
+            f'subject = "{signer.signed_as.subject}"',
+        )
+        ours = trust.load(case.folder / TRUSTED_ROOT)
+        root = replace(instance.root, tlogs=(*instance.root.tlogs, *ours.tlogs))
+
+        def codes(further: dict[str, bytes]) -> set[Code]:
+            found = examine(case.folder, policy, datetime.now(UTC), further=further, trusted=root).verdict
+            return {each.code for each in found.reasons} if isinstance(found, Failed) else set()
+
+        assert codes({}) == set()
+        assert codes({"theirs.json": signed}) == {Code.BUILDERS_DISAGREE}
+        for path in case.folder.glob("attestations/*.json"):
+            path.write_bytes(signed)
+        releases.reindex(case.folder)
+        assert codes({}) == {Code.BUILDERS_DISAGREE}

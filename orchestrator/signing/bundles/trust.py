@@ -14,6 +14,7 @@ from orchestrator.signing import instance
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 
 _LARGEST = 4 << 20  # the public instance's takes some kilobytes
+_HINT = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +49,20 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
 
 def load(path: Path) -> TrustedRoot:
     """A trusted root from a file. Raises TallyError when it is none."""
-    return _parsed(read(path, _LARGEST), str(path))
+    return _parsed(read(path, _LARGEST, _HINT), str(path))
 
 
 def _parsed(data: bytes, what: str) -> TrustedRoot:
     try:
         return trusted_root.parse(data, what)
     except MalformedError as error:
-        hint = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
-        raise TallyError(str(error), hint=hint) from error
+        raise TallyError(str(error), hint=_HINT) from error
 
 
-def read(path: Path, largest: int) -> bytes:
+def read(path: Path, largest: int, hint: str | None = None) -> bytes:
     """A file, no further than one byte past what is sensible. Raises TallyError when it cannot be read."""
     try:
         with path.open("rb") as stream:
             return stream.read(largest + 1)
     except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
+        raise TallyError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error

@@ -24,6 +24,8 @@ test: setup ## Run the unit, integration and documentation tests
 	@tools/need 'command -v ip' iproute2
 	@tools/need 'command -v disorderfs' disorderfs
 	@tools/need 'command -v qemu-system-x86_64' qemu-system-x86
+	@tools/need 'command -v softhsm2-util' softhsm2
+	@tools/need 'command -v pkcs11-tool' opensc
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-sigstore

@@ -33,6 +33,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
+from orchestrator.key_address import KeyAddress
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
@@ -41,11 +42,12 @@ from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
-from orchestrator.signing import gate
+from orchestrator.signing import gate, signers
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keyless import KeylessSigner, Wanted
-from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
+from orchestrator.signing.keys import PublicKey, builder_key
 from orchestrator.signing.passphrase import source as passphrase_source
+from orchestrator.signing.signers import Signer
 from orchestrator.signing.summoning import summoned
 from orchestrator.signing.witnesses import Witnesses
 from orchestrator.state import State
@@ -61,12 +63,12 @@ class Order:
 
     targets: tuple[Path, ...]
     out: Path
-    key: Path | None
+    key: KeyAddress | None
     sign: bool
     builders: tuple[str, ...] = ()
     allow_dirty: bool = False
     passphrase_fd: int | None = None
-    """An open file descriptor that gives the key's passphrase."""
+    """An open file descriptor that gives the key's passphrase, or the token's PIN."""
     keyless: Wanted | None = None
     """Who is to sign in place of a key."""
 
@@ -79,7 +81,7 @@ class Run:
     workshop: Workshop
     plan: Plan
     builders: Sequence[Builder]
-    key: SigningKey | KeylessSigner | None
+    key: Signer | KeylessSigner | None
     witnesses: Witnesses
     hosts: Mapping[str, HostSigner]
     """By builder name, those that sign their own links."""
@@ -152,8 +154,8 @@ def counted(report: Report) -> dict[str, object]:
     }
 
 
-def release_key(order: Order, say: Say) -> SigningKey | KeylessSigner | None:
-    """The key to sign with, read before hours are spent on building, or the identity, which has logged in
+def release_key(order: Order, say: Say) -> Signer | KeylessSigner | None:
+    """The key to sign with, tried before hours are spent on building, or the identity, which has logged in
     before; None when nothing is to be signed."""
     if not order.sign:
         return None
@@ -165,7 +167,7 @@ def release_key(order: Order, say: Say) -> SigningKey | KeylessSigner | None:
             hint="make one with `tally keys generate keys/release`, and give --key keys/release.key; "
             "or sign with --keyless",
         )
-    return SigningKey.load(order.key, passphrase_source(order.passphrase_fd))
+    return signers.opened(order.key, passphrase_source(order.passphrase_fd))
 
 
 def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:
@@ -248,7 +250,7 @@ def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
 
 
 def publish(
-    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: SigningKey | KeylessSigner
+    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: Signer | KeylessSigner
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run, target, agreed, quorum, artifact)
@@ -298,7 +300,7 @@ def root_of(run: Run) -> TrustedRoot | None:
     return run.key.instance.root if isinstance(run.key, KeylessSigner) else run.witnesses.root
 
 
-def refuse_unless_whole(folder: Path, key: SigningKey | KeylessSigner) -> None:
+def refuse_unless_whole(folder: Path, key: Signer | KeylessSigner) -> None:
     """A release that was there before counts as this one only if it passes verification."""
     now = datetime.now(UTC)
     if isinstance(key, KeylessSigner):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from orchestrator import key_address
 from orchestrator.builders import ssh
 from orchestrator.builders.variation import Wanted
 from orchestrator.errors import TallyError
@@ -182,8 +183,9 @@ class KeylessTable(_Table):
 class SigningTable(_Table):
     """`[signing]`."""
 
-    key: Path | None = Field(
-        default=None, description="The release key's file, relative to this file's folder"
+    key: str | None = Field(
+        default=None,
+        description="The release key: a file, relative to this file's folder, or an address, as pkcs11:…",
     )
     keyless: KeylessTable | None = Field(
         default=None, description="Signing by an identity, with a certificate, in place of a key"
@@ -224,6 +226,16 @@ class SigningTable(_Table):
         if asked and self.trusted_root is None:
             raise ValueError(f"`{asked}` needs `trusted-root`, the file that says whose answers are believed")
         return self
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key_address(cls, key: str | None) -> str | None:
+        if key is not None:
+            try:
+                key_address.parse(key)
+            except TallyError as error:
+                raise ValueError(f"{error.message}; {error.hint}") from None
+        return key
 
 
 def _service(address: str, others: str = "") -> str:
@@ -316,8 +328,8 @@ def load(folder: Path) -> Configuration:
     builders = tuple(_placed(builder, file.parent) for builder in configuration.builder)
     configuration = configuration.model_copy(update={"builder": builders})
     signing = configuration.signing
-    if signing.key is not None:
-        signing = signing.model_copy(update={"key": file.parent / signing.key.expanduser()})
+    if signing.key is not None and not key_address.is_address(signing.key):
+        signing = signing.model_copy(update={"key": str(file.parent / Path(signing.key).expanduser())})
     if signing.trusted_root is not None:
         trusted_root = file.parent / signing.trusted_root.expanduser()
         signing = signing.model_copy(update={"trusted_root": trusted_root})

@@ -24,15 +24,19 @@ def build(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every recipe in the folder recipes/.")] = False,
     key: Annotated[
-        Path | None,
-        typer.Option(help="The release key; else `signing.key` of tally.toml.", show_default=False),
+        str | None,
+        typer.Option(
+            metavar="FILE|ADDRESS",
+            help="The release key, a file or as pkcs11:…, awskms:…; else `signing.key` of tally.toml.",
+            show_default=False,
+        ),
     ] = None,
     passphrase_fd: Annotated[
         int | None,
         typer.Option(
             "--passphrase-fd",
             metavar="N",
-            help="Read the release key's passphrase from this file descriptor.",
+            help="Read the release key's passphrase, or its token's PIN, from this file descriptor.",
             show_default=False,
         ),
     ] = None,
@@ -68,7 +72,7 @@ def build(
 
     Exits with 0 when all builds agree, 1 when builds disagree, 2 when that could not be decided.
     """
-    from orchestrator import release
+    from orchestrator import key_address, release
     from orchestrator.builders.configuration import load
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.text import print_json
@@ -81,20 +85,21 @@ def build(
         raise TallyError(f"{both[0]} and {both[1]} were both given", hint="give one of the two")
     targets = _targets(recipes or [], every)
     configuration = load(Path.cwd())
-    wanted = None
+    by_identity = None
     if not no_sign and key is None:
-        wanted = _wanted(configuration.signing, identity_token_fd, asked=keyless)
-    if identity_token_fd is not None and wanted is None:
+        by_identity = _wanted(configuration.signing, identity_token_fd, asked=keyless)
+    if identity_token_fd is not None and by_identity is None:
         raise TallyError("--identity-token-fd is for signing without a key", hint="give --keyless")
+    wanted = None if no_sign or by_identity else key or configuration.signing.key
     order = release.Order(
         targets=targets,
         out=out,
-        key=None if no_sign or wanted else key or configuration.signing.key,
+        key=None if wanted is None else key_address.parse(wanted),
         sign=not (no_sign or allow_dirty),
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,
-        keyless=wanted,
+        keyless=by_identity,
     )
     with LiveView() as view:
         outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)

@@ -102,22 +102,31 @@ def _signer(public: Path, validity: str) -> str:
 
 @keys.command()
 def show(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A .pub or a .key file.")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", help="A .pub or a .key file, or where a key is: pkcs11:…, awskms:…, gcpkms:…"
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the public half there too, as PEM. Never overwrites."),
+    ] = None,
     passphrase_fd: Annotated[
         int | None,
-        typer.Option("--passphrase-fd", metavar="N", help="Read a private key's passphrase from there."),
+        typer.Option("--passphrase-fd", metavar="N", help="Read a passphrase or a PIN from there."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Show a key's public half and the names it goes by: fingerprint, bundle hint, in-toto key id."""
     from orchestrator.cli.text import print_json
+    from orchestrator.key_address import parse
+    from orchestrator.signing import keyfiles, signers
     from orchestrator.signing import passphrase as passphrases
-    from orchestrator.signing.keys import PublicKey, SigningKey, is_private
 
-    if is_private(path):
-        public = SigningKey.load(path, passphrases.source(passphrase_fd)).public
-    else:
-        public = PublicKey.load(path)
+    public = signers.public_half(parse(key), passphrases.source(passphrase_fd))
+    if out is not None:
+        keyfiles.create(out, public.pem.encode("ascii"), mode=0o644)
     if json:
         print_json(
             {

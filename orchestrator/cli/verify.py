@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.policy.policy import Policy
     from orchestrator.policy.signer import IdentitySigner
     from orchestrator.policy.verdict import Verdict
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.signing.signers import Signer
     from orchestrator.verification import Examination
 
 _REASONS_SHOWN = 100
@@ -70,7 +70,8 @@ def verify(
         typer.Option("--attest", metavar="OUT", help="Write the verdict as a signed summary (SLSA VSA)."),
     ] = None,
     attest_key: Annotated[
-        Path | None, typer.Option("--attest-key", metavar="KEY", help="The private key that signs it.")
+        str | None,
+        typer.Option("--attest-key", metavar="KEY", help="The private key that signs it, or its address."),
     ] = None,
     bundle: Annotated[
         Path | None,
@@ -142,7 +143,7 @@ class Asked:
 
 
 def _verify_releases(
-    targets: Sequence[Path], asked: Asked, signing: tuple[Path, SigningKey] | None, *, json: bool, sarif: bool
+    targets: Sequence[Path], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
 ) -> ExitCode:
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
     from orchestrator.cli.forks import judged
@@ -174,7 +175,7 @@ def _verify_releases(
 
 
 def _judge(
-    target: Path, asked: Asked, signing: tuple[Path, SigningKey] | None, unattested: list[TallyError]
+    target: Path, asked: Asked, signing: tuple[Path, Signer] | None, unattested: list[TallyError]
 ) -> Verdict | TallyError:
     """The verdict on one release, or why there is none; what keeps it from being signed changes neither."""
     from datetime import UTC, datetime
@@ -312,7 +313,7 @@ def _digest(said: str | None, wanted: list[Path]) -> Sha256 | None:
         ) from error
 
 
-def _signing(out: Path | None, key: Path | None, wanted: list[Path]) -> tuple[Path, SigningKey] | None:
+def _signing(out: Path | None, key: str | None, wanted: list[Path]) -> tuple[Path, Signer] | None:
     """Where the summary is written and what signs it, looked at before anything is judged."""
     import os
 
@@ -326,14 +327,15 @@ def _signing(out: Path | None, key: Path | None, wanted: list[Path]) -> tuple[Pa
         raise TallyError("--attest is about one artifact", hint="give one release with it")
     if os.path.lexists(out):
         raise TallyError(f"{out} is there already", hint="name another file: summaries are never overwritten")
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.key_address import parse
     from orchestrator.signing.passphrase import of
+    from orchestrator.signing.signers import opened
 
-    return out, SigningKey.load(key, of)
+    return out, opened(parse(key), of)
 
 
 def _attest(
-    out: Path, key: SigningKey, found: Examination, policy: Policy, now: datetime
+    out: Path, key: Signer, found: Examination, policy: Policy, now: datetime
 ) -> Iterator[TallyError]:
     """Sign what was found, a no as well as a yes. Gives what kept it from that, which changes no verdict."""
     from orchestrator.files import write_atomically

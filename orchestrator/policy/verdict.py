@@ -57,7 +57,8 @@ HINTS = {
     Code.FILE_MISSING: "get the release again, whole",
     Code.DIGEST_MISMATCH: "get the release again; if it stays so, somebody changed it",
     Code.UNSIGNED: "ask the publisher for a signed release",
-    Code.UNTRUSTED_SIGNER: "check that --key or the policy has the publisher's key, from a place you trust",
+    Code.UNTRUSTED_SIGNER: "compare whom --key, --identity or the policy names with the publisher's word; "
+    "certificates count by --trusted-root",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
     Code.NOT_IN_LOG: "get the release again, or name the trusted root of the log that it is in",
     Code.IDENTITY_MISMATCH: "compare the identity and its issuer with the publisher's, and with the policy's",
@@ -77,7 +78,7 @@ HINTS = {
     Code.KEY_REVOKED: "ask the publisher for the release signed with another key",
     Code.KEY_EXPIRED: "ask for a newer release, or for one with a timestamp from the key's time",
     Code.KEY_NOT_YET_VALID: "check `from` in the policy, and this machine's clock",
-    Code.TIMESTAMP_MISSING: "get a release with timestamps (RFC 3161), or name the trusted root of their authority",
+    Code.TIMESTAMP_MISSING: "get a release with timestamps, or name the trusted root of their authority",
     Code.BUILDERS_NOT_INDEPENDENT: "have the release built on builders that are further apart",
     Code.SANDBOX_NOT_SHOWN: "have the release built on builders whose sandbox holds",
     Code.MATERIAL_NOT_ALLOWED: "review the source, and allow it in [sources] of the policy",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import (
@@ -27,8 +27,11 @@ from orchestrator.log.entry import LogEntry, Signed, Verifier
 from orchestrator.signing import dsse
 from orchestrator.signing.bundles.bundle import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.signing.dsse import Envelope
-from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.witnesses import Log, Taken, Witnesses
+
+if TYPE_CHECKING:  # who verifies needs no signer
+    from orchestrator.signing.signers import Signer
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _ATTEMPTS = 3
@@ -84,12 +87,12 @@ class Bundle:
         return data == b'%b"payload": "%b"%b' % (before, b64encode(self.envelope.payload), after)
 
 
-def sign(payload: bytes, key: SigningKey) -> Bundle:
-    """A bundle around an in-toto statement."""
+def sign(payload: bytes, key: Signer) -> Bundle:
+    """A bundle around an in-toto statement. Raises TallyError where the key cannot be used."""
     return Bundle(dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=""), KeyHint(key.public.hint))
 
 
-def witnessed(payloads: Sequence[bytes], key: SigningKey, witnesses: Witnesses) -> list[Bundle]:
+def witnessed(payloads: Sequence[bytes], key: Signer, witnesses: Witnesses) -> list[Bundle]:
     """A bundle around each in-toto statement, with all that the witnesses say. Raises TallyError."""
     for _ in range(_ATTEMPTS):
         bundles = [sign(each, key) for each in payloads]

@@ -6,10 +6,13 @@ Specification: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.canonical import decoded, encoded, member, only
-from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.signing.keys import PublicKey
+
+if TYPE_CHECKING:  # who verifies needs no signer
+    from orchestrator.signing.signers import Signer
 
 _MEMBERS = frozenset({"payload", "payloadType", "signatures"})
 _SIGNATURE_MEMBERS = frozenset({"keyid", "sig"})
@@ -50,8 +53,8 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def sign(payload_type: str, payload: bytes, key: SigningKey, *, keyid: str) -> Envelope:
-    """An envelope with one signature."""
+def sign(payload_type: str, payload: bytes, key: Signer, *, keyid: str) -> Envelope:
+    """An envelope with one signature. Raises TallyError where the key cannot be used."""
     return Envelope(payload_type, payload, (Signature(keyid, key.sign(pae(payload_type, payload))),))
 
 

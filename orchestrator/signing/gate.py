@@ -28,6 +28,7 @@ from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.keys import SigningKey
+from orchestrator.signing.signers import Signer
 from orchestrator.signing.witnesses import NOBODY, Witnesses
 
 _CHUNK = 1 << 20
@@ -35,7 +36,7 @@ _AGAIN = "nothing was signed; run the build again"
 
 
 def sign_links(
-    agreed: Agreed, quorum: int, links: Sequence[Link], keys: Mapping[str, SigningKey | HostSigner]
+    agreed: Agreed, quorum: int, links: Sequence[Link], keys: Mapping[str, Signer | HostSigner]
 ) -> dict[str, ReleaseFile]:
     """Each builder's link, signed by that builder's own key: builder name to the file in the release folder.
 
@@ -57,14 +58,14 @@ def sign_links(
     return found
 
 
-def _signed(payload: bytes, key: SigningKey | HostSigner) -> Envelope:
+def _signed(payload: bytes, key: Signer | HostSigner) -> Envelope:
     if isinstance(key, HostSigner):
         return key.sign(payload)
     return dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=key.public.keyid)
 
 
 def sign_layout(
-    agreed: Agreed, quorum: int, layout: Layout, key: SigningKey | KeylessSigner
+    agreed: Agreed, quorum: int, layout: Layout, key: Signer | KeylessSigner
 ) -> tuple[ReleaseFile, ...]:
     """The layout, signed by the release key. Raises TallyError when the agreement does not hold.
 
@@ -90,7 +91,7 @@ def sign(
     facts: ReleaseFacts,
     artifact: Path,
     statements: Mapping[str, Statement],
-    key: SigningKey | KeylessSigner,
+    key: Signer | KeylessSigner,
     witnesses: Witnesses = NOBODY,
 ) -> tuple[ReleaseFile, ...]:
     """One Sigstore bundle per statement, `attestations/NAME.sigstore.json`: signed with the release key, with

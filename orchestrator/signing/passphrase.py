@@ -1,4 +1,4 @@
-"""Where a key's passphrase comes from: a file descriptor, the environment, or the person at the terminal."""
+"""Where a passphrase or a token's PIN comes from: a file descriptor, the environment, or the terminal."""
 
 from __future__ import annotations
 
@@ -6,25 +6,46 @@ import getpass
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
 
 VARIABLE = "TALLY_KEY_PASSPHRASE"
 _HINT = f"set {VARIABLE}, give --passphrase-fd, or run the command at a terminal"
+_LONGEST = 4096  # bytes of a PIN
 
 
-def of(path: Path) -> bytes:
-    """The passphrase that opens `path`. Raises TallyError when there is nobody to ask."""
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a token is opened with."""
+
+    token: str
+    source: Path | None = None
+    """A file that holds it, where the key's address names one."""
+
+    def __str__(self) -> str:
+        return f"the token {self.token!r}"
+
+
+Locked = Path | Pin
+"""A file that a passphrase opens, or a token that a PIN does."""
+
+
+def of(locked: Locked) -> bytes:
+    """What opens it. Raises TallyError when there is nobody to ask."""
+    if isinstance(locked, Pin) and locked.source is not None:
+        return _from_file(locked.source)
     if (given := from_environment()) is not None:
         return given
+    secret = "PIN" if isinstance(locked, Pin) else "passphrase"
     if not sys.stdin.isatty():
-        raise TallyError(f"{path} needs a passphrase", hint=_HINT)
-    return _asked(f"Passphrase of {path}: ")
+        raise TallyError(f"{locked} needs a {secret}", hint=_HINT)
+    return _asked(f"{secret[0].upper()}{secret[1:]} of {locked}: ")
 
 
-def source(descriptor: int | None) -> Callable[[Path], bytes]:
-    """Where to ask when a key turns out to be encrypted: an open file descriptor, else as `of` does."""
+def source(descriptor: int | None) -> Callable[[Locked], bytes]:
+    """Where to ask when a key turns out to be locked: an open file descriptor, else as `of` does."""
     return of if descriptor is None else lambda _: from_descriptor(descriptor)
 
 
@@ -59,6 +80,17 @@ def from_descriptor(number: int) -> bytes:
         ) from error
     if not line:
         raise TallyError(f"file descriptor {number} gave no passphrase")
+    return line
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            line = stream.readline(_LONGEST).rstrip(b"\r\n")
+    except OSError as error:
+        raise TallyError(f"cannot read the PIN's file {path}: {error.strerror or error}") from error
+    if not line:
+        raise TallyError(f"the PIN's file {path} is empty")
     return line
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from orchestrator import key_address
 from orchestrator.builders.configuration import Configuration
 from orchestrator.errors import ExitCode
 from orchestrator.policy.document import PolicyDocument
@@ -42,6 +43,13 @@ def test_every_key_is_explained_and_none_is_made_up(
     text = (repository / "docs/reference" / page).read_text()
     explained = set(re.findall(r"^\| `([a-z0-9_-]+)` \|", text, re.MULTILINE))
     assert explained == set(keys(model.model_json_schema()))
+
+
+def test_every_way_to_say_where_a_key_is_is_explained(repository: Path) -> None:
+    text = (repository / "docs/reference/tally-toml.md").read_text().partition("## Where a key is")[2]
+    words = [*key_address.SCHEMES, *key_address.TOKEN_ATTRIBUTES, *key_address.QUERY_ATTRIBUTES]
+    assert len(words) > 12
+    assert not [word for word in words if not re.search(rf"`[?&]?{word}\b", text)]
 
 
 def test_every_exit_code_is_explained(repository: Path) -> None:

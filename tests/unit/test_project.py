@@ -16,6 +16,7 @@ MODULES = {
     "cel-expr-python": "cel_expr_python",
     "license-expression": "license_expression",
     "packageurl-python": "packageurl",
+    "python-pkcs11": "pkcs11",
     "rfc3161-client": "rfc3161_client",
 }
 
@@ -27,6 +28,11 @@ def project(repository: Path) -> Any:
 
 def names(requirements: list[str]) -> set[str]:
     return {re.match(r"[A-Za-z0-9_-]+", each)[0] for each in requirements}  # type: ignore[index]
+
+
+def extras(project: Any) -> dict[str, list[str]]:
+    """What a user may add, by the name of it."""
+    return {name: each for name, each in project["optional-dependencies"].items() if name != "dev"}
 
 
 @pytest.mark.parametrize("name", ["runtime.txt", "dev.txt"])
@@ -62,7 +68,8 @@ def test_what_is_imported_is_asked_for_and_the_other_way_round(repository: Path,
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add((node.module or "").partition(".")[0])
-    asked = {MODULES.get(name, name) for name in names(project["dependencies"])}
+    wanted = names(project["dependencies"]).union(*map(names, extras(project).values()))
+    asked = {MODULES.get(name, name) for name in wanted}
     assert imported - set(sys.stdlib_module_names) - {"orchestrator"} == asked
 
 
@@ -70,6 +77,8 @@ def test_each_dependency_has_its_reason(repository: Path, project: Any) -> None:
     page = (repository / "docs/explanation/dependencies.md").read_text()
     told = set(re.findall(r"^\| `([A-Za-z0-9_-]+)` \|", page, re.MULTILINE))
     assert told == names(project["dependencies"]) | names(project["optional-dependencies"]["dev"])
+    told = set(re.findall(r"^\| `tallystick\[([a-z0-9]+)\]` \|", page, re.MULTILINE))
+    assert told == set(extras(project))
 
 
 def test_the_flake_takes_the_locked_wheels(repository: Path) -> None:

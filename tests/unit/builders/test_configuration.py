@@ -90,7 +90,7 @@ def test_an_ssh_key_is_found_beside_the_file(tmp_path: Path) -> None:
 def test_a_key_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "tally.toml").write_text('[signing]\nkey = "keys/release.key"\n')
     (tmp_path / "below").mkdir()
-    assert load(tmp_path / "below").signing.key == tmp_path / "keys" / "release.key"
+    assert load(tmp_path / "below").signing.key == str(tmp_path / "keys" / "release.key")
     assert load(tmp_path / "below").signing.log == "embedded"
 
 

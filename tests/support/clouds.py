@@ -1,0 +1,161 @@
+"""The libraries of clouds, and servers that can stand for them, in an environment of their own.
+
+They are forty packages, and securesystemslib imports those that it finds whenever it is imported: so the
+tests' own environment is without them, as most users' is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from orchestrator.errors import TallyError
+
+PACKAGES = (
+    "azure-identity==1.27.0",
+    "azure-keyvault-keys==4.11.3",
+    "boto3==1.44.5",
+    "google-cloud-kms==3.18.0",
+    "hvac==2.4.0",
+    "moto[kms,server]==5.2.5",
+)
+TOKEN = "a token of the tests"
+_MOTO = """
+import sys
+if "digests" in sys.argv:
+    import threading
+    from cryptography.hazmat.primitives.asymmetric import ec, utils as prehashing
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from moto.kms import responses, utils
+
+    asked, answer, sign_message = threading.local(), responses.KmsResponse.sign, utils.ECDSAPrivateKey.sign
+
+    def sign(self):
+        asked.kind = self._get_param("MessageType")
+        return answer(self)
+
+    def sign_what_was_asked(self, message, algorithm):
+        if asked.kind != "DIGEST" or algorithm != "ECDSA_SHA_256":
+            return sign_message(self, message, algorithm)
+        return self.private_key.sign(message, ec.ECDSA(prehashing.Prehashed(SHA256())))
+
+    responses.KmsResponse.sign = sign
+    utils.ECDSAPrivateKey.sign = sign_what_was_asked
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://%s:%d" % server.get_host_and_port(), flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+def python(state: Path) -> Path:
+    """An interpreter that has them. Raises TallyError when pip does not give them."""
+    folder = state / "strangers" / "clouds"
+    if not (folder / "made").exists():
+        making = folder.with_name(f"clouds.{os.getpid()}")
+        try:
+            subprocess.run([sys.executable, "-m", "venv", making], check=True, capture_output=True)
+            pip: list[str | Path] = [making / "bin" / "python", "-m", "pip", "install", "--quiet", *PACKAGES]
+            subprocess.run(pip, check=True, capture_output=True, text=True, timeout=600)
+            (making / "made").touch()
+            making.rename(folder)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = getattr(error, "stderr", None) or error
+            raise TallyError(f"pip does not give the clouds' libraries: {said}") from error
+    return folder / "bin" / "python"
+
+
+def beside_ours(repository: Path) -> dict[str, str]:
+    """What makes that interpreter find the checkout under test, and what it needs."""
+    return {"PYTHONPATH": f"{repository}:{sysconfig.get_path('purelib')}"}
+
+
+@contextmanager
+def moto(interpreter: Path, *, digests: bool = True) -> Iterator[str]:
+    """The address of a server on loopback that answers as AWS does, with keys that really sign.
+
+    As it comes, moto 5 hashes digests again (its pull request 10202), where AWS signs them as they are.
+    `digests` adds that, for P-256; without it this is a service that signs something else than asked.
+    """
+    with subprocess.Popen(
+        [interpreter, "-c", _MOTO, *(["digests"] if digests else [])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+class _Transit(BaseHTTPRequestHandler):
+    """What a signer asks Vault's transit engine, answered as Vault's API documentation has it.
+
+    https://developer.hashicorp.com/vault/api-docs/secret/transit: Vault itself cannot be had from a registry.
+    """
+
+    keys: ClassVar[dict[str, Ed25519PrivateKey]] = {}
+    """By version."""
+
+    def do_GET(self) -> None:
+        known = {
+            version: {"public_key": _b64(key.public_key().public_bytes_raw())}
+            for version, key in self.keys.items()
+        }
+        self._answer({"keys": known} if self.path == "/v1/transit/keys/release" else None)
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        version = str(asked.get("key_version"))
+        signature = self.keys[version].sign(b64decode(asked["input"]))
+        self._answer({"signature": f"vault:v{version}:{_b64(signature)}"})
+
+    do_PUT = do_POST  # noqa: N815  the name is http.server's
+
+    def _answer(self, data: object) -> None:
+        if self.headers["X-Vault-Token"] != TOKEN:
+            code, said = 403, {"errors": ["permission denied"]}
+        else:
+            code, said = (404, {"errors": []}) if data is None else (200, {"data": data})  # type: ignore[dict-item]
+        body = json.dumps(said).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing: tests are quiet."""
+
+
+def _b64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
+
+
+@contextmanager
+def vault() -> Iterator[tuple[str, dict[str, Ed25519PrivateKey]]]:
+    """The address of a stand-in for Vault on loopback, and its key `release`, by version."""
+    keys = {version: Ed25519PrivateKey.generate() for version in ("9", "10")}
+    handler = type("Handler", (_Transit,), {"keys": keys})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", keys
+        finally:
+            server.shutdown()

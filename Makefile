@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 
 .PHONY: help
 help: ## Show these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: demo
 demo: setup ## Build GNU hello on two builders, compare, sign and verify it
@@ -27,6 +27,12 @@ test: setup ## Run the unit, integration and documentation tests
 	@tools/need 'command -v softhsm2-util' softhsm2
 	@tools/need 'command -v pkcs11-tool' opensc
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-sigstore
+test-sigstore: setup ## Run a real Rekor v2 server, built from Debian's sources, and sign into it
+	@tools/need 'command -v npm' npm
+	@tools/need 'command -v zstd' zstd
+	@.venv/bin/python -m pytest tests/sigstore $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: .venv ## Check style, types and which module may import which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,9 +13,10 @@ from orchestrator.builders import host
 from orchestrator.builders.build import Identity, SandboxProof, Surroundings
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.probe import Probe
-from orchestrator.builders.running import way_out
+from orchestrator.builders.running import tried, way_out
 from orchestrator.errors import TallyError
 from orchestrator.gathering import gather
+from orchestrator.nix.chroot import ChrootStore
 from orchestrator.plan import find_lock
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.request import request_for
@@ -45,10 +47,26 @@ def inspect(
     request = request_for([], {}, lock, host.nix_system())
     probe = Probe.of(workshop.store, request)
     gather(workshop, request, probe.fixed, folder, say)
+    return looked_at(workshop.store, builders, probe, say)
+
+
+def looked_at(
+    orchestrator: ChrootStore, builders: Sequence[Builder], probe: Probe, say: Callable[[str], None]
+) -> tuple[Shown, ...]:
+    """What each builder shows; tried again, as for a build, while its host cannot do its work."""
+    stopping = threading.Event()
+
+    def look(builder: Builder) -> Shown:
+        def tell(text: str) -> None:
+            say(f"{builder.name}: {text}")
+
+        return tried(builder, lambda: _look(orchestrator, builder, probe, tell), _lost, tell, stopping)
+
     with ThreadPoolExecutor(len(builders)) as threads:
         try:
-            return tuple(threads.map(lambda builder: _look(workshop, builder, probe, say), builders))
+            return tuple(threads.map(look, builders))
         except BaseException:
+            stopping.set()
             for builder in builders:
                 builder.interrupt()
             raise
@@ -65,11 +83,15 @@ def independence(shown: Sequence[Shown], quorum: int) -> tuple[Level, dict[Level
     return level_of(parties, quorum), counted
 
 
-def _look(workshop: Workshop, builder: Builder, probe: Probe, say: Callable[[str], None]) -> Shown:
+def _lost(shown: Shown) -> str | None:
+    return None if shown.error is None else shown.error.message
+
+
+def _look(orchestrator: ChrootStore, builder: Builder, probe: Probe, tell: Callable[[str], None]) -> Shown:
     try:
-        builder.power.start(lambda text: say(f"{builder.name}: {text}"))
+        builder.power.start(tell)
         fixed = [each.path for each in probe.fixed]
-        builder.receive(workshop.store, list(probe.graph.derivations), fixed)
+        builder.receive(orchestrator, list(probe.graph.derivations), fixed)
         probed = builder.prove(probe)
     except TallyError as error:
         return Shown(builder.unknown, None, TallyError(error.message, hint=way_out(builder, error)))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from orchestrator.builders import ssh
 from orchestrator.builders.build import Failure, Report
@@ -49,20 +50,14 @@ class _Floor:
     """Set once a builder's builds begin, or it ended without any: those that start later wait for that."""
 
     def report(self, builder: Builder) -> Report:
-        """A builder's report; tried again, each time later, while its host cannot do its work."""
-        delay = _FIRST_DELAY
-        for left in reversed(range(builder.attempts)):
-            report = self._once(builder)
-            lost = next((each for each in report.failures if each.infrastructure), None)
-            if lost is None or self.stopping.is_set():
-                break
-            if not left or _HOPELESS in lost.reason.lower():
-                self.on_event(builder.name, Notice(f"has no vote: {_shortly(lost.reason)}"))
-                break
-            self.on_event(builder.name, Notice(f"{_shortly(lost.reason)}; trying again in {delay:.0f} s"))
-            if self.stopping.wait(delay):
-                break
-            delay *= 4
+        """A builder's report; tried again while its host cannot do its work."""
+
+        def tell(text: str) -> None:
+            self.on_event(builder.name, Notice(text))
+
+        report = tried(builder, lambda: self._once(builder), _lost, tell, self.stopping)
+        if (why := _lost(report)) is not None and not self.stopping.is_set():
+            tell(f"has no vote: {_shortly(why)}")
         return report
 
     def _once(self, builder: Builder) -> Report:
@@ -94,6 +89,35 @@ class _Floor:
         if builder.variation.stagger:
             self.begun.wait()
             self.stopping.wait(builder.variation.stagger)
+
+
+def _lost(report: Report) -> str | None:
+    """Why a host could not do its work."""
+    return next((each.reason for each in report.failures if each.infrastructure), None)
+
+
+T = TypeVar("T")
+
+
+def tried(
+    builder: Builder,
+    once: Callable[[], T],
+    lost: Callable[[T], str | None],
+    tell: Callable[[str], None],
+    stopping: threading.Event,
+) -> T:
+    """What `once` gives; tried again, each time later, while `lost` says why its host could do no work."""
+    delay = _FIRST_DELAY
+    for left in reversed(range(builder.attempts)):
+        found = once()
+        why = lost(found)
+        if why is None or not left or _HOPELESS in why.lower() or stopping.is_set():
+            break
+        tell(f"{_shortly(why)}; trying again in {delay:.0f} s")
+        if stopping.wait(delay):
+            break
+        delay *= 4
+    return found
 
 
 def _shortly(reason: str) -> str:

@@ -78,7 +78,7 @@ HINTS = {
     Code.KEY_REVOKED: "ask the publisher for the release signed with another key",
     Code.KEY_EXPIRED: "ask for a newer release, or for one with a timestamp from the key's time",
     Code.KEY_NOT_YET_VALID: "check `from` in the policy, and this machine's clock",
-    Code.TIMESTAMP_MISSING: "ask the publisher for a release with trusted timestamps (RFC 3161)",
+    Code.TIMESTAMP_MISSING: "get a release with timestamps, or name the trusted root of their authority",
     Code.BUILDERS_NOT_INDEPENDENT: "have the release built on builders that are further apart",
     Code.SANDBOX_NOT_SHOWN: "have the release built on builders whose sandbox holds",
     Code.MATERIAL_NOT_ALLOWED: "review the source, and allow it in [sources] of the policy",

@@ -18,6 +18,8 @@ import releases
 from figures import Peak
 from forgeries import ALICE, World
 from mutants import Mutant, mutants
+from services import Services
+from witness_harms import Case
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
@@ -44,7 +46,7 @@ class Patient:
     """How many mutants of it."""
 
 
-@pytest.fixture(scope="module", params=["a key", "an identity"])
+@pytest.fixture(scope="module", params=["a key", "a key, witnessed", "an identity"])
 def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Patient:
     folder = tmp_path_factory.mktemp("mutants")
     if request.param == "an identity":
@@ -52,6 +54,12 @@ def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         who = trusting([], ALICE)
         judge = partial(verify, policy=who, now=datetime.now(UTC), trusted=world.root)
         return Patient(world.release(folder / "out"), judge, COUNT // 5)
+    if request.param == "a key, witnessed":
+        with Services.running(folder) as services:
+            case = Case.new(folder, services)
+        who = trusting([case.key.public.spki])
+        judge = partial(verify, policy=who, now=datetime.now(UTC), trusted=case.root)
+        return Patient(case.folder, judge, COUNT // 5)
     made = releases.observed(folder / "in")
     key, log = SigningKey.generate(), releases.log_in(folder / "log")
     path = releases.published(folder / "out", made, key, releases.builder_keys(made), log).path

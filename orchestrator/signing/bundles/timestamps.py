@@ -6,10 +6,15 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from orchestrator.log.trusted_root import Authority
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing.bundles import cms
+
+if TYPE_CHECKING:
+    from rfc3161_client import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def _verified(response: bytes, signature: bytes, authorities: Sequence[Authority
         raise _refused(f"{what} is not an RFC 3161 response: {error}") from None
     why = "no authority of the trusted root signed it"
     for authority in authorities:
-        refuted = _refuted(parsed, signature, authority)
+        refuted = _refuted(response, signature, authority.chain)
         if refuted is None and authority.window.holds(time):
             return Moment(time, authority.uri or authority.common_name or "a timestamp authority")
         if refuted is None:
@@ -68,23 +73,33 @@ def _verified(response: bytes, signature: bytes, authorities: Sequence[Authority
     raise _refused(f"{what} does not hold: {why}")
 
 
-def _refuted(parsed: object, signature: bytes, authority: Authority) -> str | None:
-    """What speaks against this authority's having signed; None: it did."""
-    from cryptography.x509 import load_der_x509_certificate
-    from rfc3161_client import VerifierBuilder
+@lru_cache(maxsize=64)  # a release's own root and the caller's often name one authority
+def _refuted(response: bytes, signature: bytes, chain: tuple[bytes, ...]) -> str | None:
+    """What speaks against a response's being by this chain's authority, about the signature; None: it is."""
+    from rfc3161_client import decode_timestamp_response
 
-    if len(authority.chain) < 2:
+    if len(chain) < 2:
         return "its authority has no certificate but its root"
     try:
-        own, *between, root = (load_der_x509_certificate(each) for each in authority.chain)
-        builder = VerifierBuilder().tsa_certificate(own).add_root_certificate(root)
-        for certificate in between:
-            builder = builder.add_intermediate_certificate(certificate)
+        parsed = decode_timestamp_response(response)
         with warnings.catch_warnings(action="ignore"):  # of odd certificates, which are refused or harmless
-            builder.build().verify_message(parsed, signature)  # type: ignore[arg-type]
+            _verifier(chain).verify_message(parsed, signature)
     except Exception as error:  # noqa: BLE001  an attacker's certificates: the libraries raise what they like
         return " ".join(str(error).split()) or type(error).__name__
     return None
+
+
+@lru_cache(maxsize=64)
+def _verifier(chain: tuple[bytes, ...]) -> Verifier:
+    """Releases of one publisher have the same authority's timestamps. Raises what the libraries like."""
+    from cryptography.x509 import load_der_x509_certificate
+    from rfc3161_client import VerifierBuilder
+
+    own, *between, root = (load_der_x509_certificate(each) for each in chain)
+    builder = VerifierBuilder().tsa_certificate(own).add_root_certificate(root)
+    for certificate in between:
+        builder = builder.add_intermediate_certificate(certificate)
+    return builder.build()
 
 
 def _refused(sentence: str) -> Refused:

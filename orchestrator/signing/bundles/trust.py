@@ -10,10 +10,10 @@ from orchestrator.evidence.canonical import MalformedError
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing import instance
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 
 _LARGEST = 4 << 20  # the public instance's takes some kilobytes
+_HINT = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,15 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
     if path is not None:
         data = read(path, _LARGEST)
         return Trust(_parsed(data, str(path)), data)
+    from orchestrator.signing import instance  # of which a release's verifier needs nothing
+
     data = instance.public_root()
     return Trust(_parsed(data, "the public instance's trusted root"), data)
 
 
 def load(path: Path) -> TrustedRoot:
     """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
-    root = _parsed(read(path, _LARGEST), str(path))
+    root = _parsed(read(path, _LARGEST, _HINT), str(path))
     if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
         raise TallyError(
             f"{path} names no log and no authority, so that nothing would be asked for",
@@ -61,11 +63,10 @@ def _parsed(data: bytes, what: str) -> TrustedRoot:
     try:
         return trusted_root.parse(data, what)
     except MalformedError as error:
-        hint = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
-        raise TallyError(str(error), hint=hint) from error
+        raise TallyError(str(error), hint=_HINT) from error
 
 
-def read(path: Path, largest: int) -> bytes:
+def read(path: Path, largest: int, hint: str | None = None) -> bytes:
     """A file, no further than one byte past what is sensible. Raises TallyError when it cannot be read."""
     try:
         with path.open("rb") as stream:
@@ -73,4 +74,4 @@ def read(path: Path, largest: int) -> bytes:
     except ValueError as error:  # a NUL in the name
         raise TallyError(f"{str(path)!r} cannot name a file") from error
     except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
+        raise TallyError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error

@@ -210,3 +210,73 @@ def test_keys_nested_without_end_take_no_time(tmp_path: Path, text: str) -> None
     (tmp_path / "tally.toml").write_text(text)
     with pytest.raises(TallyError, match="nested too deeply"):
         load(tmp_path)
+
+
+class TestWitnesses:
+    """`[signing]` with a log or an authority by address."""
+
+    ROOT = 'trusted-root = "root.json"\n'
+
+    def table(self, folder: Path, text: str) -> SigningTable:
+        (folder / "tally.toml").write_text(f"[signing]\n{text}")
+        return load(folder).signing
+
+    def test_addresses_and_the_root_beside_the_file(self, tmp_path: Path) -> None:
+        found = self.table(
+            tmp_path,
+            'log = "https://log.example.org"\ntimestamp = "https://tsa.example.org/api/v1/timestamp"\n'
+            + self.ROOT,
+        )
+        assert found.log == "https://log.example.org"
+        assert found.timestamp == "https://tsa.example.org/api/v1/timestamp"
+        assert found.trusted_root == tmp_path / "root.json"
+
+    @pytest.mark.parametrize("here", ["127.0.0.1:3000", "localhost", "[::1]:3000", "127.9.9.9"])
+    def test_http_is_for_this_machine_alone(self, tmp_path: Path, here: str) -> None:
+        assert self.table(tmp_path, f'log = "http://{here}"\n{self.ROOT}').log == f"http://{here}"
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "http://log.example.org",
+            "http://127.0.0.1.example.org",
+            "http://localhost.example.org",
+            "ftp://log.example.org",
+            "file:///var/log",
+            "log.example.org",
+            "https://",
+            "https:///path",
+            "https://log.example.org:port",
+            "https://[::1",
+            "https://me:secret@log.example.org",
+            "https://log.example.org?a=b",
+            "https://log.example.org#here",
+            "https://log.example.org/ x",
+            "Embedded",
+            "",
+        ],
+    )
+    @pytest.mark.parametrize("key", ["log", "timestamp"])
+    def test_no_address(self, tmp_path: Path, key: str, address: str) -> None:
+        with pytest.raises(TallyError, match=rf"tally\.toml:2: `signing\.{key}`") as caught:
+            self.table(tmp_path, f'{key} = "{address}"\n{self.ROOT}')
+        assert "secret" not in caught.value.message
+
+    @pytest.mark.parametrize("key", ["log", "timestamp"])
+    def test_an_address_needs_a_root(self, tmp_path: Path, key: str) -> None:
+        with pytest.raises(TallyError, match=f"`{key}` needs `trusted-root`"):
+            self.table(tmp_path, f'{key} = "https://log.example.org"\n')
+
+    @pytest.mark.parametrize("key", ["log", "timestamp"])
+    def test_an_identitys_instance_has_its_own(self, tmp_path: Path, key: str) -> None:
+        with pytest.raises(TallyError, match=f"`{key}` is for signing with a key"):
+            self.table(tmp_path, f'{key} = "https://log.example.org"\n{self.ROOT}[signing.keyless]\n')
+
+    @pytest.mark.parametrize("content", [None, "{}", "["])
+    def test_a_root_that_is_none(self, tmp_path: Path, content: str | None) -> None:
+        if content is not None:
+            (tmp_path / "root.json").write_text(content)
+        found = self.table(tmp_path, f'log = "https://log.example.org"\n{self.ROOT}')
+        with pytest.raises(TallyError, match=r"root\.json") as caught:
+            summoned(found, tmp_path / "log", Kind.P256, datetime.now(UTC))
+        assert caught.value.hint

@@ -14,6 +14,7 @@ from orchestrator.builders.builder import Builder
 from orchestrator.builders.host import HostFacts
 from orchestrator.builders.running import Task, build_everywhere
 from orchestrator.errors import TallyError
+from orchestrator.inspection import looked_at
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.derivation import DerivationGraph
@@ -87,3 +88,19 @@ def test_an_interruption_reaches_every_host(task: Task, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build_everywhere(task, builders, lambda *_: None)
     assert [power.interrupted for power in powers] == [[True], [True]]
+
+
+def test_looking_at_one_tries_as_often_as_building(task: Task, tmp_path: Path) -> None:
+    """A store that is new can lose its first users' race: one try more, and it is there."""
+    broken = Broken(TallyError("ssh: the store is being made by another"))
+    told: list[str] = []
+    probe: Any = type("Probe", (), {"graph": DerivationGraph({}, ()), "fixed": ()})
+    [shown] = looked_at(task.orchestrator, [builder(tmp_path, "vm", broken)], probe, told.append)
+    assert broken.starts == 3
+    assert shown.error is not None
+    assert [text for text in told if "trying again" in text] == [
+        "vm: ssh: the store is being made by another; trying again in 0 s"
+    ] * 2
+    hopeless = Broken(TallyError("Host key verification failed."))
+    [shown] = looked_at(task.orchestrator, [builder(tmp_path, "vm", hopeless)], probe, told.append)
+    assert hopeless.starts == 1

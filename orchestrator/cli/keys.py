@@ -21,6 +21,14 @@ class Type(StrEnum):
     ED25519 = "ed25519"
 
 
+Asked = Annotated[
+    bool, typer.Option("--passphrase", help="Ask for a passphrase that the key is encrypted with.")
+]
+Read = Annotated[
+    int | None, typer.Option("--passphrase-fd", metavar="N", help="Read it from this file descriptor.")
+]
+"""How the passphrase of a new key is had."""
+
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -30,12 +38,8 @@ def generate(
     kind: Annotated[
         Type, typer.Option("--type", help="Every client takes p256; see docs/how-to/sign-a-release.md.")
     ] = Type.P256,
-    passphrase: Annotated[
-        bool, typer.Option("--passphrase", help="Ask for a passphrase that the key is encrypted with.")
-    ] = False,
-    passphrase_fd: Annotated[
-        int | None, typer.Option("--passphrase-fd", metavar="N", help="Read it from this file descriptor.")
-    ] = None,
+    passphrase: Asked = False,
+    passphrase_fd: Read = None,
 ) -> int:
     """Make a signing key: PATH.key, mode 0600, and PATH.pub. Never overwrites.
 
@@ -54,12 +58,8 @@ def rotate(
     overlap: Annotated[
         int, typer.Option(metavar="DAYS", min=0, max=3650, help="For how long the old one still counts.")
     ] = 90,
-    passphrase: Annotated[
-        bool, typer.Option("--passphrase", help="Ask for a passphrase that the key is encrypted with.")
-    ] = False,
-    passphrase_fd: Annotated[
-        int | None, typer.Option("--passphrase-fd", metavar="N", help="Read it from this file descriptor.")
-    ] = None,
+    passphrase: Asked = False,
+    passphrase_fd: Read = None,
 ) -> int:
     """Make a key of the same kind, and print the tables of a policy in which both count for a while.
 

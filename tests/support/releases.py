@@ -364,6 +364,26 @@ def published(
     )
 
 
+@dataclass(frozen=True)
+class Signed:
+    """A release by a key, as its users have it."""
+
+    folder: Path
+    artifact: Path
+    pub: Path
+    sha256: str
+    """The artifact's, in hexadecimal."""
+
+
+def signed(folder: Path) -> Signed:
+    """One in `folder`, with the public key beside it; in no log."""
+    made, key = observed(folder / "in"), SigningKey.generate()
+    _, pub = key.write(folder / "release")
+    path = published(folder / "out", made, key, builder_keys(made)).path
+    artifact = made.facts.artifact
+    return Signed(path, path / artifact.file_name, pub, artifact.sha256.hex)
+
+
 def reindex(folder: Path, *, drop: str | None = None, add: str | None = None) -> None:
     """Make the index fit the files again, as somebody who changed them on purpose would."""
     path = folder / INDEX

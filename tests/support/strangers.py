@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -56,6 +57,24 @@ def in_toto_verify(folder: Path, pub: Path) -> tuple[int, str]:
     """in-toto-verify, run in a release folder: exit code, and what it said."""
     command: list[str | Path] = [of_this_environment("in-toto-verify"), "--layout", "links/root.layout"]
     return _ran([*command, "--verification-keys", pub, "--link-dir", "links"], folder)
+
+
+def accept(release: Path, pub: Path, other: Path, state: Path) -> None:
+    """Asserts that in-toto-verify and cosign, where it can be had, take a release by this key alone."""
+    assert in_toto_verify(release, pub) == (0, "")
+    assert in_toto_verify(release, other)[0] != 0
+    try:
+        program = cosign(state)
+    except TallyError as error:
+        sys.stderr.write(f"notice: cosign cannot be had here: {error.message}\n")
+        return
+    artifact = release / json.loads((release / "release.json").read_bytes())["artifact"]["path"]
+    root = release / "trusted_root.json"
+    for name, kind in TYPES.items():
+        bundle = release / "attestations" / f"{name}.sigstore.json"
+        code, said = cosign_verify(program, pub, bundle, kind, artifact, root)
+        assert code == 0, said
+        assert cosign_verify(program, other, bundle, kind, artifact, root)[0] != 0
 
 
 def pyspdxtools(*arguments: str | Path) -> tuple[int, str]:

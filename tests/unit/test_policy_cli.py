@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import releases
+from releases import Signed
 
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.policy.verdict import Code
@@ -24,27 +24,13 @@ if TYPE_CHECKING:
 SIGNER = '[[signer]]\nname = "release"\nkey = "release.pub"\n'
 
 
-@dataclass(frozen=True)
-class Release:
-    folder: Path
-    artifact: Path
-    pub: Path
-    sha256: str
-
-
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    folder = tmp_path_factory.mktemp("release")
-    made = releases.observed(folder / "in")
-    key = SigningKey.generate()
-    _, pub = key.write(folder / "release")
-    path = releases.published(folder / "out", made, key, releases.builder_keys(made)).path
-    artifact = made.facts.artifact
-    return Release(path, path / artifact.file_name, pub, artifact.sha256.hex)
+def release(tmp_path_factory: pytest.TempPathFactory) -> Signed:
+    return releases.signed(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture
-def policy(release: Release, tmp_path: Path) -> Any:
+def policy(release: Signed, tmp_path: Path) -> Any:
     """Writes a policy beside the release's key, and gives its file."""
 
     def write(*parts: str) -> Path:
@@ -57,7 +43,7 @@ def policy(release: Release, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def harmed(release: Release, tmp_path: Path) -> Path:
+def harmed(release: Signed, tmp_path: Path) -> Path:
     folder = tmp_path / "harmed"
     shutil.copytree(release.folder, folder)
     (folder / release.artifact.name).write_bytes(b"another")
@@ -67,7 +53,7 @@ def harmed(release: Release, tmp_path: Path) -> Path:
 DENYING = '[require]\nlog = true\n[[rule]]\nname = "never"\ncel = "false"\nmessage = "not today"'
 
 
-def test_yes_and_no(tally: Tally, release: Release, policy: Any) -> None:
+def test_yes_and_no(tally: Tally, release: Signed, policy: Any) -> None:
     assert "PASSED" in tally("verify", release.folder, "--policy", policy()).succeeded().out
     ran = tally("verify", release.folder, "--policy", policy(DENYING)).failed(1)
     assert ran.out.count("not-in-log: ") == 3
@@ -78,7 +64,7 @@ def test_yes_and_no(tally: Tally, release: Release, policy: Any) -> None:
     assert [each["rule"] for each in found["reasons"]] == ["signer"] * 3 + ["rule never"]
 
 
-def test_an_empty_and_an_expired_policy(tally: Tally, release: Release, policy: Any, tmp_path: Path) -> None:
+def test_an_empty_and_an_expired_policy(tally: Tally, release: Signed, policy: Any, tmp_path: Path) -> None:
     empty = tmp_path / "empty.toml"
     empty.write_text("")
     for words in (("verify", release.folder, "--policy", empty), ("policy", "check", empty)):
@@ -88,7 +74,7 @@ def test_an_empty_and_an_expired_policy(tally: Tally, release: Release, policy: 
         assert "policy-expired" in tally(*words).failed(1).out
 
 
-def test_a_policy_with_a_mistake_decides_nothing(tally: Tally, release: Release, policy: Any) -> None:
+def test_a_policy_with_a_mistake_decides_nothing(tally: Tally, release: Signed, policy: Any) -> None:
     file = policy("[requires]\nlog = true")
     for words in (("verify", release.folder, "--policy", file), ("policy", "check", file)):
         ran = tally(*words).failed(2)
@@ -117,7 +103,7 @@ def test_a_policy_with_a_mistake_decides_nothing(tally: Tally, release: Release,
         ["RELEASE", "--policy", "absent.toml"],
     ],
 )
-def test_undecided(tally: Tally, release: Release, policy: Any, tmp_path: Path, words: list[str]) -> None:
+def test_undecided(tally: Tally, release: Signed, policy: Any, tmp_path: Path, words: list[str]) -> None:
     places = {"RELEASE": str(release.folder), "KEY": str(release.pub), "POLICY": str(policy())}
     ran = tally("verify", *(places.get(word, word) for word in words), folder=tmp_path).failed(2)
     assert ran.out == ""
@@ -126,7 +112,7 @@ def test_undecided(tally: Tally, release: Release, policy: Any, tmp_path: Path, 
 
 
 class TestLists:
-    def test_a_file_and_standard_input(self, tally: Tally, release: Release, harmed: Path) -> None:
+    def test_a_file_and_standard_input(self, tally: Tally, release: Signed, harmed: Path) -> None:
         names = f"{release.folder}\n\n{harmed}\r\n{release.artifact}"
         listed = harmed.parent / "list"
         listed.write_text(names)
@@ -134,13 +120,13 @@ class TestLists:
             ran = tally("verify", *words, "--key", release.pub, stdin=stdin).failed(1)
             assert (ran.out.count("PASSED"), ran.out.count("FAILED")) == (2, 1)
 
-    def test_more_than_one_and_twice_the_same(self, tally: Tally, release: Release) -> None:
+    def test_more_than_one_and_twice_the_same(self, tally: Tally, release: Signed) -> None:
         words = [release.folder, release.folder, "--list", "-", "--key", release.pub, "--json"]
         ran = tally("verify", *words, stdin=f"{release.folder}\n").succeeded()
         assert [each["verdict"] for each in json.loads(ran.out)] == ["passed"] * 3
 
 
-def test_by_digest(tally: Tally, release: Release, tmp_path: Path) -> None:
+def test_by_digest(tally: Tally, release: Signed, tmp_path: Path) -> None:
     folder = tmp_path / "release"
     shutil.copytree(release.folder, folder)
     (folder / release.artifact.name).unlink()
@@ -177,19 +163,19 @@ class TestSarif:
             assert result["partialFingerprints"]["primaryLocationLineHash"]
         return found
 
-    def test_yes_has_no_results(self, tally: Tally, release: Release) -> None:
+    def test_yes_has_no_results(self, tally: Tally, release: Signed) -> None:
         found = self.run(tally("verify", release.folder, "--key", release.pub, "--sarif").succeeded().out)
         assert found["results"] == []
         assert found["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
 
-    def test_a_result_for_each_reason(self, tally: Tally, release: Release, policy: Any) -> None:
+    def test_a_result_for_each_reason(self, tally: Tally, release: Signed, policy: Any) -> None:
         words = ["verify", release.folder.name, "--policy", policy(DENYING), "--sarif"]
         found = self.run(tally(*words, folder=release.folder.parent).failed(1).out)
         assert [each["ruleId"] for each in found["results"]] == ["not-in-log"] * 3 + ["rule-not-met"]
         location = found["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
         assert location == {"uri": release.folder.name}
 
-    def test_what_cannot_be_decided(self, tally: Tally, release: Release) -> None:
+    def test_what_cannot_be_decided(self, tally: Tally, release: Signed) -> None:
         words = ["verify", "no where", release.folder, "--key", release.pub, "--sarif"]
         found = self.run(tally(*words).failed(2).out)
         (invocation,) = found["invocations"]
@@ -213,7 +199,7 @@ class TestSummary:
         assert predicate["resourceUri"].startswith("pkg:generic/")
         return statement
 
-    def test_of_a_yes(self, tally: Tally, release: Release, policy: Any, tmp_path: Path) -> None:
+    def test_of_a_yes(self, tally: Tally, release: Signed, policy: Any, tmp_path: Path) -> None:
         key = SigningKey.generate()
         private, _ = key.write(tmp_path / "verifier")
         file = policy('name = "prod"\nuri = "https://example.org/policy.toml"')
@@ -233,7 +219,7 @@ class TestSummary:
         for name, digest in judged.items():
             assert hashlib.sha256((release.folder / name).read_bytes()).hexdigest() == digest
 
-    def test_of_a_no(self, tally: Tally, release: Release, harmed: Path, tmp_path: Path) -> None:
+    def test_of_a_no(self, tally: Tally, release: Signed, harmed: Path, tmp_path: Path) -> None:
         key = SigningKey.generate()
         private, _ = key.write(tmp_path / "verifier")
         words = ["verify", harmed, "--key", release.pub, "--attest-key", private, "--attest"]
@@ -252,7 +238,7 @@ class TestSummary:
         assert predicate["https://tallystick.example/verifier/v1#reasons"] == ["digest-mismatch"]
 
     def test_it_is_no_approval_of_a_release(
-        self, tally: Tally, release: Release, policy: Any, tmp_path: Path
+        self, tally: Tally, release: Signed, policy: Any, tmp_path: Path
     ) -> None:
         """A summary by the release key, put in the place of a statement, is not taken for one."""
         words = ["verify", release.folder, "--policy", policy(), "--attest", tmp_path / "vsa.json"]
@@ -262,7 +248,7 @@ class TestSummary:
         shutil.copy(tmp_path / "vsa.json", folder / "attestations/provenance.sigstore.json")
         tally("verify", folder, "--key", release.pub).failed(1)
 
-    def test_strangers_read_it(self, tally: Tally, release: Release, tmp_path: Path) -> None:
+    def test_strangers_read_it(self, tally: Tally, release: Signed, tmp_path: Path) -> None:
         from sigstore.models import Bundle
 
         private, _ = SigningKey.generate().write(tmp_path / "verifier")
@@ -277,7 +263,7 @@ class TestSummary:
 
 
 class TestExplain:
-    def test_each_rule(self, tally: Tally, release: Release, policy: Any) -> None:
+    def test_each_rule(self, tally: Tally, release: Signed, policy: Any) -> None:
         ran = tally("policy", "explain", release.folder, "--policy", policy(DENYING)).failed(1)
         assert "FAIL  signer: 3 statements signed by release" in ran.out
         assert "FAIL  rule never: false" in ran.out

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import releases
+from releases import Signed
 
 from orchestrator.signing.keys import PublicKey, SigningKey
 
@@ -17,31 +17,19 @@ if TYPE_CHECKING:
     from tests.conftest import Tally
 
 
-@dataclass(frozen=True)
-class Release:
-    folder: Path
-    artifact: Path
-    pub: Path
-
-
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    folder = tmp_path_factory.mktemp("release")
-    made = releases.observed(folder / "in")
-    key = SigningKey.generate()
-    _, pub = key.write(folder / "release")
-    path = releases.published(folder / "out", made, key, releases.builder_keys(made)).path
-    return Release(path, path / made.facts.artifact.file_name, pub)
+def release(tmp_path_factory: pytest.TempPathFactory) -> Signed:
+    return releases.signed(tmp_path_factory.mktemp("release"))
 
 
-def test_yes(tally: Tally, release: Release) -> None:
+def test_yes(tally: Tally, release: Signed) -> None:
     ran = tally("verify", release.folder, release.artifact, "--key", release.pub).succeeded()
     assert ran.out.count("PASSED") == 2
     assert "a, b agree (same-host)" in ran.out
     assert ran.err == ""
 
 
-def test_yes_as_json(tally: Tally, release: Release) -> None:
+def test_yes_as_json(tally: Tally, release: Signed) -> None:
     (found,) = json.loads(tally("verify", release.folder, "--key", release.pub, "--json").succeeded().out)
     assert found["verdict"] == "passed"
     assert found["artifact"]["path"] == release.artifact.name
@@ -64,7 +52,7 @@ def test_a_log_that_somebody_else_vouches_for(tally: Tally, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("data", [None, b"{}", b"\xff"])
 def test_a_trusted_root_that_cannot_be_read(
-    tally: Tally, release: Release, tmp_path: Path, data: bytes | None
+    tally: Tally, release: Signed, tmp_path: Path, data: bytes | None
 ) -> None:
     root = tmp_path / "root.json"
     if data is not None:
@@ -73,7 +61,7 @@ def test_a_trusted_root_that_cannot_be_read(
     assert str(root) in ran.err
 
 
-def test_no(tally: Tally, release: Release, tmp_path: Path) -> None:
+def test_no(tally: Tally, release: Signed, tmp_path: Path) -> None:
     _, other = SigningKey.generate().write(tmp_path / "other")
     ran = tally("verify", release.folder, "--key", other).failed(1)
     assert "FAILED" in ran.out
@@ -81,7 +69,7 @@ def test_no(tally: Tally, release: Release, tmp_path: Path) -> None:
     assert "hint: " in ran.out
 
 
-def test_no_as_json(tally: Tally, release: Release, tmp_path: Path) -> None:
+def test_no_as_json(tally: Tally, release: Signed, tmp_path: Path) -> None:
     _, other = SigningKey.generate().write(tmp_path / "other")
     (found,) = json.loads(tally("verify", release.folder, "--key", other, "--json").failed(1).out)
     assert found["verdict"] == "failed"
@@ -89,7 +77,7 @@ def test_no_as_json(tally: Tally, release: Release, tmp_path: Path) -> None:
     assert found["reasons"][0]["hint"]
 
 
-def test_one_no_among_several_is_a_no(tally: Tally, release: Release, tmp_path: Path) -> None:
+def test_one_no_among_several_is_a_no(tally: Tally, release: Signed, tmp_path: Path) -> None:
     import shutil
 
     harmed = tmp_path / "harmed"
@@ -99,7 +87,7 @@ def test_one_no_among_several_is_a_no(tally: Tally, release: Release, tmp_path: 
     assert ran.out.count("PASSED") == ran.out.count("FAILED") == 1
 
 
-def test_what_cannot_be_decided_hides_no_answer(tally: Tally, release: Release, tmp_path: Path) -> None:
+def test_what_cannot_be_decided_hides_no_answer(tally: Tally, release: Signed, tmp_path: Path) -> None:
     import shutil
 
     harmed = tmp_path / "harmed"
@@ -113,7 +101,7 @@ def test_what_cannot_be_decided_hides_no_answer(tally: Tally, release: Release, 
 
 
 def test_names_that_no_encoding_has_and_folders_without_end(
-    tally: Tally, release: Release, tmp_path: Path
+    tally: Tally, release: Signed, tmp_path: Path
 ) -> None:
     import os
     import shutil
@@ -131,7 +119,7 @@ def test_names_that_no_encoding_has_and_folders_without_end(
     subprocess.run(["rm", "-r", folder / "d"], check=True)  # deeper than pytest's own clearing goes
 
 
-def test_an_index_with_half_a_letter(tally: Tally, release: Release, tmp_path: Path) -> None:
+def test_an_index_with_half_a_letter(tally: Tally, release: Signed, tmp_path: Path) -> None:
     (tmp_path / "release.json").write_text(
         r'{"releaseFormat":1,"files":[{"path":"\ud800","sha256":"zz","size":1}],"artifact":{"path":"\ud800"}}'
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -16,15 +15,7 @@ from orchestrator.log.entry import LogEntry
 from orchestrator.log.merkle import EMPTY_ROOT
 from orchestrator.log.note import Checkpoint
 
-
-@pytest.fixture(autouse=True)
-def _without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> EmbeddedLog:
-    return EmbeddedLog.opened(tmp_path / "log")
+pytestmark = pytest.mark.usefixtures("_without_waiting_for_the_disk")
 
 
 def added(log: EmbeddedLog, start: int, end: int) -> Checkpoint:

@@ -22,16 +22,7 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT
 
 BODY = b"a log entry of about the size that a signature of a P-256 key has, which is 560 bytes" + b"." * 475
 
-
-@pytest.fixture(autouse=True)
-def _without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed process loses nothing that the kernel has; what a power cut takes is a test of its own."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> EmbeddedLog:
-    return EmbeddedLog.opened(tmp_path / "log")
+pytestmark = pytest.mark.usefixtures("_without_waiting_for_the_disk")
 
 
 def filled(log: EmbeddedLog, size: int) -> EmbeddedLog:

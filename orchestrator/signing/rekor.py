@@ -6,9 +6,7 @@ answer is a `TransparencyLogEntry`, in protobuf's JSON form.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +18,7 @@ from orchestrator.log.entry import KIND, VERSION, LogEntry, Signed
 from orchestrator.log.trusted_root import LogInstance, TrustedRoot
 from orchestrator.policy.verdict import Refused
 from orchestrator.recipe.download import Downloader, Unreachable
+from orchestrator.recipe.parallel import Stopped, in_parallel
 from orchestrator.signing.bundles import log_proof, protobuf
 from orchestrator.signing.instance import LATER
 from orchestrator.signing.places import named
@@ -80,8 +79,16 @@ class RekorLog:
         What passes by is tried again, with growing delays. Raises Taken where the log has an entry of an
         attempt whose answer was lost.
         """
-        with ThreadPoolExecutor(_TOGETHER) as pool:
-            return tuple(pool.map(self._entered, signed))
+        entries: dict[int, LogEntry] = {}
+
+        def work(number: int) -> None:
+            entries[number] = self._entered(signed[number])
+
+        numbers = range(len(signed))
+        for _, error in in_parallel(numbers, work, self._http.stop, threads=_TOGETHER):
+            if error is not None:
+                raise error
+        return tuple(entries[number] for number in numbers)
 
     def _entered(self, signed: Signed) -> LogEntry:
         try:
@@ -101,7 +108,8 @@ class RekorLog:
                     raise Taken
                 if delay is None or not (status == _BUSY or status >= _BROKEN):
                     raise self._refused(status, body, "it did not take an entry")
-            time.sleep(delay)
+            if self._http.stop.wait(delay):
+                raise Stopped
         raise AssertionError("the last attempt returns or raises")
 
     def _ask(self, request: bytes) -> tuple[int, bytes]:

@@ -14,6 +14,7 @@ from typing import Final
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError, read
 from orchestrator.log import entry as log_entry
+from orchestrator.log import note
 from orchestrator.log.entry import KIND, VERSION, LogEntry, Signed
 from orchestrator.log.trusted_root import LogInstance, TrustedRoot
 from orchestrator.policy.verdict import Refused
@@ -25,6 +26,7 @@ from orchestrator.signing.places import named
 from orchestrator.signing.witnesses import Taken
 
 _ENTRIES: Final = "/api/v2/log/entries"
+_CHECKPOINT: Final = "/api/v2/checkpoint"
 _JSON: Final = "application/json"
 _DELAYS: Final = (1.0, 4.0, 10.0)
 """Seconds before an entry is sent again."""
@@ -72,6 +74,17 @@ class RekorLog:
             raise self._refused(status, body, "it takes no entries any more")
         if status != _BAD_REQUEST:
             raise self._refused(status, body, "it does not answer as a Rekor v2 log does")
+        self._refuse_another_key()
+
+    def _refuse_another_key(self) -> None:
+        """Where the log shows its head here, too: see that a key of the root signed it."""
+        try:
+            head = note.parse(self._http.page(self.address + _CHECKPOINT)[1].decode(), "its checkpoint")
+            known = any(head.signed_by(each.key) for each in self.instances)
+        except (Unreachable, UnicodeDecodeError, MalformedError):
+            return  # many logs are read elsewhere, and what is entered is checked anyhow
+        if not known:
+            raise TallyError(f"no key that the trusted root has signed the head of {self.address}", hint=_ODD)
 
     def enter(self, signed: Sequence[Signed]) -> tuple[LogEntry, ...]:
         """Each signature's entry, which was checked: that it is about the signature, and in the log.

@@ -15,6 +15,7 @@ from orchestrator.errors import ExitCode, TallyError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from orchestrator.cli.forks import Judge
     from orchestrator.digest import Sha256
     from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.policy import Policy
@@ -146,7 +147,6 @@ def _verify_releases(
     targets: Sequence[Path], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
 ) -> ExitCode:
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
-    from orchestrator.cli.forks import judged
     from orchestrator.cli.text import harmless, print_error, print_json
 
     many = len(targets) >= _MANY
@@ -157,7 +157,7 @@ def _verify_releases(
     def judge(target: Path) -> Verdict | TallyError:
         return _judge(target, asked, signing, unattested)
 
-    for target, verdict in zip(targets, judged(targets, judge) if many else map(judge, targets), strict=True):
+    for target, verdict in zip(targets, _judged(targets, judge, many=many), strict=True):
         verdicts.append((target, verdict))
         if isinstance(verdict, TallyError):
             print_error(verdict)
@@ -172,6 +172,14 @@ def _verify_releases(
 
         print_json(sarif_of(verdicts))
     return exit_code([*(verdict for _, verdict in verdicts), *unattested])
+
+
+def _judged(targets: Sequence[Path], judge: Judge, *, many: bool) -> Iterator[Verdict | TallyError]:
+    if not many:
+        return map(judge, targets)
+    from orchestrator.cli.forks import judged
+
+    return judged(targets, judge)
 
 
 def _judge(
@@ -203,10 +211,10 @@ def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
 
 def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
     """The trusted root of --trusted-root, where a policy has none of its own. Raises TallyError."""
-    from orchestrator.signing.bundles import trust
-
     if path is None:
         return None
+    from orchestrator.signing.bundles import trust
+
     if policy.root is not None:
         raise TallyError(
             f"{policy.name} names a trusted root, and --trusted-root another: whose word counts is said once",

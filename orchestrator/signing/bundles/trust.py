@@ -10,7 +10,6 @@ from orchestrator.evidence.canonical import MalformedError
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.signing import instance
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 
 _LARGEST = 4 << 20  # the public instance's takes some kilobytes
@@ -43,6 +42,8 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
     if path is not None:
         data = read(path, _LARGEST)
         return Trust(_parsed(data, str(path)), data)
+    from orchestrator.signing import instance  # of which a release's verifier needs nothing
+
     data = instance.public_root()
     return Trust(_parsed(data, "the public instance's trusted root"), data)
 

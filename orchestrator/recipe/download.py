@@ -66,7 +66,7 @@ class Downloader:
         """Post a body of a media type, once: the status and the body of the answer, whatever it is.
 
         Nothing is sent to where an answer points to. Raises Unreachable when there is no whole answer; the
-        server may have done what was asked all the same.
+        server may have done what was asked all the same; Stopped after `stop`.
         """
         from urllib3.exceptions import HTTPError
 
@@ -86,7 +86,7 @@ class Downloader:
             raise Unreachable(_sentence(error)) from error
         try:
             chunks = iter(lambda: response.read1(_CHUNK), b"")  # whatever has come, where `stream` waits
-            return response.status, _bounded(_until(until, _guarded(chunks)), _ANSWER_LIMIT)
+            return response.status, _bounded(self._until(until, _guarded(chunks)), _ANSWER_LIMIT)
         finally:
             response.close()
 
@@ -94,6 +94,15 @@ class Downloader:
         """The local folder that a `file://` address names; None when it names none."""
         path = Path(unquote(urlsplit(address).path))
         return path if path.is_dir() else None
+
+    def _until(self, moment: float, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks that come before a moment of the monotonic clock."""
+        for chunk in chunks:
+            if self.stop.is_set():
+                raise Stopped
+            if time.monotonic() > moment:
+                raise Unreachable("the answer takes too long")
+            yield chunk
 
     def _read_file(self, path: Path) -> Iterator[bytes]:
         try:
@@ -161,14 +170,6 @@ def _bounded(chunks: Iterator[bytes], limit: int = _PAGE_LIMIT) -> bytes:
         if len(body) > limit:
             raise Unreachable("the page is too large")
     return bytes(body)
-
-
-def _until(moment: float, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks that come before a moment of the monotonic clock."""
-    for chunk in chunks:
-        if time.monotonic() > moment:
-            raise Unreachable("the answer takes too long")
-        yield chunk
 
 
 def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,9 +6,7 @@ answer is a `TransparencyLogEntry`, in protobuf's JSON form.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -16,16 +14,19 @@ from typing import Final
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError, read
 from orchestrator.log import entry as log_entry
+from orchestrator.log import note
 from orchestrator.log.entry import KIND, VERSION, LogEntry, Signed
 from orchestrator.log.trusted_root import LogInstance, TrustedRoot
 from orchestrator.policy.verdict import Refused
 from orchestrator.recipe.download import Downloader, Unreachable
+from orchestrator.recipe.parallel import Stopped, in_parallel
 from orchestrator.signing.bundles import log_proof, protobuf
 from orchestrator.signing.instance import LATER
 from orchestrator.signing.places import named
 from orchestrator.signing.witnesses import Taken
 
 _ENTRIES: Final = "/api/v2/log/entries"
+_CHECKPOINT: Final = "/api/v2/checkpoint"
 _JSON: Final = "application/json"
 _DELAYS: Final = (1.0, 4.0, 10.0)
 """Seconds before an entry is sent again."""
@@ -73,6 +74,17 @@ class RekorLog:
             raise self._refused(status, body, "it takes no entries any more")
         if status != _BAD_REQUEST:
             raise self._refused(status, body, "it does not answer as a Rekor v2 log does")
+        self._refuse_another_key()
+
+    def _refuse_another_key(self) -> None:
+        """Where the log shows its head here, too: see that a key of the root signed it."""
+        try:
+            head = note.parse(self._http.page(self.address + _CHECKPOINT)[1].decode(), "its checkpoint")
+            known = any(head.signed_by(each.key) for each in self.instances)
+        except (Unreachable, UnicodeDecodeError, MalformedError):
+            return  # many logs are read elsewhere, and what is entered is checked anyhow
+        if not known:
+            raise TallyError(f"no key that the trusted root has signed the head of {self.address}", hint=_ODD)
 
     def enter(self, signed: Sequence[Signed]) -> tuple[LogEntry, ...]:
         """Each signature's entry, which was checked: that it is about the signature, and in the log.
@@ -80,8 +92,16 @@ class RekorLog:
         What passes by is tried again, with growing delays. Raises Taken where the log has an entry of an
         attempt whose answer was lost.
         """
-        with ThreadPoolExecutor(_TOGETHER) as pool:
-            return tuple(pool.map(self._entered, signed))
+        entries: dict[int, LogEntry] = {}
+
+        def work(number: int) -> None:
+            entries[number] = self._entered(signed[number])
+
+        numbers = range(len(signed))
+        for _, error in in_parallel(numbers, work, self._http.stop, threads=_TOGETHER):
+            if error is not None:
+                raise error
+        return tuple(entries[number] for number in numbers)
 
     def _entered(self, signed: Signed) -> LogEntry:
         try:
@@ -101,7 +121,8 @@ class RekorLog:
                     raise Taken
                 if delay is None or not (status == _BUSY or status >= _BROKEN):
                     raise self._refused(status, body, "it did not take an entry")
-            time.sleep(delay)
+            if self._http.stop.wait(delay):
+                raise Stopped
         raise AssertionError("the last attempt returns or raises")
 
     def _ask(self, request: bytes) -> tuple[int, bytes]:

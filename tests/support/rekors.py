@@ -123,6 +123,12 @@ class Rekor2:
             "canonicalizedBody": b64(body),
         }
 
+    def head(self) -> str:
+        """The newest checkpoint."""
+        proof = self.of_body("none", "0", b"{}")["inclusionProof"]
+        found: str = proof["checkpoint"]["envelope"]
+        return found
+
     @property
     def log(self) -> LogInstance:
         raw = self.key.public_key().public_bytes_raw()

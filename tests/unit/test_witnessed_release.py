@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -363,6 +366,31 @@ class TestCommandLine:
         ran = tally("verify", str(case.folder), "--policy", "rooted.toml", folder=tmp_path).failed(2)
         assert said in ran.err
         assert "root.json" in ran.err
+
+
+LOADED = """
+import sys
+sys.argv = ["tally", "verify", {release!r}, "--key", "key.pub", "--trusted-root", "root.json"]
+try:
+    from orchestrator.cli.main import run
+    run()
+except SystemExit as ended:
+    print(*sorted(sys.modules), sep="\\n")
+    sys.exit(ended.code)
+"""
+
+
+def test_verifying_loads_no_client(case: Case, tmp_path: Path) -> None:
+    """What timestamps are read with, and neither Sigstore's client nor what asks logs and authorities."""
+    (tmp_path / "root.json").write_bytes(case.root.render())
+    (tmp_path / "key.pub").write_text(case.key.public.pem)
+    command = [sys.executable, "-c", LOADED.format(release=str(case.folder))]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "rfc3161_client" in loaded
+    unwanted = {"sigstore", "securesystemslib", "pydantic", "urllib3", "orchestrator.signing.rekor"}
+    assert loaded & {*unwanted, "orchestrator.signing.timestamping", "orchestrator.signing.instance"} == set()
 
 
 def test_a_log_that_stops_in_the_middle(case: Case, tmp_path: Path) -> None:

@@ -94,6 +94,15 @@ class TestLog:
         rekor_says(services, answer)
         assert said in refused(services.log.check).message
 
+    def test_a_check_sees_whose_log_it_is_where_that_shows_its_head(self, services: Services) -> None:
+        routes = services.rekor_server.server.routes
+        for harmless in (saying(services.rekor.head().encode()), saying(b"<h1>hello</h1>"), saying(b"\xff")):
+            routes["/api/v2/checkpoint"] = harmless
+            services.log.check()
+        routes["/api/v2/checkpoint"] = saying(Rekor2("127.0.0.1").head().encode())
+        error = refused(services.log.check)
+        assert "no key that the trusted root has signed the head of http://127.0.0.1" in error.message
+
     def test_nobody_is_there(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from orchestrator.agreement.agreement import Agreed
-    from orchestrator.builders.configuration import SigningTable
+    from orchestrator.builders.signing_tables import SigningTable
     from orchestrator.outcome import Outcome, Refused, Undecided
     from orchestrator.signing.keyless import Wanted
 

@@ -65,8 +65,9 @@ def explain(
     """Show each rule, what it saw in a release, and whether it holds. Exit codes as of `tally verify`."""
     from datetime import UTC, datetime
 
+    from orchestrator.cli.asked import root_for
     from orchestrator.cli.text import harmless, print_json
-    from orchestrator.cli.verify import exit_code, root_for, text
+    from orchestrator.cli.verify import exit_code, text
     from orchestrator.policy_file import load
     from orchestrator.publishing.contents import read_further
     from orchestrator.verification import examine

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli import asked as asking
+from orchestrator.cli.asked import Asked
 from orchestrator.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrator.cli.forks import Judge
-    from orchestrator.digest import Sha256
-    from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.policy import Policy
-    from orchestrator.policy.signer import IdentitySigner
     from orchestrator.policy.verdict import Verdict
     from orchestrator.signing.signers import Signer
     from orchestrator.verification import Examination
@@ -124,23 +121,18 @@ def verify(
         return verify_bundle(targets or (), options, json=json)
     if insecure_ignore_tlog:
         raise TallyError("--insecure-ignore-tlog is about a bundle", hint="name it with --bundle")
-    wanted = list(_wanted(targets or [], list_file))
+    wanted = list(asking.targets_of(targets or [], list_file))
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
-    whom = _trusted(key or [], policy, _identity(identity, issuer, trusted_root))
-    asked = Asked(whom, _digest(digest, wanted), _further(evidence or []), root_for(whom, trusted_root))
-    return _verify_releases(wanted, asked, _signing(attest, attest_key, wanted), json=json, sarif=sarif)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to hold for every release."""
-
-    policy: Policy
-    digest: Sha256 | None
-    further: Mapping[str, bytes]
-    trusted: TrustedRoot | None
-    """Names logs that what is signed has to be in."""
+    whom = asking.trusted_of(key or [], policy, asking.identity_of(identity, issuer, trusted_root))
+    asked = Asked(
+        whom,
+        asking.digest_of(digest, wanted),
+        asking.further_of(evidence or []),
+        asking.root_for(whom, trusted_root),
+    )
+    signing = asking.signing_of(attest, attest_key, wanted)
+    return _verify_releases(wanted, asked, signing, json=json, sarif=sarif)
 
 
 def _verify_releases(
@@ -209,20 +201,6 @@ def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
     return ExitCode.YES if all(isinstance(each, Passed) for each in verdicts) else ExitCode.UNDECIDED
 
 
-def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
-    """The trusted root of --trusted-root, where a policy has none of its own. Raises TallyError."""
-    if path is None:
-        return None
-    from orchestrator.signing.bundles import trust
-
-    if policy.root is not None:
-        raise TallyError(
-            f"{policy.name} names a trusted root, and --trusted-root another: whose word counts is said once",
-            hint="leave --trusted-root out, or `trusted-root` out of the policy",
-        )
-    return trust.load(path)
-
-
 def _prepare(*, many: bool, certificates: bool) -> None:
     """For many releases, what takes longer than one of them and saves a part of each."""
     import gc
@@ -235,111 +213,6 @@ def _prepare(*, many: bool, certificates: bool) -> None:
 
         judging.prepare()
     gc.freeze()  # what was imported stays, and need not be looked through again and again
-
-
-def _wanted(targets: list[Path], list_file: Path | None) -> Iterator[Path]:
-    """Everything that is to be verified. Raises TallyError when that is nothing."""
-    lists = [list_file] if list_file is not None else []
-    lists += [target for target in targets if target == Path("-")]
-    named = [target for target in targets if target != Path("-")]
-    for file in dict.fromkeys(lists):
-        try:
-            content = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
-        except OSError as error:
-            raise TallyError(f"cannot read the list {file}: {error.strerror or error}") from error
-        named += [Path(_name(line)) for line in content.split(b"\n") if line.strip()]
-    if not named:
-        raise TallyError(
-            "there is nothing to verify", hint="name a release, or give a list of them with --list"
-        )
-    yield from named
-
-
-def _name(line: bytes) -> str:
-    import os
-
-    if b"\0" in line:
-        raise TallyError("a list of targets has one name a line, and no NUL in it")
-    return os.fsdecode(line.removesuffix(b"\r"))
-
-
-def _identity(identity: str | None, issuer: str | None, trusted_root: Path | None) -> IdentitySigner | None:
-    from orchestrator.policy.signer import IdentitySigner
-
-    if identity is None and issuer is None:
-        return None
-    if not identity or not issuer or trusted_root is None:
-        raise TallyError(
-            "an identity is worth as much as who vouches for it, and whose certificates count",
-            hint="give --identity, --issuer and --trusted-root together",
-        )
-    return IdentitySigner(issuer, identity)
-
-
-def _trusted(keys: list[Path], policy: Path | None, identity: IdentitySigner | None) -> Policy:
-    """The policy of a file, or the smallest one, which trusts keys or an identity."""
-    if [policy is not None, bool(keys), identity is not None].count(True) != 1:
-        raise TallyError(
-            "whom to trust is said once: by --key, by --identity or by --policy",
-            hint="give the publisher's public key with --key, its --identity, or a policy.toml that names it "
-            "with --policy",
-        )
-    if policy is not None:
-        from orchestrator.policy_file import load
-
-        return load(policy)
-    from orchestrator.policy.policy import trusting
-    from orchestrator.signing.keys import PublicKey
-
-    try:
-        return trusting([PublicKey.load(path).spki for path in keys], identity)
-    except ValueError as error:
-        raise TallyError(str(error), hint="a policy.toml can have patterns: --policy") from error
-
-
-def _further(paths: list[Path]) -> Mapping[str, bytes]:
-    from orchestrator.publishing.contents import read_further
-
-    return read_further(paths)
-
-
-def _digest(said: str | None, wanted: list[Path]) -> Sha256 | None:
-    from orchestrator.digest import Sha256
-
-    if said is None:
-        return None
-    if len(wanted) > 1:
-        raise TallyError("--digest is about one artifact", hint="give one release with it")
-    try:
-        algorithm, _, value = said.partition(":")
-        if algorithm != "sha256":
-            raise ValueError("it is not a sha256")
-        return Sha256(value)
-    except ValueError as error:
-        raise TallyError(
-            f"--digest {said!r}: {error}", hint="give sha256: and 64 lower-case hexadecimal digits"
-        ) from error
-
-
-def _signing(out: Path | None, key: str | None, wanted: list[Path]) -> tuple[Path, Signer] | None:
-    """Where the summary is written and what signs it, looked at before anything is judged."""
-    import os
-
-    if out is None and key is None:
-        return None
-    if out is None or key is None:
-        raise TallyError(
-            "--attest and --attest-key go together", hint="name the file, and the key that signs"
-        )
-    if len(wanted) > 1:
-        raise TallyError("--attest is about one artifact", hint="give one release with it")
-    if os.path.lexists(out):
-        raise TallyError(f"{out} is there already", hint="name another file: summaries are never overwritten")
-    from orchestrator.key_address import parse
-    from orchestrator.signing.passphrase import of
-    from orchestrator.signing.signers import opened
-
-    return out, opened(parse(key), of)
 
 
 def _attest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.builders.configuration import SigningTable
+from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.errors import TallyError
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TrustedRoot

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.builders.configuration import Configuration, SigningTable, find, load
+from orchestrator.builders.configuration import Configuration, find, load
+from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.errors import TallyError
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.signing.kinds import Kind

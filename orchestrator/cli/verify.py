@@ -187,6 +187,11 @@ def _judge(
         examination = examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
     except TallyError as error:
         return error
+    except Exception as error:  # noqa: BLE001  a defect in judging one must not keep the others from a verdict
+        import traceback
+
+        traceback.print_exception(error)
+        return TallyError(f"{target}: this is a defect of Tallystick; nothing was decided about that release")
     if signing is not None:  # then there is one target
         unattested += _attest(*signing, examination, asked.policy, now)
     return examination.verdict

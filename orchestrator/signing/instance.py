@@ -144,8 +144,6 @@ class Instance:
 
 def _be_patient(session: Any) -> None:
     """Limit what a session of sigstore-python's waits for and reads: some of its requests have no limits."""
-    from requests.exceptions import ReadTimeout
-
     plain: Any = type(session.get_adapter("https://"))
 
     class Patient(plain):  # type: ignore[misc]  # of requests, which only sigstore-python imports
@@ -156,7 +154,7 @@ def _be_patient(session: Any) -> None:
             try:
                 return within(_WHOLE, lambda: _read_whole(send(*args, **settings), until))
             except TimeoutError as error:
-                raise ReadTimeout(f"the answer takes too long: {error}") from error
+                raise TimeoutError(f"the answer takes too long: {error}") from error
 
     session.max_redirects = _REDIRECTS
     session.mount("https://", Patient())
@@ -164,21 +162,20 @@ def _be_patient(session: Any) -> None:
 
 
 def _read_whole(response: Any, until: float) -> Any:
-    """A response of requests whose body was read, before a moment of the monotonic clock."""
-    from requests.exceptions import RequestException
+    """A response of requests whose body was read, before a moment of the monotonic clock.
+
+    Raises TimeoutError and ValueError where there is too much of it, and urllib3's errors.
+    """
     from urllib3 import HTTPResponse
-    from urllib3.exceptions import HTTPError
 
     body = bytearray()
     try:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > _ANSWER_LIMIT:
-                raise RequestException(f"the answer is larger than {_ANSWER_LIMIT >> 20} MB")
+                raise ValueError(f"the answer is larger than {_ANSWER_LIMIT >> 20} MB")
             if time.monotonic() > until:
                 raise TimeoutError("it comes too slowly")
-    except HTTPError as error:
-        raise RequestException(in_short(error)) from error
     finally:
         response.raw.close()
     response.raw = HTTPResponse(BytesIO(body), preload_content=False)

@@ -218,6 +218,20 @@ def test_what_an_instance_can_do_wrong(
     assert not releases.published(tmp_path / "out", made, signer, keys).kept
 
 
+@pytest.mark.parametrize("start", [0, 40, -12])
+def test_an_instance_that_repeats_the_token(private: PrivateInstance, start: int) -> None:
+    def route(asked: Asked) -> Answer:
+        token = asked.headers["Authorization"].removeprefix("Bearer ")
+        return Answer(f"what is {token[start:]} and {token[:9]}?".encode(), 401)
+
+    private.ca.faults["/api/v2/signingCert"] = route
+    signer = private.signer()
+    message = refused(lambda: signer.sign([STATEMENT])).message
+    assert "it answered: what is [the token] and [the token]?" in message
+    token = str(signer.login.token)
+    assert not any(token[at : at + 9] in message for at in range(len(token) - 8))
+
+
 @pytest.mark.parametrize("beginning", [IN_ITS_HEADERS, IN_ITS_BODY], ids=["headers", "body"])
 @pytest.mark.parametrize(
     ("member", "version", "path"), [("caUrls", 1, ""), ("rekorTlogUrls", 2, ""), ("tsaUrls", 1, "/t")]

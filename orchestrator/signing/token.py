@@ -188,9 +188,12 @@ def _is_meant(address: TokenKey, token: Token) -> bool:
 
 def _pin(address: TokenKey, token: Token, ask: Ask) -> str:
     try:
-        return ask(Pin(token.label, address.pin_source)).decode()
+        pin = ask(Pin(token.label, address.pin_source)).decode()
     except UnicodeDecodeError:
         raise TallyError(f"the PIN of the token {token.label!r} is not UTF-8") from None
+    if "\0" in pin:  # the token would count a try with what stands before it
+        raise TallyError(f"the PIN of the token {token.label!r} has a NUL in it", hint="it was not asked")
+    return pin
 
 
 def _key(address: TokenKey, module: Path, token: Token, pin: str | None) -> _Place:

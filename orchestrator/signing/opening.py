@@ -260,5 +260,6 @@ def _functionaries(layout: Layout) -> dict[str, PublicKey]:
 
 @lru_cache(maxsize=256)
 def _public_key(pem: str, what: str) -> PublicKey:
-    """Releases of one publisher have the same builders' keys."""
-    return PublicKey.from_pem(pem.encode(), what)
+    """Releases of one publisher have the same builders' keys. Raises TallyError."""
+    # half a letter, which JSON can have, is no byte and becomes `?`, which no PEM has
+    return PublicKey.from_pem(pem.encode(errors="replace"), what)

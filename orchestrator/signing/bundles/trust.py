@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.files import opened
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
@@ -21,8 +22,6 @@ class Trust:
     """A trusted root, or none where there is nothing that one is needed for."""
 
     root: TrustedRoot | None
-    data: bytes
-    """The root as a file's bytes."""
     notices: tuple[str, ...] = ()
 
 
@@ -35,17 +34,15 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
     if not bundle.entries and not insecure_ignore_tlog:
         raise Refused(Reason(Code.NOT_IN_LOG, f"{what} has no entry of a transparency log"))
     if not bundle.entries and not bundle.timestamps:
-        return Trust(None, b"")
+        return Trust(None)
     if path is None and insecure_ignore_tlog:
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
-        return Trust(None, b"", (ignored,))
+        return Trust(None, (ignored,))
     if path is not None:
-        data = read(path, _LARGEST)
-        return Trust(_parsed(data, str(path)), data)
+        return Trust(_parsed(read(path, _LARGEST), str(path)))
     from orchestrator.signing import instance  # of which a release's verifier needs nothing
 
-    data = instance.public_root()
-    return Trust(_parsed(data, "the public instance's trusted root"), data)
+    return Trust(_parsed(instance.public_root(), "the public instance's trusted root"))
 
 
 def load(path: Path) -> TrustedRoot:
@@ -69,7 +66,7 @@ def _parsed(data: bytes, what: str) -> TrustedRoot:
 def read(path: Path, largest: int, hint: str | None = None) -> bytes:
     """A file, no further than one byte past what is sensible. Raises TallyError when it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return stream.read(largest + 1)
     except ValueError as error:  # a NUL in the name
         raise TallyError(f"{str(path)!r} cannot name a file") from error

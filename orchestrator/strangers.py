@@ -98,9 +98,10 @@ def _judged(
 
     # 6. The certificate: the instance's, valid at those times, of exactly this identity (RFC 5280, 6962).
     if isinstance(question.signer, Identity):
-        if not proven.moments:
+        if trusted.root is None or not proven.moments:
             raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {what} was signed"))
-        certificates.verify(bundle, question.signer, trusted.data, artifact.sha256, what)
+        who, sha256 = question.signer, artifact.sha256
+        certificates.verify(bundle, who, trusted.root, proven.moments, sha256, what)
 
     # 7. The statement's type, and 8. its subject: this artifact (in-toto attestation, statement.md).
     predicate_type = None

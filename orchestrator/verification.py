@@ -17,6 +17,7 @@ from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
+from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import checks
@@ -163,12 +164,13 @@ def _examine(
     #    policy trusts has stated that builders disagreed on what was made here, or on what it was made from.
     vouching = [public_key(spki) for spki in policy.builder_keys]
     theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
-    theirs = theirs.about(sha256, checks.paths(links), {each.signer for each in vouched})
+    theirs = theirs.about(sha256, checks.paths(links), vouched)
     found.attestations = {
         **found.attestations,
         **{file: Sha256.of(further[file]) for file in theirs.files},
     }
-    _hold(checks.agreement(layout, [*links, *(each.link for each in theirs.links)], artifact, sha256))
+    further_links = [each.link for each in (*theirs.links, *theirs.again)]
+    _hold(checks.agreement(layout, [*links, *further_links], artifact, sha256))
     unlisted_too = open_further(beside(folder, index), keys, (), policy.trusts, trusted, now)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
@@ -177,7 +179,7 @@ def _examine(
 
     # 10. Every listed file is signed for, and the index says what the signed evidence says.
     _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
-    _hold(checks.index(index.data, index_of(provenance, reproduction, contents.measured)))
+    _hold(checks.index(index.data, _following(provenance, reproduction, contents.measured)))
 
     # 11. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.
     _hold(_store_object(folder, artifact, contents, checks.agreed_artifact(provenance, reproduction)))
@@ -209,6 +211,14 @@ def _examine(
             *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
         ),
     )
+
+
+def _following(provenance: Statement, reproduction: Statement, found: checks.Measured) -> bytes:
+    """The index that follows from what was signed. Raises MalformedError."""
+    try:
+        return index_of(provenance, reproduction, found)
+    except TallyError as error:  # half a letter, which JSON can have and no text
+        raise MalformedError(f"no index can be made from the statements: {error.message}") from None
 
 
 def _store_object(

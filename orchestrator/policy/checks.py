@@ -111,10 +111,12 @@ def agreement(layout: Layout, links: Sequence[Link], artifact: str, sha256: Sha2
             ("made", links[0].products, link.products),
         ):
             if (other := _difference(ours, theirs)) is not None:
-                yield Reason(
-                    Code.BUILDERS_DISAGREE,
-                    f"builders {links[0].builder} and {link.builder} {kind} another {other}",
-                )
+                told = f"builders {links[0].builder} and {link.builder} {kind} another {other}"
+                if link.builder == links[0].builder:
+                    told = (
+                        f"builder {link.builder} signed two links, by one of which it {kind} another {other}"
+                    )
+                yield Reason(Code.BUILDERS_DISAGREE, told)
     for link in links:
         if dict(link.products.get(artifact, {})) != {"sha256": sha256.hex}:
             yield Reason(Code.SUBJECT_MISMATCH, f"builder {link.builder} made another {artifact}")
@@ -230,7 +232,8 @@ def coverage(
     details = member(provenance.predicate, "runDetails", dict, "the provenance")
     signed: dict[str, Any] = {}
     for each in member(details, "byproducts", list, "the provenance"):
-        signed[member(each, "name", str, "a byproduct")] = each.get("digest")
+        name = member(each, "name", str, "a byproduct")
+        signed[name] = each.get("digest")
     for name, digest in signed.items():
         if name not in found:
             yield Reason(Code.FILE_MISSING, f"{name} is signed for and not in the release")

@@ -66,7 +66,7 @@ class Input:
     name: str
     kind: str | None
     """None: of what no build used, the recipe and the lock."""
-    digests: Mapping[str, Any]
+    digests: Mapping[str, str]
     addresses: tuple[str, ...]
     purl: str | None
 
@@ -191,10 +191,11 @@ def _input(entry: Any) -> Input:
     if "downloadLocation" in entry:
         addresses.append(member(entry, "downloadLocation", str, what))
     mirrors = member(annotations, "mirrors", list, what) if annotations and "mirrors" in annotations else []
+    digests = member(entry, "digest", dict, what)
     return Input(
         name=name,
         kind=None if annotations is None else member(annotations, "kind", str, what),
-        digests=member(entry, "digest", dict, what),
+        digests={algorithm: member(digests, algorithm, str, what) for algorithm in digests},
         addresses=(*addresses, *map(str, mirrors)),
         purl=purl,
     )

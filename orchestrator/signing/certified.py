@@ -65,7 +65,7 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
         certificates.refuse_unjudgeable(bundle, name)
     except TallyError as error:
         raise MalformedError(error.message) from error
-    who = certificates.identify(bundle, root.render(), _NOTHING.sha256, name)
+    who = certificates.identify(bundle, root, proven.moments, _NOTHING.sha256, name)
 
     if (found := disagreement.parse(bundle.content.payload, name)) is not None:
         return Denied(name, found, who)

@@ -1,9 +1,9 @@
 """What other parties say of an artifact: their bundles and links, beside the release and not in it.
 
-Two things here can make a release worse: a builder whom the policy names and who made something else, and
-evidence of somebody whom the policy trusts that builders disagreed. What is not signed by somebody whom the
-policy names for it, or is about something else, is set aside, and a notice says so: it counts for nothing,
-whoever put it there.
+Two things here can make a release worse: a builder whom the policy names and who made something else, also
+one that has vouched in the release; and evidence of somebody whom the policy trusts that builders disagreed.
+What is not signed by somebody whom the policy names for it, or is about something else, is set aside, and a
+notice says so: it counts for nothing, whoever put it there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.digest import Sha256
-from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, read
 from orchestrator.evidence.terms import REPRODUCTION
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Denied, Judged, Vouched
@@ -34,11 +34,14 @@ class Further:
     links: tuple[Vouched, ...] = ()
     denials: tuple[Denied, ...] = ()
     notices: tuple[str, ...] = ()
+    again: tuple[Vouched, ...] = ()
+    """Links by builders that have vouched already, and say something else now: no vote, but a no."""
 
     @property
     def files(self) -> tuple[str, ...]:
         """Where everything that counts is from."""
-        return tuple(each.file for part in (self.statements, self.links, self.denials) for each in part)
+        parts = (self.statements, self.links, self.denials, self.again)
+        return tuple(each.file for part in parts for each in part)
 
     def having(self, opened: Judged | Denied) -> Further:
         """With one more."""
@@ -46,30 +49,34 @@ class Further:
             return replace(self, denials=(*self.denials, opened))
         return replace(self, statements=(*self.statements, opened))
 
-    def about(self, sha256: Sha256, paths: Collection[str], known: Collection[Signer]) -> Further:
+    def about(self, sha256: Sha256, paths: Collection[str], known: Sequence[Vouched]) -> Further:
         """What is about this artifact; a builder that is in the release already has no second vote.
 
-        `paths` are the store paths that were made and used.
+        `paths` are the store paths that were made and used, `known` the release's own links.
         """
         statements, links, denials, notices = [], [], [], list(self.notices)
-        seen = set(known)
+        again: list[Vouched] = []
+        seen = {each.signer: each.link for each in known}
         for judged in self.statements:
             if sha256.hex in judged.statement.subjects.values():
                 statements.append(judged)
             else:
                 notices.append(_aside(judged.file, "it is about something else"))
         for vouched in self.links:
-            if vouched.signer in seen:
+            first = seen.setdefault(vouched.signer, vouched.link)
+            if first is vouched.link:
+                links.append(vouched)
+            elif (first.materials, first.products) == (vouched.link.materials, vouched.link.products):
                 notices.append(_aside(vouched.file, "its builder has vouched already"))
             else:
-                seen.add(vouched.signer)
-                links.append(vouched)
+                again.append(vouched)
         for denied in self.denials:
             if denied.disagreement.paths.isdisjoint(paths):
                 notices.append(_aside(denied.file, "builders disagreed on something else"))
             else:
                 denials.append(denied)
-        return Further(tuple(statements), tuple(links), tuple(denials), tuple(notices))
+        parts = tuple(statements), tuple(links), tuple(denials)
+        return Further(*parts, tuple(notices), tuple(again))
 
 
 def open_further(
@@ -87,7 +94,7 @@ def open_further(
     found = Further()
     for name, data in documents.items():
         try:
-            document = read(data, name)
+            document = read(data, name, ENVELOPE_MARKS)
             if isinstance(document, dict) and "mediaType" in document:
                 opened = open_statement(data, name, keys, root, now)
                 kind = REPRODUCTION if isinstance(opened, Denied) else opened.statement.predicate_type

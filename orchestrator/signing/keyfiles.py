@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.errors import TallyError
 from orchestrator.files import cannot_write, opened, sync_folder
 
-HINT = "make one with `tally keys generate`; keys are ECDSA on the curve P-256, or Ed25519"
+HINT = "a key is PEM, ECDSA on the curve P-256 or Ed25519; whoever signs makes one: `tally keys generate`"
 _LARGEST = 1 << 16  # a key file takes some hundred bytes
 
 

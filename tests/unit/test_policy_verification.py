@@ -271,6 +271,46 @@ class TestThirdParties:
         found = examine(original.folder, policy, releases.NOW, further={"x": enveloped(payload, theirs)})
         assert Code.BUILDERS_DISAGREE in codes(found.verdict)
 
+    @pytest.mark.parametrize("builder", ["a", "b"])
+    def test_so_is_one_that_has_vouched_and_signs_something_else(
+        self, original: Release, tmp_path: Path, builder: str
+    ) -> None:
+        key = original.builders[builder]
+        policy = policies.policy(
+            tmp_path, policies.signer(original.key), f"[[builder]]\nkey = {policies.pem(key)}"
+        )
+        same, other = (
+            link(original, builder),
+            link(original, builder).replace(original.digest.hex.encode(), b"0" * 64),
+        )
+        further = {"x": enveloped(same, key), "y": enveloped(other, key)}
+        alone = examine(original.folder, policy, releases.NOW).verdict
+        again = examine(original.folder, policy, releases.NOW, further={"x": further["x"]}).verdict
+        assert codes(again) == codes(alone)
+        found = examine(original.folder, policy, releases.NOW, further=further)
+        assert Code.BUILDERS_DISAGREE in codes(found.verdict)
+        assert found.attestations["y"] == Sha256.of(further["y"])
+        assert "x" not in found.attestations
+        first = min(original.builders, key=lambda name: original.builders[name].public.keyid)
+        said = f"builders {first} and {builder} made another"
+        said = f"builder {builder} signed two links" if builder == first else said
+        assert said in str(found.verdict)
+
+    def test_so_is_a_third_builder_that_signs_twice(self, original: Release, tmp_path: Path) -> None:
+        """Whichever of its two links comes first."""
+        theirs = SigningKey.generate()
+        policy = policies.policy(
+            tmp_path,
+            policies.signer(original.key),
+            '[builders]\nper = "builder"',
+            *(f"[[builder]]\nkey = {policies.pem(key)}" for key in (*original.builders.values(), theirs)),
+        )
+        good = enveloped(link(original), theirs)
+        worse = enveloped(link(original).replace(original.digest.hex.encode(), b"0" * 64), theirs)
+        for further in ({"x": good, "y": worse}, {"x": worse, "y": good}):
+            found = examine(original.folder, policy, releases.NOW, further=further)
+            assert Code.BUILDERS_DISAGREE in codes(found.verdict)
+
 
 class TestByDigest:
     def test_without_the_artifact(self, release: Release) -> None:

@@ -20,6 +20,7 @@ from orchestrator.evidence.canonical import render, render_document
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot, Window
 from orchestrator.policy.policy import trusting
@@ -282,6 +283,18 @@ class TestReasons:
         release.reindex()
         assert release.codes() == {Code.MALFORMED}
 
+    def test_half_a_letter_for_a_builders_key(self, release: Release) -> None:
+        path = release.folder / "links/root.layout"
+        payload = json.loads(dsse.parse(json.loads(path.read_bytes()), "layout").payload)
+        for key in payload["keys"].values():
+            key["keyval"]["public"] = "\ud800"
+        signed = dsse.sign(
+            IN_TOTO_PAYLOAD, json.dumps(payload).encode(), release.key, keyid=release.key.public.keyid
+        )
+        path.write_bytes(render(signed.document()))
+        release.reindex()
+        assert release.codes() == {Code.MALFORMED}
+
     @pytest.mark.parametrize("name", ["provenance", "reproduction", "sbom-spdx"])
     def test_a_statement_is_missing(self, release: Release, name: str) -> None:
         path = f"attestations/{name}.sigstore.json"
@@ -452,6 +465,9 @@ class TestReasons:
             ("reproduction", b'"buildCores":2', b'"buildCores":[]', Code.MALFORMED),
             ("reproduction", b"REPRODUCIBLE_BUILD", b"REPRODUCIBLE_BUILT", Code.MALFORMED),
             ("reproduction", b'"builders":["a","b"]', b'"builders":[{},"b"]', Code.CONTRADICTION),
+            ("provenance", b'"byproducts":[', b'"byproducts":["x",', Code.MALFORMED),
+            ("provenance", b'"derivation":"', b'"derivation":"\\ud800', Code.MALFORMED),
+            ("provenance", b'"byproducts":[', b'"byproducts":[null,', Code.MALFORMED),
         ],
     )
     def test_the_signer_contradicts_the_builders(

@@ -6,23 +6,28 @@ The only module that imports sigstore, and only when there is a certificate to j
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing.bundles.bundle import Certificates, SigstoreBundle
+from orchestrator.signing.bundles.timestamps import Moment
+from orchestrator.signing.bundles.windows import in_use
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.kinds import Kind
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
-    from sigstore.models import TrustedRoot
+    from sigstore import models
     from sigstore.verify import Verifier
     from sigstore.verify.policy import VerificationPolicy
 
@@ -63,26 +68,19 @@ def public_key(certificates: Certificates, what: str) -> PublicKey:
         raise MalformedError(f"{place} is none: {error}") from None
 
 
-def verify(bundle: SigstoreBundle, identity: Identity, root: bytes, artifact: Sha256, what: str) -> None:
-    """The bundle's certificate is the instance's, was valid when it was used, and is exactly this identity's.
-
-    `root` is the instance's trusted root as a file's bytes. Raises Refused; TallyError when sigstore-python
-    cannot judge a bundle of this kind, or the root is none.
-    """
-    from sigstore.errors import VerificationError
-    from sigstore.verify import policy as policies
-
-    class Exactly:
-        """sigstore-python's own check of the identity, told from its other checks."""
-
-        def verify(self, cert: Certificate) -> None:
-            try:
-                policies.Identity(identity=identity.subject, issuer=identity.issuer).verify(cert)
-            except VerificationError as error:
-                sentence = f"{what} is by somebody else: {in_short(error)}"
-                raise Refused(Reason(Code.IDENTITY_MISMATCH, sentence)) from None
-
-    _verify(bundle, Exactly(), root, artifact, what)
+def verify(
+    bundle: SigstoreBundle,
+    identity: Identity,
+    root: TrustedRoot,
+    moments: Sequence[Moment],
+    artifact: Sha256,
+    what: str,
+) -> None:
+    """The bundle's certificate is exactly this identity's, all else as `identify` has it. Raises the same."""
+    found = identify(bundle, root, moments, artifact, what)
+    if (found.subject, found.issuer) != (identity.subject, identity.issuer):
+        sentence = f"{what} is by somebody else: {found}, not {identity.subject} ({identity.issuer})"
+        raise Refused(Reason(Code.IDENTITY_MISMATCH, sentence))
 
 
 def is_address(text: str) -> bool:
@@ -106,17 +104,62 @@ def claimed(certificates: Certificates, what: str) -> IdentitySigner:
     return _named(certificate, what)
 
 
-def identify(bundle: SigstoreBundle, root: bytes, artifact: Sha256, what: str) -> IdentitySigner:
-    """Whose certificate it is, all else as `verify` has it. Raises the same."""
+def identify(
+    bundle: SigstoreBundle, root: TrustedRoot, moments: Sequence[Moment], artifact: Sha256, what: str
+) -> IdentitySigner:
+    """Whose certificate it is: the instance's, valid when it was used, and for one name.
+
+    `root` is the instance's trusted root, of which those authorities and certificate transparency logs count
+    that were in use; `moments` are all proven times of the signature. Raises Refused; TallyError when
+    sigstore-python cannot judge a bundle of this kind, or the root is none.
+    """
     found: list[IdentitySigner] = []
 
     class Whoever:
         def verify(self, cert: Certificate) -> None:
             found.append(_named(cert, what))
 
-    _verify(bundle, Whoever(), root, artifact, what)
+    refuse_unjudgeable(bundle, what)
+    used = in_use(root, [each.time for each in moments], _certified(bundle, what))
+    left_out = "".join(f"; {each}" for each in used.left_out)
+    for who, given, left in (
+        ("certificate authority", root.certificate_authorities, used.root.certificate_authorities),
+        ("certificate transparency log", root.ctlogs, used.root.ctlogs),
+    ):
+        if given and not left:
+            told = f"{what}: no {who} of the trusted root was in use then{left_out}"
+            raise Refused(Reason(Code.CERTIFICATE_INVALID, told))
+    try:
+        _verify(bundle, Whoever(), used.root.render(), artifact, what)
+    except Refused as refused:
+        raise Refused(
+            *(replace(each, sentence=each.sentence + left_out) for each in refused.reasons)
+        ) from None
     (identity,) = found
     return identity
+
+
+def _certified(bundle: SigstoreBundle, what: str) -> list[datetime]:
+    """When certificate transparency logs say that they had the certificate (RFC 6962, 3.2 and 3.3); UTC.
+
+    None where it has no such timestamp, which sigstore-python refuses. Raises Refused. Proves nothing yet.
+    """
+    from cryptography import x509
+
+    if not isinstance(bundle.signer, Certificates):
+        raise MalformedError(f"{what} has no certificate")
+    kinds = (x509.PrecertificateSignedCertificateTimestamps, x509.SignedCertificateTimestamps)
+    try:
+        extensions = [each.value for each in x509.load_der_x509_certificate(bundle.signer.leaf).extensions]
+        return [
+            each.timestamp.replace(tzinfo=UTC)
+            for extension in extensions
+            if isinstance(extension, kinds)
+            for each in extension
+        ]
+    except Exception as error:  # noqa: BLE001  an attacker's certificate: the library raises what it likes
+        told = f"{what}: its certificate cannot be read: {in_short(error)}"
+        raise Refused(Reason(Code.CERTIFICATE_INVALID, told)) from None
 
 
 def _named(certificate: Certificate, what: str) -> IdentitySigner:
@@ -161,7 +204,6 @@ def _verify(
     from sigstore.hashes import Hashed
     from sigstore.models import Bundle
 
-    refuse_unjudgeable(bundle, what)
     verifier = _verifier(root)
     try:
         parsed = Bundle.from_json(bundle.data)
@@ -194,15 +236,15 @@ def _verifier(root: bytes) -> Verifier:
         raise TallyError(f"the trusted root cannot be used: {in_short(error)}") from error
 
 
-def _root(data: bytes) -> TrustedRoot:
+def _root(data: bytes) -> models.TrustedRoot:
     import tempfile
 
-    from sigstore.models import TrustedRoot
+    from sigstore import models
 
     with tempfile.NamedTemporaryFile(suffix=".json") as file:  # it reads files alone
         file.write(data)
         file.flush()
-        return TrustedRoot.from_file(file.name)
+        return models.TrustedRoot.from_file(file.name)
 
 
 def refuse_unjudgeable(bundle: SigstoreBundle, what: str) -> None:

@@ -22,8 +22,6 @@ class Trust:
     """A trusted root, or none where there is nothing that one is needed for."""
 
     root: TrustedRoot | None
-    data: bytes
-    """The root as a file's bytes."""
     notices: tuple[str, ...] = ()
 
 
@@ -36,17 +34,15 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
     if not bundle.entries and not insecure_ignore_tlog:
         raise Refused(Reason(Code.NOT_IN_LOG, f"{what} has no entry of a transparency log"))
     if not bundle.entries and not bundle.timestamps:
-        return Trust(None, b"")
+        return Trust(None)
     if path is None and insecure_ignore_tlog:
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
-        return Trust(None, b"", (ignored,))
+        return Trust(None, (ignored,))
     if path is not None:
-        data = read(path, _LARGEST)
-        return Trust(_parsed(data, str(path)), data)
+        return Trust(_parsed(read(path, _LARGEST), str(path)))
     from orchestrator.signing import instance  # of which a release's verifier needs nothing
 
-    data = instance.public_root()
-    return Trust(_parsed(data, "the public instance's trusted root"), data)
+    return Trust(_parsed(instance.public_root(), "the public instance's trusted root"))
 
 
 def load(path: Path) -> TrustedRoot:

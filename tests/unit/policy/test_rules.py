@@ -13,6 +13,7 @@ import pytest
 import releases
 
 from orchestrator.builders.build import Identity
+from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.terms import PROVENANCE, SPDX
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.signer import KeySigner
@@ -294,6 +295,15 @@ class TestSources:
         digests = [next(iter(each.digests.values())) for each in made.inputs if each.kind == "source"]
         assert codes(made, f"[sources]\ndigests = {digests}") == []
         assert codes(made, f"[sources]\ndigests = {digests[:1]}") == [Code.MATERIAL_NOT_ALLOWED]
+
+    @pytest.mark.parametrize("value", [[], {}, 1, None])
+    def test_a_digest_that_is_no_text(self, made: Evidence, codes: Any, value: Any) -> None:
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        place = next(n for n, each in enumerate(dependencies) if each["name"] == "pigz-2.8.tar.gz")
+        digest = {"sha256": value}
+        of = changed(made, PROVENANCE, "buildDefinition", "resolvedDependencies", place, "digest", to=digest)
+        with pytest.raises(MalformedError, match="sha256"):
+            codes(of, f'[sources]\ndigests = ["{"0" * 64}"]')
 
 
 class TestToolchains:

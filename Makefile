@@ -26,6 +26,7 @@ test: setup ## Run the unit, integration and documentation tests
 	@tools/need 'command -v qemu-system-x86_64' qemu-system-x86
 	@tools/need 'command -v softhsm2-util' softhsm2
 	@tools/need 'command -v pkcs11-tool' opensc
+	@tools/need 'command -v cc' gcc
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-sigstore

@@ -1,10 +1,11 @@
-"""Writing files so that each is there whole or not at all."""
+"""Files: opened so that none makes us wait, and written so that each is there whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
-import tempfile
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,42 @@ from typing import BinaryIO
 from orchestrator.errors import TallyError
 
 
+def opened(path: Path) -> BinaryIO:
+    """A regular file to read, or a pipe that this process has open, as the shell's `<(…)` and `/dev/stdin`.
+
+    Raises OSError, also for a named pipe, which might never have a writer, and for a device, which might
+    never end; ValueError for a name with a NUL.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not (stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and _is_descriptor(path))):
+            kind = "named pipe" if stat.S_ISFIFO(mode) else "device"
+            raise OSError(errno.EINVAL, f"it is a {kind}, and no file", str(path))
+        os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether a path names what this process has open (proc_pid_fd(5))."""
+    if str(path) == "/dev/stdin":
+        return True
+    return re.fullmatch(r"/proc/\d+(/task/\d+)?/fd", os.path.realpath(path.parent)) is not None
+
+
 @contextmanager
 def written_atomically(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     """A stream whose bytes stand at `path` once the block ends well, and leave no trace if it does not.
 
     Raises TallyError when the disk is full or the folder cannot be written.
     """
+    import tempfile  # whoever only reads needs none of what that imports
+
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

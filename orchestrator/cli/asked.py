@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.signing.signers import Signer
 
 
+_LONGEST_LIST = 1 << 26
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is to hold for every release."""
@@ -50,9 +53,15 @@ def targets_of(targets: list[Path], list_file: Path | None) -> Iterator[Path]:
     named = [target for target in targets if target != Path("-")]
     for file in dict.fromkeys(lists):
         try:
-            content = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+            if file == Path("-"):
+                content = sys.stdin.buffer.read(_LONGEST_LIST + 1)
+            else:
+                with file.open("rb") as stream:
+                    content = stream.read(_LONGEST_LIST + 1)
         except OSError as error:
             raise TallyError(f"cannot read the list {file}: {error.strerror or error}") from error
+        if len(content) > _LONGEST_LIST:
+            raise TallyError(f"the list {file} is longer than {_LONGEST_LIST} bytes", hint="give it in parts")
         named += [Path(_name(line)) for line in content.split(b"\n") if line.strip()]
     if not named:
         raise TallyError(

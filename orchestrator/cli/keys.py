@@ -81,14 +81,18 @@ def rotate(
 def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path:
     """The public half's file of a new key."""
     from orchestrator.cli.text import say
+    from orchestrator.errors import TallyError
     from orchestrator.signing import passphrase as passphrases
     from orchestrator.signing.keys import SigningKey
 
+    if path.is_dir():
+        raise TallyError(f"{path} is a folder", hint=f"name the key in it, as {path / 'release'}")
     secret = passphrases.from_environment() if descriptor is None else passphrases.from_descriptor(descriptor)
     if secret is None and ask:
         secret = passphrases.new(path)
     private, public = SigningKey.generate(kind).write(path, secret)
-    say(f"wrote {private} (keep it secret) and {public} (give it to everybody)")
+    locked = "" if secret is None else ", with that passphrase"
+    say(f"wrote {private} (keep it secret{locked}) and {public} (give it to everybody)")
     return public
 
 

@@ -92,9 +92,14 @@ def verify(
         ),
     ] = None,
     kind: Annotated[
-        str,
-        typer.Option("--type", metavar="TYPE", help="With --bundle: what the attestation must state."),
-    ] = "https://slsa.dev/provenance/v1",
+        str | None,
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="With --bundle: what the attestation must state; default: SLSA provenance v1.",
+            show_default=False,
+        ),
+    ] = None,
     insecure_ignore_tlog: Annotated[
         bool,
         typer.Option("--insecure-ignore-tlog", help="With --bundle and --key: take it without a log entry."),
@@ -109,18 +114,19 @@ def verify(
     Exit codes: 0 everything holds, 1 something does not, 2 it could not be decided.
     """
     if bundle is not None:
-        from orchestrator.cli.verify_bundle import Options, verify_bundle
+        from orchestrator.cli.verify_bundle import SLSA, Options, verify_bundle
 
         if policy or evidence or list_file or attest or attest_key or sarif:
             raise TallyError(
                 "--policy and the like are about releases", hint="with --bundle, give --key or --identity"
             )
         options = Options(
-            bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
+            bundle, key or (), identity, issuer, trusted_root, kind or SLSA, digest, insecure_ignore_tlog
         )
         return verify_bundle(targets or (), options, json=json)
-    if insecure_ignore_tlog:
-        raise TallyError("--insecure-ignore-tlog is about a bundle", hint="name it with --bundle")
+    if insecure_ignore_tlog or kind is not None:
+        option = "--type" if kind is not None else "--insecure-ignore-tlog"
+        raise TallyError(f"{option} is about a bundle", hint="name it with --bundle")
     wanted = list(asking.targets_of(targets or [], list_file))
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
@@ -187,6 +193,11 @@ def _judge(
         examination = examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
     except TallyError as error:
         return error
+    except Exception as error:  # noqa: BLE001  a defect in judging one must not keep the others from a verdict
+        import traceback
+
+        traceback.print_exception(error)
+        return TallyError(f"{target}: this is a defect of Tallystick; nothing was decided about that release")
     if signing is not None:  # then there is one target
         unattested += _attest(*signing, examination, asked.policy, now)
     return examination.verdict

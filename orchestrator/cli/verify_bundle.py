@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from orchestrator.signing.keys import PublicKey
     from orchestrator.strangers import Accepted
 
+SLSA = "https://slsa.dev/provenance/v1"
 SHORT = {
     "slsaprovenance": "https://slsa.dev/provenance/v0.2",
     "slsaprovenance02": "https://slsa.dev/provenance/v0.2",
-    "slsaprovenance1": "https://slsa.dev/provenance/v1",
+    "slsaprovenance1": SLSA,
     "link": "https://in-toto.io/Link/v1",
     "spdx": "https://spdx.dev/Document",
     "spdxjson": "https://spdx.dev/Document",

@@ -9,11 +9,17 @@ import math
 import sys
 from base64 import b64encode
 from datetime import UTC, datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from orchestrator.errors import TallyError
 
 T = TypeVar("T")
+_MARKS = b"{[,:"
+MOST_MARKS: Final = 2_500_000
+"""How many of JSON's marks a document may hold, since each costs up to some 100 bytes once it is parsed.
+An SBOM of 20,000 packages has 1.1 million."""
+ENVELOPE_MARKS: Final = 10_000
+"""The same of a document whose content is one text in base64: a bundle, an envelope. They have some 30."""
 _PLAIN = 2  # the format's last version without references, so that equal values give equal bytes
 
 
@@ -35,11 +41,13 @@ def render_document(value: object) -> bytes:
     return _encode(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read(data: bytes, what: str) -> Any:
+def read(data: bytes, what: str, marks: int = MOST_MARKS) -> Any:
     """Parse JSON once and strictly (RFC 8259, section 4: names unique). `what` names it in the error.
 
-    Raises MalformedError.
+    `marks` bounds the memory that it takes before anybody has looked at a signature. Raises MalformedError.
     """
+    if len(data) > marks and sum(map(data.count, _MARKS)) > marks:
+        raise MalformedError(f"{what} has more values than we read: beyond {marks:,} of the marks {{ [ , :")
     quick = sys.modules.get("pydantic_core")  # loaded for a policy or a long list; for one file it costs more
     if quick is not None:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.evidence.canonical import MalformedError, member, read
+from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, member, read
 from orchestrator.log import tiles
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.entry import parse_all
@@ -38,7 +38,7 @@ def checkpoints_in(log: EmbeddedLog, data: bytes, what: str) -> tuple[Checkpoint
     """
     if not data.startswith(b"{"):
         return (log.checkpoint(data, what),)
-    material = member(read(data, what), "verificationMaterial", dict, what)
+    material = member(read(data, what, ENVELOPE_MARKS), "verificationMaterial", dict, what)
     entries = [
         each.proof.checkpoint
         for each in parse_all(material.get("tlogEntries", []), what)

@@ -60,7 +60,7 @@ HINTS = {
     Code.UNTRUSTED_SIGNER: "compare whom --key, --identity or the policy names with the publisher's word; "
     "certificates count by --trusted-root",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
-    Code.NOT_IN_LOG: "get the release again, or name the trusted root of the log that it is in",
+    Code.NOT_IN_LOG: "name the trusted root of its log, from elsewhere than the release, or get a logged one",
     Code.IDENTITY_MISMATCH: "compare the identity and its issuer with the publisher's, and with the policy's",
     Code.LOG_PROOF_INVALID: "do not use this release; its proof does not fit what the log's key signed",
     Code.TIMESTAMP_INVALID: "check that the trusted root is of the authority that signed the timestamp",

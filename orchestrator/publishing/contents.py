@@ -27,6 +27,7 @@ _DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
 """How the files' names begin that are read whole; all others are only hashed."""
 _BUNDLE = ".sigstore.json"
 _BESIDE_LIMIT = 1 << 20  # bytes; a disagreement about a hundred outputs has a tenth of that
+_LONGEST_SHOWN = 200
 _SHOWN = 10  # of the files that are not listed
 
 
@@ -49,12 +50,26 @@ def locate(target: Path) -> tuple[Folder, str | None]:
 
     Raises TallyError when there is no release.
     """
+    try:
+        return _located(target)
+    except (OSError, ValueError) as error:  # a name that is too long, or below what may not be read
+        told = getattr(error, "strerror", None) or error
+        raise TallyError(f"cannot look at {shown(target)}: {told}") from error
+
+
+def shown(target: Path) -> str:
+    """A name, or the beginning of one that is longer than any file's."""
+    name = str(target)
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}… ({len(name)} characters)"
+
+
+def _located(target: Path) -> tuple[Folder, str | None]:
     if target.is_dir():
         folder, asked = target, None
     elif os.path.lexists(target):
         folder, asked = target.parent, target.name
     else:
-        raise TallyError(f"there is nothing at {target}")
+        raise TallyError(f"there is nothing at {shown(target)}")
     if not os.path.lexists(folder / INDEX):
         raise TallyError(
             f"there is no {INDEX} in {folder}, so it is not a release",
@@ -118,17 +133,25 @@ def read_contents(folder: Folder, index: Index, digest: Sha256 | None = None) ->
 
 
 def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
-    """Other parties' bundles and links, from files or folders of them. Raises TallyError."""
+    """Other parties' bundles and links, from files or folders of them, which have one limit together.
+
+    Raises TallyError.
+    """
     found: dict[str, bytes] = {}
+    left = DOCUMENT_LIMIT
     try:
         for path in paths:
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 if path.is_dir() and not file.is_file():
                     continue
                 with file.open("rb") as stream:
-                    found[str(file)] = stream.read(DOCUMENT_LIMIT + 1)
-                if len(found[str(file)]) > DOCUMENT_LIMIT:
-                    raise TallyError(f"{file} is larger than {DOCUMENT_LIMIT} bytes")
+                    found[str(file)] = stream.read(left + 1)
+                left -= len(found[str(file)])
+                if left < 0:
+                    raise TallyError(
+                        f"{path} and what comes before it hold more evidence than {DOCUMENT_LIMIT} bytes",
+                        hint="name the files that are about this artifact",
+                    )
     except OSError as error:
         raise TallyError(f"cannot read {error.filename}: {error.strerror or error}") from error
     return found

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
+from orchestrator.recipe.deadline import within
 from orchestrator.recipe.parallel import Stopped
 
 if TYPE_CHECKING:
-    from urllib3 import PoolManager
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+T = TypeVar("T")
 
 _CHUNK = 1 << 18
 _CONNECT_TIMEOUT = 15.0
@@ -23,7 +26,9 @@ _READ_TIMEOUT = 60.0
 _PAGE_LIMIT = 64 << 20
 _ANSWER_LIMIT = 1 << 20
 _ANSWER_TIMEOUT = 90.0
-"""Seconds for the whole of an answer, however slowly it comes."""
+"""Seconds for the whole of an answer, its headers too, however slowly it comes."""
+_PAGE_TIMEOUT = 300.0
+"""The same for a page, and for the headers of a file, with all that is tried again."""
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
 
 
@@ -59,8 +64,13 @@ class Downloader:
         """A small document: where it was in the end, and its bytes. Raises like `read`."""
         if address.startswith("file://"):
             return address, _bounded(self.read(address))
-        with self._response(address, urlsplit(address).netloc) as (final, chunks):
-            return final, _bounded(chunks)
+        until = time.monotonic() + _PAGE_TIMEOUT
+
+        def whole() -> tuple[str, bytes]:
+            with self._response(address, urlsplit(address).netloc) as (final, chunks):
+                return final, _bounded(self._until(until, chunks))
+
+        return self._within(_PAGE_TIMEOUT, whole)
 
     def ask(self, address: str, body: bytes, kind: str) -> tuple[int, bytes]:
         """Post a body of a media type, once: the status and the body of the answer, whatever it is.
@@ -68,10 +78,13 @@ class Downloader:
         Nothing is sent to where an answer points to. Raises Unreachable when there is no whole answer; the
         server may have done what was asked all the same; Stopped after `stop`.
         """
+        until = time.monotonic() + _ANSWER_TIMEOUT
+        return self._within(_ANSWER_TIMEOUT, lambda: self._asked(address, body, kind, until))
+
+    def _asked(self, address: str, body: bytes, kind: str, until: float) -> tuple[int, bytes]:
         from urllib3.exceptions import HTTPError
 
         parts = urlsplit(address)
-        until = time.monotonic() + _ANSWER_TIMEOUT
         try:
             response = self._manager(parts.scheme, parts.netloc).request(
                 "POST",
@@ -85,10 +98,15 @@ class Downloader:
         except (HTTPError, OSError, ValueError) as error:
             raise Unreachable(_sentence(error)) from error
         try:
-            chunks = iter(lambda: response.read1(_CHUNK), b"")  # whatever has come, where `stream` waits
-            return response.status, _bounded(self._until(until, _guarded(chunks)), _ANSWER_LIMIT)
+            return response.status, _bounded(self._until(until, _guarded(_come(response))), _ANSWER_LIMIT)
         finally:
             response.close()
+
+    def _within(self, seconds: float, work: Callable[[], T]) -> T:
+        try:
+            return within(seconds, work, self.stop)
+        except TimeoutError as error:
+            raise Unreachable(f"the answer takes too long: {error}") from error
 
     def folder(self, address: str) -> Path | None:
         """The local folder that a `file://` address names; None when it names none."""
@@ -119,8 +137,9 @@ class Downloader:
         if host in self._silent:
             raise Unreachable(self._silent[host])
         try:
-            response = self._manager(urlsplit(address).scheme, host).request(
-                "GET", address, preload_content=False
+            manager = self._manager(urlsplit(address).scheme, host)
+            response = self._within(
+                _PAGE_TIMEOUT, lambda: manager.request("GET", address, preload_content=False)
             )
         except (HTTPError, OSError, ValueError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
@@ -161,6 +180,11 @@ class Downloader:
                 }
                 self._managers[proxy] = ProxyManager(proxy, **settings) if proxy else PoolManager(**settings)
             return self._managers[proxy]
+
+
+def _come(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """A body as it comes, where `stream` waits until a chunk is full."""
+    return iter(lambda: response.read1(_CHUNK), b"")
 
 
 def _bounded(chunks: Iterator[bytes], limit: int = _PAGE_LIMIT) -> bytes:

@@ -26,13 +26,13 @@ def spdx() -> Licensing:
 
 def check_license(expression: str) -> str:
     """An SPDX expression in its canonical spelling (SPDX 2.3, annex D). Raises ValueError for others."""
-    from license_expression import ExpressionError
-
     if not expression.isascii() or len(expression) > _LIMIT or expression.count("(") > _NESTING:
         raise ValueError(f"expected an SPDX licence expression of at most {_LIMIT} ASCII characters")
     try:
         parsed = spdx().parse(expression, validate=False, strict=True)
-    except (ExpressionError, AttributeError, RecursionError) as error:  # what its parser raises, met by tests
+    except (
+        Exception
+    ) as error:  # ExpressionError, and whatever its parser stumbles over: IndexError by `()OR x+`
         raise ValueError(f"{_EXPECTED}; got {expression!r}") from error
     if parsed is None:
         raise ValueError(f"{_EXPECTED}; got nothing")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import (
+    ENVELOPE_MARKS,
     MalformedError,
     decoded,
     encoded,
@@ -124,7 +125,7 @@ def _signature(bundle: Bundle) -> bytes:
 
 def parse(data: bytes, what: str) -> Bundle:
     """Read a bundle. Raises MalformedError; a bundle without a signature is for the caller to see."""
-    document = read(data, what)
+    document = read(data, what, ENVELOPE_MARKS)
     only(document, _MEMBERS, what)
     if member(document, "mediaType", str, what) != MEDIA_TYPE:
         raise MalformedError(f"{what} is not a Sigstore bundle v0.3")

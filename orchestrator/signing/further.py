@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.digest import Sha256
-from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, read
 from orchestrator.evidence.terms import REPRODUCTION
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Denied, Judged, Vouched
@@ -94,7 +94,7 @@ def open_further(
     found = Further()
     for name, data in documents.items():
         try:
-            document = read(data, name)
+            document = read(data, name, ENVELOPE_MARKS)
             if isinstance(document, dict) and "mediaType" in document:
                 opened = open_statement(data, name, keys, root, now)
                 kind = REPRODUCTION if isinstance(opened, Denied) else opened.statement.predicate_type

@@ -7,16 +7,20 @@ Specifications: sigstore/protobuf-specs `sigstore_trustroot.proto` (ClientTrustC
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError, member, read
+from orchestrator.files import opened
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.recipe.deadline import within
 from orchestrator.recipe.download import Downloader, Unreachable, unseen
 from orchestrator.signing.bundles.certificates import in_short
 
@@ -35,6 +39,13 @@ LATER: Final = (
 """The way out when signing fails after the builds."""
 _PATIENCE: Final = (15.0, 60.0)
 """Seconds to connect, and between two bytes: a log answers only when the entry is in its tree."""
+_WHOLE: Final = 90.0
+"""Seconds for the whole of an answer, its headers too, however slowly it comes."""
+_ANSWER_LIMIT: Final = 4 << 20
+"""Bytes of an answer, unpacked. A certificate, an entry or a timestamp takes some kilobytes."""
+_REDIRECTS: Final = 3
+"""Each may take its time, so that thirty of them, as requests follows, would take an hour."""
+_CHUNK: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -133,16 +144,43 @@ class Instance:
 
 
 def _be_patient(session: Any) -> None:
-    """Limit what a session of sigstore-python's waits for: it gives no limits to some of its requests."""
+    """Limit what a session of sigstore-python's waits for and reads: some of its requests have no limits."""
     plain: Any = type(session.get_adapter("https://"))
 
     class Patient(plain):  # type: ignore[misc]  # of requests, which only sigstore-python imports
         def send(self, *args: Any, **settings: Any) -> Any:
             settings["timeout"] = settings.get("timeout") or _PATIENCE
-            return super().send(*args, **settings)
+            until = time.monotonic() + _WHOLE
+            send = super().send
+            try:
+                return within(_WHOLE, lambda: _read_whole(send(*args, **settings), until))
+            except TimeoutError as error:
+                raise TimeoutError(f"the answer takes too long: {error}") from error
 
+    session.max_redirects = _REDIRECTS
     session.mount("https://", Patient())
     session.mount("http://", Patient())
+
+
+def _read_whole(response: Any, until: float) -> Any:
+    """A response of requests whose body was read, before a moment of the monotonic clock.
+
+    Raises TimeoutError and ValueError where there is too much of it, and urllib3's errors.
+    """
+    from urllib3 import HTTPResponse
+
+    body = bytearray()
+    try:
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > _ANSWER_LIMIT:
+                raise ValueError(f"the answer is larger than {_ANSWER_LIMIT >> 20} MB")
+            if time.monotonic() > until:
+                raise TimeoutError("it comes too slowly")
+    finally:
+        response.raw.close()
+    response.raw = HTTPResponse(BytesIO(body), preload_content=False)
+    return response
 
 
 class _Strict:
@@ -154,6 +192,7 @@ class _Strict:
     def request_timestamp(self, signature: bytes) -> TimeStampResponse:
         """A response about the signature. Raises TallyError."""
         try:
+            _be_patient(self._client._session)  # noqa: SLF001  each thread has one of its own
             return self._client.request_timestamp(signature)
         except Exception as error:
             told = f"the timestamp authority {self.url} gave no timestamp: {in_short(error)}"
@@ -186,7 +225,7 @@ def _of_file(path: Path) -> ClientTrustConfig:
     from sigstore.models import ClientTrustConfig
 
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             data = stream.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise TallyError(f"{path} is far too large for a trust configuration", hint=_HINT)

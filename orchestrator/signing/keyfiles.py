@@ -6,15 +6,16 @@ import os
 from pathlib import Path
 
 from orchestrator.errors import TallyError
+from orchestrator.files import cannot_write, opened, sync_folder
 
-HINT = "make one with `tally keys generate`; keys are ECDSA on the curve P-256, or Ed25519"
+HINT = "a key is PEM, ECDSA on the curve P-256 or Ed25519; whoever signs makes one: `tally keys generate`"
 _LARGEST = 1 << 16  # a key file takes some hundred bytes
 
 
 def read(path: Path) -> bytes:
     """A key file's bytes. Raises TallyError when it cannot be read, or can be no key."""
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             data = stream.read(_LARGEST + 1)
     except ValueError as error:  # a NUL in the name
         raise TallyError(f"{str(path)!r} cannot name a file", hint=HINT) from error
@@ -27,8 +28,6 @@ def read(path: Path) -> bytes:
 
 def create(path: Path, data: bytes, mode: int) -> None:
     """A new file, whole or not at all, that never replaces another. Raises TallyError."""
-    from orchestrator.files import cannot_write, sync_folder  # verifying needs none of what that imports
-
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

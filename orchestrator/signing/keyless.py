@@ -23,13 +23,14 @@ from orchestrator.signing import login as logins
 from orchestrator.signing.bundle import Bundle
 from orchestrator.signing.bundles import bundle as bundles
 from orchestrator.signing.bundles.bundle import Certificates
-from orchestrator.signing.bundles.certificates import in_short
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.instance import LATER, PUBLIC, Instance
 from orchestrator.signing.login import Login, Origin, Say
 
 _DELAYS = (2.0, 8.0)
 """Seconds before signing is tried again."""
+_TELLING = 9
+"""Characters in a row of a token's that nobody is told."""
 _BUSY, _BROKEN = 429, 500
 """HTTP statuses (RFC 6585, section 4; RFC 9110, section 15.6) that may pass by, the latter and all above."""
 
@@ -111,12 +112,13 @@ class KeylessSigner:
 
         login = self._fresh()
         place = f"the certificate authority of {self.instance.name}"
-        with _explained(f"{place} gave no certificate for {login.who}"):
+        token = str(login.token)
+        with _explained(f"{place} gave no certificate for {login.who}", token):
             context = self.instance.context()
             with context.signer(login.token, cache=True) as signer:
                 found = []
                 for payload in payloads:
-                    with _explained(f"the log of {self.instance.name} did not take what was signed"):
+                    with _explained(f"the log of {self.instance.name} did not take what was signed", token):
                         made = signer.sign_dsse(Statement(payload)).to_json()
                     found.append(self._verified(made.encode(), payload, login))
                 return found
@@ -216,20 +218,41 @@ def _passing(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Whatever sigstore-python and its libraries raise, as an error with a way out."""
+def _explained(what: str, token: str) -> Iterator[None]:
+    """Whatever sigstore-python and its libraries raise, as an error with a way out, without the token."""
     try:
         yield
-    except TallyError:
-        raise
+    except TallyError as error:
+        clean = _without(token, error.message)
+        if clean == error.message:
+            raise
+        raise TallyError(clean, hint=error.hint) from error
     except Exception as error:
-        raise TallyError(f"{what}: {_said(error)}", hint=LATER) from error
+        raise TallyError(f"{what}: {_said(error, token)}", hint=LATER) from error
 
 
-def _said(error: BaseException) -> str:
+def _said(error: BaseException, token: str) -> str:
     """An error's own words, and what the instance answered, which sigstore-python leaves out at times."""
     cause: Any = error.__cause__ or error.__context__
     response = getattr(cause, "response", None)
-    answered = " ".join(str(getattr(response, "text", "") or "").split())[:200]
-    own = in_short(error if str(error) else (cause or error))
+    answered = _without(token, " ".join(str(getattr(response, "text", "") or "").split()))[:200]
+    own = _without(token, str(error if str(error) else (cause or error)))
+    own = " ".join(own.split())[:300] or type(cause or error).__name__
     return f"{own}; it answered: {answered}" if answered else own
+
+
+def _without(token: str, text: str) -> str:
+    """A text in which no more than some characters in a row are the token's: whoever reads it could sign."""
+    parts = {token[at : at + _TELLING] for at in range(len(token) - _TELLING + 1)}
+    found, place = [], 0
+    while place < len(text):
+        end = place
+        while text[end : end + _TELLING] in parts:
+            end += 1
+        if end > place:
+            found.append("[the token]")
+            place = end + _TELLING - 1
+        else:
+            found.append(text[place])
+            place += 1
+    return "".join(found)

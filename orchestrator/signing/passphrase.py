@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
+from orchestrator.files import opened
 
 VARIABLE = "TALLY_KEY_PASSPHRASE"
 _HINT = f"set {VARIABLE}, give --passphrase-fd, or run the command at a terminal"
-_LONGEST = 4096  # bytes of a PIN
+_LONGEST = 4096  # bytes of a PIN's file
+_PIN_FILE = "its first line is the PIN; the token was not asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,15 @@ def from_descriptor(number: int) -> bytes:
 
 def _from_file(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            line = stream.readline(_LONGEST).rstrip(b"\r\n")
+        with opened(path) as stream:
+            content = stream.read(_LONGEST + 1)
     except OSError as error:
-        raise TallyError(f"cannot read the PIN's file {path}: {error.strerror or error}") from error
+        raise TallyError(
+            f"cannot read the PIN's file {path}: {error.strerror or error}", hint=_PIN_FILE
+        ) from error
+    if len(content) > _LONGEST:
+        raise TallyError(f"the PIN's file {path} is longer than {_LONGEST} bytes", hint=_PIN_FILE)
+    line = content.split(b"\n", 1)[0].rstrip(b"\r")
     if not line:
         raise TallyError(f"the PIN's file {path} is empty")
     return line

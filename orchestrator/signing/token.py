@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import TallyError
 from orchestrator.key_address import TokenKey
+from orchestrator.recipe.deadline import within
 from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.passphrase import Pin
 from orchestrator.signing.signers import Ask, RemoteKey, public_key, unwanted
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MODULE = "PYKCS11LIB"
 """securesystemslib's variable for the library that speaks to the token."""
 _EXTRA = "pip install 'tallystick[pkcs11]'"
+_OTHER_MODULE = "see that it is the token's, and what its maker's own programs do with it"
+_LOADING = 20.0  # seconds for a module to begin
 _AGAIN = "put it back, and run the command again: what was built is kept"
 _SAID: Mapping[str, tuple[str, str]] = {
     # class of python-pkcs11's: what to say, and the way out
@@ -143,7 +146,32 @@ def _library(module: Path) -> Any:
     with _speaking(module, f"the PKCS#11 module {module}"):
         import pkcs11
 
+        _try_out(module)
         return pkcs11.lib(str(module))
+
+
+def _try_out(module: Path) -> None:
+    """Ask the module for its functions (PKCS#11 v2.40, C_GetFunctionList), as python-pkcs11 will.
+
+    That believes in what it gets, and holds Python still for as long as it waits. Raises TallyError where
+    there is nothing, or no answer; what is no module at all is left to python-pkcs11's own words.
+    """
+    import ctypes
+
+    def ask() -> bool:
+        functions = ctypes.c_void_p()
+        try:
+            failed = ctypes.CDLL(str(module)).C_GetFunctionList(ctypes.byref(functions))
+        except (OSError, AttributeError):
+            return True
+        return bool(failed or functions.value)
+
+    try:
+        found = within(_LOADING, ask)
+    except TimeoutError:
+        raise TallyError(f"the PKCS#11 module {module} does not begin", hint=_OTHER_MODULE) from None
+    if not found:
+        raise TallyError(f"the PKCS#11 module {module} has no functions", hint=_OTHER_MODULE)
 
 
 def _is_meant(address: TokenKey, token: Token) -> bool:
@@ -160,9 +188,12 @@ def _is_meant(address: TokenKey, token: Token) -> bool:
 
 def _pin(address: TokenKey, token: Token, ask: Ask) -> str:
     try:
-        return ask(Pin(token.label, address.pin_source)).decode()
+        pin = ask(Pin(token.label, address.pin_source)).decode()
     except UnicodeDecodeError:
         raise TallyError(f"the PIN of the token {token.label!r} is not UTF-8") from None
+    if "\0" in pin:  # the token would count a try with what stands before it
+        raise TallyError(f"the PIN of the token {token.label!r} has a NUL in it", hint="it was not asked")
+    return pin
 
 
 def _key(address: TokenKey, module: Path, token: Token, pin: str | None) -> _Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,3 +111,42 @@ def hanging(seconds: float) -> Route:
 def saying(body: bytes, status: int = 200) -> Route:
     """A route that always says the same."""
     return lambda asked: Answer(body, status)
+
+
+@contextmanager
+def dripping(beginning: bytes) -> Iterator[str]:
+    """The address of a server that begins an answer and then says one byte after the other, for ever."""
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        try:
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(beginning)
+                while not ended.wait(0.05):
+                    connection.sendall(b"a")
+        except OSError:  # whoever asked did not wait
+            pass
+
+    def serve(server: socket.socket) -> None:
+        while not ended.is_set():
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                continue
+            threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        serving = threading.Thread(target=serve, args=(server,), daemon=True)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            ended.set()
+            serving.join()
+
+
+IN_ITS_HEADERS = b"HTTP/1.1 200 OK\r\nX: "
+IN_ITS_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+"""Where an answer begins to drip."""

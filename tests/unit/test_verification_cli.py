@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import releases
@@ -217,3 +217,60 @@ class TestKeys:
     def test_a_descriptor_that_is_closed(self, tally: Tally, tmp_path: Path) -> None:
         tally("keys", "generate", "release", "--passphrase-fd", "99", folder=tmp_path).failed(2)
         assert list(tmp_path.iterdir()) == []
+
+
+class TestMany:
+    """One that cannot be judged says nothing of the others."""
+
+    @pytest.mark.parametrize("many", [1, 60])
+    def test_a_name_that_no_file_can_have(
+        self, tally: Tally, release: Signed, tmp_path: Path, many: int
+    ) -> None:
+        bad = releases.signed(tmp_path / "bad")
+        bad.artifact.write_bytes(b"harmed")
+        names = [str(bad.folder), "0" * 300, "x" * 100_000, *[str(release.folder)] * many]
+        listed = tmp_path / "list"
+        listed.write_text("\n".join(names))
+        ran = tally("verify", "--list", listed, "--key", release.pub, "--json").failed(1)
+        found = [each["verdict"] for each in json.loads(ran.out)]
+        assert found == ["failed", "undecided", "undecided", *["passed"] * many]
+        assert max(map(len, ran.err.splitlines())) < 500
+
+    @pytest.mark.parametrize("many", [1, 60])
+    def test_a_defect_of_ours(
+        self,
+        release: Signed,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        many: int,
+    ) -> None:
+        from orchestrator import verification
+        from orchestrator.cli import verify as command
+
+        examine = verification.examine
+
+        def failing(target: Path, *further: Any) -> verification.Examination:
+            if target == Path("evil"):
+                raise RecursionError("too deep")
+            return examine(target, *further)
+
+        monkeypatch.setattr(verification, "examine", failing)
+        targets = [release.folder, Path("evil"), *[release.folder] * many]
+        assert command.verify(targets, key=[release.pub], json=True) == 2
+        found = json.loads(capsys.readouterr().out)
+        assert [each["verdict"] for each in found] == ["passed", "undecided", *["passed"] * many]
+        assert "defect of Tallystick" in found[1]["error"]
+
+    def test_a_list_without_end(self, tally: Tally, release: Signed) -> None:
+        ran = tally("verify", "--list", "/dev/zero", "--key", release.pub).failed(2)
+        assert "the list /dev/zero is longer than" in ran.err
+
+
+def test_evidence_has_one_limit(tally: Tally, release: Signed, tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    for number in range(3):
+        with (folder / f"{number}.json").open("wb") as stream:
+            stream.truncate(30 << 20)
+    ran = tally("verify", release.folder, "--key", release.pub, "--evidence", folder).failed(2)
+    assert "more evidence than" in ran.err

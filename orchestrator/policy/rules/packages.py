@@ -6,9 +6,10 @@ compared in the order of their own kind, as `dpkg` does for `deb`; docs/explanat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.policy.evidence import Evidence
@@ -60,13 +61,13 @@ class Packages:
     @cached_property
     def _range(self) -> VersionRange:
         from univers.version_range import VersionRange
-        from univers.versions import InvalidVersion
 
         try:
             found: Any = VersionRange.from_string(self.versions or "")  # type: ignore[no-untyped-call]
             if not found.constraints or found.version_class is None:
                 raise ValueError("it says nothing")
-        except (ValueError, InvalidVersion, TypeError, KeyError, AttributeError) as error:
+            _check_order(found.constraints)
+        except Exception as error:  # its parsers of versions raise what they like, bare Exceptions too
             raise ValueError(
                 f"expected a range such as vers:deb/>=1.2|<2.0; got {self.versions!r}: {error}"
             ) from error
@@ -86,12 +87,24 @@ def read(text: str) -> PackageURL:
         raise ValueError(f"expected a package URL such as pkg:deb/debian/NAME; got {text!r}") from error
 
 
-def _within(versions: VersionRange, text: str) -> bool:
-    from univers.versions import InvalidVersion
+def _check_order(constraints: Sequence[Any]) -> None:
+    """Raises ValueError for parts that contradict each other (VERSION-RANGE-SPEC, "Normalized, canonical
+    representation and validation"); they are in the order of their versions."""
+    from univers.version_constraint import validate_comparators
 
+    twice = any(one.version == next_.version for one, next_ in pairwise(constraints))
+    try:
+        if twice or not validate_comparators(list(constraints)):  # type: ignore[no-untyped-call]
+            raise ValueError
+    except ValueError:
+        said = "in the order of its versions < and > must alternate, = not stand before <, and none be twice"
+        raise ValueError(said) from None
+
+
+def _within(versions: VersionRange, text: str) -> bool:
     try:
         return versions.version_class(text) in versions  # type: ignore[misc]  # as `_range` has checked
-    except (ValueError, InvalidVersion, TypeError, AttributeError) as error:
+    except Exception as error:  # as `_range` says
         raise ValueError(f"its version {text!r} cannot be compared") from error
 
 

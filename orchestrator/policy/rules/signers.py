@@ -50,4 +50,7 @@ class Signers:
             why = "; ".join(("", *judged.doubts))
             yield Reason(Code.TIMESTAMP_MISSING, f"{judged.file} has no trusted timestamp{why}")
         if (self.log or entry.log) and not judged.logged:
-            yield Reason(Code.NOT_IN_LOG, f"{judged.file} has no proof that it is in a transparency log")
+            yield Reason(
+                Code.NOT_IN_LOG,
+                f"no log that you trust is said to have {judged.file}: no trusted root is named",
+            )

@@ -61,16 +61,17 @@ class Toolchains:
                 said = f"it was made with {_shown(each)}, which the policy does not allow"
                 reasons.append(Reason(Code.TOOLCHAIN_NOT_ALLOWED, said))
         packages = [each for each in evidence.inputs if each.kind == "toolchain"]
-        if used and all(each.packages for each in used):
-            reasons += _packages(packages, used)
+        # only Debian's are recorded as packages, and without their suite: once pinned, each is asked for
+        if pinned := [each for each in used if each.packages]:
+            reasons += _packages(packages, pinned)
         saw = f"{some([_shown(each) for each in recorded])}; {len(packages)} packages"
         return Finding(self.name, saw, tuple(reasons))
 
 
-def _packages(found: list[Input], used: list[AllowedToolchain]) -> Iterator[Reason]:
+def _packages(found: list[Input], pinned: list[AllowedToolchain]) -> Iterator[Reason]:
     for each in found:
         purl = each.purl
-        if purl is None or not any(allowed.holds(purl) for allowed in used):
+        if purl is None or not any(allowed.holds(purl) for allowed in pinned):
             said = f"its toolchain has {purl or each.name}, which the policy does not list"
             yield Reason(Code.TOOLCHAIN_NOT_ALLOWED, said)
 

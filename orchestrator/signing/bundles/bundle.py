@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.evidence.canonical import MalformedError, decoded, member, only, read
+from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, decoded, member, only, read
 from orchestrator.log import entry
 from orchestrator.log.entry import LogEntry
 from orchestrator.signing.bundles import protobuf
@@ -82,7 +82,7 @@ def parse(data: bytes, what: str) -> SigstoreBundle:
     """Read a bundle of any version. Raises MalformedError, but not for a missing signature."""
     if len(data) > LARGEST:
         raise MalformedError(f"{what} is larger than {LARGEST >> 20} MiB")
-    document = protobuf.normal(read(data, what), _SPELLINGS, what)
+    document = protobuf.normal(read(data, what, ENVELOPE_MARKS), _SPELLINGS, what)
     only(document, _TOP, what)
     media_type = member(document, "mediaType", str, what)
     version = _VERSIONS.get(media_type)

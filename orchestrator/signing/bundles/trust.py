@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.files import opened
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
@@ -65,7 +66,7 @@ def _parsed(data: bytes, what: str) -> TrustedRoot:
 def read(path: Path, largest: int, hint: str | None = None) -> bytes:
     """A file, no further than one byte past what is sensible. Raises TallyError when it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return stream.read(largest + 1)
     except ValueError as error:  # a NUL in the name
         raise TallyError(f"{str(path)!r} cannot name a file") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -34,3 +36,37 @@ def test_a_signal_to_another_thread_ends_the_main_ones_waiting(number: signal.Si
     command = [sys.executable, "-c", SCRIPT, str(int(number))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.returncode) == ("heard\n", 0), done.stderr
+
+
+STUCK = """
+import ctypes, signal
+from orchestrator.cli import signals
+
+def handler(number, frame):
+    raise KeyboardInterrupt
+
+signals.hear(handler)
+print("begun", flush=True)
+lock = (ctypes.c_byte * 64)()  # a mutex of C's, locked twice: foreign code that no signal makes return
+libc = ctypes.CDLL(None)
+libc.pthread_mutex_lock(lock)
+libc.pthread_mutex_lock(lock)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_main_thread_that_never_looks_is_not_waited_for(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            time.sleep(0.3)
+            os.kill(process.pid, number)
+            time.sleep(0.5)
+            os.kill(process.pid, number)  # a shaking hand's
+            time.sleep(3)
+            assert process.poll() is None
+            os.kill(process.pid, number)
+            assert process.wait(5) == 130
+        finally:
+            process.kill()

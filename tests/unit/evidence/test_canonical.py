@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pydantic_core
 import pytest
+import releases
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import TallyError
+from orchestrator.evidence import spdx
 from orchestrator.evidence.canonical import (
+    MOST_MARKS,
     MalformedError,
     holds,
     member,
@@ -25,6 +30,7 @@ from orchestrator.evidence.canonical import (
     render_document,
     same,
 )
+from orchestrator.evidence.materials import materials_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -174,3 +180,25 @@ def test_a_number_beyond_all_measure(text: bytes) -> None:
     with pytest.raises(MalformedError, match="larger than any number"):
         read(text, "it")
     assert read(b"1.5e3", "it") == 1500.0
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"5", b'{"a":5}'])
+def test_more_values_than_any_release_has_are_not_even_parsed(value: bytes) -> None:
+    data = b"[" + b",".join([value] * (MOST_MARKS + 1)) + b"]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedError, match="more values than we read"):
+            read(data, "it")
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_sbom_of_twenty_thousand_packages_fits_twice(tmp_path: Path) -> None:
+    facts = releases.observed(tmp_path).facts
+    found = spdx.document(facts, materials_of(facts))
+    times = 20_000 // len(found["packages"]) + 1
+    found |= {part: found[part] * times for part in ("packages", "relationships")}
+    data = render(found)
+    assert 2 * sum(map(data.count, (b"{", b"[", b",", b":"))) < MOST_MARKS
+    assert read(data, "it") == found

@@ -75,7 +75,9 @@ def test_deep_and_wide() -> None:
     assert time.perf_counter() - started < 1
 
 
-@pytest.mark.parametrize("text", ["MIT OR Apache-2.0", "Not-A-Licence", "", "MIT AND MIT AND Zlib"])
+@pytest.mark.parametrize(
+    "text", ["MIT OR Apache-2.0", "Not-A-Licence", "", "MIT AND MIT AND Zlib", "()OR MIT+Zlib"]
+)
 def test_a_list_holds_licences_and_no_expressions(text: str) -> None:
     with pytest.raises(ValueError, match=r"licence|expression"):
         licence(text)

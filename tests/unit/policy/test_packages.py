@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 
@@ -57,6 +58,9 @@ def test_what_is_meant() -> None:
         ("pkg:deb/debian/xz-utils", "vers:deb/>=a"),
         ("pkg:deb/debian/xz-utils", "vers:unheard-of/<1"),
         ("pkg:deb/debian/xz-utils", ""),
+        ("pkg:deb/debian/xz-utils", "vers:deb/<5|<7"),
+        ("pkg:deb/debian/xz-utils", "vers:deb/>5|<=5"),
+        ("pkg:nuget/x", "vers:nuget/<abc"),
     ],
 )
 def test_what_is_no_package_or_no_range(purl: str, versions: str | None) -> None:
@@ -67,6 +71,34 @@ def test_what_is_no_package_or_no_range(purl: str, versions: str | None) -> None
 @pytest.mark.parametrize("purl", ["pkg:deb/debian/xz-utils", "pkg:deb/debian/xz-utils@not!a!version", "pkg:"])
 def test_what_cannot_be_told_is_refused(purl: str) -> None:
     assert list(Deny((Denied(XZ, "a backdoor"),))._against(purl))
+
+
+@pytest.mark.parametrize("version", ["abc", "%", "1.0!"])
+def test_what_its_kind_of_version_cannot_hold_is_refused(version: str) -> None:
+    (reason,) = Deny((Denied(Packages("pkg:nuget/x", "vers:nuget/<2"), "a backdoor"),))._against(
+        f"pkg:nuget/x@{version}"
+    )
+    assert "cannot be compared" in reason.sentence
+
+
+PARTS = st.lists(
+    st.tuples(st.sampled_from(["<", "<=", ">", ">=", "=", "!="]), st.text("019.-+~:aéz ", max_size=5)),
+    max_size=4,
+)
+SCHEMES = ["alpm", "apk", "cargo", "deb", "ebuild", "gem", "golang", "maven", "npm", "nuget", "pypi", "rpm"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(SCHEMES), PARTS, st.text(max_size=6))
+def test_whatever_is_asked_of_whatever_is_answered(
+    scheme: str, parts: list[tuple[str, str]], version: str
+) -> None:
+    """A range that was read is compared with every version, or says that it cannot be."""
+    from urllib.parse import quote
+
+    with contextlib.suppress(ValueError):
+        packages = Packages(f"pkg:{scheme}/a/b", f"vers:{scheme}/" + "|".join(map("".join, parts)))
+        assert packages.holds(read(f"pkg:{scheme}/a/b@{quote(version, safe='')}")) in (True, False)
 
 
 version = st.from_regex(r"\A([0-2]:)?[0-9][0-9ab.+~]{0,5}(-[0-9a.~]{1,3})?\Z")

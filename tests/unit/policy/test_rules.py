@@ -333,6 +333,27 @@ class TestToolchains:
         found = codes(made, f'[[toolchain]]\nfrom = "debian"\npackages = [{old}]')
         assert found == [Code.TOOLCHAIN_NOT_ALLOWED]
 
+    @pytest.mark.parametrize("other", ['from = "nixpkgs"\nrev = "6201"', 'from = "debian"\nsuite = "trixie"'])
+    def test_another_toolchain_that_is_allowed_takes_no_pin_away(
+        self, made: Evidence, codes: Any, other: str
+    ) -> None:
+        used = [
+            {"from": "debian", "suite": "bookworm"},
+            {"from": "nixpkgs", "rev": "6201"},
+            {"from": "debian", "suite": "trixie"},
+        ]
+        said = used[:2] if "nixpkgs" in other else used[::2]
+        of = changed(made, PROVENANCE, "buildDefinition", "internalParameters", "toolchains", to=said)
+
+        def pinned(*names: str) -> list[Code]:
+            listed = ", ".join(f'{{ purl = "pkg:deb/debian/{name}" }}' for name in names)
+            debian = f'[[toolchain]]\nfrom = "debian"\nsuite = "bookworm"\npackages = [{listed}]'
+            found: list[Code] = codes(of, debian, f"[[toolchain]]\n{other}")
+            return found
+
+        assert pinned("gcc-12", "libc6", "busybox-static") == []
+        assert pinned("gcc-12", "busybox-static") == [Code.TOOLCHAIN_NOT_ALLOWED]
+
 
 class TestLicences:
     def test_scope(self, made: Evidence, codes: Any) -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope as TheirEnvelope
 
-from orchestrator.evidence.canonical import MalformedError
-from orchestrator.signing import bundle, dsse
+from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError
+from orchestrator.signing import bundle, dsse, opening
+from orchestrator.signing.bundles import bundle as any_bundle
 from orchestrator.signing.keys import SigningKey
 
 KEY = SigningKey.generate()
@@ -41,6 +42,22 @@ def test_an_envelope_is_read_back_as_it_was(payload: bytes, keyid: str) -> None:
 def test_a_bundle_is_read_back_as_it_was() -> None:
     made = bundle.sign(b"{}", KEY)
     assert bundle.parse(made.render(), "it") == made
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        bundle.parse,
+        any_bundle.parse,
+        lambda data, name: opening.open_link(data, name, [KEY.public]),
+        lambda data, name: opening.open_layout({name: data}, [KEY.public], {}),
+    ],
+    ids=["our bundle", "any bundle", "a link", "a layout"],
+)
+def test_a_flood_of_values_is_refused_before_it_is_parsed(parse: Callable[[bytes, str], object]) -> None:
+    flood = b"[" + b",".join([b"{}"] * ENVELOPE_MARKS) + b"]"
+    with pytest.raises(MalformedError, match="more values than we read"):
+        parse(flood, "links/root.layout")
 
 
 def _document() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import releases
 from authorities import new_key
 from instances import ALICE, PrivateInstance
-from loopback import Answer, Asked, hanging, saying
+from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Asked, dripping, hanging, saying
 from rekors import Rekor2
 from services import ENTRIES, RekorServer
 
@@ -166,6 +167,7 @@ def _first_entry_again(private: PrivateInstance) -> None:
 
 
 CHAIN: dict[str, Any] = {"signedCertificateEmbeddedSct": {"chain": {"certificates": []}}}
+ENDLESS = b" " * (5 << 20)
 FAULTS: dict[str, tuple[Callable[[PrivateInstance], None], str]] = {
     "the CA says 401": (_ca(saying(b'{"message": "who are you?"}', 401)), "who are you?"),
     "the CA says 403 in HTML": (_ca(saying(b"<h1>forbidden</h1>", 403)), "forbidden"),
@@ -190,6 +192,9 @@ FAULTS: dict[str, tuple[Callable[[PrivateInstance], None], str]] = {
     "the log gives one entry for all": (_first_entry_again, "refusing"),
     "the authority says 500": (_clock(saying(b"", 500)), "gave no timestamp"),
     "the authority talks garbage": (_clock(saying(b"noon")), "gave no timestamp"),
+    "the CA talks without end": (_ca(saying(ENDLESS)), "larger than 4 MB"),
+    "the log talks without end": (_log(saying(ENDLESS, 201)), "larger than 4 MB"),
+    "the authority talks without end": (_clock(saying(ENDLESS)), "larger than 4 MB"),
 }
 
 
@@ -211,6 +216,43 @@ def test_what_an_instance_can_do_wrong(
         server.faults.clear()
     private.leaf.clear()
     assert not releases.published(tmp_path / "out", made, signer, keys).kept
+
+
+@pytest.mark.parametrize("start", [0, 40, -12])
+def test_an_instance_that_repeats_the_token(private: PrivateInstance, start: int) -> None:
+    def route(asked: Asked) -> Answer:
+        token = asked.headers["Authorization"].removeprefix("Bearer ")
+        return Answer(f"what is {token[start:]} and {token[:9]}?".encode(), 401)
+
+    private.ca.faults["/api/v2/signingCert"] = route
+    signer = private.signer()
+    message = refused(lambda: signer.sign([STATEMENT])).message
+    assert "it answered: what is [the token] and [the token]?" in message
+    token = str(signer.login.token)
+    assert not any(token[at : at + 9] in message for at in range(len(token) - 8))
+
+
+@pytest.mark.parametrize("beginning", [IN_ITS_HEADERS, IN_ITS_BODY], ids=["headers", "body"])
+@pytest.mark.parametrize(
+    ("member", "version", "path"), [("caUrls", 1, ""), ("rekorTlogUrls", 2, ""), ("tsaUrls", 1, "/t")]
+)
+def test_an_answer_that_drips(
+    private: PrivateInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    beginning: bytes,
+    member: str,
+    version: int,
+    path: str,
+) -> None:
+    monkeypatch.setattr(instance, "_WHOLE", 0.6)
+    monkeypatch.setattr(keyless, "_DELAYS", ())
+    always = {"start": "2020-01-01T00:00:00Z"}
+    with dripping(beginning) as address:
+        named = {"url": address + path, "majorApiVersion": version, "validFor": always, "operator": "tests"}
+        signer = private.signer(private.config(**{member: [named]}))
+        begun = time.monotonic()
+        assert "takes too long" in refused(lambda: signer.sign([STATEMENT])).message
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from authorities import Tsa
-from loopback import Answer, Asked, Route, Server, saying
+from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Asked, Route, Server, dripping, saying
 from rekors import Rekor2
 from services import ENTRIES, TIMESTAMP, RekorServer, Services
 
@@ -21,6 +23,7 @@ from orchestrator.errors import TallyError
 from orchestrator.log.entry import Signed
 from orchestrator.log.trusted_root import Authority, TrustedRoot, Window
 from orchestrator.recipe import download
+from orchestrator.recipe.download import Downloader, Unreachable
 from orchestrator.signing import bundle, rekor, timestamping
 from orchestrator.signing.bundles import timestamps
 from orchestrator.signing.keys import SigningKey
@@ -157,9 +160,21 @@ class TestLog:
             log = replace(services.log, address=f"http://127.0.0.1:{silent.getsockname()[1]}")
             assert "does not answer: Read timed out" in refused(log.check).message
 
+    @pytest.mark.parametrize("beginning", [IN_ITS_HEADERS, IN_ITS_BODY], ids=["headers", "body"])
+    @pytest.mark.parametrize("limit", ["_ANSWER_TIMEOUT", "_PAGE_TIMEOUT"])
+    def test_a_server_that_drips(self, monkeypatch: pytest.MonkeyPatch, beginning: bytes, limit: str) -> None:
+        monkeypatch.setattr(download, limit, 0.5)
+        begun = time.monotonic()
+        asked = Downloader()
+        ask = asked.page if limit == "_PAGE_TIMEOUT" else partial(asked.ask, body=b"", kind="text/plain")
+        with dripping(beginning) as address, pytest.raises(Unreachable, match="takes too long"):
+            ask(address)
+        assert time.monotonic() - begun < 5
+
     def test_a_log_that_drips(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(download, "_ANSWER_TIMEOUT", 0.0)
-        assert "takes too long" in refused(services.log.check).message
+        monkeypatch.setattr(download, "_ANSWER_TIMEOUT", 0.3)
+        with dripping(IN_ITS_HEADERS) as address:
+            assert "takes too long" in refused(replace(services.log, address=address).check).message
 
     def test_a_log_that_talks_without_end(self, services: Services) -> None:
         rekor_says(services, saying(b"x" * (2 << 20)))

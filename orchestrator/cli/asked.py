@@ -48,6 +48,8 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
 
 def targets_of(targets: list[Path], list_file: Path | None) -> Iterator[Path]:
     """Everything that is to be verified. Raises TallyError when that is nothing."""
+    from orchestrator.files import opened
+
     lists = [list_file] if list_file is not None else []
     lists += [target for target in targets if target == Path("-")]
     named = [target for target in targets if target != Path("-")]
@@ -56,10 +58,13 @@ def targets_of(targets: list[Path], list_file: Path | None) -> Iterator[Path]:
             if file == Path("-"):
                 content = sys.stdin.buffer.read(_LONGEST_LIST + 1)
             else:
-                with file.open("rb") as stream:
+                with opened(file) as stream:
                     content = stream.read(_LONGEST_LIST + 1)
         except OSError as error:
-            raise TallyError(f"cannot read the list {file}: {error.strerror or error}") from error
+            raise TallyError(
+                f"cannot read the list {file}: {error.strerror or error}",
+                hint="a list is a file with one release a line; `-` is standard input",
+            ) from error
         if len(content) > _LONGEST_LIST:
             raise TallyError(f"the list {file} is longer than {_LONGEST_LIST} bytes", hint="give it in parts")
         named += [Path(_name(line)) for line in content.split(b"\n") if line.strip()]

@@ -12,6 +12,7 @@ from functools import cached_property
 _LONGEST = 4096
 _TOKEN = re.compile(r"\*+|[^*]", re.DOTALL)
 _PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+"""Scheme and host; all up to the `/`, so that a wildcard after `?`, `:` or `@` is in it."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,41 @@ def exactly(text: str) -> Pattern:
     return Pattern(text)
 
 
-def checked(text: str) -> Pattern:
-    """A pattern that says something. Raises ValueError for one that everything fits."""
-    if not text.replace("*", "").strip("/:@. "):
-        raise ValueError(f"{text!r} fits everything: a pattern has to name somebody")
+def address(text: str) -> Pattern:
+    """A pattern over addresses, or over issuers. Raises ValueError where another host could fit."""
+    if "*" in text:
+        _say_something(text)
+        _fix_host(text)
     return Pattern(text)
 
 
-def address(text: str) -> Pattern:
-    """A pattern over addresses. Raises ValueError where a wildcard could stand for another host."""
+def subject(text: str) -> Pattern:
+    """A pattern over whom certificates name: URIs, or e-mail addresses of one host. Raises ValueError."""
+    if "*" in text:
+        _say_something(text)
+        user, at, host = text.rpartition("@")
+        if "//" in text or not at:
+            _fix_host(text)
+        elif "*" in host or not host:
+            raise ValueError(f"{text!r} has a wildcard in its host: write it out, as in `*@example.org`")
+        elif "**" in user:
+            raise ValueError(f"{text!r} fits URIs too, of any host: write `*` for the part before the `@`")
+    return Pattern(text)
+
+
+def _say_something(text: str) -> None:
+    if not text.replace("*", "").strip("/:@. "):
+        raise ValueError(f"{text!r} fits everything: a pattern has to name somebody")
+
+
+def _fix_host(text: str) -> None:
+    """Scheme and host are written out, and end before the first wildcard (RFC 3986, section 3.2)."""
     place = _PLACE.match(text)
-    if place is not None and "*" in place[0]:
-        raise ValueError(f"{text!r} has a wildcard in its host, so that anybody's host could fit")
-    if place is None and text.startswith("*"):
-        raise ValueError(f"{text!r} does not say which scheme and host it is about")
-    return checked(text)
+    if place is None or "*" in place[0] or place[0].endswith("//"):
+        raise ValueError(
+            f"{text!r} has a wildcard in its host, or no host, so that anybody's could fit: write scheme and "
+            "host out, up to the `/` after it, as in `https://example.org/**`"
+        )
 
 
 def plain(address: str) -> bool:

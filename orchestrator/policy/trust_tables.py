@@ -84,9 +84,10 @@ class SignerTable(Keyed):
         for plain in (self.issuer, self.subject):
             if plain is not None:
                 pattern.exactly(plain)
-        for wild in (self.issuer_pattern, self.subject_pattern):
-            if wild is not None:
-                pattern.checked(wild)
+        if self.issuer_pattern is not None:
+            pattern.address(self.issuer_pattern)
+        if self.subject_pattern is not None:
+            pattern.subject(self.subject_pattern)
         return self
 
     def signer(self, public: PublicKeys) -> TrustedSigner:

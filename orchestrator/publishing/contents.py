@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
+from orchestrator.files import opened
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
@@ -144,7 +145,7 @@ def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 if path.is_dir() and not file.is_file():
                     continue
-                with file.open("rb") as stream:
+                with opened(file) as stream:
                     found[str(file)] = stream.read(left + 1)
                 left -= len(found[str(file)])
                 if left < 0:

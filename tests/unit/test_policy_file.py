@@ -89,6 +89,12 @@ def test_it_expires(tmp_path: Path, expires: str, expired: bool) -> None:
         (IDENTITY + "until = 9999-12-31", "between the years"),
         (IDENTITY + "revoked = { at = 2026-01-01 }", "`signer.revoked.reason` is missing"),
         ("[sources]\naddresses = ['https://*.example/x']", "wildcard in its host"),
+        ("[sources]\naddresses = ['https:**']", "wildcard in its host"),
+        (
+            "[[signer]]\nname = 'x'\nissuer-pattern = 'https://accounts.example*'\nsubject = 'b'",
+            "write scheme and host out",
+        ),
+        ("[[signer]]\nname = 'x'\nissuer = 'https://a.example'\nsubject-pattern = 'http**'", "no host"),
         ("[sources]\ndigests = ['sha256:aa']", "sha256"),
         ("[licences]\nallowed = ['MIT OR Zlib']", "list each"),
         ("[licences]\nallowed = ['Apache']", "did you mean"),
@@ -156,12 +162,12 @@ class TestIdentities:
         workflow = "https://ci.example/org/repo/.ci/release.yml@refs/tags/"
         found = policies.policy(
             tmp_path,
-            f'[[signer]]\nname = "ci"\nissuer-pattern = "https://*.issuer.example"\n'
+            f'[[signer]]\nname = "ci"\nissuer-pattern = "https://issuer.example/*"\n'
             f'subject-pattern = "{workflow}*"',
         )
-        assert self.trusts(found, "https://eu.issuer.example", workflow + "v1") == []
-        assert self.trusts(found, "https://eu.issuer.example", workflow + "v1/x") == [Code.IDENTITY_MISMATCH]
-        assert self.trusts(found, "https://evil.example/.issuer.example", workflow + "v1") == [
+        assert self.trusts(found, "https://issuer.example/eu", workflow + "v1") == []
+        assert self.trusts(found, "https://issuer.example/eu", workflow + "v1/x") == [Code.IDENTITY_MISMATCH]
+        assert self.trusts(found, "https://issuer.example.evil.example/eu", workflow + "v1") == [
             Code.UNTRUSTED_SIGNER
         ]
 

@@ -318,9 +318,16 @@ class TestMany:
         assert [each["verdict"] for each in found] == ["passed", "undecided", *["passed"] * many]
         assert "defect of Tallystick" in found[1]["error"]
 
-    def test_a_list_without_end(self, tally: Tally, release: Signed) -> None:
+    def test_a_list_without_end(self, tally: Tally, release: Signed, tmp_path: Path) -> None:
         ran = tally("verify", "--list", "/dev/zero", "--key", release.pub).failed(2)
-        assert "the list /dev/zero is longer than" in ran.err
+        assert "cannot read the list /dev/zero: it is a device" in ran.err
+        long = tmp_path / "long"
+        with long.open("wb") as stream:
+            stream.truncate(65 << 20)
+        assert (
+            f"the list {long} is longer than"
+            in tally("verify", "--list", long, "--key", release.pub).failed(2).err
+        )
 
 
 def test_evidence_has_one_limit(tally: Tally, release: Signed, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.policy.pattern import Pattern, address, checked, exactly, plain
+from orchestrator.policy.pattern import Pattern, address, exactly, plain, subject
 
 
 @pytest.mark.parametrize(
@@ -52,18 +53,52 @@ def test_no_pattern_takes_long() -> None:
     assert time.perf_counter() - started < 1
 
 
-@pytest.mark.parametrize(
-    "text", ["https://*.example/x", "https://*/x", "https://example*", "*://x", "**", "*"]
-)
-def test_a_host_is_never_a_wildcard(text: str) -> None:
-    with pytest.raises(ValueError, match=r"wildcard|scheme|everything"):
-        address(text)
+HOSTLESS = [
+    "https://*.example/x", "https://*/x", "https://example*", "*://x", "https://**", "http**", "https:**",
+    "https:/**", "https://accounts.google.com*", "https://accounts.google.com**", "https://a.example:*/x",
+    "https://a.example?*", "https://a.example@*/x", "https:///**", "a*", "a.example/**", "**a.example/x",
+]  # fmt: skip
+ANYBODY = ["*", "**", "*/*", "**://**", "*@*", "*.*"]
 
 
-@pytest.mark.parametrize("text", ["*", "**", "*/*", "**://**", "*@*", "", "*.*"])
-def test_a_pattern_says_something(text: str) -> None:
+@pytest.mark.parametrize("text", HOSTLESS)
+@pytest.mark.parametrize("kind", [address, subject])
+def test_a_host_is_never_a_wildcard(kind: Callable[[str], Pattern], text: str) -> None:
+    with pytest.raises(ValueError, match="write scheme and host out, up to the `/`"):
+        kind(text)
+
+
+@pytest.mark.parametrize("text", ["alice@*", "alice@*.example", "*@example*", "a*@"])
+def test_nor_is_that_of_an_email_address(text: str) -> None:
+    with pytest.raises(ValueError, match=r"wildcard in its host: write it out"):
+        subject(text)
+
+
+@pytest.mark.parametrize("text", ["**@example.org", "http**@example.org", "a***@example.org"])
+def test_a_pattern_over_email_addresses_fits_no_uri(text: str) -> None:
+    with pytest.raises(ValueError, match="fits URIs too"):
+        subject(text)
+
+
+def test_what_names_its_host_is_taken() -> None:
+    for text in (
+        "https://a.example/**",
+        "mirror://gnu/*",
+        "https://a.example/x*",
+        "https://a.example/*@refs/tags/v*",
+    ):
+        assert address(text) == subject(text) == Pattern(text)
+    assert subject("*@example.org").matches("who@example.org")
+    assert not subject("*@example.org").matches("https://evil.example/x@example.org")
+    for plain_text in ("https://a.example", "x.tar.gz", "who@example.org"):
+        assert address(plain_text) == subject(plain_text) == Pattern(plain_text)
+
+
+@pytest.mark.parametrize("text", ANYBODY)
+@pytest.mark.parametrize("kind", [address, subject])
+def test_a_pattern_says_something(kind: Callable[[str], Pattern], text: str) -> None:
     with pytest.raises(ValueError, match="everything"):
-        checked(text)
+        kind(text)
 
 
 def test_what_is_exact_has_no_wildcard() -> None:

@@ -295,6 +295,14 @@ class TestSources:
         assert codes(made, f"[sources]\ndigests = {digests}") == []
         assert codes(made, f"[sources]\ndigests = {digests[:1]}") == [Code.MATERIAL_NOT_ALLOWED]
 
+    @pytest.mark.parametrize("value", [[], {}, 1, None])
+    def test_a_digest_that_is_no_text(self, made: Evidence, codes: Any, value: Any) -> None:
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        place = next(n for n, each in enumerate(dependencies) if each["name"] == "pigz-2.8.tar.gz")
+        digest = {"sha256": value}
+        of = changed(made, PROVENANCE, "buildDefinition", "resolvedDependencies", place, "digest", to=digest)
+        assert codes(of, f'[sources]\ndigests = ["{"0" * 64}"]') == [Code.MALFORMED]
+
 
 class TestToolchains:
     def test_pins(self, made: Evidence, codes: Any) -> None:

@@ -24,14 +24,14 @@ def run() -> None:
     """Run the command line and leave the process with its exit code."""
     sys.setrecursionlimit(_DEEPEST)
     if _has_stdout():
-        sys.stdout = _heard_or_not(sys.stdout)
+        sys.stdout = _heard_or_not(sys.stdout, _Answer)
+    if sys.stderr:
+        sys.stderr = _heard_or_not(sys.stderr, _Words)
     if sys.argv[1:] == ["--version"]:  # without the imports that a whole command line costs
         print(f"tally {__version__}")
-        sys.exit(ExitCode.YES)
+        sys.exit(_written(ExitCode.YES))
     signals.hear(_interrupt)
-    code = _run()
-    if _has_stdout():
-        sys.stdout.flush()
+    code = _written(_run())
     if code == ExitCode.INTERRUPTED:
         # sys.exit would end by SIGINT and not by this code where the signal came within generated code
         os._exit(code)
@@ -41,6 +41,17 @@ def run() -> None:
 def _has_stdout() -> bool:
     """Whether there is one: `tally >&-` has none."""
     return bool(sys.stdout)
+
+
+def _written(code: int) -> int:
+    """Write what was printed and is not out yet: an answer that nobody gets is none, whatever it was."""
+    try:
+        if _has_stdout():
+            sys.stdout.flush()
+    except (TallyError, OSError) as error:
+        said = _explained(error)
+        return code if code == ExitCode.INTERRUPTED else said
+    return code
 
 
 def _run() -> int:
@@ -114,20 +125,41 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         os._exit(ExitCode.INTERRUPTED)  # what we started is told by the kernel that we are gone
 
 
-class _Pipe(io.FileIO):
-    """Drops what is written once its reader has left: a run goes on to its end, and to its own exit code."""
+class _Answer(io.FileIO):
+    """Drops what is written once its reader has left: a run goes on to its end, and to its own exit code.
+
+    What cannot be written for another reason, as on a full disk, is told once by TallyError, then dropped.
+    """
 
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if isinstance(error, BrokenPipeError):
+                return memoryview(data).nbytes
+            raise TallyError(
+                f"standard output cannot be written: {error.strerror}",
+                hint="nobody has the whole answer: free some space where it goes, and run it again",
+            ) from error
+
+
+class _Words(_Answer):
+    """Drops what cannot be written whatever the reason, since errors are told here: the exit code stays."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except TallyError:
             return memoryview(data).nbytes
 
 
-def _heard_or_not(stdout: TextIO) -> TextIO:
-    raw = io.BufferedWriter(_Pipe(stdout.fileno(), "w", closefd=False))
+def _heard_or_not(stream: TextIO, how: type[_Answer]) -> TextIO:
+    raw = io.BufferedWriter(how(stream.fileno(), "w", closefd=False))
     # a name that this encoding cannot write must not cost the answer
     return io.TextIOWrapper(
-        raw, encoding=stdout.encoding, errors="backslashreplace", line_buffering=stdout.isatty()
+        raw,
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=how is _Words or stream.isatty(),
     )

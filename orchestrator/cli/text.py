@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from typing import Any
@@ -27,8 +28,12 @@ def print_error(error: TallyError) -> None:
 
 
 def print_json(document: Any) -> None:
-    """The one document that `--json` puts on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """The one document that `--json` puts on standard output; in ASCII where that is not UTF-8.
+
+    JSON is UTF-8 (RFC 8259, section 8.1), and has escapes of its own for what an encoding cannot write.
+    """
+    plain = codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name != "utf-8"
+    print(json.dumps(document, indent=2, ensure_ascii=plain))
 
 
 def size(octets: int) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "log.key"
+_TILES: Final = "tile"
 _DOMAIN: Final = "log.tallystick.example"
 """What every embedded log's origin ends with: reserved (RFC 2606), so nobody can answer in a log's name."""
 _WAY_OUT = (
@@ -68,17 +69,13 @@ class EmbeddedLog:
             raise TallyError(
                 f"there is no log in {path} yet", hint="the first release that `tally build` signs begins it"
             )
-        data = folder.read(TRUSTED_ROOT)
-        try:
-            root = trusted_root.parse(data, str(path / TRUSTED_ROOT))
-            if len(root.tlogs) != 1:
-                raise MalformedError(f"{path / TRUSTED_ROOT} does not name one log")
-            (instance,) = root.tlogs
-            if instance.key.log_id != instance.log_id:
-                raise MalformedError(f"{path / TRUSTED_ROOT} has another key than its log's id stands for")
-        except MalformedError as error:
-            raise damaged(folder, str(error)) from error
-        return cls(folder, instance)
+        if folder.has(KEY) and not (folder.has(CHECKPOINT) or folder.has(_TILES)):
+            raise TallyError(
+                f"the log in {path} has not begun: it has a key, and no checkpoint and no entries",
+                hint="a run ended, or its disk was full, before it could; the next release that "
+                "`tally build` signs begins it. If it had entries, put the folder back as it was",
+            )
+        return _by_its_root(folder)
 
     @property
     def key(self) -> NoteKey:
@@ -183,12 +180,28 @@ def damaged(folder: LogFolder, why: str) -> TallyError:
     return TallyError(f"the log in {folder.path} is damaged: {why}", hint=_WAY_OUT)
 
 
+def _by_its_root(folder: LogFolder) -> EmbeddedLog:
+    """The log by its trusted root, also before its first checkpoint."""
+    what = str(folder.path / TRUSTED_ROOT)
+    data = folder.read(TRUSTED_ROOT)
+    try:
+        root = trusted_root.parse(data, what)
+        if len(root.tlogs) != 1:
+            raise MalformedError(f"{what} does not name one log")
+        (instance,) = root.tlogs
+        if instance.key.log_id != instance.log_id:
+            raise MalformedError(f"{what} has another key than its log's id stands for")
+    except MalformedError as error:
+        raise damaged(folder, str(error)) from error
+    return EmbeddedLog(folder, instance)
+
+
 def _begin(folder: LogFolder, today: date) -> None:
     """Key, trusted root, empty checkpoint, in this order; what a run that ended here left is used."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    names = [KEY, TRUSTED_ROOT, CHECKPOINT, "tile"]
+    names = [KEY, TRUSTED_ROOT, CHECKPOINT, _TILES]
     there = [folder.has(name) for name in names]
     if there[2]:
         return  # another run was first
@@ -203,7 +216,7 @@ def _begin(folder: LogFolder, today: date) -> None:
         # valid from this day's first moment: verifiers' clocks are a little behind
         instance = _instance(_spki(private), datetime(today.year, today.month, today.day, tzinfo=UTC))
         folder.write({TRUSTED_ROOT: TrustedRoot(tlogs=(instance,)).render()})
-    log = EmbeddedLog.existing(folder.path)
+    log = _by_its_root(folder)
     empty = Checkpoint(log.instance.origin, 0, EMPTY_ROOT)
     folder.write({CHECKPOINT: note.sign(empty, private, log.key).render().encode()})
 

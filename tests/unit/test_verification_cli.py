@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +106,7 @@ def test_what_cannot_be_decided_hides_no_answer(tally: Tally, release: Signed, t
 def test_names_that_no_encoding_has_and_folders_without_end(
     tally: Tally, release: Signed, tmp_path: Path
 ) -> None:
-    import os
     import shutil
-    import subprocess
 
     folder = tmp_path / "rélease"
     shutil.copytree(release.folder, folder)
@@ -117,6 +118,62 @@ def test_names_that_no_encoding_has_and_folders_without_end(
             environment = {"PYTHONIOENCODING": encoding}
             tally("verify", folder, "--key", release.pub, *more, environment=environment).succeeded()
     subprocess.run(["rm", "-r", folder / "d"], check=True)  # deeper than pytest's own clearing goes
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+@pytest.mark.parametrize("form", ["--json", "--sarif"])
+def test_json_is_json_in_every_locale(release: Signed, tmp_path: Path, encoding: str, form: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "verify", "é😀", form, "--key", str(release.pub)],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert "é😀" in str(json.loads(ran.stdout.decode("utf-8")))
+    assert ran.stdout.isascii() == (encoding != "utf-8")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "verify {folder} --key {pub}",
+        "verify nowhere --key {pub} --json",
+        "--version",
+        "--help",
+        "schema recipe",
+    ],
+)
+def test_an_answer_that_cannot_be_written_is_none(release: Signed, words: str) -> None:
+    asked = words.format(folder=release.folder, pub=release.pub).split()
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "orchestrator.cli", *asked],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ran.returncode == 2
+    *_, said, hint = ran.stderr.decode().splitlines()
+    assert said == "tally: error: standard output cannot be written: No space left on device"
+    assert hint.startswith("hint: ")
+    assert ran.stderr.count(b"cannot be written") == 1
+    assert b"Traceback" not in ran.stderr
+
+
+def test_an_error_that_cannot_be_written_keeps_its_exit_code(release: Signed) -> None:
+    for target, code in ((release.folder, 0), ("nowhere", 2)):
+        with Path("/dev/full").open("w") as full:
+            asked = [
+                sys.executable,
+                "-m",
+                "orchestrator.cli",
+                "verify",
+                str(target),
+                "--key",
+                str(release.pub),
+            ]
+            assert subprocess.run(asked, stdout=subprocess.PIPE, stderr=full, check=False).returncode == code
 
 
 def test_an_index_with_half_a_letter(tally: Tally, release: Signed, tmp_path: Path) -> None:

@@ -296,6 +296,23 @@ def test_a_full_disk_adds_nothing(log: EmbeddedLog, monkeypatch: pytest.MonkeyPa
     assert sound(log)
 
 
+def test_a_log_that_could_not_begin(tmp_path: Path) -> None:
+    """On a full disk, for instance: it is not damaged, and begins the next time."""
+    step, said, folder = 0, set(), tmp_path / "killed-0"
+    while killed_at(step, lambda folder=folder: EmbeddedLog.opened(folder)):
+        if not (folder / CHECKPOINT).exists():
+            with pytest.raises(TallyError) as caught:
+                EmbeddedLog.existing(folder)
+            assert caught.value.hint
+            said.add(caught.value.message.replace(str(folder), "LOG"))
+        step += 1
+        folder = tmp_path / f"killed-{step}"
+    assert said == {
+        "there is no log in LOG yet",
+        "the log in LOG has not begun: it has a key, and no checkpoint and no entries",
+    }
+
+
 class TestDamage:
     """What is broken is told, and nothing is ever added to it."""
 
@@ -341,6 +358,16 @@ class TestDamage:
         data[17] ^= 1
         path.write_bytes(data)
         self.refuses(log, "not those that its checkpoint was signed over")
+
+    @pytest.mark.parametrize("also", [KEY, "tile/entries/001.p/44"])
+    def test_a_log_that_lost_its_checkpoint_had_begun(self, log: EmbeddedLog, also: str) -> None:
+        for name in (CHECKPOINT, also):
+            (log.folder.path / name).unlink()
+        with (
+            pytest.raises(TallyError, match="damaged: checkpoint is gone"),
+            EmbeddedLog.existing(log.folder.path).reading(),
+        ):
+            pass
 
     def test_a_checkpoint_without_its_log(self, log: EmbeddedLog) -> None:
         shutil.rmtree(log.folder.path / "tile")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any, TextIO
@@ -15,6 +17,7 @@ from orchestrator.cli import signals
 from orchestrator.errors import ExitCode, TallyError
 
 _PATIENCE = 3.0  # seconds after the first signal in which more of them, as of a shaking hand, change nothing
+_SOON = 0.05  # seconds, after which the main thread has left a callback
 _DEEPEST = 6000
 """Calls within calls: a path of 4096 bytes names some 2,000 folders, a call or two for each."""
 _interrupted_at: list[float] = []
@@ -31,6 +34,7 @@ def run() -> None:
         print(f"tally {__version__}")
         sys.exit(_written(ExitCode.YES))
     signals.hear(_interrupt)
+    sys.unraisablehook = _unraisable
     code = _written(_run())
     if code == ExitCode.INTERRUPTED:
         # sys.exit would end by SIGINT and not by this code where the signal came within generated code
@@ -123,6 +127,18 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
     if _interrupted_at[-1] - _interrupted_at[0] > _PATIENCE:
         os._exit(ExitCode.INTERRUPTED)  # what we started is told by the kernel that we are gone
+
+
+def _unraisable(told: sys.UnraisableHookArgs) -> None:
+    """An interruption that came where nothing can be raised, as in a callback, comes again."""
+    if not _interrupted_at or not issubclass(told.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(told)
+        return
+    _interrupted_at.clear()
+    main = threading.main_thread().ident or 0
+    again = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGINT))
+    again.daemon = True
+    again.start()
 
 
 class _Answer(io.FileIO):

@@ -31,6 +31,35 @@ except KeyboardInterrupt:
 """
 
 
+IN_A_CALLBACK = """
+import os, signal, sys, time, types
+from orchestrator.cli import main
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+
+def app(standalone_mode):
+    Dying()
+    time.sleep(15)
+
+sys.modules["orchestrator.cli.app"] = types.SimpleNamespace(app=app)
+main.run()
+"""
+
+
+def test_a_signal_where_nothing_can_be_raised_is_heard_a_little_later() -> None:
+    """As within an import, whose locks go in a weak reference's callback; Python drops what that raises."""
+    begun = time.monotonic()
+    command = [sys.executable, "-c", IN_A_CALLBACK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - begun < 10
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_another_thread_ends_the_main_ones_waiting(number: signal.Signals) -> None:
     command = [sys.executable, "-c", SCRIPT, str(int(number))]

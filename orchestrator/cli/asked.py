@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +46,7 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
     return trust.load(path)
 
 
-def targets_of(targets: list[Path], list_file: Path | None) -> Iterator[Path]:
+def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
     """Everything that is to be verified. Raises TallyError when that is nothing."""
     from orchestrator.files import opened
 
@@ -72,7 +72,7 @@ def targets_of(targets: list[Path], list_file: Path | None) -> Iterator[Path]:
         raise TallyError(
             "there is nothing to verify", hint="name a release, or give a list of them with --list"
         )
-    yield from named
+    return named
 
 
 def _name(line: bytes) -> str:
@@ -84,6 +84,7 @@ def _name(line: bytes) -> str:
 
 
 def identity_of(identity: str | None, issuer: str | None, trusted_root: Path | None) -> IdentitySigner | None:
+    """Who has to have signed, where that is no key. Raises TallyError for less than the whole of it."""
     from orchestrator.policy.signer import IdentitySigner
 
     if identity is None and issuer is None:
@@ -118,12 +119,14 @@ def trusted_of(keys: list[Path], policy: Path | None, identity: IdentitySigner |
 
 
 def further_of(paths: list[Path]) -> Mapping[str, bytes]:
+    """What --evidence names, by file. Raises TallyError."""
     from orchestrator.publishing.contents import read_further
 
     return read_further(paths)
 
 
 def digest_of(said: str | None, wanted: list[Path]) -> Sha256 | None:
+    """The digest that the one artifact must have. Raises TallyError."""
     from orchestrator.digest import Sha256
 
     if said is None:

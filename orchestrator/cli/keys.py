@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.errors import ExitCode
+from orchestrator.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
     from orchestrator.signing.kinds import Kind
@@ -81,7 +81,6 @@ def rotate(
 def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path:
     """The public half's file of a new key."""
     from orchestrator.cli.text import say
-    from orchestrator.errors import TallyError
     from orchestrator.signing import passphrase as passphrases
     from orchestrator.signing.keys import SigningKey
 

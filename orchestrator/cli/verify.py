@@ -127,7 +127,7 @@ def verify(
     if insecure_ignore_tlog or kind is not None:
         option = "--type" if kind is not None else "--insecure-ignore-tlog"
         raise TallyError(f"{option} is about a bundle", hint="name it with --bundle")
-    wanted = list(asking.targets_of(targets or [], list_file))
+    wanted = asking.targets_of(targets or [], list_file)
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
     whom = asking.trusted_of(key or [], policy, asking.identity_of(identity, issuer, trusted_root))

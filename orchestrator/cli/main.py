@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from orchestrator import __version__
 from orchestrator.cli import signals
@@ -20,7 +21,14 @@ _PATIENCE = 3.0  # seconds after the first signal in which more of them, as of a
 _SOON = 0.05  # seconds, after which the main thread has left a callback
 _DEEPEST = 6000
 """Calls within calls: a path of 4096 bytes names some 2,000 folders, a call or two for each."""
-_interrupted_at: list[float] = []
+
+
+class _Interruption:
+    """What was heard of signals. One raises only while a command runs: nobody would catch it elsewhere."""
+
+    ever = False
+    may_raise = False
+    at: ClassVar[list[float]] = []  # when each came, in seconds of the monotonic clock
 
 
 def run() -> None:
@@ -36,9 +44,10 @@ def run() -> None:
     signals.hear(_interrupt)
     sys.unraisablehook = _unraisable
     code = _written(_run())
-    if code == ExitCode.INTERRUPTED:
+    if _Interruption.ever:
         # sys.exit would end by SIGINT and not by this code where the signal came within generated code
         os._exit(code)
+    atexit.register(signals.ignore)  # else Python's own end gives them back to the kernel, which kills
     sys.exit(code)
 
 
@@ -60,12 +69,17 @@ def _written(code: int) -> int:
 
 def _run() -> int:
     try:
+        _Interruption.may_raise = True
+        if _Interruption.at:  # it came before it could be raised
+            raise KeyboardInterrupt
         from orchestrator.cli.app import app
 
         result = app(standalone_mode=False)
+        _Interruption.may_raise = False
     except BaseException as error:  # noqa: BLE001  each is judged, and what is ours is raised again
+        _Interruption.may_raise = False  # an assignment, before which Python looks at no signal
         # libraries turn an interruption in their midst into errors of their own
-        if _interrupted_at or isinstance(error, KeyboardInterrupt):
+        if _Interruption.at or isinstance(error, KeyboardInterrupt):
             return _interrupted()
         return _explained(error)
     if result == ExitCode.INTERRUPTED:
@@ -122,19 +136,22 @@ def _interrupted() -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """The first signal asks for an orderly end; one that comes much later, for an end at once."""
-    _interrupted_at.append(time.monotonic())
-    if len(_interrupted_at) == 1:
-        raise KeyboardInterrupt
-    if _interrupted_at[-1] - _interrupted_at[0] > _PATIENCE:
+    heard = _Interruption.at
+    _Interruption.ever = True
+    heard.append(time.monotonic())
+    if len(heard) == 1:
+        if _Interruption.may_raise:
+            raise KeyboardInterrupt
+    elif heard[-1] - heard[0] > _PATIENCE:
         os._exit(ExitCode.INTERRUPTED)  # what we started is told by the kernel that we are gone
 
 
 def _unraisable(told: sys.UnraisableHookArgs) -> None:
     """An interruption that came where nothing can be raised, as in a callback, comes again."""
-    if not _interrupted_at or not issubclass(told.exc_type, KeyboardInterrupt):
+    if not _Interruption.at or not issubclass(told.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(told)
         return
-    _interrupted_at.clear()
+    _Interruption.at.clear()
     main = threading.main_thread().ident or 0
     again = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGINT))
     again.daemon = True

@@ -53,3 +53,9 @@ def hear(handler: Callable[[int, FrameType | None], None]) -> None:
     for number in ENDING:
         signal.signal(number, handler)
     threading.Thread(target=wake, name="signals", daemon=True).start()
+
+
+def ignore() -> None:
+    """Nothing of `ENDING` changes the end of this process any more: what it had to say is said."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)

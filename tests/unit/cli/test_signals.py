@@ -60,6 +60,56 @@ def test_a_signal_where_nothing_can_be_raised_is_heard_a_little_later() -> None:
     assert time.monotonic() - begun < 10
 
 
+BEFORE_AND_AFTER = """
+import atexit, os, signal, sys, time, types
+from orchestrator.cli import main, signals
+
+def interrupt():
+    os.kill(os.getpid(), int(sys.argv[2]))
+    time.sleep(0.2)
+
+class Late:
+    def __del__(self, kill=os.kill, own=os.getpid(), number=int(sys.argv[2])):  # names are gone by then
+        kill(own, number)
+
+hear = signals.hear
+
+def heard_at_once(handler):
+    hear(handler)
+    if sys.argv[1] == "before":
+        interrupt()
+
+def app(standalone_mode):
+    print("done", flush=True)
+    if sys.argv[1] == "within":
+        interrupt()
+    return 1
+
+signals.hear = heard_at_once
+sys.modules["orchestrator.cli.app"] = types.SimpleNamespace(app=app)
+if sys.argv[1] == "at exit":
+    atexit.register(time.sleep, 0.2)
+    atexit.register(interrupt)  # runs after what main.run registers, and before the sleep
+if sys.argv[1] == "last":
+    late = Late()  # goes when the interpreter does
+main.run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("when", "code", "out"),
+    [("before", 130, ""), ("within", 130, "done\n"), ("at exit", 1, "done\n"), ("last", 1, "done\n")],
+)
+def test_a_signal_before_a_command_stops_it_and_one_after_it_changes_nothing(
+    when: str, code: int, out: str, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", BEFORE_AND_AFTER, when, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (code, out), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_another_thread_ends_the_main_ones_waiting(number: signal.Signals) -> None:
     command = [sys.executable, "-c", SCRIPT, str(int(number))]

@@ -35,6 +35,18 @@ def opened(path: Path) -> BinaryIO:
         raise
 
 
+def contents(path: Path, largest: int) -> bytes:
+    """What a file holds that somebody else may have written: `largest` bytes at most.
+
+    Raises OSError and ValueError as `opened` does; of a file that is larger an OSError with EFBIG.
+    """
+    with opened(path) as stream:
+        data = stream.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"it is larger than {largest} bytes", str(path))
+    return data
+
+
 def _is_descriptor(path: Path) -> bool:
     """Whether a path names what this process has open (proc_pid_fd(5))."""
     if str(path) == "/dev/stdin":

@@ -12,7 +12,8 @@ from typing import Any
 from orchestrator.builders import ssh
 from orchestrator.builders.configuration import FILE_NAME, BuilderTable, Configuration, find, parse
 from orchestrator.errors import TallyError
-from orchestrator.files import write_atomically
+from orchestrator.files import contents, write_atomically
+from orchestrator.recipe.toml import LIMIT
 from orchestrator.recipe.toml_text import write_tables
 
 _ANSWER = 20.0  # seconds
@@ -69,7 +70,7 @@ def _begin(text: str, values: Mapping[str, Any], file: Path) -> list[dict[str, A
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text()
+        return contents(file, LIMIT).decode()
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:

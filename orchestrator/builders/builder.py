@@ -23,10 +23,13 @@ from orchestrator.builders.realising import Limits, Realisation, built_path
 from orchestrator.builders.variation import NO_VARIATION, Variation
 from orchestrator.builders.vouching import Vouching, no_vouching
 from orchestrator.errors import TallyError
+from orchestrator.files import contents
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event
 from orchestrator.nix.store import Store
+
+_LARGEST_PROOF = 1 << 20  # bytes of what a builder's probe saw, which takes some kilobytes
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ class Builder:
         if isinstance(outcome, Failure):
             raise self._cannot_prove(outcome.reason)
         try:
-            text = self.store.bring(probe.output).read_text()
+            text = contents(self.store.bring(probe.output), _LARGEST_PROOF).decode()
             proof, surroundings = read_proof(text), read_surroundings(text)
         except (OSError, ValueError) as error:
             raise self._cannot_prove(str(error)) from error

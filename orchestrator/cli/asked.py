@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from orchestrator.signing.signers import Signer
 
 
-_LONGEST_LIST = 1 << 26
+_LONGEST_LIST = 1 << 24
+_MOST_TARGETS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,9 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
 
 def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
     """Everything that is to be verified. Raises TallyError when that is nothing."""
-    from orchestrator.files import opened
+    import errno
+
+    from orchestrator.files import contents
 
     lists = [list_file] if list_file is not None else []
     lists += [target for target in targets if target == Path("-")]
@@ -57,16 +60,17 @@ def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
         try:
             if file == Path("-"):
                 content = sys.stdin.buffer.read(_LONGEST_LIST + 1)
+                if len(content) > _LONGEST_LIST:
+                    raise OSError(errno.EFBIG, f"it is larger than {_LONGEST_LIST} bytes")
             else:
-                with opened(file) as stream:
-                    content = stream.read(_LONGEST_LIST + 1)
+                content = contents(file, _LONGEST_LIST)
         except OSError as error:
             raise TallyError(
                 f"cannot read the list {file}: {error.strerror or error}",
-                hint="a list is a file with one release a line; `-` is standard input",
+                hint="a list is a file with one release a line; `-` is standard input; split a long one",
             ) from error
-        if len(content) > _LONGEST_LIST:
-            raise TallyError(f"the list {file} is longer than {_LONGEST_LIST} bytes", hint="give it in parts")
+        if content.count(b"\n") > _MOST_TARGETS:
+            raise TallyError(f"the list {file} has more than {_MOST_TARGETS} lines", hint="give it in parts")
         named += [Path(_name(line)) for line in content.split(b"\n") if line.strip()]
     if not named:
         raise TallyError(

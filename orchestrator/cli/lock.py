@@ -71,11 +71,13 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool
     from orchestrator.builders.host import nix_system
     from orchestrator.cli.text import print_json, say
     from orchestrator.errors import ExitCode
+    from orchestrator.files import contents
     from orchestrator.recipe import lock as locks
     from orchestrator.recipe.locking import Locking, make_lock
     from orchestrator.recipe.machine import machine_system
     from orchestrator.recipe.mirrors import Mirrors
     from orchestrator.recipe.sources import Sources
+    from orchestrator.recipe.toml import LIMIT
     from orchestrator.state import State
 
     known = locks.read(file) if file.exists() else locks.Lock()
@@ -84,7 +86,7 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool
     work = Locking(mirrors, sources, file.with_name("flake.lock"), say)
     machines = [machine_system(nix_system())] if vm else []
     made = make_lock(recipes, known, update, work, new_machines=machines)
-    changed = not file.exists() or locks.text_of(made).encode() != file.read_bytes()
+    changed = not file.exists() or locks.text_of(made).encode() != contents(file, LIMIT)
     if changed:
         locks.write(file, made)
     if as_json:

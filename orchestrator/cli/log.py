@@ -127,13 +127,16 @@ def _log() -> EmbeddedLog:
 
 def _checkpoints(found: EmbeddedLog, path: Path) -> tuple[Checkpoint, ...]:
     from orchestrator.evidence.canonical import MalformedError
-    from orchestrator.log.audit import checkpoints_in
+    from orchestrator.files import contents
+    from orchestrator.log.audit import LARGEST, checkpoints_in
 
     try:
-        return checkpoints_in(found, path.read_bytes(), str(path))
+        return checkpoints_in(found, contents(path, LARGEST), str(path))
     except OSError as error:
         raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
     except MalformedError as error:
         raise TallyError(
             str(error), hint="`tally log show --checkpoint` prints today's; keep it elsewhere than the log"
         ) from error
+    except ValueError as error:  # a NUL in the name
+        raise TallyError(f"{str(path)!r} cannot name a file") from error

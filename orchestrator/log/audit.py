@@ -14,6 +14,8 @@ from orchestrator.log.entry import parse_all
 from orchestrator.log.merkle import EMPTY_ROOT, HASH_SIZE, Growing, leaf_hash
 from orchestrator.log.note import Checkpoint
 
+LARGEST = 1 << 26
+"""Bytes of a file with an older checkpoint: as of a bundle."""
 _MOST = 20  # of what is found: a log that was written anew differs everywhere
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write, sync_folder
+from orchestrator.files import cannot_write, contents, sync_folder
 from orchestrator.log import tiles
 from orchestrator.log.tiles import WIDTH, Level
 
 _UNFINISHED = ".tmp"
+_LARGEST = 1 << 25  # bytes; a full tile of entries has up to half of that
 _AT_ONCE = 64  # files; a process may have some thousand open
 
 
@@ -32,7 +33,7 @@ class LogFolder:
     def read(self, name: str) -> bytes:
         """A whole file. Raises TallyError."""
         try:
-            return (self.path / name).read_bytes()
+            return contents(self.path / name, _LARGEST)
         except FileNotFoundError as error:
             raise TallyError(
                 f"the log in {self.path} is damaged: {name} is gone", hint="put the folder back as it was"

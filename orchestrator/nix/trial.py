@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
+from orchestrator.files import contents
 from orchestrator.nix.chroot import ChrootStore
 
 EXPRESSION = Path(__file__).with_name("trial.nix")
+_LARGEST = 1 << 20  # bytes of what it saw; it takes some kilobytes
 _LDD_TIMEOUT = 30.0  # seconds
 _LIBRARY = re.compile(r"^\s*(?:(?P<name>\S+) => )?(?P<path>/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
 
@@ -46,7 +48,7 @@ def try_sandbox(store: ChrootStore, system: str) -> Trial:
     named = [word for name, value in arguments.items() for word in ("--argstr", name, value)]
     derivation = store.nix.run(store.command("nix-instantiate", str(EXPRESSION), *named)).split()[-1]
     output = store.nix.run(store.command("nix-store", "--realise", derivation)).split()[-1]
-    return read_trial(store.physical(output).read_text(errors="replace"))
+    return read_trial(contents(store.physical(output), _LARGEST).decode(errors="replace"))
 
 
 def read_trial(text: str) -> Trial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
-from orchestrator.files import opened
+from orchestrator.files import contents
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
@@ -145,15 +146,16 @@ def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 if path.is_dir() and not file.is_file():
                     continue
-                with opened(file) as stream:
-                    found[str(file)] = stream.read(left + 1)
+                found[str(file)] = contents(file, left)
                 left -= len(found[str(file)])
-                if left < 0:
-                    raise TallyError(
-                        f"{path} and what comes before it hold more evidence than {DOCUMENT_LIMIT} bytes",
-                        hint="name the files that are about this artifact",
-                    )
+    except ValueError as error:  # a NUL in a name
+        raise TallyError(f"what --evidence names cannot be a file: {error}") from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise TallyError(
+                f"{error.filename} and what comes before it hold more evidence than {DOCUMENT_LIMIT} bytes",
+                hint="name the files that are about this artifact",
+            ) from error
         raise TallyError(f"cannot read {error.filename}: {error.strerror or error}") from error
     return found
 

@@ -12,6 +12,7 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
+from orchestrator.files import opened
 from orchestrator.recipe.deadline import within
 from orchestrator.recipe.parallel import Stopped
 
@@ -124,7 +125,7 @@ class Downloader:
 
     def _read_file(self, path: Path) -> Iterator[bytes]:
         try:
-            with path.open("rb") as stream:
+            with opened(path) as stream:
                 while chunk := stream.read(_CHUNK):
                     yield chunk
         except (OSError, ValueError) as error:

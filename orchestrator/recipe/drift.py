@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.errors import TallyError
+from orchestrator.files import contents
 from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.lock import Lock, NixpkgsPin
 from orchestrator.recipe.machine import PACKAGES
@@ -16,6 +17,7 @@ from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import PathSource, Recipe, System, UrlSource
 from orchestrator.recipe.request import misfit
 
+_LARGEST = 16 << 20  # bytes of a flake.lock; nixpkgs' own takes a kilobyte
 SetKey = tuple[System, tuple[str, ...]]
 """System, and the sorted list of packages that recipes ask for."""
 
@@ -104,7 +106,7 @@ def nixpkgs_node(recipes: Mapping[str, Recipe], flake_lock: Path) -> NixpkgsPin 
     if not users:
         return None
     try:
-        content = json.loads(flake_lock.read_bytes())
+        content = json.loads(contents(flake_lock, _LARGEST))
         nodes = content["nodes"]
         node = nodes[nodes[content["root"]]["inputs"]["nixpkgs"]]["locked"]
         return NixpkgsPin.model_validate(node)
@@ -114,7 +116,7 @@ def nixpkgs_node(recipes: Mapping[str, Recipe], flake_lock: Path) -> NixpkgsPin 
             hint="pin nixpkgs with `nix flake lock`",
         ) from error
     except OSError as error:
-        raise TallyError(f"cannot read {flake_lock}: {error.strerror}") from error
+        raise TallyError(f"cannot read {flake_lock}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         raise TallyError(
             f"{flake_lock} has no locked input called nixpkgs", hint="pin nixpkgs with `nix flake lock`"

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError, member, read
-from orchestrator.files import opened
+from orchestrator.files import contents
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.recipe.deadline import within
@@ -225,11 +225,7 @@ def _of_file(path: Path) -> ClientTrustConfig:
     from sigstore.models import ClientTrustConfig
 
     try:
-        with opened(path) as stream:
-            data = stream.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise TallyError(f"{path} is far too large for a trust configuration", hint=_HINT)
-        return ClientTrustConfig.from_json(data.decode())
+        return ClientTrustConfig.from_json(contents(path, _LARGEST).decode())
     except OSError as error:
         raise TallyError(f"cannot read {path}: {error.strerror or error}", hint=_HINT) from error
     except ValueError as error:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
-from orchestrator.files import opened
+from orchestrator.files import contents
 
 VARIABLE = "TALLY_KEY_PASSPHRASE"
 _HINT = f"set {VARIABLE}, give --passphrase-fd, or run the command at a terminal"
-_LONGEST = 4096  # bytes of a PIN's file
+_LONGEST = 4096  # bytes of a PIN's file, and of a passphrase
 _PIN_FILE = "its first line is the PIN; the token was not asked"
 
 
@@ -75,11 +75,14 @@ def from_descriptor(number: int) -> bytes:
     """The first line that an open file descriptor gives. Raises TallyError when there is none."""
     try:
         with os.fdopen(number, "rb") as stream:
-            line = stream.readline().rstrip(b"\r\n")
+            line = stream.readline(_LONGEST + 2)
     except (OSError, ValueError) as error:
         raise TallyError(
             f"file descriptor {number} cannot be read: {error}", hint="for instance 3<file"
         ) from error
+    line = line.rstrip(b"\r\n")
+    if len(line) > _LONGEST:  # one that is cut would be another one
+        raise TallyError(f"file descriptor {number} gave a line of more than {_LONGEST} bytes")
     if not line:
         raise TallyError(f"file descriptor {number} gave no passphrase")
     return line
@@ -87,14 +90,11 @@ def from_descriptor(number: int) -> bytes:
 
 def _from_file(path: Path) -> bytes:
     try:
-        with opened(path) as stream:
-            content = stream.read(_LONGEST + 1)
+        content = contents(path, _LONGEST)
     except OSError as error:
         raise TallyError(
             f"cannot read the PIN's file {path}: {error.strerror or error}", hint=_PIN_FILE
         ) from error
-    if len(content) > _LONGEST:
-        raise TallyError(f"the PIN's file {path} is longer than {_LONGEST} bytes", hint=_PIN_FILE)
     line = content.split(b"\n", 1)[0].rstrip(b"\r")
     if not line:
         raise TallyError(f"the PIN's file {path} is empty")

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from figures import Peak
 
+import orchestrator
+from orchestrator.builders import adding
+from orchestrator.cli.asked import targets_of
 from orchestrator.errors import TallyError
-from orchestrator.files import opened
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.files import contents, opened
 from orchestrator.key_address import TokenKey, parse
+from orchestrator.log.folder import LogFolder
+from orchestrator.publishing.contents import read_further
+from orchestrator.recipe.drift import nixpkgs_node
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.toml import read_toml
 from orchestrator.signing import keyfiles, passphrase, token
 from orchestrator.signing.bundles import trust
 from orchestrator.signing.instance import Instance
@@ -92,13 +104,28 @@ def test_standard_input_that_comes_late() -> None:
         assert process.stdout.read() == "b'late'\n"
 
 
+def _older_checkpoint(path: Path) -> object:
+    from orchestrator.cli import log
+
+    return log._checkpoints(None, path)  # type: ignore[arg-type]  # it never comes to the log
+
+
+FROM_NIXPKGS = cast(Recipe, SimpleNamespace(toolchain=SimpleNamespace(from_="nixpkgs")))
 READERS: list[Callable[[Path], object]] = [
     keyfiles.read,
     trust.load,
     lambda path: trust.read(path, 100),
     Instance.load,
     lambda path: passphrase.of(Pin("token", path)),
+    _older_checkpoint,
+    lambda path: read_toml(path, "a recipe"),
+    lambda path: read_further([path]),
+    lambda path: targets_of([], path),
+    lambda path: LogFolder(path.parent).read(path.name),
+    adding._read,
+    lambda path: nixpkgs_node({"hello": FROM_NIXPKGS}, path),
 ]
+"""Whatever reads a file that a user names, or that somebody else may have written."""
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -109,11 +136,66 @@ def test_whoever_reads_waits_for_no_pipe(read: Callable[[Path], object], pipe: P
         read(Path("/dev/zero"))
 
 
+@pytest.mark.parametrize("read", READERS)
+def test_whoever_reads_stops(read: Callable[[Path], object], tmp_path: Path) -> None:
+    """Of a file without end, which takes no room here: memory for ten gigabytes is not there."""
+    endless = tmp_path / "endless"
+    with endless.open("wb") as stream:
+        stream.truncate(10 << 30)
+    peak = Peak()
+    with pytest.raises((TallyError, MalformedError), match=r"larger than|more evidence than"):
+        read(endless)
+    assert peak.grown < 150 << 10
+
+
+def test_contents(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    assert contents(tmp_path / "file", 7) == b"content"
+    with pytest.raises(OSError, match="it is larger than 6 bytes"):
+        contents(tmp_path / "file", 6)
+    assert contents(Path("/proc/self/stat"), 9999), "what has no size beforehand"
+
+
+OWN = {
+    "builders/host.py": "the machine's own id",
+    "builders/hardware.py": "the kernel's own files",
+    "builders/machine.py": "keys and logs of a machine that this run made",
+    "nix/chroot.py": "derivations of this process's own evaluation, or a copy of one",
+    "nix/namespaces.py": "the kernel's own settings",
+    "refusing.py": "derivations of this process's own evaluation",
+}
+"""Who reads files whole without a bound, and whose they are."""
+
+
+def test_nobody_else_reads_without_a_bound() -> None:
+    package = Path(orchestrator.__file__).parent
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"\.read_(text|bytes)\(|\bstream\.read\(\)|stdin(\.buffer)?\.read\(\)", path.read_text())
+    }
+    assert found - {"recipe/deb.py"} == OWN.keys()  # which asks for a member's size first
+
+
+@pytest.mark.parametrize("content", [b"x" * 5000, b"x" * 5000 + b"\n"])
+def test_a_passphrase_is_never_cut(content: bytes) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, content)
+    os.close(writing)
+    with pytest.raises(TallyError, match="more than 4096 bytes"):
+        passphrase.from_descriptor(reading)
+
+
+def test_a_passphrase_without_end() -> None:
+    with pytest.raises(TallyError, match="more than 4096 bytes"):
+        passphrase.from_descriptor(os.open("/dev/zero", os.O_RDONLY))
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"1" * 5000, "longer than 4096 bytes"),
-        (b"1234\n" + b"x" * 4096, "longer than 4096 bytes"),
+        (b"1" * 5000, "larger than 4096 bytes"),
+        (b"1234\n" + b"x" * 4096, "larger than 4096 bytes"),
         (b"", "empty"),
         (b"\n1234\n", "empty"),
     ],

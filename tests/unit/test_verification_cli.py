@@ -325,9 +325,11 @@ class TestMany:
         with long.open("wb") as stream:
             stream.truncate(65 << 20)
         assert (
-            f"the list {long} is longer than"
+            f"cannot read the list {long}: it is larger than"
             in tally("verify", "--list", long, "--key", release.pub).failed(2).err
         )
+        long.write_bytes(b"a\n" * 100_001)
+        assert "more than 100000 lines" in tally("verify", "--list", long, "--key", release.pub).failed(2).err
 
 
 def test_evidence_has_one_limit(tally: Tally, release: Signed, tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def opened(path: Path) -> Iterator[ArtifactFile]:
             for chunk in _chunks(stream):
                 digest.update(chunk)
             yield ArtifactFile(path, stream, Sha256(digest.hexdigest()))
+    except ValueError as error:  # a NUL in the name
+        raise TallyError(f"{str(path)!r} cannot name a file") from error
     except OSError as error:
         raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.files import opened
+from orchestrator.files import contents
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
@@ -39,7 +40,7 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, (ignored,))
     if path is not None:
-        return Trust(_parsed(read(path, _LARGEST), str(path)))
+        return Trust(_root(path))
     from orchestrator.signing import instance  # of which a release's verifier needs nothing
 
     return Trust(_parsed(instance.public_root(), "the public instance's trusted root"))
@@ -47,13 +48,21 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
 
 def load(path: Path) -> TrustedRoot:
     """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
-    root = _parsed(read(path, _LARGEST, _HINT), str(path))
+    root = _root(path)
     if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
         raise TallyError(
             f"{path} names no log and no authority, so that nothing would be asked for",
             hint="check its members' names, as `tlogs`; or leave the trusted root out",
         )
     return root
+
+
+def _root(path: Path) -> TrustedRoot:
+    try:
+        data = read(path, _LARGEST, _HINT)
+    except MalformedError as error:
+        raise TallyError(str(error), hint=_HINT) from error
+    return _parsed(data, str(path))
 
 
 def _parsed(data: bytes, what: str) -> TrustedRoot:
@@ -64,11 +73,12 @@ def _parsed(data: bytes, what: str) -> TrustedRoot:
 
 
 def read(path: Path, largest: int, hint: str | None = None) -> bytes:
-    """A file, no further than one byte past what is sensible. Raises TallyError when it cannot be read."""
+    """A file's bytes. Raises TallyError when it cannot be read, MalformedError for one that is larger."""
     try:
-        with opened(path) as stream:
-            return stream.read(largest + 1)
+        return contents(path, largest)
     except ValueError as error:  # a NUL in the name
         raise TallyError(f"{str(path)!r} cannot name a file") from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise MalformedError(f"{path}: {error.strerror}") from None
         raise TallyError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error

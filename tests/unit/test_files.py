@@ -110,7 +110,7 @@ def _older_checkpoint(path: Path) -> object:
     return log._checkpoints(None, path)  # type: ignore[arg-type]  # it never comes to the log
 
 
-FROM_NIXPKGS = cast(Recipe, SimpleNamespace(toolchain=SimpleNamespace(from_="nixpkgs")))
+FROM_NIXPKGS = cast("Recipe", SimpleNamespace(toolchain=SimpleNamespace(from_="nixpkgs")))
 READERS: list[Callable[[Path], object]] = [
     keyfiles.read,
     trust.load,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.digest import Sha256
 from orchestrator.evidence import attestation
-from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.policy.verdict import Code, Failed, Reason, Refused
 from orchestrator.signing.bundles import artifact as artifacts
@@ -69,7 +69,7 @@ def judge(question: Question, now: datetime) -> Accepted | Failed:
     what = question.bundle.name
     try:
         # 1. The bundle, read whole (sigstore_bundle.proto). Nothing in it is believed yet.
-        bundle = bundles.parse(trust.read(question.bundle, bundles.LARGEST), what)
+        bundle = bundles.parse(trust.read(question.bundle, LARGEST_ENVELOPE), what)
 
         # 2. The artifact's digest, from its bytes.
         with _opened(question.target) as artifact:

@@ -126,12 +126,12 @@ def _log() -> EmbeddedLog:
 
 
 def _checkpoints(found: EmbeddedLog, path: Path) -> tuple[Checkpoint, ...]:
-    from orchestrator.evidence.canonical import MalformedError
+    from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
     from orchestrator.files import contents
-    from orchestrator.log.audit import LARGEST, checkpoints_in
+    from orchestrator.log.audit import checkpoints_in
 
     try:
-        return checkpoints_in(found, contents(path, LARGEST), str(path))
+        return checkpoints_in(found, contents(path, LARGEST_ENVELOPE), str(path))
     except OSError as error:
         raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
     except MalformedError as error:

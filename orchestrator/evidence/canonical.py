@@ -8,6 +8,7 @@ import marshal
 import math
 import sys
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -15,11 +16,17 @@ from orchestrator.errors import TallyError
 
 T = TypeVar("T")
 _MARKS = b"{[,:"
-MOST_MARKS: Final = 2_500_000
+MOST_MARKS: Final = 1_500_000
 """How many of JSON's marks a document may hold, since each costs up to some 100 bytes once it is parsed.
-An SBOM of 20,000 packages has 1.1 million."""
+An SBOM of 20,000 packages has 1.0 million."""
+LARGEST_ENVELOPE: Final = 1 << 25
+"""Bytes of a document whose content is one text in base64: a bundle, an envelope. Of an SBOM of 20,000
+packages it has 27 million."""
 ENVELOPE_MARKS: Final = 10_000
-"""The same of a document whose content is one text in base64: a bundle, an envelope. They have some 30."""
+"""How many marks such a document may hold. Most have some 30."""
+_FAR = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # how letters outside of the basic plane begin in UTF-8
+_MOST_FAR, _MOST_BACKSLASHES = 100_000, 64
+_CHUNK = 3 << 16  # bytes, which base64 takes by threes
 _PLAIN = 2  # the format's last version without references, so that equal values give equal bytes
 
 
@@ -46,7 +53,7 @@ def read(data: bytes, what: str, marks: int = MOST_MARKS) -> Any:
 
     `marks` bounds the memory that it takes before anybody has looked at a signature. Raises MalformedError.
     """
-    if len(data) > marks and sum(map(data.count, _MARKS)) > marks:
+    if len(data) > marks and marks_in(data) > marks:
         raise MalformedError(f"{what} has more values than we read: beyond {marks:,} of the marks {{ [ , :")
     quick = sys.modules.get("pydantic_core")  # loaded for a policy or a long list; for one file it costs more
     if quick is not None:
@@ -58,7 +65,7 @@ def read(data: bytes, what: str, marks: int = MOST_MARKS) -> Any:
             pass
     try:
         return json.loads(
-            data.decode("utf-8"),
+            _text(data),
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_float=_finite,
@@ -69,8 +76,52 @@ def read(data: bytes, what: str, marks: int = MOST_MARKS) -> Any:
         raise MalformedError(f"{what} is not JSON as we accept it: {error}") from None
 
 
-def holds(data: bytes, value: Any, what: str) -> bool:
-    """Whether a file that people read holds this document. Raises MalformedError when it holds none."""
+def read_envelope(data: bytes, what: str) -> Any:
+    """Like `read`, of a bundle or an envelope, which is small but for one text. Raises MalformedError."""
+    if len(data) > LARGEST_ENVELOPE:
+        raise MalformedError(f"{what} is larger than {LARGEST_ENVELOPE >> 20} MiB")
+    return read(data, what, ENVELOPE_MARKS)
+
+
+def marks_in(data: bytes) -> int:
+    """How many marks there are, which bounds how many values: those in texts count, too."""
+    return sum(map(data.count, _MARKS))
+
+
+def _text(data: bytes) -> str:
+    """JSON as text of at most two bytes a character. Raises ValueError.
+
+    One letter outside Unicode's basic plane would have Python take four for each of the others. In JSON's
+    strings an escape means the same (RFC 8259, section 7), and elsewhere neither is allowed.
+    """
+    if data.isascii() or not (count := sum(map(data.count, _FAR))):
+        return data.decode("utf-8")
+    if count > _MOST_FAR:
+        raise ValueError(f"there are more than {_MOST_FAR:,} letters outside Unicode's basic plane")
+    parts, done = [], 0
+    for place in sorted(place for lead in _FAR for place in _places(data, lead)):
+        before = data[max(0, place - _MOST_BACKSLASHES) : place]
+        backslashes = len(before) - len(before.rstrip(b"\\"))
+        if backslashes % 2 or backslashes == _MOST_BACKSLASHES:  # it would escape the escape
+            raise ValueError("there is a letter after a backslash that is no escape")
+        letter = data[place : place + 4].decode("utf-8")
+        parts += [data[done:place], json.dumps(letter)[1:-1].encode("ascii")]
+        done = place + 4
+    return b"".join([*parts, data[done:]]).decode("utf-8")
+
+
+def _places(data: bytes, byte: bytes) -> Iterator[int]:
+    place = data.find(byte)
+    while place >= 0:
+        yield place
+        place = data.find(byte, place + 1)
+
+
+def holds(data: bytes, value: Any, what: str, marks: int = MOST_MARKS) -> bool:
+    """Whether a file that people read holds this document. Raises MalformedError when it holds none.
+
+    `marks` is how many the document has at most, elsewhere than in this file.
+    """
     quick = sys.modules.get("pydantic_core")
     if quick is not None:
         try:
@@ -78,7 +129,7 @@ def holds(data: bytes, value: Any, what: str) -> bool:
                 return True
         except ValueError:  # it is nested too deeply, or holds what is no text
             pass
-    return same(read(data, what), value)
+    return same(read(data, what, marks), value)
 
 
 def _is_written(data: bytes, value: Any, quick: Any) -> bool:
@@ -144,13 +195,25 @@ def decoded(text: str, what: str) -> bytes:
     Raises MalformedError.
     """
     try:
-        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise MalformedError(f"{what} is not in base64: {error}") from None
     last = len(data) - (len(data) % 3 or 3)  # only there can one text differ from another for the same bytes
     if encoded(data[max(0, last) :]) != text[-4:]:
         raise MalformedError(f"{what} is not in canonical base64")
     return data
+
+
+def is_around(data: bytes, before: bytes, content: bytes, after: bytes) -> bool:
+    """Whether `data` is a text in base64 between these two, without a second copy of that text."""
+    size = len(before) + (len(content) + 2) // 3 * 4 + len(after)
+    if len(data) != size or not data.startswith(before) or not data.endswith(after):
+        return False
+    written, meant = memoryview(data)[len(before) : size - len(after)], memoryview(content)
+    return all(
+        written[at // 3 * 4 : (at + _CHUNK) // 3 * 4] == b64encode(meant[at : at + _CHUNK])
+        for at in range(0, len(content), _CHUNK)
+    )
 
 
 def _encode(text: str) -> bytes:

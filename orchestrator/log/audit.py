@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, member, read
+from orchestrator.evidence.canonical import MalformedError, member, read_envelope
 from orchestrator.log import tiles
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.entry import parse_all
 from orchestrator.log.merkle import EMPTY_ROOT, HASH_SIZE, Growing, leaf_hash
 from orchestrator.log.note import Checkpoint
 
-LARGEST = 1 << 26
-"""Bytes of a file with an older checkpoint: as of a bundle."""
 _MOST = 20  # of what is found: a log that was written anew differs everywhere
 
 
@@ -40,7 +38,7 @@ def checkpoints_in(log: EmbeddedLog, data: bytes, what: str) -> tuple[Checkpoint
     """
     if not data.startswith(b"{"):
         return (log.checkpoint(data, what),)
-    material = member(read(data, what, ENVELOPE_MARKS), "verificationMaterial", dict, what)
+    material = member(read_envelope(data, what), "verificationMaterial", dict, what)
     entries = [
         each.proof.checkpoint
         for each in parse_all(material.get("tlogEntries", []), what)

@@ -18,6 +18,8 @@ KIND: Final = "hashedrekord"
 VERSION: Final = "0.0.2"
 MOST_ENTRIES: Final = 32
 """In one bundle; sigstore-go has the same limit."""
+LARGEST_BODY: Final = 1 << 16
+"""Bytes of what is logged of one signature; a tile holds none that is larger (C2SP tlog-tiles)."""
 _MOST_HASHES = 64  # a proof has one for each level, and sizes have 63 bits
 _PREHASHED: Final = {"PKIX_ECDSA_P256_SHA_256": "sha256"}
 """Key details (`sigstore_common.proto`) to hashlib's name of the digest that is signed."""
@@ -188,6 +190,8 @@ def parse(value: object, what: str) -> LogEntry:
         else None,
         integrated_time=_number(value, "integratedTime", what) if _has(value, "integratedTime") else 0,
     )
+    if len(entry.body) > LARGEST_BODY:
+        raise MalformedError(f"{what} has a body of more than {LARGEST_BODY} bytes")
     if not _has(value, "inclusionPromise"):
         return entry
     promise = member(value, "inclusionPromise", dict, what)

@@ -27,7 +27,10 @@ _MEDIA_TYPES = frozenset(
         "application/vnd.dev.sigstore.trustedroot.v0.2+json",
     }
 )
-_MOST = 1000  # of anything: the public instance has three logs
+LARGEST: Final = 4 << 20
+"""Bytes of a trusted root; the public instance's takes some kilobytes."""
+_MARKS: Final = 100_000  # of JSON's
+_MOST = 32  # of anything: the public instance has three logs, and each may cost a signature to check
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 
@@ -127,7 +130,9 @@ class TrustedRoot:
 
 def parse(data: bytes, what: str) -> TrustedRoot:
     """Read a trusted root. Raises MalformedError."""
-    document = read(data, what)
+    if len(data) > LARGEST:
+        raise MalformedError(f"{what} is larger than {LARGEST >> 20} MiB")
+    document = read(data, what, _MARKS)
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
     tlogs = tuple(_log(each, f"{what}, tlogs") for each in _list(document, "tlogs", what))

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence import agreement_record
-from orchestrator.evidence.canonical import MalformedError, holds, member
+from orchestrator.evidence.canonical import MalformedError, holds, marks_in, member
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
@@ -81,7 +81,7 @@ def sbom(statement: Statement, files: Mapping[str, bytes]) -> Iterator[Reason]:
     `files` are those in `sbom/`.
     """
     for name, data in files.items():
-        if not holds(data, statement.predicate, name):
+        if not holds(data, statement.predicate, name, marks_in(statement.payload)):
             yield Reason(Code.SBOM_MISMATCH, f"{name} is not the document that was signed")
     if not files:
         yield Reason(Code.FILE_MISSING, "the release has no SBOM file")

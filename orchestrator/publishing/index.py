@@ -19,6 +19,7 @@ _MEMBERS = frozenset(
     {"releaseFormat", "name", "version", "system", "artifact", "derivations", "agreement", "files"}
 )
 
+_MARKS = 300_000  # of JSON's; an index of 20,000 files has 140,000
 Measured = Mapping[str, tuple[Sha256, int]]
 """Path in the release folder to sha256 and size."""
 
@@ -64,7 +65,7 @@ def index_of(provenance: Statement, reproduction: Statement, files: Measured) ->
 
 def parse(data: bytes) -> Index:
     """Read an index. Raises MalformedError."""
-    document = read(data, INDEX)
+    document = read(data, INDEX, _MARKS)
     only(document, _MEMBERS, INDEX)
     if member(document, "releaseFormat", int, INDEX) != _VERSION:
         raise MalformedError(f"{INDEX} is of a format that this version does not know")

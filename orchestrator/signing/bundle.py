@@ -6,20 +6,19 @@ What clients ask for beyond it was found by trying: keyid empty, exactly one sig
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import (
-    ENVELOPE_MARKS,
     MalformedError,
     decoded,
     encoded,
+    is_around,
     member,
     only,
-    read,
+    read_envelope,
     render_document,
 )
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
@@ -85,7 +84,7 @@ class Bundle:
         """
         empty = replace(self, envelope=replace(self.envelope, payload=b"")).render()
         before, after = empty.split(b'"payload": ""')  # as a string it would have its quotes escaped
-        return data == b'%b"payload": "%b"%b' % (before, b64encode(self.envelope.payload), after)
+        return is_around(data, before + b'"payload": "', self.envelope.payload, b'"' + after)
 
 
 def sign(payload: bytes, key: Signer) -> Bundle:
@@ -125,7 +124,7 @@ def _signature(bundle: Bundle) -> bytes:
 
 def parse(data: bytes, what: str) -> Bundle:
     """Read a bundle. Raises MalformedError; a bundle without a signature is for the caller to see."""
-    document = read(data, what, ENVELOPE_MARKS)
+    document = read_envelope(data, what)
     only(document, _MEMBERS, what)
     if member(document, "mediaType", str, what) != MEDIA_TYPE:
         raise MalformedError(f"{what} is not a Sigstore bundle v0.3")

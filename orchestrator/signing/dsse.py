@@ -5,10 +5,10 @@ Specification: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.evidence.canonical import decoded, encoded, member, only
+from orchestrator.evidence.canonical import decoded, encoded, is_around, member, only, render
 from orchestrator.signing.keys import PublicKey
 
 if TYPE_CHECKING:  # who verifies needs no signer
@@ -45,6 +45,11 @@ class Envelope:
             "payloadType": self.payload_type,
             "signatures": [{"keyid": each.keyid, "sig": encoded(each.sig)} for each in self.signatures],
         }
+
+    def is_written(self, data: bytes) -> bool:
+        """Whether a file with this envelope is written in the one compact form."""
+        before, after = render(replace(self, payload=b"").document()).split(b'"payload":""')
+        return is_around(data, before + b'"payload":"', self.payload, b'"' + after)
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:

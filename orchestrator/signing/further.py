@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.digest import Sha256
-from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, read
+from orchestrator.evidence.canonical import MalformedError, read_envelope
 from orchestrator.evidence.terms import REPRODUCTION
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Denied, Judged, Vouched
@@ -94,8 +94,7 @@ def open_further(
     found = Further()
     for name, data in documents.items():
         try:
-            document = read(data, name, ENVELOPE_MARKS)
-            if isinstance(document, dict) and "mediaType" in document:
+            if _is_bundle(data, name):
                 opened = open_statement(data, name, keys, root, now)
                 kind = REPRODUCTION if isinstance(opened, Denied) else opened.statement.predicate_type
                 if against := tuple(trusts(opened.signer, kind, name)):
@@ -109,6 +108,12 @@ def open_further(
             notice = _aside(name, refused.reasons[0].sentence)
             found = replace(found, notices=(*found.notices, notice))
     return found
+
+
+def _is_bundle(data: bytes, name: str) -> bool:
+    """Whether it is a Sigstore bundle, and no envelope alone. Raises MalformedError."""
+    document = read_envelope(data, name)
+    return isinstance(document, dict) and "mediaType" in document
 
 
 def _aside(name: str, why: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.errors import TallyError
-from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, read
+from orchestrator.evidence.canonical import MalformedError, read_envelope
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.signing import dsse
 from orchestrator.signing.dsse import Envelope
@@ -26,7 +26,7 @@ class HostSigner:
         """The payload in the host's envelope. Raises TallyError for any other answer."""
         what = f"the answer of builder {self.name}'s `tally attest`"
         try:
-            envelope = dsse.parse(read(self.ask(payload), what, ENVELOPE_MARKS), what)
+            envelope = dsse.parse(read_envelope(self.ask(payload), what), what)
         except MalformedError as error:
             raise TallyError(f"refusing to sign: {error}") from error
         if (envelope.payload_type, envelope.payload) != (IN_TOTO_PAYLOAD, payload):

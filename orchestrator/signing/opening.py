@@ -10,7 +10,7 @@ from functools import lru_cache
 from orchestrator.errors import TallyError
 from orchestrator.evidence import disagreement, links, statement
 from orchestrator.evidence import layout as layouts
-from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, read, render
+from orchestrator.evidence.canonical import MalformedError, read_envelope
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.terms import BUNDLES, IN_TOTO_PAYLOAD, PROVENANCE, STEP
 from orchestrator.log import trusted_root
@@ -231,12 +231,12 @@ def _refuse_other_layout(ours: Callable[[], bool], name: str) -> None:
 
 def _own_envelope(data: bytes, name: str) -> Envelope:
     envelope = _envelope(data, name)
-    _refuse_other_layout(lambda: render(envelope.document()) == data, name)
+    _refuse_other_layout(lambda: envelope.is_written(data), name)
     return envelope
 
 
 def _envelope(data: bytes, name: str) -> Envelope:
-    envelope = dsse.parse(read(data, name, ENVELOPE_MARKS), name)
+    envelope = dsse.parse(read_envelope(data, name), name)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{name} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:

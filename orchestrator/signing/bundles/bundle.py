@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.evidence.canonical import ENVELOPE_MARKS, MalformedError, decoded, member, only, read
+from orchestrator.evidence.canonical import MalformedError, decoded, member, only, read_envelope
 from orchestrator.log import entry
 from orchestrator.log.entry import LogEntry
 from orchestrator.signing.bundles import protobuf
@@ -35,8 +35,6 @@ _HASHES |= dict(zip("123", _HASHES.values(), strict=True))
 """`HashAlgorithm` by name and by number, which JSON may have either of, to the name that `hashlib` has."""
 MOST_TIMESTAMPS = 32
 """Timestamps and certificates: each costs a signature to check."""
-LARGEST = 64 << 20
-"""Bytes of a bundle; an SBOM in one can be some megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +78,7 @@ class SigstoreBundle:
 
 def parse(data: bytes, what: str) -> SigstoreBundle:
     """Read a bundle of any version. Raises MalformedError, but not for a missing signature."""
-    if len(data) > LARGEST:
-        raise MalformedError(f"{what} is larger than {LARGEST >> 20} MiB")
-    document = protobuf.normal(read(data, what, ENVELOPE_MARKS), _SPELLINGS, what)
+    document = protobuf.normal(read_envelope(data, what), _SPELLINGS, what)
     only(document, _TOP, what)
     media_type = member(document, "mediaType", str, what)
     version = _VERSIONS.get(media_type)

@@ -14,7 +14,6 @@ from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.signing.bundles.bundle import SigstoreBundle
 
-_LARGEST = 4 << 20  # the public instance's takes some kilobytes
 _HINT = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
 
 
@@ -59,7 +58,7 @@ def load(path: Path) -> TrustedRoot:
 
 def _root(path: Path) -> TrustedRoot:
     try:
-        data = read(path, _LARGEST, _HINT)
+        data = read(path, trusted_root.LARGEST, _HINT)
     except MalformedError as error:
         raise TallyError(str(error), hint=_HINT) from error
     return _parsed(data, str(path))

@@ -13,19 +13,24 @@ from typing import Any
 import pydantic_core
 import pytest
 import releases
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence import spdx
 from orchestrator.evidence.canonical import (
+    LARGEST_ENVELOPE,
     MOST_MARKS,
     MalformedError,
+    encoded,
     holds,
+    is_around,
+    marks_in,
     member,
     moment,
     only,
     read,
+    read_envelope,
     render,
     render_document,
     same,
@@ -194,11 +199,87 @@ def test_more_values_than_any_release_has_are_not_even_parsed(value: bytes) -> N
         tracemalloc.stop()
 
 
-def test_an_sbom_of_twenty_thousand_packages_fits_twice(tmp_path: Path) -> None:
+def test_an_sbom_of_twenty_thousand_packages_fits(tmp_path: Path) -> None:
     facts = releases.observed(tmp_path).facts
     found = spdx.document(facts, materials_of(facts))
     times = 20_000 // len(found["packages"]) + 1
     found |= {part: found[part] * times for part in ("packages", "relationships")}
     data = render(found)
-    assert 2 * sum(map(data.count, (b"{", b"[", b",", b":"))) < MOST_MARKS
+    assert 1.2 * marks_in(data) < MOST_MARKS
+    assert 1.2 * len(encoded(data)) < LARGEST_ENVELOPE
     assert read(data, "it") == found
+
+
+FAR = "\N{GRINNING FACE}"
+
+
+def test_one_letter_does_not_make_all_others_four_bytes_wide() -> None:
+    data = b'{"a": "' + FAR.encode() + b'", "b": "' + b"x" * 4_000_000 + b'"}'
+    tracemalloc.start()
+    try:
+        assert read(data, "it")["a"] == FAR
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*'"\\a[],:', FAR, "\\\\", "u0041", "\\u0041", "\\ud83d", "\\ude00", "\xe9", "\u2014"]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+@example(f"\\{FAR}")
+@example(f"\\\\{FAR}")
+@example(f"{FAR}\\ude00")
+def test_letters_from_afar_mean_what_they_mean_elsewhere(text: str) -> None:
+    """Also after backslashes, of which some escape what follows."""
+    for data in (text, f'"{text}"'):
+        try:
+            expected = json.loads(data)
+        except ValueError:
+            with pytest.raises(MalformedError):
+                read(data.encode(), "it")
+        else:
+            assert read(data.encode(), "it") == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'"\xf0\x9f"', "'utf-8' codec"),
+        (b'"\xf4\x90\x80\x80"', "'utf-8' codec"),
+        (b'"\xf0\xf0\x9f\x98\x80"', "'utf-8' codec"),
+        (b'"' + FAR.encode() * 100_001 + b'"', "more than 100,000 letters"),
+        (b'"' + b"\\\\" * 40 + FAR.encode() + b'"', "after a backslash"),
+    ],
+)
+def test_letters_that_are_none_or_too_many(data: bytes, says: str) -> None:
+    with pytest.raises(MalformedError, match=says):
+        read(data, "it")
+
+
+def test_an_envelope_has_a_limit() -> None:
+    with pytest.raises(MalformedError, match="it is larger than 32 MiB"):
+        read_envelope(b" " * (LARGEST_ENVELOPE + 1), "it")
+
+
+@given(st.binary(max_size=2000), st.binary(max_size=3), st.binary(max_size=3), st.data())
+def test_what_is_around_base64(content: bytes, before: bytes, after: bytes, data: st.DataObject) -> None:
+    whole = before + encoded(content).encode() + after
+    assert is_around(whole, before, content, after)
+    place = data.draw(st.integers(0, len(whole)))
+    harmed = whole[:place] + data.draw(st.binary(max_size=2)) + whole[place + 1 :]
+    assert is_around(harmed, before, content, after) == (harmed == whole)
+
+
+def test_what_is_around_much_base64() -> None:
+    content = bytes(range(256)) * 2000
+    whole = b"<" + encoded(content).encode() + b">"
+    assert is_around(whole, b"<", content, b">")
+    for place in (1, 262_144, 262_145, len(whole) - 2):
+        harmed = bytearray(whole)
+        harmed[place] ^= 1
+        assert not is_around(bytes(harmed), b"<", content, b">")

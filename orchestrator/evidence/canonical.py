@@ -25,7 +25,7 @@ packages it has 27 million."""
 ENVELOPE_MARKS: Final = 10_000
 """How many marks such a document may hold. Most have some 30."""
 _FAR = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # how letters outside of the basic plane begin in UTF-8
-_MOST_FAR, _MOST_BACKSLASHES = 100_000, 64
+_MOST_FAR = 100_000
 _CHUNK = 3 << 16  # bytes, which base64 takes by threes
 _PLAIN = 2  # the format's last version without references, so that equal values give equal bytes
 
@@ -55,6 +55,8 @@ def read(data: bytes, what: str, marks: int = MOST_MARKS) -> Any:
     """
     if len(data) > marks and marks_in(data) > marks:
         raise MalformedError(f"{what} has more values than we read: beyond {marks:,} of the marks {{ [ , :")
+    if not data.isascii() and sum(map(data.count, _FAR)) > _MOST_FAR:
+        raise MalformedError(f"{what} has more than {_MOST_FAR:,} letters outside Unicode's basic plane")
     quick = sys.modules.get("pydantic_core")  # loaded for a policy or a long list; for one file it costs more
     if quick is not None:
         try:
@@ -94,20 +96,26 @@ def _text(data: bytes) -> str:
     One letter outside Unicode's basic plane would have Python take four for each of the others. In JSON's
     strings an escape means the same (RFC 8259, section 7), and elsewhere neither is allowed.
     """
-    if data.isascii() or not (count := sum(map(data.count, _FAR))):
+    if data.isascii() or not any(lead in data for lead in _FAR):
         return data.decode("utf-8")
-    if count > _MOST_FAR:
-        raise ValueError(f"there are more than {_MOST_FAR:,} letters outside Unicode's basic plane")
     parts, done = [], 0
     for place in sorted(place for lead in _FAR for place in _places(data, lead)):
-        before = data[max(0, place - _MOST_BACKSLASHES) : place]
-        backslashes = len(before) - len(before.rstrip(b"\\"))
-        if backslashes % 2 or backslashes == _MOST_BACKSLASHES:  # it would escape the escape
+        if _backslashes_before(data, place) % 2:  # it would escape the escape
             raise ValueError("there is a letter after a backslash that is no escape")
         letter = data[place : place + 4].decode("utf-8")
         parts += [data[done:place], json.dumps(letter)[1:-1].encode("ascii")]
         done = place + 4
     return b"".join([*parts, data[done:]]).decode("utf-8")
+
+
+def _backslashes_before(data: bytes, place: int) -> int:
+    size = 64
+    while True:
+        before = data[max(0, place - size) : place]
+        found = len(before) - len(before.rstrip(b"\\"))
+        if found < size:
+            return found
+        size *= 4  # so that a long row takes no time in the square
 
 
 def _places(data: bytes, byte: bytes) -> Iterator[int]:

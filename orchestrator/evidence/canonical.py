@@ -26,12 +26,22 @@ ENVELOPE_MARKS: Final = 10_000
 """How many marks such a document may hold. Most have some 30."""
 _FAR = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # how letters outside of the basic plane begin in UTF-8
 _MOST_FAR = 100_000
+_LONG = 1 << 20  # bytes of a text
+_LONGEST = 2000  # characters of a sentence
 _CHUNK = 3 << 16  # bytes, which base64 takes by threes
 _PLAIN = 2  # the format's last version without references, so that equal values give equal bytes
 
 
 class MalformedError(ValueError):
-    """Bytes that are not the document they should be. The message says where and why."""
+    """Bytes that are not the document they should be. The message says where and why, not at any length."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
+
+
+def shortened(sentence: str) -> str:
+    """A sentence, or the beginning of one that quotes a text of somebody's that does not end."""
+    return sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}…"
 
 
 def render(value: object) -> bytes:
@@ -82,6 +92,11 @@ def read_envelope(data: bytes, what: str) -> Any:
     """Like `read`, of a bundle or an envelope, which is small but for one text. Raises MalformedError."""
     if len(data) > LARGEST_ENVELOPE:
         raise MalformedError(f"{what} is larger than {LARGEST_ENVELOPE >> 20} MiB")
+    if data.count(b'"') > 4 * ENVELOPE_MARKS:
+        raise MalformedError(f"{what} has more texts than we read")
+    if any(len(each) > _LONG and (not each.isascii() or b"\\" in each) for each in data.split(b'"')):
+        # base64 is neither, and one letter in it would make each of the others four bytes wide
+        raise MalformedError(f"{what} has a long text that is not in base64")
     return read(data, what, ENVELOPE_MARKS)
 
 
@@ -98,14 +113,16 @@ def _text(data: bytes) -> str:
     """
     if data.isascii() or not any(lead in data for lead in _FAR):
         return data.decode("utf-8")
-    parts, done = [], 0
+    whole = memoryview(data)
+    parts: list[memoryview | bytes] = []
+    done = 0
     for place in sorted(place for lead in _FAR for place in _places(data, lead)):
         if _backslashes_before(data, place) % 2:  # it would escape the escape
             raise ValueError("there is a letter after a backslash that is no escape")
         letter = data[place : place + 4].decode("utf-8")
-        parts += [data[done:place], json.dumps(letter)[1:-1].encode("ascii")]
+        parts += [whole[done:place], json.dumps(letter)[1:-1].encode("ascii")]
         done = place + 4
-    return b"".join([*parts, data[done:]]).decode("utf-8")
+    return b"".join([*parts, whole[done:]]).decode("utf-8")
 
 
 def _backslashes_before(data: bytes, place: int) -> int:

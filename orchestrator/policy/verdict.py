@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.evidence.canonical import shortened
+
 
 class Code(StrEnum):
     """Why a release was refused."""
@@ -99,6 +101,9 @@ class Reason:
     sentence: str
     rule: str | None = None
     """The rule of the policy that it is of; None: of the steps that no policy can leave out."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", shortened(self.sentence))
 
     @property
     def hint(self) -> str:

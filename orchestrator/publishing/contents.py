@@ -28,6 +28,9 @@ from orchestrator.publishing.index import INDEX, Index, Measured
 _DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
 """How the files' names begin that are read whole; all others are only hashed."""
 _BUNDLE = ".sigstore.json"
+_MOST_SIGNED = 256  # bundles and links of a release, each of which costs a signature to check
+_MOST_FURTHER = 1000  # files of others' evidence
+_MOST_BESIDE, _ALL_BESIDE = 100, 1 << 24  # bundles beside a release, and their bytes together
 _BESIDE_LIMIT = 1 << 20  # bytes; a disagreement about a hundred outputs has a tenth of that
 _LONGEST_SHOWN = 200
 _SHOWN = 10  # of the files that are not listed
@@ -109,6 +112,8 @@ def read_contents(folder: Folder, index: Index, digest: Sha256 | None = None) ->
     reasons: list[Reason] = []
     if sum(size for name, (_, size) in index.files.items() if name.startswith(_DOCUMENTS)) > DOCUMENT_LIMIT:
         raise Refused(Reason(Code.MALFORMED, f"its documents are larger than {DOCUMENT_LIMIT} bytes"))
+    if sum(name.startswith(("attestations/", "links/")) for name in index.files) > _MOST_SIGNED:
+        raise Refused(Reason(Code.MALFORMED, f"it has more than {_MOST_SIGNED} bundles and links"))
     for name, (_, listed) in index.files.items():
         if absent and name == index.artifact:
             continue
@@ -147,6 +152,11 @@ def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
                 if path.is_dir() and not file.is_file():
                     continue
                 found[str(file)] = contents(file, left)
+                if len(found) > _MOST_FURTHER:
+                    raise TallyError(
+                        f"{path} and what comes before it are more than {_MOST_FURTHER} files of evidence",
+                        hint="name the files that are about this artifact",
+                    )
                 left -= len(found[str(file)])
     except ValueError as error:  # a NUL in a name
         raise TallyError(f"what --evidence names cannot be a file: {error}") from error
@@ -161,8 +171,13 @@ def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
 
 
 def beside(folder: Folder, index: Index) -> dict[str, bytes]:
-    """Bundles that lie in the folder and are not part of the release. What cannot be read is passed over."""
+    """Bundles that lie in the folder and are not part of the release. What cannot be read is passed over.
+
+    Raises Refused where there are more than are looked at: one of them could be a signed no, which must not
+    go under among others.
+    """
     found: dict[str, bytes] = {}
+    left = _ALL_BESIDE
     for name in folder.names():
         if name in index.files or not name.endswith(_BUNDLE):
             continue
@@ -170,8 +185,13 @@ def beside(folder: Folder, index: Index) -> dict[str, bytes]:
             found[name] = folder.read(name, _BESIDE_LIMIT)
         except (UnsafeNameError, TooLargeError, OSError):
             continue
-        if len(found) == _SHOWN:
-            break
+        left -= len(found[name])
+        if len(found) > _MOST_BESIDE or left < 0:
+            told = (
+                f"more than {_MOST_BESIDE} bundles, or {_ALL_BESIDE >> 20} MiB of them, lie beside the"
+                " release and are not part of it"
+            )
+            raise Refused(Reason(Code.MALFORMED, told))
     return found
 
 

@@ -6,14 +6,16 @@ Specification: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.m
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.evidence.canonical import decoded, encoded, is_around, member, only, render
+from orchestrator.evidence.canonical import MalformedError, decoded, encoded, is_around, member, only, render
 from orchestrator.signing.keys import PublicKey
 
 if TYPE_CHECKING:  # who verifies needs no signer
     from orchestrator.signing.signers import Signer
 
+LONGEST_TYPE: Final = 1000
+"""Characters; a media type has at most 127 on each side (RFC 6838, section 4.2), and some are addresses."""
 _MEMBERS = frozenset({"payload", "payloadType", "signatures"})
 _SIGNATURE_MEMBERS = frozenset({"keyid", "sig"})
 
@@ -76,8 +78,11 @@ def parse(document: object, what: str) -> Envelope:
         only(each, _SIGNATURE_MEMBERS, f"{what}, signature")
         keyid = member(each, "keyid", str, what) if "keyid" in each else ""
         signatures.append(Signature(keyid, decoded(member(each, "sig", str, what), what)))
+    payload_type = member(document, "payloadType", str, what)
+    if len(payload_type) > LONGEST_TYPE:
+        raise MalformedError(f"{what} has a payload type of more than {LONGEST_TYPE} characters")
     return Envelope(
-        payload_type=member(document, "payloadType", str, what),
+        payload_type=payload_type,
         payload=decoded(member(document, "payload", str, what), what),
         signatures=tuple(signatures),
     )

@@ -74,6 +74,8 @@ Artifact = ArtifactFile | Digested
 @contextmanager
 def opened(path: Path) -> Iterator[ArtifactFile]:
     """A file, hashed. Raises TallyError when it is no file, or cannot be read."""
+    if "\0" in str(path):
+        raise TallyError(f"{str(path)!r} cannot name a file")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
@@ -83,8 +85,6 @@ def opened(path: Path) -> Iterator[ArtifactFile]:
             for chunk in _chunks(stream):
                 digest.update(chunk)
             yield ArtifactFile(path, stream, Sha256(digest.hexdigest()))
-    except ValueError as error:  # a NUL in the name
-        raise TallyError(f"{str(path)!r} cannot name a file") from error
     except OSError as error:
         raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
 

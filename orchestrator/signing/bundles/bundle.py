@@ -14,7 +14,7 @@ from orchestrator.evidence.canonical import MalformedError, decoded, member, onl
 from orchestrator.log import entry
 from orchestrator.log.entry import LogEntry
 from orchestrator.signing.bundles import protobuf
-from orchestrator.signing.dsse import Envelope, Signature
+from orchestrator.signing.dsse import LONGEST_TYPE, Envelope, Signature
 
 _VERSIONS = {
     "application/vnd.dev.sigstore.bundle+json;version=0.1": "0.1",
@@ -120,7 +120,8 @@ def _envelope(envelope: dict[str, Any], what: str) -> Envelope:
     if len(signatures) > 1:
         raise MalformedError(f"{what} has {len(signatures)} signatures where a bundle has one")
     payload_type = member(envelope, "payloadType", str, what)
-    if not payload_type.isascii():  # what is signed is its UTF-8, which half a letter has not
+    # what is signed is its UTF-8, which half a letter has not
+    if not payload_type.isascii() or len(payload_type) > LONGEST_TYPE:
         raise MalformedError(f"{what} has a payload type that is none: {payload_type!r}")
     return Envelope(payload_type, _octets(envelope, "payload", what), tuple(signatures))
 

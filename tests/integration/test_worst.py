@@ -1,0 +1,93 @@
+"""What is large, deep or many is refused in a second and 200 MB, whichever reader it is put before."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import releases
+import worst
+from figures import Cost, cost
+
+from orchestrator.publishing.index import INDEX
+from orchestrator.signing.keys import SigningKey
+
+LONGEST = 2.0  # seconds of CPU, of which beginning takes 0.2: half of it is for machines that are slower
+MOST = 230 << 10  # KiB, of which Python takes 35 MB
+
+
+@dataclass(frozen=True)
+class Good:
+    """A release, and where its signer's key and its log's root are."""
+
+    folder: Path
+    key: Path
+    root: Path
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
+    folder = tmp_path_factory.mktemp("worst")
+    made, key = releases.observed(folder / "in"), SigningKey.generate()
+    log = releases.log_in(folder / "log")
+    path = releases.published(folder / "out", made, key, releases.builder_keys(made), log).path
+    (folder / "key.pub").write_text(key.public.pem)
+    shutil.copy(path / "trusted_root.json", folder / "root.json")
+    return Good(path, folder / "key.pub", folder / "root.json")
+
+
+def held(name: str, found: Cost, codes: set[int]) -> None:
+    sys.stdout.write(f"{name}: {found.code}, {found.seconds:.2f} s, {found.memory >> 10} MB\n")
+    assert "Traceback" not in found.said
+    assert len(found.said) < 10_000
+    assert found.code in codes, found.said[:500]
+    assert found.seconds < LONGEST
+    assert found.memory < MOST
+
+
+@pytest.mark.parametrize("name", [*worst.HARMS, *worst.UNLISTED])
+def test_a_release(good: Good, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / good.folder.name
+    shutil.copytree(good.folder, folder)
+    {**worst.HARMS, **worst.UNLISTED}[name](folder)
+    if name in worst.HARMS and not name.startswith(INDEX):
+        worst.fit(folder)
+    try:
+        held(name, cost(tmp_path, "verify", folder, "--key", good.key), worst.CODES.get(name, {1}))
+    finally:
+        shutil.rmtree(tmp_path / good.folder.name)  # some hundred megabytes in all
+
+
+@pytest.mark.parametrize("name", sorted({*worst.DOCUMENTS, *worst.BUNDLES}))
+def test_a_bundle_evidence_and_an_older_checkpoint(good: Good, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "bundle.json"
+    file.write_bytes(worst.bundle_of(name))
+    by = {"key": ["--key", good.key], "identity": ["--identity", "a@example.org", "--issuer", "https://b"]}
+    for who, words in by.items():
+        asked = ["verify", good.key, "--bundle", file, *words, "--trusted-root", good.root]
+        held(f"{name}, by {who}", cost(tmp_path, *asked), {1})
+    found = cost(tmp_path, "verify", good.folder, "--key", good.key, "--evidence", file)
+    held(f"{name}, as evidence", found, {0, 2})
+    assert found.code == 2 or "set aside" in found.said
+    file.unlink()
+
+
+@pytest.mark.parametrize("name", worst.ROOTS)
+def test_a_trusted_root(good: Good, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "root.json"
+    file.write_text(worst.ROOTS[name]())
+    asked = ["verify", good.folder, "--key", good.key, "--trusted-root", file]
+    held(name, cost(tmp_path, *asked), {2})
+    file.unlink()
+
+
+@pytest.mark.parametrize("name", worst.DOCUMENTS)
+def test_a_policy_and_a_list(good: Good, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "file"
+    file.write_text(worst.DOCUMENTS[name]())
+    held(f"{name}, as a policy", cost(tmp_path, "verify", good.folder, "--policy", file), {2})
+    held(f"{name}, as a list", cost(tmp_path, "verify", "--list", file, "--key", good.key), {2})
+    file.unlink()

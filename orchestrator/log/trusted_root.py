@@ -31,6 +31,8 @@ LARGEST: Final = 4 << 20
 """Bytes of a trusted root; the public instance's takes some kilobytes."""
 _MARKS: Final = 100_000  # of JSON's
 _MOST = 32  # of anything: the public instance has three logs, and each may cost a signature to check
+_PARTS: Final = ("mediaType", "tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities")
+_ALIKE: Final = 0.75  # of difflib's ratio: `tlog`, `tLogs`, `logs`, `transparencyLogs` is none
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 
@@ -135,6 +137,9 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     document = read(data, what, _MARKS)
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
+    for name in document:
+        if name not in _PARTS and (meant := _meant(name)) is not None:
+            raise MalformedError(f"{what} has {name!r}, where {meant!r} must be meant")
     tlogs = tuple(_log(each, f"{what}, tlogs") for each in _list(document, "tlogs", what))
     if len({each.log_id for each in tlogs}) != len(tlogs):
         raise MalformedError(f"{what} has two logs with one id")  # other readers believe the last one
@@ -144,6 +149,15 @@ def parse(data: bytes, what: str) -> TrustedRoot:
         ctlogs=tuple(_log(each, f"{what}, ctlogs") for each in _list(document, "ctlogs", what)),
         timestamp_authorities=_authorities(document, "timestampAuthorities", what),
     )
+
+
+def _meant(name: str) -> str | None:
+    """The part that a name is a misspelling of, if it is one: so that nothing less is asked for."""
+    from difflib import get_close_matches  # whoever reads good roots needs none of it
+
+    plain = {re.sub(r"[^a-z]", "", part.lower()): part for part in _PARTS}
+    found = get_close_matches(re.sub(r"[^a-z]", "", name.lower()), plain, n=1, cutoff=_ALIKE)
+    return plain[found[0]] if found else None
 
 
 def _log(value: object, what: str) -> LogInstance:

@@ -57,6 +57,8 @@ def open_own(
             from orchestrator.signing import certified  # a release by a key needs none of what that imports
             from orchestrator.signing.bundles import certificates
 
+            if any(each.keyid for each in parsed.envelope.signatures):
+                raise MalformedError(f"{name} names a key, and is by a certificate")
             # sigstore-python's signatures have either form, but entry and timestamp are about one of them
             judged = _approving(certified.open_certified(data, name, root, now))
             return OpenedBundle(parsed, certificates.public_key(found, name), judged)

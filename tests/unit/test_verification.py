@@ -22,7 +22,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.log.embedded import EmbeddedLog
-from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot, Window
+from orchestrator.log.trusted_root import TRUSTED_ROOT, Authority, TrustedRoot, Window
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
@@ -625,8 +625,15 @@ class TestLog:
         text = TrustedRoot(tlogs=(original.log.instance,)).render()
         (tmp_path / "root.json").write_bytes(text)
         assert trust.load(tmp_path / "root.json").tlogs
-        (tmp_path / "root.json").write_bytes(text.replace(b'"tlogs"', b'"tLogs"'))
-        with pytest.raises(TallyError, match="names no log and no authority"):
+        for name, says in ((b"tLogs", "'tlogs' must be meant"), (b"x", "names no log and no authority")):
+            (tmp_path / "root.json").write_bytes(text.replace(b'"tlogs"', b'"%b"' % name))
+            with pytest.raises(TallyError, match=says):
+                trust.load(tmp_path / "root.json")
+
+    def test_nor_is_one_that_names_certificate_authorities_alone(self, tmp_path: Path) -> None:
+        root = TrustedRoot(certificate_authorities=(Authority("https://ca", "", "", (b"1",)),))
+        (tmp_path / "root.json").write_bytes(root.render())
+        with pytest.raises(TallyError, match="certificate authorities and no log"):
             trust.load(tmp_path / "root.json")
 
     def test_a_trusted_key_whose_time_is_over(self, original: Release) -> None:

@@ -53,6 +53,11 @@ def load(path: Path) -> TrustedRoot:
             f"{path} names no log and no authority, so that nothing would be asked for",
             hint="check its members' names, as `tlogs`; or leave the trusted root out",
         )
+    if root.certificate_authorities and not root.tlogs:
+        raise TallyError(
+            f"{path} names certificate authorities and no log, without which no certificate counts",
+            hint="check its members' names, as `tlogs`; or leave certificateAuthorities out, where keys sign",
+        )
     return root
 
 

@@ -151,3 +151,31 @@ def test_two_logs_of_one_id_are_refused() -> None:
 def test_rubbish(data: bytes) -> None:
     with pytest.raises(MalformedError, match="the root"):
         trusted_root.parse(data, "the root")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("tlog", "tlogs"),
+        ("tLogs", "tlogs"),
+        ("tlgos", "tlogs"),
+        ("logs", "tlogs"),
+        ("ct_logs", "ctlogs"),
+        ("ctLogs", "ctlogs"),
+        ("certificateAuthority", "certificateAuthorities"),
+        ("certAuthorities", "certificateAuthorities"),
+        ("timeStampAuthorities", "timestampAuthorities"),
+        ("timestampAuthorites", "timestampAuthorities"),
+    ],
+)
+def test_what_is_misspelt_is_not_taken_for_nothing(said: str, meant: str) -> None:
+    document = json.loads(ROOT.render())
+    document[said] = document.pop(meant)
+    with pytest.raises(MalformedError, match=said):
+        trusted_root.parse(json.dumps(document).encode(), "it")
+
+
+@pytest.mark.parametrize("name", ["witnesses", "operators", "rekorInstances", "comment", "x"])
+def test_what_newer_roots_may_have_is_ignored(name: str) -> None:
+    document = {**json.loads(ROOT.render()), name: [{"of": "whatever"}]}
+    assert trusted_root.parse(json.dumps(document).encode(), "it") == ROOT

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.verification import Examination
 
 policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -52,6 +55,12 @@ def explain(
         Path, typer.Argument(metavar="RELEASE|ARTIFACT", help="A release folder, or the artifact inside one.")
     ],
     file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="A policy.toml.")],
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest", metavar="sha256:HEX", help="The artifact's, as of `tally verify`.", show_default=False
+        ),
+    ] = None,
     evidence: Annotated[
         list[Path] | None,
         typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
@@ -65,17 +74,15 @@ def explain(
     """Show each rule, what it saw in a release, and whether it holds. Exit codes as of `tally verify`."""
     from datetime import UTC, datetime
 
-    from orchestrator.cli.asked import root_for
+    from orchestrator.cli import asked as asking
     from orchestrator.cli.text import harmless, print_json
-    from orchestrator.cli.verify import exit_code, text
+    from orchestrator.cli.verify import exit_code
+    from orchestrator.policy.verdict import Passed
     from orchestrator.policy_file import load
-    from orchestrator.publishing.contents import read_further
     from orchestrator.verification import examine
 
-    whom = load(file)
-    root = root_for(whom, trusted_root)
-    others = read_further(evidence or [])
-    found = examine(release, whom, datetime.now(UTC), further=others, trusted=root)
+    asked = asking.asked_of(load(file), [release], digest, evidence, trusted_root)
+    found = examine(release, asked.policy, datetime.now(UTC), asked.digest, asked.further, asked.trusted)
     code = exit_code([found.verdict])
     if json:
         findings = [
@@ -87,13 +94,31 @@ def explain(
             }
             for each in found.findings
         ]
-        print_json({"target": str(release), "passed": code == ExitCode.YES, "findings": findings})
-        return code
+        first = None if isinstance(found.verdict, Passed) else found.verdict.reasons[0]
+        decisive = first and {"code": str(first.code), "rule": first.rule, "sentence": first.sentence}
+        passed = code == ExitCode.YES
+        print_json({"target": str(release), "passed": passed, "decisive": decisive, "findings": findings})
+    else:
+        print(harmless(_explained(release, found)))
+    return code
+
+
+def _explained(release: Path, found: Examination) -> str:
+    """Every rule, and then what decided: each reason once."""
+    from orchestrator.cli.verify import text
+    from orchestrator.policy.verdict import Failed
+
+    if not found.findings:
+        return "\n".join(
+            ["no rule was asked: an earlier step refused the release", "", text(release, found.verdict)]
+        )
     lines = []
     for each in found.findings:
         lines.append(f"{'pass' if each.holds else 'FAIL'}  {each.rule}: {each.saw}")
         lines += [f"      {why.code}: {why.sentence}" for why in each.reasons]
-    if not lines:
-        lines = ["no rule was asked: an earlier step refused the release"]
-    print(harmless("\n".join([*lines, "", text(release, found.verdict)])))
-    return code
+    if not isinstance(found.verdict, Failed):
+        return "\n".join([*lines, "", text(release, found.verdict)])
+    first = found.verdict.reasons[0]
+    lines += ["", f"FAILED  {release}", f"  decided by {first.rule} ({first.code}), the first that fails"]
+    hints = dict.fromkeys(why.hint for why in found.verdict.reasons)
+    return "\n".join([*lines, *(f"  hint: {hint}" for hint in hints)])

@@ -277,6 +277,47 @@ class TestExplain:
         assert "an earlier step refused" in ran.out
         assert "digest-mismatch" in ran.out
 
+    def test_a_failure_is_told_once_and_the_decisive_one_is_named(
+        self, tally: Tally, release: Signed, policy: Any
+    ) -> None:
+        words = ["policy", "explain", release.folder, "--policy", policy(DENYING)]
+        out = tally(*words).failed(1).out
+        reasons = [line for line in out.split("\n") if "not-in-log: " in line or "rule-not-met: " in line]
+        assert len(reasons) == len(set(reasons)) == 4
+        assert f"FAILED  {release.folder}\n  decided by signer (not-in-log), the first that fails\n" in out
+        assert out.count("hint: the rule's own message") == 1
+        document = json.loads(tally(*words, "--json").failed(1).out)
+        (found,) = json.loads(tally("verify", *words[2:], "--json").failed(1).out)
+        first = found["reasons"][0]
+        assert document["decisive"] == {name: first[name] for name in ("code", "rule", "sentence")}
+
+    def test_an_expired_policy_is_told_once(self, tally: Tally, release: Signed, policy: Any) -> None:
+        words = ["policy", "explain", release.folder, "--policy", policy("expires = 2020-01-01")]
+        out = tally(*words).failed(1).out
+        assert out.count("policy-expired: ") == 1
+        assert "decided by expires (policy-expired)" in out
+
+    def test_by_digest(self, tally: Tally, release: Signed, policy: Any, tmp_path: Path) -> None:
+        folder = tmp_path / "release"
+        shutil.copytree(release.folder, folder)
+        (folder / release.artifact.name).unlink()
+        for verb in (["verify"], ["policy", "explain"]):
+            words = [*verb, folder, "--policy", policy()]
+            tally(*words).failed(1)
+            out = tally(*words, "--digest", f"sha256:{release.sha256}").succeeded().out
+            assert "was judged by its digest alone" in out
+            assert "subject-mismatch" in tally(*words, "--digest", f"sha256:{'0' * 64}").failed(1).out
+            ran = tally(*words, "--digest", "sha256:ABC").failed(2)
+            assert "64 lower-case hexadecimal digits" in ran.err
+
+    def test_what_an_earlier_step_found_is_decisive_too(
+        self, tally: Tally, harmed: Path, policy: Any
+    ) -> None:
+        out = tally("policy", "explain", harmed, "--policy", policy(), "--json").failed(1).out
+        document = json.loads(out)
+        assert (document["findings"], document["decisive"]["code"]) == ([], "digest-mismatch")
+        assert document["decisive"]["rule"] is None
+
     def test_check(self, tally: Tally, policy: Any) -> None:
         ran = tally("policy", "check", policy(DENYING)).succeeded()
         assert "signers  release" in ran.out

@@ -68,7 +68,7 @@ def test_it_expires(tmp_path: Path, expires: str, expired: bool) -> None:
         ("[require]\nmaximum-age = 3", "expected a string"),
         ("[require]\nsandbox = ['no-netwrok']", "no-network"),
         ("[require]\nstatements = ['provenence']", "URI of a predicate type"),
-        ("[builders]\nquorum = 1", "greater than or equal to 2"),
+        ("[builders]\nquorum = 1", "expected a number of at least 2; got 1"),
         ("[builders]\nquorum = true", "quorum"),
         ("[builders]\nquorum = '2'", "policy.toml:2: `builders.quorum`: expected a whole number"),
         ("[require]\ntimestamp = 'yes'", "policy.toml:2: `require.timestamp`: expected true or false"),

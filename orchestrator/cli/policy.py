@@ -18,34 +18,47 @@ policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 @policy.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy.toml.")],
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The trusted root that `tally verify` will be given, if any."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Read a policy and the keys that it names. Exit codes: 1 it is empty or expired, 2 it has a mistake."""
+    """Read a policy and the keys that it names. Warns of what nothing can meet, and of what says nothing.
+
+    Exit codes: 0 it can be used, warnings or not; 1 it is empty or expired; 2 it has a mistake.
+    """
     from datetime import UTC, datetime
 
-    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.cli.asked import root_for
+    from orchestrator.cli.text import harmless, print_json, print_warning
+    from orchestrator.policy.review.review import review
     from orchestrator.policy_file import load
 
-    found = load(file)
-    against = list(found.against_itself(datetime.now(UTC)))
+    found, now = load(file), datetime.now(UTC)
+    root = root_for(found, trusted_root)
+    against = list(found.against_itself(now))
+    advice = list(review(found, now, root))
     rules = [each.name for each in found.asked]
     signers = [each.name for each in found.signers.signers]
     if json:
         reasons = [{"code": str(each.code), "sentence": each.sentence, "hint": each.hint} for each in against]
         digest = found.sha256.hex
-        print_json(
-            {"policy": str(file), "sha256": digest, "signers": signers, "rules": rules, "reasons": reasons}
-        )
+        warnings = [{"key": each.key, "sentence": each.sentence, "hint": each.hint} for each in advice]
+        document = {"policy": str(file), "sha256": digest, "signers": signers, "rules": rules}
+        print_json(document | {"reasons": reasons, "warnings": warnings})
     else:
         lines = [f"{'FAILED' if against else 'OK'}  {file}", f"  sha256   {found.sha256.hex}"]
         lines += [f"  signers  {', '.join(signers) or 'none'}", f"  rules    {', '.join(rules)}"]
-        if found.root is not None:
-            logs = ", ".join(each.origin for each in found.root.tlogs) or "no log"
-            clocks = len(found.root.timestamp_authorities)
+        if (trusts := found.root or root) is not None:
+            logs = ", ".join(each.origin for each in trusts.tlogs) or "no log"
+            clocks = len(trusts.timestamp_authorities)
             lines.append(f"  trusts   {logs}; {clocks} timestamp authorit{'y' if clocks == 1 else 'ies'}")
         for reason in against:
             lines += [f"  {reason.code}: {reason.sentence}", f"  hint: {reason.hint}"]
         print(harmless("\n".join(lines)))
+        for each in advice:
+            print_warning(f"{file}: {each.key}: {each.sentence}", each.hint)
     return ExitCode.NO if against else ExitCode.YES
 
 

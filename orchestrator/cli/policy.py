@@ -56,9 +56,9 @@ def check(
             lines.append(f"  trusts   {logs}; {clocks} timestamp authorit{'y' if clocks == 1 else 'ies'}")
         for reason in against:
             lines += [f"  {reason.code}: {reason.sentence}", f"  hint: {reason.hint}"]
-        print(harmless("\n".join(lines)))
         for each in advice:
             print_warning(f"{file}: {each.key}: {each.sentence}", each.hint)
+        print(harmless("\n".join(lines)))
     return ExitCode.NO if against else ExitCode.YES
 
 

@@ -97,10 +97,7 @@ class TestTimes:
     def test_a_key_that_begins_when_the_policy_is_over(self) -> None:
         text = f"expires = 2027-01-01\n{SIGNER}{CI}from = 2027-01-01T00:00:00Z\n"
         assert advice(text, WHOLE) == []
-        assert (
-            "ends before that"
-            in only(text.replace("T00", "T00", 1).replace("01T00", "02T00"), WHOLE).sentence
-        )
+        assert "ends before that" in only(text.replace("01T00", "02T00"), WHOLE).sentence
 
     def test_a_key_that_is_over_beside_one_that_is_not(self) -> None:
         old = SIGNER.replace("us", "old")

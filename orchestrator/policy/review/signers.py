@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.review.advice import Advice, Surroundings
 from orchestrator.policy.review.standing import ROOT, never, revoked
 from orchestrator.policy.rules.required import Statements
-from orchestrator.policy.trust import LAYOUT_TYPE, TrustedIdentity, TrustedKey, TrustedSigner
-
-_KINDS = {PROVENANCE: "provenance", REPRODUCTION: "reproduction", SPDX: "sbom", LAYOUT_TYPE: "layout"}
-"""What has to be signed of every release, by what `statements` calls it."""
+from orchestrator.policy.trust import RELEASE, TrustedIdentity, TrustedKey, TrustedSigner
 
 
 def review(policy: Policy, around: Surroundings) -> Iterator[Advice]:
@@ -118,7 +114,7 @@ def _release(counting: Sequence[TrustedSigner]) -> Iterator[Advice]:
 
 
 def _unsigned(group: Sequence[TrustedSigner]) -> list[str]:
-    return [name for kind, name in _KINDS.items() if not any(each.may_sign(kind) for each in group)]
+    return [name for kind, name in RELEASE.items() if not any(each.may_sign(kind) for each in group)]
 
 
 def _shadowed(signers: Sequence[TrustedSigner]) -> Iterator[Advice]:
@@ -135,21 +131,19 @@ def _shadowed(signers: Sequence[TrustedSigner]) -> Iterator[Advice]:
 def _covers(earlier: TrustedSigner, later: TrustedSigner) -> bool:
     if not isinstance(earlier.who, TrustedIdentity) or not isinstance(later.who, TrustedIdentity):
         return False
-    if earlier.statements is not None and (
-        later.statements is None or not later.statements <= earlier.statements
-    ):
+    if not all(earlier.may_sign(kind) for kind in later.statements or RELEASE):
         return False
     return earlier.who.issuer.covers(later.who.issuer) and earlier.who.subject.covers(later.who.subject)
 
 
 def _statements(policy: Policy, counting: Sequence[TrustedSigner]) -> Iterator[Advice]:
     required = {kind for rule in policy.rules if isinstance(rule, Statements) for kind in rule.types}
-    for kind in sorted(required - set(_KINDS)):
+    for kind in sorted(required - set(RELEASE)):
         if not any(each.may_sign(kind) for each in counting):
             said = f"{kind} is required, and nobody that counts may sign it"
             yield Advice("require.statements", said, "add it to `statements` of whom you trust with it")
     for each in policy.signers.signers:
-        for kind in sorted((each.statements or frozenset()) - set(_KINDS) - required):
+        for kind in sorted((each.statements or frozenset()) - set(RELEASE) - required):
             said = f"{each.name} is trusted with {kind}, which no rule asks for or sees"
             hint = "add it to `require.statements`, or remove it here"
             yield Advice(f"signer {each.name!r}.statements", said, hint)

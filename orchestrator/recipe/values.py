@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
-from pydantic_core import CoreSchema, core_schema
 
 _VARIABLE_LIMIT = 120_000  # the kernel's is 128 KiB, with the name
 _TOOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
@@ -29,12 +28,10 @@ class Matching:
             raise ValueError(f"expected {self.expected}; got {value[:80]!r}")
         return value
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self, handler(source))
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return AfterValidator(self).__get_pydantic_core_schema__(source, handler)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), "pattern": f"^{self.pattern}$"}
 
 

@@ -32,6 +32,17 @@ class Asked:
     """Names logs that what is signed has to be in."""
 
 
+def asked_of(
+    whom: Policy,
+    wanted: list[Path],
+    digest: str | None,
+    evidence: list[Path] | None,
+    trusted_root: Path | None,
+) -> Asked:
+    """What `tally verify` and `tally policy explain` have in common. Raises TallyError."""
+    return Asked(whom, digest_of(digest, wanted), further_of(evidence or []), root_for(whom, trusted_root))
+
+
 def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
     """The trusted root of --trusted-root, where a policy has none of its own. Raises TallyError."""
     if path is None:

@@ -92,6 +92,8 @@ def release(
     state: State, configuration: Configuration, order: Order, on_event: OnEvent, say: Say
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
+    if order.sign:
+        directory.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
     key = release_key(order, say)
     witnesses = Witnesses()
     if key is not None and not isinstance(key, KeylessSigner):  # an identity's instance has its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from orchestrator.builders import ssh
 from orchestrator.builders.configuration import FILE_NAME, BuilderTable, Configuration, find, parse
 from orchestrator.errors import TallyError
 from orchestrator.files import write_atomically
+from orchestrator.recipe.toml import read_toml
 from orchestrator.recipe.toml_text import write_tables
 
 _ANSWER = 20.0  # seconds
@@ -68,12 +70,7 @@ def _begin(text: str, values: Mapping[str, Any], file: Path) -> list[dict[str, A
 
 
 def _read(file: Path) -> str:
-    try:
-        return file.read_text()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise TallyError(f"cannot read {file}: {error}") from error
+    return read_toml(file, FILE_NAME)[0] if os.path.lexists(file) else ""
 
 
 def _parse_with(text: str, tables: list[dict[str, Any]], file: Path) -> str:

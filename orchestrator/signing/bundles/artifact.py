@@ -77,15 +77,21 @@ Artifact = ArtifactFile | Digested
 def opened(path: Path) -> Iterator[ArtifactFile]:
     """A file, hashed. Raises TallyError when it is no file, or cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with os.fdopen(_opened(path), "rb", buffering=0) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise TallyError(f"{shown(path)} is not a file", hint=_HINT)
             digest = hashlib.sha256()
             for chunk in _chunks(stream):
                 digest.update(chunk)
             yield ArtifactFile(path, stream, Sha256(digest.hexdigest()))
-    except (OSError, ValueError) as error:
+    except OSError as error:  # also of those who read it again
+        raise cannot_read(path, error, "", _HINT) from error
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # here alone: what reads it raises others
         raise cannot_read(path, error, "", _HINT) from error
 
 

@@ -28,6 +28,14 @@ class Added:
     notes: tuple[str, ...]
 
 
+def as_written(folder: Path, path: Path) -> str:
+    """What the tally.toml that counts in `folder` has to say for a file, named as from there."""
+    file = find(folder)
+    if file is None or file.parent == folder or path.is_absolute() or str(path).startswith("~"):
+        return str(path)
+    return os.path.relpath(folder / path, file.parent)
+
+
 def refuse(folder: Path, values: Mapping[str, Any]) -> None:
     """Raises TallyError when `add` would, whatever a host over ssh would say."""
     file = find(folder) or folder / FILE_NAME

@@ -100,9 +100,9 @@ def add(
         PublicKey.load(expanded(link_key))
     values: dict[str, Any] = {"name": name, "store": _store(store, vm=vm), "operator": operator, "key": key}
     values |= {
-        "ssh-key": None if ssh_key is None else str(ssh_key),
+        "ssh-key": None if ssh_key is None else adding.as_written(Path.cwd(), ssh_key),
         "host-key": host_key,
-        "link-key": None if link_key is None else str(link_key),
+        "link-key": None if link_key is None else adding.as_written(Path.cwd(), link_key),
         "memory": memory,
         "disk": disk,
         "kvm": kvm,

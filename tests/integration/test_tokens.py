@@ -247,7 +247,8 @@ def test_a_token_that_is_pulled_out_loses_nothing(
     project: Project, session_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The key was there when the run began, and is gone when the builders agree."""
-    from orchestrator.release import Order, release
+    from orchestrator.order import Order
+    from orchestrator.release import release
     from orchestrator.state import State
 
     shelf = Shelf.made(project.folder / "shelf")

@@ -67,6 +67,8 @@ def release(
     state: State, configuration: Configuration, order: Order, on_event: OnEvent, say: Say
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
+    if order.sign:
+        directory.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
     signatories = summon(order, configuration, state, say)
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)

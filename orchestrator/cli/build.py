@@ -124,6 +124,7 @@ def _wanted(signing: SigningTable, token_fd: int | None, *, asked: bool) -> Want
 
 
 def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
+    from orchestrator.cli.recipes import named
     from orchestrator.errors import TallyError
 
     if every and recipes:
@@ -133,14 +134,4 @@ def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
         raise TallyError(
             "no recipe was named", hint="tally build recipes/hello.toml, or --all for the folder recipes/"
         )
-    for file in found:
-        if not file.is_file():
-            raise TallyError(f"there is no recipe file {file}", hint=_instead_of(file))
-    return tuple(found)
-
-
-def _instead_of(file: Path) -> str:
-    if file.is_dir():
-        return "name recipe files; --all builds every recipe in the folder recipes/"
-    nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")
-    return f"did you mean {nearby}?" if nearby.is_file() else "a recipe is a file, as recipes/hello.toml"
+    return named(found)

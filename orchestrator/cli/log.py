@@ -20,6 +20,8 @@ WHOSE = (
     "tamper-evident. Nobody else has seen it: it is not public."
 )
 
+_OLDER = "`tally log show --checkpoint` prints today's; keep it elsewhere than the log"
+
 
 @log.command()
 def show(
@@ -127,13 +129,10 @@ def _log() -> EmbeddedLog:
 
 def _checkpoints(found: EmbeddedLog, path: Path) -> tuple[Checkpoint, ...]:
     from orchestrator.evidence.canonical import MalformedError
-    from orchestrator.log.audit import checkpoints_in
+    from orchestrator.files import read_file, shown
+    from orchestrator.log.audit import LARGEST, checkpoints_in
 
     try:
-        return checkpoints_in(found, path.read_bytes(), str(path))
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
+        return checkpoints_in(found, read_file(path, "the checkpoint ", LARGEST, _OLDER), shown(path))
     except MalformedError as error:
-        raise TallyError(
-            str(error), hint="`tally log show --checkpoint` prints today's; keep it elsewhere than the log"
-        ) from error
+        raise TallyError(str(error), hint=_OLDER) from error

@@ -31,6 +31,10 @@ def audit(log: EmbeddedLog, older: Sequence[Checkpoint] = ()) -> tuple[Checkpoin
         return head, tuple(found)
 
 
+LARGEST = 64 << 20
+"""Bytes of a file that checkpoints are looked for in: as many as a bundle may have."""
+
+
 def checkpoints_in(log: EmbeddedLog, data: bytes, what: str) -> tuple[Checkpoint, ...]:
     """The checkpoints of this log in a file: a checkpoint, or a Sigstore bundle that was entered.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import TallyError
+from orchestrator.files import read_file, shown
 
 _LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
 _DEEPEST = 200
@@ -24,19 +24,10 @@ Keys = tuple[str | int, ...]
 
 def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
     """The text of a file and its TOML values. Raises TallyError when there are none."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise TallyError(f"{path} is not a file", hint=f"name {what}, a TOML file")
-        if status.st_size > _LIMIT:
-            raise TallyError(f"{path} holds {status.st_size} bytes: too much for {what}")
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise TallyError(f"there is no {path}", hint=f"name {what}, a TOML file") from error
-    except ValueError as error:  # a NUL in the name
-        raise TallyError(f"{str(path)!r} cannot name a file") from error
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror}") from error
+    hint = f"name {what}, a TOML file"
+    data = read_file(path, "", _LIMIT, hint)
+    if len(data) > _LIMIT:
+        raise TallyError(f"{shown(path)} holds more than {_LIMIT} bytes: too much for {what}", hint=hint)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

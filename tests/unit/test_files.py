@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.errors import TallyError
-from orchestrator.files import opened
+from orchestrator.files import opened, read_file
 from orchestrator.key_address import TokenKey, parse
 from orchestrator.signing import keyfiles, passphrase, token
 from orchestrator.signing.bundles import trust
@@ -95,7 +95,7 @@ def test_standard_input_that_comes_late() -> None:
 READERS: list[Callable[[Path], object]] = [
     keyfiles.read,
     trust.load,
-    lambda path: trust.read(path, 100),
+    lambda path: read_file(path, "", 100, ""),
     Instance.load,
     lambda path: passphrase.of(Pin("token", path)),
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.files import opened
+from orchestrator.files import read_file
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
@@ -39,7 +39,7 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, (ignored,))
     if path is not None:
-        return Trust(_parsed(read(path, _LARGEST), str(path)))
+        return Trust(_parsed(read_file(path, "", _LARGEST, _HINT), str(path)))
     from orchestrator.signing import instance  # of which a release's verifier needs nothing
 
     return Trust(_parsed(instance.public_root(), "the public instance's trusted root"))
@@ -47,7 +47,7 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
 
 def load(path: Path) -> TrustedRoot:
     """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
-    root = _parsed(read(path, _LARGEST, _HINT), str(path))
+    root = _parsed(read_file(path, "", _LARGEST, _HINT), str(path))
     if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
         raise TallyError(
             f"{path} names no log and no authority, so that nothing would be asked for",
@@ -61,14 +61,3 @@ def _parsed(data: bytes, what: str) -> TrustedRoot:
         return trusted_root.parse(data, what)
     except MalformedError as error:
         raise TallyError(str(error), hint=_HINT) from error
-
-
-def read(path: Path, largest: int, hint: str | None = None) -> bytes:
-    """A file, no further than one byte past what is sensible. Raises TallyError when it cannot be read."""
-    try:
-        with opened(path) as stream:
-            return stream.read(largest + 1)
-    except ValueError as error:  # a NUL in the name
-        raise TallyError(f"{str(path)!r} cannot name a file") from error
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error

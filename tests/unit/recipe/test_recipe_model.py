@@ -143,8 +143,8 @@ def test_files_that_are_no_toml(tmp_path: Path, text: str | bytes, says: str) ->
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path, says in (
-        (tmp_path / "none.toml", "there is no"),
-        (tmp_path, "is not a file"),
+        (tmp_path / "none.toml", "none.toml: No such file"),
+        (tmp_path, "Is a directory"),
         (Path("a\0b"), "cannot name"),
     ):
         with pytest.raises(TallyError, match=says):

@@ -183,7 +183,7 @@ def told(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         assert code == ExitCode.UNDECIDED, (line, path[:100], code, said[:1000])
         assert said.startswith("tally: error: "), (line, path[:100], said[:1000])
         hinted = said.splitlines()[-1].startswith("hint: ")
-        assert hinted or "should match pattern" in said, (line, path[:100], said[:1000])
+        assert hinted or "expected a text on one line" in said, (line, path[:100], said[:1000])
         assert len(said) < 2000
         return said
 

@@ -13,6 +13,9 @@ from typing import BinaryIO
 
 from orchestrator.errors import TallyError
 
+_LONGEST_SHOWN = 255
+"""Characters of a path. As many bytes are the longest name in a folder (NAME_MAX)."""
+
 
 def opened(path: Path) -> BinaryIO:
     """A regular file to read, or a pipe that this process has open, as the shell's `<(…)` and `/dev/stdin`.
@@ -52,6 +55,41 @@ def _is_descriptor(path: Path) -> bool:
     if str(path) == "/dev/stdin":
         return True
     return re.fullmatch(r"/proc/\d+(/task/\d+)?/fd", os.path.realpath(path.parent)) is not None
+
+
+def read_file(path: Path, what: str, largest: int, hint: str) -> bytes:
+    """A file's bytes, no further than one past `largest`, so that whoever asks can tell what is too large.
+
+    `what` names it in messages, as "the key "; `hint` says what it should be. Raises TallyError when there is
+    no such file, or it cannot be read.
+    """
+    try:
+        with opened(path) as stream:
+            return stream.read(largest + 1)
+    except (OSError, ValueError) as error:
+        raise cannot_read(path, error, what, hint) from error
+
+
+def cannot_read(path: Path, error: OSError | ValueError, what: str, hint: str) -> TallyError:
+    """The error for a user who named what is not there, or may not be read."""
+    if not isinstance(error, OSError):  # a NUL in the name
+        return TallyError(f"{shown(path)} cannot name a file", hint=hint)
+    said = error.strerror or str(error)
+    if error.errno == errno.ENOENT and path.is_symlink():
+        said = f"it is a link to {shown(path.readlink())}, which is not there"
+    return TallyError(f"cannot read {what}{shown(path)}: {said}", hint=hint)
+
+
+def shown(path: Path) -> str:
+    """A path as messages have it: in one line, and of one that is longer than a name can be the beginning."""
+    text = str(path)
+    if len(text) > _LONGEST_SHOWN:
+        return f"{_plain(text[:_LONGEST_SHOWN])}… ({len(text)} characters)"
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else repr(text)
 
 
 @contextmanager
@@ -121,12 +159,15 @@ def cannot_write(path: Path, error: OSError) -> TallyError:
     """The error for a user whose disk or permissions stopped a write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TallyError(
-            f"no room left on the disk to write {path}", hint="free some space and run the command again"
+            f"no room left on the disk to write {shown(path)}",
+            hint="free some space and run the command again",
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return TallyError(
-            f"cannot write {path}: there is a file where a folder is needed", hint="name another folder"
+            f"cannot write {shown(path)}: there is a file where a folder is needed",
+            hint="name another folder",
         )
-    return TallyError(
-        f"cannot write {path}: {error.strerror or error}", hint="check the folder's owner and permissions"
-    )
+    said = f"cannot write {shown(path)}: {error.strerror or error}"
+    if error.errno == errno.ENAMETOOLONG:
+        return TallyError(said, hint="name another place, shorter")
+    return TallyError(said, hint="check the folder's owner and permissions")

@@ -57,6 +57,11 @@ class TokenKey:
     pin_source: Path | None = None
     """The file that holds the PIN."""
 
+    @property
+    def name(self) -> str:
+        """What people call the key."""
+        return self.label or f"id {(self.id or b'').hex()}"
+
     def __str__(self) -> str:
         return self.text
 
@@ -70,6 +75,12 @@ class CloudKey:
     key: str
     vault: str | None = None
     version: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call the key: the last part of its address, with its version where that says one."""
+        name = self.key.rpartition("/")[2]
+        return name if self.version is None else f"{name}, version {self.version}"
 
     def __str__(self) -> str:
         return self.text

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
-from orchestrator.files import expanded
+from orchestrator.files import expanded, shown
 from orchestrator.policy.document import PolicyDocument
 from orchestrator.policy.policy import Policy
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.toml import read_toml
+from orchestrator.signing import keyfiles
 from orchestrator.signing.bundles import trust
 from orchestrator.signing.keys import PublicKey
 
@@ -58,7 +59,10 @@ def _public_key(said: str, owner: str, path: Path) -> bytes:
     """A key in PEM, or in a file whose name is relative to the policy's folder."""
     if _PEM not in said:
         if "\n" in said or "\0" in said:
-            raise TallyError(f"{path}: the key of {owner} is neither a file's name nor PEM")
+            raise TallyError(
+                f"{path}: the key of {owner} is neither a file's name nor PEM: {shown(Path(said))}",
+                hint=keyfiles.HINT,
+            )
         return PublicKey.load(path.parent / expanded(Path(said))).spki
     what = f"{path}: the key of {owner}"
     if "PRIVATE KEY" in said:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Disagreed
@@ -15,29 +14,12 @@ from orchestrator.errors import TallyError
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.files import write_atomically
-from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
+from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.outcome import Refused
 from orchestrator.plan import Target
+from orchestrator.signatories import Signatories
 from orchestrator.signing import gate
-from orchestrator.signing.hosts import HostSigner
-from orchestrator.signing.keyless import KeylessSigner
-from orchestrator.signing.keys import builder_key
-from orchestrator.signing.signers import Signer
-from orchestrator.signing.witnesses import Witnesses
 from orchestrator.workshop import Workshop
-
-
-@dataclass(frozen=True)
-class Attester:
-    """What signs a disagreement."""
-
-    key: Signer | KeylessSigner
-    witnesses: Witnesses
-    root: TrustedRoot | None
-    """What the bundle can be checked with; None where nobody vouches for it."""
-    hosts: Mapping[str, HostSigner]
-    """By builder name, those that sign their own links."""
-    quorum: int
 
 
 def refuse(
@@ -45,9 +27,10 @@ def refuse(
     disagreed: Disagreed,
     workshop: Workshop,
     builders: Sequence[Builder],
-    attester: Attester | None,
+    quorum: int,
+    attesters: Signatories | None,
 ) -> Refused:
-    """Keep all results side by side, find where they differ, and sign that they do if somebody is to.
+    """Keep all results side by side, find where they differ, and sign that they do where `attesters` are to.
 
     What keeps it from being signed changes nothing of the disagreement.
     """
@@ -55,28 +38,28 @@ def refuse(
     located = {builder.name: builder.store.bring for builder in builders}
     kept = keep_side_by_side(workshop.state, name, disagreed, located)
     found = {one.path: tuple(differences(*kept.results(one)[:2])) for one in disagreed.differing}
-    if attester is None:
+    if attesters is None:
         return Refused(name, disagreed, kept.folder, found)
     try:
-        attestation = _attest(name, disagreed, workshop, attester, kept.folder)
+        attestation = _attest(name, disagreed, workshop, quorum, attesters, kept.folder)
     except TallyError as error:
         return Refused(name, disagreed, kept.folder, found, unattested=error)
     return Refused(name, disagreed, kept.folder, found, attestation)
 
 
-def _attest(name: str, disagreed: Disagreed, workshop: Workshop, attester: Attester, folder: Path) -> Path:
+def _attest(
+    name: str, disagreed: Disagreed, workshop: Workshop, quorum: int, attesters: Signatories, folder: Path
+) -> Path:
     """Derivations, links, the log's trusted root, and at last the bundle. Builders' names have no full stop,
     so that none of these is where a builder's results are."""
-    names = [report.identity.name for report in disagreed.reports]
-    own = workshop.state.folder("keys")
-    keys = {each: attester.hosts.get(each) or builder_key(own, each) for each in names}
+    keys = attesters.of_builders(report.identity.name for report in disagreed.reports)
     derivations = {output.derivation: _read(workshop, output.derivation) for output in disagreed.differing}
     digests = {path: Sha256.of(data) for path, data in derivations.items()}
-    observed = Observed(name, disagreed, digests, attester.quorum, workshop.configuration.vote)
-    signed = gate.sign_disagreement(observed, attester.key, keys, attester.witnesses)
+    observed = Observed(name, disagreed, digests, quorum, workshop.configuration.vote)
+    signed = gate.sign_disagreement(observed, attesters.key, keys, attesters.witnesses)
     files = [ReleaseFile.of(Path(path).name, data) for path, data in derivations.items()]
-    if attester.root is not None:
-        files.append(ReleaseFile.of(TRUSTED_ROOT, attester.root.render()))
+    if attesters.root is not None:
+        files.append(ReleaseFile.of(TRUSTED_ROOT, attesters.root.render()))
     for file in (*files, *signed):
         write_atomically(folder / file.path, b"".join(file.chunks()))
     return folder / gate.DISAGREEMENT

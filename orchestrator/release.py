@@ -6,8 +6,7 @@ Recipe -> Derivation -> Build (one per builder) -> Agreement -> Materials -> Sta
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,53 +24,31 @@ from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.errors import TallyError
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
-from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
+from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.gathering import gather
 from orchestrator.journal import Journal, kept
-from orchestrator.key_address import KeyAddress
-from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
+from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.observation import facts_of
+from orchestrator.order import Order
 from orchestrator.outcome import Compared, Outcome, Released, Undecided, Unpublished
 from orchestrator.plan import Plan, Target
 from orchestrator.policy.policy import trusting
+from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.records import records_of
-from orchestrator.refusing import Attester, refuse
-from orchestrator.signing import gate, signers
-from orchestrator.signing.hosts import HostSigner
-from orchestrator.signing.keyless import KeylessSigner, Wanted
-from orchestrator.signing.keys import PublicKey, builder_key
-from orchestrator.signing.passphrase import source as passphrase_source
-from orchestrator.signing.signers import Signer
-from orchestrator.signing.summoning import summoned
-from orchestrator.signing.witnesses import Witnesses
+from orchestrator.refusing import refuse
+from orchestrator.signatories import Signatories, summon
+from orchestrator.signing import gate
 from orchestrator.state import State
 from orchestrator.verification import verify
 from orchestrator.workshop import Workshop, opened
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the user asked for."""
-
-    targets: tuple[Path, ...]
-    out: Path
-    key: KeyAddress | None
-    sign: bool
-    builders: tuple[str, ...] = ()
-    allow_dirty: bool = False
-    passphrase_fd: int | None = None
-    """An open file descriptor that gives the key's passphrase, or the token's PIN."""
-    keyless: Wanted | None = None
-    """Who is to sign in place of a key."""
-    attest_disagreement: bool = False
-    """Whether it is signed, as evidence, that builders disagree."""
 
 
 @dataclass(frozen=True)
@@ -82,27 +59,26 @@ class Run:
     workshop: Workshop
     plan: Plan
     builders: Sequence[Builder]
-    key: Signer | KeylessSigner | None
-    witnesses: Witnesses
-    hosts: Mapping[str, HostSigner]
-    """By builder name, those that sign their own links."""
+    signatories: Signatories | None
+    """None when nothing is to be signed."""
 
 
 def release(
     state: State, configuration: Configuration, order: Order, on_event: OnEvent, say: Say
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
-    key = release_key(order, say)
-    witnesses = Witnesses()
-    if key is not None and not isinstance(key, KeylessSigner):  # an identity's instance has its own
-        witnesses = summoned(configuration.signing, state.log, key.public.kind, datetime.now(UTC))
+    if order.sign:
+        directory.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
+    signatories = summon(order, configuration, state, say)
     with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
-        run = Run(order, workshop, plan, builders, key, witnesses, host_signers(builders))
+        if signatories is not None:
+            signatories = signatories.joined_by(builders)
+        run = Run(order, workshop, plan, builders, signatories)
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
         )
@@ -155,36 +131,6 @@ def counted(report: Report) -> dict[str, object]:
     }
 
 
-def release_key(order: Order, say: Say) -> Signer | KeylessSigner | None:
-    """The key to sign with, tried before hours are spent on building, or the identity, which has logged in
-    before; None when nothing is to be signed."""
-    if not order.sign:
-        if order.attest_disagreement:
-            raise TallyError(
-                "a disagreement cannot be attested where nothing is signed",
-                hint="leave out --attest-disagreement, or --no-sign and --allow-dirty",
-            )
-        return None
-    if order.keyless is not None:
-        return KeylessSigner.opened(order.keyless, say)
-    if order.key is None:
-        raise TallyError(
-            "there is no release key to sign with",
-            hint="make one with `tally keys generate keys/release`, and give --key keys/release.key; "
-            "or sign with --keyless",
-        )
-    return signers.opened(order.key, passphrase_source(order.passphrase_fd))
-
-
-def host_signers(builders: Sequence[Builder]) -> dict[str, HostSigner]:
-    """The hosts that sign their own links; their public keys are read before hours are spent on building."""
-    return {
-        each.name: HostSigner(PublicKey.load(each.attesting.public), each.attesting.ask, each.name)
-        for each in builders
-        if each.attesting
-    }
-
-
 def fetch(run: Run, say: Say) -> None:
     """Fetch what the builds need, check every byte, and put it into the orchestrator's store."""
     fixed = [each for one in run.plan.targets.values() for each in one.evaluated.fixed]
@@ -222,22 +168,16 @@ def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
         case Incomplete() as incomplete:
             return Undecided(name, incomplete)
         case Disagreed() as disagreed:
-            return refuse(target, disagreed, run.workshop, run.builders, attester_of(run, quorum))
+            attesters = run.signatories if run.order.attest_disagreement else None
+            return refuse(target, disagreed, run.workshop, run.builders, quorum, attesters)
         case Agreed() as agreed:
             artifact = artifact_of(run, agreed, evaluated.artifact_path)
-            if run.key is None or run.plan.dirty:
+            if run.signatories is None or run.plan.dirty:
                 return Compared(name, agreed, artifact, why_unsigned(run))
             try:
-                return publish(run, target, agreed, quorum, artifact, run.key)
+                return publish(run, target, agreed, quorum, artifact, run.signatories)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)
-
-
-def attester_of(run: Run, quorum: int) -> Attester | None:
-    """What signs a disagreement; None: it was not asked for."""
-    if run.key is None or not run.order.attest_disagreement:
-        return None
-    return Attester(run.key, run.witnesses, root_of(run), run.hosts, quorum)
 
 
 def why_unsigned(run: Run) -> str:
@@ -263,27 +203,25 @@ def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
 
 
 def publish(
-    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, key: Signer | KeylessSigner
+    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, signatories: Signatories
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
-    facts = facts_of(run, target, agreed, quorum, artifact)
+    facts = facts_of(run.plan, run.workshop.store, target, agreed, quorum, artifact)
     materials = materials_of(facts)
     sbom = spdx.document(facts, materials)
     sbom_file = spdx.release_file(facts, sbom)
     records = records_of(facts)
     links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
-    names = [report.identity.name for report in agreed.reports]
-    own = run.workshop.state.folder("keys")
-    keys = {each: run.hosts.get(each) or builder_key(own, each) for each in names}
+    keys = signatories.of_builders(report.identity.name for report in agreed.reports)
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
     byproducts = [
         *link_files.values(),
-        *gate.sign_layout(agreed, quorum, layout, key),
+        *gate.sign_layout(agreed, quorum, layout, signatories.key),
         sbom_file,
         *(f for record in records.values() for f in record),
     ]
-    if (root := root_of(run)) is not None:
+    if (root := signatories.root) is not None:
         byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
     provenance_statement = provenance.provenance(facts, materials, byproducts)
     reproduction_statement = reproduction.reproduction(facts, link_files)
@@ -292,7 +230,7 @@ def publish(
         "reproduction": reproduction_statement,
         "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
     }
-    bundles = gate.sign(agreed, quorum, facts, artifact, statements, key, run.witnesses)
+    bundles = gate.sign(agreed, quorum, facts, artifact, statements, signatories.key, signatories.witnesses)
     published = directory.publish(
         run.order.out,
         facts,
@@ -300,62 +238,24 @@ def publish(
         provenance_statement,
         reproduction_statement,
         [*byproducts, *bundles],
-        key.signed_as if isinstance(key, KeylessSigner) else key.public,
+        signatories.signer,
     )
     folder = published.path
     if published.kept:
-        refuse_unless_whole(folder, key)
+        refuse_unless_whole(folder, signatories)
     return Released(target.recipe.name, agreed, folder, folder / facts.artifact.file_name, published.kept)
 
 
-def root_of(run: Run) -> TrustedRoot | None:
-    """What the bundles of a release can be checked with, where somebody vouches for them."""
-    return run.key.instance.root if isinstance(run.key, KeylessSigner) else run.witnesses.root
-
-
-def refuse_unless_whole(folder: Path, key: Signer | KeylessSigner) -> None:
+def refuse_unless_whole(folder: Path, signatories: Signatories) -> None:
     """A release that was there before counts as this one only if it passes verification."""
     now = datetime.now(UTC)
-    if isinstance(key, KeylessSigner):
-        verdict = verify(folder, trusting([], key.signed_as), now, trusted=key.instance.root)
+    if isinstance(signatories.signer, IdentitySigner):
+        verdict = verify(folder, trusting([], signatories.signer), now, trusted=signatories.root)
     else:
-        verdict = verify(folder, trusting([key.public.spki]), now)
+        verdict = verify(folder, trusting([signatories.signer.spki]), now)
     if isinstance(verdict, Failed):
         reasons = "\n".join(f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons)
         raise TallyError(
             f"{folder} is there already and does not pass verification:\n{reasons}",
             hint="releases are never overwritten: move it away, and build again",
         )
-
-
-def facts_of(run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path) -> ReleaseFacts:
-    """What was observed, gathered for the evidence."""
-    recipe, store = target.recipe, run.workshop.store
-    sha256, size, _ = gate.measure(artifact)
-    builds = [report.builds[path] for report in agreed.reports for path in agreed.outputs]
-    sources = {path for drv in target.graph.derivations.values() for path in drv.input_sources}
-    return ReleaseFacts(
-        package=Package(
-            recipe.name,
-            recipe.version,
-            run.plan.request["system"],
-            recipe.summary,
-            recipe.homepage,
-            recipe.license,
-        ),
-        artifact=Artifact(target.evaluated.artifact_file_name, sha256, size),
-        target=recipe.name,
-        package_derivation=target.evaluated.package,
-        artifact_derivation=target.evaluated.artifact,
-        graph=target.graph,
-        agreed=agreed,
-        quorum=quorum,
-        input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
-        licences={p.sha256: p.license for p in run.plan.lock.package if p.license is not None},
-        toolchains=target.toolchains,
-        recipe=InputFile(target.file.name, target.file_digest),
-        lock=InputFile(run.plan.lock_file.name, run.plan.lock_digest),
-        started=min(build.started for build in builds),
-        finished=max(build.finished for build in builds),
-        invocation_id=str(uuid.uuid4()),
-    )

@@ -16,6 +16,7 @@ from orchestrator.digest import Sha256
 from orchestrator.evidence import attestation
 from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.files import read_file
 from orchestrator.policy.verdict import Code, Failed, Reason, Refused
 from orchestrator.signing.bundles import artifact as artifacts
 from orchestrator.signing.bundles import bundle as bundles
@@ -27,6 +28,8 @@ from orchestrator.signing.bundles.standing import Shown, Standing
 from orchestrator.signing.bundles.timestamps import Moment
 from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
+
+_HINT = "a bundle is Sigstore's JSON, as `cosign attest-blob --bundle FILE` and the like write it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def judge(question: Question, now: datetime) -> Accepted | Failed:
     what = question.bundle.name
     try:
         # 1. The bundle, read whole (sigstore_bundle.proto). Nothing in it is believed yet.
-        bundle = bundles.parse(trust.read(question.bundle, LARGEST_ENVELOPE), what)
+        bundle = bundles.parse(read_file(question.bundle, "the bundle ", LARGEST_ENVELOPE, _HINT), what)
 
         # 2. The artifact's digest, from its bytes.
         with _opened(question.target) as artifact:

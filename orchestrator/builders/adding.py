@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -12,8 +13,8 @@ from typing import Any
 from orchestrator.builders import ssh
 from orchestrator.builders.configuration import FILE_NAME, BuilderTable, Configuration, find, parse
 from orchestrator.errors import TallyError
-from orchestrator.files import contents, write_atomically
-from orchestrator.recipe.toml import LIMIT
+from orchestrator.files import write_atomically
+from orchestrator.recipe.toml import read_toml
 from orchestrator.recipe.toml_text import write_tables
 
 _ANSWER = 20.0  # seconds
@@ -25,6 +26,14 @@ class Added:
 
     file: Path
     notes: tuple[str, ...]
+
+
+def as_written(folder: Path, path: Path) -> str:
+    """What the tally.toml that counts in `folder` has to say for a file, named as from there."""
+    file = find(folder)
+    if file is None or file.parent == folder or path.is_absolute() or str(path).startswith("~"):
+        return str(path)
+    return os.path.relpath(folder / path, file.parent)
 
 
 def refuse(folder: Path, values: Mapping[str, Any]) -> None:
@@ -69,12 +78,7 @@ def _begin(text: str, values: Mapping[str, Any], file: Path) -> list[dict[str, A
 
 
 def _read(file: Path) -> str:
-    try:
-        return contents(file, LIMIT).decode()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise TallyError(f"cannot read {file}: {error}") from error
+    return read_toml(file, FILE_NAME)[0] if os.path.lexists(file) else ""
 
 
 def _parse_with(text: str, tables: list[dict[str, Any]], file: Path) -> str:

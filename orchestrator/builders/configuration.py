@@ -26,15 +26,21 @@ from orchestrator.files import expanded
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.toml import parse_toml, read_toml
+from orchestrator.recipe.values import Matching
 
 FILE_NAME = "tally.toml"
 _HERE = ("local", "daemon", "vm")
 """Stores on this machine."""
 _MANY = ("local", "vm")
 """Those of which every builder has one of its own."""
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$")]
+Word = Annotated[str, Matching(r"[A-Za-z0-9_.+-]+", "a word of letters, digits and _.+-")]
 Seconds = Annotated[StrictInt, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Name = Annotated[
+    str,
+    Matching(
+        r"[a-z0-9][a-z0-9_-]{0,31}", "at most 32 lower-case letters, digits, - and _, a letter or digit first"
+    ),
+]
 
 
 class BuilderTable(Table):
@@ -73,7 +79,7 @@ class BuilderTable(Table):
         default=None, alias="max-jobs", description="How many derivations it builds at once"
     )
     features: tuple[Word, ...] = Field(default=(), description="Nix's system features that it has")
-    builders: Annotated[str, Field(pattern=r"^@/\S+$")] | None = Field(
+    builders: Annotated[str, Matching(r"@/\S+", "a file as @/etc/nix/machines")] | None = Field(
         default=None,
         description="The file on its host, as @/etc/nix/machines, of machines to spread builds over",
     )
@@ -172,7 +178,7 @@ class VariationTable(Table):
 class Configuration(Table):
     """The whole of `tally.toml`; every key is optional."""
 
-    quorum: Annotated[StrictInt, Field(ge=2)] | None = Field(
+    quorum: Annotated[StrictInt, Field(ge=2, le=1000)] | None = Field(
         default=None, description="How many votes must agree; default: all of them"
     )
     independence: Literal["same-host", "separate-hosts", "separate-operators"] | None = Field(

@@ -27,7 +27,7 @@ from orchestrator.builders import ssh
 from orchestrator.builders.hardware import CLOCK_AHEAD, UP_FOR_LONGER, Hardware
 from orchestrator.errors import TallyError
 from orchestrator.files import cannot_write
-from orchestrator.nix.command import ended_with_us
+from orchestrator.nix import child
 
 QEMU = "qemu-system-x86_64"
 INSTALL = "install it: `apt-get install qemu-system-x86`"
@@ -275,13 +275,13 @@ def _kept(command: list[str], said: Path | None) -> subprocess.Popen[bytes]:
     def keep() -> None:
         try:
             with (said or Path("/dev/null")).open("wb") as stream:
-                process = subprocess.Popen(
+                process = child.started(
                     command,
+                    signal.SIGKILL,
                     stdin=subprocess.DEVNULL,
                     stdout=stream,
                     stderr=stream,
                     start_new_session=True,
-                    preexec_fn=ended_with_us(signal.SIGKILL),  # noqa: PLW1509  it only calls prctl, loaded beforehand
                 )
         except OSError as error:
             started.append(error)

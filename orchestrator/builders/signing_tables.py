@@ -12,6 +12,13 @@ from orchestrator import key_address
 from orchestrator.builders.table import Table, Text
 from orchestrator.errors import TallyError
 from orchestrator.recipe.download import unseen
+from orchestrator.recipe.values import Matching
+
+_Address = Annotated[
+    str,
+    Field(max_length=2000),
+    Matching("[!-~]+", "an address of printable ASCII characters without spaces"),
+]
 
 
 class KeylessTable(Table):
@@ -38,12 +45,12 @@ class SigningTable(Table):
     keyless: KeylessTable | None = Field(
         default=None, description="Signing by an identity, with a certificate, in place of a key"
     )
-    log: Annotated[str, Field(max_length=2000, pattern=r"^[!-~]+$")] = Field(
+    log: _Address = Field(
         default="embedded",
         description="`embedded`: what a key signs goes into the log in the state folder. `https://…`: into "
         "the Rekor v2 log at this address. `none`: into no log",
     )
-    timestamp: Annotated[str, Field(max_length=2000, pattern=r"^[!-~]+$")] | None = Field(
+    timestamp: _Address | None = Field(
         default=None,
         description="The address of an RFC 3161 timestamp authority, which says when a key signed",
     )

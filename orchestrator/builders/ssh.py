@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.errors import TallyError
-from orchestrator.nix.command import ended_with_us
+from orchestrator.nix import child
 
 PREFIX = "ssh-ng://"
 _ADDRESS = re.compile(
@@ -118,14 +118,11 @@ class Destination:
         """What a shell script says on the host; None when no shell is to be had there or it fails."""
         command = ["ssh", *self.options, "-T", self.login, script]
         try:
-            done = subprocess.run(
+            done = child.finished(
                 command,
-                stdin=subprocess.DEVNULL,
+                timeout=_ANSWER if stdout is None else None,
                 stdout=subprocess.PIPE if stdout is None else stdout,
                 stderr=subprocess.DEVNULL,
-                timeout=_ANSWER if stdout is None else None,
-                preexec_fn=ended_with_us(),
-                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
@@ -137,14 +134,7 @@ class Destination:
         """What a shell script on the host answers to `data`. Raises TallyError with what it said."""
         command = ["ssh", *self.options, "-T", self.login, script]
         try:
-            done = subprocess.run(
-                command,
-                input=data,
-                capture_output=True,
-                timeout=_WORK,
-                preexec_fn=ended_with_us(),
-                check=False,
-            )
+            done = child.finished(command, data, _WORK, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TallyError(f"{self.host} does not answer: {error}") from error
         if done.returncode != 0:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+from orchestrator.recipe.values import ONE_LINE
+
+Text = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 
 
 class Table(BaseModel):

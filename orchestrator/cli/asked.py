@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_LIST = 1 << 24
 _MOST_TARGETS = 100_000
+_LIST = "a list is a file with one release a line; `-` is standard input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,17 @@ class Asked:
     further: Mapping[str, bytes]
     trusted: TrustedRoot | None
     """Names logs that what is signed has to be in."""
+
+
+def asked_of(
+    whom: Policy,
+    wanted: list[Path],
+    digest: str | None,
+    evidence: list[Path] | None,
+    trusted_root: Path | None,
+) -> Asked:
+    """What `tally verify` and `tally policy explain` have in common. Raises TallyError."""
+    return Asked(whom, digest_of(digest, wanted), further_of(evidence or []), root_for(whom, trusted_root))
 
 
 def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
@@ -49,41 +61,46 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
 
 def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
     """Everything that is to be verified. Raises TallyError when that is nothing."""
-    import errno
-
-    from orchestrator.files import contents
+    from orchestrator.files import shown
 
     lists = [list_file] if list_file is not None else []
     lists += [target for target in targets if target == Path("-")]
     named = [target for target in targets if target != Path("-")]
     for file in dict.fromkeys(lists):
-        try:
-            if file == Path("-"):
-                content = sys.stdin.buffer.read(_LONGEST_LIST + 1)
-                if len(content) > _LONGEST_LIST:
-                    raise OSError(errno.EFBIG, f"it is larger than {_LONGEST_LIST} bytes")
-            else:
-                content = contents(file, _LONGEST_LIST)
-        except OSError as error:
+        content = _list(file)
+        if len(content) > _LONGEST_LIST:
             raise TallyError(
-                f"cannot read the list {file}: {error.strerror or error}",
-                hint="a list is a file with one release a line; `-` is standard input; split a long one",
-            ) from error
+                f"the list {shown(file)} is longer than {_LONGEST_LIST} bytes", hint="give it in parts"
+            )
         if content.count(b"\n") > _MOST_TARGETS:
-            raise TallyError(f"the list {file} has more than {_MOST_TARGETS} lines", hint="give it in parts")
+            raise TallyError(
+                f"the list {shown(file)} has more than {_MOST_TARGETS} lines", hint="give it in parts"
+            )
         named += [Path(_name(line)) for line in content.split(b"\n") if line.strip()]
     if not named:
+        empty = f": the list {shown(lists[0])} names nothing" if lists else ""
         raise TallyError(
-            "there is nothing to verify", hint="name a release, or give a list of them with --list"
+            f"there is nothing to verify{empty}", hint="name a release, or give a list of them with --list"
         )
     return named
+
+
+def _list(file: Path) -> bytes:
+    from orchestrator.files import cannot_read, read_file
+
+    if file != Path("-"):
+        return read_file(file, "the list ", _LONGEST_LIST, _LIST)
+    try:
+        return sys.stdin.buffer.read(_LONGEST_LIST + 1)
+    except OSError as error:
+        raise cannot_read(file, error, "the list ", _LIST) from error
 
 
 def _name(line: bytes) -> str:
     import os
 
     if b"\0" in line:
-        raise TallyError("a list of targets has one name a line, and no NUL in it")
+        raise TallyError("a list of targets has one name a line, and no NUL in it", hint=_LIST)
     return os.fsdecode(line.removesuffix(b"\r"))
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, assert_never
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from orchestrator.agreement.agreement import Agreed
     from orchestrator.builders.signing_tables import SigningTable
-    from orchestrator.outcome import Outcome, Refused, Undecided
     from orchestrator.signing.keyless import Wanted
-
-_FILES_SHOWN = 20
-_LINES_SHOWN = 12
 
 
 def build(
@@ -81,8 +75,10 @@ def build(
     from orchestrator import key_address, release
     from orchestrator.builders.configuration import load
     from orchestrator.cli.live import LiveView
+    from orchestrator.cli.outcomes import document, show
     from orchestrator.cli.text import print_json
     from orchestrator.errors import TallyError
+    from orchestrator.order import Order
     from orchestrator.outcome import exit_code
     from orchestrator.state import State
 
@@ -97,7 +93,7 @@ def build(
     if identity_token_fd is not None and by_identity is None:
         raise TallyError("--identity-token-fd is for signing without a key", hint="give --keyless")
     wanted = None if no_sign or by_identity else key or configuration.signing.key
-    order = release.Order(
+    order = Order(
         targets=targets,
         out=out,
         key=None if wanted is None else key_address.parse(wanted),
@@ -111,9 +107,9 @@ def build(
     with LiveView() as view:
         outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)
     if json:
-        print_json({"outcomes": [_document(outcome) for outcome in outcomes]})
+        print_json({"outcomes": [document(outcome) for outcome in outcomes]})
     for outcome in outcomes:
-        _show(outcome, quiet=json)
+        show(outcome, quiet=json)
     return exit_code(outcomes)
 
 
@@ -128,6 +124,7 @@ def _wanted(signing: SigningTable, token_fd: int | None, *, asked: bool) -> Want
 
 
 def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
+    from orchestrator.cli.recipes import named
     from orchestrator.errors import TallyError
 
     if every and recipes:
@@ -137,190 +134,4 @@ def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
         raise TallyError(
             "no recipe was named", hint="tally build recipes/hello.toml, or --all for the folder recipes/"
         )
-    for file in found:
-        if not file.is_file():
-            raise TallyError(f"there is no recipe file {file}", hint=_instead_of(file))
-    return tuple(found)
-
-
-def _instead_of(file: Path) -> str:
-    if file.is_dir():
-        return "name recipe files; --all builds every recipe in the folder recipes/"
-    nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")
-    return f"did you mean {nearby}?" if nearby.is_file() else "a recipe is a file, as recipes/hello.toml"
-
-
-def _document(outcome: Outcome) -> Mapping[str, Any]:
-    from orchestrator.outcome import Compared, Refused, Released, Undecided, Unpublished
-
-    match outcome:
-        case Released():
-            return {
-                "target": outcome.target,
-                "outcome": "released",
-                "release": str(outcome.folder),
-                "artifact": str(outcome.artifact),
-                "alreadyThere": outcome.already_there,
-                "agreement": _agreement(outcome.agreed),
-            }
-        case Compared():
-            return {
-                "target": outcome.target,
-                "outcome": "agreed",
-                "unsigned": outcome.why_unsigned,
-                "artifact": str(outcome.artifact),
-                "agreement": _agreement(outcome.agreed),
-            }
-        case Refused():
-            return {
-                "target": outcome.target,
-                "outcome": "disagreed",
-                "kept": str(outcome.kept),
-                "rootCauses": list(outcome.disagreed.root_causes),
-                "differing": [
-                    {
-                        "derivation": one.derivation,
-                        "output": one.output,
-                        "path": one.path,
-                        "inherited": one.inherited,
-                        "narSha256": {name: digest.hex for name, digest in one.hashes.items()},
-                        "files": [each.document() for each in outcome.differences.get(one.path, ())],
-                    }
-                    for one in outcome.disagreed.differing
-                ],
-                "logs": _logs(outcome),
-                **_attestation(outcome),
-            }
-        case Undecided():
-            return {
-                "target": outcome.target,
-                "outcome": "incomplete",
-                "failures": {
-                    name: [
-                        {
-                            "derivation": failure.derivation,
-                            "reason": failure.reason,
-                            "lastLines": list(failure.last_lines),
-                            "log": str(failure.log) if failure.log else None,
-                        }
-                        for failure in failures
-                    ]
-                    for name, failures in outcome.incomplete.failures.items()
-                },
-            }
-        case Unpublished():
-            return {
-                "target": outcome.target,
-                "outcome": "unpublished",
-                "error": outcome.error.message,
-                "hint": outcome.error.hint,
-                "agreement": _agreement(outcome.agreed),
-            }
-        case _:
-            assert_never(outcome)
-
-
-def _agreement(agreed: Agreed) -> Mapping[str, Any]:
-    return {
-        "builders": [report.identity.name for report in agreed.reports],
-        "outputs": {
-            built.path: {"narSha256": built.nar_hash.hex, "narSize": built.nar_size}
-            for made in agreed.outputs.values()
-            for built in made.values()
-        },
-    }
-
-
-def _attestation(outcome: Refused) -> Mapping[str, Any]:
-    if outcome.unattested is not None:
-        error = outcome.unattested
-        return {"attestation": None, "attestationError": {"error": error.message, "hint": error.hint}}
-    return {} if outcome.attestation is None else {"attestation": str(outcome.attestation)}
-
-
-def _logs(outcome: Refused) -> Mapping[str, list[str]]:
-    return {
-        report.identity.name: [str(build.log) for build in report.builds.values()]
-        for report in outcome.disagreed.reports
-    }
-
-
-def _show(outcome: Outcome, *, quiet: bool) -> None:
-    from orchestrator.cli.text import harmless, say
-    from orchestrator.outcome import Compared, Refused, Released, Undecided, Unpublished
-
-    match outcome:
-        case Released():
-            there = "this very release was there already, and stays as it is"
-            _show_agreement(outcome.target, outcome.agreed, there if outcome.already_there else "signed")
-            if not quiet:
-                print(harmless(str(outcome.folder)))
-        case Compared():
-            _show_agreement(outcome.target, outcome.agreed, f"not signed: {outcome.why_unsigned}")
-            if not quiet:
-                print(harmless(str(outcome.artifact)))
-        case Refused():
-            _show_disagreement(outcome)
-            if outcome.attestation is not None and not quiet:
-                print(harmless(str(outcome.attestation)))
-        case Undecided():
-            _show_failures(outcome)
-        case Unpublished():
-            say(f"{outcome.target}: the builders agree, but there is no release: {outcome.error.message}")
-            if outcome.error.hint:
-                say(f"hint: {outcome.error.hint}")
-        case _:
-            assert_never(outcome)
-
-
-def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:
-    from orchestrator.cli.text import say
-
-    names = " and ".join(report.identity.name for report in agreed.reports)
-    say(f"{target}: {names} agree on every bit; {and_then}")
-    for report in agreed.dissent:
-        say(f"{target}: {report.identity.name} made something else, which is recorded as its dissent")
-
-
-def _show_disagreement(outcome: Refused) -> None:
-    from orchestrator.cli.text import say
-    from orchestrator.nix.derivation import name_of
-
-    signed = "nothing is signed" if outcome.attestation is None else "that alone is signed"
-    say(f"{outcome.target}: the builders DISAGREE; {signed}")
-    for one in outcome.disagreed.differing:
-        inherited = "  (an input of it differs too)" if one.inherited else ""
-        say(f"  output {one.output} of {name_of(one.derivation)}{inherited}")
-        for name, digest in one.hashes.items():
-            say(f"    {name}: NAR {digest}")
-        files = outcome.differences.get(one.path, ())
-        for each in files[:_FILES_SHOWN]:
-            say(f"    {each.describe()}")
-        if len(files) > _FILES_SHOWN:
-            say(f"    … and {len(files) - _FILES_SHOWN} more files")
-    for cause in outcome.disagreed.root_causes:
-        say(f"  first to diverge: {name_of(cause)}")
-    for builder, logs in _logs(outcome).items():
-        for log in logs:
-            say(f"  log of {builder}: {log}")
-    if outcome.unattested is not None:
-        say(f"  the disagreement could not be attested: {outcome.unattested.message}")
-        if outcome.unattested.hint:
-            say(f"  hint: {outcome.unattested.hint}")
-    say(f"hint: both results are kept side by side in {outcome.kept}")
-
-
-def _show_failures(outcome: Undecided) -> None:
-    from orchestrator.cli.text import say
-    from orchestrator.nix.derivation import name_of
-
-    say(f"{outcome.target}: could not be decided; nothing is signed")
-    for builder, failures in outcome.incomplete.failures.items():
-        for failure in failures:
-            what = f" {name_of(failure.derivation)}" if failure.derivation else ""
-            reason = failure.reason.replace("\n", "\n    ")
-            say(f"  builder {builder}{what}: {reason}")
-            for line in failure.last_lines[-_LINES_SHOWN:]:
-                say(f"    | {line}")
-            if failure.log:
-                say(f"    whole log: {failure.log}")
+    return named(found)

@@ -92,14 +92,17 @@ def add(
     from orchestrator.cli.text import say
     from orchestrator.errors import TallyError
     from orchestrator.files import expanded
+    from orchestrator.signing.keys import PublicKey
 
-    if ssh_key is not None and not expanded(ssh_key).exists():
-        raise TallyError(f"there is no ssh key {ssh_key}", hint="make one with `ssh-keygen -t ed25519`")
+    if ssh_key is not None:
+        _refuse_no_key(ssh_key)
+    if link_key is not None:
+        PublicKey.load(expanded(link_key))
     values: dict[str, Any] = {"name": name, "store": _store(store, vm=vm), "operator": operator, "key": key}
     values |= {
-        "ssh-key": None if ssh_key is None else str(ssh_key),
+        "ssh-key": None if ssh_key is None else adding.as_written(Path.cwd(), ssh_key),
         "host-key": host_key,
-        "link-key": None if link_key is None else str(link_key),
+        "link-key": None if link_key is None else adding.as_written(Path.cwd(), link_key),
         "memory": memory,
         "disk": disk,
         "kvm": kvm,
@@ -127,6 +130,16 @@ def add(
     else:
         say(f"added builder {name} to {added.file}; `tally builder check {name}` sees whether it works")
     return ExitCode.YES
+
+
+def _refuse_no_key(ssh_key: Path) -> None:
+    """Raises TallyError for a key that ssh could not log in with. What is in it, ssh knows better."""
+    from orchestrator.errors import TallyError
+    from orchestrator.files import expanded, read_file, shown
+
+    hint = "make one with `ssh-keygen -t ed25519`"
+    if not read_file(expanded(ssh_key), "the ssh key ", 0, hint):
+        raise TallyError(f"the ssh key {shown(ssh_key)} is empty", hint=hint)
 
 
 def _store(store: str | None, *, vm: bool) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator.cli.signals import ENDING
+from orchestrator.interruption import INTERRUPTION
 
 if TYPE_CHECKING:
     from orchestrator.errors import TallyError
@@ -47,7 +48,8 @@ def _worker(share: Sequence[Path], judge: Judge, ending: ExitStack) -> BinaryIO 
     """
     reading, writing = os.pipe()
     try:
-        with warnings.catch_warnings(action="ignore"):  # of the thread for signals, which may stay behind
+        # warnings are of the thread for signals, which may stay behind
+        with INTERRUPTION.held(), warnings.catch_warnings(action="ignore"):
             pid = os.fork()
     except OSError:
         os.close(reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,9 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.errors import ExitCode, TallyError
+from orchestrator.files import cannot_write, shown
 
 if TYPE_CHECKING:
+    from orchestrator.key_address import KeyAddress
+    from orchestrator.signing.keys import PublicKey
     from orchestrator.signing.kinds import Kind
+    from orchestrator.signing.signers import Ask
 
 
 class Type(StrEnum):
@@ -53,29 +58,97 @@ def generate(
 
 @keys.command()
 def rotate(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The public key that is to be replaced.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="NEW.key and NEW.pub are written.")],
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="The public key that is to be replaced, or its address.")
+    ],
+    new: Annotated[
+        str,
+        typer.Argument(
+            metavar="NEW", help="NEW.key and NEW.pub are written; or the address of a key that is there."
+        ),
+    ],
     overlap: Annotated[
         int, typer.Option(metavar="DAYS", min=0, max=3650, help="For how long the old one still counts.")
     ] = 90,
     passphrase: Asked = False,
-    passphrase_fd: Read = None,
+    passphrase_fd: Annotated[
+        int | None,
+        typer.Option("--passphrase-fd", metavar="N", help="Read that, or a PIN, from this file descriptor."),
+    ] = None,
 ) -> int:
-    """Make a key of the same kind, and print the tables of a policy in which both count for a while.
+    """Print the tables of a policy in which the old key and the next one both count for a while.
 
-    The old key is only looked at: it goes on signing until you give tally.toml the new one.
+    A next key in a file is made, of the old one's kind. One in a token or a cloud (pkcs11:…, awskms:…) has to
+    be there: its own tool makes it. The old key is only looked at: it goes on signing until tally.toml names
+    the new one.
     """
     from datetime import UTC, datetime, timedelta
+    from functools import cache
 
-    from orchestrator.signing.keys import PublicKey
+    from orchestrator.key_address import parse
+    from orchestrator.signing import passphrase as passphrases
 
-    replaced = PublicKey.load(old)
-    public = _generate(new, replaced.kind, passphrase, passphrase_fd)
+    replaced, following = parse(old), parse(new)
+    if isinstance(following, Path) and not isinstance(replaced, Path):
+        raise TallyError(
+            f"{old} is no file, and {shown(following)} would be one: keys are made in files alone",
+            hint="make the next key where the old one is, by its own tool, and give its address; "
+            "or, for one in a file, give the old one's public half: `tally keys show OLD --out OLD.pub`",
+        )
+    if passphrase and not isinstance(following, Path):
+        raise TallyError(
+            f"--passphrase is for a key that is made, and {new} is there already", hint="leave it out"
+        )
+    ask = cache(passphrases.source(passphrase_fd))
+    first = _counting(replaced, ask)
+    if isinstance(following, Path):
+        following = _generate(following, first.public.kind, passphrase, passphrase_fd)
+    second = _counting(following, ask)
+    if second.public == first.public:
+        raise TallyError(
+            f"{new} is the very key that is to be replaced", hint="make another one there, and name that"
+        )
     today = datetime.now(UTC).date()
     until = f"until = {today + timedelta(days=overlap)}\n"
-    print(_signer(old, until))
-    print(_signer(public, f"# from = {today}    # only where releases have trusted timestamps\n"), end="")
+    print(_signer(first, first.name, until))
+    name = second.name if second.name != first.name else f"{second.name} (next)"
+    print(
+        _signer(second, name, f"# from = {today}    # only where releases have trusted timestamps\n"), end=""
+    )
     return ExitCode.YES
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """A key as a policy names it."""
+
+    name: str
+    key: str
+    """What `key` says, as a TOML value: the file, or the PEM text where there is none."""
+    public: PublicKey
+
+
+def _counting(address: KeyAddress, ask: Ask) -> _Counting:
+    """A public key's file, or what a token or a cloud shows. Raises TallyError."""
+    from orchestrator.signing import signers
+    from orchestrator.signing.keys import PublicKey
+
+    if isinstance(address, Path):
+        return _Counting(address.stem, _toml(str(address)), PublicKey.load(address))
+    public = signers.public_half(address, ask)
+    return _Counting(address.name, f'"""\n{public.pem}"""', public)
+
+
+def _signer(of: _Counting, name: str, validity: str) -> str:
+    """A `[[signer]]` of a policy."""
+    return f"[[signer]]\nname = {_toml(name)}\nkey = {of.key}\n{validity}"
+
+
+def _toml(text: str) -> str:
+    """JSON's strings are TOML's too."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path:
@@ -84,8 +157,11 @@ def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path
     from orchestrator.signing import passphrase as passphrases
     from orchestrator.signing.keys import SigningKey
 
-    if path.is_dir():
-        raise TallyError(f"{path} is a folder", hint=f"name the key in it, as {path / 'release'}")
+    try:
+        if path.is_dir():
+            raise TallyError(f"{shown(path)} is a folder", hint=f"name the key in it, as {path / 'release'}")
+    except OSError as error:
+        raise cannot_write(path, error) from error
     secret = passphrases.from_environment() if descriptor is None else passphrases.from_descriptor(descriptor)
     if secret is None and ask:
         secret = passphrases.new(path)
@@ -93,14 +169,6 @@ def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path
     locked = "" if secret is None else ", with that passphrase"
     say(f"wrote {private} (keep it secret{locked}) and {public} (give it to everybody)")
     return public
-
-
-def _signer(public: Path, validity: str) -> str:
-    """A `[[signer]]` of a policy. JSON's strings are TOML's too."""
-    import json
-
-    name, key = (json.dumps(text, ensure_ascii=False) for text in (public.stem, str(public)))
-    return f"[[signer]]\nname = {name}\nkey = {key}\n{validity}"
 
 
 @keys.command()

@@ -20,6 +20,8 @@ WHOSE = (
     "tamper-evident. Nobody else has seen it: it is not public."
 )
 
+_OLDER = "`tally log show --checkpoint` prints today's; keep it elsewhere than the log"
+
 
 @log.command()
 def show(
@@ -127,16 +129,13 @@ def _log() -> EmbeddedLog:
 
 def _checkpoints(found: EmbeddedLog, path: Path) -> tuple[Checkpoint, ...]:
     from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
-    from orchestrator.files import contents
+    from orchestrator.files import read_file, shown
     from orchestrator.log.audit import checkpoints_in
 
+    data = read_file(path, "the checkpoint ", LARGEST_ENVELOPE, _OLDER)
+    if len(data) > LARGEST_ENVELOPE:
+        raise TallyError(f"{shown(path)} is larger than {LARGEST_ENVELOPE} bytes", hint=_OLDER)
     try:
-        return checkpoints_in(found, contents(path, LARGEST_ENVELOPE), str(path))
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
+        return checkpoints_in(found, data, shown(path))
     except MalformedError as error:
-        raise TallyError(
-            str(error), hint="`tally log show --checkpoint` prints today's; keep it elsewhere than the log"
-        ) from error
-    except ValueError as error:  # a NUL in the name
-        raise TallyError(f"{str(path)!r} cannot name a file") from error
+        raise TallyError(str(error), hint=_OLDER) from error

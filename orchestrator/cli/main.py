@@ -9,26 +9,16 @@ import os
 import signal
 import sys
 import threading
-import time
-from types import FrameType
-from typing import Any, ClassVar, TextIO
+from typing import Any, TextIO
 
 from orchestrator import __version__
 from orchestrator.cli import signals
 from orchestrator.errors import ExitCode, TallyError
+from orchestrator.interruption import INTERRUPTION
 
-_PATIENCE = 3.0  # seconds after the first signal in which more of them, as of a shaking hand, change nothing
 _SOON = 0.05  # seconds, after which the main thread has left a callback
 _DEEPEST = 6000
 """Calls within calls: a path of 4096 bytes names some 2,000 folders, a call or two for each."""
-
-
-class _Interruption:
-    """What was heard of signals. One raises only while a command runs: nobody would catch it elsewhere."""
-
-    ever = False
-    may_raise = False
-    at: ClassVar[list[float]] = []  # when each came, in seconds of the monotonic clock
 
 
 def run() -> None:
@@ -41,10 +31,10 @@ def run() -> None:
     if sys.argv[1:] == ["--version"]:  # without the imports that a whole command line costs
         print(f"tally {__version__}")
         sys.exit(_written(ExitCode.YES))
-    signals.hear(_interrupt)
+    signals.hear(INTERRUPTION.hear)
     sys.unraisablehook = _unraisable
     code = _written(_run())
-    if _Interruption.ever:
+    if INTERRUPTION.ever:
         # sys.exit would end by SIGINT and not by this code where the signal came within generated code
         os._exit(code)
     atexit.register(signals.ignore)  # else Python's own end gives them back to the kernel, which kills
@@ -69,17 +59,16 @@ def _written(code: int) -> int:
 
 def _run() -> int:
     try:
-        _Interruption.may_raise = True
-        if _Interruption.at:  # it came before it could be raised
-            raise KeyboardInterrupt
+        INTERRUPTION.wanted = True
+        INTERRUPTION.come()  # if it was heard before
         from orchestrator.cli.app import app
 
         result = app(standalone_mode=False)
-        _Interruption.may_raise = False
+        INTERRUPTION.wanted = False
     except BaseException as error:  # noqa: BLE001  each is judged, and what is ours is raised again
-        _Interruption.may_raise = False  # an assignment, before which Python looks at no signal
+        INTERRUPTION.wanted = False  # an assignment, before which Python looks at no signal
         # libraries turn an interruption in their midst into errors of their own
-        if _Interruption.at or isinstance(error, KeyboardInterrupt):
+        if INTERRUPTION.heard or isinstance(error, KeyboardInterrupt):
             return _interrupted()
         return _explained(error)
     if result == ExitCode.INTERRUPTED:
@@ -134,24 +123,12 @@ def _interrupted() -> int:
     return ExitCode.INTERRUPTED
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """The first signal asks for an orderly end; one that comes much later, for an end at once."""
-    heard = _Interruption.at
-    _Interruption.ever = True
-    heard.append(time.monotonic())
-    if len(heard) == 1:
-        if _Interruption.may_raise:
-            raise KeyboardInterrupt
-    elif heard[-1] - heard[0] > _PATIENCE:
-        os._exit(ExitCode.INTERRUPTED)  # what we started is told by the kernel that we are gone
-
-
 def _unraisable(told: sys.UnraisableHookArgs) -> None:
     """An interruption that came where nothing can be raised, as in a callback, comes again."""
-    if not _Interruption.at or not issubclass(told.exc_type, KeyboardInterrupt):
+    if not INTERRUPTION.heard or not issubclass(told.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(told)
         return
-    _Interruption.at.clear()
+    INTERRUPTION.again()
     main = threading.main_thread().ident or 0
     again = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGINT))
     again.daemon = True

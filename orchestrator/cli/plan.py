@@ -22,13 +22,15 @@ def plan(
     """Show the derivations that recipes become, their build-time closure, and what of it is missing."""
     from orchestrator import plan as story
     from orchestrator.builders.configuration import load
+    from orchestrator.cli.recipes import named
     from orchestrator.cli.text import print_json
     from orchestrator.state import State
     from orchestrator.workshop import opened
 
+    files = named(recipes)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
-        plan = story.make(workshop, recipes, allow_dirty=True)
+        plan = story.make(workshop, files, allow_dirty=True)
         targets, closures = plan.targets, story.closures(workshop, plan)
     if json:
         documents = {name: _document(target.evaluated, closures[name]) for name, target in targets.items()}

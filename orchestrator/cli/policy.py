@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.verification import Examination
 
 policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -15,33 +18,46 @@ policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 @policy.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy.toml.")],
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The trusted root that `tally verify` will be given, if any."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Read a policy and the keys that it names. Exit codes: 1 it is empty or expired, 2 it has a mistake."""
+    """Read a policy and the keys that it names. Warns of what nothing can meet, and of what says nothing.
+
+    Exit codes: 0 it can be used, warnings or not; 1 it is empty or expired; 2 it has a mistake.
+    """
     from datetime import UTC, datetime
 
-    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.cli.asked import root_for
+    from orchestrator.cli.text import harmless, print_json, print_warning
+    from orchestrator.policy.review.review import review
     from orchestrator.policy_file import load
 
-    found = load(file)
-    against = list(found.against_itself(datetime.now(UTC)))
+    found, now = load(file), datetime.now(UTC)
+    root = root_for(found, trusted_root)
+    against = list(found.against_itself(now))
+    advice = list(review(found, now, root))
     rules = [each.name for each in found.asked]
     signers = [each.name for each in found.signers.signers]
     if json:
         reasons = [{"code": str(each.code), "sentence": each.sentence, "hint": each.hint} for each in against]
         digest = found.sha256.hex
-        print_json(
-            {"policy": str(file), "sha256": digest, "signers": signers, "rules": rules, "reasons": reasons}
-        )
+        warnings = [{"key": each.key, "sentence": each.sentence, "hint": each.hint} for each in advice]
+        document = {"policy": str(file), "sha256": digest, "signers": signers, "rules": rules}
+        print_json(document | {"reasons": reasons, "warnings": warnings})
     else:
         lines = [f"{'FAILED' if against else 'OK'}  {file}", f"  sha256   {found.sha256.hex}"]
         lines += [f"  signers  {', '.join(signers) or 'none'}", f"  rules    {', '.join(rules)}"]
-        if found.root is not None:
-            logs = ", ".join(each.origin for each in found.root.tlogs) or "no log"
-            clocks = len(found.root.timestamp_authorities)
+        if (trusts := found.root or root) is not None:
+            logs = ", ".join(each.origin for each in trusts.tlogs) or "no log"
+            clocks = len(trusts.timestamp_authorities)
             lines.append(f"  trusts   {logs}; {clocks} timestamp authorit{'y' if clocks == 1 else 'ies'}")
         for reason in against:
             lines += [f"  {reason.code}: {reason.sentence}", f"  hint: {reason.hint}"]
+        for each in advice:
+            print_warning(f"{file}: {each.key}: {each.sentence}", each.hint)
         print(harmless("\n".join(lines)))
     return ExitCode.NO if against else ExitCode.YES
 
@@ -52,6 +68,12 @@ def explain(
         Path, typer.Argument(metavar="RELEASE|ARTIFACT", help="A release folder, or the artifact inside one.")
     ],
     file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="A policy.toml.")],
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest", metavar="sha256:HEX", help="The artifact's, as of `tally verify`.", show_default=False
+        ),
+    ] = None,
     evidence: Annotated[
         list[Path] | None,
         typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
@@ -65,17 +87,15 @@ def explain(
     """Show each rule, what it saw in a release, and whether it holds. Exit codes as of `tally verify`."""
     from datetime import UTC, datetime
 
-    from orchestrator.cli.asked import root_for
+    from orchestrator.cli import asked as asking
     from orchestrator.cli.text import harmless, print_json
-    from orchestrator.cli.verify import exit_code, text
+    from orchestrator.cli.verify import exit_code
+    from orchestrator.policy.verdict import Passed
     from orchestrator.policy_file import load
-    from orchestrator.publishing.contents import read_further
     from orchestrator.verification import examine
 
-    whom = load(file)
-    root = root_for(whom, trusted_root)
-    others = read_further(evidence or [])
-    found = examine(release, whom, datetime.now(UTC), further=others, trusted=root)
+    asked = asking.asked_of(load(file), [release], digest, evidence, trusted_root)
+    found = examine(release, asked.policy, datetime.now(UTC), asked.digest, asked.further, asked.trusted)
     code = exit_code([found.verdict])
     if json:
         findings = [
@@ -87,13 +107,31 @@ def explain(
             }
             for each in found.findings
         ]
-        print_json({"target": str(release), "passed": code == ExitCode.YES, "findings": findings})
-        return code
+        first = None if isinstance(found.verdict, Passed) else found.verdict.reasons[0]
+        decisive = first and {"code": str(first.code), "rule": first.rule, "sentence": first.sentence}
+        passed = code == ExitCode.YES
+        print_json({"target": str(release), "passed": passed, "decisive": decisive, "findings": findings})
+    else:
+        print(harmless(_explained(release, found)))
+    return code
+
+
+def _explained(release: Path, found: Examination) -> str:
+    """Every rule, and then what decided: each reason once."""
+    from orchestrator.cli.verify import text
+    from orchestrator.policy.verdict import Failed
+
+    if not found.findings:
+        return "\n".join(
+            ["no rule was asked: an earlier step refused the release", "", text(release, found.verdict)]
+        )
     lines = []
     for each in found.findings:
         lines.append(f"{'pass' if each.holds else 'FAIL'}  {each.rule}: {each.saw}")
         lines += [f"      {why.code}: {why.sentence}" for why in each.reasons]
-    if not lines:
-        lines = ["no rule was asked: an earlier step refused the release"]
-    print(harmless("\n".join([*lines, "", text(release, found.verdict)])))
-    return code
+    if not isinstance(found.verdict, Failed):
+        return "\n".join([*lines, "", text(release, found.verdict)])
+    first = found.verdict.reasons[0]
+    lines += ["", f"FAILED  {release}", f"  decided by {first.rule} ({first.code}), the first that fails"]
+    hints = dict.fromkeys(why.hint for why in found.verdict.reasons)
+    return "\n".join([*lines, *(f"  hint: {hint}" for hint in hints)])

@@ -27,6 +27,12 @@ def print_error(error: TallyError) -> None:
         print(f"hint: {harmless(error.hint)}", file=sys.stderr)
 
 
+def print_warning(sentence: str, hint: str) -> None:
+    """Something that changes no exit code: what it is, then the way out."""
+    print(f"tally: warning: {harmless(sentence)}", file=sys.stderr)
+    print(f"hint: {harmless(hint)}", file=sys.stderr)
+
+
 def print_json(document: Any) -> None:
     """The one document that `--json` puts on standard output; in ASCII where that is not UTF-8.
 

@@ -131,12 +131,7 @@ def verify(
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
     whom = asking.trusted_of(key or [], policy, asking.identity_of(identity, issuer, trusted_root))
-    asked = Asked(
-        whom,
-        asking.digest_of(digest, wanted),
-        asking.further_of(evidence or []),
-        asking.root_for(whom, trusted_root),
-    )
+    asked = asking.asked_of(whom, wanted, digest, evidence, trusted_root)
     signing = asking.signing_of(attest, attest_key, wanted)
     return _verify_releases(wanted, asked, signing, json=json, sarif=sarif)
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.files import shown
 from orchestrator.log import merkle, note, tiles, trusted_root
 from orchestrator.log.entry import KIND, VERSION, InclusionProof, LogEntry, Signed
 from orchestrator.log.folder import LogFolder
@@ -67,7 +68,8 @@ class EmbeddedLog:
         folder = LogFolder(path)
         if not any(folder.has(name) for name in (CHECKPOINT, TRUSTED_ROOT, KEY)):
             raise TallyError(
-                f"there is no log in {path} yet", hint="the first release that `tally build` signs begins it"
+                f"there is no log in {shown(path)} yet",
+                hint="the first release that `tally build` signs begins it",
             )
         if folder.has(KEY) and not (folder.has(CHECKPOINT) or folder.has(_TILES)):
             raise TallyError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.errors import TallyError
+from orchestrator.nix import child
 from orchestrator.nix.events import plain
 
 OLDEST = (2, 8)
@@ -40,7 +40,6 @@ experimental-features = nix-command flakes
 would look for a binary cache."""
 
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "NIX_SSHOPTS", "SSL_CERT_FILE", "TERM")
-_PR_SET_PDEATHSIG = 1
 _CHUNK = 1 << 20
 _FULL = 4 << 20  # bytes free: less than Nix needs for its database's journals
 _ENDING_GRACE = 10.0  # seconds that Nix gets to end its builds before it is killed
@@ -127,14 +126,13 @@ class Nix:
         if self._stopping.is_set():
             raise TallyError("interrupted")
         try:
-            process = subprocess.Popen(
+            process = child.started(
                 command,
                 stdin=stdin,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 env=self._environment(),
                 start_new_session=True,
-                preexec_fn=ended_with_us(),  # noqa: PLW1509  it only calls prctl, loaded beforehand
             )
         except OSError as error:
             raise TallyError(f"cannot run {command[0]}: {error.strerror}", hint=_INSTALL) from error
@@ -280,21 +278,6 @@ def _patience(process: subprocess.Popen[bytes], seconds: float | None) -> Iterat
         yield patience
     finally:
         patience.end()
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def ended_with_us(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """What a child of ours does first: see to it that it ends when we do, or has, in this very moment."""
-    parent = os.getpid()
-
-    def bind() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return bind
 
 
 def _kill_later(processes: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -24,6 +24,9 @@ from orchestrator.policy.rules.signers import Signers
 from orchestrator.policy.rules.toolchains import Toolchains
 from orchestrator.policy.trust_tables import BuilderTable, PublicKeys, SignerTable
 from orchestrator.policy.values import End, Table, Text
+from orchestrator.recipe.values import Matching
+
+_URI = Matching(r"[a-z][a-z0-9+.-]*:[!-~]+", "a URI, as https://example.org/policy.toml")
 
 
 class PolicyDocument(Table):
@@ -32,7 +35,7 @@ class PolicyDocument(Table):
     name: Text | None = Field(
         default=None, description="What reasons call the policy; default: its file's name"
     )
-    uri: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=500)] | None = Field(
+    uri: Annotated[str, Field(max_length=500), _URI] | None = Field(
         default=None, description="Where people find it; verification summaries name it"
     )
     expires: End | None = Field(default=None, description="Until when it may be used; a date is included")

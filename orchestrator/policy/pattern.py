@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _LONGEST = 4096
+_MOST_STATES = 2000
 _TOKEN = re.compile(r"\*+|[^*]", re.DOTALL)
 _PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 """Scheme and host; all up to the `/`, so that a wildcard after `?`, `:` or `@` is in it."""
@@ -27,16 +28,58 @@ class Pattern:
             return False
         if "*" not in self.text:
             return text == self.text
-        single, double, literals, end = self._masks
+        return bool(self._after(1, text) & self._masks[3])
+
+    def covers(self, other: Pattern) -> bool:
+        """Whether this surely fits all that `other` fits: False also where that takes too long to find out.
+
+        Walks through all states in which the two can be after one text (language inclusion), over the
+        characters that either of them names, and one that stands for all others.
+        """
+        if "*" not in other.text:
+            return self.matches(other.text)
+        if not other.text.startswith(self.text.partition("*")[0]):
+            return False
+        tokens = _TOKEN.findall(other.text)
+        _, _, literals, end = self._masks
+        named = sorted({*literals, *other._masks[2], "/", "\0"})
+        seen: set[tuple[int, int]] = set()
+        queue = [(0, self._after(1, ""))]
+        while queue:
+            state = queue.pop()
+            if state in seen:
+                continue
+            if len(seen) == _MOST_STATES:
+                return False
+            seen.add(state)
+            at, ours = state
+            if at == len(tokens):
+                if not ours & end:
+                    return False
+                continue
+            token = tokens[at]
+            star = token.startswith("*")
+            if star:
+                queue.append((at + 1, ours))
+            for character in named if star else token:
+                if token == "*" and character == "/":
+                    continue
+                after = self._after(ours, character)
+                if not after:  # whatever follows, the other fits it and this does not
+                    return False
+                queue.append((at if star else at + 1, after))
+        return True
+
+    def _after(self, at: int, text: str) -> int:
+        """The tokens that fit: bit i is set while the first i of them fit what was read, `text` at last."""
+        single, double, literals, _ = self._masks
         stars = single | double
-        # bit i is set while the first i tokens fit what was read so far
-        at = 1
         at |= (at & stars) << 1
         for character in text:
             staying = at & (double if character == "/" else stars)
             at = staying | ((at & literals.get(character, 0)) << 1)
             at |= (at & stars) << 1
-        return bool(at & end)
+        return at
 
     @cached_property
     def _masks(self) -> tuple[int, int, dict[str, int], int]:

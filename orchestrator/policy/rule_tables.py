@@ -14,6 +14,11 @@ from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.sources import Addresses, Digests
 from orchestrator.policy.rules.toolchains import AllowedToolchain
 from orchestrator.policy.values import Address, Age, Digest, Licence, Property, Table, Text, Type, duration
+from orchestrator.recipe.values import Matching
+
+_NAME = Matching(
+    r"[a-z0-9][a-z0-9-]{0,63}", "at most 64 lower-case letters, digits and -, a letter or digit first"
+)
 
 
 class BuildersTable(Table):
@@ -159,9 +164,7 @@ class LicencesTable(Table):
 class RuleTable(Table):
     """One `[[rule]]` in CEL."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] = Field(
-        description="Its name in reasons"
-    )
+    name: Annotated[str, _NAME] = Field(description="Its name in reasons")
     cel: str = Field(description="An expression that is true of every release that is to be accepted")
     message: Text = Field(description="What a no means")
 

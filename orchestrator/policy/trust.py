@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.signer import IdentitySigner, KeySigner, Signer
 from orchestrator.policy.validity import ALWAYS, Validity
@@ -13,6 +14,8 @@ from orchestrator.policy.verdict import Code, Reason
 
 LAYOUT_TYPE: Final = "layout"
 """What a signer is trusted for when it signs a layout, which has no predicate type."""
+RELEASE: Final = {PROVENANCE: "provenance", REPRODUCTION: "reproduction", SPDX: "sbom", LAYOUT_TYPE: "layout"}
+"""What has to be signed of every release, and what a policy calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class TrustedSigner:
                 return False
 
     def may_sign(self, kind: str) -> bool:
-        return self.statements is None or kind in self.statements
+        return kind in (RELEASE if self.statements is None else self.statements)
 
 
 def trusted(signers: Sequence[TrustedSigner], signer: Signer, kind: str, what: str) -> TrustedSigner | Reason:

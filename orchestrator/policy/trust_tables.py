@@ -68,7 +68,7 @@ class SignerTable(Keyed):
     statements: Annotated[tuple[Signable, ...], Field(min_length=1)] | None = Field(
         default=None,
         description="What it may sign: `provenance`, `reproduction`, `sbom`, `layout`, or predicate types. "
-        "Default: all that a release has. A third party gets its own types alone",
+        "Default: these four, which every release has. A third party gets its own types alone",
     )
     timestamp: StrictBool = Field(default=False, description="What it signs must have a trusted timestamp")
     log: StrictBool = Field(default=False, description="What it signs must be in a transparency log")

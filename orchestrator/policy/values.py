@@ -17,6 +17,7 @@ from orchestrator.policy import pattern
 from orchestrator.policy.rules import licences
 from orchestrator.policy.rules.required import PROPERTIES
 from orchestrator.policy.trust import LAYOUT_TYPE
+from orchestrator.recipe.values import ONE_LINE
 
 TYPES = {"provenance": PROVENANCE, "reproduction": REPRODUCTION, "sbom": SPDX}
 """Short names for the predicate types that every release has."""
@@ -89,7 +90,7 @@ def _digest(value: str) -> str:
     return Sha256(value).hex
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500), ONE_LINE]
 Type = Annotated[str, StringConstraints(max_length=500), AfterValidator(_type)]
 Signable = Annotated[str, StringConstraints(max_length=500), AfterValidator(_signable)]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=5000)]

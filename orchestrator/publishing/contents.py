@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
-from orchestrator.files import contents
+from orchestrator.files import cannot_read, read_file, shown
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
@@ -31,8 +30,9 @@ _BUNDLE = ".sigstore.json"
 _MOST_SIGNED = 256  # bundles and links of a release, each of which costs a signature to check
 _MOST_FURTHER = 1000  # files of others' evidence
 _MOST_BESIDE, _ALL_BESIDE = 100, 1 << 24  # bundles beside a release, and their bytes together
+_RELEASE = "give a release folder, or the artifact inside one"
+_EVIDENCE = "evidence is a bundle or a link, or a folder of them"
 _BESIDE_LIMIT = 1 << 20  # bytes; a disagreement about a hundred outputs has a tenth of that
-_LONGEST_SHOWN = 200
 _SHOWN = 10  # of the files that are not listed
 
 
@@ -58,14 +58,7 @@ def locate(target: Path) -> tuple[Folder, str | None]:
     try:
         return _located(target)
     except (OSError, ValueError) as error:  # a name that is too long, or below what may not be read
-        told = getattr(error, "strerror", None) or error
-        raise TallyError(f"cannot look at {shown(target)}: {told}") from error
-
-
-def shown(target: Path) -> str:
-    """A name, or the beginning of one that is longer than any file's."""
-    name = str(target)
-    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}… ({len(name)} characters)"
+        raise cannot_read(target, error, "", _RELEASE) from error
 
 
 def _located(target: Path) -> tuple[Folder, str | None]:
@@ -74,12 +67,12 @@ def _located(target: Path) -> tuple[Folder, str | None]:
     elif os.path.lexists(target):
         folder, asked = target.parent, target.name
     else:
-        raise TallyError(f"there is nothing at {shown(target)}")
+        raise TallyError(f"there is nothing at {shown(target)}", hint=_RELEASE)
     if not os.path.lexists(folder / INDEX):
-        raise TallyError(
-            f"there is no {INDEX} in {folder}, so it is not a release",
-            hint="give a release folder, or the artifact inside one",
-        )
+        said = f"in {shown(folder)}, so it is not a release"
+        if asked is not None:
+            said = f"beside {shown(target)}, so it is in no release"
+        raise TallyError(f"there is no {INDEX} {said}", hint=_RELEASE)
     return Folder(folder), asked
 
 
@@ -151,22 +144,22 @@ def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 if path.is_dir() and not file.is_file():
                     continue
-                found[str(file)] = contents(file, left)
+                found[str(file)] = read_file(file, "the evidence ", left, _EVIDENCE)
+                left -= len(found[str(file)])
                 if len(found) > _MOST_FURTHER:
                     raise TallyError(
-                        f"{path} and what comes before it are more than {_MOST_FURTHER} files of evidence",
+                        f"{shown(path)} and what comes before it are more than {_MOST_FURTHER} files "
+                        "of evidence",
                         hint="name the files that are about this artifact",
                     )
-                left -= len(found[str(file)])
-    except ValueError as error:  # a NUL in a name
-        raise TallyError(f"what --evidence names cannot be a file: {error}") from error
-    except OSError as error:
-        if error.errno == errno.EFBIG:
-            raise TallyError(
-                f"{error.filename} and what comes before it hold more evidence than {DOCUMENT_LIMIT} bytes",
-                hint="name the files that are about this artifact",
-            ) from error
-        raise TallyError(f"cannot read {error.filename}: {error.strerror or error}") from error
+                if left < 0:
+                    raise TallyError(
+                        f"{shown(path)} and what comes before it hold more than {DOCUMENT_LIMIT} bytes "
+                        "of evidence",
+                        hint="name the files that are about this artifact",
+                    )
+    except OSError as error:  # of the folder
+        raise cannot_read(path, error, "the evidence ", _EVIDENCE) from error
     return found
 
 

@@ -18,7 +18,7 @@ from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.statement import Statement
-from orchestrator.files import cannot_write, sync_folder
+from orchestrator.files import cannot_write, shown, sync_folder
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.existing import differences
 from orchestrator.publishing.folder import checked
@@ -37,6 +37,27 @@ class Published:
 
     path: Path
     kept: bool
+
+
+def refuse_unusable(out: Path) -> None:
+    """Raises TallyError for a folder that no release could be written to, which may be made by then."""
+    for folder in (out, *out.parents):
+        try:
+            mode = folder.stat().st_mode
+        except FileNotFoundError as error:
+            if folder.is_symlink():
+                raise TallyError(
+                    f"cannot write {shown(out)}: {shown(folder)} is a link to nowhere",
+                    hint="name another folder",
+                ) from error
+            continue
+        except OSError as error:
+            raise cannot_write(out, error) from error
+        if not stat.S_ISDIR(mode):
+            raise cannot_write(out, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise cannot_write(out, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        return
 
 
 def publish(

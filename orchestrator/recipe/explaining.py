@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from difflib import get_close_matches
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel, Discriminator, Tag, ValidationError
 from orchestrator.recipe.toml import line_of
 
 _SHOWN = 10
+_LONGEST = 100
+_LARGEST = 10**20
 _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "a table",
@@ -25,22 +28,40 @@ _EXPECTED = {
 }
 _TYPES = {
     bool: "a boolean",
+    date: "a date",
+    datetime: "a date and time",
     dict: "a table",
     float: "a number",
     int: "a number",
     list: "a list",
     str: "a string",
+    time: "a time",
 }
+_LIMITS: Mapping[str, tuple[str, str]] = {
+    "greater_than_equal": ("ge", "a number of at least {}"),
+    "less_than_equal": ("le", "a number of at most {}"),
+    "string_too_long": ("max_length", "at most {} characters"),
+    "string_too_short": ("min_length", "a text of at least {} character(s)"),
+    "too_long": ("max_length", "at most {} of them"),
+    "too_short": ("min_length", "at least {} of them"),
+}
+"""What pydantic calls a limit that does not hold: where it has the limit, and what we say."""
 
 
 def explain(error: ValidationError, text: str, place: str, model: type[BaseModel]) -> tuple[str, str | None]:
     """One line for each problem, in the file's order, and a hint for the first that has one."""
-    problems = [_problem(dict(each), text, place, model) for each in error.errors(include_url=False)]
-    problems.sort(key=lambda problem: problem[0])
+    told = (dict(each) for each in error.errors(include_url=False))
+    found = [_problem(each, text, place, model) for each in told if not _follows(each)]
+    problems = sorted(dict.fromkeys(found), key=lambda problem: problem[0])
     lines = [message for _, message, _ in problems[:_SHOWN]]
     if len(problems) > _SHOWN:
         lines.append(f"… and {len(problems) - _SHOWN} more")
     return "\n".join(lines), next((hint for _, _, hint in problems if hint), None)
+
+
+def _follows(each: Mapping[str, Any]) -> bool:
+    """Whether it is told only because a list's items are faulty, which is told besides."""
+    return each["type"] == "too_short" and bool(len(each["input"]) >= each["ctx"]["min_length"])
 
 
 def _problem(
@@ -66,31 +87,62 @@ def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]
             )
         case "missing":
             return f"`{key}` is missing", None
+        case "union_tag_not_found" if not isinstance(given, Mapping):
+            return (
+                f"{name}expected a table with one of the keys {', '.join(known)}, got {_typed(given)}",
+                None,
+            )
         case "union_tag_not_found":
             return f"{name}expected one of the keys {', '.join(known)}", "a source has exactly one of them"
         case "value_error":
             return f"{name}{each['ctx']['error']}", None
         case "literal_error":
             nearest = get_close_matches(
-                str(given),
+                given if isinstance(given, str) else "",
                 str(each["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "),
                 n=1,
             )
             hint = f"did you mean {nearest[0]!r}?" if nearest else None
-            return f"{name}expected {each['ctx']['expected']}; got {_shown(given)}", hint
+            return f"{name}expected {each['ctx']['expected']}; got {shown(given)}", hint
         case kind if kind in _EXPECTED:
-            return f"{name}expected {_EXPECTED[kind]}, got {_TYPES.get(type(given), 'something else')}", None
+            return f"{name}expected {_EXPECTED[kind]}, got {_typed(given)}", None
+        case kind if kind in _LIMITS:
+            limit, expected = _LIMITS[kind]
+            return f"{name}expected {expected.format(each['ctx'][limit])}; got {_measured(given)}", None
         case _:
-            return f"{name}{str(each['msg'])[:1].lower()}{str(each['msg'])[1:]}; got {_shown(given)}", None
+            return f"{name}expected something else than {shown(given)}", None
 
 
 def _quoted(part: str) -> str:
     return part if part.replace("_", "").replace("-", "").isalnum() and part.isascii() else repr(part[:80])
 
 
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 100 else f"{shown[:100]}…"
+def _typed(value: object) -> str:
+    """What a value is, and which, where that is short."""
+    kind = _TYPES.get(type(value), "something else")
+    return kind if isinstance(value, dict | list) else f"{kind} ({shown(value)})"
+
+
+def _measured(value: object) -> str:
+    if isinstance(value, str):
+        return f"{len(value)} characters" if value else "an empty one"
+    return str(len(value)) if isinstance(value, Sequence | Mapping) else shown(value)
+
+
+def shown(value: object) -> str:
+    """A value as sentences hold it, cut where it is long."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() if abs(value) >= _LARGEST:  # Python writes no more than some thousand digits
+            return "a number far larger" if value > 0 else "a number far smaller"
+        case dict() | list():
+            return _TYPES[type(value)]
+        case date() | time():
+            return value.isoformat()
+        case _:
+            text = repr(value)
+            return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], list[str]]:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from orchestrator.errors import TallyError
+from orchestrator.files import cannot_read
 from orchestrator.recipe.names import is_reserved, variable_of
 from orchestrator.recipe.recipe import Recipe, load
 
@@ -17,8 +18,9 @@ def load_folder(folder: Path) -> dict[str, Recipe]:
         files = sorted(
             path for path in folder.iterdir() if path.suffix == ".toml" and not path.name.startswith(".")
         )
-    except OSError as error:
-        raise TallyError(f"cannot read the recipes in {folder}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        hint = "name a folder with recipes, files called NAME.toml; without a name it is recipes/"
+        raise cannot_read(folder, error, "the recipes in ", hint) from error
     return {recipe.name: recipe for recipe in map(load_named, files)}
 
 

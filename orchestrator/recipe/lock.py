@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
 
 from orchestrator.errors import TallyError
 from orchestrator.files import write_atomically
-from orchestrator.recipe.explaining import explain
+from orchestrator.recipe.explaining import explain, shown
 from orchestrator.recipe.recipe import Recipe, System
 from orchestrator.recipe.toml import parse_toml, read_toml
 from orchestrator.recipe.toml_text import write_tables
@@ -41,6 +41,12 @@ ARCHITECTURES: Mapping[str, str] = {
 def _pool_path(value: str) -> str:
     if not re.fullmatch(r"pool(/[A-Za-z0-9+._~%:=-]+)+\.deb", value) or "/../" in value:
         raise ValueError(f"expected a path like pool/main/b/bash/bash_5.2_amd64.deb, got {value[:80]!r}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, str | int):
+        raise ValueError("expected a string, a whole number, true or false")
     return value
 
 
@@ -108,7 +114,7 @@ class NixpkgsPin(_Entry):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    __pydantic_extra__: dict[str, str | int | bool]
+    __pydantic_extra__: dict[str, Annotated[str | int | bool, BeforeValidator(_plain)]]
     type: str
 
 
@@ -163,7 +169,7 @@ def parse(text: str, place: str) -> Lock:
     values = parse_toml(text, place)
     if values.get("version", 1) != 1:
         raise TallyError(
-            f"{place}: this lock has version {values['version']!r}, and this tally reads version 1",
+            f"{place}: this lock has version {shown(values['version'])}, and this tally reads version 1",
             hint="use a newer tally, or write the lock again with `tally lock`",
         )
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import TallyError
-from orchestrator.files import contents
+from orchestrator.files import read_file, shown
 
 LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
 _DEEPEST = 200
@@ -24,16 +24,10 @@ Keys = tuple[str | int, ...]
 
 def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
     """The text of a file and its TOML values. Raises TallyError when there are none."""
-    try:
-        data = contents(path, LIMIT)
-    except FileNotFoundError as error:
-        raise TallyError(f"there is no {path}", hint=f"name {what}, a TOML file") from error
-    except ValueError as error:  # a NUL in the name
-        raise TallyError(f"{str(path)!r} cannot name a file") from error
-    except OSError as error:
-        raise TallyError(
-            f"cannot read {path}: {error.strerror or error}", hint=f"name {what}, a TOML file"
-        ) from error
+    hint = f"name {what}, a TOML file"
+    data = read_file(path, "", LIMIT, hint)
+    if len(data) > LIMIT:
+        raise TallyError(f"{shown(path)} holds more than {LIMIT} bytes: too much for {what}", hint=hint)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

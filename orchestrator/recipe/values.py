@@ -6,13 +6,36 @@ Checks raise ValueError with what was expected; pydantic adds the place.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 
 _VARIABLE_LIMIT = 120_000  # the kernel's is 128 KiB, with the name
 _TOOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A note on a `str`: the whole of it fits a pattern, which is called `expected` where it does not."""
+
+    pattern: str
+    expected: str
+
+    def __call__(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(f"expected {self.expected}; got {value[:80]!r}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return AfterValidator(self).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+
+ONE_LINE = Matching(r"[^\x00-\x1f\x7f]+", "a text on one line, without control characters")
 
 
 def _data(value: str) -> str:

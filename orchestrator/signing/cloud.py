@@ -53,7 +53,7 @@ def opened(address: CloudKey) -> RemoteKey:
     if address.version not in (None, uri.rpartition("/")[2]):
         raise TallyError(
             f"{address} is not the newest version of that key, which securesystemslib's signer takes: {uri}",
-            hint="name the newest version, or none",
+            hint="name the newest version, or none; an older one's public half is where `keys show` put it",
         )
     ours = public_key(public.keytype, public.scheme, public.keyval["public"], str(address))
     signer = _asked(address, lambda: Signer.from_priv_key_uri(uri, public))

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError, member, read
-from orchestrator.files import contents
+from orchestrator.files import read_file
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.recipe.deadline import within
@@ -224,10 +224,11 @@ def _public(hint: str) -> ClientTrustConfig:
 def _of_file(path: Path) -> ClientTrustConfig:
     from sigstore.models import ClientTrustConfig
 
+    data = read_file(path, "", _LARGEST, _HINT)
+    if len(data) > _LARGEST:
+        raise TallyError(f"{path} is far too large for a trust configuration", hint=_HINT)
     try:
-        return ClientTrustConfig.from_json(contents(path, _LARGEST).decode())
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}", hint=_HINT) from error
+        return ClientTrustConfig.from_json(data.decode())
     except ValueError as error:
         raise TallyError(f"{path} is no ClientTrustConfig: {in_short(error)}", hint=_HINT) from error
 

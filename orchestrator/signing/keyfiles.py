@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write, contents, sync_folder
+from orchestrator.files import cannot_write, read_file, shown, sync_folder
 
 HINT = "a key is PEM, ECDSA on the curve P-256 or Ed25519; whoever signs makes one: `tally keys generate`"
 _LARGEST = 1 << 16  # a key file takes some hundred bytes
@@ -14,12 +14,10 @@ _LARGEST = 1 << 16  # a key file takes some hundred bytes
 
 def read(path: Path) -> bytes:
     """A key file's bytes. Raises TallyError when it cannot be read, or can be no key."""
-    try:
-        return contents(path, _LARGEST)
-    except ValueError as error:  # a NUL in the name
-        raise TallyError(f"{str(path)!r} cannot name a file", hint=HINT) from error
-    except OSError as error:
-        raise TallyError(f"cannot read the key {path}: {error.strerror or error}", hint=HINT) from error
+    data = read_file(path, "the key ", _LARGEST, HINT)
+    if len(data) > _LARGEST:
+        raise TallyError(f"{shown(path)} is far too large for a key", hint=HINT)
+    return data
 
 
 def create(path: Path, data: bytes, mode: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
-from orchestrator.files import contents
+from orchestrator.files import read_file
 
 VARIABLE = "TALLY_KEY_PASSPHRASE"
 _HINT = f"set {VARIABLE}, give --passphrase-fd, or run the command at a terminal"
@@ -89,15 +89,12 @@ def from_descriptor(number: int) -> bytes:
 
 
 def _from_file(path: Path) -> bytes:
-    try:
-        content = contents(path, _LONGEST)
-    except OSError as error:
-        raise TallyError(
-            f"cannot read the PIN's file {path}: {error.strerror or error}", hint=_PIN_FILE
-        ) from error
+    content = read_file(path, "the PIN's file ", _LONGEST, _PIN_FILE)
+    if len(content) > _LONGEST:
+        raise TallyError(f"the PIN's file {path} is longer than {_LONGEST} bytes", hint=_PIN_FILE)
     line = content.split(b"\n", 1)[0].rstrip(b"\r")
     if not line:
-        raise TallyError(f"the PIN's file {path} is empty")
+        raise TallyError(f"the PIN's file {path} is empty", hint=_PIN_FILE)
     return line
 
 

@@ -28,6 +28,7 @@ MODULE = "PYKCS11LIB"
 """securesystemslib's variable for the library that speaks to the token."""
 _EXTRA = "pip install 'tallystick[pkcs11]'"
 _OTHER_MODULE = "see that it is the token's, and what its maker's own programs do with it"
+_MISSING = "keys there: {}; the token's own program makes one, as `pkcs11-tool --keypairgen`"
 _LOADING = 20.0  # seconds for a module to begin
 _AGAIN = "put it back, and run the command again: what was built is kept"
 _SAID: Mapping[str, tuple[str, str]] = {
@@ -85,8 +86,12 @@ def public_half(address: TokenKey, ask: Ask) -> PublicKey:
     pins: list[str] = []
     try:
         place = _key(address, module, token, None)
-    except _NoKeyError:
-        pins.append(_pin(address, token, ask))
+    except _NoKeyError as hidden:
+        try:
+            pins.append(_pin(address, token, ask))
+        except TallyError as error:  # nobody to ask
+            said = f"{hidden.message}, without its PIN: {error.message}"
+            raise TallyError(said, hint=f"{hidden.hint}; or {error.hint}") from error
         place = _key(address, module, token, pins[0])
     with _speaking(place.module, str(place)):
         _, public = HSMSigner.import_(place.id, place.label, lambda _: pins[0])
@@ -207,7 +212,7 @@ def _key(address: TokenKey, module: Path, token: Token, pin: str | None) -> _Pla
             every = [_seen(each) for each in session.get_objects({Attribute.CLASS: wanted})]
     found = [each for each in every if address.label in (None, each[0]) and address.id in (None, each[1])]
     if not found:
-        raise _NoKeyError(f"no key in {where} is what {address} names", hint=f"keys there: {_listed(every)}")
+        raise _NoKeyError(f"no key in {where} is what {address} names", hint=_MISSING.format(_listed(every)))
     if len(found) > 1:
         raise TallyError(
             f"{len(found)} keys in {where} are what {address} names: {_listed(found)}",

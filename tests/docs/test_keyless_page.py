@@ -62,7 +62,7 @@ def test_verifying(page: str, tmp_path: Path, subject: str, code: int) -> None:
     signer = Forger(world.instance, IdentitySigner(WHO.issuer, subject), STAMPED)
     folder = world.release(tmp_path / "out", signer)
     (tmp_path / "trusted_root.json").write_bytes(world.root.render())
-    (tmp_path / "policy.toml").write_text(example(page, "policy.toml"))
+    (tmp_path / "keyless-policy.toml").write_text(example(page, "keyless-policy.toml"))
     found = list(lines(page, "tally verify"))
     assert len(found) == 2
     for line in found:

@@ -114,6 +114,31 @@ def surroundings(session_state: Path) -> dict[str, str]:
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_the_page_says_what_happens(page: Path, checkout: Path, surroundings: dict[str, str]) -> None:
+    follow(page, checkout, surroundings)
+
+
+def test_the_how_tos_follow_each_other(checkout: Path, surroundings: dict[str, str]) -> None:
+    """In one copy, in the order of README's table: no page leaves a state in which a later one fails."""
+    table = re.findall(r"\]\((docs/how-to/[^)#]+)\)", (ROOT / "README.md").read_text())
+    pages = [ROOT / name for name in dict.fromkeys(table)]
+    assert sorted(pages) == sorted((ROOT / "docs/how-to").glob("*.md"))
+    for page in pages:
+        follow(page, checkout, surroundings)
+
+
+def test_two_pages_that_write_one_file_say_so() -> None:
+    """The second one's reader has the file already."""
+    for name in {step.path for page in PAGES for step in steps(page.read_text()) if isinstance(step, File)}:
+        pages = {page: page.read_text() for page in PAGES if f" file={name}\n" in page.read_text()}
+        for page, text in pages.items() if len(pages) > 1 else ():
+            before = text.partition(f" file={name}\n")[0].rpartition("\n\n")[0].rpartition("\n\n")[2]
+            said = any(
+                words in " ".join(before.split()) for words in ("beside what", "in place of", "to those")
+            )
+            assert said, f"{page.relative_to(ROOT)} does not say what becomes of a {name} that is there"
+
+
+def follow(page: Path, checkout: Path, surroundings: dict[str, str]) -> None:
     for step in steps(page.read_text()):
         if isinstance(step, File):
             (checkout / step.path).parent.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ class Place:
     def run(self, line: str) -> int:
         """A line of an example, whose absolute paths are below `folder`."""
         line = re.sub(r"/(usr/bin/tally|srv/\S*|etc/tally)", lambda found: self.path(found[0]), line)
-        line = line.replace("releases/bzip2-1.0.8-x86_64-linux", str(self.release))
+        line = line.replace("published/bzip2-1.0.8-x86_64-linux", str(self.release))
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         return subprocess.run(
             ["sh", "-c", line], cwd=self.folder, env=environment, capture_output=True, check=False

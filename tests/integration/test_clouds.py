@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,19 @@ def arns(aws: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     specs = ("ECC_NIST_P256", "ECC_NIST_P384", "RSA_2048")
     made = aws.run("-c", _MAKE, *specs, folder=tmp_path_factory.mktemp("aws")).succeeded()
     return dict(zip(specs, made.out.split(), strict=True))
+
+
+def test_a_rotation_into_aws(aws: Cloud, arns: dict[str, str], tmp_path: Path) -> None:
+    aws.tally("keys", "generate", "old", folder=tmp_path).succeeded()
+    address = f"awskms:{arns['ECC_NIST_P256']}"
+    tables = aws.tally("keys", "rotate", "old.pub", address, folder=tmp_path).succeeded().out
+    aws.tally("keys", "show", address, "--out", "new.pub", folder=tmp_path).succeeded()
+    first, second = tomllib.loads(tables)["signer"]
+    assert first["key"] == "old.pub"
+    assert second["key"] == (tmp_path / "new.pub").read_text()
+    assert second["name"] in arns["ECC_NIST_P256"]
+    again = aws.tally("keys", "rotate", address, "awskms:alias/ECC_NIST_P256", folder=tmp_path).failed(2)
+    assert "is the very key that is to be replaced" in again.err
 
 
 def test_a_release_by_a_key_in_aws_is_taken_by_everybody(

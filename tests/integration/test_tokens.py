@@ -7,16 +7,14 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import strangers
 from projects import Project
-from tokens import PIN, Shelf, Token
+from tokens import PIN, WRONG, Desk, Shelf
 
 from orchestrator import key_address
 from orchestrator.builders.configuration import load
@@ -24,40 +22,7 @@ from orchestrator.outcome import Unpublished
 from orchestrator.signing.keys import PublicKey
 
 if TYPE_CHECKING:
-    from tests.conftest import Ran, Tally, TallyIn
-
-WRONG = "14142135623730950"
-
-
-@dataclass(frozen=True)
-class Desk:
-    """`tally` with tokens plugged in, and whoever knows their PIN."""
-
-    tally: Tally
-    token: Token
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def __call__(self, *words: str | Path, pin: str | None = PIN, stdin: str | None = None) -> Ran:
-        given = {} if pin is None else {"TALLY_KEY_PASSPHRASE": pin}
-        environment = {**self.token.shelf.environment, **self.environment, **given}
-        ran = self.tally(*words, environment=environment, stdin=stdin)
-        assert not any(secret in ran.out + ran.err for secret in (PIN, WRONG))
-        return ran
-
-    def tried(self, address: str, pin: str | None = PIN) -> str:
-        """What the quickest command says that signs: of a release that is none, once the key has signed."""
-        (self.tally.folder / "empty").mkdir(exist_ok=True)
-        command = ["verify", "empty", "--key", "other.pub", "--attest", "out.json", "--attest-key", address]
-        return self(*command, pin=pin).failed(2).err
-
-    def opens(self, address: str, pin: str | None = PIN) -> None:
-        said = self.tried(address, pin)
-        assert "no release.json in empty" in said, said
-
-    def refuses(self, address: str, pin: str | None = PIN) -> str:
-        said = self.tried(address, pin)
-        assert "no release.json in empty" not in said, said
-        return said
+    from tests.conftest import TallyIn
 
 
 @pytest.fixture
@@ -282,7 +247,8 @@ def test_a_token_that_is_pulled_out_loses_nothing(
     project: Project, session_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The key was there when the run began, and is gone when the builders agree."""
-    from orchestrator.release import Order, release
+    from orchestrator.order import Order
+    from orchestrator.release import release
     from orchestrator.state import State
 
     shelf = Shelf.made(project.folder / "shelf")

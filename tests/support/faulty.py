@@ -46,7 +46,13 @@ class Place:
         """Start `tally`. Its pid is that of `tally` itself: nsenter and env replace themselves by it."""
         return subprocess.Popen(
             self.command([sys.executable, "-m", "orchestrator.cli", *arguments]),
-            env={**os.environ, "TALLY_STATE": str(self.state), **self.environment, **environment},
+            env={
+                **os.environ,
+                "TALLY_STATE": str(self.state),
+                "PYTHONFAULTHANDLER": "1",
+                **self.environment,
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -112,7 +118,13 @@ class Place:
 
 
 def ended(process: subprocess.Popen[str], timeout: float = 600) -> Ended:
-    out, err = process.communicate(timeout=timeout)
+    """Fails when it does not end in `timeout` seconds, and tells what each of its threads was at."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        out, err = process.communicate(timeout=timeout)
+        raise AssertionError(f"still there after {timeout} s ({process.returncode}):\n{out}\n{err}") from None
     assert "Traceback" not in err, err
     return Ended(process.returncode, out, err)
 

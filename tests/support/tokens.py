@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import Ran, Tally
 
 PIN = "31415926535897932"  # so long that no digest has it by chance
 SO_PIN = "27182818284590452"
+WRONG = "14142135623730950"
 
 
 def softhsm() -> Path:
@@ -75,3 +80,34 @@ class Token:
 
     def address(self, attributes: str, query: str = "") -> str:
         return f"pkcs11:token={self.label};{attributes}?module-path={softhsm()}{query}"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`tally` with tokens plugged in, and whoever knows their PIN."""
+
+    tally: Tally
+    token: Token
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, *words: str | Path, pin: str | None = PIN, stdin: str | None = None) -> Ran:
+        given = {} if pin is None else {"TALLY_KEY_PASSPHRASE": pin}
+        environment = {**self.token.shelf.environment, **self.environment, **given}
+        ran = self.tally(*words, environment=environment, stdin=stdin)
+        assert not any(secret in ran.out + ran.err for secret in (PIN, WRONG))
+        return ran
+
+    def tried(self, address: str, pin: str | None = PIN) -> str:
+        """What the quickest command says that signs: of a release that is none, once the key has signed."""
+        (self.tally.folder / "empty").mkdir(exist_ok=True)
+        command = ["verify", "empty", "--key", "other.pub", "--attest", "out.json", "--attest-key", address]
+        return self(*command, pin=pin).failed(2).err
+
+    def opens(self, address: str, pin: str | None = PIN) -> None:
+        said = self.tried(address, pin)
+        assert "no release.json in empty" in said, said
+
+    def refuses(self, address: str, pin: str | None = PIN) -> str:
+        said = self.tried(address, pin)
+        assert "no release.json in empty" not in said, said
+        return said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import releases
 from releases import Signed
 
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.log.trusted_root import LogInstance, TrustedRoot, Window
 from orchestrator.policy.verdict import Code
 from orchestrator.signing import bundle, dsse
 from orchestrator.signing.keys import SigningKey
@@ -277,11 +278,142 @@ class TestExplain:
         assert "an earlier step refused" in ran.out
         assert "digest-mismatch" in ran.out
 
+    def test_a_failure_is_told_once_and_the_decisive_one_is_named(
+        self, tally: Tally, release: Signed, policy: Any
+    ) -> None:
+        words = ["policy", "explain", release.folder, "--policy", policy(DENYING)]
+        out = tally(*words).failed(1).out
+        reasons = [line for line in out.split("\n") if "not-in-log: " in line or "rule-not-met: " in line]
+        assert len(reasons) == len(set(reasons)) == 4
+        assert f"FAILED  {release.folder}\n  decided by signer (not-in-log), the first that fails\n" in out
+        assert out.count("hint: the rule's own message") == 1
+        document = json.loads(tally(*words, "--json").failed(1).out)
+        (found,) = json.loads(tally("verify", *words[2:], "--json").failed(1).out)
+        first = found["reasons"][0]
+        assert document["decisive"] == {name: first[name] for name in ("code", "rule", "sentence")}
+
+    def test_an_expired_policy_is_told_once(self, tally: Tally, release: Signed, policy: Any) -> None:
+        words = ["policy", "explain", release.folder, "--policy", policy("expires = 2020-01-01")]
+        out = tally(*words).failed(1).out
+        assert out.count("policy-expired: ") == 1
+        assert "decided by expires (policy-expired)" in out
+
+    def test_by_digest(self, tally: Tally, release: Signed, policy: Any, tmp_path: Path) -> None:
+        folder = tmp_path / "release"
+        shutil.copytree(release.folder, folder)
+        (folder / release.artifact.name).unlink()
+        for verb in (["verify"], ["policy", "explain"]):
+            words = [*verb, folder, "--policy", policy()]
+            tally(*words).failed(1)
+            out = tally(*words, "--digest", f"sha256:{release.sha256}").succeeded().out
+            assert "was judged by its digest alone" in out
+            assert "subject-mismatch" in tally(*words, "--digest", f"sha256:{'0' * 64}").failed(1).out
+            ran = tally(*words, "--digest", "sha256:ABC").failed(2)
+            assert "64 lower-case hexadecimal digits" in ran.err
+
+    def test_what_an_earlier_step_found_is_decisive_too(
+        self, tally: Tally, harmed: Path, policy: Any
+    ) -> None:
+        out = tally("policy", "explain", harmed, "--policy", policy(), "--json").failed(1).out
+        document = json.loads(out)
+        assert (document["findings"], document["decisive"]["code"]) == ([], "digest-mismatch")
+        assert document["decisive"]["rule"] is None
+
     def test_check(self, tally: Tally, policy: Any) -> None:
         ran = tally("policy", "check", policy(DENYING)).succeeded()
         assert "signers  release" in ran.out
         document = json.loads(tally("policy", "check", policy(DENYING), "--json").succeeded().out)
         assert document["rules"] == ["signer", "rule never"]
+
+
+PER_BUILDER = "[builders]\nper = 'builder'\n"
+A, B = "[[builder]]\nname = 'a'\n", "[[builder]]\nname = 'b'\n"
+
+
+class TestCheck:
+    def test_warnings_are_no_verdict(self, tally: Tally, policy: Any) -> None:
+        file = policy(DENYING)
+        ran = tally("policy", "check", file).succeeded()
+        assert ran.out.startswith(f"OK  {file}\n")
+        assert f"tally: warning: {file}: require.log: `log = true` is met by nothing" in ran.err
+        assert ran.err.count("\nhint: ") == ran.err.count("tally: warning: ") == 3
+        document = json.loads(tally("policy", "check", file, "--json").succeeded().out)
+        assert [each["key"] for each in document["warnings"]] == ["require.log", "signer", "rule never"]
+        assert all(each["sentence"] and each["hint"] for each in document["warnings"])
+        assert document["reasons"] == []
+
+    def test_none_for_a_policy_that_can_be_met(self, tally: Tally, policy: Any) -> None:
+        assert tally("policy", "check", policy()).succeeded().err == ""
+        assert json.loads(tally("policy", "check", policy(), "--json").succeeded().out)["warnings"] == []
+
+    def test_by_the_root_that_verify_will_be_given(self, tally: Tally, policy: Any, tmp_path: Path) -> None:
+        log = LogInstance("https://log.example", b"key", "", b"id", Window(datetime(2026, 1, 1, tzinfo=UTC)))
+        file, root = policy("[require]\nlog = true"), tmp_path / "root.json"
+        root.write_bytes(TrustedRoot(tlogs=(log,)).render())
+        assert "require.log" in tally("policy", "check", file).succeeded().err
+        ran = tally("policy", "check", file, "--trusted-root", root).succeeded()
+        assert ran.err == ""
+        assert "  trusts   " in ran.out
+        own = policy('trusted-root = "root.json"\n[require]\nlog = true')
+        ran = tally("policy", "check", own, "--trusted-root", root).failed(2)
+        assert "whose word counts is said once" in ran.err
+
+    def test_an_expired_one_says_what_verify_will_say(self, tally: Tally, policy: Any) -> None:
+        out = tally("policy", "check", policy("expires = 2020-01-01")).failed(1).out
+        assert "policy-expired: policy.toml was to be used until 2020-01-02 00:00 UTC" in out
+
+    @pytest.mark.parametrize(
+        ("part", "key", "code"),
+        [
+            ("[require]\nlog = true", "require.log", "not-in-log"),
+            ("[require]\ntimestamp = true", "require.timestamp", "timestamp-missing"),
+            ("[[builder]]\nname = 'a'", "builders.quorum", "quorum-not-met"),
+            (
+                f"{PER_BUILDER}independence = 'separate-operators'\n{A}operator = 'x'\n{B}operator = 'x'",
+                "builders.independence",
+                "builders-not-independent",
+            ),
+            (
+                f"{PER_BUILDER}{A}from = 2020-01-01\n{B}",
+                "builder 'a'.from",
+                "timestamp-missing",
+            ),
+            ("[licences]\nallowed = []", "licences.allowed", "licence-denied"),
+            ("[sources]\naddresses = []", "sources.addresses", "material-not-allowed"),
+            ("[sources]\ndigests = []", "sources.digests", "material-not-allowed"),
+            ("[[toolchain]]\nfrom = 'nixpkgs'\nrev = 'abc'", "toolchain.rev", "toolchain-not-allowed"),
+            ("[[rule]]\nname = 'x'\ncel = 'false'\nmessage = 'm'", "rule x", "rule-not-met"),
+            ("[[rule]]\nname = 'x'\ncel = '1 / 0 == 1'\nmessage = 'm'", "rule x", "rule-error"),
+            (
+                "[[rule]]\nname = 'x'\ncel = 'size(attestations) > 0'\nmessage = 'm'",
+                "rule x",
+                "rule-not-met",
+            ),
+        ],
+    )
+    def test_what_is_said_to_be_met_by_nothing_is_not(
+        self, tally: Tally, release: Signed, policy: Any, part: str, key: str, code: str
+    ) -> None:
+        file = policy(part)
+        assert f"{file}: {key}: " in tally("policy", "check", file).succeeded().err
+        assert f"  {code}: " in tally("verify", release.folder, "--policy", file).failed(1).out
+
+    @pytest.mark.parametrize(
+        ("times", "code"),
+        [
+            ("until = 2020-01-01", "key-expired"),
+            ("from = 2020-01-01", "timestamp-missing"),
+            ("revoked = { at = 2020-01-01, reason = 'x' }", "key-revoked"),
+            ("statements = ['provenance', 'reproduction', 'sbom']", "untrusted-signer"),
+        ],
+    )
+    def test_nor_by_a_signer_who_does_not_count(
+        self, tally: Tally, release: Signed, policy: Any, times: str, code: str
+    ) -> None:
+        file = policy()
+        file.write_text(f"{SIGNER}{times}\n")
+        assert f"{file}: signer" in tally("policy", "check", file).succeeded().err
+        assert f"  {code}: " in tally("verify", release.folder, "--policy", file).failed(1).out
 
 
 def test_schema(tally: Tally) -> None:

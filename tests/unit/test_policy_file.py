@@ -68,7 +68,7 @@ def test_it_expires(tmp_path: Path, expires: str, expired: bool) -> None:
         ("[require]\nmaximum-age = 3", "expected a string"),
         ("[require]\nsandbox = ['no-netwrok']", "no-network"),
         ("[require]\nstatements = ['provenence']", "URI of a predicate type"),
-        ("[builders]\nquorum = 1", "greater than or equal to 2"),
+        ("[builders]\nquorum = 1", "expected a number of at least 2; got 1"),
         ("[builders]\nquorum = true", "quorum"),
         ("[builders]\nquorum = '2'", "policy.toml:2: `builders.quorum`: expected a whole number"),
         ("[require]\ntimestamp = 'yes'", "policy.toml:2: `require.timestamp`: expected true or false"),
@@ -147,16 +147,20 @@ class TestKeys:
 class TestIdentities:
     @staticmethod
     def trusts(found: Policy, issuer: str, subject: str) -> list[Code]:
-        return [each.code for each in found.trusts(IdentitySigner(issuer, subject), "any", "x")]
+        return [each.code for each in found.trusts(IdentitySigner(issuer, subject), "layout", "x")]
 
     def test_exact(self, tmp_path: Path) -> None:
         found = policies.policy(tmp_path, IDENTITY)
         (entry,) = found.signers.signers
         assert isinstance(entry.who, TrustedIdentity)
         assert self.trusts(found, "https://issuer.example", "who@example.org") == []
+        whom = IdentitySigner("https://issuer.example", "who@example.org")
+        assert [each.code for each in found.trusts(whom, "https://scan.example/v1", "x")] == [
+            Code.UNTRUSTED_SIGNER
+        ], "without `statements`: what a release has, and no third party's"
         assert self.trusts(found, "https://issuer.example", "other@example.org") == [Code.IDENTITY_MISMATCH]
         assert self.trusts(found, "https://issuer.example/", "who@example.org") == [Code.UNTRUSTED_SIGNER]
-        assert [each.code for each in found.trusts(KeySigner("00"), "any", "x")] == [Code.UNTRUSTED_SIGNER]
+        assert [each.code for each in found.trusts(KeySigner("00"), "layout", "x")] == [Code.UNTRUSTED_SIGNER]
 
     def test_by_pattern(self, tmp_path: Path) -> None:
         workflow = "https://ci.example/org/repo/.ci/release.yml@refs/tags/"

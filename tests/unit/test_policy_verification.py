@@ -195,6 +195,7 @@ class TestThirdParties:
         unsigned = json.loads(good.render())
         unsigned["dsseEnvelope"]["signatures"] = []
         worse = {
+            "by the release key": bundle.sign(statement(original.digest.hex), original.key).render(),
             "by another": bundle.sign(statement(original.digest.hex), mallory).render(),
             "of another": bundle.sign(statement("0" * 64), scanner).render(),
             "of another type": bundle.sign(

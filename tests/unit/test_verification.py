@@ -190,23 +190,23 @@ def test_no_file_can_stand_for_another(release: Release, number: int) -> None:
     assert isinstance(release.verdict(), Failed)
 
 
-@pytest.mark.parametrize("number", range(FILES))
+def _others(release: Release, *names: str) -> list[Path]:
+    return [each for each in release.files if each.name not in names]
+
+
+@pytest.mark.parametrize("number", range(FILES - 1))
 @pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
 def test_an_index_that_fits_the_harm_does_not_help(release: Release, number: int, position: float) -> None:
-    victim = release.files[number]
-    if victim.name == "release.json":
-        pytest.skip("the index is what the harm is made to fit")
+    victim = _others(release, "release.json")[number]
     _flip(position)(victim)
     release.reindex()
     assert isinstance(release.verdict(), Failed)
 
 
-@pytest.mark.parametrize("number", range(FILES))
+@pytest.mark.parametrize("number", range(FILES - 2))
 def test_taking_evidence_away_never_helps(release: Release, number: int) -> None:
-    victim = release.files[number]
+    victim = _others(release, "release.json", release.made.facts.artifact.file_name)[number]
     name = victim.relative_to(release.folder).as_posix()
-    if name in ("release.json", release.made.facts.artifact.file_name):
-        pytest.skip("without it there is no release")
     victim.unlink()
     release.reindex(drop=name)
     assert isinstance(release.verdict(), Failed)

@@ -8,9 +8,10 @@ iterations and depth besides, and we bound the evidence that is handed to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.verdict import Code, Finding, Reason
@@ -40,13 +41,10 @@ class CelRule:
         cls, called: str, expression: str, message: str, types: frozenset[str] = frozenset()
     ) -> CelRule:
         """Raises ValueError for what is not CEL, knows other variables, or cannot give a boolean."""
-        from cel_expr_python import cel
-
         if len(expression) > LONGEST or "\0" in expression:
             raise ValueError(f"expected an expression in CEL of at most {LONGEST} characters, without NUL")
-        kinds = {name: cel.Type.TIMESTAMP if name == "now" else cel.Type.DYN for name in VARIABLES}
         try:
-            compiled = cel.NewEnv(variables=kinds).compile(expression)
+            compiled = _environment(VARIABLES).compile(expression)
             given: str = compiled.return_type().name()
         except (RuntimeError, ValueError, TypeError) as error:
             said = re.sub(r"^[A-Z_]+: ERROR: <input>:", "", str(error)).split("\n")[0]
@@ -58,6 +56,29 @@ class CelRule:
     @property
     def name(self) -> str:
         return f"rule {self.called}"
+
+    def uses(self, *variables: str) -> bool:
+        """Whether the expression is about any of these variables."""
+        others = [name for name in VARIABLES if name not in variables]
+        try:
+            _environment(others).compile(self.expression)
+        except (RuntimeError, ValueError, TypeError):
+            return True
+        return False
+
+    def whatever(self, now: datetime | None) -> Literal["true", "false", "an error"] | None:
+        """What it is of every release, at this time or, with None, at any; None: the release decides.
+
+        `||`, `&&` and the macros take no notice of an error where their other side decides (cel-spec,
+        langdef.md, "Logical Operators"): what is a boolean while no variable has a value is so for all.
+        """
+        try:
+            value = self._compiled.eval(data={} if now is None else {"now": now})
+            if value.type().name() == "BOOL":
+                return "true" if value.plain_value() else "false"
+        except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError):
+            pass
+        return None if self.uses(*VARIABLES) else "an error"
 
     def judge(self, evidence: Evidence) -> Finding:
         try:
@@ -83,6 +104,13 @@ class CelRule:
     def _erred(self, why: str) -> Finding:
         said = f"{self.called} could not be judged: {why[:200]}"
         return Finding(self.name, "an error", (Reason(Code.RULE_ERROR, said),))
+
+
+def _environment(variables: Iterable[str]) -> Any:
+    from cel_expr_python import cel
+
+    kinds = {name: cel.Type.TIMESTAMP if name == "now" else cel.Type.DYN for name in variables}
+    return cel.NewEnv(variables=kinds)
 
 
 def _fit(data: dict[str, Any]) -> None:

@@ -41,18 +41,36 @@ class Packages:
             if scheme != asked.type:
                 raise ValueError(f"{self.versions} is a range of {scheme} versions, and {self.purl} is none")
 
+    def __str__(self) -> str:
+        return self.purl + (f" {self.versions}" if self.versions else "")
+
     def holds(self, purl: PackageURL) -> bool:
         """Whether a package is one of these. Raises ValueError when its version cannot be compared."""
-        asked = self._purl
-        if (purl.type, purl.namespace, purl.name) != (asked.type, asked.namespace, asked.name):
-            return False
-        if any(purl.qualifiers.get(name) != value for name, value in asked.qualifiers.items()):
+        if not self._called(purl):
             return False
         if self.versions is None:
-            return asked.version is None or asked.version == purl.version
+            return self._purl.version is None or self._purl.version == purl.version
         if purl.version is None:
             raise ValueError("it has no version")
         return _within(self._range, purl.version)
+
+    def covers(self, other: Packages) -> bool:
+        """Whether all that `other` is are surely these too. Of two ranges that is known if they are one."""
+        theirs = read(other.purl)
+        if other.versions is None and theirs.version is not None:
+            try:
+                return self.holds(theirs)
+            except ValueError:
+                return False
+        every = self.versions is None and self._purl.version is None
+        return self._called(theirs) and (every or self.versions == other.versions is not None)
+
+    def _called(self, purl: PackageURL) -> bool:
+        """Whether a package has this type, namespace and name, and these qualifiers."""
+        asked = self._purl
+        return (purl.type, purl.namespace, purl.name) == (asked.type, asked.namespace, asked.name) and all(
+            purl.qualifiers.get(name) == value for name, value in asked.qualifiers.items()
+        )
 
     @cached_property
     def _purl(self) -> PackageURL:
@@ -149,4 +167,4 @@ class Deny:
 
 def names(packages: tuple[Packages, ...]) -> str:
     """Packages as sentences hold them."""
-    return some([each.purl + (f" {each.versions}" if each.versions else "") for each in packages])
+    return some([str(each) for each in packages])

@@ -26,6 +26,23 @@ class AllowedToolchain:
         asked = {"from": self.from_, "suite": self.suite, "rev": self.rev, "narHash": self.nar_hash}
         return all(recorded.get(name) == value for name, value in asked.items() if value is not None)
 
+    def covers(self, other: AllowedToolchain) -> bool:
+        """Whether `other` allows nothing beside this one, and pins nothing that this one does not."""
+        pins = ((self.suite, other.suite), (self.rev, other.rev), (self.nar_hash, other.nar_hash))
+        if self.from_ != other.from_ or any(ours not in (None, theirs) for ours, theirs in pins):
+            return False
+        if not other.packages:
+            return True
+        return bool(self.packages) and all(
+            any(each.covers(package) for each in self.packages) for package in other.packages
+        )
+
+    def __str__(self) -> str:
+        pins = [pin for pin in (self.suite, self.rev, self.nar_hash) if pin is not None]
+        return " ".join(
+            [self.from_, *pins, *([f"with {len(self.packages)} packages"] if self.packages else [])]
+        )
+
     def holds(self, text: str) -> bool:
         """Whether one of its packages is this. What cannot be read or compared is none of them."""
         for each in self.packages:

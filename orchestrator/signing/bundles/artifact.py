@@ -14,9 +14,11 @@ from typing import BinaryIO
 
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
+from orchestrator.files import cannot_read, shown
 from orchestrator.policy.verdict import Code, Reason, Refused
 
 _CHUNK = 1 << 20
+_HINT = "name the artifact, or give its --digest"
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,22 @@ def opened(path: Path) -> Iterator[ArtifactFile]:
     if "\0" in str(path):
         raise TallyError(f"{str(path)!r} cannot name a file")
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TallyError(f"{path} is not a file", hint="name the artifact, or give its --digest")
+        with os.fdopen(_opened(path), "rb", buffering=0) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise TallyError(f"{shown(path)} is not a file", hint=_HINT)
             digest = hashlib.sha256()
             for chunk in _chunks(stream):
                 digest.update(chunk)
             yield ArtifactFile(path, stream, Sha256(digest.hexdigest()))
-    except OSError as error:
-        raise TallyError(f"cannot read {path}: {error.strerror or error}") from error
+    except OSError as error:  # also of those who read it again
+        raise cannot_read(path, error, "", _HINT) from error
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # here alone: what reads it raises others
+        raise cannot_read(path, error, "", _HINT) from error
 
 
 def _chunks(stream: BinaryIO) -> Iterator[memoryview]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.files import contents
+from orchestrator.files import read_file
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
@@ -39,7 +38,7 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, (ignored,))
     if path is not None:
-        return Trust(_root(path))
+        return Trust(_parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path)))
     from orchestrator.signing import instance  # of which a release's verifier needs nothing
 
     return Trust(_parsed(instance.public_root(), "the public instance's trusted root"))
@@ -47,7 +46,7 @@ def of(path: Path | None, bundle: SigstoreBundle, *, insecure_ignore_tlog: bool,
 
 def load(path: Path) -> TrustedRoot:
     """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
-    root = _root(path)
+    root = _parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path))
     if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
         raise TallyError(
             f"{path} names no log and no authority, so that nothing would be asked for",
@@ -61,28 +60,8 @@ def load(path: Path) -> TrustedRoot:
     return root
 
 
-def _root(path: Path) -> TrustedRoot:
-    try:
-        data = read(path, trusted_root.LARGEST, _HINT)
-    except MalformedError as error:
-        raise TallyError(str(error), hint=_HINT) from error
-    return _parsed(data, str(path))
-
-
 def _parsed(data: bytes, what: str) -> TrustedRoot:
     try:
         return trusted_root.parse(data, what)
     except MalformedError as error:
         raise TallyError(str(error), hint=_HINT) from error
-
-
-def read(path: Path, largest: int, hint: str | None = None) -> bytes:
-    """A file's bytes. Raises TallyError when it cannot be read, MalformedError for one that is larger."""
-    try:
-        return contents(path, largest)
-    except ValueError as error:  # a NUL in the name
-        raise TallyError(f"{str(path)!r} cannot name a file") from error
-    except OSError as error:
-        if error.errno == errno.EFBIG:
-            raise MalformedError(f"{path}: {error.strerror}") from None
-        raise TallyError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error

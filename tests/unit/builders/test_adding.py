@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.builders.adding import add, listed, refuse
+from orchestrator.builders.adding import add, as_written, listed, refuse
 from orchestrator.builders.configuration import load
 from orchestrator.errors import TallyError
 
@@ -70,3 +70,25 @@ def test_a_host_that_does_not_answer_is_not_written(tmp_path: Path) -> None:
         add(tmp_path, {"name": "c", "store": "ssh-ng://127.0.0.1:1"})
     assert "--host-key" in (caught.value.hint or "")
     assert not (tmp_path / "tally.toml").exists()
+
+
+def test_files_are_named_as_from_where_the_command_runs(tmp_path: Path) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    for said in ("keys/red", "../keys/red", "~/red", "/keys/red"):
+        assert as_written(below, Path(said)) == said, "a new tally.toml would be made here"
+    (tmp_path / "tally.toml").write_text("")
+    for said, written in (
+        ("keys/red", "below/keys/red"),
+        ("../keys/red", "keys/red"),
+        ("~/red", "~/red"),
+        ("/keys/red", "/keys/red"),
+    ):
+        assert as_written(below, Path(said)) == written
+        add_to = {"name": "c", "store": "ssh-ng://c", "host-key": "ssh-ed25519 AAAA", "ssh-key": written}
+        add(below, add_to)
+        found = load(below).builder[-1].ssh_key
+        expected = (below / Path(said).expanduser()).resolve()
+        assert found is not None
+        assert found.resolve() == expected
+        (tmp_path / "tally.toml").write_text("")

@@ -116,7 +116,7 @@ def test_without_a_trusted_root_and_without_a_network(
         ([*KEY, "--digest", "sha256:0"], "no digest"),
         ([*KEY, "--digest", "sha512:" + "0" * 128], "no digest"),
         (["nowhere", *KEY, *ROOT], "cannot read nowhere"),
-        (["artifact", "--bundle", "nowhere", "--key", "key.pub"], "cannot read nowhere"),
+        (["artifact", "--bundle", "nowhere", "--key", "key.pub"], "cannot read the bundle nowhere"),
         (["artifact", *KEY, "--trusted-root", "nowhere"], "cannot read nowhere"),
         (["artifact", "--bundle", "key.sigstore.json", "--key", "nowhere"], "cannot read the key"),
         (["artifact", "--key", "key.pub", "--identity", "me"], "together"),

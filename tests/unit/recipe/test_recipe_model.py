@@ -98,7 +98,7 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
         ("[build]", '[artifact]\nformat = "zip"\n[build]', 16, "expected 'tar.gz'", None),
         ("[build]", '[artifact]\nformat = "file"\npath = "../x"\n[build]', 17, "without '..'", None),
         ("[source]", 'outputs = ["out", "out"]\n[source]', 7, "'out' is listed twice", None),
-        ("[source]", "outputs = []\n[source]", 7, "at least 1 item", None),
+        ("[source]", "outputs = []\n[source]", 7, "at least 1 of them; got 0", None),
         ("[source]", 'outputs = ["drv"]\n[source]', 7, "Nix's own word", None),
         ("[source]", 'systems = ["x86_64-darwin"]\n[source]', 7, "expected 'x86_64-linux'", None),
     ],
@@ -143,7 +143,7 @@ def test_files_that_are_no_toml(tmp_path: Path, text: str | bytes, says: str) ->
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path, says in (
-        (tmp_path / "none.toml", "there is no"),
+        (tmp_path / "none.toml", "none.toml: No such file"),
         (tmp_path, "Is a directory"),
         (Path("a\0b"), "cannot name"),
     ):

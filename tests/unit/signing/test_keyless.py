@@ -591,7 +591,7 @@ class TestInstances:
     def test_far_too_large(self, tmp_path: Path) -> None:
         path = tmp_path / "instance.json"
         path.write_bytes(b" " * (5 << 20))
-        assert "larger than" in refused(lambda: Instance.load(path)).message
+        assert "far too large" in refused(lambda: Instance.load(path)).message
 
     @pytest.mark.parametrize("what", ["caUrls", "rekorTlogUrls"])
     def test_one_without_a_part(self, private: PrivateInstance, what: str) -> None:

@@ -1,0 +1,181 @@
+"""What a target came to, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from orchestrator.agreement.agreement import Agreed
+from orchestrator.cli.text import harmless, say
+from orchestrator.nix.derivation import name_of
+from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
+
+_FILES_SHOWN = 20
+_LINES_SHOWN = 12
+
+
+def document(outcome: Outcome) -> Mapping[str, Any]:
+    """An outcome as `--json` prints it."""
+    match outcome:
+        case Released():
+            return {
+                "target": outcome.target,
+                "outcome": "released",
+                "release": str(outcome.folder),
+                "artifact": str(outcome.artifact),
+                "alreadyThere": outcome.already_there,
+                "agreement": _agreement(outcome.agreed),
+            }
+        case Compared():
+            return {
+                "target": outcome.target,
+                "outcome": "agreed",
+                "unsigned": outcome.why_unsigned,
+                "artifact": str(outcome.artifact),
+                "agreement": _agreement(outcome.agreed),
+            }
+        case Refused():
+            return {
+                "target": outcome.target,
+                "outcome": "disagreed",
+                "kept": str(outcome.kept),
+                "rootCauses": list(outcome.disagreed.root_causes),
+                "differing": [
+                    {
+                        "derivation": one.derivation,
+                        "output": one.output,
+                        "path": one.path,
+                        "inherited": one.inherited,
+                        "narSha256": {name: digest.hex for name, digest in one.hashes.items()},
+                        "files": [each.document() for each in outcome.differences.get(one.path, ())],
+                    }
+                    for one in outcome.disagreed.differing
+                ],
+                "logs": _logs(outcome),
+                **_attestation(outcome),
+            }
+        case Undecided():
+            return {
+                "target": outcome.target,
+                "outcome": "incomplete",
+                "failures": {
+                    name: [
+                        {
+                            "derivation": failure.derivation,
+                            "reason": failure.reason,
+                            "lastLines": list(failure.last_lines),
+                            "log": str(failure.log) if failure.log else None,
+                        }
+                        for failure in failures
+                    ]
+                    for name, failures in outcome.incomplete.failures.items()
+                },
+            }
+        case Unpublished():
+            return {
+                "target": outcome.target,
+                "outcome": "unpublished",
+                "error": outcome.error.message,
+                "hint": outcome.error.hint,
+                "agreement": _agreement(outcome.agreed),
+            }
+        case _:
+            assert_never(outcome)
+
+
+def _agreement(agreed: Agreed) -> Mapping[str, Any]:
+    return {
+        "builders": [report.identity.name for report in agreed.reports],
+        "outputs": {
+            built.path: {"narSha256": built.nar_hash.hex, "narSize": built.nar_size}
+            for made in agreed.outputs.values()
+            for built in made.values()
+        },
+    }
+
+
+def _attestation(outcome: Refused) -> Mapping[str, Any]:
+    if outcome.unattested is not None:
+        error = outcome.unattested
+        return {"attestation": None, "attestationError": {"error": error.message, "hint": error.hint}}
+    return {} if outcome.attestation is None else {"attestation": str(outcome.attestation)}
+
+
+def _logs(outcome: Refused) -> Mapping[str, list[str]]:
+    return {
+        report.identity.name: [str(build.log) for build in report.builds.values()]
+        for report in outcome.disagreed.reports
+    }
+
+
+def show(outcome: Outcome, *, quiet: bool) -> None:
+    """Tell a person, on standard error; where the result is, unless `quiet`, goes to standard output."""
+    match outcome:
+        case Released():
+            there = "this very release was there already, and stays as it is"
+            _show_agreement(outcome.target, outcome.agreed, there if outcome.already_there else "signed")
+            if not quiet:
+                print(harmless(str(outcome.folder)))
+        case Compared():
+            _show_agreement(outcome.target, outcome.agreed, f"not signed: {outcome.why_unsigned}")
+            if not quiet:
+                print(harmless(str(outcome.artifact)))
+        case Refused():
+            _show_disagreement(outcome)
+            if outcome.attestation is not None and not quiet:
+                print(harmless(str(outcome.attestation)))
+        case Undecided():
+            _show_failures(outcome)
+        case Unpublished():
+            say(f"{outcome.target}: the builders agree, but there is no release: {outcome.error.message}")
+            if outcome.error.hint:
+                say(f"hint: {outcome.error.hint}")
+        case _:
+            assert_never(outcome)
+
+
+def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:
+    names = " and ".join(report.identity.name for report in agreed.reports)
+    say(f"{target}: {names} agree on every bit; {and_then}")
+    for report in agreed.dissent:
+        say(f"{target}: {report.identity.name} made something else, which is recorded as its dissent")
+
+
+def _show_disagreement(outcome: Refused) -> None:
+
+    signed = "nothing is signed" if outcome.attestation is None else "that alone is signed"
+    say(f"{outcome.target}: the builders DISAGREE; {signed}")
+    for one in outcome.disagreed.differing:
+        inherited = "  (an input of it differs too)" if one.inherited else ""
+        say(f"  output {one.output} of {name_of(one.derivation)}{inherited}")
+        for name, digest in one.hashes.items():
+            say(f"    {name}: NAR {digest}")
+        files = outcome.differences.get(one.path, ())
+        for each in files[:_FILES_SHOWN]:
+            say(f"    {each.describe()}")
+        if len(files) > _FILES_SHOWN:
+            say(f"    … and {len(files) - _FILES_SHOWN} more files")
+    for cause in outcome.disagreed.root_causes:
+        say(f"  first to diverge: {name_of(cause)}")
+    for builder, logs in _logs(outcome).items():
+        for log in logs:
+            say(f"  log of {builder}: {log}")
+    if outcome.unattested is not None:
+        say(f"  the disagreement could not be attested: {outcome.unattested.message}")
+        if outcome.unattested.hint:
+            say(f"  hint: {outcome.unattested.hint}")
+    say(f"hint: both results are kept side by side in {outcome.kept}")
+
+
+def _show_failures(outcome: Undecided) -> None:
+
+    say(f"{outcome.target}: could not be decided; nothing is signed")
+    for builder, failures in outcome.incomplete.failures.items():
+        for failure in failures:
+            what = f" {name_of(failure.derivation)}" if failure.derivation else ""
+            reason = failure.reason.replace("\n", "\n    ")
+            say(f"  builder {builder}{what}: {reason}")
+            for line in failure.last_lines[-_LINES_SHOWN:]:
+                say(f"    | {line}")
+            if failure.log:
+                say(f"    whole log: {failure.log}")

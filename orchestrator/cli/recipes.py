@@ -1,0 +1,31 @@
+"""Recipe files as they are named on a command line: refused before anything is started for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.errors import TallyError
+
+_HINT = "a recipe is a file, as recipes/hello.toml"
+
+
+def named(files: Sequence[Path]) -> tuple[Path, ...]:
+    """The same files. Raises TallyError for the first that is none, or cannot be read."""
+    from orchestrator.files import cannot_read, opened, shown
+
+    for file in files:
+        try:
+            opened(file).close()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise TallyError(f"there is no recipe file {shown(file)}", hint=_instead_of(file)) from error
+        except (OSError, ValueError) as error:
+            raise cannot_read(file, error, "the recipe ", _HINT) from error
+    return tuple(files)
+
+
+def _instead_of(file: Path) -> str:
+    if file.is_dir():
+        return "name recipe files; `tally build --all` builds every recipe in the folder recipes/"
+    nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")
+    return f"did you mean {nearby}?" if nearby.is_file() else _HINT

@@ -1,0 +1,71 @@
+"""Builders: whether those that are named can have the votes, and be as far apart, as is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.agreement.independence import SEPARATE_OPERATORS
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.review.advice import Advice, Surroundings
+from orchestrator.policy.review.standing import never, revoked
+from orchestrator.policy.rules.builders import Builders, TrustedBuilder
+
+
+def review(policy: Policy, around: Surroundings) -> Iterator[Advice]:
+    """What can be said of `[builders]` and every `[[builder]]`. Whom a layout names is not known here."""
+    asked = policy.builders
+    if asked is None or not asked.trusted:
+        return
+    counting: list[TrustedBuilder] = []
+    for each in asked.trusted:
+        name = _name(each)
+        # the times of a release's links are its provenance's, which an identity's certificate proves
+        stamped = around.clocks or policy.identities
+        against = never(
+            f"builder {name!r}", name, each.validity, stamped=stamped, now=around.now, ends=policy.expires
+        )
+        if against is not None:
+            yield against
+        elif not revoked(each.validity, stamped=stamped, now=around.now):
+            counting.append(each)
+    yield from _votes(asked, counting)
+    yield from _shadowed(asked.trusted)
+    yield from _alike(asked.trusted)
+
+
+def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advice]:
+    """Every entry is at most one builder: keys and names are one builder's in a release."""
+    named = {each.operator for each in counting if each.operator is not None}
+    operators = len(named) + sum(each.operator is None for each in counting)
+    votes = len(counting) if asked.per == "builder" else operators
+    if votes < asked.quorum:
+        unit = "builders" if asked.per == "builder" else "operators"
+        said = f"{asked.quorum} {unit} have to vouch, and no more than {votes} of those named can"
+        yield Advice("builders.quorum", said, f"name more {unit} in [[builder]], or ask for fewer")
+    elif asked.independence == SEPARATE_OPERATORS and operators < asked.quorum:
+        said = f"{asked.quorum} separate operators are needed, and the builders named have {operators}"
+        hint = "name builders of more operators in [[builder]], or ask for `separate-hosts`"
+        yield Advice("builders.independence", said, hint)
+
+
+def _shadowed(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:
+    """The first entry that fits a link is the one that is asked (`Builders.judge`)."""
+    for place, later in enumerate(trusted):
+        if any(each.key is None and each.name == later.name for each in trusted[:place]):
+            said = f"an earlier [[builder]] takes every link of {later.name}: it asks for the name alone"
+            yield Advice(f"builder {later.name!r}", said, "remove the one without a `key`, or this one")
+
+
+def _alike(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:
+    spelt: dict[str, str] = {}
+    for each in trusted:
+        if each.operator is None:
+            continue
+        first = spelt.setdefault(" ".join(each.operator.casefold().split()), each.operator)
+        if first != each.operator:
+            said = f"{first!r} and {each.operator!r} are two operators, with a vote each"
+            yield Advice("builder.operator", said, "write an operator's name in one way")
+
+
+def _name(each: TrustedBuilder) -> str:
+    return each.name or each.operator or "key " + (each.key.signer.fingerprint[:8] if each.key else "")

@@ -22,6 +22,8 @@ An SBOM of 20,000 packages has 1.0 million."""
 LARGEST_ENVELOPE: Final = 1 << 25
 """Bytes of a document whose content is one text in base64: a bundle, an envelope. Of an SBOM of 20,000
 packages it has 27 million."""
+LARGEST_PAYLOAD: Final = (LARGEST_ENVELOPE - (1 << 20)) // 4 * 3
+"""Bytes of what can be signed, so that a bundle with its certificates and proofs is read again."""
 ENVELOPE_MARKS: Final = 10_000
 """How many marks such a document may hold. Most have some 30."""
 _FAR = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # how letters outside of the basic plane begin in UTF-8

@@ -50,6 +50,15 @@ class Contents:
         return {name: data for name, data in self.documents.items() if name.startswith(prefix)}
 
 
+def too_much(index: Index) -> str | None:
+    """Why so much is not read of a release, nor written; None: it is not too much."""
+    if sum(size for name, (_, size) in index.files.items() if name.startswith(_DOCUMENTS)) > DOCUMENT_LIMIT:
+        return f"its documents are larger than {DOCUMENT_LIMIT} bytes"
+    if sum(name.startswith(("attestations/", "links/")) for name in index.files) > _MOST_SIGNED:
+        return f"it has more than {_MOST_SIGNED} bundles and links"
+    return None
+
+
 def locate(target: Path) -> tuple[Folder, str | None]:
     """The release folder, and the artifact's name when it was asked for by its path.
 
@@ -103,10 +112,8 @@ def read_contents(folder: Folder, index: Index, digest: Sha256 | None = None) ->
     measured: dict[str, tuple[Sha256, int]] = {}
     documents: dict[str, bytes] = {}
     reasons: list[Reason] = []
-    if sum(size for name, (_, size) in index.files.items() if name.startswith(_DOCUMENTS)) > DOCUMENT_LIMIT:
-        raise Refused(Reason(Code.MALFORMED, f"its documents are larger than {DOCUMENT_LIMIT} bytes"))
-    if sum(name.startswith(("attestations/", "links/")) for name in index.files) > _MOST_SIGNED:
-        raise Refused(Reason(Code.MALFORMED, f"it has more than {_MOST_SIGNED} bundles and links"))
+    if (why := too_much(index)) is not None:
+        raise Refused(Reason(Code.MALFORMED, why))
     for name, (_, listed) in index.files.items():
         if absent and name == index.artifact:
             continue

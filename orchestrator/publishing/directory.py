@@ -20,6 +20,7 @@ from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.statement import Statement
 from orchestrator.files import cannot_write, shown, sync_folder
 from orchestrator.policy.signer import IdentitySigner
+from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.existing import differences
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
@@ -72,13 +73,18 @@ def publish(
     """Write `out`/NAME-VERSION-SYSTEM, the artifact streamed from `artifact`, and `release.json` over it all.
 
     A folder with the same content is kept as it is. Raises TallyError when it has other content, when some
-    file is not what its digest says, or when the disk refuses.
+    file is not what its digest says, when it is more than verifiers read, or when the disk refuses.
     """
     measured = {file.path: (file.sha256, file.size) for file in files}
     measured[facts.artifact.file_name] = (facts.artifact.sha256, facts.artifact.size)
     index = ReleaseFile.of(INDEX, index_of(provenance, reproduction, measured))
     wanted = parse(b"".join(index.chunks()))
     target = out / facts.release_name
+    if (why := too_much(wanted)) is not None:
+        raise TallyError(
+            f"{shown(target)} is not written: {why}, which no verifier reads",
+            hint="build with fewer packages, or from fewer sources, in a recipe",
+        )
     everything = [_artifact(facts, artifact), *files, index]
     if not os.path.lexists(target):
         try:

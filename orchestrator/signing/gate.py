@@ -19,7 +19,7 @@ from orchestrator.builders.build import Report
 from orchestrator.digest import NarHash, Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence import disagreement
-from orchestrator.evidence.canonical import render
+from orchestrator.evidence.canonical import LARGEST_PAYLOAD, render
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.flatfile import FlatFileHasher
@@ -122,6 +122,12 @@ def sign(
     for name, statement in statements.items():
         if dict(statement.subjects) != subjects_of(facts):
             raise _refused(f"the statement {name} is about something else")
+        if len(statement.payload) > LARGEST_PAYLOAD:
+            raise TallyError(
+                f"refusing to sign: the statement {name} takes {len(statement.payload):,} bytes, and verifiers "
+                f"read {LARGEST_PAYLOAD:,} (an SBOM of 20,000 packages has fewer)",
+                hint="build with fewer packages, or from fewer sources, in a recipe",
+            )
     names = sorted(statements)
     bundles = _bundles([statements[name].payload for name in names], key, witnesses)
     return tuple(

@@ -23,7 +23,7 @@ import zstandard
 from orchestrator.digest import Sha256
 from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFile
-from orchestrator.publishing import directory
+from orchestrator.publishing import contents, directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
 from orchestrator.publishing.records import records_of
@@ -92,6 +92,15 @@ def test_the_same_release_again_is_kept_as_it_is(
     )
     assert publish(out, later, key) == Published(first.path, kept=True)
     assert {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
+
+
+def test_what_no_verifier_would_read_is_not_written(
+    out: Path, made: releases.Made, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "DOCUMENT_LIMIT", 5000)
+    with pytest.raises(TallyError, match="is not written: its documents are larger than 5000 bytes"):
+        publish(out, made, key)
+    assert not out.exists()
 
 
 class TestOtherContent:

@@ -200,6 +200,16 @@ def test_the_artifact_is_no_flat_file(made: releases.Made, key: SigningKey, how:
         gate.sign(made.agreed, 2, made.facts, place, statements(made), key)
 
 
+def test_a_statement_that_nobody_would_read(
+    made: releases.Made, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "LARGEST_PAYLOAD", 1000)
+    with pytest.raises(
+        TallyError, match=r"statement provenance takes [\d,]+ bytes, and verifiers read 1,000"
+    ):
+        sign(made, key)
+
+
 def test_a_statement_about_something_else(made: releases.Made, key: SigningKey) -> None:
     facts = replace(made.facts, artifact=replace(made.facts.artifact, sha256=Sha256.of(b"other")))
     found = {"provenance": statement.make(facts, "https://example.org/type", {})}

@@ -124,8 +124,8 @@ def sign(
             raise _refused(f"the statement {name} is about something else")
         if len(statement.payload) > LARGEST_PAYLOAD:
             raise TallyError(
-                f"refusing to sign: the statement {name} takes {len(statement.payload):,} bytes, and verifiers "
-                f"read {LARGEST_PAYLOAD:,} (an SBOM of 20,000 packages has fewer)",
+                f"refusing to sign: the statement {name} takes {len(statement.payload):,} bytes, and "
+                f"verifiers read {LARGEST_PAYLOAD:,} (an SBOM of 20,000 packages has fewer)",
                 hint="build with fewer packages, or from fewer sources, in a recipe",
             )
     names = sorted(statements)

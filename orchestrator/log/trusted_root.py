@@ -31,6 +31,7 @@ LARGEST: Final = 4 << 20
 """Bytes of a trusted root; the public instance's takes some kilobytes."""
 _MARKS: Final = 100_000  # of JSON's
 _MOST = 32  # of anything: the public instance has three logs, and each may cost a signature to check
+_LONGEST_NAME = 100  # characters, beyond which no name is near to one of ours
 _PARTS: Final = ("mediaType", "tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities")
 _ALIKE: Final = 0.75  # of difflib's ratio: `tlog`, `tLogs`, `logs`, `transparencyLogs` is none
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
@@ -137,6 +138,8 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     document = read(data, what, _MARKS)
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
+    if len(document) > _MOST:
+        raise MalformedError(f"{what} has more than {_MOST} parts")
     for name in document:
         if name not in _PARTS and (meant := _meant(name)) is not None:
             raise MalformedError(f"{what} has {name!r}, where {meant!r} must be meant")
@@ -155,6 +158,8 @@ def _meant(name: str) -> str | None:
     """The part that a name is a misspelling of, if it is one: so that nothing less is asked for."""
     from difflib import get_close_matches  # whoever reads good roots needs none of it
 
+    if len(name) > _LONGEST_NAME:
+        return None
     plain = {re.sub(r"[^a-z]", "", part.lower()): part for part in _PARTS}
     found = get_close_matches(re.sub(r"[^a-z]", "", name.lower()), plain, n=1, cutoff=_ALIKE)
     return plain[found[0]] if found else None

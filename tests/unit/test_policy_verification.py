@@ -188,6 +188,16 @@ class TestThirdParties:
         found = examine(original.folder, policy, releases.NOW, further=theirs)
         assert codes(found.verdict) == [Code.RULE_NOT_MET]
 
+    def test_what_is_shown_twice_counts_once(self, original: Release, tmp_path: Path) -> None:
+        """Also where it is signed anew, as whoever has the key can: what is counted is what was said."""
+        scanner = SigningKey.generate()
+        said = [bundle.sign(statement(original.digest.hex), scanner).render() for _ in range(2)]
+        theirs = {"one.json": said[0], "two.json": said[0], "three.json": said[1]}
+        rule = '[[rule]]\nname = "two"\ncel = "size(attestations) >= 2"\nmessage = "two are needed"'
+        policy = self.policy(tmp_path, original, scanner, DENYING[0], rule)
+        found = examine(original.folder, policy, releases.NOW, further=theirs)
+        assert codes(found.verdict) == [Code.RULE_NOT_MET]
+
     def test_what_does_not_count_is_set_aside_and_told(self, original: Release, tmp_path: Path) -> None:
         scanner, mallory = SigningKey.generate(), SigningKey.generate()
         policy = self.policy(tmp_path, original, scanner, DENYING[0])

@@ -157,13 +157,15 @@ def _links(evidence: Evidence, types: frozenset[str]) -> list[dict[str, Any]]:
 
 
 def _attestations(evidence: Evidence, types: frozenset[str]) -> list[dict[str, Any]]:
+    """Each once: whoever shows evidence can show it twice, and a rule may count."""
+    once = {(each.signer, each.statement.payload): each for each in evidence.others}
     return [
         {
             "predicateType": each.statement.predicate_type,
             "predicate": dict(each.statement.predicate),
             "signer": str(each.signer),
         }
-        for each in evidence.others
+        for each in once.values()
         if each.statement.predicate_type in types
     ]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -179,3 +181,14 @@ def test_what_is_misspelt_is_not_taken_for_nothing(said: str, meant: str) -> Non
 def test_what_newer_roots_may_have_is_ignored(name: str) -> None:
     document = {**json.loads(ROOT.render()), name: [{"of": "whatever"}]}
     assert trusted_root.parse(json.dumps(document).encode(), "it") == ROOT
+
+
+@pytest.mark.parametrize(
+    "names", [[f"seitirohtuaetacifitrec{number}" for number in range(45_000)], ["certiuhors" * 400_000]]
+)
+def test_names_are_compared_in_no_time(names: list[str]) -> None:
+    document = json.loads(ROOT.render()) | dict.fromkeys(names, 0)
+    begun = time.process_time()
+    with contextlib.suppress(MalformedError):
+        trusted_root.parse(json.dumps(document).encode(), "it")
+    assert time.process_time() - begun < 1

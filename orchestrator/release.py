@@ -24,7 +24,7 @@ from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.errors import TallyError
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
-from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.facts import ReleaseFile, release_name
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
@@ -44,6 +44,7 @@ from orchestrator.publishing.records import records_of
 from orchestrator.refusing import refuse
 from orchestrator.signatories import Signatories, summon
 from orchestrator.signing import gate
+from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.state import State
 from orchestrator.verification import verify
 from orchestrator.workshop import Workshop, opened
@@ -76,6 +77,7 @@ def release(
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
+        refuse_other_keys(order.out, plan, signatories)
         if signatories is not None:
             signatories = signatories.joined_by(builders)
         run = Run(order, workshop, plan, builders, signatories)
@@ -107,6 +109,15 @@ def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -
             f"where `{configuration.vote}` counts, and 2 must agree",
             hint='name a builder on another host, or set `independence = "same-host"` in tally.toml',
         )
+
+
+def refuse_other_keys(out: Path, plan: Plan, signatories: Signatories | None) -> None:
+    """Raises TallyError for a release that is there, signed by another key, before hours are spent on it."""
+    if signatories is None or isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
+        return
+    for target in plan.targets.values():
+        name = release_name(target.recipe.name, target.recipe.version, plan.request["system"])
+        directory.refuse_by_another_key(out, name, signatories.key.public)
 
 
 def places(builders: Sequence[Builder], plan: Plan) -> list[str]:

@@ -131,7 +131,7 @@ def _stated(envelope: Envelope, wanted: str, artifact: Artifact, what: str) -> s
         )
     statement = attestation.parse(envelope.payload, what)
     if statement.predicate_type != wanted:
-        sentence = f"{what} states {statement.predicate_type}, and {wanted} is wanted"
+        sentence = f"{what} states {statement.predicate_type}, and --type asks for {wanted}"
         raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
     # a digest set matches by any of its algorithms (digest_set.md)
     for algorithm in ("sha256",) if statement.has("sha256") else ("sha512", "sha384"):

@@ -64,7 +64,17 @@ def add(folder: Path, values: Mapping[str, Any]) -> Added:
         table["host-key"], notes = _ask(ssh.Destination.parse(values["store"]))
     whole = _parse_with(text, [*tables, table], file)
     write_atomically(file, whole.encode())
-    return Added(file, notes)
+    return Added(file, (*notes, *_votes(parse(whole, file), file)))
+
+
+def _votes(now: Configuration, file: Path) -> tuple[str, ...]:
+    """How many have to agree from now on, where that has changed."""
+    names = [each.name for each in now.builder if not each.spare]
+    if now.quorum is not None or len(names) < 3:
+        return ()
+    return (
+        f"all of {', '.join(names)} have to build and agree now; with a `quorum` in {file.name}, that many",
+    )
 
 
 def _begin(text: str, values: Mapping[str, Any], file: Path) -> list[dict[str, Any]]:

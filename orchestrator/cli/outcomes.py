@@ -164,7 +164,7 @@ def _show_disagreement(outcome: Refused) -> None:
         say(f"  the disagreement could not be attested: {outcome.unattested.message}")
         if outcome.unattested.hint:
             say(f"  hint: {outcome.unattested.hint}")
-    say(f"hint: both results are kept side by side in {outcome.kept}")
+    say(f"hint: all results are kept side by side in {outcome.kept}")
 
 
 def _show_failures(outcome: Undecided) -> None:
@@ -179,3 +179,14 @@ def _show_failures(outcome: Undecided) -> None:
                 say(f"    | {line}")
             if failure.log:
                 say(f"    whole log: {failure.log}")
+    if failed := _failed_everywhere(outcome):
+        say(f"hint: {name_of(failed)} failed on every builder: mend the recipe, or what it is built from")
+
+
+def _failed_everywhere(outcome: Undecided) -> str | None:
+    """A derivation that every builder failed to build: then it is not the builders."""
+    asked = {report.identity.name for report in outcome.incomplete.reports}
+    failed = [{each.derivation for each in some} for some in outcome.incomplete.failures.values()]
+    if set(outcome.incomplete.failures) < asked or not failed:
+        return None
+    return min((each for each in set.intersection(*failed) if each is not None), default=None)

@@ -21,7 +21,7 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.files import cannot_write, shown, sync_folder
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.contents import too_much
-from orchestrator.publishing.existing import differences
+from orchestrator.publishing.existing import differences, is_by_another_key
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
 from orchestrator.signing.keys import PublicKey
@@ -59,6 +59,15 @@ def refuse_unusable(out: Path) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise cannot_write(out, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
         return
+
+
+def refuse_by_another_key(out: Path, release_name: str, signer: PublicKey) -> None:
+    """Raises TallyError for a release that is there and could not be kept, before it is built again."""
+    if is_by_another_key(out / release_name, signer):
+        raise TallyError(
+            f"{shown(out / release_name)} is there already, signed by another key",
+            hint="releases are never overwritten: move it away, or choose another folder with --out",
+        )
 
 
 def publish(

@@ -55,6 +55,15 @@ def differences(
         yield f"it has no {name}"
 
 
+def is_by_another_key(path: Path, signer: PublicKey) -> bool:
+    """Whether a release is there, and its provenance is by another key: known before anything is built."""
+    name = "attestations/provenance.sigstore.json"
+    try:
+        return not _signed(Folder(path).read(name, DOCUMENT_LIMIT), name, signer)
+    except (OSError, UnsafeNameError, TooLargeError, MalformedError):
+        return False  # there is none, or it is told in detail when it is to be written
+
+
 def _other_claims(there: Index, wanted: Index, agreed: dict[str, Any]) -> Iterator[str]:
     for name in _SAME:
         if there.document.get(name) != wanted.document.get(name):

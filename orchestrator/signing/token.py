@@ -113,7 +113,10 @@ def _token(address: TokenKey) -> tuple[Path, Token]:
     found = [each for each in every if _is_meant(address, each)]
     names = ", ".join(repr(each.label) for each in every) or "none"
     if not found:
-        raise TallyError(f"no token is what {address} names", hint=f"tokens that {module} shows: {names}")
+        raise TallyError(
+            f"no token is what {address} names",
+            hint=f"tokens that {module} shows: {names}; it may want a setting of its own, as SOFTHSM2_CONF",
+        )
     if len(found) > 1:
         raise TallyError(
             f"{len(found)} tokens are what {address} names: {names}",

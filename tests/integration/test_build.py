@@ -28,6 +28,12 @@ def test_what_agrees_is_signed_verified_kept_and_never_overwritten(project: Proj
     assert "already" in again.err
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
+    project.tally("keys", "generate", "other").succeeded()
+    by_another = project.build(recipe, key=False, more=("--key", "other.key")).failed(2)
+    assert "steady-1.0-x86_64-linux is there already, signed by another key" in by_another.err
+    assert "steady-1.0 again" not in by_another.err, "nothing is built for what cannot be written"
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
     project.recipe("steady", "mkdir -p $out; echo other > $out/file")
     refused = project.build(recipe).failed(2)
     assert "is not this release" in refused.err
@@ -176,6 +182,7 @@ def test_a_failed_build_is_undecided_and_not_a_disagreement(
     assert "could not be decided" in ran.err
     assert "| about to fail" in ran.err
     assert f'the stage "{stage}" failed' in ran.err
+    assert "broken-1.0.drv failed on every builder: mend the recipe" in ran.err
     log = Path(ran.err.split("whole log: ")[1].splitlines()[0])
     assert "about to fail" in log.read_text()
     assert project.releases == []

@@ -19,7 +19,11 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_first_one_is_listed_beside_the_two_that_there_were(tmp_path: Path) -> None:
-    assert add(tmp_path, HOST).file == tmp_path / "tally.toml"
+    added = add(tmp_path, HOST)
+    assert added.file == tmp_path / "tally.toml"
+    assert added.notes == (
+        "all of a, b, c have to build and to agree now; with a `quorum` in tally.toml, that many",
+    )
     assert names(tmp_path) == ["a", "b", "c"]
     assert load(tmp_path).vote == "separate-hosts"
 
@@ -27,7 +31,7 @@ def test_the_first_one_is_listed_beside_the_two_that_there_were(tmp_path: Path) 
 def test_what_was_written_stays(tmp_path: Path) -> None:
     before = "# ours\nquorum = 2  # both\n\n[[builder]]\nname = 'x'\n[[builder]]\nname = 'y'\n"
     (tmp_path / "tally.toml").write_text(before)
-    add(tmp_path, HOST)
+    assert add(tmp_path, HOST).notes == ()
     assert (tmp_path / "tally.toml").read_text().startswith(before)
     assert names(tmp_path) == ["x", "y", "c"]
 

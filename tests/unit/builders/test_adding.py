@@ -21,9 +21,8 @@ def names(folder: Path) -> list[str]:
 def test_the_first_one_is_listed_beside_the_two_that_there_were(tmp_path: Path) -> None:
     added = add(tmp_path, HOST)
     assert added.file == tmp_path / "tally.toml"
-    assert added.notes == (
-        "all of a, b, c have to build and to agree now; with a `quorum` in tally.toml, that many",
-    )
+    (note,) = added.notes
+    assert note == "all of a, b, c have to build and agree now; with a `quorum` in tally.toml, that many"
     assert names(tmp_path) == ["a", "b", "c"]
     assert load(tmp_path).vote == "separate-hosts"
 

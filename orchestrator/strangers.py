@@ -45,6 +45,8 @@ class Question:
     """The keys of logs and authorities; None: those of Sigstore's public instance, which are fetched."""
     predicate_type: str
     """What an attestation must state. A signature over the artifact itself states nothing."""
+    statement_demanded: bool = False
+    """Refuse what states nothing: somebody asked for this type by name."""
     insecure_ignore_tlog: bool = False
     """Take a key's signature that is in no transparency log, so that only its holder knows of it."""
 
@@ -110,6 +112,11 @@ def _judged(
     predicate_type = None
     if isinstance(bundle.content, Envelope):
         predicate_type = _stated(bundle.content, question.predicate_type, artifact, what)
+    elif question.statement_demanded:
+        sentence = (
+            f"{what} signs the artifact and states nothing, and --type asks for {question.predicate_type}"
+        )
+        raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
     return Accepted(
         artifact=artifact.name,
         sha256=artifact.sha256.hex,

@@ -114,14 +114,14 @@ def verify(
     Exit codes: 0 everything holds, 1 something does not, 2 it could not be decided.
     """
     if bundle is not None:
-        from orchestrator.cli.verify_bundle import SLSA, Options, verify_bundle
+        from orchestrator.cli.verify_bundle import Options, verify_bundle
 
         if policy or evidence or list_file or attest or attest_key or sarif:
             raise TallyError(
                 "--policy and the like are about releases", hint="with --bundle, give --key or --identity"
             )
         options = Options(
-            bundle, key or (), identity, issuer, trusted_root, kind or SLSA, digest, insecure_ignore_tlog
+            bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
         )
         return verify_bundle(targets or (), options, json=json)
     if insecure_ignore_tlog or kind is not None:

@@ -41,7 +41,8 @@ class Options:
     identity: str | None
     issuer: str | None
     trusted_root: Path | None
-    kind: str
+    kind: str | None
+    """The type that was asked for; None: none was."""
     digest: str | None
     insecure_ignore_tlog: bool
 
@@ -59,7 +60,8 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
         bundle=options.bundle,
         signer=_signer(options),
         trusted_root=options.trusted_root,
-        predicate_type=SHORT.get(options.kind, options.kind),
+        predicate_type=SLSA if options.kind is None else SHORT.get(options.kind, options.kind),
+        statement_demanded=options.kind is not None,
         insecure_ignore_tlog=options.insecure_ignore_tlog,
     )
     name = str(question.target)

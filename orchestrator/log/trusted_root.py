@@ -1,7 +1,7 @@
 """Sigstore's trusted root: the keys and certificates that logs and authorities are known by. Pure.
 
 Specification: sigstore/protobuf-specs `sigstore_trustroot.proto` in protobuf's JSON form. Members that we do
-not know are ignored, but not those that protobuf's JSON would read as one that we do know.
+not know are ignored, but not those that are near to one that we do know, nor any that is to bound a time.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ _MARKS: Final = 100_000  # of JSON's
 _MOST = 32  # of anything: the public instance has three logs, and each may cost a signature to check
 _LONGEST_NAME = 100  # characters, beyond which no name is near to one of ours
 _PARTS: Final = ("mediaType", "tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities")
+_LOG: Final = ("baseUrl", "hashAlgorithm", "publicKey", "logId", "checkpointKeyId", "operator")
+_KEY: Final = ("rawBytes", "keyDetails", "validFor")
+_AUTHORITY: Final = ("subject", "uri", "certChain", "validFor", "operator")
+_ENDS: Final = ("start", "end")
 _ALIKE: Final = 0.75  # of difflib's ratio: `tlog`, `tLogs`, `logs`, `transparencyLogs` is none
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
@@ -138,11 +142,7 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     document = read(data, what, _MARKS)
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
-    if len(document) > _MOST:
-        raise MalformedError(f"{what} has more than {_MOST} parts")
-    for name in document:
-        if name not in _PARTS and (meant := _meant(name)) is not None:
-            raise MalformedError(f"{what} has {name!r}, where {meant!r} must be meant")
+    _check_names(document, _PARTS, what)
     tlogs = tuple(_log(each, f"{what}, tlogs") for each in _list(document, "tlogs", what))
     if len({each.log_id for each in tlogs}) != len(tlogs):
         raise MalformedError(f"{what} has two logs with one id")  # other readers believe the last one
@@ -154,19 +154,34 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     )
 
 
-def _meant(name: str) -> str | None:
+def _check_names(value: dict[str, Any], known: Sequence[str], what: str) -> None:
+    """Raises MalformedError for a misspelt name, and for a time that bounds nothing where it stands."""
+    if len(value) > _MOST:
+        raise MalformedError(f"{what} has more than {_MOST} parts")
+    for name in value:
+        if name in known:
+            continue
+        if (meant := _meant(name, known)) is not None:
+            raise MalformedError(f"{what} has {name!r}, where {meant!r} must be meant")
+        if _meant(name, ("validFor",)) is not None:
+            raise MalformedError(f"{what} has {name!r}, which bounds nothing there")
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
     """The part that a name is a misspelling of, if it is one: so that nothing less is asked for."""
     from difflib import get_close_matches  # whoever reads good roots needs none of it
 
     if len(name) > _LONGEST_NAME:
         return None
-    plain = {re.sub(r"[^a-z]", "", part.lower()): part for part in _PARTS}
+    plain = {re.sub(r"[^a-z]", "", part.lower()): part for part in known}
     found = get_close_matches(re.sub(r"[^a-z]", "", name.lower()), plain, n=1, cutoff=_ALIKE)
     return plain[found[0]] if found else None
 
 
 def _log(value: object, what: str) -> LogInstance:
-    key = member(_object(value, what), "publicKey", dict, what)
+    _check_names(_object(value, what), _LOG, what)
+    key = _object(member(value, "publicKey", dict, what), what)
+    _check_names(key, _KEY, f"{what}, publicKey")
     algorithm = member(value, "hashAlgorithm", str, what)
     if algorithm != "SHA2_256":
         raise MalformedError(f"{what}: a log whose tree is made with {algorithm!r}, not with sha256")
@@ -175,7 +190,7 @@ def _log(value: object, what: str) -> LogInstance:
         raise MalformedError(f"{what}: a log whose key is valid since no time")
     return LogInstance(
         base_url=member(value, "baseUrl", str, what),
-        spki=decoded(member(_object(key, what), "rawBytes", str, what), what),
+        spki=decoded(member(key, "rawBytes", str, what), what),
         key_details=member(key, "keyDetails", str, what),
         log_id=decoded(member(member(value, "logId", dict, what), "keyId", str, what), what),
         window=window,
@@ -186,7 +201,8 @@ def _authorities(document: object, name: str, what: str) -> tuple[Authority, ...
     found = []
     for value in _list(document, name, what):
         place = f"{what}, {name}"
-        chain = member(_object(value, place), "certChain", dict, place)
+        _check_names(_object(value, place), _AUTHORITY, place)
+        chain = member(value, "certChain", dict, place)
         subject = _object(value.get("subject", {}), place)
         certificates = [
             decoded(member(each, "rawBytes", str, place), place)
@@ -210,6 +226,8 @@ def _window(value: dict[str, Any], what: str) -> Window:
     if "validFor" not in value:
         return Window()
     said = _object(value["validFor"], what)
+    if other := next((name for name in said if name not in _ENDS), None):  # `notAfter` would bound nothing
+        raise MalformedError(f"{what}, validFor has {other!r}, where 'start' or 'end' must be meant")
     ends = {name: _moment(member(said, name, str, what), what) for name in ("start", "end") if name in said}
     return Window(**ends)
 

@@ -139,11 +139,3 @@ def _fix_host(text: str) -> None:
             f"{text!r} has a wildcard in its host, or no host, so that anybody's could fit: write scheme and "
             "host out, up to the `/` after it, as in `https://example.org/**`"
         )
-
-
-def plain(address: str) -> bool:
-    """Whether an address names its place without detours (RFC 3986, section 5.2.4), which leave a folder."""
-    from urllib.parse import unquote
-
-    decoded = unquote(unquote(address))
-    return "\\" not in decoded and not any(part in (".", "..") for part in decoded.split("/"))

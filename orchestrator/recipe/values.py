@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 
+from orchestrator.recipe.detours import plain
+
 _VARIABLE_LIMIT = 120_000  # the kernel's is 128 KiB, with the name
 _TOOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 
@@ -79,6 +81,8 @@ def address(*schemes: str) -> Any:
             parts.port  # noqa: B018  (raises when the port is not a number)
         except ValueError as error:
             raise ValueError(f"not an address: {error}") from error
+        if not plain(value):
+            raise ValueError(f"expected an address without '.' and '..' in its path; got {value[:80]!r}")
         if parts.scheme not in schemes or not parts.netloc:
             raise ValueError(
                 f"expected an address with {', '.join(f'{s}://' for s in schemes)}; got {value[:80]!r}"

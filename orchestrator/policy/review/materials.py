@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
-from urllib.parse import unquote
 
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.review.advice import Advice
@@ -15,6 +14,7 @@ from orchestrator.policy.rules.packages import Deny
 from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.sources import Addresses, Digests
 from orchestrator.policy.rules.toolchains import AllowedToolchain, Toolchains
+from orchestrator.recipe.detours import plain
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAR_HASH = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
@@ -42,7 +42,7 @@ def _addresses(patterns: Sequence[Pattern]) -> Iterator[Advice]:
     if not patterns:
         yield _no_source("addresses")
     for each in patterns:
-        if _leaves(each.text):
+        if not plain(each.text):
             said = f"{each.text!r} allows nothing: addresses with `.`, `..` or a backslash are refused"
             yield Advice("sources.addresses", said, "write the folder that is meant")
     for each, other in _covered(patterns, Pattern.covers):
@@ -53,12 +53,6 @@ def _addresses(patterns: Sequence[Pattern]) -> Iterator[Advice]:
 def _no_source(key: str) -> Advice:
     said = "the list is empty, so that no release with a source can be accepted"
     return Advice(f"sources.{key}", said, f"list what is allowed, or leave `{key}` out")
-
-
-def _leaves(text: str) -> bool:
-    """Whether all that fits has a detour (`pattern.plain`): a whole folder of it, without a wildcard."""
-    decoded = unquote(unquote(text))
-    return "\\" in decoded or any(part in (".", "..") for part in decoded.split("/"))
 
 
 def _toolchains(allowed: Sequence[AllowedToolchain], deny: Deny) -> Iterator[Advice]:

@@ -1,11 +1,13 @@
 """Packages by package URL and version range: which are denied, which a toolchain may be made of.
 
-Specifications: package URLs (purl-spec), and version ranges (`vers:`, VERSION-RANGE-SPEC). Versions are
-compared in the order of their own kind, as `dpkg` does for `deb`; docs/explanation/dependencies.md.
+Specifications: package URLs (purl-spec, with its definitions of types), and version ranges (`vers:`,
+VERSION-RANGE-SPEC). Names are compared as their type spells them, and versions in the order of their own
+kind, as `dpkg` does for `deb`; docs/explanation/dependencies.md.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from univers.version_range import VersionRange
 
 _LONGEST = 1000
+_LOWER = frozenset({"deb", "golang", "npm", "nuget"})
+"""Types whose namespaces and names say the same in upper and lower case; `packageurl` knows the others."""
+_ORDERED = frozenset(
+    {"alpm", "apk", "cargo", "composer", "deb", "ebuild", "gem", "golang", "hex", "maven", "npm", "nuget"}
+    | {"pypi", "rpm"}
+)
+"""Types whose versions have an order: of one they have several spellings. A commit has one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Packages:
     def __post_init__(self) -> None:
         """Raises ValueError for what is no package URL or no range."""
         asked = self._purl
+        if asked.version is not None and asked.type in _ORDERED:
+            _ = self._version
         if self.versions is not None:
             if asked.version is not None:
                 raise ValueError(f"{self.purl} has a version already; give a version or `versions`")
@@ -48,10 +59,12 @@ class Packages:
         """Whether a package is one of these. Raises ValueError when its version cannot be compared."""
         if not self._called(purl):
             return False
-        if self.versions is None:
-            return self._purl.version is None or self._purl.version == purl.version
+        if self.versions is None and self._purl.version is None:
+            return True
         if purl.version is None:
             raise ValueError("it has no version")
+        if self.versions is None:
+            return self._is(purl.version)
         return _within(self._range, purl.version)
 
     def covers(self, other: Packages) -> bool:
@@ -68,9 +81,19 @@ class Packages:
     def _called(self, purl: PackageURL) -> bool:
         """Whether a package has this type, namespace and name, and these qualifiers."""
         asked = self._purl
-        return (purl.type, purl.namespace, purl.name) == (asked.type, asked.namespace, asked.name) and all(
+        return (purl.type, _path(purl)) == (asked.type, _path(asked)) and all(
             purl.qualifiers.get(name) == value for name, value in asked.qualifiers.items()
         )
+
+    def _is(self, version: str) -> bool:
+        """Whether this is the purl's own version, however it is written."""
+        if version == self._purl.version or self._purl.type not in _ORDERED:
+            return version == self._purl.version
+        return _same(self._version, _ordered(self._purl.type, version))
+
+    @cached_property
+    def _version(self) -> Any:
+        return _ordered(self._purl.type, self._purl.version or "")
 
     @cached_property
     def _purl(self) -> PackageURL:
@@ -94,15 +117,35 @@ class Packages:
 
 @lru_cache(maxsize=20_000)
 def read(text: str) -> PackageURL:
-    """A package URL. Raises ValueError."""
+    """A package URL, in the one spelling that its type has for it. Raises ValueError."""
     from packageurl import PackageURL
 
     if len(text) > _LONGEST:
         raise ValueError("expected a package URL, got something far longer")
     try:
-        return PackageURL.from_string(text)
+        return _canonical(PackageURL.from_string(text))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"expected a package URL such as pkg:deb/debian/NAME; got {text!r}") from error
+
+
+def _canonical(purl: PackageURL) -> PackageURL:
+    """What the definitions of purl's types ask for, where `packageurl` leaves it out."""
+    namespace, name, version, qualifiers = purl.namespace, purl.name, purl.version, dict(purl.qualifiers)
+    if purl.type in _LOWER:
+        namespace, name = namespace and namespace.lower(), name.lower()
+    elif purl.type == "pypi":
+        name = re.sub(r"[-_.]+", "-", name.lower())  # PEP 503, "Normalized Names"
+    elif purl.type == "rpm":
+        namespace = namespace and namespace.lower()
+        epoch = qualifiers.pop("epoch", None)
+        if epoch and version and ":" not in version:
+            version = f"{epoch}:{version}"
+    return purl._replace(namespace=namespace, name=name, version=version, qualifiers=qualifiers)
+
+
+def _path(purl: PackageURL) -> str:
+    """Namespace and name: a `/` between them may be written so that it seems to be in the name."""
+    return f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
 
 
 def _check_order(constraints: Sequence[Any]) -> None:
@@ -120,10 +163,29 @@ def _check_order(constraints: Sequence[Any]) -> None:
 
 
 def _within(versions: VersionRange, text: str) -> bool:
+    """Whether a version is in a range; what is the same as one that the range names counts as that one."""
     try:
-        return versions.version_class(text) in versions  # type: ignore[misc]  # as `_range` has checked
+        version = versions.version_class(text)  # type: ignore[misc]  # as `_range` has checked
+        named = (each.version for each in versions.constraints)
+        return next((one for one in named if one and _same(one, version)), version) in versions
     except Exception as error:  # as `_range` says
         raise ValueError(f"its version {text!r} cannot be compared") from error
+
+
+def _ordered(kind: str, text: str) -> Any:
+    """A version that can be compared with others of its kind. Raises ValueError."""
+    from univers.version_range import RANGE_CLASS_BY_SCHEMES
+
+    version_class: Any = RANGE_CLASS_BY_SCHEMES[kind].version_class
+    try:
+        return version_class(text)
+    except Exception as error:  # as `_range` says
+        raise ValueError(f"its version {text!r} cannot be compared") from error
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether neither of two versions is the later one: `1.0` and `1.00` of `deb` are not `==`."""
+    return bool(one == other) or not (one < other or one > other)
 
 
 @dataclass(frozen=True, slots=True)

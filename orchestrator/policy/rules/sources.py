@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.policy.evidence import Evidence, Input
-from orchestrator.policy.pattern import Pattern, plain
+from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.rules.rule import some
 from orchestrator.policy.verdict import Code, Finding, Reason
+from orchestrator.recipe.detours import plain
 
 _KINDS = ("source", "fetched")
 """Of materials: those that can be a source. Of what somebody's own derivation fetched nobody knows."""

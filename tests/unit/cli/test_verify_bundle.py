@@ -80,6 +80,14 @@ def test_the_type_is_asked_for(tally: Tally, folder: Folder) -> None:
     assert "statement-missing" in ran.out
 
 
+@pytest.mark.parametrize("kind", ["https://example.org/scan/v1", "slsaprovenance1", ""])
+def test_what_states_nothing_is_of_no_type(tally: Tally, folder: Folder, kind: str) -> None:
+    ran = tally("verify", "artifact", *KEYLESS, *ROOT, "--type", kind, folder=folder.path).failed(1)
+    assert "statement-missing: keyless.sigstore.json signs the artifact and states nothing" in ran.out
+    ran = tally("verify", "artifact", *KEYLESS, *ROOT, folder=folder.path).succeeded()
+    assert "states    nothing" in ran.out
+
+
 def test_a_log_entry_is_not_looked_at_only_where_that_is_asked_for(tally: Tally, folder: Folder) -> None:
     ran = tally("verify", "artifact", *KEY, "--insecure-ignore-tlog", folder=folder.path).succeeded()
     assert "notice: key.sigstore.json: log entry and timestamps were not looked at" in ran.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import json
@@ -177,6 +178,59 @@ def test_what_is_misspelt_is_not_taken_for_nothing(said: str, meant: str) -> Non
         trusted_root.parse(json.dumps(document).encode(), "it")
 
 
+LISTS = ["tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"]
+
+
+def _holder(document: Any, part: str) -> Any:
+    """What of a part's first entry has its `validFor`."""
+    found = document[part][0]
+    return found.get("publicKey", found)
+
+
+@pytest.mark.parametrize("part", LISTS)
+@pytest.mark.parametrize("said", ["End", "END", "ends", "end ", "notAfter", "until", "expires"])
+def test_an_end_is_never_left_out_for_its_spelling(part: str, said: str) -> None:
+    document = json.loads(ROOT.render())
+    window = _holder(document, part)["validFor"]
+    window.pop("end", None)
+    window[said] = "2026-01-02T03:04:06Z"
+    with pytest.raises(MalformedError, match=rf"{part}, validFor has '{said}'"):
+        trusted_root.parse(json.dumps(document).encode(), "it")
+
+
+@pytest.mark.parametrize("part", LISTS)
+@pytest.mark.parametrize("said", ["validfor", "ValidFor", "validFrom", "valid-for", "valid"])
+def test_nor_is_a_window(part: str, said: str) -> None:
+    document = json.loads(ROOT.render())
+    holder = _holder(document, part)
+    for beside in (False, True):
+        holder[said] = holder["validFor"] if beside else holder.pop("validFor")
+        with pytest.raises(MalformedError, match=rf"has '{said}', where 'validFor' must be meant"):
+            trusted_root.parse(json.dumps(document).encode(), "it")
+        holder["validFor"] = holder.pop(said)
+
+
+@pytest.mark.parametrize("part", ["tlogs", "ctlogs"])
+def test_a_log_is_valid_for_as_long_as_its_key(part: str) -> None:
+    document = json.loads(ROOT.render())
+    document[part][0]["validFor"] = {"end": "2026-01-02T03:04:06Z"}
+    with pytest.raises(MalformedError, match="'validFor', which bounds nothing there"):
+        trusted_root.parse(json.dumps(document).encode(), "it")
+
+
+@pytest.mark.parametrize(
+    ("part", "said", "meant"),
+    [("tlogs", "baseURL", "baseUrl"), ("ctlogs", "hashAlgoritm", "hashAlgorithm"),
+     ("tlogs", "logid", "logId"), ("certificateAuthorities", "certchain", "certChain"),
+     ("timestampAuthorities", "Uri", "uri")],
+)  # fmt: skip
+def test_other_members_are_spelt_as_well(part: str, said: str, meant: str) -> None:
+    document = json.loads(ROOT.render())
+    document[part][0][said] = document[part][0].pop(meant)
+    with pytest.raises(MalformedError, match=f"{part} has '{said}', where '{meant}' must be meant"):
+        trusted_root.parse(json.dumps(document).encode(), "it")
+
+
 @pytest.mark.parametrize("name", ["witnesses", "operators", "rekorInstances", "comment", "x"])
 def test_what_newer_roots_may_have_is_ignored(name: str) -> None:
     document = {**json.loads(ROOT.render()), name: [{"of": "whatever"}]}
@@ -191,4 +245,20 @@ def test_names_are_compared_in_no_time(names: list[str]) -> None:
     begun = time.process_time()
     with contextlib.suppress(MalformedError):
         trusted_root.parse(json.dumps(document).encode(), "it")
+    assert time.process_time() - begun < 1
+
+
+def test_nor_are_those_of_many_logs_and_authorities() -> None:
+    document = json.loads(ROOT.render())
+    for part in LISTS:
+        entry = document[part][0]
+        holders = [entry, *([entry["publicKey"]] if "publicKey" in entry else [])]
+        for holder in holders:
+            holder |= {"seitirohtuaetacifitrec" + "abcdefghij"[n] * 70: 0 for n in range(10)}
+            holder |= {f"rofdilavx{'abcdefghij'[n]}": 0 for n in range(10)}
+        document[part] = [copy.deepcopy(entry) for _ in range(32)]
+    for number, log in enumerate(document["tlogs"]):
+        log["logId"]["keyId"] = base64.b64encode(b"%d" % number).decode()
+    begun = time.process_time()
+    assert len(trusted_root.parse(json.dumps(document).encode(), "it").tlogs) == 32
     assert time.process_time() - begun < 1

@@ -278,6 +278,8 @@ class TestSources:
             ("mirror://debian/x", True),
             ("mirror://debian/../x", False),
             ("mirror://debian/%2e%2e", False),
+            ("mirror://debian/..?file=x", False),
+            ("mirror://debian/..@" + "a" * 40, False),
             ("mirror://debian.evil.example/x", False),
             ("mirror://debian/x/y", False),
             ("", False),

@@ -84,6 +84,8 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
         ("mirror://gnu", "ftp://gnu", 8, "expected an address with mirror://", None),
         ("mirror://gnu", "https://me:secret@gnu", 8, "would end in the published evidence", None),
         ("mirror://gnu/hello", "mirror://gnu/hel lo", 8, "without spaces", None),
+        ("mirror://gnu/hello", "mirror://gnu/..?x=/hello", 8, "without '.' and '..'", None),
+        ("mirror://gnu/hello", "mirror://gnu/%2e%2e/hello", 8, "without '.' and '..'", None),
         ("GPL-3.0-or-later", "GPL-3.0-or-latter", 5, "did you mean 'GPL-3.0-or-later'?", None),
         ("GPL-3.0-or-later", "MIT AND", 5, "expected an SPDX licence expression", None),
         ("GPL-3.0-or-later", "", 5, "`license`", None),

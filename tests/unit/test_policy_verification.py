@@ -20,6 +20,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.policy.policy import Policy, trusting
+from orchestrator.policy.summary import summary
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import bundle, dsse
@@ -321,6 +322,42 @@ class TestThirdParties:
         for further in ({"x": good, "y": worse}, {"x": worse, "y": good}):
             found = examine(original.folder, policy, releases.NOW, further=further)
             assert Code.BUILDERS_DISAGREE in codes(found.verdict)
+
+
+class TestWhoCounts:
+    """What is told of builders, and signed in a summary, is of those that the policy counts."""
+
+    @staticmethod
+    def made(folder: Path) -> tuple[Release, list[str]]:
+        """By a and b, on one host, and mallory, who says it is not; and a policy that trusts a and b."""
+        one = {"boot_id": "1" * 64, "operator": "Acme"}
+        far = {"boot_id": "2" * 64, "machine_id": "3" * 64, "operator": "Nobody"}
+        builders = [releases.identity(name, **one) for name in "ab"]
+        of = releases.observed(
+            folder / "in",
+            builders=[*builders, releases.identity("mallory", store="ssh-ng://elsewhere", **far)],
+        )
+        key, keys = SigningKey.generate(), releases.builder_keys(of)
+        release = Release(releases.published(folder / "out", of, key, keys).path, key, keys, of)
+        trusted = [f'[[builder]]\nname = "{name}"\nkey = {policies.pem(keys[name])}' for name in "ab"]
+        return release, [policies.signer(key), *trusted]
+
+    def test_nobody_else_makes_them_independent(self, tmp_path: Path) -> None:
+        release, parts = self.made(tmp_path)
+        policy = policies.policy(tmp_path, *parts, '[builders]\nper = "builder"')
+        verdict = verify(release.folder, policy, releases.NOW)
+        assert isinstance(verdict, Passed)
+        assert (verdict.builders, verdict.independence) == (("a", "b"), "same-host")
+        assert [told for told in verdict.notices if "mallory has no vote" in told]
+        said = summary("pigz", release.digest, verdict, policy, {}, releases.NOW)
+        assert json.loads(said)["predicate"]["verifiedLevels"][1] == "TALLYSTICK_REPRODUCED_SAME_HOST"
+
+    def test_without_builders_in_the_policy_the_layouts_count(self, tmp_path: Path) -> None:
+        release, parts = self.made(tmp_path)
+        verdict = verify(release.folder, policies.policy(tmp_path, parts[0]), releases.NOW)
+        assert isinstance(verdict, Passed)
+        assert verdict.builders == ("a", "b", "mallory")
+        assert verdict.independence == "separate-operators"
 
 
 class TestByDigest:

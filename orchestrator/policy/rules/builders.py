@@ -31,6 +31,19 @@ class TrustedBuilder:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """A builder that the policy counts."""
+
+    vouched: Vouched
+    operator: str | None
+    """Who runs it, by the policy, else by its link; None: nobody says."""
+
+    @property
+    def name(self) -> str:
+        return self.vouched.link.builder
+
+
+@dataclass(frozen=True, slots=True)
 class Builders:
     """`[builders]` and every `[[builder]]`. Without any of these, whom the layout names is trusted."""
 
@@ -44,22 +57,10 @@ class Builders:
         return "builders"
 
     def judge(self, evidence: Evidence) -> Finding:
-        reasons: list[Reason] = []
-        counted: list[tuple[Vouched, str | None]] = []
-        for vouched in evidence.links:
-            entry = next((each for each in self.trusted if each.is_(vouched)), None)
-            if self.trusted and entry is None:
-                continue
-            operator = entry.operator if entry is not None else None
-            if entry is not None:
-                name = f"builder {vouched.link.builder}"
-                against = tuple(entry.validity.against(name, vouched.file, evidence.when_vouched(vouched)))
-                if against:
-                    reasons += against
-                    continue
-            counted.append((vouched, operator or _claimed(vouched)))
-        names = [vouched.link.builder for vouched, _ in counted]
-        votes = self._votes([operator for _, operator in counted])
+        reasons = [reason for vouched in evidence.links for reason in self._against(vouched, evidence)]
+        counted = self.counted(evidence)
+        names = [each.name for each in counted]
+        votes = self._votes([each.operator for each in counted])
         unit = f"{self.per}(s)"
         if votes < self.quorum:
             reasons.append(
@@ -70,8 +71,32 @@ class Builders:
                 )
             )
         reasons += self._apart(counted)
-        saw = f"{some(names)}: {votes} {unit}, {self._level(counted)}"
+        saw = f"{some(names)}: {votes} {unit}, {self.level(counted)}"
         return Finding(self.name, saw, tuple(reasons))
+
+    def counted(self, evidence: Evidence) -> tuple[Counted, ...]:
+        """Every builder whose link counts, in the order of `evidence.links`."""
+        found: list[Counted] = []
+        for vouched in evidence.links:
+            entry = self._entry(vouched)
+            if (self.trusted and entry is None) or any(self._against(vouched, evidence)):
+                continue
+            named = entry.operator if entry is not None else None
+            found.append(Counted(vouched, named or _claimed(vouched)))
+        return tuple(found)
+
+    def level(self, counted: Sequence[Counted]) -> Level:
+        """How independent these builders are, for the policy's quorum."""
+        identities = [_identity(each.vouched, each.operator) for each in counted]
+        return agreement_record.independence(identities, self.quorum)
+
+    def _entry(self, vouched: Vouched) -> TrustedBuilder | None:
+        return next((each for each in self.trusted if each.is_(vouched)), None)
+
+    def _against(self, vouched: Vouched, evidence: Evidence) -> Iterator[Reason]:
+        if (entry := self._entry(vouched)) is not None:
+            name, when = f"builder {vouched.link.builder}", evidence.when_vouched(vouched)
+            yield from entry.validity.against(name, vouched.file, when)
 
     def _votes(self, operators: Sequence[str | None]) -> int:
         """Builders of one operator have one vote, and one whose operator is not known may be any other's."""
@@ -80,8 +105,8 @@ class Builders:
         known = len({operator for operator in operators if operator is not None})
         return known or min(1, len(operators))
 
-    def _unknown(self, counted: Sequence[tuple[Vouched, str | None]]) -> str:
-        unknown = [vouched.link.builder for vouched, operator in counted if operator is None]
+    def _unknown(self, counted: Sequence[Counted]) -> str:
+        unknown = [each.name for each in counted if each.operator is None]
         if self.per == "builder" or not unknown:
             return ""
         return (
@@ -89,14 +114,10 @@ class Builders:
             "name the `operator` of each in a [[builder]], or count per builder"
         )
 
-    def _level(self, counted: Sequence[tuple[Vouched, str | None]]) -> Level:
-        identities = [_identity(vouched, operator) for vouched, operator in counted]
-        return agreement_record.independence(identities, self.quorum)
-
-    def _apart(self, counted: Sequence[tuple[Vouched, str | None]]) -> Iterator[Reason]:
+    def _apart(self, counted: Sequence[Counted]) -> Iterator[Reason]:
         if self.independence is None:
             return
-        level = self._level(counted)
+        level = self.level(counted)
         if LEVELS.index(level) < LEVELS.index(self.independence):
             yield Reason(
                 Code.BUILDERS_NOT_INDEPENDENT,

@@ -270,6 +270,34 @@ class TestThirdParties:
         found = examine(original.folder, policy, releases.NOW, further=twice)
         assert codes(found.verdict) == [Code.QUORUM_NOT_MET]
 
+    @pytest.mark.parametrize("call", ["c", "a"])
+    @pytest.mark.parametrize(
+        ("per", "entries"),
+        [
+            ("builder", ['name = "c"\nrevoked = { at = 2020-01-01, reason = "stolen" }']),
+            ("operator", ['operator = "X"', 'operator = "X"']),
+        ],
+        ids=["a revoked key", "one operator"],
+    )
+    def test_a_link_that_takes_the_name_of_another_is_asked_by_its_key(
+        self, original: Release, tmp_path: Path, per: str, entries: list[str], call: str
+    ) -> None:
+        """A [[builder]] by the name alone is whom the layout calls so, and nobody else."""
+        keys = [SigningKey.generate() for _ in entries]
+        policy = policies.policy(
+            tmp_path,
+            policies.signer(original.key),
+            f'[builders]\nper = "{per}"\n[[builder]]\nname = "a"',
+            *(
+                f"[[builder]]\nkey = {policies.pem(key)}\n{each}"
+                for key, each in zip(keys, entries, strict=True)
+            ),
+        )
+        names = dict(zip([call, "d"], keys, strict=False))
+        further = {name: enveloped(link(original, name, operator="Y"), key) for name, key in names.items()}
+        found = examine(original.folder, policy, releases.NOW, further=further)
+        assert Code.QUORUM_NOT_MET in codes(found.verdict)
+
     def test_a_builder_that_is_trusted_and_disagrees_is_a_no(self, original: Release, tmp_path: Path) -> None:
         theirs = SigningKey.generate()
         policy = policies.policy(

@@ -49,11 +49,15 @@ def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advi
 
 
 def _shadowed(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:
-    """The first entry that fits a link is the one that is asked (`Builders.judge`)."""
-    for place, later in enumerate(trusted):
-        if any(each.key is None and each.name == later.name for each in trusted[:place]):
-            said = f"an earlier [[builder]] takes every link of {later.name}: it asks for the name alone"
-            yield Advice(f"builder {later.name!r}", said, "remove the one without a `key`, or this one")
+    """Of those by one name alone, one is asked: the first, or the first that was revoked (`Builders`)."""
+    by_name = [each for each in trusted if each.key is None]
+    asked: dict[str | None, TrustedBuilder] = {}
+    for each in sorted(by_name, key=lambda each: each.validity.revocation is None):
+        asked.setdefault(each.name, each)
+    for each in by_name:
+        if asked[each.name] is not each:
+            said = f"another [[builder]] takes every link of {each.name}: it asks for the same name alone"
+            yield Advice(f"builder {each.name!r}", said, "remove one of them, or give each its `key`")
 
 
 def _alike(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:

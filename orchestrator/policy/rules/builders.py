@@ -26,8 +26,10 @@ class TrustedBuilder:
     validity: Validity = ALWAYS
 
     def is_(self, vouched: Vouched) -> bool:
-        named = self.name is None or self.name == vouched.link.builder
-        return named and (self.key is None or self.key.signer == vouched.signer)
+        """Whether the link is this builder's. A name alone is the layout's word, not of others."""
+        if self.key is None:
+            return not vouched.theirs and self.name == vouched.link.builder
+        return self.key.signer == vouched.signer and self.name in (None, vouched.link.builder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,10 @@ class Builders:
         return agreement_record.independence(identities, self.quorum)
 
     def _entry(self, vouched: Vouched) -> TrustedBuilder | None:
-        return next((each for each in self.trusted if each.is_(vouched)), None)
+        """The `[[builder]]` that is asked: one with its key, if any; of two by one name, a revoked one."""
+        by_key = [each for each in self.trusted if each.key and each.key.signer == vouched.signer]
+        fitting = [each for each in by_key or self.trusted if each.is_(vouched)]
+        return min(fitting, key=lambda each: each.validity.revocation is None, default=None)
 
     def _against(self, vouched: Vouched, evidence: Evidence) -> Iterator[Reason]:
         if (entry := self._entry(vouched)) is not None:

@@ -204,7 +204,7 @@ class TestBuilders:
             ),
             (["name = 'a'", "key = 'b'\nuntil = 2026-01-01"], "", "builder 'key 3e23e816'.until"),
             (["name = 'a'", "key = 'b'\nrevoked = { at = 2026-01-01, reason = 'x' }"], "", "builders.quorum"),
-            (["name = 'a'", "name = 'b'", "name = 'a'\nkey = 'a'"], "", "builder 'a'"),
+            (["name = 'a'", "name = 'b'", "name = 'a'\noperator = 'x'"], "", "builder 'a'"),
             (
                 ["name = 'a'\noperator = 'Acme'", "name = 'b'\noperator = 'acme '"],
                 "",
@@ -231,6 +231,10 @@ class TestBuilders:
     )
     def test_what_can(self, builders: list[str], more: str) -> None:
         assert advice(self.text(*builders, more=more)) == []
+
+    def test_a_name_alone_takes_no_link_by_a_key_that_is_named(self) -> None:
+        text = self.text("name = 'a'", "name = 'b'", "name = 'c'\nkey = 'c'")
+        assert advice(text) == advice(text.replace("'c'\n", "'a'\n")) == []
 
     def test_times_are_proven_by_an_authority_or_by_an_identity(self) -> None:
         text = self.text("name = 'a'", "key = 'b'\nfrom = 2026-01-01")

@@ -174,6 +174,30 @@ class TestBuilders:
         before = stamped(evidence, releases.NOW - 40 * DAY)
         assert codes(before, '[builders]\nper = "builder"', '[[builder]]\nname = "a"', revoked) == []
 
+    def test_a_name_alone_takes_no_link_by_a_key_that_is_named(self, tmp_path: Path, codes: Any) -> None:
+        """Not even where the layout gives that key the name."""
+        evidence, keys = with_builders(tmp_path / "made", releases.identity("a"), releases.identity("b"))
+        per = '[builders]\nper = "builder"'
+        by_name = [f'[[builder]]\nname = "{name}"' for name in "ab"]
+        revoked = 'revoked = { at = 2020-01-01, reason = "stolen" }'
+        assert codes(evidence, per, *by_name) == []
+        by_key = f"[[builder]]\nkey = {policies.pem(keys['b'])}\n"
+        assert codes(evidence, per, *by_name, by_key) == []
+        assert codes(evidence, per, *by_name, by_key + revoked) == [Code.KEY_REVOKED, Code.QUORUM_NOT_MET]
+        for more in ("", revoked):
+            other = f'{by_key}name = "c"\n{more}'
+            assert codes(evidence, per, *by_name, other) == [Code.QUORUM_NOT_MET]
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_of_two_by_one_name_the_revoked_is_asked(self, tmp_path: Path, codes: Any, first: int) -> None:
+        evidence, _ = with_builders(tmp_path / "made", releases.identity("a"), releases.identity("b"))
+        two = [
+            '[[builder]]\nname = "b"',
+            '[[builder]]\nname = "b"\nrevoked = { at = 2020-01-01, reason = "x" }',
+        ]
+        parts = ['[builders]\nper = "builder"', '[[builder]]\nname = "a"', two[first], two[1 - first]]
+        assert codes(evidence, *parts) == [Code.KEY_REVOKED, Code.QUORUM_NOT_MET]
+
     def test_independence(self, made: Evidence, tmp_path: Path, codes: Any) -> None:
         per = '[builders]\nper = "builder"\nindependence = '
         assert codes(made, per + '"same-host"') == []

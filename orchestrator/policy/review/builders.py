@@ -34,7 +34,8 @@ def review(policy: Policy, around: Surroundings) -> Iterator[Advice]:
 
 
 def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advice]:
-    """Every entry is at most one builder: keys and names are one builder's in a release."""
+    """Every entry is at most one builder, and those of one name and operator are one (`Builders`)."""
+    counting = [each for place, each in enumerate(counting) if not _repeats(each, counting, place)]
     named = {each.operator for each in counting if each.operator is not None}
     operators = len(named) + sum(each.operator is None for each in counting)
     votes = len(counting) if asked.per == "builder" else operators
@@ -46,6 +47,14 @@ def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advi
         said = f"{asked.quorum} separate operators are needed, and the builders named have {operators}"
         hint = "name builders of more operators in [[builder]], or ask for `separate-hosts`"
         yield Advice("builders.independence", said, hint)
+
+
+def _repeats(each: TrustedBuilder, of: Sequence[TrustedBuilder], place: int) -> bool:
+    """Whether its links are of a builder that another entry is about, too."""
+    same = [(at, other) for at, other in enumerate(of) if at != place and other.name == each.name is not None]
+    if each.operator is None and any(other.operator is not None for _, other in same):
+        return True
+    return any(at < place and other.operator == each.operator for at, other in same)
 
 
 def _shadowed(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:

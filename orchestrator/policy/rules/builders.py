@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.agreement.independence import LEVELS, Level
@@ -34,11 +34,15 @@ class TrustedBuilder:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A builder that the policy counts."""
+    """A builder that the policy counts, by one link of its own."""
 
     vouched: Vouched
     operator: str | None
     """Who runs it, by the policy, else by its link; None: nobody says."""
+    named: str | None
+    """Who runs it, by the policy alone."""
+    links: int = 1
+    """How many links by its name count as this one."""
 
     @property
     def name(self) -> str:
@@ -69,7 +73,7 @@ class Builders:
                 Reason(
                     Code.QUORUM_NOT_MET,
                     f"{votes} {unit} that the policy trusts vouch for it ({some(names)}), "
-                    f"where {self.quorum} are needed{self._unknown(counted)}",
+                    f"where {self.quorum} are needed{_repeated(counted)}{self._unknown(counted)}",
                 )
             )
         reasons += self._apart(counted)
@@ -77,15 +81,15 @@ class Builders:
         return Finding(self.name, saw, tuple(reasons))
 
     def counted(self, evidence: Evidence) -> tuple[Counted, ...]:
-        """Every builder whose link counts, in the order of `evidence.links`."""
+        """Every builder whose link counts, once, in the order of their names."""
         found: list[Counted] = []
         for vouched in evidence.links:
             entry = self._entry(vouched)
             if (self.trusted and entry is None) or any(self._against(vouched, evidence)):
                 continue
             named = entry.operator if entry is not None else None
-            found.append(Counted(vouched, named or _claimed(vouched)))
-        return tuple(found)
+            found.append(Counted(vouched, named or _claimed(vouched), named))
+        return tuple(sorted(_once(found), key=lambda each: each.name))
 
     def level(self, counted: Sequence[Counted]) -> Level:
         """How independent these builders are, for the policy's quorum."""
@@ -128,6 +132,26 @@ class Builders:
                 Code.BUILDERS_NOT_INDEPENDENT,
                 f"its builders are {level}, where {self.independence} is needed",
             )
+
+
+def _once(links: Iterable[Counted]) -> Iterator[Counted]:
+    """One link for each builder, the release's own first.
+
+    One name is one builder, whatever keys it signs by, unless the policy names another operator for each.
+    """
+    builders: dict[tuple[str, str | None], list[Counted]] = {}
+    for each in sorted(links, key=lambda each: each.named is None):
+        same = (key for key in builders if key[0] == each.name and each.named in (None, key[1]))
+        builders.setdefault(next(same, (each.name, each.named)), []).append(each)
+    for (_, named), found in builders.items():
+        first = min(found, key=lambda each: each.vouched.theirs)
+        yield replace(first, operator=named or first.operator, named=named, links=len(found))
+
+
+def _repeated(counted: Sequence[Counted]) -> str:
+    return "".join(
+        f"; {each.links} links by {each.name} are one builder's" for each in counted if each.links > 1
+    )
 
 
 def _identity(vouched: Vouched, operator: str | None) -> dict[str, Any]:

@@ -203,6 +203,9 @@ class TestBuilders:
                 "builders.independence",
             ),
             (["name = 'a'", "key = 'b'\nuntil = 2026-01-01"], "", "builder 'key 3e23e816'.until"),
+            (["name = 'a'\nkey = 'a'", "name = 'a'\nkey = 'b'"], "per = 'builder'", "builders.quorum"),
+            (["name = 'a'\nkey = 'a'\noperator = 'x'", "name = 'a'\nkey = 'b'"], "", "builders.quorum"),
+            (["name = 'a'\nkey = 'a'", "name = 'a'\nkey = 'b'\noperator = 'x'"], "", "builders.quorum"),
             (["name = 'a'", "key = 'b'\nrevoked = { at = 2026-01-01, reason = 'x' }"], "", "builders.quorum"),
             (["name = 'a'", "name = 'b'", "name = 'a'\noperator = 'x'"], "", "builder 'a'"),
             (
@@ -226,7 +229,11 @@ class TestBuilders:
             ),
             (["name = 'a'\noperator = 'x'", "key = 'b'"], "independence = 'separate-operators'"),
             (["name = 'a'\noperator = 'x'", "key = 'b'\noperator = 'x'"], "per = 'builder'"),
-            (["name = 'a'\nkey = 'a'", "name = 'a'"], "per = 'builder'"),
+            (["name = 'a'\nkey = 'a'", "name = 'a'", "name = 'b'"], "per = 'builder'"),
+            (
+                ["name = 'a'\nkey = 'a'\noperator = 'x'", "name = 'a'\nkey = 'b'\noperator = 'y'"],
+                "per = 'builder'",
+            ),
         ],
     )
     def test_what_can(self, builders: list[str], more: str) -> None:

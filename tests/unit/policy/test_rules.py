@@ -198,6 +198,53 @@ class TestBuilders:
         parts = ['[builders]\nper = "builder"', '[[builder]]\nname = "a"', two[first], two[1 - first]]
         assert codes(evidence, *parts) == [Code.KEY_REVOKED, Code.QUORUM_NOT_MET]
 
+    @pytest.mark.parametrize(
+        ("old", "new", "holds"),
+        [
+            ("Acme", "Acme", False),
+            (None, None, False),
+            ("Acme", None, False),
+            (None, "Acme", False),
+            ("Acme", "Example University", True),
+        ],
+    )
+    @pytest.mark.parametrize("per", ["builder", "operator"])
+    def test_one_name_is_one_builder_by_whatever_key(
+        self, tmp_path: Path, found: Any, per: str, old: str | None, new: str | None, holds: bool
+    ) -> None:
+        """Unless the policy says that two run builders of it; what a link claims tells none apart."""
+        ours, keys = with_builders(tmp_path / "new", releases.identity("a"), releases.identity("x"))
+        claims = releases.identity("a", operator="Another")
+        theirs, others = with_builders(tmp_path / "old", claims, releases.identity("y"))
+        links = (*ours.links, replace(theirs.links[0], theirs=True))
+        named = [
+            f'[[builder]]\nname = "a"\nkey = {policies.pem(of["a"])}\n'
+            + (f'operator = "{operator}"' if operator else "")
+            for of, operator in ((others, old), (keys, new))
+        ]
+        findings = found(replace(ours, links=links), f'[builders]\nper = "{per}"', *named)
+        reasons = [reason for finding in findings for reason in finding.reasons]
+        assert [reason.code for reason in reasons] == [Code.QUORUM_NOT_MET] * (not holds)
+        assert all("2 links by a are one builder's" in reason.sentence for reason in reasons)
+
+    def test_an_old_key_makes_no_builder_independent_of_itself(self, tmp_path: Path, found: Any) -> None:
+        far = {"machine_id": "8" * 64, "boot_id": "8" * 64}
+        ours, keys = with_builders(tmp_path / "new", releases.identity("a"), releases.identity("b"))
+        theirs, others = with_builders(
+            tmp_path / "old", releases.identity("a", **far), releases.identity("y")
+        )
+        links = (replace(theirs.links[0], theirs=True), *ours.links)
+        every = [("a", keys["a"], ""), ("b", keys["b"], ""), ("a", others["a"], 'operator = "Acme"')]
+        named = [
+            f'[[builder]]\nname = "{name}"\nkey = {policies.pem(key)}\n{more}' for name, key, more in every
+        ]
+        (finding,) = [
+            each
+            for each in found(replace(ours, links=links), '[builders]\nper = "builder"', *named)
+            if each.rule == "builders"
+        ]
+        assert finding.saw == "a, b: 2 builder(s), same-host"
+
     def test_independence(self, made: Evidence, tmp_path: Path, codes: Any) -> None:
         per = '[builders]\nper = "builder"\nindependence = '
         assert codes(made, per + '"same-host"') == []

@@ -9,7 +9,7 @@ from orchestrator.evidence.layout import LAYOUT
 from orchestrator.evidence.terms import PROVENANCE
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.rules.rule import some
-from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, trusted
+from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, against, trusted
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 
@@ -34,14 +34,16 @@ class Signers:
                 reasons.append(entry)
                 continue
             names[entry.name] = None
-            reasons += entry.validity.against(entry.name, judged.file, evidence.when(judged))
+            when = evidence.when(judged)
+            reasons += against(self.signers, entry, judged.signer, judged.file, when)
             reasons += self._shown(judged, entry)
         entry = trusted(self.signers, evidence.layout_signer, LAYOUT_TYPE, LAYOUT)
         if isinstance(entry, Reason):
             reasons.append(entry)
         else:
             # the provenance has it by digest, so it was there when that was signed
-            reasons += entry.validity.against(entry.name, LAYOUT, evidence.when(evidence.own[PROVENANCE]))
+            when = evidence.when(evidence.own[PROVENANCE])
+            reasons += against(self.signers, entry, evidence.layout_signer, LAYOUT, when)
         saw = f"{len(evidence.statements)} statements signed by {some(list(names))}"
         return Finding(self.name, saw, tuple(dict.fromkeys(reasons)))
 

@@ -184,6 +184,19 @@ class TestStatements:
         assert advice(f"{every}{CI.replace('issuer.', 'other.')}", WHOLE) == []
         assert advice(f"{every}{CI.replace('@example.org', '@example.com')}", WHOLE) == []
 
+    @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
+    def test_an_identity_within_a_revoked_one(self, first: int, second: int) -> None:
+        every = (
+            '[[signer]]\nname = "all"\nissuer = "https://issuer.example"\nsubject-pattern = "*@example.org"\n'
+        )
+        revoked = "revoked = { at = 2026-01-01, reason = 'x' }\n"
+        dead = (CI, every + revoked)
+        found = only(dead[first] + dead[second], WHOLE)
+        assert found.key == "signer 'ci'"
+        assert "all too, who is revoked" in found.sentence
+        within = (CI + revoked, every)
+        assert advice(within[first] + within[second], WHOLE) == [], "it counts wherever it stands"
+
 
 class TestBuilders:
     @staticmethod

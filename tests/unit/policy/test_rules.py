@@ -15,7 +15,7 @@ import releases
 from orchestrator.builders.build import Identity
 from orchestrator.evidence.terms import PROVENANCE, SPDX
 from orchestrator.policy.evidence import Evidence
-from orchestrator.policy.signer import KeySigner
+from orchestrator.policy.signer import IdentitySigner, KeySigner
 from orchestrator.policy.verdict import Code, Finding
 from orchestrator.signing.keys import SigningKey
 
@@ -122,6 +122,37 @@ class TestSigners:
             asked = f"[require]\n{table} = true" if table else ""
             assert codes(made, asked, signer=entry) == [Code.NOT_IN_LOG] * 3
             assert codes(stamped(made, None, logged=True), asked, signer=entry) == []
+
+    @pytest.mark.parametrize("first", [0, 1])
+    @pytest.mark.parametrize(
+        "alice",
+        [
+            'subject = "alice@example.org"',
+            'subject-pattern = "a*@example.org"',
+            'subject = "alice@example.org"\nstatements = ["https://scan.example/v1"]',
+        ],
+        ids=["herself", "by a pattern", "with something else"],
+    )
+    def test_no_entry_hides_the_revocation_of_an_identity(
+        self, made: Evidence, codes: Any, alice: str, first: int
+    ) -> None:
+        """Neither one before it nor one after it, and each revocation by its own time."""
+
+        def asked(by: str, *more: str) -> list[Code]:
+            who = IdentitySigner("https://issuer.example", by)
+            own = {kind: replace(each, signer=who, time=releases.NOW) for kind, each in made.own.items()}
+            return codes(replace(made, own=own, layout_signer=who), *more)
+
+        entry = '[[signer]]\nname = "{}"\nissuer = "https://issuer.example"\n{}\n'
+        every = entry.format("everybody", 'subject-pattern = "*@example.org"')
+        revoked = entry.format("alice", alice) + 'revoked = { at = 2026-01-01, reason = "lost" }'
+        parts = [every, revoked] if first else [revoked, every]
+        assert asked("bob@example.org", *parts) == asked("alice@example.org", every) == []
+        assert set(asked("alice@example.org", *parts)) == {Code.KEY_REVOKED}
+        assert asked("alice@example.org", *(each.replace("2026-01-01", "2027-01-01") for each in parts)) == []
+        later = every + 'revoked = { at = 2027-01-01, reason = "lost" }'
+        parts = [later, revoked] if first else [revoked, later]
+        assert set(asked("alice@example.org", *parts)) == {Code.KEY_REVOKED}
 
     def test_somebody_else(self, made: Evidence, codes: Any) -> None:
         assert codes(replace(made, layout_signer=KeySigner("00"))) == [Code.UNTRUSTED_SIGNER]

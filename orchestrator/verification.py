@@ -25,6 +25,7 @@ from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.rules.builders import Builders, Counted
 from orchestrator.policy.trust import LAYOUT_TYPE
+from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
 from orchestrator.publishing.contents import Contents, beside, locate, read_contents, read_index, unlisted
 from orchestrator.publishing.folder import Folder
@@ -166,6 +167,9 @@ def _examine(
     vouching = [public_key(spki) for spki in policy.builder_keys]
     theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
     theirs = theirs.about(sha256, checks.paths(links), vouched)
+    theirs = theirs.counting(
+        lambda each: policy.signers.against(each, Moment(now, each.time, claimed=None, last=each.last))
+    )
     found.attestations = {
         **found.attestations,
         **{file: Sha256.of(further[file]) for file in theirs.files},
@@ -196,6 +200,7 @@ def _examine(
         links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
         threshold=layout.threshold,
         now=now,
+        uncounted=theirs.uncounted,
     )
     found.findings = policy.judge(evidence)
     _hold(reason for finding in found.findings for reason in finding.reasons)

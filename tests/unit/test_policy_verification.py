@@ -227,6 +227,34 @@ class TestThirdParties:
         assert isinstance(verdict, Passed)
         assert len([notice for notice in verdict.notices if "set aside" in notice]) == len(worse)
 
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ('revoked = { at = 2020-01-01, reason = "stolen" }', "was revoked on 2020-01-01 (stolen)"),
+            ("until = 2020-01-01", "counts until"),
+            ("from = 2020-01-01", "no timestamp proves"),
+            ("timestamp = true", "has no trusted timestamp"),
+            ("log = true", "no log that you trust"),
+        ],
+    )
+    def test_one_whose_signer_does_not_count_harms_nothing_and_proves_nothing(
+        self, original: Release, tmp_path: Path, more: str, said: str
+    ) -> None:
+        scanner, old = SigningKey.generate(), SigningKey.generate()
+        before = policies.signer(old, "before", f'statements = ["{SCAN}"]\n{more}')
+        policy = self.policy(tmp_path, original, scanner, DENYING[0], before)
+        good = {"good": bundle.sign(statement(original.digest.hex), scanner).render()}
+        worse = {"old": bundle.sign(statement(original.digest.hex), old).render()}
+        found = examine(original.folder, policy, releases.NOW, further=good | worse)
+        assert isinstance(found.verdict, Passed)
+        (notice,) = (each for each in found.verdict.notices if "set aside" in each)
+        assert notice.startswith("old was set aside") and said in notice
+        assert "good" in found.attestations and "old" not in found.attestations
+        alone = examine(original.folder, policy, releases.NOW, further=worse).verdict
+        assert codes(alone) == [Code.STATEMENT_MISSING]
+        assert isinstance(alone, Failed)
+        assert said in alone.reasons[0].sentence
+
     def test_a_scanner_cannot_sign_a_release(self, original: Release, tmp_path: Path) -> None:
         other = releases.published(tmp_path / "out", original.made, SigningKey.generate(), original.builders)
         scanner = SigningKey.generate()

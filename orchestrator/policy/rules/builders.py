@@ -138,6 +138,7 @@ def _once(links: Iterable[Counted]) -> Iterator[Counted]:
     """One link for each builder, the release's own first.
 
     One name is one builder, whatever keys it signs by, unless the policy names another operator for each.
+    What comes by its name takes no vote away: who runs it, the first link says, if it does.
     """
     builders: dict[tuple[str, str | None], list[Counted]] = {}
     for each in sorted(links, key=lambda each: each.named is None):
@@ -145,7 +146,7 @@ def _once(links: Iterable[Counted]) -> Iterator[Counted]:
         builders.setdefault(next(same, (each.name, each.named)), []).append(each)
     for (_, named), found in builders.items():
         first = min(found, key=lambda each: each.vouched.theirs)
-        yield replace(first, operator=named or first.operator, named=named, links=len(found))
+        yield replace(first, operator=first.operator or named, links=len(found))
 
 
 def _repeated(counted: Sequence[Counted]) -> str:

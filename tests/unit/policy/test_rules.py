@@ -258,6 +258,21 @@ class TestBuilders:
         assert [reason.code for reason in reasons] == [Code.QUORUM_NOT_MET] * (not holds)
         assert all("2 links by a are one builder's" in reason.sentence for reason in reasons)
 
+    def test_a_link_by_the_name_of_another_takes_no_vote_away(self, tmp_path: Path, codes: Any) -> None:
+        ours = [releases.identity("a", operator="Acme"), releases.identity("d")]
+        evidence, keys = with_builders(tmp_path / "ours", *ours)
+        theirs, others = with_builders(tmp_path / "x", releases.identity("a"), releases.identity("y"))
+        more = replace(evidence, links=(replace(theirs.links[0], theirs=True), *evidence.links))
+        named = [
+            f"[[builder]]\nkey = {policies.pem(key)}\n{operator}"
+            for key, operator in (
+                (keys["a"], ""),
+                (keys["d"], 'operator = "X"'),
+                (others["a"], 'operator = "X"'),
+            )
+        ]
+        assert codes(evidence, *named) == codes(more, *named) == []
+
     def test_an_old_key_makes_no_builder_independent_of_itself(self, tmp_path: Path, found: Any) -> None:
         far = {"machine_id": "8" * 64, "boot_id": "8" * 64}
         ours, keys = with_builders(tmp_path / "new", releases.identity("a"), releases.identity("b"))

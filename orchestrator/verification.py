@@ -23,7 +23,9 @@ from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import checks
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.policy import Policy
+from orchestrator.policy.rules.builders import Builders, Counted
 from orchestrator.policy.trust import LAYOUT_TYPE
+from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
 from orchestrator.publishing.contents import Contents, beside, locate, read_contents, read_index, unlisted
 from orchestrator.publishing.folder import Folder
@@ -165,6 +167,9 @@ def _examine(
     vouching = [public_key(spki) for spki in policy.builder_keys]
     theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
     theirs = theirs.about(sha256, checks.paths(links), vouched)
+    theirs = theirs.counting(
+        lambda each: policy.signers.against(each, Moment(now, each.time, claimed=None, last=each.last))
+    )
     found.attestations = {
         **found.attestations,
         **{file: Sha256.of(further[file]) for file in theirs.files},
@@ -185,30 +190,34 @@ def _examine(
     _hold(_store_object(folder, artifact, contents, checks.agreed_artifact(provenance, reproduction)))
 
     # 12. The policy, rule by rule: times of signing, builders, materials, and all that it says besides.
-    found.findings = policy.judge(
-        Evidence(
-            artifact=artifact,
-            sha256=sha256,
-            size=None if contents.nar_hash is None else contents.measured[artifact][1],
-            own=own,
-            others=(*(each for each in judged.values() if each not in own.values()), *theirs.statements),
-            layout_signer=layout_signer,
-            links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
-            threshold=layout.threshold,
-            now=now,
-        )
+    evidence = Evidence(
+        artifact=artifact,
+        sha256=sha256,
+        size=None if contents.nar_hash is None else contents.measured[artifact][1],
+        own=own,
+        others=(*(each for each in judged.values() if each not in own.values()), *theirs.statements),
+        layout_signer=layout_signer,
+        links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
+        threshold=layout.threshold,
+        now=now,
+        uncounted=theirs.uncounted,
     )
+    found.findings = policy.judge(evidence)
     _hold(reason for finding in found.findings for reason in finding.reasons)
 
+    # what is told of builders is told of those that count, by whose word it is
+    builders = policy.builders or Builders(quorum=layout.threshold)
+    counted = builders.counted(evidence)
     found.verdict = Passed(
         artifact=artifact,
         sha256=sha256.hex,
-        builders=tuple(sorted(each.link.builder for each in (*vouched, *theirs.links))),
-        independence=checks.independence(links, layout),
+        builders=tuple(each.name for each in counted),
+        independence=builders.level(counted),
         signers=tuple(sorted({str(each.signer) for each in judged.values()})),
         notices=(
             *_witness_notices(opened, judged, root, trusted),
             *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
+            *_uncounted(evidence, counted),
         ),
     )
 
@@ -241,6 +250,13 @@ def _notices(
         yield f"builder {builder} made something else: its dissent is in the signed evidence"
     yield from theirs.notices
     yield from unlisted(folder, index)
+
+
+def _uncounted(evidence: Evidence, counted: Sequence[Counted]) -> Iterator[str]:
+    links = [each.vouched for each in counted]
+    for vouched in evidence.links:
+        if vouched not in links:
+            yield f"{vouched.file} by builder {vouched.link.builder} has no vote of its own by the policy"
 
 
 @lru_cache(maxsize=256)

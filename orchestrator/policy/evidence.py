@@ -99,6 +99,8 @@ class Evidence:
     threshold: int
     """How many builders the layout asks for."""
     now: datetime
+    uncounted: tuple[tuple[str, str], ...] = ()
+    """Others' statements that do not count and are nowhere else here: the predicate type, and why."""
 
     @property
     def provenance(self) -> Mapping[str, Any]:

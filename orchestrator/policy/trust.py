@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.signer import IdentitySigner, KeySigner, Signer
-from orchestrator.policy.validity import ALWAYS, Validity
+from orchestrator.policy.validity import ALWAYS, Moment, Validity
 from orchestrator.policy.verdict import Code, Reason
 
 LAYOUT_TYPE: Final = "layout"
@@ -64,7 +64,7 @@ class TrustedSigner:
 
 
 def trusted(signers: Sequence[TrustedSigner], signer: Signer, kind: str, what: str) -> TrustedSigner | Reason:
-    """The entry that trusts `signer` with a document of this kind, or why there is none."""
+    """The first entry that trusts `signer` with a document of this kind, or why there is none."""
     known = [each for each in signers if each.is_(signer)]
     for each in known:
         if each.may_sign(kind):
@@ -78,3 +78,17 @@ def trusted(signers: Sequence[TrustedSigner], signer: Signer, kind: str, what: s
     ):
         return Reason(Code.IDENTITY_MISMATCH, f"{what} is signed by {signer}, whom the policy does not name")
     return Reason(Code.UNTRUSTED_SIGNER, f"{what} is signed by {signer}, whom you do not trust")
+
+
+def against(
+    signers: Sequence[TrustedSigner], entry: TrustedSigner, signer: Signer, what: str, moment: Moment
+) -> Iterator[Reason]:
+    """Why `what`, signed at `moment` by `signer`, does not count, whom `entry` trusts.
+
+    Its times are those of that entry. A revocation counts wherever it stands, whatever its entry is for:
+    an identity may fit several, and who it is has been in other hands for all of them.
+    """
+    yield from entry.validity.against(entry.name, what, moment)
+    for each in signers:
+        if each is not entry and each.validity.revocation is not None and each.is_(signer):
+            yield from Validity(revocation=each.validity.revocation).against(each.name, what, moment)

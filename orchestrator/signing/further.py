@@ -1,9 +1,10 @@
 """What other parties say of an artifact: their bundles and links, beside the release and not in it.
 
 Two things here can make a release worse: a builder whom the policy names and who made something else, also
-one that has vouched in the release; and evidence of somebody whom the policy trusts that builders disagreed.
-What is not signed by somebody whom the policy names for it, or is about something else, is set aside, and a
-notice says so: it counts for nothing, whoever put it there.
+one that has vouched in the release; and evidence of somebody whom the policy trusts that builders disagreed,
+also by a key that was revoked since: no time has to be proven of a no.
+What is not signed by somebody whom the policy names for it, or was when its signer no longer counted, or is
+about something else, is set aside, and a notice says so: it counts for nothing, whoever put it there.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ class Further:
     notices: tuple[str, ...] = ()
     again: tuple[Vouched, ...] = ()
     """Links by builders that have vouched already, and say something else now: no vote, but a no."""
+
+    uncounted: tuple[tuple[str, str], ...] = ()
+    """Statements whose signers did not count when they signed: the predicate type, and why."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -76,7 +80,18 @@ class Further:
             else:
                 denials.append(denied)
         parts = tuple(statements), tuple(links), tuple(denials)
-        return Further(*parts, tuple(notices), tuple(again))
+        return replace(Further(*parts, tuple(notices), tuple(again)), uncounted=self.uncounted)
+
+    def counting(self, against: Callable[[Judged], Iterable[Reason]]) -> Further:
+        """What counts by when it was signed, and by what was shown of that."""
+        statements, notices, uncounted = [], list(self.notices), list(self.uncounted)
+        for judged in self.statements:
+            if reasons := tuple(against(judged)):
+                notices.append(_aside(judged.file, reasons[0].sentence))
+                uncounted.append((judged.statement.predicate_type, reasons[0].sentence))
+            else:
+                statements.append(judged)
+        return replace(self, statements=tuple(statements), notices=tuple(notices), uncounted=tuple(uncounted))
 
 
 def open_further(

@@ -228,6 +228,14 @@ class TestPolicy:
         theirs = resigned(payload, laboratory)
         assert case.codes(theirs, self.policy(case, tmp_path, laboratory)) == {Code.RULE_NOT_MET}
 
+    def test_one_by_a_key_that_was_revoked_denies_still(self, case: Case, tmp_path: Path) -> None:
+        """A no needs no proof of when it was signed."""
+        old = SigningKey.generate()
+        revoked = policies.signer(old, "old", 'revoked = { at = 2020-01-01, reason = "lost" }')
+        policy = policies.policy(tmp_path, policies.signer(case.key), revoked)
+        assert case.codes(policy=policy) == set()
+        assert case.codes(case.about(key=old), policy) == {Code.BUILDERS_DISAGREE}
+
     def test_a_signer_for_other_things_cannot_deny(self, case: Case, tmp_path: Path) -> None:
         laboratory = SigningKey.generate()
         more = 'statements = ["https://scan.example/v1"]'

@@ -20,6 +20,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.policy.policy import Policy, trusting
+from orchestrator.policy.summary import summary
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import bundle, dsse
@@ -226,6 +227,34 @@ class TestThirdParties:
         assert isinstance(verdict, Passed)
         assert len([notice for notice in verdict.notices if "set aside" in notice]) == len(worse)
 
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ('revoked = { at = 2020-01-01, reason = "stolen" }', "was revoked on 2020-01-01 (stolen)"),
+            ("until = 2020-01-01", "counts until"),
+            ("from = 2020-01-01", "no timestamp proves"),
+            ("timestamp = true", "has no trusted timestamp"),
+            ("log = true", "no log that you trust"),
+        ],
+    )
+    def test_one_whose_signer_does_not_count_harms_nothing_and_proves_nothing(
+        self, original: Release, tmp_path: Path, more: str, said: str
+    ) -> None:
+        scanner, old = SigningKey.generate(), SigningKey.generate()
+        before = policies.signer(old, "before", f'statements = ["{SCAN}"]\n{more}')
+        policy = self.policy(tmp_path, original, scanner, DENYING[0], before)
+        good = {"good": bundle.sign(statement(original.digest.hex), scanner).render()}
+        worse = {"old": bundle.sign(statement(original.digest.hex), old).render()}
+        found = examine(original.folder, policy, releases.NOW, further=good | worse)
+        assert isinstance(found.verdict, Passed)
+        (notice,) = (each for each in found.verdict.notices if "set aside" in each)
+        assert notice.startswith("old was set aside") and said in notice
+        assert "good" in found.attestations and "old" not in found.attestations
+        alone = examine(original.folder, policy, releases.NOW, further=worse).verdict
+        assert codes(alone) == [Code.STATEMENT_MISSING]
+        assert isinstance(alone, Failed)
+        assert said in alone.reasons[0].sentence
+
     def test_a_scanner_cannot_sign_a_release(self, original: Release, tmp_path: Path) -> None:
         other = releases.published(tmp_path / "out", original.made, SigningKey.generate(), original.builders)
         scanner = SigningKey.generate()
@@ -268,6 +297,34 @@ class TestThirdParties:
         twice = {str(number): enveloped(link(original, f"n{number}"), theirs) for number in range(3)}
         found = examine(original.folder, policy, releases.NOW, further=twice)
         assert codes(found.verdict) == [Code.QUORUM_NOT_MET]
+
+    @pytest.mark.parametrize("call", ["c", "a"])
+    @pytest.mark.parametrize(
+        ("per", "entries"),
+        [
+            ("builder", ['name = "c"\nrevoked = { at = 2020-01-01, reason = "stolen" }']),
+            ("operator", ['operator = "X"', 'operator = "X"']),
+        ],
+        ids=["a revoked key", "one operator"],
+    )
+    def test_a_link_that_takes_the_name_of_another_is_asked_by_its_key(
+        self, original: Release, tmp_path: Path, per: str, entries: list[str], call: str
+    ) -> None:
+        """A [[builder]] by the name alone is whom the layout calls so, and nobody else."""
+        keys = [SigningKey.generate() for _ in entries]
+        policy = policies.policy(
+            tmp_path,
+            policies.signer(original.key),
+            f'[builders]\nper = "{per}"\n[[builder]]\nname = "a"',
+            *(
+                f"[[builder]]\nkey = {policies.pem(key)}\n{each}"
+                for key, each in zip(keys, entries, strict=True)
+            ),
+        )
+        names = dict(zip([call, "d"], keys, strict=False))
+        further = {name: enveloped(link(original, name, operator="Y"), key) for name, key in names.items()}
+        found = examine(original.folder, policy, releases.NOW, further=further)
+        assert Code.QUORUM_NOT_MET in codes(found.verdict)
 
     def test_a_builder_that_is_trusted_and_disagrees_is_a_no(self, original: Release, tmp_path: Path) -> None:
         theirs = SigningKey.generate()
@@ -321,6 +378,42 @@ class TestThirdParties:
         for further in ({"x": good, "y": worse}, {"x": worse, "y": good}):
             found = examine(original.folder, policy, releases.NOW, further=further)
             assert Code.BUILDERS_DISAGREE in codes(found.verdict)
+
+
+class TestWhoCounts:
+    """What is told of builders, and signed in a summary, is of those that the policy counts."""
+
+    @staticmethod
+    def made(folder: Path) -> tuple[Release, list[str]]:
+        """By a and b, on one host, and mallory, who says it is not; and a policy that trusts a and b."""
+        one = {"boot_id": "1" * 64, "operator": "Acme"}
+        far = {"boot_id": "2" * 64, "machine_id": "3" * 64, "operator": "Nobody"}
+        builders = [releases.identity(name, **one) for name in "ab"]
+        of = releases.observed(
+            folder / "in",
+            builders=[*builders, releases.identity("mallory", store="ssh-ng://elsewhere", **far)],
+        )
+        key, keys = SigningKey.generate(), releases.builder_keys(of)
+        release = Release(releases.published(folder / "out", of, key, keys).path, key, keys, of)
+        trusted = [f'[[builder]]\nname = "{name}"\nkey = {policies.pem(keys[name])}' for name in "ab"]
+        return release, [policies.signer(key), *trusted]
+
+    def test_nobody_else_makes_them_independent(self, tmp_path: Path) -> None:
+        release, parts = self.made(tmp_path)
+        policy = policies.policy(tmp_path, *parts, '[builders]\nper = "builder"')
+        verdict = verify(release.folder, policy, releases.NOW)
+        assert isinstance(verdict, Passed)
+        assert (verdict.builders, verdict.independence) == (("a", "b"), "same-host")
+        assert [told for told in verdict.notices if "mallory has no vote" in told]
+        said = summary("pigz", release.digest, verdict, policy, {}, releases.NOW)
+        assert json.loads(said)["predicate"]["verifiedLevels"][1] == "TALLYSTICK_REPRODUCED_SAME_HOST"
+
+    def test_without_builders_in_the_policy_the_layouts_count(self, tmp_path: Path) -> None:
+        release, parts = self.made(tmp_path)
+        verdict = verify(release.folder, policies.policy(tmp_path, parts[0]), releases.NOW)
+        assert isinstance(verdict, Passed)
+        assert verdict.builders == ("a", "b", "mallory")
+        assert verdict.independence == "separate-operators"
 
 
 class TestByDigest:

@@ -34,7 +34,8 @@ def review(policy: Policy, around: Surroundings) -> Iterator[Advice]:
 
 
 def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advice]:
-    """Every entry is at most one builder: keys and names are one builder's in a release."""
+    """Every entry is at most one builder, and those of one name and operator are one (`Builders`)."""
+    counting = [each for place, each in enumerate(counting) if not _repeats(each, counting, place)]
     named = {each.operator for each in counting if each.operator is not None}
     operators = len(named) + sum(each.operator is None for each in counting)
     votes = len(counting) if asked.per == "builder" else operators
@@ -48,12 +49,24 @@ def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advi
         yield Advice("builders.independence", said, hint)
 
 
+def _repeats(each: TrustedBuilder, of: Sequence[TrustedBuilder], place: int) -> bool:
+    """Whether its links are of a builder that another entry is about, too."""
+    same = [(at, other) for at, other in enumerate(of) if at != place and other.name == each.name is not None]
+    if each.operator is None and any(other.operator is not None for _, other in same):
+        return True
+    return any(at < place and other.operator == each.operator for at, other in same)
+
+
 def _shadowed(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:
-    """The first entry that fits a link is the one that is asked (`Builders.judge`)."""
-    for place, later in enumerate(trusted):
-        if any(each.key is None and each.name == later.name for each in trusted[:place]):
-            said = f"an earlier [[builder]] takes every link of {later.name}: it asks for the name alone"
-            yield Advice(f"builder {later.name!r}", said, "remove the one without a `key`, or this one")
+    """Of those by one name alone, one is asked: the first, or the first that was revoked (`Builders`)."""
+    by_name = [each for each in trusted if each.key is None]
+    asked: dict[str | None, TrustedBuilder] = {}
+    for each in sorted(by_name, key=lambda each: each.validity.revocation is None):
+        asked.setdefault(each.name, each)
+    for each in by_name:
+        if asked[each.name] is not each:
+            said = f"another [[builder]] takes every link of {each.name}: it asks for the same name alone"
+            yield Advice(f"builder {each.name!r}", said, "remove one of them, or give each its `key`")
 
 
 def _alike(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:

@@ -118,22 +118,31 @@ def _unsigned(group: Sequence[TrustedSigner]) -> list[str]:
 
 
 def _shadowed(signers: Sequence[TrustedSigner]) -> Iterator[Advice]:
-    """An identity's first entry that may sign a statement is the one that is asked (`trust.trusted`)."""
-    for place, later in enumerate(signers):
-        for earlier in signers[:place]:
-            if _covers(earlier, later):
-                said = f"whoever is {later.name} is {earlier.name} too, which comes first and is asked alone"
+    """An identity's first entry that may sign a statement is asked, and every revocation (`trust`)."""
+    for place, each in enumerate(signers):
+        if each.validity.revocation is not None:
+            continue
+        for at, other in enumerate(signers):
+            if other.validity.revocation is not None and _within(each, other):
+                said = f"whoever is {each.name} is {other.name} too, who is revoked"
+                yield Advice(f"signer {each.name!r}", said, "remove it, or revoke those alone who are meant")
+                break
+            if at < place and _covers(other, each):
+                said = f"whoever is {each.name} is {other.name} too, which comes first and is asked alone"
                 hint = "remove it, or put it before the other"
-                yield Advice(f"signer {later.name!r}", said, hint)
+                yield Advice(f"signer {each.name!r}", said, hint)
                 break
 
 
+def _within(each: TrustedSigner, other: TrustedSigner) -> bool:
+    """Whether everybody who fits one identity fits another."""
+    if not isinstance(each.who, TrustedIdentity) or not isinstance(other.who, TrustedIdentity):
+        return False
+    return other.who.issuer.covers(each.who.issuer) and other.who.subject.covers(each.who.subject)
+
+
 def _covers(earlier: TrustedSigner, later: TrustedSigner) -> bool:
-    if not isinstance(earlier.who, TrustedIdentity) or not isinstance(later.who, TrustedIdentity):
-        return False
-    if not all(earlier.may_sign(kind) for kind in later.statements or RELEASE):
-        return False
-    return earlier.who.issuer.covers(later.who.issuer) and earlier.who.subject.covers(later.who.subject)
+    return _within(later, earlier) and all(earlier.may_sign(kind) for kind in later.statements or RELEASE)
 
 
 def _statements(policy: Policy, counting: Sequence[TrustedSigner]) -> Iterator[Advice]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.agreement.independence import LEVELS, Level
@@ -26,8 +26,27 @@ class TrustedBuilder:
     validity: Validity = ALWAYS
 
     def is_(self, vouched: Vouched) -> bool:
-        named = self.name is None or self.name == vouched.link.builder
-        return named and (self.key is None or self.key.signer == vouched.signer)
+        """Whether the link is this builder's. A name alone is the layout's word, not of others."""
+        if self.key is None:
+            return not vouched.theirs and self.name == vouched.link.builder
+        return self.key.signer == vouched.signer and self.name in (None, vouched.link.builder)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A builder that the policy counts, by one link of its own."""
+
+    vouched: Vouched
+    operator: str | None
+    """Who runs it, by the policy, else by its link; None: nobody says."""
+    named: str | None
+    """Who runs it, by the policy alone."""
+    links: int = 1
+    """How many links by its name count as this one."""
+
+    @property
+    def name(self) -> str:
+        return self.vouched.link.builder
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +63,49 @@ class Builders:
         return "builders"
 
     def judge(self, evidence: Evidence) -> Finding:
-        reasons: list[Reason] = []
-        counted: list[tuple[Vouched, str | None]] = []
-        for vouched in evidence.links:
-            entry = next((each for each in self.trusted if each.is_(vouched)), None)
-            if self.trusted and entry is None:
-                continue
-            operator = entry.operator if entry is not None else None
-            if entry is not None:
-                name = f"builder {vouched.link.builder}"
-                against = tuple(entry.validity.against(name, vouched.file, evidence.when_vouched(vouched)))
-                if against:
-                    reasons += against
-                    continue
-            counted.append((vouched, operator or _claimed(vouched)))
-        names = [vouched.link.builder for vouched, _ in counted]
-        votes = self._votes([operator for _, operator in counted])
+        reasons = [reason for vouched in evidence.links for reason in self._against(vouched, evidence)]
+        counted = self.counted(evidence)
+        names = [each.name for each in counted]
+        votes = self._votes([each.operator for each in counted])
         unit = f"{self.per}(s)"
         if votes < self.quorum:
             reasons.append(
                 Reason(
                     Code.QUORUM_NOT_MET,
                     f"{votes} {unit} that the policy trusts vouch for it ({some(names)}), "
-                    f"where {self.quorum} are needed{self._unknown(counted)}",
+                    f"where {self.quorum} are needed{_repeated(counted)}{self._unknown(counted)}",
                 )
             )
         reasons += self._apart(counted)
-        saw = f"{some(names)}: {votes} {unit}, {self._level(counted)}"
+        saw = f"{some(names)}: {votes} {unit}, {self.level(counted)}"
         return Finding(self.name, saw, tuple(reasons))
+
+    def counted(self, evidence: Evidence) -> tuple[Counted, ...]:
+        """Every builder whose link counts, once, in the order of their names."""
+        found: list[Counted] = []
+        for vouched in evidence.links:
+            entry = self._entry(vouched)
+            if (self.trusted and entry is None) or any(self._against(vouched, evidence)):
+                continue
+            named = entry.operator if entry is not None else None
+            found.append(Counted(vouched, named or _claimed(vouched), named))
+        return tuple(sorted(_once(found), key=lambda each: each.name))
+
+    def level(self, counted: Sequence[Counted]) -> Level:
+        """How independent these builders are, for the policy's quorum."""
+        identities = [_identity(each.vouched, each.operator) for each in counted]
+        return agreement_record.independence(identities, self.quorum)
+
+    def _entry(self, vouched: Vouched) -> TrustedBuilder | None:
+        """The `[[builder]]` that is asked: one with its key, if any; of two by one name, a revoked one."""
+        by_key = [each for each in self.trusted if each.key and each.key.signer == vouched.signer]
+        fitting = [each for each in by_key or self.trusted if each.is_(vouched)]
+        return min(fitting, key=lambda each: each.validity.revocation is None, default=None)
+
+    def _against(self, vouched: Vouched, evidence: Evidence) -> Iterator[Reason]:
+        if (entry := self._entry(vouched)) is not None:
+            name, when = f"builder {vouched.link.builder}", evidence.when_vouched(vouched)
+            yield from entry.validity.against(name, vouched.file, when)
 
     def _votes(self, operators: Sequence[str | None]) -> int:
         """Builders of one operator have one vote, and one whose operator is not known may be any other's."""
@@ -80,8 +114,8 @@ class Builders:
         known = len({operator for operator in operators if operator is not None})
         return known or min(1, len(operators))
 
-    def _unknown(self, counted: Sequence[tuple[Vouched, str | None]]) -> str:
-        unknown = [vouched.link.builder for vouched, operator in counted if operator is None]
+    def _unknown(self, counted: Sequence[Counted]) -> str:
+        unknown = [each.name for each in counted if each.operator is None]
         if self.per == "builder" or not unknown:
             return ""
         return (
@@ -89,19 +123,36 @@ class Builders:
             "name the `operator` of each in a [[builder]], or count per builder"
         )
 
-    def _level(self, counted: Sequence[tuple[Vouched, str | None]]) -> Level:
-        identities = [_identity(vouched, operator) for vouched, operator in counted]
-        return agreement_record.independence(identities, self.quorum)
-
-    def _apart(self, counted: Sequence[tuple[Vouched, str | None]]) -> Iterator[Reason]:
+    def _apart(self, counted: Sequence[Counted]) -> Iterator[Reason]:
         if self.independence is None:
             return
-        level = self._level(counted)
+        level = self.level(counted)
         if LEVELS.index(level) < LEVELS.index(self.independence):
             yield Reason(
                 Code.BUILDERS_NOT_INDEPENDENT,
                 f"its builders are {level}, where {self.independence} is needed",
             )
+
+
+def _once(links: Iterable[Counted]) -> Iterator[Counted]:
+    """One link for each builder, the release's own first.
+
+    One name is one builder, whatever keys it signs by, unless the policy names another operator for each.
+    What comes by its name takes no vote away: who runs it, the first link says, if it does.
+    """
+    builders: dict[tuple[str, str | None], list[Counted]] = {}
+    for each in sorted(links, key=lambda each: each.named is None):
+        same = (key for key in builders if key[0] == each.name and each.named in (None, key[1]))
+        builders.setdefault(next(same, (each.name, each.named)), []).append(each)
+    for (_, named), found in builders.items():
+        first = min(found, key=lambda each: each.vouched.theirs)
+        yield replace(first, operator=first.operator or named, links=len(found))
+
+
+def _repeated(counted: Sequence[Counted]) -> str:
+    return "".join(
+        f"; {each.links} links by {each.name} are one builder's" for each in counted if each.links > 1
+    )
 
 
 def _identity(vouched: Vouched, operator: str | None) -> dict[str, Any]:

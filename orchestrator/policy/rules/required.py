@@ -38,7 +38,15 @@ class Statements:
     def judge(self, evidence: Evidence) -> Finding:
         there = {each.statement.predicate_type for each in evidence.statements}
         reasons = tuple(
-            Reason(Code.STATEMENT_MISSING, f"there is no signed statement {kind}")
+            Reason(
+                Code.STATEMENT_MISSING,
+                "; ".join(
+                    (
+                        f"there is no signed statement {kind}",
+                        *(f"one does not count: {why}" for of, why in evidence.uncounted if of == kind),
+                    )
+                ),
+            )
             for kind in self.types
             if kind not in there
         )

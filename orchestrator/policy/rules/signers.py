@@ -9,7 +9,8 @@ from orchestrator.evidence.layout import LAYOUT
 from orchestrator.evidence.terms import PROVENANCE
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.rules.rule import some
-from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, trusted
+from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, against, trusted
+from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 
@@ -30,20 +31,27 @@ class Signers:
         names: dict[str, None] = {}
         for judged in evidence.statements:
             entry = trusted(self.signers, judged.signer, judged.statement.predicate_type, judged.file)
-            if isinstance(entry, Reason):
-                reasons.append(entry)
-                continue
-            names[entry.name] = None
-            reasons += entry.validity.against(entry.name, judged.file, evidence.when(judged))
-            reasons += self._shown(judged, entry)
+            if not isinstance(entry, Reason):
+                names[entry.name] = None
+            reasons += self.against(judged, evidence.when(judged))
         entry = trusted(self.signers, evidence.layout_signer, LAYOUT_TYPE, LAYOUT)
         if isinstance(entry, Reason):
             reasons.append(entry)
         else:
             # the provenance has it by digest, so it was there when that was signed
-            reasons += entry.validity.against(entry.name, LAYOUT, evidence.when(evidence.own[PROVENANCE]))
+            when = evidence.when(evidence.own[PROVENANCE])
+            reasons += against(self.signers, entry, evidence.layout_signer, LAYOUT, when)
         saw = f"{len(evidence.statements)} statements signed by {some(list(names))}"
         return Finding(self.name, saw, tuple(dict.fromkeys(reasons)))
+
+    def against(self, judged: Judged, when: Moment) -> Iterator[Reason]:
+        """Why a statement that was signed at `when` does not count."""
+        entry = trusted(self.signers, judged.signer, judged.statement.predicate_type, judged.file)
+        if isinstance(entry, Reason):
+            yield entry
+            return
+        yield from against(self.signers, entry, judged.signer, judged.file, when)
+        yield from self._shown(judged, entry)
 
     def _shown(self, judged: Judged, entry: TrustedSigner) -> Iterator[Reason]:
         if (self.timestamp or entry.timestamp) and judged.time is None:

@@ -184,6 +184,19 @@ class TestStatements:
         assert advice(f"{every}{CI.replace('issuer.', 'other.')}", WHOLE) == []
         assert advice(f"{every}{CI.replace('@example.org', '@example.com')}", WHOLE) == []
 
+    @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
+    def test_an_identity_within_a_revoked_one(self, first: int, second: int) -> None:
+        every = (
+            '[[signer]]\nname = "all"\nissuer = "https://issuer.example"\nsubject-pattern = "*@example.org"\n'
+        )
+        revoked = "revoked = { at = 2026-01-01, reason = 'x' }\n"
+        dead = (CI, every + revoked)
+        found = only(dead[first] + dead[second], WHOLE)
+        assert found.key == "signer 'ci'"
+        assert "all too, who is revoked" in found.sentence
+        within = (CI + revoked, every)
+        assert advice(within[first] + within[second], WHOLE) == [], "it counts wherever it stands"
+
 
 class TestBuilders:
     @staticmethod
@@ -203,8 +216,11 @@ class TestBuilders:
                 "builders.independence",
             ),
             (["name = 'a'", "key = 'b'\nuntil = 2026-01-01"], "", "builder 'key 3e23e816'.until"),
+            (["name = 'a'\nkey = 'a'", "name = 'a'\nkey = 'b'"], "per = 'builder'", "builders.quorum"),
+            (["name = 'a'\nkey = 'a'\noperator = 'x'", "name = 'a'\nkey = 'b'"], "", "builders.quorum"),
+            (["name = 'a'\nkey = 'a'", "name = 'a'\nkey = 'b'\noperator = 'x'"], "", "builders.quorum"),
             (["name = 'a'", "key = 'b'\nrevoked = { at = 2026-01-01, reason = 'x' }"], "", "builders.quorum"),
-            (["name = 'a'", "name = 'b'", "name = 'a'\nkey = 'a'"], "", "builder 'a'"),
+            (["name = 'a'", "name = 'b'", "name = 'a'\noperator = 'x'"], "", "builder 'a'"),
             (
                 ["name = 'a'\noperator = 'Acme'", "name = 'b'\noperator = 'acme '"],
                 "",
@@ -226,11 +242,19 @@ class TestBuilders:
             ),
             (["name = 'a'\noperator = 'x'", "key = 'b'"], "independence = 'separate-operators'"),
             (["name = 'a'\noperator = 'x'", "key = 'b'\noperator = 'x'"], "per = 'builder'"),
-            (["name = 'a'\nkey = 'a'", "name = 'a'"], "per = 'builder'"),
+            (["name = 'a'\nkey = 'a'", "name = 'a'", "name = 'b'"], "per = 'builder'"),
+            (
+                ["name = 'a'\nkey = 'a'\noperator = 'x'", "name = 'a'\nkey = 'b'\noperator = 'y'"],
+                "per = 'builder'",
+            ),
         ],
     )
     def test_what_can(self, builders: list[str], more: str) -> None:
         assert advice(self.text(*builders, more=more)) == []
+
+    def test_a_name_alone_takes_no_link_by_a_key_that_is_named(self) -> None:
+        text = self.text("name = 'a'", "name = 'b'", "name = 'c'\nkey = 'c'")
+        assert advice(text) == advice(text.replace("'c'\n", "'a'\n")) == []
 
     def test_times_are_proven_by_an_authority_or_by_an_identity(self) -> None:
         text = self.text("name = 'a'", "key = 'b'\nfrom = 2026-01-01")

@@ -15,7 +15,7 @@ import releases
 from orchestrator.builders.build import Identity
 from orchestrator.evidence.terms import PROVENANCE, SPDX
 from orchestrator.policy.evidence import Evidence
-from orchestrator.policy.signer import KeySigner
+from orchestrator.policy.signer import IdentitySigner, KeySigner
 from orchestrator.policy.verdict import Code, Finding
 from orchestrator.signing.keys import SigningKey
 
@@ -123,6 +123,37 @@ class TestSigners:
             assert codes(made, asked, signer=entry) == [Code.NOT_IN_LOG] * 3
             assert codes(stamped(made, None, logged=True), asked, signer=entry) == []
 
+    @pytest.mark.parametrize("first", [0, 1])
+    @pytest.mark.parametrize(
+        "alice",
+        [
+            'subject = "alice@example.org"',
+            'subject-pattern = "a*@example.org"',
+            'subject = "alice@example.org"\nstatements = ["https://scan.example/v1"]',
+        ],
+        ids=["herself", "by a pattern", "with something else"],
+    )
+    def test_no_entry_hides_the_revocation_of_an_identity(
+        self, made: Evidence, codes: Any, alice: str, first: int
+    ) -> None:
+        """Neither one before it nor one after it, and each revocation by its own time."""
+
+        def asked(by: str, *more: str) -> list[Code]:
+            who = IdentitySigner("https://issuer.example", by)
+            own = {kind: replace(each, signer=who, time=releases.NOW) for kind, each in made.own.items()}
+            return codes(replace(made, own=own, layout_signer=who), *more)
+
+        entry = '[[signer]]\nname = "{}"\nissuer = "https://issuer.example"\n{}\n'
+        every = entry.format("everybody", 'subject-pattern = "*@example.org"')
+        revoked = entry.format("alice", alice) + 'revoked = { at = 2026-01-01, reason = "lost" }'
+        parts = [every, revoked] if first else [revoked, every]
+        assert asked("bob@example.org", *parts) == asked("alice@example.org", every) == []
+        assert set(asked("alice@example.org", *parts)) == {Code.KEY_REVOKED}
+        assert asked("alice@example.org", *(each.replace("2026-01-01", "2027-01-01") for each in parts)) == []
+        later = every + 'revoked = { at = 2027-01-01, reason = "lost" }'
+        parts = [later, revoked] if first else [revoked, later]
+        assert set(asked("alice@example.org", *parts)) == {Code.KEY_REVOKED}
+
     def test_somebody_else(self, made: Evidence, codes: Any) -> None:
         assert codes(replace(made, layout_signer=KeySigner("00"))) == [Code.UNTRUSTED_SIGNER]
 
@@ -173,6 +204,92 @@ class TestBuilders:
         assert found == [Code.KEY_REVOKED, Code.QUORUM_NOT_MET]
         before = stamped(evidence, releases.NOW - 40 * DAY)
         assert codes(before, '[builders]\nper = "builder"', '[[builder]]\nname = "a"', revoked) == []
+
+    def test_a_name_alone_takes_no_link_by_a_key_that_is_named(self, tmp_path: Path, codes: Any) -> None:
+        """Not even where the layout gives that key the name."""
+        evidence, keys = with_builders(tmp_path / "made", releases.identity("a"), releases.identity("b"))
+        per = '[builders]\nper = "builder"'
+        by_name = [f'[[builder]]\nname = "{name}"' for name in "ab"]
+        revoked = 'revoked = { at = 2020-01-01, reason = "stolen" }'
+        assert codes(evidence, per, *by_name) == []
+        by_key = f"[[builder]]\nkey = {policies.pem(keys['b'])}\n"
+        assert codes(evidence, per, *by_name, by_key) == []
+        assert codes(evidence, per, *by_name, by_key + revoked) == [Code.KEY_REVOKED, Code.QUORUM_NOT_MET]
+        for more in ("", revoked):
+            other = f'{by_key}name = "c"\n{more}'
+            assert codes(evidence, per, *by_name, other) == [Code.QUORUM_NOT_MET]
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_of_two_by_one_name_the_revoked_is_asked(self, tmp_path: Path, codes: Any, first: int) -> None:
+        evidence, _ = with_builders(tmp_path / "made", releases.identity("a"), releases.identity("b"))
+        two = [
+            '[[builder]]\nname = "b"',
+            '[[builder]]\nname = "b"\nrevoked = { at = 2020-01-01, reason = "x" }',
+        ]
+        parts = ['[builders]\nper = "builder"', '[[builder]]\nname = "a"', two[first], two[1 - first]]
+        assert codes(evidence, *parts) == [Code.KEY_REVOKED, Code.QUORUM_NOT_MET]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "holds"),
+        [
+            ("Acme", "Acme", False),
+            (None, None, False),
+            ("Acme", None, False),
+            (None, "Acme", False),
+            ("Acme", "Example University", True),
+        ],
+    )
+    @pytest.mark.parametrize("per", ["builder", "operator"])
+    def test_one_name_is_one_builder_by_whatever_key(
+        self, tmp_path: Path, found: Any, per: str, old: str | None, new: str | None, holds: bool
+    ) -> None:
+        """Unless the policy says that two run builders of it; what a link claims tells none apart."""
+        ours, keys = with_builders(tmp_path / "new", releases.identity("a"), releases.identity("x"))
+        claims = releases.identity("a", operator="Another")
+        theirs, others = with_builders(tmp_path / "old", claims, releases.identity("y"))
+        links = (*ours.links, replace(theirs.links[0], theirs=True))
+        named = [
+            f'[[builder]]\nname = "a"\nkey = {policies.pem(of["a"])}\n'
+            + (f'operator = "{operator}"' if operator else "")
+            for of, operator in ((others, old), (keys, new))
+        ]
+        findings = found(replace(ours, links=links), f'[builders]\nper = "{per}"', *named)
+        reasons = [reason for finding in findings for reason in finding.reasons]
+        assert [reason.code for reason in reasons] == [Code.QUORUM_NOT_MET] * (not holds)
+        assert all("2 links by a are one builder's" in reason.sentence for reason in reasons)
+
+    def test_a_link_by_the_name_of_another_takes_no_vote_away(self, tmp_path: Path, codes: Any) -> None:
+        ours = [releases.identity("a", operator="Acme"), releases.identity("d")]
+        evidence, keys = with_builders(tmp_path / "ours", *ours)
+        theirs, others = with_builders(tmp_path / "x", releases.identity("a"), releases.identity("y"))
+        more = replace(evidence, links=(replace(theirs.links[0], theirs=True), *evidence.links))
+        named = [
+            f"[[builder]]\nkey = {policies.pem(key)}\n{operator}"
+            for key, operator in (
+                (keys["a"], ""),
+                (keys["d"], 'operator = "X"'),
+                (others["a"], 'operator = "X"'),
+            )
+        ]
+        assert codes(evidence, *named) == codes(more, *named) == []
+
+    def test_an_old_key_makes_no_builder_independent_of_itself(self, tmp_path: Path, found: Any) -> None:
+        far = {"machine_id": "8" * 64, "boot_id": "8" * 64}
+        ours, keys = with_builders(tmp_path / "new", releases.identity("a"), releases.identity("b"))
+        theirs, others = with_builders(
+            tmp_path / "old", releases.identity("a", **far), releases.identity("y")
+        )
+        links = (replace(theirs.links[0], theirs=True), *ours.links)
+        every = [("a", keys["a"], ""), ("b", keys["b"], ""), ("a", others["a"], 'operator = "Acme"')]
+        named = [
+            f'[[builder]]\nname = "{name}"\nkey = {policies.pem(key)}\n{more}' for name, key, more in every
+        ]
+        (finding,) = [
+            each
+            for each in found(replace(ours, links=links), '[builders]\nper = "builder"', *named)
+            if each.rule == "builders"
+        ]
+        assert finding.saw == "a, b: 2 builder(s), same-host"
 
     def test_independence(self, made: Evidence, tmp_path: Path, codes: Any) -> None:
         per = '[builders]\nper = "builder"\nindependence = '

@@ -174,7 +174,7 @@ def _names(folder: str, before: str) -> Iterator[str]:
     """Every name below a folder, each with what stands before it. A folder's own files come first."""
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
-    folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    folders = {entry.name: None for entry in entries if entry.is_dir(follow_symlinks=False)}
     yield from (before + entry.name for entry in entries if entry.name not in folders)
     for name in folders:
         yield from _names(f"{folder}/{name}", f"{before}{name}/")

@@ -30,7 +30,7 @@ from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, R
 from orchestrator.publishing.contents import Contents, beside, locate, read_contents, read_index, unlisted
 from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import Index, index_of
-from orchestrator.signing.further import Further, open_further
+from orchestrator.signing.further import Further, denying, open_further
 from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.opening import (
     OpenedBundle,
@@ -176,7 +176,8 @@ def _examine(
     }
     further_links = [each.link for each in (*theirs.links, *theirs.again)]
     _hold(checks.agreement(layout, [*links, *further_links], artifact, sha256))
-    unlisted_too = open_further(beside(folder, index), keys, (), policy.trusts, trusted, now)
+    refuting = denying(beside(folder, index))
+    unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
     by_file = {each.file: each.link for each in vouched}

@@ -235,13 +235,14 @@ def _shown(of: Shown) -> Mapping[str, Any]:
 
 
 def _print(of: Shown) -> None:
-    from orchestrator.cli.text import harmless
+    from orchestrator.cli.text import harmless, paragraph
 
     who = of.identity
     if of.error is not None:
-        print(harmless(f"{who.name}: FAILED ({who.store})\n  {_indented(of.error.message)}"))
+        print(harmless(f"{who.name}: FAILED ({who.store})"))
+        print(paragraph(f"  {of.error.message}"))
         if of.error.hint:
-            print(harmless(f"  hint: {_indented(of.error.hint)}"))
+            print(paragraph(f"  hint: {of.error.hint}"))
         return
     print(harmless(f"{who.name}: works, its sandbox holds ({who.store})"))
     known: dict[str, str | None] = {"operator": who.operator} if who.operator else {}
@@ -256,8 +257,4 @@ def _print(of: Shown) -> None:
     for label, value in known.items():
         print(harmless(f"  {label:9}{value or 'not observed'}"))
     for what, why in of.not_varied.items():
-        print(f"  cannot vary {what}: {why}")
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n  ")
+        print(harmless(f"  cannot vary {what}: {why}"))

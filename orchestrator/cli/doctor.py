@@ -15,7 +15,7 @@ def doctor(
 
     Exits with 0 when all is well, warnings included, and with 2 otherwise.
     """
-    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.cli.text import paragraph, print_json
     from orchestrator.doctor import examine, healthy
     from orchestrator.errors import ExitCode
     from orchestrator.state import State
@@ -24,9 +24,9 @@ def doctor(
     for check in examine(State.of_environment(), Path.cwd()):
         checks.append(check)
         if not json:
-            print(f"{check.status:8} {check.name}: {_indented(harmless(check.found))}", flush=True)
+            print(f"{check.status:8} {check.name}: {paragraph(check.found, 9)}", flush=True)
             if check.hint:
-                print(f"{'':8} hint: {_indented(harmless(check.hint))}", flush=True)
+                print(f"{'':8} hint: {paragraph(check.hint, 9)}", flush=True)
     well = healthy(checks)
     if json:
         print_json(
@@ -39,7 +39,3 @@ def doctor(
             }
         )
     return ExitCode.YES if well else ExitCode.UNDECIDED
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", f"\n{'':9}")

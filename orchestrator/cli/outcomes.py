@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from orchestrator.agreement.agreement import Agreed
-from orchestrator.cli.text import harmless, say
+from orchestrator.cli.text import harmless, say, tell
 from orchestrator.nix.derivation import name_of
 from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 
@@ -127,9 +127,9 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
         case Undecided():
             _show_failures(outcome)
         case Unpublished():
-            say(f"{outcome.target}: the builders agree, but there is no release: {outcome.error.message}")
+            tell(f"{outcome.target}: the builders agree, but there is no release: {outcome.error.message}")
             if outcome.error.hint:
-                say(f"hint: {outcome.error.hint}")
+                tell(f"hint: {outcome.error.hint}")
         case _:
             assert_never(outcome)
 
@@ -161,9 +161,9 @@ def _show_disagreement(outcome: Refused) -> None:
         for log in logs:
             say(f"  log of {builder}: {log}")
     if outcome.unattested is not None:
-        say(f"  the disagreement could not be attested: {outcome.unattested.message}")
+        tell(f"  the disagreement could not be attested: {outcome.unattested.message}", 4)
         if outcome.unattested.hint:
-            say(f"  hint: {outcome.unattested.hint}")
+            tell(f"  hint: {outcome.unattested.hint}", 4)
     say(f"hint: all results are kept side by side in {outcome.kept}")
 
 
@@ -173,8 +173,7 @@ def _show_failures(outcome: Undecided) -> None:
     for builder, failures in outcome.incomplete.failures.items():
         for failure in failures:
             what = f" {name_of(failure.derivation)}" if failure.derivation else ""
-            reason = failure.reason.replace("\n", "\n    ")
-            say(f"  builder {builder}{what}: {reason}")
+            tell(f"  builder {builder}{what}: {failure.reason}", 4)
             for line in failure.last_lines[-_LINES_SHOWN:]:
                 say(f"    | {line}")
             if failure.log:

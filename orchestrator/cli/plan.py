@@ -78,18 +78,20 @@ def _digest(step: Step) -> Mapping[str, str]:
 
 
 def _show(name: str, one: Evaluated, closure: tuple[Step, ...]) -> None:
-    from orchestrator.cli.text import harmless
+    from orchestrator.cli.text import in_lines
 
-    print(f"{harmless(name)}")
-    print(f"  derivation  {one.package}")
-    print(f"  artifact    {one.artifact_file_name}  ({one.artifact})")
+    lines = [
+        name,
+        f"  derivation  {one.package}",
+        f"  artifact    {one.artifact_file_name}  ({one.artifact})",
+    ]
     for kind, title in (("source", "sources"), ("toolchain", "toolchain packages"), ("built", "built")):
         steps = [step for step in closure if step.kind == kind]
         missing = [step for step in steps if step.missing]
-        print(f"  {title}: {len(steps)}, {len(missing)} missing")
+        lines.append(f"  {title}: {len(steps)}, {len(missing)} missing")
         shown = steps if kind != "toolchain" else missing
-        for step in shown:
-            print(f"    {step.derivation.name}  {_where(step)}")
+        lines += [f"    {step.derivation.name}  {_where(step)}" for step in shown]
+    print(in_lines(lines))
 
 
 def _where(step: Step) -> str:

@@ -31,7 +31,7 @@ def check(
     from datetime import UTC, datetime
 
     from orchestrator.cli.asked import root_for
-    from orchestrator.cli.text import harmless, print_json, print_warning
+    from orchestrator.cli.text import in_lines, print_json, print_warning
     from orchestrator.policy.review.review import review
     from orchestrator.policy_file import load
 
@@ -58,7 +58,7 @@ def check(
             lines += [f"  {reason.code}: {reason.sentence}", f"  hint: {reason.hint}"]
         for each in advice:
             print_warning(f"{file}: {each.key}: {each.sentence}", each.hint)
-        print(harmless("\n".join(lines)))
+        print(in_lines(lines))
     return ExitCode.NO if against else ExitCode.YES
 
 
@@ -88,7 +88,7 @@ def explain(
     from datetime import UTC, datetime
 
     from orchestrator.cli import asked as asking
-    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.cli.text import print_json
     from orchestrator.cli.verify import exit_code
     from orchestrator.policy.verdict import Passed
     from orchestrator.policy_file import load
@@ -112,26 +112,25 @@ def explain(
         passed = code == ExitCode.YES
         print_json({"target": str(release), "passed": passed, "decisive": decisive, "findings": findings})
     else:
-        print(harmless(_explained(release, found)))
+        print(_explained(release, found))
     return code
 
 
 def _explained(release: Path, found: Examination) -> str:
     """Every rule, and then what decided: each reason once."""
+    from orchestrator.cli.text import in_lines
     from orchestrator.cli.verify import text
     from orchestrator.policy.verdict import Failed
 
     if not found.findings:
-        return "\n".join(
-            ["no rule was asked: an earlier step refused the release", "", text(release, found.verdict)]
-        )
+        return f"no rule was asked: an earlier step refused the release\n\n{text(release, found.verdict)}"
     lines = []
     for each in found.findings:
         lines.append(f"{'pass' if each.holds else 'FAIL'}  {each.rule}: {each.saw}")
         lines += [f"      {why.code}: {why.sentence}" for why in each.reasons]
     if not isinstance(found.verdict, Failed):
-        return "\n".join([*lines, "", text(release, found.verdict)])
+        return f"{in_lines(lines)}\n\n{text(release, found.verdict)}"
     first = found.verdict.reasons[0]
     lines += ["", f"FAILED  {release}", f"  decided by {first.rule} ({first.code}), the first that fails"]
     hints = dict.fromkeys(why.hint for why in found.verdict.reasons)
-    return "\n".join([*lines, *(f"  hint: {hint}" for hint in hints)])
+    return in_lines([*lines, *(f"  hint: {hint}" for hint in hints)])

@@ -5,32 +5,53 @@ from __future__ import annotations
 import codecs
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.errors import TallyError
 
 
 def harmless(text: str) -> str:
-    """Text whose control characters can do nothing to a terminal; line ends stay."""
-    return "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
+    """Text as one line, whose control characters can do nothing to a terminal: a line end is escaped too.
+
+    Names and sentences of others stand in it, and none of them begins a line of its own.
+    """
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def in_lines(lines: Iterable[str]) -> str:
+    """Lines one below another, each of which stays one."""
+    return "\n".join(map(harmless, lines))
+
+
+def paragraph(text: str, indent: int = 2) -> str:
+    """A message that may span lines: all but the first are indented, so that none looks like another one."""
+    margin = " " * indent
+    first, *more = text.split("\n")
+    return in_lines([first, *(each if each.startswith(margin) else margin + each for each in more)])
 
 
 def say(text: str) -> None:
-    """A message for the person at the terminal: on standard error, so that data on stdout stays data."""
+    """A line for the person at the terminal: on standard error, so that data on stdout stays data."""
     print(harmless(text), file=sys.stderr)
+
+
+def tell(text: str, indent: int = 2) -> None:
+    """Like `say`, a message that may span lines."""
+    print(paragraph(text, indent), file=sys.stderr)
 
 
 def print_error(error: TallyError) -> None:
     """An error as its user sees it: the message, then the way out."""
-    print(f"tally: error: {harmless(error.message)}", file=sys.stderr)
+    tell(f"tally: error: {error.message}")
     if error.hint:
-        print(f"hint: {harmless(error.hint)}", file=sys.stderr)
+        tell(f"hint: {error.hint}")
 
 
 def print_warning(sentence: str, hint: str) -> None:
     """Something that changes no exit code: what it is, then the way out."""
-    print(f"tally: warning: {harmless(sentence)}", file=sys.stderr)
-    print(f"hint: {harmless(hint)}", file=sys.stderr)
+    say(f"tally: warning: {sentence}")
+    say(f"hint: {hint}")
 
 
 def print_json(document: Any) -> None:

@@ -140,7 +140,7 @@ def _verify_releases(
     targets: Sequence[Path], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
 ) -> ExitCode:
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
-    from orchestrator.cli.text import harmless, print_error, print_json
+    from orchestrator.cli.text import print_error, print_json
 
     many = len(targets) >= _MANY
     _prepare(many=many, certificates=asked.policy.identities)
@@ -155,7 +155,7 @@ def _verify_releases(
         if isinstance(verdict, TallyError):
             print_error(verdict)
         elif not json and not sarif:
-            print(harmless(text(target, verdict)))
+            print(text(target, verdict))
     for each in unattested:
         print_error(each)
     if json:
@@ -243,7 +243,8 @@ def _attest(
 
 
 def text(target: Path, verdict: Verdict) -> str:
-    """A verdict as people read it."""
+    """A verdict as people read it: lines that nothing in the release can add to."""
+    from orchestrator.cli.text import in_lines
     from orchestrator.policy.verdict import Failed
 
     if isinstance(verdict, Failed):
@@ -253,7 +254,7 @@ def text(target: Path, verdict: Verdict) -> str:
         if (more := len(verdict.reasons) - _REASONS_SHOWN) > 0:
             lines += [f"  … and {more} more; --json has all of them"]
         hints = dict.fromkeys(reason.hint for reason in verdict.reasons)
-        return "\n".join(lines + [f"  hint: {hint}" for hint in hints])
+        return in_lines(lines + [f"  hint: {hint}" for hint in hints])
     lines = [
         f"PASSED  {target}",
         f"  artifact  {verdict.artifact}",
@@ -261,7 +262,7 @@ def text(target: Path, verdict: Verdict) -> str:
         f"  builders  {', '.join(verdict.builders)} agree ({verdict.independence})",
         f"  signed by {', '.join(verdict.signers)}",
     ]
-    return "\n".join(lines + [f"  notice: {notice}" for notice in verdict.notices])
+    return in_lines(lines + [f"  notice: {notice}" for notice in verdict.notices])
 
 
 def _document(target: Path, verdict: Verdict | TallyError) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
     """Judge, print, and give the exit code. Raises TallyError for options that do not go together."""
     from datetime import UTC, datetime
 
-    from orchestrator.cli.text import harmless, print_json
+    from orchestrator.cli.text import print_json
     from orchestrator.policy.verdict import Failed
     from orchestrator.strangers import Question, judge
 
@@ -74,7 +74,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
     if json:
         print_json([_document(name, verdict)])
     else:
-        print(harmless(_text(name, verdict)))
+        print(_text(name, verdict))
     return ExitCode.NO if isinstance(verdict, Failed) else ExitCode.YES
 
 
@@ -119,12 +119,13 @@ def _named(signer: PublicKey | Identity) -> str:
 
 
 def _text(name: str, verdict: Accepted | Failed) -> str:
+    from orchestrator.cli.text import in_lines
     from orchestrator.policy.verdict import Failed
 
     if isinstance(verdict, Failed):
         lines = [f"FAILED  {name}"]
         lines += [f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons]
-        return "\n".join(lines + [f"  hint: {hint}" for hint in {each.hint for each in verdict.reasons}])
+        return in_lines(lines + [f"  hint: {hint}" for hint in {each.hint for each in verdict.reasons}])
     lines = [
         f"PASSED  {name}",
         f"  sha256    {verdict.sha256}",
@@ -136,7 +137,7 @@ def _text(name: str, verdict: Accepted | Failed) -> str:
         f"  signed at {each.time:%Y-%m-%dT%H:%M:%SZ} at the latest ({each.source})"
         for each in verdict.moments
     ]
-    return "\n".join(lines + [f"  notice: {notice}" for notice in verdict.notices])
+    return in_lines(lines + [f"  notice: {notice}" for notice in verdict.notices])
 
 
 def _document(name: str, verdict: Accepted | Failed) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from orchestrator.digest import NarHash, Sha256
@@ -26,12 +27,14 @@ from orchestrator.publishing.index import INDEX, Index, Measured
 
 _DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
 """How the files' names begin that are read whole; all others are only hashed."""
-_BUNDLE = ".sigstore.json"
+_BUNDLE, _LINK = ".sigstore.json", ".link"
 _MOST_SIGNED = 256  # bundles and links of a release, each of which costs a signature to check
 _MOST_FURTHER = 1000  # files of others' evidence
+_MOST_LOOKED_AT = 100_000  # names in folders of others' evidence, and below them
 _MOST_BESIDE, _ALL_BESIDE = 100, 1 << 24  # bundles beside a release, and their bytes together
 _RELEASE = "give a release folder, or the artifact inside one"
 _EVIDENCE = "evidence is a bundle or a link, or a folder of them"
+_FEWER = "name the files that are about this artifact"
 _BESIDE_LIMIT = 1 << 20  # bytes; a disagreement about a hundred outputs has a tenth of that
 _SHOWN = 10  # of the files that are not listed
 
@@ -142,32 +145,55 @@ def read_contents(folder: Folder, index: Index, digest: Sha256 | None = None) ->
 def read_further(paths: Sequence[Path]) -> dict[str, bytes]:
     """Other parties' bundles and links, from files or folders of them, which have one limit together.
 
-    Raises TallyError.
+    Of a folder every file is read, and of the folders below it each that is named `*.sigstore.json` or
+    `*.link`, as beside what builders made when they disagreed. Raises TallyError, also for one that cannot be
+    read: it could be a signed no.
     """
     found: dict[str, bytes] = {}
-    left = DOCUMENT_LIMIT
-    try:
-        for path in paths:
-            for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-                if path.is_dir() and not file.is_file():
+    left, looked_at = DOCUMENT_LIMIT, 0
+    for path in paths:
+        try:
+            for file in _evidence(path):
+                looked_at += 1
+                if looked_at > _MOST_LOOKED_AT:
+                    raise _too_many(path, f"are more than {_MOST_LOOKED_AT} files, evidence or not")
+                if file is None:
                     continue
                 found[str(file)] = read_file(file, "the evidence ", left, _EVIDENCE)
                 left -= len(found[str(file)])
                 if len(found) > _MOST_FURTHER:
-                    raise TallyError(
-                        f"{shown(path)} and what comes before it are more than {_MOST_FURTHER} files "
-                        "of evidence",
-                        hint="name the files that are about this artifact",
-                    )
+                    raise _too_many(path, f"are more than {_MOST_FURTHER} files of evidence")
                 if left < 0:
-                    raise TallyError(
-                        f"{shown(path)} and what comes before it hold more than {DOCUMENT_LIMIT} bytes "
-                        "of evidence",
-                        hint="name the files that are about this artifact",
-                    )
-    except OSError as error:  # of the folder
-        raise cannot_read(path, error, "the evidence ", _EVIDENCE) from error
+                    raise _too_many(path, f"hold more than {DOCUMENT_LIMIT} bytes of evidence")
+        except OSError as error:  # of a folder
+            where = path if error.filename is None else Path(os.fsdecode(error.filename))
+            raise cannot_read(where, error, "the evidence ", _EVIDENCE) from error
     return found
+
+
+def _too_many(path: Path, what: str) -> TallyError:
+    return TallyError(f"{shown(path)} and what comes before it {what}", hint=_FEWER)
+
+
+def _evidence(path: Path) -> Iterator[Path | None]:
+    """The files that a path stands for, and None for each name that was looked at besides. Raises OSError.
+
+    Folders are entered, but not through a link, which could lead round and round.
+    """
+    if not path.is_dir():
+        yield path
+        return
+    folders = [path]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(folder) as entries:
+            for entry in sorted(islice(entries, _MOST_LOOKED_AT + 1), key=lambda entry: entry.name):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(folder / entry.name)
+                    yield None
+                else:
+                    meant = folder == path or entry.name.endswith((_BUNDLE, _LINK))
+                    yield folder / entry.name if meant else None
 
 
 def beside(folder: Folder, index: Index) -> dict[str, bytes]:

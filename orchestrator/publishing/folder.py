@@ -98,8 +98,12 @@ class Folder:
         return sha256, hasher.size, nar_hash
 
     def names(self) -> Iterator[str]:
-        """Every file below the folder, links too, sorted. Raises OSError."""
-        yield from _names(os.fspath(self.path), "")
+        """Every file below the folder, links too, sorted. Raises OSError.
+
+        Of a folder below it that cannot be read, or is deeper than names can be, its own name, with a `/` at
+        the end.
+        """
+        yield from _names(os.fspath(self.path))
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
@@ -158,7 +162,8 @@ def checked(name: str) -> str:
 def _open(part: str, flags: int, at: int, name: str) -> int:
     try:
         return os.open(part, flags, dir_fd=at)
-    except OSError:
+    except OSError as error:
+        error.filename = name  # and not the last part of it alone
         try:
             mode = os.stat(part, dir_fd=at, follow_symlinks=False).st_mode
         except OSError:
@@ -170,11 +175,19 @@ def _open(part: str, flags: int, at: int, name: str) -> int:
         raise
 
 
-def _names(folder: str, before: str) -> Iterator[str]:
-    """Every name below a folder, each with what stands before it. A folder's own files come first."""
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    yield from (before + entry.name for entry in entries if entry.name not in folders)
-    for name in folders:
-        yield from _names(f"{folder}/{name}", f"{before}{name}/")
+def _names(top: str) -> Iterator[str]:
+    """Every name below a folder. A folder's own files come first."""
+    folders = [""]
+    while folders:
+        before = folders.pop()
+        try:
+            with os.scandir(f"{top}/{before}" if before else top) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            if not before:
+                raise
+            yield before
+            continue
+        below = {entry.name: None for entry in entries if entry.is_dir(follow_symlinks=False)}
+        yield from (before + entry.name for entry in entries if entry.name not in below)
+        folders += (f"{before}{name}/" for name in reversed(below))

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.digest import Sha256
+from orchestrator.evidence import disagreement
 from orchestrator.evidence.canonical import MalformedError, read_envelope
 from orchestrator.evidence.terms import REPRODUCTION
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Denied, Judged, Vouched
 from orchestrator.policy.signer import Signer
 from orchestrator.policy.verdict import Reason, Refused
+from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.keys import PublicKey
 from orchestrator.signing.opening import open_link, open_statement
 
@@ -122,6 +124,21 @@ def open_further(
         except Refused as refused:
             notice = _aside(name, refused.reasons[0].sentence)
             found = replace(found, notices=(*found.notices, notice))
+    return found
+
+
+def denying(documents: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """The bundles that say, by whomever, that builders disagreed: of all others no signature is looked at."""
+    from orchestrator.signing.bundles import bundle as bundles
+
+    found = {}
+    for name, data in documents.items():
+        try:
+            content = bundles.parse(data, name).content
+            if isinstance(content, Envelope) and disagreement.parse(content.payload, name) is not None:
+                found[name] = data
+        except MalformedError:  # nor would it be opened
+            continue
     return found
 
 

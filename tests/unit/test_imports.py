@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import foreign
 import pytest
+import releases
 
 CODE = """
 import json, sys
@@ -40,7 +43,7 @@ HEAVY = {
 }
 
 
-def loaded(*arguments: str) -> set[str]:
+def modules(*arguments: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(arguments=["tally", *arguments])],
         stdout=subprocess.PIPE,
@@ -48,7 +51,11 @@ def loaded(*arguments: str) -> set[str]:
         text=True,
         check=False,
     )
-    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def loaded(*arguments: str) -> set[str]:
+    return {name.partition(".")[0] for name in modules(*arguments)}
 
 
 @pytest.mark.parametrize(
@@ -66,3 +73,13 @@ def test_a_command_loads_only_what_it_needs(arguments: list[str], needed: set[st
     found = loaded(*arguments)
     assert "orchestrator" in found
     assert found & (HEAVY | {"typer", "urllib3"}) <= needed, sorted(found & HEAVY)
+
+
+def test_strangers_bundles_beside_a_release_cost_no_signature(tmp_path: Path) -> None:
+    """Of what lies there only a no counts: timestamps and certificates of others are left alone."""
+    release = releases.signed(tmp_path / "release")
+    made = foreign.Instance(tmp_path / "instance").make(foreign.Recipe(signer="certificate", stamped=True))
+    (release.folder / "more.sigstore.json").write_text(json.dumps(made.document))
+    found = modules("verify", str(release.folder), "--key", str(release.pub))
+    assert "orchestrator.signing.bundles.bundle" in found, "it was not even read"
+    assert not found & {"orchestrator.signing.certified", "cryptography.x509"}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -360,3 +361,51 @@ def test_a_large_artifact_is_hashed_as_a_small_one(tmp_path: Path, size: int, ex
     hasher.update(data)
     sha256, nar_hash = hasher.digests()
     assert Folder(tmp_path).measure_artifact("large", executable=executable) == (sha256, size, nar_hash)
+
+
+def test_many_folders_take_no_time(tmp_path: Path) -> None:
+    """Processor time of a walk that grows with the square of their number: 4 s."""
+    for number in range(30_000):
+        (tmp_path / str(number)).mkdir()
+    (tmp_path / "zz").touch()
+    before = time.process_time()
+    assert list(Folder(tmp_path).names()) == ["zz"]
+    assert time.process_time() - before < 2
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for folder in ("b", "open/closed"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "file").touch()
+    (tmp_path / "open/closed").chmod(0)
+    (tmp_path / "b/file").chmod(0)
+    tmp_path.chmod(0o755)
+    child = os.fork()
+    if child == 0:  # in a process of its own, which gives root's rights up when it has them
+        os.chdir(tmp_path)
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        try:
+            named = list(Folder(Path()).names()) == ["b/file", "open/closed/"]
+            Folder(Path()).read("b/file", 1)
+        except PermissionError as error:
+            os._exit(0 if named and error.filename == "b/file" else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    (tmp_path / "open/closed").chmod(0o755)
+
+
+def test_a_folder_deeper_than_names_are(tmp_path: Path) -> None:
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(2500):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    try:
+        (name,) = Folder(tmp_path).names()
+    finally:
+        subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # deeper than pytest's own clearing goes
+    assert 1800 < name.count("d/") < 2100
+    assert name.strip("d/") == ""

@@ -126,6 +126,35 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         stream.write(data)
 
 
+def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """A new file, whole or not at all, that never replaces another, not even one made in this moment.
+
+    Raises FileExistsError when the name is taken, also by a dangling link, and TallyError as
+    `written_atomically` does.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # also where a file has a folder's name
+        raise cannot_write(path, error) from error
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.link(temporary, path)  # unlike a rename, refuses when the name is taken
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def expanded(path: Path) -> Path:
     """A path with `~` and `~NAME` taken for home folders. Raises TallyError for one that is not known."""
     try:

@@ -19,7 +19,7 @@ import orchestrator
 from orchestrator.builders import adding
 from orchestrator.cli.asked import targets_of
 from orchestrator.errors import TallyError
-from orchestrator.files import contents, opened
+from orchestrator.files import contents, create, opened
 from orchestrator.key_address import TokenKey, parse
 from orchestrator.log.folder import LogFolder
 from orchestrator.publishing.contents import read_further
@@ -153,6 +153,18 @@ def test_contents(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="it is larger than 6 bytes"):
         contents(tmp_path / "file", 6)
     assert contents(Path("/proc/self/stat"), 9999), "what has no size beforehand"
+
+
+def test_what_is_there_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"precious")
+    (tmp_path / "link").symlink_to("elsewhere")
+    for name in ("file", "link"):
+        with pytest.raises(FileExistsError):
+            create(tmp_path / name, b"new")
+    with pytest.raises(TallyError, match="a file where a folder is needed"):
+        create(tmp_path / "file" / "new", b"new")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "link"]
+    assert (tmp_path / "file").read_bytes() == b"precious"
 
 
 OWN = {

@@ -20,6 +20,12 @@ def read(path: Path) -> bytes:
     return data
 
 
+def pair(path: Path) -> tuple[Path, Path]:
+    """The files of a key: `path`.key and `path`.pub. The name may be given with either suffix."""
+    base = path.name.removesuffix(".key").removesuffix(".pub")
+    return path.with_name(f"{base}.key"), path.with_name(f"{base}.pub")
+
+
 def create(path: Path, data: bytes, mode: int) -> None:
     """A new file, whole or not at all, that never replaces another. Raises TallyError."""
     try:
@@ -28,6 +34,6 @@ def create(path: Path, data: bytes, mode: int) -> None:
         raise taken(path) from error
 
 
-def taken(path: Path) -> TallyError:
+def taken(path: Path, hint: str = "choose another name") -> TallyError:
     """The error for a name that is in use."""
-    return TallyError(f"{path} is there already, and keys are never overwritten", hint="choose another name")
+    return TallyError(f"{shown(path)} is there already, and keys are never overwritten", hint=hint)

@@ -266,6 +266,22 @@ class TestKeys:
         tally("keys", "rotate", "nowhere.pub", "newer", folder=tmp_path).failed(2)
         assert not (tmp_path / "newer.key").exists()
 
+    def test_the_tables_of_a_rotation_are_had_again(self, tally: Tally, tmp_path: Path) -> None:
+        """Who lost them, as on a full disk, is told the command that prints them, and no key is made."""
+        import shlex
+
+        tally("keys", "generate", "old", folder=tmp_path).succeeded()
+        command = ["keys", "rotate", "old.pub", "keys/a new"]
+        tables = tally(*command, folder=tmp_path).succeeded().out
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+        told = tally(*command, folder=tmp_path).failed(2).err
+        words = shlex.split(told.split("`")[1])
+        assert words == ["tally", "keys", "rotate", "old.pub", "keys/a new.pub"]
+        again = tally(*words[1:], folder=tmp_path).succeeded()
+        assert (again.out, again.err) == (tables, "")
+        assert "leave it out" in tally(*words[1:], "--passphrase", folder=tmp_path).failed(2).err
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
     def test_nobody_to_ask(self, tally: Tally, tmp_path: Path) -> None:
         ran = tally("keys", "generate", "release", "--passphrase", folder=tmp_path).failed(2)
         assert "nobody is there" in ran.err

@@ -130,7 +130,7 @@ def _unraisable(told: sys.UnraisableHookArgs) -> None:
         return
     INTERRUPTION.again()
     main = threading.main_thread().ident or 0
-    again = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGINT))
+    again = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGTERM))  # always heard
     again.daemon = True
     again.start()
 

@@ -119,7 +119,8 @@ def _command(error: BaseException) -> str:
 
 
 def _interrupted() -> int:
-    print("tally: interrupted; nothing was signed, and a rerun goes on from here", file=sys.stderr)
+    # whether anything was signed by then is not known here
+    print("tally: interrupted; what was finished stays, and a rerun finds it there", file=sys.stderr)
     return ExitCode.INTERRUPTED
 
 

@@ -136,23 +136,51 @@ def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:  # also where a file has a folder's name
         raise cannot_write(path, error) from error
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            os.link(temporary, path)  # unlike a rename, refuses when the name is taken
+            _create_in(folder, path.name, data, mode)
         finally:
-            temporary.unlink(missing_ok=True)
+            os.close(folder)
         sync_folder(path.parent)
     except FileExistsError:
         raise
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _create_in(folder: int, name: str, data: bytes, mode: int) -> None:
+    """The file gets its name once it is whole, by a link: unlike a rename, that refuses a name that is taken.
+
+    Until then it has none, so that not even a SIGKILL leaves one behind (open(2), O_TMPFILE); or a temporary
+    one, where the file system has no files without a name. Raises OSError.
+    """
+    temporary = ""
+    try:
+        Path("/proc/self/fd").stat()  # by which a file without a name is linked
+        descriptor = os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=folder)
+    except OSError:
+        temporary = f".{name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, mode, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            _fill(stream, data, mode)
+            if temporary:
+                os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            else:
+                os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder)
+    finally:
+        if temporary:
+            os.unlink(temporary, dir_fd=folder)
+
+
+def _fill(stream: BinaryIO, data: bytes, mode: int) -> None:
+    """Write all of a file, so that it survives a power cut; the umask takes nothing from its mode."""
+    stream.write(data)
+    stream.flush()
+    os.fchmod(stream.fileno(), mode)
+    os.fsync(stream.fileno())
 
 
 def expanded(path: Path) -> Path:

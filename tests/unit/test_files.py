@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from figures import Peak
@@ -165,6 +168,52 @@ def test_what_is_there_is_never_replaced(tmp_path: Path) -> None:
         create(tmp_path / "file" / "new", b"new")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "link"]
     assert (tmp_path / "file").read_bytes() == b"precious"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from orchestrator.files import create
+
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+create(Path(sys.argv[1]), b"secret", mode=0o600)
+"""
+
+
+def test_not_even_a_kill_leaves_a_part_of_a_new_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "new" / "file")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.fixture(params=["files without a name", "named ones alone"])
+def _file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One as it is here, and one that has less, as NFS."""
+    real = os.open
+
+    def refusing(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return real(path, flags, *more, **named)
+
+    if request.param == "named ones alone":
+        monkeypatch.setattr(os, "open", refusing)
+
+
+@pytest.mark.usefixtures("_file_system")
+def test_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = os.umask(0o077)
+    try:
+        create(Path("new/file"), b"content")
+    finally:
+        os.umask(old)
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["file"]
+    assert (tmp_path / "new/file").read_bytes() == b"content"
+    assert stat.S_IMODE((tmp_path / "new/file").stat().st_mode) == 0o644
+    with pytest.raises(FileExistsError):
+        create(Path("new/file"), b"another")
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["file"]
 
 
 OWN = {

@@ -15,6 +15,8 @@ from orchestrator.errors import TallyError
 
 _LONGEST_SHOWN = 255
 """Characters of a path. As many bytes are the longest name in a folder (NAME_MAX)."""
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV})
+"""What file systems without hard links answer (link(2))."""
 
 
 def opened(path: Path) -> BinaryIO:
@@ -142,7 +144,11 @@ def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             _create_in(folder, path.name, data, mode)
         finally:
             os.close(folder)
-        sync_folder(path.parent)
+        try:
+            sync_folder(path.parent)
+        except OSError:
+            path.unlink(missing_ok=True)  # what is told as not written is not there
+            raise
     except FileExistsError:
         raise
     except OSError as error:
@@ -170,9 +176,24 @@ def _create_in(folder: int, name: str, data: bytes, mode: int) -> None:
                 os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             else:
                 os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _create_in_place(folder, name, data, mode)
     finally:
         if temporary:
             os.unlink(temporary, dir_fd=folder)
+
+
+def _create_in_place(folder: int, name: str, data: bytes, mode: int) -> None:
+    """The same where a file can have one name alone, as on FAT: only a kill leaves a part. Raises OSError."""
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            _fill(stream, data, mode)
+    except BaseException:
+        os.unlink(name, dir_fd=folder)
+        raise
 
 
 def _fill(stream: BinaryIO, data: bytes, mode: int) -> None:
@@ -204,10 +225,13 @@ def make_removable(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Make the names in a folder survive a power cut, where the file system can do that (fsync(2))."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 

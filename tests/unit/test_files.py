@@ -186,18 +186,34 @@ def test_not_even_a_kill_leaves_a_part_of_a_new_file(tmp_path: Path) -> None:
     assert list((tmp_path / "new").iterdir()) == []
 
 
-@pytest.fixture(params=["files without a name", "named ones alone"])
+def _refused(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+@pytest.fixture(params=["as it is here", "named files alone", "no links", "neither", "no fsync of folders"])
 def _file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One as it is here, and one that has less, as NFS."""
-    real = os.open
+    """One that has less, as NFS, FAT and some in user space."""
+    really_open, really_sync = os.open, os.fsync
 
-    def refusing(path: Any, flags: int, *more: Any, **named: Any) -> int:
+    def opening(path: Any, flags: int, *more: Any, **named: Any) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE:
-            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-        return real(path, flags, *more, **named)
+            raise _refused(errno.EOPNOTSUPP)
+        return really_open(path, flags, *more, **named)
 
-    if request.param == "named ones alone":
-        monkeypatch.setattr(os, "open", refusing)
+    def linking(*_: Any, **named: Any) -> None:
+        raise _refused(errno.EPERM)
+
+    def syncing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise _refused(errno.EINVAL)
+        really_sync(descriptor)
+
+    if request.param in ("named files alone", "neither"):
+        monkeypatch.setattr(os, "open", opening)
+    if request.param in ("no links", "neither"):
+        monkeypatch.setattr(os, "link", linking)
+    if request.param == "no fsync of folders":
+        monkeypatch.setattr(os, "fsync", syncing)
 
 
 @pytest.mark.usefixtures("_file_system")
@@ -214,6 +230,27 @@ def test_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileExistsError):
         create(Path("new/file"), b"another")
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("broken", ["file", "folder"])
+def test_what_is_told_as_not_written_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, links: bool
+) -> None:
+    def linking(*_: Any, **named: Any) -> None:
+        raise _refused(errno.EPERM)
+
+    def syncing(descriptor: int) -> None:
+        whole = (tmp_path / "file").exists()
+        if whole if broken == "folder" or not links else not whole:
+            raise _refused(errno.EIO)
+
+    if not links:
+        monkeypatch.setattr(os, "link", linking)
+    monkeypatch.setattr(os, "fsync", syncing)
+    with pytest.raises(TallyError, match="cannot write"):
+        create(tmp_path / "file", b"content")
+    assert list(tmp_path.iterdir()) == []
 
 
 OWN = {

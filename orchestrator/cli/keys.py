@@ -105,6 +105,7 @@ def rotate(
     ask = cache(passphrases.source(passphrase_fd))
     first = _counting(replaced, ask)
     if made is not None:
+        _toml(str(made))  # before there is a key that no policy can name
         following = _generate(made, first.public.kind, passphrase, passphrase_fd)
     second = _counting(following, ask)
     if second.public == first.public:
@@ -154,7 +155,9 @@ def _counting(address: KeyAddress, ask: Ask) -> _Counting:
     from orchestrator.signing.keys import PublicKey
 
     if isinstance(address, Path):
-        return _Counting(address.stem, _toml(str(address)), PublicKey.load(address))
+        public = PublicKey.load(address)
+        where = "" if address.is_absolute() else "    # as from the folder of this policy"
+        return _Counting(address.stem, _toml(str(address)) + where, public)
     public = signers.public_half(address, ask)
     return _Counting(address.name, f'"""\n{public.pem}"""', public)
 
@@ -165,9 +168,14 @@ def _signer(of: _Counting, name: str, validity: str) -> str:
 
 
 def _toml(text: str) -> str:
-    """JSON's strings are TOML's too."""
+    """JSON's strings are TOML's too, of printable text. Raises TallyError for a name that is none."""
     import json
 
+    if not text.isprintable():
+        raise TallyError(
+            f"{shown(Path(text))} is not on one line of printable UTF-8, and no policy can name it",
+            hint="choose another name for the file",
+        )
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -282,6 +282,24 @@ class TestKeys:
         assert "leave it out" in tally(*words[1:], "--passphrase", folder=tmp_path).failed(2).err
         assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
+    def test_whose_folder_a_name_is_from(self, tally: Tally, tmp_path: Path) -> None:
+        old, new = tmp_path / "old.pub", tmp_path / "new.pub"
+        SigningKey.generate().write(old)
+        tables = tally("keys", "rotate", "old.pub", "new", folder=tmp_path).succeeded().out
+        for name in ("old.pub", "new.pub"):
+            assert f'key = "{name}"    # as from the folder of this policy\n' in tables
+        assert "from the folder" not in tally("keys", "rotate", old, new, folder=tmp_path).succeeded().out
+
+    @pytest.mark.parametrize("name", ["a\x7fb", "a\nb", "a\udcffb"])
+    def test_a_name_that_no_policy_can_hold(self, tally: Tally, tmp_path: Path, name: str) -> None:
+        """Told before a key is made."""
+        SigningKey.generate().write(tmp_path / name)
+        SigningKey.generate().write(tmp_path / "old")
+        before = set(tmp_path.iterdir())
+        for words in (f"{name}.pub", "newer"), ("old.pub", f"{name}-2"), ("old.pub", f"{name}.pub"):
+            assert "no policy can name it" in tally("keys", "rotate", *words, folder=tmp_path).failed(2).err
+        assert set(tmp_path.iterdir()) == before
+
     def test_nobody_to_ask(self, tally: Tally, tmp_path: Path) -> None:
         ran = tally("keys", "generate", "release", "--passphrase", folder=tmp_path).failed(2)
         assert "nobody is there" in ran.err

@@ -15,6 +15,8 @@ from orchestrator.errors import TallyError
 
 _LONGEST_SHOWN = 255
 """Characters of a path. As many bytes are the longest name in a folder (NAME_MAX)."""
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV})
+"""What file systems without hard links answer (link(2))."""
 
 
 def opened(path: Path) -> BinaryIO:
@@ -126,6 +128,82 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         stream.write(data)
 
 
+def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """A new file, whole or not at all, that never replaces another, not even one made in this moment.
+
+    Raises FileExistsError when the name is taken, also by a dangling link, and TallyError as
+    `written_atomically` does.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # also where a file has a folder's name
+        raise cannot_write(path, error) from error
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _create_in(folder, path.name, data, mode)
+        finally:
+            os.close(folder)
+        try:
+            sync_folder(path.parent)
+        except OSError:
+            path.unlink(missing_ok=True)  # what is told as not written is not there
+            raise
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _create_in(folder: int, name: str, data: bytes, mode: int) -> None:
+    """The file gets its name once it is whole, by a link: unlike a rename, that refuses a name that is taken.
+
+    Until then it has none, so that not even a SIGKILL leaves one behind (open(2), O_TMPFILE); or a temporary
+    one, where the file system has no files without a name. Raises OSError.
+    """
+    temporary = ""
+    try:
+        Path("/proc/self/fd").stat()  # by which a file without a name is linked
+        descriptor = os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=folder)
+    except OSError:
+        temporary = f".{name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, mode, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            _fill(stream, data, mode)
+            if temporary:
+                os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            else:
+                os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _create_in_place(folder, name, data, mode)
+    finally:
+        if temporary:
+            os.unlink(temporary, dir_fd=folder)
+
+
+def _create_in_place(folder: int, name: str, data: bytes, mode: int) -> None:
+    """The same where a file can have one name alone, as on FAT: only a kill leaves a part. Raises OSError."""
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            _fill(stream, data, mode)
+    except BaseException:
+        os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _fill(stream: BinaryIO, data: bytes, mode: int) -> None:
+    """Write all of a file, so that it survives a power cut; the umask takes nothing from its mode."""
+    stream.write(data)
+    stream.flush()
+    os.fchmod(stream.fileno(), mode)
+    os.fsync(stream.fileno())
+
+
 def expanded(path: Path) -> Path:
     """A path with `~` and `~NAME` taken for home folders. Raises TallyError for one that is not known."""
     try:
@@ -147,10 +225,13 @@ def make_removable(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Make the names in a folder survive a power cut, where the file system can do that (fsync(2))."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 

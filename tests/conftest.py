@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # `nohup make test`; what tests start has to hear it
+        signal.signal(_number, lambda *_: None)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -178,9 +178,14 @@ def signing_of(out: Path | None, key: str | None, wanted: list[Path]) -> tuple[P
     if len(wanted) > 1:
         raise TallyError("--attest is about one artifact", hint="give one release with it")
     if os.path.lexists(out):
-        raise TallyError(f"{out} is there already", hint="name another file: summaries are never overwritten")
+        raise taken(out)
     from orchestrator.key_address import parse
     from orchestrator.signing.passphrase import of
     from orchestrator.signing.signers import opened
 
     return out, opened(parse(key), of)
+
+
+def taken(out: Path) -> TallyError:
+    """The error for a summary's name that is in use."""
+    return TallyError(f"{out} is there already", hint="name another file: summaries are never overwritten")

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from orchestrator.cli.signals import ENDING
+from orchestrator.cli import signals
 from orchestrator.interruption import INTERRUPTION
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _work(share: Sequence[Path], judge: Judge, writing: int) -> None:
     """The whole life of a worker."""
     try:
         signal.set_wakeup_fd(-1)  # that pipe is the parent's
-        for number in ENDING:
+        for number in signals.heard():
             signal.signal(number, signal.SIG_DFL)
         with os.fdopen(writing, "wb") as stream:
             for target in share:

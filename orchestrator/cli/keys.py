@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.errors import ExitCode, TallyError
 from orchestrator.files import cannot_write, shown
+from orchestrator.interruption import INTERRUPTION
 
 if TYPE_CHECKING:
     from orchestrator.key_address import KeyAddress
@@ -64,7 +65,8 @@ def rotate(
     new: Annotated[
         str,
         typer.Argument(
-            metavar="NEW", help="NEW.key and NEW.pub are written; or the address of a key that is there."
+            metavar="NEW",
+            help="NEW.key and NEW.pub are written; or a .pub file or the address of a key that is there.",
         ),
     ],
     overlap: Annotated[
@@ -78,9 +80,9 @@ def rotate(
 ) -> int:
     """Print the tables of a policy in which the old key and the next one both count for a while.
 
-    A next key in a file is made, of the old one's kind. One in a token or a cloud (pkcs11:…, awskms:…) has to
-    be there: its own tool makes it. The old key is only looked at: it goes on signing until tally.toml names
-    the new one.
+    A next key in a file is made, of the old one's kind; for NEW.pub that is there nothing is made. One in a
+    token or a cloud (pkcs11:…, awskms:…) has to be there: its own tool makes it. The old key is only looked
+    at: it goes on signing until tally.toml names the new one.
     """
     from datetime import UTC, datetime, timedelta
     from functools import cache
@@ -89,20 +91,22 @@ def rotate(
     from orchestrator.signing import passphrase as passphrases
 
     replaced, following = parse(old), parse(new)
-    if isinstance(following, Path) and not isinstance(replaced, Path):
+    made = following if isinstance(following, Path) and not _is_made(following, old) else None
+    if made is not None and not isinstance(replaced, Path):
         raise TallyError(
-            f"{old} is no file, and {shown(following)} would be one: keys are made in files alone",
+            f"{old} is no file, and {shown(made)} would be one: keys are made in files alone",
             hint="make the next key where the old one is, by its own tool, and give its address; "
             "or, for one in a file, give the old one's public half: `tally keys show OLD --out OLD.pub`",
         )
-    if passphrase and not isinstance(following, Path):
+    if passphrase and made is None:
         raise TallyError(
             f"--passphrase is for a key that is made, and {new} is there already", hint="leave it out"
         )
     ask = cache(passphrases.source(passphrase_fd))
     first = _counting(replaced, ask)
-    if isinstance(following, Path):
-        following = _generate(following, first.public.kind, passphrase, passphrase_fd)
+    if made is not None:
+        _toml(str(made))  # before there is a key that no policy can name
+        following = _generate(made, first.public.kind, passphrase, passphrase_fd)
     second = _counting(following, ask)
     if second.public == first.public:
         raise TallyError(
@@ -116,6 +120,23 @@ def rotate(
         _signer(second, name, f"# from = {today}    # only where releases have trusted timestamps\n"), end=""
     )
     return ExitCode.YES
+
+
+def _is_made(path: Path, old: str) -> bool:
+    """Whether the next key is one that is there. Raises TallyError where that is only in the way."""
+    import shlex
+
+    from orchestrator.signing import keyfiles
+
+    _, public = keyfiles.pair(path)
+    try:
+        there = public.is_file()
+    except (OSError, ValueError):  # no name of a file, which whoever makes it tells
+        return False
+    if there and path != public:
+        words = shlex.join(["tally", "keys", "rotate", old, str(public)])
+        raise keyfiles.taken(public, f"`{words}` prints its tables; for another key choose another name")
+    return there
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +155,9 @@ def _counting(address: KeyAddress, ask: Ask) -> _Counting:
     from orchestrator.signing.keys import PublicKey
 
     if isinstance(address, Path):
-        return _Counting(address.stem, _toml(str(address)), PublicKey.load(address))
+        public = PublicKey.load(address)
+        where = "" if address.is_absolute() else "    # as from the folder of this policy"
+        return _Counting(address.stem, _toml(str(address)) + where, public)
     public = signers.public_half(address, ask)
     return _Counting(address.name, f'"""\n{public.pem}"""', public)
 
@@ -145,9 +168,14 @@ def _signer(of: _Counting, name: str, validity: str) -> str:
 
 
 def _toml(text: str) -> str:
-    """JSON's strings are TOML's too."""
+    """JSON's strings are TOML's too, of printable text. Raises TallyError for a name that is none."""
     import json
 
+    if not text.isprintable():
+        raise TallyError(
+            f"{shown(Path(text))} is not on one line of printable UTF-8, and no policy can name it",
+            hint="choose another name for the file",
+        )
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -165,9 +193,10 @@ def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path
     secret = passphrases.from_environment() if descriptor is None else passphrases.from_descriptor(descriptor)
     if secret is None and ask:
         secret = passphrases.new(path)
-    private, public = SigningKey.generate(kind).write(path, secret)
     locked = "" if secret is None else ", with that passphrase"
-    say(f"wrote {private} (keep it secret{locked}) and {public} (give it to everybody)")
+    with INTERRUPTION.held():  # what is there is told, too
+        private, public = SigningKey.generate(kind).write(path, secret)
+        say(f"wrote {private} (keep it secret{locked}) and {public} (give it to everybody)")
     return public
 
 

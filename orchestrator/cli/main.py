@@ -119,7 +119,8 @@ def _command(error: BaseException) -> str:
 
 
 def _interrupted() -> int:
-    print("tally: interrupted; nothing was signed, and a rerun goes on from here", file=sys.stderr)
+    # whether anything was signed by then is not known here
+    print("tally: interrupted; what was finished stays, and a rerun finds it there", file=sys.stderr)
     return ExitCode.INTERRUPTED
 
 
@@ -130,7 +131,7 @@ def _unraisable(told: sys.UnraisableHookArgs) -> None:
         return
     INTERRUPTION.again()
     main = threading.main_thread().ident or 0
-    again = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGINT))
+    again = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGTERM))  # always heard
     again.daemon = True
     again.start()
 

@@ -25,6 +25,7 @@ _PATIENCE = 3.0  # seconds that the main thread has for its first look at a sign
 def hear(handler: Callable[[int, FrameType | None], None]) -> None:
     """Let `handler` run in the main thread for each of `ENDING`, soon. Called once, from that thread.
 
+    What whoever started us keeps from us stays so: nohup a SIGHUP, a script its background jobs a Ctrl-C.
     A signal that comes when an earlier one was not looked at for some seconds ends the process at once.
     """
     main = threading.get_ident()
@@ -50,9 +51,14 @@ def hear(handler: Callable[[int, FrameType | None], None]) -> None:
 
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(_WAKE, wake_up)
-    for number in ENDING:
+    for number in heard():
         signal.signal(number, handler)
     threading.Thread(target=wake, name="signals", daemon=True).start()
+
+
+def heard() -> list[signal.Signals]:
+    """Those of `ENDING` that end this process; SIGTERM always does: by it children end with us, too."""
+    return [each for each in ENDING if each == signal.SIGTERM or signal.getsignal(each) is not signal.SIG_IGN]
 
 
 def ignore() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from orchestrator import files
 from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write, read_file, shown, sync_folder
+from orchestrator.files import read_file, shown
 
 HINT = "a key is PEM, ECDSA on the curve P-256 or Ed25519; whoever signs makes one: `tally keys generate`"
 _LARGEST = 1 << 16  # a key file takes some hundred bytes
@@ -20,28 +20,20 @@ def read(path: Path) -> bytes:
     return data
 
 
+def pair(path: Path) -> tuple[Path, Path]:
+    """The files of a key: `path`.key and `path`.pub. The name may be given with either suffix."""
+    base = path.name.removesuffix(".key").removesuffix(".pub")
+    return path.with_name(f"{base}.key"), path.with_name(f"{base}.pub")
+
+
 def create(path: Path, data: bytes, mode: int) -> None:
     """A new file, whole or not at all, that never replaces another. Raises TallyError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            os.link(temporary, path)  # unlike a rename, refuses when the name is taken
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        files.create(path, data, mode=mode)
     except FileExistsError as error:
         raise taken(path) from error
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
-def taken(path: Path) -> TallyError:
+def taken(path: Path, hint: str = "choose another name") -> TallyError:
     """The error for a name that is in use."""
-    return TallyError(f"{path} is there already, and keys are never overwritten", hint="choose another name")
+    return TallyError(f"{shown(path)} is there already, and keys are never overwritten", hint=hint)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import TallyError
+from orchestrator.interruption import INTERRUPTION
 from orchestrator.signing import keyfiles, kinds
 from orchestrator.signing.kinds import EVERY, OURS, Kind
 
@@ -186,7 +187,12 @@ class SigningKey:
         return self._private.sign(data)
 
     def write(self, path: Path, passphrase: bytes | None = None) -> tuple[Path, Path]:
-        """Write `path`.key (mode 0600) and `path`.pub. Raises TallyError rather than overwrite either."""
+        """Write `path`.key (mode 0600) and `path`.pub, both or neither: also where a Ctrl-C comes between.
+
+        Raises TallyError rather than overwrite either.
+        """
+        import shlex
+
         from cryptography.hazmat.primitives.serialization import (
             BestAvailableEncryption,
             Encoding,
@@ -195,16 +201,25 @@ class SigningKey:
             PrivateFormat,
         )
 
-        base = path.with_name(path.name.removesuffix(".key").removesuffix(".pub"))
-        private, public = base.with_name(f"{base.name}.key"), base.with_name(f"{base.name}.pub")
+        private, public = keyfiles.pair(path)
         encryption: KeySerializationEncryption = NoEncryption()
         if passphrase is not None:
             encryption = BestAvailableEncryption(passphrase)
         pem = self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
         if os.path.lexists(public):
             raise keyfiles.taken(public)
-        keyfiles.create(private, pem, mode=0o600)
-        keyfiles.create(public, self.public.pem.encode("ascii"), mode=0o644)
+        if os.access(private, os.R_OK):  # as a power cut leaves it
+            show = f"tally keys show {shlex.quote(str(private))} --out {shlex.quote(str(public))}"
+            raise keyfiles.taken(
+                private, f"its public half is not: `{show}` writes it; or choose another name"
+            )
+        with INTERRUPTION.held():
+            keyfiles.create(private, pem, mode=0o600)
+            try:
+                keyfiles.create(public, self.public.pem.encode("ascii"), mode=0o644)
+            except BaseException:
+                private.unlink(missing_ok=True)  # nobody had it yet, and the same command can be run again
+                raise
         return private, public
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,10 +15,12 @@ from cryptography import x509
 from foreign import Recipe
 from forgeries import ALICE, Forger, World
 
+from orchestrator.errors import TallyError
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE
 from orchestrator.log.trusted_root import TrustedRoot, Window
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed, Passed, Reason
+from orchestrator.signing.bundles import certificates
 from orchestrator.signing.bundles.certificates import Identity
 from orchestrator.strangers import Accepted, Question, judge
 from orchestrator.verification import verify
@@ -108,3 +113,24 @@ def test_a_certificate_is_for_one_name_of_its_kind(
     folder = world.release(tmp_path / "out", Forger(world.instance, subject=names))
     for sentence in refused(folder, world.root):
         assert "is not for one URI or one e-mail address" in sentence
+
+
+def test_no_folder_has_to_be_writable(
+    world: World, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that is read-only."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    certificates._verifier.cache_clear()
+    assert judged(good, world.root) == [(), ()]
+
+
+def test_a_machine_without_room_is_told_as_such(
+    world: World, good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(name: str) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "memfd_create", full)
+    certificates._verifier.cache_clear()
+    with pytest.raises(TallyError, match=r"the trusted root cannot be used: .*Too many open files"):
+        judged(good, world.root)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from figures import Peak
@@ -19,7 +22,7 @@ import orchestrator
 from orchestrator.builders import adding
 from orchestrator.cli.asked import targets_of
 from orchestrator.errors import TallyError
-from orchestrator.files import contents, opened
+from orchestrator.files import contents, create, opened
 from orchestrator.key_address import TokenKey, parse
 from orchestrator.log.folder import LogFolder
 from orchestrator.publishing.contents import read_further
@@ -153,6 +156,101 @@ def test_contents(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="it is larger than 6 bytes"):
         contents(tmp_path / "file", 6)
     assert contents(Path("/proc/self/stat"), 9999), "what has no size beforehand"
+
+
+def test_what_is_there_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"precious")
+    (tmp_path / "link").symlink_to("elsewhere")
+    for name in ("file", "link"):
+        with pytest.raises(FileExistsError):
+            create(tmp_path / name, b"new")
+    with pytest.raises(TallyError, match="a file where a folder is needed"):
+        create(tmp_path / "file" / "new", b"new")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "link"]
+    assert (tmp_path / "file").read_bytes() == b"precious"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from orchestrator.files import create
+
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+create(Path(sys.argv[1]), b"secret", mode=0o600)
+"""
+
+
+def test_not_even_a_kill_leaves_a_part_of_a_new_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "new" / "file")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def _refused(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+@pytest.fixture(params=["as it is here", "named files alone", "no links", "neither", "no fsync of folders"])
+def _file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has less, as NFS, FAT and some in user space."""
+    really_open, really_sync = os.open, os.fsync
+
+    def opening(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise _refused(errno.EOPNOTSUPP)
+        return really_open(path, flags, *more, **named)
+
+    def linking(*_: Any, **named: Any) -> None:
+        raise _refused(errno.EPERM)
+
+    def syncing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise _refused(errno.EINVAL)
+        really_sync(descriptor)
+
+    if request.param in ("named files alone", "neither"):
+        monkeypatch.setattr(os, "open", opening)
+    if request.param in ("no links", "neither"):
+        monkeypatch.setattr(os, "link", linking)
+    if request.param == "no fsync of folders":
+        monkeypatch.setattr(os, "fsync", syncing)
+
+
+@pytest.mark.usefixtures("_file_system")
+def test_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = os.umask(0o077)
+    try:
+        create(Path("new/file"), b"content")
+    finally:
+        os.umask(old)
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["file"]
+    assert (tmp_path / "new/file").read_bytes() == b"content"
+    assert stat.S_IMODE((tmp_path / "new/file").stat().st_mode) == 0o644
+    with pytest.raises(FileExistsError):
+        create(Path("new/file"), b"another")
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("broken", ["file", "folder"])
+def test_what_is_told_as_not_written_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, links: bool
+) -> None:
+    def linking(*_: Any, **named: Any) -> None:
+        raise _refused(errno.EPERM)
+
+    def syncing(descriptor: int) -> None:
+        whole = (tmp_path / "file").exists()
+        if whole if broken == "folder" or not links else not whole:
+            raise _refused(errno.EIO)
+
+    if not links:
+        monkeypatch.setattr(os, "link", linking)
+    monkeypatch.setattr(os, "fsync", syncing)
+    with pytest.raises(TallyError, match="cannot write"):
+        create(tmp_path / "file", b"content")
+    assert list(tmp_path.iterdir()) == []
 
 
 OWN = {

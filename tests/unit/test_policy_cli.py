@@ -238,6 +238,25 @@ class TestSummary:
         assert (predicate["verificationResult"], predicate["verifiedLevels"]) == ("FAILED", ["FAILED"])
         assert predicate["https://tallystick.example/verifier/v1#reasons"] == ["digest-mismatch"]
 
+    def test_what_is_made_while_it_judges_is_not_overwritten(self, release: Signed, tmp_path: Path) -> None:
+        """Looked at again when it is written: two runs at once cannot both have written their own."""
+        from orchestrator.cli import asked, verify
+        from orchestrator.errors import TallyError
+
+        out = tmp_path / "vsa.json"
+        private = str(release.pub.with_suffix(".key"))
+        signing = asked.signing_of(out, private, [release.folder])
+        whom = asked.trusted_of([release.pub], None, None)
+        asking = asked.asked_of(whom, [release.folder], None, None, None)
+        told: list[TallyError] = []
+        verify._judge(release.folder, asking, signing, told)
+        assert told == []
+        first = out.read_bytes()
+        verify._judge(release.folder, asking, signing, told)
+        assert [each.message for each in told] == [f"{out} is there already"]
+        assert out.read_bytes() == first
+        assert list(tmp_path.iterdir()) == [out]
+
     def test_it_is_no_approval_of_a_release(
         self, tally: Tally, release: Signed, policy: Any, tmp_path: Path
     ) -> None:

@@ -266,6 +266,40 @@ class TestKeys:
         tally("keys", "rotate", "nowhere.pub", "newer", folder=tmp_path).failed(2)
         assert not (tmp_path / "newer.key").exists()
 
+    def test_the_tables_of_a_rotation_are_had_again(self, tally: Tally, tmp_path: Path) -> None:
+        """Who lost them, as on a full disk, is told the command that prints them, and no key is made."""
+        import shlex
+
+        tally("keys", "generate", "old", folder=tmp_path).succeeded()
+        command = ["keys", "rotate", "old.pub", "keys/a new"]
+        tables = tally(*command, folder=tmp_path).succeeded().out
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+        told = tally(*command, folder=tmp_path).failed(2).err
+        words = shlex.split(told.split("`")[1])
+        assert words == ["tally", "keys", "rotate", "old.pub", "keys/a new.pub"]
+        again = tally(*words[1:], folder=tmp_path).succeeded()
+        assert (again.out, again.err) == (tables, "")
+        assert "leave it out" in tally(*words[1:], "--passphrase", folder=tmp_path).failed(2).err
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+    def test_whose_folder_a_name_is_from(self, tally: Tally, tmp_path: Path) -> None:
+        old, new = tmp_path / "old.pub", tmp_path / "new.pub"
+        SigningKey.generate().write(old)
+        tables = tally("keys", "rotate", "old.pub", "new", folder=tmp_path).succeeded().out
+        for name in ("old.pub", "new.pub"):
+            assert f'key = "{name}"    # as from the folder of this policy\n' in tables
+        assert "from the folder" not in tally("keys", "rotate", old, new, folder=tmp_path).succeeded().out
+
+    @pytest.mark.parametrize("name", ["a\x7fb", "a\nb", "a\udcffb"])
+    def test_a_name_that_no_policy_can_hold(self, tally: Tally, tmp_path: Path, name: str) -> None:
+        """Told before a key is made."""
+        SigningKey.generate().write(tmp_path / name)
+        SigningKey.generate().write(tmp_path / "old")
+        before = set(tmp_path.iterdir())
+        for words in (f"{name}.pub", "newer"), ("old.pub", f"{name}-2"), ("old.pub", f"{name}.pub"):
+            assert "no policy can name it" in tally("keys", "rotate", *words, folder=tmp_path).failed(2).err
+        assert set(tmp_path.iterdir()) == before
+
     def test_nobody_to_ask(self, tally: Tally, tmp_path: Path) -> None:
         ran = tally("keys", "generate", "release", "--passphrase", folder=tmp_path).failed(2)
         assert "nobody is there" in ran.err

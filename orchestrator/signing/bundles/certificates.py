@@ -232,19 +232,20 @@ def _verifier(root: bytes) -> Verifier:
 
     try:
         return Verifier(trusted_root=_root(root))
-    except (Error, ValueError) as error:
+    except (Error, ValueError, OSError) as error:
         raise TallyError(f"the trusted root cannot be used: {in_short(error)}") from error
 
 
 def _root(data: bytes) -> models.TrustedRoot:
-    import tempfile
+    import os
 
     from sigstore import models
 
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:  # it reads files alone
+    # it reads files alone; this one is in memory, and needs no folder that can be written
+    with os.fdopen(os.memfd_create("trusted-root"), "wb") as file:
         file.write(data)
         file.flush()
-        return models.TrustedRoot.from_file(file.name)
+        return models.TrustedRoot.from_file(f"/proc/self/fd/{file.fileno()}")
 
 
 def refuse_unjudgeable(bundle: SigstoreBundle, what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from orchestrator.errors import TallyError
-from orchestrator.signing import passphrase
+from orchestrator.signing import keyfiles, passphrase
 from orchestrator.signing.keys import PublicKey, SigningKey, builder_key
 from orchestrator.signing.kinds import EVERY, OURS, Kind
 
@@ -52,6 +53,58 @@ def test_nothing_is_ever_overwritten(tmp_path: Path, taken: str) -> None:
         SigningKey.generate().write(tmp_path / "release")
     assert [path.name for path in tmp_path.iterdir()] == [taken]
     assert (tmp_path / taken).read_text() == "precious"
+
+
+def test_both_halves_or_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = keyfiles.create
+
+    def hindered(path: Path, data: bytes, mode: int) -> None:
+        create(path, data, mode)
+        path.with_suffix(".pub").write_text("precious")
+
+    monkeypatch.setattr(keyfiles, "create", hindered)
+    with pytest.raises(TallyError, match="never overwritten"):
+        SigningKey.generate().write(tmp_path / "release")
+    assert [path.name for path in tmp_path.iterdir()] == ["release.pub"]
+    assert (tmp_path / "release.pub").read_text() == "precious"
+
+
+def test_a_private_half_alone(tmp_path: Path) -> None:
+    """As a power cut leaves it; the hint is a command that works."""
+    private, public = SigningKey.generate().write(tmp_path / "a release")
+    pem = public.read_text()
+    public.unlink()
+    with pytest.raises(TallyError, match="never overwritten") as told:
+        SigningKey.generate().write(tmp_path / "a release")
+    assert told.value.hint is not None
+    words = shlex.split(told.value.hint.split("`")[1])
+    assert words == ["tally", "keys", "show", str(private), "--out", str(public)]
+    subprocess.run([sys.executable, "-m", "orchestrator.cli", *words[1:]], check=True, capture_output=True)
+    assert public.read_text() == pem
+
+
+INTERRUPTED = """
+import os, signal, sys
+from orchestrator.cli import main
+from orchestrator.signing import keyfiles
+create = keyfiles.create
+
+def interrupted(path, data, mode):
+    create(path, data, mode)
+    os.kill(os.getpid(), signal.SIGINT)
+
+keyfiles.create = interrupted
+main.run()
+"""
+
+
+def test_a_ctrl_c_between_the_halves(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, "keys", "generate", str(tmp_path / "release")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "wrote" in done.stderr
+    assert PublicKey.load(tmp_path / "release.pub") == SigningKey.load(tmp_path / "release.key", never).public
 
 
 def test_a_dangling_link_is_not_followed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
+from orchestrator.policy.verdict import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Evidence:
     threshold: int
     """How many builders the layout asks for."""
     now: datetime
-    uncounted: tuple[tuple[str, str], ...] = ()
+    uncounted: tuple[tuple[str, Reason], ...] = ()
     """Others' statements that do not count and are nowhere else here: the predicate type, and why."""
 
     @property

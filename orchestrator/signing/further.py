@@ -40,7 +40,7 @@ class Further:
     again: tuple[Vouched, ...] = ()
     """Links by builders that have vouched already, and say something else now: no vote, but a no."""
 
-    uncounted: tuple[tuple[str, str], ...] = ()
+    uncounted: tuple[tuple[str, Reason], ...] = ()
     """Statements whose signers did not count when they signed: the predicate type, and why."""
 
     @property
@@ -90,7 +90,7 @@ class Further:
         for judged in self.statements:
             if reasons := tuple(against(judged)):
                 notices.append(_aside(judged.file, reasons[0].sentence))
-                uncounted.append((judged.statement.predicate_type, reasons[0].sentence))
+                uncounted += [(judged.statement.predicate_type, each) for each in reasons]
             else:
                 statements.append(judged)
         return replace(self, statements=tuple(statements), notices=tuple(notices), uncounted=tuple(uncounted))

@@ -37,20 +37,12 @@ class Statements:
 
     def judge(self, evidence: Evidence) -> Finding:
         there = {each.statement.predicate_type for each in evidence.statements}
-        reasons = tuple(
-            Reason(
-                Code.STATEMENT_MISSING,
-                "; ".join(
-                    (
-                        f"there is no signed statement {kind}",
-                        *(f"one does not count: {why}" for of, why in evidence.uncounted if of == kind),
-                    )
-                ),
-            )
-            for kind in self.types
-            if kind not in there
-        )
-        return Finding(self.name, some(sorted(there)), reasons)
+        reasons: list[Reason] = []
+        for kind in self.types:
+            if kind not in there:
+                against = [why for of, why in evidence.uncounted if of == kind]
+                reasons += against or [Reason(Code.STATEMENT_MISSING, f"there is no signed statement {kind}")]
+        return Finding(self.name, some(sorted(there)), tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Column:
 
 def figures() -> list[Figure]:
     """What each column finds beside the first, and the whole table."""
-    from orchestrator.state import State
+    from orchestrator.ground.state import State
 
     # fetches every package that the corpus needs into the shared state, unless it is there
     run([*TALLY, "build", CORPUS / "control-listing.toml", "--no-sign"])

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from measure import ROOT, Figure, seconds
 
-from orchestrator.files import write_atomically
+from orchestrator.ground.files import write_atomically
+from orchestrator.keys.key import SigningKey
 from orchestrator.log import tiles
 from orchestrator.log.embedded import CHECKPOINT, EmbeddedLog
 from orchestrator.log.entry import Signed, key_verifier
-from orchestrator.signing.keys import SigningKey
 
 SIZES = (1, 1_000, 100_000)
 _ROUNDS = 101

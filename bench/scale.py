@@ -13,7 +13,7 @@ from pathlib import Path
 
 from measure import ROOT, TALLY, Figure, raw_nix, realise_raw, run, seconds, state
 
-from orchestrator.state import State
+from orchestrator.ground.state import State
 
 RECIPES = 500
 """Each is two derivations: the package and its artifact."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from measure import ROOT, Figure, alternately
 
-from orchestrator.files import write_atomically
-from orchestrator.signing.keys import SigningKey
+from orchestrator.ground.files import write_atomically
+from orchestrator.keys.key import SigningKey
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 

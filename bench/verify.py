@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measure import ROOT, TALLY, Figure, alternately, peak_memory, run, state
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
@@ -134,7 +134,7 @@ def _cosign(release: Path, pub: Path, rounds: int) -> Mapping[str, float]:
 def _large(folder: Path) -> list[Figure]:
     import releases
 
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.keys.key import SigningKey
 
     key = SigningKey.generate()
     _, public = key.write(folder / "large")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.agreement.independence import SAME_HOST, Level
 from orchestrator.builders.build import BuiltPath, Failure, Report
-from orchestrator.digest import NarHash
+from orchestrator.ground.digest import NarHash
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from orchestrator.agreement.agreement import Agreed, Agreement, DifferingOutput, Disagreed, Incomplete
 from orchestrator.agreement.independence import SAME_HOST, SEPARATE_HOSTS, Level, Party, one_store, votes
 from orchestrator.builders.build import BuiltPath, Failure, Identity, Report
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of
 
 FEWEST_BUILDERS = 2

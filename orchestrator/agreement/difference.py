@@ -14,7 +14,7 @@ from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.compare import is_earlier
 from orchestrator.agreement.order import same_parts
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 _CHUNK = 1 << 18
 _AROUND = 512

@@ -13,10 +13,10 @@ from pathlib import Path
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed
 from orchestrator.agreement.compare import earlier
 from orchestrator.agreement.difference import Side, pair_of
-from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write, sync_folder
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, sync_folder
+from orchestrator.ground.state import State
 from orchestrator.nix.derivation import name_of
-from orchestrator.state import State
 
 Locate = Callable[[str], Path]
 """Takes a store path and gives where its bytes lie on this machine."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from orchestrator.builders import ssh
 from orchestrator.builders.configuration import FILE_NAME, BuilderTable, Configuration, find, parse
-from orchestrator.errors import TallyError
-from orchestrator.files import write_atomically
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.toml import read_toml
 from orchestrator.recipe.toml_text import write_tables
 

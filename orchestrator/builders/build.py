@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.digest import NarHash
+from orchestrator.ground.digest import NarHash
 
 
 @dataclass(frozen=True, slots=True)

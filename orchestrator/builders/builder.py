@@ -22,8 +22,8 @@ from orchestrator.builders.probe import Probe, holes, read_proof, read_surroundi
 from orchestrator.builders.realising import Limits, Realisation, built_path
 from orchestrator.builders.variation import NO_VARIATION, Variation
 from orchestrator.builders.vouching import Vouching, no_vouching
-from orchestrator.errors import TallyError
-from orchestrator.files import contents
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event

@@ -16,13 +16,13 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator import key_address
 from orchestrator.builders import ssh
 from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.builders.table import Table, Text
 from orchestrator.builders.variation import Wanted
-from orchestrator.errors import TallyError
-from orchestrator.files import expanded
+from orchestrator.ground import key_address
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import expanded
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.toml import parse_toml, read_toml

@@ -7,7 +7,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 _MACHINE_ID = (
     Path("/etc/machine-id"),

@@ -18,8 +18,8 @@ from orchestrator.builders.machine import Machine
 from orchestrator.builders.realising import Limits
 from orchestrator.builders.variation import Variation
 from orchestrator.builders.vouching import vouching_of
-from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.remote import RemoteStore

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from orchestrator.builders import ssh
 from orchestrator.builders.hardware import CLOCK_AHEAD, UP_FOR_LONGER, Hardware
-from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write
 from orchestrator.nix import child
 
 QEMU = "qemu-system-x86_64"

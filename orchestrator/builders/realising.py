@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
 from orchestrator.builders.recording import Record, Recording
-from orchestrator.nar import nar_hash
+from orchestrator.ground.nar import nar_hash
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event, EventParser
 from orchestrator.nix.store import PathInfo, Store

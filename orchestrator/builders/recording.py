@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from orchestrator.files import cannot_write
+from orchestrator.ground.files import cannot_write
 from orchestrator.nix.derivation import name_of
 from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Notice, Progress
 

@@ -12,7 +12,7 @@ from orchestrator.builders import ssh
 from orchestrator.builders.build import Failure, Report
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.probe import Probe
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event, Notice

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from orchestrator import key_address
 from orchestrator.builders.table import Table, Text
-from orchestrator.errors import TallyError
-from orchestrator.recipe.download import unseen
+from orchestrator.ground import key_address
+from orchestrator.ground.download import unseen
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.values import Matching
 
 _Address = Annotated[

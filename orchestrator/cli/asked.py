@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 if TYPE_CHECKING:
-    from orchestrator.digest import Sha256
+    from orchestrator.ground.digest import Sha256
+    from orchestrator.keys.signers import Signer
     from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.policy import Policy
     from orchestrator.policy.signer import IdentitySigner
-    from orchestrator.signing.signers import Signer
 
 
 _LONGEST_LIST = 1 << 24
@@ -49,7 +49,7 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
     """The trusted root of --trusted-root, where a policy has none of its own. Raises TallyError."""
     if path is None:
         return None
-    from orchestrator.signing.bundles import trust
+    from orchestrator.bundles import trust
 
     if policy.root is not None:
         raise TallyError(
@@ -61,7 +61,7 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
 
 def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
     """Everything that is to be verified. Raises TallyError when that is nothing."""
-    from orchestrator.files import shown
+    from orchestrator.ground.files import shown
 
     lists = [list_file] if list_file is not None else []
     lists += [target for target in targets if target == Path("-")]
@@ -86,7 +86,7 @@ def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
 
 
 def _list(file: Path) -> bytes:
-    from orchestrator.files import cannot_read, read_file
+    from orchestrator.ground.files import cannot_read, read_file
 
     if file != Path("-"):
         return read_file(file, "the list ", _LONGEST_LIST, _LIST)
@@ -127,11 +127,11 @@ def trusted_of(keys: list[Path], policy: Path | None, identity: IdentitySigner |
             "with --policy",
         )
     if policy is not None:
-        from orchestrator.policy_file import load
+        from orchestrator.stories.policy_file import load
 
         return load(policy)
+    from orchestrator.keys.key import PublicKey
     from orchestrator.policy.policy import trusting
-    from orchestrator.signing.keys import PublicKey
 
     try:
         return trusting([PublicKey.load(path).spki for path in keys], identity)
@@ -148,7 +148,7 @@ def further_of(paths: list[Path]) -> Mapping[str, bytes]:
 
 def digest_of(said: str | None, wanted: list[Path]) -> Sha256 | None:
     """The digest that the one artifact must have. Raises TallyError."""
-    from orchestrator.digest import Sha256
+    from orchestrator.ground.digest import Sha256
 
     if said is None:
         return None
@@ -179,9 +179,9 @@ def signing_of(out: Path | None, key: str | None, wanted: list[Path]) -> tuple[P
         raise TallyError("--attest is about one artifact", hint="give one release with it")
     if os.path.lexists(out):
         raise taken(out)
-    from orchestrator.key_address import parse
-    from orchestrator.signing.passphrase import of
-    from orchestrator.signing.signers import opened
+    from orchestrator.ground.key_address import parse
+    from orchestrator.keys.addressed import opened
+    from orchestrator.keys.passphrase import of
 
     return out, opened(parse(key), of)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.errors import ExitCode
+from orchestrator.ground.errors import ExitCode
 
 _LARGEST = 64 << 20
 
@@ -28,14 +28,14 @@ def attest(
     """
     import os
 
-    from orchestrator.attesting import attest as attested
-    from orchestrator.errors import TallyError
     from orchestrator.evidence.canonical import render
+    from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.state import State
+    from orchestrator.keys import passphrase
+    from orchestrator.keys.key import SigningKey, builder_key
     from orchestrator.nix.command import Nix
     from orchestrator.nix.remote import RemoteStore, nothing_kept
-    from orchestrator.signing import passphrase
-    from orchestrator.signing.keys import SigningKey, builder_key
-    from orchestrator.state import State
+    from orchestrator.stories.attesting import attest as attested
 
     state = State.of_environment()
     own = SigningKey.load(key, passphrase.of) if key else builder_key(state.folder("keys"), "host")

@@ -72,15 +72,16 @@ def build(
 
     Exits with 0 when all builds agree, 1 when builds disagree, 2 when that could not be decided.
     """
-    from orchestrator import key_address, release
     from orchestrator.builders.configuration import load
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.outcomes import document, show
     from orchestrator.cli.text import print_json
-    from orchestrator.errors import TallyError
-    from orchestrator.order import Order
-    from orchestrator.outcome import exit_code
-    from orchestrator.state import State
+    from orchestrator.ground import key_address
+    from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.state import State
+    from orchestrator.run.order import Order
+    from orchestrator.run.outcome import exit_code
+    from orchestrator.stories import release
 
     given = {"--no-sign": no_sign, "--key": key is not None, "--keyless": keyless}
     if len(both := [name for name, there in given.items() if there]) > 1:
@@ -125,7 +126,7 @@ def _wanted(signing: SigningTable, token_fd: int | None, *, asked: bool) -> Want
 
 def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
     from orchestrator.cli.recipes import named
-    from orchestrator.errors import TallyError
+    from orchestrator.ground.errors import TallyError
 
     if every and recipes:
         raise TallyError("--all and recipes were both given", hint="name recipes, or give --all, not both")

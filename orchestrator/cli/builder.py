@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.errors import ExitCode
+from orchestrator.ground.errors import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.builders.configuration import BuilderTable
-    from orchestrator.inspection import Shown
+    from orchestrator.stories.inspection import Shown
 
 builder = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -90,9 +90,9 @@ def add(
     from orchestrator.builders import adding
     from orchestrator.builders.configuration import BuilderTable
     from orchestrator.cli.text import say
-    from orchestrator.errors import TallyError
-    from orchestrator.files import expanded
-    from orchestrator.signing.keys import PublicKey
+    from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.files import expanded
+    from orchestrator.keys.key import PublicKey
 
     if ssh_key is not None:
         _refuse_no_key(ssh_key)
@@ -134,8 +134,8 @@ def add(
 
 def _refuse_no_key(ssh_key: Path) -> None:
     """Raises TallyError for a key that ssh could not log in with. What is in it, ssh knows better."""
-    from orchestrator.errors import TallyError
-    from orchestrator.files import expanded, read_file, shown
+    from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.files import expanded, read_file, shown
 
     hint = "make one with `ssh-keygen -t ed25519`"
     if not read_file(expanded(ssh_key), "the ssh key ", 0, hint):
@@ -143,7 +143,7 @@ def _refuse_no_key(ssh_key: Path) -> None:
 
 
 def _store(store: str | None, *, vm: bool) -> str:
-    from orchestrator.errors import TallyError
+    from orchestrator.ground.errors import TallyError
 
     if vm and store not in (None, "vm"):
         raise TallyError(f"--vm says that the store is vm, and {store} was given", hint="give one of the two")
@@ -157,9 +157,9 @@ def _try_machine(of: BuilderTable) -> Mapping[str, Any]:
     from orchestrator.builders.configuration import load
     from orchestrator.builders.hardware import Hardware
     from orchestrator.cli.text import say
-    from orchestrator.imaging import make_image
-    from orchestrator.state import State
-    from orchestrator.workshop import opened
+    from orchestrator.ground.state import State
+    from orchestrator.run.workshop import opened
+    from orchestrator.stories.imaging import make_image
 
     hardware = Hardware.unlike_this_machine(of.memory, of.disk, of.kvm)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
@@ -186,9 +186,9 @@ def check(
     from orchestrator.builders.configuration import load
     from orchestrator.cli.text import print_json, say
     from orchestrator.evidence.surroundings import surroundings, varied
-    from orchestrator.inspection import independence, inspect
-    from orchestrator.state import State
-    from orchestrator.workshop import opened
+    from orchestrator.ground.state import State
+    from orchestrator.run.workshop import opened
+    from orchestrator.stories.inspection import independence, inspect
 
     configuration = load(Path.cwd())
     with opened(State.of_environment(), configuration) as workshop:

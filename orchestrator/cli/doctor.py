@@ -16,9 +16,9 @@ def doctor(
     Exits with 0 when all is well, warnings included, and with 2 otherwise.
     """
     from orchestrator.cli.text import paragraph, print_json
-    from orchestrator.doctor import examine, healthy
-    from orchestrator.errors import ExitCode
-    from orchestrator.state import State
+    from orchestrator.ground.errors import ExitCode
+    from orchestrator.ground.state import State
+    from orchestrator.stories.doctor import examine, healthy
 
     checks = []
     for check in examine(State.of_environment(), Path.cwd()):

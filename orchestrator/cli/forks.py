@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator.cli import signals
-from orchestrator.interruption import INTERRUPTION
+from orchestrator.ground.interruption import INTERRUPTION
 
 if TYPE_CHECKING:
-    from orchestrator.errors import TallyError
+    from orchestrator.ground.errors import TallyError
     from orchestrator.policy.verdict import Verdict
 
     Judge = Callable[[Path], Verdict | TallyError]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.errors import ExitCode, TallyError
-from orchestrator.files import cannot_write, shown
-from orchestrator.interruption import INTERRUPTION
+from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.files import cannot_write, shown
+from orchestrator.ground.interruption import INTERRUPTION
 
 if TYPE_CHECKING:
-    from orchestrator.key_address import KeyAddress
-    from orchestrator.signing.keys import PublicKey
-    from orchestrator.signing.kinds import Kind
-    from orchestrator.signing.signers import Ask
+    from orchestrator.ground.key_address import KeyAddress
+    from orchestrator.keys.key import PublicKey
+    from orchestrator.keys.kinds import Kind
+    from orchestrator.keys.signers import Ask
 
 
 class Type(StrEnum):
@@ -51,7 +51,7 @@ def generate(
 
     With TALLY_KEY_PASSPHRASE set in the environment the key is encrypted with it.
     """
-    from orchestrator.signing.kinds import Kind
+    from orchestrator.keys.kinds import Kind
 
     _generate(path, Kind.ED25519 if kind is Type.ED25519 else Kind.P256, passphrase, passphrase_fd)
     return ExitCode.YES
@@ -87,8 +87,8 @@ def rotate(
     from datetime import UTC, datetime, timedelta
     from functools import cache
 
-    from orchestrator.key_address import parse
-    from orchestrator.signing import passphrase as passphrases
+    from orchestrator.ground.key_address import parse
+    from orchestrator.keys import passphrase as passphrases
 
     replaced, following = parse(old), parse(new)
     made = following if isinstance(following, Path) and not _is_made(following, old) else None
@@ -126,7 +126,7 @@ def _is_made(path: Path, old: str) -> bool:
     """Whether the next key is one that is there. Raises TallyError where that is only in the way."""
     import shlex
 
-    from orchestrator.signing import keyfiles
+    from orchestrator.keys import keyfiles
 
     _, public = keyfiles.pair(path)
     try:
@@ -151,14 +151,14 @@ class _Counting:
 
 def _counting(address: KeyAddress, ask: Ask) -> _Counting:
     """A public key's file, or what a token or a cloud shows. Raises TallyError."""
-    from orchestrator.signing import signers
-    from orchestrator.signing.keys import PublicKey
+    from orchestrator.keys import addressed
+    from orchestrator.keys.key import PublicKey
 
     if isinstance(address, Path):
         public = PublicKey.load(address)
         where = "" if address.is_absolute() else "    # as from the folder of this policy"
         return _Counting(address.stem, _toml(str(address)) + where, public)
-    public = signers.public_half(address, ask)
+    public = addressed.public_half(address, ask)
     return _Counting(address.name, f'"""\n{public.pem}"""', public)
 
 
@@ -182,8 +182,8 @@ def _toml(text: str) -> str:
 def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path:
     """The public half's file of a new key."""
     from orchestrator.cli.text import say
-    from orchestrator.signing import passphrase as passphrases
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.keys import passphrase as passphrases
+    from orchestrator.keys.key import SigningKey
 
     try:
         if path.is_dir():
@@ -220,11 +220,11 @@ def show(
 ) -> int:
     """Show a key's public half and the names it goes by: fingerprint, bundle hint, in-toto key id."""
     from orchestrator.cli.text import print_json
-    from orchestrator.key_address import parse
-    from orchestrator.signing import keyfiles, signers
-    from orchestrator.signing import passphrase as passphrases
+    from orchestrator.ground.key_address import parse
+    from orchestrator.keys import addressed, keyfiles
+    from orchestrator.keys import passphrase as passphrases
 
-    public = signers.public_half(parse(key), passphrases.source(passphrase_fd))
+    public = addressed.public_half(parse(key), passphrases.source(passphrase_fd))
     if out is not None:
         keyfiles.create(out, public.pem.encode("ascii"), mode=0o644)
     if json:

@@ -29,7 +29,7 @@ def lock(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Resolve toolchain packages and sources to digests, in tally.lock. What still fits stays as it is."""
-    from orchestrator.errors import TallyError
+    from orchestrator.ground.errors import TallyError
     from orchestrator.recipe.graph import closure, load_folder
 
     if check and (update or vm):
@@ -50,7 +50,7 @@ def lock(
 def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     from orchestrator.builders.configuration import load
     from orchestrator.cli.text import harmless, print_json, say
-    from orchestrator.errors import ExitCode
+    from orchestrator.ground.errors import ExitCode
     from orchestrator.recipe.drift import drift, refuse_unknown_mirrors
     from orchestrator.recipe.lock import read
     from orchestrator.recipe.mirrors import Mirrors
@@ -70,15 +70,15 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool
     from orchestrator.builders.configuration import load
     from orchestrator.builders.host import nix_system
     from orchestrator.cli.text import print_json, say
-    from orchestrator.errors import ExitCode
-    from orchestrator.files import contents
+    from orchestrator.ground.errors import ExitCode
+    from orchestrator.ground.files import contents
+    from orchestrator.ground.state import State
     from orchestrator.recipe import lock as locks
     from orchestrator.recipe.locking import Locking, make_lock
     from orchestrator.recipe.machine import machine_system
     from orchestrator.recipe.mirrors import Mirrors
     from orchestrator.recipe.sources import Sources
     from orchestrator.recipe.toml import LIMIT
-    from orchestrator.state import State
 
     known = locks.read(file) if file.exists() else locks.Lock()
     mirrors = Mirrors(load(Path.cwd()).mirrors)

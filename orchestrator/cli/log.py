@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.errors import ExitCode, TallyError
+from orchestrator.ground.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
     from orchestrator.log.embedded import EmbeddedLog
@@ -121,15 +121,15 @@ def verify(
 
 
 def _log() -> EmbeddedLog:
+    from orchestrator.ground.state import State
     from orchestrator.log.embedded import EmbeddedLog
-    from orchestrator.state import State
 
     return EmbeddedLog.existing(State.of_environment().log)
 
 
 def _checkpoints(found: EmbeddedLog, path: Path) -> tuple[Checkpoint, ...]:
     from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
-    from orchestrator.files import read_file, shown
+    from orchestrator.ground.files import read_file, shown
     from orchestrator.log.audit import checkpoints_in
 
     data = read_file(path, "the checkpoint ", LARGEST_ENVELOPE, _OLDER)

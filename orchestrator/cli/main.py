@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 from orchestrator import __version__
 from orchestrator.cli import signals
-from orchestrator.errors import ExitCode, TallyError
-from orchestrator.interruption import INTERRUPTION
+from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.interruption import INTERRUPTION
 
 _SOON = 0.05  # seconds, after which the main thread has left a callback
 _DEEPEST = 6000

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.nix.derivation import name_of
-from orchestrator.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
+from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 
 _FILES_SHOWN = 20
 _LINES_SHOWN = 12

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from orchestrator.nix.evaluation import Evaluated
-    from orchestrator.plan import Step
+    from orchestrator.run.plan import Step
 
 
 def plan(
@@ -20,12 +20,12 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """Show the derivations that recipes become, their build-time closure, and what of it is missing."""
-    from orchestrator import plan as story
     from orchestrator.builders.configuration import load
     from orchestrator.cli.recipes import named
     from orchestrator.cli.text import print_json
-    from orchestrator.state import State
-    from orchestrator.workshop import opened
+    from orchestrator.ground.state import State
+    from orchestrator.run import plan as story
+    from orchestrator.run.workshop import opened
 
     files = named(recipes)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
@@ -70,7 +70,7 @@ def _step(step: Step) -> Mapping[str, Any]:
 
 def _digest(step: Step) -> Mapping[str, str]:
     """The digest under the name of what it is a digest of."""
-    from orchestrator.digest import Sha256
+    from orchestrator.ground.digest import Sha256
 
     assert step.derivation.fixed is not None
     digest = step.derivation.fixed.digest

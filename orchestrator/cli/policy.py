@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.errors import ExitCode
+from orchestrator.ground.errors import ExitCode
 
 if TYPE_CHECKING:
-    from orchestrator.verification import Examination
+    from orchestrator.stories.verification import Examination
 
 policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -33,7 +33,7 @@ def check(
     from orchestrator.cli.asked import root_for
     from orchestrator.cli.text import in_lines, print_json, print_warning
     from orchestrator.policy.review.review import review
-    from orchestrator.policy_file import load
+    from orchestrator.stories.policy_file import load
 
     found, now = load(file), datetime.now(UTC)
     root = root_for(found, trusted_root)
@@ -91,8 +91,8 @@ def explain(
     from orchestrator.cli.text import print_json
     from orchestrator.cli.verify import exit_code
     from orchestrator.policy.verdict import Passed
-    from orchestrator.policy_file import load
-    from orchestrator.verification import examine
+    from orchestrator.stories.policy_file import load
+    from orchestrator.stories.verification import examine
 
     asked = asking.asked_of(load(file), [release], digest, evidence, trusted_root)
     found = examine(release, asked.policy, datetime.now(UTC), asked.digest, asked.further, asked.trusted)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 _HINT = "a recipe is a file, as recipes/hello.toml"
 
 
 def named(files: Sequence[Path]) -> tuple[Path, ...]:
     """The same files. Raises TallyError for the first that is none, or cannot be read."""
-    from orchestrator.files import cannot_read, opened, shown
+    from orchestrator.ground.files import cannot_read, opened, shown
 
     for file in files:
         try:

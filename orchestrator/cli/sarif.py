@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator import __version__
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.policy.verdict import HINTS, Code, Failed, Reason, Verdict
 
 _PLACEHOLDER = re.compile(r"\{\d+\}")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 
 def harmless(text: str) -> str:

@@ -10,16 +10,16 @@ import typer
 
 from orchestrator.cli import asked as asking
 from orchestrator.cli.asked import Asked
-from orchestrator.errors import ExitCode, TallyError
+from orchestrator.ground.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrator.cli.forks import Judge
+    from orchestrator.keys.signers import Signer
     from orchestrator.policy.policy import Policy
     from orchestrator.policy.verdict import Verdict
-    from orchestrator.signing.signers import Signer
-    from orchestrator.verification import Examination
+    from orchestrator.stories.verification import Examination
 
 _REASONS_SHOWN = 100
 _MANY = 50
@@ -181,7 +181,7 @@ def _judge(
     """The verdict on one release, or why there is none; what keeps it from being signed changes neither."""
     from datetime import UTC, datetime
 
-    from orchestrator.verification import examine
+    from orchestrator.stories.verification import examine
 
     now = datetime.now(UTC)
     try:
@@ -215,7 +215,7 @@ def _prepare(*, many: bool, certificates: bool) -> None:
     if many:
         importlib.import_module("pydantic_core")  # see evidence/canonical.py
     if many and certificates:
-        from orchestrator.signing.bundles import certificates as judging
+        from orchestrator.bundles import certificates as judging
 
         judging.prepare()
     gc.freeze()  # what was imported stays, and need not be looked through again and again
@@ -225,9 +225,9 @@ def _attest(
     out: Path, key: Signer, found: Examination, policy: Policy, now: datetime
 ) -> Iterator[TallyError]:
     """Sign what was found, a no as well as a yes. Gives what kept it from that, which changes no verdict."""
-    from orchestrator.files import create
+    from orchestrator.ground.files import create
     from orchestrator.policy.summary import summary
-    from orchestrator.signing import bundle
+    from orchestrator.signing import bundling
 
     if found.subject is None:
         yield TallyError(
@@ -237,7 +237,7 @@ def _attest(
         return
     payload = summary(*found.subject, found.verdict, policy, found.attestations, now)
     try:
-        create(out, bundle.sign(payload, key).render())
+        create(out, bundling.sign(payload, key).render())
     except FileExistsError:  # made while the release was judged
         yield asking.taken(out)
     except TallyError as error:

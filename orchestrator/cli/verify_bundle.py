@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import ExitCode, TallyError
+from orchestrator.ground.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
-    from orchestrator.digest import Sha256
+    from orchestrator.bundles.certificates import Identity
+    from orchestrator.ground.digest import Sha256
+    from orchestrator.keys.key import PublicKey
     from orchestrator.policy.verdict import Failed
-    from orchestrator.signing.bundles.certificates import Identity
-    from orchestrator.signing.keys import PublicKey
-    from orchestrator.strangers import Accepted
+    from orchestrator.stories.strangers import Accepted
 
 SLSA = "https://slsa.dev/provenance/v1"
 SHORT = {
@@ -53,7 +53,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
 
     from orchestrator.cli.text import print_json
     from orchestrator.policy.verdict import Failed
-    from orchestrator.strangers import Question, judge
+    from orchestrator.stories.strangers import Question, judge
 
     question = Question(
         target=_target(targets, options.digest),
@@ -79,7 +79,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
 
 
 def _target(targets: Sequence[Path], digest: str | None) -> Path | Sha256:
-    from orchestrator.digest import Sha256
+    from orchestrator.ground.digest import Sha256
 
     if digest is None and len(targets) == 1:
         return targets[0]
@@ -92,9 +92,9 @@ def _target(targets: Sequence[Path], digest: str | None) -> Path | Sha256:
 
 
 def _signer(options: Options) -> PublicKey | Identity:
-    from orchestrator.signing.bundles.certificates import Identity
-    from orchestrator.signing.keys import PublicKey
-    from orchestrator.signing.kinds import EVERY
+    from orchestrator.bundles.certificates import Identity
+    from orchestrator.keys.key import PublicKey
+    from orchestrator.keys.kinds import EVERY
 
     match options.keys, options.identity, options.issuer:
         case [key], None, None:
@@ -111,7 +111,7 @@ def _signer(options: Options) -> PublicKey | Identity:
 
 
 def _named(signer: PublicKey | Identity) -> str:
-    from orchestrator.signing.keys import PublicKey
+    from orchestrator.keys.key import PublicKey
 
     if isinstance(signer, PublicKey):
         return f"key sha256:{signer.fingerprint}"

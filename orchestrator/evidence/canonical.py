@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, TypeVar
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 T = TypeVar("T")
 _MARKS = b"{[,:"

@@ -18,7 +18,6 @@ from orchestrator.agreement.agreement import DifferingOutput, Disagreed
 from orchestrator.agreement.compare import earlier
 from orchestrator.agreement.independence import Level
 from orchestrator.builders.build import BuiltPath, Report
-from orchestrator.digest import Sha256
 from orchestrator.evidence.agreement_record import identity, independence, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, read, render
 from orchestrator.evidence.facts import ReleaseFile, seconds
@@ -35,6 +34,7 @@ from orchestrator.evidence.terms import (
     REPRODUCTION,
     STATEMENT,
 )
+from orchestrator.ground.digest import Sha256
 
 _STORE = "/nix/store/"
 

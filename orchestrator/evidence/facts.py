@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import BuiltPath
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 
 

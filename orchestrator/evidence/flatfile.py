@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from orchestrator.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, Sha256
 
 
 class FlatFileHasher:

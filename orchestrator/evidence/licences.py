@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import Material
+from orchestrator.ground.errors import TallyError
 
 _WORD = re.compile(r"[A-Za-z0-9.+:-]+")
 _EXPRESSION = re.compile(r"(\s|[()]|[A-Za-z0-9.+:-])+")

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.builders.build import BuiltPath, Report
-from orchestrator.errors import TallyError
 from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.materials import Kind, Material, digest_set
 from orchestrator.evidence.terms import STEP
+from orchestrator.ground.errors import TallyError
 
 _TEXT = frozenset({str})
 Digests = Mapping[str, Mapping[str, str]]

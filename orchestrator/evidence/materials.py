@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.builders.build import BuiltPath
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence import statement
 from orchestrator.evidence.agreement_record import agreement, identity
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.surroundings import surroundings
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, ORCHESTRATOR, REPRODUCIBLE, REPRODUCTION
+from orchestrator.ground.errors import TallyError
 
 
 def reproduction(facts: ReleaseFacts, links: Mapping[str, ReleaseFile]) -> Statement:

@@ -8,10 +8,10 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from orchestrator.builders.build import BuiltPath
-from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.licences import checked
 from orchestrator.evidence.materials import Kind, Material
+from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.nix.derivation import name_of
 
 ARTIFACT: Final = "SPDXRef-Artifact"

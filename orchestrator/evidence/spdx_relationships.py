@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import Kind, Material, built_here
 from orchestrator.evidence.spdx_packages import ARTIFACT, identifier
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation
 
 Edge = tuple[str, str, str]

@@ -19,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.files import shown
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import shown
 from orchestrator.log import merkle, note, tiles, trusted_root
 from orchestrator.log.entry import KIND, VERSION, InclusionProof, LogEntry, Signed
 from orchestrator.log.folder import LogFolder

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write, contents, sync_folder
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, contents, sync_folder
 from orchestrator.log import tiles
 from orchestrator.log.tiles import WIDTH, Level
 

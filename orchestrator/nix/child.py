@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator.interruption import INTERRUPTION
+from orchestrator.ground.interruption import INTERRUPTION
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)

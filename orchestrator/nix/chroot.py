@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
-from orchestrator.files import make_removable
-from orchestrator.nar import nar_hash
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import make_removable
+from orchestrator.ground.nar import nar_hash
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of, parse
 from orchestrator.nix.store import Store, chunks

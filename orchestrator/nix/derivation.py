@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
 
 
 @dataclass(frozen=True, slots=True)

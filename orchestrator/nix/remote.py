@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write
 from orchestrator.nix.command import Nix
 from orchestrator.nix.store import Store, chunks
 

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.digest import NarHash
+from orchestrator.ground.digest import NarHash
 from orchestrator.nix.storepath import base32
 
 _KEY_BYTES = 32

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.digest import NarHash
+from orchestrator.ground.digest import NarHash
 from orchestrator.nix.command import Nix, NixFailed
 
 _PATHS_A_COMMAND = 2000  # of at most 255 bytes each: a quarter of the 2 MB that the kernel takes

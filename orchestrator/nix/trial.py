@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import TallyError
-from orchestrator.files import contents
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
 from orchestrator.nix.chroot import ChrootStore
 
 EXPRESSION = Path(__file__).with_name("trial.nix")

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence import agreement_record
 from orchestrator.evidence.canonical import MalformedError, holds, marks_in, member
 from orchestrator.evidence.layout import Layout
@@ -25,6 +24,7 @@ from orchestrator.evidence.terms import (
     REPRODUCTION,
     SPDX,
 )
+from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.policy.evidence import Denied
 from orchestrator.policy.verdict import Code, Reason
 

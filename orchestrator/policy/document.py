@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from orchestrator.digest import Sha256
+from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.rule_tables import (

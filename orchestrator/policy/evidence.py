@@ -11,13 +11,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import member, moment
 from orchestrator.evidence.disagreement import Disagreement
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.spdx_packages import ARTIFACT
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.ground.digest import Sha256
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Reason

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import MalformedError, render
+from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.pattern import exactly

@@ -11,10 +11,10 @@ from datetime import datetime
 from urllib.parse import quote
 
 from orchestrator import __version__
-from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.facts import seconds
 from orchestrator.evidence.terms import STATEMENT, VERIFICATION, VERIFIER
+from orchestrator.ground.digest import Sha256
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Failed, Passed, Verdict
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 
-from orchestrator.digest import Sha256
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.ground.digest import Sha256
 from orchestrator.policy import pattern
 from orchestrator.policy.rules import licences
 from orchestrator.policy.rules.required import PROPERTIES

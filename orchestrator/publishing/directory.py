@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.statement import Statement
-from orchestrator.files import cannot_write, shown, sync_folder
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, shown, sync_folder
+from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.existing import differences, is_by_another_key
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
-from orchestrator.signing.keys import PublicKey
 
 _CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"

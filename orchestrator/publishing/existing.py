@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.bundles import certificates, own_bundle
+from orchestrator.bundles.bundle import Certificates
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.keys import dsse
+from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index, parse
-from orchestrator.signing import bundle, dsse
-from orchestrator.signing.bundles import certificates
-from orchestrator.signing.bundles.bundle import Certificates
-from orchestrator.signing.keys import PublicKey
 
 _SAME = ("name", "version", "system", "artifact", "derivations")
 
@@ -87,7 +87,7 @@ def _agreed(of: Index) -> dict[str, Any]:
 
 
 def _signed(data: bytes, name: str, signer: PublicKey | IdentitySigner) -> bool:
-    found = bundle.parse(data, name)
+    found = own_bundle.parse(data, name)
     if isinstance(signer, PublicKey):
         return dsse.signed_by(found.envelope, signer)
     return isinstance(found.signer, Certificates) and certificates.claimed(found.signer, name) == signer

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence.flatfile import FlatFileHasher
+from orchestrator.ground.digest import NarHash, Sha256
 
 DOCUMENT_LIMIT = 1 << 26
 """How much of JSON documents is read into memory, in bytes: an SBOM of some 20,000 packages, which is there

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
 from orchestrator.evidence.statement import Statement
+from orchestrator.ground.digest import Sha256
 
 INDEX: Final = "release.json"
 _VERSION: Final = 1

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.builders.build import Build, BuiltPath, Report
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
 from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
 
 _CHUNK = 1 << 20
 _LEVEL = 10  # build logs shrink to a tenth; higher levels take seconds for a per cent

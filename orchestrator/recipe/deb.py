@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple, cast
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 _MAGIC = b"!<arch>\n"
 _BLOCK = 1 << 20  # tar reads ahead by this much; with its default of 10 kB Python's share of the time shows

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import DebianPackage
 
 SUITE = "bookworm"

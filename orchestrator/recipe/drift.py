@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from orchestrator.errors import TallyError
-from orchestrator.files import contents
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
 from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.lock import Lock, NixpkgsPin
 from orchestrator.recipe.machine import PACKAGES

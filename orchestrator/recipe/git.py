@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 _TIMEOUT = 900.0
 _CHUNK = 1 << 20

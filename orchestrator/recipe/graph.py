@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-from orchestrator.errors import TallyError
-from orchestrator.files import cannot_read
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_read
 from orchestrator.recipe.names import is_reserved, variable_of
 from orchestrator.recipe.recipe import Recipe, load
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from threading import Event
 
+from orchestrator.ground.parallel import in_parallel
 from orchestrator.recipe.copyright import license_of
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.lock import DebianPackage
-from orchestrator.recipe.parallel import in_parallel
 from orchestrator.recipe.request import package_output
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import wanted_from

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
 
-from orchestrator.errors import TallyError
-from orchestrator.files import write_atomically
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.explaining import explain, shown
 from orchestrator.recipe.recipe import Recipe, System
 from orchestrator.recipe.toml import parse_toml, read_toml

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from orchestrator.errors import TallyError
-from orchestrator.nar import nar_hash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe import debian
 from orchestrator.recipe.drift import SetKey, needed_sets, nixpkgs_node, refuse_unknown_mirrors
 from orchestrator.recipe.licensing import with_licences

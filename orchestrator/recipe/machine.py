@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import DebianSet, Lock
 from orchestrator.recipe.recipe import System
 from orchestrator.recipe.request import busybox_output, package_output

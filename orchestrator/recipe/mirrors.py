@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from threading import Lock as Mutex
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "apache": ("https://dlcdn.apache.org/", "https://archive.apache.org/dist/"),

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
-from orchestrator.nar import nar_hash
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe import git
 from orchestrator.recipe.recipe import PathSource, Recipe
 

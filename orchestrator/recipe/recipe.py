@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.names import (

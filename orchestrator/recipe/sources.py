@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
-from orchestrator.files import cannot_write, sync_folder, written_atomically
-from orchestrator.nar import nar_hash
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.download import Downloader, Unreachable, without_credentials
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, sync_folder, written_atomically
+from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.parallel import in_parallel
 from orchestrator.recipe.deb import read_first
-from orchestrator.recipe.download import Downloader, Unreachable, without_credentials
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.parallel import in_parallel
 from orchestrator.recipe.wanted import Wanted
 
 _BUSYBOX = ("bin/busybox", "usr/bin/busybox")

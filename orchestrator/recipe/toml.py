@@ -7,8 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import TallyError
-from orchestrator.files import read_file, shown
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import read_file, shown
 
 LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
 _DEEPEST = 200

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, Sha256
 
 
 @dataclass(frozen=True, slots=True)

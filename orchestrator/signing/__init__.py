@@ -1,1 +1,1 @@
-"""The gate, keys, envelopes and bundles."""
+"""The gate, and who witnesses: logs, timestamp authorities, identities."""

@@ -16,8 +16,7 @@ from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed
 from orchestrator.agreement.compare import earlier
 from orchestrator.agreement.independence import Party, one_store, votes
 from orchestrator.builders.build import Report
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
+from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence import disagreement
 from orchestrator.evidence.canonical import LARGEST_PAYLOAD, render
 from orchestrator.evidence.disagreement import Observed
@@ -27,13 +26,15 @@ from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
-from orchestrator.signing import bundle, dsse
-from orchestrator.signing.bundle import Bundle
-from orchestrator.signing.dsse import Envelope
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys import dsse
+from orchestrator.keys.dsse import Envelope
+from orchestrator.keys.key import SigningKey
+from orchestrator.keys.signers import Signer
+from orchestrator.signing import bundling
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keyless import KeylessSigner
-from orchestrator.signing.keys import SigningKey
-from orchestrator.signing.signers import Signer
 from orchestrator.signing.witnesses import NOBODY, Witnesses
 
 DISAGREEMENT = "disagreement.sigstore.json"
@@ -139,7 +140,7 @@ def sign(
 def _bundles(payloads: Sequence[bytes], key: Signer | KeylessSigner, witnesses: Witnesses) -> list[Bundle]:
     if isinstance(key, KeylessSigner):
         return key.sign(payloads)
-    return bundle.witnessed(payloads, key, witnesses)
+    return bundling.witnessed(payloads, key, witnesses)
 
 
 def sign_disagreement(

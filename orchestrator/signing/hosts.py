@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import MalformedError, read_envelope
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
-from orchestrator.signing import dsse
-from orchestrator.signing.dsse import Envelope
-from orchestrator.signing.keys import PublicKey
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys import dsse
+from orchestrator.keys.dsse import Envelope
+from orchestrator.keys.key import PublicKey
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles.certificates import in_short
 from orchestrator.evidence.canonical import MalformedError, member, read
-from orchestrator.files import read_file
+from orchestrator.ground.deadline import within
+from orchestrator.ground.download import Downloader, Unreachable, unseen
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import read_file
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
-from orchestrator.recipe.deadline import within
-from orchestrator.recipe.download import Downloader, Unreachable, unseen
-from orchestrator.signing.bundles.certificates import in_short
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse

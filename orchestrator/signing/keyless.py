@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles import bundle as bundles
+from orchestrator.bundles import certified
+from orchestrator.bundles.bundle import Certificates
+from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.dsse import Envelope
 from orchestrator.policy.signer import IdentitySigner, Signer
 from orchestrator.policy.verdict import Refused
-from orchestrator.signing import certified
 from orchestrator.signing import login as logins
-from orchestrator.signing.bundle import Bundle
-from orchestrator.signing.bundles import bundle as bundles
-from orchestrator.signing.bundles.bundle import Certificates
-from orchestrator.signing.dsse import Envelope
 from orchestrator.signing.instance import LATER, PUBLIC, Instance
 from orchestrator.signing.login import Login, Origin, Say
 

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles.certificates import in_short, is_name
 from orchestrator.evidence.canonical import read
-from orchestrator.signing.bundles.certificates import in_short, is_name
+from orchestrator.ground.errors import TallyError
 from orchestrator.signing.instance import Instance
 
 if TYPE_CHECKING:

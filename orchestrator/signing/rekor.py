@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles import log_proof, protobuf
 from orchestrator.evidence.canonical import MalformedError, read
+from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.parallel import Stopped, in_parallel
 from orchestrator.log import entry as log_entry
 from orchestrator.log import note
 from orchestrator.log.entry import KIND, VERSION, LogEntry, Signed
 from orchestrator.log.trusted_root import LogInstance, TrustedRoot
 from orchestrator.policy.verdict import Refused
-from orchestrator.recipe.download import Downloader, Unreachable
-from orchestrator.recipe.parallel import Stopped, in_parallel
-from orchestrator.signing.bundles import log_proof, protobuf
 from orchestrator.signing.instance import LATER
 from orchestrator.signing.places import named
 from orchestrator.signing.witnesses import Taken

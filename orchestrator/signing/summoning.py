@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.builders.signing_tables import SigningTable
-from orchestrator.errors import TallyError
+from orchestrator.bundles import trust
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.kinds import Kind
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TrustedRoot
-from orchestrator.signing.bundles import trust
-from orchestrator.signing.kinds import Kind
 from orchestrator.signing.rekor import RekorLog
 from orchestrator.signing.timestamping import TimestampAuthority
 from orchestrator.signing.witnesses import Log, Witnesses

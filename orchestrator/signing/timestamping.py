@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles import timestamps
+from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.errors import TallyError
 from orchestrator.log.trusted_root import Authority, TrustedRoot
 from orchestrator.policy.verdict import Refused
-from orchestrator.recipe.download import Downloader, Unreachable
-from orchestrator.signing.bundles import timestamps
 from orchestrator.signing.instance import LATER
 from orchestrator.signing.places import named
 

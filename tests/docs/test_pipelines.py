@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import releases
 
-from orchestrator.signing.keys import SigningKey
+from orchestrator.keys.key import SigningKey
 
 PAGE = "docs/how-to/verify-in-a-pipeline.md"
 POLICY = '[[signer]]\nname = "release key"\nkey = "release.pub"\n'

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from orchestrator import key_address
 from orchestrator.builders.configuration import Configuration
-from orchestrator.errors import ExitCode
+from orchestrator.ground import key_address
+from orchestrator.ground.errors import ExitCode
 from orchestrator.policy.document import PolicyDocument
 from orchestrator.policy.verdict import Code
 from orchestrator.recipe.recipe import Recipe

@@ -21,8 +21,8 @@ import pytest
 import strangers
 from projects import Project
 
-from orchestrator.errors import TallyError
-from orchestrator.signing.keys import PublicKey
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import PublicKey
 
 if TYPE_CHECKING:
     from tests.conftest import Ran

@@ -22,7 +22,7 @@ from machines import Host, host
 from projects import Project
 from roots import root_of
 
-from orchestrator.nar import nar_hash
+from orchestrator.ground.nar import nar_hash
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="builder hosts need root: mounts and network interfaces are made for them"

@@ -20,8 +20,8 @@ from instances import ALICE, PrivateInstance
 from loopback import Answer, saying
 from projects import Project
 
-from orchestrator.errors import TallyError
-from orchestrator.signing.bundles.certificates import Identity
+from orchestrator.bundles.certificates import Identity
+from orchestrator.ground.errors import TallyError
 
 CI = dict.fromkeys(("GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "SIGSTORE_ID_TOKEN"), "")
 """As where there is no CI."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.nar import nar_hash
+from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe import debian
 from orchestrator.recipe.lock import read
 from orchestrator.recipe.mirrors import Mirrors

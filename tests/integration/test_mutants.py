@@ -21,14 +21,14 @@ from mutants import Mutant, mutants
 from services import Services
 from witness_harms import Case
 
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import render_document
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed, Verdict
 from orchestrator.publishing.index import INDEX
-from orchestrator.signing.keys import SigningKey
-from orchestrator.verification import verify
+from orchestrator.stories.verification import verify
 
 COUNT = 10_000
 SEED = 20261124

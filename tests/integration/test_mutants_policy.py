@@ -19,16 +19,16 @@ import pytest
 import releases
 from figures import Peak
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles import trust
 from orchestrator.evidence.canonical import render
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.policy import Policy, trusting
 from orchestrator.policy.verdict import Failed, Passed, Verdict
-from orchestrator.policy_file import load
-from orchestrator.signing import bundle
-from orchestrator.signing.bundles import trust
-from orchestrator.signing.keys import SigningKey
-from orchestrator.verification import examine, verify
+from orchestrator.signing import bundling
+from orchestrator.stories.policy_file import load
+from orchestrator.stories.verification import examine, verify
 
 if TYPE_CHECKING:
     from tests.conftest import Tally
@@ -248,7 +248,7 @@ def test_no_mutant_of_others_evidence_makes_a_yes_of_a_no(world: World, tmp_path
     def scan(digest: str, key: SigningKey, kind: str = SCAN) -> bytes:
         subject = [{"name": "it", "digest": {"sha256": digest}}]
         said = {"_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": kind}
-        return bundle.sign(render({**said, "predicate": {"found": []}}), key).render()
+        return bundling.sign(render({**said, "predicate": {"found": []}}), key).render()
 
     refuted = disagreements.signed(
         disagreements.observed(world.made), SigningKey.generate(), releases.builder_keys(world.made)

@@ -13,9 +13,9 @@ import pytest
 import releases
 
 from orchestrator.cli.sarif import sarif
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 from orchestrator.policy.verdict import Code, Failed, Passed, Reason, Verdict
-from orchestrator.signing.keys import SigningKey
 
 if TYPE_CHECKING:
     from tests.conftest import Tally

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import PypiSource
 from orchestrator.recipe.registries import pypi_file

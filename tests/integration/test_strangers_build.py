@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import strangers
 
-from orchestrator.errors import TallyError
-from orchestrator.signing.keys import SigningKey
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn

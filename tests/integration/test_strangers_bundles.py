@@ -27,10 +27,10 @@ from foreign import ARTIFACT, PROVENANCE, Instance, Recipe
 from harms import Patient
 from rekors import b64
 
-from orchestrator.errors import TallyError
-from orchestrator.signing.bundles.certificates import Identity
-from orchestrator.signing.dsse import pae
-from orchestrator.strangers import Accepted, Question, judge
+from orchestrator.bundles.certificates import Identity
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.dsse import pae
+from orchestrator.stories.strangers import Accepted, Question, judge
 
 EVERYONE = frozenset({"cosign", "sigstore-js", "sigstore-python"})
 WITHOUT_PYTHON = EVERYONE - {"sigstore-python"}

@@ -15,13 +15,13 @@ import pytest
 import releases
 import strangers
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import Package
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
+from orchestrator.keys.kinds import Kind
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.signing import gate
-from orchestrator.signing.keys import SigningKey
-from orchestrator.signing.kinds import Kind
 
 
 @dataclass(frozen=True)

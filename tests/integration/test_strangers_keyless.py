@@ -11,12 +11,12 @@ import strangers
 from clients import Asked
 from forgeries import ALICE, FORGERIES, World
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles.certificates import Identity
 from orchestrator.evidence.layout import LAYOUT_KEY
+from orchestrator.ground.errors import TallyError
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed, Passed
-from orchestrator.signing.bundles.certificates import Identity
-from orchestrator.verification import verify
+from orchestrator.stories.verification import verify
 
 SURE = {"cosign": 20, "sigstore-js": 20, "sigstore-python": 20, "in-toto-verify": 1}
 """How many of the forgeries each refuses at least: else it was not really asked."""

@@ -18,13 +18,13 @@ import strangers
 from clients import Asked
 from corruptions import CORRUPTIONS, World
 
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed, Verdict
-from orchestrator.strangers import Accepted, Question, judge
-from orchestrator.verification import verify
+from orchestrator.stories.strangers import Accepted, Question, judge
+from orchestrator.stories.verification import verify
 
 LEAST = 10
 """In how many ways a release has to be bad in the eyes of each client: else it was not really asked."""

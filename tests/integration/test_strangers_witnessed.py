@@ -14,10 +14,10 @@ from clients import Asked
 from services import Services
 from witness_harms import BUNDLE, HARMS, Case
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed, Passed
-from orchestrator.verification import verify
+from orchestrator.stories.verification import verify
 
 SURE = {"cosign": 20, "sigstore-js": 20}
 """How many of the harms each refuses at least: else it was not really asked."""

@@ -13,8 +13,8 @@ from projects import Project
 from tokens import PIN, Desk, Shelf
 
 from orchestrator.policy.verdict import Failed, Passed, Verdict
-from orchestrator.policy_file import load
-from orchestrator.verification import verify
+from orchestrator.stories.policy_file import load
+from orchestrator.stories.verification import verify
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn

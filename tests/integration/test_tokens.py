@@ -16,10 +16,10 @@ import strangers
 from projects import Project
 from tokens import PIN, WRONG, Desk, Shelf
 
-from orchestrator import key_address
 from orchestrator.builders.configuration import load
-from orchestrator.outcome import Unpublished
-from orchestrator.signing.keys import PublicKey
+from orchestrator.ground import key_address
+from orchestrator.keys.key import PublicKey
+from orchestrator.run.outcome import Unpublished
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
@@ -247,9 +247,9 @@ def test_a_token_that_is_pulled_out_loses_nothing(
     project: Project, session_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The key was there when the run began, and is gone when the builders agree."""
-    from orchestrator.order import Order
-    from orchestrator.release import release
-    from orchestrator.state import State
+    from orchestrator.ground.state import State
+    from orchestrator.run.order import Order
+    from orchestrator.stories.release import release
 
     shelf = Shelf.made(project.folder / "shelf")
     address = shelf.token("release").keypair("release")

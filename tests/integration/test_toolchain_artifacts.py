@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from lab import Built, Lab, dumped, unpacked
 
+from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix, NixFailed
-from orchestrator.state import State
 
 SCRIPT = r"""
 mkdir -p $out/bin $out/share/empty $out/share/deep/er

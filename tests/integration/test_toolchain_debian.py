@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from lab import Built, Lab
 
+from orchestrator.ground.state import State
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.evaluation import evaluate
-from orchestrator.state import State
 
 HOSTILE = "a b\n'\"\\ ${x} $(touch /build/harm) `touch /build/harm` *;&|<> ''${y} \t% é #\u2028 \x01"
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from lab import Lab, dumped, unpacked
 
-from orchestrator.nar import nar_hash
+from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix, NixFailed
-from orchestrator.state import State
 
 TOOLS = ("bash", "coreutils", "gawk", "grep", "gzip", "sed", "tar", "xz-utils", "zstd")
 LIBRARIES = (

@@ -11,10 +11,10 @@ import pytest
 from lab import Lab
 
 from orchestrator.builders.probe import holes, read_proof
+from orchestrator.ground.state import State
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.evaluation import evaluate_probe
-from orchestrator.state import State
 
 
 @pytest.fixture

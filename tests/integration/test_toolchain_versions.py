@@ -14,10 +14,10 @@ import nix_versions
 import pytest
 from lab import Lab
 
+from orchestrator.ground.state import State
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.evaluation import evaluate, evaluate_probe
-from orchestrator.state import State
 
 SUITES = {"trixie": "2.26.", "sid": "2.34."}
 

@@ -13,8 +13,8 @@ import releases
 import worst
 from figures import Cost, cost
 
+from orchestrator.keys.key import SigningKey
 from orchestrator.publishing.index import INDEX
-from orchestrator.signing.keys import SigningKey
 
 LONGEST = 2.0  # seconds of CPU, of which beginning takes 0.2: half of it is for machines that are slower
 MOST = 230 << 10  # KiB, of which Python takes 35 MB

@@ -21,7 +21,10 @@ from real_rekor import RealRekor, rekor_server
 from rekors import Rekor2
 from services import Services
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles.certificates import Identity
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
+from orchestrator.keys.kinds import Kind
 from orchestrator.log.audit import audit, checkpoints_in
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.entry import LogEntry, Signed
@@ -29,13 +32,10 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Failed, Passed
-from orchestrator.signing import bundle
-from orchestrator.signing.bundles.certificates import Identity
-from orchestrator.signing.keys import SigningKey
-from orchestrator.signing.kinds import Kind
+from orchestrator.signing import bundling
 from orchestrator.signing.rekor import RekorLog
 from orchestrator.signing.witnesses import Taken, Witnesses
-from orchestrator.verification import verify
+from orchestrator.stories.verification import verify
 
 pytestmark = pytest.mark.sigstore
 
@@ -58,7 +58,7 @@ def log(real: RealRekor) -> RekorLog:
 
 def signed(key: SigningKey | None = None, payload: bytes = b"{}") -> Signed:
     key = key or SigningKey.generate()
-    return bundle.sign(payload, key).signed(key.public)
+    return bundling.sign(payload, key).signed(key.public)
 
 
 def audited(real: RealRekor, folder: Path, *bundles: Path) -> tuple[int, tuple[str, ...]]:
@@ -139,7 +139,7 @@ def test_a_signature_that_it_has_already(log: RekorLog) -> None:
         log.enter([what])
     # the same statement, signed again, is another entry
     key = SigningKey.generate()
-    bundles = [bundle.witnessed([b"{}"], key, Witnesses(log))[0] for _ in range(2)]
+    bundles = [bundling.witnessed([b"{}"], key, Witnesses(log))[0] for _ in range(2)]
     assert len({each.entries[0].index for each in bundles}) == 2
 
 
@@ -197,7 +197,7 @@ def test_a_server_that_is_killed_in_the_middle(real: RealRekor, log: RekorLog, t
         for number in range(200):
             try:
                 payload = b'{"number":%d}' % number
-                (made,) = bundle.witnessed([payload], key, Witnesses(replace(log, delays=())))
+                (made,) = bundling.witnessed([payload], key, Witnesses(replace(log, delays=())))
                 given.extend(made.entries)
             except TallyError as error:
                 failed.append(error)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
-from orchestrator.signing.bundles.certificates import Identity
-from orchestrator.signing.keys import PublicKey
+from orchestrator.bundles.certificates import Identity
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import PublicKey
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("@sigstore/bundle@5.0.1", "@sigstore/verify@4.1.3")

@@ -21,7 +21,7 @@ from typing import ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 PACKAGES = (
     "azure-identity==1.27.0",

@@ -15,14 +15,15 @@ from typing import Any
 import disagreements
 import releases
 
-from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import render, render_document
 from orchestrator.evidence.layout import LAYOUT
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.ground.digest import Sha256
+from orchestrator.keys import dsse
+from orchestrator.keys.key import SigningKey
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
-from orchestrator.signing import bundle, dsse
-from orchestrator.signing.keys import SigningKey
+from orchestrator.signing import bundling
 
 BUNDLES = ("provenance", "reproduction", "sbom-spdx")
 
@@ -471,5 +472,7 @@ def _(folder: Path, world: World) -> None:
             _sign_again(path, world.stranger, lambda payload: payload)
         else:
             payload = base64.b64decode(document["dsseEnvelope"]["payload"])
-            signed = bundle.logged([bundle.sign(payload, world.stranger)], world.stranger.public, world.log)
+            signed = bundling.logged(
+                [bundling.sign(payload, world.stranger)], world.stranger.public, world.log
+            )
             path.write_bytes(signed[0].render())

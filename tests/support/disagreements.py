@@ -14,12 +14,12 @@ import releases
 from orchestrator.agreement.agreement import Disagreed
 from orchestrator.agreement.compare import compare
 from orchestrator.builders.build import Report
-from orchestrator.digest import Sha256
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.ground.digest import Sha256
+from orchestrator.keys.key import SigningKey
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
-from orchestrator.signing.keys import SigningKey
 from orchestrator.signing.witnesses import Log, Witnesses
 
 OTHER = b"another program"

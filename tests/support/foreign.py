@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rekors import Rekor1, Rekor2, b64
 
 from orchestrator.evidence.canonical import render
+from orchestrator.keys.dsse import pae
+from orchestrator.keys.key import PublicKey
+from orchestrator.keys.kinds import EVERY
 from orchestrator.log.trusted_root import TrustedRoot
-from orchestrator.signing.dsse import pae
-from orchestrator.signing.keys import PublicKey
-from orchestrator.signing.kinds import EVERY
 
 PROVENANCE = "https://slsa.dev/provenance/v1"
 IN_TOTO = "application/vnd.in-toto+json"

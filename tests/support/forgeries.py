@@ -22,17 +22,19 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from foreign import Document, Instance, PrivateKey, Recipe
 from rekors import b64
 
+from orchestrator.bundles import own_bundle
+from orchestrator.bundles.bundle import Certificates, KeyHint
+from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence.canonical import render, render_document
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.keys import dsse
+from orchestrator.keys.key import SigningKey
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.signer import IdentitySigner
-from orchestrator.signing import bundle, dsse
-from orchestrator.signing.bundle import Bundle
-from orchestrator.signing.bundles.bundle import Certificates, KeyHint
+from orchestrator.signing import bundling
 from orchestrator.signing.instance import Instance as SignedWith
 from orchestrator.signing.keyless import KeylessSigner
-from orchestrator.signing.keys import SigningKey
 
 ALICE = IdentitySigner("https://accounts.example.org", "alice@example.org")
 NAMES = ("provenance", "reproduction", "sbom-spdx")
@@ -60,7 +62,7 @@ class Forger(KeylessSigner):
         envelope = made.document["dsseEnvelope"]
         for each in envelope["signatures"]:
             each["keyid"] = ""
-        return bundle.parse(json.dumps(made.document).encode(), "a forgery")
+        return own_bundle.parse(json.dumps(made.document).encode(), "a forgery")
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _(world: World, out: Path) -> Path:
 @forgery("the sbom's bundle by a key", "untrusted-signer")
 def _(world: World, out: Path) -> Path:
     folder = world.good(out)
-    _replace(folder, "sbom-spdx", bundle.sign(_payload(folder, "sbom-spdx"), SigningKey.generate()))
+    _replace(folder, "sbom-spdx", bundling.sign(_payload(folder, "sbom-spdx"), SigningKey.generate()))
     return folder
 
 
@@ -193,7 +195,7 @@ def _(world: World, out: Path) -> Path:
 @forgery("a certificate where the signature is by a key", "signature-invalid")
 def _(world: World, out: Path) -> Path:
     folder = world.good(out)
-    by_key = bundle.sign(_payload(folder, "provenance"), SigningKey.generate())
+    by_key = bundling.sign(_payload(folder, "provenance"), SigningKey.generate())
     _replace(folder, "provenance", replace(_bundle(folder, "provenance"), envelope=by_key.envelope))
     return folder
 
@@ -269,7 +271,7 @@ def _(world: World, out: Path) -> Path:
     document["verificationMaterial"]["tlogEntries"] = [
         world.other.rekor2.entry("hashedrekord", "0.0.2", spec)
     ]
-    _replace(folder, "provenance", bundle.parse(json.dumps(document).encode(), "a forgery"))
+    _replace(folder, "provenance", own_bundle.parse(json.dumps(document).encode(), "a forgery"))
     return folder
 
 
@@ -282,7 +284,7 @@ def _(world: World, out: Path) -> Path:
     forged = world.other.rekor2.entry("hashedrekord", "0.0.2", spec)
     forged["logId"] = {"keyId": b64(own.entries[0].log_id)}
     document["verificationMaterial"]["tlogEntries"] = [forged]
-    _replace(folder, "provenance", bundle.parse(json.dumps(document).encode(), "a forgery"))
+    _replace(folder, "provenance", own_bundle.parse(json.dumps(document).encode(), "a forgery"))
     return folder
 
 
@@ -338,7 +340,7 @@ def _(world: World, out: Path) -> Path:
     material = document["verificationMaterial"]
     material["certificate"]["rawBytes"] = b64(leaf)
     material["tlogEntries"] = [world.instance.rekor2.entry("hashedrekord", "0.0.2", spec)]
-    _replace(folder, "provenance", bundle.parse(json.dumps(document).encode(), "a forgery"))
+    _replace(folder, "provenance", own_bundle.parse(json.dumps(document).encode(), "a forgery"))
     return folder
 
 
@@ -409,7 +411,7 @@ def _path(folder: Path, name: str) -> Path:
 
 
 def _bundle(folder: Path, name: str) -> Bundle:
-    return bundle.parse(_path(folder, name).read_bytes(), name)
+    return own_bundle.parse(_path(folder, name).read_bytes(), name)
 
 
 def _payload(folder: Path, name: str) -> bytes:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.builders.host import nix_system
-from orchestrator.nar import nar_hash
+from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.state import State
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.evaluation import Evaluated, evaluate
@@ -24,7 +25,6 @@ from orchestrator.recipe.recipe import load
 from orchestrator.recipe.request import request_for
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import fixed_outputs
-from orchestrator.state import State
 
 BLANK: Mapping[str, Any] = {
     "version": "1.0",

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 from orchestrator.builders.host import nix_system
-from orchestrator.digest import Sha256
-from orchestrator.files import written_atomically
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.files import written_atomically
 from orchestrator.recipe import debian
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.keys.key import PublicKey, SigningKey
 from orchestrator.policy.policy import Policy
-from orchestrator.policy_file import load
-from orchestrator.signing.keys import PublicKey, SigningKey
+from orchestrator.stories.policy_file import load
 
 
 def pem(key: SigningKey | PublicKey) -> str:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from rekors import Rekor2
 
-from orchestrator.digest import Sha256
+from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import LogInstance
 from orchestrator.recipe.debian import opened
 from orchestrator.recipe.mirrors import Mirrors

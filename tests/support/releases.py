@@ -13,7 +13,6 @@ from typing import Any
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof, Surroundings
-from orchestrator.digest import NarHash, Sha256
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
@@ -21,6 +20,8 @@ from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.keys.key import SigningKey
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
@@ -33,7 +34,6 @@ from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.records import records_of
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
-from orchestrator.signing.keys import SigningKey
 from orchestrator.signing.witnesses import Clock, Log, Witnesses
 
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -314,7 +314,7 @@ def evidence(
     log: Log | None = None,
     clock: Clock | None = None,
 ) -> Evidence:
-    """The sequence of calls that orchestrator/release.py makes once builders agree."""
+    """The sequence of calls that orchestrator/stories/release.py makes once builders agree."""
     facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
     materials = materials_of(facts)
     sbom = spdx.document(facts, materials)

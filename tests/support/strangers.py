@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.debian import opened
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources

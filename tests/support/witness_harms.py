@@ -18,14 +18,15 @@ from authorities import Tsa
 from rekors import Rekor2, b64
 from services import Services
 
+from orchestrator.bundles import own_bundle
 from orchestrator.evidence.canonical import render_document
+from orchestrator.keys.key import SigningKey
 from orchestrator.log import note
 from orchestrator.log.merkle import EMPTY_ROOT
 from orchestrator.log.note import Checkpoint
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code
-from orchestrator.signing import bundle
-from orchestrator.signing.keys import SigningKey
+from orchestrator.signing import bundling
 from orchestrator.signing.witnesses import Witnesses
 
 Document = dict[str, Any]
@@ -304,8 +305,8 @@ _harm(
 
 def _signed_again(document: Document, case: Case) -> Document:
     """By the release key itself: log and authority speak of the signature before."""
-    old = bundle.parse(render_document(document), "it")
-    (new,) = bundle.witnessed([old.envelope.payload], case.key, Witnesses())
+    old = own_bundle.parse(render_document(document), "it")
+    (new,) = bundling.witnessed([old.envelope.payload], case.key, Witnesses())
     return {**document, "dsseEnvelope": new.envelope.document()}
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from orchestrator.digest import Sha256
 from orchestrator.evidence.canonical import render_document
+from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import MEDIA_TYPE, TRUSTED_ROOT
 from orchestrator.publishing.index import INDEX
 

@@ -20,15 +20,15 @@ from pydantic_core import _pydantic_core
 
 from orchestrator.builders import configuration
 from orchestrator.builders.configuration import Configuration
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 from orchestrator.log.trusted_root import LogInstance, TrustedRoot, Window
 from orchestrator.policy.document import PolicyDocument
 from orchestrator.policy.review.review import review
-from orchestrator.policy_file import load as load_policy
 from orchestrator.recipe import lock, recipe
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.signing.keys import SigningKey
+from orchestrator.stories.policy_file import load as load_policy
 
 HEX = "0" * 64
 BUILDER = {"name": "c", "operator": "Acme", "cores": 1, "max-jobs": 1, "features": ["kvm"]}

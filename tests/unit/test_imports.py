@@ -81,5 +81,5 @@ def test_strangers_bundles_beside_a_release_cost_no_signature(tmp_path: Path) ->
     made = foreign.Instance(tmp_path / "instance").make(foreign.Recipe(signer="certificate", stamped=True))
     (release.folder / "more.sigstore.json").write_text(json.dumps(made.document))
     found = modules("verify", str(release.folder), "--key", str(release.pub))
-    assert "orchestrator.signing.bundles.bundle" in found, "it was not even read"
-    assert not found & {"orchestrator.signing.certified", "cryptography.x509"}
+    assert "orchestrator.bundles.bundle" in found, "it was not even read"
+    assert not found & {"orchestrator.bundles.certified", "cryptography.x509"}

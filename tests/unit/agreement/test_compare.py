@@ -24,8 +24,8 @@ from orchestrator.builders.build import (
     SandboxProof,
     SecondResult,
 )
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.difference import Difference, Kind, Side, differences, pair_of
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
-from orchestrator.nar import nar_hash
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import nar_hash
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from orchestrator.agreement.agreement import DifferingOutput, Disagreed
 from orchestrator.agreement.difference import Side, differences
 from orchestrator.agreement.keeping import Kept, keep_side_by_side
 from orchestrator.builders.build import Build, Identity, Report, SecondResult
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
-from orchestrator.state import State
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.state import State
 
 NOON = datetime(2026, 1, 1, 12, 30, 5, tzinfo=UTC)
 HELLO = "/nix/store/wfj6czgaxx9a6d842p9npzkzppmqgm89-hello-2.10"

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.builders.adding import add, as_written, listed, refuse
 from orchestrator.builders.configuration import load
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 HOST = {"name": "c", "store": "ssh-ng://c", "host-key": "ssh-ed25519 AAAA"}
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from orchestrator.builders.configuration import Configuration, find, load
 from orchestrator.builders.signing_tables import SigningTable
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.kinds import Kind
 from orchestrator.log.embedded import EmbeddedLog
-from orchestrator.signing.kinds import Kind
 from orchestrator.signing.summoning import summoned
 from orchestrator.signing.witnesses import Witnesses
 

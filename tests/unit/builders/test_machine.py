@@ -18,7 +18,7 @@ import pytest
 from orchestrator.builders import machine as machines
 from orchestrator.builders.hardware import Hardware
 from orchestrator.builders.machine import Machine
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 HARDWARE = Hardware(cpus=1, cpu_model="Nehalem", memory=1024, disk=4, kvm=False)
 QEMU = """\

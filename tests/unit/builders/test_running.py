@@ -13,12 +13,12 @@ from orchestrator.builders import running
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.host import HostFacts
 from orchestrator.builders.running import Task, build_everywhere
-from orchestrator.errors import TallyError
-from orchestrator.inspection import looked_at
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event, Notice
+from orchestrator.stories.inspection import looked_at
 
 
 @dataclass

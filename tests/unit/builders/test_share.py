@@ -17,7 +17,7 @@ from orchestrator.builders.build import (
     SecondResult,
 )
 from orchestrator.builders.share import shares_of
-from orchestrator.digest import NarHash
+from orchestrator.ground.digest import NarHash
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from orchestrator.builders.ssh import Destination, is_host_key, known_hosts_line, way_out
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 
 
 def test_an_address_is_taken_apart() -> None:

@@ -17,8 +17,8 @@ from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.difference import Difference, Kind
 from orchestrator.cli.outcomes import show
 from orchestrator.cli.text import harmless, paragraph, print_error
-from orchestrator.errors import TallyError
-from orchestrator.outcome import Refused, Unpublished
+from orchestrator.ground.errors import TallyError
+from orchestrator.run.outcome import Refused, Unpublished
 
 if TYPE_CHECKING:
     from tests.conftest import Ran, Tally

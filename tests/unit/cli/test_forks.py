@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import forks
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.policy.verdict import Code, Failed, Reason, Verdict
 
 HERE = os.getpid()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 import releases
 
+from orchestrator.keys.key import SigningKey
 from orchestrator.log.embedded import CHECKPOINT, EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
-from orchestrator.signing import bundle
-from orchestrator.signing.keys import SigningKey
+from orchestrator.signing import bundling
 
 if TYPE_CHECKING:
     from tests.conftest import Tally, TallyIn
@@ -64,7 +64,7 @@ def test_a_whole_log_says_that_this_shows_little_by_itself(mine: Tally) -> None:
 def test_an_older_checkpoint_and_a_bundle(mine: Tally, log: EmbeddedLog, tmp_path: Path) -> None:
     shutil.copy(log.folder.path / CHECKPOINT, tmp_path / "older")
     key = SigningKey.generate()
-    (signed,) = bundle.logged([bundle.sign(b"{}", key)], key.public, log)
+    (signed,) = bundling.logged([bundling.sign(b"{}", key)], key.public, log)
     (tmp_path / "it.sigstore.json").write_bytes(signed.render())
     log.append([b"more"])
     ran = mine("log", "verify", "--from", "older", "--from", "it.sigstore.json").succeeded()

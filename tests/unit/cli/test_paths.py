@@ -12,7 +12,7 @@ import releases
 import typer
 from foreign import ARTIFACT, Instance, Recipe
 
-from orchestrator.errors import ExitCode, TallyError
+from orchestrator.ground.errors import ExitCode, TallyError
 
 READ: Mapping[str, str] = {
     # what it is, and the command line with it

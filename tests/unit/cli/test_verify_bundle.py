@@ -11,7 +11,7 @@ import pytest
 from authorities import ISSUER, SUBJECT
 from foreign import ARTIFACT, Instance, Recipe
 
-from orchestrator.digest import Sha256
+from orchestrator.ground.digest import Sha256
 
 if TYPE_CHECKING:
     from tests.conftest import Tally

@@ -16,7 +16,6 @@ import releases
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence import spdx
 from orchestrator.evidence.canonical import (
     LARGEST_ENVELOPE,
@@ -36,6 +35,7 @@ from orchestrator.evidence.canonical import (
     same,
 )
 from orchestrator.evidence.materials import materials_of
+from orchestrator.ground.errors import TallyError
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

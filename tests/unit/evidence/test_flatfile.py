@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.digest import Sha256
 from orchestrator.evidence.flatfile import FlatFileHasher
-from orchestrator.nar import nar_hash
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.nar import nar_hash
 
 
 def _digests(data: bytes, *, executable: bool = False) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import releases
 
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
 from orchestrator.evidence.materials import Kind, Material, materials_of
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 
 WORLD = releases.World()

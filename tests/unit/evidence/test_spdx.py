@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import releases
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence import spdx
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.spdx_packages import ARTIFACT, identifier
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 
 WORLD = releases.World()

@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 import pytest
 import releases
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence import layout as layouts
 from orchestrator.evidence import links, provenance, reproduction, statement
 from orchestrator.evidence.agreement_record import agreement, identity
 from orchestrator.evidence.canonical import MalformedError, render
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.materials import materials_of
+from orchestrator.ground.errors import TallyError
 
 FILE = ReleaseFile.of("links/build.00000000.link", b"{}")
 

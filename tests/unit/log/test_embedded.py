@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.log import note, tiles
 from orchestrator.log.audit import audit
 from orchestrator.log.embedded import CHECKPOINT, KEY, EmbeddedLog

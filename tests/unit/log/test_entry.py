@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from orchestrator.evidence.canonical import MalformedError, encoded
+from orchestrator.keys.key import SigningKey
 from orchestrator.log import entry
 from orchestrator.log.entry import InclusionProof, LogEntry, Signed, Verifier, key_verifier
-from orchestrator.signing.keys import SigningKey
 
 ENTRY = LogEntry(
     index=7,

@@ -11,7 +11,7 @@ from orchestrator.nix import child
 
 WHILE_FORKING = """
 import os, signal, sys, threading, time
-from orchestrator.interruption import INTERRUPTION
+from orchestrator.ground.interruption import INTERRUPTION
 from orchestrator.nix import child
 
 lock = threading.Lock()  # as that of logging, which its hooks hold around every fork

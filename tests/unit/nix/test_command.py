@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix import command
 from orchestrator.nix.command import Nix, NixFailed, installed_version, version_tuple
 

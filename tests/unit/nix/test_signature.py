@@ -7,7 +7,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from orchestrator.digest import NarHash
+from orchestrator.ground.digest import NarHash
 from orchestrator.nix.signature import PublicKey, fingerprint
 
 PATH = "/nix/store/7rjj86a15146cq1d3qy068lml7n7ykzm-x"

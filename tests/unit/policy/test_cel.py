@@ -10,10 +10,10 @@ import pytest
 import releases
 
 from orchestrator.evidence.terms import PROVENANCE
+from orchestrator.keys.key import SigningKey
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.rules.cel import CelRule
 from orchestrator.policy.verdict import Code, Finding
-from orchestrator.signing.keys import SigningKey
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.digest import Sha256
+from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import Authority, LogInstance, TrustedRoot
 from orchestrator.policy.document import PolicyDocument
 from orchestrator.policy.pattern import Pattern

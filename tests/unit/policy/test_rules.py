@@ -14,10 +14,10 @@ import releases
 
 from orchestrator.builders.build import Identity
 from orchestrator.evidence.terms import PROVENANCE, SPDX
+from orchestrator.keys.key import SigningKey
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.signer import IdentitySigner, KeySigner
 from orchestrator.policy.verdict import Code, Finding
-from orchestrator.signing.keys import SigningKey
 
 KEY = SigningKey.generate()
 DAY = timedelta(days=1)

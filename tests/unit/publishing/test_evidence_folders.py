@@ -10,10 +10,10 @@ import disagreements
 import pytest
 import releases
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 from orchestrator.publishing import contents
 from orchestrator.publishing.contents import read_further
-from orchestrator.signing.keys import SigningKey
 
 if TYPE_CHECKING:
     from tests.conftest import Tally

@@ -21,14 +21,14 @@ import pytest
 import releases
 import zstandard
 
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 from orchestrator.publishing import contents, directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
 from orchestrator.publishing.records import records_of
-from orchestrator.signing.keys import SigningKey
 
 SUPPORT = Path(releases.__file__).parent
 
@@ -220,7 +220,7 @@ KILLED = """
     sys.path.insert(0, {support!r})
     from pathlib import Path
     import releases
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.keys.key import SigningKey
 
     made = releases.observed(Path(sys.argv[1]))
     fsync, left = os.fsync, int(sys.argv[3])
@@ -289,9 +289,9 @@ LARGE = """
     from pathlib import Path
     import releases
     from orchestrator.signing import gate
-    from orchestrator.signing.keys import SigningKey
+    from orchestrator.keys.key import SigningKey
     from orchestrator.policy.policy import trusting
-    from orchestrator.verification import verify
+    from orchestrator.stories.verification import verify
     from orchestrator.policy.verdict import Passed
 
     folder = Path(sys.argv[1])

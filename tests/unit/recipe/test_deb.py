@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from orchestrator.errors import TallyError
-from orchestrator.nar import nar_hash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe.deb import Member, read_first
 from orchestrator.recipe.sources import lay_out_busybox
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.drift import drift, needed_sets, nixpkgs_node, refuse_unknown_mirrors
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, SourcePin

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.digest import NarHash
-from orchestrator.errors import TallyError
-from orchestrator.nar import nar_hash
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe import git
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pathsource import path_pins

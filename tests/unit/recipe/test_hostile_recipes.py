@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.graph import closure
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, SourcePin
 from orchestrator.recipe.names import store_name

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import (
     Busybox,
     DebianPackage,

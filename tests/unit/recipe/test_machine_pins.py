@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.drift import drift
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, parse, text_of

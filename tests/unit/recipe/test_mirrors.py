@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import TallyError
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe import mirrors as module
 from orchestrator.recipe.mirrors import PUBLIC, Mirrors, pip_find_links
 

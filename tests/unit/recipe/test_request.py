@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.graph import load_folder
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, NixpkgsPin, SourcePin, read
 from orchestrator.recipe.pathsource import PathPin

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.digest import NarHash, Sha256
-from orchestrator.errors import TallyError
-from orchestrator.nar import nar_hash
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted

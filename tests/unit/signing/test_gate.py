@@ -11,16 +11,18 @@ import releases
 
 from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
 from orchestrator.builders.build import Failure, SecondResult
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
+from orchestrator.bundles import own_bundle
+from orchestrator.bundles.bundle import KeyHint
 from orchestrator.evidence import provenance, statement
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
-from orchestrator.signing import bundle, dsse, gate
-from orchestrator.signing.bundles.bundle import KeyHint
-from orchestrator.signing.keys import SigningKey
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys import dsse
+from orchestrator.keys.key import SigningKey
+from orchestrator.signing import gate
 from orchestrator.signing.witnesses import Witnesses
 
 
@@ -45,7 +47,7 @@ def sign(made: releases.Made, key: SigningKey, quorum: int = 2) -> object:
 def test_what_agrees_is_signed_with_exactly_one_valid_signature(made: releases.Made, key: SigningKey) -> None:
     (file,) = gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key)
     assert file.path == "attestations/provenance.sigstore.json"
-    found = bundle.parse(b"".join(file.chunks()), file.path)
+    found = own_bundle.parse(b"".join(file.chunks()), file.path)
     assert [each.keyid for each in found.envelope.signatures] == [""]
     assert found.signer == KeyHint(key.public.hint)
     assert dsse.signed_by(found.envelope, key.public)
@@ -55,7 +57,7 @@ def test_what_agrees_is_signed_with_exactly_one_valid_signature(made: releases.M
 def test_what_is_signed_is_entered_into_the_log(made: releases.Made, key: SigningKey, tmp_path: Path) -> None:
     log = releases.log_in(tmp_path / "log")
     files = gate.sign(made.agreed, 2, made.facts, made.artifact, statements(made), key, Witnesses(log))
-    (found,) = [bundle.parse(b"".join(file.chunks()), file.path) for file in files]
+    (found,) = [own_bundle.parse(b"".join(file.chunks()), file.path) for file in files]
     (entry,) = found.entries
     assert entry.body == found.signed(key.public).body()
     with log.reading() as head:

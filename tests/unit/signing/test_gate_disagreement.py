@@ -13,14 +13,16 @@ import releases
 
 from orchestrator.agreement.agreement import Disagreed, Incomplete
 from orchestrator.builders.build import Failure, SecondResult
-from orchestrator.digest import Sha256
-from orchestrator.errors import TallyError
+from orchestrator.bundles import own_bundle
+from orchestrator.bundles.bundle import KeyHint
 from orchestrator.evidence import disagreement
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.terms import NAR_SHA256, NOT_REPRODUCED, REPRODUCIBLE, REPRODUCTION, STATEMENT
-from orchestrator.signing import bundle, dsse, gate
-from orchestrator.signing.bundles.bundle import KeyHint
-from orchestrator.signing.keys import SigningKey
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys import dsse
+from orchestrator.keys.key import SigningKey
+from orchestrator.signing import gate
 from orchestrator.signing.witnesses import Witnesses
 
 
@@ -48,7 +50,7 @@ def test_it_is_one_bundle_and_a_link_from_each_builder(
     log = releases.log_in(tmp_path / "log")
     signed = disagreements.signed(observed, key, KEYS, log)
     assert sorted(signed.files) == [gate.DISAGREEMENT, "link.a.json", "link.b.json"]
-    found = bundle.parse(signed.bundle, "it")
+    found = own_bundle.parse(signed.bundle, "it")
     assert found.signer == KeyHint(key.public.hint)
     assert dsse.signed_by(found.envelope, key.public)
     (entry,) = found.entries
@@ -140,7 +142,7 @@ def test_other_references_alone_are_a_disagreement(made: releases.Made, key: Sig
 
 def test_what_was_read_back_is_what_was_said(observed: Observed, key: SigningKey) -> None:
     signed = disagreements.signed(observed, key, KEYS)
-    payload = bundle.parse(signed.bundle, "it").envelope.payload
+    payload = own_bundle.parse(signed.bundle, "it").envelope.payload
     read = disagreement.parse(payload, "it")
     assert read is not None
     assert read.builders == ("a", "b")

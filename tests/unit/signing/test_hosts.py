@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from orchestrator.errors import TallyError
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
-from orchestrator.signing import dsse
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys import dsse
+from orchestrator.keys.key import SigningKey
 from orchestrator.signing.hosts import HostSigner
-from orchestrator.signing.keys import SigningKey
 
 PAYLOAD = b'{"_type":"link"}'
 KEY, OTHER = SigningKey.generate(), SigningKey.generate()

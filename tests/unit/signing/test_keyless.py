@@ -18,16 +18,17 @@ from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Asked, dripping, hangi
 from rekors import Rekor2
 from services import ENTRIES, RekorServer
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles import own_bundle
+from orchestrator.bundles.bundle import Certificates
+from orchestrator.ground.errors import TallyError
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Passed
-from orchestrator.signing import bundle, instance, keyless
-from orchestrator.signing.bundles.bundle import Certificates
+from orchestrator.signing import instance, keyless
 from orchestrator.signing.instance import Instance
 from orchestrator.signing.keyless import KeylessSigner, Wanted
 from orchestrator.signing.login import Origin, login_of
-from orchestrator.verification import verify
+from orchestrator.stories.verification import verify
 
 CI = (
     "GITHUB_ACTIONS",
@@ -84,7 +85,7 @@ class TestSigning:
         assert private.log.asked == ["/api/v2/log/entries"] * 3
         leaves = set()
         for file in (path / "attestations").iterdir():
-            found = bundle.parse(file.read_bytes(), file.name)
+            found = own_bundle.parse(file.read_bytes(), file.name)
             assert found.render() == file.read_bytes()
             assert isinstance(found.signer, Certificates)
             assert (len(found.entries), len(found.timestamps)) == (1, 1)
@@ -112,7 +113,7 @@ class TestSigning:
             signer = private.signer(config=private.config() if stamped else private.config(tsaUrls=[]))
             made = releases.observed(tmp_path / "in")
             path = releases.published(tmp_path / "out", made, signer, releases.builder_keys(made)).path
-            found = bundle.parse((path / "attestations/provenance.sigstore.json").read_bytes(), "it")
+            found = own_bundle.parse((path / "attestations/provenance.sigstore.json").read_bytes(), "it")
             (entry,) = found.entries
             assert (entry.kind, entry.version) == ("dsse", "0.0.1")
             assert entry.promise

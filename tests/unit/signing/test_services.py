@@ -19,15 +19,15 @@ from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Asked, Route, Server, 
 from rekors import Rekor2
 from services import ENTRIES, TIMESTAMP, RekorServer, Services
 
-from orchestrator.errors import TallyError
+from orchestrator.bundles import timestamps
+from orchestrator.ground import download
+from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
+from orchestrator.keys.kinds import Kind
 from orchestrator.log.entry import Signed
 from orchestrator.log.trusted_root import Authority, TrustedRoot, Window
-from orchestrator.recipe import download
-from orchestrator.recipe.download import Downloader, Unreachable
-from orchestrator.signing import bundle, rekor, timestamping
-from orchestrator.signing.bundles import timestamps
-from orchestrator.signing.keys import SigningKey
-from orchestrator.signing.kinds import Kind
+from orchestrator.signing import bundling, rekor, timestamping
 from orchestrator.signing.rekor import RekorLog
 from orchestrator.signing.timestamping import TimestampAuthority
 from orchestrator.signing.witnesses import Taken, Witnesses
@@ -43,7 +43,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 def signed(key: SigningKey | None = None) -> Signed:
     key = key or SigningKey.generate()
-    return bundle.sign(b"{}", key).signed(key.public)
+    return bundling.sign(b"{}", key).signed(key.public)
 
 
 def refused(attempt: Callable[[], object]) -> TallyError:
@@ -144,14 +144,14 @@ class TestLog:
             services.log.enter([signed()])
         rekor_says(services, lost)
         key = SigningKey.generate()
-        (made,) = bundle.witnessed([b"{}"], key, Witnesses(services.log, services.clock))
+        (made,) = bundling.witnessed([b"{}"], key, Witnesses(services.log, services.clock))
         (entry,) = made.entries
         assert entry.body == made.signed(key.public).body()
 
     def test_a_log_that_has_everything_already(self, services: Services) -> None:
         rekor_says(services, *[saying(b"duplicate", 409)] * 99)
         witnesses = Witnesses(services.log)
-        error = refused(lambda: bundle.witnessed([b"{}"], SigningKey.generate(), witnesses))
+        error = refused(lambda: bundling.witnessed([b"{}"], SigningKey.generate(), witnesses))
         assert "again and again" in error.message
 
     def test_a_log_that_hangs(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""What a bundle is, and whether it holds: ours and strangers'."""

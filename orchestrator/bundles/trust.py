@@ -1,0 +1,73 @@
+"""What a bundle is judged by beside its signer's name: the keys of logs and authorities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.bundles.bundle import SigstoreBundle
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import read_file
+from orchestrator.log import trusted_root
+from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.policy.verdict import Code, Reason, Refused
+
+_HINT = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A trusted root, or none where there is nothing that one is needed for."""
+
+    root: TrustedRoot | None
+    notices: tuple[str, ...] = ()
+
+
+def of(
+    path: Path | None,
+    bundle: SigstoreBundle,
+    public: Callable[[], bytes],
+    *,
+    insecure_ignore_tlog: bool,
+    what: str,
+) -> Trust:
+    """The root to judge a bundle by; without a path `public`, which fetches that of the public instance.
+
+    Raises Refused when the bundle has no log entry, unless that was to be ignored; then nothing is fetched,
+    and without a path neither log nor timestamps are looked at. Raises TallyError when there is no root.
+    """
+    if not bundle.entries and not insecure_ignore_tlog:
+        raise Refused(Reason(Code.NOT_IN_LOG, f"{what} has no entry of a transparency log"))
+    if not bundle.entries and not bundle.timestamps:
+        return Trust(None)
+    if path is None and insecure_ignore_tlog:
+        ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
+        return Trust(None, (ignored,))
+    if path is not None:
+        return Trust(_parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path)))
+    return Trust(_parsed(public(), "the public instance's trusted root"))
+
+
+def load(path: Path) -> TrustedRoot:
+    """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
+    root = _parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path))
+    if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
+        raise TallyError(
+            f"{path} names no log and no authority, so that nothing would be asked for",
+            hint="check its members' names, as `tlogs`; or leave the trusted root out",
+        )
+    if root.certificate_authorities and not root.tlogs:
+        raise TallyError(
+            f"{path} names certificate authorities and no log, without which no certificate counts",
+            hint="check its members' names, as `tlogs`; or leave certificateAuthorities out, where keys sign",
+        )
+    return root
+
+
+def _parsed(data: bytes, what: str) -> TrustedRoot:
+    try:
+        return trusted_root.parse(data, what)
+    except MalformedError as error:
+        raise TallyError(str(error), hint=_HINT) from error

@@ -1,0 +1,228 @@
+"""Downloading one file over HTTP or from a local folder, as a stream of bytes. Foreign errors stop here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event
+from threading import Lock as Mutex
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+
+from orchestrator.ground.deadline import within
+from orchestrator.ground.files import opened
+from orchestrator.ground.parallel import Stopped
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+T = TypeVar("T")
+
+_CHUNK = 1 << 18
+_CONNECT_TIMEOUT = 15.0
+_READ_TIMEOUT = 60.0
+_PAGE_LIMIT = 64 << 20
+_ANSWER_LIMIT = 1 << 20
+_ANSWER_TIMEOUT = 90.0
+"""Seconds for the whole of an answer, its headers too, however slowly it comes."""
+_PAGE_TIMEOUT = 300.0
+"""The same for a page, and for the headers of a file, with all that is tried again."""
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
+
+
+class Unreachable(Exception):
+    """Why one address gave no bytes; the next one may."""
+
+
+class Downloader:
+    """Connections shared by the threads of one run. A host that did not answer is not asked again."""
+
+    def __init__(self, parallel: int = 8) -> None:
+        self.stop = Event()
+        self._parallel = parallel
+        self._silent: dict[str, str] = {}
+        self._mutex = Mutex()
+        self._managers: dict[str | None, PoolManager] = {}
+
+    def read(self, address: str) -> Iterator[bytes]:
+        """The bytes at an address. Raises Unreachable with the reason, Stopped after `stop`."""
+        parts = urlsplit(address)
+        if parts.scheme == "file":
+            yield from self._read_file(Path(unquote(parts.path)))
+            return
+        if parts.scheme not in ("http", "https"):
+            raise Unreachable(f"addresses with {parts.scheme}:// cannot be fetched")
+        with self._response(address, parts.netloc) as (_, chunks):
+            for chunk in chunks:
+                if self.stop.is_set():
+                    raise Stopped
+                yield chunk
+
+    def page(self, address: str) -> tuple[str, bytes]:
+        """A small document: where it was in the end, and its bytes. Raises like `read`."""
+        if address.startswith("file://"):
+            return address, _bounded(self.read(address))
+        until = time.monotonic() + _PAGE_TIMEOUT
+
+        def whole() -> tuple[str, bytes]:
+            with self._response(address, urlsplit(address).netloc) as (final, chunks):
+                return final, _bounded(self._until(until, chunks))
+
+        return self._within(_PAGE_TIMEOUT, whole)
+
+    def ask(self, address: str, body: bytes, kind: str) -> tuple[int, bytes]:
+        """Post a body of a media type, once: the status and the body of the answer, whatever it is.
+
+        Nothing is sent to where an answer points to. Raises Unreachable when there is no whole answer; the
+        server may have done what was asked all the same; Stopped after `stop`.
+        """
+        until = time.monotonic() + _ANSWER_TIMEOUT
+        return self._within(_ANSWER_TIMEOUT, lambda: self._asked(address, body, kind, until))
+
+    def _asked(self, address: str, body: bytes, kind: str, until: float) -> tuple[int, bytes]:
+        from urllib3.exceptions import HTTPError
+
+        parts = urlsplit(address)
+        try:
+            response = self._manager(parts.scheme, parts.netloc).request(
+                "POST",
+                address,
+                body=body,
+                headers={**_HEADERS, "Content-Type": kind},
+                preload_content=False,
+                redirect=False,
+                retries=False,
+            )
+        except (HTTPError, OSError, ValueError) as error:
+            raise Unreachable(_sentence(error)) from error
+        try:
+            return response.status, _bounded(self._until(until, _guarded(_come(response))), _ANSWER_LIMIT)
+        finally:
+            response.close()
+
+    def _within(self, seconds: float, work: Callable[[], T]) -> T:
+        try:
+            return within(seconds, work, self.stop)
+        except TimeoutError as error:
+            raise Unreachable(f"the answer takes too long: {error}") from error
+
+    def folder(self, address: str) -> Path | None:
+        """The local folder that a `file://` address names; None when it names none."""
+        path = Path(unquote(urlsplit(address).path))
+        return path if path.is_dir() else None
+
+    def _until(self, moment: float, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks that come before a moment of the monotonic clock."""
+        for chunk in chunks:
+            if self.stop.is_set():
+                raise Stopped
+            if time.monotonic() > moment:
+                raise Unreachable("the answer takes too long")
+            yield chunk
+
+    def _read_file(self, path: Path) -> Iterator[bytes]:
+        try:
+            with opened(path) as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
+        except (OSError, ValueError) as error:
+            raise Unreachable(getattr(error, "strerror", None) or str(error)) from error
+
+    @contextmanager
+    def _response(self, address: str, host: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+
+        if host in self._silent:
+            raise Unreachable(self._silent[host])
+        try:
+            manager = self._manager(urlsplit(address).scheme, host)
+            response = self._within(
+                _PAGE_TIMEOUT, lambda: manager.request("GET", address, preload_content=False)
+            )
+        except (HTTPError, OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+            if isinstance(reason, NewConnectionError | ConnectTimeoutError):
+                with self._mutex:
+                    self._silent[host] = f"{_sentence(reason)} (asked once)"
+            raise Unreachable(_sentence(reason)) from error
+        try:
+            if response.status != 200:
+                raise Unreachable(f"HTTP status {response.status} {response.reason or ''}".rstrip())
+            final = urljoin(address, response.geturl() or address)
+            yield final, _guarded(response.stream(_CHUNK, decode_content=False))
+        finally:
+            response.close()
+
+    def _manager(self, scheme: str, host: str) -> PoolManager:
+        """Connections to a host: direct, or through the proxy that the environment names."""
+        import ssl
+        from urllib.request import getproxies, proxy_bypass
+
+        from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+
+        proxy = None if proxy_bypass(host.rsplit("@", 1)[-1]) else getproxies().get(scheme)
+        with self._mutex:
+            if proxy not in self._managers:
+                settings: dict[str, Any] = {
+                    "maxsize": self._parallel,
+                    "timeout": Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT),
+                    "retries": Retry(
+                        2,
+                        connect=1,
+                        backoff_factor=0.5,
+                        status_forcelist=(429, 500, 502, 503, 504),
+                        raise_on_status=False,
+                    ),
+                    "ssl_context": ssl.create_default_context(),
+                    "headers": _HEADERS,
+                }
+                self._managers[proxy] = ProxyManager(proxy, **settings) if proxy else PoolManager(**settings)
+            return self._managers[proxy]
+
+
+def _come(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """A body as it comes, where `stream` waits until a chunk is full."""
+    return iter(lambda: response.read1(_CHUNK), b"")
+
+
+def _bounded(chunks: Iterator[bytes], limit: int = _PAGE_LIMIT) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > limit:
+            raise Unreachable("the page is too large")
+    return bytes(body)
+
+
+def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield from chunks
+    except (HTTPError, OSError) as error:
+        raise Unreachable(_sentence(error)) from error
+
+
+def _sentence(error: BaseException) -> str:
+    """An error of urllib3 without the object it prints in front."""
+    text = str(error)
+    return text.split(">: ", 1)[-1].split("): ", 1)[-1] or type(error).__name__
+
+
+def unseen(address: str) -> bool:
+    """Whether nobody on the way can read or change what is sent there: https, or this machine itself."""
+    parts = urlsplit(address)
+    try:
+        here = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        here = False
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
+
+
+def without_credentials(address: str) -> str:
+    """An address as it may be shown: a user name and password in it left out."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))

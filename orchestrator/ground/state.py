@@ -1,0 +1,182 @@
+"""Where Tallystick keeps what outlives a run: stores, fetched sources, logs, keys."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, make_removable
+
+_FLOCK = "hhqqi0q"
+"""C's `struct flock` with 64-bit offsets: type, whence, start, length, process, and what pads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state folder and the names in it. Folders are made when first used."""
+
+    root: Path
+
+    @classmethod
+    def of_environment(cls) -> State:
+        """`$TALLY_STATE`, else `tallystick` in the user's XDG state folder. Nothing is written yet."""
+        configured = os.environ.get("TALLY_STATE")
+        if configured:
+            return cls(Path(configured).absolute())
+        base = os.environ.get("XDG_STATE_HOME")
+        return cls((Path(base) if base else Path.home() / ".local" / "state") / "tallystick")
+
+    @property
+    def sources(self) -> Path:
+        return self.root / "sources"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def log(self) -> Path:
+        """The embedded transparency log; `logs` are the builds'."""
+        return self.root / "log"
+
+    @property
+    def disagreements(self) -> Path:
+        return self.root / "disagreements"
+
+    def store(self, name: str) -> Path:
+        """The root of an embedded store: a builder's, or `orchestrator`, where derivations are evaluated."""
+        return self.root / "stores" / name
+
+    def logs(self, run: str, builder: str) -> Path:
+        return self.root / "logs" / run / builder
+
+    def folder(self, *names: str) -> Path:
+        """A folder in the state, made if need be. Raises TallyError when it cannot be."""
+        path = self.root.joinpath(*names)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self.root, path, error) from error
+        return path
+
+    @contextmanager
+    def scratch(self, run: str) -> Iterator[Path]:
+        """A folder for one run's temporary files, removed at its end like what killed runs left."""
+        parent = self.folder("tmp")
+        for lock in parent.glob("*.lock"):
+            _remove_if_abandoned(lock)
+        with _held(parent / f"{run}.lock"):
+            path = self.folder("tmp", run)
+            path.chmod(0o700)  # it holds keys of machines, and their disks
+            try:
+                yield path
+            finally:
+                _remove_tree(path)
+
+    @contextmanager
+    def locked(self, *names: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold locks, one a name, that other runs on this state folder respect; they end with the process.
+
+        Each is a place in one file: thousands cost one descriptor. `waiting` is called before another run is
+        waited for. Raises TallyError when that cannot be had.
+        """
+        path = self.folder("locks") / "places"
+        with ExitStack() as until_the_end:
+            try:
+                stream = until_the_end.enter_context(path.open("a"))
+                waits = False
+                for place in sorted(map(_place, names)):  # in one order: no two runs wait for each other
+                    if not waits and not _takes_place(stream.fileno(), place):
+                        waits = True
+                        waiting()
+                    if waits:
+                        _hold_place(stream.fileno(), place)
+            except OSError as error:
+                raise cannot_write(path, error) from error
+            yield
+
+
+def _place(name: str) -> int:
+    """Where a name's lock is in the file: two names that shared a place would wait, and no more."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
+
+
+def _takes_place(descriptor: int, place: int) -> bool:
+    """Hold one byte of an open file, as below; False where another run does."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _write_lock(place))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def _hold_place(descriptor: int, place: int) -> None:
+    """Wait for one byte of an open file: it is held until the file is closed (fcntl(2), F_OFD_SETLKW)."""
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _write_lock(place))
+
+
+def _write_lock(place: int) -> bytes:
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock file of its own, which is removed in the end."""
+    while True:
+        try:
+            stream = path.open("a")
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        with stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if not _is_file_at(stream.fileno(), path):
+                continue  # somebody took it for abandoned between our two calls
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_file_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def _remove_if_abandoned(lock: Path) -> None:
+    """Remove a scratch folder and its lock when the run that held it is gone."""
+    try:
+        with lock.open("a") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove_tree(lock.with_suffix(""))
+            lock.unlink(missing_ok=True)
+    except OSError:
+        return  # still in use, or not ours to remove
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a folder that may hold what Nix made read-only."""
+    make_removable(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _unusable(root: Path, path: Path, error: OSError) -> TallyError:
+    if isinstance(error, PermissionError | FileExistsError | NotADirectoryError):
+        return TallyError(
+            f"the state folder cannot be used: {path}: {error.strerror}",
+            hint=f"make {root} a folder that you can write to, or name another in TALLY_STATE",
+        )
+    return cannot_write(path, error)

@@ -1,0 +1,1 @@
+"""A key: its kinds, files, tokens, clouds and passphrases; signatures and envelopes."""

@@ -1,0 +1,1 @@
+"""What one run carries and gathers, from the order to the outcome."""

@@ -1,0 +1,47 @@
+"""What builds need from outside: fetched where it is missing, checked, and put into our own store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.evaluation import FixedPath
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.wanted import fixed_outputs
+from orchestrator.run.workshop import Workshop
+
+
+def gather(
+    workshop: Workshop,
+    request: Mapping[str, Any],
+    fixed: Iterable[FixedPath],
+    folder: Path,
+    say: Callable[[str], None],
+) -> None:
+    """See to it that the orchestrator's store holds every one of `fixed`, which `request` says how to get.
+
+    `folder` is in the repository of path sources. Raises TallyError when one cannot be had as pinned.
+    """
+    store = workshop.store
+    expected = {(each.name, each.sha256): each for each in fixed}
+    absent = store.invalid(each.path for each in expected.values())
+    lacking = [
+        (each, expected[each.name, each.digest.hex])
+        for each in fixed_outputs(request)
+        if (each.name, each.digest.hex) in expected and expected[each.name, each.digest.hex].path in absent
+    ]
+    sources = Sources(workshop.state.folder("sources"), Mirrors(workshop.configuration.mirrors), folder)
+    if missing := sources.missing(each for each, _ in lacking):
+        say(f"fetching {len(missing)} sources and toolchain packages")
+        sources.fetch_all(missing)
+    for recursive in (False, True):
+        if files := [sources.path(each) for each, place in lacking if place.recursive is recursive]:
+            store.add_fixed(files, recursive=recursive)
+    if unexpected := sorted(store.invalid(each.path for each in expected.values())):
+        raise TallyError(
+            f"what was fetched for {unexpected[0]} is not what tally.lock pins",
+            hint=f"remove the folder {sources.folder} and run the command again",
+        )

@@ -1,0 +1,51 @@
+"""What was observed in a run, as the evidence needs it."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed
+from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts
+from orchestrator.nix.store import Store
+from orchestrator.run.plan import Plan, Target
+from orchestrator.signing import gate
+
+
+def facts_of(
+    plan: Plan, store: Store, target: Target, agreed: Agreed, quorum: int, artifact: Path
+) -> ReleaseFacts:
+    """What was observed of one target, gathered for the evidence.
+
+    `store` is the orchestrator's, `artifact` the file that will be published. Raises TallyError when one of
+    them cannot be read.
+    """
+    recipe = target.recipe
+    sha256, size, _ = gate.measure(artifact)
+    builds = [report.builds[path] for report in agreed.reports for path in agreed.outputs]
+    sources = {path for drv in target.graph.derivations.values() for path in drv.input_sources}
+    return ReleaseFacts(
+        package=Package(
+            recipe.name,
+            recipe.version,
+            plan.request["system"],
+            recipe.summary,
+            recipe.homepage,
+            recipe.license,
+        ),
+        artifact=Artifact(target.evaluated.artifact_file_name, sha256, size),
+        target=recipe.name,
+        package_derivation=target.evaluated.package,
+        artifact_derivation=target.evaluated.artifact,
+        graph=target.graph,
+        agreed=agreed,
+        quorum=quorum,
+        input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
+        licences={p.sha256: p.license for p in plan.lock.package if p.license is not None},
+        toolchains=target.toolchains,
+        recipe=InputFile(target.file.name, target.file_digest),
+        lock=InputFile(plan.lock_file.name, plan.lock_digest),
+        started=min(build.started for build in builds),
+        finished=max(build.finished for build in builds),
+        invocation_id=str(uuid.uuid4()),
+    )

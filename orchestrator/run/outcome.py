@@ -1,0 +1,77 @@
+"""What `tally build` can come to, for one target. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
+from orchestrator.agreement.difference import Difference
+from orchestrator.ground.errors import ExitCode, TallyError
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The builders agreed, and what they agreed on is signed in `folder`."""
+
+    target: str
+    agreed: Agreed
+    folder: Path
+    artifact: Path
+    already_there: bool
+    """Whether the folder held this very release before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The builders agreed; nothing was to be signed. `artifact` is builder A's copy, in its store."""
+
+    target: str
+    agreed: Agreed
+    artifact: Path
+    why_unsigned: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The builders disagreed: no release, and both results are kept in `kept`."""
+
+    target: str
+    disagreed: Disagreed
+    kept: Path
+    differences: Mapping[str, tuple[Difference, ...]]
+    """Store path of each differing output to the files that differ in it."""
+    attestation: Path | None = None
+    """Signed evidence of the disagreement, in `kept`; None: none was asked for, or none could be made."""
+    unattested: TallyError | None = None
+    """What kept the evidence that was asked for from being signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Too few builds to compare."""
+
+    target: str
+    incomplete: Incomplete
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """The builders agreed, and yet there is no release: what `error` says stopped it."""
+
+    target: str
+    agreed: Agreed
+    error: TallyError
+
+
+Outcome = Released | Compared | Refused | Undecided | Unpublished
+
+
+def exit_code(outcomes: tuple[Outcome, ...]) -> ExitCode:
+    """A disagreement outweighs what could not be decided, and both outweigh success."""
+    if any(isinstance(outcome, Refused) for outcome in outcomes):
+        return ExitCode.NO
+    if any(isinstance(outcome, Undecided | Unpublished) for outcome in outcomes):
+        return ExitCode.UNDECIDED
+    return ExitCode.YES

@@ -1,0 +1,124 @@
+"""One run's tools: the state folder, Nix, the orchestrator's store, the builders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from orchestrator.builders import host, kinds
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.builders.image import Image
+from orchestrator.builders.variation import NO_VARIATION, Machine, Variation, vary
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.state import State
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import Nix
+from orchestrator.nix.store import Store
+from orchestrator.recipe.lock import Lock
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Made by `opened`; everything it started or left in the scratch folder is gone when that ends."""
+
+    state: State
+    configuration: Configuration
+    run: str
+    """This run's name: unique on this state folder, and sorts by time."""
+    store: ChrootStore
+    """The orchestrator's own, where derivations are evaluated and sources are added."""
+    ending: ExitStack
+    """What runs when this ends."""
+
+    def builders(self, only: Sequence[str] = (), lock: Lock | None = None) -> list[Builder]:
+        """The configured builders, or those named; `lock` is what virtual machines are made of.
+
+        Raises TallyError for an unknown name or for one alone.
+        """
+        chosen = self._tables(only)
+        if sum(not table.spare for table in chosen) < 2:
+            raise TallyError(
+                "one builder alone has nobody to agree with",
+                hint="name at least two builders, or none for all",
+            )
+        needed = self.configuration.quorum or 2
+        if needed > len(chosen):
+            raise TallyError(
+                f"the quorum is {needed}, and only {len(chosen)} builders were named",
+                hint="name more builders, or none for all",
+            )
+        builders = [self._builder(table, lock) for table in chosen]
+        self._refuse_shared_stores({each.name: each.store for each in builders})
+        return builders
+
+    def named(self, only: Sequence[str] = (), lock: Lock | None = None) -> list[Builder]:
+        """The same, also for one alone, which nothing can be signed with."""
+        return [self._builder(table, lock) for table in self._tables(only)]
+
+    def image(self, lock: Lock | None) -> Image:
+        """The image that a lock stands for. Raises TallyError when it stands for none."""
+        if lock is None:
+            raise TallyError("a virtual machine is made of what tally.lock pins, and none was read")
+        return Image.of(self.store, lock, host.nix_system())
+
+    def _refuse_shared_stores(self, stores: Mapping[str, Store]) -> None:
+        """Two names for one folder, by a link or a mount, are one store: its builds are not independent."""
+        owners: dict[tuple[int, int], str] = {}
+        for name, store in {"orchestrator": self.store, **stores}.items():
+            if not isinstance(store, ChrootStore):
+                continue
+            for folder in (store.root, store.root / "nix" / "store"):
+                try:
+                    status = folder.stat()
+                except OSError:
+                    continue  # to be made by its first build
+                other = owners.setdefault((status.st_dev, status.st_ino), name)
+                if other != name:
+                    raise TallyError(
+                        f"the stores of {other} and {name} are one folder, {folder}",
+                        hint="remove the link or the mount; the next run makes a store of its own there",
+                    )
+
+    def _tables(self, only: Sequence[str]) -> list[BuilderTable]:
+        known = {table.name: table for table in self.configuration.builder}
+        if unknown := sorted(set(only) - set(known)):
+            raise TallyError(
+                f"there is no builder {unknown[0]!r}", hint=f"the builders are {', '.join(known)}"
+            )
+        return [table for name, table in known.items() if not only or name in only]
+
+    def _builder(self, table: BuilderTable, lock: Lock | None) -> Builder:
+        self.state.folder("stores")
+        scratch = self.store.nix.scratch / table.name
+        scratch.mkdir(exist_ok=True)
+        logs = self.state.logs(self.run, table.name)
+        place = kinds.Place(self.state.store(table.name), scratch, logs, self.ending)
+        variation = self._variation(table, scratch / "builds")
+        image = cache(lambda: self.image(lock).folder())
+        return kinds.make(table, self.store.nix.version, place, variation, image)
+
+    def _variation(self, table: BuilderTable, folder: Path) -> Variation:
+        """Embedded builders differ by their place in tally.toml, also when only some are named."""
+        embedded = [each.name for each in self.configuration.builder if each.store == "local"]
+        if table.name not in embedded:
+            return NO_VARIATION
+        folder.mkdir(exist_ok=True)
+        version = self.store.nix.version
+        wanted = self.configuration.variation.wanted
+        return vary(embedded.index(table.name), wanted, Machine.seen(version), folder)
+
+
+@contextmanager
+def opened(state: State, configuration: Configuration) -> Iterator[Workshop]:
+    """A workshop on a state folder. Raises TallyError when that or Nix cannot be used."""
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    state.folder("stores")
+    with state.scratch(run) as scratch, ExitStack() as ending:
+        nix = Nix.find(scratch)
+        yield Workshop(state, configuration, run, ChrootStore(nix, state.store("orchestrator")), ending)

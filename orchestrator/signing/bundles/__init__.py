@@ -1,1 +1,0 @@
-"""Strangers' Sigstore bundles: read, and judged part by part."""

@@ -1,0 +1,72 @@
+"""What becomes of a disagreement: results are kept, and where it is asked for, evidence of it is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Disagreed
+from orchestrator.agreement.difference import differences
+from orchestrator.agreement.keeping import keep_side_by_side
+from orchestrator.builders.builder import Builder
+from orchestrator.evidence.disagreement import Observed
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import write_atomically
+from orchestrator.log.trusted_root import TRUSTED_ROOT
+from orchestrator.run.outcome import Refused
+from orchestrator.run.plan import Target
+from orchestrator.run.signatories import Signatories
+from orchestrator.run.workshop import Workshop
+from orchestrator.signing import gate
+
+
+def refuse(
+    target: Target,
+    disagreed: Disagreed,
+    workshop: Workshop,
+    builders: Sequence[Builder],
+    quorum: int,
+    attesters: Signatories | None,
+) -> Refused:
+    """Keep all results side by side, find where they differ, and sign that they do where `attesters` are to.
+
+    What keeps it from being signed changes nothing of the disagreement.
+    """
+    name = target.recipe.name
+    located = {builder.name: builder.store.bring for builder in builders}
+    kept = keep_side_by_side(workshop.state, name, disagreed, located)
+    found = {one.path: tuple(differences(*kept.results(one)[:2])) for one in disagreed.differing}
+    if attesters is None:
+        return Refused(name, disagreed, kept.folder, found)
+    try:
+        attestation = _attest(name, disagreed, workshop, quorum, attesters, kept.folder)
+    except TallyError as error:
+        return Refused(name, disagreed, kept.folder, found, unattested=error)
+    return Refused(name, disagreed, kept.folder, found, attestation)
+
+
+def _attest(
+    name: str, disagreed: Disagreed, workshop: Workshop, quorum: int, attesters: Signatories, folder: Path
+) -> Path:
+    """Derivations, links, the log's trusted root, and at last the bundle. Builders' names have no full stop,
+    so that none of these is where a builder's results are."""
+    keys = attesters.of_builders(report.identity.name for report in disagreed.reports)
+    derivations = {output.derivation: _read(workshop, output.derivation) for output in disagreed.differing}
+    digests = {path: Sha256.of(data) for path, data in derivations.items()}
+    observed = Observed(name, disagreed, digests, quorum, workshop.configuration.vote)
+    signed = gate.sign_disagreement(observed, attesters.key, keys, attesters.witnesses)
+    files = [ReleaseFile.of(Path(path).name, data) for path, data in derivations.items()]
+    if attesters.root is not None:
+        files.append(ReleaseFile.of(TRUSTED_ROOT, attesters.root.render()))
+    for file in (*files, *signed):
+        write_atomically(folder / file.path, b"".join(file.chunks()))
+    return folder / gate.DISAGREEMENT
+
+
+def _read(workshop: Workshop, derivation: str) -> bytes:
+    try:
+        return workshop.store.physical(derivation).read_bytes()
+    except OSError as error:
+        raise TallyError(f"cannot read {derivation}: {error.strerror or error}") from error

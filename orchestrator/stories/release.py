@@ -1,0 +1,272 @@
+"""From a recipe to a signed release: the whole flow, a line a stage.
+
+Recipe -> Derivation -> Build (one per builder) -> Agreement -> Materials -> Statements -> Bundles
+-> Publication
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
+from orchestrator.agreement.compare import compare
+from orchestrator.agreement.independence import HERE, SAME_HOST, Party, votes
+from orchestrator.builders.build import Report
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.configuration import Configuration
+from orchestrator.builders.probe import Probe
+from orchestrator.builders.running import OnEvent, Task, build_everywhere
+from orchestrator.builders.share import shares_of
+from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
+from orchestrator.evidence.facts import ReleaseFile, release_name
+from orchestrator.evidence.layout import layout_of
+from orchestrator.evidence.links import link_of
+from orchestrator.evidence.materials import materials_of
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.state import State
+from orchestrator.log.trusted_root import TRUSTED_ROOT
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.policy.policy import trusting
+from orchestrator.policy.signer import IdentitySigner
+from orchestrator.policy.verdict import Failed
+from orchestrator.publishing import directory
+from orchestrator.publishing.records import records_of
+from orchestrator.run import plan as planning
+from orchestrator.run.gathering import gather
+from orchestrator.run.journal import Journal, kept
+from orchestrator.run.observation import facts_of
+from orchestrator.run.order import Order
+from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unpublished
+from orchestrator.run.plan import Plan, Target
+from orchestrator.run.signatories import Signatories, summon
+from orchestrator.run.workshop import Workshop, opened
+from orchestrator.signing import gate
+from orchestrator.signing.keyless import KeylessSigner
+from orchestrator.stories.refusing import refuse
+from orchestrator.stories.verification import verify
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the whole flow: what was asked for, and what to do it with."""
+
+    order: Order
+    workshop: Workshop
+    plan: Plan
+    builders: Sequence[Builder]
+    signatories: Signatories | None
+    """None when nothing is to be signed."""
+
+
+def release(
+    state: State, configuration: Configuration, order: Order, on_event: OnEvent, say: Say
+) -> tuple[Outcome, ...]:
+    """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
+    if order.sign:
+        directory.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
+    signatories = summon(order, configuration, state, say)
+    with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
+        plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
+        builders = workshop.builders(order.builders, plan.lock)
+        refuse_one_vote(configuration, builders)
+        for builder in builders:
+            builder.power.check()
+        refuse_other_keys(order.out, plan, signatories)
+        if signatories is not None:
+            signatories = signatories.joined_by(builders)
+        run = Run(order, workshop, plan, builders, signatories)
+        journal.write(
+            "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
+        )
+        fetch(run, say)
+        journal.write("gathered", fixed=len(plan.fixed))
+        locks.enter_context(
+            state.locked(
+                *places(builders, plan),
+                waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
+            )
+        )
+        reports = build(run, on_event)
+        for report in reports:
+            journal.write("built", builder=report.identity.name, **counted(report))
+        outcomes = tuple(conclude(run, target, reports) for target in plan.targets.values())
+        for outcome in outcomes:
+            journal.write("concluded", target=outcome.target, outcome=type(outcome).__name__.lower())
+        return outcomes
+
+
+def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -> None:
+    """Raises TallyError where too few votes can agree, as is certain beforehand: all are on this machine."""
+    if configuration.vote != SAME_HOST and all(builder.kind in HERE for builder in builders):
+        raise TallyError(
+            f"{', '.join(builder.name for builder in builders)} are all on this machine, which has one vote "
+            f"where `{configuration.vote}` counts, and 2 must agree",
+            hint='name a builder on another host, or set `independence = "same-host"` in tally.toml',
+        )
+
+
+def refuse_other_keys(out: Path, plan: Plan, signatories: Signatories | None) -> None:
+    """Raises TallyError for a release that is there, signed by another key, before hours are spent on it."""
+    if signatories is None or isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
+        return
+    for target in plan.targets.values():
+        name = release_name(target.recipe.name, target.recipe.version, plan.request["system"])
+        directory.refuse_by_another_key(out, name, signatories.key.public)
+
+
+def places(builders: Sequence[Builder], plan: Plan) -> list[str]:
+    """What one run at a time does: build a derivation in a folder of ours."""
+    ours = [builder.name for builder in builders if isinstance(builder.store, ChrootStore)]
+    return [f"{name} {derivation}" for name in ours for derivation in plan.requested]
+
+
+def journal_of(workshop: Workshop) -> AbstractContextManager[Journal]:
+    """The journal of this run, in the folder that holds its logs."""
+    return kept(workshop.state.folder("logs", workshop.run) / "journal.jsonl")
+
+
+def counted(report: Report) -> dict[str, object]:
+    """A report as the journal has it."""
+    return {
+        "sandbox": report.sandbox is not None,
+        "builds": {
+            path: (build.finished - build.started).total_seconds() for path, build in report.builds.items()
+        },
+        "failures": [failure.reason for failure in report.failures],
+    }
+
+
+def fetch(run: Run, say: Say) -> None:
+    """Fetch what the builds need, check every byte, and put it into the orchestrator's store."""
+    fixed = [each for one in run.plan.targets.values() for each in one.evaluated.fixed]
+    gather(run.workshop, run.plan.request, fixed, run.order.targets[0].parent, say)
+
+
+def build(run: Run, on_event: OnEvent) -> tuple[Report, ...]:
+    """Every builder's report on every target, built at the same time in one invocation of Nix each."""
+    store = run.workshop.store
+    task = Task(
+        orchestrator=store,
+        graph=run.plan.graph,
+        requested=run.plan.requested,
+        fixed=run.plan.fixed,
+        new_probe=lambda: Probe.of(store, run.plan.request),
+    )
+    return build_everywhere(task, run.builders, on_event)
+
+
+def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
+    """Compare one target's builds; sign and publish what agrees, and nothing else."""
+    name, evaluated = target.recipe.name, target.evaluated
+    configuration = run.workshop.configuration
+    quorum = configuration.quorum or all_votes(run, reports)
+    compared, shares = shares_of(reports, target.graph, (evaluated.package, evaluated.artifact))
+    agreement = compare(
+        target.graph,
+        compared,
+        shares,
+        quorum,
+        vote=configuration.vote,
+        record_dissent=configuration.dissent == "record",
+    )
+    match agreement:
+        case Incomplete() as incomplete:
+            return Undecided(name, incomplete)
+        case Disagreed() as disagreed:
+            attesters = run.signatories if run.order.attest_disagreement else None
+            return refuse(target, disagreed, run.workshop, run.builders, quorum, attesters)
+        case Agreed() as agreed:
+            artifact = artifact_of(run, agreed, evaluated.artifact_path)
+            if run.signatories is None or run.plan.dirty:
+                return Compared(name, agreed, artifact, why_unsigned(run))
+            try:
+                return publish(run, target, agreed, quorum, artifact, run.signatories)
+            except TallyError as error:  # what stops one release does not lose the others
+                return Unpublished(name, agreed, error)
+
+
+def why_unsigned(run: Run) -> str:
+    """Why nothing of a run is signed that could be."""
+    if run.plan.dirty:
+        return f"the source {run.plan.dirty[0]} has uncommitted changes"
+    return "--allow-dirty was given" if run.order.allow_dirty else "--no-sign was given"
+
+
+def all_votes(run: Run, reports: Sequence[Report]) -> int:
+    """How many votes there are, spares aside, never fewer than two: the quorum where none is configured."""
+    spares = {builder.name for builder in run.builders if builder.spare}
+    asked = [Party.of(report.identity) for report in reports if report.identity.name not in spares]
+    return max(2, votes(asked, run.workshop.configuration.vote))
+
+
+def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
+    """The artifact's file, from a builder that agreed: one on this machine where there is one."""
+    names = {report.identity.name for report in agreed.reports}
+    agreeing = [builder for builder in run.builders if builder.name in names]
+    nearest = min(agreeing, key=lambda builder: builder.kind != "local")
+    return nearest.store.bring(path)
+
+
+def publish(
+    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, signatories: Signatories
+) -> Released:
+    """Materials, statements, bundles, and the release folder that holds them."""
+    facts = facts_of(run.plan, run.workshop.store, target, agreed, quorum, artifact)
+    materials = materials_of(facts)
+    sbom = spdx.document(facts, materials)
+    sbom_file = spdx.release_file(facts, sbom)
+    records = records_of(facts)
+    links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
+    keys = signatories.of_builders(report.identity.name for report in agreed.reports)
+    link_files = gate.sign_links(agreed, quorum, links, keys)
+    layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
+    byproducts = [
+        *link_files.values(),
+        *gate.sign_layout(agreed, quorum, layout, signatories.key),
+        sbom_file,
+        *(f for record in records.values() for f in record),
+    ]
+    if (root := signatories.root) is not None:
+        byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
+    provenance_statement = provenance.provenance(facts, materials, byproducts)
+    reproduction_statement = reproduction.reproduction(facts, link_files)
+    statements = {
+        "provenance": provenance_statement,
+        "reproduction": reproduction_statement,
+        "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
+    }
+    bundles = gate.sign(agreed, quorum, facts, artifact, statements, signatories.key, signatories.witnesses)
+    published = directory.publish(
+        run.order.out,
+        facts,
+        artifact,
+        provenance_statement,
+        reproduction_statement,
+        [*byproducts, *bundles],
+        signatories.signer,
+    )
+    folder = published.path
+    if published.kept:
+        refuse_unless_whole(folder, signatories)
+    return Released(target.recipe.name, agreed, folder, folder / facts.artifact.file_name, published.kept)
+
+
+def refuse_unless_whole(folder: Path, signatories: Signatories) -> None:
+    """A release that was there before counts as this one only if it passes verification."""
+    now = datetime.now(UTC)
+    if isinstance(signatories.signer, IdentitySigner):
+        verdict = verify(folder, trusting([], signatories.signer), now, trusted=signatories.root)
+    else:
+        verdict = verify(folder, trusting([signatories.signer.spki]), now)
+    if isinstance(verdict, Failed):
+        reasons = "\n".join(f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons)
+        raise TallyError(
+            f"{folder} is there already and does not pass verification:\n{reasons}",
+            hint="releases are never overwritten: move it away, and build again",
+        )

@@ -1,0 +1,164 @@
+"""From anybody's Sigstore bundle to a verdict: the second story, for what is not a release of ours.
+
+Specifications, cited by step: DSSE v1.0.2, the in-toto attestation framework v1, sigstore/protobuf-specs, and
+https://github.com/sigstore/architecture-docs/blob/main/client-spec.md, "Verification".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.bundles import artifact as artifacts
+from orchestrator.bundles import bundle as bundles
+from orchestrator.bundles import certificates, signature, standing, trust
+from orchestrator.bundles.artifact import Artifact, Digested
+from orchestrator.bundles.bundle import SigstoreBundle
+from orchestrator.bundles.certificates import Identity
+from orchestrator.bundles.standing import Shown, Standing
+from orchestrator.bundles.timestamps import Moment
+from orchestrator.evidence import attestation
+from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.files import read_file
+from orchestrator.keys.dsse import Envelope
+from orchestrator.keys.key import PublicKey
+from orchestrator.policy.verdict import Code, Failed, Reason, Refused
+
+_HINT = "a bundle is Sigstore's JSON, as `cosign attest-blob --bundle FILE` and the like write it"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be decided, and on whose word."""
+
+    target: Path | Sha256
+    """The artifact, or its digest where it is not at hand."""
+    bundle: Path
+    signer: PublicKey | Identity
+    """Who must have signed."""
+    trusted_root: Path | None
+    """The keys of logs and authorities; None: those of Sigstore's public instance, which are fetched."""
+    predicate_type: str
+    """What an attestation must state. A signature over the artifact itself states nothing."""
+    statement_demanded: bool = False
+    """Refuse what states nothing: somebody asked for this type by name."""
+    insecure_ignore_tlog: bool = False
+    """Take a key's signature that is in no transparency log, so that only its holder knows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Everything holds."""
+
+    artifact: str
+    sha256: str
+    signer: PublicKey | Identity
+    predicate_type: str | None
+    """None: the artifact itself was signed."""
+    moments: tuple[Moment, ...]
+    """When the signature is proven to have been there."""
+    logs: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def judge(question: Question, now: datetime) -> Accepted | Failed:
+    """Whether the signer signed this artifact. `now` is UTC.
+
+    Raises TallyError when it cannot be decided: a file that is not there, a kind of bundle not judged here.
+    """
+    what = question.bundle.name
+    try:
+        # 1. The bundle, read whole (sigstore_bundle.proto). Nothing in it is believed yet.
+        bundle = bundles.parse(read_file(question.bundle, "the bundle ", LARGEST_ENVELOPE, _HINT), what)
+
+        # 2. The artifact's digest, from its bytes.
+        with _opened(question.target) as artifact:
+            return _judged(question, bundle, artifact, now, what)
+    except Refused as refused:
+        return Failed(refused.reasons)
+    except MalformedError as error:
+        return Failed((Reason(Code.MALFORMED, str(error)),))
+
+
+def _judged(
+    question: Question, bundle: SigstoreBundle, artifact: Artifact, now: datetime, what: str
+) -> Accepted:
+    # 3. The signature, over the exact bytes, by the given key or the certificate's (DSSE, protocol.md).
+    key = signature.key_of(question.signer, bundle, what)
+    signed = signature.verify(bundle, key, artifact, what)
+
+    # 4. When it was there: every timestamp over it holds (RFC 3161; client-spec, "Establishing a Time").
+    # 5. The log: each entry is about exactly this, and in a log that is trusted (RFC 6962, 2.1; client-spec).
+    ignoring = question.insecure_ignore_tlog and isinstance(question.signer, PublicKey)
+    trusted = trust.of(question.trusted_root, bundle, _public_root, insecure_ignore_tlog=ignoring, what=what)
+    proven = Standing()
+    if trusted.root is not None:
+        logged = signature.logged(bundle, key, signed, artifact)
+        proven = standing.verify(Shown(bundle.entries, bundle.timestamps), logged, trusted.root, now, what)
+
+    # 6. The certificate: the instance's, valid at those times, of exactly this identity (RFC 5280, 6962).
+    if isinstance(question.signer, Identity):
+        if trusted.root is None or not proven.moments:
+            raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {what} was signed"))
+        who, sha256 = question.signer, artifact.sha256
+        certificates.verify(bundle, who, trusted.root, proven.moments, sha256, what)
+
+    # 7. The statement's type, and 8. its subject: this artifact (in-toto attestation, statement.md).
+    predicate_type = None
+    if isinstance(bundle.content, Envelope):
+        predicate_type = _stated(bundle.content, question.predicate_type, artifact, what)
+    elif question.statement_demanded:
+        sentence = (
+            f"{what} signs the artifact and states nothing, and --type asks for {question.predicate_type}"
+        )
+        raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
+    return Accepted(
+        artifact=artifact.name,
+        sha256=artifact.sha256.hex,
+        signer=question.signer,
+        predicate_type=predicate_type,
+        moments=proven.moments,
+        logs=proven.logs,
+        notices=trusted.notices,
+    )
+
+
+def _public_root() -> bytes:
+    """The trusted root of Sigstore's public instance. Raises TallyError without a network."""
+    from orchestrator.signing import instance  # which nothing else here needs
+
+    return instance.public_root()
+
+
+def _stated(envelope: Envelope, wanted: str, artifact: Artifact, what: str) -> str:
+    """The predicate type of a statement about the artifact. Raises Refused or MalformedError."""
+    if envelope.payload_type != IN_TOTO_PAYLOAD:
+        raise Refused(
+            Reason(
+                Code.STATEMENT_MISSING, f"{what} holds no in-toto statement, but {envelope.payload_type!r}"
+            )
+        )
+    statement = attestation.parse(envelope.payload, what)
+    if statement.predicate_type != wanted:
+        sentence = f"{what} states {statement.predicate_type}, and --type asks for {wanted}"
+        raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
+    # a digest set matches by any of its algorithms (digest_set.md)
+    for algorithm in ("sha256",) if statement.has("sha256") else ("sha512", "sha384"):
+        digest = artifact.digest(algorithm) if statement.has(algorithm) else None
+        if digest is not None and statement.about(algorithm, digest):
+            return statement.predicate_type
+    raise Refused(Reason(Code.SUBJECT_MISMATCH, f"{what} is not about {artifact.name} ({artifact.sha256})"))
+
+
+@contextmanager
+def _opened(target: Path | Sha256) -> Iterator[Artifact]:
+    if isinstance(target, Sha256):
+        yield Digested(target)
+        return
+    with artifacts.opened(target) as found:
+        yield found

@@ -1,0 +1,290 @@
+"""From a release's bytes to a verdict: the second of the two stories, a line a step.
+
+Needs the release folder and a policy, and nothing else: no Nix, no network, no state. Steps 1 to 11 hold for
+every release and end at the first that finds something, since what follows would rest on what it refuted.
+Step 12 is the policy's: all of its rules are asked, and all that fail are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from orchestrator.bundles.further import Further, denying, open_further
+from orchestrator.bundles.opened import OpenedBundle
+from orchestrator.bundles.opening import not_by_one, open_layout, open_links, open_own, open_trusted_root
+from orchestrator.bundles.witnessed import unwhole, witnessed
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
+from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import PublicKey
+from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.policy import checks
+from orchestrator.policy.evidence import Evidence, Judged
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.rules.builders import Builders, Counted
+from orchestrator.policy.trust import LAYOUT_TYPE
+from orchestrator.policy.validity import Moment
+from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
+from orchestrator.publishing.contents import Contents, beside, locate, read_contents, read_index, unlisted
+from orchestrator.publishing.folder import Folder
+from orchestrator.publishing.index import Index, index_of
+
+
+@dataclass
+class Examination:
+    """A verdict, and what was seen on the way to it."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    """What each rule of the policy found; empty where an earlier step refused."""
+    subject: tuple[str, Sha256] | None = None
+    """The artifact's name and what was measured of it, or asked for by its digest; None: not even that."""
+    attestations: Mapping[str, Sha256] = field(default_factory=dict)
+    """Every signed document that was judged, by its file."""
+
+
+def verify(
+    target: Path,
+    policy: Policy,
+    now: datetime,
+    digest: Sha256 | None = None,
+    trusted: TrustedRoot | None = None,
+) -> Verdict:
+    """The verdict alone: see `examine`."""
+    return examine(target, policy, now, digest, trusted=trusted).verdict
+
+
+def examine(
+    target: Path,
+    policy: Policy,
+    now: datetime,
+    digest: Sha256 | None = None,
+    further: Mapping[str, bytes] | None = None,
+    trusted: TrustedRoot | None = None,
+) -> Examination:
+    """Whether a release, or the artifact in one, is what its builders agreed on and the policy accepts.
+
+    `target` is a release folder, or the artifact's path inside one; `now` is UTC. With `digest`, the artifact
+    must have it, and its file need not be there. `further` are other parties' bundles and links, by file
+    name. `trusted`, from elsewhere than the release and in place of the policy's own root, names the logs
+    that bundles have to be in, and says whose timestamps and certificates count. Raises TallyError when it
+    cannot be decided: no release there, or a file that the machine refuses.
+    """
+    folder, asked = locate(target)
+    found = Examination(Failed((Reason(Code.MALFORMED, "nothing was read yet"),)))
+    # 0. A policy that trusts nobody accepts nothing; one that has expired is told of, whatever else there is.
+    own = tuple(policy.against_itself(now))
+    try:
+        if any(reason.code is Code.POLICY_EMPTY for reason in own):
+            raise Refused(*own)
+        _examine(
+            found, folder, asked, policy, now, digest, further or {}, trusted or policy.root or TrustedRoot()
+        )
+    except Refused as refused:
+        told = tuple(reason for reason in own if reason not in refused.reasons)
+        found.verdict = Failed((*told, *refused.reasons))
+    except MalformedError as error:
+        found.verdict = Failed((*own, Reason(Code.MALFORMED, str(error))))
+    except OSError as error:
+        raise TallyError(
+            f"cannot read {error.filename or target} in {target}: {error.strerror or error}"
+        ) from error
+    return found
+
+
+def _examine(
+    found: Examination,
+    folder: Folder,
+    asked: str | None,
+    policy: Policy,
+    now: datetime,
+    digest: Sha256 | None,
+    further: Mapping[str, bytes],
+    trusted: TrustedRoot,
+) -> None:
+    # 1. The index says what to look for; nothing in it is believed yet.
+    index = read_index(folder, asked)
+
+    # 2. Every listed file's digest, from its bytes; the artifact's may be given instead of its file.
+    contents = read_contents(folder, index, digest)
+    artifact, sha256 = index.artifact, contents.measured[index.artifact][0]
+    found.subject = (artifact, sha256)
+    signed = [name for name in contents.documents if name.startswith(("attestations/", "links/"))]
+    found.attestations = {name: contents.measured[name][0] for name in signed if name != LAYOUT_KEY}
+    _hold(checks.digests(index.files, contents.measured))
+
+    # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3). Of one
+    #    by an identity: its certificate too, its times and its place in a log, as the caller's root has them.
+    keys = [public_key(spki) for spki in policy.keys]
+    opened = {
+        name: open_own(data, name, keys, trusted, now)
+        for name, data in contents.below("attestations/").items()
+    }
+    layout, layout_signer = open_layout(contents.documents, keys, opened)
+    _hold(not_by_one(opened))
+
+    # 4. Each bundle's entry in a log, and its timestamps: by the release's own trusted root, which only shows
+    #    that the release is whole, and by the caller's (Rekor v2; RFC 9162, 2.1.3.2; RFC 3161, 2.3, 2.4.2).
+    root = open_trusted_root(contents.documents)
+    _hold(unwhole(opened, root, now))
+    judged = witnessed(opened, trusted, now)
+
+    # 5. Each signer is one whom the policy trusts with what it signed: its key, or its identity.
+    for name, each in judged.items():
+        _hold(policy.trusts(each.signer, each.statement.predicate_type, name))
+    _hold(policy.trusts(layout_signer, LAYOUT_TYPE, LAYOUT))
+
+    # 6. Every needed statement, about this artifact (in-toto Statement v1; SLSA v1.0, verifying artifacts).
+    statements = {name: each.statement for name, each in judged.items()}
+    _hold(checks.required(statements))
+    _hold(checks.subjects(statements, artifact, sha256))
+    own = {each.statement.predicate_type: each for each in judged.values() if each.file in BUNDLES.values()}
+    provenance, reproduction = own[PROVENANCE].statement, own[REPRODUCTION].statement
+
+    # 7. The SBOM in the folder is the one that was signed.
+    _hold(checks.sbom(own[SPDX].statement, contents.below("sbom/")))
+
+    # 8. Links by enough distinct keys that the layout names (in-toto 1.0, 4.3 and 5.2).
+    vouched = open_links(contents.below("links/"), layout)
+    links = [each.link for each in vouched]
+    _hold(checks.quorum(layout, links, now))
+
+    # 9. The links agree: with one another, with the artifact, and with both statements. Nobody whom the
+    #    policy trusts has stated that builders disagreed on what was made here, or on what it was made from.
+    vouching = [public_key(spki) for spki in policy.builder_keys]
+    theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
+    theirs = theirs.about(sha256, checks.paths(links), vouched)
+    theirs = theirs.counting(
+        lambda each: policy.signers.against(each, Moment(now, each.time, claimed=None, last=each.last))
+    )
+    found.attestations = {
+        **found.attestations,
+        **{file: Sha256.of(further[file]) for file in theirs.files},
+    }
+    further_links = [each.link for each in (*theirs.links, *theirs.again)]
+    _hold(checks.agreement(layout, [*links, *further_links], artifact, sha256))
+    refuting = denying(beside(folder, index))
+    unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
+    _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
+    _hold(checks.products(links[0], provenance, artifact))
+    by_file = {each.file: each.link for each in vouched}
+    _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
+
+    # 10. Every listed file is signed for, and the index says what the signed evidence says.
+    _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
+    _hold(checks.index(index.data, _following(provenance, reproduction, contents.measured)))
+
+    # 11. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.
+    _hold(_store_object(folder, artifact, contents, checks.agreed_artifact(provenance, reproduction)))
+
+    # 12. The policy, rule by rule: times of signing, builders, materials, and all that it says besides.
+    evidence = Evidence(
+        artifact=artifact,
+        sha256=sha256,
+        size=None if contents.nar_hash is None else contents.measured[artifact][1],
+        own=own,
+        others=(*(each for each in judged.values() if each not in own.values()), *theirs.statements),
+        layout_signer=layout_signer,
+        links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
+        threshold=layout.threshold,
+        now=now,
+        uncounted=theirs.uncounted,
+    )
+    found.findings = policy.judge(evidence)
+    _hold(reason for finding in found.findings for reason in finding.reasons)
+
+    # what is told of builders is told of those that count, by whose word it is
+    builders = policy.builders or Builders(quorum=layout.threshold)
+    counted = builders.counted(evidence)
+    found.verdict = Passed(
+        artifact=artifact,
+        sha256=sha256.hex,
+        builders=tuple(each.name for each in counted),
+        independence=builders.level(counted),
+        signers=tuple(sorted({str(each.signer) for each in judged.values()})),
+        notices=(
+            *_witness_notices(opened, judged, root, trusted),
+            *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
+            *_uncounted(evidence, counted),
+        ),
+    )
+
+
+def _following(provenance: Statement, reproduction: Statement, found: checks.Measured) -> bytes:
+    """The index that follows from what was signed. Raises MalformedError."""
+    try:
+        return index_of(provenance, reproduction, found)
+    except TallyError as error:  # half a letter, which JSON can have and no text
+        raise MalformedError(f"no index can be made from the statements: {error.message}") from None
+
+
+def _store_object(
+    folder: Folder, artifact: str, contents: Contents, agreed: frozenset[str]
+) -> Iterable[Reason]:
+    if contents.nar_hash is None or contents.nar_hash.hex in agreed:
+        return ()
+    return checks.nar_of_artifact(agreed, folder.measure_artifact(artifact, executable=True)[2])
+
+
+def _notices(
+    folder: Folder, index: Index, contents: Contents, theirs: Further, dissent: Sequence[str]
+) -> Iterable[str]:
+    if contents.nar_hash is None:
+        yield (
+            f"{index.artifact} is not there and was judged by its digest alone: whether its bytes are the "
+            "store object that was agreed on was left out"
+        )
+    for builder in dissent:
+        yield f"builder {builder} made something else: its dissent is in the signed evidence"
+    yield from theirs.notices
+    yield from unlisted(folder, index)
+
+
+def _uncounted(evidence: Evidence, counted: Sequence[Counted]) -> Iterator[str]:
+    links = [each.vouched for each in counted]
+    for vouched in evidence.links:
+        if vouched not in links:
+            yield f"{vouched.file} by builder {vouched.link.builder} has no vote of its own by the policy"
+
+
+@lru_cache(maxsize=256)
+def public_key(spki: bytes) -> PublicKey:
+    """A key of the policy's, whose forms are computed once for many releases."""
+    return PublicKey(spki)
+
+
+def _witness_notices(
+    bundles: Mapping[str, OpenedBundle],
+    judged: Mapping[str, Judged],
+    own: TrustedRoot,
+    trusted: TrustedRoot,
+) -> Iterator[str]:
+    """What log entries and timestamps do not prove."""
+    if any(each.doubts and each.time is None for each in judged.values()):
+        yield (
+            "there are timestamps by no authority that you trust: they do not prove when it was signed; "
+            "give --trusted-root with the authority's certificates from elsewhere"
+        )
+    if trusted.tlogs:
+        return
+    if own.tlogs:
+        names = ", ".join(log.origin for log in own.tlogs)
+        yield (
+            f"the log {names} is known by the release's own word alone, which proves nothing about the log; "
+            "give --trusted-root with the log's key from elsewhere"
+        )
+    elif any(each.bundle.entries for each in bundles.values()):
+        yield "there are log entries, and no log to check them against: give --trusted-root"
+
+
+def _hold(reasons: Iterable[Reason]) -> None:
+    """Go on only when a check has nothing against it."""
+    if found := tuple(reasons):
+        raise Refused(*found)

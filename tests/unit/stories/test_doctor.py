@@ -1,0 +1,163 @@
+"""The doctor's checks: each is a value with a way out, and none keeps the others from being made."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from orchestrator.ground.state import State
+from orchestrator.nix import namespaces
+from orchestrator.nix.namespaces import Obstacle
+from orchestrator.stories.doctor import Check, Status, examine, healthy
+
+
+def found(state: Path, folder: Path | None = None) -> dict[str, Check]:
+    return {check.name: check for check in examine(State(state), folder or state.parent)}
+
+
+def no_nix(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A PATH with no Nix on it, so that no check here runs one."""
+    (folder / "bin").mkdir(exist_ok=True)
+    monkeypatch.setenv("PATH", str(folder / "bin"))
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    (folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "bin" / name).chmod(0o755)
+
+
+def test_without_nix_the_rest_is_still_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_nix(monkeypatch, tmp_path)
+    checks = found(tmp_path / "state")
+    assert checks["nix"].status is Status.FAILED
+    assert "nix-bin" in (checks["nix"].hint or "")
+    assert checks["sandbox"].status is checks["builders"].status is Status.SKIPPED
+    assert "nix failed" in checks["sandbox"].found
+    assert checks["state-folder"].status is Status.OK
+    assert {"disk-space", "user-namespaces", "git", "apt-get"} <= set(checks)
+    assert not healthy(list(checks.values()))
+
+
+@pytest.mark.parametrize("version", ["2.3.16", "2.7.0"])
+def test_a_nix_that_is_too_old_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    no_nix(monkeypatch, tmp_path)
+    program(tmp_path, "nix-store", f"echo 'nix-store (Nix) {version}'")
+    check = found(tmp_path / "state")["nix"]
+    assert check.status is Status.FAILED
+    assert "too old" in check.found
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("2.8.0", Status.OK), ("2.34.8", Status.OK), ("2.35.0", Status.WARNING), ("3.0", Status.WARNING)],
+)
+def test_the_range_of_nix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, status: Status
+) -> None:
+    no_nix(monkeypatch, tmp_path)
+    program(tmp_path, "nix-store", f"echo 'nix-store (Nix) {version}'")
+    assert found(tmp_path / "state")["nix"].status is status
+
+
+def test_a_nix_that_cannot_build_fails_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_nix(monkeypatch, tmp_path)
+    program(tmp_path, "nix-store", "echo 'nix-store (Nix) 2.8.0'")
+    program(tmp_path, "nix-instantiate", "echo 'error: cloning builder process' >&2; exit 1")
+    program(tmp_path, "ldd", "/usr/bin/ldd $1")
+    check = found(tmp_path / "state")["sandbox"]
+    assert check.status is Status.FAILED
+    assert "cloning builder process" in check.found
+    assert check.hint
+
+
+def test_a_state_folder_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_nix(monkeypatch, tmp_path)
+    (tmp_path / "state").write_text("")
+    check = found(tmp_path / "state")["state-folder"]
+    assert check.status is Status.FAILED
+    assert "TALLY_STATE" in (check.hint or "")
+
+
+def test_the_state_folder_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_nix(monkeypatch, tmp_path)
+    found(tmp_path / "state")
+    assert [path for path in (tmp_path / "state").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "status"),
+    [
+        (100, 10**6, Status.OK),
+        (5, 10**6, Status.WARNING),
+        (1, 10**6, Status.FAILED),
+        (100, 1000, Status.FAILED),
+    ],
+)
+def test_disk_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, files: int, status: Status
+) -> None:
+    no_nix(monkeypatch, tmp_path)
+    disk = SimpleNamespace(f_bavail=free * 10**6, f_frsize=1000, f_files=10**7, f_favail=files)
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
+    check = found(tmp_path / "not" / "yet" / "there")["disk-space"]
+    assert check.status is status
+    assert bool(check.hint) == (status is not Status.OK)
+
+
+def test_a_file_system_that_counts_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_nix(monkeypatch, tmp_path)
+    disk = SimpleNamespace(f_bavail=10**8, f_frsize=1000, f_files=0, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
+    assert found(tmp_path / "state")["disk-space"].status is Status.OK
+
+
+def test_no_user_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_nix(monkeypatch, tmp_path)
+    monkeypatch.setattr(namespaces, "obstacle", lambda: Obstacle("it is 0", "set it"))
+    check = found(tmp_path / "state")["user-namespaces"]
+    assert (check.status, check.found, check.hint) == (Status.FAILED, "no user namespaces: it is 0", "set it")
+
+
+@pytest.mark.parametrize("script", ["exit 3", "exec /nonexistent"])
+def test_a_tool_that_does_not_answer_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    no_nix(monkeypatch, tmp_path)
+    program(tmp_path, "git", script)
+    checks = found(tmp_path / "state")
+    assert checks["git"].status is Status.WARNING
+    assert checks["apt-get"].status is Status.WARNING
+    assert healthy([checks["git"], checks["apt-get"]])
+
+
+def run(state: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "doctor", *arguments],
+        env={**os.environ, "TALLY_STATE": str(state), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_says_it_in_lines_and_ends_with_2(tmp_path: Path) -> None:
+    done = run(tmp_path / "state", path=str(tmp_path))
+    assert done.returncode == 2
+    assert "failed   nix: Nix is not installed" in done.stdout
+    assert "\n         hint: install Nix" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_command_says_it_as_one_document(tmp_path: Path) -> None:
+    done = run(tmp_path / "state", "--json", path=str(tmp_path))
+    document = json.loads(done.stdout)
+    assert done.returncode == 2
+    assert document["healthy"] is False
+    assert {"name": "nix", "status": "failed"}.items() <= document["checks"][0].items()
+    assert all(set(check) == {"name", "status", "found", "hint"} for check in document["checks"])

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.policy import trusting
-from orchestrator.policy.verdict import Code, Failed, Passed
+from orchestrator.policy.verdict import Failed, Passed
 from orchestrator.stories.verification import examine, verify
 
 ASSETS = Path(__file__).parents[2] / "assets" / "releases"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import Material
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.licences import as_references, later_licence
 
 _WORD = re.compile(r"[A-Za-z0-9.+:-]+")
 _EXPRESSION = re.compile(r"(\s|[()]|[A-Za-z0-9.+:-])+")
@@ -33,17 +34,23 @@ def extracted(facts: ReleaseFacts, materials: Sequence[Material]) -> list[dict[s
     ]
     declared += [(material.license, material.name) for material in materials]
     for expression, owner in declared:
-        for word in _WORD.findall(expression or ""):
+        for word in _WORD.findall(as_references(expression or "")):
             if _REFERENCE.fullmatch(word):
                 owners.setdefault(word, {})[owner] = None
     return [
         {
             "licenseId": name,
             "name": name.removeprefix("LicenseRef-"),
-            "extractedText": f"The text is in the copyright file of: {', '.join(found)}",
+            "extractedText": _text(name, list(found)),
         }
         for name, found in sorted(owners.items())
     ]
+
+
+def _text(name: str, owners: Sequence[str]) -> str:
+    where = f"The text is in the copyright file of: {', '.join(owners)}"
+    key = later_licence(name)
+    return f"{key}+ (SPDX 2.3, annex D): {key}, or a later version of it. {where}" if key else where
 
 
 def _built(facts: ReleaseFacts) -> list[tuple[str, dict[str, str]]]:

@@ -13,6 +13,7 @@ from orchestrator.evidence.licences import checked
 from orchestrator.evidence.materials import Kind, Material
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.nix.derivation import name_of
+from orchestrator.recipe.licences import as_references
 
 ARTIFACT: Final = "SPDXRef-Artifact"
 _UNKNOWN: Final = "NOASSERTION"  # never NONE, which would claim that there is nothing to know (clause 7.7)
@@ -93,7 +94,7 @@ def _package(spdx_id: str, name: str, version: str | None, license: str | None) 
         "downloadLocation": _UNKNOWN,
         "filesAnalyzed": False,
         "licenseConcluded": _UNKNOWN,
-        "licenseDeclared": checked(license, name) if license else _UNKNOWN,
+        "licenseDeclared": as_references(checked(license, name)) if license else _UNKNOWN,
         "copyrightText": _UNKNOWN,
         "supplier": _UNKNOWN,
     }

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 
-from orchestrator.recipe.licences import spdx
+from orchestrator.recipe.licences import check_license, known
 
 # The format's address has moved over the years, and the draft's is still in use.
 _FORMAT = re.compile(r"copyright-format|dep\.debian\.net|dep-team|/dep5|web/deps", re.IGNORECASE)
@@ -126,8 +125,10 @@ def _plain(name: str) -> str:
     if found := _VERSIONED.fullmatch(key):
         version = found["version"] if "." in found["version"] else f"{found['version']}.0"
         candidate = f"{found['family'].upper()}-{version}-{_suffix(found['later'])}"
-        return candidate if candidate.lower() in _known() else _reference(name)
-    return _known().get(key) or _reference(name)
+        return candidate if candidate.lower() in known() else _reference(name)
+    if key.endswith("+") and key[:-1] in known():
+        return check_license(f"{key[:-1]}+")
+    return known().get(key) or _reference(name)
 
 
 def _suffix(later: str | None) -> str:
@@ -137,12 +138,6 @@ def _suffix(later: str | None) -> str:
 def _reference(name: str) -> str:
     """A licence that has no SPDX name (SPDX 2.3, annex D.2)."""
     return "LicenseRef-" + (re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-") or "unnamed")
-
-
-@cache
-def _known() -> Mapping[str, str]:
-    """SPDX identifiers by their lower-case spelling."""
-    return {key.lower(): key for key in spdx().known_symbols}
 
 
 def _paragraphs(text: str) -> Iterator[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ _LIMIT = 1000
 _NESTING = 100
 _EXPECTED = 'expected an SPDX licence expression, e.g. "MIT OR Apache-2.0"'
 _REFERENCE = re.compile(r"(DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
+_LATER = re.compile(r"(?<![A-Za-z0-9.+:-])([A-Za-z0-9.-]+)\+(?![A-Za-z0-9.+:-])")
+_LATER_AS_REFERENCE = re.compile(
+    r"(?<![A-Za-z0-9.+:-])LicenseRef-([A-Za-z0-9.-]+)-or-later(?![A-Za-z0-9.+:-])"
+)
 
 
 @cache
@@ -24,27 +29,69 @@ def spdx() -> Licensing:
     return get_spdx_licensing()
 
 
+@cache
+def known() -> Mapping[str, str]:
+    """SPDX identifiers by their lower-case spelling."""
+    return {key.lower(): key for key in spdx().known_symbols}
+
+
 def check_license(expression: str) -> str:
     """An SPDX expression in its canonical spelling (SPDX 2.3, annex D). Raises ValueError for others."""
     if not expression.isascii() or len(expression) > _LIMIT or expression.count("(") > _NESTING:
         raise ValueError(f"expected an SPDX licence expression of at most {_LIMIT} ASCII characters")
+    spelled = _LATER_AS_REFERENCE.sub(_with_plus, _LATER.sub(_with_plus, expression))
     try:
-        parsed = spdx().parse(expression, validate=False, strict=True)
+        parsed = spdx().parse(spelled, validate=False, strict=True)
     except (
         Exception
     ) as error:  # ExpressionError, and whatever its parser stumbles over: IndexError by `()OR x+`
         raise ValueError(f"{_EXPECTED}; got {expression!r}") from error
     if parsed is None:
         raise ValueError(f"{_EXPECTED}; got nothing")
-    unknown = [key for key in spdx().unknown_license_keys(parsed) if not _REFERENCE.fullmatch(key)]
+    unknown = [
+        key
+        for key in spdx().unknown_license_keys(parsed)
+        if not _REFERENCE.fullmatch(key) and not (key.endswith("+") and _versioned(key[:-1]))
+    ]
     if unknown:
         raise ValueError(_unknown(unknown[0], list(spdx().known_symbols)))
     return str(parsed.render())
 
 
-def _unknown(key: str, known: list[str]) -> str:
-    longer = sorted(each for each in known if each.lower().startswith(key.lower()))
-    nearest = longer or get_close_matches(key, known, n=1)
+def as_references(expression: str) -> str:
+    """`X+` as `LicenseRef-X-or-later`, for an SBOM: spdx-tools refuses a `+` that annex D allows."""
+    return _LATER.sub(
+        lambda found: f"LicenseRef-{key}-or-later" if (key := _versioned(found[1])) else found[0], expression
+    )
+
+
+def later_licence(reference: str) -> str | None:
+    """The SPDX identifier that such a reference means, a later version included; None: it is another."""
+    found = _LATER_AS_REFERENCE.fullmatch(reference)
+    return _versioned(found[1]) if found else None
+
+
+def _with_plus(found: re.Match[str]) -> str:
+    key = _versioned(found[1])
+    return f"{key}+" if key else found[0]
+
+
+def _versioned(identifier: str) -> str | None:
+    """An identifier that may have a `+` behind it, in its canonical spelling.
+
+    None for exceptions, and for those that say themselves which versions they mean.
+    """
+    key = known().get(identifier.lower())
+    if key is None or key.endswith(("-only", "-or-later")) or spdx().known_symbols[key].is_exception:
+        return None
+    return key
+
+
+def _unknown(key: str, keys: list[str]) -> str:
+    longer = sorted(each for each in keys if each.lower().startswith(key.lower()))
+    if key.endswith("+") and key[:-1].lower().endswith(("-only", "-or-later")):
+        return f"{key!r} is not an SPDX licence identifier: {key[:-1]} says itself which versions it means"
+    nearest = longer or get_close_matches(key, keys, n=1)
     return f"{key!r} is not an SPDX licence identifier" + (
         f"; did you mean {nearest[0]!r}?" if nearest else ""
     )

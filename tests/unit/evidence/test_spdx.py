@@ -18,6 +18,7 @@ from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.spdx_packages import ARTIFACT, identifier
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.recipe.licences import check_license
 
 WORLD = releases.World()
 
@@ -120,6 +121,16 @@ def test_each_licence_reference_says_where_its_text_is(made: releases.Made) -> N
     infos = document(made)["hasExtractedLicensingInfos"]
     assert [info["licenseId"] for info in infos] == ["LicenseRef-Carnegie", "LicenseRef-pigz-notice"]
     assert "libc6_2.36-9_amd64.deb" in infos[0]["extractedText"]
+
+
+def test_a_later_version_is_written_as_a_reference_that_policies_read_back(made: releases.Made) -> None:
+    package = replace(made.facts.package, license="Apache-2.0+ OR MIT")
+    sbom = document(replace(made, facts=replace(made.facts, package=package)))
+    (artifact,) = (each for each in sbom["packages"] if each["SPDXID"] == "SPDXRef-Artifact")
+    assert artifact["licenseDeclared"] == "LicenseRef-Apache-2.0-or-later OR MIT"
+    assert check_license(artifact["licenseDeclared"]) == "Apache-2.0+ OR MIT"
+    texts = {each["licenseId"]: each["extractedText"] for each in sbom["hasExtractedLicensingInfos"]}
+    assert texts["LicenseRef-Apache-2.0-or-later"].startswith("Apache-2.0+ (SPDX 2.3, annex D): ")
 
 
 @pytest.mark.parametrize("licence", ["GPL-3.0-or-later;", "see\x00COPYING", "()", "Zlib/MIT"])

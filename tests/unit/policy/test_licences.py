@@ -39,6 +39,12 @@ def allowed(expression: str | None, *licences: str, denied: tuple[str, ...] = ()
         ("Zlib AND LicenseRef-pigz-notice", ("Zlib",), False),
         ("Zlib AND LicenseRef-pigz-notice", ("Zlib", "LicenseRef-pigz-notice"), True),
         ("GPL-3.0-only", (GPL,), False),
+        ("Apache-2.0+", ("Apache-2.0+",), True),
+        ("LicenseRef-Apache-2.0-or-later", ("Apache-2.0+",), True),
+        ("LicenseRef-Apache-2.0-or-later WITH LLVM-exception", ("Apache-2.0+",), False),
+        ("Apache-2.0+", (APACHE,), False),
+        (APACHE, ("Apache-2.0+",), False),
+        ("LicenseRef-Apache-or-later", ("Apache-2.0+",), False),
     ],
 )
 def test_what_is_allowed(expression: str, licences: tuple[str, ...], holds: bool) -> None:

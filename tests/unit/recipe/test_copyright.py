@@ -22,6 +22,7 @@ HEADER = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/
         ("BSD-3-clause", "BSD-3-Clause"),
         ("zlib", "Zlib"),
         ("GFDL-1.3+", "GFDL-1.3-or-later"),
+        ("MPL-2.0+", "MPL-2.0+"),
         ("GFDL-NIV-1.3+", "GFDL-1.3-no-invariants-or-later"),
         ("public-domain", "LicenseRef-public-domain"),
         ("Some (odd) licence_1", "LicenseRef-Some-odd-licence-1"),

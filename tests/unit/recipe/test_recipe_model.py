@@ -87,6 +87,9 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
         ("mirror://gnu/hello", "mirror://gnu/..?x=/hello", 8, "without '.' and '..'", None),
         ("mirror://gnu/hello", "mirror://gnu/%2e%2e/hello", 8, "without '.' and '..'", None),
         ("GPL-3.0-or-later", "GPL-3.0-or-latter", 5, "did you mean 'GPL-3.0-or-later'?", None),
+        ("GPL-3.0-or-later", "GPL-3.0-or-later+", 5, "says itself which versions it means", None),
+        ("GPL-3.0-or-later", "LLVM-exception+", 5, "is not an SPDX licence identifier", None),
+        ("GPL-3.0-or-later", "LicenseRef-x+", 5, "is not an SPDX licence identifier", None),
         ("GPL-3.0-or-later", "MIT AND", 5, "expected an SPDX licence expression", None),
         ("GPL-3.0-or-later", "", 5, "`license`", None),
         ("CFLAGS", "PATH", 16, "'PATH' is set by the build itself", None),
@@ -174,6 +177,10 @@ def test_licences_are_spelled_as_spdx_has_them(tmp_path: Path) -> None:
         ("mit or apache-2.0", "MIT OR Apache-2.0"),
         ("GPL-2.0-or-later WITH Classpath-exception-2.0", "GPL-2.0-or-later WITH Classpath-exception-2.0"),
         ("LicenseRef-public-domain", "LicenseRef-public-domain"),
+        ("apache-2.0+", "Apache-2.0+"),
+        ("MPL-2.0+ OR (EPL-1.0+ AND GPL-2.0+)", "MPL-2.0+ OR (EPL-1.0+ AND GPL-2.0-or-later)"),
+        ("Apache-2.0+ WITH LLVM-exception", "Apache-2.0+ WITH LLVM-exception"),
+        ("LicenseRef-Apache-2.0-or-later", "Apache-2.0+"),
     ):
         assert _load(tmp_path, GOOD.replace("GPL-3.0-or-later", given)).license == kept
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from orchestrator.nix.evaluation import Evaluated
-    from orchestrator.run.plan import Step
+    from orchestrator.run.plan import Step, Target
 
 
 def plan(
@@ -33,14 +32,15 @@ def plan(
         plan = story.make(workshop, files, allow_dirty=True)
         targets, closures = plan.targets, story.closures(workshop, plan)
     if json:
-        documents = {name: _document(target.evaluated, closures[name]) for name, target in targets.items()}
+        documents = {name: _document(target, closures[name]) for name, target in targets.items()}
         print_json({"recipes": documents})
         return
     for name, target in targets.items():
-        _show(name, target.evaluated, closures[name])
+        _show(name, target, closures[name])
 
 
-def _document(one: Evaluated, closure: tuple[Step, ...]) -> Mapping[str, Any]:
+def _document(target: Target, closure: tuple[Step, ...]) -> Mapping[str, Any]:
+    one = target.evaluated
     return {
         "derivation": one.package,
         "outputs": dict(one.outputs),
@@ -49,11 +49,11 @@ def _document(one: Evaluated, closure: tuple[Step, ...]) -> Mapping[str, Any]:
             "path": one.artifact_path,
             "fileName": one.artifact_file_name,
         },
-        "closure": [_step(step) for step in closure],
+        "closure": [_step(step, target) for step in closure],
     }
 
 
-def _step(step: Step) -> Mapping[str, Any]:
+def _step(step: Step, target: Target) -> Mapping[str, Any]:
     derivation = step.derivation
     said: dict[str, Any] = {
         "derivation": derivation.path,
@@ -64,7 +64,8 @@ def _step(step: Step) -> Mapping[str, Any]:
     if derivation.fixed is not None:
         said["fetched"] = step.fetched
         said["digest"] = _digest(step)
-        said["urls"] = derivation.env.get("tallyUrls", "").split()
+        origin = target.origins.get(derivation.fixed.path)
+        said["urls"] = list(origin.urls) if origin is not None else []
     return said
 
 
@@ -77,9 +78,10 @@ def _digest(step: Step) -> Mapping[str, str]:
     return {"sha256" if isinstance(digest, Sha256) else "narSha256": digest.hex}
 
 
-def _show(name: str, one: Evaluated, closure: tuple[Step, ...]) -> None:
+def _show(name: str, target: Target, closure: tuple[Step, ...]) -> None:
     from orchestrator.cli.text import in_lines
 
+    one = target.evaluated
     lines = [
         name,
         f"  derivation  {one.package}",

@@ -11,6 +11,7 @@ from orchestrator.builders.build import BuiltPath
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.recipe.origins import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class ReleaseFacts:
     quorum: int
     input_sources: Mapping[str, NarHash]
     """Store path of each input source in the build-time closure to its NAR hash, from our store."""
+    origins: Mapping[str, Origin]
+    """Store path of each fixed output of a recipe's to where it is from."""
     licences: Mapping[str, str]
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression, where one is known."""
     toolchains: Sequence[Mapping[str, str]]

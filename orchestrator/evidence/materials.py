@@ -12,6 +12,7 @@ from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
+from orchestrator.recipe.origins import Origin
 
 
 class Kind(StrEnum):
@@ -82,7 +83,7 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
         for path, names in derivation.input_derivations.items():
             needed = facts.graph[path]
             if needed.fixed is not None:
-                found[needed.fixed.path] = _fetched(needed, needed.fixed, facts.licences)
+                found[needed.fixed.path] = _fetched(needed, needed.fixed, facts)
             elif path not in facts.agreed.outputs:
                 for name in names:
                     found[needed.outputs[name]] = _built(needed, needed.outputs[name], facts.agreed.inputs)
@@ -93,20 +94,26 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
     return tuple(found[path] for path in sorted(found))
 
 
-def _fetched(derivation: Derivation, fixed: FixedOutput, licences: Mapping[str, str]) -> Material:
+def _fetched(derivation: Derivation, fixed: FixedOutput, facts: ReleaseFacts) -> Material:
     env = derivation.env
-    purl = env.get("tallyPurl") or None
-    uris = tuple(_words(env.get("tallyUrls") or env.get("urls") or env.get("url")))
+    origin = facts.origins.get(fixed.path) or _told(derivation)
     return Material(
         path=fixed.path,
-        name=env.get("tallyFileName") or env.get("name") or derivation.name,
-        version=_version(purl) or env.get("version") or None,
+        name=origin.name,
+        version=_version(origin.purl) or env.get("version") or None,
         digest=fixed.digest,
         kind={"source": Kind.SOURCE, "toolchain": Kind.TOOLCHAIN}.get(env.get("tallyKind", ""), Kind.FETCHED),
-        uris=uris,
-        purl=purl,
-        license=licences.get(fixed.digest.hex) if isinstance(fixed.digest, Sha256) else None,
+        uris=origin.urls,
+        purl=origin.purl,
+        license=facts.licences.get(fixed.digest.hex) if isinstance(fixed.digest, Sha256) else None,
     )
+
+
+def _told(derivation: Derivation) -> Origin:
+    """What somebody's own derivation says of where its output is from."""
+    env = derivation.env
+    name = env.get("name") or derivation.name
+    return Origin(name, tuple(_words(env.get("urls") or env.get("url"))), None)
 
 
 def _file(path: str, hashes: Mapping[str, NarHash]) -> Material:

@@ -11,7 +11,7 @@ let
   enter = text ./debian-enter.sh;
   builder = "${busybox}/busybox";
 
-  known = builtins.mapAttrs (file: description: fixed.made (description // { fileName = file; })) packages;
+  known = builtins.mapAttrs (_: fixed.made) packages;
   package =
     recipe: file: known.${file} or (throw "recipe ${recipe} uses ${file}, and the request does not hold it");
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.nix.chroot import ChrootStore
 
 LIBRARY = Path(__file__).parent
@@ -22,6 +23,10 @@ class FixedPath:
     sha256: str
     recursive: bool
     path: str
+
+    @property
+    def digest(self) -> Sha256 | NarHash:
+        return NarHash(self.sha256) if self.recursive else Sha256(self.sha256)
 
 
 @dataclass(frozen=True, slots=True)

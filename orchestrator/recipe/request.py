@@ -162,7 +162,7 @@ def outside_source(source: OutsideSource, pin: SourcePin) -> dict[str, Any]:
         case GitSource():
             repository = _last_part(source.git).removesuffix(".git")
             return {
-                "name": store_name(f"{repository}-{source.rev[:12]}"),
+                "name": store_name(repository),
                 "sha256": source.nar_sha256,
                 "mode": "recursive",
                 "urls": [f"git+{source.git}@{source.rev}"],

@@ -41,6 +41,7 @@ def facts_of(
         agreed=agreed,
         quorum=quorum,
         input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
+        origins=target.origins,
         licences={p.sha256: p.license for p in plan.lock.package if p.license is not None},
         toolchains=target.toolchains,
         recipe=InputFile(target.file.name, target.file_digest),

@@ -18,6 +18,7 @@ from orchestrator.nix.evaluation import Evaluated, evaluate
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.graph import load_targets
 from orchestrator.recipe.lock import Lock
+from orchestrator.recipe.origins import Origin, origins_of
 from orchestrator.recipe.pathsource import path_pins
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.request import request_for
@@ -37,6 +38,8 @@ class Target:
     """The artifact's derivation and all below it."""
     toolchains: tuple[Mapping[str, str], ...]
     """The pins of what it is built with."""
+    origins: Mapping[str, Origin]
+    """Store path of each fixed output to where it is from."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,17 @@ def make(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False
             evaluated[name],
             graph.below(evaluated[name].artifact),
             toolchains_of(recipes[name], recipes, lock),
+            _origins(name, request, evaluated[name]),
         )
         for name in names
     }
     dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
     return Plan(targets, lock, lock_file, digests[lock_file], request, graph, dirty)
+
+
+def _origins(name: str, request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, Origin]:
+    origins = origins_of(name, request)
+    return {each.path: origins[each.name, each.digest] for each in evaluated.fixed}
 
 
 def find_lock(files: Sequence[Path]) -> Path:

@@ -60,7 +60,7 @@ def test_golden_paths(golden: Any, expected: Mapping[str, Any], tmp_path: Path) 
 def test_paths_do_not_depend_on_where_the_library_is(
     expected: Mapping[str, Any], repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor on the modes of its files, the time zone, or the request's own place."""
+    """Nor on the modes of its files, the time zone, the request's own place, or where sources are from."""
     library = tmp_path / "somewhere else"
     shutil.copytree(repository / "orchestrator/nix", library)
     for path in library.rglob("*"):
@@ -68,6 +68,9 @@ def test_paths_do_not_depend_on_where_the_library_is(
     monkeypatch.setattr("orchestrator.nix.evaluation.LIBRARY", library)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     request = json.loads((repository / "tests/assets/golden/request.json").read_text())
+    sources = [source for recipe in request["recipes"].values() for source in recipe["sources"].values()]
+    for each in (request["busybox"], *request["packages"].values(), *sources):
+        each.update(urls=["https://elsewhere.example.org/x"], purl="pkg:generic/another@2")
     found = evaluate(ChrootStore(Nix.find(tmp_path), tmp_path / "store"), request)
     assert {name: each.artifact for name, each in found.items()} == {
         name: each["artifact"] for name, each in expected.items()

@@ -32,6 +32,7 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.records import records_of
+from orchestrator.recipe.origins import Origin
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.witnesses import Clock, Log, Witnesses
@@ -57,7 +58,7 @@ def fixed(name: str, kind: str | None = None, *, recursive: bool = False, **env:
     path = store_path(name)
     attributes = {"name": name, **env}
     if kind:
-        attributes |= {"tallyKind": kind, "tallyFileName": name}
+        attributes |= {"tallyKind": kind}
     return Derivation(
         path=store_path(f"{name}.drv"),
         system="x86_64-linux",
@@ -95,13 +96,17 @@ def derivation(
 
 def debian(name: str, version: str) -> Derivation:
     """A Debian package, as the toolchain's fixed outputs are."""
-    file = f"{name}_{version.replace(':', '_')}_amd64.deb"
-    return fixed(
-        file.replace("~", "_"),
-        "toolchain",
-        tallyUrls=f"mirror://debian/pool/main/{name[0]}/{name}/{file}",
-        tallyPurl=f"pkg:deb/debian/{name}@{version.replace(':', '%3A').replace('+', '%2B')}?arch=amd64",
-    )
+    return fixed(debian_file(name, version).replace("~", "_"), "toolchain")
+
+
+def debian_file(name: str, version: str) -> str:
+    return f"{name}_{version.replace(':', '_')}_amd64.deb"
+
+
+def debian_origin(name: str, version: str) -> Origin:
+    file = debian_file(name, version)
+    purl = f"pkg:deb/debian/{name}@{version.replace(':', '%3A').replace('+', '%2B')}?arch=amd64"
+    return Origin(file, (f"mirror://debian/pool/main/{name[0]}/{name}/{file}",), purl)
 
 
 @dataclass(frozen=True)
@@ -110,29 +115,27 @@ class World:
 
     gcc: Derivation = field(default_factory=lambda: debian("gcc-12", "12.2.0-14+deb12u1"))
     libc: Derivation = field(default_factory=lambda: debian("libc6", "2.36-9"))
-    busybox: Derivation = field(
-        default_factory=lambda: fixed(
-            "busybox",
-            "toolchain",
-            recursive=True,
-            tallyUrls="mirror://debian/pool/main/b/busybox/busybox-static.deb",
-            tallyPurl="pkg:deb/debian/busybox-static@1%3A1.35.0-4?arch=amd64",
-        )
-    )
-    zlib_source: Derivation = field(
-        default_factory=lambda: fixed(
-            "zlib-1.3.tar.gz",
-            "source",
-            tallyUrls="https://zlib.example.org/zlib-1.3.tar.gz\nmirror://debian/zlib_1.3.orig.tar.gz",
-            tallyPurl="pkg:generic/zlib@1.3",
-        )
-    )
-    pigz_source: Derivation = field(
-        default_factory=lambda: fixed(
-            "pigz-2.8.tar.gz", "source", tallyUrls="mirror://debian/pigz_2.8.tar.gz"
-        )
-    )
+    busybox: Derivation = field(default_factory=lambda: fixed("busybox", "toolchain", recursive=True))
+    zlib_source: Derivation = field(default_factory=lambda: fixed("zlib-1.3.tar.gz", "source"))
+    pigz_source: Derivation = field(default_factory=lambda: fixed("pigz-2.8.tar.gz", "source"))
     script: str = store_path("build.sh")
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """Where its fixed outputs are from, by store path."""
+        zlib = ("https://zlib.example.org/zlib-1.3.tar.gz", "mirror://debian/zlib_1.3.orig.tar.gz")
+        busybox = ("mirror://debian/pool/main/b/busybox/busybox-static.deb",)
+        found = [
+            (self.gcc, debian_origin("gcc-12", "12.2.0-14+deb12u1")),
+            (self.libc, debian_origin("libc6", "2.36-9")),
+            (
+                self.busybox,
+                Origin("busybox", busybox, "pkg:deb/debian/busybox-static@1%3A1.35.0-4?arch=amd64"),
+            ),
+            (self.zlib_source, Origin("zlib-1.3.tar.gz", zlib, "pkg:generic/zlib@1.3")),
+            (self.pigz_source, Origin("pigz-2.8.tar.gz", ("mirror://debian/pigz_2.8.tar.gz",), None)),
+        ]
+        return {derivation.outputs["out"]: origin for derivation, origin in found}
 
     @property
     def root(self) -> Derivation:
@@ -284,6 +287,7 @@ def observed(
         agreed=Agreed(tuple(reports), outputs, inputs),
         quorum=quorum,
         input_sources={world.script: nar("build.sh")},
+        origins=world.origins,
         licences={
             Sha256.of(world.gcc.name.encode()).hex: "GPL-3.0-or-later WITH GCC-exception-3.1",
             Sha256.of(world.libc.name.encode()).hex: "LGPL-2.1-or-later AND LicenseRef-Carnegie",

@@ -106,7 +106,8 @@ class TestSomebodysOwnDerivation:
     def _materials(self, made: releases.Made, **env: str) -> Material:
         source = replace(WORLD.pigz_source, env=env)
         derivations = {**made.facts.graph.derivations, source.path: source}
-        facts = replace(made.facts, graph=DerivationGraph(derivations, made.facts.graph.roots))
+        graph = DerivationGraph(derivations, made.facts.graph.roots)
+        facts = replace(made.facts, graph=graph, origins={})
         return next(each for each in materials_of(facts) if each.path == source.outputs["out"])
 
     def test_as_fetchurl_of_nixpkgs_writes_it(self, made: releases.Made) -> None:

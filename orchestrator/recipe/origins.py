@@ -1,0 +1,62 @@
+"""Where a request's fixed outputs are from: what their derivations do not say, so that it changes none. Pure.
+
+The same bytes give the same derivation, whatever address, mirror, registry or commit they came by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.ground.digest import NarHash, Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known of one fixed output besides its bytes."""
+
+    name: str
+    """The file's name where it comes from."""
+    urls: tuple[str, ...]
+    """Addresses in the order in which they are tried; it may have come from any of them."""
+    purl: str | None
+
+
+Origins = Mapping[tuple[str, Sha256 | NarHash], Origin]
+"""(Store name, digest) to origin."""
+
+
+def origins_of(target: str, request: Mapping[str, Any]) -> Origins:
+    """The origins of everything that one target of a request is made from.
+
+    What two recipes pin by the same digest has the addresses of both, the earlier recipe's first.
+    """
+    found: dict[tuple[str, Sha256 | NarHash], Origin] = {}
+    for name, value in _values(target, request):
+        digest = NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
+        key = (value["name"], digest)
+        origin = Origin(name or value["name"], tuple(value["urls"]), value["purl"])
+        known = found.get(key, origin)
+        urls = tuple(dict.fromkeys((*known.urls, *origin.urls)))
+        found[key] = replace(known, urls=urls, purl=known.purl or origin.purl)
+    return found
+
+
+def below(target: str, recipes: Mapping[str, Any]) -> tuple[str, ...]:
+    """A request's recipe and those that it uses, sorted by name."""
+    seen, queue = {target}, [target]
+    while queue:
+        new = set(recipes[queue.pop()]["inputs"]) - seen
+        seen |= new
+        queue += new
+    return tuple(sorted(seen))
+
+
+def _values(target: str, request: Mapping[str, Any]) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
+    if request["busybox"] is not None:
+        yield None, request["busybox"]
+    yield from request["packages"].items()
+    for name in below(target, request["recipes"]):
+        for source in request["recipes"][name]["sources"].values():
+            yield None, source

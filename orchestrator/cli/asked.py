@@ -61,7 +61,7 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
 
 def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
     """Everything that is to be verified. Raises TallyError when that is nothing."""
-    from orchestrator.ground.files import shown
+    from orchestrator.ground.files import shown, without_mark
 
     lists = [list_file] if list_file is not None else []
     lists += [target for target in targets if target == Path("-")]
@@ -76,7 +76,7 @@ def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
             raise TallyError(
                 f"the list {shown(file)} has more than {_MOST_TARGETS} lines", hint="give it in parts"
             )
-        named += [Path(_name(line)) for line in content.split(b"\n") if line.strip()]
+        named += [Path(_name(line)) for line in without_mark(content).split(b"\n") if line.strip()]
     if not named:
         empty = f": the list {shown(lists[0])} names nothing" if lists else ""
         raise TallyError(
@@ -155,13 +155,10 @@ def digest_of(said: str | None, wanted: list[Path]) -> Sha256 | None:
     if len(wanted) > 1:
         raise TallyError("--digest is about one artifact", hint="give one release with it")
     try:
-        algorithm, _, value = said.partition(":")
-        if algorithm != "sha256":
-            raise ValueError("it is not a sha256")
-        return Sha256(value)
+        return Sha256.read(said)
     except ValueError as error:
         raise TallyError(
-            f"--digest {said!r}: {error}", hint="give sha256: and 64 lower-case hexadecimal digits"
+            f"--digest {said[:80]!r}: {error}", hint="give sha256: and 64 lower-case hexadecimal digits"
         ) from error
 
 

@@ -86,7 +86,7 @@ def _target(targets: Sequence[Path], digest: str | None) -> Path | Sha256:
     if digest is None or targets:
         raise TallyError("--bundle is about one artifact", hint="name one file, or give its --digest")
     try:
-        return Sha256(digest.removeprefix("sha256:"))
+        return Sha256.read(digest)
     except ValueError as error:
         raise TallyError(f"{digest!r} is no digest", hint="sha256: and 64 hexadecimal digits") from error
 

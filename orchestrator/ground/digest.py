@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import re
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_BASE32 = "0123456789abcdfghijklmnpqrsvwxyz"
+"""Nix's own digits, without e, o, t and u. It is not the base32 of RFC 4648."""
+_EXPECTED = "expected a sha256 as 64 lower-case hexadecimal digits"
+_LENGTHS = {32: "an md5", 40: "a sha1", 96: "a sha384", 128: "a sha512"}
+_PREFIX = re.compile(r"(md5|sha1|sha256|sha384|sha512)[:-](.*)", re.DOTALL | re.IGNORECASE)
+
+
+def hexadecimal(text: str) -> str:
+    """A sha256 as people and tools write it, as 64 lower-case hexadecimal digits.
+
+    It may be in hexadecimal (capitals too), in base64 as in the W3C's Subresource Integrity, section 3.5
+    (`sha256-…=`), or in Nix's base32, each with or without `sha256:` in front.
+    Raises ValueError with what was expected, and whose digest it looks like.
+    """
+    algorithm, rest = found.groups() if (found := _PREFIX.fullmatch(text)) else ("sha256", text)
+    if algorithm.lower() != "sha256":
+        raise ValueError(f"{_EXPECTED}, got a {algorithm.lower()}")
+    if re.fullmatch(r"[0-9A-Fa-f]+", rest) and len(rest) != 52:
+        if len(rest) == 64:
+            return rest.lower()
+        kind = _LENGTHS.get(len(rest))
+        raise ValueError(f"{_EXPECTED}, got {len(rest)} digits" + (f", the length of {kind}" if kind else ""))
+    octets = {52: _of_base32, 44: _of_base64}.get(len(rest), lambda _: None)(rest)
+    if octets is None:
+        raise ValueError(f"{_EXPECTED}, got {text[:80]!r}")
+    return octets.hex()
+
+
+def _of_base32(text: str) -> bytes | None:
+    """The first digit is the last one of the number; its upper four bits have no place in 32 bytes."""
+    if not set(text) <= set(_BASE32):
+        return None
+    number = 0
+    for digit in text:
+        number = number << 5 | _BASE32.index(digit)
+    return number.to_bytes(32, "little") if number < 1 << 256 else None
+
+
+def _of_base64(text: str) -> bytes | None:
+    try:
+        octets = b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return octets if len(octets) == 32 and b64encode(octets).decode() == text else None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,6 +74,11 @@ class _Sha256:
     @classmethod
     def of(cls, data: bytes) -> Self:
         return cls(hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """A digest that a person typed or pasted, in any form of `hexadecimal`. Raises ValueError."""
+        return cls(hexadecimal(text))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import re
@@ -50,6 +51,11 @@ def contents(path: Path, largest: int) -> bytes:
     if len(data) > largest:
         raise OSError(errno.EFBIG, f"it is larger than {largest} bytes", str(path))
     return data
+
+
+def without_mark(data: bytes) -> bytes:
+    """A text without the byte order mark that editors on Windows put before UTF-8."""
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _is_descriptor(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
-from orchestrator.ground.digest import Sha256
+from orchestrator.ground.digest import hexadecimal
 from orchestrator.policy import pattern
 from orchestrator.policy.rules import licences
 from orchestrator.policy.rules.required import PROPERTIES
@@ -86,10 +86,6 @@ def _address(value: str) -> str:
     return pattern.address(value).text
 
 
-def _digest(value: str) -> str:
-    return Sha256(value).hex
-
-
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500), ONE_LINE]
 Type = Annotated[str, StringConstraints(max_length=500), AfterValidator(_type)]
 Signable = Annotated[str, StringConstraints(max_length=500), AfterValidator(_signable)]
@@ -97,7 +93,7 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 Age = Annotated[str, AfterValidator(_age)]
 Property = Annotated[str, AfterValidator(_property)]
 Address = Annotated[Text, AfterValidator(_address)]
-Digest = Annotated[str, AfterValidator(_digest)]
+Digest = Annotated[str, AfterValidator(hexadecimal)]
 Licence = Annotated[Text, AfterValidator(licences.licence)]
 
 

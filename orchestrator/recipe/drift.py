@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
+from orchestrator.ground.files import contents, without_mark
 from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.lock import Lock, NixpkgsPin
 from orchestrator.recipe.machine import PACKAGES
@@ -106,7 +106,7 @@ def nixpkgs_node(recipes: Mapping[str, Recipe], flake_lock: Path) -> NixpkgsPin 
     if not users:
         return None
     try:
-        content = json.loads(contents(flake_lock, _LARGEST))
+        content = json.loads(without_mark(contents(flake_lock, _LARGEST)))
         nodes = content["nodes"]
         node = nodes[nodes[content["root"]]["inputs"]["nixpkgs"]]["locked"]
         return NixpkgsPin.model_validate(node)

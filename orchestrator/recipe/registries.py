@@ -107,7 +107,7 @@ def _links(address: str, body: bytes) -> Iterator[Listed]:
             file = unquote(urlsplit(target).path.rsplit("/", 1)[-1])
         except ValueError:
             continue
-        digest = re.fullmatch(r"sha256=([0-9a-f]{64})", fragment)
+        digest = re.fullmatch(r"sha256=([0-9a-f]{64})", fragment.lower())
         if file:
             yield Listed(file, target, digest[1] if digest else None)
 

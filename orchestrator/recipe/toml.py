@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import read_file, shown
+from orchestrator.ground.files import read_file, shown, without_mark
 
 LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
 _DEEPEST = 200
@@ -29,7 +29,7 @@ def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
     if len(data) > LIMIT:
         raise TallyError(f"{shown(path)} holds more than {LIMIT} bytes: too much for {what}", hint=hint)
     try:
-        text = data.decode("utf-8")
+        text = without_mark(data).decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise TallyError(

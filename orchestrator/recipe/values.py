@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 
+from orchestrator.ground.digest import hexadecimal
 from orchestrator.recipe.detours import plain
 
 _VARIABLE_LIMIT = 120_000  # the kernel's is 128 KiB, with the name
@@ -50,20 +51,6 @@ def fits_a_variable(value: str) -> str:
     if len(value.encode("utf-8", "surrogatepass")) > _VARIABLE_LIMIT:
         raise ValueError(f"holds more than {_VARIABLE_LIMIT} bytes, the most that a variable takes")
     return value
-
-
-def _digest(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError(_digest_problem(value))
-    return value
-
-
-def _digest_problem(value: str) -> str:
-    expected = "expected a sha256 as 64 lower-case hexadecimal digits"
-    algorithm = {32: "an md5", 40: "a sha1", 96: "a sha384", 128: "a sha512"}.get(len(value))
-    if re.fullmatch(r"[0-9a-f]+", value):
-        return f"{expected}, got {len(value)} digits" + (f", the length of {algorithm}" if algorithm else "")
-    return f"{expected}, got {value[:80]!r}"
 
 
 def _revision(value: str) -> str:
@@ -143,7 +130,8 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Data = Annotated[str, AfterValidator(_data)]
-Digest = Annotated[str, AfterValidator(_digest), Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
+_WRITTEN = "^(sha256[:-])?([0-9A-Fa-f]{64}|[0-9a-df-np-sv-z]{52}|[A-Za-z0-9+/]{43}=)$"
+Digest = Annotated[str, AfterValidator(hexadecimal), Field(json_schema_extra={"pattern": _WRITTEN})]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_data)]
 Revision = Annotated[
     str, AfterValidator(_revision), Field(json_schema_extra={"pattern": "^[0-9a-f]{40}([0-9a-f]{24})?$"})

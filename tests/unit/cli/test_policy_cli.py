@@ -115,7 +115,7 @@ def test_undecided(tally: Tally, release: Signed, policy: Any, tmp_path: Path, w
 
 class TestLists:
     def test_a_file_and_standard_input(self, tally: Tally, release: Signed, harmed: Path) -> None:
-        names = f"{release.folder}\n\n{harmed}\r\n{release.artifact}"
+        names = f"\ufeff{release.folder}\n\n{harmed}\r\n{release.artifact}"
         listed = harmed.parent / "list"
         listed.write_text(names)
         for words, stdin in ((["--list", listed], None), (["--list", "-"], names), (["-"], names)):

@@ -79,7 +79,8 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
             "of a sha512",
             None,
         ),
-        ("31e066137a962676", "31E066137a962676", 9, "lower-case hexadecimal", None),
+        ("31e066137a962676", "31x066137a962676", 9, "lower-case hexadecimal", None),
+        ("31e066137a962676", "sha512:31e066137a962676", 9, "got a sha512", None),
         ("sha256 =", "sha512 =", 9, "unknown key `source.sha512`", "did you mean `sha256`?"),
         ("mirror://gnu", "ftp://gnu", 8, "expected an address with mirror://", None),
         ("mirror://gnu", "https://me:secret@gnu", 8, "would end in the published evidence", None),
@@ -120,6 +121,12 @@ def test_what_is_wrong_is_named_with_its_line(
         assert error.hint == hint
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    assert _load(tmp_path, "\ufeff" + GOOD) == _load(tmp_path, GOOD)
+    error = _refused(tmp_path, "\ufeff" + GOOD.replace('"hello"', "hello"))
+    assert "hello.toml:1:8: " in error.message, "columns are counted without it"
+
+
 @pytest.mark.parametrize(
     "name",
     ["a/b", "..", ".hidden", "a b", "", "a\\u0007b", "a\\nb", "x" * 300, "-dash", "ünïcode", "a${b}", "a?b"],
@@ -138,7 +145,7 @@ def test_names_that_no_store_path_may_have(tmp_path: Path, name: str) -> None:
         ("x = " + "[" * 5000, "nested too deeply"),
         ("x = " + "9" * 5000, "not TOML"),
         (b'name = "\xff"', "hello.toml:1: not UTF-8"),
-        (b"\xef\xbb\xbfname = 1", "not TOML"),
+        (b"\xff\xfen\x00a\x00", "hello.toml:1: not UTF-8"),
         ("", "`name` is missing"),
     ],
 )

@@ -6,6 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTEST_ARGS ?=
+PYTEST = .venv/bin/python -m pytest --numprocesses auto
 
 .PHONY: help
 help: ## Show these targets
@@ -15,19 +16,18 @@ help: ## Show these targets
 demo: setup ## Build GNU hello on two builders, compare, sign and verify it
 	@demo/run
 
+.PHONY: check
+check: .venv ## Lint and run the unit tests: two minutes, without Nix and without a network
+	@$(MAKE) --jobs 2 lint unit
+
+.PHONY: unit
+unit: .venv
+	@nice $(PYTEST) tests/unit $(PYTEST_ARGS)
+
 .PHONY: test
 test: setup ## Run the unit, integration and documentation tests
-	@tools/need 'command -v npm' npm
-	@tools/need 'command -v zstd' zstd
-	@tools/need 'command -v mmdebstrap' mmdebstrap
-	@tools/need 'command -v ssh-keyscan' openssh-client
-	@tools/need 'command -v ip' iproute2
-	@tools/need 'command -v disorderfs' disorderfs
-	@tools/need 'command -v qemu-system-x86_64' qemu-system-x86
-	@tools/need 'command -v softhsm2-util' softhsm2
-	@tools/need 'command -v pkcs11-tool' opensc
-	@tools/need 'command -v cc' gcc
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+	@tools/test-needs
+	@$(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-sigstore
 test-sigstore: setup ## Run a real Rekor v2 server, built from Debian's sources, and sign into it

@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from progress import Progress
+from scheduling import Scheduling, ordered, scheduling
+from warm import Warm
 
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:  # `nohup make test`; what tests start has to hear it
@@ -44,9 +47,12 @@ class Ran:
         return self
 
 
+_WARM = Warm()
+
+
 @dataclass(frozen=True)
 class Tally:
-    """Runs `tally` in a process of its own: `tally("plan", "recipes/hello.toml")`."""
+    """Runs `tally` in a process of its own, which begins warm: `tally("plan", "recipes/hello.toml")`."""
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -59,11 +65,15 @@ class Tally:
         stdin: str | None = None,
         timeout: float = 1200,
     ) -> Ran:
-        words = tuple(map(str, arguments))
+        words, where = tuple(map(str, arguments)), folder or self.folder
+        whole = {**os.environ, **self.environment, **(environment or {})}
+        warm = _WARM.run(words, where, whole, stdin, timeout)
+        if warm is not None:
+            return Ran(words, warm.code, warm.out, warm.err)
         done = subprocess.run(
             [*command(), *words],
-            cwd=folder or self.folder,
-            env={**os.environ, **self.environment, **(environment or {})},
+            cwd=where,
+            env=whole,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -81,6 +91,13 @@ class TallyIn(Protocol):
 def command() -> list[str]:
     """The command line in the checkout under test, by this very interpreter."""
     return [sys.executable, "-m", "orchestrator.cli"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """What the runs are forked from ends with the tests."""
+    yield
+    _WARM.close()
 
 
 @pytest.fixture(scope="session")
@@ -125,9 +142,24 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything below tests/integration is marked, and runs after the quick tests."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--order", type=int, metavar="SEED", help="run the tests in an order that follows from SEED"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not config.option.verbose:
+        config.pluginmanager.register(Progress(config))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Everything below tests/integration is marked; what costs most comes first."""
     for item in items:
         if "integration" in item.path.relative_to(ROOT).parts:
             item.add_marker(pytest.mark.integration)
-    items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
+    items[:] = ordered(items, config.getoption("--order"))

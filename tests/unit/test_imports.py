@@ -67,7 +67,7 @@ def loaded(*arguments: str) -> set[str]:
         (["policy", "check", "nowhere.toml"], {"typer", "pydantic"}),
         (["plan", "nowhere.toml"], {"typer", "pydantic", "license_expression"}),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(sorted(words) if isinstance(words, set) else words),
 )
 def test_a_command_loads_only_what_it_needs(arguments: list[str], needed: set[str]) -> None:
     found = loaded(*arguments)

@@ -1,0 +1,61 @@
+"""In which order the tests run, and which of them one process runs together.
+
+Files that cost most come first, so that the quick ones fill what is left of the last minutes on every core.
+A file is one piece of work, since its tests share what its fixtures made; those named in SPLIT share nothing
+that costs, and each of their tests is a piece by itself. With `--order SEED` files, and tests within files,
+come in an order that follows from the seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    import pytest
+
+COSTS = {
+    "tests/integration/test_vm.py": 400,
+    "tests/integration/test_hosts.py": 200,
+}
+"""Seconds that a file took on a machine of two cores, rounded: only which is longer matters."""
+
+SPLIT: frozenset[str] = frozenset()
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
+    """Hands out a file, or a test of a file that is split, to whichever process is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return piece(nodeid)
+
+
+def piece(nodeid: str) -> str:
+    """What is handed out as one: the file, or the test itself."""
+    file = nodeid.partition("::")[0]
+    return nodeid if file in SPLIT else file
+
+
+def cost(nodeid: str) -> float:
+    file = nodeid.partition("::")[0]
+    return COSTS.get(file, 1 if file.startswith("tests/integration/") else 0)
+
+
+def ordered(items: Sequence[pytest.Item], seed: int | None) -> list[pytest.Item]:
+    """The tests in the order in which they are to run."""
+    if seed is None:
+        return sorted(items, key=lambda item: -cost(item.nodeid))
+    drawn = random.Random(seed)
+    shuffled = drawn.sample(list(items), len(items))
+    place: dict[str, float] = {}
+    for item in shuffled:
+        place.setdefault(item.nodeid.partition("::")[0], drawn.random())
+    return sorted(shuffled, key=lambda item: place[item.nodeid.partition("::")[0]])
+
+
+def scheduling(config: Any, log: Any) -> Scheduling:
+    config.option.loadscopereorder = False  # the order is ours
+    return Scheduling(config, log)

@@ -1,0 +1,269 @@
+"""Runs of `tally` that begin warm: a process that has imported everything, and a fork of it for each run.
+
+A run is as real as one that a shell starts: a process of its own with its own arguments, folder, environment,
+descriptors, signals and exit code. It does not pay for an interpreter's start and the imports, most of what a
+short run costs. Where these are the point (what is imported, the locale, variables of Python's own), tests
+start `python -m orchestrator.cli` themselves.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import fcntl
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+MODULES = (
+    "orchestrator.cli.app",
+    "orchestrator.stories.release",
+    "orchestrator.stories.verification",
+    "cel_expr_python",
+    "cryptography.hazmat.primitives.asymmetric.ec",
+    "cryptography.x509",
+    "in_toto.models.metadata",
+    "license_expression",
+    "packageurl",
+    "pydantic",
+    "securesystemslib.signer",
+    "sigstore.verify.verifier",
+    "structlog",
+    "traceback",
+    "urllib3",
+    "zstandard",
+)
+"""With what they import, nearly all that any command loads. None looks at the environment by then."""
+
+_READ_AT_START = ("LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "GLIBC_")
+"""Variables that a process reads once, at its start."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended; `code` is -N where signal N ended it, as `subprocess` has it."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Warm:
+    """The process that the runs of one test process are forked from. Ends with it, and its runs with it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    def run(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stdin: str | None,
+        timeout: float,
+    ) -> Ended | None:
+        """Run `tally` with these words; None where only a process of its own can have that environment.
+
+        Raises subprocess.TimeoutExpired.
+        """
+        if _of_the_start(environment) != _of_the_start(os.environ):
+            return None
+        request = {"words": [*words], "folder": str(folder), "environment": dict(environment)}
+        with _written(stdin) as given, _heard("out") as out, _heard("err") as err:
+            code = self._code(request, given.fileno(), out.fileno(), err.fileno(), timeout)
+            return Ended(code, _all_of(out), _all_of(err))
+
+    def _code(self, request: dict[str, Any], given: int, out: int, err: int, timeout: float) -> int:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with ours, theirs:
+            message = json.dumps(request).encode()
+            with self._lock:
+                server = self._server()
+                socket.send_fds(server, [len(message).to_bytes(4)], [given, out, err, theirs.fileno()])
+                server.sendall(message)
+            theirs.close()
+            answers = ours.makefile("r")
+            pid = int(answers.readline() or "0")
+            assert pid, "the warm process has ended"
+            ours.settimeout(timeout)
+            try:
+                return int(answers.readline())
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(["tally", *request["words"]], timeout) from None
+
+    def _server(self) -> socket.socket:
+        if self._socket is None:
+            self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, str(Path(__file__)), str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+        return self._socket
+
+    def close(self) -> None:
+        if self._socket is not None and self._process is not None:
+            self._socket.close()
+            self._process.wait()
+
+
+def _heard(name: str) -> FileIO:
+    """What a run writes to; like a pipe, it is no terminal, and what is written comes after what was."""
+    descriptor = os.memfd_create(name)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_RDWR | os.O_APPEND)
+    return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def _written(text: str | None) -> FileIO:
+    if text is None:
+        return os.fdopen(os.open(os.devnull, os.O_RDONLY), "rb", buffering=0)
+    given = os.fdopen(os.memfd_create("stdin"), "r+b", buffering=0)
+    given.write(text.encode())
+    given.seek(0)
+    return given
+
+
+def _all_of(heard: FileIO) -> str:
+    heard.seek(0)
+    return io.TextIOWrapper(heard, encoding="utf-8").read()
+
+
+def _of_the_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(_READ_AT_START)}
+
+
+class _Server:
+    """Forks a run for each request, and says how it ended."""
+
+    def __init__(self, requests: socket.socket) -> None:
+        self._requests = requests
+        self._running: dict[int, socket.socket] = {}
+        self._woken, self._wakes = os.pipe()
+        for end in (self._woken, self._wakes):
+            os.set_blocking(end, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes us up; without a handler it is not delivered
+        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Returns in the runs alone; ends, and the runs with it, when nobody is there to ask any more."""
+        server = os.getpid()
+        while True:
+            ready, _, _ = select.select([self._requests.fileno(), self._woken], [], [])
+            if self._woken in ready:
+                os.read(self._woken, 4096)
+                self._tell()
+            if self._requests.fileno() not in ready:
+                continue
+            head, descriptors, _, _ = socket.recv_fds(self._requests, 4, 4)
+            if not head:
+                self._end()
+            request = json.loads(self._received(int.from_bytes(head)))
+            *streams, answer = descriptors
+            pid = os.fork()
+            if pid == 0:
+                self._leave(answer)
+                _become(request, streams, server)
+                return
+            for descriptor in streams:
+                os.close(descriptor)
+            self._running[pid] = socket.socket(fileno=answer)
+            self._running[pid].sendall(f"{pid}\n".encode())
+
+    def _received(self, size: int) -> bytes:
+        message = b""
+        while len(message) < size:
+            message += self._requests.recv(size - len(message))
+        return message
+
+    def _tell(self) -> None:
+        for pid in list(self._running):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                with self._running.pop(pid) as answer:
+                    try:
+                        answer.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+                    except OSError:
+                        continue  # nobody waits for it any more
+
+    def _leave(self, answer: int) -> None:
+        """A run has nothing of what the server has."""
+        signal.set_wakeup_fd(-1)
+        for descriptor in (self._woken, self._wakes, answer):
+            os.close(descriptor)
+        self._requests.close()
+        for other in self._running.values():
+            other.close()
+
+    def _end(self) -> None:
+        for pid in self._running:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._running:
+            os.waitpid(pid, 0)
+        os._exit(0)
+
+
+def _become(request: dict[str, Any], streams: list[int], server: int) -> None:
+    """Make this fork what `python -m orchestrator.cli` in that folder would be."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the server
+    if os.getppid() != server:
+        os._exit(1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for place, descriptor in enumerate(streams):
+        os.dup2(descriptor, place)
+        os.close(descriptor)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    tempfile.tempdir = None
+    encoding, errors = sys.stdout.encoding, sys.stdout.errors
+    sys.stdin = sys.__stdin__ = open(0, encoding=encoding, errors=errors)  # type: ignore[misc]  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, errors=errors)  # type: ignore[misc]  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding, "backslashreplace")  # type: ignore[misc]  # noqa: SIM115
+    sys.path[0] = request["folder"]
+    sys.argv = ["tally", *request["words"]]
+
+
+def _end(code: object) -> None:
+    """Python's own end, without taking apart all that the warm process had imported: that costs 50 ms."""
+    assert isinstance(code, int), code
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _listening = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, and it ends us
+    for _name in MODULES:
+        importlib.import_module(_name)
+    gc.collect()
+    gc.freeze()
+    _Server(_listening).serve()
+    try:
+        runpy.run_module("orchestrator.cli", run_name="__main__", alter_sys=True)
+    except SystemExit as _ended:
+        _end(_ended.code)

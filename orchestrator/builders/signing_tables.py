@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from orchestrator.builders.table import Table, Text
 from orchestrator.ground import key_address
-from orchestrator.ground.download import unseen
+from orchestrator.ground.addresses import unseen
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.values import Matching
 

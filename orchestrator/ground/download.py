@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
 from orchestrator.ground.parallel import Stopped
+from orchestrator.ground.proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -30,11 +30,16 @@ _ANSWER_TIMEOUT = 90.0
 """Seconds for the whole of an answer, its headers too, however slowly it comes."""
 _PAGE_TIMEOUT = 300.0
 """The same for a page, and for the headers of a file, with all that is tried again."""
+_ABSENT = (404, 410)
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
 
 
 class Unreachable(Exception):
     """Why one address gave no bytes; the next one may."""
+
+
+class Absent(Unreachable):
+    """The address answers, and has nothing there."""
 
 
 class Downloader:
@@ -45,17 +50,20 @@ class Downloader:
         self._parallel = parallel
         self._silent: dict[str, str] = {}
         self._mutex = Mutex()
-        self._managers: dict[str | None, PoolManager] = {}
+        self._managers: dict[Proxy | None, PoolManager] = {}
 
-    def read(self, address: str) -> Iterator[bytes]:
-        """The bytes at an address. Raises Unreachable with the reason, Stopped after `stop`."""
+    def read(self, address: str, kind: Callable[[str], object] = lambda _: None) -> Iterator[bytes]:
+        """The bytes at an address. `kind` is told their media type, where the server says one.
+
+        Raises Absent where there is nothing, Unreachable with another reason, Stopped after `stop`.
+        """
         parts = urlsplit(address)
         if parts.scheme == "file":
             yield from self._read_file(Path(unquote(parts.path)))
             return
         if parts.scheme not in ("http", "https"):
             raise Unreachable(f"addresses with {parts.scheme}:// cannot be fetched")
-        with self._response(address, parts.netloc) as (_, chunks):
+        with self._response(address, parts.netloc, kind) as (_, chunks):
             for chunk in chunks:
                 if self.stop.is_set():
                     raise Stopped
@@ -86,8 +94,9 @@ class Downloader:
         from urllib3.exceptions import HTTPError
 
         parts = urlsplit(address)
+        proxy = proxy_for(parts.scheme, parts.netloc)
         try:
-            response = self._manager(parts.scheme, parts.netloc).request(
+            response = self._manager(proxy).request(
                 "POST",
                 address,
                 body=body,
@@ -97,7 +106,7 @@ class Downloader:
                 retries=False,
             )
         except (HTTPError, OSError, ValueError) as error:
-            raise Unreachable(_sentence(error)) from error
+            raise Unreachable(_reason(error, proxy)) from error
         try:
             return response.status, _bounded(self._until(until, _guarded(_come(response))), _ANSWER_LIMIT)
         finally:
@@ -128,42 +137,58 @@ class Downloader:
             with opened(path) as stream:
                 while chunk := stream.read(_CHUNK):
                     yield chunk
+        except FileNotFoundError as error:
+            raise Absent(error.strerror or str(error)) from error
         except (OSError, ValueError) as error:
             raise Unreachable(getattr(error, "strerror", None) or str(error)) from error
 
     @contextmanager
-    def _response(self, address: str, host: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+    def _response(
+        self, address: str, host: str, kind: Callable[[str], object] = lambda _: None
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        from urllib3.exceptions import (
+            ConnectTimeoutError,
+            HTTPError,
+            MaxRetryError,
+            NewConnectionError,
+            ProxyError,
+        )
 
-        if host in self._silent:
-            raise Unreachable(self._silent[host])
+        proxy = proxy_for(urlsplit(address).scheme, host)
+        asked = proxy.address if proxy else host
+        if asked in self._silent:
+            raise Unreachable(self._silent[asked])
         try:
-            manager = self._manager(urlsplit(address).scheme, host)
+            manager = self._manager(proxy)
             response = self._within(
                 _PAGE_TIMEOUT, lambda: manager.request("GET", address, preload_content=False)
             )
         except (HTTPError, OSError, ValueError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-            if isinstance(reason, NewConnectionError | ConnectTimeoutError):
+            said = _reason(reason, proxy)
+            cause = reason.original_error if isinstance(reason, ProxyError) else reason
+            if isinstance(cause, NewConnectionError | ConnectTimeoutError):
                 with self._mutex:
-                    self._silent[host] = f"{_sentence(reason)} (asked once)"
-            raise Unreachable(_sentence(reason)) from error
+                    self._silent[asked] = f"{said} (asked once)"
+            raise Unreachable(said) from error
         try:
             if response.status != 200:
-                raise Unreachable(f"HTTP status {response.status} {response.reason or ''}".rstrip())
+                way = f", by way of {proxy}" if proxy else ""
+                said = f"HTTP status {response.status} {response.reason or ''}".rstrip() + way
+                raise Absent(said) if response.status in _ABSENT else Unreachable(said)
+            if response.headers.get("Content-Type"):
+                kind(response.headers["Content-Type"])
             final = urljoin(address, response.geturl() or address)
             yield final, _guarded(response.stream(_CHUNK, decode_content=False))
         finally:
             response.close()
 
-    def _manager(self, scheme: str, host: str) -> PoolManager:
-        """Connections to a host: direct, or through the proxy that the environment names."""
+    def _manager(self, proxy: Proxy | None) -> PoolManager:
+        """Connections: direct, or through a proxy. Raises ValueError for one that we cannot speak with."""
         import ssl
-        from urllib.request import getproxies, proxy_bypass
 
-        from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+        from urllib3 import PoolManager, Retry, Timeout
 
-        proxy = None if proxy_bypass(host.rsplit("@", 1)[-1]) else getproxies().get(scheme)
         with self._mutex:
             if proxy not in self._managers:
                 settings: dict[str, Any] = {
@@ -179,8 +204,16 @@ class Downloader:
                     "ssl_context": ssl.create_default_context(),
                     "headers": _HEADERS,
                 }
-                self._managers[proxy] = ProxyManager(proxy, **settings) if proxy else PoolManager(**settings)
+                self._managers[proxy] = _through(proxy, settings) if proxy else PoolManager(**settings)
             return self._managers[proxy]
+
+
+def _through(proxy: Proxy, settings: dict[str, Any]) -> PoolManager:
+    from urllib3 import ProxyManager, make_headers
+
+    user = urlsplit(proxy.address).netloc.rpartition("@")[0]
+    headers = make_headers(proxy_basic_auth=unquote(user)) if user else None
+    return ProxyManager(proxy.address, proxy_headers=headers, **settings)
 
 
 def _come(response: BaseHTTPResponse) -> Iterator[bytes]:
@@ -206,23 +239,20 @@ def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise Unreachable(_sentence(error)) from error
 
 
+def _reason(error: BaseException, proxy: Proxy | None) -> str:
+    """Why there is no answer. What goes wrong at a proxy is not told as the fault of the host behind it."""
+    from urllib3.exceptions import ProxyError, ProxySchemeUnknown
+
+    if proxy is None:
+        return _sentence(error)
+    if isinstance(error, ProxyError):
+        return f"{proxy} does not answer as it should: {_sentence(error.original_error)}"
+    if isinstance(error, ProxySchemeUnknown):
+        return f"{proxy} cannot be used: only proxies that speak HTTP can"
+    return f"{_sentence(error)}, by way of {proxy}"
+
+
 def _sentence(error: BaseException) -> str:
     """An error of urllib3 without the object it prints in front."""
     text = str(error)
     return text.split(">: ", 1)[-1].split("): ", 1)[-1] or type(error).__name__
-
-
-def unseen(address: str) -> bool:
-    """Whether nobody on the way can read or change what is sent there: https, or this machine itself."""
-    parts = urlsplit(address)
-    try:
-        here = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        here = False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
-
-
-def without_credentials(address: str) -> str:
-    """An address as it may be shown: a user name and password in it left out."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))

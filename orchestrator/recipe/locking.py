@@ -22,7 +22,7 @@ from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import PathSource, PypiSource, Recipe, System
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
-from orchestrator.recipe.sources import Sources, lay_out_busybox
+from orchestrator.recipe.sources import LeftTheArchive, Sources, lay_out_busybox
 from orchestrator.recipe.wanted import wanted_from
 
 _BUSYBOX = "busybox-static"
@@ -118,7 +118,7 @@ def _debian(
             machines.append(keep or resolved(system, PACKAGES, "the virtual machine"))
         for system in sorted({each.system for each in (*sets, *machines)}):
             busybox = known.busybox_for(system)
-            if busybox is None:
+            if busybox is None or (update and _left(busybox, known, work)):
                 (package,) = [p for p in apt(system).resolve([_BUSYBOX]) if p.name == _BUSYBOX]
                 packages[package.file] = _agreeing(package, packages)
                 busybox = _busybox(system, package, work)
@@ -154,6 +154,15 @@ def _busybox(system: System, package: DebianPackage, work: Locking) -> Busybox:
     with tempfile.TemporaryDirectory(prefix="tallystick-busybox-") as name:
         lay_out_busybox(deb, Path(name))
         return Busybox(system=system, package=package.file, nar_sha256=nar_hash(Path(name)).hex)
+
+
+def _left(busybox: Busybox, known: Lock, work: Locking) -> bool:
+    """Whether the archive has no longer what is pinned, so that `--update` must take the new one."""
+    try:
+        work.sources.fetch(wanted_from(package_output(known.packages[busybox.package])))
+    except LeftTheArchive:
+        return True
+    return False
 
 
 def _pins(recipe: Recipe, known: Lock, again: bool, work: Locking) -> dict[str, SourcePin]:

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from orchestrator.ground.download import Downloader, Unreachable, without_credentials
+from orchestrator.ground.addresses import without_credentials
+from orchestrator.ground.download import Downloader, Unreachable
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.mirrors import Mirrors, pip_find_links
 from orchestrator.recipe.names import normalised

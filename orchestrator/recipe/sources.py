@@ -5,16 +5,19 @@ Each thing is at `sources/<hex>/<name>`: put there by one rename, after the chec
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.digest import NarHash, Sha256
-from orchestrator.ground.download import Downloader, Unreachable, without_credentials
+from orchestrator.ground.download import Absent, Downloader, Unreachable
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder, written_atomically
 from orchestrator.ground.nar import nar_hash
@@ -26,6 +29,8 @@ from orchestrator.recipe.wanted import Wanted
 _BUSYBOX = ("bin/busybox", "usr/bin/busybox")
 _THREADS = 8
 _SHOWN = 5
+_BEGINNING = 512
+_LONGEST_LINE = 80
 
 
 class Sources:
@@ -73,30 +78,33 @@ class Sources:
 
     def _fetch(self, wanted: Wanted, place: Path) -> None:
         if wanted.package is not None:
-            self._fetch_busybox(wanted, wanted.package, place)
+            self._fetch_busybox(wanted, replace(wanted.package, users=wanted.users), place)
         elif isinstance(wanted.digest, NarHash):
             self._fetch_tree(wanted, place)
         elif not self._reuse(wanted.digest, place):
             self._fetch_file(wanted, wanted.digest, place)
 
     def _fetch_file(self, wanted: Wanted, digest: Sha256, place: Path) -> None:
-        reasons = []
+        failures: list[tuple[str, Unreachable]] = []
         for url in wanted.urls:
             try:
                 for address in self._addresses(url):
                     try:
                         self._download(address, digest, place)
                     except Unreachable as error:
-                        reasons.append(f"  {without_credentials(address)}: {error}")
+                        failures.append((address, error))
                     else:
                         return
             except Unreachable as error:
-                reasons.append(f"  {without_credentials(url)}: {error}")
-        raise TallyError(
-            f"no address gave {wanted.name} with sha256 {digest.hex}:\n"
-            + "\n".join(reasons or ["  it has no address"]),
-            hint="check the network, the digest, and the mirrors in tally.toml",
+                failures.append((url, error))
+        reasons = [f"  {without_credentials(address)}: {error}" for address, error in failures]
+        message = f"no address gave {wanted.name} with sha256 {digest.hex}:\n" + "\n".join(
+            reasons or ["  it has no address"]
         )
+        absent = bool(failures) and all(isinstance(error, Absent) for _, error in failures)
+        if absent and all(url.startswith("mirror://debian/") for url in wanted.urls):
+            raise LeftTheArchive(message, wanted.users)
+        raise TallyError(message, hint="check the network, the digest, and the mirrors in tally.toml")
 
     def _addresses(self, url: str) -> Iterable[str]:
         """Raises Unreachable, also while they are looked through, when there are none."""
@@ -113,12 +121,16 @@ class Sources:
     def _download(self, address: str, digest: Sha256, place: Path) -> None:
         """Raises Unreachable when there are no bytes, or not the right ones."""
         seen = hashlib.sha256()
+        kinds: list[str] = []
+        beginning = b""
         with written_atomically(place) as stream:
-            for chunk in self.downloader.read(address):
+            for chunk in self.downloader.read(address, kinds.append):
+                beginning += chunk[: _BEGINNING - len(beginning)]
                 seen.update(chunk)
                 stream.write(chunk)
             if seen.hexdigest() != digest.hex:
-                raise Unreachable(f"its sha256 is {seen.hexdigest()}, expected {digest.hex}")
+                said = f"its sha256 is {seen.hexdigest()}, expected {digest.hex}"
+                raise Unreachable(said + _looks(kinds, beginning))
 
     def _reuse(self, digest: Sha256, place: Path) -> bool:
         """Take the same bytes under another name, when they are here already."""
@@ -210,8 +222,41 @@ def lay_out_busybox(deb: Path, folder: Path) -> None:
     target.chmod(0o555)
 
 
+def _looks(kinds: Sequence[str], beginning: bytes) -> str:
+    """What came, where a look at it says more than a digest: a page or a message in an archive's place."""
+    if not beginning:
+        return "; it is empty"
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(beginning)
+    except UnicodeDecodeError:
+        return ""
+    line = next((each.strip() for each in text.splitlines() if each.strip()), "")
+    if not line.isprintable() or not line:
+        return ""
+    kind = f" {kinds[0]}" if kinds else " text"
+    return f"; it is{kind} and begins: {line[:_LONGEST_LINE]}"
+
+
+class LeftTheArchive(TallyError):
+    """Every address answers that a Debian package is not there: a point release replaced it."""
+
+    def __init__(self, message: str, users: Iterable[str]) -> None:
+        self.users = tuple(sorted(set(users)))
+        names = " ".join(f"--update {name}" for name in self.users[:_SHOWN]) or "--update NAME"
+        more = " and so on" if len(self.users) > _SHOWN else ""
+        super().__init__(
+            message,
+            hint="Debian's archive drops a package when a point release replaces it. There are two ways out. "
+            f"Pin the new one: `tally lock {names}`{more}. Or keep the old one: add a dated snapshot of the "
+            "archive to [mirrors] in tally.toml (docs/how-to/add-a-mirror.md)",
+        )
+
+
 def _together(failures: list[TallyError]) -> TallyError:
     shown = [failure.message for failure in failures[:_SHOWN]]
     if len(failures) > _SHOWN:
         shown.append(f"… and {len(failures) - _SHOWN} more")
+    gone = [failure for failure in failures if isinstance(failure, LeftTheArchive)]
+    if gone:
+        return LeftTheArchive("\n".join(shown), [name for failure in gone for name in failure.users])
     return TallyError("\n".join(shown), hint=failures[0].hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.ground.digest import NarHash, Sha256
@@ -21,6 +21,8 @@ class Wanted:
     """Addresses to try in order; `git+URL@REV` is a commit's tree, `path:PATH@REV` one of this repository."""
     package: Wanted | None = None
     """The `.deb` that the folder's one executable is taken from."""
+    users: tuple[str, ...] = field(default=(), compare=False)
+    """The recipes that need it, where they are known."""
 
 
 def wanted_from(value: Mapping[str, Any]) -> Wanted:
@@ -33,15 +35,22 @@ def wanted_from(value: Mapping[str, Any]) -> Wanted:
 def fixed_outputs(request: Mapping[str, Any]) -> tuple[Wanted, ...]:
     """Everything that must be fetched before a request can be built, each digest once, sorted by name."""
     found: dict[tuple[str, str], Wanted] = {}
-    for value in _values(request):
-        wanted = wanted_from(value)
+    for value, users in _values(request):
+        wanted = replace(wanted_from(value), users=users)
         found.setdefault((wanted.digest.hex, wanted.name), wanted)
     return tuple(sorted(found.values(), key=lambda wanted: (wanted.name, wanted.digest.hex)))
 
 
-def _values(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _values(request: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
+    """Each fixed output with the recipes that need it."""
+    users: dict[str, list[str]] = {}
+    for name, recipe in sorted(request["recipes"].items()):
+        for file in recipe["toolchain"]["packages"] if recipe["toolchain"]["from"] == "debian" else ():
+            users.setdefault(file, []).append(name)
     if request["busybox"] is not None:
-        yield request["busybox"]
-    yield from request["packages"].values()
-    for recipe in request["recipes"].values():
-        yield from recipe["sources"].values()
+        yield request["busybox"], tuple(sorted({name for names in users.values() for name in names}))
+    for file, value in request["packages"].items():
+        yield value, tuple(users.get(file, ()))
+    for name, recipe in request["recipes"].items():
+        for source in recipe["sources"].values():
+            yield source, (name,)

@@ -17,8 +17,9 @@ from urllib.parse import urljoin
 
 from orchestrator.bundles.certificates import in_short
 from orchestrator.evidence.canonical import MalformedError, member, read
+from orchestrator.ground.addresses import unseen
 from orchestrator.ground.deadline import within
-from orchestrator.ground.download import Downloader, Unreachable, unseen
+from orchestrator.ground.download import Downloader, Unreachable
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file
 from orchestrator.log import trusted_root

@@ -7,7 +7,7 @@ import http.server
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,7 @@ def server() -> Iterator[Server]:
                 self.send_error(404)
             else:
                 self.send_response(200)
+                self.send_header("Content-Type", "text/odd")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -102,6 +103,68 @@ def test_wrong_bytes_show_both_digests_and_are_not_kept(sources: Sources, server
     for content in (b"right", b"wrong"):
         assert hashlib.sha256(content).hexdigest() in caught.value.message
     assert _visible(sources.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\n<!DOCTYPE html>\n<title>Log in</title>", "; it is text/odd and begins: <!DOCTYPE html>"),
+        ("\ufeff\u201csorry\u201d".encode() + b" " * 490 + "\u20ac".encode(), "begins: \u201csorry\u201d"),
+        (b"version https://git-lfs", "begins: version https://git-lfs"),
+        (b"", "; it is empty"),
+        (b"\x1f\x8b\x08", None),
+        (b"\x1b[2Jx", None),
+    ],
+)
+def test_a_page_in_a_files_place_is_told(
+    sources: Sources, server: Server, content: bytes, says: str | None
+) -> None:
+    server.files["/page"] = content
+    with pytest.raises(TallyError) as caught:
+        sources.fetch(_wanted(b"right", f"{server.address}/page"))
+    assert says in caught.value.message if says else caught.value.message.endswith(Sha256.of(b"right").hex)
+
+
+class TestADebianPackageThatLeftTheArchive:
+    DEB = "mirror://debian/pool/main/h/hello/hello_2.10-3_amd64.deb"
+
+    @pytest.fixture
+    def archive(self, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Sources:
+        monkeypatch.setattr(Mirrors, "_built_in", lambda self, name: ())
+        return Sources(tmp_path / "sources", Mirrors({"debian": [f"{server.address}/debian"]}))
+
+    def refused(self, sources: Sources, *wanted: Wanted) -> TallyError:
+        with pytest.raises(TallyError) as caught:
+            sources.fetch_all(wanted)
+        return caught.value
+
+    def test_the_hint_has_both_ways_out_and_the_recipes(self, archive: Sources) -> None:
+        one = replace(_wanted(b"one", self.DEB), users=("hello",))
+        error = self.refused(archive, one, replace(_wanted(b"two", f"{self.DEB}x"), users=("curl", "hello")))
+        assert "HTTP status 404" in error.message
+        assert error.hint is not None
+        assert "`tally lock --update curl --update hello`" in error.hint
+        assert "snapshot" in error.hint and "docs/how-to/add-a-mirror.md" in error.hint
+
+    def test_a_dated_snapshot_as_a_mirror_has_it(
+        self, tmp_path: Path, server: Server, archive: Sources
+    ) -> None:
+        path = self.DEB.removeprefix("mirror://debian")
+        server.files[f"/archive/debian/20240210T000000Z{path}"] = b"one"
+        snapshot = f"{server.address}/archive/debian/20240210T000000Z/"
+        sources = Sources(tmp_path / "sources", Mirrors({"debian": [f"{server.address}/debian", snapshot]}))
+        wanted = _wanted(b"one", self.DEB)
+        assert self.refused(archive, wanted).hint
+        assert sources.fetch(wanted).read_bytes() == b"one"
+
+    def test_an_archive_that_does_not_answer_may_have_it_still(self, tmp_path: Path, server: Server) -> None:
+        dead = ["http://127.0.0.1:1/debian", f"{server.address}/debian"]
+        error = self.refused(Sources(tmp_path / "s", Mirrors({"debian": dead})), _wanted(b"one", self.DEB))
+        assert error.hint is not None and "--update" not in error.hint
+
+    def test_other_files_are_not_told_so(self, sources: Sources) -> None:
+        error = self.refused(sources, _wanted(b"one", "mirror://here/absent"))
+        assert error.hint is not None and "--update" not in error.hint
 
 
 def test_the_next_address_is_tried_and_every_reason_is_told(sources: Sources, server: Server) -> None:

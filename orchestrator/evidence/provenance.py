@@ -14,6 +14,7 @@ from orchestrator.evidence.facts import InputFile, ReleaseFacts, ReleaseFile, se
 from orchestrator.evidence.materials import Material
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUILD_TYPE, ORCHESTRATOR, PROVENANCE
+from orchestrator.recipe.purls import package_url
 
 _MEDIA_TYPES = {
     ".json": "application/json",
@@ -109,7 +110,7 @@ def _nix(facts: ReleaseFacts) -> list[dict[str, Any]]:
         if report.identity.nix_version is not None:
             versions.setdefault(report.identity.nix_version, []).append(report.identity.name)
     return [
-        {"name": "nix", "uri": f"pkg:generic/nix@{version}", "annotations": {"builders": builders}}
+        {"name": "nix", "uri": package_url("generic", "nix", version), "annotations": {"builders": builders}}
         for version, builders in sorted(versions.items())
     ]
 

@@ -14,6 +14,7 @@ from orchestrator.evidence.materials import Kind, Material
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.nix.derivation import name_of
 from orchestrator.recipe.licences import as_references
+from orchestrator.recipe.purls import package_url
 
 ARTIFACT: Final = "SPDXRef-Artifact"
 _UNKNOWN: Final = "NOASSERTION"  # never NONE, which would claim that there is nothing to know (clause 7.7)
@@ -56,8 +57,7 @@ def _artifact(facts: ReleaseFacts) -> dict[str, Any]:
         found["summary"] = package.summary
     if package.homepage:
         found["homepage"] = package.homepage
-    version = f"@{escaped(package.version)}" if package.version else ""
-    purl = f"pkg:generic/{escaped(package.name)}{version}?checksum=sha256:{artifact.sha256.hex}"
+    purl = package_url("generic", package.name, package.version, checksum=f"sha256:{artifact.sha256.hex}")
     found["externalRefs"] = [_purl(purl)]
     return found
 

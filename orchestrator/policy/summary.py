@@ -8,7 +8,6 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import quote
 
 from orchestrator import __version__
 from orchestrator.evidence.canonical import render
@@ -17,6 +16,7 @@ from orchestrator.evidence.terms import STATEMENT, VERIFICATION, VERIFIER
 from orchestrator.ground.digest import Sha256
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Failed, Passed, Verdict
+from orchestrator.recipe.purls import package_url
 
 
 def summary(
@@ -31,7 +31,7 @@ def summary(
     predicate: dict[str, object] = {
         "verifier": {"id": VERIFIER, "version": {"tallystick": __version__}},
         "timeVerified": seconds(now),
-        "resourceUri": f"pkg:generic/{quote(artifact, safe='')}?checksum=sha256:{sha256.hex}",
+        "resourceUri": package_url("generic", artifact, checksum=f"sha256:{sha256.hex}"),
         "policy": {
             "uri": policy.uri or named(policy.sha256),
             "digest": {"sha256": policy.sha256.hex},

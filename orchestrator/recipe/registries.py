@@ -15,9 +15,12 @@ from orchestrator.ground.download import Downloader, Unreachable
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.mirrors import Mirrors, pip_find_links
 from orchestrator.recipe.names import normalised
+from orchestrator.recipe.purls import same_python_version
 from orchestrator.recipe.recipe import PypiSource
 
 _SHOWN = 10
+_ENDING = re.compile(r"\.(?:(whl|egg|exe|msi)|tar|tar\.[a-z0-9]+|tgz|tbz|tbz2|txz|zip)$", re.IGNORECASE)
+"""Of a release's files: the built ones have tags behind the version."""
 
 
 class Listed(NamedTuple):
@@ -133,11 +136,14 @@ def _bases(name: str, mirrors: Mirrors) -> tuple[str, ...]:
 def _of_version(file: str, source: PypiSource) -> bool:
     """Whether a file's name is one of the project's at this version (PEP 427, PEP 625)."""
     project = normalised(source.pypi)
-    for dash in re.finditer("-", file):
-        if normalised(file[: dash.start()]) == project:
-            rest = file[dash.end() :].lower()
-            after = rest.removeprefix(source.version.lower())
-            if after != rest and re.match(r"-|\.(tar|tgz|zip)\b", after):
+    found = _ENDING.search(file)
+    if found is None:
+        return False
+    stem, built = file[: found.start()], found[1] is not None
+    for dash in re.finditer("-", stem):
+        if normalised(stem[: dash.start()]) == project:
+            rest = stem[dash.end() :]
+            if same_python_version(rest.split("-", 1)[0] if built else rest, source.version):
                 return True
     return False
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.graph import closure
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
 from orchestrator.recipe.names import normalised, store_name
 from orchestrator.recipe.pathsource import PathPins
+from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe, UrlSource
 from orchestrator.recipe.wanted import fixed_outputs
 
@@ -100,8 +100,7 @@ def busybox_output(busybox: Busybox, package: DebianPackage) -> dict[str, Any]:
 
 def debian_purl(package: DebianPackage) -> str:
     """Package URL of type `deb` (purl specification, "PURL types")."""
-    version = quote(package.version, safe="~:")
-    return f"pkg:deb/debian/{quote(package.name, safe='')}@{version}?arch={package.architecture}"
+    return package_url("deb", package.name, package.version, namespace="debian", arch=package.architecture)
 
 
 def _recipe(recipe: Recipe, toolchain: Mapping[str, Any], lock: Lock, paths: PathPins) -> dict[str, Any]:
@@ -173,12 +172,12 @@ def outside_source(source: OutsideSource, pin: SourcePin) -> dict[str, Any]:
         case PypiSource():
             file = pin.file or ""
             project = normalised(source.pypi)
-            purl = f"pkg:pypi/{project}@{quote(source.version, safe='~:')}"
+            purl = package_url("pypi", project, source.version)
             return _file(file, source.sha256, [f"mirror://pypi/{project}/{file}"], purl)
         case NpmSource():
-            plain = source.npm.rsplit("/", 1)[-1]
+            scope, _, plain = source.npm.rpartition("/")
             file = f"{plain}-{source.version}.tgz"
-            purl = f"pkg:npm/{quote(source.npm, safe='/')}@{quote(source.version, safe='~:')}"
+            purl = package_url("npm", plain, source.version, namespace=scope or None)
             return _file(file, source.sha256, [f"mirror://npm/{source.npm}/-/{file}"], purl)
 
 

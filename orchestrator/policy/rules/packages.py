@@ -7,7 +7,6 @@ kind, as `dpkg` does for `deb`; docs/explanation/dependencies.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -17,14 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.rules.rule import some
 from orchestrator.policy.verdict import Code, Finding, Reason
+from orchestrator.recipe.purls import canonical
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
     from univers.version_range import VersionRange
 
 _LONGEST = 1000
-_LOWER = frozenset({"deb", "golang", "npm", "nuget"})
-"""Types whose namespaces and names say the same in upper and lower case; `packageurl` knows the others."""
 _ORDERED = frozenset(
     {"alpm", "apk", "cargo", "composer", "deb", "ebuild", "gem", "golang", "hex", "maven", "npm", "nuget"}
     | {"pypi", "rpm"}
@@ -123,24 +121,9 @@ def read(text: str) -> PackageURL:
     if len(text) > _LONGEST:
         raise ValueError("expected a package URL, got something far longer")
     try:
-        return _canonical(PackageURL.from_string(text))
+        return canonical(PackageURL.from_string(text))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"expected a package URL such as pkg:deb/debian/NAME; got {text!r}") from error
-
-
-def _canonical(purl: PackageURL) -> PackageURL:
-    """What the definitions of purl's types ask for, where `packageurl` leaves it out."""
-    namespace, name, version, qualifiers = purl.namespace, purl.name, purl.version, dict(purl.qualifiers)
-    if purl.type in _LOWER:
-        namespace, name = namespace and namespace.lower(), name.lower()
-    elif purl.type == "pypi":
-        name = re.sub(r"[-_.]+", "-", name.lower())  # PEP 503, "Normalized Names"
-    elif purl.type == "rpm":
-        namespace = namespace and namespace.lower()
-        epoch = qualifiers.pop("epoch", None)
-        if epoch and version and ":" not in version:
-            version = f"{epoch}:{version}"
-    return purl._replace(namespace=namespace, name=name, version=version, qualifiers=qualifiers)
 
 
 def _path(purl: PackageURL) -> str:

@@ -13,6 +13,7 @@ from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe import registries
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.purls import same_python_version
 from orchestrator.recipe.recipe import PypiSource
 from orchestrator.recipe.registries import pypi_file
 from orchestrator.recipe.sources import Sources
@@ -64,6 +65,36 @@ def test_a_wrong_digest_shows_what_there_is(index: Mirrors) -> None:
         f"  flit_core-3.9.0.tar.gz: {_hex(SDIST)}",
         f"  flit_core-3.9.0-py3-none-any.whl: {_hex(WHEEL)}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "file"),
+    [
+        ("2023.07.22", "certifi-2023.7.22-py3-none-any.whl"),
+        ("2023.7.22", "certifi-2023.07.22.tar.gz"),
+        ("1.0RC1", "certifi-1.0rc1.tar.bz2"),
+        ("1.0-rc.1", "certifi-1.0rc1-1-cp311-cp311-linux_x86_64.whl"),
+        ("v1.0", "certifi-1.0.0.zip"),
+        ("1.0.post1", "certifi-1.0-1.tar.gz"),
+        ("1!2.0+Local.7", "certifi-1!2.0+local.7.tgz"),
+        ("2004d", "certifi-2004D.zip"),
+    ],
+)
+def test_versions_are_compared_by_pep_440(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, file: str
+) -> None:
+    page = tmp_path / "simple/certifi"
+    page.mkdir(parents=True)
+    (page / "index.html").write_text(f'<a href="x/{file}#sha256={_hex(b"it").upper()}">it</a>')
+    monkeypatch.setattr(registries, "pip_find_links", lambda: ())
+    monkeypatch.setattr(Mirrors, "_built_in", lambda self, name: ())
+    mirrors = Mirrors({"pypi": [(tmp_path / "simple").as_uri()]})
+    source = PypiSource(pypi="certifi", version=version, sha256=_hex(b"it"))
+    assert pypi_file(source, mirrors, Downloader()) == file
+    for other in ("2023.7.23", "1.0", "1.0.0.dev1", "1.1"):
+        if not same_python_version(version, other):
+            with pytest.raises(TallyError, match=r"it has:\n  no file"):
+                pypi_file(source.model_copy(update={"version": other}), mirrors, Downloader())
 
 
 def test_files_are_fetched_from_the_index_or_find_links(index: Mirrors, tmp_path: Path) -> None:

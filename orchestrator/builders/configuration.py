@@ -191,6 +191,11 @@ class Configuration(Table):
         description="`refuse`: one builder that differs stops the signing. `record`: where the quorum is met "
         "without it, its result goes into the signed evidence",
     )
+    require_commit: StrictBool = Field(
+        default=False,
+        alias="require-commit",
+        description="Nothing is built to be signed from a recipe or lock that is not as a commit has it",
+    )
     builder: tuple[BuilderTable, ...] = Field(
         default=(BuilderTable(name="a"), BuilderTable(name="b")),
         description="The builders; default: two embedded ones",

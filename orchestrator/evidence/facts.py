@@ -12,6 +12,7 @@ from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.recipe.origins import Origin
+from orchestrator.recipe.revision import Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,10 @@ class ReleaseFacts:
     """Of the target's recipe and of those that it uses, each once: `from`, and its pins. Empty: not known."""
     recipe: InputFile | None
     lock: InputFile | None
+    revision: Revision | None
+    """The commit of their repository; None: none is known."""
+    source: Sequence[ReleaseFile]
+    """What the release carries of what made it: evidence/source.py. Empty for somebody's own derivation."""
     started: datetime
     finished: datetime
     """UTC; from the builds."""

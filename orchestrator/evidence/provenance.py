@@ -13,10 +13,13 @@ from orchestrator.evidence import statement
 from orchestrator.evidence.facts import InputFile, ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.materials import Material
 from orchestrator.evidence.statement import Statement
-from orchestrator.evidence.terms import BUILD_TYPE, ORCHESTRATOR, PROVENANCE
+from orchestrator.evidence.terms import BUILD_TYPE, ORCHESTRATOR, PROVENANCE, REPOSITORY
 from orchestrator.recipe.purls import package_url
+from orchestrator.recipe.revision import Revision
 
 _MEDIA_TYPES = {
+    ".toml": "application/toml",
+    ".lock": "application/toml",
     ".json": "application/json",
     ".zst": "application/zstd",
     ".link": "application/vnd.in-toto+json",
@@ -27,13 +30,15 @@ def provenance(
     facts: ReleaseFacts, materials: Sequence[Material], byproducts: Sequence[ReleaseFile]
 ) -> Statement:
     """The provenance statement. `byproducts` are the folder's files that no other bundle speaks for."""
-    files = [file for file in (facts.recipe, facts.lock) if file is not None]
+    files = [_file(file) for file in (facts.recipe, facts.lock) if file is not None]
+    if facts.revision is not None:
+        files.append({"name": REPOSITORY} | _commit(facts.revision))
     predicate = {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": _external(facts),
             "internalParameters": _internal(facts),
-            "resolvedDependencies": [*map(_file, files), *map(_material, materials)],
+            "resolvedDependencies": [*files, *map(_material, materials)],
         },
         "runDetails": {
             "builder": {
@@ -59,7 +64,23 @@ def _external(facts: ReleaseFacts) -> dict[str, Any]:
         found["recipe"] = _file(facts.recipe)
     if facts.lock is not None:
         found["lock"] = _file(facts.lock)
+    if facts.revision is not None:
+        found["repository"] = _repository(facts.revision)
     return found
+
+
+def _repository(revision: Revision) -> dict[str, Any]:
+    """Which commit recipe and lock are from, and which files are not as it has them."""
+    found: dict[str, Any] = _commit(revision)
+    if revision.recipe is not None:
+        found["path"] = revision.recipe
+    return found | {"uncommitted": list(revision.uncommitted)}
+
+
+def _commit(revision: Revision) -> dict[str, Any]:
+    """A commit as a ResourceDescriptor has it: `gitCommit` is a digest of in-toto's own list."""
+    found: dict[str, Any] = {"digest": {"gitCommit": revision.commit}}
+    return found if revision.uri is None else found | {"uri": revision.uri}
 
 
 def _internal(facts: ReleaseFacts) -> dict[str, Any]:

@@ -38,6 +38,8 @@ BUNDLES: Final = {
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"
+REPOSITORY: Final = "repository"
+"""What the provenance calls the repository that recipe and lock are from: docs/predicates/build.md"""
 STEP: Final = "build"
 """The one step of our layouts, and the first part of a link's file name."""
 DISAGREEMENT_STEP: Final = "build-not-reproduced"

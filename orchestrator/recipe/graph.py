@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_read
 from orchestrator.recipe.names import is_reserved, variable_of
-from orchestrator.recipe.recipe import Recipe, load
+from orchestrator.recipe.recipe import Recipe, load_with_bytes
 
 
 def load_folder(folder: Path) -> dict[str, Recipe]:
@@ -26,13 +27,17 @@ def load_folder(folder: Path) -> dict[str, Recipe]:
 
 def load_named(path: Path) -> Recipe:
     """A recipe whose file is called by its name, as it must be for others to use it. Raises TallyError."""
-    recipe = load(path)
+    return _named(path)[0]
+
+
+def _named(path: Path) -> tuple[Recipe, bytes]:
+    recipe, data = load_with_bytes(path)
     if recipe.name != path.stem:
         raise TallyError(
             f"{path}: the recipe in it is called {recipe.name!r}",
             hint=f"call the file {recipe.name}.toml, or the recipe {path.stem!r}",
         )
-    return recipe
+    return recipe, data
 
 
 def load_targets(paths: Iterable[Path]) -> tuple[list[str], dict[str, Recipe]]:
@@ -40,28 +45,55 @@ def load_targets(paths: Iterable[Path]) -> tuple[list[str], dict[str, Recipe]]:
 
     Raises TallyError for a file that is no recipe, an input without a file, and a cycle.
     """
+    loaded = load_files(paths)
+    return list(loaded.targets), {name: each.recipe for name, each in loaded.files.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFile:
+    """A recipe, and the file that it was read from."""
+
+    path: Path
+    recipe: Recipe
+    data: bytes
+    """The file's bytes, of which the recipe is the meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Recipes that were asked for, and all that they use."""
+
+    targets: tuple[str, ...]
+    """In the order asked for, each once."""
+    files: Mapping[str, RecipeFile]
+    """By recipe name, sorted."""
+
+
+def load_files(paths: Iterable[Path]) -> Loaded:
+    """Like `load_targets`, with the file of each recipe, read once."""
     targets: list[str] = []
-    found: dict[str, tuple[Path, Recipe]] = {}
+    found: dict[str, RecipeFile] = {}
     waiting = []
     for path in paths:
-        recipe = load_named(path)
-        targets.append(recipe.name)
-        waiting.append((path, recipe))
+        file = RecipeFile(path, *_named(path))
+        targets.append(file.recipe.name)
+        waiting.append(file)
     while waiting:
-        path, recipe = waiting.pop()
-        known = found.setdefault(recipe.name, (path, recipe))
-        if known[0].resolve() != path.resolve():
-            raise TallyError(f"two recipes are called {recipe.name!r}: {known[0]} and {path}")
+        file = waiting.pop()
+        path, recipe = file.path, file.recipe
+        known = found.setdefault(recipe.name, file)
+        if known.path.resolve() != path.resolve():
+            raise TallyError(f"two recipes are called {recipe.name!r}: {known.path} and {path}")
         for name in recipe.inputs:
             beside = path.parent / f"{name}.toml"
             if name in found:
                 continue
             if not beside.exists():
                 raise unknown_input(recipe.name, name, [each.stem for each in path.parent.glob("*.toml")])
-            waiting.append((beside, load_named(beside)))
-    recipes = {name: recipe for name, (_, recipe) in sorted(found.items())}
-    closure(targets, recipes)
-    return list(dict.fromkeys(targets)), recipes
+            waiting.append(RecipeFile(beside, *_named(beside)))
+    files = dict(sorted(found.items()))
+    closure(targets, {name: file.recipe for name, file in files.items()})
+    return Loaded(tuple(dict.fromkeys(targets)), files)
 
 
 def closure(targets: Iterable[str], recipes: Mapping[str, Recipe]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.explaining import explain, shown
 from orchestrator.recipe.recipe import Recipe, System
-from orchestrator.recipe.toml import parse_toml, read_toml
+from orchestrator.recipe.toml import parse_toml, read_bytes, toml_of
 from orchestrator.recipe.toml_text import write_tables
 from orchestrator.recipe.values import Digest
 
@@ -160,8 +160,14 @@ def read(path: Path) -> Lock:
     """Read a lock. Raises TallyError naming the file, the line and what was expected."""
     if not path.exists():
         raise TallyError(f"there is no {path}", hint="make it with `tally lock`")
-    text, _ = read_toml(path, "a lock")
-    return parse(text, str(path))
+    return read_with_bytes(path)[0]
+
+
+def read_with_bytes(path: Path) -> tuple[Lock, bytes]:
+    """Like `read`, with the very bytes that it was read from."""
+    data = read_bytes(path, "a lock")
+    text, _ = toml_of(data, path)
+    return parse(text, str(path)), data
 
 
 def parse(text: str, place: str) -> Lock:

@@ -34,7 +34,7 @@ from orchestrator.recipe.names import (
     check_variable,
     check_version,
 )
-from orchestrator.recipe.toml import read_toml
+from orchestrator.recipe.toml import read_bytes, toml_of
 from orchestrator.recipe.values import (
     Data,
     Digest,
@@ -238,8 +238,14 @@ class Recipe(Part):
 
 def load(path: Path) -> Recipe:
     """Read one recipe. Raises TallyError naming the file, the line, the key and what was expected."""
-    text, values = read_toml(path, "a recipe")
-    return parse(text, values, str(path))
+    return load_with_bytes(path)[0]
+
+
+def load_with_bytes(path: Path) -> tuple[Recipe, bytes]:
+    """Like `load`, with the very bytes that it was read from."""
+    data = read_bytes(path, "a recipe")
+    text, values = toml_of(data, path)
+    return parse(text, values, str(path)), data
 
 
 def parse(text: str, values: Mapping[str, Any], place: str) -> Recipe:

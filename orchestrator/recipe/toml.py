@@ -24,10 +24,20 @@ Keys = tuple[str | int, ...]
 
 def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
     """The text of a file and its TOML values. Raises TallyError when there are none."""
+    return toml_of(read_bytes(path, what), path)
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """The bytes of a TOML file. Raises TallyError for what cannot be read, and for what is too large."""
     hint = f"name {what}, a TOML file"
     data = read_file(path, "", LIMIT, hint)
     if len(data) > LIMIT:
         raise TallyError(f"{shown(path)} holds more than {LIMIT} bytes: too much for {what}", hint=hint)
+    return data
+
+
+def toml_of(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:
+    """The text and the TOML values of a file's bytes. Raises TallyError when they are not TOML."""
     try:
         text = without_mark(data).decode("utf-8")
     except UnicodeDecodeError as error:

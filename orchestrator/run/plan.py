@@ -16,14 +16,31 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated, evaluate
 from orchestrator.recipe import lock as locks
-from orchestrator.recipe.graph import load_targets
+from orchestrator.recipe.graph import Loaded, closure, load_files
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.origins import Origin, origins_of
 from orchestrator.recipe.pathsource import path_pins
+from orchestrator.recipe.portion import portion_of
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.repository import Repository, Unversioned, repository_of
 from orchestrator.recipe.request import request_for
+from orchestrator.recipe.revision import Revision
 from orchestrator.recipe.toolchains import toolchains_of
 from orchestrator.run.workshop import Workshop
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """What planning one target again needs, and nothing else: `source/` in its release."""
+
+    recipes: Mapping[str, bytes]
+    """Recipe name to its file's bytes: the target's, and those of the recipes that it uses."""
+    lock: Lock
+    """The part that these recipes need."""
+    request: Mapping[str, Any]
+    """The request for this target alone."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +48,6 @@ class Target:
     """One thing to release, as derivations in the orchestrator's store."""
 
     file: Path
-    file_digest: Sha256
     recipe: Recipe
     evaluated: Evaluated
     graph: DerivationGraph
@@ -40,6 +56,9 @@ class Target:
     """The pins of what it is built with."""
     origins: Mapping[str, Origin]
     """Store path of each fixed output to where it is from."""
+    made_from: MadeFrom
+    revision: Revision | None
+    """None: no repository's commit is known."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,8 @@ class Plan:
     graph: DerivationGraph
     dirty: tuple[str, ...]
     """Addresses of path sources that differ from their commit: nothing made from them is signed."""
+    repository: Repository | Unversioned
+    """Where recipes and lock are from."""
 
     @property
     def requested(self) -> tuple[str, ...]:
@@ -66,6 +87,19 @@ class Plan:
     def fixed(self) -> tuple[str, ...]:
         """Store paths that every builder needs beforehand."""
         return tuple(sorted({each.path for one in self.targets.values() for each in one.evaluated.fixed}))
+
+    @property
+    def lacking_commit(self) -> str | None:
+        """Why a commit does not tell what recipes and lock were, as a sentence; None: one does."""
+        if isinstance(self.repository, Unversioned):
+            return f"the provenance names no commit, since {self.repository.why}"
+        revisions = [target.revision for target in self.targets.values() if target.revision is not None]
+        changed = sorted({file for revision in revisions for file in revision.uncommitted})
+        if not changed:
+            return None
+        files = ", ".join(changed[:_SHOWN]) + (" and others" if len(changed) > _SHOWN else "")
+        what = "is" if len(changed) == 1 else "are"
+        return f"{files} {what} not as the commit {self.repository.commit[:12]} has it: `uncommitted`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +122,46 @@ class Step:
 def make(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False) -> Plan:
     """Recipes and lock to derivations. Needs no network and fetches no source. Raises TallyError."""
     lock_file = find_lock(files)
-    digests = {file: Sha256.of_file(file) for file in (*files, lock_file) if file.is_file()}
-    names, recipes = load_targets(files)
-    lock = locks.read(lock_file)
+    loaded = load_files(files)
+    names, recipes = loaded.targets, {name: file.recipe for name, file in loaded.files.items()}
+    lock, lock_data = locks.read_with_bytes(lock_file)
     pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
-    for file, digest in digests.items():
-        if Sha256.of_file(file) != digest:
-            raise TallyError(f"{file} changed while it was read", hint="run the command again")
-    request = request_for(names, recipes, lock, host.nix_system(), pins)
+    system = host.nix_system()
+    request = request_for(names, recipes, lock, system, pins)
     evaluated = evaluate(workshop.store, request)
     graph = workshop.store.graph([evaluated[name].artifact for name in names])
-    by_name = {file.stem: file for file in files}
-    targets = {
-        name: Target(
-            by_name[name],
-            digests[by_name[name]],
+    texts = {file.path: file.data for file in loaded.files.values()} | {lock_file: lock_data}
+    repository = repository_of(files[0].absolute().parent, texts)
+    targets = {}
+    for name in names:
+        used = closure([name], recipes)
+        part = portion_of(lock, recipes, used, system)
+        targets[name] = Target(
+            loaded.files[name].path,
             recipes[name],
             evaluated[name],
             graph.below(evaluated[name].artifact),
             toolchains_of(recipes[name], recipes, lock),
             _origins(name, request, evaluated[name]),
+            MadeFrom(
+                {each: loaded.files[each].data for each in used},
+                part,
+                request_for([name], recipes, part, system, pins),
+            ),
+            _revision(repository, loaded, used, lock_file),
         )
-        for name in names
-    }
     dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
-    return Plan(targets, lock, lock_file, digests[lock_file], request, graph, dirty)
+    return Plan(targets, lock, lock_file, Sha256.of(lock_data), request, graph, dirty, repository)
+
+
+def _revision(
+    repository: Repository | Unversioned, loaded: Loaded, used: Sequence[str], lock_file: Path
+) -> Revision | None:
+    """Of a target, which is the last of the recipes used."""
+    if isinstance(repository, Unversioned):
+        return None
+    files = [loaded.files[name].path for name in used]
+    return repository.revision(files[-1], (*files, lock_file))
 
 
 def _origins(name: str, request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, Origin]:

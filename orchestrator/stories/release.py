@@ -78,6 +78,8 @@ def release(
         for builder in builders:
             builder.power.check()
         refuse_other_keys(order.out, plan, signatories)
+        if signatories is not None and not plan.dirty:
+            tell_of_commit(plan, configuration, say)
         if signatories is not None:
             signatories = signatories.joined_by(builders)
         run = Run(order, workshop, plan, builders, signatories)
@@ -118,6 +120,21 @@ def refuse_other_keys(out: Path, plan: Plan, signatories: Signatories | None) ->
     for target in plan.targets.values():
         name = release_name(target.recipe.name, target.recipe.version, plan.request["system"])
         directory.refuse_by_another_key(out, name, signatories.key.public)
+
+
+def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
+    """Say what the provenance cannot: the commit of recipes and lock, or that they are as it has them.
+
+    Raises TallyError where tally.toml asks for both.
+    """
+    if (lacking := plan.lacking_commit) is None:
+        return
+    if configuration.require_commit:
+        raise TallyError(
+            f"{lacking}, and tally.toml has `require-commit = true`",
+            hint="commit recipes and lock; with --no-sign they are built as they are, and nothing is signed",
+        )
+    say(lacking)
 
 
 def places(builders: Sequence[Builder], plan: Plan) -> list[str]:
@@ -231,6 +248,7 @@ def publish(
         *gate.sign_layout(agreed, quorum, layout, signatories.key),
         sbom_file,
         *(f for record in records.values() for f in record),
+        *facts.source,
     ]
     if (root := signatories.root) is not None:
         byproducts.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))

@@ -33,12 +33,22 @@ from orchestrator.publishing.directory import Published
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.records import records_of
 from orchestrator.recipe.origins import Origin
+from orchestrator.recipe.revision import Revision
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.witnesses import Clock, Log, Witnesses
 
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+SOURCE = tuple(
+    ReleaseFile.of(f"source/{name}", data)
+    for name, data in {
+        "recipes/pigz.toml": b"the recipe",
+        "recipes/zlib.toml": b"the recipe of its library",
+        "request.json": b"the request",
+        "tally.lock": b"the part of the lock",
+    }.items()
+)
 PROOF = SandboxProof(("lo",), 1000, "/build", "localhost", ("bin", "build", "dev"), ("HOME", "PATH"), False)
 
 
@@ -295,6 +305,8 @@ def observed(
         toolchains=[{"from": "debian", "suite": "bookworm"}],
         recipe=InputFile("pigz.toml", Sha256.of(b"the recipe")),
         lock=InputFile("tally.lock", Sha256.of(b"the lock")),
+        revision=Revision("c" * 40, "git+https://git.example.org/pigz", "recipes/pigz.toml", ()),
+        source=SOURCE,
         started=NOW.replace(hour=9, minute=1),
         finished=finished,
         invocation_id=invocation,
@@ -331,6 +343,7 @@ def evidence(
         *gate.sign_layout(agreed, quorum, layout, key),
         spdx.release_file(facts, sbom),
         *(file for record in records.values() for file in record),
+        *facts.source,
     ]
     witnesses = Witnesses(log, clock)
     root = witnesses.root

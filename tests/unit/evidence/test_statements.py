@@ -21,6 +21,7 @@ from orchestrator.evidence.canonical import MalformedError, render
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.materials import materials_of
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.revision import Revision
 
 FILE = ReleaseFile.of("links/build.00000000.link", b"{}")
 
@@ -67,8 +68,25 @@ class TestProvenance:
         found = predicate(made)["buildDefinition"]["resolvedDependencies"]
         paths = [each["annotations"]["storePath"] for each in found if "annotations" in each]
         assert paths == [material.path for material in materials_of(made.facts)]
-        assert [each["name"] for each in found if "annotations" not in each] == ["pigz.toml", "tally.lock"]
+        others = [each["name"] for each in found if "annotations" not in each]
+        assert others == ["pigz.toml", "tally.lock", "repository"]
         assert all(each["digest"] for each in found)
+
+    def test_the_commit_of_the_repository(self, made: releases.Made) -> None:
+        build = predicate(made)["buildDefinition"]
+        uri = f"git+https://git.example.org/pigz@{'c' * 40}"
+        commit = {"digest": {"gitCommit": "c" * 40}, "uri": uri}
+        told = {"path": "recipes/pigz.toml", "uncommitted": []}
+        assert build["externalParameters"]["repository"] == commit | told
+        assert build["resolvedDependencies"][2] == commit | {"name": "repository"}
+
+    def test_a_repository_without_an_address_and_a_recipe_outside_it(self, made: releases.Made) -> None:
+        revision = Revision("c" * 64, None, None, ("pigz.toml", "tally.lock"))
+        build = predicate(replace(made, facts=replace(made.facts, revision=revision)))["buildDefinition"]
+        assert build["externalParameters"]["repository"] == {
+            "digest": {"gitCommit": "c" * 64},
+            "uncommitted": ["pigz.toml", "tally.lock"],
+        }
 
     def test_a_material_is_named_by_its_package_url(self, made: releases.Made) -> None:
         found = predicate(made)["buildDefinition"]["resolvedDependencies"]
@@ -93,7 +111,8 @@ class TestProvenance:
         ]
 
     def test_what_was_not_there_is_left_out(self, made: releases.Made) -> None:
-        facts = replace(made.facts, recipe=None, lock=None, package=replace(made.facts.package, version=None))
+        package = replace(made.facts.package, version=None)
+        facts = replace(made.facts, recipe=None, lock=None, revision=None, package=package)
         found = predicate(replace(made, facts=facts))
         assert set(found["buildDefinition"]["externalParameters"]) == {"target"}
         assert "version" not in found["buildDefinition"]["internalParameters"]["package"]

@@ -66,6 +66,7 @@ def test_everything_is_there_and_nothing_else(out: Path, made: releases.Made, ke
         "attestations/provenance.sigstore.json", "attestations/reproduction.sigstore.json",
         "attestations/sbom-spdx.sigstore.json",
         "builds/a/build.json", "builds/a/log.zst", "builds/b/build.json", "builds/b/log.zst",
+        *(file.path for file in releases.SOURCE),
     }  # fmt: skip
     listed = {entry["path"] for entry in json.loads((published.path / "release.json").read_text())["files"]}
     assert listed == names - {"release.json"}

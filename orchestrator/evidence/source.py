@@ -1,0 +1,36 @@
+"""`source/`: what made a release, so that it can be planned again from the release alone. Pure.
+
+docs/reference/release-folder.md has it file by file. The provenance signs for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from orchestrator.evidence.canonical import render_document
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.recipe.lock import FILE_NAME, Lock, text_of
+
+SOURCE: Final = "source/"
+REQUEST: Final = f"{SOURCE}request.json"
+
+
+def recipe_file(name: str) -> str:
+    """Where a recipe is in a release."""
+    return f"{SOURCE}recipes/{name}.toml"
+
+
+def source_files(
+    recipes: Mapping[str, bytes], lock: Lock, request: Mapping[str, Any], scripts: Mapping[str, bytes]
+) -> tuple[ReleaseFile, ...]:
+    """The files of `source/`, sorted by path.
+
+    `recipes` is recipe name to its file's bytes; `lock` the part of the lock that they need; `scripts` is the
+    name of a store path to the bytes of that file, which derivations have as an input source.
+    """
+    found = {recipe_file(name): data for name, data in recipes.items()}
+    found |= {f"{SOURCE}store/{name}": data for name, data in scripts.items()}
+    found[f"{SOURCE}{FILE_NAME}"] = text_of(lock).encode()
+    found[REQUEST] = render_document(request)
+    return tuple(ReleaseFile.of(path, data) for path, data in sorted(found.items()))

@@ -1,0 +1,31 @@
+"""The part of a lock that some recipes need on one system. Pure: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.recipe.lock import Busybox, DebianSet, Lock
+from orchestrator.recipe.recipe import Recipe
+
+
+def portion_of(lock: Lock, recipes: Mapping[str, Recipe], names: Sequence[str], system: str) -> Lock:
+    """What the lock pins of these recipes; the request that they make with it is the same."""
+    wanted = [recipes[name] for name in names]
+    found = {
+        lock.set_for(recipe.toolchain.packages, system)
+        for recipe in wanted
+        if recipe.toolchain.from_ == "debian"
+    }
+    sets: tuple[DebianSet, ...] = tuple(each for each in lock.set if each in found)
+    pinned = lock.busybox_for(system)
+    busybox: tuple[Busybox, ...] = (pinned,) if pinned is not None else ()
+    used = Lock(set=sets, busybox=busybox).used
+    return Lock(
+        version=lock.version,
+        suite=lock.suite,
+        package=tuple(lock.packages[file] for file in sorted(used)),
+        set=sets,
+        busybox=busybox,
+        source={name: lock.source[name] for name in names if name in lock.source},
+        nixpkgs=lock.nixpkgs if any(recipe.toolchain.from_ == "nixpkgs" for recipe in wanted) else None,
+    )

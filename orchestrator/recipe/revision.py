@@ -1,0 +1,67 @@
+"""The commit that recipe and lock are from, and the address of its repository as evidence has it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+_TRANSPORTS: Final = {
+    "http": ("git+http", 80),
+    "https": ("git+https", 443),
+    "git": ("git+git", 9418),
+    "ssh": ("git+ssh", 22),
+    "git+ssh": ("git+ssh", 22),
+    "ssh+git": ("git+ssh", 22),
+}
+"""Git's transports that reach another machine ("GIT URLS" of git-fetch): SPDX's word and the usual port."""
+_SCP = re.compile(r"(?:[^@/:\s]+@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!:)(\S+)")
+"""`[USER@]HOST:PATH`, without a slash before the first colon."""
+_SAFE = "/%~!$&'()*+,;=:"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What one target's recipe and lock are, by their repository."""
+
+    commit: str
+    """The commit's id, 40 or 64 hexadecimal digits."""
+    address: str | None
+    """The repository's, as `address_of` writes it; None: it has none that others could reach."""
+    recipe: str | None
+    """The recipe's path in the repository; None: it is outside."""
+    uncommitted: tuple[str, ...]
+    """Files, of the recipe, those that it uses and the lock, that are not as the commit has them; sorted."""
+
+    @property
+    def uri(self) -> str | None:
+        """SPDX 2.3, clause 7.7: `git+https://HOST/PATH@COMMIT`."""
+        return None if self.address is None else f"{self.address}@{self.commit}"
+
+
+def address_of(remote: str) -> str | None:
+    """A remote's address as `git+TRANSPORT://HOST[:PORT]/PATH`: no user, password, query or fragment.
+
+    `USER@HOST:PATH`, as scp has it, is `git+ssh://HOST/PATH`. None for a folder of this machine, and for what
+    is no address of git's own.
+    """
+    if "://" not in remote:
+        match = _SCP.fullmatch(remote)
+        return None if match is None else f"git+ssh://{match[1].lower()}/{_path(match[2])}"
+    try:
+        parts = urlsplit(remote)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    known = _TRANSPORTS.get(parts.scheme.lower())
+    if known is None or not host or not parts.path.strip("/"):
+        return None
+    transport, usual = known
+    host = f"[{host}]" if ":" in host else host
+    place = host if port in (None, usual) else f"{host}:{port}"
+    return f"{transport}://{place}/{_path(parts.path)}"
+
+
+def _path(path: str) -> str:
+    return quote(path.strip("/"), safe=_SAFE)

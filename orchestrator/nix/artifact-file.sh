@@ -7,12 +7,13 @@ case /$path/ in
 esac
 if [[ ! -f $package/$path ]]; then
     echo "tally: the package holds no file \"$path\" for the artifact; it holds:" >&2
-    (cd "$package" && find . -type f | sort | head -n 50) >&2
+    # a name may hold line ends, and Nix's own words after one
+    (cd "$package" && find . -type f -printf '%P\0' | sort -z | head -z -n 50 | tr '\n\r\0' '??\n') >&2
     exit 1
 fi
 target=$(realpath -e -- "$package/$path")
 if [[ $target != "$(realpath -e -- "$package")"/* || -L $package ]]; then
-    echo "tally: the artifact's path \"$path\" leads out of the package, to $target" >&2
+    echo "tally: the artifact's path \"$path\" leads out of the package, to ${target@Q}" >&2
     exit 1
 fi
 cat -- "$package/$path" > "$out"

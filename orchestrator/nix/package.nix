@@ -1,7 +1,10 @@
 # A recipe's package: its toolchain's build of its sources by its scripts.
 { recipes, fixed, toolchains }:
 let
-  build = import ./text.nix ./build.sh;
+  # one script for bash: the functions, then what calls them
+  build = builtins.toFile "build.sh" (
+    concatStringsSep "\n" (map builtins.readFile [ ./output.sh ./unpack.sh ./build.sh ])
+  );
   inherit (builtins) attrNames concatStringsSep elem filter foldl' hasAttr head listToAttrs match;
 
   # `$NAME` of an input or output: what a variable's name cannot hold becomes `_`

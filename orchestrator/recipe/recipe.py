@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.archives import ENDINGS
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.names import (
@@ -38,6 +39,7 @@ from orchestrator.recipe.toml import read_bytes, toml_of
 from orchestrator.recipe.values import (
     Data,
     Digest,
+    FileName,
     Line,
     Revision,
     Url,
@@ -72,6 +74,15 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Unpack = Annotated[
+    bool | None,
+    Field(
+        description="Whether the file is unpacked before the script runs. Unless it is said, a file is whose "
+        f"name ends in {', '.join(ENDINGS)}, in any case. How is decided by what the file holds."
+    ),
+]
+
+
 class UrlSource(Part):
     """A file that may be at several addresses; the digest decides which bytes are right."""
 
@@ -82,6 +93,9 @@ class UrlSource(Part):
         AfterValidator(distinct),
     ]
     sha256: Digest
+    name: FileName | None = None
+    """What the file is called, where the addresses do not say it."""
+    unpack: Unpack = None
 
 
 class GitSource(Part):
@@ -104,6 +118,7 @@ class PypiSource(Part):
     pypi: Annotated[str, AfterValidator(project)]
     version: Annotated[str, AfterValidator(registry_version)]
     sha256: Digest
+    unpack: Unpack = None
 
 
 class NpmSource(Part):
@@ -112,6 +127,7 @@ class NpmSource(Part):
     npm: Annotated[str, AfterValidator(npm_package)]
     version: Annotated[str, AfterValidator(registry_version)]
     sha256: Digest
+    unpack: Unpack = None
 
 
 SOURCES: Mapping[str, type[Part]] = {

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.archives import is_archive
 from orchestrator.recipe.graph import closure
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
 from orchestrator.recipe.names import normalised, store_name
@@ -16,20 +17,6 @@ from orchestrator.recipe.pathsource import PathPins
 from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe, UrlSource
 from orchestrator.recipe.wanted import fixed_outputs
-
-# What the build unpacks by itself; anything else is handed over as the file it is.
-_ARCHIVES = (
-    ".tar",
-    ".tar.gz",
-    ".tgz",
-    ".tar.bz2",
-    ".tbz2",
-    ".tar.xz",
-    ".txz",
-    ".tar.zst",
-    ".tar.lzma",
-    ".zip",
-)
 
 OutsideSource = UrlSource | GitSource | PypiSource | NpmSource
 """What the lock pins: every source but those of this repository."""
@@ -157,7 +144,7 @@ def outside_source(source: OutsideSource, pin: SourcePin) -> dict[str, Any]:
     """A source from outside this repository as a fixed output."""
     match source:
         case UrlSource():
-            return _file(_last_part(source.url[0]), source.sha256, list(source.url), None)
+            return _file(_file_name(source), source.sha256, list(source.url), None, source.unpack)
         case GitSource():
             repository = _last_part(source.git).removesuffix(".git")
             return {
@@ -173,12 +160,12 @@ def outside_source(source: OutsideSource, pin: SourcePin) -> dict[str, Any]:
             file = pin.file or ""
             project = normalised(source.pypi)
             purl = package_url("pypi", project, source.version)
-            return _file(file, source.sha256, [f"mirror://pypi/{project}/{file}"], purl)
+            return _file(file, source.sha256, [f"mirror://pypi/{project}/{file}"], purl, source.unpack)
         case NpmSource():
             scope, _, plain = source.npm.rpartition("/")
             file = f"{plain}-{source.version}.tgz"
             purl = package_url("npm", plain, source.version, namespace=scope or None)
-            return _file(file, source.sha256, [f"mirror://npm/{source.npm}/-/{file}"], purl)
+            return _file(file, source.sha256, [f"mirror://npm/{source.npm}/-/{file}"], purl, source.unpack)
 
 
 def misfit(source: OutsideSource, pin: SourcePin | None) -> str | None:
@@ -225,7 +212,7 @@ def _path_source(recipe: Recipe, name: str, paths: PathPins) -> dict[str, Any]:
     }
 
 
-def _file(name: str, sha256: str, urls: list[str], purl: str | None) -> dict[str, Any]:
+def _file(name: str, sha256: str, urls: list[str], purl: str | None, unpack: bool | None) -> dict[str, Any]:
     return {
         "name": store_name(name or "source"),
         "sha256": sha256,
@@ -233,8 +220,14 @@ def _file(name: str, sha256: str, urls: list[str], purl: str | None) -> dict[str
         "urls": urls,
         "purl": purl,
         "kind": "source",
-        "unpack": name.lower().endswith(_ARCHIVES),
+        "unpack": is_archive(name) if unpack is None else unpack,
     }
+
+
+def _file_name(source: UrlSource) -> str:
+    """What the recipe calls the file, else the first address that ends like an archive, else the first."""
+    names = [_last_part(url) for url in source.url]
+    return source.name or next(filter(is_archive, names), names[0])
 
 
 def _last_part(url: str) -> str:

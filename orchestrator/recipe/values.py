@@ -132,6 +132,10 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 Data = Annotated[str, AfterValidator(_data)]
 _WRITTEN = "^(sha256[:-])?([0-9A-Fa-f]{64}|[0-9a-df-np-sv-z]{52}|[A-Za-z0-9+/]{43}=)$"
 Digest = Annotated[str, AfterValidator(hexadecimal), Field(json_schema_extra={"pattern": _WRITTEN})]
+FileName = Annotated[
+    str,
+    Matching(r"[A-Za-z0-9+_=?-][A-Za-z0-9+._?=-]{0,199}", "a file's name of letters, digits and + . _ ? = -"),
+]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_data)]
 Revision = Annotated[
     str, AfterValidator(_revision), Field(json_schema_extra={"pattern": "^[0-9a-f]{40}([0-9a-f]{24})?$"})

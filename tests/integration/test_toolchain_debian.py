@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import subprocess
 import tarfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archives import lzip, lzw
 from lab import Built, Lab
 
 from orchestrator.ground.state import State
@@ -74,6 +76,20 @@ cat $lib/lib $lib_dev/include/h $with_dash > $out/all
 ln -s $lib $out/lib
 """
 
+ODD = r"""
+mkdir $out
+find . -mindepth 1 ! -type l -printf '%P %m %T@\n' | sort > $out/tree
+# all of it is ours
+find . -exec chmod 700 {} +
+echo more >> npm/index.js
+rm -rf ./*
+# none of this is for Nix, and a process that stays holds nothing up
+echo '@nix {"action":"start"}'
+echo '@nix {"action":"msg","level":0,"msg":"error: forged"}' >&2
+printf 'over\r@nix {'
+sleep 1000 &
+"""
+
 TOOLS = r"""
 cat > program <<'END'
 #!/bin/sh
@@ -115,7 +131,10 @@ def built(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("sources")
     return lab.build(
         lab.request(
-            view={"script": VIEW, "sources": {"src": lab.add(_file(folder / "data.txt", "data"))}},
+            view={
+                "script": VIEW,
+                "sources": {"src": lab.add(_file(folder / "data.txt", "data"), unpack=False)},
+            },
             tools={"script": TOOLS},
             hostile={
                 "script": HOSTILE_SCRIPT,
@@ -149,8 +168,9 @@ def built(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Built:
                 "script": "pwd > $out; ls >> $out",
                 "sources": {"src": lab.add(_tar(folder / "flat.tar.gz", "a", "x", "b"))},
             },
+            odd={"script": ODD, "sources": _odd_sources(lab, folder)},
         )
-        | {"targets": ["view", "tools", "hostile", "lib", "user", "several", "top", "flat"]}
+        | {"targets": ["view", "tools", "hostile", "lib", "user", "several", "top", "flat", "odd"]}
     )
 
 
@@ -256,6 +276,23 @@ def test_sources_are_unpacked_where_the_contract_says(built: Built) -> None:
         "kept as it is",
         "644",
     ]
+
+
+def test_odd_archives_are_whole_trees_of_the_builds_own(built: Built) -> None:
+    lines = [line.rsplit(" ", 2) for line in _text(built.output("odd") / "tree").splitlines()]
+    modes = {name: mode for name, mode, _ in lines}
+    times = {name: int(float(time)) for name, _, time in lines}
+    assert all(int(mode[0]) & 6 == 6 for mode in modes.values()), "read and written by the build"
+    assert {name for name in modes if name.startswith("windows")} == {
+        *("windows", "windows/a", "windows/a/b.txt", "windows/c.txt", "windows/empty"),
+    }
+    assert {"compressed/inside", "lzipped/inside", "npm/index.js", "keyboard/lib/keyboard.js"} <= modes.keys()
+    assert modes["unix/run"] == "755", "without its setuid bit"
+    epoch = 315532800
+    dated = {name for name in times if name.startswith(("folder", "unix", "windows"))}
+    assert {times[name] for name in dated} == {epoch}
+    assert times["npm"] == epoch
+    assert times["npm/index.js"] == 1582019454, "as the archive has it"
 
 
 def test_one_root_serves_all_and_is_the_same_in_two_stores(lab: Lab, built: Built) -> None:
@@ -405,6 +442,45 @@ def _tar(path: Path, top: str, text: str, *others: str) -> Path:
             _file(folder / "inside", text)
             archive.add(folder, name)
     return path
+
+
+def _odd_sources(lab: Lab, folder: Path) -> dict[str, object]:
+    plain = _tar(folder / "plain.tar.xz", "top", "odd\n")
+    content = lzma.decompress(plain.read_bytes())
+    (folder / "compressed").write_bytes(lzw(content))
+    (folder / "lzipped.TAR.LZ").write_bytes(lzip(content))
+    with zipfile.ZipFile(folder / "windows", "w") as archive:
+        for name in ("top\\", "top\\a\\b.txt", "top\\c.txt", "top\\empty\\"):
+            member = zipfile.ZipInfo("x")
+            member.filename, member.create_system = name, 0
+            archive.writestr(member, "" if name.endswith("\\") else name)
+    with zipfile.ZipFile(folder / "unix", "w") as archive:
+        member = zipfile.ZipInfo("top/run")
+        member.create_system, member.external_attr = 3, 0o104755 << 16
+        archive.writestr(member, "run")
+    (folder / "dated").mkdir()
+    for name in ("configure", "configure.ac"):
+        _file(folder / "dated" / name, name)
+    return {
+        "compressed": lab.add(folder / "compressed"),
+        "lzipped": lab.add(folder / "lzipped.TAR.LZ"),
+        "windows": lab.add(folder / "windows"),
+        "unix": lab.add(folder / "unix"),
+        "folder": lab.add(folder / "dated"),
+        # folders in there lack x
+        "npm": _npm(
+            "char-regex", "1.0.2", "366fc94c4f6087985192b94fc7134601ddfc08ab5b7066c992c34956aa21ede1"
+        ),
+        "keyboard": _npm(
+            "keyboardjs", "2.5.1", "e54892dd708107ace87e0b137f0b0a4dc032eb37d97df1e95463de58e35984f9"
+        ),
+    }
+
+
+def _npm(name: str, version: str, sha256: str) -> dict[str, object]:
+    file = f"{name}-{version}.tgz"
+    urls = [f"mirror://npm/{name}/-/{file}"]
+    return {"name": file, "sha256": sha256, "mode": "flat", "urls": urls, "purl": None, "kind": "source"}
 
 
 def _sources(lab: Lab, folder: Path) -> dict[str, object]:

@@ -16,7 +16,7 @@ from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix, NixFailed
 
-TOOLS = ("bash", "coreutils", "gawk", "grep", "gzip", "sed", "tar", "xz-utils", "zstd")
+TOOLS = ("bash", "coreutils", "findutils", "gawk", "grep", "gzip", "sed", "tar", "xz-utils", "zstd")
 LIBRARIES = (
     *(
         "libacl1",

@@ -44,7 +44,9 @@ in
         args = [ "sh" "${tools}/bin/bash" "-e" "${./setup.sh}" ];
         initialPath = [
           (only "bash" [ "bash" ])
-          (only "coreutils" [ "cat" "chmod" "cp" "env" "id" "mkdir" "mv" "realpath" "rm" "sha256sum" "sort" "stat" "wc" ])
+          (only "coreutils" [ "cat" "chmod" "cp" "dirname" "env" "head" "id" "mkdir" "mv" "od" "realpath" "rm" "sha256sum" "sort" "stat" "touch" "tr" "wc" ])
+          (only "findutils" [ "find" ])
+          (only "gnused" [ "sed" ])
         ];
       }
       // attributes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.archives import ENDINGS
 from orchestrator.recipe.graph import load_folder
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, NixpkgsPin, SourcePin, read
 from orchestrator.recipe.pathsource import PathPin
@@ -244,3 +245,47 @@ def test_the_repositorys_recipes_fit_its_lock(repository: Path) -> None:
     one = request_for(sorted(recipes), recipes, lock, SYSTEM)
     assert one == request_for(sorted(recipes), dict(reversed(recipes.items())), lock, SYSTEM)
     assert "hello" in one["recipes"]
+
+
+def _url_source(url: str | list[str], **keys: Any) -> tuple[str, bool]:
+    recipe = _recipe(source={"url": url, "sha256": DIGEST, **keys})
+    lock = _lock(src=SourcePin(kind="url", sha256=DIGEST))
+    source = request_for(["hello"], {"hello": recipe}, lock, SYSTEM)["recipes"]["hello"]["sources"]["src"]
+    return source["name"], source["unpack"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_ending_is_told_in_any_case(ending: str) -> None:
+    for name in (f"x-1{ending}", f"x-1{ending.upper()}"):
+        assert _url_source(f"https://example.org/{name}") == (name, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "keys", "named"),
+    [
+        ("https://example.org/x/1.0/download", {}, ("download", False)),
+        ("https://example.org/x/1.0/download", {"unpack": True}, ("download", True)),
+        ("https://example.org/x/1.0/download", {"name": "x-1.0.crate"}, ("x-1.0.crate", True)),
+        ("https://example.org/get?file=x-1.0.tar.gz", {}, ("get", False)),
+        ("https://example.org/get?file=x-1.0.tar.gz", {"name": "x-1.0.tar.gz"}, ("x-1.0.tar.gz", True)),
+        (["https://example.org/download", "https://example.org/x.tgz"], {}, ("x.tgz", True)),
+        ("https://example.org/x.zip", {"unpack": False}, ("x.zip", False)),
+        ("https://example.org/x.gz", {}, ("x.gz", False)),
+        ("https://example.org/x.whl", {"unpack": True}, ("x.whl", True)),
+    ],
+)
+def test_a_recipe_says_what_an_address_does_not(
+    url: str | list[str], keys: dict[str, Any], named: tuple[str, bool]
+) -> None:
+    assert _url_source(url, **keys) == named
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "x\n", "é", "x" * 201])
+def test_a_files_name_is_one(name: str) -> None:
+    with pytest.raises(ValueError, match="a file's name of letters, digits"):
+        _url_source("https://example.org/download", name=name)
+
+
+def test_the_schema_tells_the_endings() -> None:
+    told = json.dumps(Recipe.model_json_schema())
+    assert all(ending in told for ending in ENDINGS)

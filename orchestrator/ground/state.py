@@ -28,12 +28,17 @@ class State:
 
     @classmethod
     def of_environment(cls) -> State:
-        """`$TALLY_STATE`, else `tallystick` in the user's XDG state folder. Nothing is written yet."""
+        """`$TALLY_STATE`, else `tallystick` in the user's XDG state folder. Nothing is written yet.
+
+        Links on the way there are followed here, once: Nix refuses a store whose path goes through one.
+        """
         configured = os.environ.get("TALLY_STATE")
-        if configured:
-            return cls(Path(configured).absolute())
         base = os.environ.get("XDG_STATE_HOME")
-        return cls((Path(base) if base else Path.home() / ".local" / "state") / "tallystick")
+        if configured:
+            root = Path(configured)
+        else:
+            root = (Path(base) if base else Path.home() / ".local" / "state") / "tallystick"
+        return cls(Path(os.path.realpath(root)))
 
     @property
     def sources(self) -> Path:
@@ -174,7 +179,8 @@ def _remove_tree(path: Path) -> None:
 
 
 def _unusable(root: Path, path: Path, error: OSError) -> TallyError:
-    if isinstance(error, PermissionError | FileExistsError | NotADirectoryError):
+    misplaced = isinstance(error, PermissionError | FileExistsError | NotADirectoryError)
+    if misplaced or error.errno == errno.ELOOP:
         return TallyError(
             f"the state folder cannot be used: {path}: {error.strerror}",
             hint=f"make {root} a folder that you can write to, or name another in TALLY_STATE",

@@ -25,6 +25,26 @@ def test_the_environment_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert not (tmp_path / "tallystick").exists()
 
 
+@pytest.mark.parametrize("variable", ["TALLY_STATE", "XDG_STATE_HOME", "HOME"])
+def test_links_on_the_way_are_followed_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    (tmp_path / "var/home").mkdir(parents=True)
+    (tmp_path / "home").symlink_to("var/home")
+    for name in ("TALLY_STATE", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "home"))
+    below = {"TALLY_STATE": ".", "XDG_STATE_HOME": "tallystick", "HOME": ".local/state/tallystick"}[variable]
+    assert State.of_environment().root == (tmp_path / "var/home").resolve() / below
+
+
+def test_a_link_that_leads_in_a_circle_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "s").symlink_to("s")
+    monkeypatch.setenv("TALLY_STATE", str(tmp_path / "s"))
+    with pytest.raises(TallyError, match="state folder"):
+        State.of_environment().folder("logs")
+
+
 def test_a_file_in_its_place_is_said(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("")
     with pytest.raises(TallyError, match="state folder") as caught:

@@ -24,6 +24,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "release": str(outcome.folder),
                 "artifact": str(outcome.artifact),
                 "alreadyThere": outcome.already_there,
+                "remarks": list(outcome.remarks),
                 "agreement": _agreement(outcome.agreed),
             }
         case Compared():
@@ -114,6 +115,10 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
         case Released():
             there = "this very release was there already, and stays as it is"
             _show_agreement(outcome.target, outcome.agreed, there if outcome.already_there else "signed")
+            for remark in outcome.remarks:
+                say(f"  {remark}")
+            if outcome.remarks:
+                say("hint: move it away and build again for a release of this run's own")
             if not quiet:
                 print(harmless(str(outcome.folder)))
         case Compared():

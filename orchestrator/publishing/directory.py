@@ -25,6 +25,7 @@ from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.existing import differences, is_by_another_key
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
+from orchestrator.publishing.remarks import remarks
 
 _CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
@@ -38,6 +39,8 @@ class Published:
 
     path: Path
     kept: bool
+    remarks: tuple[str, ...] = ()
+    """What the one that is kept says otherwise of where it is from: a sentence each."""
 
 
 def refuse_unusable(out: Path) -> None:
@@ -113,7 +116,7 @@ def publish(
             + "\n".join(f"  {each}" for each in found),
             hint="releases are never overwritten: move it away, or choose another folder with --out",
         )
-    return Published(target, kept=True)
+    return Published(target, kept=True, remarks=remarks(target, provenance))
 
 
 def _artifact(facts: ReleaseFacts, path: Path) -> ReleaseFile:

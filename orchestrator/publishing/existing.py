@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.bundles import certificates, own_bundle
 from orchestrator.bundles.bundle import Certificates
@@ -15,8 +15,18 @@ from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index, parse
+from orchestrator.publishing.remarks import differ_by_places
 
-_SAME = ("name", "version", "system", "artifact", "derivations")
+_WORDS: Final = {
+    ("name",): "name",
+    ("version",): "version",
+    ("system",): "system",
+    ("artifact", "path"): "artifact's name",
+    ("artifact", "sha256"): "artifact's sha256",
+    ("derivations", "package"): "package's derivation",
+    ("derivations", "artifact"): "artifact's derivation",
+}
+"""Members of an index that have to be the same, and what they are called in sentences."""
 
 
 def differences(
@@ -26,7 +36,7 @@ def differences(
 
     The same: one artifact, one derivation, one SBOM, all as listed there, signed by the same key, or in the
     name of the same identity, which verification has yet to show. Times, ids and signatures are of the run
-    that wrote it.
+    that wrote it, and so are commits and addresses: `remarks` tells of those.
     """
     folder = Folder(path)
     try:
@@ -37,7 +47,7 @@ def differences(
         return
     yield from _other_claims(there, wanted, agreed)
     for file in files:
-        if file.path.startswith("sbom/") and there.files.get(file.path) != (file.sha256, file.size):
+        if file.path.startswith("sbom/") and not _same_sbom(folder, there, file):
             yield f"its {file.path} is another"
     for name, listed in there.files.items():
         try:
@@ -65,12 +75,31 @@ def is_by_another_key(path: Path, signer: PublicKey) -> bool:
 
 
 def _other_claims(there: Index, wanted: Index, agreed: dict[str, Any]) -> Iterator[str]:
-    for name in _SAME:
-        if there.document.get(name) != wanted.document.get(name):
-            yield f"its {name} is {there.document.get(name)!r}, not {wanted.document.get(name)!r}"
+    for place, what in _WORDS.items():
+        is_, wanted_ = (_at(index.document, place) for index in (there, wanted))
+        if is_ != wanted_:
+            yield f"its {what} is {is_}, not {wanted_}"
     for name, said in _agreed(wanted).items():
         if agreed[name] != said:
             yield f"its agreement has other {name}: see {INDEX}"
+
+
+def _at(document: Mapping[str, Any], place: tuple[str, ...]) -> str:
+    """A text of an index, as sentences hold it."""
+    found: object = document
+    for name in place:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else "not told"
+
+
+def _same_sbom(folder: Folder, there: Index, file: ReleaseFile) -> bool:
+    """Whether the SBOM there is this one, or says other things of nothing but where packages are from."""
+    if there.files.get(file.path) == (file.sha256, file.size):
+        return True
+    try:
+        return differ_by_places(folder.read(file.path, DOCUMENT_LIMIT), b"".join(file.chunks()))
+    except (OSError, ValueError):  # it is told for itself where it cannot be read
+        return False
 
 
 def _agreed(of: Index) -> dict[str, Any]:

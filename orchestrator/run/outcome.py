@@ -21,6 +21,8 @@ class Released:
     artifact: Path
     already_there: bool
     """Whether the folder held this very release before."""
+    remarks: tuple[str, ...] = ()
+    """What the release that was there says otherwise of where it is from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
+from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import plan as planning
 from orchestrator.run.gathering import gather
@@ -272,7 +273,25 @@ def publish(
     folder = published.path
     if published.kept:
         refuse_unless_whole(folder, signatories)
-    return Released(target.recipe.name, agreed, folder, folder / facts.artifact.file_name, published.kept)
+        refuse_uncommitted(published, run.workshop.configuration)
+    return Released(
+        target.recipe.name,
+        agreed,
+        folder,
+        folder / facts.artifact.file_name,
+        published.kept,
+        published.remarks,
+    )
+
+
+def refuse_uncommitted(published: Published, configuration: Configuration) -> None:
+    """Raises TallyError where tally.toml asks for a commit, and the release that is kept is of another."""
+    if configuration.require_commit and published.remarks:
+        told = "\n".join(f"  {remark}" for remark in published.remarks)
+        raise TallyError(
+            f"{published.path} is there already, and tally.toml has `require-commit = true`:\n{told}",
+            hint="releases are never overwritten: move it away, and build again",
+        )
 
 
 def refuse_unless_whole(folder: Path, signatories: Signatories) -> None:

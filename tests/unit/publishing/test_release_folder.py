@@ -21,7 +21,7 @@ import pytest
 import releases
 import zstandard
 
-from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.facts import InputFile, ReleaseFile
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
@@ -29,6 +29,7 @@ from orchestrator.publishing import contents, directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
 from orchestrator.publishing.records import records_of
+from orchestrator.recipe.revision import Revision
 
 SUPPORT = Path(releases.__file__).parent
 
@@ -115,7 +116,23 @@ class TestOtherContent:
 
     def test_another_artifact(self, out: Path, made: releases.Made, key: SigningKey, tmp_path: Path) -> None:
         publish(out, made, key)
-        self.refused(out, releases.observed(tmp_path / "other", content=b"other"), key, "its artifact is")
+        other = releases.observed(tmp_path / "other", content=b"other")
+        is_, wanted = made.facts.artifact.sha256.hex, other.facts.artifact.sha256.hex
+        self.refused(out, other, key, f"its artifact's sha256 is {is_}, not {wanted}")
+
+    @pytest.mark.parametrize("derivation", ["package_derivation", "artifact_derivation"])
+    def test_another_derivation_is_told_in_words(
+        self, out: Path, made: releases.Made, key: SigningKey, derivation: str
+    ) -> None:
+        folder = publish(out, made, key).path
+        index = folder / "release.json"
+        path = getattr(made.facts, derivation)
+        index.write_bytes(index.read_bytes().replace(path.encode(), b"/nix/store/another.drv"))
+        what = derivation.partition("_")[0]
+        with pytest.raises(TallyError) as caught:
+            publish(out, made, key)
+        assert f"its {what}'s derivation is /nix/store/another.drv, not {path}" in caught.value.message
+        assert "{" not in caught.value.message
 
     def test_another_key(self, out: Path, made: releases.Made, key: SigningKey) -> None:
         publish(out, made, key)
@@ -125,6 +142,26 @@ class TestOtherContent:
         publish(out, made, key)
         facts = replace(made.facts, package=replace(made.facts.package, summary="Something else"))
         self.refused(out, replace(made, facts=facts), key, "its sbom/pigz.spdx.json is another")
+
+    def test_where_it_is_from_is_told_and_is_no_other_content(
+        self, out: Path, made: releases.Made, key: SigningKey
+    ) -> None:
+        first = publish(out, made, key)
+        origins = {path: replace(origin, urls=("https://elsewhere.example.org/x",), purl=origin.purl)
+                   for path, origin in made.facts.origins.items()}  # fmt: skip
+        revision = Revision("d" * 40, None, None, ("tally.lock",))
+        lock = InputFile("tally.lock", Sha256.of(b"another"))
+        facts = replace(made.facts, origins=origins, revision=revision, lock=lock)
+        again = publish(out, replace(made, facts=facts), key)
+        assert (again.path, again.kept) == (first.path, True)
+        assert again.remarks == (
+            "its lock was another text, of which the same is built",
+            f"it names the commit {'c' * 12} of git+https://git.example.org/pigz, and this run the commit "
+            + "d" * 12,
+            "it says that recipe and lock are as committed; in this run tally.lock is not as committed",
+        )
+        unknown = publish(out, replace(made, facts=replace(made.facts, revision=None)), key)
+        assert [remark.split(", and ")[-1] for remark in unknown.remarks[:1]] == ["this run no commit"]
 
     def test_a_dissent_that_was_not_there(self, out: Path, made: releases.Made, key: SigningKey) -> None:
         publish(out, made, key)

@@ -33,9 +33,8 @@ def test_it_makes_the_same_request(name: str) -> None:
 
 def test_what_others_need_is_left_out() -> None:
     pin = SourcePin(kind="url", sha256="1" * 64)
-    lock = LOCK.model_copy(
-        update={"nixpkgs": NixpkgsPin(type="github"), "source": {**LOCK.source, "other": {"src": pin}}}
-    )
+    nixpkgs = NixpkgsPin.model_validate({"type": "github"})
+    lock = LOCK.model_copy(update={"nixpkgs": nixpkgs, "source": {**LOCK.source, "other": {"src": pin}}})
     part = portion_of(lock, RECIPES, ["hello"], SYSTEM)
     assert part.nixpkgs is None
     assert set(part.source) == {"hello"}

@@ -1,0 +1,83 @@
+"""What a release that is there says otherwise of where it is from than a run: the bytes are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.bundles import own_bundle
+from orchestrator.evidence import statement
+from orchestrator.evidence.canonical import member, read
+from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.terms import BUNDLES, PROVENANCE
+from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder
+
+_PLACES = ("downloadLocation", "sourceInfo")
+"""Members of a package in the SBOM that say where it is from."""
+_SHORT = 12  # digits of a commit's id
+
+
+def remarks(path: Path, wanted: Statement) -> tuple[str, ...]:
+    """In what the provenance in the folder at `path` differs from the one that a run would sign, in words.
+
+    Nothing where there is none that can be read: that is for its verification to tell.
+    """
+    try:
+        return tuple(_remarks(path, wanted))
+    except (OSError, ValueError):
+        return ()
+
+
+def _remarks(path: Path, wanted: Statement) -> Iterator[str]:
+    name = BUNDLES[PROVENANCE]
+    bundle = own_bundle.parse(Folder(path).read(name, DOCUMENT_LIMIT), name)
+    there = _external(statement.parse(bundle.envelope.payload, name))
+    here = _external(wanted)
+    for what in ("recipe", "lock"):
+        if there.get(what) != here.get(what):
+            yield f"its {what} was another text, of which the same is built"
+    if (said := _commit(there)) != (now := _commit(here)):
+        yield f"it names {said}, and this run {now}"
+    if (said := _uncommitted(there)) != (now := _uncommitted(here)):
+        yield f"it says that {said}; in this run {now}"
+
+
+def differ_by_places(one: bytes, other: bytes) -> bool:
+    """Whether two SBOMs say the same but for where packages are from. Raises MalformedError."""
+    return bool(_placeless(one) == _placeless(other))
+
+
+def _placeless(data: bytes) -> Any:
+    document = read(data, "the SBOM")
+    for package in member(document, "packages", list, "the SBOM"):
+        for name in _PLACES:
+            package.pop(name, None)
+    document.pop("documentNamespace", None)  # it is made from all the rest
+    return document
+
+
+def _external(of: Statement) -> Mapping[str, Any]:
+    what = "the provenance"
+    return member(member(of.predicate, "buildDefinition", dict, what), "externalParameters", dict, what)
+
+
+def _commit(external: Mapping[str, Any]) -> str:
+    repository = external.get("repository")
+    if repository is None:
+        return "no commit"
+    digest = member(repository, "digest", dict, "the provenance's repository")
+    commit = member(digest, "gitCommit", str, "the provenance's repository")
+    place = repository.get("uri")
+    address = f" of {place.rpartition('@')[0]}" if isinstance(place, str) else ""
+    return f"the commit {commit[:_SHORT]}{address}"
+
+
+def _uncommitted(external: Mapping[str, Any]) -> str:
+    repository = external.get("repository")
+    if repository is None:
+        return "no commit is known"
+    files = member(repository, "uncommitted", list, "the provenance's repository")
+    if not files:
+        return "recipe and lock are as committed"
+    return f"{', '.join(map(str, files))} {'is' if len(files) == 1 else 'are'} not as committed"

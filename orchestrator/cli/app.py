@@ -1,4 +1,4 @@
-"""Every command of `tally`, each in a module of its own."""
+"""The command `tally` itself. Its commands are each in a module of its own: on_demand.py has the list."""
 
 from __future__ import annotations
 
@@ -7,21 +7,12 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli.attest import attest
-from orchestrator.cli.build import build
-from orchestrator.cli.builder import builder
-from orchestrator.cli.doctor import doctor
-from orchestrator.cli.keys import keys
-from orchestrator.cli.lock import lock
-from orchestrator.cli.log import log
-from orchestrator.cli.plan import plan
-from orchestrator.cli.policy import policy
-from orchestrator.cli.schema import schema
-from orchestrator.cli.verify import verify
+from orchestrator.cli.on_demand import OnDemand
 
 # no shell completion: it would write to the user's start-up files; no rich: it costs 0.1 s at every start
 app = typer.Typer(
     name="tally",
+    cls=OnDemand,
     help="Build on independent builders, compare every bit, sign only what agrees.",
     no_args_is_help=True,
     add_completion=False,
@@ -38,11 +29,3 @@ def _root(
     if version:
         print(f"tally {__version__}")
         raise typer.Exit
-
-
-for command in (build, plan, lock, verify, schema, doctor, attest):
-    app.command()(command)
-app.add_typer(builder, name="builder", help="List builders, add one, see whether they work.")
-app.add_typer(policy, name="policy", help="Check a policy, and see what it finds in a release.")
-app.add_typer(keys, name="keys", help="Make, replace and show signing keys.")
-app.add_typer(log, name="log", help="Show and check the transparency log of what was signed here.")

@@ -1,0 +1,64 @@
+"""Commands that are imported, and their options read, when they are asked for: each costs its own start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS: Final[Mapping[str, str | None]] = {
+    "build": None,
+    "plan": None,
+    "lock": None,
+    "verify": None,
+    "schema": None,
+    "doctor": None,
+    "attest": None,
+    "builder": "List builders, add one, see whether they work.",
+    "policy": "Check a policy, and see what it finds in a release.",
+    "keys": "Make, replace and show signing keys.",
+    "log": "Show and check the transparency log of what was signed here.",
+}
+"""Each is a function, or a group of commands with this help, of its own name in a module of that name."""
+
+
+class OnDemand(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()  # type: ignore[assignment]  # nothing is ever added
+
+
+class _Commands(Mapping[str, Any]):
+    """Name to command, in the order of the help."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = _command(name, COMMANDS[name])
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in COMMANDS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _command(name: str, help_: str | None) -> Any:
+    found = getattr(import_module(f"orchestrator.cli.{name}"), name)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, help=help_)
+        return typer.main.get_group(alone).commands[name]
+    alone.command()(found)
+    return typer.main.get_command(alone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ from orchestrator.bundles.opened import OpenedBundle
 from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence import disagreement, links, statement
 from orchestrator.evidence import layout as layouts
-from orchestrator.evidence.canonical import MalformedError, read_envelope
+from orchestrator.evidence.canonical import MalformedError, in_one_form
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.terms import BUNDLES, IN_TOTO_PAYLOAD, PROVENANCE, STEP
 from orchestrator.ground.errors import TallyError
@@ -33,8 +33,7 @@ def open_own(
 
     `root` is the caller's, and says whose certificates count. `now` is UTC.
     """
-    parsed = own_bundle.parse(data, name)
-    _refuse_other_layout(lambda: parsed.is_written(data), name)
+    parsed = own_bundle.parse(data, name, ours=True)
     match parsed.signer:
         case KeyHint(hint):
             signer = _own_signer(parsed.envelope, keys, name, hint)
@@ -121,7 +120,7 @@ def open_layout(
     data = documents.get(LAYOUT)
     if data is None:
         raise Refused(Reason(Code.FILE_MISSING, f"the release has no {LAYOUT}"))
-    envelope = _own_envelope(data, LAYOUT)
+    envelope = _envelope(data, LAYOUT, ours=True)
     provenance = opened.get(BUNDLES[PROVENANCE])
     by_identity = provenance is not None and provenance.certified
     beside = _layout_key(documents) if by_identity else None
@@ -149,7 +148,7 @@ def _layout_key(documents: Mapping[str, bytes]) -> PublicKey:
         key = PublicKey.from_pem(data, LAYOUT_KEY)
     except TallyError as error:
         raise MalformedError(error.message) from None
-    _refuse_other_layout(lambda: key.pem.encode("ascii") == data, LAYOUT_KEY)
+    in_one_form(data, lambda: key.pem.encode("ascii"), LAYOUT_KEY)
     return key
 
 
@@ -163,7 +162,7 @@ def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[Vouched,
     for name in sorted(documents):
         if name in (LAYOUT, LAYOUT_KEY):
             continue
-        envelope = _own_envelope(documents[name], name)
+        envelope = _envelope(documents[name], name, ours=True)
         keyid = envelope.signatures[0].keyid if envelope.signatures else ""
         key = keys.get(keyid)
         if envelope.signatures and key is None:
@@ -209,24 +208,8 @@ def _own_signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: 
     return signer
 
 
-def _refuse_other_layout(ours: Callable[[], bool], name: str) -> None:
-    """A document of a release has one form, so that no two files say the same."""
-    try:
-        written = ours()
-    except TallyError as error:  # half a letter, which JSON can have and no text
-        raise MalformedError(f"{name}: {error.message}") from None
-    if not written:
-        raise MalformedError(f"{name} is not written as releases are: something was added or laid out anew")
-
-
-def _own_envelope(data: bytes, name: str) -> Envelope:
-    envelope = _envelope(data, name)
-    _refuse_other_layout(lambda: envelope.is_written(data), name)
-    return envelope
-
-
-def _envelope(data: bytes, name: str) -> Envelope:
-    envelope = dsse.parse(read_envelope(data, name), name)
+def _envelope(data: bytes, name: str, *, ours: bool = False) -> Envelope:
+    envelope = dsse.read(data, name, ours=ours)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{name} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:

@@ -7,14 +7,15 @@ What clients ask for beyond it was found by trying: keyid empty, exactly one sig
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.bundles.bundle import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.evidence.canonical import (
     MalformedError,
     decoded,
     encoded,
-    is_around,
+    hollowed,
+    in_one_form,
     member,
     only,
     read_envelope,
@@ -28,6 +29,8 @@ from orchestrator.log import entry as log_entry
 from orchestrator.log.entry import LogEntry, Signed, Verifier
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_BEFORE: Final = b'{\n  "dsseEnvelope": {\n    "payload": "'
+"""How a bundle in the one form begins."""
 _MEMBERS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
 _MATERIAL = frozenset({"publicKey", "certificate", "tlogEntries", "timestampVerificationData"})
 
@@ -75,19 +78,23 @@ class Bundle:
             }
         )
 
-    def is_written(self, data: bytes) -> bool:
-        """Whether a file with this bundle has exactly the bytes that `render` gives.
 
-        What is long in it, the payload, is base64, which has one form: it is compared as it is.
-        """
-        empty = replace(self, envelope=replace(self.envelope, payload=b"")).render()
-        before, after = empty.split(b'"payload": ""')  # as a string it would have its quotes escaped
-        return is_around(data, before + b'"payload": "', self.envelope.payload, b'"' + after)
+def parse(data: bytes, what: str, *, ours: bool = False) -> Bundle:
+    """Read a bundle. Raises MalformedError; with `ours` for any that `render` would write otherwise.
+
+    A bundle without a signature is for the caller to see.
+    """
+    hollow, payload = hollowed(data, _BEFORE)
+    bundle = _bundle(read_envelope(hollow, what), what, payload)
+    if ours:
+        # the payload itself has one form: it was read as base64 that no other text stands for
+        in_one_form(
+            hollow, lambda: replace(bundle, envelope=replace(bundle.envelope, payload=b"")).render(), what
+        )
+    return bundle
 
 
-def parse(data: bytes, what: str) -> Bundle:
-    """Read a bundle. Raises MalformedError; a bundle without a signature is for the caller to see."""
-    document = read_envelope(data, what)
+def _bundle(document: Any, what: str, payload: bytes | None) -> Bundle:
     only(document, _MEMBERS, what)
     if member(document, "mediaType", str, what) != MEDIA_TYPE:
         raise MalformedError(f"{what} is not a Sigstore bundle v0.3")
@@ -98,7 +105,7 @@ def parse(data: bytes, what: str) -> Bundle:
     if len({(each.log_id, each.body) for each in entries}) != len(entries):
         raise MalformedError(f"{what} has the same log entry twice")  # in two places of one log
     timestamps = _timestamps(material, place) if "timestampVerificationData" in material else ()
-    envelope = dsse.parse(member(document, "dsseEnvelope", dict, what), what)
+    envelope = dsse.parse(member(document, "dsseEnvelope", dict, what), what, payload)
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{what} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:

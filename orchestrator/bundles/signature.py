@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from orchestrator.bundles import certificates
 from orchestrator.bundles.artifact import Artifact, ArtifactFile
 from orchestrator.bundles.bundle import Certificates, KeyHint, MessageSignature, SigstoreBundle
@@ -66,7 +64,7 @@ def logged_envelope(
     """The same of an envelope by a key, or by the key of a certificate in DER."""
     digest = None
     if key.kind.hash is not None:
-        digest = hashlib.new(key.kind.hash, envelope.signed_bytes).digest()
+        digest = envelope.digest(key.kind.hash)
     return Logged(signature, certificate, key.spki, key.details, key.kind.hash, envelope, digest)
 
 

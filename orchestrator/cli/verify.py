@@ -210,10 +210,7 @@ def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
 def _prepare(*, many: bool, certificates: bool) -> None:
     """For many releases, what takes longer than one of them and saves a part of each."""
     import gc
-    import importlib
 
-    if many:
-        importlib.import_module("pydantic_core")  # see evidence/canonical.py
     if many and certificates:
         from orchestrator.bundles import certificates as judging
 

@@ -1,4 +1,8 @@
-"""JSON as bytes, and base64 in it: one way to write it, one strict way to read it. Pure."""
+"""JSON as bytes, and base64 in it: one way to write it, one strict way to read it. Pure.
+
+orjson is quick, and not strict: it takes the last of two members of one name, and rounds large integers. What
+it reads counts only where it writes the very same bytes again. All else is read by the strict reader.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import binascii
 import json
 import marshal
 import math
-import sys
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, TypeVar
+
+import orjson
 
 from orchestrator.ground.errors import TallyError
 
@@ -30,7 +35,11 @@ _FAR = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # how letters outside of t
 _MOST_FAR = 100_000
 _LONG = 1 << 20  # bytes of a text
 _LONGEST = 2000  # characters of a sentence
-_CHUNK = 3 << 16  # bytes, which base64 takes by threes
+_QUICK = 1 << 21
+"""Bytes of a document that orjson reads: it keeps a copy of it, and room for eight times its longest text."""
+_IN_LINES: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+_ALIKE: Final = frozenset({str, int, bool, type(None)})
+"""The types of which orjson and `json` write each value alike; a float is not among them."""
 _PLAIN = 2  # the format's last version without references, so that equal values give equal bytes
 
 
@@ -48,7 +57,7 @@ def shortened(sentence: str) -> str:
 
 def render(value: object) -> bytes:
     """The one compact form: sorted keys, no spaces, UTF-8. What gets signed is these bytes."""
-    return _encode(_compact(value))
+    return _rendered(value, orjson.OPT_SORT_KEYS) or _encode(_compact(value))
 
 
 def _compact(value: object) -> str:
@@ -57,7 +66,27 @@ def _compact(value: object) -> str:
 
 def render_document(value: object) -> bytes:
     """The one form for files that people read: sorted keys, two spaces, a newline at the end."""
-    return _encode(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return _rendered(value, orjson.OPT_SORT_KEYS | _IN_LINES) or _encode(
+        json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    )
+
+
+def _rendered(value: object, option: int) -> bytes | None:
+    """What `json` would write, by orjson; None where that might be something else."""
+    try:
+        return orjson.dumps(value, option=option) if _alike(value) else None
+    except TypeError:  # beyond 64 bits, half a letter, nested deeper than it goes
+        return None
+
+
+def _alike(value: object) -> bool:
+    """Whether a value is made of nothing but what both write alike."""
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str and _alike(each) for key, each in value.items())  # type: ignore[attr-defined]
+    if kind is list or kind is tuple:
+        return all(map(_alike, value))  # type: ignore[call-overload]
+    return kind in _ALIKE
 
 
 def read(data: bytes, what: str, marks: int = MOST_MARKS) -> Any:
@@ -69,14 +98,26 @@ def read(data: bytes, what: str, marks: int = MOST_MARKS) -> Any:
         raise MalformedError(f"{what} has more values than we read: beyond {marks:,} of the marks {{ [ , :")
     if not data.isascii() and sum(map(data.count, _FAR)) > _MOST_FAR:
         raise MalformedError(f"{what} has more than {_MOST_FAR:,} letters outside Unicode's basic plane")
-    quick = sys.modules.get("pydantic_core")  # loaded for a policy or a long list; for one file it costs more
-    if quick is not None:
-        try:
-            value = quick.from_json(data, allow_inf_nan=False)
-            if _is_written(data, value, quick):  # so no name is there twice, and no number has another form
-                return value
-        except ValueError:  # what follows says what is wrong with it
-            pass
+    try:
+        return _quickly(data)
+    except ValueError:  # what follows reads it, or says what is wrong with it
+        return _strictly(data, what)
+
+
+def _quickly(data: bytes) -> Any:
+    """The value of bytes that are written without a choice but for the order of names.
+
+    So no name is there twice, and no number has another form. Raises ValueError for all others.
+    """
+    if len(data) > _QUICK:
+        raise ValueError("too large")
+    value = orjson.loads(data)
+    if not _is_written(data, value):
+        raise ValueError("not as it would be written")
+    return value
+
+
+def _strictly(data: bytes, what: str) -> Any:
     try:
         return json.loads(
             _text(data),
@@ -100,6 +141,19 @@ def read_envelope(data: bytes, what: str) -> Any:
         # base64 is neither, and one letter in it would make each of the others four bytes wide
         raise MalformedError(f"{what} has a long text that is not in base64")
     return read(data, what, ENVELOPE_MARKS)
+
+
+def hollowed(data: bytes, before: bytes) -> tuple[bytes, bytes | None]:
+    """A document that begins with `before`, up to the quote of a text: without that text, and the text.
+
+    So a long text in base64 is neither searched for what JSON marks nor copied. Where the document begins
+    otherwise, or an escape is in that text, or it is too large for an envelope: as it is, and None.
+    """
+    end = data.find(b'"', len(before)) if data.startswith(before) and len(data) <= LARGEST_ENVELOPE else -1
+    text = data[len(before) : max(end, 0)]
+    if end < 0 or b"\\" in text:
+        return data, None
+    return before + data[end:], text
 
 
 def marks_in(data: bytes) -> int:
@@ -144,26 +198,41 @@ def _places(data: bytes, byte: bytes) -> Iterator[int]:
         place = data.find(byte, place + 1)
 
 
-def holds(data: bytes, value: Any, what: str, marks: int = MOST_MARKS) -> bool:
+def holds(data: bytes, value: Any, what: str, whole: bytes | None = None) -> bool:
     """Whether a file that people read holds this document. Raises MalformedError when it holds none.
 
-    `marks` is how many the document has at most, elsewhere than in this file.
+    The document was read from `whole`, if that is known, so that the file can have no more values.
     """
-    quick = sys.modules.get("pydantic_core")
-    if quick is not None:
-        try:
-            if _is_written(data, value, quick):
-                return True
-        except ValueError:  # it is nested too deeply, or holds what is no text
-            pass
-    return same(read(data, what, marks), value)
+    try:
+        if _is_written(data, value):
+            return True
+    except ValueError:  # it is nested too deeply, or holds what is no text
+        pass
+    return same(read(data, what, MOST_MARKS if whole is None else marks_in(whole)), value)
 
 
-def _is_written(data: bytes, value: Any, quick: Any) -> bool:
-    """Whether these bytes are this value, written without a choice: compactly, or as files for people are."""
-    if data[1:2] == b"\n":
-        return bool(quick.to_json(value, indent=2) + b"\n" == data)
-    return bool(quick.to_json(value) == data)
+def _is_written(data: bytes, value: Any) -> bool:
+    """Whether these bytes are this value, written without a choice: compactly, or as files for people are.
+
+    Raises ValueError for what orjson cannot write.
+    """
+    try:
+        return orjson.dumps(value, option=_IN_LINES if data[1:2] == b"\n" else None) == data
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def in_one_form(data: bytes, ours: Callable[[], bytes], what: str) -> None:
+    """A document of a release has one form, so that no two files say the same.
+
+    `ours` writes what was read of `data`. Raises MalformedError where that gives other bytes.
+    """
+    try:
+        written = ours()
+    except TallyError as error:  # half a letter, which JSON can have and no text
+        raise MalformedError(f"{what}: {error.message}") from None
+    if written != data:
+        raise MalformedError(f"{what} is not written as releases are: something was added or laid out anew")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -216,7 +285,7 @@ def encoded(data: bytes) -> str:
     return b64encode(data).decode("ascii")
 
 
-def decoded(text: str, what: str) -> bytes:
+def decoded(text: str | bytes, what: str) -> bytes:
     """Base64 in its one canonical form, so that no two texts stand for the same bytes.
 
     Raises MalformedError.
@@ -225,22 +294,10 @@ def decoded(text: str, what: str) -> bytes:
         data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise MalformedError(f"{what} is not in base64: {error}") from None
-    last = len(data) - (len(data) % 3 or 3)  # only there can one text differ from another for the same bytes
-    if encoded(data[max(0, last) :]) != text[-4:]:
+    last = b64encode(data[max(0, len(data) - (len(data) % 3 or 3)) :])  # only there can two texts differ
+    if text[-4:] != (last if isinstance(text, bytes) else last.decode("ascii")):
         raise MalformedError(f"{what} is not in canonical base64")
     return data
-
-
-def is_around(data: bytes, before: bytes, content: bytes, after: bytes) -> bool:
-    """Whether `data` is a text in base64 between these two, without a second copy of that text."""
-    size = len(before) + (len(content) + 2) // 3 * 4 + len(after)
-    if len(data) != size or not data.startswith(before) or not data.endswith(after):
-        return False
-    written, meant = memoryview(data)[len(before) : size - len(after)], memoryview(content)
-    return all(
-        written[at // 3 * 4 : (at + _CHUNK) // 3 * 4] == b64encode(meant[at : at + _CHUNK])
-        for at in range(0, len(content), _CHUNK)
-    )
 
 
 def _encode(text: str) -> bytes:

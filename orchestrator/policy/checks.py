@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.evidence import agreement_record
-from orchestrator.evidence.canonical import MalformedError, holds, marks_in, member
+from orchestrator.evidence.canonical import MalformedError, holds, member
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
@@ -86,7 +86,7 @@ def sbom(statement: Statement, files: Mapping[str, bytes]) -> Iterator[Reason]:
     for name, data in files.items():
         # larger than the same document on as many lines as files for people have: it is not even parsed
         other = len(data) > 4 * len(statement.payload) + _SMALL
-        if other or not holds(data, statement.predicate, name, marks_in(statement.payload)):
+        if other or not holds(data, statement.predicate, name, statement.payload):
             yield Reason(Code.SBOM_MISMATCH, f"{name} is not the document that was signed")
     if not files:
         yield Reason(Code.FILE_MISSING, "the release has no SBOM file")

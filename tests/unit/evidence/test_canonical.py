@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import sys
 import tracemalloc
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pydantic_core
 import pytest
 import releases
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.evidence import spdx
+from orchestrator.evidence import canonical, spdx
 from orchestrator.evidence.canonical import (
     LARGEST_ENVELOPE,
     MOST_MARKS,
     MalformedError,
+    decoded,
     encoded,
     holds,
-    is_around,
+    hollowed,
+    in_one_form,
     marks_in,
     member,
     moment,
@@ -43,15 +42,6 @@ values = st.recursive(
 )
 
 
-@pytest.fixture(autouse=True, scope="module", params=["pydantic_core is there", "it is not"])
-def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "pydantic_core", pydantic_core)
-        if request.param == "it is not":
-            patch.delitem(sys.modules, "pydantic_core")
-        yield
-
-
 def outcome(data: bytes) -> str:
     """What reading gives, with the types of numbers."""
     try:
@@ -60,16 +50,42 @@ def outcome(data: bytes) -> str:
         return f"refused: {error}"
 
 
+def never(data: bytes) -> Any:
+    raise ValueError
+
+
 @given(st.one_of(values, st.floats()), st.integers(0, 200), st.integers(0, 255), st.booleans())
-def test_one_answer_whether_the_quick_way_is_there(value: Any, place: int, byte: int, harmed: bool) -> None:
+def test_one_answer_by_the_quick_way_and_by_the_strict_one(
+    value: Any, place: int, byte: int, harmed: bool
+) -> None:
     data = bytearray(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
     if harmed:
         data[place % len(data)] = byte
+    quick = outcome(bytes(data))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "pydantic_core", pydantic_core)
-        quick = outcome(bytes(data))
-        patch.delitem(sys.modules, "pydantic_core")
+        patch.setattr(canonical, "_quickly", never)
         assert outcome(bytes(data)) == quick
+
+
+@given(st.one_of(values, st.recursive(values | st.floats(), st.lists)))
+@example({"a": 1e16, "b": [1.0, -0.0, 1e-7]})
+@example([2**63, 2**64, -(2**63) - 1])
+@example({"\U0001f600": 1, "\uffff": 2, "\x7f": "\x00\x1f\u2028"})
+@example({1: 2, None: 3})
+@example([(), {}, [], ([],)])
+def test_what_is_written_is_what_the_standard_library_writes(value: Any) -> None:
+    options: dict[str, Any] = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
+    for ours, layout, end in (
+        (render, {"separators": (",", ":")}, ""),
+        (render_document, {"indent": 2}, "\n"),
+    ):
+        try:
+            expected = (json.dumps(value, **options, **layout) + end).encode()
+        except (ValueError, TypeError) as error:
+            with pytest.raises((TallyError, type(error))):
+                ours(value)
+        else:
+            assert ours(value) == expected
 
 
 @given(values)
@@ -267,20 +283,44 @@ def test_an_envelope_has_a_limit() -> None:
         read_envelope(b" " * (LARGEST_ENVELOPE + 1), "it")
 
 
-@given(st.binary(max_size=2000), st.binary(max_size=3), st.binary(max_size=3), st.data())
-def test_what_is_around_base64(content: bytes, before: bytes, after: bytes, data: st.DataObject) -> None:
-    whole = before + encoded(content).encode() + after
-    assert is_around(whole, before, content, after)
-    place = data.draw(st.integers(0, len(whole)))
-    harmed = whole[:place] + data.draw(st.binary(max_size=2)) + whole[place + 1 :]
-    assert is_around(harmed, before, content, after) == (harmed == whole)
+BEFORE = b'{"a":"'
 
 
-def test_what_is_around_much_base64() -> None:
-    content = bytes(range(256)) * 2000
-    whole = b"<" + encoded(content).encode() + b">"
-    assert is_around(whole, b"<", content, b">")
-    for place in (1, 262_144, 262_145, len(whole) - 2):
-        harmed = bytearray(whole)
-        harmed[place] ^= 1
-        assert not is_around(bytes(harmed), b"<", content, b">")
+@given(st.binary(max_size=2000), st.binary(max_size=20))
+def test_a_document_without_its_long_text(content: bytes, after: bytes) -> None:
+    text = encoded(content).encode()
+    assert hollowed(BEFORE + text + b'"' + after, BEFORE) == (BEFORE + b'"' + after, text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", BEFORE, BEFORE[:-1], BEFORE + b"QUJD",
+        BEFORE + b'QUJD\\"}', BEFORE + b'QU\\/D"}', b" " + BEFORE + b'QUJD"}',
+        BEFORE + b"A" * LARGEST_ENVELOPE + b'"}',
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_a_document_that_does_not_begin_so_stays_whole(data: bytes) -> None:
+    assert hollowed(data, BEFORE) == (data, None)
+
+
+@given(st.text(max_size=40), st.integers(0, 3))
+def test_base_64_as_bytes_and_as_text_is_judged_alike(text: str, cut: int) -> None:
+    for each in (text, encoded(text.encode())[: -cut or None]):
+        try:
+            found = decoded(each, "it")
+        except MalformedError:
+            with pytest.raises(MalformedError):
+                decoded(each.encode(), "it")
+        else:
+            assert decoded(each.encode(), "it") == found
+            assert encoded(found) == each
+
+
+def test_a_document_has_one_form() -> None:
+    in_one_form(b"{}", lambda: b"{}", "it")
+    with pytest.raises(MalformedError, match="it is not written as releases are"):
+        in_one_form(b"{} ", lambda: b"{}", "it")
+    with pytest.raises(MalformedError, match="it: evidence cannot hold"):
+        in_one_form(b"{}", lambda: render("\ud800"), "it")

@@ -14,6 +14,7 @@ tally_unpack() { # FOLDER PATH FILE-NAME
     mkdir -p "$1"
     if [[ -d $2 ]]; then
         cp -r "$2/." "$1"
+        tally_say_empty "$1"
         tally_own "$1"
         tally_date "$1"
         return
@@ -119,6 +120,12 @@ tally_top() { # FOLDER
     else
         echo "$1"
     fi
+}
+
+# git keeps no empty folder: one is a submodule that was left out
+tally_say_empty() { # FOLDER
+    find "$1" -mindepth 1 -type d -empty -printf '%P\0' | sort -z | head -z -n 20 | tr '\n\r\0' '??\n' |
+        sed 's/^/tally: an empty folder where the source has a submodule (`submodules = true` brings it in): /'
 }
 
 tally_say_kept() { # NAME PATH FILE-NAME

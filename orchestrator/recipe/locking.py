@@ -20,7 +20,7 @@ from orchestrator.recipe.licensing import with_licences
 from orchestrator.recipe.lock import ARCHITECTURES, Busybox, DebianPackage, DebianSet, Lock, SourcePin
 from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.recipe import PathSource, PypiSource, Recipe, System
+from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe, System
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
 from orchestrator.recipe.sources import LeftTheArchive, Sources, lay_out_busybox
 from orchestrator.recipe.wanted import wanted_from
@@ -184,9 +184,23 @@ def _pins(recipe: Recipe, known: Lock, again: bool, work: Locking) -> dict[str, 
             wanted = wanted_from(outside_source(source, pin))
             what = f"source {name} of {recipe.name}"
             work.say(f"fetching {what}" if work.sources.missing([wanted]) else f"had {what} already")
-            work.sources.fetch(wanted)
+            place = work.sources.fetch(wanted)
+            if isinstance(source, GitSource):
+                _look_through(place, source, what, work)
         pins[name] = pin
     return pins
+
+
+def _look_through(tree: Path, source: GitSource, what: str, work: Locking) -> None:
+    """Say which submodules are empty folders. Raises TallyError when there are pointers in files' places."""
+    from orchestrator.recipe import gittree, lfs
+
+    if source.lfs is None:
+        lfs.refuse_pointers(tree, what)
+    if not source.submodules and (left := gittree.empty_folders(tree)):
+        work.say(
+            f"{what}: its submodules are empty folders: {', '.join(left)}; submodules = true brings them in"
+        )
 
 
 def _pypi_file(source: PypiSource, work: Locking) -> str:

@@ -15,8 +15,10 @@ from urllib.parse import quote, unquote
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash
-from orchestrator.recipe import git
+from orchestrator.recipe import git, lfs
+from orchestrator.recipe.gittree import copy_working_tree, export_tree
 from orchestrator.recipe.recipe import PathSource, Recipe
+from orchestrator.recipe.wanted import PLAIN, Extras
 
 _SHOWN = 5
 
@@ -43,7 +45,7 @@ def path_pins(folder: Path, recipes: Mapping[str, Recipe], *, allow_dirty: bool 
     Raises TallyError when a source differs from its commit and that is not allowed, or there is no commit.
     """
     wanted = [
-        (name, key, source.path)
+        (name, key, source)
         for name, recipe in sorted(recipes.items())
         for key, source in sorted(recipe.named_sources.items())
         if isinstance(source, PathSource)
@@ -52,22 +54,36 @@ def path_pins(folder: Path, recipes: Mapping[str, Recipe], *, allow_dirty: bool 
         return {}
     top, commit = git.head(folder)
     return {
-        (name, key): _pin(top, commit, f"{name}-{key}", _plain(path), allow_dirty)
-        for name, key, path in wanted
+        (name, key): _pin(top, commit, f"{name}-{key}", source, allow_dirty) for name, key, source in wanted
     }
 
 
-def write_tree(folder: Path, url: str, target: Path) -> None:
+def write_tree(folder: Path, url: str, target: Path, extras: Extras = PLAIN) -> None:
     """Write what a pin's address names into a folder that is there and empty. Raises TallyError."""
     path, _, commit = url.removeprefix("path:").rpartition("@")
     top, _ = git.head(folder)
-    if commit:
-        git.export_tree(top, commit, _plain(unquote(path)), target)
-    else:
-        git.copy_working_tree(top, _plain(unquote(path)), target)
+    _write(top, commit, _plain(unquote(path)), target, extras)
 
 
-def _pin(top: Path, commit: str, name: str, path: str, allow_dirty: bool) -> PathPin:
+def _write(top: Path, commit: str, path: str, target: Path, extras: Extras) -> None:
+    """`commit` is empty for the tree as it lies there."""
+    submodules = export_tree(top, commit, path, target) if commit else copy_working_tree(top, path, target)
+    if extras.lfs is not False and (pointers := lfs.pointers(target)):
+        if extras.lfs is None:
+            raise lfs.refusal(pointers)
+        lfs.fill(target, pointers, lfs.local(top))
+    for each in submodules if extras.submodules else ():
+        place = top / path / each.path
+        if not (place / ".git").exists():
+            raise TallyError(
+                f"the submodule {each.path} is not checked out",
+                hint="check it out with `git submodule update --init --recursive`",
+            )
+        _write(place, commit and each.commit, "", target / each.path, extras)
+
+
+def _pin(top: Path, commit: str, name: str, source: PathSource, allow_dirty: bool) -> PathPin:
+    path = _plain(source.path)
     changed = git.changes(top, path)
     if changed and not allow_dirty:
         shown = ", ".join(changed[:_SHOWN]) + (
@@ -79,7 +95,10 @@ def _pin(top: Path, commit: str, name: str, path: str, allow_dirty: bool) -> Pat
         )
     url = f"path:{quote(path) or '.'}@" + ("" if changed else commit)
     with tempfile.TemporaryDirectory(prefix="tallystick-path-") as temporary:
-        write_tree(top, url, Path(temporary))
+        try:
+            write_tree(top, url, Path(temporary), Extras(source.submodules, source.lfs))
+        except TallyError as error:
+            raise TallyError(f"the path source {path or '.'}: {error.message}", hint=error.hint) from error
         digest = nar_hash(Path(temporary))
     return PathPin(name, digest, url, bool(changed))
 

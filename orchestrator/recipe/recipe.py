@@ -98,18 +98,35 @@ class UrlSource(Part):
     unpack: Unpack = None
 
 
+Submodules = Annotated[
+    bool,
+    Field(description="Whether submodules are brought in, at their commits; else each is an empty folder."),
+]
+LargeFiles = Annotated[
+    bool | None,
+    Field(
+        description="Whether files that git-lfs keeps elsewhere are brought in (true) or their pointers are "
+        "kept (false). Unless it is said, a tree with pointers is refused."
+    ),
+]
+
+
 class GitSource(Part):
     """A commit's tree. `nar_sha256` is the NAR hash of that tree without `.git`."""
 
     git: Annotated[str, address("https", "http", "git", "ssh")]
     rev: Revision
     nar_sha256: Digest
+    submodules: Submodules = False
+    lfs: LargeFiles = None
 
 
 class PathSource(Part):
     """A folder or file of the repository that the recipe stands in, relative to that repository's top."""
 
     path: Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(relative)]
+    submodules: Submodules = False
+    lfs: LargeFiles = None
 
 
 class PypiSource(Part):

@@ -132,7 +132,7 @@ def set_of(recipe: Recipe, lock: Lock, system: str) -> DebianSet:
 def _source(recipe: Recipe, name: str, lock: Lock, paths: PathPins) -> dict[str, Any]:
     source = recipe.named_sources[name]
     if isinstance(source, PathSource):
-        return _path_source(recipe, name, paths)
+        return _path_source(recipe, name, source, paths)
     pin = lock.source.get(recipe.name, {}).get(name)
     problem = misfit(source, pin)
     if pin is None or problem:
@@ -155,6 +155,7 @@ def outside_source(source: OutsideSource, pin: SourcePin) -> dict[str, Any]:
                 "purl": None,
                 "kind": "source",
                 "unpack": True,
+                **_extras(source),
             }
         case PypiSource():
             file = pin.file or ""
@@ -197,7 +198,7 @@ def expected_pin(source: OutsideSource) -> tuple[Kind, str, str | None]:
             return "npm", source.sha256, None
 
 
-def _path_source(recipe: Recipe, name: str, paths: PathPins) -> dict[str, Any]:
+def _path_source(recipe: Recipe, name: str, source: PathSource, paths: PathPins) -> dict[str, Any]:
     pin = paths.get((recipe.name, name))
     if pin is None:
         raise TallyError(f"recipe {recipe.name}: the state of its path source {name} was not looked up")
@@ -209,7 +210,14 @@ def _path_source(recipe: Recipe, name: str, paths: PathPins) -> dict[str, Any]:
         "purl": None,
         "kind": "source",
         "unpack": True,
+        **_extras(source),
     }
+
+
+def _extras(source: GitSource | PathSource) -> dict[str, bool]:
+    """What the tree holds besides, where the recipe says it."""
+    found = {"submodules": True} if source.submodules else {}
+    return found if source.lfs is None else {**found, "lfs": source.lfs}
 
 
 def _file(name: str, sha256: str, urls: list[str], purl: str | None, unpack: bool | None) -> dict[str, Any]:

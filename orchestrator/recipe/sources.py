@@ -24,7 +24,7 @@ from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.wanted import Wanted
+from orchestrator.recipe.wanted import Extras, Wanted
 
 _BUSYBOX = ("bin/busybox", "usr/bin/busybox")
 _THREADS = 8
@@ -141,34 +141,34 @@ class Sources:
         return False
 
     def _fetch_tree(self, wanted: Wanted, place: Path) -> None:
-        reasons = []
+        reasons, hint = [], None
         for url in wanted.urls:
             try:
                 with self._folder_atomically(wanted, place) as folder:
-                    self._write_tree(url, folder)
+                    self._write_tree(url, folder, wanted.extras)
                 return
             except Unreachable as error:
                 reasons.append(f"  {without_credentials(url)}: {error}")
+            except TallyError as error:
+                reasons.append(f"  {without_credentials(url)}: {error.message}")
+                hint = hint or error.hint
         raise TallyError(
             f"no address gave {wanted.name} with NAR hash {wanted.digest.hex}:\n" + "\n".join(reasons),
-            hint="check the network, the revision and the digest",
+            hint=hint or "check the network, the revision and the digest",
         )
 
-    def _write_tree(self, url: str, folder: Path) -> None:
-        """Raises Unreachable when there is no such tree."""
-        from orchestrator.recipe.git import export_remote
+    def _write_tree(self, url: str, folder: Path, extras: Extras) -> None:
+        """Raises Unreachable or TallyError when there is no such tree."""
+        from orchestrator.recipe.gitremote import export_remote
         from orchestrator.recipe.pathsource import write_tree
 
-        try:
-            if url.startswith("git+"):
-                address, _, rev = url.removeprefix("git+").rpartition("@")
-                export_remote(address, rev, folder)
-            elif url.startswith("path:") and self._repository is not None:
-                write_tree(self._repository, url, folder)
-            else:
-                raise Unreachable("no way to fetch a folder from such an address")
-        except TallyError as error:
-            raise Unreachable(error.message) from error
+        if url.startswith("git+"):
+            address, _, rev = url.removeprefix("git+").rpartition("@")
+            export_remote(address, rev, folder, extras)
+        elif url.startswith("path:") and self._repository is not None:
+            write_tree(self._repository, url, folder, extras)
+        else:
+            raise Unreachable("no way to fetch a folder from such an address")
 
     def _fetch_busybox(self, wanted: Wanted, package: Wanted, place: Path) -> None:
         deb = self.fetch(package)

@@ -10,6 +10,19 @@ from orchestrator.ground.digest import NarHash, Sha256
 
 
 @dataclass(frozen=True, slots=True)
+class Extras:
+    """What a git tree is to hold besides the files that its commit has."""
+
+    submodules: bool = False
+    """Whether submodules are brought in; else each is an empty folder."""
+    lfs: bool | None = None
+    """Whether git-lfs's files are brought in, or (False) their pointers kept; None: these are refused."""
+
+
+PLAIN = Extras()
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """One file or folder to fetch. Its place in the state folder is `sources/<hex>/<name>`."""
 
@@ -21,23 +34,31 @@ class Wanted:
     """Addresses to try in order; `git+URL@REV` is a commit's tree, `path:PATH@REV` one of this repository."""
     package: Wanted | None = None
     """The `.deb` that the folder's one executable is taken from."""
+    extras: Extras = PLAIN
     users: tuple[str, ...] = field(default=(), compare=False)
     """The recipes that need it, where they are known."""
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is a folder out of a repository."""
+        return isinstance(self.digest, NarHash) and self.package is None
 
 
 def wanted_from(value: Mapping[str, Any]) -> Wanted:
     """One fixed output of a request."""
     package = value.get("package")
     digest = NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
-    return Wanted(value["name"], digest, tuple(value["urls"]), wanted_from(package) if package else None)
+    extras = Extras(value.get("submodules", False), value.get("lfs"))
+    below = wanted_from(package) if package else None
+    return Wanted(value["name"], digest, tuple(value["urls"]), below, extras)
 
 
 def fixed_outputs(request: Mapping[str, Any]) -> tuple[Wanted, ...]:
     """Everything that must be fetched before a request can be built, each digest once, sorted by name."""
-    found: dict[tuple[str, str], Wanted] = {}
+    found: dict[tuple[str, str, Extras], Wanted] = {}
     for value, users in _values(request):
         wanted = replace(wanted_from(value), users=users)
-        found.setdefault((wanted.digest.hex, wanted.name), wanted)
+        found.setdefault((wanted.digest.hex, wanted.name, wanted.extras), wanted)
     return tuple(sorted(found.values(), key=lambda wanted: (wanted.name, wanted.digest.hex)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.evaluation import FixedPath
+from orchestrator.recipe.lfs import refuse_pointers
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import fixed_outputs
@@ -45,3 +46,6 @@ def gather(
             f"what was fetched for {unexpected[0]} is not what tally.lock pins",
             hint=f"remove the folder {sources.folder} and run the command again",
         )
+    for each in fixed_outputs(request):
+        if each.is_tree and each.extras.lfs is None and (place := expected.get((each.name, each.digest.hex))):
+            refuse_pointers(store.physical(place.path), f"{', '.join(each.users)}: source {each.name}")

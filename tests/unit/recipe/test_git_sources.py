@@ -5,52 +5,31 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from repositories import commit, exported, path_recipe, run_git
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe import git
+from orchestrator.recipe.gittree import export_tree
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pathsource import path_pins
-from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    identity = {"GIT_AUTHOR_NAME": "T", "GIT_AUTHOR_EMAIL": "t@example.org", "GIT_CONFIG_GLOBAL": "/dev/null"}
-    identity |= {
-        "GIT_COMMITTER_NAME": "T",
-        "GIT_COMMITTER_EMAIL": "t@example.org",
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        env={**os.environ, **identity},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def _commit(folder: Path) -> str:
-    _git(folder, "add", "--all", "--force")
-    _git(folder, "commit", "--quiet", "--message", "x")
-    return _git(folder, "rev-parse", "HEAD")
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
     folder.mkdir()
-    _git(folder, "init", "--quiet", "--initial-branch=main")
+    run_git(folder, "init", "--quiet", "--initial-branch=main")
     (folder / "lib/deep").mkdir(parents=True)
     (folder / "lib/text").write_bytes(b"one\ntwo $Id$ $Format:%H$\n")
     (folder / "lib/run").write_bytes(b"#!/bin/sh\n")
@@ -63,7 +42,7 @@ def repository(tmp_path: Path) -> Path:
         "* text eol=crlf ident\nlib/text export-subst\nlib/left-out export-ignore\n"
     )
     (folder / "recipes").mkdir()
-    _commit(folder)
+    commit(folder)
     return folder
 
 
@@ -74,25 +53,10 @@ def _copy(repository: Path, tmp_path: Path) -> Path:
     return target
 
 
-def _recipe(path: str = "lib") -> Recipe:
-    return Recipe.model_validate(
-        {
-            "name": "own",
-            "version": "1",
-            "summary": "A test",
-            "homepage": "https://example.org/",
-            "license": "MIT",
-            "source": {"path": path},
-            "toolchain": {"from": "debian"},
-            "build": {"script": "true"},
-        }
-    )
-
-
 @pytest.fixture
 def served(repository: Path) -> Iterator[str]:
     """The repository on a web server that knows nothing of git."""
-    _git(repository, "update-server-info")
+    run_git(repository, "update-server-info")
     handler = functools.partial(_Quiet, directory=str(repository / ".git"))
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=made.serve_forever, daemon=True).start()
@@ -107,9 +71,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def test_a_path_source_is_its_commits_bytes(repository: Path, tmp_path: Path) -> None:
-    pin = path_pins(repository / "recipes", {"own": _recipe()})["own", "src"]
+    pin = path_pins(repository / "recipes", {"own": path_recipe()})["own", "src"]
     assert pin.digest == nar_hash(_copy(repository, tmp_path))
-    assert pin.url == f"path:lib@{_git(repository, 'rev-parse', 'HEAD')}"
+    assert pin.url == f"path:lib@{run_git(repository, 'rev-parse', 'HEAD')}"
     assert not pin.dirty
     sources = Sources(tmp_path / "sources", Mirrors(), repository / "recipes")
     place = sources.fetch(Wanted(pin.name, pin.digest, (pin.url,)))
@@ -120,8 +84,8 @@ def test_a_path_source_is_its_commits_bytes(repository: Path, tmp_path: Path) ->
 def test_a_path_with_odd_characters_is_found_again(repository: Path, tmp_path: Path) -> None:
     (repository / "an @odd%20 path").mkdir()
     (repository / "an @odd%20 path/file").write_text("x")
-    _commit(repository)
-    pin = path_pins(repository, {"own": _recipe("an @odd%20 path")})["own", "src"]
+    commit(repository)
+    pin = path_pins(repository, {"own": path_recipe("an @odd%20 path")})["own", "src"]
     assert pin.url.startswith("path:an%20%40odd%2520%20path@")
     place = Sources(tmp_path / "sources", Mirrors(), repository).fetch(
         Wanted(pin.name, pin.digest, (pin.url,))
@@ -130,10 +94,10 @@ def test_a_path_with_odd_characters_is_found_again(repository: Path, tmp_path: P
 
 
 def test_the_whole_repository_and_a_folder_that_is_not_there(repository: Path) -> None:
-    assert path_pins(repository, {"own": _recipe(".")})["own", "src"].url.startswith("path:.@")
+    assert path_pins(repository, {"own": path_recipe(".")})["own", "src"].url.startswith("path:.@")
     for path in ("none", "lib/text"):
         with pytest.raises(TallyError, match=f"has no folder '{path}'"):
-            path_pins(repository, {"own": _recipe(path)})
+            path_pins(repository, {"own": path_recipe(path)})
 
 
 @pytest.mark.parametrize("change", ["changed", "new", "deleted", "staged", "mode"])
@@ -147,14 +111,14 @@ def test_a_dirty_path_source_refuses(repository: Path, tmp_path: Path, change: s
             (repository / "lib/text").unlink()
         case "staged":
             (repository / "lib/text").write_text("other")
-            _git(repository, "add", "lib/text")
+            run_git(repository, "add", "lib/text")
         case "mode":
             (repository / "lib/text").chmod(0o755)
     with pytest.raises(TallyError, match="the path source lib differs from its commit: lib/") as caught:
-        path_pins(repository, {"own": _recipe()})
+        path_pins(repository, {"own": path_recipe()})
     assert caught.value.hint is not None
     assert "--allow-dirty" in caught.value.hint
-    pin = path_pins(repository, {"own": _recipe()}, allow_dirty=True)["own", "src"]
+    pin = path_pins(repository, {"own": path_recipe()}, allow_dirty=True)["own", "src"]
     assert pin.dirty
     assert pin.url == "path:lib@"
     assert pin.digest == nar_hash(_copy(repository, tmp_path))
@@ -166,12 +130,12 @@ def test_changes_elsewhere_and_ignored_files_do_not_make_it_dirty(repository: Pa
     (repository / "elsewhere").write_text("new")
     (repository / ".git/info/exclude").write_text("*.o\n")
     (repository / "lib/x.o").write_text("ignored")
-    assert not path_pins(repository, {"own": _recipe()})["own", "src"].dirty
+    assert not path_pins(repository, {"own": path_recipe()})["own", "src"].dirty
 
 
 def test_a_dirty_tree_that_changes_while_it_is_fetched_is_refused(repository: Path, tmp_path: Path) -> None:
     (repository / "lib/new").write_text("new")
-    pin = path_pins(repository, {"own": _recipe()}, allow_dirty=True)["own", "src"]
+    pin = path_pins(repository, {"own": path_recipe()}, allow_dirty=True)["own", "src"]
     (repository / "lib/new").write_text("newer")
     with pytest.raises(TallyError, match=f"expected {pin.digest.hex}"):
         Sources(tmp_path / "sources", Mirrors(), repository).fetch(Wanted(pin.name, pin.digest, (pin.url,)))
@@ -179,23 +143,14 @@ def test_a_dirty_tree_that_changes_while_it_is_fetched_is_refused(repository: Pa
 
 def test_no_repository_no_commit_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TallyError, match="is in no git repository"):
-        path_pins(tmp_path, {"own": _recipe()})
-    _git(tmp_path, "init", "--quiet")
+        path_pins(tmp_path, {"own": path_recipe()})
+    run_git(tmp_path, "init", "--quiet")
     with pytest.raises(TallyError, match="has no commit yet"):
-        path_pins(tmp_path, {"own": _recipe()})
+        path_pins(tmp_path, {"own": path_recipe()})
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TallyError, match="git is not here"):
-        path_pins(tmp_path, {"own": _recipe()})
+        path_pins(tmp_path, {"own": path_recipe()})
     assert path_pins(tmp_path, {}) == {}
-
-
-def test_a_submodule_is_refused(repository: Path) -> None:
-    commit = _git(repository, "rev-parse", "HEAD")
-    _git(repository, "update-index", "--add", "--cacheinfo", f"160000,{commit},lib/module")
-    _git(repository, "commit", "--quiet", "--message", "x")
-    (repository / "lib/module").mkdir()
-    with pytest.raises(TallyError, match="module is a submodule"):
-        path_pins(repository, {"own": _recipe()})
 
 
 def test_another_repository_named_by_the_environment_is_not_used(
@@ -203,15 +158,15 @@ def test_another_repository_named_by_the_environment_is_not_used(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    _git(other, "init", "--quiet")
+    run_git(other, "init", "--quiet")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     assert git.head(repository)[0] == repository
 
 
 def test_a_git_source_over_http(served: str, repository: Path, tmp_path: Path) -> None:
-    head = _git(repository, "rev-parse", "HEAD")
+    head = run_git(repository, "rev-parse", "HEAD")
     (tmp_path / "whole").mkdir()
-    git.export_tree(repository, head, "", tmp_path / "whole")
+    export_tree(repository, head, "", tmp_path / "whole")
     digest = nar_hash(tmp_path / "whole")
     sources = Sources(tmp_path / "sources", Mirrors())
     place = sources.fetch(Wanted("x", digest, (f"git+{served}@{head}",)))
@@ -227,3 +182,68 @@ def test_a_git_source_over_http(served: str, repository: Path, tmp_path: Path) -
         sources.fetch(Wanted("x", NarHash("1" * 64), (f"git+{served}@{'1' * 40}",)))
     with pytest.raises(TallyError, match="git fetch failed"):
         sources.fetch(Wanted("x", NarHash("1" * 64), (f"git+{served}/none@{head}",)))
+
+
+def test_a_sha256_repository(tmp_path: Path) -> None:
+    folder = tmp_path / "sha256"
+    folder.mkdir()
+    run_git(folder, "init", "--quiet", "--object-format=sha256")
+    (folder / "file").write_text("x")
+    head = commit(folder)
+    assert len(head) == 64
+    assert exported(folder, head, tmp_path / "out") == {"file": "x"}
+
+
+@pytest.mark.parametrize("served_by", ["git", "http"])
+def test_a_tags_id_is_told_with_its_commit(
+    repository: Path, tmp_path: Path, request: pytest.FixtureRequest, served_by: str
+) -> None:
+    run_git(repository, "tag", "--annotate", "--message", "tag v0", "v1")
+    head, tag = run_git(repository, "rev-parse", "HEAD"), run_git(repository, "rev-parse", "v1")
+    assert head != tag
+    address = str(repository) if served_by == "git" else request.getfixturevalue("served")
+    with pytest.raises(TallyError, match=f"that is tag v1, whose commit is {head}") as caught:
+        exported(address, tag, tmp_path / "out")
+    assert caught.value.hint == f'write rev = "{head}"'
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("hint: advice\nhint: more\nfatal: the reason\n", "the reason"),
+        (
+            "warning: w\nremote: Repository not found.\nfatal: repository 'u' not found\n",
+            "Repository not found.; fatal",
+        ),
+        (
+            "Permission denied (publickey).\nfatal: Could not read it.\n\nand the repository exists.\n",
+            "Permission denied (publickey).; fatal: Could not read it.",
+        ),
+        ("", "exit status 3"),
+        ("hint: nothing else\n", "exit status 3"),
+    ],
+)
+def test_gits_own_reason_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    (tmp_path / "git").write_text(
+        f"#!/bin/sh\ncat >&2 <<'END'\n{said}END\nexit 3\n" if said else "#!/bin/sh\nexit 3\n"
+    )
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(TallyError) as caught:
+        git.git(tmp_path, "fetch")
+    assert caught.value.message.startswith("git fetch failed: ")
+    assert told in caught.value.message
+    assert not {"hint:", "warning:", "and the repository exists"} & set(caught.value.message.split())
+
+
+def test_a_repository_of_another_user_says_how_to_trust_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its own tests
+    monkeypatch.setattr(git, "_FOREIGN", re.compile("GIT_DIR"))
+    with pytest.raises(TallyError, match="it belongs to another user") as caught:
+        git.head(repository)
+    assert caught.value.hint is not None
+    assert f"git config --global --add safe.directory '{repository}'" in caught.value.hint

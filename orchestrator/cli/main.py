@@ -69,58 +69,63 @@ def _run() -> int:
         INTERRUPTION.wanted = False  # an assignment, before which Python looks at no signal
         # libraries turn an interruption in their midst into errors of their own
         if INTERRUPTION.heard or isinstance(error, KeyboardInterrupt):
-            return _interrupted()
-        return _explained(error)
+            return _interrupted(as_json=_wants_json())
+        return _explained(error, as_json=_wants_json())
     if result == ExitCode.INTERRUPTED:
         return _interrupted()
     return result if isinstance(result, int) else ExitCode.YES
 
 
-def _explained(error: BaseException) -> int:
+def _explained(error: BaseException, *, as_json: bool = False) -> int:
     """Say what a user can cause and needs to know; a defect of ours is shown whole, and decides nothing."""
     import typer
 
-    from orchestrator.cli.text import print_error
+    from orchestrator.cli.text import print_error, print_failure
 
+    code = ExitCode.UNDECIDED
     match error:
         case TallyError():
-            print_error(error)
-            return error.exit_code
+            kind, told, code = "refused", error, error.exit_code
         case typer.Abort():
-            return _interrupted()
+            return _interrupted(as_json=as_json)
         case typer.TyperException():  # how Typer says that the command line makes no sense
-            message = error.format_message()
-            if message.startswith("Usage:"):  # no argument at all: the help, as Typer gives it
-                print(message, file=sys.stderr)
-            else:
-                print_error(TallyError(message, hint=f"see `{_command(error)} --help`"))
+            from orchestrator.cli.usage import misused
+
+            kind, told = "usage", misused(error)
+            if told.message.startswith("Usage:"):  # no argument at all: the help, as Typer gives it
+                print(told.message, file=sys.stderr)
+                return code
         case OSError():
             place = f" {error.filename}" if error.filename else ""
             said = f"the operating system refused{place}: {error.strerror or error}"
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             hint = "free some space for the state folder and for --out" if full else "see `tally doctor`"
-            print_error(TallyError(said, hint=hint))
+            kind, told = "system", TallyError(said, hint=hint)
         case _:
             import traceback
 
             traceback.print_exception(error)
-            print("tally: error: this is a defect of Tallystick; nothing was decided", file=sys.stderr)
-    return ExitCode.UNDECIDED
+            kind, told = "defect", TallyError("this is a defect of Tallystick; nothing was decided")
+    print_error(told)
+    if as_json:
+        print_failure(kind, told, code)
+    return code
 
 
-def _command(error: BaseException) -> str:
-    """The command that was misused, with its subcommands, as its user would type it."""
-    context = getattr(error, "ctx", None)  # of a usage error; other errors of Typer's have none
-    words: list[str] = []
-    while context is not None and context.parent is not None:  # the outermost is named as it was started
-        words.insert(0, context.info_name or "")
-        context = context.parent
-    return " ".join(["tally", *words])
+def _wants_json() -> bool:
+    """Whether the command line asks for JSON, even one that makes no sense otherwise."""
+    words = sys.argv[1:]
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
-def _interrupted() -> int:
+def _interrupted(*, as_json: bool = False) -> int:
     # whether anything was signed by then is not known here
-    print("tally: interrupted; what was finished stays, and a rerun finds it there", file=sys.stderr)
+    said = "interrupted; what was finished stays, and a rerun finds it there"
+    print(f"tally: {said}", file=sys.stderr)
+    if as_json:
+        from orchestrator.cli.text import print_failure
+
+        print_failure("interrupted", TallyError(said), ExitCode.INTERRUPTED)
     return ExitCode.INTERRUPTED
 
 

@@ -63,6 +63,11 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=plain))
 
 
+def print_failure(kind: str, error: TallyError, code: int) -> None:
+    """The document of `--json` after an error; docs/reference/exit-codes.md has its fields."""
+    print_json({"error": kind, "message": error.message, "hint": error.hint, "code": int(code)})
+
+
 def size(octets: int) -> str:
     """A size as people read it: `512 B`, `1.4 MB`."""
     value, unit = float(octets), "B"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
+
+from orchestrator.recipe.licence_names import nearest
 
 if TYPE_CHECKING:
     from license_expression import Licensing
 
 _LIMIT = 1000
 _NESTING = 100
+_NAME = 60  # characters that a licence's name takes
 _EXPECTED = 'expected an SPDX licence expression, e.g. "MIT OR Apache-2.0"'
 _REFERENCE = re.compile(r"(DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
 _LATER = re.compile(r"(?<![A-Za-z0-9.+:-])([A-Za-z0-9.-]+)\+(?![A-Za-z0-9.+:-])")
@@ -45,7 +47,8 @@ def check_license(expression: str) -> str:
     except (
         Exception
     ) as error:  # ExpressionError, and whatever its parser stumbles over: IndexError by `()OR x+`
-        raise ValueError(f"{_EXPECTED}; got {expression!r}") from error
+        meant = _meant(expression, list(spdx().known_symbols)) if len(expression) <= _NAME else ""
+        raise ValueError(f"{_EXPECTED}; got {expression!r}{meant}") from error
     if parsed is None:
         raise ValueError(f"{_EXPECTED}; got nothing")
     unknown = [
@@ -88,10 +91,11 @@ def _versioned(identifier: str) -> str | None:
 
 
 def _unknown(key: str, keys: list[str]) -> str:
-    longer = sorted(each for each in keys if each.lower().startswith(key.lower()))
     if key.endswith("+") and key[:-1].lower().endswith(("-only", "-or-later")):
         return f"{key!r} is not an SPDX licence identifier: {key[:-1]} says itself which versions it means"
-    nearest = longer or get_close_matches(key, keys, n=1)
-    return f"{key!r} is not an SPDX licence identifier" + (
-        f"; did you mean {nearest[0]!r}?" if nearest else ""
-    )
+    return f"{key!r} is not an SPDX licence identifier{_meant(key, keys)}"
+
+
+def _meant(written: str, keys: list[str]) -> str:
+    found = nearest(written, keys)
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

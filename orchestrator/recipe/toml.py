@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown, without_mark
+from orchestrator.recipe.toml_slips import slip
 
 LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
 _DEEPEST = 200
@@ -61,7 +62,11 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
         found = re.search(r" \(at line (\d+), column (\d+)\)$", said)
         where = f"{place}:{found[1]}:{found[2]}" if found else f"{place}:{text.count(chr(10)) + 1}"
         what = said[: found.start()] if found else said.removesuffix(" (at end of document)")
-        raise TallyError(f"{where}: not TOML: {what[:1].lower()}{what[1:]}") from error
+        what = re.sub(
+            r"\((?:'[^']*'(?:, )?)+,?\)", lambda keys: ".".join(re.findall(r"'([^']*)'", keys[0])), what
+        )
+        hint = slip(text, int(found[1]) if found else text.count("\n") + 1, said)
+        raise TallyError(f"{where}: not TOML: {what[:1].lower()}{what[1:]}", hint=hint) from error
 
 
 def _too_deep(line: str) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 Tally = Callable[..., tuple[int, str]]
+Inside = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -81,3 +84,98 @@ def test_a_reader_that_leaves_changes_nothing(words: list[str], repository: Path
     heard = subprocess.run(command, cwd=repository, env=environment, capture_output=True, check=False)
     assert left.returncode == heard.returncode
     assert left.stderr == heard.stderr
+
+
+@pytest.fixture
+def tally_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Inside:
+    """Runs `tally` in this process, in an empty folder: its exit code, what it answered, what it said."""
+    from orchestrator.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALLY_STATE", str(tmp_path / "state"))
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tally", *words])
+        code = main._run()
+        said = capsys.readouterr()
+        return int(code), said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("build --sgin", "--no-sign"),
+        ("build --sign", "--no-sign"),
+        ("build --allow_dirty", "--allow-dirty"),
+        ("build --passphrase 3", "--passphrase-fd"),
+        ("build --dirty", "--allow-dirty"),
+        ("verify --polcy x", "--policy"),
+        ("verify --root x", "--trusted-root"),
+        ("keys generate --passphrase-file x", "--passphrase-fd"),
+        ("doctor --josn", "--json"),
+        ("--versoin", "--version"),
+    ],
+)
+def test_a_mistyped_option_is_met_with_the_nearest_of_its_command(
+    tally_inside: Inside, words: str, meant: str
+) -> None:
+    code, _, said = tally_inside(*words.split())
+    assert code == 2
+    assert f"hint: did you mean {meant}" in said
+    assert "Possible options" not in said
+
+
+def test_an_option_like_no_other_is_met_with_the_help(tally_inside: Inside) -> None:
+    assert "hint: see `tally build --help`" in tally_inside("build", "--zzzzz")[2]
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that has `--json`."""
+    if any("--json" in parameter.opts for parameter in command.params):
+        yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*words, name))
+
+
+def test_an_error_of_every_command_with_json_is_one_document(tally_inside: Inside) -> None:
+    import typer.main
+
+    from orchestrator.cli.app import app
+
+    every = list(commands(typer.main.get_command(app)))
+    assert ("build",) in every
+    assert ("policy", "explain") in every
+    for command in every:
+        code, out, said = tally_inside(*command, "--json", "--no-such")
+        document = json.loads(out)
+        assert set(document) == {"error", "message", "hint", "code"}
+        assert (document["error"], document["code"], code) == ("usage", 2, 2), command
+        assert document["message"] in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "build none.toml",
+        "plan none.toml",
+        "lock",
+        "keys show none.pub",
+        "policy check none.toml",
+        "verify r --key k",
+    ],
+)
+def test_an_error_is_told_on_both_streams(tally_inside: Inside, words: str) -> None:
+    code, out, said = tally_inside(*words.split(), "--json")
+    document = json.loads(out)
+    documents = document if isinstance(document, list) else [document]
+    assert code == 2
+    assert all(each["hint"] is None or each["hint"].split("\n")[0] in said for each in documents)
+    assert not tally_inside(*words.split())[1]
+
+
+def test_a_word_behind_two_dashes_asks_for_nothing(tally_inside: Inside) -> None:
+    assert tally_inside("plan", "--", "--json")[1] == ""

@@ -1,0 +1,71 @@
+"""Command lines that make no sense: what was probably meant, and the help to read."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from orchestrator.ground.errors import TallyError
+
+_NEAR = 0.6
+_MOST = 3
+_WORD = 2  # letters past which the end of an option counts: `--root` for `--trusted-root`
+
+
+def misused(error: Any) -> TallyError:
+    """A usage error of Typer's as one of ours, with the nearest option where there is no such one."""
+    option = getattr(error, "option_name", None)
+    context = getattr(error, "ctx", None)  # of a usage error; other errors of Typer's have none
+    see = f"see `{_command(context)} --help`"
+    if option is None or context is None or not hasattr(error, "possibilities"):
+        return TallyError(error.format_message(), hint=see)
+    found = nearest(option, _options(context))
+    meant = f"did you mean {' or '.join(found)}? " if found else ""
+    return TallyError(f"No such option: {option}", hint=meant + (see if not found else f"S{see[1:]}"))
+
+
+def nearest(written: str, options: list[str]) -> list[str]:
+    """The likeliest options, by their words without dashes and `no`; the likeliest first."""
+    stems: dict[str, list[str]] = {}
+    for option in options:
+        stems.setdefault(_stem(option), []).append(option)
+    stem = _stem(written)
+    begun = [each for each in stems if each.startswith(stem)] if len(stem) > 1 else []
+    ended = [each for each in stems if each.endswith(stem)] if len(stem) > _WORD else []
+    close = (
+        begun
+        or ended
+        or get_close_matches(stem, list(stems), n=1, cutoff=_NEAR)
+        or _swapped(stem, list(stems))
+    )
+    return [option for each in close for option in stems[each]][:_MOST]
+
+
+def _stem(option: str) -> str:
+    return option.lstrip("-").partition("=")[0].lower().replace("_", "-").removeprefix("no-").replace("-", "")
+
+
+def _swapped(stem: str, stems: list[str]) -> list[str]:
+    """Words with the same letters in another order: what short ones are mistyped to."""
+    return [each for each in stems if sorted(each) == sorted(stem)][:1]
+
+
+def _options(context: Any) -> list[str]:
+    """Every long option of a command, and of those above it."""
+    found = [
+        option
+        for parameter in context.command.get_params(context)
+        if not getattr(parameter, "hidden", False)
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("--")
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _command(context: Any) -> str:
+    """The command that was misused, with its subcommands, as its user would type it."""
+    words: list[str] = []
+    while context is not None and context.parent is not None:  # the outermost is named as it was started
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return " ".join(["tally", *words])

@@ -14,7 +14,7 @@ from typing import Protocol
 import pytest
 from progress import Progress
 from scheduling import Scheduling, ordered, scheduling
-from warm import Warm
+from warm import WARM
 
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:  # `nohup make test`; what tests start has to hear it
@@ -47,9 +47,6 @@ class Ran:
         return self
 
 
-_WARM = Warm()
-
-
 @dataclass(frozen=True)
 class Tally:
     """Runs `tally` in a process of its own, which begins warm: `tally("plan", "recipes/hello.toml")`."""
@@ -67,7 +64,7 @@ class Tally:
     ) -> Ran:
         words, where = tuple(map(str, arguments)), folder or self.folder
         whole = {**os.environ, **self.environment, **(environment or {})}
-        warm = _WARM.run(words, where, whole, stdin, timeout)
+        warm = WARM.run(words, where, whole, stdin, timeout)
         if warm is not None:
             return Ran(words, warm.code, warm.out, warm.err)
         done = subprocess.run(
@@ -97,7 +94,7 @@ def command() -> list[str]:
 def _warm() -> Iterator[None]:
     """What the runs are forked from ends with the tests."""
     yield
-    _WARM.close()
+    WARM.close()
 
 
 @pytest.fixture(scope="session")

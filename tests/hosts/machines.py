@@ -11,13 +11,12 @@ import os
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PATIENCE = 20.0  # seconds
+from waiting import wait_for
 
 SINGLE_USER = """\
 build-users-group =
@@ -132,12 +131,8 @@ class Host:
             f"/usr/sbin/sshd -D -e -p {self.port} -o UsePAM=no -o PasswordAuthentication=no "
             "-o PermitRootLogin=prohibit-password -o HostKey=/etc/ssh/ssh_host_ed25519_key -o StrictModes=no"
         )
-        until = time.monotonic() + PATIENCE
-        while subprocess.run(
-            self._enter(["sh", "-c", f"ss -ltn | grep -q :{self.port}"]), check=False
-        ).returncode:
-            assert time.monotonic() < until, f"the sshd of {self.name} does not listen"
-            time.sleep(0.05)
+        listens = self._enter(["sh", "-c", f"ss -ltn | grep -q :{self.port}"])
+        wait_for(lambda: not subprocess.run(listens).returncode, f"the sshd of {self.name} does not listen")
 
     def sh(self, script: str) -> str:
         """Run a shell script on the host, as root."""

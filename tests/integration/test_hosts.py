@@ -13,14 +13,15 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from machines import Host, host
 from projects import Project
 from roots import root_of
+from waiting import wait_for
 
 from orchestrator.ground.nar import nar_hash
 
@@ -36,10 +37,9 @@ def trixie(session_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("trixie")
     with host("trixie", root_of("trixie", session_state), folder) as up:
         yield up
-    until = time.monotonic() + 10  # the kernel takes a namespace apart when it has time
-    while up.interface in subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout:
-        assert time.monotonic() < until, "its network ends with it"
-        time.sleep(0.1)
+    # the kernel takes a namespace apart when it has time
+    links = partial(subprocess.run, ["ip", "-o", "link"], capture_output=True, text=True)
+    wait_for(lambda: up.interface not in links().stdout, "its network ends with it")
     assert str(folder) not in Path("/proc/mounts").read_text(), "its mounts end with it"
 
 
@@ -384,10 +384,7 @@ class Meanwhile:
 
     def _watch(self) -> None:
         try:
-            until = time.monotonic() + 300
-            while not self._sleeps():
-                assert time.monotonic() < until, "it never comes to that"
-                time.sleep(0.1)
+            wait_for(self._sleeps, "it never comes to that")
             self._act()
         except BaseException as error:  # noqa: BLE001  handed to the test
             self._failed.append(error)

@@ -11,12 +11,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from projects import Project
+from waiting import wait_for
 
 SHOWS = {
     "build-cores": {"build-cores"},
@@ -66,10 +66,8 @@ def test_without_any_builds_differ_in_nothing(project: Project) -> None:
 def test_on_the_same_disk_folders_are_listed_in_another_order(project: Project) -> None:
     only(project, "directory-order")
     assert "directory-order" in checked(project)["varied"]
-    until = time.monotonic() + 10
-    while str(project.folder) in " ".join(processes("disorderfs")):
-        assert time.monotonic() < until, "its file system ends with the builds"
-        time.sleep(0.1)
+    gone = "its file system ends with the builds"
+    wait_for(lambda: str(project.folder) not in " ".join(processes("disorderfs")), gone)
 
 
 def test_what_differed_is_signed_and_the_derivation_is_the_same(project: Project) -> None:
@@ -109,10 +107,7 @@ def test_nothing_of_it_outlives_the_command(project: Project, number: int) -> No
     assert ours, "its loops run while it builds"
     running.send_signal(number)
     running.communicate()
-    until = time.monotonic() + 20
-    while [each for each in processes("apart.py") if re.search(mark, each)]:
-        assert time.monotonic() < until, "they end with it"
-        time.sleep(0.1)
+    wait_for(lambda: not re.search(mark, "\n".join(processes("apart.py"))), "they end with it")
 
 
 def test_a_build_that_memory_is_too_small_for_is_told_where_to_go(project: Project) -> None:

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from projects import Project
+from waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
@@ -82,10 +82,7 @@ def project(tmp_path: Path, tally_in: TallyIn, repository: Path, small: Path) ->
 @pytest.fixture(autouse=True)
 def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
     yield
-    until = time.monotonic() + 10
-    while machines(tmp_path):
-        assert time.monotonic() < until, f"left running: {machines(tmp_path)}"
-        time.sleep(0.1)
+    wait_for(lambda: not machines(tmp_path), lambda: f"left running: {machines(tmp_path)}")
 
 
 def recipe(project: Project, name: str, script: str = "") -> Path:
@@ -168,10 +165,7 @@ def test_it_ends_with_the_command(project: Project, number: signal.Signals) -> N
     file = recipe(project, "endless", "sleep 600")
 
     def act(running: subprocess.Popen[str]) -> None:
-        until = time.monotonic() + 30
-        while not machines(project.folder):  # it says so first
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        wait_for(lambda: machines(project.folder), "it said that there is one")
         running.send_signal(number)
 
     code, _ = meanwhile(project, file, "vm: its machine is emulated", act)

@@ -11,13 +11,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PATIENCE = 20.0  # seconds that ended processes get to be gone on a busy machine
+from waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,9 @@ class Place:
                 found.append(int(entry.name))
         return found
 
-    def wait_until_quiet(self, patience: float = PATIENCE) -> None:
-        """Fails when something of ours still runs after a while."""
-        until = time.monotonic() + patience
-        while left := self.processes():
-            assert time.monotonic() < until, f"left running: {left}"
-            time.sleep(0.05)
+    def wait_until_quiet(self) -> None:
+        """Fails when something of ours goes on running."""
+        wait_for(lambda: not self.pids(), lambda: f"left running: {self.processes()}")
 
     def kill_everything(self) -> None:
         """What a power cut does to processes."""

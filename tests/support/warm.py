@@ -31,6 +31,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from figures import Peak
+from work import Counter
+
 MODULES = (
     "orchestrator.cli.app",
     "orchestrator.stories.release",
@@ -79,14 +82,17 @@ class Warm:
         environment: Mapping[str, str],
         stdin: str | None,
         timeout: float,
+        noted: Path | None = None,
     ) -> Ended | None:
         """Run `tally` with these words; None where only a process of its own can have that environment.
 
-        Raises subprocess.TimeoutExpired.
+        What it took is written to `noted`: `{"steps": LINES OF PYTHON, "memory": KIB MORE AT MOST}`; counting
+        takes time. Raises subprocess.TimeoutExpired.
         """
         if _of_the_start(environment) != _of_the_start(os.environ):
             return None
-        request = {"words": [*words], "folder": str(folder), "environment": dict(environment)}
+        request: dict[str, Any] = {"words": [*words], "folder": str(folder), "environment": dict(environment)}
+        request["noted"] = str(noted) if noted else None
         with _written(stdin) as given, _heard("out") as out, _heard("err") as err:
             code = self._code(request, given.fileno(), out.fileno(), err.fileno(), timeout)
             return Ended(code, _all_of(out), _all_of(err))
@@ -125,6 +131,10 @@ class Warm:
         if self._socket is not None and self._process is not None:
             self._socket.close()
             self._process.wait()
+
+
+WARM = Warm()
+"""This test process's own."""
 
 
 def _heard(name: str) -> FileIO:
@@ -243,6 +253,20 @@ def _become(request: dict[str, Any], streams: list[int], server: int) -> None:
     sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding, "backslashreplace")  # type: ignore[misc]  # noqa: SIM115
     sys.path[0] = request["folder"]
     sys.argv = ["tally", *request["words"]]
+    if request["noted"]:
+        _note(request["noted"])
+
+
+def _note(file: str) -> None:
+    """Count from here on, and write the figures when it ends."""
+    counter, peak = Counter(), Peak()
+
+    def write() -> None:
+        sys.settrace(None)
+        Path(file).write_text(json.dumps({"steps": counter.steps, "memory": peak.grown}))
+
+    atexit.register(write)
+    sys.settrace(counter.called)
 
 
 def _end(code: object) -> None:

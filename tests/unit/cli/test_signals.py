@@ -22,11 +22,10 @@ other = threading.Thread(target=time.sleep, args=(60,), daemon=True)
 other.start()
 number = int(sys.argv[1])
 threading.Timer(0.3, lambda: signal.pthread_kill(other.ident, number)).start()
-begun = time.monotonic()
 try:
-    threading.Event().wait(15)
+    threading.Event().wait()
 except KeyboardInterrupt:
-    print("heard" if time.monotonic() - begun < 10 else "late", flush=True)
+    print("heard", flush=True)
     os._exit(0)
 """
 
@@ -42,7 +41,7 @@ class Dying:
 
 def app(standalone_mode):
     Dying()
-    time.sleep(15)
+    time.sleep(600)
 
 sys.modules["orchestrator.cli.app"] = types.SimpleNamespace(app=app)
 main.run()
@@ -51,13 +50,11 @@ main.run()
 
 def test_a_signal_where_nothing_can_be_raised_is_heard_a_little_later() -> None:
     """As within an import, whose locks go in a weak reference's callback; Python drops what that raises."""
-    begun = time.monotonic()
     command = [sys.executable, "-c", IN_A_CALLBACK]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 130, done.stderr
     assert "interrupted" in done.stderr
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - begun < 10
 
 
 KEPT_FROM_US = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -50,9 +49,7 @@ def test_leaving_early_ends_the_threads() -> None:
     before = threading.active_count()
     results = in_parallel(range(100), work, stop, threads=3)
     assert next(results) == (0, None)
-    started = time.monotonic()
-    results.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - started < 1.5
+    results.close()  # type: ignore[attr-defined]  # would wait for ever for those that nobody stops
     assert threading.active_count() == before
     assert len(begun) <= 4
     assert not stop.is_set()

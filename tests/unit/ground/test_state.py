@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
@@ -83,15 +83,14 @@ def test_a_lock_is_waited_for(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from orchestrator.ground.state import State\n"
         "with State(Path(sys.argv[1])).locked('hello'):\n"
-        "    print('ready', flush=True); time.sleep(0.5)\n"
+        "    print('ready', flush=True); time.sleep(0.5); (Path(sys.argv[1]) / 'done').touch()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None and other.stdout.readline() == "ready\n"
-        before = time.monotonic()
         with State(tmp_path).locked("hello"):
-            assert time.monotonic() - before > 0.2
+            assert (tmp_path / "done").exists()
 
 
 def test_thousands_of_locks_take_one_descriptor(tmp_path: Path) -> None:
@@ -158,9 +157,6 @@ def test_a_run_that_waits_says_so_once_and_others_do_not(tmp_path: Path) -> None
             target=lambda: state.locked("a 1", "a 2", waiting=lambda: said.append("a")).__enter__()
         )
         waiting.start()
-        until = time.monotonic() + 10
-        while not said:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(lambda: said, "it says that it waits")
     waiting.join(10)
     assert said == ["a"]

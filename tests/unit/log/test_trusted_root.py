@@ -6,12 +6,12 @@ import base64
 import contextlib
 import copy
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
 import pytest
+from work import steps
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.log import trusted_root
@@ -240,12 +240,15 @@ def test_what_newer_roots_may_have_is_ignored(name: str) -> None:
 @pytest.mark.parametrize(
     "names", [[f"seitirohtuaetacifitrec{number}" for number in range(45_000)], ["certiuhors" * 400_000]]
 )
-def test_names_are_compared_in_no_time(names: list[str]) -> None:
+def test_names_are_compared_in_few_steps(names: list[str]) -> None:
     document = json.loads(ROOT.render()) | dict.fromkeys(names, 0)
-    begun = time.process_time()
-    with contextlib.suppress(MalformedError):
-        trusted_root.parse(json.dumps(document).encode(), "it")
-    assert time.process_time() - begun < 1
+    data = json.dumps(document).encode()
+
+    def parse() -> None:
+        with contextlib.suppress(MalformedError):
+            trusted_root.parse(data, "it")
+
+    assert steps(parse) < 500_000
 
 
 def test_nor_are_those_of_many_logs_and_authorities() -> None:
@@ -259,6 +262,6 @@ def test_nor_are_those_of_many_logs_and_authorities() -> None:
         document[part] = [copy.deepcopy(entry) for _ in range(32)]
     for number, log in enumerate(document["tlogs"]):
         log["logId"]["keyId"] = base64.b64encode(b"%d" % number).decode()
-    begun = time.process_time()
-    assert len(trusted_root.parse(json.dumps(document).encode(), "it").tlogs) == 32
-    assert time.process_time() - begun < 1
+    data = json.dumps(document).encode()
+    assert len(trusted_root.parse(data, "it").tlogs) == 32
+    assert steps(lambda: trusted_root.parse(data, "it")) < 20_000_000

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import HANGS, wait_for
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import command
@@ -50,12 +51,9 @@ def test_what_does_not_heed_the_end_is_killed_after_a_grace(
         ended.set()
 
     threading.Thread(target=run, daemon=True).start()
-    until = time.monotonic() + 10
-    while not (tmp_path / "scratch" / "begun").exists():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for((tmp_path / "scratch" / "begun").exists, "it begins")
     asked.stop_all()
-    assert ended.wait(10)
+    assert ended.wait(HANGS)
 
 
 def test_no_nix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

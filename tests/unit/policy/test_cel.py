@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -70,9 +69,7 @@ def test_a_no_has_the_rules_own_message(evidence: Evidence) -> None:
     ],
 )  # fmt: skip
 def test_an_error_is_a_no_and_never_a_yes(evidence: Evidence, expression: str) -> None:
-    started = time.perf_counter()
-    assert told(evidence, expression) is Code.RULE_ERROR
-    assert time.perf_counter() - started < 1
+    assert told(evidence, expression) is Code.RULE_ERROR  # what would not end is an error, by CEL's own limit
 
 
 @pytest.mark.parametrize(

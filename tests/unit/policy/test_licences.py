@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from work import steps
 
 from orchestrator.policy.evidence import Component
 from orchestrator.policy.rules.licences import Licences, licence
@@ -75,10 +74,10 @@ def test_unknown_can_be_allowed_and_rubbish_cannot() -> None:
 
 
 def test_deep_and_wide() -> None:
-    started = time.perf_counter()
     assert allowed("(" * 90 + "MIT" + ")" * 90, MIT)
     assert not allowed(" OR ".join([GPL] * 40), MIT)
-    assert time.perf_counter() - started < 1
+    assert steps(lambda: allowed("(" * 90 + "MIT" + ")" * 90, MIT)) < 500_000
+    assert steps(lambda: allowed(" OR ".join([GPL] * 40), MIT)) < 500_000
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import steps
 
 from orchestrator.policy.pattern import Pattern, address, exactly, subject
 
@@ -46,11 +46,10 @@ def test_as_the_regular_expression_that_says_the_same(pattern: str, text: str) -
     assert Pattern(pattern).matches(text) is bool(re.fullmatch(said, text, re.DOTALL))
 
 
-def test_no_pattern_takes_long() -> None:
-    started = time.perf_counter()
+def test_no_pattern_takes_many_steps() -> None:
     assert not Pattern("**a" * 150 + "b").matches("a" * 4096)
     assert not Pattern("**").matches("a" * 4097)
-    assert time.perf_counter() - started < 1
+    assert steps(lambda: Pattern("**a" * 150 + "b").matches("a" * 4096)) < 2_000_000
 
 
 HOSTLESS = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -251,9 +250,7 @@ def test_an_answer_that_drips(
     with dripping(beginning) as address:
         named = {"url": address + path, "majorApiVersion": version, "validFor": always, "operator": "tests"}
         signer = private.signer(private.config(**{member: [named]}))
-        begun = time.monotonic()
         assert "takes too long" in refused(lambda: signer.sign([STATEMENT])).message
-    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

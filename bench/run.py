@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 
+import accept
 import corpus
 import hello
 import log
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "memory": memory,
     "log": log,
     "sign": sign,
+    "accept": accept,
     "scale": scale,
     "corpus": corpus,
     "verify": verify,

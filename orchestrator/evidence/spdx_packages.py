@@ -18,10 +18,12 @@ from orchestrator.recipe.purls import package_url
 
 ARTIFACT: Final = "SPDXRef-Artifact"
 _UNKNOWN: Final = "NOASSERTION"  # never NONE, which would claim that there is nothing to know (clause 7.7)
+_HOST = r"[a-z0-9]+([-.][a-z0-9]+){0,50}\.[a-z]{2,}(:\d{1,5})?"  # spdx-tools takes no other
 _DOWNLOAD = re.compile(
-    r"(https?|ftp|git\+https?|git\+ssh)://([^/@\s]*@)?[a-z0-9][a-z0-9.-]*\.[a-z]{2,}(:\d+)?/\S*",
+    rf"(https?|ftp|git\+https?|git\+ssh)://([^/@\s]*@)?{_HOST}/\S*",
     re.IGNORECASE,
 )
+_HOMEPAGE = re.compile(rf"https?://{_HOST}([/?#]\S*)?", re.IGNORECASE)
 _WHAT = {
     Kind.SOURCE: "Fetched, and accepted by its digest alone",
     Kind.TOOLCHAIN: "Fetched, and accepted by its digest alone",
@@ -55,8 +57,10 @@ def _artifact(facts: ReleaseFacts) -> dict[str, Any]:
     found["checksums"] = [_checksum(artifact.sha256)]
     if package.summary:
         found["summary"] = package.summary
-    if package.homepage:
+    if package.homepage and _HOMEPAGE.fullmatch(package.homepage):
         found["homepage"] = package.homepage
+    elif package.homepage:
+        found["comment"] = f"Its homepage: {package.homepage}"
     purl = package_url("generic", package.name, package.version, checksum=f"sha256:{artifact.sha256.hex}")
     found["externalRefs"] = [_purl(purl)]
     return found

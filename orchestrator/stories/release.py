@@ -21,6 +21,7 @@ from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
+from orchestrator.clients.clients import Clients
 from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
 from orchestrator.evidence.facts import ReleaseFile, release_name
 from orchestrator.evidence.layout import layout_of
@@ -63,6 +64,8 @@ class Run:
     builders: Sequence[Builder]
     signatories: Signatories | None
     """None when nothing is to be signed."""
+    clients: Clients
+    """Who read what is to be published; called when something is to be signed."""
 
 
 def release(
@@ -72,7 +75,14 @@ def release(
     if order.sign:
         directory.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
     signatories = summon(order, configuration, state, say)
-    with opened(state, configuration) as workshop, journal_of(workshop) as journal, ExitStack() as locks:
+    with (
+        opened(state, configuration) as workshop,
+        Clients(workshop.store.nix.scratch) as clients,
+        journal_of(workshop) as journal,
+        ExitStack() as locks,
+    ):
+        if signatories is not None:
+            clients.call()
         plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
         refuse_one_vote(configuration, builders)
@@ -83,7 +93,7 @@ def release(
             tell_of_commit(plan, configuration, say)
         if signatories is not None:
             signatories = signatories.joined_by(builders)
-        run = Run(order, workshop, plan, builders, signatories)
+        run = Run(order, workshop, plan, builders, signatories, clients)
         journal.write(
             "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
         )
@@ -95,6 +105,7 @@ def release(
                 waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
             )
         )
+        clients.refuse_unusable()  # before hours of building, too
         reports = build(run, on_event)
         for report in reports:
             journal.write("built", builder=report.identity.name, **counted(report))
@@ -239,14 +250,17 @@ def publish(
     materials = materials_of(facts)
     sbom = spdx.document(facts, materials)
     sbom_file = spdx.release_file(facts, sbom)
+    run.clients.accept_document(sbom_file)
     records = records_of(facts)
     links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
     keys = signatories.of_builders(report.identity.name for report in agreed.reports)
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
+    layout_files = gate.sign_layout(agreed, quorum, layout, signatories.key)
+    run.clients.accept_links(facts, [*link_files.values(), *layout_files], artifact, signatories.signer)
     byproducts = [
         *link_files.values(),
-        *gate.sign_layout(agreed, quorum, layout, signatories.key),
+        *layout_files,
         sbom_file,
         *(f for record in records.values() for f in record),
         *facts.source,

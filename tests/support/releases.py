@@ -314,6 +314,17 @@ def observed(
     return Made(facts, artifact)
 
 
+def with_toolchain(facts: ReleaseFacts, licences: Sequence[str]) -> ReleaseFacts:
+    """The same release from a Debian root of so many packages, each with its licence."""
+    parts = [debian(f"part-{number}", "1") for number in range(len(licences))]
+    sources = [World().script]
+    uses = [(each, ("out",)) for each in parts]
+    root = derivation("debian-root", uses, sources=sources, tallyKind="toolchain-root")
+    known = {each.fixed.digest.hex: text for each, text in zip(parts, licences, strict=True) if each.fixed}
+    derivations = {**facts.graph.derivations, **{each.path: each for each in (*parts, root)}}
+    return replace(facts, graph=DerivationGraph(derivations, facts.graph.roots), licences=known)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything that goes into a release folder beside the artifact."""

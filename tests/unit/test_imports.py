@@ -83,3 +83,6 @@ def test_strangers_bundles_beside_a_release_cost_no_signature(tmp_path: Path) ->
     found = modules("verify", str(release.folder), "--key", str(release.pub))
     assert "orchestrator.bundles.bundle" in found, "it was not even read"
     assert not found & {"orchestrator.bundles.certified", "cryptography.x509"}
+    assert not found & {"in_toto", "spdx_tools", "orchestrator.clients"}, (
+        "who publishes asks them, nobody else"
+    )

@@ -18,6 +18,8 @@ MODULES = {
     "packageurl-python": "packageurl",
     "python-pkcs11": "pkcs11",
     "rfc3161-client": "rfc3161_client",
+    "in-toto": "in_toto",
+    "spdx-tools": "spdx_tools",
 }
 
 

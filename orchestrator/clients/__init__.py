@@ -1,0 +1,1 @@
+"""Other people's clients, which read a release before it is published."""

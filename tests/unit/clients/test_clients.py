@@ -1,0 +1,164 @@
+"""The clients of a run: there in time, or a clear error; and the story publishes nothing that one refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import releases
+
+from orchestrator.clients.clients import Clients
+from orchestrator.evidence import layout, spdx_packages
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
+from orchestrator.run.outcome import Released
+from orchestrator.run.signatories import Signatories
+from orchestrator.signing.witnesses import Witnesses
+from orchestrator.stories import release as story
+
+_ALONE = """
+import sys, threading
+sys.path.insert(0, {folder!r})
+from pathlib import Path
+from orchestrator.clients.clients import Clients
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.ground.errors import TallyError
+try:
+    with Clients(Path("scratch")) as clients:
+        clients.call()
+        for thread in threading.enumerate():
+            if thread.name == "clients":
+                thread.join()
+        {then}
+except TallyError as error:
+    print(error.message, "|", error.hint)
+"""
+
+
+def alone(folder: Path, then: str) -> str:
+    """What a process says whose modules are first looked for in `folder`."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _ALONE.format(folder=str(folder), then=then)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "client"), [("spdx_tools", "spdx-tools"), ("beartype", "spdx-tools"), ("in_toto", "in-toto")]
+)
+def test_a_client_that_cannot_be_imported_is_told_before_anything_is_built(
+    tmp_path: Path, package: str, client: str
+) -> None:
+    (tmp_path / f"{package}.py").write_text("raise ImportError('broken here')\n")
+    said = alone(tmp_path, "clients.refuse_unusable()")
+    assert said.startswith(f"{client} cannot be used here: ")
+    assert "install tallystick again" in said
+    assert alone(tmp_path, "clients.accept_document(ReleaseFile.of('x', b'{}'))") == said
+
+
+def test_a_client_that_is_not_installed_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with Clients(tmp_path) as clients, pytest.raises(TallyError, match="cannot be used here"):
+        clients.call()
+
+
+def test_a_run_that_ends_waits_for_no_import_and_leaves_no_thread(tmp_path: Path) -> None:
+    with Clients(tmp_path) as clients:
+        clients.call()
+    assert "clients" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_nobody_is_asked_who_was_not_called(tmp_path: Path) -> None:
+    with Clients(tmp_path) as clients, pytest.raises(RuntimeError):
+        clients.accept_document(ReleaseFile.of("x", b"{}"))
+
+
+class Publishing:
+    """The story's stage `publish`, on what two builders agreed on, with a key and a log that are real."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made = releases.observed(folder / "in")
+        self.out, self.keys = folder / "out", folder / "keys"
+        self.keys.mkdir()
+        self.scratch = folder / "scratch"
+        self.scratch.mkdir()
+        self.log = releases.log_in(folder / "log")
+        self.before = self.logged()
+        self.key = SigningKey.generate()
+        monkeypatch.setattr(story, "facts_of", lambda *_: self.made.facts)
+
+    def logged(self) -> dict[str, bytes]:
+        folder = self.log.folder.path
+        return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def publish(self) -> Released:
+        signatories = Signatories(self.key, Witnesses(self.log), self.keys)
+        anything = cast("Any", SimpleNamespace(store=None))
+        order = cast("Any", SimpleNamespace(out=self.out))
+        target = cast("Any", SimpleNamespace(recipe=SimpleNamespace(name="pigz")))
+        facts = self.made.facts
+        with Clients(self.scratch) as clients:
+            clients.call()
+            run = story.Run(order, anything, anything, (), signatories, clients)
+            return story.publish(run, target, facts.agreed, facts.quorum, self.made.artifact, signatories)
+
+
+@pytest.fixture
+def publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publishing:
+    return Publishing(tmp_path, monkeypatch)
+
+
+def test_what_both_take_is_published(publishing: Publishing) -> None:
+    released = publishing.publish()
+    assert (released.folder / "release.json").is_file()
+    assert publishing.logged() != publishing.before
+
+
+def test_an_sbom_that_spdx_tools_alone_refuses_is_never_signed(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spdx_packages, "_UNKNOWN", "nowhere")
+    with pytest.raises(
+        TallyError, match=r"spdx-tools refuses sbom/pigz\.spdx\.json, so nothing was published"
+    ):
+        publishing.publish()
+    assert not publishing.out.exists()
+    assert publishing.logged() == publishing.before
+    assert list(publishing.keys.iterdir()) == [], "no builder's key was even made"
+
+
+def test_a_layout_that_in_toto_alone_refuses_is_never_logged(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_YEARS", -30)
+    with pytest.raises(TallyError, match="in-toto refuses the release's links and layout") as refused:
+        publishing.publish()
+    assert "LayoutExpiredError" in refused.value.message
+    assert not publishing.out.exists()
+    assert publishing.logged() == publishing.before
+
+
+def test_a_name_that_in_toto_leaves_out_is_never_published(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own program looks at no file that is called `*.link*` or `*~`: it would refuse such a release."""
+    facts = publishing.made.facts
+    artifact = replace(facts.artifact, file_name="pigz.linked")
+    publishing.made = replace(publishing.made, facts=replace(facts, artifact=artifact))
+    with pytest.raises(TallyError, match="RuleVerificationError"):
+        publishing.publish()
+    assert not publishing.out.exists()
+    assert publishing.logged() == publishing.before

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
+from orchestrator.evidence.commands import package_command
 from orchestrator.evidence.facts import ReleaseFacts, seconds
 from orchestrator.evidence.functionary import functionary, pem_of
 from orchestrator.evidence.terms import STEP
@@ -54,7 +55,7 @@ def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
                 "name": STEP,
                 "pubkeys": sorted(keys),
                 "threshold": facts.quorum,
-                "expected_command": [],
+                "expected_command": package_command(facts),
                 "expected_materials": [["ALLOW", "/nix/store/*"], ["DISALLOW", "*"]],
                 "expected_products": [["CREATE", rule], ["CREATE", "/nix/store/*"], ["DISALLOW", "*"]],
             }

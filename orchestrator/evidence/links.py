@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.builders.build import BuiltPath, Report
 from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
+from orchestrator.evidence.commands import package_command
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.materials import Kind, Material, digest_set
 from orchestrator.evidence.terms import STEP
@@ -39,6 +40,8 @@ class Link:
     """What a probe saw from inside its sandbox (docs/predicates/links.md); empty: nothing is told."""
     finished: datetime | None
     """When its last build ended, as it claims; UTC."""
+    command: tuple[str, ...] = ()
+    """What made the package, by its derivation; empty: the link does not tell."""
 
 
 def link_of(
@@ -60,7 +63,7 @@ def link_of(
     document = {
         "_type": "link",
         "name": STEP,
-        "command": [],
+        "command": package_command(facts),
         "materials": used,
         "products": made,
         "byproducts": {
@@ -93,7 +96,15 @@ def parse(payload: bytes, what: str) -> Link:
         payload=payload,
         sandbox=member(environment, "sandbox", dict, what) if "sandbox" in environment else {},
         finished=_finished(document, what),
+        command=_command(document, what),
     )
+
+
+def _command(document: dict[str, Any], what: str) -> tuple[str, ...]:
+    found = member(document, "command", list, what) if "command" in document else []
+    if not _TEXT.issuperset(map(type, found)):
+        raise MalformedError(f"{what} has a command that is no list of texts")
+    return tuple(found)
 
 
 def _finished(document: dict[str, Any], what: str) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator import __version__
 from orchestrator.evidence import statement
+from orchestrator.evidence.commands import commands_of
 from orchestrator.evidence.facts import InputFile, ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.materials import Material
 from orchestrator.evidence.statement import Statement
@@ -90,6 +91,7 @@ def _internal(facts: ReleaseFacts) -> dict[str, Any]:
         "artifact": {"fileName": facts.artifact.file_name, "derivation": facts.artifact_derivation},
         "system": facts.package.system,
         "quorum": facts.quorum,
+        "commands": commands_of(facts),
     }
     if facts.toolchains:
         found["toolchains"] = [dict(each) for each in facts.toolchains]

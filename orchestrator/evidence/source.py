@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.terms import RECIPES
 from orchestrator.recipe.lock import FILE_NAME, Lock, text_of
 
 SOURCE: Final = "source/"
@@ -18,7 +19,7 @@ REQUEST: Final = f"{SOURCE}request.json"
 
 def recipe_file(name: str) -> str:
     """Where a recipe is in a release."""
-    return f"{SOURCE}recipes/{name}.toml"
+    return f"{RECIPES}{name}.toml"
 
 
 def source_files(

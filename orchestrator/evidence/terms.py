@@ -38,6 +38,8 @@ BUNDLES: Final = {
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"
+RECIPES: Final = "source/recipes/"
+"""Where a release carries its recipes."""
 REPOSITORY: Final = "repository"
 """What the provenance calls the repository that recipe and lock are from: docs/predicates/build.md"""
 STEP: Final = "build"

@@ -20,6 +20,7 @@ from orchestrator.evidence.terms import (
     BUNDLES,
     NAR_SHA256,
     PROVENANCE,
+    RECIPES,
     REPRODUCIBLE,
     REPRODUCTION,
     SPDX,
@@ -160,6 +161,38 @@ def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reaso
             stored[annotations["storePath"]] = each.get("digest")
     if _difference(stored, link.materials) is not None:
         yield Reason(Code.CONTRADICTION, "the provenance lists other materials than the builders' links")
+
+
+def commands(provenance: Statement, links: Sequence[Link]) -> Iterator[Reason]:
+    """A builder's link says that the package was made by the command that the provenance has for it.
+
+    Releases of earlier versions tell of none, and their links neither.
+    """
+    internal = member(_build(provenance), "internalParameters", dict, "the provenance")
+    package = member(internal, "package", dict, "the provenance")
+    derivation = member(package, "derivation", str, "the provenance's package")
+    recorded = member(internal, "commands", list, "the provenance") if "commands" in internal else []
+    told = [
+        member(each, "command", list, "the provenance's command")
+        for each in recorded
+        if member(each, "derivation", str, "the provenance's command") == derivation
+    ]
+    for link in links:
+        if [list(link.command)] != told and (link.command or told):
+            said = f"the link of builder {link.builder} and the provenance tell of different commands"
+            yield Reason(Code.CONTRADICTION, said)
+
+
+def source(provenance: Statement, found: Measured) -> Iterator[Reason]:
+    """The recipe that the release carries is the one that the provenance names by its digest."""
+    external = member(_build(provenance), "externalParameters", dict, "the provenance")
+    recipe = external.get("recipe")
+    if recipe is None:
+        return
+    name = f"{RECIPES}{member(recipe, 'name', str, 'the recipe')}"
+    digest = member(member(recipe, "digest", dict, "the recipe"), "sha256", str, "the recipe's digest")
+    if name in found and found[name][0].hex != digest:
+        yield Reason(Code.CONTRADICTION, f"{name} is not the recipe that the provenance names")
 
 
 def agreed_artifact(provenance: Statement, reproduction: Statement) -> frozenset[str]:

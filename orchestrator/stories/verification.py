@@ -174,11 +174,13 @@ def _examine(
     unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
+    _hold(checks.commands(provenance, links))
     by_file = {each.file: each.link for each in vouched}
     _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
 
     # 10. Every listed file is signed for, and the index says what the signed evidence says.
     _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
+    _hold(checks.source(provenance, contents.measured))
     _hold(checks.index(index.data, _following(provenance, reproduction, contents.measured)))
 
     # 11. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.

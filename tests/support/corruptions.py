@@ -342,7 +342,7 @@ def _(folder: Path, world: World) -> None:
 @corruption("a link has another letter")
 def _(folder: Path, world: World) -> None:
     document = json.loads(_links(folder)[0].read_bytes())
-    payload = base64.b64decode(document["payload"]).replace(b'"command":[]', b'"command":[1]')
+    payload = base64.b64decode(document["payload"]).replace(b'"command":["', b'"command":["x')
     document["payload"] = base64.b64encode(payload).decode()
     _links(folder)[0].write_bytes(render(document))
 

@@ -95,7 +95,7 @@ def derivation(
         path=store_path(f"{name}.drv"),
         system="x86_64-linux",
         builder_executable="/bin/sh",
-        args=(),
+        args=("-eu", store_path("build.sh")),
         env={"name": name, **env},
         outputs={output: store_path(name if output == "out" else f"{name}-{output}") for output in outputs},
         fixed=None,

@@ -80,6 +80,17 @@ class TestProvenance:
         assert build["externalParameters"]["repository"] == commit | told
         assert build["resolvedDependencies"][2] == commit | {"name": "repository"}
 
+    def test_the_commands_of_everything_that_was_built(self, made: releases.Made) -> None:
+        world = releases.World()
+        found = predicate(made)["buildDefinition"]["internalParameters"]["commands"]
+        assert [each["derivation"] for each in found] == [
+            each.path for each in (world.root, world.zlib, world.pigz, world.artifact)
+        ]
+        for each in found:
+            derivation = made.facts.graph[each["derivation"]]
+            assert each["command"] == [derivation.builder_executable, *derivation.args]
+            assert each["environment"] == derivation.env
+
     def test_a_repository_without_an_address_and_a_recipe_outside_it(self, made: releases.Made) -> None:
         revision = Revision("c" * 64, None, None, ("pigz.toml", "tally.lock"))
         build = predicate(replace(made, facts=replace(made.facts, revision=revision)))["buildDefinition"]
@@ -215,6 +226,8 @@ class TestLinks:
         assert set(link.materials) == {material.path for material in materials_of(made.facts)}
         assert set(link.products) == {made.facts.artifact.file_name, *made.facts.products}
         document = json.loads(link.payload)
+        package = made.facts.graph[made.facts.package_derivation]
+        assert document["command"] == [package.builder_executable, *package.args] == list(link.command)
         assert document["environment"]["builder"]["name"] == "a"
         assert document["environment"]["sandbox"]["hostFileVisible"] is False
         assert document["byproducts"]["files"] == {FILE.path: {"sha256": FILE.sha256.hex}}
@@ -230,8 +243,11 @@ class TestLinks:
         [
             lambda d: d.update(_type="layout"),
             lambda d: d.update(name="other"),
+            lambda d: d.update(command=[1]),
+            lambda d: d.update(command="true"),
             lambda d: d.pop("materials"),
             lambda d: d.update(products=[]),
+            lambda d: d.update(command=None),
             lambda d: d["products"].update(x="sha256"),
             lambda d: d["products"].update(x={"sha256": 1}),
             lambda d: d["environment"].pop("builder"),

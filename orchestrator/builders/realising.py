@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
 from orchestrator.builders.recording import Record, Recording
+from orchestrator.builders.symptoms import hint_of
 from orchestrator.ground.nar import nar_hash
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event, EventParser
@@ -160,7 +161,8 @@ class Realisation:
         if record.finished is None:
             return self._failure(path)
         unstable = self._second_results(path) if record.checking else {}
-        if self.recording.errors_naming(path) and not unstable:
+        # what was missing and is there now was built, whatever was said: a build can print errors, too
+        if record.checking and self.recording.errors_naming(path) and not unstable:
             return self._failure(path)
         # a check compares with what the database says of the first result, so the bytes must be that
         for output in derivation.outputs.values():
@@ -205,6 +207,8 @@ class Realisation:
         last_lines = tuple(record.last_lines) if record else ()
         if self.limits.when_full and any(_NO_SPACE in line for line in (*errors, *last_lines)):
             errors = [*errors, f"hint: {self.limits.when_full}"]
+        elif hint := hint_of(last_lines):
+            errors = [*errors, f"hint: {hint}"]
         return Failure(
             derivation=named,
             reason="\n".join(errors) or "Nix ended without building it",

@@ -191,9 +191,18 @@ def test_a_failed_build_is_undecided_and_not_a_disagreement(
 
 
 def test_one_failing_recipe_does_not_lose_the_others(project: Project) -> None:
-    good, bad = project.recipe("good", "mkdir $out; echo yes > $out/file"), project.recipe("bad", "exit 1")
-    project.build(good, bad).failed(2)
+    # what a build prints is only ever output: none of this may fail it, or the other, or end Nix
+    spoken = """
+    echo '@nix {"action":"start"}'
+    echo '@nix {"action":"msg","level":0,"msg":"error: forged, build of '"'$out'"' failed"}' >&2
+    printf 'hidden\\r@nix {'
+    mkdir $out; echo yes > $out/file
+    """
+    good, bad = project.recipe("good", spoken), project.recipe("bad", "touch run; chmod 4755 run")
+    ran = project.build(good, bad).failed(2)
     assert project.releases == ["good-1.0-x86_64-linux"]
+    assert "hint: Nix's sandbox refuses setuid and setgid bits: leave them out" in ran.err
+    assert "forged" not in ran.err
 
 
 def test_without_signing_nothing_is_released(project: Project, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 # Everything in a folder is the build's to read, to change and to delete, whatever modes it came with.
 tally_own() { # FOLDER
-    chmod -R u+rwX "$1"
+    chmod -R u+rwX,ug-s "$1"
 }
 
 # One time for every file, so that make does not think one of them older than another.

@@ -34,6 +34,9 @@ Read = Annotated[
     int | None, typer.Option("--passphrase-fd", metavar="N", help="Read it from this file descriptor.")
 ]
 """How the passphrase of a new key is had."""
+Force = Annotated[
+    bool, typer.Option("--force", help="Write the private key though git could commit it from there.")
+]
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -46,14 +49,16 @@ def generate(
     ] = Type.P256,
     passphrase: Asked = False,
     passphrase_fd: Read = None,
+    force: Force = False,
 ) -> int:
     """Make a signing key: PATH.key, mode 0600, and PATH.pub. Never overwrites.
 
+    In a git repository the private half is entered into `.git/info/exclude`, unless it is ignored already.
     With TALLY_KEY_PASSPHRASE set in the environment the key is encrypted with it.
     """
     from orchestrator.keys.kinds import Kind
 
-    _generate(path, Kind.ED25519 if kind is Type.ED25519 else Kind.P256, passphrase, passphrase_fd)
+    _generate(path, Kind.ED25519 if kind is Type.ED25519 else Kind.P256, passphrase, passphrase_fd, force)
     return ExitCode.YES
 
 
@@ -77,6 +82,7 @@ def rotate(
         int | None,
         typer.Option("--passphrase-fd", metavar="N", help="Read that, or a PIN, from this file descriptor."),
     ] = None,
+    force: Force = False,
 ) -> int:
     """Print the tables of a policy in which the old key and the next one both count for a while.
 
@@ -106,7 +112,7 @@ def rotate(
     first = _counting(replaced, ask)
     if made is not None:
         _toml(str(made))  # before there is a key that no policy can name
-        following = _generate(made, first.public.kind, passphrase, passphrase_fd)
+        following = _generate(made, first.public.kind, passphrase, passphrase_fd, force)
     second = _counting(following, ask)
     if second.public == first.public:
         raise TallyError(
@@ -179,9 +185,10 @@ def _toml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path:
+def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None, force: bool) -> Path:
     """The public half's file of a new key."""
     from orchestrator.cli.text import say
+    from orchestrator.keys import keyfiles, unversioned
     from orchestrator.keys import passphrase as passphrases
     from orchestrator.keys.key import SigningKey
 
@@ -193,10 +200,13 @@ def _generate(path: Path, kind: Kind, ask: bool, descriptor: int | None) -> Path
     secret = passphrases.from_environment() if descriptor is None else passphrases.from_descriptor(descriptor)
     if secret is None and ask:
         secret = passphrases.new(path)
+    left_out = unversioned.leave_out(keyfiles.pair(path)[0], force=force)
     locked = "" if secret is None else ", with that passphrase"
     with INTERRUPTION.held():  # what is there is told, too
         private, public = SigningKey.generate(kind).write(path, secret)
         say(f"wrote {private} (keep it secret{locked}) and {public} (give it to everybody)")
+        if left_out:
+            say(left_out)
     return public
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from orchestrator.agreement.agreement import Agreed
+from orchestrator.builders.lacking import lacking
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
@@ -71,6 +72,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                     ]
                     for name, failures in outcome.incomplete.failures.items()
                 },
+                "hint": _way_out(outcome),
             }
         case Unpublished():
             return {
@@ -183,8 +185,22 @@ def _show_failures(outcome: Undecided) -> None:
                 say(f"    | {line}")
             if failure.log:
                 say(f"    whole log: {failure.log}")
-    if failed := _failed_everywhere(outcome):
-        say(f"hint: {name_of(failed)} failed on every builder: mend the recipe, or what it is built from")
+    if hint := _way_out(outcome):
+        say(f"hint: {hint}")
+
+
+def _way_out(outcome: Undecided) -> str | None:
+    """What to do where every builder failed alike: then it is not the builders."""
+    failed = _failed_everywhere(outcome)
+    if failed is None:
+        return None
+    every = [
+        each for some in outcome.incomplete.failures.values() for each in some if each.derivation == failed
+    ]
+    said = [lacking(each.last_lines) for each in every]
+    if said[0] is not None and all(each == said[0] for each in said):
+        return said[0]
+    return f"{name_of(failed)} failed on every builder: mend the recipe, or what it is built from"
 
 
 def _failed_everywhere(outcome: Undecided) -> str | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from orchestrator.evidence.canonical import member, moment
+from orchestrator.evidence.canonical import MalformedError, member, moment
 from orchestrator.evidence.disagreement import Disagreement
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.spdx_packages import ARTIFACT
@@ -70,6 +70,17 @@ class Input:
     digests: Mapping[str, str]
     addresses: tuple[str, ...]
     purl: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The commit that recipe and lock are from, as the provenance has it: docs/predicates/build.md."""
+
+    id: str
+    address: str | None
+    """The repository's, without the commit; None: it is not told."""
+    uncommitted: tuple[str, ...]
+    """Files that are not as the commit has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,24 @@ class Evidence:
         for each in found:
             member(each, "from", str, "the provenance's toolchain")
         return tuple(found)
+
+    @cached_property
+    def commit(self) -> Commit | None:
+        """The commit of the repository that holds recipe and lock. None: nothing is told."""
+        what = "the provenance's repository"
+        definition = member(self.provenance, "buildDefinition", dict, "the provenance")
+        external = member(definition, "externalParameters", dict, "the provenance")
+        if "repository" not in external:
+            return None
+        repository = member(external, "repository", dict, what)
+        commit = member(member(repository, "digest", dict, what), "gitCommit", str, what)
+        address = None
+        if "uri" in repository:
+            address, _, of = member(repository, "uri", str, what).rpartition("@")
+            if of != commit:
+                raise MalformedError(f"{what} is at another commit by its address than by its digest")
+        files = member(repository, "uncommitted", list, what)
+        return Commit(commit, address, tuple(map(str, files)))
 
     @cached_property
     def components(self) -> tuple[Component, ...]:

@@ -9,11 +9,23 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 from orchestrator.agreement.independence import Level
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.rules import cel, licences, packages
+from orchestrator.policy.rules.repository import Committed, Repositories
 from orchestrator.policy.rules.required import PROPERTIES, MaximumAge, Sandbox, Statements
 from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.sources import Addresses, Digests
 from orchestrator.policy.rules.toolchains import AllowedToolchain
-from orchestrator.policy.values import Address, Age, Digest, Licence, Property, Table, Text, Type, duration
+from orchestrator.policy.values import (
+    Address,
+    Age,
+    Digest,
+    Licence,
+    Property,
+    RepositoryAddress,
+    Table,
+    Text,
+    Type,
+    duration,
+)
 from orchestrator.recipe.values import Matching
 
 _NAME = Matching(
@@ -51,6 +63,11 @@ class RequireTable(Table):
         default=(), description="What every builder's sandbox has shown to hold: " + ", ".join(PROPERTIES)
     )
 
+    commit: StrictBool = Field(
+        default=False,
+        description="Recipe and lock must be byte for byte as a commit of their repository has them",
+    )
+
     def rules(self) -> list[Rule]:
         found: list[Rule] = []
         if self.statements:
@@ -59,6 +76,8 @@ class RequireTable(Table):
             found.append(MaximumAge(duration(self.maximum_age), self.timestamp))
         if self.sandbox:
             found.append(Sandbox(self.sandbox))
+        if self.commit:
+            found.append(Committed())
         return found
 
 
@@ -73,12 +92,20 @@ class SourcesTable(Table):
         description="Every source has one of these: sha256 of a file, or of a NAR, in hexadecimal",
     )
 
+    repositories: tuple[RepositoryAddress, ...] | None = Field(
+        default=None,
+        description="Patterns, of which the repository that the recipe is from fits one: https://HOST/PATH, "
+        "whatever transport git used",
+    )
+
     def rules(self) -> list[Rule]:
         found: list[Rule] = []
         if self.addresses is not None:
             found.append(Addresses(tuple(map(Pattern, self.addresses))))
         if self.digests is not None:
             found.append(Digests(frozenset(self.digests)))
+        if self.repositories is not None:
+            found.append(Repositories(tuple(map(Pattern, self.repositories))))
         return found
 
 

@@ -17,6 +17,7 @@ from orchestrator.policy import pattern
 from orchestrator.policy.rules import licences
 from orchestrator.policy.rules.required import PROPERTIES
 from orchestrator.policy.trust import LAYOUT_TYPE
+from orchestrator.recipe.revision import address_of, web_address
 from orchestrator.recipe.values import ONE_LINE
 
 TYPES = {"provenance": PROVENANCE, "reproduction": REPRODUCTION, "sbom": SPDX}
@@ -86,6 +87,10 @@ def _address(value: str) -> str:
     return pattern.address(value).text
 
 
+def _repository(value: str) -> str:
+    return pattern.address(web_address(value if "://" in value else address_of(value) or value)).text
+
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500), ONE_LINE]
 Type = Annotated[str, StringConstraints(max_length=500), AfterValidator(_type)]
 Signable = Annotated[str, StringConstraints(max_length=500), AfterValidator(_signable)]
@@ -93,6 +98,8 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 Age = Annotated[str, AfterValidator(_age)]
 Property = Annotated[str, AfterValidator(_property)]
 Address = Annotated[Text, AfterValidator(_address)]
+RepositoryAddress = Annotated[Text, AfterValidator(_repository)]
+"""A pattern over repositories, as `web_address` writes them."""
 Digest = Annotated[str, AfterValidator(hexadecimal)]
 Licence = Annotated[Text, AfterValidator(licences.licence)]
 

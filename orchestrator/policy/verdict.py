@@ -44,6 +44,8 @@ class Code(StrEnum):
     BUILDERS_NOT_INDEPENDENT = "builders-not-independent"
     SANDBOX_NOT_SHOWN = "sandbox-not-shown"
     MATERIAL_NOT_ALLOWED = "material-not-allowed"
+    SOURCE_NOT_ALLOWED = "source-not-allowed"
+    UNCOMMITTED = "uncommitted"
     TOOLCHAIN_NOT_ALLOWED = "toolchain-not-allowed"
     LICENCE_DENIED = "licence-denied"
     PACKAGE_DENIED = "package-denied"
@@ -84,6 +86,8 @@ HINTS = {
     Code.BUILDERS_NOT_INDEPENDENT: "have the release built on builders that are further apart",
     Code.SANDBOX_NOT_SHOWN: "have the release built on builders whose sandbox holds",
     Code.MATERIAL_NOT_ALLOWED: "review the source, and allow it in [sources] of the policy",
+    Code.SOURCE_NOT_ALLOWED: "review the repository, and allow it in sources.repositories of the policy",
+    Code.UNCOMMITTED: "ask for a release whose recipe and lock were committed before it was built",
     Code.TOOLCHAIN_NOT_ALLOWED: "review the toolchain, and allow it in a [[toolchain]] of the policy",
     Code.LICENCE_DENIED: "review the licence; [licences] of the policy says which are allowed",
     Code.PACKAGE_DENIED: "have the release built again without that package",

@@ -18,6 +18,7 @@ _TRANSPORTS: Final = {
 """Git's transports that reach another machine ("GIT URLS" of git-fetch): SPDX's word and the usual port."""
 _SCP = re.compile(r"(?:[^@/:\s]+@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!:)(\S+)")
 """`[USER@]HOST:PATH`, without a slash before the first colon."""
+_URL = re.compile(r"(?:git\+)?(https?|ssh|git)://(?:[^@/]*@)?([^/:]+|\[[^]/]*\])(:\d*)?(/.*|)")
 _SAFE = "/%~!$&'()*+,;=:"
 
 
@@ -61,6 +62,19 @@ def address_of(remote: str) -> str | None:
     host = f"[{host}]" if ":" in host else host
     place = host if port in (None, usual) else f"{host}:{port}"
     return f"{transport}://{place}/{_path(parts.path)}"
+
+
+def web_address(address: str) -> str:
+    """A repository's address, or a pattern over some, without what git's transports make of one repository.
+
+    `git+https://`, `ssh://` and the like are `https://`; a user, the port of ssh and `.git` are left out.
+    """
+    match = _URL.fullmatch(address)
+    if match is None:
+        return address
+    transport, host, port, path = match.groups()
+    place = host.lower() + ("" if transport == "ssh" else port or "")
+    return f"https://{place}{path.rstrip('/').removesuffix('.git')}"
 
 
 def _path(path: str) -> str:

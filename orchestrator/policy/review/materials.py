@@ -11,6 +11,7 @@ from orchestrator.policy.review.advice import Advice
 from orchestrator.policy.rules import packages
 from orchestrator.policy.rules.licences import Licences
 from orchestrator.policy.rules.packages import Deny
+from orchestrator.policy.rules.repository import Repositories
 from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.sources import Addresses, Digests
 from orchestrator.policy.rules.toolchains import AllowedToolchain, Toolchains
@@ -28,6 +29,8 @@ def review(rules: Sequence[Rule]) -> Iterator[Advice]:
         match rule:
             case Addresses():
                 yield from _addresses(rule.patterns)
+            case Repositories():
+                yield from _repositories(rule.patterns)
             case Digests() if not rule.allowed:
                 yield _no_source("digests")
             case Toolchains():
@@ -48,6 +51,19 @@ def _addresses(patterns: Sequence[Pattern]) -> Iterator[Advice]:
     for each, other in _covered(patterns, Pattern.covers):
         said = f"{each.text!r} allows nothing that {other.text!r} does not allow"
         yield Advice("sources.addresses", said, "remove one of them")
+
+
+def _repositories(patterns: Sequence[Pattern]) -> Iterator[Advice]:
+    if not patterns:
+        said = "the list is empty, so that no release can be accepted"
+        yield Advice("sources.repositories", said, "list what is allowed, or leave `repositories` out")
+    for each in patterns:
+        if not plain(each.text):
+            said = f"{each.text!r} allows nothing: addresses with `.`, `..` or a backslash are refused"
+            yield Advice("sources.repositories", said, "write the folder that is meant")
+    for each, other in _covered(patterns, Pattern.covers):
+        said = f"{each.text!r} allows nothing that {other.text!r} does not allow"
+        yield Advice("sources.repositories", said, "remove one of them")
 
 
 def _no_source(key: str) -> Advice:

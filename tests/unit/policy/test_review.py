@@ -294,6 +294,27 @@ class TestMaterials:
     def test_addresses_of_which_each_says_something(self, addresses: list[str]) -> None:
         assert advice(f"{SIGNER}[sources]\naddresses = {addresses}") == []
 
+    @pytest.mark.parametrize(
+        ("repositories", "said"),
+        [
+            (
+                ["https://example.org/**", "git@example.org:a/b.git"],
+                "'https://example.org/a/b' allows nothing",
+            ),
+            (
+                ["https://example.org/a", "ssh://git@example.org/a.git"],
+                "'https://example.org/a' allows nothing",
+            ),
+            (["https://example.org/a/../b"], "'https://example.org/a/../b' allows nothing:"),
+            ([], "no release can be accepted"),
+        ],
+    )
+    def test_repositories(self, repositories: list[str], said: str) -> None:
+        found = only(f"{SIGNER}[sources]\nrepositories = {repositories}")
+        assert found.key == "sources.repositories"
+        assert said in found.sentence
+        assert advice(f"{SIGNER}[sources]\nrepositories = ['https://a.example.org/*']") == []
+
     def test_no_digests(self) -> None:
         assert only(f"{SIGNER}[sources]\ndigests = []").key == "sources.digests"
         assert advice(f"{SIGNER}[sources]\ndigests = ['{'0' * 64}']") == []

@@ -423,6 +423,84 @@ class TestSources:
         assert codes(of, f'[sources]\ndigests = ["{"0" * 64}"]') == [Code.MALFORMED]
 
 
+class TestCommit:
+    PLACE = ("buildDefinition", "externalParameters", "repository")
+    CLEAN = "[require]\ncommit = true"
+
+    @staticmethod
+    def of(*patterns: str) -> str:
+        return f"[sources]\nrepositories = {list(patterns)}"
+
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            "https://git.example.org/pigz",
+            "https://git.example.org/pigz.git",
+            "git+https://git.example.org/*",
+            "ssh://git@git.example.org:2222/pigz.git",
+            "git@git.example.org:pigz.git",
+            "https://GIT.example.org/**",
+        ],
+    )
+    def test_a_repository_however_it_is_written(self, made: Evidence, codes: Any, pattern: str) -> None:
+        assert codes(made, self.of("https://elsewhere.example.org/x", pattern)) == []
+
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            "https://git.example.org/pig",
+            "https://git.example.org/pigz/*",
+            "https://git.example.org.evil.example/*",
+            "https://git.example.org:8443/pigz",
+            "https://example.org/pigz",
+        ],
+    )
+    def test_another_repository(self, made: Evidence, codes: Any, pattern: str) -> None:
+        assert codes(made, self.of(pattern)) == [Code.SOURCE_NOT_ALLOWED]
+
+    @pytest.mark.parametrize(
+        ("address", "holds"),
+        [
+            ("git+ssh://git.example.org/pigz.git", True),
+            ("git+ssh://git.example.org:2222/pigz", True),
+            ("git+http://git.example.org/pigz/", True),
+            ("git+https://git.example.org/x/../pigz", False),
+            ("git+https://git.example.org/pigz%2f..%2fevil", False),
+            ("git+https://git.example.org:8443/pigz", False),
+            ("git+https://user@git.example.org@evil.example/pigz", False),
+            ("pigz", False),
+            ("", False),
+        ],
+    )
+    def test_what_the_provenance_says(self, made: Evidence, codes: Any, address: str, holds: bool) -> None:
+        said = changed(made, PROVENANCE, *self.PLACE, "uri", to=f"{address}@{'c' * 40}")
+        wanted = self.of("https://git.example.org/pigz", "https://git.example.org/pigz%2f*")
+        assert codes(said, wanted) == ([] if holds else [Code.SOURCE_NOT_ALLOWED])
+
+    def test_without_an_address_or_a_commit(self, made: Evidence, codes: Any) -> None:
+        asked = self.of("https://git.example.org/**")
+        nowhere = changed(made, PROVENANCE, *self.PLACE, "uri", to=None)
+        assert codes(nowhere, asked) == [Code.SOURCE_NOT_ALLOWED]
+        assert codes(nowhere, self.CLEAN) == []
+        none = changed(made, PROVENANCE, *self.PLACE, to=None)
+        assert codes(none, asked) == [Code.SOURCE_NOT_ALLOWED]
+        assert codes(none, self.CLEAN) == [Code.UNCOMMITTED]
+        assert codes(none, "[require]\ncommit = false") == []
+
+    def test_an_address_of_another_commit(self, made: Evidence, codes: Any) -> None:
+        said = f"git+https://git.example.org/pigz@{'d' * 40}"
+        other = changed(made, PROVENANCE, *self.PLACE, "uri", to=said)
+        assert codes(other, self.CLEAN) == [Code.MALFORMED]
+
+    def test_changes(self, made: Evidence, found: Any) -> None:
+        changes = changed(made, PROVENANCE, *self.PLACE, "uncommitted", to=["tally.lock"])
+        (finding,) = [each for each in found(changes, self.CLEAN) if each.rule == "require.commit"]
+        (reason,) = finding.reasons
+        assert reason.code is Code.UNCOMMITTED
+        assert reason.sentence == f"not as the commit {'c' * 40} has it: tally.lock"
+        assert finding.saw == f"the commit {'c' * 40}, and changes of tally.lock"
+
+
 class TestToolchains:
     def test_pins(self, made: Evidence, codes: Any) -> None:
         assert codes(made, '[[toolchain]]\nfrom = "debian"') == []
@@ -514,6 +592,10 @@ SHAPES: list[Any] = [None, [], {}, "x", 5, [5], {"a": 5}, ["x"], [[]], [{}], [{"
         (PROVENANCE, ["buildDefinition"]),
         (PROVENANCE, ["buildDefinition", "resolvedDependencies"]),
         (PROVENANCE, ["buildDefinition", "resolvedDependencies", 3]),
+        (PROVENANCE, ["buildDefinition", "externalParameters"]),
+        (PROVENANCE, ["buildDefinition", "externalParameters", "repository"]),
+        (PROVENANCE, ["buildDefinition", "externalParameters", "repository", "digest"]),
+        (PROVENANCE, ["buildDefinition", "externalParameters", "repository", "uncommitted"]),
         (PROVENANCE, ["buildDefinition", "internalParameters"]),
         (PROVENANCE, ["runDetails"]),
         (PROVENANCE, ["runDetails", "metadata"]),
@@ -529,8 +611,8 @@ def test_evidence_of_another_shape_is_a_no_and_no_traceback(
     made: Evidence, codes: Any, kind: str, path: list[Any]
 ) -> None:
     rules = (
-        '[require]\nmaximum-age = "30d"',
-        TestSources.ALL,
+        '[require]\nmaximum-age = "30d"\ncommit = true',
+        TestSources.ALL + '\nrepositories = ["https://git.example.org/*"]',
         '[[toolchain]]\nfrom = "debian"',
         '[licences]\nallowed = ["Zlib", "LicenseRef-pigz-notice"]',
         '[[deny]]\npurl = "pkg:deb/debian/x"\nreason = "no"',

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.policy import trusting
-from orchestrator.policy.verdict import Failed, Passed
+from orchestrator.policy.verdict import Code, Failed, Passed
 from orchestrator.stories.verification import examine, verify
 
 ASSETS = Path(__file__).parents[2] / "assets" / "releases"
@@ -58,6 +58,21 @@ def test_it_is_accepted_by_a_policy_with_many_rules(earlier: Path, tmp_path: Pat
     found = examine(release(earlier), policy, NOW)
     assert isinstance(found.verdict, Passed), found.verdict
     assert len(found.findings) > 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ("[require]\ncommit = true", Code.UNCOMMITTED),
+        ('[sources]\nrepositories = ["https://git.example.org/**"]', Code.SOURCE_NOT_ALLOWED),
+    ],
+)
+def test_what_it_does_not_tell_is_asked_for(earlier: Path, tmp_path: Path, asked: str, code: Code) -> None:
+    """What later releases say, and this one does not, has a reason of its own."""
+    policy = policies.policy(tmp_path, policies.signer(key(earlier)), asked)
+    verdict = verify(release(earlier), policy, NOW)
+    assert isinstance(verdict, Failed)
+    assert [reason.code for reason in verdict.reasons] == [code]
 
 
 def test_a_changed_byte_in_it_is_refused(earlier: Path, tmp_path: Path) -> None:

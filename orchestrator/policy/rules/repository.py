@@ -1,0 +1,60 @@
+"""The commit that a release was made from: its repository, and whether recipe and lock are as it has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.pattern import Pattern
+from orchestrator.policy.rules.rule import some
+from orchestrator.policy.verdict import Code, Finding, Reason
+from orchestrator.recipe.detours import plain
+from orchestrator.recipe.revision import web_address
+
+
+@dataclass(frozen=True, slots=True)
+class Repositories:
+    """`sources.repositories`: patterns over `https://HOST/PATH`, whatever transport git used."""
+
+    patterns: tuple[Pattern, ...]
+
+    @property
+    def name(self) -> str:
+        return "sources.repositories"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        commit = evidence.commit
+        if commit is None:
+            return self._no("no commit", "the provenance names no repository that the recipe is from")
+        if commit.address is None:
+            said = f"the provenance does not say where the repository of the commit {commit.id} is"
+            return self._no(f"the commit {commit.id}", said)
+        place = web_address(commit.address)
+        if plain(place) and any(each.matches(place) for each in self.patterns):
+            return Finding(self.name, f"{commit.address}@{commit.id}")
+        said = f"the recipe is from the repository {commit.address}, which no pattern allows"
+        return self._no(f"{commit.address}@{commit.id}", said)
+
+    def _no(self, saw: str, said: str) -> Finding:
+        return Finding(self.name, saw, (Reason(Code.SOURCE_NOT_ALLOWED, said),))
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """`require.commit`: recipe and lock are byte for byte as a commit of their repository has them."""
+
+    @property
+    def name(self) -> str:
+        return "require.commit"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        commit = evidence.commit
+        if commit is None:
+            said = "the provenance names no commit that recipe and lock are from"
+            return Finding(self.name, "no commit", (Reason(Code.UNCOMMITTED, said),))
+        saw = f"the commit {commit.id}"
+        if not commit.uncommitted:
+            return Finding(self.name, saw)
+        files = some(list(commit.uncommitted))
+        said = f"not as the commit {commit.id} has it: {files}"
+        return Finding(self.name, f"{saw}, and changes of {files}", (Reason(Code.UNCOMMITTED, said),))

@@ -9,13 +9,12 @@ import typer
 from orchestrator import __version__
 from orchestrator.cli.on_demand import OnDemand
 
-# no shell completion: it would write to the user's start-up files; no rich: it costs 0.1 s at every start
+# no rich: it costs 0.1 s at every start
 app = typer.Typer(
     name="tally",
     cls=OnDemand,
     help="Build on independent builders, compare every bit, sign only what agrees.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

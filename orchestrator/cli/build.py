@@ -38,7 +38,7 @@ def build(
         bool,
         typer.Option(
             "--keyless",
-            help="Sign by an identity, which is then in a public log for good; see [signing.keyless].",
+            help="Sign by an identity, which is then in a public log for good; see `signing.keyless`.",
         ),
     ] = False,
     identity_token_fd: Annotated[

@@ -12,7 +12,7 @@ import threading
 from typing import Any, TextIO
 
 from orchestrator import __version__
-from orchestrator.cli import signals
+from orchestrator.cli import completion, signals
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.interruption import INTERRUPTION
 
@@ -70,10 +70,26 @@ def _run() -> int:
         # libraries turn an interruption in their midst into errors of their own
         if INTERRUPTION.heard or isinstance(error, KeyboardInterrupt):
             return _interrupted(as_json=_wants_json())
-        return _explained(error, as_json=_wants_json())
+        return _completed(error) if completion.wanted() or isinstance(error, SystemExit) else _refused(error)
+    if completion.refused(result):
+        return _refused(completion.refusal())
     if result == ExitCode.INTERRUPTED:
         return _interrupted()
     return result if isinstance(result, int) else ExitCode.YES
+
+
+def _refused(error: BaseException) -> int:
+    return _explained(error, as_json=_wants_json())
+
+
+def _completed(error: BaseException) -> int:
+    """What came of a shell's question: Typer always answers one by an exit."""
+    try:
+        if isinstance(error, SystemExit):
+            return completion.code_of(error)
+        raise completion.refusal()
+    except TallyError as refusal:
+        return _explained(refusal)
 
 
 def _explained(error: BaseException, *, as_json: bool = False) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from orchestrator.bundles import bundle as bundles
-from orchestrator.bundles import certificates, signature, standing
+from orchestrator.bundles import certificates, entry_body, signature, standing
 from orchestrator.bundles.artifact import Digested
 from orchestrator.bundles.bundle import Certificates
 from orchestrator.bundles.standing import Shown
@@ -42,10 +42,13 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
         raise MalformedError(f"{name} is not a statement by a certificate")
     if bundle.content.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{name} holds a payload of another type: {bundle.content.payload_type!r}")
-    key = certificates.public_key(bundle.signer, name)
 
     # 1. The signature, over the exact bytes, by the certificate's key (DSSE, protocol.md).
-    signed = signature.verify(bundle, key, _NOTHING, name)
+    try:
+        key = certificates.public_key(bundle.signer, name)
+        signed = signature.verify(bundle, key, _NOTHING, name)
+    except TallyError as error:  # a release has no signature of a kind that is not judged
+        raise MalformedError(error.message) from error
 
     # 2. Whose certificates count is the caller's to say.
     if not root.certificate_authorities:
@@ -53,22 +56,23 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
         raise Refused(Reason(Code.UNTRUSTED_SIGNER, told))
 
     # 3. Where it was logged, and when it was there: all that it has must hold, and some of both be there.
-    if not bundle.entries:
+    #    Of an instance without a log, the timestamp alone: whether that is enough is the policy's to say.
+    if not bundle.entries and not root.unlogged:
         raise Refused(Reason(Code.NOT_IN_LOG, f"{name} has no entry of a transparency log"))
     shown = Shown(bundle.entries, bundle.timestamps)
-    proven = standing.verify(shown, signature.logged(bundle, key, signed, _NOTHING), root, now, name)
+    about = signature.logged(bundle, key, signed, _NOTHING)
+    try:
+        proven = standing.verify(shown, about, root, now, name)
+    except entry_body.UnjudgedError as error:
+        raise MalformedError(error.message) from error
     if not proven.moments:
         raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {name} was signed"))
 
     # 4. The certificate: the instance's, with its timestamp, valid at those times (RFC 5280, 6962).
-    try:
-        certificates.refuse_unjudgeable(bundle, name)
-    except TallyError as error:
-        raise MalformedError(error.message) from error
-    who = certificates.identify(bundle, root, proven.moments, _NOTHING.sha256, name)
+    who = certificates.identify(bundle, root, proven.moments, name)
 
     if (found := disagreement.parse(bundle.content.payload, name)) is not None:
         return Denied(name, found, who)
     times = [each.time for each in proven.moments]
     stated = statement.parse(bundle.content.payload, name)
-    return Judged(name, stated, who, min(times), logged=True, last=max(times))
+    return Judged(name, stated, who, min(times), logged=bool(proven.logs), last=max(times))

@@ -16,11 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.evidence.canonical import MalformedError, read, render
+from orchestrator.ground.errors import TallyError
 from orchestrator.keys.dsse import Envelope
 from orchestrator.log.entry import KIND, VERSION, LogEntry, Verifier, hashedrekord
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----\s*")
+
+
+class UnjudgedError(TallyError):
+    """A kind of entry of which nothing is known here: neither a yes nor a no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,10 @@ class Logged:
 
 
 def check(entry: LogEntry, logged: Logged, what: str) -> None:
-    """Raises MalformedError when the entry is about something else, however little else."""
+    """Raises MalformedError when the entry is about something else, however little else.
+
+    UnjudgedError for an entry of a kind that is not judged here.
+    """
     kind = (entry.kind, entry.version)
     if kind == (KIND, VERSION):
         # Go's clients make this leaf anew from the bundle, in canonical form, and look at no other
@@ -49,11 +57,14 @@ def check(entry: LogEntry, logged: Logged, what: str) -> None:
             raise MalformedError(f"{what} is about another signature, key or digest, or in another form")
         return
     build = _BODIES.get(kind)
-    if build is None:
-        raise MalformedError(f"{what} is of a kind that is not known: {entry.kind} {entry.version}")
     document = read(entry.body, f"the body of {what}")
     if not isinstance(document, dict) or (document.get("kind"), document.get("apiVersion")) != kind:
         raise MalformedError(f"{what} says that it is a {entry.kind} {entry.version}, and its body is none")
+    if build is None:
+        raise UnjudgedError(
+            f"{what} is a {entry.kind} {entry.version}, a kind that is not judged here",
+            hint="judge it with a client of that kind of entry; it was neither accepted nor refused",
+        )
     try:
         expected = build(logged, document)
     except (KeyError, IndexError, TypeError, AttributeError):
@@ -102,9 +113,12 @@ def _intoto_2(logged: Logged, document: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "keyid" in said:
         signature["keyid"] = envelope.signatures[0].keyid
+    expected: dict[str, Any] = {"payloadType": envelope.payload_type, "signatures": [signature]}
+    if "payload" in content["envelope"]:  # some clients leave it in, and Rekor keeps what it is sent
+        expected["payload"] = _same_payload(content["envelope"]["payload"], envelope.payload)
     return {
         "content": {
-            "envelope": {"payloadType": envelope.payload_type, "signatures": [signature]},
+            "envelope": expected,
             "hash": _any_sha256(content["hash"]),
             "payloadHash": _sha256(envelope.payload),
         }
@@ -156,6 +170,12 @@ def _any_sha256(said: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(said["value"], str) or not _HEX.fullmatch(said["value"]):
         raise KeyError("value")
     return {"algorithm": "sha256", "value": said["value"]}
+
+
+def _same_payload(said: object, payload: bytes) -> str:
+    """The same text, when it is the payload in base64, once or as signatures are, twice."""
+    once = _text(payload)
+    return str(said) if said in (once, _text(once.encode())) else once
 
 
 def _same_pem(said: object, logged: Logged) -> str:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from orchestrator.bundles import certificates
 from orchestrator.bundles.artifact import Artifact, ArtifactFile
 from orchestrator.bundles.bundle import Certificates, KeyHint, MessageSignature, SigstoreBundle
 from orchestrator.bundles.certificates import Identity
 from orchestrator.bundles.entry_body import Logged
-from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.verdict import Code, Reason, Refused
 
+_SHA2 = ("sha256", "sha384", "sha512")
+
 
 def key_of(signer: PublicKey | Identity, bundle: SigstoreBundle, what: str) -> PublicKey:
-    """The key that must have signed: the one that is trusted, or the certificate's. Raises Refused."""
+    """The key that must have signed: the one that is trusted, or the certificate's.
+
+    Raises Refused or MalformedError; TallyError for a certificate for a key that is not judged here.
+    """
     match signer, bundle.signer:
         case PublicKey() as key, KeyHint():
             return key
@@ -27,51 +33,67 @@ def key_of(signer: PublicKey | Identity, bundle: SigstoreBundle, what: str) -> P
             raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{what} is by a key, not by a certificate"))
 
 
-def verify(bundle: SigstoreBundle, key: PublicKey, artifact: Artifact, what: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signature that holds."""
+
+    signature: bytes
+    by: str | None
+    """The hash whose digest is signed (`hashlib`'s name); None where the message itself is."""
+
+
+def verify(bundle: SigstoreBundle, key: PublicKey, artifact: Artifact, what: str) -> Signed:
     """The bundle's one signature, which holds: over the envelope (DSSE, protocol.md) or the artifact itself.
 
-    Raises Refused or MalformedError; TallyError when more is needed of the artifact than is known.
+    Raises Refused or MalformedError; TallyError when more is needed of the artifact than is known, and for a
+    pair of key and hash that is not judged here.
     """
     content = bundle.content
     if isinstance(content, Envelope):
         if not content.signatures:
             raise Refused(Reason(Code.UNSIGNED, f"{what} has no signature"))
         signature = content.signatures[0].sig
-        holds = key.verifies(signature, content.signed_bytes)
+        found = _over_envelope(content, key, signature)
     else:
         _identified(content, key, artifact, what)
         signature = content.signature
-        holds = _over(artifact, key, signature)
-    if holds:
-        return signature
+        found = _over(artifact, key, signature, content.algorithm)
+    if found is not None:
+        return found
+    _refuse_unjudged(content, key, signature, artifact, what)
     if isinstance(bundle.signer, KeyHint) and bundle.signer.hint != key.hint:
         raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{what} is not signed by the key that you trust"))
     raise Refused(Reason(Code.SIGNATURE_INVALID, f"the signature of {what} is not over what it should be"))
 
 
-def logged(bundle: SigstoreBundle, key: PublicKey, signature: bytes, artifact: Artifact) -> Logged:
+def logged(bundle: SigstoreBundle, key: PublicKey, signed: Signed, artifact: Artifact) -> Logged:
     """What a log entry of this bundle has to be about."""
     certificate = bundle.signer.leaf if isinstance(bundle.signer, Certificates) else None
     if isinstance(bundle.content, Envelope):
-        return logged_envelope(bundle.content, key, signature, certificate)
-    digest = None if key.kind.hash is None else artifact.digest(key.kind.hash)
-    return Logged(signature, certificate, key.spki, key.details, key.kind.hash, None, digest)
+        return logged_envelope(bundle.content, key, signed.signature, certificate, signed.by)
+    digest = None if signed.by is None else artifact.digest(signed.by)
+    details = key.details_by(signed.by)
+    return Logged(signed.signature, certificate, key.spki, details, signed.by, None, digest)
 
 
 def logged_envelope(
-    envelope: Envelope, key: PublicKey, signature: bytes, certificate: bytes | None = None
+    envelope: Envelope,
+    key: PublicKey,
+    signature: bytes,
+    certificate: bytes | None = None,
+    by: str | None = None,
 ) -> Logged:
-    """The same of an envelope by a key, or by the key of a certificate in DER."""
-    digest = None
-    if key.kind.hash is not None:
-        digest = envelope.digest(key.kind.hash)
-    return Logged(signature, certificate, key.spki, key.details, key.kind.hash, envelope, digest)
+    """The same of an envelope by a key, or by the key of a certificate in DER.
+
+    `by` is the hash whose digest was signed; None: the first of the key's kind.
+    """
+    name = by or key.kind.hash
+    digest = None if name is None else envelope.digest(name)
+    return Logged(signature, certificate, key.spki, key.details_by(name), name, envelope, digest)
 
 
 def _identified(content: MessageSignature, key: PublicKey, artifact: Artifact, what: str) -> None:
-    """The digest in the bundle is the artifact's, by the hash that the key signs if it signs one."""
-    if key.kind.hash is not None and content.algorithm != key.kind.hash:
-        raise MalformedError(f"{what} names its artifact by {content.algorithm}, and signs {key.kind.hash}")
+    """The digest in the bundle is the artifact's, by a hash that such keys sign, if they sign one."""
     digest = artifact.digest(content.algorithm)
     if digest is not None and digest != content.digest:
         raise Refused(
@@ -81,18 +103,57 @@ def _identified(content: MessageSignature, key: PublicKey, artifact: Artifact, w
                 f" has {content.algorithm}:{digest.hex()}",
             )
         )
+    if key.kind.hashes and content.algorithm not in key.kind.hashes:
+        raise _unjudged(key, content.algorithm, what)
 
 
-def _over(artifact: Artifact, key: PublicKey, signature: bytes) -> bool:
-    """Whether the key's owner signed the artifact itself."""
-    if key.kind.hash is None:
+def _over_envelope(envelope: Envelope, key: PublicKey, signature: bytes) -> Signed | None:
+    """An envelope does not say by which hash it is signed: each of the key's kind is tried."""
+    if not key.kind.hashes:
+        return Signed(signature, None) if key.verifies(signature, envelope.signed_bytes) else None
+    for name in key.kind.hashes:
+        if key.verifies_digest(signature, envelope.digest(name), name):
+            return Signed(signature, name)
+    return None
+
+
+def _over(artifact: Artifact, key: PublicKey, signature: bytes, named: str) -> Signed | None:
+    """Whether the key's owner signed the artifact itself; `named` is the hash that the bundle names it by."""
+    if not key.kind.hashes:
         if not isinstance(artifact, ArtifactFile):
             raise TallyError(
                 "an Ed25519 signature is over the file itself, not over its digest", hint="name the file"
             )
         with artifact.mapped() as data:
-            return key.verifies(signature, data)
-    digest = artifact.digest(key.kind.hash)
-    if digest is None:
-        raise TallyError(f"the key signs {key.kind.hash}, and only a sha256 is known", hint="name the file")
-    return key.verifies_digest(signature, digest)
+            return Signed(signature, None) if key.verifies(signature, data) else None
+    unknown = False
+    for name in sorted(key.kind.hashes, key=lambda each: each != named):
+        digest = artifact.digest(name)
+        if digest is not None and key.verifies_digest(signature, digest, name):
+            return Signed(signature, name)
+        unknown = unknown or (name == named and digest is None)
+    if unknown:
+        raise TallyError(f"the key signs {named}, and only a sha256 is known", hint="name the file")
+    return None
+
+
+def _refuse_unjudged(
+    content: Envelope | MessageSignature, key: PublicKey, signature: bytes, artifact: Artifact, what: str
+) -> None:
+    """Raises TallyError when the signature does hold, in a way that is not judged here."""
+    if not key.kind.hashes:
+        return
+    if isinstance(content, Envelope):
+        found = {name: content.digest(name) for name in _SHA2}
+    else:
+        found = {name: digest for name in _SHA2 if (digest := artifact.digest(name)) is not None}
+    if (how := key.unjudged(signature, found)) is not None:
+        raise _unjudged(key, how, what)
+
+
+def _unjudged(key: PublicKey, how: str, what: str) -> TallyError:
+    judged = " or ".join(key.kind.hashes)
+    return TallyError(
+        f"{what} is by a {key.kind.title} key with {how}, a pair that is not judged here",
+        hint=f"with such a key, {judged} is; it was neither accepted nor refused: ask a client that takes it",
+    )

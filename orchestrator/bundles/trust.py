@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.bundles.bundle import SigstoreBundle
+from orchestrator.bundles.bundle import Certificates, SigstoreBundle
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file
@@ -35,35 +35,60 @@ def of(
 ) -> Trust:
     """The root to judge a bundle by; without a path `public`, which fetches that of the public instance.
 
-    Raises Refused when the bundle has no log entry, unless that was to be ignored; then nothing is fetched,
-    and without a path neither log nor timestamps are looked at. Raises TallyError when there is no root.
+    A bundle without a log entry is judged where that was to be ignored; then nothing is fetched, and without
+    a path neither log nor timestamps are looked at. And where it has a certificate and a timestamp, and the
+    root that was named is of an instance without a log, which a notice says. Raises Refused for any other;
+    TallyError when there is no root.
     """
     if not bundle.entries and not insecure_ignore_tlog:
-        raise Refused(Reason(Code.NOT_IN_LOG, f"{what} has no entry of a transparency log"))
+        return _unlogged(path, bundle, what)
     if not bundle.entries and not bundle.timestamps:
         return Trust(None)
     if path is None and insecure_ignore_tlog:
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, (ignored,))
     if path is not None:
-        return Trust(_parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path)))
+        return Trust(_read(path))
     return Trust(_parsed(public(), "the public instance's trusted root"))
+
+
+def _unlogged(path: Path | None, bundle: SigstoreBundle, what: str) -> Trust:
+    told = f"{what} has no entry of a transparency log"
+    if not isinstance(bundle.signer, Certificates) or not bundle.timestamps:
+        raise Refused(Reason(Code.NOT_IN_LOG, told))
+    if path is None:
+        told += "; if it is of an instance without a log, name that one's root with --trusted-root"
+        raise Refused(Reason(Code.NOT_IN_LOG, told))
+    root = _read(path)
+    if not root.unlogged:
+        why = "names logs" if root.tlogs else "does not name authorities for both certificates and timestamps"
+        raise Refused(Reason(Code.NOT_IN_LOG, f"{told}, and the trusted root {why}"))
+    return Trust(root, (f"{what} is in no transparency log, since {NO_LOG}",))
+
+
+NO_LOG = "the trusted root names none: nobody but that instance knows what it has certified"
+"""What a yes without a log is worth."""
 
 
 def load(path: Path) -> TrustedRoot:
     """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
-    root = _parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path))
+    root = _read(path)
     if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
         raise TallyError(
             f"{path} names no log and no authority, so that nothing would be asked for",
             hint="check its members' names, as `tlogs`; or leave the trusted root out",
         )
-    if root.certificate_authorities and not root.tlogs:
+    if root.certificate_authorities and not root.tlogs and not root.unlogged:
         raise TallyError(
-            f"{path} names certificate authorities and no log, without which no certificate counts",
+            f"{path} names certificate authorities, and no log and no timestamp authority, without which no "
+            "certificate counts",
             hint="check its members' names, as `tlogs`; or leave certificateAuthorities out, where keys sign",
         )
     return root
+
+
+def _read(path: Path) -> TrustedRoot:
+    return _parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path))
 
 
 def _parsed(data: bytes, what: str) -> TrustedRoot:

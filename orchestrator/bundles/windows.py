@@ -1,7 +1,7 @@
 """Which certificate authorities and certificate transparency logs of a root count at which times. Pure.
 
 Specification: sigstore/protobuf-specs `sigstore_trustroot.proto`, `CertificateAuthority.valid_for` and
-`TransparencyLogInstance.public_key.valid_for`. sigstore-python looks at neither for what has ended.
+`TransparencyLogInstance.public_key.valid_for`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ class InUse:
     """A trusted root with those alone whose windows hold every moment asked about."""
 
     root: TrustedRoot
-    left_out: tuple[str, ...]
+    no_authorities: tuple[str, ...]
+    no_logs: tuple[str, ...]
     """Who was left out and why, a part of a sentence each."""
 
 
@@ -28,19 +29,23 @@ def in_use(root: TrustedRoot, signed: Sequence[datetime], certified: Sequence[da
     `signed` is when the signature is proven to have been there, which is what its certificate is judged by;
     `certified` when the certificate was entered into a certificate transparency log, as its timestamps say.
     """
-    left_out: list[str] = []
+    no_authorities: list[str] = []
+    no_logs: list[str] = []
 
-    def holds(window: Window, moments: Sequence[datetime], who: str) -> bool:
+    def holds(window: Window, moments: Sequence[datetime], who: str, out: list[str]) -> bool:
         outside = next((each for each in moments if not window.holds(each)), None)
         if outside is not None:
-            left_out.append(f"{who} counts {_span(window)}, and not on {outside:%Y-%m-%d}")
+            out.append(f"{who} counts {_span(window)}, and not on {outside:%Y-%m-%d}")
         return outside is None
 
     authorities = tuple(
-        each for each in root.certificate_authorities if holds(each.window, signed, _authority(each))
+        each
+        for each in root.certificate_authorities
+        if holds(each.window, signed, _authority(each), no_authorities)
     )
-    logs = tuple(each for each in root.ctlogs if holds(each.window, certified, _log(each)))
-    return InUse(replace(root, certificate_authorities=authorities, ctlogs=logs), tuple(left_out))
+    logs = tuple(each for each in root.ctlogs if holds(each.window, certified, _log(each), no_logs))
+    used = replace(root, certificate_authorities=authorities, ctlogs=logs)
+    return InUse(used, tuple(no_authorities), tuple(no_logs))
 
 
 def _authority(each: Authority) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.ground.digest import Sha256
     from orchestrator.keys.key import PublicKey
     from orchestrator.policy.verdict import Failed
-    from orchestrator.stories.strangers import Accepted
+    from orchestrator.stories.foreign_bundle import Accepted
 
 SLSA = "https://slsa.dev/provenance/v1"
 SHORT = {
@@ -53,7 +53,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
 
     from orchestrator.cli.text import print_json
     from orchestrator.policy.verdict import Failed
-    from orchestrator.stories.strangers import Question, judge
+    from orchestrator.stories.foreign_bundle import Question, judge
 
     question = Question(
         target=_target(targets, options.digest),

@@ -1,7 +1,7 @@
 """Keys: ECDSA on P-256 with SHA-256, which every client we know of accepts, and Ed25519.
 
 Private keys are PKCS#8 PEM (RFC 5958), public ones SubjectPublicKeyInfo PEM (RFC 5280, section 4.1).
-Strangers' signatures are checked with P-384 and RSA keys too.
+Strangers' signatures are checked with P-384, P-521 and RSA keys too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,7 +92,11 @@ class PublicKey:
     @property
     def details(self) -> str:
         """What Sigstore's messages call its kind (`PublicKeyDetails`)."""
-        return kinds.details(self.kind, self._key)
+        return self.details_by(None)
+
+    def details_by(self, by: str | None) -> str:
+        """The same of signatures by another hash of its kind; None: by its first one."""
+        return kinds.details(self.kind, self._key, by)
 
     @cached_property
     def pem(self) -> str:
@@ -126,9 +130,16 @@ class PublicKey:
         """Whether a signature of this key's that holds has the one form in which we write them."""
         return kinds.one_form(self.kind, signature) == signature
 
-    def verifies_digest(self, signature: bytes, digest: bytes) -> bool:
-        """The same of data by its digest. Raises TallyError for an Ed25519 key, which signs no digest."""
-        return kinds.verifies_digest(self.kind, self._key, signature, digest)
+    def verifies_digest(self, signature: bytes, digest: bytes, by: str | None = None) -> bool:
+        """The same of data by its digest, by its kind's hash or another (`hashlib`'s name).
+
+        Raises TallyError for an Ed25519 key, which signs no digest.
+        """
+        return kinds.verifies_digest(self.kind, self._key, signature, digest, by)
+
+    def unjudged(self, signature: bytes, digests: Mapping[str, bytes]) -> str | None:
+        """How it signed these digests, if it did in a way that no verifier here goes by."""
+        return kinds.unjudged(self.kind, self._key, signature, digests)
 
 
 @dataclass(frozen=True)

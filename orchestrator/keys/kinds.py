@@ -7,6 +7,7 @@ types and schemes are securesystemslib's.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, assert_never
 
@@ -29,6 +30,7 @@ class Kind(Enum):
 
     P256 = "ecdsa-p256"
     P384 = "ecdsa-p384"
+    P521 = "ecdsa-p521"
     ED25519 = "ed25519"
     RSA = "rsa"
 
@@ -38,12 +40,35 @@ class Kind(Enum):
         return _TITLES[self]
 
     @property
+    def hashes(self) -> tuple[str, ...]:
+        """The hashes (as `hashlib` names them) whose digests it signs; none where the message itself is.
+
+        The registry's own comes first. Many clients sign sha256 with the larger keys, too, and
+        `sigstore_common.proto` has a name for each of these pairs.
+        """
+        return _HASHES[self]
+
+    @property
     def hash(self) -> str | None:
-        """The hash (as `hashlib` names it) whose digest is signed; None where the message itself is."""
-        return {Kind.P256: "sha256", Kind.P384: "sha384", Kind.ED25519: None, Kind.RSA: "sha256"}[self]
+        """The first of them; None where the message itself is signed."""
+        return next(iter(self.hashes), None)
 
 
-_TITLES = {Kind.P256: "ECDSA P-256", Kind.P384: "ECDSA P-384", Kind.ED25519: "Ed25519", Kind.RSA: "RSA"}
+_HASHES: Mapping[Kind, tuple[str, ...]] = {
+    Kind.P256: ("sha256",),
+    Kind.P384: ("sha384", "sha256"),
+    Kind.P521: ("sha512", "sha256"),
+    Kind.ED25519: (),
+    Kind.RSA: ("sha256",),
+}
+_TITLES = {
+    Kind.P256: "ECDSA P-256",
+    Kind.P384: "ECDSA P-384",
+    Kind.P521: "ECDSA P-521",
+    Kind.ED25519: "Ed25519",
+    Kind.RSA: "RSA",
+}
+_CURVES = {"secp256r1": Kind.P256, "secp384r1": Kind.P384, "secp521r1": Kind.P521}
 OURS = frozenset({Kind.P256, Kind.ED25519})
 """What releases are signed with."""
 EVERY = frozenset(Kind)
@@ -55,7 +80,7 @@ def kind_of(key: object) -> Kind | None:
 
     match key:
         case ec.EllipticCurvePublicKey() | ec.EllipticCurvePrivateKey():
-            return {"secp256r1": Kind.P256, "secp384r1": Kind.P384}.get(key.curve.name)
+            return _CURVES.get(key.curve.name)
         case ed25519.Ed25519PublicKey() | ed25519.Ed25519PrivateKey():
             return Kind.ED25519
         case rsa.RSAPublicKey() | rsa.RSAPrivateKey():
@@ -64,13 +89,12 @@ def kind_of(key: object) -> Kind | None:
             return None
 
 
-def details(kind: Kind, key: Key) -> str:
-    """Sigstore's `PublicKeyDetails` of a key: the key's encoding and how it signs."""
+def details(kind: Kind, key: Key, by: str | None = None) -> str:
+    """Sigstore's `PublicKeyDetails` of a key: the key's encoding and how it signs, by one of its hashes."""
     match kind:
-        case Kind.P256:
-            return "PKIX_ECDSA_P256_SHA_256"
-        case Kind.P384:
-            return "PKIX_ECDSA_P384_SHA_384"
+        case Kind.P256 | Kind.P384 | Kind.P521:
+            name = str(by or kind.hash).upper().replace("SHA", "SHA_")
+            return f"PKIX_ECDSA_{kind.name}_{name}"
         case Kind.ED25519:
             return "PKIX_ED25519"
         case Kind.RSA:
@@ -86,6 +110,8 @@ def intoto_key(kind: Kind, pem: str, key: Key) -> tuple[str, str, str]:
             return "ecdsa", "ecdsa-sha2-nistp256", pem
         case Kind.P384:
             return "ecdsa", "ecdsa-sha2-nistp384", pem
+        case Kind.P521:
+            return "ecdsa", "ecdsa-sha2-nistp521", pem
         case Kind.ED25519:
             return "ed25519", "ed25519", raw_ed25519(key).hex()
         case Kind.RSA:
@@ -121,8 +147,11 @@ def verifies(kind: Kind, key: Key, signature: bytes, data: bytes | memoryview) -
     return verifies_digest(kind, key, signature, digest)
 
 
-def verifies_digest(kind: Kind, key: Key, signature: bytes, digest: bytes) -> bool:
-    """The same for data of which the digest (by `kind.hash`) is at hand. Raises TallyError for Ed25519."""
+def verifies_digest(kind: Kind, key: Key, signature: bytes, digest: bytes, by: str | None = None) -> bool:
+    """The same for data of which the digest is at hand, by `kind.hash` or another that is said.
+
+    Raises TallyError for Ed25519.
+    """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -131,9 +160,9 @@ def verifies_digest(kind: Kind, key: Key, signature: bytes, digest: bytes) -> bo
 
     try:
         if isinstance(key, EllipticCurvePublicKey):
-            key.verify(signature, digest, ECDSA(Prehashed(_algorithm(kind))))
+            key.verify(signature, digest, ECDSA(Prehashed(_algorithm(by or kind.hash))))
         elif isinstance(key, RSAPublicKey):
-            key.verify(signature, digest, PKCS1v15(), Prehashed(_algorithm(kind)))
+            key.verify(signature, digest, PKCS1v15(), Prehashed(_algorithm(by or kind.hash)))
         else:
             raise TallyError(
                 "an Ed25519 signature is over the file itself, not over its digest", hint="name the file"
@@ -143,10 +172,39 @@ def verifies_digest(kind: Kind, key: Key, signature: bytes, digest: bytes) -> bo
     return True
 
 
-def _algorithm(kind: Kind) -> HashAlgorithm:
-    from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+def unjudged(kind: Kind, key: Key, signature: bytes, digests: Mapping[str, bytes]) -> str | None:
+    """The way in which a signature holds that no verifier here goes by: a hash, or RSA's other padding.
 
-    return SHA384() if kind is Kind.P384 else SHA256()
+    `digests` are those of the data, by `hashlib`'s names. For saying what a signature is; never for a yes.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+    for name, digest in digests.items() if kind.hashes else ():
+        if name not in kind.hashes and verifies_digest(kind, key, signature, digest, name):
+            return name
+        if isinstance(key, RSAPublicKey):
+            try:
+                padding = PSS(MGF1(_algorithm(name)), PSS.AUTO)
+                key.verify(signature, digest, padding, Prehashed(_algorithm(name)))
+                return f"{name} and PSS"
+            except (InvalidSignature, ValueError):
+                continue
+    return None
+
+
+def _algorithm(name: str | None) -> HashAlgorithm:
+    from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+
+    match name:
+        case "sha384":
+            return SHA384()
+        case "sha512":
+            return SHA512()
+        case _:
+            return SHA256()
 
 
 def one_form(kind: Kind, signature: bytes) -> bytes:

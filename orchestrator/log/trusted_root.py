@@ -2,6 +2,7 @@
 
 Specification: sigstore/protobuf-specs `sigstore_trustroot.proto` in protobuf's JSON form. Members that we do
 not know are ignored, but not those that are near to one that we do know, nor any that is to bound a time.
+What is null is not there.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _KEY: Final = ("rawBytes", "keyDetails", "validFor")
 _AUTHORITY: Final = ("subject", "uri", "certChain", "validFor", "operator")
 _ENDS: Final = ("start", "end")
 _ALIKE: Final = 0.75  # of difflib's ratio: `tlog`, `tLogs`, `logs`, `transparencyLogs` is none
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Window:
 
     def document(self) -> dict[str, str]:
         return {
-            name: f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            name: _written(moment)
             for name, moment in (("start", self.start), ("end", self.end))
             if moment is not None
         }
@@ -74,6 +75,11 @@ class LogInstance:
     def origin(self) -> str:
         """The name in its checkpoints: the host of its address, as clients of Rekor v2 have it."""
         return _host(self.base_url)
+
+    @property
+    def authority(self) -> str:
+        """The host of its address with the port, where there is one, as Rekor v1 names itself."""
+        return _place(self.base_url)
 
     @property
     def key(self) -> NoteKey:
@@ -122,6 +128,11 @@ class TrustedRoot:
     ctlogs: tuple[LogInstance, ...] = ()
     timestamp_authorities: tuple[Authority, ...] = ()
 
+    @property
+    def unlogged(self) -> bool:
+        """Whether it is of an instance without a log: it names authorities for both, and no log."""
+        return bool(self.certificate_authorities and self.timestamp_authorities and not self.tlogs)
+
     def render(self) -> bytes:
         """The root as a file's bytes."""
         return render_document(
@@ -139,7 +150,7 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     """Read a trusted root. Raises MalformedError."""
     if len(data) > LARGEST:
         raise MalformedError(f"{what} is larger than {LARGEST >> 20} MiB")
-    document = read(data, what, _MARKS)
+    document = _present(read(data, what, _MARKS))
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
     _check_names(document, _PARTS, what)
@@ -152,6 +163,15 @@ def parse(data: bytes, what: str) -> TrustedRoot:
         ctlogs=tuple(_log(each, f"{what}, ctlogs") for each in _list(document, "ctlogs", what)),
         timestamp_authorities=_authorities(document, "timestampAuthorities", what),
     )
+
+
+def _present(value: Any) -> Any:
+    """A value without the members that are null, which is absence in protobuf's JSON."""
+    if isinstance(value, list):
+        return [_present(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _present(each) for name, each in value.items() if each is not None}
 
 
 def _check_names(value: dict[str, Any], known: Sequence[str], what: str) -> None:
@@ -233,14 +253,21 @@ def _window(value: dict[str, Any], what: str) -> Window:
 
 
 def _moment(text: str, what: str) -> datetime:
-    """RFC 3339, as protobuf's JSON has it; parts of a second say nothing here."""
+    """RFC 3339, as protobuf's JSON has it, to the microsecond."""
     parts = _TIME.fullmatch(text)
     try:
         if parts is None:
             raise ValueError
-        return datetime.fromisoformat(parts[1] + parts[2].replace("Z", "+00:00")).astimezone(UTC)
+        fraction = f".{parts[2][:6]:0<6}" if parts[2] else ""
+        return datetime.fromisoformat(parts[1] + fraction + parts[3].replace("Z", "+00:00")).astimezone(UTC)
     except (ValueError, OverflowError):
         raise MalformedError(f"{what} has {text!r} where a time is") from None
+
+
+def _written(moment: datetime) -> str:
+    utc = moment.astimezone(UTC)
+    fraction = f".{utc.microsecond:06}" if utc.microsecond else ""
+    return f"{utc:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def _list(value: object, name: str, what: str) -> Sequence[Any]:
@@ -266,9 +293,14 @@ def _object(value: object, what: str) -> dict[str, Any]:
 
 def _host(address: str) -> str:
     """The host in an address, with or without a scheme; as it is written there."""
+    place = _place(address)
+    host, separator, port = place.rpartition(":")
+    return host if separator and port.isdecimal() else place
+
+
+def _place(address: str) -> str:
+    """The host and the port in an address."""
     try:
-        place = urlsplit(address if "://" in address else f"//{address}").netloc
+        return urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2]
     except ValueError:
         return ""
-    host, separator, port = place.rpartition("@")[2].rpartition(":")
-    return host if separator and port.isdecimal() else f"{host}{separator}{port}"

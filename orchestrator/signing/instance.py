@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-from orchestrator.bundles.certificates import in_short
+from orchestrator.bundles.chains import in_short
 from orchestrator.evidence.canonical import MalformedError, member, read
 from orchestrator.ground.addresses import unseen
 from orchestrator.ground.deadline import within

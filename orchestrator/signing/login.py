@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.bundles.certificates import in_short, is_name
+from orchestrator.bundles.certificates import is_name
+from orchestrator.bundles.chains import in_short
 from orchestrator.evidence.canonical import read
 from orchestrator.ground.errors import TallyError
 from orchestrator.signing.instance import Instance

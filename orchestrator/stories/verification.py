@@ -276,6 +276,11 @@ def _witness_notices(
         )
     if trusted.tlogs:
         return
+    if trusted.unlogged and any(each.certified for each in bundles.values()):
+        from orchestrator.bundles.trust import NO_LOG
+
+        yield f"signatures by identities are in no transparency log, since {NO_LOG}"
+        return
     if own.tlogs:
         names = ", ".join(log.origin for log in own.tlogs)
         yield (

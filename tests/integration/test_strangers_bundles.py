@@ -30,7 +30,7 @@ from rekors import b64
 from orchestrator.bundles.certificates import Identity
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.dsse import pae
-from orchestrator.stories.strangers import Accepted, Question, judge
+from orchestrator.stories.foreign_bundle import Accepted, Question, judge
 
 EVERYONE = frozenset({"cosign", "sigstore-js", "sigstore-python"})
 WITHOUT_PYTHON = EVERYONE - {"sigstore-python"}

@@ -23,7 +23,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed, Verdict
-from orchestrator.stories.strangers import Accepted, Question, judge
+from orchestrator.stories.foreign_bundle import Accepted, Question, judge
 from orchestrator.stories.verification import verify
 
 LEAST = 10

@@ -13,10 +13,12 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -81,7 +83,7 @@ class Fulcio:
 
     def issue(
         self,
-        key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey,
+        key: Any,
         *,
         subject: str | Sequence[x509.GeneralName] = SUBJECT,
         issuer: str = ISSUER,
@@ -90,12 +92,12 @@ class Fulcio:
         sct: str = "good",
         issuer_v2: str | None = None,
     ) -> x509.Certificate:
-        """A leaf. `sct` is `good`, `none`, or `forged` (by another log).
+        """A leaf for a key, private or public. `sct` is `good`, `none`, or `forged` (by another log).
 
         A subject with an `@` and no scheme is an e-mail address, any other text a URI. `issuer_v2` is what
         the newer of the two extensions says, where it says something else.
         """
-        public = key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else key
+        public = key.public_key() if hasattr(key, "public_key") else key
         builder = _builder(
             x509.Name([]),
             self.ca.certificate.subject,
@@ -226,7 +228,7 @@ class Tsa:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
+    key: CertificatePublicKeyTypes,
     start: dt.datetime,
     length: dt.timedelta,
 ) -> x509.CertificateBuilder:

@@ -38,19 +38,37 @@ def key_of(kind: str) -> PrivateKey:
             return new_key()
         case "p384":
             return ec.generate_private_key(ec.SECP384R1())
+        case "p521":
+            return ec.generate_private_key(ec.SECP521R1())
         case "ed25519":
             return ed25519.Ed25519PrivateKey.generate()
         case _:
             return rsa.generate_private_key(65537, 2048)
 
 
-def sign(key: PrivateKey, data: bytes) -> bytes:
+_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+_NAMES = {"sha256": "SHA2_256", "sha384": "SHA2_384", "sha512": "SHA2_512"}
+_OWN = {"secp384r1": "sha384", "secp521r1": "sha512"}
+
+
+def hash_of(key: PrivateKey, said: str | None = None) -> str:
+    """The hash that a key signs: what is said, else its kind's own."""
+    if said is not None or not isinstance(key, ec.EllipticCurvePrivateKey):
+        return said or "sha256"
+    return _OWN.get(key.curve.name, "sha256")
+
+
+def sign(key: PrivateKey, data: bytes, by: str | None = None) -> bytes:
+    algorithm = _HASHES[hash_of(key, by)]
     match key:
         case ec.EllipticCurvePrivateKey():
-            algorithm = hashes.SHA384() if key.curve.name == "secp384r1" else hashes.SHA256()
             return key.sign(data, ec.ECDSA(algorithm))
         case rsa.RSAPrivateKey():
-            return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+            return key.sign(data, padding.PKCS1v15(), algorithm)
         case _:
             return key.sign(data)
 
@@ -92,10 +110,18 @@ class Recipe:
     stamped: bool = False
     payload: bytes | None = None
     payload_type: str = IN_TOTO
+    key: str = "p256"
+    """The kind of the key in a certificate."""
+    hash: str | None = None
+    """By which the key signs; None: by its kind's own."""
+    repeated: int = 0
+    """How often in base64 an `intoto` entry has the payload; 0: not at all."""
 
     def __str__(self) -> str:
-        stamped = ", timestamp" if self.stamped else ""
-        return f"v{self.version} {self.content} by {self.signer}, {self.entry or 'no log'}{stamped}"
+        by = f"{self.signer} for {self.key}" if self.signer == "certificate" else self.signer
+        by += f" with {self.hash}" if self.hash else ""
+        more = (", timestamp" if self.stamped else "") + (", payload in it" if self.repeated else "")
+        return f"v{self.version} {self.content} by {by}, {self.entry or 'no log'}{more}"
 
 
 @dataclass(frozen=True)
@@ -140,15 +166,14 @@ class Instance:
     ) -> Made:
         """A good bundle; `leaf` changes what Fulcio issues."""
         by_certificate = recipe.signer == "certificate"
-        key = key or key_of("p256" if by_certificate else recipe.signer)
+        key = key or key_of(recipe.key if by_certificate else recipe.signer)
         public = public_of(key)
         payload = recipe.payload if recipe.payload is not None else statement(artifact)
         signed = pae(recipe.payload_type, payload) if recipe.content == "dsse" else artifact
-        signature = sign(key, signed)
+        signature = sign(key, signed, recipe.hash)
         material: Document = {"publicKey": {"hint": public.hint}}
         certificate = None
         if by_certificate:
-            assert isinstance(key, ec.EllipticCurvePrivateKey)
             certificate = (fulcio or self.fulcio).issue(key, **leaf)
             raw = {"rawBytes": b64(der(certificate))}
             material = {"certificate": raw}
@@ -158,7 +183,9 @@ class Instance:
         if recipe.entry:
             pem = certificate.public_bytes(Encoding.PEM) if certificate else public.pem.encode()
             raw_der = der(certificate) if certificate else None
-            material["tlogEntries"] = [self._entry(recipe, public, pem, raw_der, payload, signature, signed)]
+            name = hash_of(key, recipe.hash)
+            entry = self._entry(recipe, public, pem, raw_der, payload, signature, signed, name)
+            material["tlogEntries"] = [entry]
         if recipe.stamped:
             stamp = b64(self.tsa.stamp(signature))
             material["timestampVerificationData"] = {"rfc3161Timestamps": [{"signedTimestamp": stamp}]}
@@ -170,9 +197,8 @@ class Instance:
                 "signatures": [{"sig": b64(signature)}],
             }
         else:
-            name = public.kind.hash or "sha256"
-            algorithm = {"sha256": "SHA2_256", "sha384": "SHA2_384"}[name]
-            digest = {"algorithm": algorithm, "digest": b64(hashlib.new(name, artifact).digest())}
+            name = hash_of(key, recipe.hash)
+            digest = {"algorithm": _NAMES[name], "digest": b64(hashlib.new(name, artifact).digest())}
             document["messageSignature"] = {"messageDigest": digest, "signature": b64(signature)}
         return Made(document, key, public, signature)
 
@@ -185,10 +211,10 @@ class Instance:
         payload: bytes,
         signature: bytes,
         signed: bytes,
+        name: str,
     ) -> Document:
-        name = public.kind.hash or "sha256"
         digest = hashlib.new(name, signed).digest()
-        verifier: Document = {"keyDetails": public.details}
+        verifier: Document = {"keyDetails": public.details_by(name)}
         if certificate is None:
             verifier["publicKey"] = {"rawBytes": b64(public.spki)}
         else:
@@ -197,8 +223,7 @@ class Instance:
         envelope = {"algorithm": "sha256", "value": "12" * 32}
         match recipe.entry:
             case "hashedrekord 0.0.2":
-                algorithm = {"sha256": "SHA2_256", "sha384": "SHA2_384"}[name]
-                data = {"algorithm": algorithm, "digest": b64(digest)}
+                data = {"algorithm": _NAMES[name], "digest": b64(digest)}
                 about = {"content": b64(signature), "verifier": verifier}
                 spec: Document = {"hashedRekordV002": {"data": data, "signature": about}}
             case "dsse 0.0.2":
@@ -215,7 +240,10 @@ class Instance:
                 spec = {"envelopeHash": envelope, "payloadHash": sha256, "signatures": [about]}
             case _:
                 about = {"publicKey": b64(pem), "sig": b64(b64(signature).encode())}
-                inner = {"payloadType": recipe.payload_type, "signatures": [about]}
+                inner: Document = {"payloadType": recipe.payload_type, "signatures": [about]}
+                if recipe.repeated:
+                    once = b64(payload)
+                    inner["payload"] = b64(once.encode()) if recipe.repeated == 2 else once
                 spec = {"content": {"envelope": inner, "hash": envelope, "payloadHash": sha256}}
         kind, _, version = str(recipe.entry).partition(" ")
         log: Rekor1 | Rekor2 = self.rekor1

@@ -136,9 +136,9 @@ def _mail(text: str) -> x509.RFC822Name:
 
 _LONG_AGO = dt.timedelta(days=2)
 _issued(
-    "with an entry that Sigstore's client does not take",
+    "with an entry of a kind that nobody knows",
     "malformed",
-    recipe=replace(GOOD, entry="dsse 0.0.2"),
+    recipe=replace(GOOD, entry="dsse 0.0.3"),
 )
 _issued("that had expired", "certificate-invalid", start=now() - _LONG_AGO)
 _issued(
@@ -233,7 +233,7 @@ def _again(world: World, own: Bundle, twin: Bundle) -> Certificates:
     """A newer certificate for the key and the identity of the old one."""
     assert isinstance(own.signer, Certificates)
     key = x509.load_der_x509_certificate(own.signer.leaf).public_key()
-    found = world.instance.fulcio.issue(key, subject=ALICE.subject, issuer=ALICE.issuer)  # type: ignore[arg-type]
+    found = world.instance.fulcio.issue(key, subject=ALICE.subject, issuer=ALICE.issuer)
     from authorities import der
 
     return Certificates(der(found))

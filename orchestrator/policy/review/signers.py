@@ -42,13 +42,13 @@ def _against(each: TrustedSigner, policy: Policy, around: Surroundings) -> Itera
     found = never(place, name, each.validity, stamped=stamped, now=around.now, ends=policy.expires)
     if found is not None:
         yield found
-    if by_identity:  # whose entry and time are asked for anyhow
+    if by_identity and around.root is None:  # which is said
         return
     if each.log and not around.logs:
         yield Advice(
             f"{place}.log", f"what {name} signs must be in a log, and {_nobody(around, 'log')}", ROOT
         )
-    if each.timestamp and not around.clocks:
+    if each.timestamp and not around.clocks and not by_identity:  # whose time is asked for anyhow
         said = f"what {name} signs must have a timestamp, and {_nobody(around, 'timestamp authority')}"
         yield Advice(f"{place}.timestamp", said, ROOT)
 
@@ -79,10 +79,11 @@ def _lacking(around: Surroundings) -> str | None:
     root = around.root
     if root is None:
         return "no trusted root is named that says whose count"
+    unlogged = root.unlogged  # whose timestamps stand for the log
     for what, there in (
         ("certificate authority", root.certificate_authorities),
-        ("certificate transparency log", root.ctlogs),
-        ("log", root.tlogs),
+        ("certificate transparency log", root.ctlogs or unlogged),
+        ("log", root.tlogs or unlogged),
     ):
         if not there:
             return f"the trusted root names no {what}, without which none counts"

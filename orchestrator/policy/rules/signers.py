@@ -60,5 +60,5 @@ class Signers:
         if (self.log or entry.log) and not judged.logged:
             yield Reason(
                 Code.NOT_IN_LOG,
-                f"no log that you trust is said to have {judged.file}: no trusted root is named",
+                f"no log that you trust is said to have {judged.file}: no trusted root names one",
             )

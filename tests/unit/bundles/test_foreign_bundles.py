@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,23 @@ import bundle_mutants
 import foreign
 import harms
 import pytest
-from authorities import ISSUER, LONG_AGO, SUBJECT, now
+from authorities import ISSUER, LONG_AGO, SUBJECT, der, now
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from foreign import ARTIFACT, PROVENANCE, Instance, Made, Recipe
 from harms import HARMS, Inapplicable, Patient
+from rekors import b64
 
 from orchestrator.bundles import timestamps
 from orchestrator.bundles.certificates import Identity
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.keys.dsse import pae
 from orchestrator.keys.key import PublicKey
 from orchestrator.log.trusted_root import TrustedRoot, Window
 from orchestrator.policy.verdict import Failed, Refused
-from orchestrator.stories.strangers import Accepted, Question, judge
+from orchestrator.stories.foreign_bundle import Accepted, Question, judge
 
 WHO = Identity(SUBJECT, ISSUER)
 RECIPES = [
@@ -43,7 +49,22 @@ RECIPES = [
     Recipe("message", signer="certificate", stamped=True),
     Recipe(signer="certificate", version="0.2", entry="dsse 0.0.1"),
     Recipe("message", signer="certificate", version="0.1", entry="hashedrekord 0.0.1"),
+    # a larger key that signs sha256, as sigstore-python's did until 2024
+    Recipe("message", "certificate", "hashedrekord 0.0.1", version="0.1", key="p384", hash="sha256"),
+    # a log entry that repeats the payload, as old clients had it
+    Recipe(signer="certificate", version="0.2", entry="intoto 0.0.2", repeated=2),
 ]
+MORE = [
+    Recipe(signer="certificate", key="p384", hash="sha256", version="0.2", entry="dsse 0.0.1"),
+    Recipe(signer="p384", hash="sha256"),
+    Recipe("message", signer="p521", hash="sha256"),
+    Recipe("message", signer="p521", entry="hashedrekord 0.0.1"),
+    Recipe(signer="certificate", key="p521", stamped=True),
+    Recipe(signer="certificate", key="rsa", stamped=True),
+    Recipe(version="0.1", entry="intoto 0.0.2", repeated=1),
+    Recipe(signer="certificate", entry="dsse 0.0.2", stamped=True),
+]
+"""Good ones that differ from these in nothing that a harm is done to."""
 
 
 class World:
@@ -95,7 +116,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("instance"))
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("recipe", RECIPES + MORE, ids=str)
 def test_a_good_bundle_is_accepted(world: World, recipe: Recipe) -> None:
     made = world.patient(recipe).made
     found = world.ask(made.document, signer_of(recipe, made))
@@ -112,7 +133,7 @@ def test_a_good_bundle_is_accepted(world: World, recipe: Recipe) -> None:
 def test_its_digest_is_enough_where_the_key_signs_that(world: World, recipe: Recipe) -> None:
     made = world.patient(recipe).made
     signer = signer_of(recipe, made)
-    if recipe.content == "message" and recipe.signer == "p384":
+    if recipe.content == "message" and recipe.signer == "p384" and recipe.hash is None:
         with pytest.raises(TallyError, match="only a sha256 is known"):
             world.ask(made.document, signer, target=Sha256.of(ARTIFACT))
         return
@@ -212,11 +233,74 @@ class TestTheKindOfSigner:
         made = world.patient(Recipe(signer="certificate", stamped=True)).made
         assert world.codes(made.document, who) == {"identity-mismatch"}
 
-    @pytest.mark.parametrize("entry", ["intoto 0.0.2", "dsse 0.0.2"])
-    def test_what_sigstore_python_cannot_judge_is_neither_yes_nor_no(self, world: World, entry: str) -> None:
-        made = world.instance.make(Recipe(signer="certificate", entry=entry, stamped=True))
-        with pytest.raises(TallyError, match="log entry is a"):
+
+class TestPairsOfKeyAndHash:
+    """An unjudged one is neither yes nor no, and says what it is."""
+
+    @pytest.mark.parametrize("content", ["dsse", "message"])
+    @pytest.mark.parametrize(
+        ("signer", "name"),
+        [("p256", "sha384"), ("p256", "sha512"), ("p384", "sha512"), ("p521", "sha384"), ("rsa", "sha512")],
+    )
+    def test_one_that_has_no_name(self, world: World, content: str, signer: str, name: str) -> None:
+        made = world.instance.make(Recipe(content, signer=signer, hash=name, entry=None))
+        for certified in (False, True):
+            recipe = Recipe(content, signer="certificate", key=signer, hash=name, entry=None, stamped=True)
+            asked = world.instance.make(recipe) if certified else made
+            with pytest.raises(TallyError, match=rf"key with {name}, a pair that is not judged"):
+                world.ask(asked.document, WHO if certified else made.public)
+
+    def test_rsa_with_the_other_padding(self, world: World) -> None:
+        made = world.instance.make(Recipe(signer="rsa", entry=None))
+        assert isinstance(made.key, rsa.RSAPrivateKey)
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+        signature = made.key.sign(pae(foreign.IN_TOTO, foreign.statement()), pss, hashes.SHA256())
+        made.document["dsseEnvelope"]["signatures"][0]["sig"] = b64(signature)
+        with pytest.raises(TallyError, match="sha256 and PSS"):
+            world.ask(made.document, made.public, insecure_ignore_tlog=True)
+
+    def test_a_log_entry_of_a_kind_that_nobody_knows_yet(self, world: World) -> None:
+        made = world.instance.make(Recipe(entry="hashedrekord 0.0.3"))
+        with pytest.raises(TallyError, match=r"hashedrekord 0\.0\.3, a kind that is not judged"):
+            world.ask(made.document, made.public)
+
+    @pytest.mark.parametrize("key", ["ed25519", "p224", "rsa 1024"])
+    def test_certificates_for_keys_of_other_kinds(self, world: World, key: str) -> None:
+        own: Any = {
+            "ed25519": ed25519.Ed25519PrivateKey.generate,
+            "p224": lambda: ec.generate_private_key(ec.SECP224R1()),
+            "rsa 1024": lambda: rsa.generate_private_key(65537, 1024),
+        }[key]()
+        made = world.instance.make(Recipe(signer="certificate", stamped=True))
+        leaf = b64(der(world.instance.fulcio.issue(own)))
+        made.document["verificationMaterial"]["certificate"]["rawBytes"] = leaf
+        with pytest.raises(TallyError, match="not judged here"):
             world.ask(made.document, WHO)
+
+    def test_a_hash_that_the_bundle_does_not_name(self, world: World) -> None:
+        """The digest in a bundle only says which file it is about."""
+        made = world.instance.make(Recipe("message", signer="p384", entry=None))
+        content = made.document["messageSignature"]
+        right, wrong = (b64(bytes.fromhex(Sha256.of(data).hex)) for data in (ARTIFACT, b"another"))
+        content["messageDigest"] = {"algorithm": "SHA2_256", "digest": right}
+        assert isinstance(world.ask(made.document, made.public, insecure_ignore_tlog=True), Accepted)
+        content["messageDigest"]["digest"] = wrong
+        assert world.codes(made.document, made.public, insecure_ignore_tlog=True) == {"digest-mismatch"}
+
+
+class TestRepeatedPayloads:
+    @pytest.mark.parametrize("repeated", [1, 2])
+    def test_another_payload_in_the_entry(self, world: World, repeated: int) -> None:
+        recipe = Recipe(version="0.1", entry="intoto 0.0.2", repeated=repeated)
+        made = world.instance.make(recipe)
+        body = json.loads(
+            b64decode(made.document["verificationMaterial"]["tlogEntries"][0]["canonicalizedBody"])
+        )
+        other = b64(foreign.statement(b"another"))
+        body["spec"]["content"]["envelope"]["payload"] = other if repeated == 1 else b64(other.encode())
+        entry = world.instance.rekor1.entry("intoto", "0.0.2", body["spec"])
+        made.document["verificationMaterial"]["tlogEntries"] = [entry]
+        assert world.codes(made.document, made.public) == {"not-in-log"}
 
 
 class TestWithoutALog:
@@ -264,6 +348,69 @@ class TestWithoutALog:
             assert isinstance(found, Accepted)
 
 
+class TestAnInstanceWithoutALog:
+    """A certificate and a timestamp, as a forge's private instance gives them."""
+
+    RECIPE = Recipe(signer="certificate", entry=None, stamped=True)
+
+    def root(self, world: World, **changes: Any) -> Path:
+        unlogged = dataclasses.replace(world.instance.root, tlogs=(), ctlogs=())
+        return world.trusting(dataclasses.replace(unlogged, **changes), "unlogged")
+
+    @pytest.mark.parametrize("content", ["dsse", "message"])
+    def test_it_is_accepted_and_said_so(self, world: World, content: str) -> None:
+        made = world.instance.make(dataclasses.replace(self.RECIPE, content=content), sct="none")
+        found = world.ask(made.document, WHO, trusted_root=self.root(world))
+        assert isinstance(found, Accepted), found
+        assert (found.logs, len(found.moments)) == ((), 1)
+        assert "in no transparency log, since the trusted root names none" in found.notices[0]
+
+    @pytest.mark.parametrize(
+        ("changes", "leaf", "code"),
+        [
+            ({"timestamp_authorities": ()}, {}, "not-in-log"),
+            ({"certificate_authorities": ()}, {}, "not-in-log"),
+            ({}, {"start": now() - dt.timedelta(days=2)}, "certificate-invalid"),
+            ({}, {"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "certificate-invalid"),
+            ({}, {"subject": "https://github.com/mallory/app"}, "identity-mismatch"),
+        ],
+    )
+    def test_all_else_holds(self, world: World, changes: Any, leaf: Any, code: str) -> None:
+        made = world.instance.make(self.RECIPE, sct="none", **leaf)
+        assert world.codes(made.document, WHO, trusted_root=self.root(world, **changes)) == {code}
+
+    def test_a_certificate_log_is_asked_where_the_root_has_one(self, world: World) -> None:
+        root = self.root(world, ctlogs=(world.instance.fulcio.ct_log,))
+        bad = {"certificate-invalid"}
+        for sct, codes in (("good", set()), ("none", bad), ("forged", bad)):
+            made = world.instance.make(self.RECIPE, sct=sct)
+            assert world.codes(made.document, WHO, trusted_root=root) == codes
+
+    def test_another_authority(self, world: World) -> None:
+        for part in ("certificate_authorities", "timestamp_authorities"):
+            made = world.instance.make(self.RECIPE, sct="none")
+            root = self.root(world, **{part: getattr(world.other.root, part)})
+            codes = world.codes(made.document, WHO, trusted_root=root)
+            assert codes <= {"certificate-invalid", "timestamp-invalid"}
+            assert codes
+
+    def test_an_entry_needs_a_log(self, world: World) -> None:
+        made = world.patient(Recipe(signer="certificate", stamped=True)).made
+        assert world.codes(made.document, WHO, trusted_root=self.root(world)) == {"not-in-log"}
+
+    def test_without_a_timestamp_nor_by_a_key_it_never_is(self, world: World) -> None:
+        made = world.instance.make(Recipe(signer="certificate", entry=None), sct="none")
+        assert world.codes(made.document, WHO, trusted_root=self.root(world)) == {"not-in-log"}
+        made = world.instance.make(Recipe(entry=None, stamped=True))
+        assert world.codes(made.document, made.public, trusted_root=self.root(world)) == {"not-in-log"}
+
+    def test_without_a_root_of_its_own(self, world: World) -> None:
+        made = world.instance.make(self.RECIPE, sct="none")
+        found = world.ask(made.document, WHO, trusted_root=None)
+        assert isinstance(found, Failed)
+        assert "name that one's root with --trusted-root" in found.reasons[0].sentence
+
+
 class TestTheTrustedRoot:
     def changed(self, world: World, **changes: Any) -> Path:
         return world.trusting(dataclasses.replace(world.instance.root, **changes), "changed")
@@ -303,6 +450,61 @@ class TestTheTrustedRoot:
         over = Window(LONG_AGO.start, now() - dt.timedelta(days=1))
         logs = tuple(dataclasses.replace(log, window=over) for log in world.instance.root.tlogs)
         assert world.codes(made.document, made.public, trusted_root=self.changed(world, tlogs=logs)) == {code}
+
+    @pytest.mark.parametrize(
+        ("recipe", "part", "code"),
+        [
+            (Recipe(signer="certificate", stamped=True), "timestamp_authorities", "timestamp-invalid"),
+            (Recipe(signer="certificate", version="0.2", entry="dsse 0.0.1"), "tlogs", "log-proof-invalid"),
+        ],
+        ids=str,
+    )
+    def test_the_end_of_a_window_is_in_it(self, world: World, recipe: Recipe, part: str, code: str) -> None:
+        """And a second later is not (`TimeRange` of sigstore_common.proto)."""
+        made = world.patient(recipe).made
+        found = world.ask(made.document, WHO)
+        assert isinstance(found, Accepted)
+        (moment,) = found.moments
+        for late, codes in ((0, set()), (1, {code})):
+            first, *others = getattr(world.instance.root, part)
+            window = Window(LONG_AGO.start, moment.time - dt.timedelta(seconds=late))
+            ended = dataclasses.replace(first, window=window)
+            root = self.changed(world, **{part: (ended, *others)})
+            assert world.codes(made.document, WHO, trusted_root=root) == codes
+
+    def test_what_is_null_is_not_there(self, world: World, tmp_path: Path) -> None:
+        """As protobuf's JSON has it, at every member that has one."""
+        made = world.patient(Recipe(signer="certificate", stamped=True)).made
+        document = json.loads(world.instance.root.render())
+        for part in ("tlogs", "ctlogs"):
+            for each in document[part]:
+                each |= {"checkpointKeyId": None, "operator": None}
+                each["publicKey"]["validFor"]["end"] = None
+        for part in ("certificateAuthorities", "timestampAuthorities"):
+            for each in document[part]:
+                each |= {"operator": None}
+                each["validFor"]["end"] = None
+                each["subject"] = None
+        (tmp_path / "root.json").write_text(json.dumps(document))
+        assert isinstance(world.ask(made.document, WHO, trusted_root=tmp_path / "root.json"), Accepted)
+        document["tlogs"][0]["publicKey"]["validFor"]["start"] = None
+        (tmp_path / "root.json").write_text(json.dumps(document))
+        with pytest.raises(TallyError, match="valid since no time"):
+            world.ask(made.document, WHO, trusted_root=tmp_path / "root.json")
+
+    def test_a_first_rekor_is_called_by_its_port_too(self, tmp_path: Path) -> None:
+        """As a private one that is asked at one; by another's it is not."""
+        world = World(tmp_path)
+        recipe = Recipe(signer="certificate", version="0.2", entry="dsse 0.0.1")
+        for named, address, codes in (
+            ("rekor.example.org:8000", "http://rekor.example.org:8000", set()),
+            ("rekor.example.org:8001", "http://rekor.example.org:8000", {"log-proof-invalid"}),
+        ):
+            world.instance.rekor1.host = named
+            made = world.instance.make(recipe)
+            log = dataclasses.replace(world.instance.rekor1.log, base_url=address)
+            root = self.changed(world, tlogs=(log,))
+            assert world.codes(made.document, WHO, trusted_root=root) == codes
 
     def test_another_certificate_authority(self, world: World) -> None:
         made = world.patient(Recipe(signer="certificate", stamped=True)).made

@@ -91,12 +91,29 @@ def test_windows_include_their_ends(window: Window, held: list[bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.9Z", "2026-01-02T05:04:05+02:00"]
+    ("text", "micros"),
+    [
+        ("2026-01-02T03:04:05Z", 0),
+        ("2026-01-02T03:04:05.9Z", 900_000),
+        ("2026-01-02T03:04:05.123456789Z", 123_456),
+        ("2026-01-02T05:04:05+02:00", 0),
+    ],
 )
-def test_times(text: str) -> None:
+def test_times(text: str, micros: int) -> None:
     document = json.loads(ROOT.render())
     document["tlogs"][0]["publicKey"]["validFor"]["start"] = text
-    assert trusted_root.parse(json.dumps(document).encode(), "it").tlogs[0].window.start == START
+    found = trusted_root.parse(json.dumps(document).encode(), "it")
+    assert found.tlogs[0].window.start == START + timedelta(microseconds=micros)
+    assert trusted_root.parse(found.render(), "it") == found
+
+
+def test_what_is_null_is_not_there() -> None:
+    document = json.loads(ROOT.render()) | {"certificateAuthorities": None}
+    document["tlogs"][0] |= {"operator": None, "checkpointKeyId": None}
+    document["tlogs"][0]["publicKey"]["validFor"]["end"] = None
+    found = trusted_root.parse(json.dumps(document).encode(), "it")
+    assert found.tlogs[0].window.end is None
+    assert found.certificate_authorities == ()
 
 
 def test_members_that_we_do_not_know_are_ignored() -> None:
@@ -122,7 +139,8 @@ BAD: dict[str, tuple[list[Any], Any]] = {
         ["tlogs", 0, "publicKey", "validFor", "start"],
         "0001-01-01T00:00:00+23:00",
     ),
-    "a null end": (["tlogs", 0, "publicKey", "validFor", "end"], None),
+    "a null start": (["tlogs", 0, "publicKey", "validFor", "start"], None),
+    "a null in a list": (["tlogs", 0], None),
     "the .proto's spelling": (["tlogs", 0, "publicKey", "valid_for"], {"end": "2026-01-02T03:04:05Z"}),
     "the .proto's spelling, of a list": (["timestamp_authorities"], []),
     "an authority without certificates": (["certificateAuthorities", 0, "certChain"], {"certificates": []}),

@@ -137,15 +137,22 @@ class TestWitnesses:
         first, second = advice(CI)
         assert (first.key, second.key) == ("signer 'ci'", "signer")
         assert "no trusted root is named" in first.sentence
+        untimed = replace(WHOLE, timestamp_authorities=())
         for part, said in (
             ("certificate_authorities", "no certificate authority"),
             ("ctlogs", "no certificate transparency log"),
             ("tlogs", "no log"),
         ):
-            first, _ = advice(CI, replace(WHOLE, **{part: ()}))
+            first, _ = advice(CI, replace(untimed, **{part: ()}))
             assert said in first.sentence
         assert advice(CI, WHOLE) == []
         assert advice(f"{CI}log = true\ntimestamp = true\n", replace(WHOLE, timestamp_authorities=())) == []
+
+    def test_of_an_identity_of_an_instance_without_a_log(self) -> None:
+        unlogged = replace(WHOLE, tlogs=(), ctlogs=())
+        assert advice(CI, unlogged) == []
+        told, _ = advice(f"{CI}log = true\n", unlogged)
+        assert (told.key, "the trusted root has no log" in told.sentence) == ("signer 'ci'.log", True)
 
     def test_the_policys_own_root_counts(self) -> None:
         assert list(review(replace(policy(CI), root=WHOLE), NOW)) == []

@@ -15,14 +15,14 @@ from cryptography import x509
 from foreign import Recipe
 from forgeries import ALICE, Forger, World
 
-from orchestrator.bundles import certificates
+from orchestrator.bundles import chains
 from orchestrator.bundles.certificates import Identity
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE
 from orchestrator.ground.errors import TallyError
 from orchestrator.log.trusted_root import TrustedRoot, Window
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Failed, Passed, Reason
-from orchestrator.stories.strangers import Accepted, Question, judge
+from orchestrator.stories.foreign_bundle import Accepted, Question, judge
 from orchestrator.stories.verification import verify
 
 NOW = datetime.now(UTC)
@@ -120,7 +120,7 @@ def test_no_folder_has_to_be_writable(
 ) -> None:
     """As in a container that is read-only."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    certificates._verifier.cache_clear()
+    chains._anchors.cache_clear()
     assert judged(good, world.root) == [(), ()]
 
 
@@ -131,6 +131,6 @@ def test_a_machine_without_room_is_told_as_such(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(os, "memfd_create", full)
-    certificates._verifier.cache_clear()
+    chains._anchors.cache_clear()
     with pytest.raises(TallyError, match=r"the trusted root cannot be used: .*Too many open files"):
         judged(good, world.root)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,30 @@ def test_every_forgery_is_refused(world: World, tmp_path: Path, name: str) -> No
     assert codes(verdict(world, make(world, tmp_path / "out"))) == {code}
 
 
+class TestAnInstanceWithoutALog:
+    """A certificate and a timestamp, as a forge's private instance gives them."""
+
+    def release(self, world: World, out: Path) -> tuple[Path, TrustedRoot]:
+        recipe = Recipe(signer="certificate", entry=None, stamped=True)
+        folder = world.release(out, Forger(world.instance, recipe=recipe, sct="none"))
+        return folder, replace(world.root, tlogs=(), ctlogs=())
+
+    def test_it_counts_where_the_root_says_so_and_a_notice_does(self, world: World, tmp_path: Path) -> None:
+        folder, unlogged = self.release(world, tmp_path / "out")
+        found = verdict(world, folder, root=unlogged)
+        assert isinstance(found, Passed), found
+        (notice,) = found.notices
+        assert "in no transparency log, since the trusted root names none" in notice
+        assert codes(verdict(world, folder)) == {Code.NOT_IN_LOG}
+
+    def test_a_policy_may_ask_for_a_log_all_the_same(self, world: World, tmp_path: Path) -> None:
+        folder, unlogged = self.release(world, tmp_path / "out")
+        policy = trusting([], ALICE)
+        (signer,) = policy.signers.signers
+        asking = replace(policy, signers=replace(policy.signers, signers=(replace(signer, log=True),)))
+        assert codes(verify(folder, asking, datetime.now(UTC), trusted=unlogged)) == {Code.NOT_IN_LOG}
+
+
 class TestTheRootIsTheCallers:
     def test_without_one_no_certificate_counts(self, world: World, tmp_path: Path) -> None:
         """The release has one of its own, which would do."""
@@ -89,15 +114,11 @@ class TestTheRootIsTheCallers:
         ],
     )
     def test_every_part_of_it_is_asked(self, world: World, tmp_path: Path, part: str, code: Code) -> None:
-        from dataclasses import replace
-
         root = replace(world.root, **{part: getattr(world.other.root, part)})
         assert codes(verdict(world, world.good(tmp_path / "out"), root=root)) == {code}
 
     def test_one_that_is_none(self, world: World, tmp_path: Path) -> None:
         """That is the caller's mistake, and says nothing of the release."""
-        from dataclasses import replace
-
         (own,) = world.root.certificate_authorities
         root = replace(world.root, certificate_authorities=(replace(own, chain=(b"x",)),))
         with pytest.raises(TallyError, match="trusted root cannot be used"):

@@ -105,8 +105,7 @@ def _judged(
     if isinstance(question.signer, Identity):
         if trusted.root is None or not proven.moments:
             raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {what} was signed"))
-        who, sha256 = question.signer, artifact.sha256
-        certificates.verify(bundle, who, trusted.root, proven.moments, sha256, what)
+        certificates.verify(bundle, question.signer, trusted.root, proven.moments, what)
 
     # 7. The statement's type, and 8. its subject: this artifact (in-toto attestation, statement.md).
     predicate_type = None

@@ -12,6 +12,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.archives import is_archive
 from orchestrator.recipe.graph import closure
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
+from orchestrator.recipe.mismatch import unlike_the_lock
 from orchestrator.recipe.names import normalised, store_name
 from orchestrator.recipe.pathsource import PathPins
 from orchestrator.recipe.purls import package_url
@@ -135,6 +136,9 @@ def _source(recipe: Recipe, name: str, lock: Lock, paths: PathPins) -> dict[str,
         return _path_source(recipe, name, source, paths)
     pin = lock.source.get(recipe.name, {}).get(name)
     problem = misfit(source, pin)
+    if pin is not None and isinstance(source, UrlSource) and pin.kind == "url" and pin.sha256 and problem:
+        message, hint = unlike_the_lock(recipe.name, name, source.sha256, pin.sha256)
+        raise TallyError(message, hint=hint)
     if pin is None or problem:
         raise does_not_fit(recipe, f"source {name}: {problem}")
     return outside_source(source, pin)

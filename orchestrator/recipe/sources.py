@@ -24,6 +24,7 @@ from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.mismatch import Mismatch, doubt, sentence
 from orchestrator.recipe.wanted import Extras, Wanted
 
 _BUSYBOX = ("bin/busybox", "usr/bin/busybox")
@@ -98,13 +99,15 @@ class Sources:
             except Unreachable as error:
                 failures.append((url, error))
         reasons = [f"  {without_credentials(address)}: {error}" for address, error in failures]
-        message = f"no address gave {wanted.name} with sha256 {digest.hex}:\n" + "\n".join(
-            reasons or ["  it has no address"]
+        message = sentence(wanted, failures) or (
+            f"no address gave {wanted.name} with sha256 {digest.hex}:\n"
+            + "\n".join(reasons or ["  it has no address"])
         )
         absent = bool(failures) and all(isinstance(error, Absent) for _, error in failures)
         if absent and all(url.startswith("mirror://debian/") for url in wanted.urls):
             raise LeftTheArchive(message, wanted.users)
-        raise TallyError(message, hint="check the network, the digest, and the mirrors in tally.toml")
+        hint = doubt(wanted, failures) or "check the network, the digest, and the mirrors in tally.toml"
+        raise TallyError(message, hint=hint)
 
     def _addresses(self, url: str) -> Iterable[str]:
         """Raises Unreachable, also while they are looked through, when there are none."""
@@ -129,8 +132,7 @@ class Sources:
                 seen.update(chunk)
                 stream.write(chunk)
             if seen.hexdigest() != digest.hex:
-                said = f"its sha256 is {seen.hexdigest()}, expected {digest.hex}"
-                raise Unreachable(said + _looks(kinds, beginning))
+                raise Mismatch(seen.hexdigest(), digest.hex, _looks(kinds, beginning))
 
     def _reuse(self, digest: Sha256, place: Path) -> bool:
         """Take the same bytes under another name, when they are here already."""

@@ -123,7 +123,7 @@ def test_what_drifted_is_said_and_only_that_is_resolved(project: Path, tally_in)
             "there is no mirror called 'debain'",
             "did you mean 'debian'",
         ),
-        ("516b", "516c", "its sha256 is 31e066137a96", "check the network"),
+        ("516b", "516c", "its sha256 is 31e066137a96", "compare with the sha256 that the publisher names"),
         (
             '2.10.orig.tar.gz"\nsha256 = "31',
             'none.tar.gz"\nsha256 = "00',

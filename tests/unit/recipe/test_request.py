@@ -176,8 +176,8 @@ def test_inputs_come_along_and_nothing_else() -> None:
     [
         ({"url": "mirror://gnu/x", "sha256": DIGEST}, None, "source src: the lock does not know it"),
         (
-            {"url": "mirror://gnu/x", "sha256": DIGEST},
-            SourcePin(kind="url", sha256=OTHER),
+            {"npm": "x", "version": "1", "sha256": DIGEST},
+            SourcePin(kind="npm", sha256=OTHER),
             f"its digest is {DIGEST} and {OTHER}",
         ),
         (
@@ -204,6 +204,19 @@ def test_a_lock_that_does_not_fit_a_source(source: dict[str, str], pin: SourcePi
     assert caught.value.message.startswith("tally.lock does not fit the recipe hello: ")
     assert says in caught.value.message
     assert caught.value.hint == "run `tally lock`"
+
+
+def test_a_digest_that_is_not_the_locked_one_is_told_with_what_the_lock_found() -> None:
+    lock = _lock(src=SourcePin(kind="url", sha256=OTHER))
+    with pytest.raises(TallyError) as caught:
+        request_for(
+            ["hello"], {"hello": _recipe(source={"url": "mirror://gnu/x", "sha256": DIGEST})}, lock, SYSTEM
+        )
+    said = caught.value
+    assert said.message.startswith(f"the recipe hello says sha256 {DIGEST} for its source src; ")
+    assert said.message.endswith(f"the address gave {OTHER}")
+    assert "run `tally lock`" in str(said.hint)
+    assert f"write {OTHER}" in str(said.hint)
 
 
 def test_a_lock_without_the_packages_the_busybox_or_nixpkgs() -> None:

@@ -195,6 +195,32 @@ def test_the_next_address_is_tried_and_every_reason_is_told(sources: Sources, se
     assert len(_visible(sources.folder)) == 1
 
 
+def refused(sources: Sources, wanted: Wanted) -> TallyError:
+    with pytest.raises(TallyError) as caught:
+        sources.fetch(wanted)
+    return caught.value
+
+
+def test_a_wrong_digest_is_one_sentence_and_says_what_to_doubt(sources: Sources, server: Server) -> None:
+    wrong, right = b"\x1f\x8bother", b"\x1f\x8bthis"
+    server.files |= {"/one": wrong, "/same": wrong, "/else": b"\x1f\x8belse", "/page": b"<html>Log in</html>"}
+    said, says = Sha256.of(wrong).hex, Sha256.of(right).hex
+    one = refused(sources, _wanted(right, f"{server.address}/one"))
+    assert one.message == (
+        f"the file that {server.address}/one gives does not match the recipe: "
+        f"its sha256 is {said}, and the recipe says {says}"
+    )
+    assert "compare with the sha256 that the publisher names" in str(one.hint)
+    two = refused(sources, _wanted(right, f"{server.address}/one", f"{server.address}/same"))
+    assert "\n" not in two.message
+    assert "doubt the recipe's sha256: 2 addresses give the same file" in str(two.hint)
+    three = refused(sources, _wanted(right, f"{server.address}/one", f"{server.address}/else"))
+    assert three.hint == "doubt the addresses: they give different files"
+    page = refused(sources, _wanted(right, f"{server.address}/page"))
+    assert "begins: <html>" in page.message
+    assert page.hint == "doubt the address: what it gives is not such a file"
+
+
 def test_a_silent_host_is_asked_once(sources: Sources) -> None:
     for number in range(2):
         with pytest.raises(TallyError) as caught:

@@ -46,10 +46,9 @@ let
   isImage = artifact.format == "oci";
   image = {
     architecture = architectures.${system};
-    settings = builtins.toJSON (
-      { Env = [ "PATH=${default}/bin" ]; }
-      // (if artifact.path == null then { } else { Entrypoint = [ "${default}/${artifact.path}" ]; })
-    );
+    label = artifact.image.reference;
+    # JSON text, cut where the package's path belongs
+    settings = builtins.concatStringsSep "${default}" artifact.image.configuration;
   };
 in
 {

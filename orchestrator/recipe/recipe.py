@@ -27,6 +27,7 @@ from pydantic import (
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.archives import ENDINGS
 from orchestrator.recipe.explaining import explain
+from orchestrator.recipe.image import ImageConfig, described
 from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.names import (
     check_name,
@@ -200,8 +201,11 @@ class CheckPart(Part):
     script: Annotated[Data, StringConstraints(min_length=1)]
 
 
-class ArtifactPart(Part):
-    """What users download. `path` is the file's place in the default output, for the format `file` alone."""
+class ArtifactPart(ImageConfig):
+    """What users download. `path` is the file's place in the default output, for the format `file` alone.
+
+    The keys of an image's configuration are for the format `oci` alone.
+    """
 
     format: Format = "tar.gz"
     path: (
@@ -218,6 +222,8 @@ class ArtifactPart(Part):
             )
         if self.format != "file" and self.path is not None:
             raise ValueError(f'path is for format = "file"; a {self.format} holds the whole output')
+        if self.format != "oci" and self.configured:
+            raise ValueError(f'{self.configured[0]} is for format = "oci"; a {self.format} is not run')
         return self
 
 
@@ -261,6 +267,11 @@ class Recipe(Part):
         for output in self.outputs:
             if output in self.build.env:
                 raise ValueError(f"build.env sets {output!r}, which is the path of an output")
+        return self
+
+    @model_validator(mode="after")
+    def _image_is_small_enough(self) -> Recipe:
+        described(self.artifact, self.name, self.outputs[0])
         return self
 
     @property

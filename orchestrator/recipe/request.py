@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.archives import is_archive
 from orchestrator.recipe.graph import closure
+from orchestrator.recipe.image import described
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
 from orchestrator.recipe.mismatch import unlike_the_lock
 from orchestrator.recipe.names import normalised, store_name
@@ -105,8 +106,15 @@ def _recipe(recipe: Recipe, toolchain: Mapping[str, Any], lock: Lock, paths: Pat
         "environment": dict(sorted(recipe.build.env.items())),
         "script": recipe.build.script,
         "check": recipe.check.script if recipe.check else None,
-        "artifact": {"format": recipe.artifact.format, "path": recipe.artifact.path},
+        "artifact": _artifact(recipe),
     }
+
+
+def _artifact(recipe: Recipe) -> dict[str, Any]:
+    found: dict[str, Any] = {"format": recipe.artifact.format, "path": recipe.artifact.path}
+    if recipe.artifact.format == "oci":
+        found["image"] = described(recipe.artifact, f"{recipe.name}-{recipe.version}", recipe.outputs[0])
+    return found
 
 
 def _toolchain(recipe: Recipe, lock: Lock, system: str) -> dict[str, Any]:

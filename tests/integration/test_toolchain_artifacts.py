@@ -6,13 +6,16 @@ import gzip
 import hashlib
 import json
 import os
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import strangers
 from lab import Built, Lab, dumped, unpacked
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix, NixFailed
 
@@ -39,6 +42,17 @@ printf '\001\377\000\n\n' > $out/share/bytes
 """
 
 ENTRY = 'bin/"quoted" $(x) é'
+CONFIG = {
+    "entrypoint": [f"$out/{ENTRY}"],
+    "cmd": ["--say", "a\n\b\u007f<0>", "${out}", "$output"],
+    "env": {"LANG": "C.UTF-8", "DATA": "$out/share:/data"},
+    "user": "1000:100",
+    "working_dir": "$out/share",
+    "exposed_ports": ["8080/tcp"],
+    "volumes": ["/data"],
+    "stop_signal": "SIGINT",
+    "labels": {"org.opencontainers.image.title": 'a "title" \\'},
+}
 FORMATS = ("tar.gz", "tar.xz", "tar.zst", "nar", "oci", "file")
 
 
@@ -55,11 +69,13 @@ def built(lab: Lab) -> Built:
         f"in-{format_.replace('.', '-')}": {
             # names apart: the packages are equal all the same
             "script": SCRIPT,
-            "artifact": {"format": format_, "path": {"file": "share/nine", "oci": ENTRY}.get(format_)},
+            "artifact": {"format": format_, "path": {"file": "share/nine"}.get(format_)},
         }
         for format_ in FORMATS
     }
     recipes["in-oci"] |= {"script": f"{SCRIPT}\nln -s $library $out/library\n", "inputs": ["library"]}
+    recipes["in-oci"]["artifact"] = {"format": "oci", "path": None, "config": CONFIG}
+    recipes["c++"] = {"artifact": {"format": "oci", "path": None}}
     recipes["library"] = {"script": "mkdir $out; echo library > $out/file"}
     recipes["wheel"] = {
         "script": "mkdir -p $out/dist; echo wheel > $out/dist/x-1.0-py3-none-any.whl",
@@ -138,7 +154,18 @@ def test_an_image_follows_its_specification(built: Built, tmp_path: Path) -> Non
     assert (config["os"], config["architecture"]) == ("linux", "amd64")
     package = built.evaluated["in-oci"].outputs["out"]
     library = built.evaluated["library"].outputs["out"]
-    assert config["config"] == {"Env": [f"PATH={package}/bin"], "Entrypoint": [f"{package}/{ENTRY}"]}
+    assert config["config"] == {
+        "Entrypoint": [f"{package}/{ENTRY}"],
+        "Cmd": ["--say", "a\n\b\u007f<0>", package, "$output"],
+        "Env": [f"PATH={package}/bin", f"DATA={package}/share:/data", "LANG=C.UTF-8"],
+        "User": "1000:100",
+        "WorkingDir": f"{package}/share",
+        "ExposedPorts": {"8080/tcp": {}},
+        "Volumes": {"/data": {}},
+        "StopSignal": "SIGINT",
+        "Labels": {"org.opencontainers.image.title": 'a "title" \\'},
+    }
+    assert described["annotations"] == {"org.opencontainers.image.ref.name": "in-oci-1.0"}
     assert len(list((layout / "blobs/sha256").iterdir())) == 3
     (tmp_path / "layer.tar").write_bytes(plain)
     root = unpacked(tmp_path / "layer.tar", tmp_path / "root")
@@ -150,6 +177,25 @@ def test_an_image_follows_its_specification(built: Built, tmp_path: Path) -> Non
     ]
     assert {path.name for path in (root / "nix/store").iterdir()} == {Path(package).name, Path(library).name}
     assert _tree(root / package[1:]) == _tree(built.output("in-oci"))
+
+
+def test_a_client_that_we_did_not_write_reads_the_image(
+    built: Built, session_state: Path, tmp_path: Path
+) -> None:
+    try:
+        skopeo = strangers.Skopeo(session_state)
+    except TallyError as error:
+        sys.stderr.write(f"notice: skopeo cannot be had here: {error.message}\n")
+        return
+    config = skopeo.config(built.artifact("in-oci"), "in-oci-1.0")
+    package = built.evaluated["in-oci"].outputs["out"]
+    assert config["Entrypoint"] == [f"{package}/{ENTRY}"]
+    assert config["Labels"] == {"org.opencontainers.image.title": 'a "title" \\'}
+    assert (config["User"], config["WorkingDir"]) == ("1000:100", f"{package}/share")
+    assert skopeo.config(built.artifact("c++"), "cpp-1.0") == {
+        "Env": [f"PATH={built.evaluated['c++'].outputs['out']}/bin"]
+    }
+    assert skopeo.copy(built.artifact("c++"), "cpp-1.0", tmp_path / "copy") == (0, "")
 
 
 def test_the_file_formats_suffix_comes_from_the_path(lab: Lab) -> None:

@@ -20,6 +20,7 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.evaluation import Evaluated, evaluate
 from orchestrator.recipe import lock as locks
+from orchestrator.recipe.image import ImageConfig, described
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import load
 from orchestrator.recipe.request import request_for
@@ -81,6 +82,11 @@ class Lab:
             name: {**copy.deepcopy(dict(BLANK)), "name": name, "toolchain": debian, **recipe}
             for name, recipe in recipes.items()
         }
+        for name, recipe in request["recipes"].items():
+            if recipe["artifact"]["format"] == "oci":
+                image = ImageConfig.model_validate(recipe["artifact"].get("config", {}))
+                label = f"{name}-{recipe['version']}"
+                recipe["artifact"] = {**recipe["artifact"], "image": described(image, label, "out")}
         request["targets"] = list(recipes)
         return request
 

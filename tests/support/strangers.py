@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -43,6 +45,48 @@ def cosign(state: Path) -> Path:
         except OSError as error:
             raise TallyError(f"cannot put cosign at {folder}: {error}") from error
     return program
+
+
+class Skopeo:
+    """skopeo of Debian bookworm with the libraries that it needs, run by their own loader."""
+
+    def __init__(self, state: Path) -> None:
+        """Fetches it unless it is there. Raises TallyError when it cannot be had."""
+        self._folder = state / "strangers" / "skopeo"
+        if self._folder.exists():
+            return
+        mirrors = Mirrors()
+        with opened(mirrors.bases("debian"), "amd64", "bookworm") as apt:
+            packages = apt.resolve(["skopeo"])
+        sources = Sources(state / "strangers" / "sources", mirrors)
+        unpacked = self._folder.with_name(f"skopeo.{os.getpid()}")
+        for package in packages:
+            address = f"mirror://debian/{package.pool}"
+            deb = sources.fetch(Wanted(Path(package.pool).name, Sha256(package.sha256), (address,)))
+            subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
+        try:
+            unpacked.rename(self._folder)
+        except OSError as error:
+            raise TallyError(f"cannot put skopeo at {self._folder}: {error}") from error
+
+    def config(self, archive: Path, reference: str) -> dict[str, Any]:
+        """The `config` of an image in an archive, as skopeo reads it."""
+        code, said = self._run("inspect", "--config", f"oci-archive:{archive}:{reference}")
+        assert code == 0, said
+        found: dict[str, Any] = json.loads(said)["config"]
+        return found
+
+    def copy(self, archive: Path, reference: str, folder: Path) -> tuple[int, str]:
+        """Copy an image to a folder of its own, every blob checked: exit code, and what it said."""
+        return self._run(
+            "--insecure-policy", "copy", "--quiet", f"oci-archive:{archive}:{reference}", f"dir:{folder}"
+        )
+
+    def _run(self, *arguments: str) -> tuple[int, str]:
+        libraries = ":".join(f"{self._folder}{each}/x86_64-linux-gnu" for each in ("/lib", "/usr/lib"))
+        loader = [self._folder / "lib64" / "ld-linux-x86-64.so.2", "--library-path", libraries]
+        program = self._folder / "usr" / "bin" / "skopeo"
+        return _ran([*loader, program, *arguments], None, {"HOME": str(self._folder), "TMPDIR": gettempdir()})
 
 
 TYPES = {

@@ -55,10 +55,7 @@ class Difference:
             case Kind.CONTENT:
                 sizes = f"{self.sizes[0]} bytes on {one}, {self.sizes[1]} on {other}"
                 text = f"differs from offset {self.offset} on ({sizes})"
-            case Kind.MISSING:
-                there, what = (other, self.values[1]) if self.values[0] == _ABSENT else (one, self.values[0])
-                text = f"{what}, only on {there}"
-            case Kind.TYPE | Kind.EXECUTABLE | Kind.TARGET:
+            case Kind.MISSING | Kind.TYPE | Kind.EXECUTABLE | Kind.TARGET:
                 text = f"{_WORDS[self.kind]}{self.values[0]} on {one}, {self.values[1]} on {other}"
         hint = "" if self.cause is Cause.UNKNOWN else f"; looks like {self.cause}"
         return f"{self.path}: {text}{hint}"
@@ -77,7 +74,7 @@ class Difference:
 
 
 _ABSENT = "nothing"
-_WORDS = {Kind.TYPE: "", Kind.EXECUTABLE: "", Kind.TARGET: "points to "}
+_WORDS = {Kind.MISSING: "", Kind.TYPE: "", Kind.EXECUTABLE: "", Kind.TARGET: "points to "}
 
 
 @dataclass(frozen=True, slots=True)

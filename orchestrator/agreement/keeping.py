@@ -35,6 +35,15 @@ class Kept:
         sides = {side.name: side for side in self._results[output.path]}
         return (sides.pop(first), sides.pop(second), *sides.values())
 
+    def pairs(self, output: DifferingOutput) -> tuple[tuple[Side, Side], ...]:
+        """The first result with each of the others that has bytes of its own, so that none is left out."""
+        first, second, *others = self.results(output)
+        found = {output.hashes[second.name]: (first, second)}
+        for side in others:
+            if output.hashes[side.name] != output.hashes[first.name]:
+                found.setdefault(output.hashes[side.name], (first, side))
+        return tuple(found.values())
+
 
 def keep_side_by_side(
     state: State,

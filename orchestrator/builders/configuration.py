@@ -23,6 +23,7 @@ from orchestrator.builders.variation import Wanted
 from orchestrator.ground import key_address
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import expanded
+from orchestrator.ground.wording import counted
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.toml import parse_toml, read_toml
@@ -232,7 +233,9 @@ class Configuration(Table):
     @model_validator(mode="after")
     def _quorum_can_be_met(self) -> Configuration:
         if self.quorum is not None and self.quorum > len(self.builder):
-            raise ValueError(f"quorum is {self.quorum}, but there are only {len(self.builder)} builders")
+            raise ValueError(
+                f"quorum is {self.quorum}, but there are only {counted(len(self.builder), 'builder')}"
+            )
         return self
 
     @property

@@ -22,6 +22,7 @@ from orchestrator.evidence.canonical import (
     render_document,
 )
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.ground.wording import counted
 from orchestrator.keys import dsse
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
@@ -109,7 +110,9 @@ def _bundle(document: Any, what: str, payload: bytes | None) -> Bundle:
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         raise MalformedError(f"{what} holds a payload of another type: {envelope.payload_type!r}")
     if len(envelope.signatures) > 1:
-        raise MalformedError(f"{what} has {len(envelope.signatures)} signatures where a bundle has one")
+        raise MalformedError(
+            f"{what} has {counted(len(envelope.signatures), 'signature')} where a bundle has one"
+        )
     return Bundle(envelope, _signer(material, what), entries, timestamps)
 
 
@@ -133,7 +136,7 @@ def _timestamps(material: dict[str, Any], what: str) -> tuple[bytes, ...]:
         only(each, frozenset({"signedTimestamp"}), what)
         found.append(decoded(member(each, "signedTimestamp", str, what), what))
     if not all(found) or not 0 < len(found) <= MOST_TIMESTAMPS:
-        raise MalformedError(f"{what} has {len(found)} timestamps, or an empty one")
+        raise MalformedError(f"{what} has {counted(len(found), 'timestamp')}, or an empty one")
     if len(set(found)) != len(found):
         raise MalformedError(f"{what} has the same timestamp twice")
     return tuple(found)

@@ -73,6 +73,7 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool
     from orchestrator.ground.errors import ExitCode
     from orchestrator.ground.files import contents
     from orchestrator.ground.state import State
+    from orchestrator.ground.wording import counted
     from orchestrator.recipe import lock as locks
     from orchestrator.recipe.locking import Locking, make_lock
     from orchestrator.recipe.machine import machine_system
@@ -94,8 +95,8 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool
     else:
         counts = _counts(made)
         say(
-            f"{file}: {counts['packages']} packages in {counts['sets']} sets, {counts['sources']} sources"
-            + ("" if changed else "; nothing changed")
+            f"{file}: {counted(counts['packages'], 'package')} in {counted(counts['sets'], 'set')}, "
+            f"{counted(counts['sources'], 'source')}" + ("" if changed else "; nothing changed")
         )
     return ExitCode.YES
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.wording import counted
 
 if TYPE_CHECKING:
     from orchestrator.log.embedded import EmbeddedLog
@@ -107,13 +108,13 @@ def verify(
             }
         )
     elif against:
-        print(f"FAILED  {found.instance.origin}, {head.size} entries")
+        print(f"FAILED  {found.instance.origin}, {counted(head.size, 'entry', 'entries')}")
         for sentence in against:
             print(f"  {sentence}")
     else:
-        print(f"PASSED  {found.instance.origin}, {head.size} entries")
+        print(f"PASSED  {found.instance.origin}, {counted(head.size, 'entry', 'entries')}")
         for each in checkpoints:
-            print(f"  it begins with the {each.size} entries of the older checkpoint")
+            print(f"  it begins with the {counted(each.size, 'entry', 'entries')} of the older checkpoint")
         if not checkpoints:
             say("Without --from this shows that the log holds in itself, not that it is the one it was.")
         say(WHOSE)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
 from typing import Any, assert_never
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.lacking import lacking
 from orchestrator.cli.text import harmless, say, tell
+from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 
@@ -157,11 +160,12 @@ def _show_disagreement(outcome: Refused) -> None:
         say(f"  output {one.output} of {name_of(one.derivation)}{inherited}")
         for name, digest in one.hashes.items():
             say(f"    {name}: NAR {digest}")
-        files = outcome.differences.get(one.path, ())
-        for each in files[:_FILES_SHOWN]:
-            say(f"    {each.describe()}")
-        if len(files) > _FILES_SHOWN:
-            say(f"    … and {len(files) - _FILES_SHOWN} more files")
+        for _, pair in groupby(outcome.differences.get(one.path, ()), lambda each: each.between):
+            files = list(pair)
+            for each in files[:_FILES_SHOWN]:
+                say(f"    {each.describe()}")
+            if (more := len(files) - _FILES_SHOWN) > 0:
+                say(f"    … and {counted(more, 'more file')}")
     for cause in outcome.disagreed.root_causes:
         say(f"  first to diverge: {name_of(cause)}")
     for builder, logs in _logs(outcome).items():
@@ -177,14 +181,20 @@ def _show_disagreement(outcome: Refused) -> None:
 def _show_failures(outcome: Undecided) -> None:
 
     say(f"{outcome.target}: could not be decided; nothing is signed")
+    alike: dict[tuple[str | None, str, tuple[str, ...]], list[tuple[str, Path | None]]] = {}
     for builder, failures in outcome.incomplete.failures.items():
         for failure in failures:
-            what = f" {name_of(failure.derivation)}" if failure.derivation else ""
-            tell(f"  builder {builder}{what}: {failure.reason}", 4)
-            for line in failure.last_lines[-_LINES_SHOWN:]:
-                say(f"    | {line}")
-            if failure.log:
-                say(f"    whole log: {failure.log}")
+            said = failure.derivation, failure.reason, tuple(failure.last_lines[-_LINES_SHOWN:])
+            alike.setdefault(said, []).append((builder, failure.log))
+    for (derivation, reason, lines), where in alike.items():
+        what = f" {name_of(derivation)}" if derivation else ""
+        names = " and ".join(dict.fromkeys(builder for builder, _ in where))
+        on = "" if len(where) == 1 else "on "
+        tell(f"  {on or 'builder '}{names}{what}: {reason}", 4)
+        for line in lines:
+            say(f"    | {line}")
+        for log in (log for _, log in where if log):
+            say(f"    whole log: {log}")
     if hint := _way_out(outcome):
         say(f"hint: {hint}")
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.ground.errors import ExitCode
+from orchestrator.ground.wording import counted
 
 if TYPE_CHECKING:
+    from orchestrator.policy.policy import Policy
     from orchestrator.stories.verification import Examination
 
 policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -53,7 +55,9 @@ def check(
         if (trusts := found.root or root) is not None:
             logs = ", ".join(each.origin for each in trusts.tlogs) or "no log"
             clocks = len(trusts.timestamp_authorities)
-            lines.append(f"  trusts   {logs}; {clocks} timestamp authorit{'y' if clocks == 1 else 'ies'}")
+            lines.append(
+                f"  trusts   {logs}; {counted(clocks, 'timestamp authority', 'timestamp authorities')}"
+            )
         for reason in against:
             lines += [f"  {reason.code}: {reason.sentence}", f"  hint: {reason.hint}"]
         for each in advice:
@@ -110,20 +114,29 @@ def explain(
         first = None if isinstance(found.verdict, Passed) else found.verdict.reasons[0]
         decisive = first and {"code": str(first.code), "rule": first.rule, "sentence": first.sentence}
         passed = code == ExitCode.YES
-        print_json({"target": str(release), "passed": passed, "decisive": decisive, "findings": findings})
+        document = {"target": str(release), "passed": passed, "decisive": decisive, "findings": findings}
+        print_json(document | {"leftOut": _left_out(found, asked.policy)})
     else:
-        print(_explained(release, found))
+        print(_explained(release, found, asked.policy))
     return code
 
 
-def _explained(release: Path, found: Examination) -> str:
+def _left_out(found: Examination, policy: Policy) -> list[str]:
+    """What was not looked at, since an earlier step refused the release: steps, the policy's rules last."""
+    *steps, rules = found.left_out or ("",)
+    return [*steps, f"{rules}: {', '.join(each.name for each in policy.asked)}"] if rules else []
+
+
+def _explained(release: Path, found: Examination, policy: Policy) -> str:
     """Every rule, and then what decided: each reason once."""
     from orchestrator.cli.text import in_lines
     from orchestrator.cli.verify import text
     from orchestrator.policy.verdict import Failed
 
     if not found.findings:
-        return f"no rule was asked: an earlier step refused the release\n\n{text(release, found.verdict)}"
+        said = ["no rule was asked: an earlier step refused the release. It left out:"]
+        said += [f"  {each}" for each in _left_out(found, policy)]
+        return f"{in_lines(said)}\n\n{text(release, found.verdict)}"
     lines = []
     for each in found.findings:
         lines.append(f"{'pass' if each.holds else 'FAIL'}  {each.rule}: {each.saw}")

@@ -145,6 +145,7 @@ def _verify_releases(
     many = len(targets) >= _MANY
     _prepare(many=many, certificates=asked.policy.identities)
     verdicts: list[tuple[Path, Verdict | TallyError]] = []
+    told: set[str] = set()
     unattested: list[TallyError] = []
 
     def judge(target: Path) -> Verdict | TallyError:
@@ -155,7 +156,7 @@ def _verify_releases(
         if isinstance(verdict, TallyError):
             print_error(verdict)
         elif not json and not sarif:
-            print(text(target, verdict))
+            print(text(target, verdict, told))
     for each in unattested:
         print_error(each)
     if json:
@@ -241,8 +242,11 @@ def _attest(
         yield error
 
 
-def text(target: Path, verdict: Verdict) -> str:
-    """A verdict as people read it: lines that nothing in the release can add to."""
+def text(target: Path, verdict: Verdict, told: set[str] | None = None) -> str:
+    """A verdict as people read it: lines that nothing in the release can add to.
+
+    `told` are the notices about the run itself that were printed before; what is printed now is added.
+    """
     from orchestrator.cli.text import in_lines
     from orchestrator.policy.verdict import Failed
 
@@ -259,9 +263,16 @@ def text(target: Path, verdict: Verdict) -> str:
         f"  artifact  {verdict.artifact}",
         f"  sha256    {verdict.sha256}",
         f"  builders  {', '.join(verdict.builders)} agree ({verdict.independence})",
-        f"  signed by {', '.join(verdict.signers)}",
+        f"  signed by {', '.join(_named(each, verdict.names.get(each, ())) for each in verdict.signers)}",
     ]
-    return in_lines(lines + [f"  notice: {notice}" for notice in verdict.notices])
+    before = set(verdict.of_the_run) & told if told is not None else set()
+    if told is not None:
+        told |= set(verdict.of_the_run)
+    return in_lines(lines + [f"  notice: {each}" for each in verdict.notices if each not in before])
+
+
+def _named(signer: str, names: Sequence[str]) -> str:
+    return f"{signer} ({', '.join(names)})" if names else signer
 
 
 def _document(target: Path, verdict: Verdict | TallyError) -> dict[str, Any]:
@@ -287,5 +298,6 @@ def _document(target: Path, verdict: Verdict | TallyError) -> dict[str, Any]:
         "builders": list(verdict.builders),
         "independence": verdict.independence,
         "signers": list(verdict.signers),
+        "names": {signer: list(names) for signer, names in verdict.names.items()},
         "notices": list(verdict.notices),
     }

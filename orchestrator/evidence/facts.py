@@ -10,6 +10,7 @@ from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import BuiltPath
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.recipe.origins import Origin
 from orchestrator.recipe.revision import Revision
@@ -114,7 +115,7 @@ class ReleaseFacts:
         if len(outputs) == 1:
             return next(iter(outputs.values()))
         raise TallyError(
-            f"{self.artifact_derivation} has {len(outputs)} outputs: none of them is the artifact"
+            f"{self.artifact_derivation} has {counted(len(outputs), 'output')}: none of them is the artifact"
         )
 
     @property

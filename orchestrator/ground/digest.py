@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from orchestrator.ground.wording import counted
+
 _HEX = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 _BASE32 = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -33,7 +35,9 @@ def hexadecimal(text: str) -> str:
         if len(rest) == 64:
             return rest.lower()
         kind = _LENGTHS.get(len(rest))
-        raise ValueError(f"{_EXPECTED}, got {len(rest)} digits" + (f", the length of {kind}" if kind else ""))
+        raise ValueError(
+            f"{_EXPECTED}, got {counted(len(rest), 'digit')}" + (f", the length of {kind}" if kind else "")
+        )
     octets = {52: _of_base32, 44: _of_base64}.get(len(rest), lambda _: None)(rest)
     if octets is None:
         raise ValueError(f"{_EXPECTED}, got {text[:80]!r}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.evidence.canonical import MalformedError, member, read_envelope
+from orchestrator.ground.wording import counted
 from orchestrator.log import tiles
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.entry import parse_all
@@ -54,13 +55,14 @@ def _against(log: EmbeddedLog, head: Checkpoint, older: Sequence[Checkpoint]) ->
     for each in older:
         if each.size > head.size:
             yield (
-                f"the log was rolled back: it had {each.size} entries when the older checkpoint was signed, "
-                f"and has {head.size} now"
+                f"the log was rolled back: it had {counted(each.size, 'entry', 'entries')} when the older "
+                f"checkpoint was signed, and has {head.size} now"
             )
     wanted = {each.size: each for each in older if each.size <= head.size}
     twice = [each for each in older if wanted.get(each.size, each).root != each.root]
     for each in twice:
-        yield f"the log was rewritten: two checkpoints of {each.size} entries have different roots"
+        size = counted(each.size, "entry", "entries")
+        yield f"the log was rewritten: two checkpoints of {size} have different roots"
     if 0 in wanted and wanted[0].root != EMPTY_ROOT:
         yield "the older checkpoint of the empty log has a root that is not the empty tree's"
 

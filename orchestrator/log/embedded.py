@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import shown
+from orchestrator.ground.wording import counted
 from orchestrator.log import merkle, note, tiles, trusted_root
 from orchestrator.log.entry import KIND, VERSION, InclusionProof, LogEntry, Signed
 from orchestrator.log.folder import LogFolder
@@ -134,7 +135,10 @@ class EmbeddedLog:
         name = tiles.path(level, index, width)
         data = self.folder.read(name)
         if level != "entries" and len(data) != width * merkle.HASH_SIZE:
-            raise damaged(self.folder, f"{name} has {len(data)} bytes, and not {width} hashes")
+            raise damaged(
+                self.folder,
+                f"{name} has {counted(len(data), 'byte')}, and not {counted(width, 'hash', 'hashes')}",
+            )
         if level == "entries":
             self._unpacked(data, name, width)
         return data
@@ -150,7 +154,9 @@ class EmbeddedLog:
         except MalformedError as error:
             raise damaged(self.folder, str(error)) from error
         if len(found) != width:
-            raise damaged(self.folder, f"{name} has {len(found)} entries, and not {width}")
+            raise damaged(
+                self.folder, f"{name} has {counted(len(found), 'entry', 'entries')}, and not {width}"
+            )
         return found
 
     def checkpoint(self, text: bytes, what: str) -> Checkpoint:

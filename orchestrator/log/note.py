@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import MalformedError, decoded, encoded
+from orchestrator.ground.wording import counted
 from orchestrator.log.merkle import HASH_SIZE
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def parse(data: str, what: str) -> Note:
         raise MalformedError(f"{what} is not text") from None
     lines = rest[:-1].split("\n")
     if len(lines) > _MOST_SIGNATURES:
-        raise MalformedError(f"{what} has {len(lines)} signatures; {_MOST_SIGNATURES} is the most")
+        raise MalformedError(f"{what} has {counted(len(lines), 'signature')}; {_MOST_SIGNATURES} is the most")
     signatures = tuple(_signature(line, what) for line in lines)
     if len({(each.name, each.key_id) for each in signatures}) != len(signatures):
         raise MalformedError(f"{what} has two signatures by one key")  # each would have to be checked

@@ -26,6 +26,7 @@ from orchestrator.evidence.terms import (
     SPDX,
 )
 from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.wording import counted
 from orchestrator.policy.evidence import Denied
 from orchestrator.policy.verdict import Code, Reason
 
@@ -44,7 +45,8 @@ def digests(listed: Measured, found: Measured) -> Iterator[Reason]:
         if name in found and found[name] != (sha256, size):
             yield Reason(
                 Code.DIGEST_MISMATCH,
-                f"{name} is {found[name][0]} ({found[name][1]} bytes), not {sha256} ({size} bytes)",
+                f"{name} is {found[name][0]} ({counted(found[name][1], 'byte')}), "
+                f"not {sha256} ({counted(size, 'byte')})",
             )
 
 
@@ -102,7 +104,9 @@ def quorum(layout: Layout, links: Sequence[Link], now: datetime) -> Iterator[Rea
         yield Reason(Code.LAYOUT_EXPIRED, f"the layout ended on {layout.expires:%Y-%m-%d}")
     needed = max(LEAST_QUORUM, layout.threshold)
     if len(links) < needed:
-        yield Reason(Code.QUORUM_NOT_MET, f"{len(links)} builder(s) signed a link where {needed} must agree")
+        yield Reason(
+            Code.QUORUM_NOT_MET, f"{counted(len(links), 'builder')} signed a link where {needed} must agree"
+        )
     if len({link.builder for link in links}) != len(links):
         yield Reason(Code.CONTRADICTION, "two links are from a builder of the same name")
 

@@ -90,11 +90,11 @@ def trusting(keys: Sequence[bytes], identity: IdentitySigner | None = None) -> P
     Or this one identity beside them, exactly. Raises ValueError for one with a `*`, which is a pattern's.
     """
     trusted_keys = [TrustedKey(spki) for spki in dict.fromkeys(keys)]
-    signers = [TrustedSigner(f"key {key.signer.fingerprint[:8]}", key) for key in trusted_keys]
+    signers = [TrustedSigner(f"key {key.signer.fingerprint[:8]}", key, named=False) for key in trusted_keys]
     document: dict[str, object] = {"keys": sorted(key.signer.fingerprint for key in trusted_keys)}
     if identity is not None:
         who = TrustedIdentity(exactly(identity.issuer), exactly(identity.subject))
-        signers.append(TrustedSigner(str(identity), who))
+        signers.append(TrustedSigner(str(identity), who, named=False))
         document["identity"] = {"issuer": identity.issuer, "subject": identity.subject}
     return Policy(
         name="the policy of --key" if identity is None else "the policy of --identity",

@@ -49,6 +49,8 @@ class TrustedSigner:
     timestamp: bool = False
     log: bool = False
     """Whether what it signs has to have a trusted timestamp, or a proof that it is in a log."""
+    named: bool = True
+    """Whether `name` is what somebody calls it; else it is made from the key or identity."""
 
     def is_(self, signer: Signer) -> bool:
         match self.who, signer:

@@ -5,7 +5,8 @@ Every code is explained in docs/reference/reasons.md; codes never change their m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.evidence.canonical import shortened
@@ -105,6 +106,8 @@ class Reason:
     sentence: str
     rule: str | None = None
     """The rule of the policy that it is of; None: of the steps that no policy can leave out."""
+    way_out: str | None = None
+    """The way out of just this; None: that of its code."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", shortened(self.sentence))
@@ -112,7 +115,7 @@ class Reason:
     @property
     def hint(self) -> str:
         """The way out."""
-        return HINTS[self.code]
+        return self.way_out or HINTS[self.code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,10 @@ class Passed:
     """Fingerprints (sha256, hexadecimal) of the keys that signed the statements, sorted."""
     notices: tuple[str, ...]
     """What is worth knowing and changes nothing."""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    """What the policy calls each of `signers`, where it has names for them."""
+    of_the_run: tuple[str, ...] = ()
+    """Those of the notices that are about how the verification was asked for: the same for every release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,7 @@ class Failed:
     def __post_init__(self) -> None:
         if not self.reasons:
             raise ValueError("a no has a reason")
+        object.__setattr__(self, "reasons", tuple(dict.fromkeys(self.reasons)))
 
 
 Verdict = Passed | Failed
@@ -150,6 +158,10 @@ class Finding:
     rule: str
     saw: str
     reasons: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        # the artifact and the package that it is made from have one name and licence: that is said once
+        object.__setattr__(self, "reasons", tuple(dict.fromkeys(self.reasons)))
 
     @property
     def holds(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.evidence.flatfile import FlatFileHasher
 from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.wording import counted
 
 DOCUMENT_LIMIT = 1 << 26
 """How much of JSON documents is read into memory, in bytes: an SBOM of some 20,000 packages, which is there
@@ -37,7 +38,7 @@ class OtherSizeError(ValueError):
     """A file that has not the size it should have."""
 
     def __init__(self, name: str, size: int, listed: int) -> None:
-        super().__init__(f"{name} has {size} bytes, and not {listed}")
+        super().__init__(f"{name} has {counted(size, 'byte')}, and not {listed}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Discriminator, Tag, ValidationError
 
+from orchestrator.ground.wording import counted
 from orchestrator.recipe.toml import line_of
 
 _SHOWN = 10
@@ -125,7 +126,7 @@ def _typed(value: object) -> str:
 
 def _measured(value: object) -> str:
     if isinstance(value, str):
-        return f"{len(value)} characters" if value else "an empty one"
+        return counted(len(value), "character") if value else "an empty one"
     return str(len(value)) if isinstance(value, Sequence | Mapping) else shown(value)
 
 

@@ -42,13 +42,13 @@ class ImageConfig(BaseModel):
 
     entrypoint: Words | None = None
     cmd: Words | None = None
-    env: Annotated[dict[Name, Text], Field(default_factory=dict, max_length=500)]
+    env: Annotated[dict[Name, Text], Field(max_length=500)] = Field(default_factory=dict)
     user: User | None = None
     working_dir: Place | None = None
     exposed_ports: Annotated[tuple[Port, ...], Field(max_length=500), AfterValidator(distinct)] = ()
     volumes: Annotated[tuple[Place, ...], Field(max_length=500), AfterValidator(distinct)] = ()
     stop_signal: Signal | None = None
-    labels: Annotated[dict[Label, Text], Field(default_factory=dict, max_length=500)]
+    labels: Annotated[dict[Label, Text], Field(max_length=500)] = Field(default_factory=dict)
 
     @property
     def configured(self) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def _pieces(image: ImageConfig, output: str) -> list[str]:
         return word.sub(package, text)
 
     env = {"PATH": f"{package}/bin"} | {name: placed(value) for name, value in sorted(image.env.items())}
-    config = {
+    config: dict[str, Any] = {
         "Cmd": list(map(placed, image.cmd or ())),
         "Entrypoint": list(map(placed, image.entrypoint or ())),
         "Env": [f"{name}={value}" for name, value in env.items()],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import counted
 from orchestrator.nix.evaluation import FixedPath
 from orchestrator.recipe.lfs import refuse_pointers
 from orchestrator.recipe.mirrors import Mirrors
@@ -36,7 +37,7 @@ def gather(
     ]
     sources = Sources(workshop.state.folder("sources"), Mirrors(workshop.configuration.mirrors), folder)
     if missing := sources.missing(each for each, _ in lacking):
-        say(f"fetching {len(missing)} sources and toolchain packages")
+        say(f"fetching {counted(len(missing), 'source or package', 'sources and toolchain packages')}")
         sources.fetch_all(missing)
     for recursive in (False, True):
         if files := [sources.path(each) for each, place in lacking if place.recursive is recursive]:

@@ -17,6 +17,7 @@ from orchestrator.builders.image import Image
 from orchestrator.builders.variation import NO_VARIATION, Machine, Variation, vary
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
+from orchestrator.ground.wording import counted
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.store import Store
@@ -50,7 +51,8 @@ class Workshop:
         needed = self.configuration.quorum or 2
         if needed > len(chosen):
             raise TallyError(
-                f"the quorum is {needed}, and only {len(chosen)} builders were named",
+                f"the quorum is {needed}, and only "
+                f"{counted(len(chosen), 'builder is', 'builders are')} named",
                 hint="name more builders, or none for all",
             )
         builders = [self._builder(table, lock) for table in chosen]

@@ -26,6 +26,7 @@ from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
+from orchestrator.ground import wording
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys import dsse
@@ -117,7 +118,10 @@ def sign(
         raise _refused("the statements were made from another agreement than the one to be signed")
     sha256, size, nar_hash = measure(artifact)
     if (sha256, size) != (facts.artifact.sha256, facts.artifact.size):
-        raise _refused(f"{artifact} is not the file that the evidence is about: {sha256}, {size} bytes")
+        raise _refused(
+            f"{artifact} is not the file that the evidence is about: {sha256}, "
+            f"{wording.counted(size, 'byte')}"
+        )
     if nar_hash != facts.artifact_output.nar_hash:
         raise _refused(f"{artifact} is not what the builders agreed on: its NAR hash is {nar_hash}")
     for name, statement in statements.items():
@@ -201,7 +205,9 @@ def _admit(agreed: Agreed, quorum: int) -> None:
     if quorum < 2:
         raise _refused(f"a quorum of {quorum} is no agreement: two builders is the least")
     if len(agreed.reports) < max(2, quorum):
-        raise _refused(f"{len(agreed.reports)} builder(s) reported where {max(2, quorum)} must agree")
+        raise _refused(
+            f"{wording.counted(len(agreed.reports), 'builder')} reported where {max(2, quorum)} must agree"
+        )
     counted = votes([Party.of(report.identity) for report in agreed.reports], agreed.vote)
     if counted < max(2, quorum):
         raise _refused(f"the builders that agree have {counted} votes where {max(2, quorum)} are needed")
@@ -230,7 +236,7 @@ def _admit_disagreed(observed: Observed) -> None:
     if not isinstance(disagreed, Disagreed):
         raise TypeError(f"only a Disagreed is signed as one, not a {type(disagreed).__name__}")
     if observed.quorum < 2 or len(disagreed.reports) < observed.quorum:
-        raise _refused(f"{len(disagreed.reports)} builder(s) reported, too few to disagree")
+        raise _refused(f"{wording.counted(len(disagreed.reports), 'builder')} reported, too few to disagree")
     counted = votes([Party.of(report.identity) for report in disagreed.reports], observed.vote)
     if counted < observed.quorum:
         raise _refused(f"the builders have {counted} votes where {observed.quorum} are needed")

@@ -37,7 +37,10 @@ def refuse(
     name = target.recipe.name
     located = {builder.name: builder.store.bring for builder in builders}
     kept = keep_side_by_side(workshop.state, name, disagreed, located)
-    found = {one.path: tuple(differences(*kept.results(one)[:2])) for one in disagreed.differing}
+    found = {
+        one.path: tuple(each for pair in kept.pairs(one) for each in differences(*pair))
+        for one in disagreed.differing
+    }
     if attesters is None:
         return Refused(name, disagreed, kept.folder, found)
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from orchestrator.bundles.further import Further, denying, open_further
 from orchestrator.bundles.opened import OpenedBundle
@@ -29,12 +30,30 @@ from orchestrator.policy import checks
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.rules.builders import Builders, Counted
+from orchestrator.policy.signer import Signer
 from orchestrator.policy.trust import LAYOUT_TYPE
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
 from orchestrator.publishing.contents import Contents, beside, locate, read_contents, read_index, unlisted
 from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import Index, index_of
+
+STEPS: Final = (
+    "the policy itself",
+    "the index",
+    "the digests of the files",
+    "the signatures",
+    "log entries and timestamps",
+    "who signed",
+    "the statements",
+    "the SBOM",
+    "the builders' links",
+    "their agreement",
+    "whether every file is signed for",
+    "whether the artifact is the store object",
+    "the policy's rules",
+)
+"""What the steps of a verification are about, by their numbers in `_examine`."""
 
 
 @dataclass
@@ -48,6 +67,13 @@ class Examination:
     """The artifact's name and what was measured of it, or asked for by its digest; None: not even that."""
     attestations: Mapping[str, Sha256] = field(default_factory=dict)
     """Every signed document that was judged, by its file."""
+    step: int = 0
+    """The step that was reached."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The steps that nobody came to, since an earlier one refused the release."""
+        return STEPS[self.step + 1 :]
 
 
 def verify(
@@ -110,9 +136,11 @@ def _examine(
     trusted: TrustedRoot,
 ) -> None:
     # 1. The index says what to look for; nothing in it is believed yet.
+    found.step = 1
     index = read_index(folder, asked)
 
     # 2. Every listed file's digest, from its bytes; the artifact's may be given instead of its file.
+    found.step = 2
     contents = read_contents(folder, index, digest)
     artifact, sha256 = index.artifact, contents.measured[index.artifact][0]
     found.subject = (artifact, sha256)
@@ -122,6 +150,7 @@ def _examine(
 
     # 3. Each bundle's envelope and signature, over the exact bytes (DSSE 1.0.2; Sigstore bundle v0.3). Of one
     #    by an identity: its certificate too, its times and its place in a log, as the caller's root has them.
+    found.step = 3
     keys = [public_key(spki) for spki in policy.keys]
     opened = {
         name: open_own(data, name, keys, trusted, now)
@@ -132,16 +161,19 @@ def _examine(
 
     # 4. Each bundle's entry in a log, and its timestamps: by the release's own trusted root, which only shows
     #    that the release is whole, and by the caller's (Rekor v2; RFC 9162, 2.1.3.2; RFC 3161, 2.3, 2.4.2).
+    found.step = 4
     root = open_trusted_root(contents.documents)
     _hold(unwhole(opened, root, now))
     judged = witnessed(opened, trusted, now)
 
     # 5. Each signer is one whom the policy trusts with what it signed: its key, or its identity.
+    found.step = 5
     for name, each in judged.items():
         _hold(policy.trusts(each.signer, each.statement.predicate_type, name))
     _hold(policy.trusts(layout_signer, LAYOUT_TYPE, LAYOUT))
 
     # 6. Every needed statement, about this artifact (in-toto Statement v1; SLSA v1.0, verifying artifacts).
+    found.step = 6
     statements = {name: each.statement for name, each in judged.items()}
     _hold(checks.required(statements))
     _hold(checks.subjects(statements, artifact, sha256))
@@ -149,15 +181,18 @@ def _examine(
     provenance, reproduction = own[PROVENANCE].statement, own[REPRODUCTION].statement
 
     # 7. The SBOM in the folder is the one that was signed.
+    found.step = 7
     _hold(checks.sbom(own[SPDX].statement, contents.below("sbom/")))
 
     # 8. Links by enough distinct keys that the layout names (in-toto 1.0, 4.3 and 5.2).
+    found.step = 8
     vouched = open_links(contents.below("links/"), layout)
     links = [each.link for each in vouched]
     _hold(checks.quorum(layout, links, now))
 
     # 9. The links agree: with one another, with the artifact, and with both statements. Nobody whom the
     #    policy trusts has stated that builders disagreed on what was made here, or on what it was made from.
+    found.step = 9
     vouching = [public_key(spki) for spki in policy.builder_keys]
     theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
     theirs = theirs.about(sha256, checks.paths(links), vouched)
@@ -179,14 +214,17 @@ def _examine(
     _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
 
     # 10. Every listed file is signed for, and the index says what the signed evidence says.
+    found.step = 10
     _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
     _hold(checks.source(provenance, contents.measured))
     _hold(checks.index(index.data, _following(provenance, reproduction, contents.measured)))
 
     # 11. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.
+    found.step = 11
     _hold(_store_object(folder, artifact, contents, checks.agreed_artifact(provenance, reproduction)))
 
     # 12. The policy, rule by rule: times of signing, builders, materials, and all that it says besides.
+    found.step = 12
     evidence = Evidence(
         artifact=artifact,
         sha256=sha256,
@@ -205,18 +243,30 @@ def _examine(
     # what is told of builders is told of those that count, by whose word it is
     builders = policy.builders or Builders(quorum=layout.threshold)
     counted = builders.counted(evidence)
+    of_the_run = tuple(_witness_notices(opened, judged, root, trusted))
     found.verdict = Passed(
         artifact=artifact,
         sha256=sha256.hex,
         builders=tuple(each.name for each in counted),
         independence=builders.level(counted),
         signers=tuple(sorted({str(each.signer) for each in judged.values()})),
+        names=_names(policy, (each.signer for each in judged.values())),
+        of_the_run=of_the_run,
         notices=(
-            *_witness_notices(opened, judged, root, trusted),
+            *of_the_run,
             *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
             *_uncounted(evidence, counted),
         ),
     )
+
+
+def _names(policy: Policy, signers: Iterable[Signer]) -> Mapping[str, tuple[str, ...]]:
+    """What the policy calls those who signed; nothing where it has no other name than the signer's own."""
+    return {
+        str(signer): names
+        for signer in signers
+        if (names := tuple(e.name for e in policy.signers.signers if e.named and e.is_(signer)))
+    }
 
 
 def _following(provenance: Statement, reproduction: Statement, found: checks.Measured) -> bytes:

@@ -84,7 +84,11 @@ class Skopeo:
 
     def _run(self, *arguments: str) -> tuple[int, str]:
         libraries = ":".join(f"{self._folder}{each}/x86_64-linux-gnu" for each in ("/lib", "/usr/lib"))
-        loader = [self._folder / "lib64" / "ld-linux-x86-64.so.2", "--library-path", libraries]
+        loader: list[str | Path] = [
+            self._folder / "lib64" / "ld-linux-x86-64.so.2",
+            "--library-path",
+            libraries,
+        ]
         program = self._folder / "usr" / "bin" / "skopeo"
         return _ran([*loader, program, *arguments], None, {"HOME": str(self._folder), "TMPDIR": gettempdir()})
 

@@ -9,6 +9,7 @@ from orchestrator.policy.policy import Policy
 from orchestrator.policy.review.advice import Advice, Surroundings
 from orchestrator.policy.review.standing import never, revoked
 from orchestrator.policy.rules.builders import Builders, TrustedBuilder
+from orchestrator.policy.rules.rule import some
 
 
 def review(policy: Policy, around: Surroundings) -> Iterator[Advice]:
@@ -47,6 +48,14 @@ def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advi
         said = f"{asked.quorum} separate operators are needed, and the builders named have {operators}"
         hint = "name builders of more operators in [[builder]], or ask for `separate-hosts`"
         yield Advice("builders.independence", said, hint)
+    elif asked.per == "operator" and max(len(named), 1) < asked.quorum:
+        unnamed = some([_name(each) for each in counting if each.operator is None])
+        said = (
+            f"{asked.quorum} operators have to vouch, and the policy does not say who runs {unnamed}: "
+            "unless their own links do, they are one vote together (quorum-not-met)"
+        )
+        hint = 'name the `operator` of each in its [[builder]], or set `per = "builder"` in [builders]'
+        yield Advice("builders.quorum", said, hint)
 
 
 def _repeats(each: TrustedBuilder, of: Sequence[TrustedBuilder], place: int) -> bool:

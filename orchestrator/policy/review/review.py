@@ -1,7 +1,8 @@
 """A policy's review: everything that is certain of it and unlikely to be meant. It changes no verdict. Pure.
 
 It says nothing that rests on a guess: where a release could yet meet a rule, or a rule yet say something,
-there is no advice. A policy that is empty or has expired is no matter for advice: `Policy.against_itself`.
+there is no advice. One that rests on a builder's own word, who runs it, says that it does. A policy that is
+empty or has expired is no matter for advice: `Policy.against_itself`.
 """
 
 from __future__ import annotations

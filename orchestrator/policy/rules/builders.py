@@ -8,11 +8,17 @@ from typing import Any, Literal
 
 from orchestrator.agreement.independence import LEVELS, Level
 from orchestrator.evidence import agreement_record
+from orchestrator.ground import wording
 from orchestrator.policy.evidence import Evidence, Vouched
 from orchestrator.policy.rules.rule import some
 from orchestrator.policy.trust import TrustedKey
 from orchestrator.policy.validity import ALWAYS, Validity
 from orchestrator.policy.verdict import Code, Finding, Reason
+
+_NAME_THEM = (
+    "in the policy, name the `operator` of each in its [[builder]]; or, if builders of one operator are "
+    'enough, count every builder with `per = "builder"` in [builders]'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +73,19 @@ class Builders:
         counted = self.counted(evidence)
         names = [each.name for each in counted]
         votes = self._votes([each.operator for each in counted])
-        unit = f"{self.per}(s)"
+        told = wording.counted(votes, self.per)
         if votes < self.quorum:
             reasons.append(
                 Reason(
                     Code.QUORUM_NOT_MET,
-                    f"{votes} {unit} that the policy trusts vouch for it ({some(names)}), "
+                    f"{told} that the policy trusts vouch{'es' if votes == 1 else ''} for it "
+                    f"({some(names)}), "
                     f"where {self.quorum} are needed{_repeated(counted)}{self._unknown(counted)}",
+                    way_out=_NAME_THEM if self._unknown(counted) else None,
                 )
             )
         reasons += self._apart(counted)
-        saw = f"{some(names)}: {votes} {unit}, {self.level(counted)}"
+        saw = f"{some(names)}: {told}, {self.level(counted)}"
         return Finding(self.name, saw, tuple(reasons))
 
     def counted(self, evidence: Evidence) -> tuple[Counted, ...]:
@@ -119,8 +127,7 @@ class Builders:
         if self.per == "builder" or not unknown:
             return ""
         return (
-            f"; nobody says who runs {some(unknown)}: "
-            "name the `operator` of each in a [[builder]], or count per builder"
+            f"; nobody says who runs {some(unknown)}, and builders whose operator nobody names are one vote"
         )
 
     def _apart(self, counted: Sequence[Counted]) -> Iterator[Reason]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from orchestrator.ground.wording import counted
 from orchestrator.policy.evidence import Component, Evidence
 from orchestrator.policy.verdict import Code, Finding, Reason
 
@@ -36,7 +37,9 @@ class Licences:
         packages = [each for each in evidence.components if self._looks_at(each, evidence)]
         reasons = tuple(reason for each in packages if (reason := self._against(each)) is not None)
         known = sorted({each.licence for each in packages if each.licence})
-        return Finding(self.name, f"{len(packages)} packages: {', '.join(known) or 'no licence'}", reasons)
+        return Finding(
+            self.name, f"{counted(len(packages), 'package')}: {', '.join(known) or 'no licence'}", reasons
+        )
 
     def _looks_at(self, package: Component, evidence: Evidence) -> bool:
         from orchestrator.evidence.spdx_packages import ARTIFACT

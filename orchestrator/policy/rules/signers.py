@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.evidence.layout import LAYOUT
 from orchestrator.evidence.terms import PROVENANCE
+from orchestrator.ground.wording import counted
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.rules.rule import some
 from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, against, trusted
@@ -41,7 +42,7 @@ class Signers:
             # the provenance has it by digest, so it was there when that was signed
             when = evidence.when(evidence.own[PROVENANCE])
             reasons += against(self.signers, entry, evidence.layout_signer, LAYOUT, when)
-        saw = f"{len(evidence.statements)} statements signed by {some(list(names))}"
+        saw = f"{counted(len(evidence.statements), 'statement')} signed by {some(list(names))}"
         return Finding(self.name, saw, tuple(dict.fromkeys(reasons)))
 
     def against(self, judged: Judged, when: Moment) -> Iterator[Reason]:

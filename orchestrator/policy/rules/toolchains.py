@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from orchestrator.ground.wording import counted
 from orchestrator.policy.evidence import Evidence, Input
 from orchestrator.policy.rules.packages import Packages, read
 from orchestrator.policy.rules.rule import some
@@ -40,7 +41,11 @@ class AllowedToolchain:
     def __str__(self) -> str:
         pins = [pin for pin in (self.suite, self.rev, self.nar_hash) if pin is not None]
         return " ".join(
-            [self.from_, *pins, *([f"with {len(self.packages)} packages"] if self.packages else [])]
+            [
+                self.from_,
+                *pins,
+                *([f"with {counted(len(self.packages), 'package')}"] if self.packages else []),
+            ]
         )
 
     def holds(self, text: str) -> bool:
@@ -81,7 +86,7 @@ class Toolchains:
         # only Debian's are recorded as packages, and without their suite: once pinned, each is asked for
         if pinned := [each for each in used if each.packages]:
             reasons += _packages(packages, pinned)
-        saw = f"{some([_shown(each) for each in recorded])}; {len(packages)} packages"
+        saw = f"{some([_shown(each) for each in recorded])}; {counted(len(packages), 'package')}"
         return Finding(self.name, saw, tuple(reasons))
 
 

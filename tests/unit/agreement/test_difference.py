@@ -79,9 +79,9 @@ def test_what_one_side_lacks_is_named_once(sides: tuple[Path, Path]) -> None:
         "file",
         Kind.MISSING,
         (None, 5),
-        "file: a file, only on b",
+        "file: nothing on a, a file on b",
     )
-    assert (other.path, other.describe()) == ("folder", "folder: a folder, only on a")
+    assert (other.path, other.describe()) == ("folder", "folder: a folder on a, nothing on b")
 
 
 def test_type(sides: tuple[Path, Path]) -> None:

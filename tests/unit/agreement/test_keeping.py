@@ -98,6 +98,16 @@ def test_both_results_of_a_builder_that_differs_from_itself_are_kept(case: Case)
     assert [side.name for side in kept.results(output)] == ["a", "b", "b (earlier)"]
 
 
+def test_every_result_is_compared_that_has_bytes_of_its_own(tmp_path: Path) -> None:
+    bits = {"a": b"1", "b": b"1", "c": b"2", "d": b"3", "e": b"2"}
+    hashes = {name: NarHash.of(content) for name, content in bits.items()}
+    output = DifferingOutput(DRV, "out", HELLO, hashes, inherited=False)
+    kept = Kept(tmp_path, {HELLO: tuple(Side(name, tmp_path / name) for name in bits)})
+    assert [(one.name, other.name) for one, other in kept.pairs(output)] == [("a", "c"), ("a", "d")]
+    alike = replace(output, hashes=dict.fromkeys(bits, hashes["a"]))
+    assert [(one.name, other.name) for one, other in kept.pairs(alike)] == [("a", "b")]
+
+
 def test_outputs_of_one_name_do_not_overwrite_each_other(case: Case) -> None:
     other = HELLO.replace("wfj6", "0000")
     for name in ("a", "b"):

@@ -337,6 +337,11 @@ class TestExplain:
         out = tally("policy", "explain", harmed, "--policy", policy(), "--json").failed(1).out
         document = json.loads(out)
         assert (document["findings"], document["decisive"]["code"]) == ([], "digest-mismatch")
+        left_out = document["leftOut"]
+        assert left_out[0] == "the signatures", "digests are looked at before"
+        assert left_out[-1].startswith("the policy's rules: signer")
+        said = tally("policy", "explain", harmed, "--policy", policy()).failed(1).out
+        assert "It left out:\n  the signatures\n" in said
         assert document["decisive"]["rule"] is None
 
     def test_check(self, tally: Tally, policy: Any) -> None:

@@ -228,7 +228,7 @@ class TestBuilders:
             (["name = 'a'\nkey = 'a'\noperator = 'x'", "name = 'a'\nkey = 'b'"], "", "builders.quorum"),
             (["name = 'a'\nkey = 'a'", "name = 'a'\nkey = 'b'\noperator = 'x'"], "", "builders.quorum"),
             (["name = 'a'", "key = 'b'\nrevoked = { at = 2026-01-01, reason = 'x' }"], "", "builders.quorum"),
-            (["name = 'a'", "name = 'b'", "name = 'a'\noperator = 'x'"], "", "builder 'a'"),
+            (["name = 'a'", "name = 'b'", "name = 'a'\noperator = 'x'"], "per = 'builder'", "builder 'a'"),
             (
                 ["name = 'a'\noperator = 'Acme'", "name = 'b'\noperator = 'acme '"],
                 "",
@@ -243,12 +243,15 @@ class TestBuilders:
         ("builders", "more"),
         [
             ([], "quorum = 9\nindependence = 'separate-operators'"),
-            (["name = 'a'", "key = 'b'"], ""),
+            (["name = 'a'", "key = 'b'"], "per = 'builder'"),
             (
                 ["name = 'a'\noperator = 'x'", "key = 'b'\noperator = 'y'"],
                 "independence = 'separate-operators'",
             ),
-            (["name = 'a'\noperator = 'x'", "key = 'b'"], "independence = 'separate-operators'"),
+            (
+                ["name = 'a'\noperator = 'x'", "key = 'b'"],
+                "per = 'builder'\nindependence = 'separate-operators'",
+            ),
             (["name = 'a'\noperator = 'x'", "key = 'b'\noperator = 'x'"], "per = 'builder'"),
             (["name = 'a'\nkey = 'a'", "name = 'a'", "name = 'b'"], "per = 'builder'"),
             (
@@ -260,12 +263,26 @@ class TestBuilders:
     def test_what_can(self, builders: list[str], more: str) -> None:
         assert advice(self.text(*builders, more=more)) == []
 
+    @pytest.mark.parametrize(
+        ("builders", "more", "unnamed"),
+        [
+            (["name = 'a'", "name = 'b'"], "", "a, b"),
+            (["name = 'a'", "name = 'b'"], "quorum = 2\nindependence = 'separate-operators'", "a, b"),
+            (["name = 'a'\noperator = 'x'", "name = 'b'"], "", "b"),
+        ],
+    )
+    def test_builders_whose_operator_nobody_names(self, builders: list[str], more: str, unnamed: str) -> None:
+        (found,) = advice(self.text(*builders, more=more))
+        assert found.key == "builders.quorum"
+        assert f"does not say who runs {unnamed}: unless their own links do" in found.sentence
+        assert "name the `operator` of each" in found.hint and 'per = "builder"' in found.hint
+
     def test_a_name_alone_takes_no_link_by_a_key_that_is_named(self) -> None:
-        text = self.text("name = 'a'", "name = 'b'", "name = 'c'\nkey = 'c'")
+        text = self.text("name = 'a'", "name = 'b'", "name = 'c'\nkey = 'c'", more="per = 'builder'")
         assert advice(text) == advice(text.replace("'c'\n", "'a'\n")) == []
 
     def test_times_are_proven_by_an_authority_or_by_an_identity(self) -> None:
-        text = self.text("name = 'a'", "key = 'b'\nfrom = 2026-01-01")
+        text = self.text("name = 'a'", "key = 'b'\nfrom = 2026-01-01", more="per = 'builder'")
         assert [each.key for each in advice(text)] == ["builder 'key 3e23e816'.from", "builders.quorum"]
         assert advice(text, CLOCKS) == advice(text.replace(SIGNER, CI), WHOLE) == []
 

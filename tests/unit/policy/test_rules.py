@@ -289,7 +289,7 @@ class TestBuilders:
             for each in found(replace(ours, links=links), '[builders]\nper = "builder"', *named)
             if each.rule == "builders"
         ]
-        assert finding.saw == "a, b: 2 builder(s), same-host"
+        assert finding.saw == "a, b: 2 builders, same-host"
 
     def test_independence(self, made: Evidence, tmp_path: Path, codes: Any) -> None:
         per = '[builders]\nper = "builder"\nindependence = '
@@ -334,7 +334,7 @@ class TestTheirs:
             if each.rule == "builders"
         ]
         assert finding.holds
-        assert finding.saw == f"a, c: 2 operator(s), {level}"
+        assert finding.saw == f"a, c: 2 operators, {level}"
 
 
 class TestRequired:

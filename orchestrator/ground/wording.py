@@ -1,0 +1,8 @@
+"""Numbers in sentences. Pure."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things: `1 file`, `2 files`; `many` is the plural where that is not `one` with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from once import one_at_a_time
+
 from orchestrator.bundles.certificates import Identity
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -51,6 +53,7 @@ def sarif_schema(state: Path) -> Path:
     return _from_npm(state, "sarif-schema", SARIF_PACKAGES, "@microsoft/jest-sarif")
 
 
+@one_at_a_time
 def _from_npm(state: Path, name: str, packages: Sequence[str], wanted: str) -> Path:
     folder = state / "strangers" / name
     if not (folder / "node_modules" / wanted).is_dir():

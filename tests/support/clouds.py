@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from once import one_at_a_time
 
 from orchestrator.ground.errors import TallyError
 
@@ -62,6 +63,7 @@ server.stop()
 """
 
 
+@one_at_a_time
 def python(state: Path) -> Path:
     """An interpreter that has them. Raises TallyError when pip does not give them."""
     folder = state / "strangers" / "clouds"

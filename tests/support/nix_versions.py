@@ -6,6 +6,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from once import one_at_a_time
+
 from orchestrator.builders.host import nix_system
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.files import written_atomically
@@ -26,6 +28,7 @@ exec "$root{loader}" --library-path "$libraries" --argv0 {program} "$root/usr/bi
 """
 
 
+@one_at_a_time
 def of_suite(suite: str, state: Path) -> Path:
     """A folder with the Nix commands of a Debian suite; kept in `state`, fetched with apt."""
     root = state / "nix-versions" / suite

@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+from once import one_at_a_time
+
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.debian import opened
@@ -24,6 +26,7 @@ def of_this_environment(name: str) -> Path:
     return Path(sys.executable).parent / name
 
 
+@one_at_a_time
 def cosign(state: Path) -> Path:
     """cosign 3: Debian sid's, unpacked into the tests' state folder; its version here is too old or absent.
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from faulty import Place, Project, can_overlay, overlay
 
+from orchestrator.ground.files import make_removable
+
+DATABASE, SCHEMA = "var/nix/db/db.sqlite", "var/nix/db/schema"
 NAMES = ("steady", "clock", "broken", "large", "input", "killed")
 
 
 @pytest.fixture(scope="session")
 def warm_state(
     session_state: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path]:
-    """The shared state folder with toolchain and probe built, and a lock for the recipes used here."""
+) -> Iterator[tuple[Path, Path]]:
+    """A copy of the shared state folder with toolchain and probe built, and a lock for the recipes used here.
+
+    Nobody writes to it: what an overlay lies on must not change, and others build in the shared one.
+    """
     if not can_overlay():
         pytest.skip(
             "this machine mounts no overlay for us: faults are tried as root, or in a virtual machine"
@@ -30,7 +40,32 @@ def warm_state(
         subprocess.run(
             [sys.executable, "-m", "orchestrator.cli", *words], cwd=folder, env=environment, check=True
         )
-    return session_state, lock
+    still = Path(tempfile.mkdtemp(prefix="still-", dir=session_state))  # links end where a file system does
+    try:
+        copied(session_state, still)
+        yield still, lock
+    finally:
+        make_removable(still)
+        shutil.rmtree(still)
+
+
+def copied(state: Path, to: Path) -> None:
+    """Stores and sources, by links; their databases as they are between two transactions."""
+    shutil.copytree(state / "sources", to / "sources", copy_function=os.link)
+    for name in ("keys", "log"):
+        if (state / name).exists():
+            shutil.copytree(state / name, to / name)
+    for store in (state / "stores").iterdir():
+        theirs, ours = store / "nix", to / "stores" / store.name / "nix"
+        (ours / "var/nix/db").mkdir(parents=True)
+        with (
+            closing(sqlite3.connect(theirs / DATABASE)) as connection,
+            closing(sqlite3.connect(ours / DATABASE)) as copy,
+        ):
+            connection.backup(copy)
+        shutil.copy(theirs / SCHEMA, ours / SCHEMA)
+        # after the database: what that knows is there
+        subprocess.run(["cp", "--archive", "--link", str(theirs / "store"), str(ours / "store")], check=True)
 
 
 def make_project(folder: Path, repository: Path, state: Path) -> Path:

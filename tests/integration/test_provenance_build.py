@@ -12,7 +12,10 @@ from typing import Any
 
 from projects import Project
 
+from orchestrator.ground.nar import nar_hash
+
 REMOTE = "git@git.example.org:team/greeting.git"
+SCRIPT = "mkdir $out; cat greeting $word/word > $out/greeting"
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -42,7 +45,7 @@ def test_a_release_names_its_commit_and_is_planned_from_itself(project: Project,
     (project.folder / "text").mkdir()
     (project.folder / "text/greeting").write_text("hello\n")
     more = 'inputs = ["word"]\n[source]\npath = "text"\n'
-    recipe = project.recipe("greeting", "mkdir $out; cat greeting $word/word > $out/greeting", more)
+    recipe = project.recipe("greeting", SCRIPT, more)
     (project.folder / ".gitignore").write_text("/release.*\n/releases/\n")
     git(project.folder, "init", "--quiet")
     git(project.folder, "remote", "add", "origin", REMOTE)
@@ -69,6 +72,26 @@ def test_a_release_names_its_commit_and_is_planned_from_itself(project: Project,
         "uncommitted": ["tally.lock"],
     }
     project.tally("verify", release, "--key", "release.pub").succeeded()
+
+    # the commands, the recipe's script word for word, and the text of ours that they name
+    commands = build["internalParameters"]["commands"]
+    environments = {each["environment"]["name"]: each["environment"] for each in commands}
+    assert list(environments) == [
+        "debian-root", "word-1.0", "greeting-1.0", "greeting-1.0-x86_64-linux.tar.gz",
+    ]  # fmt: skip
+    assert environments["greeting-1.0"]["tallyScript"].strip() == SCRIPT
+    (link, *_) = release.glob("links/*.link")
+    told = json.loads(base64.b64decode(json.loads(link.read_text())["payload"]))["command"]
+    assert told == commands[2]["command"]
+    digests = {
+        each["annotations"]["storePath"]: each["digest"].get("narSha256")
+        for each in build["resolvedDependencies"]
+        if each.get("annotations", {}).get("kind") == "file"
+    }
+    carried = {f"/nix/store/{file.name}": nar_hash(file).hex for file in release.glob("source/store/*")}
+    assert carried == digests
+    named = {word for each in commands for word in each["command"] if word.endswith(".sh")}
+    assert named <= set(carried)
 
     # only the lock is committed: the same bytes, the same derivation, and what differs is told in words
     derivation = planned(project, recipe)["greeting"]["derivation"]

@@ -642,9 +642,7 @@ class TestLog:
     def test_nor_is_one_that_names_certificate_authorities_alone(self, tmp_path: Path) -> None:
         root = TrustedRoot(certificate_authorities=(Authority("https://ca", "", "", (b"1",)),))
         (tmp_path / "root.json").write_bytes(root.render())
-        with pytest.raises(
-            TallyError, match="certificate authorities, and no log and no timestamp"
-        ):
+        with pytest.raises(TallyError, match="certificate authorities, and no log and no timestamp"):
             trust.load(tmp_path / "root.json")
 
     def test_a_trusted_key_whose_time_is_over(self, original: Release) -> None:

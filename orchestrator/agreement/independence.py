@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from orchestrator.builders.build import Identity
+if TYPE_CHECKING:
+    from orchestrator.builders.build import Identity
 
 Level = Literal["same-host", "separate-hosts", "separate-operators"]
 SAME_HOST: Final = "same-host"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.bundles import certificates
-from orchestrator.bundles.artifact import Artifact, ArtifactFile
 from orchestrator.bundles.bundle import Certificates, KeyHint, MessageSignature, SigstoreBundle
-from orchestrator.bundles.certificates import Identity
 from orchestrator.bundles.entry_body import Logged
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.verdict import Code, Reason, Refused
+
+if TYPE_CHECKING:  # a release by a key needs none of what these import
+    from orchestrator.bundles.artifact import Artifact
+    from orchestrator.bundles.certificates import Identity
 
 _SHA2 = ("sha256", "sha384", "sha512")
 
@@ -22,10 +24,12 @@ def key_of(signer: PublicKey | Identity, bundle: SigstoreBundle, what: str) -> P
 
     Raises Refused or MalformedError; TallyError for a certificate for a key that is not judged here.
     """
+    from orchestrator.bundles import certificates
+
     match signer, bundle.signer:
         case PublicKey() as key, KeyHint():
             return key
-        case Identity(), Certificates() as found:
+        case certificates.Identity(), Certificates() as found:
             return certificates.public_key(found, what)
         case PublicKey(), Certificates():
             raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{what} is by a certificate, not by a key"))
@@ -120,6 +124,8 @@ def _over_envelope(envelope: Envelope, key: PublicKey, signature: bytes) -> Sign
 def _over(artifact: Artifact, key: PublicKey, signature: bytes, named: str) -> Signed | None:
     """Whether the key's owner signed the artifact itself; `named` is the hash that the bundle names it by."""
     if not key.kind.hashes:
+        from orchestrator.bundles.artifact import ArtifactFile
+
         if not isinstance(artifact, ArtifactFile):
             raise TallyError(
                 "an Ed25519 signature is over the file itself, not over its digest", hint="name the file"

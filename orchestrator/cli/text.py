@@ -16,6 +16,8 @@ def harmless(text: str) -> str:
 
     Names and sentences of others stand in it, and none of them begins a line of its own.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 

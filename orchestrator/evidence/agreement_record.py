@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.agreement.independence import Level, Party, level_of
-from orchestrator.builders.build import BuiltPath, Identity, Report, SandboxProof
-from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.surroundings import surroundings, varied
 from orchestrator.evidence.terms import NAR_SHA256
+
+if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
+    from orchestrator.builders.build import BuiltPath, Identity, Report, SandboxProof
+    from orchestrator.evidence.facts import ReleaseFacts
 
 
 def independence(identities: Sequence[Mapping[str, Any]], quorum: int) -> Level:

@@ -12,15 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.agreement.agreement import DifferingOutput, Disagreed
-from orchestrator.agreement.compare import earlier
-from orchestrator.agreement.independence import Level
-from orchestrator.builders.build import BuiltPath, Report
 from orchestrator.evidence.agreement_record import identity, independence, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, read, render
-from orchestrator.evidence.facts import ReleaseFile, seconds
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import nar_name
 from orchestrator.evidence.surroundings import surroundings, varied
@@ -34,7 +29,13 @@ from orchestrator.evidence.terms import (
     REPRODUCTION,
     STATEMENT,
 )
-from orchestrator.ground.digest import Sha256
+
+if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
+    from orchestrator.agreement.agreement import DifferingOutput, Disagreed
+    from orchestrator.agreement.independence import Level
+    from orchestrator.builders.build import BuiltPath, Report
+    from orchestrator.evidence.facts import ReleaseFile
+    from orchestrator.ground.digest import Sha256
 
 _STORE = "/nix/store/"
 
@@ -73,6 +74,9 @@ def link_of(report: Report, observed: Observed) -> bytes:
 
     It is a statement, where the links of a release are not: no verifier of layouts takes it for one of those.
     """
+    from orchestrator.agreement.compare import earlier
+    from orchestrator.evidence.facts import seconds
+
     name = report.identity.name
     differing = observed.disagreed.differing
     made = {output.path: built for output in differing if (built := stored(report, output)) is not None}
@@ -204,6 +208,8 @@ def _products(descriptors: list[Any], what: str, suffix: str) -> Mapping[str, Ma
 
 def _record(observed: Observed) -> dict[str, Any]:
     """The disagreement, the same in every assertion."""
+    from orchestrator.agreement.compare import earlier
+
     disagreed = observed.disagreed
     outputs: dict[str, dict[str, Any]] = {}
     for output in disagreed.differing:

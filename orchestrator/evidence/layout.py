@@ -9,13 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
-from orchestrator.evidence.commands import package_command
-from orchestrator.evidence.facts import ReleaseFacts, seconds
 from orchestrator.evidence.functionary import functionary, pem_of
 from orchestrator.evidence.terms import STEP
+
+if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
+    from orchestrator.evidence.facts import ReleaseFacts
 
 LAYOUT: Final = "links/root.layout"
 LAYOUT_KEY: Final = "links/root.pub"
@@ -40,6 +41,9 @@ class Layout:
 
 def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
     """The layout of a release. `keys` is key id to public key (PEM), one per builder."""
+    from orchestrator.evidence.commands import package_command
+    from orchestrator.evidence.facts import seconds
+
     name = facts.artifact.file_name
     finished = facts.finished
     expires = finished.replace(year=min(finished.year + _YEARS, 9999), day=min(finished.day, 28))

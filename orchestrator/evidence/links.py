@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.builders.build import BuiltPath, Report
 from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
-from orchestrator.evidence.commands import package_command
-from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
-from orchestrator.evidence.materials import Kind, Material, digest_set
 from orchestrator.evidence.terms import STEP
 from orchestrator.ground.errors import TallyError
+
+if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
+    from orchestrator.builders.build import BuiltPath, Report
+    from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
+    from orchestrator.evidence.materials import Material
 
 _TEXT = frozenset({str})
 Digests = Mapping[str, Mapping[str, str]]
@@ -51,6 +52,10 @@ def link_of(
 
     Raises TallyError when the report lacks what the link must say.
     """
+    from orchestrator.evidence.commands import package_command
+    from orchestrator.evidence.facts import seconds
+    from orchestrator.evidence.materials import digest_set
+
     name = report.identity.name
     if report.sandbox is None:
         raise TallyError(f"builder {name} has not shown that its sandbox holds, so nothing of its is signed")
@@ -124,6 +129,8 @@ def _digests(document: dict[str, Any], name: str, what: str) -> Digests:
 
 def _used(report: Report, material: Material) -> dict[str, str]:
     """A material as this builder saw it: what it built by its own hash, the rest by the digest it took."""
+    from orchestrator.evidence.materials import Kind, digest_set
+
     if material.kind is not Kind.BUILT:
         return material.digest_set
     built = report.inputs.get(material.path)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.canonical import MalformedError, member, read, render
-from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.terms import STATEMENT
+
+if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
+    from orchestrator.evidence.facts import ReleaseFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.builders.build import Surroundings
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.facts import seconds
+
+if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
+    from orchestrator.builders.build import Surroundings
 
 _BY_VALUE: Final = {
     "boot-id": "bootIdSha256",
@@ -33,6 +34,8 @@ _MINUTE: Final = 60
 
 def surroundings(of: Surroundings) -> dict[str, str | int]:
     """What a builder's builds could see, as evidence has it."""
+    from orchestrator.evidence.facts import seconds
+
     found: dict[str, str | int] = {
         "bootIdSha256": of.boot_id,
         "buildCores": of.build_cores,

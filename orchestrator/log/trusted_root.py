@@ -81,7 +81,7 @@ class LogInstance:
         """The host of its address with the port, where there is one, as Rekor v1 names itself."""
         return _place(self.base_url)
 
-    @property
+    @cached_property
     def key(self) -> NoteKey:
         """What its checkpoints are verified with."""
         return NoteKey(self.origin, self.spki)

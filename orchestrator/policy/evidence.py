@@ -14,7 +14,6 @@ from typing import Any
 from orchestrator.evidence.canonical import MalformedError, member, moment
 from orchestrator.evidence.disagreement import Disagreement
 from orchestrator.evidence.links import Link
-from orchestrator.evidence.spdx_packages import ARTIFACT
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.ground.digest import Sha256
@@ -198,6 +197,8 @@ class Evidence:
     @cached_property
     def shipped(self) -> frozenset[str]:
         """SPDX ids of what users run: the artifact, what it contains, and what that needs at run time."""
+        from orchestrator.evidence.spdx_packages import ARTIFACT
+
         after: dict[str, set[str]] = {}
         for each in member(self.sbom, "relationships", list, "the SBOM"):
             kind = member(each, "relationshipType", str, "the SBOM's relationship")

@@ -62,7 +62,7 @@ def _of_base64(text: str) -> bytes | None:
     return octets if len(octets) == 32 and b64encode(octets).decode() == text else None
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class _Sha256:
     """A sha256 as 64 lower-case hexadecimal digits. Raises ValueError for anything else."""
 
@@ -85,7 +85,7 @@ class _Sha256:
         return cls(hexadecimal(text))
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Sha256(_Sha256):
     """The sha256 of a flat file's bytes: what `sha256sum` prints."""
 
@@ -102,6 +102,6 @@ class Sha256(_Sha256):
             return cls.of_stream(stream)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class NarHash(_Sha256):
     """The sha256 of a store object's NAR serialisation, never of a file."""

@@ -241,7 +241,8 @@ def test_many_at_once(sources: Sources, server: Server) -> None:
     wanted = [_wanted(content, f"{server.address}/{n}") for n, content in enumerate(contents)]
     told: list[Wanted] = []
     sources.fetch_all(wanted, told.append)
-    assert sorted(told, key=lambda each: each.digest) == sorted(wanted, key=lambda each: each.digest)
+    assert {each.digest: each for each in told} == {each.digest: each for each in wanted}
+    assert len(told) == len(wanted)
     assert all(
         sources.path(each).read_bytes() == content for each, content in zip(wanted, contents, strict=True)
     )

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from orchestrator.builders import ssh
 from orchestrator.builders.configuration import FILE_NAME, BuilderTable, Configuration, find, parse
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.toml import read_toml
-from orchestrator.recipe.toml_text import write_tables
 
 _ANSWER = 20.0  # seconds
 
@@ -94,7 +95,8 @@ def _read(file: Path) -> str:
 def _parse_with(text: str, tables: list[dict[str, Any]], file: Path) -> str:
     """The text with further tables; it has been read as a configuration."""
     begun = f"{text.rstrip()}\n\n" if text.strip() else ""
-    whole = f"{begun}{write_tables({'builder': tables}).lstrip()}"
+    added = "\n".join(f"[[builder]]\n{tomli_w.dumps(each)}" for each in tables)
+    whole = f"{begun}{added}"
     try:
         parse(whole, file)
     except TallyError as error:  # it names lines that are not in the file yet

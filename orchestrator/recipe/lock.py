@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomli_w
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
 
 from orchestrator.ground.errors import TallyError
@@ -19,7 +20,6 @@ from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.explaining import explain, shown
 from orchestrator.recipe.recipe import Recipe, System
 from orchestrator.recipe.toml import parse_toml, read_bytes, toml_of
-from orchestrator.recipe.toml_text import write_tables
 from orchestrator.recipe.values import Digest
 
 Kind = Literal["url", "git", "pypi", "npm"]
@@ -224,7 +224,7 @@ def text_of(lock: Lock) -> str:
         nixpkgs=lock.nixpkgs,
     )
     values: dict[str, Any] = ordered.model_dump(mode="json", exclude_none=True)
-    return HEADER + write_tables({key: value for key, value in values.items() if value not in ({}, [])})
+    return HEADER + tomli_w.dumps({key: value for key, value in values.items() if value not in ({}, [])})
 
 
 def write(path: Path, lock: Lock) -> None:

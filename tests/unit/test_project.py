@@ -20,6 +20,7 @@ MODULES = {
     "rfc3161-client": "rfc3161_client",
     "in-toto": "in_toto",
     "spdx-tools": "spdx_tools",
+    "tomli-w": "tomli_w",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit
 
 _TRANSPORTS: Final = {
     "http": ("git+http", 80),
@@ -50,6 +49,8 @@ def address_of(remote: str) -> str | None:
     if "://" not in remote:
         match = _SCP.fullmatch(remote)
         return None if match is None else f"git+ssh://{match[1].lower()}/{_path(match[2])}"
+    from urllib.parse import urlsplit  # verifying needs none of what that imports
+
     try:
         parts = urlsplit(remote)
         host, port = parts.hostname, parts.port
@@ -78,4 +79,6 @@ def web_address(address: str) -> str:
 
 
 def _path(path: str) -> str:
+    from urllib.parse import quote
+
     return quote(path.strip("/"), safe=_SAFE)

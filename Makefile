@@ -52,6 +52,12 @@ bench: setup ## Measure against the baselines, in the same run
 docs: .venv ## Write docs/reference/command-line.md again from the program's own help
 	@.venv/bin/python tools/command_line_reference.py
 
+.PHONY: dist
+dist: .venv ## Make the package that users install, a wheel in dist/
+	@rm -f dist/tallystick-*.whl
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2> /dev/null || echo 315532800) .venv/bin/python -m flit_core.wheel --outdir dist > /dev/null
+	@ls dist/tallystick-*.whl
+
 .PHONY: lock
 lock: .venv ## Pin the Python packages again (requirements/*.txt)
 	@tools/lock-requirements

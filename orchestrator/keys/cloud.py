@@ -15,10 +15,10 @@ from orchestrator.ground.key_address import CloudKey
 from orchestrator.keys.signers import RemoteKey, public_key
 
 _EXTRAS = {
-    # scheme: our extra, and the modules that it brings
-    "awskms": ("aws", ("boto3",)),
-    "azurekms": ("azure", ("azure.identity", "azure.keyvault.keys")),
-    "gcpkms": ("gcp", ("google.cloud.kms",)),
+    # scheme: securesystemslib's extra, and the modules that it brings
+    "awskms": ("awskms", ("boto3",)),
+    "azurekms": ("azurekms", ("azure.identity", "azure.keyvault.keys")),
+    "gcpkms": ("gcpkms", ("google.cloud.kms",)),
     "hv": ("vault", ("hvac",)),
 }
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def _refuse_without_its_library(address: CloudKey) -> None:
     except ImportError as error:
         raise TallyError(
             f"signing with {address.scheme} needs the package of {error.name or modules[0]}",
-            hint=f"pip install 'tallystick[{extra}]'",
+            hint=f"pipx inject tallystick 'securesystemslib[{extra}]'; without pipx, install it beside tally",
         ) from error
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MODULE = "PYKCS11LIB"
 """securesystemslib's variable for the library that speaks to the token."""
-_EXTRA = "pip install 'tallystick[pkcs11]'"
+_EXTRA = "pipx inject tallystick python-pkcs11; without pipx, install it beside tally"
 _OTHER_MODULE = "see that it is the token's, and what its maker's own programs do with it"
 _MISSING = "keys there: {}; the token's own program makes one, as `pkcs11-tool --keypairgen`"
 _LOADING = 20.0  # seconds for a module to begin

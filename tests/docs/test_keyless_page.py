@@ -66,7 +66,7 @@ def test_verifying(page: str, tmp_path: Path, subject: str, code: int) -> None:
     found = list(lines(page, "tally verify"))
     assert len(found) == 2
     for line in found:
-        words = shlex.split(line.replace("releases/bzip2-1.0.8-x86_64-linux", str(folder)))[1:]
+        words = shlex.split(line.replace("releases/tree-2.1.0-x86_64-linux", str(folder)))[1:]
         command = [sys.executable, "-m", "orchestrator.cli", *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == code, done.stdout + done.stderr

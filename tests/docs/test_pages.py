@@ -2,8 +2,9 @@
 
 In every page under docs/ and in README.md, fenced blocks mean:
 
-    ```console            commands after `$ `, each followed by what it prints; run in order, in one scratch
-                          copy of the repository a page, with `.venv/bin` first in PATH. Each must succeed.
+    ```console            commands after `$ `, each followed by what it prints; run in order, with `.venv/bin`
+                          first in PATH. Each must succeed. Pages about a reader's own repository run in one,
+                          which has the recipe of add-a-recipe.md; the others in a scratch copy of this one.
     ```toml file=PATH     a file that the reader is asked to write
     anything else         shown, not run
 
@@ -25,6 +26,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+OWN = "in your own repository, with [Tallystick installed]"
+RECIPE = "docs/how-to/add-a-recipe.md"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -97,6 +100,40 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, session_state: Path) -> Path:
+    """A reader's own repository, outside every clone of this one: a recipe and its lock, committed."""
+    folder = tmp_path_factory.mktemp("readers") / "project"
+    (folder / "recipes").mkdir(parents=True)
+    for step in steps((ROOT / RECIPE).read_text()):
+        if isinstance(step, File):
+            (folder / step.path).write_text(step.text)
+    shutil.copyfile(ROOT / "tally.lock", folder / "tally.lock")  # its sets need no index
+    tally = [sys.executable, "-m", "orchestrator.cli", "lock"]
+    environment = {**os.environ, "TALLY_STATE": str(session_state), "PYTHONPATH": str(ROOT)}
+    subprocess.run(tally, cwd=folder, env=environment, check=True, capture_output=True)
+    git = ["git", "-C", str(folder)]
+    for words in (
+        ["init", "--quiet"],
+        ["config", "user.name", "Reader"],
+        ["config", "user.email", "reader@example.org"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message", "Add tree"],
+    ):
+        subprocess.run([*git, *words], check=True)
+    return folder
+
+
+@pytest.fixture
+def own(project: Path, tmp_path: Path) -> Path:
+    """A copy of the reader's repository, for one test."""
+    return Path(shutil.copytree(project, tmp_path / "own", symlinks=True))
+
+
+def place_of(page: Path, checkout: Path, own: Path) -> Path:
+    return own if OWN in " ".join(page.read_text().split()) else checkout
+
+
 @pytest.fixture
 def surroundings(session_state: Path) -> dict[str, str]:
     return {
@@ -113,17 +150,19 @@ def surroundings(session_state: Path) -> dict[str, str]:
     [page for page in PAGES if any(steps(page.read_text()))],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_the_page_says_what_happens(page: Path, checkout: Path, surroundings: dict[str, str]) -> None:
-    follow(page, checkout, surroundings)
+def test_the_page_says_what_happens(
+    page: Path, checkout: Path, own: Path, surroundings: dict[str, str]
+) -> None:
+    follow(page, place_of(page, checkout, own), surroundings)
 
 
-def test_the_how_tos_follow_each_other(checkout: Path, surroundings: dict[str, str]) -> None:
+def test_the_how_tos_follow_each_other(checkout: Path, own: Path, surroundings: dict[str, str]) -> None:
     """In one copy, in the order of README's table: no page leaves a state in which a later one fails."""
     table = re.findall(r"\]\((docs/how-to/[^)#]+)\)", (ROOT / "README.md").read_text())
     pages = [ROOT / name for name in dict.fromkeys(table)]
     assert sorted(pages) == sorted((ROOT / "docs/how-to").glob("*.md"))
     for page in pages:
-        follow(page, checkout, surroundings)
+        follow(page, place_of(page, checkout, own), surroundings)
 
 
 def test_two_pages_that_write_one_file_say_so() -> None:
@@ -138,15 +177,15 @@ def test_two_pages_that_write_one_file_say_so() -> None:
             assert said, f"{page.relative_to(ROOT)} does not say what becomes of a {name} that is there"
 
 
-def follow(page: Path, checkout: Path, surroundings: dict[str, str]) -> None:
+def follow(page: Path, folder: Path, surroundings: dict[str, str]) -> None:
     for step in steps(page.read_text()):
         if isinstance(step, File):
-            (checkout / step.path).parent.mkdir(parents=True, exist_ok=True)
-            (checkout / step.path).write_text(step.text)
+            (folder / step.path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / step.path).write_text(step.text)
             continue
         done = subprocess.run(
             ["bash", "-c", step.text],
-            cwd=checkout,
+            cwd=folder,
             env=surroundings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -31,7 +31,7 @@ class Place:
     def run(self, line: str) -> int:
         """A line of an example, whose absolute paths are below `folder`."""
         line = re.sub(r"/(usr/bin/tally|srv/\S*|etc/tally)", lambda found: self.path(found[0]), line)
-        line = line.replace("published/bzip2-1.0.8-x86_64-linux", str(self.release))
+        line = line.replace("published/tree-2.1.0-x86_64-linux", str(self.release))
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         return subprocess.run(
             ["sh", "-c", line], cwd=self.folder, env=environment, capture_output=True, check=False
@@ -93,7 +93,7 @@ def test_gitlab(repository: Path, place: tuple[Place, int]) -> None:
 
 def test_systemd(repository: Path, place: tuple[Place, int]) -> None:
     where, code = place
-    (line,) = commands(example(repository, "deploy/bzip2.service"), "ExecStartPre=")
+    (line,) = commands(example(repository, "deploy/tree.service"), "ExecStartPre=")
     assert where.run(line) == code
 
 

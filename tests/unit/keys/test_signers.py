@@ -94,15 +94,15 @@ run()
 @pytest.mark.parametrize(
     ("address", "module", "extra"),
     [
-        ("awskms:alias/release", "boto3", "aws"),
-        ("azurekms://v.vault.azure.net/k", "azure", "azure"),
+        ("awskms:alias/release", "boto3", "'securesystemslib[awskms]'"),
+        ("azurekms://v.vault.azure.net/k", "azure", "'securesystemslib[azurekms]'"),
         (
             "gcpkms:projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
             "google.cloud.kms",
-            "gcp",
+            "'securesystemslib[gcpkms]'",
         ),
-        ("hashivault://release", "hvac", "vault"),
-        (f"pkcs11:object=a?module-path={Path(__file__)}", "pkcs11", "pkcs11"),
+        ("hashivault://release", "hvac", "'securesystemslib[vault]'"),
+        (f"pkcs11:object=a?module-path={Path(__file__)}", "pkcs11", "python-pkcs11"),
     ],
 )
 def test_a_package_that_is_missing_is_named_with_its_extra(address: str, module: str, extra: str) -> None:
@@ -110,7 +110,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(address: str, module:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    assert f"hint: pip install 'tallystick[{extra}]'" in done.stderr
+    assert f"hint: pipx inject tallystick {extra};" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,8 @@ _TIMES = tuple(
         rb"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d+)?(Z| ?[+-]\d\d:?\d\d)?)?",
         rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?=[\w ,]{0,16}\d\d:\d\d)[\w :,+-]+",
         rb"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* [ \d]\d,? \d{4}",
+        rb"(?<!\d)\d{1,2}[- ](Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*[- ,]+\d{4}(?!\d)",
+        rb"(?<![\d./])\d{1,2}([./])\d{1,2}\1(19|20)\d\d(?!\d)",
         rb"(?<![\d:])\d\d:\d\d:\d\d(?![\d:])",
         rb"(?<!\d)(19|20)\d\d[01]\d[0-3]\d(T?\d{4,6}Z?)?(?!\d)",
     )
@@ -68,7 +70,23 @@ _RANDOM = (
     re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),  # a UUID
     re.compile(rb"\btmp[._-]?[A-Za-z0-9_]{6,}"),  # mktemp, and Python's tempfile
 )
-_IDENTIFIER = re.compile(rb"(?<![0-9a-zA-Z])[0-9a-f]{16,}(?![0-9a-zA-Z])")
+_IDENTIFIER = re.compile(rb"(?<![0-9a-zA-Z])([0-9a-f]{16,}|[0-9A-F]{16,})(?![0-9a-zA-Z])")
+_TOKEN = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")  # base64, RFC 4648
+_COMPRESSED = (
+    b"\x1f\x8b",
+    b"\xfd7zXZ\0",
+    b"\x28\xb5\x2f\xfd",
+    b"BZh",
+    b"PK\x03\x04",
+    b"7z\xbc\xaf",
+    b"\x89PNG",
+    b"LZIP",
+)
+_SHORTEST, _LONGEST = 12, 128
+"""Bytes of a random value that has no other form; most of them differ, and few are there twice."""
+_QUIET = 8
+"""Equal bytes after which a difference is over."""
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 _PATH = re.compile(rb"/(build|tmp|var/tmp|root|home|private/tmp)(/[\w.+@%~-]+)+")
 _WORD = re.compile(rb"[^\s\"'=:,;()<>\[\]{}|\x00]+")
 
@@ -107,9 +125,45 @@ def cause_of(spot: Spot) -> Cause:
             return cause
     if _on_both(_PATH, spot):
         return Cause.BUILD_PATH
-    if _on_both(_IDENTIFIER, spot):
+    if _on_both(_IDENTIFIER, spot) or _is_token(spot) or _is_random(spot):
         return Cause.IDENTIFIER
     return Cause.UNKNOWN
+
+
+def _is_token(spot: Spot) -> bool:
+    """Whether letters and digits without a sense differ in most places, as in base64."""
+    one, other = (_at(_TOKEN, side) for side in (spot.first, spot.second))
+    if one is None or other is None or one.start() != other.start() or len(one[0]) != len(other[0]):
+        return False
+    mixed = all(re.search(kind, each[0]) for kind in (rb"[a-z]", rb"[A-Z]", rb"\d") for each in (one, other))
+    return mixed and _share(one[0], other[0]) >= 0.75
+
+
+def _is_random(spot: Spot) -> bool:
+    """Whether bytes of no text differ, nearly all of them, between parts that are the same."""
+    if spot.head.startswith(_COMPRESSED):
+        return False  # there a small difference changes all that follows
+    one, other = (
+        side.data[side.position : side.position + _LONGEST + _QUIET] for side in (spot.first, spot.second)
+    )
+    length, quiet = 0, 0
+    for place, (left, right) in enumerate(zip(one, other, strict=False), 1):
+        quiet = quiet + 1 if left == right else 0
+        length = length if left == right else place
+        if quiet == _QUIET:
+            break
+    if not _SHORTEST <= length <= _LONGEST or len(one) != len(other):
+        return False
+    values = one[:length], other[:length]
+    return _share(*values) >= 0.9 and all(
+        len(set(each[:64])) >= 0.7 * len(each[:64]) and len(each.translate(None, _PRINTABLE)) >= length / 4
+        for each in values
+    )
+
+
+def _share(one: bytes, other: bytes) -> float:
+    """The share of places in which two values of one length differ."""
+    return sum(left != right for left, right in zip(one, other, strict=True)) / len(one)
 
 
 def _is_time_of_archive(spot: Spot) -> bool:

@@ -19,6 +19,9 @@ from orchestrator.ground.errors import TallyError
 _CHUNK = 1 << 18
 _AROUND = 512
 """Bytes on either side of a difference that its cause is told from: a tar header's length."""
+_SPOTS = 64  # differences of one file that are looked at
+_RUN = 4096  # bytes of one of them
+_QUIET = 8  # equal bytes between two of them
 
 
 class Kind(StrEnum):
@@ -48,8 +51,8 @@ class Difference:
     """What each side is: its type, its target, or whether it is executable; for content, nothing."""
     cause: Cause
 
-    def describe(self) -> str:
-        """One line for a reader."""
+    def describe(self, output: str = ".") -> str:
+        """One line for a reader; `output` is what the output itself is called, as where it is one file."""
         one, other = self.between
         match self.kind:
             case Kind.CONTENT:
@@ -58,7 +61,7 @@ class Difference:
             case Kind.MISSING | Kind.TYPE | Kind.EXECUTABLE | Kind.TARGET:
                 text = f"{_WORDS[self.kind]}{self.values[0]} on {one}, {self.values[1]} on {other}"
         hint = "" if self.cause is Cause.UNKNOWN else f"; looks like {self.cause}"
-        return f"{self.path}: {text}{hint}"
+        return f"{output if self.path == '.' else self.path}: {text}{hint}"
 
     def document(self) -> Mapping[str, Any]:
         """The same as JSON has it."""
@@ -196,15 +199,59 @@ def _first_difference(one: bytes, other: bytes) -> int:
 
 
 def _cause(path: str, left: BinaryIO, right: BinaryIO, offset: int, *, same_size: bool) -> Cause:
-    start = max(offset - _AROUND, 0)
-    windows = []
-    for stream in (left, right):
-        stream.seek(start)
-        windows.append(Window(stream.read(offset - start + _AROUND), offset - start))
+    """What the first difference looks like; a later one, where that tells more than a value without sense.
+
+    A file that holds a digest of itself, as a program its build id, shows that first.
+    """
+    name = path.rpartition("/")[2]
+    left.seek(0)
+    head = left.read(_AROUND)
+    windows = _windows(left, right, offset)
     if same_size and not any(b"\0" in window.data for window in windows) and same_parts(left, right):
         return Cause.ORDERING
-    left.seek(0)
-    return cause_of(Spot(path.rpartition("/")[2], left.read(_AROUND), offset, windows[0], windows[1]))
+    first = cause_of(Spot(name, head, offset, *windows))
+    if first not in (Cause.UNKNOWN, Cause.IDENTIFIER) or not same_size:
+        return first
+    for later in _later(left, right, offset):
+        found = cause_of(Spot(name, head, later, *_windows(left, right, later)))
+        if found not in (Cause.UNKNOWN, Cause.IDENTIFIER):
+            return found
+    return first
+
+
+def _windows(left: BinaryIO, right: BinaryIO, offset: int) -> tuple[Window, Window]:
+    start = max(offset - _AROUND, 0)
+    found = []
+    for stream in (left, right):
+        stream.seek(start)
+        found.append(Window(stream.read(offset - start + _AROUND), offset - start))
+    return found[0], found[1]
+
+
+def _later(left: BinaryIO, right: BinaryIO, offset: int) -> Iterator[int]:
+    """Where two files of one size differ after their first difference, each with equal bytes before it."""
+    for _ in range(_SPOTS):
+        left.seek(offset)
+        right.seek(offset)
+        one, other = left.read(_RUN), right.read(_RUN)
+        offset += _end_of_run(one, other)
+        left.seek(offset)
+        right.seek(offset)
+        further = _where(left, right)
+        if further is None:
+            return
+        offset += further
+        yield offset
+
+
+def _end_of_run(one: bytes, other: bytes) -> int:
+    """After how many bytes the sides are equal for a while."""
+    equal = 0
+    for place, (left, right) in enumerate(zip(one, other, strict=False), 1):
+        equal = equal + 1 if left == right else 0
+        if equal == _QUIET:
+            return place
+    return len(one)
 
 
 def _opened(path: bytes) -> BinaryIO:

@@ -81,7 +81,7 @@ def keep_side_by_side(
             shutil.rmtree(temporary, ignore_errors=True)
     names = _output_names(disagreed)
     results = {
-        output.path: tuple(Side(side, kept / _folder(side) / names[output.path]) for side in output.hashes)
+        output.path: tuple(Side(side, kept / folder_of(side) / names[output.path]) for side in output.hashes)
         for output in disagreed.differing
     }
     return Kept(kept, results)
@@ -95,13 +95,13 @@ def _sources(disagreed: Disagreed, locate: Mapping[str, Locate]) -> Mapping[Path
         builder = report.identity.name
         for output in disagreed.differing:
             place = names[output.path]
-            found[Path(_folder(builder), place)] = locate[builder](output.path)
+            found[Path(folder_of(builder), place)] = locate[builder](output.path)
             build = report.builds.get(output.derivation)
             if build is not None and output.output in build.unstable:
-                found[Path(_folder(earlier(builder)), place)] = locate[builder](output.path)
-                found[Path(_folder(builder), place)] = build.unstable[output.output].path
+                found[Path(folder_of(earlier(builder)), place)] = locate[builder](output.path)
+                found[Path(folder_of(builder), place)] = build.unstable[output.output].path
         for drv, build in report.builds.items():
-            log = Path(_folder(builder), "logs", build.log.name)
+            log = Path(folder_of(builder), "logs", build.log.name)
             found[log.with_name(f"{Path(drv).stem}.log") if log in found else log] = build.log
     return found
 
@@ -115,7 +115,8 @@ def _output_names(disagreed: Disagreed) -> Mapping[str, str]:
     }
 
 
-def _folder(side: str) -> str:
+def folder_of(side: str) -> str:
+    """What the folder of a builder's results is called; `side` is its name, or that of its earlier result."""
     return side.replace(" (earlier)", "-earlier")
 
 

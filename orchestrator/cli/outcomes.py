@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, assert_never
 
 from orchestrator.agreement.agreement import Agreed
+from orchestrator.agreement.keeping import folder_of
 from orchestrator.builders.lacking import lacking
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.ground.wording import counted
@@ -16,6 +18,7 @@ from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undec
 
 _FILES_SHOWN = 20
 _LINES_SHOWN = 12
+_PAGE = "docs/how-to/find-out-why-builds-disagree.md"
 
 
 def document(outcome: Outcome) -> Mapping[str, Any]:
@@ -163,7 +166,7 @@ def _show_disagreement(outcome: Refused) -> None:
         for _, pair in groupby(outcome.differences.get(one.path, ()), lambda each: each.between):
             files = list(pair)
             for each in files[:_FILES_SHOWN]:
-                say(f"    {each.describe()}")
+                say(f"    {each.describe(name_of(one.path))}")
             if (more := len(files) - _FILES_SHOWN) > 0:
                 say(f"    … and {counted(more, 'more file')}")
     for cause in outcome.disagreed.root_causes:
@@ -176,6 +179,21 @@ def _show_disagreement(outcome: Refused) -> None:
         if outcome.unattested.hint:
             tell(f"  hint: {outcome.unattested.hint}", 4)
     say(f"hint: all results are kept side by side in {outcome.kept}")
+    if (command := _next_command(outcome)) is not None:
+        say(f"hint: look next with `{command}`; {_PAGE} has the usual causes and their cures")
+
+
+def _next_command(outcome: Refused) -> str | None:
+    """What shows how the two results differ that diverged first; None where none differ in a file."""
+    import shlex
+
+    roots = outcome.disagreed.root_causes
+    for one in sorted(outcome.disagreed.differing, key=lambda each: each.derivation not in roots):
+        for each in outcome.differences.get(one.path, ()):
+            sides = [outcome.kept / folder_of(side) / name_of(one.path) for side in each.between]
+            if all(os.path.lexists(side) for side in sides):
+                return shlex.join(["diff", "-r", *map(str, sides)])
+    return None
 
 
 def _show_failures(outcome: Undecided) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -120,3 +121,44 @@ def test_times_in_python_bytecode(tmp_path: Path, flags: int, expected: Cause) -
         )
 
     assert cause(tmp_path, pyc(1), pyc(2), "x.pyc") is expected
+
+
+RANDOM = random.Random(9)
+COMPRESSED = gzip.compress(RANDOM.randbytes(64), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (RANDOM.randbytes(16), RANDOM.randbytes(16), Cause.IDENTIFIER),
+        (RANDOM.randbytes(100), RANDOM.randbytes(100), Cause.IDENTIFIER),
+        (
+            b"\0head" + RANDOM.randbytes(20) + b"tail" * 9,
+            b"\0head" + RANDOM.randbytes(20) + b"tail" * 9,
+            Cause.IDENTIFIER,
+        ),
+        (b"key=kP3vX9aQ7LmB2cZr0YtW", b"key=Jd8RfU5sNo1HgT6eViKx", Cause.IDENTIFIER),
+        (b"ID=4F1A22B09C3D5E67", b"ID=90ABCDEF12345678", Cause.IDENTIFIER),
+        (b"on 29-Nov-2026", b"on 30-Nov-2026", Cause.TIMESTAMP),
+        (b"made 29.11.2026.", b"made 30.11.2026.", Cause.TIMESTAMP),
+        (COMPRESSED + RANDOM.randbytes(16), COMPRESSED + RANDOM.randbytes(16), Cause.UNKNOWN),
+        (RANDOM.randbytes(600), RANDOM.randbytes(600), Cause.UNKNOWN),
+        (b"the quick brown fox jumps", b"over lazy dogs, all night", Cause.UNKNOWN),
+        (b"\x01\0\0\0\x02\0\0\0", b"\x07\0\0\0\x09\0\0\0", Cause.UNKNOWN),
+        (b"a-name-of-Some-File-1.c", b"a-name-of-Some-File-2.c", Cause.UNKNOWN),
+    ],
+)
+def test_bytes_without_sense_are_a_random_value_and_others_are_not(
+    tmp_path: Path, one: bytes, other: bytes, expected: Cause
+) -> None:
+    assert cause(tmp_path, one, other) is expected
+
+
+def test_a_digest_in_front_does_not_hide_the_date_behind_it(tmp_path: Path) -> None:
+    """As in a program, whose build id follows from all the rest of it."""
+    same = RANDOM.randbytes(70_000)
+    one, other = [
+        b"\x7fELF" + RANDOM.randbytes(20) + same + b"\0Nov 29 2026\0" + time + b"\0" + same
+        for time in (b"09:15:03", b"09:15:09")
+    ]
+    assert cause(tmp_path, one, other) is Cause.TIMESTAMP

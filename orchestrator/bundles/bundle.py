@@ -72,13 +72,16 @@ class SigstoreBundle:
     entries: tuple[LogEntry, ...]
     timestamps: tuple[bytes, ...]
     """RFC 3161 responses in DER."""
-    data: bytes
-    """The file's bytes."""
 
 
 def parse(data: bytes, what: str) -> SigstoreBundle:
     """Read a bundle of any version. Raises MalformedError, but not for a missing signature."""
-    document = protobuf.normal(read_envelope(data, what), _SPELLINGS, what)
+    return of(read_envelope(data, what), what)
+
+
+def of(value: object, what: str) -> SigstoreBundle:
+    """The same of its JSON. Raises MalformedError."""
+    document = protobuf.normal(value, _SPELLINGS, what)
     only(document, _TOP, what)
     media_type = member(document, "mediaType", str, what)
     version = _VERSIONS.get(media_type)
@@ -92,7 +95,6 @@ def parse(data: bytes, what: str) -> SigstoreBundle:
         signer=_signer(material, version, what),
         entries=_entries(material, version, what),
         timestamps=_timestamps(material, what),
-        data=data,
     )
 
 

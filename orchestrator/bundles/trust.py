@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.bundles import containers
 from orchestrator.bundles.bundle import Certificates, SigstoreBundle
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
@@ -14,6 +15,7 @@ from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused
 
+_MOST = 16  # trusted roots: CI hosts hand out two
 _HINT = "a trusted root is Sigstore's JSON, as `trusted_root.json` in a release or of an instance"
 
 
@@ -48,7 +50,7 @@ def of(
         ignored = f"{what}: log entry and timestamps were not looked at, for want of --trusted-root"
         return Trust(None, (ignored,))
     if path is not None:
-        return Trust(_read(path))
+        return Trust(_read(path, logged=True))
     return Trust(_parsed(public(), "the public instance's trusted root"))
 
 
@@ -59,7 +61,7 @@ def _unlogged(path: Path | None, bundle: SigstoreBundle, what: str) -> Trust:
     if path is None:
         told += "; if it is of an instance without a log, name that one's root with --trusted-root"
         raise Refused(Reason(Code.NOT_IN_LOG, told))
-    root = _read(path)
+    root = _read(path, logged=False)
     if not root.unlogged:
         why = "names logs" if root.tlogs else "does not name authorities for both certificates and timestamps"
         raise Refused(Reason(Code.NOT_IN_LOG, f"{told}, and the trusted root {why}"))
@@ -72,7 +74,7 @@ NO_LOG = "the trusted root names none: nobody but that instance knows what it ha
 
 def load(path: Path) -> TrustedRoot:
     """A trusted root from a file. Raises TallyError when it is none, and when it asks for nothing."""
-    root = _read(path)
+    root = _read(path, logged=True)
     if not (root.tlogs or root.timestamp_authorities or root.certificate_authorities):
         raise TallyError(
             f"{path} names no log and no authority, so that nothing would be asked for",
@@ -87,8 +89,22 @@ def load(path: Path) -> TrustedRoot:
     return root
 
 
-def _read(path: Path) -> TrustedRoot:
-    return _parsed(read_file(path, "", trusted_root.LARGEST, _HINT), str(path))
+def _read(path: Path, *, logged: bool) -> TrustedRoot:
+    """The root in a file, or in JSON lines those of the instances with a log, or of those without, together.
+
+    An instance without a log must not make the log of another needless, so that they are never mixed.
+    """
+    try:
+        data = containers.plain(read_file(path, "", trusted_root.LARGEST, _HINT), str(path))
+    except MalformedError as error:
+        raise TallyError(str(error), hint=_HINT) from error
+    rows = containers.lines(data)
+    if len(rows) == 1:
+        return _parsed(rows[0], str(path))
+    if len(rows) > _MOST:
+        raise TallyError(f"{path} has {len(rows)} trusted roots; {_MOST} is the most", hint=_HINT)
+    roots = [_parsed(row, f"{path}, line {number}") for number, row in enumerate(rows, 1)]
+    return trusted_root.together([each for each in roots if each.unlogged is not logged] or roots[:1])
 
 
 def _parsed(data: bytes, what: str) -> TrustedRoot:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.ground.digest import Sha256
     from orchestrator.keys.key import PublicKey
     from orchestrator.policy.verdict import Failed
-    from orchestrator.stories.foreign_bundle import Accepted
+    from orchestrator.stories.foreign_bundle import Accepted, Judgement
 
 SLSA = "https://slsa.dev/provenance/v1"
 SHORT = {
@@ -51,9 +51,9 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
     """Judge, print, and give the exit code. Raises TallyError for options that do not go together."""
     from datetime import UTC, datetime
 
-    from orchestrator.cli.text import print_json
+    from orchestrator.cli.text import print_error, print_json
     from orchestrator.policy.verdict import Failed
-    from orchestrator.stories.foreign_bundle import Question, judge
+    from orchestrator.stories.foreign_bundle import Question, judge_all
 
     question = Question(
         target=_target(targets, options.digest),
@@ -66,15 +66,18 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
     )
     name = str(question.target)
     try:
-        verdict = judge(question, datetime.now(UTC))
+        judgement = judge_all(question, datetime.now(UTC))
+        verdict = judgement.verdict
     except TallyError as error:
-        if json:
-            print_json([{"target": name, "verdict": "undecided", "error": error.message, "hint": error.hint}])
-        raise
+        if not json:
+            raise
+        print_error(error)
+        print_json([{"target": name, "verdict": "undecided", "error": error.message, "hint": error.hint}])
+        return ExitCode.UNDECIDED
     if json:
-        print_json([_document(name, verdict)])
+        print_json([_document(name, judgement)])
     else:
-        print(_text(name, verdict))
+        print(_text(name, judgement))
     return ExitCode.NO if isinstance(verdict, Failed) else ExitCode.YES
 
 
@@ -118,14 +121,16 @@ def _named(signer: PublicKey | Identity) -> str:
     return f"{signer.subject} ({signer.issuer})"
 
 
-def _text(name: str, verdict: Accepted | Failed) -> str:
+def _text(name: str, judgement: Judgement) -> str:
     from orchestrator.cli.text import in_lines
     from orchestrator.policy.verdict import Failed
 
+    verdict = judgement.verdict
     if isinstance(verdict, Failed):
         lines = [f"FAILED  {name}"]
         lines += [f"  {reason.code}: {reason.sentence}" for reason in verdict.reasons]
-        return in_lines(lines + [f"  hint: {hint}" for hint in {each.hint for each in verdict.reasons}])
+        hints = dict.fromkeys(each.hint for each in verdict.reasons)
+        return in_lines(lines + [f"  hint: {hint}" for hint in hints])
     lines = [
         f"PASSED  {name}",
         f"  sha256    {verdict.sha256}",
@@ -137,10 +142,37 @@ def _text(name: str, verdict: Accepted | Failed) -> str:
         f"  signed at {each.time:%Y-%m-%dT%H:%M:%SZ} at the latest ({each.source})"
         for each in verdict.moments
     ]
-    return in_lines(lines + [f"  notice: {notice}" for notice in verdict.notices])
+    lines += [f"  notice: {notice}" for notice in verdict.notices]
+    if len(judgement.each) > 1:
+        lines.append(f"  of {len(judgement.each)} bundles")
+        lines += [f"    {which}: {_in_short(each)}" for which, each in judgement.each]
+    return in_lines(lines)
 
 
-def _document(name: str, verdict: Accepted | Failed) -> dict[str, Any]:
+def _in_short(each: Accepted | Failed | TallyError) -> str:
+    from orchestrator.policy.verdict import Failed
+
+    if isinstance(each, TallyError):
+        return f"undecided: {each.message}"
+    if isinstance(each, Failed):
+        return "; ".join(f"{reason.code}: {reason.sentence}" for reason in each.reasons)
+    return f"holds, and states {each.predicate_type or 'nothing'}"
+
+
+def _document(name: str, judgement: Judgement) -> dict[str, Any]:
+    """The verdict; where the file has several bundles, what was found of each, too."""
+    document = _decided(name, judgement.verdict)
+    if len(judgement.each) > 1:
+        document["bundles"] = [
+            {"bundle": which, "verdict": "undecided", "error": each.message, "hint": each.hint}
+            if isinstance(each, TallyError)
+            else {**_decided(name, each), "bundle": which}
+            for which, each in judgement.each
+        ]
+    return document
+
+
+def _decided(name: str, verdict: Accepted | Failed) -> dict[str, Any]:
     from orchestrator.policy.verdict import Failed
 
     if isinstance(verdict, Failed):

@@ -146,6 +146,20 @@ class TrustedRoot:
         )
 
 
+def together(roots: Sequence[TrustedRoot]) -> TrustedRoot:
+    """What any of these names, once."""
+    return TrustedRoot(
+        tlogs=tuple(dict.fromkeys(each for root in roots for each in root.tlogs)),
+        certificate_authorities=tuple(
+            dict.fromkeys(each for root in roots for each in root.certificate_authorities)
+        ),
+        ctlogs=tuple(dict.fromkeys(each for root in roots for each in root.ctlogs)),
+        timestamp_authorities=tuple(
+            dict.fromkeys(each for root in roots for each in root.timestamp_authorities)
+        ),
+    )
+
+
 def parse(data: bytes, what: str) -> TrustedRoot:
     """Read a trusted root. Raises MalformedError."""
     if len(data) > LARGEST:

@@ -1,4 +1,4 @@
-"""From anybody's Sigstore bundle to a verdict: the second story, for what is not a release of ours.
+"""From anybody's Sigstore bundles to a verdict: the second story, for what is not a release of ours.
 
 Specifications, cited by step: DSSE v1.0.2, the in-toto attestation framework v1, sigstore/protobuf-specs, and
 https://github.com/sigstore/architecture-docs/blob/main/client-spec.md, "Verification".
@@ -6,24 +6,27 @@ https://github.com/sigstore/architecture-docs/blob/main/client-spec.md, "Verific
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from orchestrator.bundles import artifact as artifacts
 from orchestrator.bundles import bundle as bundles
-from orchestrator.bundles import certificates, signature, standing, trust
+from orchestrator.bundles import certificates, containers, signature, standing, trust
 from orchestrator.bundles.artifact import Artifact, Digested
 from orchestrator.bundles.bundle import SigstoreBundle
 from orchestrator.bundles.certificates import Identity
+from orchestrator.bundles.containers import Part
 from orchestrator.bundles.standing import Shown, Standing
 from orchestrator.bundles.timestamps import Moment
 from orchestrator.evidence import attestation
 from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
@@ -39,6 +42,7 @@ class Question:
     target: Path | Sha256
     """The artifact, or its digest where it is not at hand."""
     bundle: Path
+    """A file with a bundle, or with several in any form that `containers` knows."""
     signer: PublicKey | Identity
     """Who must have signed."""
     trusted_root: Path | None
@@ -67,26 +71,89 @@ class Accepted:
 
 
 def judge(question: Question, now: datetime) -> Accepted | Failed:
-    """Whether the signer signed this artifact. `now` is UTC.
+    """Whether the signer signed this artifact, by any bundle of the file. `now` is UTC.
 
-    Raises TallyError when it cannot be decided: a file that is not there, a kind of bundle not judged here.
+    Raises TallyError when it cannot be decided: a file that is not there, or nothing in it that is a yes, and
+    something of a kind that is not judged here.
     """
+    return judge_all(question, now).verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found of a file's bundles, each under its name."""
+
+    each: tuple[tuple[str, Accepted | Failed | TallyError], ...]
+
+    @property
+    def verdict(self) -> Accepted | Failed:
+        """Yes where one holds, whatever the others are.
+
+        Raises TallyError where none does and one is undecided.
+        """
+        verdicts = [verdict for _, verdict in self.each]
+        for verdict in verdicts:
+            if isinstance(verdict, Accepted):
+                return verdict
+        for verdict in verdicts:
+            if isinstance(verdict, TallyError):
+                raise verdict
+        return Failed(
+            tuple(reason for verdict in verdicts if isinstance(verdict, Failed) for reason in verdict.reasons)
+        )
+
+
+def judge_all(question: Question, now: datetime) -> Judgement:
+    """The same, bundle by bundle. Raises TallyError for a file that is none, or cannot be read."""
     what = question.bundle.name
     try:
-        # 1. The bundle, read whole (sigstore_bundle.proto). Nothing in it is believed yet.
-        bundle = bundles.parse(read_file(question.bundle, "the bundle ", LARGEST_ENVELOPE, _HINT), what)
-
+        # 1. The bundles, read whole (sigstore_bundle.proto). Nothing in them is believed yet.
+        data = read_file(question.bundle, "the bundle ", LARGEST_ENVELOPE, _HINT)
+        parts = containers.found(data, what)
+        if not parts:
+            raise TallyError(f"{what} holds no bundle at all", hint=_HINT)
         # 2. The artifact's digest, from its bytes.
         with _opened(question.target) as artifact:
-            return _judged(question, bundle, artifact, now, what)
-    except Refused as refused:
-        return Failed(refused.reasons)
+            public = cache(_public_root)  # once for all of them
+            return Judgement(tuple(_one(question, part, artifact, now, what, public) for part in parts))
     except MalformedError as error:
-        return Failed((Reason(Code.MALFORMED, str(error)),))
+        return Judgement(((what, Failed((Reason(Code.MALFORMED, str(error)),))),))
+
+
+def _one(
+    question: Question, part: Part, artifact: Artifact, now: datetime, what: str, public: Callable[[], bytes]
+) -> tuple[str, Accepted | Failed | TallyError]:
+    if isinstance(part, TallyError):
+        return what, part
+    if isinstance(part, MalformedError):
+        return what, Failed((Reason(Code.MALFORMED, str(part)),))
+    try:
+        if part.alone and not (question.insecure_ignore_tlog and isinstance(question.signer, PublicKey)):
+            return part.name, _alone(part.name)
+        bundle = bundles.of(part.document, part.name)
+        return part.name, _judged(question, bundle, artifact, now, part.name, public)
+    except Refused as refused:
+        return part.name, Failed(refused.reasons)
+    except MalformedError as error:
+        return part.name, Failed((Reason(Code.MALFORMED, str(error)),))
+    except TallyError as error:
+        return part.name, error
+
+
+def _alone(what: str) -> TallyError:
+    return TallyError(
+        f"{what} is a DSSE envelope by itself, without a log entry, and without whose it is",
+        hint="get the bundle; or judge the signature alone with --key and --insecure-ignore-tlog",
+    )
 
 
 def _judged(
-    question: Question, bundle: SigstoreBundle, artifact: Artifact, now: datetime, what: str
+    question: Question,
+    bundle: SigstoreBundle,
+    artifact: Artifact,
+    now: datetime,
+    what: str,
+    public: Callable[[], bytes],
 ) -> Accepted:
     # 3. The signature, over the exact bytes, by the given key or the certificate's (DSSE, protocol.md).
     key = signature.key_of(question.signer, bundle, what)
@@ -95,7 +162,7 @@ def _judged(
     # 4. When it was there: every timestamp over it holds (RFC 3161; client-spec, "Establishing a Time").
     # 5. The log: each entry is about exactly this, and in a log that is trusted (RFC 6962, 2.1; client-spec).
     ignoring = question.insecure_ignore_tlog and isinstance(question.signer, PublicKey)
-    trusted = trust.of(question.trusted_root, bundle, _public_root, insecure_ignore_tlog=ignoring, what=what)
+    trusted = trust.of(question.trusted_root, bundle, public, insecure_ignore_tlog=ignoring, what=what)
     proven = Standing()
     if trusted.root is not None:
         logged = signature.logged(bundle, key, signed, artifact)

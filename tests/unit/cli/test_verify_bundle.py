@@ -106,6 +106,37 @@ def test_without_a_trusted_root_and_without_a_network(
     assert "--trusted-root" in ran.err
 
 
+def test_a_file_with_several_tells_of_each(tally: Tally, folder: Folder) -> None:
+    names = ("keyless.sigstore.json", "key.sigstore.json")
+    (folder / "all.jsonl").write_text("".join(f"{(folder / name).read_text()}\n" for name in names))
+    asked = ["artifact", "--bundle", "all.jsonl", "--key", "key.pub", *ROOT]
+    ran = tally("verify", *asked, folder=folder.path).succeeded()
+    assert ran.out.startswith("PASSED  artifact\n")
+    assert "  of 2 bundles\n    all.jsonl, line 1: untrusted-signer: " in ran.out
+    assert "    all.jsonl, line 2: holds, and states https://slsa.dev/provenance/v1\n" in ran.out
+    (found,) = json.loads(tally("verify", *asked, "--json", folder=folder.path).succeeded().out)
+    assert (found["verdict"], [each["verdict"] for each in found["bundles"]]) == (
+        "passed",
+        ["failed", "passed"],
+    )
+    (folder / "another").write_bytes(b"another")
+    ran = tally("verify", "another", *asked[1:], folder=folder.path).failed(1)
+    assert ran.out.count("FAILED") == 1
+    assert "untrusted-signer: all.jsonl, line 1" in ran.out
+    assert "subject-mismatch: all.jsonl, line 2" in ran.out
+
+
+def test_what_is_no_bundle_is_undecided(tally: Tally, folder: Folder) -> None:
+    (folder / "a.asc").write_text("-----BEGIN PGP SIGNATURE-----\n")
+    asked = ["artifact", "--bundle", "a.asc", "--key", "key.pub", *ROOT]
+    ran = tally("verify", *asked, folder=folder.path).failed(2)
+    assert "a.asc is an OpenPGP signature, and no bundle" in ran.err
+    assert "gpg --verify" in ran.err
+    ran = tally("verify", *asked, "--json", folder=folder.path).failed(2)
+    (found,) = json.loads(ran.out)
+    assert (found["verdict"], found["error"]) == ("undecided", "a.asc is an OpenPGP signature, and no bundle")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -73,6 +73,11 @@ class Clients:
         """Raises TallyError for a client that could not be imported, as far as that is known by now."""
         if self._failure is not None:
             raise self._failure
+
+    def refuse_names(self, artifacts: Iterable[str]) -> None:
+        """Raises TallyError for an artifact whose name alone would have it refused."""
+        for name in artifacts:
+            links.refuse_name(name)
 
     def accept_document(self, file: ReleaseFile) -> None:
         """Before anything is signed: spdx-tools takes this SBOM. Raises TallyError."""

@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from orchestrator.clients.refusal import IN_TOTO, refused
@@ -22,7 +23,18 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.interruption import INTERRUPTION
 
 _HINT = "clients of the release would refuse it alike; please report this with its message"
+_LEFT_OUT = ("*.link*", ".git", "*.pyc", "*~")
+"""in-toto's ARTIFACT_EXCLUDE_PATTERNS: to its clients such files are not there."""
 _INSPECTION = 60  # seconds for the inspection's command, `true`, on a machine that is busy
+
+
+def refuse_name(name: str) -> None:
+    """Raises TallyError for an artifact that in-toto would not find, called so: known before it is built."""
+    if any(fnmatchcase(name, pattern) for pattern in _LEFT_OUT):
+        raise TallyError(
+            f"no in-toto client finds an artifact called {name}: they leave out {', '.join(_LEFT_OUT)}",
+            hint="change the name, the version or the [artifact] of the recipe; --no-sign builds it as it is",
+        )
 
 
 def verify(files: Sequence[ReleaseFile], artifact: Path, name: str, key: str | None, scratch: Path) -> None:

@@ -92,6 +92,7 @@ def release(
         if signatories is not None and not plan.dirty:
             tell_of_commit(plan, configuration, say)
         if signatories is not None:
+            clients.refuse_names(each.evaluated.artifact_file_name for each in plan.targets.values())
             signatories = signatories.joined_by(builders)
         run = Run(order, workshop, plan, builders, signatories, clients)
         journal.write(

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
+import in_toto.settings
 import pytest
 import releases
 
@@ -89,6 +90,25 @@ def test_a_link_too_few_or_changed_is_refused(release: Release) -> None:
 def test_another_artifact_is_refused(release: Release) -> None:
     release.artifact.write_bytes(b"another")
     assert "RuleVerificationError" in (release.refusal() or "")
+
+
+@pytest.mark.parametrize("name", ["x.link-1.tar.gz", "x-1.linked", "m.pyc", "x~", ".git"])
+def test_a_name_that_it_leaves_out_is_refused_beforehand(name: str) -> None:
+    with pytest.raises(TallyError, match="no in-toto client finds an artifact called"):
+        links.refuse_name(name)
+
+
+def test_names_that_it_finds_are_not() -> None:
+    assert set(links._LEFT_OUT) == set(in_toto.settings.ARTIFACT_EXCLUDE_PATTERNS)
+    for name in (
+        "pigz-2.8-x86_64-linux.tar.gz",
+        "link-1.tar.gz",
+        "blinker.tar.gz",
+        "x.git",
+        "x.pyc.tar.gz",
+        "x~1.tar.gz",
+    ):
+        links.refuse_name(name)
 
 
 def test_it_leaves_no_trace(release: Release, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ RECIPES: dict[Recipe, frozenset[str]] = {
     Recipe("message", signer="certificate", stamped=True): EVERYONE,
     Recipe(signer="certificate", version="0.2", entry="dsse 0.0.1"): EVERYONE,
     Recipe("message", signer="certificate", version="0.1", entry="hashedrekord 0.0.1"): EVERYONE,
+    # as sigstore-python signed until 2024
+    Recipe(
+        "message", "certificate", "hashedrekord 0.0.1", version="0.1", key="p384", hash="sha256"
+    ): EVERYONE,
+    Recipe(signer="certificate", key="p384", hash="sha256", version="0.2", entry="dsse 0.0.1"): EVERYONE,
+    # sigstore-python takes no such entries
+    Recipe(signer="certificate", version="0.2", entry="intoto 0.0.2", repeated=2): WITHOUT_PYTHON,
 }
 """Which bundles, and who takes them when they are good."""
 STRICTER = frozenset(

@@ -65,12 +65,9 @@
       };
 
       project = (builtins.fromTOML (builtins.readFile ./pyproject.toml)).project;
-      named = name: { inherit cel-expr-python pynixutil typer univers; }.${name} or python.${name};
+      named = name: { inherit cel-expr-python in-toto pynixutil typer univers; }.${name} or python.${name};
       # "zstandard >=0.23" -> python.zstandard: the list stands in pyproject.toml alone
       dependencies = map (each: named (builtins.head (builtins.match "([A-Za-z0-9_-]+).*" each))) project.dependencies;
-
-      # What we write is read by these in the tests.
-      strangers = [ in-toto python.spdx-tools ];
 
       tallystick = python.buildPythonApplication {
         pname = project.name;
@@ -81,7 +78,7 @@
         src = self;
         build-system = [ python.flit-core ];
         inherit dependencies;
-        nativeCheckInputs = strangers ++ [ python.pytestCheckHook python.hypothesis pkgs.gitMinimal pkgs.openssh ];
+        nativeCheckInputs = [ python.pytestCheckHook python.hypothesis pkgs.gitMinimal pkgs.openssh ];
         pytestFlags = [ "tests/unit" ]; # the others run Nix, which cannot run inside a Nix build
         # The user's own Nix and git come first; these are for where there are none.
         makeWrapperArgs = [ "--suffix PATH : ${lib.makeBinPath [ pkgs.nix pkgs.gitMinimal ]}" ];
@@ -105,7 +102,7 @@
       };
 
       devShells.${system}.default = pkgs.mkShell {
-        packages = dependencies ++ strangers ++ [
+        packages = dependencies ++ [
           python.flit-core
           python.hypothesis
           python.mypy

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.agreement.agreement import Incomplete
+from orchestrator.agreement.agreement import DifferingOutput, Disagreed, Incomplete
+from orchestrator.agreement.difference import Side, differences
 from orchestrator.builders.build import Failure, Identity, Report
 from orchestrator.cli.outcomes import show
 from orchestrator.cli.verify import text
+from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.wording import counted
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason
-from orchestrator.run.outcome import Undecided
+from orchestrator.run.outcome import Refused, Undecided
 
 DRV = "/nix/store/1yrm83x23p0fvqsg5dpg7qy2x6kh9kg7-hello-2.10.drv"
 RUN, OWN = "the log is known by the release's word", "builder c has no vote"
@@ -41,6 +43,44 @@ def test_builders_that_fail_otherwise_are_told_apart(capsys: pytest.CaptureFixtu
     said = shown(capsys, a=("cc: not found",), b=("no space left",), c=("cc: not found",))
     assert "on a and c hello" in said and "builder b hello" in said
     assert (said.count("cc: not found"), said.count("no space left")) == (1, 1)
+
+
+def test_a_tool_that_every_builder_lacked_is_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ("make: gcc: No such file or directory", "make: *** [all] Error 127")
+    said = shown(capsys, a=lines, b=lines)
+    assert said.endswith("hint: `gcc` was not found: add it to toolchain.packages\n")
+    assert "mend the recipe" in shown(capsys, a=lines, b=("it rained",)), "then it is not that alone"
+    assert "hint" not in shown_of_one_of_two(capsys, lines)
+
+
+def shown_of_one_of_two(capsys: pytest.CaptureFixture[str], lines: tuple[str, ...]) -> str:
+    told = {"a": (Failure(DRV, "it failed", lines, Path("/logs/a")),)}
+    reports = tuple(Report(Identity(name, "local"), None, {}, {}, ()) for name in "ab")
+    show(Undecided("hello", Incomplete(reports, told)), quiet=False)
+    return capsys.readouterr().err
+
+
+def test_a_disagreement_names_the_file_and_the_next_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = "/nix/store/2yrm83x23p0fvqsg5dpg7qy2x6kh9kg7-hello.tar.gz"
+    sides = []
+    for number, name in enumerate("ab"):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "hello.tar.gz"
+        file.write_text(f"made at 09:15:0{number}")
+        sides.append(Side(name, file))
+    hashes = {side.name: nar_hash(side.path) for side in sides}
+    differing = DifferingOutput(DRV, "out", archive, hashes, inherited=False)
+    found = {archive: tuple(differences(*sides))}
+    show(Refused("hello", Disagreed((), (differing,), (DRV,)), tmp_path, found), quiet=False)
+    said = capsys.readouterr().err
+    assert (
+        "    hello.tar.gz: differs from offset 15 on (16 bytes on a, 16 on b); looks like a timestamp\n"
+        in said
+    )
+    assert f"`diff -r {tmp_path}/a/hello.tar.gz {tmp_path}/b/hello.tar.gz`" in said
+    assert "docs/how-to/find-out-why-builds-disagree.md" in said
 
 
 def test_a_notice_about_the_run_comes_once_and_one_about_a_release_with_each() -> None:

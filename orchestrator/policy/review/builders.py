@@ -11,11 +11,21 @@ from orchestrator.policy.review.standing import never, revoked
 from orchestrator.policy.rules.builders import Builders, TrustedBuilder
 from orchestrator.policy.rules.rule import some
 
+_NAME_THEM = 'name the `operator` of each in its [[builder]], or set `per = "builder"` in [builders]'
+
 
 def review(policy: Policy, around: Surroundings) -> Iterator[Advice]:
     """What can be said of `[builders]` and every `[[builder]]`. Whom a layout names is not known here."""
     asked = policy.builders
-    if asked is None or not asked.trusted:
+    if asked is None:
+        return
+    if not asked.trusted:
+        if asked.per == "operator":
+            said = (
+                f"{asked.quorum} operators have to vouch, and the policy names no builders: unless their "
+                "own links say who runs them, they are one vote together (quorum-not-met)"
+            )
+            yield Advice("builders.quorum", said, _NAME_THEM)
         return
     counting: list[TrustedBuilder] = []
     for each in asked.trusted:
@@ -54,8 +64,7 @@ def _votes(asked: Builders, counting: Sequence[TrustedBuilder]) -> Iterator[Advi
             f"{asked.quorum} operators have to vouch, and the policy does not say who runs {unnamed}: "
             "unless their own links do, they are one vote together (quorum-not-met)"
         )
-        hint = 'name the `operator` of each in its [[builder]], or set `per = "builder"` in [builders]'
-        yield Advice("builders.quorum", said, hint)
+        yield Advice("builders.quorum", said, _NAME_THEM)
 
 
 def _repeats(each: TrustedBuilder, of: Sequence[TrustedBuilder], place: int) -> bool:

@@ -242,7 +242,7 @@ class TestBuilders:
     @pytest.mark.parametrize(
         ("builders", "more"),
         [
-            ([], "quorum = 9\nindependence = 'separate-operators'"),
+            ([], "quorum = 9\nper = 'builder'\nindependence = 'separate-operators'"),
             (["name = 'a'", "key = 'b'"], "per = 'builder'"),
             (
                 ["name = 'a'\noperator = 'x'", "key = 'b'\noperator = 'y'"],
@@ -276,6 +276,11 @@ class TestBuilders:
         assert found.key == "builders.quorum"
         assert f"does not say who runs {unnamed}: unless their own links do" in found.sentence
         assert "name the `operator` of each" in found.hint and 'per = "builder"' in found.hint
+
+    def test_nobody_named_and_operators_asked_for(self) -> None:
+        (found,) = advice(self.text(more="quorum = 2"))
+        assert found.key == "builders.quorum"
+        assert "the policy names no builders: unless their own links say" in found.sentence
 
     def test_a_name_alone_takes_no_link_by_a_key_that_is_named(self) -> None:
         text = self.text("name = 'a'", "name = 'b'", "name = 'c'\nkey = 'c'", more="per = 'builder'")

@@ -22,6 +22,7 @@ NEVER_ONE = {
     "opening.py: {len(envelope.signatures)} signatures",
     "token.py: {len(found)} keys",
     "token.py: {len(found)} tokens",
+    "verify_bundle.py: {len(judgement.each)} bundles",
 }
 """What is told only of none or several, since one is what there should be, or of very many."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +55,7 @@ def lines(page: str, program: str) -> Iterator[str]:
         ("https://github.com/acme/app2/.github/workflows/release.yml@refs/tags/v1.0", 1),
     ],
 )
-def test_verifying(page: str, tmp_path: Path, subject: str, code: int) -> None:
+def test_verifying(page: str, tmp_path: Path, subject: str, code: int, tally: Tally) -> None:
     world = World.new(tmp_path / "world")
     signer = Forger(world.instance, IdentitySigner(WHO.issuer, subject), STAMPED)
     folder = world.release(tmp_path / "out", signer)
@@ -67,9 +65,8 @@ def test_verifying(page: str, tmp_path: Path, subject: str, code: int) -> None:
     assert len(found) == 2
     for line in found:
         words = shlex.split(line.replace("releases/tree-2.1.0-x86_64-linux", str(folder)))[1:]
-        command = [sys.executable, "-m", "orchestrator.cli", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == code, done.stdout + done.stderr
+        done = tally(*words, folder=tmp_path)
+        assert done.code == code, done.out + done.err
 
 
 def test_the_configuration(page: str, tmp_path: Path) -> None:

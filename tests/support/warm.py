@@ -83,16 +83,17 @@ class Warm:
         stdin: str | None,
         timeout: float,
         noted: Path | None = None,
+        mounts: int | None = None,
     ) -> Ended | None:
         """Run `tally` with these words; None where only a process of its own can have that environment.
 
         What it took is written to `noted`: `{"steps": LINES OF PYTHON, "memory": KIB MORE AT MOST}`; counting
-        takes time. Raises subprocess.TimeoutExpired.
+        takes time. It sees the mounts of the process `mounts`. Raises subprocess.TimeoutExpired.
         """
         if _of_the_start(environment) != _of_the_start(os.environ):
             return None
         request: dict[str, Any] = {"words": [*words], "folder": str(folder), "environment": dict(environment)}
-        request["noted"] = str(noted) if noted else None
+        request |= {"noted": str(noted) if noted else None, "mounts": mounts}
         with _written(stdin) as given, _heard("out") as out, _heard("err") as err:
             code = self._code(request, given.fileno(), out.fileno(), err.fileno(), timeout)
             return Ended(code, _all_of(out), _all_of(err))
@@ -242,6 +243,8 @@ def _become(request: dict[str, Any], streams: list[int], server: int) -> None:
     for place, descriptor in enumerate(streams):
         os.dup2(descriptor, place)
         os.close(descriptor)
+    if request["mounts"]:
+        _enter(request["mounts"])
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -255,6 +258,15 @@ def _become(request: dict[str, Any], streams: list[int], server: int) -> None:
     sys.argv = ["tally", *request["words"]]
     if request["noted"]:
         _note(request["noted"])
+
+
+def _enter(pid: int) -> None:
+    """Into the mount namespace of that process (setns(2)); Python has no call for it before 3.12."""
+    descriptor = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, 0):
+        raise OSError(ctypes.get_errno(), f"cannot enter the mounts of {pid}")
+    os.close(descriptor)
 
 
 def _note(file: str) -> None:

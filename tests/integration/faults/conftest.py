@@ -8,13 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from faulty import Place, Project, can_overlay, overlay
 
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.files import make_removable
 
 DATABASE, SCHEMA = "var/nix/db/db.sqlite", "var/nix/db/schema"
@@ -50,22 +51,27 @@ def warm_state(
 
 
 def copied(state: Path, to: Path) -> None:
-    """Stores and sources, by links; their databases as they are between two transactions."""
-    shutil.copytree(state / "sources", to / "sources", copy_function=os.link)
-    for name in ("keys", "log"):
-        if (state / name).exists():
-            shutil.copytree(state / name, to / name)
-    for store in (state / "stores").iterdir():
-        theirs, ours = store / "nix", to / "stores" / store.name / "nix"
-        (ours / "var/nix/db").mkdir(parents=True)
+    """What is whole of sources and stores, by links; their databases as they are between two transactions."""
+    (to / "sources").mkdir()
+    whole = [each.name for each in (state / "sources").iterdir() if len(each.name) == len(Sha256.of(b"").hex)]
+    linked(whole, state / "sources", to / "sources")
+    for store in ("a", "b", "orchestrator"):
+        theirs, ours = state / "stores" / store / "nix", to / "stores" / store / "nix"
+        for folder in ("var/nix/db", "store"):
+            (ours / folder).mkdir(parents=True)
         with (
             closing(sqlite3.connect(theirs / DATABASE)) as connection,
             closing(sqlite3.connect(ours / DATABASE)) as copy,
         ):
             connection.backup(copy)
+            valid = [Path(path).name for (path,) in copy.execute("select path from ValidPaths")]
         shutil.copy(theirs / SCHEMA, ours / SCHEMA)
-        # after the database: what that knows is there
-        subprocess.run(["cp", "--archive", "--link", str(theirs / "store"), str(ours / "store")], check=True)
+        linked(valid, theirs / "store", ours / "store")
+
+
+def linked(names: Sequence[str], folder: Path, to: Path) -> None:
+    words = ["xargs", "cp", "--archive", "--link", "--target-directory", str(to)]
+    subprocess.run(words, input="\n".join(names), text=True, cwd=folder, check=True)
 
 
 def make_project(folder: Path, repository: Path, state: Path) -> Path:

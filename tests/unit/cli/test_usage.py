@@ -8,30 +8,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 Tally = Callable[..., tuple[int, str]]
 Inside = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def tally_here(tmp_path: Path) -> Tally:
+def tally_here(tmp_path: Path, tally_in: TallyIn) -> Tally:
     """Runs `tally` in a folder with one recipe file, and gives its exit code and what it said."""
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes/hello.toml").write_text("never read")
 
     def run(*words: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator.cli", *words],
-            cwd=tmp_path,
-            env={**os.environ, "TALLY_STATE": str(tmp_path / "state")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stderr
+        done = tally_in(tmp_path, TALLY_STATE=str(tmp_path / "state"))(*words)
+        return done.code, done.err
 
     return run
 

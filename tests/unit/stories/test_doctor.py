@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +14,9 @@ from orchestrator.ground.state import State
 from orchestrator.nix import namespaces
 from orchestrator.nix.namespaces import Obstacle
 from orchestrator.stories.doctor import Check, Status, examine, healthy
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 
 def found(state: Path, folder: Path | None = None) -> dict[str, Check]:
@@ -136,28 +138,16 @@ def test_a_tool_that_does_not_answer_is_a_warning(
     assert healthy([checks["git"], checks["apt-get"]])
 
 
-def run(state: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orchestrator.cli", "doctor", *arguments],
-        env={**os.environ, "TALLY_STATE": str(state), "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_command_says_it_in_lines_and_ends_with_2(tmp_path: Path, tally_in: TallyIn) -> None:
+    done = tally_in(tmp_path, TALLY_STATE=str(tmp_path / "state"), PATH=str(tmp_path))("doctor").failed(2)
+    assert "failed   nix: Nix is not installed" in done.out
+    assert "\n         hint: install Nix" in done.out
+    assert done.err == ""
 
 
-def test_the_command_says_it_in_lines_and_ends_with_2(tmp_path: Path) -> None:
-    done = run(tmp_path / "state", path=str(tmp_path))
-    assert done.returncode == 2
-    assert "failed   nix: Nix is not installed" in done.stdout
-    assert "\n         hint: install Nix" in done.stdout
-    assert done.stderr == ""
-
-
-def test_the_command_says_it_as_one_document(tmp_path: Path) -> None:
-    done = run(tmp_path / "state", "--json", path=str(tmp_path))
-    document = json.loads(done.stdout)
-    assert done.returncode == 2
+def test_the_command_says_it_as_one_document(tmp_path: Path, tally_in: TallyIn) -> None:
+    here = tally_in(tmp_path, TALLY_STATE=str(tmp_path / "state"), PATH=str(tmp_path))
+    document = json.loads(here("doctor", "--json").failed(2).out)
     assert document["healthy"] is False
     assert {"name": "nix", "status": "failed"}.items() <= document["checks"][0].items()
     assert all(set(check) == {"name", "status", "found", "hint"} for check in document["checks"])

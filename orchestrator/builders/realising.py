@@ -9,7 +9,6 @@ from pathlib import Path
 
 from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
 from orchestrator.builders.recording import Record, Recording
-from orchestrator.builders.symptoms import hint_of
 from orchestrator.ground.nar import nar_hash
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event, EventParser
@@ -207,8 +206,6 @@ class Realisation:
         last_lines = tuple(record.last_lines) if record else ()
         if self.limits.when_full and any(_NO_SPACE in line for line in (*errors, *last_lines)):
             errors = [*errors, f"hint: {self.limits.when_full}"]
-        elif hint := hint_of(last_lines):
-            errors = [*errors, f"hint: {hint}"]
         return Failure(
             derivation=named,
             reason="\n".join(errors) or "Nix ended without building it",

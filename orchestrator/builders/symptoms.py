@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+from orchestrator.builders.lacking import lacking
 
 _SETUID = (
     "Nix's sandbox refuses setuid and setgid bits: leave them out, e.g. `chmod 755`; "
@@ -21,8 +23,10 @@ _SYMPTOMS = (
 )
 
 
-def hint_of(lines: Iterable[str]) -> str | None:
-    """The hint for the first symptom that a line shows; None when none does."""
+def hint_of(lines: Sequence[str]) -> str | None:
+    """What a build lacked, else the hint for the first symptom that a line shows; None when none does."""
+    if lacked := lacking(lines):
+        return lacked
     for line in lines:
         for symptom, hint in _SYMPTOMS:
             if symptom.search(line):

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.agreement.keeping import folder_of
-from orchestrator.builders.lacking import lacking
+from orchestrator.builders.symptoms import hint_of
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
@@ -225,7 +225,7 @@ def _way_out(outcome: Undecided) -> str | None:
     every = [
         each for some in outcome.incomplete.failures.values() for each in some if each.derivation == failed
     ]
-    said = [lacking(each.last_lines) for each in every]
+    said = [hint_of(each.last_lines) for each in every]
     if said[0] is not None and all(each == said[0] for each in said):
         return said[0]
     return f"{name_of(failed)} failed on every builder: mend the recipe, or what it is built from"

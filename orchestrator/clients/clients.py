@@ -14,8 +14,8 @@ from orchestrator.clients import links, spdx
 from orchestrator.clients.refusal import IN_TOTO, SPDX_TOOLS, unusable
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.ground.errors import TallyError
-from orchestrator.keys.key import PublicKey
-from orchestrator.policy.signer import IdentitySigner
+from orchestrator.keys.signers import Signer
+from orchestrator.signing.keyless import KeylessSigner
 
 _STEPS: Final = (
     (SPDX_TOOLS, "license_expression"),
@@ -89,15 +89,15 @@ class Clients:
         facts: ReleaseFacts,
         files: Sequence[ReleaseFile],
         artifact: Path,
-        signer: PublicKey | IdentitySigner,
+        key: Signer | KeylessSigner,
     ) -> None:
         """Before a log gets an entry: in-toto takes these links and their layout. Raises TallyError.
 
-        Where an identity signs, the layout's public key is among the files.
+        `key` is the release's. Where an identity signs, the layout's own public key is among the files.
         """
         self._there()
-        key = signer.pem if isinstance(signer, PublicKey) else None
-        links.verify(files, artifact, facts.artifact.file_name, key, self._scratch)
+        pem = None if isinstance(key, KeylessSigner) else key.public.pem
+        links.verify(files, artifact, facts.artifact.file_name, pem, self._scratch)
 
     def _there(self) -> None:
         if not self._complete:

@@ -258,7 +258,7 @@ def publish(
     link_files = gate.sign_links(agreed, quorum, links, keys)
     layout = layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
     layout_files = gate.sign_layout(agreed, quorum, layout, signatories.key)
-    run.clients.accept_links(facts, [*link_files.values(), *layout_files], artifact, signatories.signer)
+    run.clients.accept_links(facts, [*link_files.values(), *layout_files], artifact, signatories.key)
     byproducts = [
         *link_files.values(),
         *layout_files,

@@ -16,10 +16,14 @@ import releases
 from orchestrator.clients.clients import Clients
 from orchestrator.evidence import layout, spdx_packages
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.links import link_of
+from orchestrator.evidence.materials import materials_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.run.outcome import Released
 from orchestrator.run.signatories import Signatories
+from orchestrator.signing import gate
+from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.witnesses import Witnesses
 from orchestrator.stories import release as story
 
@@ -84,6 +88,22 @@ def test_a_run_that_ends_waits_for_no_import_and_leaves_no_thread(tmp_path: Path
 def test_nobody_is_asked_who_was_not_called(tmp_path: Path) -> None:
     with Clients(tmp_path) as clients, pytest.raises(RuntimeError):
         clients.accept_document(ReleaseFile.of("x", b"{}"))
+
+
+def test_an_identitys_layout_is_read_before_it_has_a_certificate(tmp_path: Path) -> None:
+    made = releases.observed(tmp_path / "in")
+    keys = releases.builder_keys(made)
+    identity = KeylessSigner(cast("Any", None), cast("Any", None), cast("Any", None))
+    facts = made.facts
+    links = [link_of(each, facts, materials_of(facts), ()) for each in made.agreed.reports]
+    signed = gate.sign_links(made.agreed, facts.quorum, links, keys)
+    root = layout.layout_of(facts, {each.public.keyid: each.public.pem for each in keys.values()})
+    files = [*signed.values(), *gate.sign_layout(made.agreed, facts.quorum, root, identity)]
+    with Clients(tmp_path) as clients:
+        clients.call()
+        clients.accept_links(facts, files, made.artifact, identity)
+        with pytest.raises(TallyError, match="in-toto refuses"):
+            clients.accept_links(facts, files[1:], made.artifact, identity)
 
 
 class Publishing:

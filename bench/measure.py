@@ -55,7 +55,9 @@ def state() -> Path:
 
 
 def environment() -> Mapping[str, str]:
-    return {**os.environ, "TALLY_STATE": str(state())}
+    """This one, with the tests' state folder; Python may keep what it compiles, as where it is installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "TALLY_STATE": str(state())}
 
 
 def raw_nix() -> Mapping[str, str]:

@@ -164,7 +164,10 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     """Read a trusted root. Raises MalformedError."""
     if len(data) > LARGEST:
         raise MalformedError(f"{what} is larger than {LARGEST >> 20} MiB")
-    document = _present(read(data, what, _MARKS))
+    try:
+        document = _present(read(data, what, _MARKS))
+    except RecursionError:
+        raise MalformedError(f"{what} is nested too deeply") from None
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
     _check_names(document, _PARTS, what)

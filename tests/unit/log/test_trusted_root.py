@@ -283,3 +283,10 @@ def test_nor_are_those_of_many_logs_and_authorities() -> None:
     data = json.dumps(document).encode()
     assert len(trusted_root.parse(data, "it").tlogs) == 32
     assert steps(lambda: trusted_root.parse(data, "it")) < 20_000_000
+
+
+@pytest.mark.parametrize("depth", [700, 50_000])
+def test_what_is_nested_without_end_is_refused(depth: int) -> None:
+    """Also by those who go through what the reader of JSON still takes."""
+    with pytest.raises(MalformedError, match="the root is nested too deeply"):
+        trusted_root.parse(b'{"a":' * depth + b"1" + b"}" * depth, "the root")

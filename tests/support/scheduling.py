@@ -18,10 +18,29 @@ if TYPE_CHECKING:
     import pytest
 
 COSTS = {
-    "tests/integration/test_vm.py": 400,
-    "tests/integration/test_hosts.py": 200,
+    "tests/integration/test_vm.py": 900,
+    "tests/integration/test_hosts.py": 700,
+    "tests/docs/test_pages.py": 300,
+    "tests/integration/test_recipes.py": 240,
+    "tests/integration/test_build.py": 240,
+    "tests/integration/test_clouds.py": 200,
+    "tests/integration/test_toolchain_debian.py": 180,
+    "tests/integration/test_scale.py": 160,
+    "tests/integration/faults/test_faults_disk.py": 140,
+    "tests/integration/faults/test_faults_interrupt.py": 140,
+    "tests/integration/faults/test_faults_kill.py": 140,
+    "tests/integration/faults/test_faults_disagree.py": 120,
+    "tests/integration/faults/test_faults_machine.py": 100,
+    "tests/integration/test_mutants.py": 90,
+    "tests/integration/test_variation.py": 80,
+    "tests/integration/test_strangers_evidence.py": 80,
+    "tests/integration/test_strangers_bundles.py": 70,
+    "tests/integration/test_daemon.py": 70,
+    "tests/integration/test_mutants_policy.py": 60,
+    "tests/integration/test_worst.py": 60,
+    "tests/integration/test_tokens.py": 50,
 }
-"""Seconds that a file took on a machine of two cores, rounded: only which is longer matters."""
+"""About how many seconds a file takes alone on a machine of two cores: only which is longer matters."""
 
 SPLIT: frozenset[str] = frozenset()
 

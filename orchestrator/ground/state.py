@@ -65,10 +65,16 @@ class State:
         return self.root / "logs" / run / builder
 
     def folder(self, *names: str) -> Path:
-        """A folder in the state, made if need be. Raises TallyError when it cannot be."""
+        """A folder in the state, made if need be. Raises TallyError when it cannot be.
+
+        A state that is made here keeps out of a git repository that it may be in: it holds builders' keys.
+        """
         path = self.root.joinpath(*names)
         try:
+            new = not os.path.lexists(self.root)
             path.mkdir(parents=True, exist_ok=True)
+            if new:
+                (self.root / ".gitignore").write_text("*\n")
         except OSError as error:
             raise _unusable(self.root, path, error) from error
         return path

@@ -160,3 +160,13 @@ def test_a_run_that_waits_says_so_once_and_others_do_not(tmp_path: Path) -> None
         wait_for(lambda: said, "it says that it waits")
     waiting.join(10)
     assert said == ["a"]
+
+
+def test_a_new_state_keeps_out_of_git_and_a_folder_that_was_there_stays_as_it_is(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / "mine").mkdir()
+    for name in ("state", "mine"):
+        (State(tmp_path / name).folder("keys") / "builder-a.key").write_text("secret")
+    shown = ["git", "-C", tmp_path, "ls-files", "--others", "--exclude-standard"]
+    found = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+    assert found.splitlines() == ["mine/keys/builder-a.key"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import cannot_write, make_removable
+from orchestrator.ground.files import cannot_write, make_removable, shown
 
 _FLOCK = "hhqqi0q"
 """C's `struct flock` with 64-bit offsets: type, whence, start, length, process, and what pads it."""
@@ -31,6 +31,7 @@ class State:
         """`$TALLY_STATE`, else `tallystick` in the user's XDG state folder. Nothing is written yet.
 
         Links on the way there are followed here, once: Nix refuses a store whose path goes through one.
+        Raises TallyError for a link that leads nowhere, as to a disk that is not mounted.
         """
         configured = os.environ.get("TALLY_STATE")
         base = os.environ.get("XDG_STATE_HOME")
@@ -38,7 +39,13 @@ class State:
             root = Path(configured)
         else:
             root = (Path(base) if base else Path.home() / ".local" / "state") / "tallystick"
-        return cls(Path(os.path.realpath(root)))
+        real = Path(os.path.realpath(root))
+        if os.path.lexists(root) and not os.path.lexists(real):
+            raise TallyError(
+                f"the state folder {shown(root)} is a link to {shown(real)}, which is not there",
+                hint="make that folder, or mount its disk; or name another folder with TALLY_STATE",
+            )
+        return cls(real)
 
     @property
     def sources(self) -> Path:

@@ -167,6 +167,6 @@ def test_a_new_state_keeps_out_of_git_and_a_folder_that_was_there_stays_as_it_is
     (tmp_path / "mine").mkdir()
     for name in ("state", "mine"):
         (State(tmp_path / name).folder("keys") / "builder-a.key").write_text("secret")
-    shown = ["git", "-C", tmp_path, "ls-files", "--others", "--exclude-standard"]
+    shown = ["git", "-C", str(tmp_path), "ls-files", "--others", "--exclude-standard"]
     found = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
     assert found.splitlines() == ["mine/keys/builder-a.key"]

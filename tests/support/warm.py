@@ -42,11 +42,14 @@ MODULES = (
     "cryptography.hazmat.primitives.asymmetric.ec",
     "cryptography.x509",
     "in_toto.models.metadata",
+    "in_toto.verifylib",
     "license_expression",
     "packageurl",
     "pydantic",
     "securesystemslib.signer",
     "sigstore.verify.verifier",
+    "spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser",
+    "spdx_tools.spdx.validation.document_validator",
     "structlog",
     "traceback",
     "urllib3",
@@ -296,6 +299,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, and it ends us
     for _name in MODULES:
         importlib.import_module(_name)
+    _clients = importlib.import_module("orchestrator.clients.clients")
+    _clients.spdx.validate(_clients._WARM, "what a run tries it with")  # the first document costs most
     gc.collect()
     gc.freeze()
     _Server(_listening).serve()

@@ -32,7 +32,14 @@ def cold(words: list[str], folder: Path, **environment: str) -> Ended:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--nope"], ["plan", "none.toml"], ["doctor", "--json"], ["schema", "recipe"], ["policy"]],
+    [
+        ["--help"],
+        ["--nope"],
+        ["plan", "none.toml"],
+        ["verify", "a", "--key", "b"],
+        ["schema", "recipe"],
+        ["policy"],
+    ],
     ids=" ".join,
 )
 def test_it_says_what_a_process_from_nothing_says(words: list[str], tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from orchestrator.clients.refusal import IN_TOTO, refused
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write
 from orchestrator.ground.interruption import INTERRUPTION
 
 _HINT = "clients of the release would refuse it alike; please report this with its message"
@@ -50,8 +51,7 @@ def verify(files: Sequence[ReleaseFile], artifact: Path, name: str, key: str | N
             with INTERRUPTION.held(), _heard() as said, _working_in(folder):
                 words = _words_of(Path("links"))
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise TallyError(f"in-toto's folder{where} cannot be used: {error.strerror or error}") from error
+        raise cannot_write(scratch, error) from error
     if words is not None:
         raise refused(IN_TOTO, "the release's links and layout", [words, *said], _HINT)
 

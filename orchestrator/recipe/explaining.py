@@ -17,6 +17,7 @@ _SHOWN = 10
 _LONGEST = 100
 _LARGEST = 10**20
 _EXPECTED = {
+    "bool_parsing": "true or false",
     "bool_type": "true or false",
     "dict_type": "a table",
     "int_type": "a whole number",

@@ -67,8 +67,13 @@ POLICY: dict[str, Any] = {
         "log": True,
         "maximum-age": "3d",
         "sandbox": ["fixed-uid"],
+        "commit": True,
     },
-    "sources": {"addresses": ["mirror://gnu/**"], "digests": [HEX]},
+    "sources": {
+        "addresses": ["mirror://gnu/**"],
+        "repositories": ["https://example.org/**"],
+        "digests": [HEX],
+    },
     "toolchain": [
         {"from": "debian", "suite": "bookworm", "packages": [{"purl": "pkg:deb/debian/gcc"}]},
         {"from": "nixpkgs", "rev": "0" * 40, "nar-hash": "sha256-x"},
@@ -81,6 +86,7 @@ TALLY: dict[str, Any] = {
     "quorum": 2,
     "independence": "same-host",
     "dissent": "refuse",
+    "require-commit": True,
     "builder": [
         {"name": "a"},
         {"name": "b", "store": "vm", "memory": 2048, "disk": 8, "kvm": True, "spare": False},
@@ -133,8 +139,19 @@ RECIPE: dict[str, Any] = {
     "inputs": ["zlib"],
     "outputs": ["out"],
     "sources": {
-        "one": {"url": ["https://example.org/a", "mirror://gnu/a"], "sha256": HEX},
-        "two": {"git": "https://example.org/b", "rev": "0" * 40, "nar_sha256": HEX},
+        "one": {
+            "url": ["https://example.org/a", "mirror://gnu/a"],
+            "sha256": HEX,
+            "name": "a.tar",
+            "unpack": True,
+        },
+        "two": {
+            "git": "https://example.org/b",
+            "rev": "0" * 40,
+            "nar_sha256": HEX,
+            "submodules": True,
+            "lfs": True,
+        },
         "three": {"path": "src"},
         "four": {"pypi": "rich", "version": "1", "sha256": HEX},
         "five": {"npm": "left-pad", "version": "1", "sha256": HEX},
@@ -145,6 +162,20 @@ RECIPE: dict[str, Any] = {
     "artifact": {"format": "file", "path": "bin/hello"},
 }
 SINGLE = {key: value for key, value in RECIPE.items() if key != "sources"} | {"source": {"path": "src"}}
+IMAGE = SINGLE | {
+    "artifact": {
+        "format": "oci",
+        "entrypoint": ["$out/bin/hello"],
+        "cmd": ["--help"],
+        "env": {"LANG": "C"},
+        "user": "1000:100",
+        "working_dir": "/data",
+        "exposed_ports": ["8080/tcp"],
+        "volumes": ["/data"],
+        "stop_signal": "SIGTERM",
+        "labels": {"org.opencontainers.image.title": "hello"},
+    }
+}
 LOCK: dict[str, Any] = {
     "version": 1,
     "suite": "bookworm",
@@ -188,7 +219,7 @@ def _files(folder: Path) -> None:
 DOCUMENTS: Mapping[str, tuple[type[BaseModel], Callable[[Path], object], list[dict[str, Any]]]] = {
     "policy.toml": (PolicyDocument, _policy, [POLICY]),
     "tally.toml": (Configuration, lambda path: configuration.load(path.parent), [TALLY, KEYLESS]),
-    "recipe.toml": (Recipe, recipe.load, [RECIPE, SINGLE]),
+    "recipe.toml": (Recipe, recipe.load, [RECIPE, SINGLE, IMAGE]),
     "tally.lock": (Lock, lock.read, [LOCK]),
 }
 VALUES: tuple[Any, ...] = (

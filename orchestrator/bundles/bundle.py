@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.bundles import protobuf
+from orchestrator.bundles.material import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.evidence.canonical import MalformedError, decoded, member, only, read_envelope
 from orchestrator.keys.dsse import LONGEST_TYPE, Envelope, Signature
 from orchestrator.log import entry
@@ -33,8 +34,6 @@ _SPELLINGS = protobuf.spellings([*_TOP, *_MATERIAL, *_OTHERS.split()])
 _HASHES = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 _HASHES |= dict(zip("123", _HASHES.values(), strict=True))
 """`HashAlgorithm` by name and by number, which JSON may have either of, to the name that `hashlib` has."""
-MOST_TIMESTAMPS = 32
-"""Timestamps and certificates: each costs a signature to check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +44,6 @@ class MessageSignature:
     """`hashlib`'s name."""
     digest: bytes
     signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class KeyHint:
-    """The signer has a key of which only a hint is in the bundle. A hint proves nothing."""
-
-    hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """The signer's certificate in DER, and those that came with it."""
-
-    leaf: bytes
-    others: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.bundles import chains
-from orchestrator.bundles.bundle import Certificates, SigstoreBundle
+from orchestrator.bundles.bundle import SigstoreBundle
 from orchestrator.bundles.chains import in_short
+from orchestrator.bundles.material import Certificates
 from orchestrator.bundles.timestamps import Moment
 from orchestrator.bundles.windows import in_use
 from orchestrator.evidence.canonical import MalformedError

@@ -10,7 +10,7 @@ from datetime import datetime
 from orchestrator.bundles import bundle as bundles
 from orchestrator.bundles import certificates, entry_body, signature, standing
 from orchestrator.bundles.artifact import Digested
-from orchestrator.bundles.bundle import Certificates
+from orchestrator.bundles.material import Certificates
 from orchestrator.bundles.standing import Shown
 from orchestrator.evidence import disagreement, statement
 from orchestrator.evidence.canonical import MalformedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.bundles.bundle import Certificates
+from orchestrator.bundles.material import Certificates
 from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.evidence import Judged

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from orchestrator.bundles import own_bundle, witnessed
-from orchestrator.bundles.bundle import Certificates, KeyHint
+from orchestrator.bundles.material import Certificates, KeyHint
 from orchestrator.bundles.opened import OpenedBundle
 from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence import disagreement, links, statement

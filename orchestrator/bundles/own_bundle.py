@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from orchestrator.bundles.bundle import MOST_TIMESTAMPS, Certificates, KeyHint
+from orchestrator.bundles.material import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.evidence.canonical import (
     MalformedError,
     decoded,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.bundles.bundle import Certificates, KeyHint, MessageSignature, SigstoreBundle
 from orchestrator.bundles.entry_body import Logged
+from orchestrator.bundles.material import Certificates, KeyHint
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
@@ -14,6 +14,7 @@ from orchestrator.policy.verdict import Code, Reason, Refused
 
 if TYPE_CHECKING:  # a release by a key needs none of what these import
     from orchestrator.bundles.artifact import Artifact
+    from orchestrator.bundles.bundle import MessageSignature, SigstoreBundle
     from orchestrator.bundles.certificates import Identity
 
 _SHA2 = ("sha256", "sha384", "sha512")

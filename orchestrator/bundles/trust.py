@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.bundles import containers
-from orchestrator.bundles.bundle import Certificates, SigstoreBundle
+from orchestrator.bundles.bundle import SigstoreBundle
+from orchestrator.bundles.material import Certificates
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.bundles import certificates, own_bundle
-from orchestrator.bundles.bundle import Certificates
+from orchestrator.bundles.material import Certificates
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.keys import dsse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestrator.bundles.bundle import KeyHint
+from orchestrator.bundles.material import KeyHint
 from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.errors import TallyError

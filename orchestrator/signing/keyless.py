@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.bundles import bundle as bundles
 from orchestrator.bundles import certified
-from orchestrator.bundles.bundle import Certificates
+from orchestrator.bundles.material import Certificates
 from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError

@@ -23,7 +23,7 @@ from foreign import Document, Instance, PrivateKey, Recipe
 from rekors import b64
 
 from orchestrator.bundles import own_bundle
-from orchestrator.bundles.bundle import Certificates, KeyHint
+from orchestrator.bundles.material import Certificates, KeyHint
 from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence.canonical import render, render_document
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY

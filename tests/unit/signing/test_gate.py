@@ -12,7 +12,7 @@ import releases
 from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
 from orchestrator.builders.build import Failure, SecondResult
 from orchestrator.bundles import own_bundle
-from orchestrator.bundles.bundle import KeyHint
+from orchestrator.bundles.material import KeyHint
 from orchestrator.evidence import provenance, statement
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of

@@ -14,7 +14,7 @@ import releases
 from orchestrator.agreement.agreement import Disagreed, Incomplete
 from orchestrator.builders.build import Failure, SecondResult
 from orchestrator.bundles import own_bundle
-from orchestrator.bundles.bundle import KeyHint
+from orchestrator.bundles.material import KeyHint
 from orchestrator.evidence import disagreement
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.terms import NAR_SHA256, NOT_REPRODUCED, REPRODUCIBLE, REPRODUCTION, STATEMENT

@@ -18,7 +18,7 @@ from rekors import Rekor2
 from services import ENTRIES, RekorServer
 
 from orchestrator.bundles import own_bundle
-from orchestrator.bundles.bundle import Certificates
+from orchestrator.bundles.material import Certificates
 from orchestrator.ground.errors import TallyError
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner

@@ -104,7 +104,7 @@ class Sources:
             + "\n".join(reasons or ["  it has no address"])
         )
         absent = bool(failures) and all(isinstance(error, Absent) for _, error in failures)
-        if absent and all(url.startswith("mirror://debian/") for url in wanted.urls):
+        if absent and all(_is_package(url) for url in wanted.urls):
             raise LeftTheArchive(message, wanted.users)
         hint = doubt(wanted, failures) or "check the network, the digest, and the mirrors in tally.toml"
         raise TallyError(message, hint=hint)
@@ -237,6 +237,11 @@ def _looks(kinds: Sequence[str], beginning: bytes) -> str:
         return ""
     kind = f" {kinds[0]}" if kinds else " text"
     return f"; it is{kind} and begins: {line[:_LONGEST_LINE]}"
+
+
+def _is_package(url: str) -> bool:
+    """Whether an address is that of a binary package, as the lock names them; a recipe's source is none."""
+    return url.startswith("mirror://debian/") and ".deb" in url.rpartition("/")[2]
 
 
 class LeftTheArchive(TallyError):

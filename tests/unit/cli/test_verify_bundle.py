@@ -181,3 +181,21 @@ def test_a_key_costs_no_import_of_sigstore(folder: Folder) -> None:
     )
     command = [sys.executable, "-c", code, "artifact", *KEY, *ROOT]
     subprocess.run(command, cwd=folder.path, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_what_sigstores_client_logs_does_not_reach_the_terminal(folder: Folder) -> None:
+    """It warns of a key in the root that it cannot use, which decided nothing."""
+    import subprocess
+    import sys
+
+    document = json.loads((folder / "root.json").read_text())
+    odd = json.loads(json.dumps(document["ctlogs"][0]))
+    odd["publicKey"]["keyDetails"] = "PKIX_ED25519_PH"
+    document["ctlogs"].append(odd)
+    (folder / "odd.json").write_text(json.dumps(document))
+    command = [sys.executable, "-m", "orchestrator.cli", "verify", "artifact", *KEYLESS]
+    ran = subprocess.run(
+        [*command, "--trusted-root", "odd.json"], cwd=folder.path, check=True, capture_output=True, text=True
+    )
+    assert ran.stdout.startswith("PASSED")
+    assert ran.stderr == ""

@@ -60,7 +60,7 @@ HARMS: Mapping[str, tuple[re.Pattern[bytes], Callable[[bytes], bytes]]] = {
     "a letter as an escape": (NAME, _escaped),
     "a float": (NUMBER, lambda found: found + b".0"),
     "a power of ten": (NUMBER, lambda found: found + b"e0"),
-    "a number larger than any": (NUMBER, lambda found: found + b"e999"),
+    "a number larger than any": (NUMBER, lambda found: b"1e999"),
     "a large integer": (NUMBER, lambda found: found + b"0" * 30),
     "an integer of 64 bits and one": (NUMBER, lambda found: b"18446744073709551616"),
     "no zero": (NUMBER, lambda found: b"-0"),
@@ -139,20 +139,20 @@ def _never(data: bytes) -> Any:
 @given(harms=st.lists(st.tuples(st.sampled_from(sorted(HARMS)), st.integers(0, 10_000)), max_size=2))
 def test_one_answer(kind: str, documents: Mapping[str, bytes], harms: list[tuple[str, int]]) -> None:
     read = {**IN_ONE_FORM, **SIGNED}[kind]
-    data, done = documents[kind], set()
+    data, last = documents[kind], ""
     for name, number in harms:
         pattern, change = HARMS[name]
         if places := list(pattern.finditer(data)):
             place = places[number % len(places)]
             data = data[: place.start()] + change(place[0]) + data[place.end() :]
-            done.add(name)
+            last = name
     quick = _outcome(read, data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(canonical, "_quickly", _never)
         assert _outcome(read, data) == quick
-    if not done:
+    if not last:
         assert not quick.startswith("refused"), quick
     if kind in IN_ONE_FORM and data != documents[kind]:  # no two files say the same
         assert quick != _outcome(read, documents[kind])
-    if NEVER_READ & done and kind != "disagreement":  # which looks for a word before it reads
+    if last in NEVER_READ and kind != "disagreement":  # which looks for a word before it reads
         assert quick.startswith("refused"), quick[:500]

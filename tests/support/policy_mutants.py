@@ -171,8 +171,12 @@ def _deep(lines: list[str], chance: random.Random) -> str:
 
 def _other_encoding(lines: list[str], chance: random.Random) -> bytes:
     text = "\n".join(lines)
-    encoding = chance.choice(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1", "cp500"])
+    encoding = chance.choice(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp500"])
     return (text.replace("\n", "\n# é\n", 1) if encoding == "latin-1" else text).encode(encoding)
+
+
+def _byte_order_mark(lines: list[str], chance: random.Random) -> bytes:
+    return "\n".join(lines).encode("utf-8-sig")
 
 
 def _no_text(lines: list[str], chance: random.Random) -> bytes:
@@ -245,6 +249,7 @@ _HARMS: list[tuple[str, Harm, bool]] = [
     ("nested without end", _deep, True),
     ("another encoding", _other_encoding, True),
     ("bytes that are no text", _no_text, True),
+    ("a byte order mark", _byte_order_mark, False),
     ("other ends of lines", _other_lines, False),
     ("a line gone", _line_gone, False),
     ("two lines swapped", _lines_swapped, False),

@@ -26,6 +26,8 @@ COSTS = {
     "tests/integration/test_clouds.py": 200,
     "tests/integration/test_toolchain_debian.py": 180,
     "tests/integration/test_scale.py": 160,
+    "tests/integration/test_strangers_keyless.py": 150,
+    "tests/integration/test_strangers_release.py": 145,
     "tests/integration/faults/test_faults_disk.py": 140,
     "tests/integration/faults/test_faults_interrupt.py": 140,
     "tests/integration/faults/test_faults_kill.py": 140,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import shown
-from orchestrator.recipe.git import git
+from orchestrator.recipe.git import BareError, git
 
 _SPECIAL = re.compile(r"[\\*?\[\]!#]|\s(?=\s*$)")  # gitignore(5)
 _HINT = "put the key where no repository is, or give --force and take care that it is never committed"
@@ -35,7 +35,7 @@ def leave_out(private: Path, *, force: bool = False) -> str | None:
 def _leave_out(private: Path) -> str | None:
     folder, rest = _existing(private.absolute().parent)
     try:
-        if git(folder, "rev-parse", "--is-inside-work-tree", missing="").strip() != "true":
+        if not _in_work_tree(folder):
             return None  # no repository, a bare one, or within `.git`
         prefix = git(folder, "rev-parse", "--show-prefix").removesuffix("\n")
         name = f"{prefix}{rest}{private.name}"
@@ -56,6 +56,17 @@ def _leave_out(private: Path) -> str | None:
             hint=f"add /{name} to .gitignore, behind the lines that bring it back; or {_HINT}",
         )
     return f"added {shown(private)} to {os.path.relpath(exclude)}, so that `git add` leaves it out"
+
+
+def _in_work_tree(folder: Path) -> bool:
+    """Raises TallyError for a bare repository within a work tree, whose files the outer one would take up."""
+    try:
+        return git(folder, "rev-parse", "--is-inside-work-tree", missing="").strip() == "true"
+    except BareError:
+        inside_git = ".git" in folder.parts  # from where git takes up nothing
+        if not inside_git and folder.parent != folder and _in_work_tree(folder.parent):
+            raise
+        return False
 
 
 def _existing(folder: Path) -> tuple[Path, str]:

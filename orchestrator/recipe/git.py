@@ -14,10 +14,15 @@ from pathlib import Path
 from orchestrator.ground.errors import TallyError
 
 _TIMEOUT = 900.0
+_TRANSPORTS = "file:git:http:https:ssh"
 # Variables by which a caller (a git hook, for one) would show git another repository or other objects.
 _FOREIGN = re.compile(r"GIT_(?!SSH|SSL|HTTP|PROXY|TERMINAL).*")
 _NO_REASON = ("hint:", "warning:", "From ", "Please make sure", "and the repository exists")
 _REASONS = 3
+
+
+class BareError(TallyError):
+    """A folder is a bare repository or in one, which a project's committed files can pretend to be."""
 
 
 def head(folder: Path) -> tuple[Path, str]:
@@ -33,6 +38,8 @@ def head(folder: Path) -> tuple[Path, str]:
         )
     commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", missing="").strip()
     if not commit:
+        if git(folder, "rev-parse", "--verify", "--quiet", "HEAD", missing=""):
+            raise TallyError(f"the commit checked out in {top} cannot be read", hint="see `git fsck`")
         raise TallyError(f"the git repository {top} has no commit yet", hint="commit what is to be built")
     return Path(top), commit
 
@@ -43,12 +50,15 @@ def changes(repository: Path, path: str) -> tuple[str, ...]:
     return tuple(entry[3:] for entry in said.split("\0") if entry[2:3] == " ")
 
 
-def git(folder: Path, *arguments: str, missing: str | None = None) -> str:
-    """What a git command prints. Raises TallyError when git fails, or gives `missing` if that is given."""
+def git(folder: Path, *arguments: str, missing: str | None = None, fetching: bool = False) -> str:
+    """What a git command prints. Raises TallyError when git fails, or gives `missing` if that is given.
+
+    Without `fetching` it speaks to no other repository, whatever the one in the folder is set to.
+    """
     try:
         done = subprocess.run(
             command(folder, *arguments),
-            env=environment(),
+            env=environment(fetching=fetching),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT,
@@ -61,6 +71,11 @@ def git(folder: Path, *arguments: str, missing: str | None = None) -> str:
         said = done.stderr.decode("utf-8", "replace")
         if "dubious ownership" in said:
             raise _others(folder, said)
+        if "cannot use bare repository" in said:
+            raise BareError(
+                f"git does not look into {folder}: that is a bare git repository itself, or is in one",
+                hint="keep recipes and keys in a folder without HEAD, objects and refs beside them",
+            )
         if missing is not None:
             return missing
         raise TallyError(f"git {arguments[0]} failed: {_reason(said) or f'exit status {done.returncode}'}")
@@ -100,13 +115,18 @@ def command(folder: Path, *arguments: str) -> Sequence[str]:
         "-c",
         "core.fsmonitor=false",
         "-c",
-        "protocol.ext.allow=never",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "safe.bareRepository=explicit",  # committed files could be one, set to run commands
         *arguments,
     ]
 
 
-def environment() -> dict[str, str]:
-    """The variables that git runs with."""
+def environment(*, fetching: bool = False) -> dict[str, str]:
+    """The variables that git runs with.
+
+    Its transports run what a repository's configuration says, and a missing object would have git fetch it.
+    """
     kept = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
     return kept | {
         "LC_ALL": "C.UTF-8",
@@ -115,6 +135,7 @@ def environment() -> dict[str, str]:
         # a commit is what its id says, whatever this clone would rather see in its place
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_GRAFT_FILE": "/dev/null",
+        "GIT_ALLOW_PROTOCOL": _TRANSPORTS if fetching else "",
     }
 
 

@@ -46,14 +46,16 @@ def export_remote(address: str, rev: str, folder: Path, extras: Extras = PLAIN, 
 
 def fetch(repository: Path, address: str, rev: str) -> None:
     """Make an empty folder a repository that holds a commit of another one. Raises TallyError."""
-    git(repository, "init", "--quiet", "--bare", f"--object-format={'sha256' if len(rev) == 64 else 'sha1'}")
+    kind = "sha256" if len(rev) == 64 else "sha1"
+    git(repository, "init", "--quiet", "--template=", f"--object-format={kind}")
     refused = None
     try:
-        git(repository, "fetch", "--quiet", "--no-tags", "--depth=1", address, rev)
+        git(repository, "fetch", "--quiet", "--no-tags", "--depth=1", address, rev, fetching=True)
     except TallyError as error:
         # older servers hand out branches and tags alone: fetch those, and look for the commit in them
         refused = error
-        git(repository, "fetch", "--quiet", "--tags", address, "+refs/heads/*:refs/remotes/origin/*")
+        every = "+refs/heads/*:refs/remotes/origin/*"
+        git(repository, "fetch", "--quiet", "--tags", address, every, fetching=True)
     found = git(repository, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", missing="").strip()
     if found and found != rev:
         said = git(repository, "cat-file", "tag", rev, missing="")

@@ -7,27 +7,13 @@ the machine's or the repository's configuration can change them.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.git import command, environment, git, pathspec
-
-_CHUNK = 1 << 20
-_BATCH_HEADER = re.compile(rb"[0-9a-f]+ blob (\d+)\n")
-_SUBMODULE = "160000"
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    mode: str
-    object: str
-    path: bytes
+from orchestrator.recipe.git import git, pathspec
+from orchestrator.recipe.gitobjects import FOLDER, SUBMODULE, SYMLINK, Entry, Objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +31,23 @@ def export_tree(repository: Path, commit: str, path: str, folder: Path) -> tuple
     Submodules become empty folders, as with `git clone`; they are given back.
     Raises TallyError when there is no such folder in the commit.
     """
-    entries = list(_listed(repository, commit, path))
-    with subprocess.Popen(
-        command(repository, "cat-file", "--batch"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    found = []
+    with Objects(repository) as objects:
+        tree = objects.at(objects.tree_of(commit), os.fsencode(path))
+        if tree is None or tree.mode != FOLDER:
+            raise TallyError(
+                f"the commit {commit[:12]} has no folder {path!r}", hint="a path source is a folder"
+            )
+        entries = tuple(objects.walk(tree.object))  # the whole tree is sound before a file is written
         for entry in entries:
-            if entry.mode == _SUBMODULE:
-                Path(os.fsdecode(os.fsencode(folder) + b"/" + entry.path)).mkdir(parents=True)
-                continue
-            process.stdin.write(f"{entry.object}\n".encode())
-            process.stdin.flush()
-            _write(process.stdout, entry, os.fsencode(folder))
-        process.stdin.close()
-    return tuple(Submodule(os.fsdecode(e.path), e.object) for e in entries if e.mode == _SUBMODULE)
+            target = Path(os.fsdecode(os.fsencode(folder) + b"/" + entry.path))
+            if entry.mode == SUBMODULE:
+                target.mkdir(parents=True)
+                found.append(Submodule(os.fsdecode(entry.path), entry.object))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _write(objects, entry, target)
+    return tuple(found)
 
 
 def copy_working_tree(repository: Path, path: str, folder: Path) -> tuple[Submodule, ...]:
@@ -76,7 +61,7 @@ def copy_working_tree(repository: Path, path: str, folder: Path) -> tuple[Submod
     linked = {
         name: head.split(" ")[1]
         for head, _, name in (entry.partition("\t") for entry in staged)
-        if name and head.startswith(_SUBMODULE)
+        if name and head.startswith(SUBMODULE)
     }
     top = repository / path if path else repository
     for name in sorted(set(said.split("\0")) - {""}):
@@ -107,43 +92,13 @@ def empty_folders(folder: Path) -> tuple[str, ...]:
     )
 
 
-def _listed(repository: Path, commit: str, path: str) -> Iterator[_Entry]:
-    tree = git(repository, "rev-parse", "--verify", "--quiet", f"{commit}:{path}", missing="").strip()
-    if not tree or git(repository, "cat-file", "-t", tree).strip() != "tree":
-        raise TallyError(f"the commit {commit[:12]} has no folder {path!r}", hint="a path source is a folder")
-    said = os.fsencode(git(repository, "ls-tree", "-r", "-z", "--full-tree", tree))
-    for entry in said.split(b"\0"):
-        if not entry:
-            continue
-        description, _, name = entry.partition(b"\t")
-        mode, _, object_ = description.decode().split(" ")
-        if any(part in (b"", b".", b"..", b".git") for part in name.split(b"/")):
-            raise TallyError(f"the tree holds a file with the unsafe name {os.fsdecode(name)!r}")
-        yield _Entry(mode, object_, name)
-
-
-def _write(stream: IO[bytes], file: _Entry, folder: bytes) -> None:
-    header = _BATCH_HEADER.fullmatch(stream.readline())
-    if header is None:
-        raise TallyError(f"git lacks the content of {os.fsdecode(file.path)}")
-    left = int(header[1])
-    target = Path(os.fsdecode(folder + b"/" + file.path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if file.mode == "120000":
-        target.symlink_to(os.fsdecode(_exactly(stream, left)))
-    else:
-        # `x`: a name that is there already, by case or by a link, would be another file's
-        with target.open("xb") as written:
-            while left:
-                chunk = _exactly(stream, min(_CHUNK, left))
-                written.write(chunk)
-                left -= len(chunk)
-            os.fchmod(written.fileno(), 0o755 if file.mode == "100755" else 0o644)
-    stream.read(1)
-
-
-def _exactly(stream: IO[bytes], size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) != size:
-        raise TallyError("git stopped in the middle of a file")
-    return data
+def _write(objects: Objects, entry: Entry, target: Path) -> None:
+    if entry.mode == SYMLINK:
+        pieces: list[bytes] = []
+        objects.copy(entry, pieces.append)
+        target.symlink_to(os.fsdecode(b"".join(pieces)))
+        return
+    # `x`: a name that is there already, by case or by a link, would be another file's
+    with target.open("xb") as written:
+        objects.copy(entry, written.write)
+        os.fchmod(written.fileno(), 0o755 if entry.mode == "100755" else 0o644)

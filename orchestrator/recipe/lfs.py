@@ -71,8 +71,8 @@ def fetched(repository: Path, address: str, rev: str) -> Path:
             "git-lfs is not here, and lfs = true needs it", hint="install it, e.g. `apt-get install git-lfs`"
         )
     git(repository, "update-ref", "--no-deref", "HEAD", rev)  # it looks there for .lfsconfig
-    git(repository, "lfs", "fetch", address, rev)
-    return repository / "lfs/objects"
+    git(repository, "lfs", "fetch", address, rev, fetching=True)
+    return repository / ".git/lfs/objects"
 
 
 def local(repository: Path) -> Path:

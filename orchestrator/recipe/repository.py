@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.git import git, head
+from orchestrator.recipe.gitobjects import Objects
 from orchestrator.recipe.revision import Revision, address_of
 
 _ORIGIN = "origin"
@@ -55,7 +56,7 @@ def repository_of(folder: Path, files: Mapping[Path, bytes]) -> Repository | Unv
         top, commit = head(folder)
         resolved = {file: file.resolve() for file in files}
         inside = {file: path.relative_to(top) for file, path in resolved.items() if path.is_relative_to(top)}
-        blobs = _blobs(top, commit, sorted({str(path) for path in inside.values()}))
+        blobs = _blobs(top, commit, {str(path) for path in inside.values()})
         address = _remote(top)
     except TallyError as error:
         return Unversioned(error.message)
@@ -68,18 +69,12 @@ def repository_of(folder: Path, files: Mapping[Path, bytes]) -> Repository | Unv
     return Repository(commit, address, paths, frozenset(set(files) - set(inside)), frozenset(changed))
 
 
-def _blobs(top: Path, commit: str, paths: list[str]) -> Mapping[str, str]:
-    """Path to the id of the regular file that the commit has there."""
-    if not paths:
-        return {}
-    found = {}
-    for entry in git(top, "ls-tree", "-z", "--full-tree", commit, "--", *paths).split("\0"):
-        description, tab, name = entry.partition("\t")
-        if tab:
-            mode, kind, blob = description.split(" ")
-            if kind == "blob" and mode.startswith("100"):
-                found[name] = blob
-    return found
+def _blobs(top: Path, commit: str, paths: Iterable[str]) -> Mapping[str, str]:
+    """Path to the id of the regular file that the commit has there. Raises TallyError for a forged one."""
+    with Objects(top) as objects:
+        tree = objects.tree_of(commit)
+        found = {path: objects.at(tree, os.fsencode(path)) for path in paths}
+    return {path: entry.object for path, entry in found.items() if entry is not None and entry.is_file}
 
 
 def _blob(data: bytes, digits: int) -> str:

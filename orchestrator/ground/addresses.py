@@ -18,5 +18,10 @@ def unseen(address: str) -> bool:
 
 def without_credentials(address: str) -> str:
     """An address as it may be shown: a user name and password in it left out."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # which nobody can read where a password has a `/`, `?` or `#` in it
+    except ValueError:
+        scheme, mark, rest = address.partition("://")
+        return f"{scheme}{mark}{rest.rpartition('@')[2]}"
     return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))

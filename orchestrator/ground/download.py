@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
@@ -31,6 +31,7 @@ _ANSWER_TIMEOUT = 90.0
 _PAGE_TIMEOUT = 300.0
 """The same for a page, and for the headers of a file, with all that is tried again."""
 _ABSENT = (404, 410)
+_NO_ADDRESS = "the address cannot be read as one"
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
 
 
@@ -57,7 +58,7 @@ class Downloader:
 
         Raises Absent where there is nothing, Unreachable with another reason, Stopped after `stop`.
         """
-        parts = urlsplit(address)
+        parts = _split(address)
         if parts.scheme == "file":
             yield from self._read_file(Path(unquote(parts.path)))
             return
@@ -76,7 +77,7 @@ class Downloader:
         until = time.monotonic() + _PAGE_TIMEOUT
 
         def whole() -> tuple[str, bytes]:
-            with self._response(address, urlsplit(address).netloc) as (final, chunks):
+            with self._response(address, _split(address).netloc) as (final, chunks):
                 return final, _bounded(self._until(until, chunks))
 
         return self._within(_PAGE_TIMEOUT, whole)
@@ -93,7 +94,7 @@ class Downloader:
     def _asked(self, address: str, body: bytes, kind: str, until: float) -> tuple[int, bytes]:
         from urllib3.exceptions import HTTPError
 
-        parts = urlsplit(address)
+        parts = _split(address)
         proxy = proxy_for(parts.scheme, parts.netloc)
         try:
             response = self._manager(proxy).request(
@@ -120,7 +121,7 @@ class Downloader:
 
     def folder(self, address: str) -> Path | None:
         """The local folder that a `file://` address names; None when it names none."""
-        path = Path(unquote(urlsplit(address).path))
+        path = Path(unquote(_split(address).path))
         return path if path.is_dir() else None
 
     def _until(self, moment: float, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -154,7 +155,7 @@ class Downloader:
             ProxyError,
         )
 
-        proxy = proxy_for(urlsplit(address).scheme, host)
+        proxy = proxy_for(_split(address).scheme, host)
         asked = proxy.address if proxy else host
         if asked in self._silent:
             raise Unreachable(self._silent[asked])
@@ -208,12 +209,20 @@ class Downloader:
             return self._managers[proxy]
 
 
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        raise Unreachable(_NO_ADDRESS) from None
+
+
 def _through(proxy: Proxy, settings: dict[str, Any]) -> PoolManager:
     from urllib3 import ProxyManager, make_headers
 
-    user = urlsplit(proxy.address).netloc.rpartition("@")[0]
-    headers = make_headers(proxy_basic_auth=unquote(user)) if user else None
-    return ProxyManager(proxy.address, proxy_headers=headers, **settings)
+    if proxy.place is None:
+        raise ValueError("an address that is none")
+    headers = make_headers(proxy_basic_auth=proxy.credentials) if proxy.credentials else None
+    return ProxyManager(proxy.place, proxy_headers=headers, **settings)
 
 
 def _come(response: BaseHTTPResponse) -> Iterator[bytes]:
@@ -245,6 +254,8 @@ def _reason(error: BaseException, proxy: Proxy | None) -> str:
 
     if proxy is None:
         return _sentence(error)
+    if proxy.place is None:
+        return f"{proxy} cannot be used: it is no address such as http://HOST:PORT"
     if isinstance(error, ProxyError):
         return f"{proxy} does not answer as it should: {_sentence(error.original_error)}"
     if isinstance(error, ProxySchemeUnknown):
@@ -253,6 +264,10 @@ def _reason(error: BaseException, proxy: Proxy | None) -> str:
 
 
 def _sentence(error: BaseException) -> str:
-    """An error of urllib3 without the object it prints in front."""
+    """An error of urllib3 without the object it prints in front, and without an address with a password."""
+    from urllib3.exceptions import LocationParseError
+
+    if isinstance(error, LocationParseError):
+        return _NO_ADDRESS
     text = str(error)
     return text.split(">: ", 1)[-1].split("): ", 1)[-1] or type(error).__name__

@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import unquote
 
-from orchestrator.ground.addresses import without_credentials
+_PLACE = re.compile(
+    r"(?P<place>(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#:@\[\]\\]+)(?::(?P<port>[0-9]{1,5}))?)(?:[/?#].*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """Where requests are sent instead of to the host itself."""
 
-    address: str
-    """With its scheme, and with the user name and password that it may need: never shown."""
+    address: str = field(repr=False)
+    """With its scheme, and with the user name and password that it may need: never shown, and never given to
+    a library, whose errors might show it."""
     variable: str
     """The environment variable that names it."""
 
+    @property
+    def place(self) -> str | None:
+        """Scheme, host and port; None: the address has not that form.
+
+        A proxy has no path. So what stands before the last `@` is name and password, also where these have
+        a `/`, `?` or `#` in them that should have been written as `%2F`, `%3F` or `%23`.
+        """
+        scheme, _, rest = self.address.partition("://")
+        found = _PLACE.fullmatch(f"{scheme}://{rest.rpartition('@')[2]}")
+        return found["place"] if found and int(found["port"] or 0) < 1 << 16 else None
+
+    @property
+    def credentials(self) -> str | None:
+        """`name:password`, decoded; None: it has none."""
+        return unquote(self.address.partition("://")[2].rpartition("@")[0]) or None
+
     def __str__(self) -> str:
-        return f"the proxy {without_credentials(self.address)} ({self.variable})"
+        return f"the proxy {self.place} ({self.variable})" if self.place else f"the proxy in {self.variable}"
 
 
 def proxy_for(scheme: str, host: str) -> Proxy | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from loopback import Answer, Asked, Server
 
+from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.download import Absent, Downloader, Unreachable
 from orchestrator.ground.proxies import Proxy, proxy_for
 
@@ -64,6 +65,44 @@ def test_a_user_name_and_password_reach_the_proxy_alone(
     assert "cret" not in said
 
 
+@pytest.mark.parametrize(
+    "password", ["s3cr/et", "s3cr#et", "s3cr?et", "12/s3cret", "[s3cret", "a@s3cret", "s3cr%et"]
+)
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_a_password_that_should_have_been_encoded_reaches_the_proxy_alone(
+    proxy: Server, monkeypatch: pytest.MonkeyPatch, asked: list[Asked], scheme: str, password: str
+) -> None:
+    monkeypatch.setenv("http_proxy", f"{scheme}me:{password}@{proxy.address.removeprefix('http://')}")
+    assert read(FAR) == b"far"
+    sent = {name.lower(): value for name, value in asked[0].headers.items()}
+    assert sent["proxy-authorization"] == f"Basic {b64encode(f'me:{password}'.encode()).decode()}"
+    monkeypatch.setenv("http_proxy", f"{scheme}me:{password}@127.0.0.1:1")
+    with pytest.raises(
+        Unreachable, match=r"^the proxy http://127\.0\.0\.1:1 \(http_proxy\) does not"
+    ) as caught:
+        read(FAR)
+    assert "cret" not in str(caught.value) and "s3cr" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:s3cret@127.0.0.1:99999", "http://[me:s3cret@127.0.0.1:x", "http://me:s3cret", "me:s3cret",
+        "http://me:s3cret@", "http://me:s3cret@[127.0.0.1", "me:s3cret@a b", "://me:s3cret@", "http:///s3cret",
+        "http://a\ns3cret@b\n:1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("http_proxy", address)
+    for ask in (read, lambda far: Downloader().ask(far, b"{}", "application/json")):
+        with pytest.raises(Unreachable) as caught:
+            ask(FAR)
+        assert str(caught.value).startswith(
+            "the proxy in http_proxy cannot be used: it is no address such as"
+        )
+    assert "s3cret" not in repr(proxy_for("http", "a.example"))
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_dead_proxy_is_named_once_and_not_the_host_behind_it(
     monkeypatch: pytest.MonkeyPatch, scheme: str
@@ -85,6 +124,24 @@ def test_a_proxy_of_another_kind_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
     with pytest.raises(Unreachable, match=r"socks5://127\.0\.0\.1:1 \(http_proxy\) cannot be used"):
         read(FAR)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:s3cret@a.example/x@y?z", "https://a.example/x@y?z"),
+        ("https://me:s3cr/et@a.example/x", "https://a.example/x"),
+        ("https://me:s3cret@[a.example/x", "https://[a.example/x"),
+        ("https://me:s3cret@a.example:99999/x", "https://a.example:99999/x"),
+        ("https://a.example/@scope/x", "https://a.example/@scope/x"),
+    ],
+)
+def test_addresses_without_credentials(address: str, shown: str) -> None:
+    assert without_credentials(address) == shown
+    if "s3cret" in address:
+        with pytest.raises(Unreachable) as caught:
+            read(address)
+        assert "s3cret" not in str(caught.value)
 
 
 def test_which_proxy_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,11 +35,15 @@ _FAR = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # how letters outside of t
 _MOST_FAR = 100_000
 _LONG = 1 << 20  # bytes of a text
 _LONGEST = 2000  # characters of a sentence
+DEEPEST: Final = 256
+"""Lists and objects within each other: what reads a document later may take some calls for each. Sigstore's
+documents and ours have some ten, and `orjson` writes no more than 254."""
 _QUICK = 1 << 21
 """Bytes of a document that orjson reads: it keeps a copy of it, and room for eight times its longest text."""
 _IN_LINES: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _ALIKE: Final = frozenset({str, int, bool, type(None)})
 """The types of which orjson and `json` write each value alike; a float is not among them."""
+_WITHIN: Final = frozenset({list, dict})
 _PLAIN = 2  # the format's last version without references, so that equal values give equal bytes
 
 
@@ -119,7 +123,7 @@ def _quickly(data: bytes) -> Any:
 
 def _strictly(data: bytes, what: str) -> Any:
     try:
-        return json.loads(
+        value = json.loads(
             _text(data),
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
@@ -129,6 +133,24 @@ def _strictly(data: bytes, what: str) -> Any:
         raise MalformedError(f"{what} is nested too deeply") from None
     except ValueError as error:
         raise MalformedError(f"{what} is not JSON as we accept it: {error}") from None
+    if _depth_exceeds(value, DEEPEST):
+        raise MalformedError(f"{what} is nested too deeply")
+    return value
+
+
+def _depth_exceeds(value: Any, most: int) -> bool:
+    """Whether more lists and objects than that are within each other, found without a call for each."""
+    level = [value] if type(value) in _WITHIN else []
+    for _ in range(most):
+        if not level:
+            return False
+        level = [
+            each
+            for one in level
+            for each in (one.values() if type(one) is dict else one)
+            if type(each) in _WITHIN
+        ]
+    return bool(level)
 
 
 def read_envelope(data: bytes, what: str) -> Any:

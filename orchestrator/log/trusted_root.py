@@ -164,10 +164,7 @@ def parse(data: bytes, what: str) -> TrustedRoot:
     """Read a trusted root. Raises MalformedError."""
     if len(data) > LARGEST:
         raise MalformedError(f"{what} is larger than {LARGEST >> 20} MiB")
-    try:
-        document = _present(read(data, what, _MARKS))
-    except RecursionError:
-        raise MalformedError(f"{what} is nested too deeply") from None
+    document = _present(read(data, what, _MARKS))
     if member(document, "mediaType", str, what) not in _MEDIA_TYPES:
         raise MalformedError(f"{what} is not a trusted root of Sigstore's that we know")
     _check_names(document, _PARTS, what)

@@ -58,7 +58,7 @@ class Code(StrEnum):
 HINTS = {
     Code.POLICY_EMPTY: "name whom you trust, in a [[signer]] of the policy or with --key",
     Code.UNSAFE_NAME: "do not use this release; names in it lead out of its folder or through links",
-    Code.MALFORMED: "get the release again; a part of it cannot be read as what it should be",
+    Code.MALFORMED: "get it again; it cannot be read as what it should be",
     Code.FILE_MISSING: "get the release again, whole",
     Code.DIGEST_MISMATCH: "get the release again; if it stays so, somebody changed it",
     Code.UNSIGNED: "ask the publisher for a signed release",

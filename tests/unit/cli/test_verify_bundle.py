@@ -126,6 +126,21 @@ def test_a_file_with_several_tells_of_each(tally: Tally, folder: Folder) -> None
     assert "subject-mismatch: all.jsonl, line 2" in ran.out
 
 
+@pytest.mark.parametrize("depth", [300, 2600, 5000])
+def test_what_is_nested_too_deeply_is_that_line_alone(tally: Tally, folder: Folder, depth: int) -> None:
+    """Also where Python would still go down: a command is allowed more calls within calls than a test."""
+    good = (folder / "key.sigstore.json").read_text()
+    deep = f'{good[:-1]},"x":{"[" * depth}{"]" * depth}}}'
+    (folder / "deep.jsonl").write_text(f"{good}\n{deep}\n")
+    ran = tally(
+        "verify", "artifact", "--bundle", "deep.jsonl", *KEY[2:], *ROOT, folder=folder.path
+    ).succeeded()
+    assert "    deep.jsonl: malformed: deep.jsonl, line 2 is nested too deeply\n" in ran.out
+    (folder / "deep.jsonl").write_text(deep)
+    ran = tally("verify", "artifact", "--bundle", "deep.jsonl", *KEY[2:], *ROOT, folder=folder.path).failed(1)
+    assert "malformed: deep.jsonl is nested too deeply\n  hint: get it again; " in ran.out
+
+
 def test_what_is_no_bundle_is_undecided(tally: Tally, folder: Folder) -> None:
     (folder / "a.asc").write_text("-----BEGIN PGP SIGNATURE-----\n")
     asked = ["artifact", "--bundle", "a.asc", "--key", "key.pub", *ROOT]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from orchestrator.evidence import canonical, spdx
 from orchestrator.evidence.canonical import (
+    DEEPEST,
     LARGEST_ENVELOPE,
     MOST_MARKS,
     MalformedError,
@@ -303,6 +305,24 @@ def test_a_document_without_its_long_text(content: bytes, after: bytes) -> None:
 )  # fmt: skip
 def test_a_document_that_does_not_begin_so_stays_whole(data: bytes) -> None:
     assert hollowed(data, BEFORE) == (data, None)
+
+
+@pytest.mark.parametrize("pair", ["[]", "{}"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_is_nested_too_deeply(monkeypatch: pytest.MonkeyPatch, pair: str, strict: bool) -> None:
+    """Of as many levels by both readers, and by as many calls within calls as a command may have."""
+    begin, end = ("[", "]") if pair == "[]" else ('{"a":', "}")
+    before = sys.getrecursionlimit()
+    monkeypatch.setattr(canonical, "_QUICK", 0 if strict else canonical._QUICK)
+    try:
+        sys.setrecursionlimit(6000)
+        for depth in (253, 254, 255, DEEPEST):
+            assert read((begin * depth + "1" + end * depth).encode(), "it")
+        for depth in (DEEPEST + 1, 3000, 5500, 100_000):
+            with pytest.raises(MalformedError, match="it is nested too deeply"):
+                read((begin * depth + "1" + end * depth).encode(), "it")
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @given(st.text(max_size=40), st.integers(0, 3))

@@ -291,9 +291,30 @@ def _placed(table: BuilderTable, folder: Path) -> BuilderTable:
 
 
 def find(folder: Path) -> Path | None:
-    """The nearest `tally.toml` in `folder` or above it."""
+    """The nearest `tally.toml` in `folder` or above it.
+
+    Raises TallyError for one that a third user put there: it says which builders, mirrors and modules count.
+    """
     for candidate in (folder, *folder.parents):
         file = candidate / FILE_NAME
         if os.path.lexists(file):  # what is there and cannot be read must not be passed over
+            _refuse_anothers(file, folder)
             return file
     return None
+
+
+def _refuse_anothers(file: Path, folder: Path) -> None:
+    """Raises TallyError unless it belongs to us, to root, or to whoever owns the working folder.
+
+    The last is so in a container with a checkout mounted into it.
+    """
+    try:
+        owners = {file.lstat().st_uid, file.stat().st_uid}
+        ours = {os.geteuid(), 0, folder.stat().st_uid}
+    except OSError:
+        return  # whoever reads it says why it cannot be read
+    if others := owners - ours:
+        raise TallyError(
+            f"{file} belongs to another user (uid {min(others)}), and names builders and code to run",
+            hint=f"chown or remove it, or put a {FILE_NAME} of your own into {folder}",
+        )

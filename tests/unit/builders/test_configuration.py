@@ -81,6 +81,26 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
     assert find(below) == tmp_path / "project" / "tally.toml"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("kind", ["file", "link to ours", "link to theirs"])
+def test_another_users_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """Whoever may write to /tmp would choose the code that is run in every project below it."""
+    nobody, file = 65534, tmp_path / "tally.toml"
+    below = tmp_path / "project"
+    below.mkdir()
+    target = file if kind == "file" else tmp_path / "target.toml"
+    target.write_text("quorum = 2\n")
+    if kind != "file":
+        file.symlink_to(target)
+    assert load(below).quorum == 2
+    os.chown(target if kind == "link to theirs" else file, nobody, nobody, follow_symlinks=False)
+    with pytest.raises(TallyError, match=r"tally\.toml belongs to another user \(uid 65534\)") as caught:
+        load(below)
+    assert caught.value.hint is not None and str(below) in caught.value.hint
+    os.chown(below, nobody, nobody)  # as a checkout that is mounted into a container
+    assert load(below).quorum == 2
+
+
 def test_an_ssh_key_is_found_beside_the_file(tmp_path: Path) -> None:
     remote = 'name = "b"\nstore = "ssh-ng://b"\nssh-key = "keys/b"'
     (tmp_path / "tally.toml").write_text(f'[[builder]]\nname = "a"\n[[builder]]\n{remote}\n')

@@ -89,7 +89,7 @@ def _added(exclude: Path, name: str) -> bool:
         exclude.parent.mkdir(exist_ok=True)
         with exclude.open("a+b") as stream:
             stream.seek(max(stream.tell() - 1, 0))
-            ended = stream.read() in (b"", b"\n")
+            ended = stream.read(1) in (b"", b"\n")
             stream.write((b"" if ended else b"\n") + os.fsencode(line) + b"\n")
     except OSError:
         return False

@@ -16,11 +16,18 @@ from pathlib import Path
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
 from orchestrator.recipe.git import git
 
 _LARGEST = 1024  # bytes of a pointer
 _SHOWN = 5
-_BEGINNING = b"version https://git-lfs.github.com/spec/v1\n"
+_BEGINNINGS = (
+    b"version https://git-lfs.github.com/spec/v1\n",
+    b"version https://hawser.github.com/spec/v1\n",
+    b"version http://git-media.io/v/2\n",
+)
+"""The last two are of its alpha releases; git-lfs still takes them for pointers (lfs/pointer.go)."""
+_SHORTEST = min(map(len, _BEGINNINGS))
 _OBJECT = re.compile(rb"^oid sha256:([0-9a-f]{64})$", re.MULTILINE)
 
 
@@ -39,10 +46,10 @@ def pointers(folder: Path) -> tuple[Pointer, ...]:
         for name in names:
             path = Path(parent, name)
             status = path.lstat()
-            if not stat.S_ISREG(status.st_mode) or not len(_BEGINNING) < status.st_size <= _LARGEST:
+            if not stat.S_ISREG(status.st_mode) or not _SHORTEST < status.st_size <= _LARGEST:
                 continue
-            data = path.read_bytes()
-            if data.startswith(_BEGINNING) and (named := _OBJECT.search(data)):
+            data = contents(path, _LARGEST)
+            if data.startswith(_BEGINNINGS) and (named := _OBJECT.search(data)):
                 found.append(Pointer(str(path.relative_to(folder)), named[1].decode()))
     return tuple(sorted(found, key=lambda each: each.path))
 

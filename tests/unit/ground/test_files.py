@@ -259,6 +259,7 @@ OWN = {
     "builders/machine.py": "keys and logs of a machine that this run made",
     "nix/chroot.py": "derivations of this process's own evaluation, or a copy of one",
     "nix/namespaces.py": "the kernel's own settings",
+    "run/observation.py": "our own build scripts, in the store of this process's own evaluation",
     "stories/refusing.py": "derivations of this process's own evaluation",
 }
 """Who reads files whole without a bound, and whose they are."""

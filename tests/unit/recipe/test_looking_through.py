@@ -68,6 +68,14 @@ def test_a_lock_names_submodules_that_are_empty(tmp_path: Path, tree: Path) -> N
     assert any("submodules are empty folders: lib/sub; submodules = true" in line for line in said)
 
 
+@pytest.mark.parametrize("version", ["https://hawser.github.com/spec/v1", "http://git-media.io/v/2"])
+def test_a_lock_refuses_pointers_of_old_versions(tmp_path: Path, tree: Path, version: str) -> None:
+    """Which git-lfs itself still takes for pointers."""
+    (tree / "large").write_text(POINTER.replace("https://git-lfs.github.com/spec/v1", version))
+    with pytest.raises(TallyError, match="git-lfs keeps the content of large elsewhere"):
+        locked(tmp_path, tree)
+
+
 def test_a_lock_refuses_pointers_whoever_fetched_them(tmp_path: Path, tree: Path) -> None:
     with pytest.raises(TallyError, match="source src of x: git-lfs keeps the content of large elsewhere"):
         locked(tmp_path, tree)

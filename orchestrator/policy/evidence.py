@@ -5,6 +5,7 @@ Every shape is asked for where it is read: MalformedError says what is not as ou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Reason
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's ids, by SHA-1 and by SHA-256
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Commit:
     """The repository's, without the commit; None: it is not told."""
     uncommitted: tuple[str, ...]
     """Files that are not as the commit has them."""
+    path: str | None = None
+    """The recipe's, in the repository; None: it is not told, as for a recipe outside of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +186,16 @@ class Evidence:
             return None
         repository = member(external, "repository", dict, what)
         commit = member(member(repository, "digest", dict, what), "gitCommit", str, what)
+        if not _COMMIT.fullmatch(commit):  # a branch's name says nothing of bytes
+            raise MalformedError(f"{what} has no commit where one should be: {commit[:80]!r}")
         address = None
         if "uri" in repository:
             address, _, of = member(repository, "uri", str, what).rpartition("@")
             if of != commit:
                 raise MalformedError(f"{what} is at another commit by its address than by its digest")
         files = member(repository, "uncommitted", list, what)
-        return Commit(commit, address, tuple(map(str, files)))
+        path = member(repository, "path", str, what) if "path" in repository else None
+        return Commit(commit, address, tuple(map(str, files)), path)
 
     @cached_property
     def components(self) -> tuple[Component, ...]:

@@ -53,6 +53,9 @@ class Committed:
             said = "the provenance names no commit that recipe and lock are from"
             return Finding(self.name, "no commit", (Reason(Code.UNCOMMITTED, said),))
         saw = f"the commit {commit.id}"
+        if not commit.uncommitted and commit.path is None:
+            said = f"the provenance does not say which file of the commit {commit.id} the recipe is"
+            return Finding(self.name, f"{saw}, and no recipe in it", (Reason(Code.UNCOMMITTED, said),))
         if not commit.uncommitted:
             return Finding(self.name, saw)
         files = some(list(commit.uncommitted))

@@ -492,6 +492,17 @@ class TestCommit:
         other = changed(made, PROVENANCE, *self.PLACE, "uri", to=said)
         assert codes(other, self.CLEAN) == [Code.MALFORMED]
 
+    @pytest.mark.parametrize("commit", ["", "main", "HEAD", "c" * 39, "C" * 40, "c" * 41, "c" * 40 + "\n"])
+    def test_what_is_no_commit(self, made: Evidence, codes: Any, commit: str) -> None:
+        of = changed(made, PROVENANCE, *self.PLACE, "digest", "gitCommit", to=commit)
+        of = changed(of, PROVENANCE, *self.PLACE, "uri", to=f"git+https://git.example.org/pigz@{commit}")
+        assert codes(of, self.CLEAN) == [Code.MALFORMED]
+        assert codes(of, self.of("https://git.example.org/**")) == [Code.MALFORMED]
+
+    def test_a_recipe_that_no_commit_has(self, made: Evidence, codes: Any) -> None:
+        outside = changed(made, PROVENANCE, *self.PLACE, "path", to=None)
+        assert codes(outside, self.CLEAN) == [Code.UNCOMMITTED]
+
     def test_changes(self, made: Evidence, found: Any) -> None:
         changes = changed(made, PROVENANCE, *self.PLACE, "uncommitted", to=["tally.lock"])
         (finding,) = [each for each in found(changes, self.CLEAN) if each.rule == "require.commit"]

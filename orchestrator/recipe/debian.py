@@ -6,7 +6,6 @@ signed index. Of the machine's own configuration only the way to the archive is 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import DebianPackage
 
@@ -216,7 +216,12 @@ def _process(command: list[str], environment: Mapping[str, str], label: str) -> 
     try:
         done = subprocess.run(
             command,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", **environment},
+            env={
+                **others.environment(),
+                "LC_ALL": "C.UTF-8",
+                "DEBIAN_FRONTEND": "noninteractive",
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT,

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from threading import Lock as Mutex
 
+from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
 
 PUBLIC: Mapping[str, tuple[str, ...]] = {
@@ -124,7 +125,8 @@ def _of_apt() -> tuple[str, ...]:
 
 
 def _of_npm() -> tuple[str, ...]:
-    said = _ask(["npm", "config", "get", "registry"], "npm").strip()
+    # --global: no project's .npmrc, which can put any variable of the environment into the address
+    said = _ask(["npm", "config", "get", "registry", "--global"], "npm").strip()
     if not said.startswith(("http://", "https://")):
         raise _nothing("npm", "npm has no registry configured")
     return (said,)
@@ -181,10 +183,18 @@ def _as_url(address: str) -> str:
 
 
 def _ask(command: Sequence[str], mirror: str) -> str:
+    """What a client says that is the machine's, and is not to be led by whatever the working folder holds."""
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False
-        )
+        with others.nowhere() as folder:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=others.environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_TIMEOUT,
+                check=False,
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _nothing(mirror, f"cannot run {command[0]}: {error}") from error
     if done.returncode != 0:

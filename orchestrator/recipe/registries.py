@@ -82,7 +82,11 @@ def npm_addresses(url: str, mirrors: Mirrors, downloader: Downloader) -> Iterato
 
 def _listed(project: str, mirrors: Mirrors, downloader: Downloader, reasons: list[str]) -> Iterator[Listed]:
     """Every file of a project that the indexes and `find-links` list; what failed is added to `reasons`."""
-    pages = [f"{base}{project}/" for base in _bases("pypi", mirrors)]
+    try:
+        pages = [f"{base}{project}/" for base in _bases("pypi", mirrors)]
+    except Unreachable as error:
+        reasons.append(str(error))
+        pages = []
     for address in [*pip_find_links(), *pages]:
         if address.startswith("file://"):
             local = downloader.folder(address)

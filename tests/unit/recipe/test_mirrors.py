@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from orchestrator.ground.download import Downloader, Unreachable
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe import debian
 from orchestrator.recipe import mirrors as module
 from orchestrator.recipe.mirrors import PUBLIC, Mirrors, pip_find_links
+from orchestrator.recipe.recipe import PypiSource
+from orchestrator.recipe.registries import pypi_addresses, pypi_file
 
 
 def _program(folder: Path, name: str, script: str) -> None:
@@ -144,3 +149,67 @@ def test_the_machine_is_asked_once(programs: Path, tmp_path: Path) -> None:
     mirrors = Mirrors()
     assert mirrors.bases("npm") == mirrors.bases("npm")
     assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+SECRETS = {
+    "TALLY_KEY_PASSPHRASE": "s3cret1", "SIGSTORE_ID_TOKEN": "s3cret2", "AWS_SECRET_ACCESS_KEY": "s3cret3",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "s3cret4", "VAULT_TOKEN": "s3cret5",
+}  # fmt: skip
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone of somebody's, which is the working folder, and variables that are not for its author."""
+    folder = tmp_path / "clone"
+    (folder / "pip").mkdir(parents=True)
+    evil = f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+    for name in ("pip/__init__.py", "pip/__main__.py", "ast.py"):
+        (folder / name).write_text(evil)
+    put_together = "/".join(f"${{{name}}}" for name in SECRETS)
+    (folder / ".npmrc").write_text(f"registry=http://127.0.0.1:9/{put_together}/\n")
+    (folder / "package.json").write_text("{}")
+    monkeypatch.chdir(folder)
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return folder
+
+
+def test_the_working_folder_gives_pip_no_code(clone: Path) -> None:
+    """`python -m` looks there first."""
+    Mirrors().bases("pypi")
+    pip_find_links()
+    assert not (clone.parent / "ran").exists()
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not here")
+def test_the_working_folder_tells_npm_no_registry(clone: Path) -> None:
+    assert "127.0.0.1:9" not in " ".join(Mirrors().bases("npm"))
+
+
+def test_no_program_of_others_has_our_secrets(programs: Path, clone: Path, tmp_path: Path) -> None:
+    for name in ("npm", "pip", "apt-get"):
+        _program(programs, name, f"export -p >> {tmp_path}/seen; echo $PWD >> {tmp_path}/seen; exit 1")
+    for mirror in ("npm", "pypi", "debian"):
+        with pytest.raises(TallyError):
+            Mirrors().bases(mirror)
+    with pytest.raises(TallyError, match="it failed"):
+        debian._process(["apt-get", "update"], {}, "it")
+    seen = (tmp_path / "seen").read_text()
+    assert seen.count("export PATH") == 4
+    assert "s3cret" not in seen
+
+
+def test_a_configuration_that_a_relative_path_names(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clone / "own.conf").write_text("[global]\nindex-url = https://own.example/simple\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "own.conf")
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    assert "https://own.example/simple/" in Mirrors().bases("pypi")
+
+
+def test_a_pip_that_fails_is_told(programs: Path) -> None:
+    _program(programs, "pip", "echo 'ERROR: no section header' >&2; exit 1")
+    source = PypiSource(pypi="x", version="1", sha256="1" * 64)
+    with pytest.raises(TallyError, match="no address for mirror://pypi/: pip config list failed"):
+        pypi_file(source, Mirrors(), Downloader())
+    with pytest.raises(Unreachable, match="no address for mirror://pypi/"):
+        list(pypi_addresses("mirror://pypi/x/x-1.tar.gz", Mirrors(), Downloader()))

@@ -87,7 +87,8 @@ def _added(exclude: Path, name: str) -> bool:
     line = "/" + _SPECIAL.sub(lambda found: f"\\{found[0]}", name)
     try:
         exclude.parent.mkdir(exist_ok=True)
-        with exclude.open("a+b") as stream:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(exclude, flags, 0o666), "a+b") as stream:
             stream.seek(max(stream.tell() - 1, 0))
             ended = stream.read(1) in (b"", b"\n")
             stream.write((b"" if ended else b"\n") + os.fsencode(line) + b"\n")

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
 
 _TIMEOUT = 900.0
@@ -127,7 +128,7 @@ def environment(*, fetching: bool = False) -> dict[str, str]:
 
     Its transports run what a repository's configuration says, and a missing object would have git fetch it.
     """
-    kept = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
+    kept = {name: value for name, value in others.environment().items() if not _FOREIGN.fullmatch(name)}
     return kept | {
         "LC_ALL": "C.UTF-8",
         "GIT_TERMINAL_PROMPT": "0",

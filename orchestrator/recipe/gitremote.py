@@ -14,7 +14,10 @@ from orchestrator.recipe.wanted import PLAIN, Extras
 
 _DEEPEST = 10  # submodules of submodules
 # ssh in git's short form, and nothing that would be a command or a path of this machine
-_ADDRESS = re.compile(r"(https?|git|ssh)://[^/\s-][^\s]*|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s:]+")
+_ADDRESS = re.compile(
+    r"(https?|git|ssh)://([A-Za-z0-9._~%][^@/\s]*@)?[^/@\s-][^/@\s]*(/\S*)?"
+    r"|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[^\s:]+"
+)
 
 
 def export_remote(address: str, rev: str, folder: Path, extras: Extras = PLAIN, depth: int = 0) -> None:
@@ -50,12 +53,22 @@ def fetch(repository: Path, address: str, rev: str) -> None:
     git(repository, "init", "--quiet", "--template=", f"--object-format={kind}")
     refused = None
     try:
-        git(repository, "fetch", "--quiet", "--no-tags", "--depth=1", address, rev, fetching=True)
+        git(
+            repository,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--depth=1",
+            "--end-of-options",
+            address,
+            rev,
+            fetching=True,
+        )
     except TallyError as error:
         # older servers hand out branches and tags alone: fetch those, and look for the commit in them
         refused = error
         every = "+refs/heads/*:refs/remotes/origin/*"
-        git(repository, "fetch", "--quiet", "--tags", address, every, fetching=True)
+        git(repository, "fetch", "--quiet", "--tags", "--end-of-options", address, every, fetching=True)
     found = git(repository, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", missing="").strip()
     if found and found != rev:
         said = git(repository, "cat-file", "tag", rev, missing="")

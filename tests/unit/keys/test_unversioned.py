@@ -150,3 +150,15 @@ def test_a_repository_that_git_does_not_speak_of_is_no_yes(
     with pytest.raises(TallyError, match="dubious ownership") as caught:
         leave_out(Path("release.key"))
     assert "--force" in str(caught.value.hint)
+
+
+def test_a_link_in_the_place_of_the_list_is_not_followed(clone: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine\n")
+    exclude = clone / ".git/info/exclude"
+    exclude.unlink(missing_ok=True)
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.symlink_to(elsewhere)
+    with pytest.raises(TallyError, match="does not keep it out"):
+        leave_out(clone / "release.key")
+    assert elsewhere.read_text() == "mine\n"

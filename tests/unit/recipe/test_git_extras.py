@@ -128,7 +128,19 @@ def test_where_a_submodule_is(url: str, is_at: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["../../../../b", "ext::sh -c x", "file:///etc", "/etc", "--upload-pack=x", "https://-x/", "a b", ""],
+    [
+        *(
+            "../../../../b",
+            "ext::sh -c x",
+            "file:///etc",
+            "/etc",
+            "--upload-pack=x",
+            "https://-x/",
+            "a b",
+            "",
+        ),
+        *("-u@h:x", "--foo@h:x", "a@-oX:y", "ssh://a@-oP/x", "ssh://-oP/x"),
+    ],
 )
 def test_a_submodule_is_nowhere_else(url: str) -> None:
     with pytest.raises(TallyError, match="submodule's"):

@@ -59,7 +59,8 @@ dist: .venv ## Make the package that users install, a wheel in dist/
 	@ls dist/tallystick-*.whl
 
 .PHONY: lock
-lock: .venv ## Pin the Python packages again (requirements/*.txt)
+lock: ## Pin the Python packages again (requirements/*.txt)
+	@test -x .venv/bin/pip-compile || tools/setup-python || test -x .venv/bin/pip-compile
 	@tools/lock-requirements
 
 .PHONY: setup

@@ -67,7 +67,12 @@ def print_json(document: Any) -> None:
 
 def print_failure(kind: str, error: TallyError, code: int) -> None:
     """The document of `--json` after an error; docs/reference/exit-codes.md has its fields."""
-    print_json({"error": kind, "message": error.message, "hint": error.hint, "code": int(code)})
+    print_json(failure(kind, error, code))
+
+
+def failure(kind: str, error: TallyError, code: int) -> dict[str, Any]:
+    """What any document of `--json` says of an error."""
+    return {"error": kind, "message": error.message, "hint": error.hint, "code": int(code)}
 
 
 def size(octets: int) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.cli import asked as asking
 from orchestrator.cli.asked import Asked
-from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.errors import Defect, ExitCode, TallyError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -193,7 +193,7 @@ def _judge(
         import traceback
 
         traceback.print_exception(error)
-        return TallyError(f"{target}: this is a defect of Tallystick; nothing was decided about that release")
+        return Defect(f"{target}: this is a defect of Tallystick; nothing was decided about that release")
     if signing is not None:  # then there is one target
         unattested += _attest(*signing, examination, asked.policy, now)
     return examination.verdict
@@ -276,14 +276,14 @@ def _named(signer: str, names: Sequence[str]) -> str:
 
 
 def _document(target: Path, verdict: Verdict | TallyError) -> dict[str, Any]:
+    from orchestrator.cli.text import failure
     from orchestrator.policy.verdict import Failed
 
     if isinstance(verdict, TallyError):
         return {
             "target": str(target),
             "verdict": "undecided",
-            "error": verdict.message,
-            "hint": verdict.hint,
+            **failure(verdict.kind, verdict, verdict.exit_code),
         }
     if isinstance(verdict, Failed):
         reasons = [

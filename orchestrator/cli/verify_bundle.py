@@ -72,7 +72,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
         if not json:
             raise
         print_error(error)
-        print_json([{"target": name, "verdict": "undecided", "error": error.message, "hint": error.hint}])
+        print_json([{"target": name, **_undecided(error)}])
         return ExitCode.UNDECIDED
     if json:
         print_json([_document(name, judgement)])
@@ -164,12 +164,18 @@ def _document(name: str, judgement: Judgement) -> dict[str, Any]:
     document = _decided(name, judgement.verdict)
     if len(judgement.each) > 1:
         document["bundles"] = [
-            {"bundle": which, "verdict": "undecided", "error": each.message, "hint": each.hint}
+            {"bundle": which, **_undecided(each)}
             if isinstance(each, TallyError)
             else {**_decided(name, each), "bundle": which}
             for which, each in judgement.each
         ]
     return document
+
+
+def _undecided(error: TallyError) -> dict[str, Any]:
+    from orchestrator.cli.text import failure
+
+    return {"verdict": "undecided", **failure(error.kind, error, error.exit_code)}
 
 
 def _decided(name: str, verdict: Accepted | Failed) -> dict[str, Any]:

@@ -22,8 +22,16 @@ class TallyError(Exception):
     """
 
     exit_code: ExitCode = ExitCode.UNDECIDED
+    kind: str = "refused"
+    """What `--json` calls it: docs/reference/exit-codes.md."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class Defect(TallyError):
+    """An error of Tallystick itself, told of one thing where others are judged all the same."""
+
+    kind = "defect"

@@ -350,7 +350,13 @@ class TestMany:
         assert command.verify(targets, key=[release.pub], json=True) == 2
         found = json.loads(capsys.readouterr().out)
         assert [each["verdict"] for each in found] == ["passed", "undecided", *["passed"] * many]
-        assert "defect of Tallystick" in found[1]["error"]
+        assert "defect of Tallystick" in found[1]["message"]
+        assert {name: found[1][name] for name in ("target", "error", "hint", "code")} == {
+            "target": "evil",
+            "error": "defect",
+            "hint": None,
+            "code": 2,
+        }
 
     def test_a_list_without_end(self, tally: Tally, release: Signed, tmp_path: Path) -> None:
         ran = tally("verify", "--list", "/dev/zero", "--key", release.pub).failed(2)

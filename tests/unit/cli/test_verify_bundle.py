@@ -149,7 +149,14 @@ def test_what_is_no_bundle_is_undecided(tally: Tally, folder: Folder) -> None:
     assert "gpg --verify" in ran.err
     ran = tally("verify", *asked, "--json", folder=folder.path).failed(2)
     (found,) = json.loads(ran.out)
-    assert (found["verdict"], found["error"]) == ("undecided", "a.asc is an OpenPGP signature, and no bundle")
+    assert found == {
+        "target": "artifact",
+        "verdict": "undecided",
+        "error": "refused",
+        "message": "a.asc is an OpenPGP signature, and no bundle",
+        "hint": "check it with `gpg --verify`",
+        "code": 2,
+    }
 
 
 @pytest.mark.parametrize(

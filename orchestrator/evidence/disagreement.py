@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.agreement_record import identity, independence, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, read, render
-from orchestrator.evidence.links import Link
+from orchestrator.evidence.links import Link, command_in
 from orchestrator.evidence.statement import nar_name
 from orchestrator.evidence.surroundings import surroundings, varied
 from orchestrator.evidence.terms import (
@@ -52,6 +52,8 @@ class Observed:
     quorum: int
     vote: Level
     """What made a vote when the quorum was counted."""
+    command: tuple[str, ...] = ()
+    """What makes the target's package, by its derivation: builder executable and arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def link_of(report: Report, observed: Observed) -> bytes:
         LINK,
         {
             "name": DISAGREEMENT_STEP,
+            "command": list(observed.command),
             "materials": [
                 {"name": path, "digest": {NAR_SHA256: built.nar_hash.hex}}
                 for path, built in sorted(report.inputs.items())
@@ -191,6 +194,7 @@ def parse_link(payload: bytes, what: str) -> Link | None:
         payload=payload,
         sandbox=member(environment, "sandbox", dict, what) if "sandbox" in environment else {},
         finished=None,
+        command=command_in(predicate, what),
     )
 
 

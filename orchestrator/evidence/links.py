@@ -101,11 +101,12 @@ def parse(payload: bytes, what: str) -> Link:
         payload=payload,
         sandbox=member(environment, "sandbox", dict, what) if "sandbox" in environment else {},
         finished=_finished(document, what),
-        command=_command(document, what),
+        command=command_in(document, what),
     )
 
 
-def _command(document: dict[str, Any], what: str) -> tuple[str, ...]:
+def command_in(document: dict[str, Any], what: str) -> tuple[str, ...]:
+    """A link's command; empty where it tells none. Raises MalformedError."""
     found = member(document, "command", list, what) if "command" in document else []
     if not _TEXT.issuperset(map(type, found)):
         raise MalformedError(f"{what} has a command that is no list of texts")

@@ -9,6 +9,7 @@ from orchestrator.agreement.agreement import Disagreed
 from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import keep_side_by_side
 from orchestrator.builders.builder import Builder
+from orchestrator.evidence.commands import command_of
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.ground.digest import Sha256
@@ -35,6 +36,7 @@ def refuse(
     What keeps it from being signed changes nothing of the disagreement.
     """
     name = target.recipe.name
+    command = tuple(command_of(target.graph[target.evaluated.package]))
     located = {builder.name: builder.store.bring for builder in builders}
     kept = keep_side_by_side(workshop.state, name, disagreed, located)
     found = {
@@ -44,21 +46,27 @@ def refuse(
     if attesters is None:
         return Refused(name, disagreed, kept.folder, found)
     try:
-        attestation = _attest(name, disagreed, workshop, quorum, attesters, kept.folder)
+        attestation = _attest(name, command, disagreed, workshop, quorum, attesters, kept.folder)
     except TallyError as error:
         return Refused(name, disagreed, kept.folder, found, unattested=error)
     return Refused(name, disagreed, kept.folder, found, attestation)
 
 
 def _attest(
-    name: str, disagreed: Disagreed, workshop: Workshop, quorum: int, attesters: Signatories, folder: Path
+    name: str,
+    command: tuple[str, ...],
+    disagreed: Disagreed,
+    workshop: Workshop,
+    quorum: int,
+    attesters: Signatories,
+    folder: Path,
 ) -> Path:
     """Derivations, links, the log's trusted root, and at last the bundle. Builders' names have no full stop,
     so that none of these is where a builder's results are."""
     keys = attesters.of_builders(report.identity.name for report in disagreed.reports)
     derivations = {output.derivation: _read(workshop, output.derivation) for output in disagreed.differing}
     digests = {path: Sha256.of(data) for path, data in derivations.items()}
-    observed = Observed(name, disagreed, digests, quorum, workshop.configuration.vote)
+    observed = Observed(name, disagreed, digests, quorum, workshop.configuration.vote, command)
     signed = gate.sign_disagreement(observed, attesters.key, keys, attesters.witnesses)
     files = [ReleaseFile.of(Path(path).name, data) for path, data in derivations.items()]
     if attesters.root is not None:

@@ -107,6 +107,8 @@ def test_a_disagreement_is_signed_as_evidence_and_as_nothing_else(project: Proje
     for each in told:
         link = (kept / each["evidence"]["name"]).read_bytes()
         assert hashlib.sha256(link).hexdigest() == each["evidence"]["digest"]["sha256"]
+        command = _enveloped(json.loads(link))["predicate"]["command"]
+        assert command[0].startswith("/nix/store/"), "the package's, as its derivation has it"
 
     kind = "https://in-toto.io/attestation/scai/v0.3"
     words = ["--bundle", bundle, "--key", "release.pub", "--type", kind]
@@ -268,9 +270,13 @@ def test_a_plan_says_what_is_there_and_what_is_missing(project: Project) -> None
 
 
 def _payload(bundle: Path) -> Any:
+    return _enveloped(json.loads(bundle.read_text())["dsseEnvelope"])
+
+
+def _enveloped(envelope: Any) -> Any:
     import base64
 
-    return json.loads(base64.b64decode(json.loads(bundle.read_text())["dsseEnvelope"]["payload"]))
+    return json.loads(base64.b64decode(envelope["payload"]))
 
 
 def test_a_build_shares_nothing_writable_with_another(project: Project) -> None:

@@ -14,6 +14,7 @@ import releases
 from orchestrator.agreement.agreement import Disagreed
 from orchestrator.agreement.compare import compare
 from orchestrator.builders.build import Report
+from orchestrator.evidence.commands import command_of
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.ground.digest import Sha256
@@ -63,7 +64,7 @@ def observed(made: releases.Made, *names: str, reports: Sequence[Report] = ()) -
     )
     assert isinstance(found, Disagreed)
     digests = {one.derivation: Sha256.of(derivation(one.derivation)) for one in found.differing}
-    return Observed("pigz", found, digests, 2, "same-host")
+    return Observed("pigz", found, digests, 2, "same-host", tuple(command_of(world.pigz)))
 
 
 def derivation(path: str) -> bytes:

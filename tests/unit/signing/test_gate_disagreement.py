@@ -16,6 +16,7 @@ from orchestrator.builders.build import Failure, SecondResult
 from orchestrator.bundles import own_bundle
 from orchestrator.bundles.material import KeyHint
 from orchestrator.evidence import disagreement
+from orchestrator.evidence.commands import command_of
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.terms import NAR_SHA256, NOT_REPRODUCED, REPRODUCIBLE, REPRODUCTION, STATEMENT
 from orchestrator.ground.digest import Sha256
@@ -151,6 +152,7 @@ def test_what_was_read_back_is_what_was_said(observed: Observed, key: SigningKey
     told = disagreement.parse_link(link, "it")
     assert told is not None
     assert told.builder == "b"
+    assert told.command == tuple(command_of(releases.World().pigz))
     assert told.products == {
         one.path: {NAR_SHA256: one.hashes["b"].hex} for one in observed.disagreed.differing
     }

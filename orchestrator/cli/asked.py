@@ -120,9 +120,12 @@ def identity_of(identity: str | None, issuer: str | None, trusted_root: Path | N
 
 def trusted_of(keys: list[Path], policy: Path | None, identity: IdentitySigner | None) -> Policy:
     """The policy of a file, or the smallest one, which trusts keys or an identity."""
-    if [policy is not None, bool(keys), identity is not None].count(True) != 1:
+    said = [policy is not None, bool(keys), identity is not None].count(True)
+    if said != 1:
         raise TallyError(
-            "whom to trust is said once: by --key, by --identity or by --policy",
+            "give one of --key, --identity and --policy, not several"
+            if said
+            else "nothing says whom to trust: --key, --identity or --policy is missing",
             hint="give the publisher's public key with --key, its --identity, or a policy.toml that names it "
             "with --policy",
         )

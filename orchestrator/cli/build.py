@@ -131,6 +131,11 @@ def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
     if every and recipes:
         raise TallyError("--all and recipes were both given", hint="name recipes, or give --all, not both")
     found = sorted(Path("recipes").glob("*.toml")) if every else recipes
+    if not found and every:
+        raise TallyError(
+            f"there is no recipe in {Path('recipes').absolute()}",
+            hint="go to the folder that holds recipes/, or name the recipes",
+        )
     if not found:
         raise TallyError(
             "no recipe was named", hint="tally build recipes/hello.toml, or --all for the folder recipes/"

@@ -114,7 +114,8 @@ def publish(
         raise TallyError(
             f"{target} is there already and is not this release:\n"
             + "\n".join(f"  {each}" for each in found),
-            hint="releases are never overwritten: move it away, or choose another folder with --out",
+            hint="releases are never overwritten: give the recipe another `version`, or move that one away, "
+            "or choose another folder with --out",
         )
     return Published(target, kept=True, remarks=remarks(target, provenance))
 

@@ -83,7 +83,8 @@ def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]
     given = each.get("input")
     match each["type"]:
         case "extra_forbidden":
-            nearest = get_close_matches(keys[-1], known, n=1)
+            swapped = [each for each in known if sorted(each) == sorted(keys[-1])]
+            nearest = get_close_matches(keys[-1], known, n=1) or swapped
             return f"unknown key `{key}`", (
                 f"did you mean `{nearest[0]}`?" if nearest else f"known keys here: {', '.join(known)}"
             )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.download import Unreachable
 from orchestrator.recipe.wanted import Wanted
+
+_TEXT = re.compile(
+    r"\.(asc|c|cc|cpp|css|diff|el|go|h|html?|java|js|json|lua|md|patch|pem|pl|py|rb|rs|sh|tex|toml|ts|txt|xml|ya?ml)$",
+    re.IGNORECASE,
+)
+"""How addresses end whose file is a text, so that a text is what was to come."""
 
 
 class Mismatch(Unreachable):
@@ -34,10 +41,11 @@ def sentence(wanted: Wanted, failures: Sequence[tuple[str, Unreachable]]) -> str
 
 def doubt(wanted: Wanted, failures: Sequence[tuple[str, Unreachable]]) -> str | None:
     """Which of file and digest to doubt; None where no other bytes came."""
-    found = [error for _, error in failures if isinstance(error, Mismatch)]
+    pairs = [(address, error) for address, error in failures if isinstance(error, Mismatch)]
+    found = [error for _, error in pairs]
     if not found:
         return None
-    if all(error.looks for error in found):
+    if all(error.looks and not _TEXT.search(address) for address, error in pairs):
         return "doubt the address: what it gives is not such a file"
     if _is_locked_alone(wanted):
         return "doubt the address: the digest is from the signed index of the archive, by `tally lock`"

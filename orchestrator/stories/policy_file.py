@@ -63,7 +63,13 @@ def _public_key(said: str, owner: str, path: Path) -> bytes:
                 f"{path}: the key of {owner} is neither a file's name nor PEM: {shown(Path(said))}",
                 hint=keyfiles.HINT,
             )
-        return PublicKey.load(path.parent / expanded(Path(said))).spki
+        try:
+            return PublicKey.load(path.parent / expanded(Path(said))).spki
+        except TallyError as error:
+            raise TallyError(
+                f"{path}: the key of {owner}: {error.message}",
+                hint="mend `key` there: it is the file of a public key, relative to the policy's folder",
+            ) from error
     what = f"{path}: the key of {owner}"
     if "PRIVATE KEY" in said:
         raise TallyError(f"{what} is a private one", hint="remove it from the policy, and make a new key")

@@ -139,6 +139,7 @@ def test_signatures_that_no_log_takes_are_told_of_before_anything_is_built(tmp_p
 @pytest.mark.parametrize(
     ("text", "said", "hint"),
     [
+        ("[singing]\nlog = 'none'", "tally.toml:1: unknown key `singing`", "did you mean `signing`?"),
         ("quorm = 2", "tally.toml:1: unknown key `quorm`", "did you mean `quorum`?"),
         ("quorum = 'two'", "tally.toml:1: `quorum`", None),
         ("[[builder]]\nname = 'a'\n[[builder]]\nname = 'a'\n", "two builders have the name a", None),

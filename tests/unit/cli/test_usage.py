@@ -173,5 +173,23 @@ def test_an_error_is_told_on_both_streams(tally_inside: Inside, words: str) -> N
     assert not tally_inside(*words.split())[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("build --all", f"there is no recipe in {os.sep}"),
+        ("build", "no recipe was named"),
+        ("verify r", "nothing says whom to trust: --key, --identity or --policy is missing"),
+        ("verify r --key k --policy p", "give one of --key, --identity and --policy, not several"),
+    ],
+)
+def test_what_is_missing_is_not_told_as_what_is_too_much(
+    tally_inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, said = tally_inside(*words.split())
+    assert code == 2
+    assert f"tally: error: {says}" in said
+
+
 def test_a_word_behind_two_dashes_asks_for_nothing(tally_inside: Inside) -> None:
     assert tally_inside("plan", "--", "--json")[1] == ""

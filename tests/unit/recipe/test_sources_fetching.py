@@ -219,6 +219,10 @@ def test_a_wrong_digest_is_one_sentence_and_says_what_to_doubt(sources: Sources,
     page = refused(sources, _wanted(right, f"{server.address}/page"))
     assert "begins: <html>" in page.message
     assert page.hint == "doubt the address: what it gives is not such a file"
+    server.files["/hello.c"] = b"int main(void) { return 0; }\n"
+    text = refused(sources, _wanted(right, f"{server.address}/hello.c"))
+    assert "begins: int main" in text.message
+    assert "compare with the sha256 that the publisher names" in str(text.hint)
 
 
 def test_a_silent_host_is_asked_once(sources: Sources) -> None:

@@ -75,6 +75,7 @@ def test_it_expires(tmp_path: Path, expires: str, expired: bool) -> None:
         ("[require]\nlog = 1", "policy.toml:2: `require.log`: expected true or false"),
         ("[builders]\nindependence = 'separate-host'", "separate-hosts"),
         ("[[builder]]\noperator = 'x'", "expected a `key`, a `name`, or both"),
+        ("[[signer]]\nname = 'x'\nkey = 'nope.pub'", "policy.toml: the key of signer x: cannot read the key"),
         ("[[signer]]\nname = 'x'", "one `issuer` with one `subject`"),
         ("[[signer]]\nname = 'x'\nissuer = 'https://a.example'", "one `issuer` with one `subject`"),
         ("[[signer]]\nname = 'x'\nkey = 'a'\nissuer = 'https://a.example'\nsubject = 'b'", "not both"),

@@ -156,6 +156,18 @@ def test_the_page_says_what_happens(
     follow(page, place_of(page, checkout, own), surroundings)
 
 
+def test_the_tutorials_figures_are_of_this_commit(surroundings: dict[str, str]) -> None:
+    """Told without a build: the artifact's bytes hold a path that depends on the derivation."""
+    command = [sys.executable, "-m", "orchestrator.cli", "plan", "recipes/hello.toml", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=surroundings, check=True, capture_output=True)
+    derivation = re.search(rb'"derivation": "(/nix/store/[^"]*-hello-2\.10\.drv)"', done.stdout)
+    assert derivation is not None
+    page = (ROOT / "docs/tutorial.md").read_text()
+    assert f"  derivation  {derivation[1].decode()}\n" in page, (
+        "run `make demo`, and write its sha256 there, too"
+    )
+
+
 def test_the_how_tos_follow_each_other(checkout: Path, own: Path, surroundings: dict[str, str]) -> None:
     """In one copy, in the order of README's table: no page leaves a state in which a later one fails."""
     table = re.findall(r"\]\((docs/how-to/[^)#]+)\)", (ROOT / "README.md").read_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import ctypes
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -60,6 +61,13 @@ def test_two_builders_agree_and_the_artifact_runs(
 ) -> None:
     assert outcomes[name]["outcome"] == "agreed"
     SMOKE[name](Path(outcomes[name]["artifact"]), tmp_path / "unpacked")
+
+
+def test_the_tutorial_says_what_the_demo_builds(outcomes: Mapping[str, Any]) -> None:
+    """Its reader compares: the figure follows every change of the recipe, the lock and our build scripts."""
+    artifact = Path(outcomes["hello"]["artifact"])
+    page = (ROOT / "docs/tutorial.md").read_text()
+    assert f"  sha256    {hashlib.sha256(artifact.read_bytes()).hexdigest()}\n" in page
 
 
 def test_builders_never_agree_on_what_is_not_deterministic(session_state: Path, tmp_path: Path) -> None:

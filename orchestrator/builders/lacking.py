@@ -204,6 +204,7 @@ _SAID = (
     (re.compile(r"no acceptable m4|GNU M4 .*is required"), "m4"),
     (re.compile(r"cannot find (?:\S*/)?(?:crt1|crti|Scrt1)\.o"), "libc6-dev"),
 )
+_FETCHING = frozenset({"curl", "wget"})
 _HEADER = re.compile(r"fatal error: (?P<name>[\w./+-]+\.(?:h|hpp|hh)): No such file or directory$")
 _LIBRARY = re.compile(r"\bld(?:\.\w+)?: cannot find -l(?P<name>[\w.+-]+)(?:: No such file or directory)?$")
 _MODULE = re.compile(
@@ -226,7 +227,13 @@ def lacking(lines: Sequence[str]) -> str | None:
 
 def _lacking(line: str) -> str | None:
     for pattern in _COMMANDS:
-        if (found := pattern.search(line)) and (package := _package_of(found["name"])):
+        found = pattern.search(line)
+        if found and found["name"] in _FETCHING and not line.startswith("configure:"):
+            return (
+                f"`{found['name']}` was not found, and a build has no network: "
+                "make what it is to fetch a source of the recipe"
+            )
+        if found and (package := _package_of(found["name"])):
             return _add(f"`{found['name']}`", package)
     for said, package in _SAID:
         if said.search(line):

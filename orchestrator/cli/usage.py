@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -64,8 +66,26 @@ def _options(context: Any) -> list[str]:
 
 def _command(context: Any) -> str:
     """The command that was misused, with its subcommands, as its user would type it."""
+    if context is None:
+        return " ".join(["tally", *_begun(sys.argv[1:])])
     words: list[str] = []
     while context is not None and context.parent is not None:  # the outermost is named as it was started
         words.insert(0, context.info_name or "")
         context = context.parent
     return " ".join(["tally", *words])
+
+
+def _begun(words: Sequence[str]) -> list[str]:
+    """The command that a command line begins with, where Typer does not say whose option lacks its value."""
+    import typer.main
+
+    from orchestrator.cli.app import app
+
+    found: list[str] = []
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        found.append(word)
+    return found

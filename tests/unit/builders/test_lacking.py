@@ -36,6 +36,11 @@ def test_a_compiler_that_was_left_out(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        (
+            "bash: line 3: curl: command not found",
+            "and a build has no network: make what it is to fetch a source",
+        ),
+        ("configure: error: curl not found", "`curl` was not found: add it"),
         ("/bin/sh: 1: cc: not found", "`cc` was not found: add `gcc` (Debian's name) to toolchain.packages"),
         ("sh: line 1: ninja: command not found", "`ninja` was not found: add `ninja-build` (Debian's name)"),
         ("./x: line 81: aclocal-1.16: command not found", "add `automake` (Debian's name)"),

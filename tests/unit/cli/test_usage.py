@@ -38,6 +38,8 @@ def tally_here(tmp_path: Path, tally_in: TallyIn) -> Tally:
         (("--nope",), "see `tally --help`"),
         (("verify", "--nope"), "see `tally verify --help`"),
         (("keys", "generate"), "see `tally keys generate --help`"),
+        (("verify", "x", "--key"), "see `tally verify --help`"),
+        (("policy", "explain", "x", "--policy"), "see `tally policy explain --help`"),
     ],
 )
 def test_the_hint_names_the_help_of_the_command_that_was_misused(

@@ -81,7 +81,8 @@ def test_jobs_build_what_is_there(page: str, repository: Path, file: str, tally:
     """Their line is one that the program knows; tests/integration/test_keyless_build.py runs such jobs."""
     (line,) = re.findall(r"(?:run:|-) (tally build .*)", example(page, file))
     words = shlex.split(line)
-    assert (repository / words[2]).is_file()
+    first = (repository / "docs/how-to/add-a-recipe.md").read_text()
+    assert f"```toml file={words[2]}" in first, "what the job builds is what that page makes"
     environment: dict[str, Any] = {name: "" for name in os.environ if name.endswith("ID_TOKEN")}
     ran = tally(*words[1:], "--no-sign", "--key", "x", folder=repository, environment=environment).failed(2)
     assert "were both given" in ran.err, "the line itself is understood"

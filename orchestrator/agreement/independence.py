@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:
     from orchestrator.builders.build import Identity

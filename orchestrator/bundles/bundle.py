@@ -7,12 +7,12 @@ sigstore-js, of which the strictest is followed. Unknown members are refused, as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.bundles import protobuf
 from orchestrator.bundles.material import MOST_TIMESTAMPS, Certificates, KeyHint
 from orchestrator.evidence.canonical import MalformedError, decoded, member, only, read_envelope
+from orchestrator.ground.values import dataclass
 from orchestrator.keys.dsse import LONGEST_TYPE, Envelope, Signature
 from orchestrator.log import entry
 from orchestrator.log.entry import LogEntry

@@ -12,11 +12,11 @@ import hashlib
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.evidence.canonical import MalformedError, read, render
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
 from orchestrator.keys.dsse import Envelope
 from orchestrator.log.entry import KIND, VERSION, LogEntry, Verifier, hashedrekord
 

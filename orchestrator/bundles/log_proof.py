@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from orchestrator.bundles.timestamps import Moment
 from orchestrator.evidence.canonical import MalformedError, encoded, render
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import replace
 from orchestrator.log import note
 from orchestrator.log.entry import LogEntry
 from orchestrator.log.merkle import leaf_hash, verify_inclusion

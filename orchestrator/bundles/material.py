@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from orchestrator.ground.values import dataclass
 
 MOST_TIMESTAMPS = 32
 """Timestamps and certificates: each costs a signature to check."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from orchestrator.bundles.material import Certificates
 from orchestrator.bundles.own_bundle import Bundle
+from orchestrator.ground.values import dataclass
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.evidence import Judged
 

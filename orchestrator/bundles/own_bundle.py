@@ -6,7 +6,6 @@ What clients ask for beyond it was found by trying: keyid empty, exactly one sig
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestrator.bundles.material import MOST_TIMESTAMPS, Certificates, KeyHint
@@ -22,6 +21,7 @@ from orchestrator.evidence.canonical import (
     render_document,
 )
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.ground.wording import counted
 from orchestrator.keys import dsse
 from orchestrator.keys.dsse import Envelope

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.bundles.entry_body import Logged
 from orchestrator.bundles.material import Certificates, KeyHint
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.verdict import Code, Reason, Refused

@@ -7,13 +7,13 @@ for the Signature" and "Transparency Log Entry".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.bundles import entry_body, log_proof, timestamps
 from orchestrator.bundles.entry_body import Logged
 from orchestrator.bundles.timestamps import Moment
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.log.entry import LogEntry
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.verdict import Code, Reason, Refused

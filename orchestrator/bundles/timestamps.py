@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.bundles import cms
+from orchestrator.ground.values import dataclass
 from orchestrator.log.trusted_root import Authority
 from orchestrator.policy.verdict import Code, Reason, Refused
 

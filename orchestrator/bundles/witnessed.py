@@ -8,7 +8,6 @@ certificates certified.py has judged them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.bundles import signature, standing
@@ -17,6 +16,7 @@ from orchestrator.bundles.opened import OpenedBundle
 from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.bundles.standing import Shown, Standing
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import replace
 from orchestrator.keys.key import PublicKey
 from orchestrator.log.entry import KIND, VERSION
 from orchestrator.log.trusted_root import TrustedRoot

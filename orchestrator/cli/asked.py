@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:
     from orchestrator.ground.digest import Sha256

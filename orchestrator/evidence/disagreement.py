@@ -11,7 +11,6 @@ is in the predicate: sigstore-python reads no subject whose digest is a NAR's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.agreement_record import identity, independence, sandbox
@@ -29,6 +28,7 @@ from orchestrator.evidence.terms import (
     REPRODUCTION,
     STATEMENT,
 )
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
     from orchestrator.agreement.agreement import DifferingOutput, Disagreed

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
 from orchestrator.evidence.functionary import functionary, pem_of
 from orchestrator.evidence.terms import STEP
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
     from orchestrator.evidence.facts import ReleaseFacts

@@ -7,7 +7,6 @@ payload of a DSSE envelope (ITE-5); who signs it is signing/gate.py's affair.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
 from orchestrator.evidence.terms import STEP
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
     from orchestrator.builders.build import BuiltPath, Report

@@ -6,11 +6,11 @@ Specification: https://github.com/in-toto/attestation/blob/main/spec/v1/statemen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.canonical import MalformedError, member, read, render
 from orchestrator.evidence.terms import STATEMENT
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
     from orchestrator.evidence.facts import ReleaseFacts

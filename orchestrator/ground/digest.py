@@ -6,10 +6,10 @@ import binascii
 import hashlib
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 
 _HEX = re.compile(r"[0-9a-f]{64}")

@@ -6,7 +6,6 @@ Specification: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.m
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.evidence.canonical import (
@@ -20,6 +19,7 @@ from orchestrator.evidence.canonical import (
     read_envelope,
     render,
 )
+from orchestrator.ground.values import dataclass, field, replace
 from orchestrator.keys.key import PublicKey
 
 if TYPE_CHECKING:  # who verifies needs no signer

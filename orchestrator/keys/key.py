@@ -10,13 +10,13 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.interruption import INTERRUPTION
+from orchestrator.ground.values import dataclass, field
 from orchestrator.keys import keyfiles, kinds
 from orchestrator.keys.kinds import EVERY, OURS, Kind
 

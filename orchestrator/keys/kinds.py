@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, assert_never
 
 from orchestrator.ground.errors import TallyError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
@@ -153,15 +154,16 @@ def verifies_digest(kind: Kind, key: Key, signature: bytes, digest: bytes, by: s
     Raises TallyError for Ed25519.
     """
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
     try:
         if isinstance(key, EllipticCurvePublicKey):
-            key.verify(signature, digest, ECDSA(Prehashed(_algorithm(by or kind.hash))))
+            key.verify(signature, digest, _ecdsa(by or kind.hash))
         elif isinstance(key, RSAPublicKey):
+            from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+            from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
             key.verify(signature, digest, PKCS1v15(), Prehashed(_algorithm(by or kind.hash)))
         else:
             raise TallyError(
@@ -193,6 +195,15 @@ def unjudged(kind: Kind, key: Key, signature: bytes, digests: Mapping[str, bytes
             except (InvalidSignature, ValueError):
                 continue
     return None
+
+
+@cache
+def _ecdsa(name: str | None) -> ECDSA:
+    """ECDSA over a digest that is at hand."""
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+    return ECDSA(Prehashed(_algorithm(name)))
 
 
 def _algorithm(name: str | None) -> HashAlgorithm:

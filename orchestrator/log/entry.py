@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, decoded, encoded, member, only, render
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.log.merkle import HASH_SIZE
 
 KIND: Final = "hashedrekord"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import MalformedError, decoded, encoded
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 from orchestrator.log.merkle import HASH_SIZE
 

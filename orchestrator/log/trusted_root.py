@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from orchestrator.evidence.canonical import MalformedError, decoded, encoded, member, read, render_document
+from orchestrator.ground.values import dataclass
 from orchestrator.log.note import NoteKey
 
 TRUSTED_ROOT: Final = "trusted_root.json"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -18,6 +17,7 @@ from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.ground.digest import Sha256
+from orchestrator.ground.values import dataclass
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Reason

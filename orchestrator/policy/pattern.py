@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
+
+from orchestrator.ground.values import dataclass
 
 _LONGEST = 4096
 _MOST_STATES = 2000

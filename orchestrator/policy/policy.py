@@ -6,11 +6,11 @@ The smallest policy trusts keys and asks for nothing more; `tally verify --key` 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.evidence.canonical import MalformedError, render
 from orchestrator.ground.digest import Sha256
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.pattern import exactly

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.ground.values import dataclass, field
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.signer import IdentitySigner, KeySigner, Signer
 from orchestrator.policy.validity import ALWAYS, Moment, Validity

@@ -8,10 +8,10 @@ one: whoever holds an expired or a stolen key can claim any time. docs/explanati
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from orchestrator.ground.values import dataclass
 from orchestrator.policy.verdict import Code, Reason
 
 

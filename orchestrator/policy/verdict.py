@@ -6,10 +6,10 @@ Every code is explained in docs/reference/reasons.md; codes never change their m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.evidence.canonical import shortened
+from orchestrator.ground.values import dataclass, field
 
 
 class Code(StrEnum):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_read, read_file, shown
+from orchestrator.ground.values import dataclass
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
@@ -196,16 +196,21 @@ def _evidence(path: Path) -> Iterator[Path | None]:
                     yield folder / entry.name if meant else None
 
 
-def beside(folder: Folder, index: Index) -> dict[str, bytes]:
-    """Bundles that lie in the folder and are not part of the release. What cannot be read is passed over.
+def unlisted(folder: Folder, index: Index) -> list[str]:
+    """What lies in the folder and is not part of the release."""
+    return [name for name in folder.names() if name not in index.files and name != INDEX]
+
+
+def beside(folder: Folder, names: Sequence[str]) -> dict[str, bytes]:
+    """Of what is not part of the release, the bundles. What cannot be read is passed over.
 
     Raises Refused where there are more than are looked at: one of them could be a signed no, which must not
     go under among others.
     """
     found: dict[str, bytes] = {}
     left = _ALL_BESIDE
-    for name in folder.names():
-        if name in index.files or not name.endswith(_BUNDLE):
+    for name in names:
+        if not name.endswith(_BUNDLE):
             continue
         try:
             found[name] = folder.read(name, _BESIDE_LIMIT)
@@ -213,21 +218,20 @@ def beside(folder: Folder, index: Index) -> dict[str, bytes]:
             continue
         left -= len(found[name])
         if len(found) > _MOST_BESIDE or left < 0:
-            told = (
+            why = (
                 f"more than {_MOST_BESIDE} bundles, or {_ALL_BESIDE >> 20} MiB of them, lie beside the"
                 " release and are not part of it"
             )
-            raise Refused(Reason(Code.MALFORMED, told))
+            raise Refused(Reason(Code.MALFORMED, why))
     return found
 
 
-def unlisted(folder: Folder, index: Index) -> tuple[str, ...]:
+def not_part(names: Sequence[str]) -> tuple[str, ...]:
     """A notice for what lies in the folder and is not part of the release."""
-    names = [name for name in folder.names() if name not in index.files and name != INDEX]
     if not names:
         return ()
-    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    return (f"not part of the release, and counts for nothing: {shown}",)
+    first = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return (f"not part of the release, and counts for nothing: {first}",)
 
 
 @contextmanager

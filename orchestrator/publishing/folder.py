@@ -8,11 +8,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.evidence.flatfile import FlatFileHasher
 from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 
 DOCUMENT_LIMIT = 1 << 26

@@ -6,12 +6,12 @@ Maker and verifier both compute it from the statements and the files, and so it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
 from orchestrator.evidence.statement import Statement
 from orchestrator.ground.digest import Sha256
+from orchestrator.ground.values import dataclass
 
 INDEX: Final = "release.json"
 _VERSION: Final = 1

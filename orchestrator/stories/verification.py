@@ -8,7 +8,6 @@ Step 12 is the policy's: all of its rules are asked, and all that fail are told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +33,15 @@ from orchestrator.policy.signer import Signer
 from orchestrator.policy.trust import LAYOUT_TYPE
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
-from orchestrator.publishing.contents import Contents, beside, locate, read_contents, read_index, unlisted
+from orchestrator.publishing.contents import (
+    Contents,
+    beside,
+    locate,
+    not_part,
+    read_contents,
+    read_index,
+    unlisted,
+)
 from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import Index, index_of
 
@@ -56,19 +63,19 @@ STEPS: Final = (
 """What the steps of a verification are about, by their numbers in `_examine`."""
 
 
-@dataclass
 class Examination:
     """A verdict, and what was seen on the way to it."""
 
-    verdict: Verdict
-    findings: tuple[Finding, ...] = ()
-    """What each rule of the policy found; empty where an earlier step refused."""
-    subject: tuple[str, Sha256] | None = None
-    """The artifact's name and what was measured of it, or asked for by its digest; None: not even that."""
-    attestations: Mapping[str, Sha256] = field(default_factory=dict)
-    """Every signed document that was judged, by its file."""
-    step: int = 0
-    """The step that was reached."""
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.findings: tuple[Finding, ...] = ()
+        """What each rule of the policy found; empty where an earlier step refused."""
+        self.subject: tuple[str, Sha256] | None = None
+        """The artifact's name and what was measured of it, or asked for by digest; None: not even that."""
+        self.attestations: Mapping[str, Sha256] = {}
+        """Every signed document that was judged, by its file."""
+        self.step = 0
+        """The step that was reached."""
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -205,7 +212,8 @@ def _examine(
     }
     further_links = [each.link for each in (*theirs.links, *theirs.again)]
     _hold(checks.agreement(layout, [*links, *further_links], artifact, sha256))
-    refuting = denying(beside(folder, index))
+    lying = unlisted(folder, index)
+    refuting = denying(beside(folder, lying))
     unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
@@ -254,7 +262,7 @@ def _examine(
         of_the_run=of_the_run,
         notices=(
             *of_the_run,
-            *_notices(folder, index, contents, theirs, checks.dissent(reproduction)),
+            *_notices(index, lying, contents, theirs, checks.dissent(reproduction)),
             *_uncounted(evidence, counted),
         ),
     )
@@ -286,7 +294,7 @@ def _store_object(
 
 
 def _notices(
-    folder: Folder, index: Index, contents: Contents, theirs: Further, dissent: Sequence[str]
+    index: Index, lying: Sequence[str], contents: Contents, theirs: Further, dissent: Sequence[str]
 ) -> Iterable[str]:
     if contents.nar_hash is None:
         yield (
@@ -296,7 +304,7 @@ def _notices(
     for builder in dissent:
         yield f"builder {builder} made something else: its dissent is in the signed evidence"
     yield from theirs.notices
-    yield from unlisted(folder, index)
+    yield from not_part(lying)
 
 
 def _uncounted(evidence: Evidence, counted: Sequence[Counted]) -> Iterator[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.agreement.independence import LEVELS, Level
 from orchestrator.evidence import agreement_record
 from orchestrator.ground import wording
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.policy.evidence import Evidence, Vouched
 from orchestrator.policy.rules.rule import some
 from orchestrator.policy.trust import TrustedKey

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from orchestrator.evidence.layout import LAYOUT
 from orchestrator.evidence.terms import PROVENANCE
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.rules.rule import some

@@ -338,6 +338,36 @@ def test_base_64_as_bytes_and_as_text_is_judged_alike(text: str, cut: int) -> No
             assert encoded(found) == each
 
 
+ODD = ["", "=", "==", "A", "A=", "A==", "\n", " ", "-", "_", "é", "\0", "A===", "B=", "AA"]
+
+
+@given(
+    st.binary(min_size=3, max_size=40),
+    st.sampled_from(ODD),
+    st.floats(0, 1),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_long_base_64_is_judged_like_short(
+    content: bytes, odd: str, where: float, cut: int, large: bool
+) -> None:
+    """pybase64 reads the long one: it must take no other text for the same bytes."""
+    text = encoded(content * (1000 if large else 1))
+    place = round(where * len(text))
+    harmed = (text[:place] + odd + text[place:])[: -cut or None]
+    with pytest.MonkeyPatch.context() as patch:
+        told = []
+        for short in (1 << 40, 0):  # never, and always
+            patch.setattr(canonical, "_SHORT", short)
+            for each in (harmed, harmed.encode()):
+                try:
+                    told.append(decoded(each, "it"))
+                    assert encoded(told[-1]) == harmed
+                except MalformedError as error:
+                    told.append(str(error).split("base64")[0].encode())
+    assert told == [told[0]] * 4
+
+
 def test_a_document_has_one_form() -> None:
     in_one_form(b"{}", lambda: b"{}", "it")
     with pytest.raises(MalformedError, match="it is not written as releases are"):

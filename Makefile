@@ -10,7 +10,7 @@ PYTEST = .venv/bin/python -m pytest --numprocesses auto
 
 .PHONY: help
 help: ## Show these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: demo
 demo: setup ## Build GNU hello on two builders, compare, sign and verify it

@@ -74,6 +74,8 @@ _SAME = frozenset(
         "zstd",
     ]
 )
+_DOWNLOADERS = frozenset(["aria2c", "axel", "curl", "lftp", "wget", "wget2"])
+NO_NETWORK = "a build has no network: make what it is to fetch a source of the recipe"
 _HEADERS = {
     "alsa/asoundlib.h": "libasound2-dev",
     "bzlib.h": "libbz2-dev",
@@ -185,6 +187,8 @@ _COMMANDS = tuple(
         rf"""^gcc: fatal error: cannot execute {_QUOTES}{_NAME}{_QUOTES}: """,
     )
 )
+_LOOKING = ("configure: ", "Program ")
+"""How lines begin of who only looks for a command, which may be for more than a download."""
 _SAID = (
     (
         re.compile(r"no acceptable C compiler found|C compiler cannot be found|No CMAKE_C_COMPILER could be"),
@@ -204,7 +208,6 @@ _SAID = (
     (re.compile(r"no acceptable m4|GNU M4 .*is required"), "m4"),
     (re.compile(r"cannot find (?:\S*/)?(?:crt1|crti|Scrt1)\.o"), "libc6-dev"),
 )
-_FETCHING = frozenset({"curl", "wget"})
 _HEADER = re.compile(r"fatal error: (?P<name>[\w./+-]+\.(?:h|hpp|hh)): No such file or directory$")
 _LIBRARY = re.compile(r"\bld(?:\.\w+)?: cannot find -l(?P<name>[\w.+-]+)(?:: No such file or directory)?$")
 _MODULE = re.compile(
@@ -227,13 +230,11 @@ def lacking(lines: Sequence[str]) -> str | None:
 
 def _lacking(line: str) -> str | None:
     for pattern in _COMMANDS:
-        found = pattern.search(line)
-        if found and found["name"] in _FETCHING and not line.startswith("configure:"):
-            return (
-                f"`{found['name']}` was not found, and a build has no network: "
-                "make what it is to fetch a source of the recipe"
-            )
-        if found and (package := _package_of(found["name"])):
+        if not (found := pattern.search(line)):
+            continue
+        if found["name"] in _DOWNLOADERS and not line.startswith(_LOOKING):
+            return f"`{found['name']}` was not found, and {NO_NETWORK}"
+        if package := _package_of(found["name"]):
             return _add(f"`{found['name']}`", package)
     for said, package in _SAID:
         if said.search(line):

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orchestrator.builders.lacking import lacking
+from orchestrator.builders.lacking import NO_NETWORK, lacking
 
 _SETUID = (
     "Nix's sandbox refuses setuid and setgid bits: leave them out, e.g. `chmod 755`; "
     "whoever installs the package sets them"
 )
+_OUTSIDE = "a build can write to $out and to its own folder alone: install into $out, e.g. "
+_INSTALL = _OUTSIDE + "`./configure --prefix=$out` or `make install PREFIX=$out`"
+_FOLDERS = "usr|opt|etc|var|s?bin|lib(?:64)?|share|include|man"
+_SYSTEM = rf"(?<![\w.])['\"\u2018]?/(?:{_FOLDERS})\b[^\s'\"\u2019:]*['\"\u2019]?"
+"""Where programs install that were not told where."""
 # chmod, install, cp and tar, in a locale that is fixed
 _SYMPTOMS = (
     (
@@ -19,6 +24,15 @@ _SYMPTOMS = (
             r"|[Cc]hange mode to) .*: Operation not permitted"
         ),
         _SETUID,
+    ),
+    (re.compile(rf"{_SYSTEM}: Read-only file system$"), _INSTALL),
+    (re.compile(rf"cannot create .*{_SYSTEM}: Permission denied$"), _INSTALL),
+    (re.compile(rf"Read-only file system: {_SYSTEM}$"), _INSTALL),  # Python's
+    (
+        re.compile(
+            r"[Cc]ould not resolve host|unable to resolve host address|Temporary failure in name resolution"
+        ),
+        NO_NETWORK,
     ),
 )
 

@@ -141,6 +141,9 @@ def _wants_json() -> bool:
 def _interrupted(*, as_json: bool = False) -> int:
     # whether anything was signed by then is not known here
     said = "interrupted; what was finished stays, and a rerun finds it there"
+    if INTERRUPTION.asking:
+        said = "interrupted before the question was answered"
+        print(file=sys.stderr)  # the prompt's line is still open
     print(f"tally: {said}", file=sys.stderr)
     if as_json:
         from orchestrator.cli.text import print_failure

@@ -27,6 +27,8 @@ class Interruption:
         self.wanted = False
         """Whether to raise at all: while a command runs, since nobody would catch it before and after."""
         self.ever = False
+        self.asking = False
+        """Whether somebody was being asked for a secret when it came, at a prompt that waits for a line."""
         self._heard: list[float] = []  # when each came, in seconds of the monotonic clock
         self._raised = False
         self._held = 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file
+from orchestrator.ground.interruption import INTERRUPTION
 
 VARIABLE = "TALLY_KEY_PASSPHRASE"
 _HINT = f"set {VARIABLE}, give --passphrase-fd, or run the command at a terminal"
@@ -99,4 +100,7 @@ def _from_file(path: Path) -> bytes:
 
 
 def _asked(question: str) -> bytes:
-    return getpass.getpass(question, sys.stderr).encode()
+    INTERRUPTION.asking = True
+    answer = getpass.getpass(question, sys.stderr).encode()
+    INTERRUPTION.asking = False
+    return answer

@@ -59,9 +59,18 @@ def refuse_unusable(out: Path) -> None:
             raise cannot_write(out, error) from error
         if not stat.S_ISDIR(mode):
             raise cannot_write(out, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise cannot_write(out, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        _refuse_unwritable(out, folder)
         return
+
+
+def _refuse_unwritable(out: Path, folder: Path) -> None:
+    """Make a folder in `folder` and remove it: nothing else is sure, as root may write and /proc refuses."""
+    trial = folder / f".{os.urandom(6).hex()}{_UNFINISHED}"
+    try:
+        trial.mkdir(mode=0o700)
+        trial.rmdir()
+    except OSError as error:
+        raise cannot_write(out, error) from error
 
 
 def refuse_by_another_key(out: Path, release_name: str, signer: PublicKey) -> None:

@@ -26,6 +26,7 @@ Kind = Literal["url", "git", "pypi", "npm"]
 FILE_NAME = "tally.lock"
 HEADER = "# Written by `tally lock`. Do not edit: `tally lock --update NAME` resolves a recipe again.\n"
 
+_BROKEN = "only `tally lock` writes this file: take it from git again, or remove it and run `tally lock`"
 ARCHITECTURES: Mapping[str, str] = {
     "x86_64-linux": "amd64",
     "aarch64-linux": "arm64",
@@ -172,7 +173,10 @@ def read_with_bytes(path: Path) -> tuple[Lock, bytes]:
 
 def parse(text: str, place: str) -> Lock:
     """A lock from its text. Raises TallyError when it is none."""
-    values = parse_toml(text, place)
+    try:
+        values = parse_toml(text, place)
+    except TallyError as error:
+        raise TallyError(error.message, hint=_BROKEN) from error
     if values.get("version", 1) != 1:
         raise TallyError(
             f"{place}: this lock has version {shown(values['version'])}, and this tally reads version 1",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -139,6 +141,30 @@ def test_a_signal_before_a_command_stops_it_and_one_after_it_changes_nothing(
     assert (done.returncode, done.stdout) == (code, out), done.stderr
     said = "tally: interrupted; what was finished stays, and a rerun finds it there\n"
     assert done.stderr == (said if code == 130 else ""), "it does not know what was signed by then"
+
+
+def test_a_signal_at_a_prompt_begins_a_line_and_promises_nothing(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "orchestrator.cli", "keys", "generate", "x", "--passphrase"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        try:
+            while not seen.endswith(b": "):
+                seen += os.read(ours, 4096)
+            process.send_signal(signal.SIGINT)
+            while data := os.read(ours, 4096):
+                seen += data
+        except OSError:  # how a terminal ends on Linux
+            process.wait(60)
+        finally:
+            process.kill()
+            os.close(ours)
+    said = "New passphrase for x: \r\ntally: interrupted before the question was answered\r\n"
+    assert (seen.decode(), process.returncode) == (said, 130)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

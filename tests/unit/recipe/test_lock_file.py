@@ -112,6 +112,13 @@ def test_what_is_wrong_in_a_lock_is_named(old: str, new: str, says: str) -> None
     assert caught.value.message.startswith("tally.lock:")
 
 
+@pytest.mark.parametrize("stray", ["garbage [", "<<<<<<< HEAD", "name: bash"])
+def test_a_lock_that_is_broken_is_not_to_be_mended_by_hand(stray: str) -> None:
+    with pytest.raises(TallyError, match=r"tally\.lock:\d+:\d+: not TOML") as caught:
+        parse(f"{text_of(whole())}{stray}\n", "tally.lock")
+    assert "take it from git again, or remove it and run `tally lock`" in str(caught.value.hint)
+
+
 def test_a_lock_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(TallyError, match="there is no") as caught:
         read(tmp_path / "tally.lock")

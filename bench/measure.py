@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -116,12 +117,22 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def alternately(rounds: int, *actions: Callable[[], object]) -> list[float]:
+def cpu_seconds(action: Callable[[], object]) -> float:
+    """What the processes that an action starts and waits for take of the CPUs, whatever else has them."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    action()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def alternately(
+    rounds: int, *actions: Callable[[], object], by: Callable[[Callable[[], object]], float] = seconds
+) -> list[float]:
     """The median seconds of each action, run in turn, so that what else the machine does meets all alike."""
     taken: list[list[float]] = [[] for _ in actions]
     for _ in range(rounds):
         for times, action in zip(taken, actions, strict=True):
-            times.append(seconds(action))
+            times.append(by(action))
     return [statistics.median(times) for times in taken]
 
 

@@ -22,7 +22,7 @@ from orchestrator.ground.files import cannot_write, shown, sync_folder
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.contents import too_much
-from orchestrator.publishing.existing import differences, is_by_another_key
+from orchestrator.publishing.existing import differences, is_by_another_key, other_derivations
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
 from orchestrator.publishing.remarks import remarks
@@ -82,6 +82,22 @@ def refuse_by_another_key(out: Path, release_name: str, signer: PublicKey) -> No
         )
 
 
+def refuse_of_other_derivations(out: Path, release_name: str, package: str, artifact: str) -> None:
+    """Raises TallyError for a release that is there and is of other `.drv` paths, before those are built."""
+    target = out / release_name
+    if found := list(other_derivations(target, package, artifact)):
+        raise _another(target, found)
+
+
+def _another(target: Path, found: Sequence[str]) -> TallyError:
+    return TallyError(
+        f"{shown(target)} is there already and is not this release:\n"
+        + "\n".join(f"  {each}" for each in found),
+        hint="releases are never overwritten: give the recipe another `version`, or move that one away, "
+        "or choose another folder with --out",
+    )
+
+
 def publish(
     out: Path,
     facts: ReleaseFacts,
@@ -120,12 +136,7 @@ def publish(
         except OSError as error:
             raise cannot_write(target, error) from error
     if found := list(islice(differences(target, wanted, files, signer), _SHOWN)):
-        raise TallyError(
-            f"{target} is there already and is not this release:\n"
-            + "\n".join(f"  {each}" for each in found),
-            hint="releases are never overwritten: give the recipe another `version`, or move that one away, "
-            "or choose another folder with --out",
-        )
+        raise _another(target, found)
     return Published(target, kept=True, remarks=remarks(target, provenance))
 
 

@@ -74,6 +74,21 @@ def is_by_another_key(path: Path, signer: PublicKey) -> bool:
         return False  # there is none, or it is told in detail when it is to be written
 
 
+def other_derivations(path: Path, package: str, artifact: str) -> Iterator[str]:
+    """In what a release that is there differs from one of these derivations, known before anything is built.
+
+    Nothing where there is none, and where it cannot be read: that is told when it is to be written.
+    """
+    try:
+        there = parse(Folder(path).read(INDEX, INDEX_LIMIT)).document
+    except (OSError, ValueError):
+        return
+    for name, wanted in (("package", package), ("artifact", artifact)):
+        place = ("derivations", name)
+        if (is_ := _at(there, place)) != wanted:
+            yield f"its {_WORDS[place]} is {is_}, not {wanted}"
+
+
 def _other_claims(there: Index, wanted: Index, agreed: dict[str, Any]) -> Iterator[str]:
     for place, what in _WORDS.items():
         is_, wanted_ = (_at(index.document, place) for index in (there, wanted))

@@ -88,7 +88,7 @@ def release(
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
-        refuse_other_keys(order.out, plan, signatories)
+        refuse_other_releases(order.out, plan, signatories)
         if signatories is not None and not plan.dirty:
             tell_of_commit(plan, configuration, say)
         if signatories is not None:
@@ -126,13 +126,19 @@ def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -
         )
 
 
-def refuse_other_keys(out: Path, plan: Plan, signatories: Signatories | None) -> None:
-    """Raises TallyError for a release that is there, signed by another key, before hours are spent on it."""
-    if signatories is None or isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
+def refuse_other_releases(out: Path, plan: Plan, signatories: Signatories | None) -> None:
+    """Raises TallyError for a release that is there and is another's, before hours are spent on it.
+
+    Another's: it is signed by another key, or made by other derivations.
+    """
+    if signatories is None or plan.dirty:
         return
     for target in plan.targets.values():
         name = release_name(target.recipe.name, target.recipe.version, plan.request["system"])
-        directory.refuse_by_another_key(out, name, signatories.key.public)
+        if not isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
+            directory.refuse_by_another_key(out, name, signatories.key.public)
+        evaluated = target.evaluated
+        directory.refuse_of_other_derivations(out, name, evaluated.package, evaluated.artifact)
 
 
 def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:

@@ -37,6 +37,8 @@ def test_what_agrees_is_signed_verified_kept_and_never_overwritten(project: Proj
     project.recipe("steady", "mkdir -p $out; echo other > $out/file")
     refused = project.build(recipe).failed(2)
     assert "is not this release" in refused.err
+    assert "give the recipe another `version`" in refused.err
+    assert "agree" not in refused.err, "its derivation is another: nothing is built"
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 

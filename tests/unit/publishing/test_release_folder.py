@@ -107,6 +107,19 @@ def test_what_no_verifier_would_read_is_not_written(
 
 
 class TestOtherContent:
+    def ask(self, out: Path, made: releases.Made) -> None:
+        """What is certain before anything is built."""
+        facts = made.facts
+        name = facts.release_name
+        directory.refuse_of_other_derivations(out, name, facts.package_derivation, facts.artifact_derivation)
+
+    def test_what_may_be_the_same_is_built(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        self.ask(out, made)
+        folder = publish(out, made, key).path
+        self.ask(out, made)
+        (folder / "release.json").write_text("{")
+        self.ask(out, made)
+
     def refused(self, out: Path, made: releases.Made, key: SigningKey, says: str) -> None:
         before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
         with pytest.raises(TallyError, match="not this release") as caught:
@@ -131,7 +144,12 @@ class TestOtherContent:
         what = derivation.partition("_")[0]
         with pytest.raises(TallyError) as caught:
             publish(out, made, key)
-        assert f"its {what}'s derivation is /nix/store/another.drv, not {path}" in caught.value.message
+        told = f"its {what}'s derivation is /nix/store/another.drv, not {path}"
+        assert told in caught.value.message
+        with pytest.raises(TallyError) as before:
+            self.ask(out, made)
+        assert told in before.value.message
+        assert "give the recipe another `version`" in str(before.value.hint)
         assert "{" not in caught.value.message
 
     def test_another_key(self, out: Path, made: releases.Made, key: SigningKey) -> None:

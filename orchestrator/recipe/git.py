@@ -20,6 +20,7 @@ _TRANSPORTS = "file:git:http:https:ssh"
 _FOREIGN = re.compile(r"GIT_(?!SSH|SSL|HTTP|PROXY|TERMINAL).*")
 _NO_REASON = ("hint:", "warning:", "From ", "Please make sure", "and the repository exists")
 _REASONS = 3
+_PROXY = re.compile(r"(Unsupported proxy syntax) in .*")  # which holds the beginning of a password
 
 
 class BareError(TallyError):
@@ -89,7 +90,7 @@ def _reason(said: str) -> str:
     last = max(
         (number for number, line in enumerate(lines, 1) if line.startswith("fatal:")), default=len(lines)
     )
-    kept = [line for line in lines[:last] if not line.startswith(_NO_REASON)]
+    kept = [_PROXY.sub(r"\1", line) for line in lines[:last] if not line.startswith(_NO_REASON)]
     return "; ".join(kept[-_REASONS:])
 
 

@@ -137,7 +137,12 @@ def place_of(page: Path, checkout: Path, own: Path) -> Path:
 @pytest.fixture
 def surroundings(session_state: Path) -> dict[str, str]:
     return {
-        **os.environ,
+        # what a page runs is no part of the `make test` that may run these tests
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+        },
         "PATH": f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}",
         "TALLY_STATE": str(session_state),
         "COLUMNS": "100",

@@ -279,7 +279,8 @@ def test_a_build_that_says_nothing_for_too_long_is_ended(project: Project, trixi
 
 def test_a_derivation_that_kills_all_it_can_kills_itself(project: Project, trixie: Host) -> None:
     configure(project, trixie.table())
-    project.build(new(project, "killer", "kill -9 -1; sleep 10")).failed(2)
+    # what its output goes through is among what it can kill
+    project.build(new(project, "killer", "kill -9 -1; kill -9 $$; sleep 10")).failed(2)
     assert project.releases == []
     configure(project, trixie.table())
     project.build(new(project, "afterwards")).succeeded()

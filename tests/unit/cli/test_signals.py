@@ -163,7 +163,8 @@ def test_a_signal_at_a_prompt_begins_a_line_and_promises_nothing(tmp_path: Path)
             process.kill()
             os.close(ours)
     said = "New passphrase for x: \r\ntally: interrupted before the question was answered\r\n"
-    assert (seen.decode(), process.returncode) == (said, 130)
+    assert seen.decode().endswith(said), "a prompt that is interrupted while it is written may be there twice"
+    assert process.returncode == 130
     assert not list(tmp_path.iterdir())
 
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from projects import Project
+from repositories import run_git as git
 
 from orchestrator.ground.nar import nar_hash
 
 REMOTE = "git@git.example.org:team/greeting.git"
 SCRIPT = "mkdir $out; cat greeting $word/word > $out/greeting"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    settings = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    for who in ("AUTHOR", "COMMITTER"):
-        settings |= {f"GIT_{who}_NAME": "T", f"GIT_{who}_EMAIL": "t@example.org"}
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(
-        command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def predicate(release: Path) -> dict[str, Any]:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from repositories import run_git as git
 
 from orchestrator.recipe.repository import Repository, Unversioned, repository_of
 from orchestrator.recipe.revision import address_of
 
 COMMIT = "c" * 40
-
-
-def git(folder: Path, *arguments: str) -> str:
-    settings = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    for who in ("AUTHOR", "COMMITTER"):
-        settings |= {f"GIT_{who}_NAME": "T", f"GIT_{who}_EMAIL": "t@example.org"}
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(
-        command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def committed(folder: Path, *options: str) -> Path:

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import counted
 from orchestrator.nix.command import Nix, NixFailed
 
 _PATHS_A_COMMAND = 2000  # of at most 255 bytes each: a quarter of the 2 MB that the kernel takes
@@ -73,20 +75,29 @@ class Store(ABC):
                 self._copy([*copy, *flags], chunk)
 
     def _copy(self, command: Sequence[str], paths: Sequence[str]) -> None:
-        """Copy paths; what Nix gave up on is tried again as long as fewer and fewer of them are lacking.
+        """Copy paths; what is lacking afterwards is tried again as long as that is less and less.
 
         Nix 2.8 ends, having lost its place in the stream, when another run brings one of the paths meanwhile.
+        Over a connection that breaks it may also say that all went well: what counts is what is there.
         """
         lacking = set(paths)
         while lacking:
+            failed: NixFailed | None = None
             try:
                 self.nix.run([*command, *paths])
-                return
-            except NixFailed:
-                left = self.invalid(paths)
-                if not left < lacking:
-                    raise
-                lacking = left
+            except NixFailed as error:
+                failed = error
+            left = self.invalid(paths)
+            if left and not left < lacking:
+                raise failed or self._not_arrived(left)
+            lacking = left
+
+    def _not_arrived(self, paths: Iterable[str]) -> TallyError:
+        some = sorted(paths)
+        return TallyError(
+            f"{self.address} lacks {counted(len(some), 'path')} that were copied to it, {some[0]} among them",
+            hint="see whether its disk and the connection to it hold, then run the command again",
+        )
 
     @property
     def ends_with_builds_error(self) -> bool:

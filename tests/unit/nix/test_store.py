@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 
@@ -55,3 +56,20 @@ def test_a_copy_that_comes_no_further_is_an_error(store: ChrootStore, tmp_path: 
     with pytest.raises(NixFailed, match="no permission"):
         store.copy_from(store, PATHS)
     assert (tmp_path / "tries").read_text() == "run\n"
+
+
+def test_a_copy_that_says_it_went_well_is_looked_at(store: ChrootStore, tmp_path: Path) -> None:
+    """A connection that broke has been seen to leave a copy that ended well, and nothing over there."""
+    program(tmp_path, "nix", f"echo run >> {tmp_path}/tries; true")
+    with pytest.raises(TallyError, match=r"lacks 4 paths that were copied to it, /nix/store/0{32}-0"):
+        store.copy_from(store, PATHS)
+    one_more = f"""
+    for path; do
+        case $path in /nix/*)
+            grep -qx "$path" {tmp_path}/valid || {{ echo "$path" >> {tmp_path}/valid; exit; }}
+        esac
+    done
+    """
+    program(tmp_path, "nix", one_more)
+    store.copy_from(store, PATHS)
+    assert (tmp_path / "valid").read_text().splitlines() == PATHS

@@ -45,11 +45,6 @@
         sha256 = "fe8c69a8dae32690d116bb8112e7d6da53bbad3b9a4057ff8d43f1a5a90ee2d4";
         dependencies = with python; [ attrs iso8601 pathspec python-dateutil securesystemslib ];
       };
-      pynixutil = wheel {
-        pname = "pynixutil";
-        version = "0.5.0";
-        sha256 = "81b933e0a2f9b9950cbeb236893992fffd1f1696632e5130cfeffe37a7344215";
-      };
       typer = wheel {
         pname = "typer";
         version = "0.28.0";
@@ -65,7 +60,7 @@
       };
 
       project = (builtins.fromTOML (builtins.readFile ./pyproject.toml)).project;
-      named = name: { inherit cel-expr-python in-toto pynixutil typer univers; }.${name} or python.${name};
+      named = name: { inherit cel-expr-python in-toto typer univers; }.${name} or python.${name};
       # "zstandard >=0.23" -> python.zstandard: the list stands in pyproject.toml alone
       dependencies = map (each: named (builtins.head (builtins.match "([A-Za-z0-9_-]+).*" each))) project.dependencies;
 

@@ -19,9 +19,10 @@ from statistics import median
 from measure import ROOT, Figure
 
 from orchestrator.clients import links, spdx
-from orchestrator.evidence import spdx as documents
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom import spdx2
+from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.keys.key import SigningKey
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -98,7 +99,7 @@ def _licences(count: int) -> list[str]:
 
 
 def _document(facts: ReleaseFacts) -> bytes:
-    return json.dumps(documents.document(facts, materials_of(facts))).encode()
+    return json.dumps(spdx2.document(bill_of(facts, materials_of(facts)))).encode()
 
 
 def _whole(data: bytes) -> None:

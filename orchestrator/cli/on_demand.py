@@ -13,6 +13,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "build": None,
     "plan": None,
     "lock": None,
+    "sbom": None,
     "verify": None,
     "schema": None,
     "doctor": None,

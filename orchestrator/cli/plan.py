@@ -74,7 +74,7 @@ def _digest(step: Step) -> Mapping[str, str]:
     from orchestrator.ground.digest import Sha256
 
     assert step.derivation.fixed is not None
-    digest = step.derivation.fixed.digest
+    digest = step.derivation.fixed.sha256
     return {"sha256" if isinstance(digest, Sha256) else "narSha256": digest.hex}
 
 

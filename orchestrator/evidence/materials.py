@@ -101,7 +101,7 @@ def _fetched(derivation: Derivation, fixed: FixedOutput, facts: ReleaseFacts) ->
         path=fixed.path,
         name=origin.name,
         version=_version(origin.purl) or env.get("version") or None,
-        digest=fixed.digest,
+        digest=fixed.sha256,
         kind={"source": Kind.SOURCE, "toolchain": Kind.TOOLCHAIN}.get(env.get("tallyKind", ""), Kind.FETCHED),
         uris=origin.urls,
         purl=origin.purl,

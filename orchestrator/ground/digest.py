@@ -105,3 +105,14 @@ class Sha256(_Sha256):
 @dataclass(frozen=True, slots=True)
 class NarHash(_Sha256):
     """The sha256 of a store object's NAR serialisation, never of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherDigest:
+    """A digest by another algorithm: what a derivation promises. It is told, and never signed for."""
+
+    algorithm: str
+    """As Nix spells it: `sha1`, `sha512`, `md5`, …"""
+    hex: str
+    nar: bool
+    """Whether it is of the path's NAR; else of a flat file's bytes."""

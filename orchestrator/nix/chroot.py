@@ -89,18 +89,18 @@ class ChrootStore(Store):
             added.extend(said.split())
         return added
 
-    def graph(self, roots: Sequence[str]) -> DerivationGraph:
-        """The derivations at `roots` and all below them, read from the store's files."""
+    def graph(self, roots: Sequence[str], *, any_digest: bool = False) -> DerivationGraph:
+        """The derivations at `roots` and all below them, read from the store's files. See `parse`."""
         found: dict[str, Derivation] = {}
         wanted = list(roots)
         while wanted:
             path = wanted.pop()
             if path not in found:
-                found[path] = self.derivation(path)
+                found[path] = self.derivation(path, any_digest=any_digest)
                 wanted.extend(found[path].input_derivations)
         return DerivationGraph(found, tuple(roots))
 
-    def derivation(self, path: str) -> Derivation:
+    def derivation(self, path: str, *, any_digest: bool = False) -> Derivation:
         """Read one `.drv` of this store. Raises TallyError when it is not there, or no longer what it was."""
         try:
             data = self.physical(path).read_bytes()
@@ -111,12 +111,14 @@ class ChrootStore(Store):
             hint=self.remedy,
         )
         try:
-            derivation = parse(path, data.decode())
+            derivation = parse(path, data.decode(), any_digest=True)
         except (UnicodeDecodeError, TallyError) as error:
             raise altered from error
         references = (*derivation.input_derivations, *derivation.input_sources)
         if text_path(name_of(path), data, references) != path:
             raise altered
+        if derivation.fixed is not None and not any_digest:
+            _ = derivation.fixed.sha256
         return derivation
 
     def holds_the_same(self, path: str, other: ChrootStore) -> bool:

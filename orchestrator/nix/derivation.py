@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.nix import aterm
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,15 @@ class FixedOutput:
     """What a fixed-output derivation promises: a flat file's sha256, or a NAR hash (`recursive`)."""
 
     path: str
-    digest: Sha256 | NarHash
+    digest: Sha256 | NarHash | OtherDigest
+    """The last is never in a graph that is to be signed for: `parse` refuses it."""
+
+    @property
+    def sha256(self) -> Sha256 | NarHash:
+        """The digest as evidence has it. Raises TallyError for another kind."""
+        if isinstance(self.digest, OtherDigest):
+            raise not_sha256(self.path, self.digest.algorithm)
+        return self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,39 +97,47 @@ def name_of(store_path: str) -> str:
     return store_path.rsplit("/", 1)[-1][33:]
 
 
-def parse(path: str, text: str) -> Derivation:
-    """Read one `.drv` file's text. Raises TallyError when it is not a derivation."""
-    from pynixutil import drvparse
+def parse(path: str, text: str, *, any_digest: bool = False) -> Derivation:
+    """Read one `.drv` file's text. Raises TallyError when it is not a derivation.
 
+    A fixed output by another digest than sha256 is refused too, but with `any_digest`.
+    """
     try:
-        parsed = drvparse(text)
-    except Exception as error:  # the parser raises whatever its grammar met
-        raise TallyError(f"{path} is not a Nix derivation") from error
-    fixed = None
-    for output in parsed.outputs.values():
-        if output.hash:
-            fixed = FixedOutput(output.path, _digest(path, output.hash_algo or "", output.hash))
-    return Derivation(
-        path=path,
-        system=parsed.system,
-        builder_executable=parsed.builder,
-        args=tuple(parsed.args),
-        env=dict(parsed.env),
-        outputs={name: output.path for name, output in parsed.outputs.items()},
-        fixed=fixed,
-        input_derivations={drv: tuple(sorted(names)) for drv, names in parsed.input_drvs.items()},
-        input_sources=tuple(sorted(parsed.input_srcs)),
-    )
+        outputs, inputs, sources, system, executable, args, env = aterm.read(text)
+        found = Derivation(
+            path=path,
+            system=system,
+            builder_executable=executable,
+            args=tuple(args),
+            env=dict(env),
+            outputs={name: made for name, made, _, _ in outputs},
+            fixed=None,
+            input_derivations={drv: tuple(sorted(names)) for drv, names in inputs},
+            input_sources=tuple(sorted(sources)),
+        )
+        promised = [(made, method, value) for _, made, method, value in outputs if value and made]
+    except (ValueError, TypeError) as error:
+        raise TallyError(f"{path} is not a Nix derivation: {error}") from error
+    for made, method, value in promised:
+        return replace(found, fixed=FixedOutput(made, _digest(path, method, value, any_digest)))
+    return found
 
 
-def _digest(path: str, algorithm: str, value: str) -> Sha256 | NarHash:
-    match algorithm:
+def _digest(path: str, method: str, value: str, any_digest: bool) -> Sha256 | NarHash | OtherDigest:
+    match method:
         case "sha256":
             return Sha256(value)
         case "r:sha256":
             return NarHash(value)
+        case _ if any_digest and method:
+            return OtherDigest(method.rpartition(":")[2], value, nar=method.startswith("r:"))
         case other:
-            raise TallyError(
-                f"{path} fixes its output by {other or 'no known'} digest",
-                hint="only sha256 is accepted as evidence",
-            )
+            raise not_sha256(path, other)
+
+
+def not_sha256(path: str, method: str) -> TallyError:
+    """The error for an output that is fixed by what no statement of ours can hold."""
+    return TallyError(
+        f"{path} fixes its output by {method or 'no known'} digest",
+        hint="only sha256 is accepted as evidence",
+    )

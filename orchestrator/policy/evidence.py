@@ -205,7 +205,7 @@ class Evidence:
     @cached_property
     def shipped(self) -> frozenset[str]:
         """SPDX ids of what users run: the artifact, what it contains, and what that needs at run time."""
-        from orchestrator.evidence.spdx_packages import ARTIFACT
+        from orchestrator.evidence.sbom.spdx2_packages import ARTIFACT
 
         after: dict[str, set[str]] = {}
         for each in member(self.sbom, "relationships", list, "the SBOM"):

@@ -22,11 +22,13 @@ from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.clients.clients import Clients
-from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
+from orchestrator.evidence import provenance, reproduction, statement
 from orchestrator.evidence.facts import ReleaseFile, release_name
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom.forms import Form, release_file
+from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.log.trusted_root import TRUSTED_ROOT
@@ -255,8 +257,8 @@ def publish(
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run.plan, run.workshop.store, target, agreed, quorum, artifact)
     materials = materials_of(facts)
-    sbom = spdx.document(facts, materials)
-    sbom_file = spdx.release_file(facts, sbom)
+    sbom = Form.SPDX_2_3.document(bill_of(facts, materials))
+    sbom_file = release_file(facts.package.name, Form.SPDX_2_3, sbom)
     run.clients.accept_document(sbom_file)
     records = records_of(facts)
     links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
@@ -279,7 +281,7 @@ def publish(
     statements = {
         "provenance": provenance_statement,
         "reproduction": reproduction_statement,
-        "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
+        "sbom-spdx": statement.make(facts, Form.SPDX_2_3.predicate_type, sbom),
     }
     bundles = gate.sign(agreed, quorum, facts, artifact, statements, signatories.key, signatories.witnesses)
     published = directory.publish(

@@ -13,12 +13,14 @@ from typing import Any
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof, Surroundings
-from orchestrator.evidence import provenance, reproduction, spdx, statement, terms
+from orchestrator.evidence import provenance, reproduction, statement, terms
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom.forms import Form, release_file
+from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.evidence.statement import Statement
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.keys.key import SigningKey
@@ -344,7 +346,7 @@ def evidence(
     """The sequence of calls that orchestrator/stories/release.py makes once builders agree."""
     facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
     materials = materials_of(facts)
-    sbom = spdx.document(facts, materials)
+    sbom = Form.SPDX_2_3.document(bill_of(facts, materials))
     records = records_of(facts)
     links = [link_of(each, facts, materials, records[each.identity.name]) for each in agreed.reports]
     link_files = gate.sign_links(agreed, quorum, links, keys)
@@ -352,7 +354,7 @@ def evidence(
     byproducts = [
         *link_files.values(),
         *gate.sign_layout(agreed, quorum, layout, key),
-        spdx.release_file(facts, sbom),
+        release_file(facts.package.name, Form.SPDX_2_3, sbom),
         *(file for record in records.values() for file in record),
         *facts.source,
     ]

@@ -42,7 +42,7 @@ class Licences:
         )
 
     def _looks_at(self, package: Component, evidence: Evidence) -> bool:
-        from orchestrator.evidence.spdx_packages import ARTIFACT
+        from orchestrator.evidence.sbom.spdx2_packages import ARTIFACT
 
         match self.scope:
             case "artifact":

@@ -14,10 +14,11 @@ import pytest
 import releases
 
 from orchestrator.clients.clients import Clients
-from orchestrator.evidence import layout, spdx_packages
+from orchestrator.evidence import layout
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom import spdx2_packages
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.run.outcome import Released
@@ -33,6 +34,7 @@ sys.path.insert(0, {folder!r})
 from pathlib import Path
 from orchestrator.clients.clients import Clients
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.sbom import spdx2_packages
 from orchestrator.ground.errors import TallyError
 try:
     with Clients(Path("scratch")) as clients:
@@ -150,7 +152,7 @@ def test_what_both_take_is_published(publishing: Publishing) -> None:
 def test_an_sbom_that_spdx_tools_alone_refuses_is_never_signed(
     publishing: Publishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spdx_packages, "_UNKNOWN", "nowhere")
+    monkeypatch.setattr(spdx2_packages, "_UNKNOWN", "nowhere")
     with pytest.raises(
         TallyError, match=r"spdx-tools refuses sbom/pigz\.spdx\.json, so nothing was published"
     ):

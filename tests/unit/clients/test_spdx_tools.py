@@ -17,9 +17,10 @@ from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDi
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from orchestrator.clients import spdx as client
-from orchestrator.evidence import spdx
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom import spdx2
+from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.ground.errors import TallyError
 
 Document = dict[str, Any]
@@ -31,7 +32,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> ReleaseFacts:
 
 
 def rendered(facts: ReleaseFacts) -> Document:
-    return spdx.document(facts, materials_of(facts))
+    return spdx2.document(bill_of(facts, materials_of(facts)))
 
 
 def refusal(document: Document) -> str | None:

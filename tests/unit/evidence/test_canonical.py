@@ -14,7 +14,7 @@ import releases
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.evidence import canonical, spdx
+from orchestrator.evidence import canonical
 from orchestrator.evidence.canonical import (
     DEEPEST,
     LARGEST_ENVELOPE,
@@ -36,6 +36,8 @@ from orchestrator.evidence.canonical import (
     same,
 )
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom import spdx2
+from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.ground.errors import TallyError
 
 values = st.recursive(
@@ -219,7 +221,7 @@ def test_more_values_than_any_release_has_are_not_even_parsed(value: bytes) -> N
 
 def test_an_sbom_of_twenty_thousand_packages_fits(tmp_path: Path) -> None:
     facts = releases.observed(tmp_path).facts
-    found = spdx.document(facts, materials_of(facts))
+    found = spdx2.document(bill_of(facts, materials_of(facts)))
     times = 20_000 // len(found["packages"]) + 1
     found |= {part: found[part] * times for part in ("packages", "relationships")}
     data = render(found)

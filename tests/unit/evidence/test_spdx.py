@@ -13,10 +13,11 @@ import pytest
 import releases
 from work import growth
 
-from orchestrator.evidence import spdx
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.materials import materials_of
-from orchestrator.evidence.spdx_packages import ARTIFACT, identifier
+from orchestrator.evidence.sbom import spdx2
+from orchestrator.evidence.sbom.released import bill_of
+from orchestrator.evidence.sbom.spdx2_packages import ARTIFACT, identifier
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.recipe.licences import check_license
@@ -25,7 +26,7 @@ WORLD = releases.World()
 
 
 def document(made: releases.Made) -> dict[str, Any]:
-    return spdx.document(made.facts, materials_of(made.facts))
+    return spdx2.document(bill_of(made.facts, materials_of(made.facts)))
 
 
 @pytest.fixture

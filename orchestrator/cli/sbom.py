@@ -1,0 +1,106 @@
+"""`tally sbom`: what something is made of, in a standard form."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.evidence.sbom.bill import Closure
+    from orchestrator.evidence.sbom.forms import Form
+
+
+class Closures(StrEnum):
+    """Which closure an SBOM covers."""
+
+    BUILD = "build"
+    RUNTIME = "runtime"
+    BOTH = "both"
+
+
+class Format(StrEnum):
+    """The form that an SBOM is written in."""
+
+    SPDX_2_3 = "spdx-2.3"
+
+
+def sbom(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="A .drv, a store path, a release folder, or recipe files.",
+            show_default=False,
+        ),
+    ],
+    closure: Annotated[
+        Closures | None,
+        typer.Option(help="Which closure it covers. Without it: what is known.", show_default=False),
+    ] = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", help="The form; more than one go into a folder.", show_default="spdx-2.3"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write to this file, or this folder for several forms. Without it: print it."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The store that holds the targets, as Nix names it: a folder, daemon, ssh-ng://…, https://…",
+        ),
+    ] = None,
+) -> None:
+    """Say what something is made of: a software bill of materials, without a key and without a build."""
+    from orchestrator.cli.recipes import named
+    from orchestrator.evidence.sbom.forms import Form
+    from orchestrator.ground.state import State
+    from orchestrator.stories import sbom as story
+
+    forms = [Form(each.value) for each in dict.fromkeys(formats or [Format.SPDX_2_3])]
+    asked = story.Asked(tuple(targets), _closures(closure), store)
+    _refuse(forms, out)
+    named([Path(target) for target in targets if target.endswith(".toml")])
+    documents = story.sbom(State.of_environment(), asked, forms)
+    if out is None:
+        sys.stdout.buffer.write(documents.data[forms[0]])
+    elif len(forms) == 1:
+        _write(out, documents.data[forms[0]])
+    else:
+        for form, data in documents.data.items():
+            _write(out / f"{documents.name}{form.suffix}", data)
+
+
+def _closures(closure: Closures | None) -> frozenset[Closure] | None:
+    from orchestrator.evidence.sbom.bill import Closure
+
+    if closure is None:
+        return None
+    return frozenset(Closure) if closure is Closures.BOTH else frozenset({Closure(closure.value)})
+
+
+def _refuse(forms: Sequence[Form], out: Path | None) -> None:
+    """Raises TallyError for an --out that cannot be right, before anything is asked."""
+    from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.files import shown
+
+    if len(forms) > 1 and (out is None or not out.is_dir()):
+        raise TallyError("several forms need a folder to go into", hint="give one with --out FOLDER")
+    if len(forms) == 1 and out is not None and out.is_dir():
+        raise TallyError(f"{shown(out)} is a folder", hint="give --out the name of a file in it")
+
+
+def _write(path: Path, data: bytes) -> None:
+    from orchestrator.ground.files import cannot_write, write_atomically
+
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise cannot_write(path, error) from error

@@ -1,0 +1,1 @@
+"""Bills of materials: one model of components and relations, and its renderings. Pure, and linear."""

@@ -1,0 +1,42 @@
+"""The standard forms that a bill can be written in. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from orchestrator.evidence import terms
+from orchestrator.evidence.canonical import render_document
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.sbom import spdx2
+from orchestrator.evidence.sbom.bill import Bill
+
+
+class Form(StrEnum):
+    """A form, by the name that `tally sbom --format` takes."""
+
+    SPDX_2_3 = "spdx-2.3"
+
+    @property
+    def suffix(self) -> str:
+        """How the names of its files end."""
+        return _SUFFIXES[self]
+
+    @property
+    def predicate_type(self) -> str:
+        """What a signed statement with such a document says it is."""
+        return _PREDICATES[self]
+
+    def document(self, bill: Bill) -> dict[str, Any]:
+        """The bill in this form. Raises TallyError for what the form cannot hold."""
+        return _DOCUMENTS[self](bill)
+
+
+_SUFFIXES: Final = {Form.SPDX_2_3: ".spdx.json"}
+_PREDICATES: Final = {Form.SPDX_2_3: terms.SPDX}
+_DOCUMENTS: Final = {Form.SPDX_2_3: spdx2.document}
+
+
+def release_file(name: str, form: Form, document: dict[str, Any]) -> ReleaseFile:
+    """A document as the file that users find in the release folder of the package `name`."""
+    return ReleaseFile.of(f"sbom/{name}{form.suffix}", render_document(document))

@@ -1,0 +1,180 @@
+"""The bill of a release: its artifact, what was built with it, and every material. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import unquote
+
+from orchestrator.builders.build import BuiltPath
+from orchestrator.evidence.facts import ReleaseFacts
+from orchestrator.evidence.materials import Kind as MaterialKind
+from orchestrator.evidence.materials import Material, built_here
+from orchestrator.evidence.sbom.bill import Bill, Build, Kind, Relation
+from orchestrator.evidence.sbom.component import Component, Role
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.derivation import Derivation, name_of
+from orchestrator.recipe.purls import package_url
+
+_ARCHIVES = ("tar", "nar", "oci")
+_ROLES = {
+    MaterialKind.SOURCE: Role.SOURCE,
+    MaterialKind.TOOLCHAIN: Role.TOOLCHAIN,
+    MaterialKind.FETCHED: Role.FETCHED,
+    MaterialKind.FILE: Role.FILE,
+    MaterialKind.BUILT: Role.BUILT,
+}
+
+
+def bill_of(facts: ReleaseFacts, materials: Sequence[Material]) -> Bill:
+    """The same build gives the same bill, whenever it ran. Raises TallyError for an unknown reference."""
+    artifact = facts.artifact_output.path
+    outputs = [_output(facts, output) for path, output in facts.products.items() if path != artifact]
+    components = [_artifact(facts), *outputs, *map(_material, materials)]
+    return Bill.of(
+        facts.release_name,
+        [artifact],
+        components,
+        _relations(facts, materials, {component.ref for component in components}),
+        _builds(facts, {component.ref for component in components}),
+        epoch=facts.graph[facts.package_derivation].env.get("SOURCE_DATE_EPOCH", ""),
+    )
+
+
+def _artifact(facts: ReleaseFacts) -> Component:
+    package, artifact = facts.package, facts.artifact
+    return Component(
+        ref=facts.artifact_output.path,
+        name=package.name,
+        role=Role.ARTIFACT,
+        version=package.version,
+        digest=artifact.sha256,
+        file_name=artifact.file_name,
+        derivation=facts.artifact_derivation,
+        purl=package_url("generic", package.name, package.version, checksum=f"sha256:{artifact.sha256.hex}"),
+        license=package.license,
+        license_text=f"{package.name}'s source",
+        summary=package.summary,
+        homepage=package.homepage,
+    )
+
+
+def _output(facts: ReleaseFacts, output: BuiltPath) -> Component:
+    derivation = facts.graph.by_output[output.path]
+    env = derivation.env
+    return Component(
+        ref=output.path,
+        name=env.get("tallyName") or name_of(output.path),
+        role=Role.PRODUCT,
+        version=env.get("tallyVersion") or env.get("version") or None,
+        path=output.path,
+        digest=output.nar_hash,
+        derivation=derivation.path,
+        license=env.get("tallyLicense") or None,
+        license_text=f"{env.get('tallyName', output.path)}'s source",
+    )
+
+
+def _material(material: Material) -> Component:
+    return Component(
+        ref=material.path,
+        name=_name(material),
+        role=_ROLES[material.kind],
+        version=material.version,
+        path=material.path,
+        digest=material.digest,
+        file_name=material.name if isinstance(material.digest, Sha256) else None,
+        uris=material.uris,
+        purl=material.purl,
+        license=material.license,
+        license_text=material.name,
+    )
+
+
+def _name(material: Material) -> str:
+    """The name in the package URL, where there is one: `gcc-12` says more than its file's name."""
+    if not material.purl:
+        return material.name
+    body = material.purl.split("?", 1)[0].split("#", 1)[0]
+    head = body.rpartition("@")[0] if "@" in body.rsplit("/", 1)[-1] else body
+    return unquote(head.rsplit("/", 1)[-1]) or material.name
+
+
+def _relations(facts: ReleaseFacts, materials: Sequence[Material], refs: set[str]) -> Iterator[Relation]:
+    kinds = {material.path: material.kind for material in materials}
+    for derivation in built_here(facts.graph, facts.artifact_derivation):
+        made = [path for path in derivation.outputs.values() if path in refs]
+        for path in _used(facts, derivation):
+            for element in made:
+                yield Relation(element, _kind(facts, derivation, kinds, element, path), path)
+    yield from _runtime(facts, refs)
+
+
+def _builds(facts: ReleaseFacts, refs: set[str]) -> Iterator[Build]:
+    """What each builder built: the derivations of whose outputs the bill tells."""
+    for derivation in built_here(facts.graph, facts.artifact_derivation):
+        outputs = tuple(sorted(path for path in derivation.outputs.values() if path in refs))
+        inputs = tuple(sorted({path for path in _used(facts, derivation) if path in refs}))
+        for report in facts.agreed.reports:
+            if outputs:
+                yield Build(derivation.path, derivation.system, report.identity.name, inputs, outputs)
+
+
+def _used(facts: ReleaseFacts, derivation: Derivation) -> Iterator[str]:
+    yield from derivation.input_sources
+    for path, names in derivation.input_derivations.items():
+        needed = facts.graph[path]
+        if needed.fixed is not None:
+            yield needed.fixed.path
+        else:
+            yield from (needed.outputs[name] for name in names)
+
+
+def _kind(
+    facts: ReleaseFacts,
+    derivation: Derivation,
+    kinds: Mapping[str, MaterialKind],
+    element: str,
+    path: str,
+) -> Kind:
+    """What one use of a store path by a derivation is."""
+    if element == facts.artifact_output.path and path in facts.products:
+        packed = derivation.env.get("tallyFormat", "").startswith(_ARCHIVES)
+        return Kind.CONTAINS if packed else Kind.GENERATED_FROM
+    is_root = derivation.env.get("tallyKind") == "toolchain-root"
+    match kinds.get(path):
+        case MaterialKind.SOURCE:
+            return Kind.GENERATED_FROM
+        case MaterialKind.TOOLCHAIN if is_root and path.endswith(".deb"):
+            return Kind.CONTAINS
+        case MaterialKind.TOOLCHAIN | MaterialKind.FILE:
+            return Kind.BUILT_WITH
+        case MaterialKind.BUILT if facts.graph.by_output[path].env.get("tallyKind") == "toolchain-root":
+            return Kind.BUILT_WITH
+        case MaterialKind.FETCHED if (
+            path in derivation.env.get("src", "").split() + derivation.env.get("srcs", "").split()
+        ):
+            return Kind.GENERATED_FROM
+        case _:
+            return Kind.BUILD_INPUT
+
+
+def _runtime(facts: ReleaseFacts, refs: set[str]) -> Iterator[Relation]:
+    """The runtime closure: what the bytes of each output refer to, and what those refer to."""
+    known = {**facts.agreed.inputs, **facts.products}
+    queue = list(facts.products)
+    seen = set(queue)
+    while queue:
+        path = queue.pop()
+        if path not in known:  # fetched, or a file: such paths refer to nothing that was built
+            continue
+        for reference in known[path].references:
+            if reference not in refs:
+                raise TallyError(
+                    f"{path} refers to {reference}, which is not in its build-time closure",
+                    hint="`tally plan` shows the closure; the store may be damaged: `nix-store --verify`",
+                )
+            yield Relation(path, Kind.REFERS_TO, reference)
+            if reference not in seen:
+                seen.add(reference)
+                queue.append(reference)

@@ -1,0 +1,128 @@
+"""Components as packages of SPDX 2.3 (clause 7). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from orchestrator.evidence.sbom.component import Component, Digest, Role, algorithm, is_nar
+from orchestrator.evidence.sbom.licences import declared
+
+ARTIFACT: Final = "SPDXRef-Artifact"
+_UNKNOWN: Final = "NOASSERTION"  # never NONE, which would claim that there is nothing to know (clause 7.7)
+_HOST = r"[a-z0-9]+([-.][a-z0-9]+){0,50}\.[a-z]{2,}(:\d{1,5})?"  # spdx-tools takes no other
+_DOWNLOAD = re.compile(
+    rf"(https?|ftp|git\+https?|git\+ssh)://([^/@\s]*@)?{_HOST}/\S*",
+    re.IGNORECASE,
+)
+_HOMEPAGE = re.compile(rf"https?://{_HOST}([/?#]\S*)?", re.IGNORECASE)
+_CPE23 = re.compile(r"cpe:2\.3:[aho*-](:[^\s:]+){10}")
+_FETCHED = "Fetched, and accepted by its digest alone"
+_WHAT: Final[Mapping[Role, str]] = {
+    Role.SOURCE: _FETCHED,
+    Role.TOOLCHAIN: _FETCHED,
+    Role.FETCHED: _FETCHED,
+    Role.FILE: "Put into the store when the derivation was made",
+    Role.PRODUCT: "Built in this run by every builder",
+    Role.BUILT: "Built in this run by every builder",
+    Role.OUTPUT: "An output of its derivation; nobody says here who built it",
+    Role.PATH: "A store path that others refer to; no derivation was read that makes it",
+    Role.VENDORED: "A package within a fetched component",
+}
+
+
+def identifier(path: str) -> str:
+    """The SPDX id of a store path. Its 32 digits keep it unique when other characters have to go."""
+    return "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", path.rsplit("/", 1)[-1])
+
+
+def identifier_of(component: Component) -> str:
+    """The SPDX id of a component."""
+    if component.role is Role.ARTIFACT:
+        return ARTIFACT
+    return identifier(component.ref)
+
+
+def escaped(text: str) -> str:
+    """Text for one component of a URI or of a package URL."""
+    return quote(text, safe="")
+
+
+def public_address(uris: Iterable[str]) -> str | None:
+    """The first address that anybody can use: not `mirror://…`, and no host that spdx-tools refuses."""
+    return next(filter(_DOWNLOAD.fullmatch, uris), None)
+
+
+def package(component: Component, spdx_id: str) -> dict[str, Any]:
+    """One package. What is not known is left out, or is NOASSERTION where the clause wants a value."""
+    found: dict[str, Any] = {
+        "SPDXID": spdx_id,
+        "name": component.name,
+        "downloadLocation": public_address(component.uris) or _UNKNOWN,
+        "filesAnalyzed": False,
+        "licenseConcluded": _UNKNOWN,
+        "licenseDeclared": declared(component) or _UNKNOWN,
+        "copyrightText": _UNKNOWN,
+        "supplier": _UNKNOWN,
+    }
+    comments = _comments(component)
+    optional = {
+        "versionInfo": component.version,
+        "packageFileName": component.hashed_file,
+        "summary": component.summary,
+        "comment": "\n".join(comments),
+        "sourceInfo": _source_info(component),
+    }
+    found.update({name: value for name, value in optional.items() if value})
+    if component.homepage and _HOMEPAGE.fullmatch(component.homepage):
+        found["homepage"] = component.homepage
+    if component.digest is not None:
+        found["checksums"] = [_checksum(component.digest)]
+    if references := list(_references(component)):
+        found["externalRefs"] = references
+    return found
+
+
+def _comments(component: Component) -> list[str]:
+    found = []
+    if component.homepage and not _HOMEPAGE.fullmatch(component.homepage):
+        found.append(f"Its homepage: {component.homepage}")
+    if component.digest is not None and is_nar(component.digest):
+        how = f"nix-store --dump {component.path} | {algorithm(component.digest)}sum"
+        found.append(f"The checksum is of the path's NAR: `{how}`.")
+    if component.position:
+        found.append(f"Its expression: {component.position}")
+    return found
+
+
+def _source_info(component: Component) -> str | None:
+    if component.role is Role.ARTIFACT:
+        return None
+    where = " ".join(component.uris) or component.path or component.ref
+    if component.role is Role.OUTPUT and component.derivation:
+        where = f"{component.derivation}^{component.output or 'out'}"
+    return f"{_WHAT[component.role]}: {where}"
+
+
+def _checksum(digest: Digest) -> dict[str, str]:
+    return {"algorithm": algorithm(digest).upper(), "checksumValue": digest.hex}
+
+
+def _references(component: Component) -> list[dict[str, str]]:
+    found = []
+    if component.purl:
+        found.append(
+            {
+                "referenceCategory": "PACKAGE-MANAGER",
+                "referenceType": "purl",
+                "referenceLocator": component.purl,
+            }
+        )
+    found += [
+        {"referenceCategory": "SECURITY", "referenceType": "cpe23Type", "referenceLocator": cpe}
+        for cpe in component.cpes
+        if _CPE23.fullmatch(cpe)
+    ]
+    return found

@@ -1,0 +1,147 @@
+"""From a target to its bill of materials: no key, no build. Anything in a store will do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from pathlib import Path
+
+from orchestrator.evidence.canonical import render_document
+from orchestrator.evidence.sbom.bill import Bill, Closure
+from orchestrator.evidence.sbom.closure import bill_of
+from orchestrator.evidence.sbom.forms import Form
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import read_file, shown
+from orchestrator.ground.state import State
+from orchestrator.nix.command import Nix
+from orchestrator.publishing.folder import DOCUMENT_LIMIT
+from orchestrator.run import inventory
+from orchestrator.run.inventory import Place, Wanted
+
+_INDEX = "release.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asked for."""
+
+    targets: tuple[str, ...]
+    closures: frozenset[Closure] | None
+    """None: whatever is known."""
+    store: str | None
+    """The address of the store that holds the targets; None: this machine's, else the orchestrator's."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """SBOMs of the same thing."""
+
+    name: str
+    """Its name and version."""
+    data: Mapping[Form, bytes]
+
+
+class What(Enum):
+    """What a target is, by its looks and by what lies there."""
+
+    RELEASE = auto()
+    IN_STORE = auto()
+    RECIPE = auto()
+
+
+def what(target: str) -> What:
+    """What a target is. Other kinds of targets enter here. Raises TallyError for what is none of them."""
+    if os.path.lexists(Path(target, _INDEX)):
+        return What.RELEASE
+    if inventory.wanted(target) is not None:
+        return What.IN_STORE
+    if target.endswith(".toml") or Path(target).is_file():
+        return What.RECIPE
+    raise TallyError(
+        f"{target} is nothing that an SBOM can be made of",
+        hint="give a release folder, a recipe file, a .drv, or a store path such as /nix/store/DIGITS-NAME",
+    )
+
+
+def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
+    """The documents of all targets together, in each form that was asked for. Raises TallyError."""
+    match {what(target) for target in asked.targets}:
+        case kinds if kinds == {What.IN_STORE}:
+            return rendered(of_store(state, asked), forms)
+        case kinds if kinds == {What.RECIPE}:
+            return rendered(of_recipes(state, asked), forms)
+        case kinds if kinds == {What.RELEASE} and len(asked.targets) == 1:
+            return of_release(Path(asked.targets[0]), asked, forms)
+    raise TallyError(
+        "these targets do not go into one SBOM: several releases, or targets of several kinds",
+        hint="ask for one after the other",
+    )
+
+
+def rendered(bill: Bill, forms: Sequence[Form]) -> Documents:
+    """A bill in each form."""
+    return Documents(bill.name, {form: render_document(form.document(bill)) for form in forms})
+
+
+def of_store(state: State, asked: Asked) -> Bill:
+    """Of derivations and store paths."""
+    wanted = [each for target in asked.targets if (each := inventory.wanted(target)) is not None]
+    ours = Place(str(state.store("orchestrator")), state.store("orchestrator"))
+    places = [Place(None, Path("/")), ours] if asked.store is None else [Place.of(asked.store)]
+    with state.scratch(f"sbom-{os.getpid()}") as scratch:
+        return bill_of(inventory.seen(Nix.find(scratch), places, wanted, asked.closures))
+
+
+def of_recipes(state: State, asked: Asked) -> Bill:
+    """Of recipes, as `tally build` would build them now: their artifacts' build-time closure."""
+    from orchestrator.builders.configuration import load
+    from orchestrator.run import plan as planning
+    from orchestrator.run.workshop import opened
+
+    if asked.closures is not None and Closure.RUNTIME in asked.closures:
+        raise TallyError(
+            "the runtime closure of a recipe is not known before it is built",
+            hint="ask for --closure build; or build it, and give the release folder",
+        )
+    if asked.store is not None:
+        raise TallyError("--store is for targets in a store", hint="leave it out for a recipe")
+    with opened(state, load(Path.cwd())) as workshop:
+        # a dirty tree is no reason not to look: only building refuses it
+        plan = planning.make(workshop, [Path(target) for target in asked.targets], allow_dirty=True)
+        store, targets = workshop.store, plan.targets.values()
+        found = inventory.seen(
+            store.nix,
+            [Place(store.address, store.root)],
+            [Wanted(each.evaluated.artifact, None) for each in targets],
+            frozenset({Closure.BUILD}),
+        )
+    return bill_of(
+        replace(
+            found,
+            origins={path: origin for each in targets for path, origin in each.origins.items()},
+            licences={p.sha256: p.license for p in plan.lock.package if p.license is not None},
+        )
+    )
+
+
+def of_release(folder: Path, asked: Asked, forms: Sequence[Form]) -> Documents:
+    """The release's own documents, as they are: `tally verify` tells whether they are what was signed."""
+    if asked.store is not None:
+        raise TallyError("--store is for targets in a store", hint="leave it out for a release folder")
+    if asked.closures is not None and asked.closures != frozenset(Closure):
+        raise TallyError(
+            f"the SBOMs of {shown(folder)} cover both closures",
+            hint="leave out --closure for a release folder",
+        )
+    found = {}
+    for form in forms:
+        there = sorted((folder / "sbom").glob(f"*{form.suffix}"))
+        if len(there) != 1:
+            raise TallyError(
+                f"{shown(folder)} has no SBOM in the form {form.value}",
+                hint=f"it was made by an earlier Tallystick; {Form.SPDX_2_3.value} is there",
+            )
+        found[form] = read_file(there[0], "the SBOM ", DOCUMENT_LIMIT, "see `tally verify` of the release")
+    return Documents(folder.absolute().name, found)

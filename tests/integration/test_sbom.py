@@ -1,0 +1,118 @@
+"""`tally sbom` of what lies in real stores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import closures
+import pytest
+from pynixutil import drvparse
+
+from orchestrator.clients import spdx as client
+from orchestrator.nix.derivation import parse
+
+pytestmark = pytest.mark.integration
+COUNT = 40
+NOWHERE = "/nix/store/00000000000000000000000000000000-nowhere-1"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> closures.Made:
+    return closures.make(tmp_path_factory.mktemp("closure"), COUNT)
+
+
+def document(ran: Any) -> dict[str, Any]:
+    return json.loads(ran.succeeded().out)
+
+
+def kinds(document: dict[str, Any]) -> set[str]:
+    return {each["relationshipType"] for each in document["relationships"]}
+
+
+class TestADerivation:
+    def test_both_closures_whatever_names_them(self, tally: Any, made: closures.Made, tmp_path: Path) -> None:
+        store = str(made.store.root)
+        found = document(tally("sbom", made.top, "--store", store))
+        assert kinds(found) == {
+            "DESCRIBES", "DEPENDS_ON", "BUILD_DEPENDENCY_OF", "BUILD_TOOL_OF", "GENERATED_FROM", "PATCH_FOR",
+        }  # fmt: skip
+        built = [each for each in found["packages"] if "output of its derivation" in each["sourceInfo"]]
+        assert len(built) == COUNT
+        assert all(each["checksums"][0]["algorithm"] == "SHA256" for each in found["packages"])
+        client.validate(json.dumps(found).encode(), "it")
+        assert document(tally("sbom", f"{made.top}^out", "--store", store)) == found
+        assert document(tally("sbom", made.output, "--store", store)) == found
+        (tmp_path / "result").symlink_to(made.output)
+        link = str(tmp_path / "result")
+        assert document(tally("sbom", link, "--store", store, "--closure", "both")) == found
+
+    def test_one_closure(self, tally: Any, made: closures.Made) -> None:
+        asked = ("sbom", made.top, "--store", made.store.root, "--closure")
+        assert kinds(document(tally(*asked, "runtime"))) == {"DESCRIBES", "DEPENDS_ON"}
+        assert "DEPENDS_ON" not in kinds(document(tally(*asked, "build")))
+
+    def test_a_file_is_written_whole(self, tally: Any, made: closures.Made, tmp_path: Path) -> None:
+        out = tmp_path / "x.spdx.json"
+        ran = tally("sbom", made.top, "--store", made.store.root, "--out", out).succeeded()
+        assert ran.out == ""
+        assert out.read_text() == tally("sbom", made.top, "--store", made.store.root).succeeded().out
+
+    def test_ours_and_the_strangers_reader_agree_on_real_derivations(self, made: closures.Made) -> None:
+        for file in made.store.physical("/nix/store").glob("*.drv"):
+            theirs, ours = drvparse(file.read_text()), parse(f"/nix/store/{file.name}", file.read_text())
+            assert ours.env == theirs.env
+            assert list(ours.args) == theirs.args
+            assert {n: tuple(sorted(o)) for n, o in theirs.input_drvs.items()} == ours.input_derivations
+            assert sorted(theirs.input_srcs) == list(ours.input_sources)
+            assert {name: each.path for name, each in theirs.outputs.items()} == ours.outputs
+
+    def test_what_is_not_built_is_told_or_refused(self, tally: Any, tmp_path: Path) -> None:
+        unbuilt = closures.make(tmp_path / "unbuilt", 3, valid=False)
+        asked = ("sbom", unbuilt.top, "--store", unbuilt.store.root)
+        found = document(tally(*asked))
+        assert "Its runtime closure is not known" in found["comment"]
+        assert "DEPENDS_ON" not in kinds(found)
+        ran = tally(*asked, "--closure", "runtime").failed(2)
+        assert "the runtime closure is not known" in ran.err
+
+    def test_a_closure_with_a_missing_derivation(self, tally: Any, tmp_path: Path) -> None:
+        broken = closures.make(tmp_path / "broken", 3, valid=False)
+        lost = next(iter(broken.store.derivation(broken.top).input_derivations))
+        broken.store.physical(lost).unlink()
+        ran = tally("sbom", broken.top, "--store", broken.store.root).failed(2)
+        assert f"{lost} is not in the store" in ran.err
+
+    def test_the_bytes_of_an_altered_derivation(self, tally: Any, tmp_path: Path) -> None:
+        altered = closures.make(tmp_path / "altered", 2, valid=False)
+        file = altered.store.physical(altered.top)
+        file.chmod(0o644)
+        file.write_bytes(file.read_bytes().replace(b"part1", b"part2"))
+        assert "was altered" in tally("sbom", altered.top, "--store", altered.store.root).failed(2).err
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "said"),
+    [
+        (NOWHERE, (), "is not in this machine's store or in"),
+        (f"{NOWHERE}.drv", (), "is not in this machine's store or in"),
+        ("/nix/store/short-name", (), "is not a store path"),
+        (f"{NOWHERE}^out", (), "asks for outputs of something that is no derivation"),
+        ("/gnu/store/00000000000000000000000000000000-x.drv", (), "is a derivation outside /nix/store/"),
+        ("nothing", (), "is nothing that an SBOM can be made of"),
+        ("recipes/no.toml", (), "there is no recipe file"),
+        (NOWHERE, ("--format", "spdx-4"), "spdx-4"),
+        (NOWHERE, ("--out", "/"), "/ is a folder"),
+    ],
+)
+def test_bad_input(tally: Any, target: str, more: tuple[str, ...], said: str) -> None:
+    ran = tally("sbom", target, *more).failed(2)
+    assert said in ran.err
+    assert ran.out == ""
+
+
+def test_an_output_that_a_derivation_does_not_have(tally: Any, made: closures.Made) -> None:
+    ran = tally("sbom", f"{made.top}^dev", "--store", made.store.root).failed(2)
+    assert "has no output 'dev'" in ran.err
+    assert "hint: its outputs are out" in ran.err

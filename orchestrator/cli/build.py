@@ -13,8 +13,49 @@ if TYPE_CHECKING:
 
 
 def build(
-    recipes: Annotated[
-        list[Path] | None, typer.Argument(metavar="RECIPE...", help="Recipe files.", show_default=False)
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TARGET...",
+            help="Recipe files, /nix/store/….drv, or with -f attributes.",
+            show_default=False,
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Targets are attributes of this Nix file; none: its own value.",
+            show_default=False,
+        ),
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=EXPR", help="Call the file's functions with this.", show_default=False),
+    ] = None,
+    argstr: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=TEXT", help="The same, with a text.", show_default=False),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            "-I",
+            metavar="NAME=PATH",
+            help="What <NAME> means in the file; evaluation may read it.",
+            show_default=False,
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where derivations are, if not in this machine's store.",
+            show_default=False,
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every recipe in the folder recipes/.")] = False,
     key: Annotated[
@@ -68,13 +109,14 @@ def build(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
-    """Build recipes on every builder, compare every bit, and sign what agrees.
+    """Build targets on every builder, compare every bit, and sign what agrees.
 
     Exits with 0 when all builds agree, 1 when builds disagree, 2 when that could not be decided.
     """
     from orchestrator.builders.configuration import load
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.outcomes import document, show
+    from orchestrator.cli.targets import asked_of, how_of
     from orchestrator.cli.text import print_json
     from orchestrator.ground import key_address
     from orchestrator.ground.errors import TallyError
@@ -86,7 +128,7 @@ def build(
     given = {"--no-sign": no_sign, "--key": key is not None, "--keyless": keyless}
     if len(both := [name for name, there in given.items() if there]) > 1:
         raise TallyError(f"{both[0]} and {both[1]} were both given", hint="give one of the two")
-    targets = _targets(recipes or [], every)
+    wanted_targets = asked_of(targets or [], file, every=every)
     configuration = load(Path.cwd())
     by_identity = None
     if not no_sign and key is None:
@@ -95,10 +137,11 @@ def build(
         raise TallyError("--identity-token-fd is for signing without a key", hint="give --keyless")
     wanted = None if no_sign or by_identity else key or configuration.signing.key
     order = Order(
-        targets=targets,
+        targets=wanted_targets,
         out=out,
         key=None if wanted is None else key_address.parse(wanted),
         sign=not (no_sign or allow_dirty),
+        how=how_of(arg or [], argstr or [], include or [], store),
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,
@@ -122,22 +165,3 @@ def _wanted(signing: SigningTable, token_fd: int | None, *, asked: bool) -> Want
     if table is None:
         return Wanted(token_fd=token_fd) if asked else None
     return Wanted(table.instance, table.identity, table.issuer, token_fd)
-
-
-def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
-    from orchestrator.cli.recipes import named
-    from orchestrator.ground.errors import TallyError
-
-    if every and recipes:
-        raise TallyError("--all and recipes were both given", hint="name recipes, or give --all, not both")
-    found = sorted(Path("recipes").glob("*.toml")) if every else recipes
-    if not found and every:
-        raise TallyError(
-            f"there is no recipe in {Path('recipes').absolute()}",
-            hint="go to the folder that holds recipes/, or name the recipes",
-        )
-    if not found:
-        raise TallyError(
-            "no recipe was named", hint="tally build recipes/hello.toml, or --all for the folder recipes/"
-        )
-    return named(found)

@@ -13,30 +13,76 @@ if TYPE_CHECKING:
 
 
 def plan(
-    recipes: Annotated[
-        list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files.", show_default=False)
-    ],
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TARGET...",
+            help="Recipe files, /nix/store/….drv, or with -f attributes.",
+            show_default=False,
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Targets are attributes of this Nix file; none: its own value.",
+            show_default=False,
+        ),
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=EXPR", help="Call the file's functions with this.", show_default=False),
+    ] = None,
+    argstr: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=TEXT", help="The same, with a text.", show_default=False),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            "-I",
+            metavar="NAME=PATH",
+            help="What <NAME> means in the file; evaluation may read it.",
+            show_default=False,
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where derivations are, if not in this machine's store.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
-    """Show the derivations that recipes become, their build-time closure, and what of it is missing."""
+    """Show the derivations that targets become, their build-time closure, and what of it is missing."""
     from orchestrator.builders.configuration import load
-    from orchestrator.cli.recipes import named
+    from orchestrator.cli.targets import asked_of, how_of
     from orchestrator.cli.text import print_json
     from orchestrator.ground.state import State
-    from orchestrator.run import plan as story
+    from orchestrator.run import planning
+    from orchestrator.run.plan import MadeFrom, closures
     from orchestrator.run.workshop import opened
 
-    files = named(recipes)
+    asked = asked_of(targets or [], file)
+    how = how_of(arg or [], argstr or [], include or [], store)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
-        plan = story.make(workshop, files, allow_dirty=True)
-        targets, closures = plan.targets, story.closures(workshop, plan)
+        made = planning.make(workshop, asked, how, allow_dirty=True)
+        closure = closures(workshop, made)
     if json:
-        documents = {name: _document(target, closures[name]) for name, target in targets.items()}
-        print_json({"recipes": documents})
+        documents: dict[str, dict[str, Any]] = {"recipes": {}, "derivations": {}}
+        for name, target in made.targets.items():
+            kind = "recipes" if isinstance(target.made_from, MadeFrom) else "derivations"
+            documents[kind][name] = _document(target, closure[name])
+        print_json({kind: each for kind, each in documents.items() if each})
         return
-    for name, target in targets.items():
-        _show(name, target, closures[name])
+    for name, target in made.targets.items():
+        _show(name, target, closure[name])
 
 
 def _document(target: Target, closure: tuple[Step, ...]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import BuiltPath
+from orchestrator.evidence.definition import Definition
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
@@ -87,12 +88,14 @@ class ReleaseFacts:
     revision: Revision | None
     """The commit of their repository; None: none is known."""
     source: Sequence[ReleaseFile]
-    """What the release carries of what made it: evidence/source.py. Empty for somebody's own derivation."""
+    """What the release carries of what made it: evidence/source.py."""
     started: datetime
     finished: datetime
     """UTC; from the builds."""
     invocation_id: str
     """A UUID."""
+    definition: Definition | None = None
+    """What was evaluated, where that is no recipe."""
 
     def __post_init__(self) -> None:
         if self.started.utcoffset() != timedelta(0) or self.finished.utcoffset() != timedelta(0):

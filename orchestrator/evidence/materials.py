@@ -19,13 +19,13 @@ class Kind(StrEnum):
     """How a material came into the build."""
 
     SOURCE = "source"
-    """Fetched: what the package is made from."""
+    """What the package is made from: fetched, or put into the store with somebody's own derivation."""
     TOOLCHAIN = "toolchain"
     """Fetched: what it is made with."""
     FETCHED = "fetched"
     """Fetched by somebody's own derivation, which does not say which of the two it is."""
     FILE = "file"
-    """Put into the store when the derivation was made (Nix's input sources): build scripts and the like."""
+    """Put into the store when the derivation was made (Nix's input sources): our build scripts."""
     BUILT = "built"
     """Built in the same run by every builder: other recipes, the toolchain's root."""
 
@@ -77,13 +77,14 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
     Raises TallyError when an input was used and nobody observed its hash.
     """
     found: dict[str, Material] = {}
+    foreign = _foreign(facts)
     for derivation in built_here(facts.graph, facts.artifact_derivation):
         for path in derivation.input_sources:
-            found[path] = _file(path, facts.input_sources)
+            found[path] = _file(path, facts.input_sources, Kind.SOURCE if path in foreign else Kind.FILE)
         for path, names in derivation.input_derivations.items():
             needed = facts.graph[path]
             if needed.fixed is not None:
-                found[needed.fixed.path] = _fetched(needed, needed.fixed, facts)
+                found[needed.fixed.path] = _fetched(needed, needed.fixed, facts, path in foreign)
             elif path not in facts.agreed.outputs:
                 for name in names:
                     found[needed.outputs[name]] = _built(needed, needed.outputs[name], facts.agreed.inputs)
@@ -94,15 +95,27 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
     return tuple(found[path] for path in sorted(found))
 
 
-def _fetched(derivation: Derivation, fixed: FixedOutput, facts: ReleaseFacts) -> Material:
+def _foreign(facts: ReleaseFacts) -> frozenset[str]:
+    """What a package without a recipe was made from: its input sources, and the `.drv` of fixed outputs.
+
+    Any of them can be its source, whatever its derivations say in a variable of ours.
+    """
+    if facts.definition is None:
+        return frozenset()
+    theirs = list(built_here(facts.graph, facts.package_derivation))
+    return frozenset(path for each in theirs for path in (*each.input_sources, *each.input_derivations))
+
+
+def _fetched(derivation: Derivation, fixed: FixedOutput, facts: ReleaseFacts, foreign: bool) -> Material:
     env = derivation.env
+    kind = None if foreign else env.get("tallyKind")
     origin = facts.origins.get(fixed.path) or _told(derivation)
     return Material(
         path=fixed.path,
         name=origin.name,
         version=_version(origin.purl) or env.get("version") or None,
         digest=fixed.sha256,
-        kind={"source": Kind.SOURCE, "toolchain": Kind.TOOLCHAIN}.get(env.get("tallyKind", ""), Kind.FETCHED),
+        kind={"source": Kind.SOURCE, "toolchain": Kind.TOOLCHAIN}.get(kind or "", Kind.FETCHED),
         uris=origin.urls,
         purl=origin.purl,
         license=facts.licences.get(fixed.digest.hex) if isinstance(fixed.digest, Sha256) else None,
@@ -116,11 +129,11 @@ def _told(derivation: Derivation) -> Origin:
     return Origin(name, tuple(_words(env.get("urls") or env.get("url"))), None)
 
 
-def _file(path: str, hashes: Mapping[str, NarHash]) -> Material:
+def _file(path: str, hashes: Mapping[str, NarHash], kind: Kind) -> Material:
     digest = hashes.get(path)
     if digest is None:
         raise TallyError(f"the NAR hash of {path} is not known, and the build used it")
-    return Material(path, name_of(path), None, digest, Kind.FILE, (), None, None)
+    return Material(path, name_of(path), None, digest, kind, (), None, None)
 
 
 def _built(derivation: Derivation, path: str, inputs: Mapping[str, BuiltPath]) -> Material:

@@ -34,9 +34,11 @@ def provenance(
     files = [_file(file) for file in (facts.recipe, facts.lock) if file is not None]
     if facts.revision is not None:
         files.append({"name": REPOSITORY} | _commit(facts.revision))
+    if facts.definition is not None:
+        files += map(dict, facts.definition.dependencies)
     predicate = {
         "buildDefinition": {
-            "buildType": BUILD_TYPE,
+            "buildType": BUILD_TYPE if facts.definition is None else facts.definition.build_type,
             "externalParameters": _external(facts),
             "internalParameters": _internal(facts),
             "resolvedDependencies": [*files, *map(_material, materials)],
@@ -67,6 +69,8 @@ def _external(facts: ReleaseFacts) -> dict[str, Any]:
         found["lock"] = _file(facts.lock)
     if facts.revision is not None:
         found["repository"] = _repository(facts.revision)
+    if facts.definition is not None:
+        found |= facts.definition.parameters
     return found
 
 

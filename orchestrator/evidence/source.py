@@ -15,6 +15,8 @@ from orchestrator.recipe.lock import FILE_NAME, Lock, text_of
 
 SOURCE: Final = "source/"
 REQUEST: Final = f"{SOURCE}request.json"
+DERIVATIONS: Final = f"{SOURCE}derivations.export"
+EVALUATION: Final = f"{SOURCE}evaluation.json"
 
 
 def recipe_file(name: str) -> str:
@@ -35,3 +37,17 @@ def source_files(
     found[f"{SOURCE}{FILE_NAME}"] = text_of(lock).encode()
     found[REQUEST] = render_document(request)
     return tuple(ReleaseFile.of(path, data) for path, data in sorted(found.items()))
+
+
+def derivation_files(
+    exported: ReleaseFile, request: Mapping[str, Any], evaluation: Mapping[str, Any] | None
+) -> tuple[ReleaseFile, ...]:
+    """The same of a target without a recipe.
+
+    `exported` is its derivation with all below it, `request` what packs it, `evaluation` what it was
+    evaluated from, where it was.
+    """
+    found = [exported, ReleaseFile.of(REQUEST, render_document(request))]
+    if evaluation is not None:
+        found.append(ReleaseFile.of(EVALUATION, render_document(evaluation)))
+    return tuple(sorted(found, key=lambda file: file.path))

@@ -8,7 +8,14 @@ from typing import Final
 _BASE: Final = "https://tallystick.example"
 
 BUILD_TYPE: Final = f"{_BASE}/build/v1"
-"""docs/predicates/build.md"""
+"""Of a recipe: docs/predicates/build.md"""
+DERIVATION_TYPE: Final = f"{_BASE}/derivation/v1"
+"""Of a `.drv`: docs/predicates/derivation.md"""
+EXPRESSION_TYPE: Final = f"{_BASE}/expression/v1"
+"""Of an attribute of a Nix file: docs/predicates/expression.md"""
+FLAKE_TYPE: Final = f"{_BASE}/flake/v1"
+"""Of an attribute of a flake: docs/predicates/flake.md"""
+BUILD_TYPES: Final = frozenset({BUILD_TYPE, DERIVATION_TYPE, EXPRESSION_TYPE, FLAKE_TYPE})
 ORCHESTRATOR: Final = f"{_BASE}/orchestrator/v1"
 """SLSA's `builder.id` of what Tallystick attests: docs/predicates/build.md"""
 VERIFIER: Final = f"{_BASE}/verifier/v1"

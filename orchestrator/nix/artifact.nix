@@ -12,7 +12,7 @@ in
 { recipe, toolchain, default }:
 let
   inherit (recipe) artifact;
-  label = "${recipe.name}-${recipe.version}";
+  label = recipe.name + (if recipe.version == null then "" else "-${recipe.version}");
   stem = "${label}-${system}";
 
   # a wheel's own name says what it is (PEP 427); other files keep their suffix
@@ -59,10 +59,10 @@ in
       name = fileName;
       tallyKind = "artifact";
       tallyName = recipe.name;
-      tallyVersion = recipe.version;
       tallyFileName = fileName;
       tallyFormat = artifact.format;
     }
+    // (if recipe.version == null then { } else { tallyVersion = recipe.version; })
     // (if isImage then { exportReferencesGraph = [ "closure" default ]; } else { });
     variables = {
       package = "${default}";

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +88,14 @@ class ChrootStore(Store):
             said = self.nix.run(self.command("nix-store", "--add-fixed", *mode, "sha256", *some))
             added.extend(said.split())
         return added
+
+    def realise(self, derivations: Sequence[str]) -> None:
+        """Build or fetch derivations' outputs here, in one invocation of Nix. Raises NixFailed."""
+        self.nix.run(self.command("nix-store", "--realise", "--keep-going", *derivations))
+
+    def export(self, paths: Sequence[str], take: Callable[[bytes], object]) -> None:
+        """Valid paths, with all that they refer to among them, as a stream for `nix-store --import`."""
+        self.nix.stream(self.command("nix-store", "--export", *paths), take)
 
     def graph(self, roots: Sequence[str], *, any_digest: bool = False) -> DerivationGraph:
         """The derivations at `roots` and all below them, read from the store's files. See `parse`."""

@@ -46,11 +46,11 @@ _ENDING_GRACE = 10.0  # seconds that Nix gets to end its builds before it is kil
 
 
 class NixFailed(TallyError):
-    """A Nix command ended with an error. `status` is its exit status."""
+    """A Nix command ended with an error. `status` is its exit status, `said` all that it said."""
 
-    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, status: int, hint: str | None = None, said: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.status = status
+        self.status, self.said = status, said
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,8 @@ def failed(command: Sequence[str], status: int, said: str, *, folder: Path | Non
         hint = "check the owner of the state folder, or name another in TALLY_STATE"
     lines = [line for line in text.splitlines() if not line.startswith("warning: found empty hash")]
     name = " ".join(command[:2]) if command[0] == "nix" else command[0]
-    return NixFailed(f"{name} failed (status {status}):\n" + "\n".join(lines[-15:]), status=status, hint=hint)
+    message = f"{name} failed (status {status}):\n" + "\n".join(lines[-15:])
+    return NixFailed(message, status=status, hint=hint, said=text)
 
 
 def _is_full(folder: Path | None) -> bool:

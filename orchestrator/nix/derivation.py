@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,6 +11,8 @@ from functools import cached_property
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import aterm
+
+_NAME = re.compile(r"(.+?)-([^A-Za-z].*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class Derivation:
     @property
     def name(self) -> str:
         return name_of(self.path).removesuffix(".drv")
+
+    @property
+    def floating(self) -> bool:
+        """Whether its outputs' paths follow from what is built: content-addressed, or impure."""
+        return "" in self.outputs.values()
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,46 @@ class DerivationGraph:
                 stack.extend(found[path].input_derivations)
         return DerivationGraph(found, (root,))
 
+    def as_built(self) -> DerivationGraph:
+        """Without what fixed outputs were made by: their digest pins their bytes, whatever fetched them."""
+        found: dict[str, Derivation] = {}
+        stack = list(self.roots)
+        while stack:
+            path = stack.pop()
+            if path not in found:
+                derivation = self.derivations[path]
+                if derivation.fixed is not None:
+                    derivation = replace(derivation, input_derivations={}, input_sources=())
+                found[path] = derivation
+                stack.extend(derivation.input_derivations)
+        return DerivationGraph(found, self.roots)
+
 
 def name_of(store_path: str) -> str:
     """The name part of a store path: what follows the 32 digits and the dash."""
     return store_path.rsplit("/", 1)[-1][33:]
+
+
+def attributes(derivation: Derivation) -> Mapping[str, object]:
+    """What a derivation's expression gave it: its variables, or with `__structuredAttrs` what those hold."""
+    text = derivation.env.get("__json")
+    if text is None:
+        return derivation.env
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def name_and_version(derivation: Derivation) -> tuple[str, str | None]:
+    """Of the package: `pname` and `version`, else as `builtins.parseDrvName` takes the name apart."""
+    told = attributes(derivation)
+    name, version = told.get("pname"), told.get("version")
+    if isinstance(name, str) and isinstance(version, str) and derivation.name == f"{name}-{version}":
+        return name, version
+    parts = _NAME.fullmatch(derivation.name)
+    return (parts[1], parts[2]) if parts else (derivation.name, None)
 
 
 def parse(path: str, text: str, *, any_digest: bool = False) -> Derivation:

@@ -53,6 +53,11 @@ def evaluate(store: ChrootStore, request: Mapping[str, Any]) -> Mapping[str, Eva
     return {name: _evaluated(value) for name, value in said.items()}
 
 
+def evaluate_packing(store: ChrootStore, request: Mapping[str, Any]) -> Sequence[Evaluated]:
+    """Instantiate what packs targets that are derivations of `store` already, in the request's order."""
+    return [_evaluated(value) for value in _evaluate(store, LIBRARY / "pack.nix", request)]
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluatedTool:
     """What something of our own became: the sandbox probe, or a virtual machine's image."""
@@ -77,7 +82,7 @@ def _tool(said: Mapping[str, Any]) -> EvaluatedTool:
     return EvaluatedTool(said["drv"], said["output"], tuple(_fixed(said["fixed"])))
 
 
-def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) -> Any:
     file = store.nix.scratch / f"request-{uuid.uuid4()}.json"  # several may be evaluated at once
     file.write_text(json.dumps(request))
     said = store.nix.run(
@@ -86,8 +91,7 @@ def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) 
             *(str(expression), "--argstr", "request", str(file)),
         ]
     )
-    value: dict[str, Any] = json.loads(said)
-    return value
+    return json.loads(said)
 
 
 def _evaluated(value: Mapping[str, Any]) -> Evaluated:

@@ -61,6 +61,13 @@ class Store(ABC):
                 found[path] = PathInfo(path, NarHash(nar_hash), int(nar_size), tuple(references))
         return found
 
+    def requisites(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Valid paths with all that they refer to, sorted: of a derivation, what it is built with."""
+        found: set[str] = set()
+        for some in chunks(paths):
+            found.update(self.nix.run(self.command("nix-store", "--query", "--requisites", *some)).split())
+        return tuple(sorted(found))
+
     def copy_from(self, other: Store, paths: Sequence[str]) -> None:
         """Take the closure of derivations or of other paths; for a derivation, never its outputs.
 

@@ -16,7 +16,7 @@ from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
 from orchestrator.evidence.surroundings import varied
 from orchestrator.evidence.terms import (
-    BUILD_TYPE,
+    BUILD_TYPES,
     BUNDLES,
     NAR_SHA256,
     PROVENANCE,
@@ -155,8 +155,8 @@ def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reaso
     if made != said:
         yield Reason(Code.CONTRADICTION, "the provenance is about other outputs than the builders' links")
     build = _build(provenance)
-    if member(build, "buildType", str, "the provenance") != BUILD_TYPE:
-        raise MalformedError(f"the provenance is not of the build type {BUILD_TYPE}")
+    if (kind := member(build, "buildType", str, "the provenance")) not in BUILD_TYPES:
+        raise MalformedError(f"the provenance is of the build type {kind[:80]!r}, which is none of ours")
     dependencies = member(build, "resolvedDependencies", list, "the provenance")
     stored = {}
     for each in dependencies:

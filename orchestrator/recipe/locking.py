@@ -25,7 +25,7 @@ from orchestrator.recipe.request import expected_pin, misfit, outside_source, pa
 from orchestrator.recipe.sources import LeftTheArchive, Sources, lay_out_busybox
 from orchestrator.recipe.wanted import wanted_from
 
-_BUSYBOX = "busybox-static"
+BUSYBOX = "busybox-static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ def _debian(
         for system in sorted({each.system for each in (*sets, *machines)}):
             busybox = known.busybox_for(system)
             if busybox is None or (update and _left(busybox, known, work)):
-                (package,) = [p for p in apt(system).resolve([_BUSYBOX]) if p.name == _BUSYBOX]
+                (package,) = [p for p in apt(system).resolve([BUSYBOX]) if p.name == BUSYBOX]
                 packages[package.file] = _agreeing(package, packages)
-                busybox = _busybox(system, package, work)
+                busybox = busybox_of(system, package, work.sources)
             busyboxes.append(busybox)
     used = Lock(set=tuple(sets), machine=tuple(machines), busybox=tuple(busyboxes)).used
     kept = tuple(packages[file] for file in sorted(used))
@@ -149,8 +149,9 @@ def _agreeing(package: DebianPackage, known: Mapping[str, DebianPackage]) -> Deb
     return held
 
 
-def _busybox(system: System, package: DebianPackage, work: Locking) -> Busybox:
-    deb = work.sources.fetch(wanted_from(package_output(package)))
+def busybox_of(system: System, package: DebianPackage, sources: Sources) -> Busybox:
+    """The pin of the busybox in a package, which is fetched."""
+    deb = sources.fetch(wanted_from(package_output(package)))
     with tempfile.TemporaryDirectory(prefix="tallystick-busybox-") as name:
         lay_out_busybox(deb, Path(name))
         return Busybox(system=system, package=package.file, nar_sha256=nar_hash(Path(name)).hex)

@@ -27,8 +27,8 @@ Origins = Mapping[tuple[str, Sha256 | NarHash], Origin]
 """(Store name, digest) to origin."""
 
 
-def origins_of(target: str, request: Mapping[str, Any]) -> Origins:
-    """The origins of everything that one target of a request is made from.
+def origins_of(target: str | None, request: Mapping[str, Any]) -> Origins:
+    """The origins of everything that one target of a request is made from; None: of its toolchain alone.
 
     What two recipes pin by the same digest has the addresses of both, the earlier recipe's first.
     """
@@ -53,10 +53,10 @@ def below(target: str, recipes: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(seen))
 
 
-def _values(target: str, request: Mapping[str, Any]) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
+def _values(target: str | None, request: Mapping[str, Any]) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
     if request["busybox"] is not None:
         yield None, request["busybox"]
     yield from request["packages"].items()
-    for name in below(target, request["recipes"]):
+    for name in below(target, request["recipes"]) if target is not None else ():
         for source in request["recipes"][name]["sources"].values():
             yield None, source

@@ -57,7 +57,7 @@ def repository_of(folder: Path, files: Mapping[Path, bytes]) -> Repository | Unv
         resolved = {file: file.resolve() for file in files}
         inside = {file: path.relative_to(top) for file, path in resolved.items() if path.is_relative_to(top)}
         blobs = _blobs(top, commit, {str(path) for path in inside.values()})
-        address = _remote(top)
+        address = remote(top)
     except TallyError as error:
         return Unversioned(error.message)
     changed = {
@@ -84,7 +84,7 @@ def _blob(data: bytes, digits: int) -> str:
     return digest.hexdigest()
 
 
-def _remote(top: Path) -> str | None:
+def remote(top: Path) -> str | None:
     """The address of the remote `origin`, else of the only remote there is."""
     names = git(top, "remote", missing="").splitlines()
     name = _ORIGIN if _ORIGIN in names else names[0] if len(names) == 1 else None

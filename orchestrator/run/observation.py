@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
-from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts
-from orchestrator.evidence.source import source_files
-from orchestrator.ground.digest import Sha256
+from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
+from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.run.plan import Plan, Target
+from orchestrator.run.plan import MadeFrom, Taken, Target
 from orchestrator.signing import gate
 
+_CHUNK = 1 << 20
 
-def facts_of(
-    plan: Plan, store: ChrootStore, target: Target, agreed: Agreed, quorum: int, artifact: Path
-) -> ReleaseFacts:
+
+def facts_of(store: ChrootStore, target: Target, agreed: Agreed, quorum: int, artifact: Path) -> ReleaseFacts:
     """What was observed of one target, gathered for the evidence.
 
     `store` is the orchestrator's, `artifact` the file that will be published. Raises TallyError when one of
     them cannot be read.
     """
-    recipe, made_from = target.recipe, target.made_from
     sha256, size, _ = gate.measure(artifact)
     builds = [report.builds[path] for report in agreed.reports for path in agreed.outputs]
     sources = {path for drv in target.graph.derivations.values() for path in drv.input_sources}
+    made_from = target.made_from
+    recipe, lock, definition = None, None, None
+    if isinstance(made_from, MadeFrom):
+        recipe, lock = made_from.file, made_from.lock_file
+    else:
+        definition = made_from.definition
     return ReleaseFacts(
-        package=Package(
-            recipe.name,
-            recipe.version,
-            plan.request["system"],
-            recipe.summary,
-            recipe.homepage,
-            recipe.license,
-        ),
+        package=target.package,
         artifact=Artifact(target.evaluated.artifact_file_name, sha256, size),
-        target=recipe.name,
+        target=target.recorded,
         package_derivation=target.evaluated.package,
         artifact_derivation=target.evaluated.artifact,
         graph=target.graph,
@@ -45,16 +42,42 @@ def facts_of(
         quorum=quorum,
         input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
         origins=target.origins,
-        licences={p.sha256: p.license for p in plan.lock.package if p.license is not None},
+        licences=target.licences,
         toolchains=target.toolchains,
-        recipe=InputFile(target.file.name, Sha256.of(target.made_from.recipes[recipe.name])),
-        lock=InputFile(plan.lock_file.name, plan.lock_digest),
+        recipe=recipe,
+        lock=lock,
         revision=target.revision,
-        source=source_files(made_from.recipes, made_from.lock, made_from.request, _scripts(store, sources)),
+        source=_source(store, target, sources),
         started=min(build.started for build in builds),
         finished=max(build.finished for build in builds),
         invocation_id=str(uuid.uuid4()),
+        definition=definition,
     )
+
+
+def _source(store: ChrootStore, target: Target, sources: Iterable[str]) -> tuple[ReleaseFile, ...]:
+    match target.made_from:
+        case MadeFrom(recipes=recipes, lock=lock, request=request):
+            return source_files(recipes, lock, request, _scripts(store, sources))
+        case Taken(request=request, evaluation=evaluation):
+            exported = exported_derivations(store, target.evaluated.artifact)
+            return derivation_files(exported, request, evaluation)
+
+
+def exported_derivations(store: ChrootStore, derivation: str) -> ReleaseFile:
+    """A derivation with all below it and their input sources, as `nix-store --import` takes them."""
+    paths = store.requisites([derivation])
+    file = store.nix.scratch / f"{uuid.uuid4()}.export"
+    with file.open("wb") as stream:
+        store.export(paths, stream.write)
+    sha256, size, _ = gate.measure(file)
+
+    def chunks() -> Iterator[bytes]:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+    return ReleaseFile(DERIVATIONS, sha256, size, chunks)
 
 
 def _scripts(store: ChrootStore, paths: Iterable[str]) -> Mapping[str, bytes]:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.ground.key_address import KeyAddress
+from orchestrator.run.asked import Asked
 from orchestrator.signing.keyless import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How targets without a recipe are evaluated, and where they are looked for."""
+
+    strings: Mapping[str, str] = field(default_factory=dict)
+    """`--argstr`: what functions of a file are called with."""
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    """`--arg`: the same, in Nix's language."""
+    search: Mapping[str, Path] = field(default_factory=dict)
+    """`-I`: what `<NAME>` means in a file."""
+    store: str | None = None
+    """`--store`: where derivations are that the orchestrator's store lacks; None: this machine's store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the user asked for."""
 
-    targets: tuple[Path, ...]
+    targets: tuple[Asked, ...]
     out: Path
     key: KeyAddress | None
     sign: bool
+    how: How = How()
     builders: tuple[str, ...] = ()
     allow_dirty: bool = False
     passphrase_fd: int | None = None

@@ -1,31 +1,23 @@
-"""What would be built, from what: a release's first stages, up to the derivations."""
+"""Everything that is to be released in one run, as derivations in the orchestrator's store."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.builders import host
-from orchestrator.ground.digest import Sha256
+from orchestrator.evidence.definition import Definition
+from orchestrator.evidence.facts import InputFile, Package, release_name
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
-from orchestrator.nix.evaluation import Evaluated, evaluate
-from orchestrator.recipe import lock as locks
-from orchestrator.recipe.graph import Loaded, closure, load_files
+from orchestrator.nix.evaluation import Evaluated
 from orchestrator.recipe.lock import Lock
-from orchestrator.recipe.origins import Origin, origins_of
-from orchestrator.recipe.pathsource import path_pins
-from orchestrator.recipe.portion import portion_of
-from orchestrator.recipe.recipe import Recipe
-from orchestrator.recipe.repository import Repository, Unversioned, repository_of
-from orchestrator.recipe.request import request_for
+from orchestrator.recipe.origins import Origin
 from orchestrator.recipe.revision import Revision
-from orchestrator.recipe.toolchains import toolchains_of
 from orchestrator.run.workshop import Workshop
 
 _SHOWN = 5
@@ -33,8 +25,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class MadeFrom:
-    """What planning one target again needs, and nothing else: `source/` in its release."""
+    """A recipe, and what planning it again needs: `source/` in its release."""
 
+    file: InputFile
+    lock_file: InputFile
     recipes: Mapping[str, bytes]
     """Recipe name to its file's bytes: the target's, and those of the recipes that it uses."""
     lock: Lock
@@ -44,21 +38,57 @@ class MadeFrom:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """A derivation that no recipe made, and what it was evaluated from."""
+
+    definition: Definition
+    request: Mapping[str, Any]
+    """The request for packing it."""
+    evaluation: Mapping[str, Any] | None = None
+    """What evaluating it again needs; None: nothing was evaluated, the `.drv` was there."""
+
+
+@dataclass(frozen=True)
 class Target:
     """One thing to release, as derivations in the orchestrator's store."""
 
-    file: Path
-    recipe: Recipe
+    asked: str
+    """As the user wrote it: a recipe's name, `/nix/store/….drv`."""
+    recorded: str
+    """The same as evidence has it: it names no folder of this machine."""
+    package: Package
     evaluated: Evaluated
     graph: DerivationGraph
-    """The artifact's derivation and all below it."""
+    """The artifact's derivation and all below it, fixed outputs without what made them."""
     toolchains: tuple[Mapping[str, str], ...]
     """The pins of what it is built with."""
     origins: Mapping[str, Origin]
     """Store path of each fixed output to where it is from."""
-    made_from: MadeFrom
+    licences: Mapping[str, str]
+    """sha256 (hexadecimal) of a fixed output's file to an SPDX expression."""
+    made_from: MadeFrom | Taken
     revision: Revision | None
     """None: no repository's commit is known."""
+    unversioned: str | None
+    """Why none is known: a sentence's second half, `… names no commit, since WHY`."""
+    request: Mapping[str, Any]
+    """What says how to get its fixed outputs that have no way of their own."""
+    folder: Path
+    """In the repository of path sources."""
+
+    @property
+    def release_name(self) -> str:
+        return release_name(self.package.name, self.package.version, self.package.system)
+
+    @property
+    def foreign(self) -> tuple[Derivation, ...]:
+        """The fixed outputs that somebody's own derivation fetches."""
+        ours = {each.path for each in self.evaluated.fixed}
+        return tuple(
+            each
+            for each in self.graph.derivations.values()
+            if each.fixed is not None and each.fixed.path not in ours
+        )
 
 
 @dataclass(frozen=True)
@@ -66,16 +96,15 @@ class Plan:
     """Everything that was asked for in one run."""
 
     targets: Mapping[str, Target]
-    """By recipe name, in the order asked for."""
-    lock: Lock
-    lock_file: Path
-    lock_digest: Sha256
-    request: Mapping[str, Any]
+    """By what was asked for, in that order."""
     graph: DerivationGraph
+    request: Mapping[str, Any]
+    """One that says what the sandbox probe is made of."""
+    lock: Lock | None
+    """The project's; None: no recipe was asked for."""
+    lock_file: InputFile | None
     dirty: tuple[str, ...]
     """Addresses of path sources that differ from their commit: nothing made from them is signed."""
-    repository: Repository | Unversioned
-    """Where recipes and lock are from."""
 
     @property
     def requested(self) -> tuple[str, ...]:
@@ -86,20 +115,24 @@ class Plan:
     @property
     def fixed(self) -> tuple[str, ...]:
         """Store paths that every builder needs beforehand."""
-        return tuple(sorted({each.path for one in self.targets.values() for each in one.evaluated.fixed}))
+        ours = {each.path for one in self.targets.values() for each in one.evaluated.fixed}
+        theirs = (each for one in self.targets.values() for each in one.foreign)
+        return tuple(sorted(ours.union(each.fixed.path for each in theirs if each.fixed is not None)))
 
     @property
     def lacking_commit(self) -> str | None:
         """Why a commit does not tell what recipes and lock were, as a sentence; None: one does."""
-        if isinstance(self.repository, Unversioned):
-            return f"the provenance names no commit, since {self.repository.why}"
+        for target in self.targets.values():
+            if target.unversioned is not None:
+                return f"the provenance names no commit, since {target.unversioned}"
         revisions = [target.revision for target in self.targets.values() if target.revision is not None]
-        changed = sorted({file for revision in revisions for file in revision.uncommitted})
+        changed = {file: revision.commit for revision in revisions for file in revision.uncommitted}
         if not changed:
             return None
-        files = ", ".join(changed[:_SHOWN]) + (" and others" if len(changed) > _SHOWN else "")
-        what = "is" if len(changed) == 1 else "are"
-        return f"{files} {what} not as the commit {self.repository.commit[:12]} has it: `uncommitted`"
+        some = sorted(changed)
+        files = ", ".join(some[:_SHOWN]) + (" and others" if len(some) > _SHOWN else "")
+        what = "is" if len(some) == 1 else "are"
+        return f"{files} {what} not as the commit {changed[some[0]][:12]} has it: `uncommitted`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,70 +152,36 @@ class Step:
         return () if self.fetched else tuple(store for store, there in self.present.items() if not there)
 
 
-def make(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False) -> Plan:
-    """Recipes and lock to derivations. Needs no network and fetches no source. Raises TallyError."""
-    lock_file = find_lock(files)
-    loaded = load_files(files)
-    names, recipes = loaded.targets, {name: file.recipe for name, file in loaded.files.items()}
-    lock, lock_data = locks.read_with_bytes(lock_file)
-    pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
-    system = host.nix_system()
-    request = request_for(names, recipes, lock, system, pins)
-    evaluated = evaluate(workshop.store, request)
-    graph = workshop.store.graph([evaluated[name].artifact for name in names])
-    texts = {file.path: file.data for file in loaded.files.values()} | {lock_file: lock_data}
-    repository = repository_of(files[0].absolute().parent, texts)
-    targets = {}
-    for name in names:
-        used = closure([name], recipes)
-        part = portion_of(lock, recipes, used, system)
-        targets[name] = Target(
-            loaded.files[name].path,
-            recipes[name],
-            evaluated[name],
-            graph.below(evaluated[name].artifact),
-            toolchains_of(recipes[name], recipes, lock),
-            _origins(name, request, evaluated[name]),
-            MadeFrom(
-                {each: loaded.files[each].data for each in used},
-                part,
-                request_for([name], recipes, part, system, pins),
-            ),
-            _revision(repository, loaded, used, lock_file),
-        )
-    dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
-    return Plan(targets, lock, lock_file, Sha256.of(lock_data), request, graph, dirty, repository)
-
-
-def _revision(
-    repository: Repository | Unversioned, loaded: Loaded, used: Sequence[str], lock_file: Path
-) -> Revision | None:
-    """Of a target, which is the last of the recipes used."""
-    if isinstance(repository, Unversioned):
-        return None
-    files = [loaded.files[name].path for name in used]
-    return repository.revision(files[-1], (*files, lock_file))
-
-
-def _origins(name: str, request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, Origin]:
-    origins = origins_of(name, request)
-    return {each.path: origins[each.name, each.digest] for each in evaluated.fixed}
-
-
-def find_lock(files: Sequence[Path]) -> Path:
-    """The nearest `tally.lock` beside the recipes or above. Raises TallyError when there is none."""
-    folder = files[0].absolute().parent
-    for candidate in (folder, *folder.parents):
-        if os.path.lexists(candidate / locks.FILE_NAME):
-            return candidate / locks.FILE_NAME
-    raise TallyError(
-        f"there is no {locks.FILE_NAME} in {folder} or above it",
-        hint="run `tally lock` in the folder that holds recipes/",
+def joined(parts: Iterable[Plan]) -> Plan:
+    """Plans of several kinds of targets as one. Raises TallyError where two would be one release."""
+    every = list(parts)
+    targets: dict[str, Target] = {}
+    names: dict[str, str] = {}
+    for target in (target for part in every for target in part.targets.values()):
+        if target.asked in targets:
+            continue
+        other = names.setdefault(target.release_name, target.asked)
+        if other != target.asked:
+            raise TallyError(
+                f"{other} and {target.asked} would both be the release {target.release_name}",
+                hint="build them one after the other, each into a folder of its own with --out",
+            )
+        targets[target.asked] = target
+    derivations = {path: each for part in every for path, each in part.graph.derivations.items()}
+    roots = tuple(dict.fromkeys(root for part in every for root in part.graph.roots))
+    locked = next((part for part in every if part.lock is not None), every[0])
+    return Plan(
+        targets,
+        DerivationGraph(derivations, roots),
+        locked.request,
+        locked.lock,
+        locked.lock_file,
+        tuple(address for part in every for address in part.dirty),
     )
 
 
 def closures(workshop: Workshop, plan: Plan) -> Mapping[str, tuple[Step, ...]]:
-    """Recipe name to every derivation of its build-time closure, in build order, with where it is present.
+    """Target to every derivation of its build-time closure, in build order, with where it is present.
 
     Each store is asked once for all of them.
     """

@@ -11,7 +11,7 @@ from orchestrator.builders.hardware import Hardware
 from orchestrator.builders.machine import Machine
 from orchestrator.recipe import lock as locks
 from orchestrator.run.gathering import gather
-from orchestrator.run.plan import find_lock
+from orchestrator.run.recipes import find_lock
 from orchestrator.run.workshop import Workshop
 
 

@@ -19,7 +19,7 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.request import request_for
 from orchestrator.run.gathering import gather
-from orchestrator.run.plan import find_lock
+from orchestrator.run.recipes import find_lock
 from orchestrator.run.workshop import Workshop
 
 

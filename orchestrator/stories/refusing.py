@@ -35,10 +35,10 @@ def refuse(
 
     What keeps it from being signed changes nothing of the disagreement.
     """
-    name = target.recipe.name
+    name = target.asked
     command = tuple(command_of(target.graph[target.evaluated.package]))
     located = {builder.name: builder.store.bring for builder in builders}
-    kept = keep_side_by_side(workshop.state, name, disagreed, located)
+    kept = keep_side_by_side(workshop.state, target.package.name, disagreed, located)
     found = {
         one.path: tuple(each for pair in kept.pairs(one) for each in differences(*pair))
         for one in disagreed.differing
@@ -46,7 +46,7 @@ def refuse(
     if attesters is None:
         return Refused(name, disagreed, kept.folder, found)
     try:
-        attestation = _attest(name, command, disagreed, workshop, quorum, attesters, kept.folder)
+        attestation = _attest(target.recorded, command, disagreed, workshop, quorum, attesters, kept.folder)
     except TallyError as error:
         return Refused(name, disagreed, kept.folder, found, unattested=error)
     return Refused(name, disagreed, kept.folder, found, attestation)

@@ -23,7 +23,7 @@ from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.clients.clients import Clients
 from orchestrator.evidence import provenance, reproduction, statement
-from orchestrator.evidence.facts import ReleaseFile, release_name
+from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
@@ -39,8 +39,8 @@ from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
-from orchestrator.run import plan as planning
-from orchestrator.run.gathering import gather
+from orchestrator.run import planning
+from orchestrator.run.gathering import fetch_foreign, gather
 from orchestrator.run.journal import Journal, kept
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
@@ -85,7 +85,7 @@ def release(
     ):
         if signatories is not None:
             clients.call()
-        plan = planning.make(workshop, order.targets, allow_dirty=order.allow_dirty)
+        plan = planning.make(workshop, order.targets, order.how, allow_dirty=order.allow_dirty)
         builders = workshop.builders(order.builders, plan.lock)
         refuse_one_vote(configuration, builders)
         for builder in builders:
@@ -98,7 +98,10 @@ def release(
             signatories = signatories.joined_by(builders)
         run = Run(order, workshop, plan, builders, signatories, clients)
         journal.write(
-            "planned", targets=list(plan.targets), derivations=plan.requested, lock=plan.lock_digest
+            "planned",
+            targets=list(plan.targets),
+            derivations=plan.requested,
+            lock=plan.lock_file.sha256 if plan.lock_file is not None else None,
         )
         fetch(run, say)
         journal.write("gathered", fixed=len(plan.fixed))
@@ -136,7 +139,7 @@ def refuse_other_releases(out: Path, plan: Plan, signatories: Signatories | None
     if signatories is None or plan.dirty:
         return
     for target in plan.targets.values():
-        name = release_name(target.recipe.name, target.recipe.version, plan.request["system"])
+        name = target.release_name
         if not isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
             directory.refuse_by_another_key(out, name, signatories.key.public)
         evaluated = target.evaluated
@@ -182,8 +185,12 @@ def counted(report: Report) -> dict[str, object]:
 
 def fetch(run: Run, say: Say) -> None:
     """Fetch what the builds need, check every byte, and put it into the orchestrator's store."""
-    fixed = [each for one in run.plan.targets.values() for each in one.evaluated.fixed]
-    gather(run.workshop, run.plan.request, fixed, run.order.targets[0].parent, say)
+    requests = {id(target.request): target for target in run.plan.targets.values()}
+    for kind, one in requests.items():
+        alike = [target for target in run.plan.targets.values() if id(target.request) == kind]
+        fixed = [each for target in alike for each in target.evaluated.fixed]
+        gather(run.workshop, one.request, fixed, one.folder, say)
+    fetch_foreign(run.workshop, [each for one in run.plan.targets.values() for each in one.foreign], say)
 
 
 def build(run: Run, on_event: OnEvent) -> tuple[Report, ...]:
@@ -201,7 +208,7 @@ def build(run: Run, on_event: OnEvent) -> tuple[Report, ...]:
 
 def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
     """Compare one target's builds; sign and publish what agrees, and nothing else."""
-    name, evaluated = target.recipe.name, target.evaluated
+    name, evaluated = target.asked, target.evaluated
     configuration = run.workshop.configuration
     quorum = configuration.quorum or all_votes(run, reports)
     compared, shares = shares_of(reports, target.graph, (evaluated.package, evaluated.artifact))
@@ -255,7 +262,7 @@ def publish(
     run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, signatories: Signatories
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
-    facts = facts_of(run.plan, run.workshop.store, target, agreed, quorum, artifact)
+    facts = facts_of(run.workshop.store, target, agreed, quorum, artifact)
     materials = materials_of(facts)
     sbom = Form.SPDX_2_3.document(bill_of(facts, materials))
     sbom_file = release_file(facts.package.name, Form.SPDX_2_3, sbom)
@@ -298,7 +305,7 @@ def publish(
         refuse_unless_whole(folder, signatories)
         refuse_uncommitted(published, run.workshop.configuration)
     return Released(
-        target.recipe.name,
+        target.asked,
         agreed,
         folder,
         folder / facts.artifact.file_name,

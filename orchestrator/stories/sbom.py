@@ -97,7 +97,7 @@ def of_store(state: State, asked: Asked) -> Bill:
 def of_recipes(state: State, asked: Asked) -> Bill:
     """Of recipes, as `tally build` would build them now: their artifacts' build-time closure."""
     from orchestrator.builders.configuration import load
-    from orchestrator.run import plan as planning
+    from orchestrator.run import recipes
     from orchestrator.run.workshop import opened
 
     if asked.closures is not None and Closure.RUNTIME in asked.closures:
@@ -109,7 +109,7 @@ def of_recipes(state: State, asked: Asked) -> Bill:
         raise TallyError("--store is for targets in a store", hint="leave it out for a recipe")
     with opened(state, load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look: only building refuses it
-        plan = planning.make(workshop, [Path(target) for target in asked.targets], allow_dirty=True)
+        plan = recipes.planned(workshop, [Path(target) for target in asked.targets], allow_dirty=True)
         store, targets = workshop.store, plan.targets.values()
         found = inventory.seen(
             store.nix,
@@ -121,7 +121,7 @@ def of_recipes(state: State, asked: Asked) -> Bill:
         replace(
             found,
             origins={path: origin for each in targets for path, origin in each.origins.items()},
-            licences={p.sha256: p.license for p in plan.lock.package if p.license is not None},
+            licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
         )
     )
 

@@ -249,6 +249,7 @@ def test_a_token_that_is_pulled_out_loses_nothing(
 ) -> None:
     """The key was there when the run began, and is gone when the builders agree."""
     from orchestrator.ground.state import State
+    from orchestrator.run.asked import RecipeFile
     from orchestrator.run.order import Order
     from orchestrator.stories.release import release
 
@@ -258,7 +259,7 @@ def test_a_token_that_is_pulled_out_loses_nothing(
     for name, value in {**shelf.environment, "TALLY_KEY_PASSPHRASE": PIN}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(project.folder)
-    order = Order((recipe,), project.folder / "releases", key_address.parse(address), sign=True)
+    order = Order((RecipeFile(recipe),), project.folder / "releases", key_address.parse(address), sign=True)
     away = shelf.folder / "away"
 
     def pull(builder: str, event: object) -> None:

@@ -55,7 +55,7 @@ def test_the_hint_names_the_help_of_the_command_that_was_misused(
         (("hello",), "there is no recipe file hello", "did you mean recipes/hello.toml?"),
         (("none.toml",), "there is no recipe file none.toml", "recipes/hello.toml"),
         (("recipes",), "there is no recipe file recipes", "--all"),
-        (("recipes/hello.toml", "--all"), "--all and recipes were both given", "not both"),
+        (("recipes/hello.toml", "--all"), "--all and targets were both given", "not both"),
         (("recipes/hello.toml", "--no-sign", "--key", "k"), "--no-sign and --key", "one of the two"),
     ],
 )
@@ -179,7 +179,7 @@ def test_an_error_is_told_on_both_streams(tally_inside: Inside, words: str) -> N
     ("words", "says"),
     [
         ("build --all", f"there is no recipe in {os.sep}"),
-        ("build", "no recipe was named"),
+        ("build", "no target was named"),
         ("verify r", "nothing says whom to trust: --key, --identity or --policy is missing"),
         ("verify r --key k --policy p", "give one of --key, --identity and --policy, not several"),
     ],

@@ -130,7 +130,7 @@ class Publishing:
         signatories = Signatories(self.key, Witnesses(self.log), self.keys)
         anything = cast("Any", SimpleNamespace(store=None))
         order = cast("Any", SimpleNamespace(out=self.out))
-        target = cast("Any", SimpleNamespace(recipe=SimpleNamespace(name="pigz")))
+        target = cast("Any", SimpleNamespace(asked="pigz"))
         facts = self.made.facts
         with Clients(self.scratch) as clients:
             clients.call()

@@ -1,0 +1,67 @@
+"""What is to be built, as it is named on a command line: refused before anything is started for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.ground.errors import TallyError
+
+if TYPE_CHECKING:
+    from orchestrator.run.asked import Asked
+    from orchestrator.run.order import How
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
+_HINT = "tally build recipes/hello.toml, or a derivation as /nix/store/….drv"
+
+
+def asked_of(words: Sequence[str], file: Path | None = None, *, every: bool = False) -> tuple[Asked, ...]:
+    """The targets. Raises TallyError for none, and for a recipe file that is not there."""
+    from orchestrator.cli.recipes import named
+    from orchestrator.run.asked import FileAttribute, RecipeFile, parse
+
+    if every and words:
+        raise TallyError("--all and targets were both given", hint="name targets, or give --all, not both")
+    asked = [RecipeFile(path) for path in sorted(Path("recipes").glob("*.toml"))] if every else []
+    if every and not asked:
+        raise TallyError(
+            f"there is no recipe in {Path('recipes').absolute()}",
+            hint="go to the folder that holds recipes/, or name the recipes",
+        )
+    found: list[Asked] = [*asked, *(parse(word, file) for word in words)]
+    if file is not None and not words:
+        found.append(FileAttribute(file, ""))
+    if not found:
+        raise TallyError("no target was named", hint=f"{_HINT}; --all is the folder recipes/")
+    named([each.path for each in found if isinstance(each, RecipeFile)])
+    return tuple(dict.fromkeys(found))
+
+
+def how_of(
+    expressions: Sequence[str], strings: Sequence[str], search: Sequence[str], store: str | None
+) -> How:
+    """How targets are evaluated. Raises TallyError for an option that is not NAME=VALUE."""
+    from orchestrator.run.order import How
+
+    return How(
+        strings=_pairs(strings, "--argstr", "TEXT"),
+        expressions=_pairs(expressions, "--arg", "EXPR"),
+        search={name: Path(path) for name, path in _pairs(search, "-I", "PATH").items()},
+        store=store,
+    )
+
+
+def _pairs(words: Sequence[str], option: str, what: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, mark, value = word.partition("=")
+        if not mark or not _NAME.fullmatch(name):
+            raise TallyError(f"{option} {word} does not say NAME={what}", hint=f"as in {option} name={what}")
+        if name.startswith("tally"):
+            raise TallyError(f"{option} {name}: names that begin with tally are ours")
+        if name in found:
+            raise TallyError(f"{option} gives {name} twice")
+        found[name] = value
+    return found

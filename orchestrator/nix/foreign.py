@@ -1,0 +1,136 @@
+"""Somebody else's expressions, evaluated hermetically: what their attributes are."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import NixFailed
+from orchestrator.nix.evaluation import LIBRARY
+from orchestrator.nix.trace import explained
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A derivation, as its expression has it. What it does not tell is None or empty."""
+
+    derivation: str
+    """Its `.drv` path, valid in the store that evaluated it."""
+    output: str | None
+    """The default output."""
+    pname: str | None
+    version: str | None
+    summary: str | None
+    homepage: str | None
+    licences: tuple[str, ...]
+    """SPDX identifiers, or names that are none."""
+    outputs_to_install: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FileRequest:
+    """Attributes of one file, asked for together."""
+
+    tree: Path
+    """The one folder, beside those of `search`, that evaluation may read."""
+    file: str
+    """Below the tree."""
+    attributes: Sequence[str]
+    """As Nix writes them: `a.b`, `"a.b"` for one name with a full stop; empty: the file's own value."""
+    system: str
+    strings: Mapping[str, str] = field(default_factory=dict)
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    """Arguments as expressions in Nix's language, the user's own."""
+    search: Mapping[str, Path] = field(default_factory=dict)
+    """What `<NAME>` means."""
+
+
+def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
+    """What the attributes are, instantiated in `store`, in one invocation of Nix.
+
+    Restricted to the tree and the folders of `search`; no variable, no other file and no address is read.
+    Raises TallyError that says where.
+    """
+    request = store.nix.scratch / f"request-{uuid.uuid4()}.json"
+    paths = [path_of(attribute) for attribute in asked.attributes]
+    request.write_text(
+        json.dumps({"file": str(asked.tree / asked.file), "attributes": paths, "strings": asked.strings})
+    )
+    allowed = {"tally": LIBRARY, "tally-request": request, "tally-tree": asked.tree}
+    command = [
+        *store.command("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"),
+        *("--option", "restrict-eval", "true", "--option", "allowed-uris", ""),
+        *("--option", "system", asked.system, "--show-trace"),
+        *(word for name, path in {**asked.search, **allowed}.items() for word in ("-I", f"{name}={path}")),
+        *(str(LIBRARY / "expression.nix"), "--argstr", "tally-request", str(request)),
+        *(word for name, text in asked.expressions.items() for word in ("--arg", name, text)),
+    ]
+    try:
+        said = json.loads(store.nix.run(command))
+    except NixFailed as error:
+        raise explained(
+            error, {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
+        ) from error
+    return [
+        described(value, attribute, asked.file)
+        for value, attribute in zip(said, asked.attributes, strict=True)
+    ]
+
+
+def path_of(attribute: str) -> list[str]:
+    """The names in an attribute path, as Nix takes it apart. Raises TallyError for an open quotation mark."""
+    names: list[str] = []
+    name, quoted, begun = "", False, False
+    for character in attribute:
+        if character == '"':
+            quoted, begun = not quoted, True
+        elif character == "." and not quoted:
+            names.append(name)
+            name, begun = "", True
+        else:
+            name, begun = name + character, True
+    if quoted:
+        raise TallyError(f"the attribute {attribute} has an open quotation mark", hint='as in a."b.c".d')
+    if begun:
+        names.append(name)
+    if "" in names:
+        raise TallyError(f"the attribute {attribute} has an empty name in it", hint='as in a."b.c".d')
+    return names
+
+
+def described(value: Mapping[str, Any], attribute: str, where: str) -> Described:
+    """What evaluation told of one attribute. Raises TallyError for what is no derivation."""
+    kind, names = value["kind"], value.get("names", ())
+    if kind == "missing":
+        nearest = get_close_matches(value["missing"], names, n=3, cutoff=0.5)
+        some = ", ".join(nearest or names[:_SHOWN]) + ("" if nearest or len(names) <= _SHOWN else ", …")
+        inside = "" if value["inside"] == "set" else f", which is a {value['inside']} there"
+        raise TallyError(
+            f"{where} has no attribute {attribute}: there is no {value['missing']}{inside}",
+            hint=f"did you mean {some}?" if nearest else f"it has {some}" if some else None,
+        )
+    if kind != "derivation":
+        what = f"{where} {attribute}".strip()
+        some = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        raise TallyError(
+            f"{what} is a {kind}, not a derivation", hint=f"name an attribute of it: {some}" if some else None
+        )
+    return Described(
+        derivation=value["drv"],
+        output=value["output"],
+        pname=value["pname"],
+        version=value["version"],
+        summary=value["summary"],
+        homepage=value["homepage"],
+        licences=tuple(value["licences"]),
+        outputs_to_install=tuple(value["outputsToInstall"]),
+    )

@@ -1,0 +1,84 @@
+"""Nix's words for an evaluation that failed, shortened: the place, what is wrong, how it came there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.command import NixFailed
+
+_PLACE = re.compile(r"^\s*(?:at|, at) (\S+?:\d+(?::\d+)?):?\s*$")
+_ERROR = re.compile(r"^\s*error: (.+)$")
+_STEP = re.compile(r"^\s*(?:… |\.\.\. )(.+)$")
+_STEPS = 4
+_OURS = ("expression.nix", "describe.nix", "flake-attributes.nix")
+_FURTHER = ("did you mean", "use '--", "(use")
+
+
+def explained(error: NixFailed, folders: Mapping[Path, str]) -> TallyError:
+    """The error for the one who wrote the expression. `folders` are shown by what stands for them."""
+    text = error.said
+    for folder, shown in folders.items():
+        text = text.replace(f"{folder}/", f"{shown}/" if shown else "").replace(str(folder), shown or ".")
+    found = list(_parts(text))
+    told = [(message, place) for message, place in found if message is not None]
+    if not told:
+        return error
+    message, place = told[-1]
+    steps = [step for step in _steps(text) if step][:_STEPS]
+    head = f"{place}: {message}" if place else str(message)
+    return TallyError("\n".join([head, *steps]), hint=_hint(str(message)))
+
+
+def _parts(text: str) -> Iterator[tuple[str | None, str | None]]:
+    """Each error that Nix tells, with the place that follows it, or one that leads to it."""
+    lines = text.splitlines()
+    messages = [(number, found[1]) for number, line in enumerate(lines) if (found := _ERROR.match(line))]
+    for number, message in messages:
+        more = []
+        for line in lines[number + 1 :]:
+            if not line.strip() or _PLACE.match(line) or _STEP.match(line):
+                break
+            more.append(line.strip())
+        places = [found[1] for line in lines[number:] if (found := _PLACE.match(line))]
+        before = [found[1] for line in lines[:number] if (found := _PLACE.match(line))]
+        place = next((each for each in (*places, *reversed(before)) if not _is_ours(each)), None)
+        yield " ".join([message, *more]), place
+
+
+def _steps(text: str) -> Iterator[str]:
+    """How evaluation came there, without our own files."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if step := _STEP.match(line):
+            place = next(
+                (found[1] for after in lines[number : number + 3] if (found := _PLACE.match(after))), None
+            )
+            if place is not None and not _is_ours(place):
+                yield f"{place}: {step[1]}"
+
+
+def _is_ours(place: str) -> bool:
+    return place.split(":", maxsplit=1)[0].endswith(_OURS) or place.startswith("«")
+
+
+def _hint(message: str) -> str | None:
+    lowered = message.lower()
+    if "was not found in the nix search path" in lowered:
+        name = re.search(r"file '([^']+)' was not found", message)
+        what = name[1].split("/")[0] if name else "nixpkgs"
+        return (
+            f"nothing of the machine stands for <{what}>: pin it with -I {what}=PATH, a checkout of it, "
+            "or take it from a flake's lock"
+        )
+    if "forbidden in restricted mode" in lowered:
+        return "evaluation reads the file's own repository and what -I names: give the rest with -I NAME=PATH"
+    if "import-from-derivation" in lowered or "import from derivation" in lowered:
+        return "what is built while it is evaluated has no evidence: put the file that it makes into the tree"
+    if "ca-derivations" in lowered or "impure-derivations" in lowered:
+        return "only a build tells its store path: evaluate it without `__contentAddressed` and `__impure`"
+    if "infinite recursion" in lowered:
+        return "a value there needs itself to be known"
+    return None

@@ -1,0 +1,119 @@
+"""The tree that a Nix file is evaluated in: its repository's files as they lie there, or its folder's.
+
+It is copied to a folder `source`, as Nix calls what it fetches: what is evaluated depends on no place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import shown
+from orchestrator.ground.nar import nar_hash
+from orchestrator.recipe.git import BareError, head
+from orchestrator.recipe.gitobjects import SUBMODULE, SYMLINK, Objects
+from orchestrator.recipe.gittree import copy_working_tree
+from orchestrator.recipe.repository import remote
+from orchestrator.recipe.revision import Revision
+
+NAME = "source"
+_MOST_FILES, _MOST_BYTES = 200_000, 2 << 30  # of a folder without git, which may be anything
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A copy, and what it is a copy of."""
+
+    folder: Path
+    place: str
+    """What was asked for, below the folder; empty: the folder itself."""
+    digest: NarHash
+    revision: Revision | None
+    """Its `recipe` is `place`; `uncommitted` are the files that are not as the commit has them."""
+    unversioned: str | None
+    """Why there is no revision."""
+
+
+def tree_of(path: Path, target: Path) -> Tree:
+    """The tree that holds a file or a folder, copied below `target`, a folder to be made. Raises TallyError.
+
+    Of a git repository, all that it does not ignore; else the folder itself, or the file's.
+    """
+    path = path.absolute()
+    if not path.exists():
+        raise TallyError(
+            f"there is nothing at {shown(path)}", hint="name a file, or the folder of a default.nix"
+        )
+    folder = target / NAME
+    folder.mkdir(parents=True)
+    start = path if path.is_dir() else path.parent
+    try:
+        top, commit = head(start)
+    except BareError:
+        raise
+    except TallyError as error:
+        _copy(start, folder)
+        return Tree(folder, "" if path.is_dir() else path.name, nar_hash(folder), None, error.message)
+    copy_working_tree(top, "", folder)
+    resolved = path.resolve()
+    if not resolved.is_relative_to(top):
+        raise TallyError(f"{shown(path)} is a link that leads out of the repository {shown(top)}")
+    place = "" if resolved == top else str(resolved.relative_to(top))
+    if not os.path.lexists(folder / place):
+        raise TallyError(f"{shown(path)} is ignored by git", hint="take it out of .gitignore")
+    revision = Revision(commit, remote(top), place, _uncommitted(top, commit, folder))
+    return Tree(folder, place, nar_hash(folder), revision, None)
+
+
+def _copy(origin: Path, folder: Path) -> None:
+    """A folder that is in no repository. Raises TallyError where it is more than a project."""
+    files, size = 0, 0
+    for at, _, names in os.walk(origin):
+        for name in names:
+            files, size = files + 1, size + os.lstat(os.path.join(at, name)).st_size  # noqa: PTH118 names are no text
+        if files > _MOST_FILES or size > _MOST_BYTES:
+            raise TallyError(
+                f"{shown(origin)} is in no git repository, and holds more than {_MOST_FILES} files or "
+                f"{_MOST_BYTES >> 30} GiB",
+                hint="put the file into a folder of its own, or under git",
+            )
+    try:
+        shutil.copytree(origin, folder, symlinks=True, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        raise TallyError(f"{shown(origin)} cannot be copied: {error}") from error
+
+
+def _uncommitted(top: Path, commit: str, folder: Path) -> tuple[str, ...]:
+    """Files whose bytes or mode are not as the commit has them, new and deleted ones among them."""
+    with Objects(top) as objects:
+        entries = objects.walk(objects.tree_of(commit))
+        committed = {os.fsdecode(each.path): (each.mode, each.object) for each in entries}
+    committed = {name: each for name, each in committed.items() if each[0] != SUBMODULE}
+    there = _blobs(folder, len(commit))
+    every = committed.keys() | there.keys()
+    return tuple(sorted(name for name in every if committed.get(name) != there.get(name)))
+
+
+def _blobs(folder: Path, digits: int) -> Mapping[str, tuple[str, str]]:
+    """Each file's path to the mode and the id that git would give it."""
+    found = {}
+    for at, below, names in os.walk(folder):
+        links = [name for name in below if (Path(at) / name).is_symlink()]
+        for name in (*names, *links):
+            file = Path(at) / name
+            mode = file.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                kind, data = SYMLINK, os.fsencode(file.readlink())
+            else:
+                kind, data = "100755" if mode & stat.S_IXUSR else "100644", file.read_bytes()
+            digest = hashlib.sha256() if digits == 64 else hashlib.sha1(usedforsecurity=False)
+            digest.update(b"blob %d\0" % len(data) + data)
+            found[str(file.relative_to(folder))] = (kind, digest.hexdigest())
+    return found

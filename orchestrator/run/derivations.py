@@ -1,0 +1,210 @@
+"""From derivations that no recipe made to a plan: they are taken as they are, and packed by ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.builders import host
+from orchestrator.evidence.definition import Definition, of_derivation
+from orchestrator.evidence.facts import Package
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.command import NixFailed
+from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version
+from orchestrator.nix.evaluation import Evaluated, evaluate_packing
+from orchestrator.nix.remote import RemoteStore, nothing_kept
+from orchestrator.recipe.origins import Origin, origins_of
+from orchestrator.recipe.packing import packing_lock, packing_request
+from orchestrator.recipe.revision import Revision
+from orchestrator.run.plan import Plan, Taken, Target
+from orchestrator.run.workshop import Workshop
+
+MACHINES_STORE = "auto"
+"""What Nix calls the store of the machine that it runs on."""
+_STORE = Path("/nix/store")
+_FLOATING = ("ca-derivations", "impure-derivations")
+"""Features of Nix that are off here; so it does not even take such a derivation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One derivation, valid in the orchestrator's store, and what is known of it besides."""
+
+    asked: str
+    recorded: str
+    derivation: str
+    """Its `.drv` path."""
+    definition: Definition
+    output: str | None = None
+    """The output that is packed; None: the first that it has."""
+    name: str | None = None
+    version: str | None = None
+    summary: str | None = None
+    homepage: str | None = None
+    license: str | None = None
+    revision: Revision | None = None
+    unversioned: str | None = None
+    evaluation: Mapping[str, Any] | None = None
+    artifact: Mapping[str, Any] = field(default_factory=lambda: {"format": "nar", "path": None})
+
+
+def taken(workshop: Workshop, paths: Sequence[str], address: str | None = None) -> list[Wanted]:
+    """`.drv` paths, brought into the orchestrator's store where it lacks them.
+
+    From the store at `address`, or this machine's. Raises TallyError for one that cannot be had.
+    """
+    bring(workshop, paths, address)
+    return [
+        Wanted(
+            path,
+            path,
+            path,
+            of_derivation(path.rsplit("/", 1)[-1], Sha256.of(workshop.store.physical(path).read_bytes())),
+            unversioned=f"{path} was given as a derivation, which is from no repository",
+        )
+        for path in paths
+    ]
+
+
+def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None:
+    """Derivations with all below them, from another store. Raises TallyError where it lacks one."""
+    store = workshop.store
+    lacking = sorted(store.invalid(paths))
+    if not lacking:
+        return
+    if address is None and not _STORE.is_dir():
+        raise _nowhere(lacking[0], "the orchestrator's store")
+    other = RemoteStore(store.nix, address or MACHINES_STORE, nothing_kept)
+    where = f"the store {address}" if address else "the store of this machine"
+    try:
+        absent = sorted(other.invalid(lacking))
+    except NixFailed as error:
+        raise TallyError(f"{where} does not answer: {error.message}", hint=error.hint) from error
+    if absent:
+        raise _nowhere(absent[0], f"the orchestrator's store or {where}")
+    try:
+        store.copy_from(other, lacking)
+    except NixFailed as error:
+        if not any(each in error.said for each in _FLOATING):
+            raise TallyError(
+                f"{lacking[0]} cannot be copied from {where}, or its inputs cannot: {error.message}",
+                hint=error.hint,
+            ) from error
+        raise _floating(lacking[0], "or what it is built with, is") from error
+
+
+def _nowhere(path: str, where: str) -> TallyError:
+    return TallyError(
+        f"{path} is not in {where}", hint="name the store that has it with --store, or evaluate it again"
+    )
+
+
+def planned(workshop: Workshop, wanted: Sequence[Wanted]) -> Plan:
+    """A plan for derivations that are in the orchestrator's store. Raises TallyError."""
+    store, system = workshop.store, host.nix_system()
+    whole = store.graph([each.derivation for each in wanted])
+    _refuse_places(whole, str(store.nix.scratch), wanted)
+    graph = whole.as_built()
+    for each in wanted:
+        _refuse(graph, each, system)
+    lock = packing_lock()
+    requested = [_described(each, graph[each.derivation], _package(each, graph, system)) for each in wanted]
+    request = packing_request(lock, system, requested)
+    evaluated = evaluate_packing(store, request)
+    whole = store.graph([each.artifact for each in evaluated]).as_built()
+    licences = {package.sha256: package.license for package in lock.package if package.license is not None}
+    targets = {}
+    for each, one, described in zip(wanted, evaluated, requested, strict=True):
+        targets[each.asked] = Target(
+            asked=each.asked,
+            recorded=each.recorded,
+            package=_package(each, graph, system),
+            evaluated=one,
+            graph=whole.below(one.artifact),
+            toolchains=(),
+            origins=_origins(request, one),
+            licences=licences,
+            made_from=Taken(each.definition, packing_request(lock, system, [described]), each.evaluation),
+            revision=each.revision,
+            unversioned=each.unversioned,
+            request=request,
+            folder=Path(),
+        )
+    return Plan(targets, whole, request, None, None, ())
+
+
+def _described(wanted: Wanted, derivation: Derivation, package: Package) -> Mapping[str, Any]:
+    """One target of a packing request."""
+    return {
+        "name": package.name,
+        "version": package.version,
+        "drv": derivation.path,
+        "outputs": dict(derivation.outputs),
+        "output": wanted.output or _default(derivation),
+        "artifact": dict(wanted.artifact),
+    }
+
+
+def _default(derivation: Derivation) -> str:
+    """The output that a derivation's user gets who names none: Nix takes the first in `outputs`."""
+    names = derivation.env.get("outputs", "").split()
+    return next((name for name in names if name in derivation.outputs), min(derivation.outputs))
+
+
+def _package(wanted: Wanted, graph: DerivationGraph, system: str) -> Package:
+    """What a derivation says of itself, where its evaluation has told nothing."""
+    derivation = graph[wanted.derivation]
+    name, version = name_and_version(derivation)
+    return Package(
+        wanted.name or name,
+        wanted.version or version,
+        system,
+        wanted.summary,
+        wanted.homepage,
+        wanted.license,
+    )
+
+
+def _origins(request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, Origin]:
+    found = origins_of(None, request)
+    return {each.path: found[each.name, each.digest] for each in evaluated.fixed}
+
+
+def _floating(asked: str, what: str) -> TallyError:
+    return TallyError(
+        f"{asked} {what} content-addressed or impure: only its build tells its store path",
+        hint="evaluate it without `__contentAddressed` and `__impure`: what is compared is one path",
+    )
+
+
+def _refuse_places(graph: DerivationGraph, scratch: str, wanted: Sequence[Wanted]) -> None:
+    """Raises TallyError for a derivation that holds the path at which its file was evaluated."""
+    for each in graph.derivations.values():
+        if any(scratch in text for text in (*each.args, *each.env.values())):
+            user = next(one for one in wanted if each.path in graph.below(one.derivation).derivations)
+            raise TallyError(
+                f"{user.asked}: {each.name} holds the path of a file here, so nobody can make it again",
+                hint="the file has `toString ./.` or the like: `${./.}` puts the folder into the store",
+            )
+
+
+def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:
+    """Raises TallyError for what cannot be built on several builders and compared."""
+    derivation = graph[wanted.derivation]
+    if derivation.fixed is not None:
+        raise TallyError(
+            f"{wanted.asked} is a fixed output: its digest says what it is, and there is nothing to compare",
+            hint="ask for what is built from it",
+        )
+    if derivation.system not in (system, "builtin"):
+        raise TallyError(
+            f"{wanted.asked} is for {derivation.system}, and this machine is {system}",
+            hint="run it on a machine of that system, or name an attribute for this one",
+        )
+    for each in graph.derivations.values():
+        if each.floating:
+            what = "is" if each is derivation else f"is built with {each.name}, which is"
+            raise _floating(wanted.asked, what)

@@ -1,0 +1,32 @@
+"""From what the user asked for, of whatever kind, to one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.run import derivations, expressions, recipes
+from orchestrator.run.asked import Asked, DerivationPath, FileAttribute, RecipeFile
+from orchestrator.run.order import How
+from orchestrator.run.plan import Plan, joined
+from orchestrator.run.workshop import Workshop
+
+DEFAULT = How()
+
+
+def make(
+    workshop: Workshop, asked: Sequence[Asked], how: How = DEFAULT, *, allow_dirty: bool = False
+) -> Plan:
+    """Everything asked for, as derivations in the orchestrator's store. Raises TallyError."""
+    return joined(_parts(workshop, asked, how, allow_dirty))
+
+
+def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bool) -> Iterator[Plan]:
+    if files := [each.path for each in asked if isinstance(each, RecipeFile)]:
+        yield recipes.planned(workshop, files, allow_dirty=allow_dirty)
+    wanted: list[derivations.Wanted] = []
+    if paths := [each.path for each in asked if isinstance(each, DerivationPath)]:
+        wanted += derivations.taken(workshop, paths, how.store)
+    if attributes := [each for each in asked if isinstance(each, FileAttribute)]:
+        wanted += expressions.evaluated(workshop, attributes, how)
+    if wanted:
+        yield derivations.planned(workshop, wanted)

@@ -1,0 +1,99 @@
+"""From recipes and lock to a plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.builders import host
+from orchestrator.evidence.facts import InputFile, Package
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.evaluation import Evaluated, evaluate
+from orchestrator.recipe import lock as locks
+from orchestrator.recipe.graph import Loaded, closure, load_files
+from orchestrator.recipe.origins import Origin, origins_of
+from orchestrator.recipe.pathsource import path_pins
+from orchestrator.recipe.portion import portion_of
+from orchestrator.recipe.repository import Repository, Unversioned, repository_of
+from orchestrator.recipe.request import request_for
+from orchestrator.recipe.revision import Revision
+from orchestrator.recipe.toolchains import toolchains_of
+from orchestrator.run.plan import MadeFrom, Plan, Target
+from orchestrator.run.workshop import Workshop
+
+
+def planned(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False) -> Plan:
+    """Recipes and lock to derivations. Needs no network and fetches no source. Raises TallyError."""
+    lock_file = find_lock(files)
+    loaded = load_files(files)
+    names, recipes = loaded.targets, {name: file.recipe for name, file in loaded.files.items()}
+    lock, lock_data = locks.read_with_bytes(lock_file)
+    pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
+    system = host.nix_system()
+    request = request_for(names, recipes, lock, system, pins)
+    evaluated = evaluate(workshop.store, request)
+    graph = workshop.store.graph([evaluated[name].artifact for name in names])
+    texts = {file.path: file.data for file in loaded.files.values()} | {lock_file: lock_data}
+    repository = repository_of(files[0].absolute().parent, texts)
+    why = repository.why if isinstance(repository, Unversioned) else None
+    locked = InputFile(lock_file.name, Sha256.of(lock_data))
+    licences = {package.sha256: package.license for package in lock.package if package.license is not None}
+    targets = {}
+    for name in names:
+        used, recipe, file = closure([name], recipes), recipes[name], loaded.files[name].path
+        part = portion_of(lock, recipes, used, system)
+        targets[name] = Target(
+            asked=name,
+            recorded=name,
+            package=Package(
+                recipe.name, recipe.version, system, recipe.summary, recipe.homepage, recipe.license
+            ),
+            evaluated=evaluated[name],
+            graph=graph.below(evaluated[name].artifact),
+            toolchains=toolchains_of(recipe, recipes, lock),
+            origins=_origins(name, request, evaluated[name]),
+            licences=licences,
+            made_from=MadeFrom(
+                InputFile(file.name, Sha256.of(loaded.files[name].data)),
+                locked,
+                {each: loaded.files[each].data for each in used},
+                part,
+                request_for([name], recipes, part, system, pins),
+            ),
+            revision=_revision(repository, loaded, used, lock_file),
+            unversioned=why,
+            request=request,
+            folder=files[0].parent,
+        )
+    dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
+    return Plan(targets, graph, request, lock, locked, dirty)
+
+
+def _revision(
+    repository: Repository | Unversioned, loaded: Loaded, used: Sequence[str], lock_file: Path
+) -> Revision | None:
+    """Of a target, which is the last of the recipes used."""
+    if isinstance(repository, Unversioned):
+        return None
+    files = [loaded.files[name].path for name in used]
+    return repository.revision(files[-1], (*files, lock_file))
+
+
+def _origins(name: str, request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, Origin]:
+    origins = origins_of(name, request)
+    return {each.path: origins[each.name, each.digest] for each in evaluated.fixed}
+
+
+def find_lock(files: Sequence[Path]) -> Path:
+    """The nearest `tally.lock` beside the recipes or above. Raises TallyError when there is none."""
+    folder = files[0].absolute().parent
+    for candidate in (folder, *folder.parents):
+        if os.path.lexists(candidate / locks.FILE_NAME):
+            return candidate / locks.FILE_NAME
+    raise TallyError(
+        f"there is no {locks.FILE_NAME} in {folder} or above it",
+        hint="run `tally lock` in the folder that holds recipes/",
+    )

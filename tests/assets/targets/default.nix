@@ -1,0 +1,83 @@
+# Packages of the tests that need no nixpkgs: their builder executable is a static busybox, a fixed output.
+{ who ? "world", system ? builtins.currentSystem, ... }:
+let
+  pinned = builtins.fromJSON (builtins.readFile ./busybox.json);
+  busybox = derivation {
+    inherit (pinned) name;
+    inherit system;
+    builder = "/this-is-put-into-the-store-by-tally";
+    outputHashMode = "recursive";
+    outputHashAlgo = "sha256";
+    outputHash = pinned.sha256;
+  };
+  package =
+    name: script: more:
+    derivation (
+      {
+        inherit name system;
+        builder = "${busybox}/busybox";
+        args = [ "sh" "-euc" "PATH=${tools}\n${script}" ];
+      }
+      // more
+    );
+  # busybox under the names of what it can do
+  tools = derivation {
+    name = "tools";
+    inherit system;
+    builder = "${busybox}/busybox";
+    args = [ "sh" "-euc" "${busybox}/busybox mkdir $out; ${busybox}/busybox --install -s $out" ];
+  };
+in
+rec {
+  hello =
+    package "hello-1.0" "mkdir -p $out/bin; cp $src $out/bin/hello; chmod 755 $out/bin/hello; echo ${who} > $out/who" {
+      src = ./hello.sh;
+    }
+    // {
+      meta = {
+        description = "Says hello";
+        homepage = "https://example.org/hello";
+        license = {
+          spdxId = "MIT";
+        };
+      };
+    };
+
+  two =
+    package "two-2.0" "mkdir $bin $doc; echo tool > $bin/tool; echo page > $doc/page" {
+      outputs = [ "doc" "bin" ];
+      pname = "two";
+      version = "2.0";
+    }
+    // {
+      meta.outputsToInstall = [ "bin" ];
+    };
+
+  structured = package "structured-1.0" ''
+    out=$(sed 's/.*"outputs":{"out":"\([^"]*\)".*/\1/' .attrs.json)
+    mkdir $out
+    echo structured > $out/file
+  '' { __structuredAttrs = true; };
+
+  random = package "random-1.0" "cat /proc/sys/kernel/random/uuid > $out" { };
+
+  bad = {
+    fixed = busybox;
+    content-addressed = package "content-addressed" "echo > $out" {
+      __contentAddressed = true;
+      outputHashMode = "recursive";
+      outputHashAlgo = "sha256";
+    };
+    on-content-addressed = package "on-content-addressed" "cp $in $out" { "in" = bad.content-addressed; };
+    elsewhere = package "elsewhere" "echo > $out" { system = "powerpc64-linux"; };
+    broken = throw "Package broken-1.0 is marked as broken, refusing to evaluate.";
+    infinite = let again = again + 1; in again;
+    imported = import (package "imported" "echo 1 > $out" { });
+    machines = import <nixpkgs> { };
+    outside = builtins.readFile /etc/hostname;
+    fetched = builtins.fetchTarball "https://example.org/source.tar.gz";
+    placed = package "placed" "echo > $out" { where = toString ./.; };
+    number = 7;
+    misspelt = builtins.curentSystem;
+  };
+}

@@ -1,0 +1,154 @@
+"""Targets without a recipe: derivations and attributes of files, released and refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import Project
+from targets import laid_out, nix
+
+DERIVATION = "https://tallystick.example/derivation/v1"
+EXPRESSION = "https://tallystick.example/expression/v1"
+
+
+def provenance(release: Path) -> Any:
+    bundle = json.loads((release / "attestations/provenance.sigstore.json").read_bytes())
+    return json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))["predicate"]["buildDefinition"]
+
+
+@pytest.fixture
+def packages(project: Project) -> Path:
+    """The tests' packages, in the project's folder and at its one commit."""
+    folder = laid_out(project.folder / "packages")
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "packages")):
+        subprocess.run([*git, *words], check=True)
+    return folder
+
+
+def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
+    project: Project, packages: Path
+) -> None:
+    elsewhere = project.folder / "elsewhere"
+    file = packages / "default.nix"
+    given = nix(elsewhere, "nix-instantiate", str(file), "-A", "hello")
+    (packages / "new.txt").write_text("not committed\n")
+    asked = (given, "two", "structured", "-f", packages, "--argstr", "who=you", "--store", elsewhere)
+    ran = project.tally("build", *asked, "--key", "release.key").succeeded()
+    assert ran.err.count("agree on every bit; signed") == 3
+    assert project.releases == [f"{name}-x86_64-linux" for name in ("hello-1.0", "structured-1.0", "two-2.0")]
+    for name in project.releases:
+        release = project.folder / "releases" / name
+        project.tally("verify", release, "--key", "release.pub").succeeded()
+        definition = provenance(release)
+        internal, external = definition["internalParameters"], definition["externalParameters"]
+        index = json.loads((release / "release.json").read_bytes())
+        if name.startswith("hello"):
+            assert definition["buildType"] == DERIVATION
+            assert external["target"] == given == internal["package"]["derivation"]
+            data = (elsewhere / given[1:]).read_bytes()
+            assert external["derivation"]["digest"] == {"sha256": hashlib.sha256(data).hexdigest()}
+            assert "repository" not in external
+        else:
+            assert definition["buildType"] == EXPRESSION
+            expression = external["expression"]
+            assert expression["attribute"] == name.split("-")[0]
+            assert expression["file"] == "default.nix"
+            assert expression["arguments"] == {"who": {"string": "you"}}
+            assert expression["tree"]["uncommitted"] == external["repository"]["uncommitted"] == ["new.txt"]
+            digest = external["repository"]["digest"]["gitCommit"]
+            assert expression["tree"]["digest"]["gitCommit"] == digest
+            assert str(project.folder) not in json.dumps(definition)
+        # the artifact is the NAR of the output that is installed, and says what its builders made
+        made = index["agreement"]["outputs"][internal["package"]["derivation"]]
+        output = made["bin" if name.startswith("two") else "out"]
+        artifact = release / index["artifact"]["path"]
+        assert hashlib.sha256(artifact.read_bytes()).hexdigest() == output["narSha256"]
+        # the release alone is enough to have the derivations again
+        again = project.folder / f"again-{name}"
+        nix(again, "nix-store", "--import", stdin=release / "source" / "derivations.export")
+        said = nix(again, "nix-store", "--query", "--outputs", internal["package"]["derivation"])
+        assert output["path"] in said.split()
+        kinds = {
+            each["name"]: each["annotations"]["kind"]
+            for each in definition["resolvedDependencies"]
+            if "annotations" in each
+        }
+        assert kinds["tools"] == "built"
+        if name.startswith("hello"):
+            assert kinds["hello.sh"] == "source", "what somebody's own derivation brings may be its source"
+
+    # a policy that says where sources are from does not accept one that came with the derivation
+    policy = project.folder / "policy.toml"
+    key = (project.folder / "release.pub").as_posix()
+    policy.write_text(
+        'name = "t"\n'
+        f'[sources]\naddresses = ["https://example.org/*"]\n[[signer]]\nname = "r"\nkey = "{key}"\n'
+    )
+    release = project.folder / "releases/hello-1.0-x86_64-linux"
+    judged = project.tally("verify", release, "--policy", policy).failed(1)
+    assert "hello.sh does not say where it is from" in judged.out + judged.err
+
+    # built once more, it is the release that is there
+    ran = project.tally(
+        "build", "two", "-f", packages, "--argstr", "who=you", "--key", "release.key"
+    ).succeeded()
+    assert "already" in ran.err
+
+
+def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, packages: Path) -> None:
+    told = {
+        "bad.fixed": ("is a fixed output", "what is built from it"),
+        "bad.content-addressed": ("'ca-derivations' is disabled", "__contentAddressed"),
+        "bad.elsewhere": ("is for powerpc64-linux", "for this one"),
+        "bad.broken": ("Package broken-1.0 is marked as broken", "default.nix:"),
+        "bad.infinite": ("infinite recursion encountered", "default.nix:"),
+        "bad.imported": ("during evaluation", "put the file that it makes into the tree"),
+        "bad.machines": ("'nixpkgs' was not found", "pin it with -I nixpkgs=PATH"),
+        "bad.outside": ("/etc/hostname", "-I NAME=PATH"),
+        "bad.fetched": ("https://example.org/source.tar.gz", "-I NAME=PATH"),
+        "bad.placed": ("placed holds the path of a file here", "toString"),
+        "bad.number": ("is a int, not a derivation", "error"),
+        "bad.misspelt": ("attribute 'curentSystem' missing", "default.nix:"),
+        "helo": ("has no attribute helo", "did you mean hello?"),
+        "hello.meta.licence": ("there is no licence", "did you mean license?"),
+        'bad."': ("open quotation mark", 'a."b.c".d'),
+    }
+    for attribute, (what, more) in told.items():
+        ran = project.tally("plan", "-f", "packages/default.nix", attribute).failed(2)
+        assert what in ran.err, (attribute, ran.err)
+        assert more in ran.err, (attribute, ran.err)
+        assert str(project.folder) not in ran.err.replace(str(packages), ""), ran.err
+        assert len(ran.err.splitlines()) < 12, ran.err
+
+
+def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: Path) -> None:
+    elsewhere = project.folder / "elsewhere"
+    given = nix(elsewhere, "nix-instantiate", str(packages / "default.nix"), "-A", "random")
+    absent = f"/nix/store/{'0' * 32}-absent.drv"
+    for words, what in (
+        ((absent, "--store", elsewhere), f"{absent} is not in the orchestrator's store or the store"),
+        (("/gnu/store/abc-hello.drv",), "is no derivation in /nix/store"),
+        (("hello.drv",), "is no derivation in /nix/store"),
+    ):
+        ran = project.tally("plan", *words).failed(2)
+        assert what in ran.err
+        assert "hint" in ran.err
+    feature = ("--extra-experimental-features", "ca-derivations")
+    for name, what in (
+        ("content-addressed", "is content-addressed or impure"),
+        ("on-content-addressed", "or what it is built with, is content-addressed or impure"),
+    ):
+        file = str(packages / "default.nix")
+        made = nix(elsewhere, "nix-instantiate", *feature, file, "-A", f"bad.{name}")
+        assert what in project.tally("plan", made, "--store", elsewhere).failed(2).err
+    # builds that differ are told, as of a recipe
+    ran = project.tally("build", given, "--store", elsewhere, "--key", "release.key").failed(1)
+    assert "DISAGREE" in ran.err
+    assert project.releases == []

@@ -27,6 +27,8 @@ class Format(StrEnum):
     """The form that an SBOM is written in."""
 
     SPDX_2_3 = "spdx-2.3"
+    SPDX_3_0_1 = "spdx-3.0.1"
+    CYCLONEDX = "cyclonedx"
 
 
 def sbom(

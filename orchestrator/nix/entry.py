@@ -22,6 +22,8 @@ class Entry:
     """Without the path itself, sorted."""
     deriver: str | None
     """The `.drv` that the store names; it may be in no store any more."""
+    signers: tuple[str, ...] = ()
+    """Names of the keys that it is signed by, sorted. The signatures were not checked here."""
 
 
 def read(said: str) -> Mapping[str, Entry]:
@@ -43,7 +45,9 @@ def _is_valid(entry: Mapping[str, Any] | None) -> bool:
 
 def _entry(path: str, entry: Mapping[str, Any]) -> Entry:
     references = sorted(each for each in entry["references"] if each != path)
-    return Entry(path, _nar_hash(entry["narHash"]), tuple(references), entry.get("deriver") or None)
+    signers = sorted({str(each).partition(":")[0] for each in entry.get("signatures") or ()})
+    deriver = entry.get("deriver") or None
+    return Entry(path, _nar_hash(entry["narHash"]), tuple(references), deriver, tuple(signers))
 
 
 def _nar_hash(text: str) -> NarHash:

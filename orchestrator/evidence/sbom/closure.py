@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from orchestrator.evidence.materials import built_here
 from orchestrator.evidence.sbom import naming
@@ -116,6 +117,7 @@ class _Found:
             version=version,
             path=path,
             digest=entry.nar_hash if entry else None,
+            supplier=_signer(entry),
             output=output,
             derivation=entry.deriver if entry else None,
             purl=naming.nix_purl(name, version, output),
@@ -147,6 +149,7 @@ class _Found:
             version=version,
             path=derivation.outputs[output] or None,
             digest=entry.nar_hash if entry else None,
+            supplier=_signer(entry),
             output=which,
             derivation=derivation.path,
             purl=naming.nix_purl(name, version, which),
@@ -181,6 +184,7 @@ class _Found:
             purl=purl or naming.fetched_purl(name, version, fixed.digest, public_address(uris)),
             license=license_,
             license_text=file,
+            supplier=_host(public_address(uris)),
         )
         return fixed.path
 
@@ -260,6 +264,14 @@ def _means_nothing(file: str) -> bool:
     """Whether an address ends in a commit, a tag or `download`: then the derivation's name says more."""
     name, version = naming.of_file(file)
     return version is None or name in ("v", "download", "source")
+
+
+def _signer(entry: Entry | None) -> str | None:
+    return entry.signers[0] if entry is not None and entry.signers else None
+
+
+def _host(address: str | None) -> str | None:
+    return None if address is None else urlsplit(address).hostname
 
 
 def _fetched_role(given: Mapping[str, object]) -> Role:

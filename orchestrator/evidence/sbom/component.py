@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 
 Digest = Sha256 | NarHash | OtherDigest
+_STANDARD: Final = frozenset({"md5", "sha1", "sha256", "sha384", "sha512"})
 
 
 class Role(StrEnum):
@@ -66,10 +68,17 @@ class Component:
     """Whose copyright file has the texts of its licence, as words."""
     summary: str | None = None
     homepage: str | None = None
+    supplier: str | None = None
+    """Who it came from: the host of a fetched file, or the key that the store's signature of it is by."""
     cpes: tuple[str, ...] = ()
     """Candidates (CPE 2.3), from the derivation's own metadata alone."""
     position: str | None = None
     """Where the expression is that made it, as nixpkgs's `meta.position` says: `FILE:LINE`."""
+
+    @property
+    def told_digest(self) -> Digest | None:
+        """The digest, where its algorithm has a name in every form."""
+        return self.digest if self.digest is not None and algorithm(self.digest) in _STANDARD else None
 
     @property
     def hashed_file(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from orchestrator.evidence import terms
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import ReleaseFile
-from orchestrator.evidence.sbom import spdx2
+from orchestrator.evidence.sbom import cyclonedx, spdx2, spdx3
 from orchestrator.evidence.sbom.bill import Bill
 
 
@@ -16,6 +16,8 @@ class Form(StrEnum):
     """A form, by the name that `tally sbom --format` takes."""
 
     SPDX_2_3 = "spdx-2.3"
+    SPDX_3_0_1 = "spdx-3.0.1"
+    CYCLONEDX = "cyclonedx"
 
     @property
     def suffix(self) -> str:
@@ -32,9 +34,17 @@ class Form(StrEnum):
         return _DOCUMENTS[self](bill)
 
 
-_SUFFIXES: Final = {Form.SPDX_2_3: ".spdx.json"}
-_PREDICATES: Final = {Form.SPDX_2_3: terms.SPDX}
-_DOCUMENTS: Final = {Form.SPDX_2_3: spdx2.document}
+_SUFFIXES: Final = {Form.SPDX_2_3: ".spdx.json", Form.SPDX_3_0_1: ".spdx3.json", Form.CYCLONEDX: ".cdx.json"}
+_PREDICATES: Final = {
+    Form.SPDX_2_3: terms.SPDX,
+    Form.SPDX_3_0_1: terms.SPDX3,
+    Form.CYCLONEDX: terms.CYCLONEDX,
+}
+_DOCUMENTS: Final = {
+    Form.SPDX_2_3: spdx2.document,
+    Form.SPDX_3_0_1: spdx3.document,
+    Form.CYCLONEDX: cyclonedx.document,
+}
 
 
 def release_file(name: str, form: Form, document: dict[str, Any]) -> ReleaseFile:

@@ -90,7 +90,7 @@ def words(given: Mapping[str, Any], *keys: str) -> frozenset[str]:
 
 
 def nix_purl(name: str, version: str | None, output: str | None) -> str:
-    """The package URL of what a derivation makes: docs/predicates/components.md has why it looks so."""
+    """The package URL of what a derivation makes: docs/reference/sbom.md has why it looks so."""
     which = f"?output={_quoted(output)}" if output else ""
     return f"pkg:nix/{_quoted(name)}{_at(version)}{which}"
 

@@ -65,7 +65,7 @@ def package(component: Component, spdx_id: str) -> dict[str, Any]:
         "licenseConcluded": _UNKNOWN,
         "licenseDeclared": declared(component) or _UNKNOWN,
         "copyrightText": _UNKNOWN,
-        "supplier": _UNKNOWN,
+        "supplier": f"Organization: {component.supplier}" if component.supplier else _UNKNOWN,
     }
     comments = _comments(component)
     optional = {
@@ -73,13 +73,13 @@ def package(component: Component, spdx_id: str) -> dict[str, Any]:
         "packageFileName": component.hashed_file,
         "summary": component.summary,
         "comment": "\n".join(comments),
-        "sourceInfo": _source_info(component),
+        "sourceInfo": source_info(component),
     }
     found.update({name: value for name, value in optional.items() if value})
     if component.homepage and _HOMEPAGE.fullmatch(component.homepage):
         found["homepage"] = component.homepage
-    if component.digest is not None:
-        found["checksums"] = [_checksum(component.digest)]
+    if (digest := component.told_digest) is not None:
+        found["checksums"] = [_checksum(digest)]
     if references := list(_references(component)):
         found["externalRefs"] = references
     return found
@@ -97,7 +97,8 @@ def _comments(component: Component) -> list[str]:
     return found
 
 
-def _source_info(component: Component) -> str | None:
+def source_info(component: Component) -> str | None:
+    """How it came to be where it is, in a line; of the artifact, which says so itself, nothing."""
     if component.role is Role.ARTIFACT:
         return None
     where = " ".join(component.uris) or component.path or component.ref

@@ -17,7 +17,7 @@ def build(
         list[str] | None,
         typer.Argument(
             metavar="TARGET...",
-            help="Recipe files, /nix/store/….drv, or with -f attributes.",
+            help="Recipe files, FLAKE#ATTRIBUTE, /nix/store/…, or with -f attributes.",
             show_default=False,
         ),
     ] = None,
@@ -29,6 +29,12 @@ def build(
             metavar="FILE",
             help="Targets are attributes of this Nix file; none: its own value.",
             show_default=False,
+        ),
+    ] = None,
+    list_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--targets", metavar="FILE", help="A list of further targets, one a line.", show_default=False
         ),
     ] = None,
     arg: Annotated[
@@ -128,7 +134,7 @@ def build(
     given = {"--no-sign": no_sign, "--key": key is not None, "--keyless": keyless}
     if len(both := [name for name, there in given.items() if there]) > 1:
         raise TallyError(f"{both[0]} and {both[1]} were both given", hint="give one of the two")
-    wanted_targets = asked_of(targets or [], file, every=every)
+    wanted_targets = asked_of(targets or [], file, list_file, every=every)
     configuration = load(Path.cwd())
     by_identity = None
     if not no_sign and key is None:

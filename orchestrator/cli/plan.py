@@ -17,7 +17,7 @@ def plan(
         list[str] | None,
         typer.Argument(
             metavar="TARGET...",
-            help="Recipe files, /nix/store/….drv, or with -f attributes.",
+            help="Recipe files, FLAKE#ATTRIBUTE, /nix/store/…, or with -f attributes.",
             show_default=False,
         ),
     ] = None,
@@ -29,6 +29,12 @@ def plan(
             metavar="FILE",
             help="Targets are attributes of this Nix file; none: its own value.",
             show_default=False,
+        ),
+    ] = None,
+    list_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--targets", metavar="FILE", help="A list of further targets, one a line.", show_default=False
         ),
     ] = None,
     arg: Annotated[
@@ -68,7 +74,7 @@ def plan(
     from orchestrator.run.plan import MadeFrom, closures
     from orchestrator.run.workshop import opened
 
-    asked = asked_of(targets or [], file)
+    asked = asked_of(targets or [], file, list_file)
     how = how_of(arg or [], argstr or [], include or [], store)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it

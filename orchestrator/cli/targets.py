@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from orchestrator.run.asked import Asked
     from orchestrator.run.order import How
 
+_LONGEST = 1 << 24
+_LIST = "a list is a file with one target a line"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
-_HINT = "tally build recipes/hello.toml, or a derivation as /nix/store/….drv"
+_HINT = "tally build recipes/hello.toml, .#hello, /nix/store/….drv, or -f FILE ATTRIBUTE"
 
 
-def asked_of(words: Sequence[str], file: Path | None = None, *, every: bool = False) -> tuple[Asked, ...]:
+def asked_of(
+    words: Sequence[str], file: Path | None = None, list_file: Path | None = None, *, every: bool = False
+) -> tuple[Asked, ...]:
     """The targets. Raises TallyError for none, and for a recipe file that is not there."""
     from orchestrator.cli.recipes import named
     from orchestrator.run.asked import FileAttribute, RecipeFile, parse
 
+    words = [*words, *(_listed(list_file) if list_file is not None else ())]
     if every and words:
         raise TallyError("--all and targets were both given", hint="name targets, or give --all, not both")
     asked = [RecipeFile(path) for path in sorted(Path("recipes").glob("*.toml"))] if every else []
@@ -37,6 +42,20 @@ def asked_of(words: Sequence[str], file: Path | None = None, *, every: bool = Fa
         raise TallyError("no target was named", hint=f"{_HINT}; --all is the folder recipes/")
     named([each.path for each in found if isinstance(each, RecipeFile)])
     return tuple(dict.fromkeys(found))
+
+
+def _listed(file: Path) -> list[str]:
+    """The targets in a list: one a line, without empty lines and those that begin with #."""
+    from orchestrator.ground.files import read_file, without_mark
+
+    try:
+        lines = without_mark(read_file(file, "the list ", _LONGEST, _LIST)).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise TallyError(f"the list {file} is no text in UTF-8", hint=_LIST) from error
+    found = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not found:
+        raise TallyError(f"the list {file} names nothing", hint=_LIST)
+    return found
 
 
 def how_of(

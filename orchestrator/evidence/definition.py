@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.evidence.terms import DERIVATION_TYPE, EXPRESSION_TYPE
+from orchestrator.evidence.terms import DERIVATION_TYPE, EXPRESSION_TYPE, FLAKE_TYPE
 from orchestrator.ground.digest import Sha256
 
 
@@ -41,3 +41,14 @@ def _tree(name: str, tree: Mapping[str, Any]) -> dict[str, Any]:
     """A ResourceDescriptor of a tree."""
     found = {"name": name, "digest": tree["digest"]}
     return found | {"uri": tree["uri"]} if "uri" in tree else found
+
+
+def of_flake(
+    evaluation: Mapping[str, Any], flake: Mapping[str, Any], inputs: Mapping[str, Mapping[str, Any]]
+) -> Definition:
+    """An attribute of a flake: its ResourceDescriptor without a name, and those of its lock's inputs."""
+    named = [
+        {"name": "flake", **flake},
+        *({"name": f"input {name}", **each} for name, each in inputs.items()),
+    ]
+    return Definition(FLAKE_TYPE, {"flake": evaluation}, named)

@@ -109,13 +109,14 @@ def path_of(attribute: str) -> list[str]:
 
 def described(value: Mapping[str, Any], attribute: str, where: str) -> Described:
     """What evaluation told of one attribute. Raises TallyError for what is no derivation."""
-    kind, names = value["kind"], value.get("names", ())
+    kind, names = value["kind"], list(dict.fromkeys(value.get("names", ())))
     if kind == "missing":
         nearest = get_close_matches(value["missing"], names, n=3, cutoff=0.5)
         some = ", ".join(nearest or names[:_SHOWN]) + ("" if nearest or len(names) <= _SHOWN else ", …")
         inside = "" if value["inside"] == "set" else f", which is a {value['inside']} there"
+        last = "" if value["missing"] == attribute else f": there is no {value['missing']}"
         raise TallyError(
-            f"{where} has no attribute {attribute}: there is no {value['missing']}{inside}",
+            f"{where} has no attribute {attribute}{last}{inside}",
             hint=f"did you mean {some}?" if nearest else f"it has {some}" if some else None,
         )
     if kind != "derivation":

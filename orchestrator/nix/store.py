@@ -61,6 +61,11 @@ class Store(ABC):
                 found[path] = PathInfo(path, NarHash(nar_hash), int(nar_size), tuple(references))
         return found
 
+    def deriver(self, path: str) -> str | None:
+        """The derivation that the database says made a valid path; None: it says none."""
+        said = self.nix.run(self.command("nix-store", "--query", "--deriver", path)).strip()
+        return said if said.startswith("/nix/store/") and said.endswith(".drv") else None
+
     def requisites(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Valid paths with all that they refer to, sorted: of a derivation, what it is built with."""
         found: set[str] = set()

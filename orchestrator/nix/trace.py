@@ -12,8 +12,10 @@ from orchestrator.nix.command import NixFailed
 _PLACE = re.compile(r"^\s*(?:at|, at) (\S+?:\d+(?::\d+)?):?\s*$")
 _ERROR = re.compile(r"^\s*error: (.+)$")
 _STEP = re.compile(r"^\s*(?:… |\.\.\. )(.+)$")
+_FETCHED = re.compile(r"(?<![\w/])/\S*?nix/store/[0-9a-z]{32}-source/")
+"""Where Nix put a flake; files are told by their place in it."""
 _STEPS = 4
-_OURS = ("expression.nix", "describe.nix", "flake-attributes.nix")
+_OURS = ("expression.nix", "describe.nix", "(string)")
 _FURTHER = ("did you mean", "use '--", "(use")
 
 
@@ -22,6 +24,7 @@ def explained(error: NixFailed, folders: Mapping[Path, str]) -> TallyError:
     text = error.said
     for folder, shown in folders.items():
         text = text.replace(f"{folder}/", f"{shown}/" if shown else "").replace(str(folder), shown or ".")
+    text = _FETCHED.sub("", text)
     found = list(_parts(text))
     told = [(message, place) for message, place in found if message is not None]
     if not told:

@@ -50,12 +50,16 @@ def export_tree(repository: Path, commit: str, path: str, folder: Path) -> tuple
     return tuple(found)
 
 
-def copy_working_tree(repository: Path, path: str, folder: Path) -> tuple[Submodule, ...]:
+def copy_working_tree(
+    repository: Path, path: str, folder: Path, *, untracked: bool = True
+) -> tuple[Submodule, ...]:
     """Copy the files below `path` as they lie there, but ignored ones, into an empty folder.
+
+    Without `untracked` those that git does not know are left out, too.
 
     Submodules become empty folders, and are given back.
     """
-    flags = ("--cached", "--others", "--exclude-standard")
+    flags = ("--cached", *(("--others", "--exclude-standard") if untracked else ()))
     said = git(repository, "ls-files", "-z", *flags, "--", pathspec(path))
     staged = git(repository, "ls-files", "-z", "--stage", "--", pathspec(path)).split("\0")
     linked = {

@@ -41,10 +41,11 @@ class Tree:
     """Why there is no revision."""
 
 
-def tree_of(path: Path, target: Path) -> Tree:
+def tree_of(path: Path, target: Path, *, tracked: bool = False) -> Tree:
     """The tree that holds a file or a folder, copied below `target`, a folder to be made. Raises TallyError.
 
-    Of a git repository, all that it does not ignore; else the folder itself, or the file's.
+    Of a git repository, all that it does not ignore, or with `tracked` what it tracks; else the folder
+    itself, or the file's.
     """
     path = path.absolute()
     if not path.exists():
@@ -61,7 +62,7 @@ def tree_of(path: Path, target: Path) -> Tree:
     except TallyError as error:
         _copy(start, folder)
         return Tree(folder, "" if path.is_dir() else path.name, nar_hash(folder), None, error.message)
-    copy_working_tree(top, "", folder)
+    copy_working_tree(top, "", folder, untracked=not tracked)
     resolved = path.resolve()
     if not resolved.is_relative_to(top):
         raise TallyError(f"{shown(path)} is a link that leads out of the repository {shown(top)}")

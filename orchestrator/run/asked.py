@@ -8,6 +8,9 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 
+_ADDRESS = re.compile(
+    r"(github|gitlab|sourcehut|path|tarball|file|flake|https?|(git|hg|tarball|file)(\+[a-z]+)?):"
+)
 _STORE_PATH = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]+")
 
 
@@ -33,7 +36,24 @@ class FileAttribute:
     attribute: str
 
 
-Asked = RecipeFile | DerivationPath | FileAttribute
+@dataclass(frozen=True, slots=True)
+class StorePath:
+    """`/nix/store/…`, an output: what is asked for is its deriver."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlakeAttribute:
+    """`FLAKE#ATTRIBUTE`."""
+
+    flake: str
+    """As Nix takes it, a folder by its whole path."""
+    attribute: str
+    """Empty: the default package."""
+
+
+Asked = RecipeFile | DerivationPath | StorePath | FileAttribute | FlakeAttribute
 
 
 def parse(word: str, file: Path | None = None) -> Asked:
@@ -45,6 +65,26 @@ def parse(word: str, file: Path | None = None) -> Asked:
                 hint="name it by its path in the store: /nix/store/….drv",
             )
         return DerivationPath(word)
+    if _STORE_PATH.fullmatch(word):
+        return StorePath(word)
+    if "#" in word or _ADDRESS.match(word) or (Path(word) / "flake.nix").is_file():
+        return _flake(word)
     if file is not None and not word.endswith(".toml"):
         return FileAttribute(file, word)
     return RecipeFile(Path(word))
+
+
+def _flake(word: str) -> FlakeAttribute:
+    """`.#hello` and the like. Raises TallyError for a name that a registry of the machine would resolve."""
+    place, _, attribute = word.partition("#")
+    if place.startswith("flake:") or not (_ADDRESS.match(place) or place in ("", ".") or "/" in place):
+        name = place.removeprefix("flake:").split("/")[0]
+        beside = Path(name).is_dir() and not place.startswith("flake:")
+        raise TallyError(
+            f"{word}: {name} is a name for a registry of the machine to resolve, and no address",
+            hint=f"for the folder write ./{word}" if beside else "as in github:NixOS/nixpkgs/COMMIT#hello",
+        )
+    if _ADDRESS.match(place):
+        return FlakeAttribute(place, attribute)
+    folder, mark, query = place.partition("?")
+    return FlakeAttribute(f"{Path(folder or '.').absolute()}{mark}{query}", attribute)

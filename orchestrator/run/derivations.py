@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version
 from orchestrator.nix.evaluation import Evaluated, evaluate_packing
 from orchestrator.nix.remote import RemoteStore, nothing_kept
+from orchestrator.nix.store import Store
+from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.origins import Origin, origins_of
 from orchestrator.recipe.packing import packing_lock, packing_request
 from orchestrator.recipe.revision import Revision
@@ -67,6 +69,40 @@ def taken(workshop: Workshop, paths: Sequence[str], address: str | None = None) 
         )
         for path in paths
     ]
+
+
+def derived(workshop: Workshop, paths: Sequence[str], address: str | None = None) -> list[Wanted]:
+    """Store paths by their derivers, whose output they are. Raises TallyError where nobody knows it."""
+    found = []
+    for path in paths:
+        deriver = _deriver(workshop, path, address)
+        (one,) = taken(workshop, [deriver], address)
+        outputs = workshop.store.derivation(deriver).outputs
+        output = next((name for name, made in outputs.items() if made == path), None)
+        if output is None:
+            raise TallyError(
+                f"{path} is no output of {deriver}, which its store names as its deriver",
+                hint="evaluate it again, or give a .drv",
+            )
+        found.append(replace(one, asked=path, recorded=path, output=output))
+    return found
+
+
+def _deriver(workshop: Workshop, path: str, address: str | None) -> str:
+    """The derivation that a store says made a path: the orchestrator's, or the one that is looked at."""
+    stores: list[Store] = [workshop.store]
+    if address is not None or _STORE.is_dir():
+        stores.append(RemoteStore(workshop.store.nix, address or MACHINES_STORE, nothing_kept))
+    held = [store for store in stores if not store.invalid([path])]
+    if not held:
+        raise _nowhere(path, "the orchestrator's store or the one that is looked at")
+    for store in held:
+        if (deriver := store.deriver(path)) is not None:
+            return deriver
+    raise TallyError(
+        f"nobody wrote down which derivation made {path}",
+        hint="a path that was added or copied has no deriver: evaluate it again, or give a .drv",
+    )
 
 
 def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None:
@@ -208,3 +244,11 @@ def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:
         if each.floating:
             what = "is" if each is derivation else f"is built with {each.name}, which is"
             raise _floating(wanted.asked, what)
+
+
+def licence_of(names: Sequence[str]) -> str | None:
+    """One SPDX expression for all of them; None where one is no identifier of the list."""
+    try:
+        return " AND ".join(check_license(name) for name in names) or None
+    except ValueError:
+        return None

@@ -11,10 +11,9 @@ from orchestrator.evidence.definition import of_expression
 from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.foreign import Described, FileRequest, evaluate_file
-from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.tree import Tree, tree_of
 from orchestrator.run.asked import FileAttribute
-from orchestrator.run.derivations import Wanted
+from orchestrator.run.derivations import Wanted, licence_of
 from orchestrator.run.order import How
 from orchestrator.run.workshop import Workshop
 
@@ -112,11 +111,3 @@ def _described(tree: Tree) -> dict[str, Any]:
             found["uri"] = tree.revision.uri
         found["uncommitted"] = list(tree.revision.uncommitted)
     return found
-
-
-def licence_of(names: Sequence[str]) -> str | None:
-    """One SPDX expression for all of them; None where one is no identifier of the list."""
-    try:
-        return " AND ".join(check_license(name) for name in names) or None
-    except ValueError:
-        return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.run import derivations, expressions, recipes
-from orchestrator.run.asked import Asked, DerivationPath, FileAttribute, RecipeFile
+from orchestrator.run import derivations, expressions, flakes, recipes
+from orchestrator.run.asked import Asked, DerivationPath, FileAttribute, FlakeAttribute, RecipeFile, StorePath
 from orchestrator.run.order import How
 from orchestrator.run.plan import Plan, joined
 from orchestrator.run.workshop import Workshop
@@ -26,6 +26,10 @@ def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bo
     wanted: list[derivations.Wanted] = []
     if paths := [each.path for each in asked if isinstance(each, DerivationPath)]:
         wanted += derivations.taken(workshop, paths, how.store)
+    if outputs := [each.path for each in asked if isinstance(each, StorePath)]:
+        wanted += derivations.derived(workshop, outputs, how.store)
+    if installables := [each for each in asked if isinstance(each, FlakeAttribute)]:
+        wanted += flakes.evaluated(workshop, installables)
     if attributes := [each for each in asked if isinstance(each, FileAttribute)]:
         wanted += expressions.evaluated(workshop, attributes, how)
     if wanted:

@@ -33,7 +33,7 @@ def packages(project: Project) -> Path:
 
 
 def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
-    project: Project, packages: Path
+    project: Project, packages: Path, session_state: Path
 ) -> None:
     elsewhere = project.folder / "elsewhere"
     file = packages / "default.nix"
@@ -95,11 +95,17 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
     judged = project.tally("verify", release, "--policy", policy).failed(1)
     assert "hello.sh does not say where it is from" in judged.out + judged.err
 
-    # built once more, it is the release that is there
-    ran = project.tally(
-        "build", "two", "-f", packages, "--argstr", "who=you", "--key", "release.key"
-    ).succeeded()
-    assert "already" in ran.err
+    # by its deriver, in a store that is named, it is the release that is there
+    made = json.loads((release / "release.json").read_bytes())["agreement"]["outputs"][given]["out"]["path"]
+    listed = project.folder / "list"
+    listed.write_text(f"# by its output\n{made}\n\n")
+    builders = session_state / "stores/a"
+    words = ("build", "--targets", listed, "--store", builders, "--key", "release.key")
+    assert "already" in project.tally(*words).succeeded().err
+    source = next(each for each in provenance(release)["resolvedDependencies"] if each["name"] == "hello.sh")
+    path = source["annotations"]["storePath"]
+    ran = project.tally("plan", path, "--store", builders).failed(2)
+    assert f"nobody wrote down which derivation made {path}" in ran.err
 
 
 def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, packages: Path) -> None:

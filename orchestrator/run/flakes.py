@@ -1,0 +1,153 @@
+"""From attributes of flakes to derivations, each flake in one invocation of Nix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from orchestrator.builders import host
+from orchestrator.evidence.definition import of_flake
+from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix import flakes
+from orchestrator.nix.flakes import Locked
+from orchestrator.nix.foreign import Described
+from orchestrator.recipe.git import head
+from orchestrator.recipe.repository import remote
+from orchestrator.recipe.revision import Revision, address_of
+from orchestrator.recipe.tree import Tree, tree_of
+from orchestrator.run.asked import FlakeAttribute
+from orchestrator.run.derivations import Wanted, licence_of
+from orchestrator.run.workshop import Workshop
+
+_FORGES = {"github": "github.com", "gitlab": "gitlab.com", "sourcehut": "git.sr.ht"}
+_PLACES = ("path", "url", "dirtyRev", "dirtyShortRev")
+"""What a local reference has of this machine."""
+
+
+def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute]) -> list[Wanted]:
+    """The derivations that attributes are. Raises TallyError for the first that is none."""
+    found = []
+    for number, flake in enumerate(dict.fromkeys(each.flake for each in asked)):
+        attributes = [each.attribute for each in asked if each.flake == flake]
+        found += _of_one(workshop, flake, attributes, workshop.store.nix.scratch / f"flake-{number}")
+    return found
+
+
+def _of_one(workshop: Workshop, flake: str, attributes: Sequence[str], scratch: Path) -> list[Wanted]:
+    store, system = workshop.store, host.nix_system()
+    here = flakes.locked(store, flake, flake)
+    tree: Tree | None = None
+    if here.is_dirty and here.folder is not None:
+        # its bytes as they lie there, and no commit, which differs between versions of Nix
+        tree = tree_of(here.folder, scratch, tracked=True)
+        here = replace(flakes.locked(store, f"path:{tree.folder}", flake), directory=here.directory)
+    revision, unversioned = _revision(here, tree)
+    described = flakes.evaluate_flake(store, here, attributes, system, flake)
+    return [
+        _wanted(flake, attribute, one, here, revision, unversioned)
+        for attribute, one in zip(attributes, described, strict=True)
+    ]
+
+
+def _wanted(
+    flake: str,
+    attribute: str,
+    one: Described,
+    here: Locked,
+    revision: Revision | None,
+    unversioned: str | None,
+) -> Wanted:
+    evaluation: dict[str, Any] = {
+        "attribute": attribute or "default",
+        "system": host.nix_system(),
+        "locked": _told(here.reference),
+        "inputs": {
+            name: _told(node["locked"])
+            for name, node in sorted(here.lock.get("nodes", {}).items())
+            if isinstance(node.get("locked"), dict)
+        },
+    }
+    if here.directory:
+        evaluation["directory"] = here.directory
+    outputs = one.outputs_to_install
+    return Wanted(
+        asked=f"{flake}#{attribute}" if attribute else flake,
+        recorded=f"#{attribute or 'default'}",
+        derivation=one.derivation,
+        definition=of_flake(evaluation, _descriptor(here.reference), _inputs(here.lock)),
+        output=outputs[0] if outputs else one.output,
+        name=one.pname,
+        version=one.version,
+        summary=one.summary,
+        homepage=one.homepage,
+        license=licence_of(one.licences),
+        revision=revision,
+        unversioned=unversioned,
+        evaluation=evaluation,
+    )
+
+
+def _revision(here: Locked, tree: Tree | None) -> tuple[Revision | None, str | None]:
+    """The commit of a flake, and if there is none, why."""
+    file = str(Path(here.directory) / "flake.nix")
+    if tree is not None:
+        if tree.revision is None:
+            return None, tree.unversioned
+        return replace(tree.revision, recipe=file), None
+    if here.commit is None:
+        return None, f"a flake of the type {here.reference['type']} is of no commit"
+    if here.folder is not None:
+        top, _ = head(here.folder)
+        return Revision(here.commit, remote(top), file, ()), None
+    return Revision(here.commit, _address(here.reference), file, ()), None
+
+
+def _address(reference: Mapping[str, Any]) -> str | None:
+    """A repository's address as evidence has it."""
+    kind = str(reference["type"])
+    if kind in _FORGES:
+        place = str(reference.get("host") or _FORGES[kind])
+        return address_of(f"https://{place}/{reference['owner']}/{reference['repo']}")
+    return address_of(str(reference["url"])) if kind == "git" else None
+
+
+def _told(reference: Mapping[str, Any]) -> dict[str, Any]:
+    """A locked reference without what names a folder of this machine, or a secret in an address."""
+    found = dict(sorted(reference.items()))
+    url = found.get("url")
+    if found.get("type") == "path" or (isinstance(url, str) and url.startswith(("file:", "/"))):
+        return {name: value for name, value in found.items() if name not in _PLACES}
+    if isinstance(url, str) and "@" in urlsplit(url).netloc:
+        parts = urlsplit(url)
+        found["url"] = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return found
+
+
+def _descriptor(reference: Mapping[str, Any]) -> dict[str, Any]:
+    """A ResourceDescriptor's digest, and its address where others can reach it."""
+    digest: dict[str, str] = {}
+    if (nar := flakes.nar_hash_of(reference)) is not None:
+        digest[NAR_SHA256] = nar.hex
+    if isinstance(reference.get("rev"), str):
+        digest["gitCommit"] = reference["rev"]
+    told = _told(reference)
+    local = told.get("type") == "path" or ("url" in reference and "url" not in told)
+    return {"digest": digest} if local else {"uri": flakes.url_of(told), "digest": digest}
+
+
+def _inputs(lock: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every input of a flake.lock, by its node's name. Raises TallyError for one that nothing pins."""
+    found = {}
+    for name, node in sorted(lock.get("nodes", {}).items()):
+        if isinstance(node.get("locked"), dict):
+            found[name] = _descriptor(node["locked"])
+            if not found[name]["digest"]:
+                raise TallyError(
+                    f"the input {name} of flake.lock is pinned by no digest",
+                    hint="write the lock again with `nix flake lock`",
+                )
+    return found

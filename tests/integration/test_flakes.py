@@ -1,0 +1,185 @@
+"""Flakes: resolved as Nix does, evaluated purely with their lock as it is, and released."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from nix_versions import of_suite
+from projects import Project
+from targets import laid_out
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
+
+FLAKE = """\
+{
+  inputs.words = { url = "path:WORDS"; flake = false; };
+  outputs = { self, words }:
+    let
+      system = "x86_64-linux";
+      all = import ./default.nix { inherit system; who = builtins.readFile "${words}/who"; };
+    in
+    {
+      packages.${system} = { inherit (all) two bad; default = all.hello; };
+      legacyPackages.${system} = { inherit (all) structured hello; };
+      elsewhere.hello = all.hello;
+      impure.time = all.hello // { drvPath = toString builtins.currentTime; };
+      impure.home = builtins.readFile "/etc/hostname";
+      impure.fetched = builtins.fetchTarball "https://example.org/source.tar.gz";
+    };
+}
+"""
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
+
+
+def run(folder: Path, *words: str) -> None:
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+
+
+def provenance(release: Path) -> Any:
+    bundle = json.loads((release / "attestations/provenance.sigstore.json").read_bytes())
+    return json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))["predicate"]["buildDefinition"]
+
+
+def flake_in(folder: Path) -> Path:
+    """The tests' packages as a flake with one input, locked and committed."""
+    words = folder / "words"
+    words.mkdir()
+    (words / "who").write_text("you")
+    flake = laid_out(folder / "flake")
+    (flake / "flake.nix").write_text(FLAKE.replace("WORDS", str(words)))
+    run(flake, *GIT, "init", "-q")
+    run(flake, *GIT, "add", ".")
+    settings = "build-users-group =\nexperimental-features = nix-command flakes\nflake-registry =\n"
+    environment = {**os.environ, "NIX_CONF_DIR": "/dev/null", "NIX_CONFIG": settings}
+    lock = ["nix", "flake", "lock", "--store", str(folder / "locking")]
+    subprocess.run(lock, cwd=flake, check=True, capture_output=True, env=environment)
+    run(flake, *GIT, "add", ".")
+    run(flake, *GIT, "commit", "-qm", "a flake")
+    return flake
+
+
+@pytest.fixture
+def flake(project: Project) -> Path:
+    return flake_in(project.folder)
+
+
+def test_a_flakes_packages_become_signed_releases(project: Project, flake: Path) -> None:
+    lock = (flake / "flake.lock").read_bytes()
+    run(flake, *GIT, "remote", "add", "origin", "https://git.example.org/flake.git")
+    targets = (f"{flake}#", f"git+file://{flake}#two", f"path:{flake}#structured")
+    ran = project.tally("build", *targets, "--key", "release.key").succeeded()
+    assert ran.err.count("agree on every bit; signed") == 3
+    commit = subprocess.check_output([*GIT, "rev-parse", "HEAD"], cwd=flake, text=True).strip()
+    for name, attribute in (("hello-1.0", "default"), ("two-2.0", "two"), ("structured-1.0", "structured")):
+        release = project.folder / "releases" / f"{name}-x86_64-linux"
+        project.tally("verify", release, "--key", "release.pub").succeeded()
+        definition = provenance(release)
+        external = definition["externalParameters"]
+        assert definition["buildType"] == "https://tallystick.example/flake/v1"
+        assert external["target"] == f"#{attribute}"
+        assert external["flake"]["attribute"] == attribute
+        assert external["flake"]["locked"]["narHash"].startswith("sha256-")
+        assert set(external["flake"]["inputs"]) == {"words"}
+        assert str(project.folder) not in json.dumps(definition)
+        named = {each["name"]: each for each in definition["resolvedDependencies"]}
+        assert len(named["input words"]["digest"]["narSha256"]) == 64
+        assert len(named["flake"]["digest"]["narSha256"]) == 64
+        if attribute == "structured":  # a path has no commit
+            assert "repository" not in external
+        else:
+            assert named["flake"]["digest"]["gitCommit"] == commit
+            assert external["repository"] == {
+                "digest": {"gitCommit": commit},
+                "path": "flake.nix",
+                "uncommitted": [],
+                "uri": f"git+https://git.example.org/flake.git@{commit}",
+            }
+    assert (flake / "flake.lock").read_bytes() == lock
+
+    policy = project.folder / "policy.toml"
+    policy.write_text(
+        'name = "t"\n[require]\ncommit = true\n'
+        '[sources]\nrepositories = ["https://git.example.org/*"]\n'
+        '[[signer]]\nname = "r"\nkey = "release.pub"\n'
+    )
+    releases = project.folder / "releases"
+    project.tally("verify", releases / "hello-1.0-x86_64-linux", "--policy", policy).succeeded()
+    project.tally("verify", releases / "structured-1.0-x86_64-linux", "--policy", policy).failed(1)
+
+
+def planned(project: Project, *words: object) -> Mapping[str, Any]:
+    ran = project.tally("plan", "--json", *words).succeeded()
+    return json.loads(ran.out)["derivations"]
+
+
+def test_attributes_are_found_as_nix_finds_them_and_what_cannot_be_had_is_told(
+    project: Project, flake: Path
+) -> None:
+    inside = flake / "deep" / "er"
+    inside.mkdir(parents=True)
+    found = planned(project, f"{flake}#hello", f"{flake}#two")
+    hello = found[f"{flake}#hello"]["derivation"]
+    for word in (f"{flake}", f"{flake}#elsewhere.hello", f"{flake}#.legacyPackages.x86_64-linux.hello"):
+        assert planned(project, word)[word]["derivation"] == hello
+    # from a folder within, as Nix looks upwards for flake.nix; a file that git does not know changes nothing
+    (flake / "untracked").write_text("x")
+    ran = project.tally("plan", "--json", ".#hello", folder=inside).succeeded()
+    assert hello in ran.out
+    # uncommitted, and the same with every Nix: no commit, and the bytes as they lie there
+    (flake / "hello.sh").write_text("#!/bin/sh\necho changed\n")
+    assert planned(project, f"{flake}#hello")[f"{flake}#hello"]["derivation"] != hello
+
+    for word, what, more in (
+        (f"{flake}#helo", "has no attribute helo", "did you mean hello?"),
+        (f"{flake}#bad.broken", "default.nix:", "marked as broken"),
+        (f"{flake}#bad.infinite", "infinite recursion", "default.nix:"),
+        (f"{flake}#bad.imported", "during evaluation", "hint"),
+        (f"{flake}#impure.time", "currentTime", "flake.nix:"),
+        (f"{flake}#impure.home", "/etc/hostname", "flake.nix:"),
+        (f"{flake}#impure.fetched", "sha256", "flake.nix:"),
+        (f"{flake}#bad", "is a set, not a derivation", "name an attribute of it"),
+        ("nixpkgs#hello", "a name for a registry", "github:NixOS/nixpkgs/COMMIT#hello"),
+        (f"{flake}/none#hello", "none", "error"),
+    ):
+        ran = project.tally("plan", word).failed(2)
+        assert what in ran.err, (word, ran.err)
+        assert more in ran.err, (word, ran.err)
+        assert len(ran.err.splitlines()) < 12, ran.err
+
+    text = (flake / "flake.nix").read_text()
+    (flake / "flake.nix").write_text(
+        text.replace(str(project.folder / "words"), str(project.folder / "flake"))
+    )
+    ran = project.tally("plan", f"{flake}#hello").failed(2)
+    assert "has a flake.lock that does not fit its inputs" in ran.err
+    (flake / "flake.nix").write_text(text)
+    (flake / "flake.lock").unlink()
+    ran = project.tally("plan", f"{flake}#hello").failed(2)
+    assert "has no flake.lock, and evaluation writes none" in ran.err
+    assert "nix flake lock" in ran.err
+    assert not (flake / "flake.lock").exists()
+
+
+def test_every_nix_makes_the_same_derivations(tmp_path: Path, tally_in: TallyIn, session_state: Path) -> None:
+    flake = flake_in(tmp_path)
+    (flake / "hello.sh").write_text("#!/bin/sh\necho changed\n")
+    words = ("plan", "--json", f"{flake}#hello", "two", "structured", "-f", flake)
+    said = {}
+    for suite in ("", "trixie", "sid"):
+        path = f"{of_suite(suite, session_state)}:{os.environ['PATH']}" if suite else os.environ["PATH"]
+        state = tmp_path / f"state-{suite}"
+        ran = tally_in(tmp_path, PATH=path, TALLY_STATE=str(state))(*words).succeeded()
+        planned = json.loads(ran.out)["derivations"]
+        said[suite] = {
+            name: (each["derivation"], each["artifact"]["derivation"]) for name, each in planned.items()
+        }
+    assert said[""] == said["trixie"] == said["sid"]
+    assert len(said[""]) == 3

@@ -151,4 +151,5 @@ def _is_bundle(data: bytes, name: str) -> bool:
 
 
 def _aside(name: str, why: str) -> str:
-    return f"{name} was set aside: {why}"
+    """A notice, with the name once, since it may be a long path: `why` is a sentence that begins with it."""
+    return f"{name} was set aside: {'it ' + why[len(name) + 1 :] if why.startswith(name + ' ') else why}"

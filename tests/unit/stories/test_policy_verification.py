@@ -227,6 +227,8 @@ class TestThirdParties:
         verdict = examine(original.folder, policy, releases.NOW, further=both).verdict
         assert isinstance(verdict, Passed)
         assert len([notice for notice in verdict.notices if "set aside" in notice]) == len(worse)
+        said = "by another was set aside: it is not signed by a key that you trust: it names sha256:"
+        assert any(notice.startswith(said) for notice in verdict.notices), "a name is a path, told once"
 
     @pytest.mark.parametrize(
         ("more", "said", "code"),

@@ -14,7 +14,7 @@ from orchestrator.recipe.revision import web_address
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
-    """`sources.repositories`: patterns over `https://HOST/PATH`, whatever transport git used."""
+    """`sources.repositories`: patterns over addresses as `web_address` writes them."""
 
     patterns: tuple[Pattern, ...]
 

@@ -87,7 +87,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "outcome": "unpublished",
                 "error": outcome.error.message,
                 "hint": outcome.error.hint,
-                "agreement": _agreement(outcome.agreed),
+                "agreement": None if outcome.agreed is None else _agreement(outcome.agreed),
             }
         case _:
             assert_never(outcome)
@@ -141,7 +141,8 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
         case Undecided():
             _show_failures(outcome)
         case Unpublished():
-            tell(f"{outcome.target}: the builders agree, but there is no release: {outcome.error.message}")
+            agree = "not built" if outcome.agreed is None else "the builders agree, but there is no release"
+            tell(f"{outcome.target}: {agree}: {outcome.error.message}")
             if outcome.error.hint:
                 tell(f"hint: {outcome.error.hint}")
         case _:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,11 @@ class Plan:
     """Addresses of path sources that differ from their commit: nothing made from them is signed."""
     repository: Repository | Unversioned
     """Where recipes and lock are from."""
+
+    def without(self, names: Collection[str]) -> Plan:
+        """The plan for the other targets."""
+        left = {name: target for name, target in self.targets.items() if name not in names}
+        return self if len(left) == len(self.targets) else replace(self, targets=left)
 
     @property
     def requested(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _DERIVATION = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,
 def attest(
     payload: bytes, store: RemoteStore, key: SigningKey, read: Callable[[str], str] | None = None
 ) -> Envelope:
-    """The link in an envelope signed by this host's key. `store` is the host's own, `read` gives a file's text.
+    """The link in an envelope signed by this host's key. `store` is the host's own, `read` reads files there.
 
     Raises TallyError for a link of another machine, for one that names a product which this host's Nix
     did not build, or built otherwise, and for one whose command is not that of the package's derivation.

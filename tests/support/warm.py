@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import faulthandler
 import fcntl
 import gc
 import importlib
@@ -26,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -70,6 +72,64 @@ class Ended:
     err: str
 
 
+class Running:
+    """A run that has begun, as `subprocess.Popen` has it."""
+
+    def __init__(self, words: list[str], answers: socket.socket, out: FileIO, err: FileIO) -> None:
+        self._words, self._answers, self._out, self._err = words, answers, out, err
+        self._heard = b""
+        self.returncode: int | None = None
+        pid = self._line()
+        assert pid, "the warm process has ended"
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """How it ended, if it has; -N where signal N ended it."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            try:
+                self.returncode = self._line(timeout)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self._words, timeout or 0) from None
+            self._answers.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end: what it wrote to standard output and error. Raises subprocess.TimeoutExpired."""
+        self.wait(timeout)
+        with self._out, self._err:
+            return _all_of(self._out), self.said()
+
+    def said(self) -> str:
+        """What it wrote to standard error until now."""
+        return _all_of(self._err)
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _line(self, timeout: float | None = None) -> int:
+        """The next number that the server says of it; 0 where that is gone."""
+        self._answers.settimeout(timeout)
+        while b"\n" not in self._heard:
+            some = self._answers.recv(64)
+            if not some:
+                return 0
+            self._heard += some
+        line, _, self._heard = self._heard.partition(b"\n")
+        return int(line)
+
+
 class Warm:
     """The process that the runs of one test process are forked from. Ends with it, and its runs with it."""
 
@@ -93,32 +153,39 @@ class Warm:
         What it took is written to `noted`: `{"steps": LINES OF PYTHON, "memory": KIB MORE AT MOST}`; counting
         takes time. It sees the mounts of the process `mounts`. Raises subprocess.TimeoutExpired.
         """
+        running = self.start(words, folder, environment, stdin, noted, mounts)
+        if running is None:
+            return None
+        try:
+            out, err = running.communicate(timeout)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise
+        return Ended(running.wait(), out, err)
+
+    def start(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stdin: str | None = None,
+        noted: Path | None = None,
+        mounts: int | None = None,
+    ) -> Running | None:
+        """Like `run`, without waiting for its end."""
         if _of_the_start(environment) != _of_the_start(os.environ):
             return None
         request: dict[str, Any] = {"words": [*words], "folder": str(folder), "environment": dict(environment)}
         request |= {"noted": str(noted) if noted else None, "mounts": mounts}
-        with _written(stdin) as given, _heard("out") as out, _heard("err") as err:
-            code = self._code(request, given.fileno(), out.fileno(), err.fileno(), timeout)
-            return Ended(code, _all_of(out), _all_of(err))
-
-    def _code(self, request: dict[str, Any], given: int, out: int, err: int, timeout: float) -> int:
+        out, err = _heard("out"), _heard("err")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with ours, theirs:
-            message = json.dumps(request).encode()
-            with self._lock:
-                server = self._server()
-                socket.send_fds(server, [len(message).to_bytes(4)], [given, out, err, theirs.fileno()])
-                server.sendall(message)
-            theirs.close()
-            answers = ours.makefile("r")
-            pid = int(answers.readline() or "0")
-            assert pid, "the warm process has ended"
-            ours.settimeout(timeout)
-            try:
-                return int(answers.readline())
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(["tally", *request["words"]], timeout) from None
+        message = json.dumps(request).encode()
+        with _written(stdin) as given, theirs, self._lock:
+            server = self._server()
+            streams = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
+            socket.send_fds(server, [len(message).to_bytes(4)], streams)
+            server.sendall(message)
+        return Running(["tally", *words], ours, out, err)
 
     def _server(self) -> socket.socket:
         if self._socket is None:
@@ -158,8 +225,10 @@ def _written(text: str | None) -> FileIO:
 
 
 def _all_of(heard: FileIO) -> str:
-    heard.seek(0)
-    return io.TextIOWrapper(heard, encoding="utf-8").read()
+    """Read at places, since who writes shares the descriptor's own place."""
+    size = os.fstat(heard.fileno()).st_size
+    data = os.pread(heard.fileno(), size, 0)
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()
 
 
 def _of_the_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -257,6 +326,7 @@ def _become(request: dict[str, Any], streams: list[int], server: int) -> None:
     sys.stdin = sys.__stdin__ = open(0, encoding=encoding, errors=errors)  # type: ignore[misc]  # noqa: SIM115
     sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, errors=errors)  # type: ignore[misc]  # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding, "backslashreplace")  # type: ignore[misc]  # noqa: SIM115
+    faulthandler.enable()  # a signal that ends one that hangs says where
     sys.path[0] = request["folder"]
     sys.argv = ["tally", *request["words"]]
     if request["noted"]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -81,26 +80,36 @@ def _against_command(link: Link, store: RemoteStore, read: Callable[[str], str])
     used = {path for each in graph.values() for path in each.input_derivations}
     tops = [each for path, each in graph.items() if path not in used]
     packages = [graph[path] for each in tops for path in each.input_derivations if path in graph]
+    if len(tops) != 1:
+        yield "the link names derivations of several targets, and its command is of one"
+    outputs = sorted({path for each in graph.values() for path in each.outputs.values()})
+    if unbuilt := sorted(store.invalid(outputs)):
+        yield f"{unbuilt[0]}, of a derivation that the link names, is not in this host's store"
+        return
+    registered = store.registrations(outputs)
+    yield from (f"{path} was not built on this host" for path in outputs if not registered[path].ultimate)
     if list(link.command) not in map(command_of, packages or tops):
         yield "the link tells of another command than the derivation that was built has"
     wanted = {path for path in link.products if path.startswith(_STORE)}
-    if unmade := sorted(wanted - set(_outputs(tops, wanted, store, read))):
+    if unmade := _unmade(graph, wanted, store, read):
         yield f"{unmade[0]} is made by none of the derivations that the link names, nor by what they use"
 
 
-def _outputs(
-    tops: Sequence[Derivation], wanted: Collection[str], store: RemoteStore, read: Callable[[str], str]
-) -> Iterator[str]:
-    """Outputs of these derivations and of those below, until all that are wanted were met."""
-    left, seen, queue = set(wanted), {each.path for each in tops}, deque(tops)
-    while queue and left:
-        each = queue.popleft()
-        left.difference_update(each.outputs.values())
-        yield from each.outputs.values()
-        below = [path for path in each.input_derivations if path not in seen]
+def _unmade(
+    graph: Mapping[str, Derivation], wanted: Collection[str], store: RemoteStore, read: Callable[[str], str]
+) -> list[str]:
+    """Those paths that are no output of these derivations, nor of those below, which are read as needed."""
+    left, seen, level = set(wanted), set(graph), list(graph.values())
+    while level:
+        for each in level:
+            left.difference_update(each.outputs.values())
+        if not left:
+            break
+        below = sorted({path for each in level for path in each.input_derivations} - seen)
         seen.update(below)
-        missing = store.invalid(below) if below and left else set(below)
-        queue += [parse(path, read(path)) for path in below if path not in missing]
+        absent = store.invalid(below)
+        level = [parse(path, read(path)) for path in below if path not in absent]
+    return sorted(left)
 
 
 def _text(path: str) -> str:

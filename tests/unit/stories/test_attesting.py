@@ -68,7 +68,13 @@ def text(derivation: Derivation) -> str:
 WORLD = releases.World()
 ARTIFACTS = ("-c", "pack")
 """The arguments of the artifact's derivation, which are not the package's."""
-DERIVATIONS = {**WORLD.graph.derivations, WORLD.artifact.path: replace(WORLD.artifact, args=ARTIFACTS)}
+OTHER = releases.derivation("other-1")
+OUTPUTS = [path for each in WORLD.graph.derivations.values() for path in each.outputs.values()]
+DERIVATIONS = {
+    **WORLD.graph.derivations,
+    WORLD.artifact.path: replace(WORLD.artifact, args=ARTIFACTS),
+    OTHER.path: OTHER,
+}
 
 
 def read(path: str) -> str:
@@ -119,6 +125,14 @@ HARM: dict[str, Callable[[dict[str, Any], HostStore], object]] = {
     "a derivation of something else": lambda link, store: link["predicate"]["byproducts"].update(
         builds={WORLD.zlib.path: {}}
     ),
+    "derivations of two targets": lambda link, store: (
+        link["predicate"]["byproducts"]["builds"].update({OTHER.path: {}}),
+        store.held.update({OTHER.path: NarHash("0" * 64)}),
+        store.held.update(dict.fromkeys(OTHER.outputs.values(), NarHash("0" * 64))),
+    ),
+    "a derivation that was not built there": lambda link, store: link["predicate"]["byproducts"][
+        "builds"
+    ].update({WORLD.zlib.path: {}}),
     "what it did not build": lambda link, store: setattr(store, "ultimate", False),
 }
 
@@ -150,7 +164,7 @@ def test_an_input_that_differs_is_below_what_was_built(
     monkeypatch.setattr(host, "machine_id", lambda: report.identity.machine_id)
     held = {one.path: one.hashes["b"] for one in observed.disagreed.differing}
     assert WORLD.zlib.outputs["out"] in held
-    store: Any = HostStore(held | dict.fromkeys(DERIVATIONS, NarHash("0" * 64)))
+    store: Any = HostStore(dict.fromkeys([*DERIVATIONS, *OUTPUTS], NarHash("0" * 64)) | held)
     payload = disagreement.link_of(report, observed)
     assert attest(payload, store, SigningKey.generate(), read).payload == payload
 

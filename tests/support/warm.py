@@ -26,8 +26,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -59,8 +59,25 @@ MODULES = (
 )
 """With what they import, nearly all that any command loads. None looks at the environment by then."""
 
-_READ_AT_START = ("LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "GLIBC_")
-"""Variables that a process reads once, at its start."""
+_PROGRAM = """\
+#!{python} -IS
+import json, os, socket, sys
+asked = dict(words=sys.argv[1:], folder=os.getcwd(), environment=dict(os.environ), noted=None, mounts=None)
+message = json.dumps(asked).encode()
+with socket.socket(socket.AF_UNIX) as answers:
+    answers.connect({place!r})
+    socket.send_fds(answers, [len(message).to_bytes(4)], [0, 1, 2])
+    answers.sendall(message)
+    pid, *code = answers.makefile("r").read().split()
+if pid == "cold":
+    os.execv({cold!r}, ["tally", *sys.argv[1:]])
+if int(code[0]) < 0:
+    os.kill(os.getpid(), -int(code[0]))
+sys.exit(int(code[0]))
+"""
+
+_READ_AT_START = ("_TALLY_COMPLETE", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "GLIBC_")
+"""Variables that a process reads once, at its start, or that want the installed program."""
 
 
 @dataclass(frozen=True)
@@ -179,13 +196,46 @@ class Warm:
         request |= {"noted": str(noted) if noted else None, "mounts": mounts}
         out, err = _heard("out"), _heard("err")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        message = json.dumps(request).encode()
-        with _written(stdin) as given, theirs, self._lock:
-            server = self._server()
-            streams = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
-            socket.send_fds(server, [len(message).to_bytes(4)], streams)
-            server.sendall(message)
+        with _written(stdin) as given, theirs:
+            self._ask(request, [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()])
         return Running(["tally", *words], ours, out, err)
+
+    @contextmanager
+    def program(self, folder: Path) -> Iterator[Path]:
+        """A program `tally` in a folder, for scripts: what it runs begins warm, on its own streams."""
+        program, place = folder / "tally", folder / "asking"
+        cold = str(Path(sys.executable).with_name("tally"))
+        program.write_text(_PROGRAM.format(python=sys.executable, place=str(place), cold=cold))
+        program.chmod(0o755)
+        with socket.create_server(str(place), family=socket.AF_UNIX) as listening:
+            threading.Thread(target=self._answer, args=(listening,), daemon=True).start()
+            try:
+                yield program
+            finally:
+                listening.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                asking, _ = listening.accept()
+            except OSError:
+                return
+            with asking:
+                size, streams, _, _ = socket.recv_fds(asking, 4, 3)
+                request = json.loads(_received(asking, int.from_bytes(size)))
+                if _of_the_start(request["environment"]) == _of_the_start(os.environ):
+                    self._ask(request, [*streams, asking.fileno()])
+                else:
+                    asking.sendall(b"cold\n")
+                for descriptor in streams:
+                    os.close(descriptor)
+
+    def _ask(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        message = json.dumps(request).encode()
+        with self._lock:
+            server = self._server()
+            socket.send_fds(server, [len(message).to_bytes(4)], descriptors)
+            server.sendall(message)
 
     def _server(self) -> socket.socket:
         if self._socket is None:
@@ -231,6 +281,13 @@ def _all_of(heard: FileIO) -> str:
     return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()
 
 
+def _received(asking: socket.socket, size: int) -> bytes:
+    message = b""
+    while len(message) < size:
+        message += asking.recv(size - len(message))
+    return message
+
+
 def _of_the_start(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(_READ_AT_START)}
 
@@ -260,7 +317,7 @@ class _Server:
             head, descriptors, _, _ = socket.recv_fds(self._requests, 4, 4)
             if not head:
                 self._end()
-            request = json.loads(self._received(int.from_bytes(head)))
+            request = json.loads(_received(self._requests, int.from_bytes(head)))
             *streams, answer = descriptors
             pid = os.fork()
             if pid == 0:
@@ -271,12 +328,6 @@ class _Server:
                 os.close(descriptor)
             self._running[pid] = socket.socket(fileno=answer)
             self._running[pid].sendall(f"{pid}\n".encode())
-
-    def _received(self, size: int) -> bytes:
-        message = b""
-        while len(message) < size:
-            message += self._requests.recv(size - len(message))
-        return message
 
     def _tell(self) -> None:
         for pid in list(self._running):

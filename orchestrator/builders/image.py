@@ -45,7 +45,7 @@ class Image:
         """Make it, unless it is there; the store holds all that it needs from outside. Raises TallyError."""
         graph = self.store.graph([self.evaluated.derivation])
         made = [path for drv in graph.derivations.values() for path in drv.outputs.values()]
-        altered = self.store.modified(sorted(set(made) - self.store.invalid(made)))
+        altered = self.store.modified(made)
         if altered:
             raise TallyError(f"{altered[0]} was altered in its store", hint=self.store.remedy)
         self.store.nix.run(self.store.command("nix-store", "--realise", self.evaluated.derivation))

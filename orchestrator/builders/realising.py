@@ -93,8 +93,7 @@ class Realisation:
             used.update(derivation.input_sources)
             for below, names in derivation.input_derivations.items():
                 used.update(self.graph[below].outputs[name] for name in names)
-        there = sorted(used - self.store.invalid(used))
-        return [self._altered(None, path) for path in self.store.modified(there)]
+        return [self._altered(None, path) for path in self.store.modified(used)]
 
     def _realise(self, requested: Sequence[str]) -> set[str]:
         """Build what is missing and check what is there; those of which Nix's word can be trusted."""

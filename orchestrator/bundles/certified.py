@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from orchestrator.bundles import bundle as bundles
-from orchestrator.bundles import certificates, entry_body, signature, standing
+from orchestrator.bundles import certificates, entry_body, signature, standing, untrusted
 from orchestrator.bundles.artifact import Digested
 from orchestrator.bundles.material import Certificates
 from orchestrator.bundles.standing import Shown
@@ -52,7 +52,10 @@ def open_certified(data: bytes, name: str, root: TrustedRoot, now: datetime) -> 
 
     # 2. Whose certificates count is the caller's to say.
     if not root.certificate_authorities:
-        told = f"{name} is signed by a certificate, and no trusted root was given that says whose count"
+        whose = untrusted.of_whom(bundle.signer, name)
+        told = (
+            f"{name} is signed by a certificate{whose}, and no trusted root was given that says whose count"
+        )
         raise Refused(Reason(Code.UNTRUSTED_SIGNER, told))
 
     # 3. Where it was logged, and when it was there: all that it has must hold, and some of both be there.

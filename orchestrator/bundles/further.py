@@ -9,15 +9,16 @@ about something else, is set aside, and a notice says so: it counts for nothing,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from orchestrator.bundles.opening import open_link, open_statement
 from orchestrator.evidence import disagreement
-from orchestrator.evidence.canonical import MalformedError, read_envelope
+from orchestrator.evidence.canonical import MalformedError, read_envelope, render
 from orchestrator.evidence.terms import REPRODUCTION
 from orchestrator.ground.digest import Sha256
-from orchestrator.ground.values import dataclass, replace
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass, field, replace
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.log.trusted_root import TrustedRoot
@@ -40,14 +41,18 @@ class Further:
     again: tuple[Vouched, ...] = ()
     """Links by builders that have vouched already, and say something else now: no vote, but a no."""
 
+    within: Mapping[str, str] = field(default_factory=dict)
+    """Names of documents to the files that hold them and others."""
+
     uncounted: tuple[tuple[str, Reason], ...] = ()
     """Statements whose signers did not count when they signed: the predicate type, and why."""
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Where everything that counts is from."""
+        """The files that everything that counts is from."""
         parts = (self.statements, self.links, self.denials, self.again)
-        return tuple(each.file for part in parts for each in part)
+        named = (each.file for part in parts for each in part)
+        return tuple(dict.fromkeys(self.within.get(name, name) for name in named))
 
     def having(self, opened: Judged | Denied) -> Further:
         """With one more."""
@@ -82,7 +87,9 @@ class Further:
             else:
                 denials.append(denied)
         parts = tuple(statements), tuple(links), tuple(denials)
-        return replace(Further(*parts, tuple(notices), tuple(again)), uncounted=self.uncounted)
+        return replace(
+            Further(*parts, tuple(notices), tuple(again)), within=self.within, uncounted=self.uncounted
+        )
 
     def counting(self, against: Callable[[Judged], Iterable[Reason]]) -> Further:
         """What counts by when it was signed, and by what was shown of that."""
@@ -106,11 +113,16 @@ def open_further(
 ) -> Further:
     """Every document that counts. `keys` are the signers', `builder_keys` those of builders.
 
+    A file may hold several bundles, or be in another form than Sigstore's: as `containers` knows them.
     `root` says whose certificates count; `now` is UTC.
     """
     found = Further()
-    for name, data in documents.items():
+    for file, name, data in _documents(documents):
+        if name != file:
+            found = replace(found, within={**found.within, name: file})
         try:
+            if isinstance(data, Exception):
+                raise data
             if _is_bundle(data, name):
                 opened = open_statement(data, name, keys, root, now)
                 kind = REPRODUCTION if isinstance(opened, Denied) else opened.statement.predicate_type
@@ -121,6 +133,9 @@ def open_further(
                 found = replace(found, links=(*found.links, open_link(data, name, builder_keys)))
         except MalformedError as error:
             found = replace(found, notices=(*found.notices, _aside(name, str(error))))
+        except TallyError as error:  # of a kind that is not judged
+            told = f"{error.message}; {error.hint}" if error.hint else error.message
+            found = replace(found, notices=(*found.notices, _aside(name, told)))
         except Refused as refused:
             notice = _aside(name, refused.reasons[0].sentence)
             found = replace(found, notices=(*found.notices, notice))
@@ -144,6 +159,33 @@ def denying(documents: Mapping[str, bytes]) -> Mapping[str, bytes]:
     return found
 
 
+def _documents(
+    files: Mapping[str, bytes],
+) -> Iterator[tuple[str, str, bytes | MalformedError | TallyError]]:
+    """Every document with its file and its name: of a file that holds several bundles each by itself."""
+    for file, data in files.items():
+        try:
+            document = read_envelope(data, file)
+        except MalformedError:
+            document = None
+        if isinstance(document, dict) and ("mediaType" in document or "payloadType" in document):
+            yield file, file, data
+            continue
+        from orchestrator.bundles import containers  # as few files are
+
+        try:
+            parts = containers.found(data, file) or [MalformedError(f"{file} holds no bundle at all")]
+        except (MalformedError, TallyError) as error:
+            yield file, file, error
+            continue
+        for part in parts:
+            if isinstance(part, containers.Found):
+                inner = part.document["dsseEnvelope"] if part.alone else part.document
+                yield file, part.name, render(inner)
+            else:
+                yield file, file, part
+
+
 def _is_bundle(data: bytes, name: str) -> bool:
     """Whether it is a Sigstore bundle, and no envelope alone. Raises MalformedError."""
     document = read_envelope(data, name)
@@ -151,4 +193,5 @@ def _is_bundle(data: bytes, name: str) -> bool:
 
 
 def _aside(name: str, why: str) -> str:
-    return f"{name} was set aside: {why}"
+    """A notice, with the name once, since it may be a long path: `why` is a sentence that begins with it."""
+    return f"{name} was set aside: {'it ' + why[len(name) + 1 :] if why.startswith(name + ' ') else why}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from orchestrator.bundles import own_bundle, witnessed
+from orchestrator.bundles import own_bundle, untrusted, witnessed
 from orchestrator.bundles.material import Certificates, KeyHint
 from orchestrator.bundles.opened import OpenedBundle
 from orchestrator.bundles.own_bundle import Bundle
@@ -177,9 +177,8 @@ def open_links(documents: Mapping[str, bytes], layout: Layout) -> tuple[Vouched,
         keyid = envelope.signatures[0].keyid if envelope.signatures else ""
         key = keys.get(keyid)
         if envelope.signatures and key is None:
-            raise Refused(
-                Reason(Code.UNTRUSTED_SIGNER, f"{name} is signed by {keyid!r}, no builder of the layout")
-            )
+            told = f"{name} is signed by {keyid[:80]!r}, no builder of the layout"
+            raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{told}, which has {untrusted.listed(keys)}"))
         signer = _own_signer(envelope, [key] if key else [], name, None)
         if signer in found:
             raise Refused(
@@ -209,7 +208,7 @@ def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str 
             return key
     if any({key.keyid, key.hint} & said for key in keys):
         raise Refused(Reason(Code.SIGNATURE_INVALID, f"the signature of {name} is not over what it holds"))
-    raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{name} is not signed by a key that you trust"))
+    raise Refused(untrusted.by_no_key(name, hint, (each.keyid for each in envelope.signatures), keys))
 
 
 def _own_signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str | None) -> PublicKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.bundles import untrusted
 from orchestrator.bundles.entry_body import Logged
 from orchestrator.bundles.material import Certificates, KeyHint
 from orchestrator.ground.errors import TallyError
@@ -25,17 +26,16 @@ def key_of(signer: PublicKey | Identity, bundle: SigstoreBundle, what: str) -> P
 
     Raises Refused or MalformedError; TallyError for a certificate for a key that is not judged here.
     """
+    found = bundle.signer
+    if isinstance(signer, PublicKey):
+        if isinstance(found, Certificates):
+            raise Refused(untrusted.by_a_certificate(what, found, signer))
+        return signer
+    if isinstance(found, KeyHint):
+        raise Refused(untrusted.by_a_key(what, found.hint, signer))
     from orchestrator.bundles import certificates
 
-    match signer, bundle.signer:
-        case PublicKey() as key, KeyHint():
-            return key
-        case certificates.Identity(), Certificates() as found:
-            return certificates.public_key(found, what)
-        case PublicKey(), Certificates():
-            raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{what} is by a certificate, not by a key"))
-        case _:
-            raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{what} is by a key, not by a certificate"))
+    return certificates.public_key(found, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def verify(bundle: SigstoreBundle, key: PublicKey, artifact: Artifact, what: str
         return found
     _refuse_unjudged(content, key, signature, artifact, what)
     if isinstance(bundle.signer, KeyHint) and bundle.signer.hint != key.hint:
-        raise Refused(Reason(Code.UNTRUSTED_SIGNER, f"{what} is not signed by the key that you trust"))
+        raise Refused(untrusted.by_another_key(what, bundle.signer.hint, key))
     raise Refused(Reason(Code.SIGNATURE_INVALID, f"the signature of {what} is not over what it should be"))
 
 
@@ -104,12 +104,17 @@ def _identified(content: MessageSignature, key: PublicKey, artifact: Artifact, w
         raise Refused(
             Reason(
                 Code.DIGEST_MISMATCH,
-                f"{what} is about a file with {content.algorithm}:{content.digest.hex()}, and {artifact.name}"
-                f" has {content.algorithm}:{digest.hex()}",
+                f"{what} is about a file with {content.algorithm}:{content.digest.hex()}, and "
+                + _having(artifact, f"{content.algorithm}:{digest.hex()}"),
             )
         )
     if key.kind.hashes and content.algorithm not in key.kind.hashes:
         raise _unjudged(key, content.algorithm, what)
+
+
+def _having(artifact: Artifact, digest: str) -> str:
+    """What was measured of the artifact; one that is known by its digest alone is that digest."""
+    return f"not with {digest}" if artifact.name == digest else f"{artifact.name} has {digest}"
 
 
 def _over_envelope(envelope: Envelope, key: PublicKey, signature: bytes) -> Signed | None:

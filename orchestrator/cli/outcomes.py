@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import groupby
-from pathlib import Path
 from typing import Any, assert_never
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.agreement.keeping import folder_of
+from orchestrator.builders.build import Failure
 from orchestrator.builders.symptoms import hint_of
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.ground.wording import counted
@@ -86,7 +87,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "outcome": "unpublished",
                 "error": outcome.error.message,
                 "hint": outcome.error.hint,
-                "agreement": _agreement(outcome.agreed),
+                "agreement": None if outcome.agreed is None else _agreement(outcome.agreed),
             }
         case _:
             assert_never(outcome)
@@ -140,7 +141,8 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
         case Undecided():
             _show_failures(outcome)
         case Unpublished():
-            tell(f"{outcome.target}: the builders agree, but there is no release: {outcome.error.message}")
+            agree = "not built" if outcome.agreed is None else "the builders agree, but there is no release"
+            tell(f"{outcome.target}: {agree}: {outcome.error.message}")
             if outcome.error.hint:
                 tell(f"hint: {outcome.error.hint}")
         case _:
@@ -199,22 +201,49 @@ def _next_command(outcome: Refused) -> str | None:
 def _show_failures(outcome: Undecided) -> None:
 
     say(f"{outcome.target}: could not be decided; nothing is signed")
-    alike: dict[tuple[str | None, str, tuple[str, ...]], list[tuple[str, Path | None]]] = {}
-    for builder, failures in outcome.incomplete.failures.items():
-        for failure in failures:
-            said = failure.derivation, failure.reason, tuple(failure.last_lines[-_LINES_SHOWN:])
-            alike.setdefault(said, []).append((builder, failure.log))
-    for (derivation, reason, lines), where in alike.items():
-        what = f" {name_of(derivation)}" if derivation else ""
-        names = " and ".join(dict.fromkeys(builder for builder, _ in where))
-        on = "" if len(where) == 1 else "on "
-        tell(f"  {on or 'builder '}{names}{what}: {reason}", 4)
-        for line in lines:
+    for some in _alike(outcome):
+        (builder, first), where = some[0], dict(some)
+        what = f" {name_of(first.derivation)}" if first.derivation else ""
+        on = f"builder {builder}" if len(where) == 1 else f"on {' and '.join(where)}"
+        tell(f"  {on}{what}: {first.reason}", 4)
+        for line in first.last_lines[-_LINES_SHOWN:]:
             say(f"    | {line}")
-        for log in (log for _, log in where if log):
+        for other, each in some[1:]:
+            for line in (_tail(each) - _tail(first)).elements():
+                say(f"    {other} has | {line}")
+        for log in (each.log for _, each in some if each.log):
             say(f"    whole log: {log}")
     if hint := _way_out(outcome):
         say(f"hint: {hint}")
+
+
+def _alike(outcome: Undecided) -> Iterable[list[tuple[str, Failure]]]:
+    """Builders' failures, those together that say the same.
+
+    The same: of one derivation, for one reason, after lines of which three quarters are the same, in any
+    order, as parallel work prints them.
+    """
+    found: list[list[tuple[str, Failure]]] = []
+    for builder, failures in outcome.incomplete.failures.items():
+        for failure in failures:
+            for some in found:
+                if _is_like(failure, some[0][1]):
+                    some.append((builder, failure))
+                    break
+            else:
+                found.append([(builder, failure)])
+    return found
+
+
+def _is_like(one: Failure, other: Failure) -> bool:
+    if (one.derivation, one.reason) != (other.derivation, other.reason):
+        return False
+    lines, others = _tail(one), _tail(other)
+    return 4 * (lines & others).total() >= 3 * max(lines.total(), others.total())
+
+
+def _tail(failure: Failure) -> Counter[str]:
+    return Counter(failure.last_lines[-_LINES_SHOWN:])
 
 
 def _way_out(outcome: Undecided) -> str | None:

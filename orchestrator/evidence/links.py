@@ -43,6 +43,8 @@ class Link:
     """When its last build ended, as it claims; UTC."""
     command: tuple[str, ...] = ()
     """What made the package, by its derivation; empty: the link does not tell."""
+    derivations: tuple[str, ...] = ()
+    """`.drv` paths of what its builder built, the package's among them."""
 
 
 def link_of(
@@ -102,7 +104,14 @@ def parse(payload: bytes, what: str) -> Link:
         sandbox=member(environment, "sandbox", dict, what) if "sandbox" in environment else {},
         finished=_finished(document, what),
         command=command_in(document, what),
+        derivations=derivations_in(document, what),
     )
+
+
+def derivations_in(document: dict[str, Any], what: str) -> tuple[str, ...]:
+    """The `.drv` paths of what a link's builder built. Raises MalformedError."""
+    byproducts = member(document, "byproducts", dict, what)
+    return tuple(member(byproducts, "builds", dict, what)) if "builds" in byproducts else ()
 
 
 def command_in(document: dict[str, Any], what: str) -> tuple[str, ...]:

@@ -50,7 +50,8 @@ class ChrootStore(Store):
     def modified(self, paths: Iterable[str]) -> list[str]:
         """As for every store. Reads all of them."""
         found: list[str] = []
-        for some in chunks(paths):
+        asked = set(paths)
+        for some in chunks(sorted(asked - self.invalid(asked))):
             try:
                 self.nix.run(self.command("nix-store", "--verify-path", *some))
             except NixFailed as error:

@@ -131,7 +131,7 @@ class Store(ABC):
 
     @abstractmethod
     def modified(self, paths: Iterable[str]) -> list[str]:
-        """Those of valid `paths` that are seen to be no longer what the database says."""
+        """Those of `paths` that it holds, and that are seen to be no longer what the database says."""
 
     @abstractmethod
     def bring(self, path: str) -> Path:

@@ -21,6 +21,7 @@ from orchestrator.evidence.terms import (
     NAR_SHA256,
     PROVENANCE,
     RECIPES,
+    REPOSITORY,
     REPRODUCIBLE,
     REPRODUCTION,
     SPDX,
@@ -185,6 +186,27 @@ def commands(provenance: Statement, links: Sequence[Link]) -> Iterator[Reason]:
         if [list(link.command)] != told and (link.command or told):
             said = f"the link of builder {link.builder} and the provenance tell of different commands"
             yield Reason(Code.CONTRADICTION, said)
+
+
+def parameters(provenance: Statement) -> Iterator[Reason]:
+    """Recipe, lock and the repository's commit are those that the dependencies list, and no others are there.
+
+    Releases of earlier versions tell of no commit in either place.
+    """
+    build = _build(provenance)
+    external = member(build, "externalParameters", dict, "the provenance")
+    wanted = {name: external[name] for name in ("recipe", "lock") if name in external}
+    if "repository" in external:
+        repository = member(external, "repository", dict, "the provenance")
+        wanted[REPOSITORY] = {key: repository[key] for key in ("digest", "uri") if key in repository}
+        wanted[REPOSITORY]["name"] = REPOSITORY
+    dependencies = member(build, "resolvedDependencies", list, "the provenance")
+    told = [each for each in dependencies if not (isinstance(each, dict) and "annotations" in each)]
+    if told == list(wanted.values()):
+        return
+    differing = [name for name, each in wanted.items() if each not in told] or ["recipe, lock or repository"]
+    said = f"the provenance's parameters and its resolvedDependencies name another {' and '.join(differing)}"
+    yield Reason(Code.CONTRADICTION, said)
 
 
 def source(provenance: Statement, found: Measured) -> Iterator[Reason]:

@@ -95,7 +95,7 @@ class SourcesTable(Table):
     repositories: tuple[RepositoryAddress, ...] | None = Field(
         default=None,
         description="Patterns, of which the repository that the recipe is from fits one: https://HOST/PATH, "
-        "whatever transport git used",
+        "also for ssh at its usual port; http:// and git:// have to be named",
     )
 
     def rules(self) -> list[Rule]:

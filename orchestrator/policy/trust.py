@@ -7,6 +7,7 @@ from typing import Final
 
 from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.ground.values import dataclass, field
+from orchestrator.ground.wording import some
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.signer import IdentitySigner, KeySigner, Signer
 from orchestrator.policy.validity import ALWAYS, Moment, Validity
@@ -78,8 +79,14 @@ def trusted(signers: Sequence[TrustedSigner], signer: Signer, kind: str, what: s
     if isinstance(signer, IdentitySigner) and any(
         isinstance(each.who, TrustedIdentity) and each.who.issuer.matches(signer.issuer) for each in signers
     ):
-        return Reason(Code.IDENTITY_MISMATCH, f"{what} is signed by {signer}, whom the policy does not name")
-    return Reason(Code.UNTRUSTED_SIGNER, f"{what} is signed by {signer}, whom you do not trust")
+        told = f"{what} is signed by {signer}, whom the policy does not name: it names {_listed(signers)}"
+        return Reason(Code.IDENTITY_MISMATCH, told)
+    told = f"{what} is signed by {signer}, whom you do not trust; you trust {_listed(signers)}"
+    return Reason(Code.UNTRUSTED_SIGNER, told)
+
+
+def _listed(signers: Sequence[TrustedSigner]) -> str:
+    return some([each.name for each in signers], 3)
 
 
 def against(

@@ -66,16 +66,20 @@ def address_of(remote: str) -> str | None:
 
 
 def web_address(address: str) -> str:
-    """A repository's address, or a pattern over some, without what git's transports make of one repository.
+    """A repository's address, or a pattern over some, without what differs for one repository of one server.
 
-    `git+https://`, `ssh://` and the like are `https://`; a user, the port of ssh and `.git` are left out.
+    `git+https://` and ssh at its usual port are `https://`; user, usual port and `.git` are left out. `http://`
+    and `git://` stay what they are: nobody proves there who answers. So does ssh at another port,
+    `ssh://HOST:PORT`, which is another server.
     """
     match = _URL.fullmatch(address)
     if match is None:
         return address
-    transport, host, port, path = match.groups()
-    place = host.lower() + ("" if transport == "ssh" else port or "")
-    return f"https://{place}{path.rstrip('/').removesuffix('.git')}"
+    scheme, host, port, path = match.groups()
+    place = host.lower() + ("" if port in (None, ":", f":{_TRANSPORTS[scheme][1]}") else port)
+    if scheme == "ssh" and place == host.lower():
+        scheme = "https"
+    return f"{scheme}://{place}{path.rstrip('/').removesuffix('.git')}"
 
 
 def _path(path: str) -> str:

@@ -27,6 +27,7 @@ from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.mismatch import Mismatch, doubt, sentence
 from orchestrator.recipe.wanted import Extras, Wanted
 
+_PROXY = "check the proxy that is named, or name this host in no_proxy"
 _BUSYBOX = ("bin/busybox", "usr/bin/busybox")
 _THREADS = 8
 _SHOWN = 5
@@ -106,8 +107,9 @@ class Sources:
         absent = bool(failures) and all(isinstance(error, Absent) for _, error in failures)
         if absent and all(_is_package(url) for url in wanted.urls):
             raise LeftTheArchive(message, wanted.users)
-        hint = doubt(wanted, failures) or "check the network, the digest, and the mirrors in tally.toml"
-        raise TallyError(message, hint=hint)
+        proxied = bool(failures) and all(str(error).startswith("the proxy ") for _, error in failures)
+        usual = _PROXY if proxied else "check the network, the digest, and the mirrors in tally.toml"
+        raise TallyError(message, hint=doubt(wanted, failures) or usual)
 
     def _addresses(self, url: str) -> Iterable[str]:
         """Raises Unreachable, also while they are looked through, when there are none."""

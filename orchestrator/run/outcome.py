@@ -60,10 +60,11 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """The builders agreed, and yet there is no release: what `error` says stopped it."""
+    """There is no release: what `error` says stopped it, though the builders agreed or before they began."""
 
     target: str
-    agreed: Agreed
+    agreed: Agreed | None
+    """None: nothing was built, since no release could come of it."""
     error: TallyError
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,11 @@ class Plan:
     lock_file: InputFile | None
     dirty: tuple[str, ...]
     """Addresses of path sources that differ from their commit: nothing made from them is signed."""
+
+    def without(self, names: Collection[str]) -> Plan:
+        """The plan for the other targets."""
+        left = {name: target for name, target in self.targets.items() if name not in names}
+        return self if len(left) == len(self.targets) else replace(self, targets=left)
 
     @property
     def requested(self) -> tuple[str, ...]:

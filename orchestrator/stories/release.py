@@ -6,7 +6,7 @@ Recipe -> Derivation -> Build (one per builder) -> Agreement -> Materials -> Sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,7 +90,8 @@ def release(
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
-        refuse_other_releases(order.out, plan, signatories)
+        refused = refused_beforehand(order.out, plan, signatories)
+        asked, plan = tuple(plan.targets), plan.without(refused)
         if signatories is not None and not plan.dirty:
             tell_of_commit(plan, configuration, say)
         if signatories is not None:
@@ -103,6 +104,8 @@ def release(
             derivations=plan.requested,
             lock=plan.lock_file.sha256 if plan.lock_file is not None else None,
         )
+        if not plan.targets:
+            return tuple(refused.values())
         fetch(run, say)
         journal.write("gathered", fixed=len(plan.fixed))
         locks.enter_context(
@@ -115,7 +118,8 @@ def release(
         reports = build(run, on_event)
         for report in reports:
             journal.write("built", builder=report.identity.name, **counted(report))
-        outcomes = tuple(conclude(run, target, reports) for target in plan.targets.values())
+        concluded = {name: conclude(run, target, reports) for name, target in plan.targets.items()}
+        outcomes = tuple(refused.get(name) or concluded[name] for name in asked)
         for outcome in outcomes:
             journal.write("concluded", target=outcome.target, outcome=type(outcome).__name__.lower())
         return outcomes
@@ -131,19 +135,31 @@ def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -
         )
 
 
-def refuse_other_releases(out: Path, plan: Plan, signatories: Signatories | None) -> None:
-    """Raises TallyError for a release that is there and is another's, before hours are spent on it.
+def refused_beforehand(out: Path, plan: Plan, signatories: Signatories | None) -> Mapping[str, Unpublished]:
+    """The targets whose release is there already and is another's: refused before hours are spent on them.
 
-    Another's: it is signed by another key, or made by other derivations.
+    Another's: it is signed by another key, or made by other derivations. Raises TallyError where no more than
+    that one was asked for.
     """
     if signatories is None or plan.dirty:
-        return
-    for target in plan.targets.values():
-        name = target.release_name
-        if not isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
-            directory.refuse_by_another_key(out, name, signatories.key.public)
-        evaluated = target.evaluated
-        directory.refuse_of_other_derivations(out, name, evaluated.package, evaluated.artifact)
+        return {}
+    found = {}
+    for name, target in plan.targets.items():
+        try:
+            refuse_other_release(out, target, signatories)
+        except TallyError as error:
+            if len(plan.targets) == 1:
+                raise
+            found[name] = Unpublished(name, None, error)
+    return found
+
+
+def refuse_other_release(out: Path, target: Target, signatories: Signatories) -> None:
+    """Raises TallyError for a release of this target that is there and could not be kept."""
+    name, evaluated = target.release_name, target.evaluated
+    if not isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
+        directory.refuse_by_another_key(out, name, signatories.key.public)
+    directory.refuse_of_other_derivations(out, name, evaluated.package, evaluated.artifact)
 
 
 def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:

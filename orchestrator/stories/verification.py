@@ -224,6 +224,7 @@ def _examine(
     # 10. Every listed file is signed for, and the index says what the signed evidence says.
     found.step = 10
     _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
+    _hold(checks.parameters(provenance))
     _hold(checks.source(provenance, contents.measured))
     _hold(checks.index(index.data, _following(provenance, reproduction, contents.measured)))
 

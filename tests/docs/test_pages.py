@@ -3,8 +3,9 @@
 In every page under docs/ and in README.md, fenced blocks mean:
 
     ```console            commands after `$ `, each followed by what it prints; run in order, with `.venv/bin`
-                          first in PATH. Each must succeed. Pages about a reader's own repository run in one,
-                          which has the recipe of add-a-recipe.md; the others in a scratch copy of this one.
+                          in PATH, after a `tally` that begins warm. Each must succeed. Pages about a reader's
+                          own repository run in one, which has the recipe of add-a-recipe.md; the others in a
+                          scratch copy of this one.
     ```toml file=PATH     a file that the reader is asked to write
     anything else         shown, not run
 
@@ -22,8 +23,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from warm import WARM
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWN = "in your own repository, with [Tallystick installed]"
@@ -101,7 +107,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory, session_state: Path) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn) -> Path:
     """A reader's own repository, outside every clone of this one: a recipe and its lock, committed."""
     folder = tmp_path_factory.mktemp("readers") / "project"
     (folder / "recipes").mkdir(parents=True)
@@ -109,9 +115,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, session_state: Path) -> Pa
         if isinstance(step, File):
             (folder / step.path).write_text(step.text)
     shutil.copyfile(ROOT / "tally.lock", folder / "tally.lock")  # its sets need no index
-    tally = [sys.executable, "-m", "orchestrator.cli", "lock"]
-    environment = {**os.environ, "TALLY_STATE": str(session_state), "PYTHONPATH": str(ROOT)}
-    subprocess.run(tally, cwd=folder, env=environment, check=True, capture_output=True)
+    tally_in(folder)("lock").succeeded()
     git = ["git", "-C", str(folder)]
     for words in (
         ["init", "--quiet"],
@@ -134,8 +138,15 @@ def place_of(page: Path, checkout: Path, own: Path) -> Path:
     return own if OWN in " ".join(page.read_text().split()) else checkout
 
 
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program `tally`, which begins warm."""
+    with WARM.program(tmp_path_factory.mktemp("bin")) as made:
+        yield made
+
+
 @pytest.fixture
-def surroundings(session_state: Path) -> dict[str, str]:
+def surroundings(session_state: Path, program: Path) -> dict[str, str]:
     return {
         # what a page runs is no part of the `make test` that may run these tests
         **{
@@ -143,7 +154,7 @@ def surroundings(session_state: Path) -> dict[str, str]:
             for name, value in os.environ.items()
             if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
         },
-        "PATH": f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}",
+        "PATH": f"{program.parent}:{Path(sys.prefix, 'bin')}:{os.environ['PATH']}",
         "TALLY_STATE": str(session_state),
         "COLUMNS": "100",
         "MAKEFLAGS": "",
@@ -163,7 +174,7 @@ def test_the_page_says_what_happens(
 
 def test_the_tutorials_figures_are_of_this_commit(surroundings: dict[str, str]) -> None:
     """Told without a build: the artifact's bytes hold a path that depends on the derivation."""
-    command = [sys.executable, "-m", "orchestrator.cli", "plan", "recipes/hello.toml", "--json"]
+    command = ["tally", "plan", "recipes/hello.toml", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=surroundings, check=True, capture_output=True)
     derivation = re.search(rb'"derivation": "(/nix/store/[^"]*-hello-2\.10\.drv)"', done.stdout)
     assert derivation is not None

@@ -129,7 +129,9 @@ class Host:
         """Start sshd."""
         self.background(
             f"/usr/sbin/sshd -D -e -p {self.port} -o UsePAM=no -o PasswordAuthentication=no "
-            "-o PermitRootLogin=prohibit-password -o HostKey=/etc/ssh/ssh_host_ed25519_key -o StrictModes=no"
+            "-o PermitRootLogin=prohibit-password -o HostKey=/etc/ssh/ssh_host_ed25519_key -o StrictModes=no "
+            # a build makes some thirty connections: by default, each has a key exchange that takes long
+            "-o KexAlgorithms=curve25519-sha256 -o Ciphers=aes128-gcm@openssh.com"
         )
         listens = self._enter(["sh", "-c", f"ss -ltn | grep -q :{self.port}"])
         wait_for(lambda: not subprocess.run(listens).returncode, f"the sshd of {self.name} does not listen")

@@ -46,6 +46,12 @@ def test_what_agrees_is_signed_verified_kept_and_never_overwritten(project: Proj
     assert "agree" not in refused.err, "its derivation is another: nothing is built"
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
+    project.recipe("also", "mkdir -p $out; echo also > $out/file")
+    both = project.build(more=("--all",)).failed(2)
+    assert both.out.split() == ["releases/also-1.0-x86_64-linux"], "one that is refused stops no other"
+    assert "steady: not built: releases/steady-1.0-x86_64-linux is there already" in both.err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
 
 def test_two_runs_give_the_same_sbom_and_statements(project: Project) -> None:
     recipe = project.recipe("twice", "mkdir $out; echo same > $out/file")

@@ -8,10 +8,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm import WARM
 
 from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe import debian
@@ -36,11 +36,6 @@ packages = ["make"]
 [build]
 script = "make"
 """
-
-
-@pytest.fixture
-def command_line() -> list[str]:
-    return [sys.executable, "-m", "orchestrator.cli", "lock"]
 
 
 @pytest.fixture
@@ -159,12 +154,13 @@ def test_what_cannot_be_locked_leaves_nothing(  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_at_any_moment_it_leaves_no_half_and_a_rerun_finishes(
-    project: Path, tmp_path: Path, signal_number: signal.Signals, command_line: list[str]
+    project: Path, tmp_path: Path, signal_number: signal.Signals
 ) -> None:
     environment = {**os.environ, "TALLY_STATE": str(tmp_path / "state"), "TMPDIR": str(tmp_path)}
     codes = []
     for delay in (0.6, 1.5, 3.0, 4.5, 6.0):
-        running = subprocess.Popen(command_line, cwd=project, env=environment, stderr=subprocess.DEVNULL)
+        running = WARM.start(["lock"], project, environment)
+        assert running is not None
         try:
             running.wait(delay)
         except subprocess.TimeoutExpired:
@@ -176,7 +172,8 @@ def test_stopped_at_any_moment_it_leaves_no_half_and_a_rerun_finishes(
         if signal_number == signal.SIGINT and codes[-1] == 130:
             assert not list((tmp_path / "state").rglob("*.tmp"))
     assert set(codes) <= {0, 130, -signal_number}
-    subprocess.run(command_line, cwd=project, env=environment, check=True, capture_output=True)
+    again = WARM.run(["lock"], project, environment, None, 600)
+    assert again is not None and again.code == 0, again
     for file in (tmp_path / "state/sources").glob("*/[!.]*"):
         assert file.is_dir() or hashlib.sha256(file.read_bytes()).hexdigest() == file.parent.name
 

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
 COUNT = 2_500
 SEED = 20261124
-MOST_STEPS = 20_000_000  # lines of Python: what is nested without end takes 7
+TOML = 7  # lines of Python that tomllib takes for a character of a value: one mutant has a million of them
+# Lines of Python, twice what was measured:
+MOST_OF_A_POLICY = 950_000  # besides those; a table that is repeated some hundred times takes half of it
+MOST_OF_A_ROOT = 32_000
+MOST_OF_EVIDENCE = 310_000
 MOST = 200 << 10  # KiB
 SCAN = "https://scan.example/v1"
 T = TypeVar("T")
@@ -132,6 +136,9 @@ class Figures:
     """What judging mutants took."""
 
     what: str
+    most: int
+    """Lines of Python that judging one may take, besides `free` of each of its bytes."""
+    free: int = 0
     count: int = 0
     costliest: Costliest = field(default_factory=Costliest)
     found: Counter[str] = field(default_factory=Counter)
@@ -152,14 +159,15 @@ class Figures:
             )
             self.found.update(codes)
         self.count += 1
-        self.costliest.took(time.thread_time() - begun, partial(_tried, judge, mutant))
+        free = self.free * len(mutant) if isinstance(mutant, bytes) else 0
+        self.costliest.took(time.thread_time() - begun, partial(_tried, judge, mutant), free)
         return verdict
 
     def hold(self) -> None:
         grown, steps = self.peak.grown, self.costliest.steps()
         figures = f"{self.count} {self.what}, {steps} steps at most, {grown / 1024:.0f} MB more"
         sys.stdout.write(f"\n{figures}: {dict(self.found)}\n")  # `pytest -s` shows it
-        assert steps < MOST_STEPS
+        assert steps < self.most
         assert grown < MOST
 
 
@@ -188,7 +196,7 @@ def test_no_mutant_of_a_policy_accepts_what_none_of_them_names(
 ) -> None:
     """Of the accepted release a mutant may say anything, as it is a policy of its own; but say it."""
     file = world.folder / "mutant.toml"
-    figures = Figures(f"mutants of policies, the {whose} release")
+    figures = Figures(f"mutants of policies, the {whose} release", MOST_OF_A_POLICY, TOML)
     release = world.strange if whose == "strange" else world.release
 
     def judge(policy: bytes) -> Verdict:
@@ -226,7 +234,7 @@ def test_no_mutant_of_a_trusted_root_accepts_what_is_in_another_log(world: World
     """The release is in a log that the root does not name: no mutant of the root names it."""
     other = (world.strange / TRUSTED_ROOT).read_bytes()
     policy = trusting([world.key.public.spki])
-    figures = Figures("mutants of a trusted root")
+    figures = Figures("mutants of a trusted root", MOST_OF_A_ROOT)
     file = tmp_path / TRUSTED_ROOT
 
     def judge(data: bytes) -> Verdict:
@@ -269,7 +277,7 @@ def test_no_mutant_of_others_evidence_makes_a_yes_of_a_no(world: World, tmp_path
         "a link": next(world.release.glob("links/*.link")).read_bytes(),
         "a bundle of the release": (world.release / "attestations/provenance.sigstore.json").read_bytes(),
     }
-    figures = Figures("mutants of others' evidence")
+    figures = Figures("mutants of others' evidence", MOST_OF_EVIDENCE)
 
     def judge(further: Mapping[str, bytes], policy: Policy = policy) -> Verdict:
         return examine(world.release, policy, releases.NOW, further=further).verdict

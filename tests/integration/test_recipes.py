@@ -7,19 +7,21 @@ import ctypes
 import gzip
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lab import unpacked
 
 from orchestrator.recipe.recipe import load
+
+if TYPE_CHECKING:
+    from tests.conftest import Tally, TallyIn
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
@@ -48,11 +50,10 @@ def test_a_recipe_runs_what_it_built(path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def outcomes(session_state: Path) -> Mapping[str, Any]:
+def outcomes(tally_in: TallyIn) -> Mapping[str, Any]:
     """What all recipes came to, built in one run."""
-    ran = _tally(session_state, "build", *RECIPES, "--no-sign", "--json")
-    assert ran.returncode == 0, ran.stderr
-    return {each["target"]: each for each in json.loads(ran.stdout)["outcomes"]}
+    ran = tally_in(ROOT)("build", *RECIPES, "--no-sign", "--json").succeeded()
+    return {each["target"]: each for each in json.loads(ran.out)["outcomes"]}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,15 +71,11 @@ def test_the_tutorial_says_what_the_demo_builds(outcomes: Mapping[str, Any]) -> 
     assert f"  sha256    {hashlib.sha256(artifact.read_bytes()).hexdigest()}\n" in page
 
 
-def test_builders_never_agree_on_what_is_not_deterministic(session_state: Path, tmp_path: Path) -> None:
-    _tally(session_state, "keys", "generate", tmp_path / "release").check_returncode()
+def test_builders_never_agree_on_what_is_not_deterministic(tally: Tally, tmp_path: Path) -> None:
+    tally("keys", "generate", tmp_path / "release").succeeded()
     out = tmp_path / "releases"
-    ran = _tally(
-        session_state,
-        *("build", *NON_DETERMINISTIC, "--key", tmp_path / "release.key", "--out", out, "--json"),
-    )
-    assert ran.returncode == 1, ran.stderr
-    found = {each["target"]: each for each in json.loads(ran.stdout)["outcomes"]}
+    words = ("build", *NON_DETERMINISTIC, "--key", tmp_path / "release.key", "--out", out, "--json")
+    found = {each["target"]: each for each in json.loads(tally(*words).failed(1).out)["outcomes"]}
     assert {name: each["outcome"] for name, each in found.items()} == {
         path.stem: "disagreed" for path in NON_DETERMINISTIC
     }
@@ -86,18 +83,6 @@ def test_builders_never_agree_on_what_is_not_deterministic(session_state: Path, 
     causes = {name: {Path(cause).name[33:] for cause in each["rootCauses"]} for name, each in found.items()}
     assert causes.pop("inherited") == {"random-1.drv"}, "the input is to blame, not its user"
     assert causes == {name: {f"{name}-1.drv"} for name in causes}
-
-
-def _tally(state: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "TALLY_STATE": str(state)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def _says(*command: str | Path, stdin: bytes = b"") -> bytes:

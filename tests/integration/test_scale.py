@@ -6,26 +6,20 @@ import os
 import re
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from projects import Project
+from waiting import wait_for
+from warm import WARM, Running
 
 AT_ONCE = 8
 
 
-def start(project: Project, recipe: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestrator.cli", "build", str(recipe), "--key", "release.key"],
-        cwd=project.folder,
-        env={**os.environ, **project.tally.environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(project: Project, recipe: Path) -> Running:
+    environment = {**os.environ, **project.tally.environment}
+    running = WARM.start(["build", str(recipe), "--key", "release.key"], project.folder, environment)
+    assert running is not None
+    return running
 
 
 def nix_commands(project: Project, folder: Path, recipes: list[Path]) -> list[str]:
@@ -71,14 +65,15 @@ def test_after_a_kill_only_what_is_missing_is_built(project: Project) -> None:
     copies = "; ".join(f"cp ${part}/file $out/{part}" for part in parts)
     slow = project.recipe("slow", f"sleep 6; mkdir $out; {copies}", more=f"inputs = {parts!r}")
     running = start(project, slow)
-    assert running.stderr is not None
-    waiting = {"a", "b"}
-    for line in running.stderr:
-        if found := re.match(r"(\w): started slow", line):
-            waiting.discard(found[1])
-        if not waiting:
-            break
-    running.send_signal(signal.SIGKILL)
+    both = {"a", "b"}
+    wait_for(
+        lambda: (
+            set(re.findall(r"^(\w): started slow", running.said(), re.MULTILINE)) == both
+            or running.poll() is not None
+        ),
+        "it does not begin",
+    )
+    running.kill()
     running.communicate()
     again = project.build(slow).succeeded()
     assert not re.search(r"started part\d", again.err), again.err

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,21 +25,15 @@ class Built:
 
 
 @pytest.fixture(scope="module")
-def built(repository: Path, session_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(repository: Path, tally_in: TallyIn, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """pigz, which uses zlib through `inputs`, built twice."""
     folder = tmp_path_factory.mktemp("built")
     private, pub = SigningKey.generate().write(folder / "release")
     found: list[Path] = []
     for run in ("first", "second"):
-        command = [sys.executable, "-m", "orchestrator.cli", "build", "recipes/pigz.toml"]
-        ended = subprocess.run(
-            [*command, "--key", private, "--out", folder / run],
-            cwd=repository,
-            env={**os.environ, "TALLY_STATE": str(session_state)},
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == 0, ended.stderr
+        tally_in(repository)(
+            "build", "recipes/pigz.toml", "--key", private, "--out", folder / run
+        ).succeeded()
         found += (folder / run).iterdir()
     return Built((found[0], found[1]), pub)
 

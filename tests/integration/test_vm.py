@@ -7,13 +7,13 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,61 +35,87 @@ store = "vm"
 kvm = false
 memory = 1024
 """
-RECIPE = """\
-name = "{name}"
-version = "1.0"
-summary = "A recipe of the tests"
-homepage = "https://example.org/"
-license = "MIT"
 
-[toolchain]
-from = "debian"
-packages = []
 
-[build]
-script = '''
-mkdir $out
-echo {nonce} > $out/file
-{script}
-'''
-"""
-"""Stands on the smallest set of packages: an emulated machine takes a third of the time to unpack it."""
+@dataclass(frozen=True)
+class Built:
+    """How one run of three recipes ended, on whose machine something was done while it built the third."""
+
+    project: Project
+    before: datetime
+    code: int
+    outcomes: dict[str, dict[str, Any]]
+    """By recipe."""
+    said: str
+    reached: list[bool]
+    """Whether the machine reached two addresses where we listened; whether a shell on it fails anyway."""
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, repository: Path) -> Path:
-    """A lock of the smallest set of packages and of the repository's machine, whose image is made."""
-    folder = tmp_path_factory.mktemp("small")
-    (folder / "recipes").mkdir()
-    (folder / "recipes" / "any.toml").write_text(RECIPE.format(name="any", nonce="", script=""))
-    shutil.copy(repository / "tally.lock", folder)
+def image(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, repository: Path) -> None:
+    """The repository's machine has one."""
+    folder = tmp_path_factory.mktemp("image")
+    (folder / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
     run = tally_in(folder)
-    run("lock").succeeded()
     said = run("builder", "add", "--vm", "vm", "--no-kvm", "--memory", "1024").succeeded()
     assert "it works: emulated" in said.err
     assert 'store = "vm"' in (folder / "tally.toml").read_text()
-    return folder / "tally.lock"
+    ended(folder)
 
 
 @pytest.fixture
-def project(tmp_path: Path, tally_in: TallyIn, repository: Path, small: Path) -> Project:
-    made = Project(tmp_path, tally_in(tmp_path), repository)
-    shutil.copy(small, tmp_path)
-    (tmp_path / "tally.toml").write_text(TABLES)
-    return made
+def project(tmp_path: Path, tally_in: TallyIn, repository: Path, image: None) -> Project:
+    return made(tmp_path, tally_in, repository)
+
+
+@pytest.fixture(scope="module")
+def built(
+    tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, repository: Path, image: None
+) -> Built:
+    """One run for all that is asked of a finished one, for an emulated machine takes its time to start.
+
+    It dies while it builds `killed`. Its host listens on loopback just before, as anything might.
+    """
+    project = made(tmp_path_factory.mktemp("built"), tally_in, repository)
+    reached: list[bool] = []
+
+    def kill(_: object) -> None:
+        [(pid, words)] = machines(project.folder).items()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            for address in ("10.0.2.2", "127.0.0.1"):
+                place = f"/dev/tcp/{address}/{listening.getsockname()[1]}"
+                reached.append(inside(words, f"timeout 3 bash -c 'echo < {place}'") == 0)
+            reached.append(inside(words, "true") != 0)
+        os.kill(pid, signal.SIGKILL)
+
+    files = (
+        recipe(project, "agreed"),
+        recipe(project, "dated", "date +%Y > $out/year"),
+        recipe(project, "killed", "sleep 15"),
+    )
+    before = datetime.now(UTC)
+    code, said, document = meanwhile(project, files, "vm: started killed", kill)
+    ended(project.folder)
+    outcomes = {each["target"]: each for each in json.loads(document)["outcomes"]}
+    return Built(project, before, code, outcomes, said, reached)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
     yield
-    wait_for(lambda: not machines(tmp_path), lambda: f"left running: {machines(tmp_path)}")
+    ended(tmp_path)
+
+
+def made(folder: Path, tally_in: TallyIn, repository: Path) -> Project:
+    """One with an emulated machine."""
+    project = Project(folder, tally_in(folder), repository)
+    (folder / "tally.toml").write_text(TABLES)
+    return project
 
 
 def recipe(project: Project, name: str, script: str = "") -> Path:
     """One that no store holds yet."""
-    file = project.folder / "recipes" / f"{name}.toml"
-    file.write_text(RECIPE.format(name=name, nonce=secrets.token_hex(), script=script))
-    return file
+    return project.recipe(name, f"mkdir $out\necho {secrets.token_hex()} > $out/file\n{script}")
 
 
 def machines(folder: Path) -> dict[int, list[str]]:
@@ -105,9 +131,13 @@ def machines(folder: Path) -> dict[int, list[str]]:
     return found
 
 
-def test_another_kernel_clock_and_processor_make_the_same(project: Project) -> None:
-    before = datetime.now(UTC)
-    project.build(recipe(project, "agreed")).succeeded()
+def ended(folder: Path) -> None:
+    wait_for(lambda: not machines(folder), lambda: f"left running: {machines(folder)}")
+
+
+def test_another_kernel_clock_and_processor_make_the_same(built: Built) -> None:
+    project = built.project
+    assert built.outcomes["agreed"]["outcome"] == "released"
     release = project.folder / "releases" / "agreed-1.0-x86_64-linux"
     verdict = project.tally("verify", release, "--key", "release.pub").succeeded()
     assert "a, vm agree (same-host)" in verdict.out, "it is on this host, whatever it looks like"
@@ -127,37 +157,30 @@ def test_another_kernel_clock_and_processor_make_the_same(project: Project) -> N
         record = json.loads((release / "builds" / name / "build.json").read_bytes())
         for build in record["builds"]:
             for when in ("started", "finished"):
-                assert before - timedelta(seconds=5) < datetime.fromisoformat(build[when]) < datetime.now(UTC)
+                assert (
+                    built.before - timedelta(seconds=5)
+                    < datetime.fromisoformat(build[when])
+                    < datetime.now(UTC)
+                )
 
 
-def test_a_build_date_is_found(project: Project) -> None:
-    ran = project.build(recipe(project, "dated", "date +%Y > $out/year"), more=("--json",)).failed(1)
-    [outcome] = json.loads(ran.out)["outcomes"]
+def test_a_build_date_is_found(built: Built) -> None:
+    assert built.code == 1, "one of three disagrees"
+    outcome = built.outcomes["dated"]
+    assert outcome["outcome"] == "disagreed"
     years = sorted(int(file.read_text()) for file in Path(outcome["kept"]).rglob("year"))
     assert len(years) == 2
     assert years[1] - years[0] > 10
-    assert project.releases == []
+    assert built.project.releases == ["agreed-1.0-x86_64-linux", "killed-1.0-x86_64-linux"]
 
 
-def test_one_that_dies_is_started_anew_and_reaches_nothing_before(project: Project) -> None:
-    """Its host listens on loopback meanwhile, as anything might."""
-    reached: list[bool] = []
-
-    def kill(_: object) -> None:
-        [(pid, words)] = machines(project.folder).items()
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            for address in ("10.0.2.2", "127.0.0.1"):
-                place = f"/dev/tcp/{address}/{listening.getsockname()[1]}"
-                reached.append(inside(words, f"timeout 3 bash -c 'echo < {place}'") == 0)
-            reached.append(inside(words, "true") != 0)
-        os.kill(pid, signal.SIGKILL)
-
-    file = recipe(project, "killed", "sleep 15")
-    ran = meanwhile(project, file, "vm: started killed", kill)
-    assert ran[0] == 0, ran[1]
-    assert reached == [False, False, False], "nothing but what it brought along, and a shell on it works"
-    assert "trying again" in ran[1]
-    assert "a and vm agree" in ran[1]
+def test_one_that_dies_is_started_anew_and_reaches_nothing_before(built: Built) -> None:
+    assert built.reached == [False, False, False], (
+        "nothing but what it brought along, and a shell on it works"
+    )
+    assert "trying again" in built.said
+    assert built.outcomes["killed"]["outcome"] == "released", built.said
+    assert "killed: a and vm agree" in built.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -168,7 +191,7 @@ def test_it_ends_with_the_command(project: Project, number: signal.Signals) -> N
         wait_for(lambda: machines(project.folder), "it said that there is one")
         running.send_signal(number)
 
-    code, _ = meanwhile(project, file, "vm: its machine is emulated", act)
+    code, *_ = meanwhile(project, [file], "vm: its machine is emulated", act)
     assert code in (130, -signal.SIGKILL)
     assert project.releases == []
 
@@ -239,19 +262,21 @@ def inside(qemu: list[str], script: str) -> int:
 
 
 def meanwhile(
-    project: Project, file: Path, after: str, act: Callable[[subprocess.Popen[str]], None]
-) -> tuple[int, str]:
-    """Build, and do something once a line has been said; the exit status, and all that was said."""
-    words = ["build", str(file), "--key", "release.key"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator.cli", *words],
-        cwd=project.folder,
-        env={**os.environ, **project.tally.environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    project: Project, files: Sequence[Path], after: str, act: Callable[[subprocess.Popen[str]], None]
+) -> tuple[int, str, str]:
+    """Build, and do something once a line has been said; the exit status, all that was said, the document."""
+    words = ["build", *map(str, files), "--key", "release.key", "--json"]
+    document = project.folder / "document.json"
+    with document.open("w") as stdout:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.cli", *words],
+            cwd=project.folder,
+            env={**os.environ, **project.tally.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     watchdog = threading.Timer(900, running.kill)
     watchdog.start()
     said, acted = [], False
@@ -268,4 +293,4 @@ def meanwhile(
         running.kill()
         running.wait()
     assert acted, f"it never said {after!r}: {''.join(said)}"
-    return running.returncode, "".join(said)
+    return running.returncode, "".join(said), document.read_text()

@@ -10,23 +10,13 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from waiting import wait_for
-from warm import WARM
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended; never with a traceback."""
-
-    code: int
-    out: str
-    err: str
+from warm import WARM, Ended, Running
 
 
 @dataclass
@@ -42,32 +32,16 @@ class Place:
         enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--wdns={self.project}", "--"]
         return [*enter, *map(str, words)]
 
-    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-        """Start `tally`. Its pid is that of `tally` itself: nsenter and env replace themselves by it."""
-        return subprocess.Popen(
-            self.command([sys.executable, "-m", "orchestrator.cli", *arguments]),
-            env={
-                **os.environ,
-                "TALLY_STATE": str(self.state),
-                "PYTHONFAULTHANDLER": "1",
-                **self.environment,
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments: str | Path, **environment: str) -> Running:
+        """Start `tally`, which begins warm."""
+        whole = {**os.environ, "TALLY_STATE": str(self.state), **self.environment, **environment}
+        running = WARM.start([*map(str, arguments)], self.project, whole, mounts=self.holder.pid)
+        assert running is not None, "only a process of its own can have that environment"
+        return running
 
     def tally(self, *arguments: str | Path, timeout: float = 600, **environment: str) -> Ended:
         """Run `tally` to its end."""
-        whole = {**os.environ, "TALLY_STATE": str(self.state), **self.environment, **environment}
-        words = [*map(str, arguments)]
-        found = WARM.run(words, self.project, whole, None, timeout, mounts=self.holder.pid)
-        if found is None:
-            return ended(self.start(*arguments, **environment), timeout)
-        assert "Traceback" not in found.err, found.err
-        return Ended(found.code, found.out, found.err)
+        return ended(self.start(*arguments, **environment), timeout)
 
     def sh(self, script: str) -> str:
         """Run a shell script in the namespace, as root."""
@@ -89,15 +63,15 @@ class Place:
         return int(self.sh(f"df --output=used -B1 {shlex.quote(str(self.state.parent))} | tail -1"))
 
     def processes(self) -> list[str]:
-        """Processes that have to do with the state folder: by command line, environment, root or folder."""
+        """Those that see its mounts, or whose command line, environment or root has its state folder."""
         return [f"{pid}: {_said(pid)}" for pid in self.pids()]
 
     def pids(self) -> list[int]:
-        needle = os.fsencode(str(self.state))
+        needles = os.fsencode(str(self.state)), _mounts(Path(f"/proc/{self.holder.pid}"))
         found = []
         for entry in Path("/proc").iterdir():
             theirs = entry.name.isdigit() and int(entry.name) not in (os.getpid(), self.holder.pid)
-            if theirs and any(needle in each for each in _facts(entry)):
+            if theirs and any(needle in each for needle in needles for each in _facts(entry)):
                 found.append(int(entry.name))
         return found
 
@@ -120,8 +94,11 @@ class Place:
         return [point for point in points if point.startswith(f"{self.state}/")]
 
 
-def ended(process: subprocess.Popen[str], timeout: float = 600) -> Ended:
-    """Fails when it does not end in `timeout` seconds, and tells what each of its threads was at."""
+def ended(process: Running, timeout: float = 600) -> Ended:
+    """How it ended; never with a traceback.
+
+    Fails when it does not end in `timeout` seconds, and tells what each of its threads was at.
+    """
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -129,7 +106,7 @@ def ended(process: subprocess.Popen[str], timeout: float = 600) -> Ended:
         out, err = process.communicate(timeout=timeout)
         raise AssertionError(f"still there after {timeout} s ({process.returncode}):\n{out}\n{err}") from None
     assert "Traceback" not in err, err
-    return Ended(process.returncode, out, err)
+    return Ended(process.wait(), out, err)
 
 
 def can_overlay() -> bool:
@@ -175,11 +152,16 @@ def _facts(entry: Path) -> Iterator[bytes]:
             yield (entry / name).read_bytes()
         except OSError:
             continue
-    for name in ("root", "cwd"):
+    for name in ("root", "cwd", "ns/mnt"):
         try:
             yield os.fsencode((entry / name).readlink())
         except OSError:
             continue
+
+
+def _mounts(entry: Path) -> bytes:
+    """What a process sees mounted, by name: one that was forked warm has nothing else of the place's."""
+    return os.fsencode((entry / "ns/mnt").readlink())
 
 
 def _said(pid: int) -> str:
@@ -203,7 +185,7 @@ sha256 = "31e066137a962676e89f69d1b65382de95a7ef7d914b8cb956f41ea72e0f516b"
 
 [toolchain]
 from = "debian"
-packages = ["gcc", "make", "libc6-dev"]
+packages = []
 
 [build]
 env = {{ SEED = "{seed}" }}
@@ -229,7 +211,7 @@ class Project:
     folder: Path
 
     def recipe(self, name: str, *, script: str = STEADY, seed: int = 0) -> Path:
-        """Write a recipe with hello's source and toolchain, locked already; another seed is another build."""
+        """Write a recipe with hello's source and no compiler, locked; another seed is another build."""
         file = self.folder / "recipes" / f"{name}.toml"
         file.write_text(RECIPE.format(name=name, seed=seed, script=script))
         return file.relative_to(self.folder)

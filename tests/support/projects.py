@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
+
+from smallest import with_smallest
 
 HEAD = """\
 name = "{name}"
@@ -15,7 +16,7 @@ license = "MIT"
 {more}
 [toolchain]
 from = "debian"
-packages = ["gcc", "make", "libc6-dev"]
+packages = []
 
 [build]
 script = '''
@@ -25,12 +26,12 @@ script = '''
 
 
 class Project:
-    """A folder with recipes of its own, the repository's lock and a key."""
+    """A folder with recipes of its own, the repository's lock with the smallest set beside, and a key."""
 
     def __init__(self, folder: Path, tally: Any, repository: Path) -> None:
         self.folder, self.tally = folder, tally
         (folder / "recipes").mkdir()
-        shutil.copy(repository / "tally.lock", folder)
+        (folder / "tally.lock").write_text(with_smallest(repository / "tally.lock"))
         tally("keys", "generate", "release").succeeded()
 
     def recipe(self, name: str, script: str, more: str = "", tail: str = "") -> Path:

@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     import pytest
 
 COSTS = {
-    "tests/integration/test_vm.py": 900,
-    "tests/integration/test_hosts.py": 700,
+    "tests/integration/test_hosts.py": 500,
+    "tests/integration/test_vm.py": 450,
     "tests/docs/test_pages.py": 300,
     "tests/integration/test_recipes.py": 240,
     "tests/integration/test_build.py": 240,
     "tests/integration/test_clouds.py": 200,
-    "tests/integration/test_toolchain_debian.py": 180,
     "tests/integration/test_scale.py": 160,
     "tests/integration/test_strangers_keyless.py": 150,
     "tests/integration/test_strangers_release.py": 145,
@@ -36,6 +35,7 @@ COSTS = {
     "tests/integration/test_mutants.py": 90,
     "tests/integration/test_variation.py": 80,
     "tests/integration/test_strangers_evidence.py": 80,
+    "tests/integration/test_toolchain_debian.py": 70,
     "tests/integration/test_strangers_bundles.py": 70,
     "tests/integration/test_daemon.py": 70,
     "tests/integration/test_mutants_policy.py": 60,

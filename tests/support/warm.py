@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import faulthandler
 import fcntl
 import gc
 import importlib
@@ -25,7 +26,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -57,8 +59,25 @@ MODULES = (
 )
 """With what they import, nearly all that any command loads. None looks at the environment by then."""
 
-_READ_AT_START = ("LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "GLIBC_")
-"""Variables that a process reads once, at its start."""
+_PROGRAM = """\
+#!{python} -IS
+import json, os, socket, sys
+asked = dict(words=sys.argv[1:], folder=os.getcwd(), environment=dict(os.environ), noted=None, mounts=None)
+message = json.dumps(asked).encode()
+with socket.socket(socket.AF_UNIX) as answers:
+    answers.connect({place!r})
+    socket.send_fds(answers, [len(message).to_bytes(4)], [0, 1, 2])
+    answers.sendall(message)
+    pid, *code = answers.makefile("r").read().split()
+if pid == "cold":
+    os.execv({cold!r}, ["tally", *sys.argv[1:]])
+if int(code[0]) < 0:
+    os.kill(os.getpid(), -int(code[0]))
+sys.exit(int(code[0]))
+"""
+
+_READ_AT_START = ("_TALLY_COMPLETE", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "GLIBC_")
+"""Variables that a process reads once, at its start, or that want the installed program."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,64 @@ class Ended:
     code: int
     out: str
     err: str
+
+
+class Running:
+    """A run that has begun, as `subprocess.Popen` has it."""
+
+    def __init__(self, words: list[str], answers: socket.socket, out: FileIO, err: FileIO) -> None:
+        self._words, self._answers, self._out, self._err = words, answers, out, err
+        self._heard = b""
+        self.returncode: int | None = None
+        pid = self._line()
+        assert pid, "the warm process has ended"
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """How it ended, if it has; -N where signal N ended it."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            try:
+                self.returncode = self._line(timeout)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self._words, timeout or 0) from None
+            self._answers.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end: what it wrote to standard output and error. Raises subprocess.TimeoutExpired."""
+        self.wait(timeout)
+        with self._out, self._err:
+            return _all_of(self._out), self.said()
+
+    def said(self) -> str:
+        """What it wrote to standard error until now."""
+        return _all_of(self._err)
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _line(self, timeout: float | None = None) -> int:
+        """The next number that the server says of it; 0 where that is gone."""
+        self._answers.settimeout(timeout)
+        while b"\n" not in self._heard:
+            some = self._answers.recv(64)
+            if not some:
+                return 0
+            self._heard += some
+        line, _, self._heard = self._heard.partition(b"\n")
+        return int(line)
 
 
 class Warm:
@@ -93,32 +170,72 @@ class Warm:
         What it took is written to `noted`: `{"steps": LINES OF PYTHON, "memory": KIB MORE AT MOST}`; counting
         takes time. It sees the mounts of the process `mounts`. Raises subprocess.TimeoutExpired.
         """
+        running = self.start(words, folder, environment, stdin, noted, mounts)
+        if running is None:
+            return None
+        try:
+            out, err = running.communicate(timeout)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise
+        return Ended(running.wait(), out, err)
+
+    def start(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stdin: str | None = None,
+        noted: Path | None = None,
+        mounts: int | None = None,
+    ) -> Running | None:
+        """Like `run`, without waiting for its end."""
         if _of_the_start(environment) != _of_the_start(os.environ):
             return None
         request: dict[str, Any] = {"words": [*words], "folder": str(folder), "environment": dict(environment)}
         request |= {"noted": str(noted) if noted else None, "mounts": mounts}
-        with _written(stdin) as given, _heard("out") as out, _heard("err") as err:
-            code = self._code(request, given.fileno(), out.fileno(), err.fileno(), timeout)
-            return Ended(code, _all_of(out), _all_of(err))
-
-    def _code(self, request: dict[str, Any], given: int, out: int, err: int, timeout: float) -> int:
+        out, err = _heard("out"), _heard("err")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with ours, theirs:
-            message = json.dumps(request).encode()
-            with self._lock:
-                server = self._server()
-                socket.send_fds(server, [len(message).to_bytes(4)], [given, out, err, theirs.fileno()])
-                server.sendall(message)
-            theirs.close()
-            answers = ours.makefile("r")
-            pid = int(answers.readline() or "0")
-            assert pid, "the warm process has ended"
-            ours.settimeout(timeout)
+        with _written(stdin) as given, theirs:
+            self._ask(request, [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()])
+        return Running(["tally", *words], ours, out, err)
+
+    @contextmanager
+    def program(self, folder: Path) -> Iterator[Path]:
+        """A program `tally` in a folder, for scripts: what it runs begins warm, on its own streams."""
+        program, place = folder / "tally", folder / "asking"
+        cold = str(Path(sys.executable).with_name("tally"))
+        program.write_text(_PROGRAM.format(python=sys.executable, place=str(place), cold=cold))
+        program.chmod(0o755)
+        with socket.create_server(str(place), family=socket.AF_UNIX) as listening:
+            threading.Thread(target=self._answer, args=(listening,), daemon=True).start()
             try:
-                return int(answers.readline())
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(["tally", *request["words"]], timeout) from None
+                yield program
+            finally:
+                listening.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                asking, _ = listening.accept()
+            except OSError:
+                return
+            with asking:
+                size, streams, _, _ = socket.recv_fds(asking, 4, 3)
+                request = json.loads(_received(asking, int.from_bytes(size)))
+                if _of_the_start(request["environment"]) == _of_the_start(os.environ):
+                    self._ask(request, [*streams, asking.fileno()])
+                else:
+                    asking.sendall(b"cold\n")
+                for descriptor in streams:
+                    os.close(descriptor)
+
+    def _ask(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        message = json.dumps(request).encode()
+        with self._lock:
+            server = self._server()
+            socket.send_fds(server, [len(message).to_bytes(4)], descriptors)
+            server.sendall(message)
 
     def _server(self) -> socket.socket:
         if self._socket is None:
@@ -158,8 +275,17 @@ def _written(text: str | None) -> FileIO:
 
 
 def _all_of(heard: FileIO) -> str:
-    heard.seek(0)
-    return io.TextIOWrapper(heard, encoding="utf-8").read()
+    """Read at places, since who writes shares the descriptor's own place."""
+    size = os.fstat(heard.fileno()).st_size
+    data = os.pread(heard.fileno(), size, 0)
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()
+
+
+def _received(asking: socket.socket, size: int) -> bytes:
+    message = b""
+    while len(message) < size:
+        message += asking.recv(size - len(message))
+    return message
 
 
 def _of_the_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -191,7 +317,7 @@ class _Server:
             head, descriptors, _, _ = socket.recv_fds(self._requests, 4, 4)
             if not head:
                 self._end()
-            request = json.loads(self._received(int.from_bytes(head)))
+            request = json.loads(_received(self._requests, int.from_bytes(head)))
             *streams, answer = descriptors
             pid = os.fork()
             if pid == 0:
@@ -202,12 +328,6 @@ class _Server:
                 os.close(descriptor)
             self._running[pid] = socket.socket(fileno=answer)
             self._running[pid].sendall(f"{pid}\n".encode())
-
-    def _received(self, size: int) -> bytes:
-        message = b""
-        while len(message) < size:
-            message += self._requests.recv(size - len(message))
-        return message
 
     def _tell(self) -> None:
         for pid in list(self._running):
@@ -257,6 +377,7 @@ def _become(request: dict[str, Any], streams: list[int], server: int) -> None:
     sys.stdin = sys.__stdin__ = open(0, encoding=encoding, errors=errors)  # type: ignore[misc]  # noqa: SIM115
     sys.stdout = sys.__stdout__ = open(1, "w", encoding=encoding, errors=errors)  # type: ignore[misc]  # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding, "backslashreplace")  # type: ignore[misc]  # noqa: SIM115
+    faulthandler.enable()  # a signal that ends one that hangs says where
     sys.path[0] = request["folder"]
     sys.argv = ["tally", *request["words"]]
     if request["noted"]:

@@ -49,11 +49,12 @@ class Counter:
 class Costliest:
     """Of many, the few that took longest: only these are worth counting, which takes ten times as long."""
 
-    _kept: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
+    _kept: list[tuple[float, int, Callable[[], object], int]] = field(default_factory=list)
     _number: count[int] = field(default_factory=count)
 
-    def took(self, seconds: float, again: Callable[[], object]) -> None:
-        entry = (seconds, next(self._number), again)
+    def took(self, seconds: float, again: Callable[[], object], free: int = 0) -> None:
+        """One more; `free` steps of it are not counted."""
+        entry = (seconds, next(self._number), again, free)
         if len(self._kept) < KEPT:
             heappush(self._kept, entry)
         else:
@@ -61,7 +62,7 @@ class Costliest:
 
     def steps(self) -> int:
         """The most that one of them takes when it is done again."""
-        return max(steps(again) for _, _, again in self._kept)
+        return max(steps(again) - free for _, _, again, free in self._kept)
 
 
 def growth(of: Callable[[int], Callable[[], object]], size: int, times: int) -> float:

@@ -99,3 +99,17 @@ def test_an_order_by_a_seed_keeps_files_together_and_loses_none(request: pytest.
     files = [piece(item.nodeid) for item in by_seed]
     changes = sum(one != other for one, other in pairwise(files))
     assert changes == len(set(files)) - 1
+
+
+def test_a_program_for_scripts_is_one_like_any_other(tmp_path: Path) -> None:
+    script = "tally schema recipe | head -c 1; tally --nope; echo $?; cd none || LC_ALL=POSIX tally --version"
+    surroundings = {**os.environ, "TALLY_STATE": str(tmp_path / "state"), "COLUMNS": "60"}
+    (tmp_path / "bin").mkdir()
+    with WARM.program(tmp_path / "bin") as program:
+        path = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=tmp_path, env={**surroundings, **path}, capture_output=True, text=True
+        )
+    nope, version = (cold([word], tmp_path, COLUMNS="60") for word in ("--nope", "--version"))
+    assert done.stdout == f"{{{nope.out}{nope.code}\n{version.out}"
+    assert nope.err in done.stderr

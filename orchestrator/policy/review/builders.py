@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.agreement.independence import SEPARATE_OPERATORS
+from orchestrator.ground.wording import some
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.review.advice import Advice, Surroundings
 from orchestrator.policy.review.standing import never, revoked
 from orchestrator.policy.rules.builders import Builders, TrustedBuilder
-from orchestrator.policy.rules.rule import some
 
 _NAME_THEM = 'name the `operator` of each in its [[builder]], or set `per = "builder"` in [builders]'
 

@@ -9,8 +9,8 @@ from orchestrator.agreement.independence import LEVELS, Level
 from orchestrator.evidence import agreement_record
 from orchestrator.ground import wording
 from orchestrator.ground.values import dataclass, replace
+from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence, Vouched
-from orchestrator.policy.rules.rule import some
 from orchestrator.policy.trust import TrustedKey
 from orchestrator.policy.validity import ALWAYS, Validity
 from orchestrator.policy.verdict import Code, Finding, Reason

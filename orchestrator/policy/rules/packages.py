@@ -13,8 +13,8 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
+from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence
-from orchestrator.policy.rules.rule import some
 from orchestrator.policy.verdict import Code, Finding, Reason
 from orchestrator.recipe.purls import canonical
 

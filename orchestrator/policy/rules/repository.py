@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.pattern import Pattern
-from orchestrator.policy.rules.rule import some
 from orchestrator.policy.verdict import Code, Finding, Reason
 from orchestrator.recipe.detours import plain
 from orchestrator.recipe.revision import web_address
@@ -14,7 +14,7 @@ from orchestrator.recipe.revision import web_address
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
-    """`sources.repositories`: patterns over `https://HOST/PATH`, whatever transport git used."""
+    """`sources.repositories`: patterns over addresses as `web_address` writes them."""
 
     patterns: tuple[Pattern, ...]
 

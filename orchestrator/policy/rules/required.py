@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence
-from orchestrator.policy.rules.rule import some
 from orchestrator.policy.validity import shown
 from orchestrator.policy.verdict import Code, Finding, Reason
 

@@ -17,9 +17,3 @@ class Rule(Protocol):
 
     def judge(self, evidence: Evidence) -> Finding:
         """What it saw and has against it. Raises MalformedError for evidence without what it asks for."""
-
-
-def some(names: list[str], shown: int = 5) -> str:
-    """A list as sentences hold it."""
-    more = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "") if names else "nothing"

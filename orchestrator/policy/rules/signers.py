@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from orchestrator.evidence.layout import LAYOUT
 from orchestrator.evidence.terms import PROVENANCE
 from orchestrator.ground.values import dataclass
-from orchestrator.ground.wording import counted
+from orchestrator.ground.wording import counted, some
 from orchestrator.policy.evidence import Evidence, Judged
-from orchestrator.policy.rules.rule import some
 from orchestrator.policy.trust import LAYOUT_TYPE, TrustedSigner, against, trusted
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Finding, Reason

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence, Input
 from orchestrator.policy.pattern import Pattern
-from orchestrator.policy.rules.rule import some
 from orchestrator.policy.verdict import Code, Finding, Reason
 from orchestrator.recipe.detours import plain
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from orchestrator.ground.wording import counted
+from orchestrator.ground.wording import counted, some
 from orchestrator.policy.evidence import Evidence, Input
 from orchestrator.policy.rules.packages import Packages, read
-from orchestrator.policy.rules.rule import some
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 

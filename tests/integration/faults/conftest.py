@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from faulty import Place, Project, can_overlay, overlay
+from smallest import with_smallest
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.files import make_removable
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 DATABASE, SCHEMA = "var/nix/db/db.sqlite", "var/nix/db/schema"
 NAMES = ("steady", "clock", "broken", "large", "input", "killed")
@@ -24,9 +27,9 @@ NAMES = ("steady", "clock", "broken", "large", "input", "killed")
 
 @pytest.fixture(scope="session")
 def warm_state(
-    session_state: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, Path]]:
-    """A copy of the shared state folder with toolchain and probe built, and a lock for the recipes used here.
+    session_state: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn
+) -> Iterator[Path]:
+    """A copy of the shared state folder with toolchain and probe built.
 
     Nobody writes to it: what an overlay lies on must not change, and others build in the shared one.
     """
@@ -34,17 +37,12 @@ def warm_state(
         pytest.skip(
             "this machine mounts no overlay for us: faults are tried as root, or in a virtual machine"
         )
-    folder = tmp_path_factory.mktemp("warm")
-    lock = make_project(folder, repository, session_state)
-    environment = {**os.environ, "TALLY_STATE": str(session_state)}
-    for words in (["lock"], ["build", "--no-sign", "recipes/steady.toml"]):
-        subprocess.run(
-            [sys.executable, "-m", "orchestrator.cli", *words], cwd=folder, env=environment, check=True
-        )
+    project = make_project(tmp_path_factory.mktemp("warm"), repository)
+    tally_in(project.folder)("build", "--no-sign", project.recipe("steady")).succeeded()
     still = Path(tempfile.mkdtemp(prefix="still-", dir=session_state))  # links end where a file system does
     try:
         copied(session_state, still)
-        yield still, lock
+        yield still
     finally:
         make_removable(still)
         shutil.rmtree(still)
@@ -74,30 +72,24 @@ def linked(names: Sequence[str], folder: Path, to: Path) -> None:
     subprocess.run(words, input="\n".join(names), text=True, cwd=folder, check=True)
 
 
-def make_project(folder: Path, repository: Path, state: Path) -> Path:
-    (folder / "recipes").mkdir()
-    (folder / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
-    for name in NAMES:
-        Project(folder).recipe(name)
-    return folder / "tally.lock"
-
-
-@pytest.fixture
-def project(warm_state: tuple[Path, Path], tmp_path: Path) -> Project:
-    """A fresh project with its own key."""
-    folder = tmp_path / "project"
+def make_project(folder: Path, repository: Path) -> Project:
     (folder / "recipes").mkdir(parents=True)
-    (folder / "tally.lock").write_bytes(warm_state[1].read_bytes())
-    for name in NAMES:
-        Project(folder).recipe(name)
-    subprocess.run(
-        [sys.executable, "-m", "orchestrator.cli", "keys", "generate", "release"], cwd=folder, check=True
-    )
+    (folder / "tally.lock").write_text(with_smallest(repository / "tally.lock", NAMES))
     return Project(folder)
 
 
 @pytest.fixture
-def place(warm_state: tuple[Path, Path], project: Project, tmp_path: Path) -> Iterator[Place]:
+def project(tmp_path: Path, repository: Path, tally_in: TallyIn) -> Project:
+    """A fresh project with its own key."""
+    made = make_project(tmp_path / "project", repository)
+    for name in NAMES:
+        made.recipe(name)
+    tally_in(made.folder)("keys", "generate", "release").succeeded()
+    return made
+
+
+@pytest.fixture
+def place(warm_state: Path, project: Project, tmp_path: Path) -> Iterator[Place]:
     """An overlay of the warm state, and the project that commands run in."""
-    with overlay(warm_state[0], tmp_path, project.folder) as made:
+    with overlay(warm_state, tmp_path, project.folder) as made:
         yield made

@@ -178,7 +178,7 @@ def test_what_builds_are_made_from_is_read_before_it_is_vouched_for(
     """The same harm in every store: no difference gives it away."""
     for builder in ("a", "b"):
         paths = where(place, builder)
-        file = f"{paths['root']}/usr/share/doc/make/copyright" if harmed == "root" else paths["source"]
+        file = f"{paths['root']}/usr/share/doc/tar/copyright" if harmed == "root" else paths["source"]
         place.sh(f"chmod u+w $(dirname {file}) {file}; echo harm >> {file}")
     done = place.tally(*BUILD)
     assert done.code == 2, done.err

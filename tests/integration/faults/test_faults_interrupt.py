@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from faulty import Place, Project, ended
+from warm import Running
 
 LONG = """
 for number in $(seq 3000); do echo "step $number"; sleep 0.1; done
@@ -17,8 +17,8 @@ mkdir -p $out; echo done > $out/file
 CAUGHT = 1 << (signal.SIGTERM - 1)
 
 
-def up(running: subprocess.Popen[str]) -> subprocess.Popen[str]:
-    """The process, once it minds signals: before that it is Python that starts, and dies as any program."""
+def up(running: Running) -> Running:
+    """The process, once it minds signals: before that it dies as any program does."""
     while running.poll() is None:
         status = Path(f"/proc/{running.pid}/status").read_text()
         if int(status.split("SigCgt:")[1].split()[0], 16) & CAUGHT:

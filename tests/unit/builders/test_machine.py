@@ -108,6 +108,12 @@ def test_nothing_leads_out_of_it_but_one_port_on_loopback(make: Make, tmp_path: 
     assert "-accel tcg" in words
 
 
+def test_only_an_emulated_kernel_is_without_guards_against_guessing_ahead(make: Make, tmp_path: Path) -> None:
+    for kvm in (False, True):
+        make(SERVES, kvm=kvm).start(lambda _: None)
+    assert ["mitigations=off" in words for words in started(tmp_path)] == [True, False]
+
+
 def test_each_start_has_keys_and_a_name_of_its_own(make: Make, tmp_path: Path) -> None:
     machine = make(SERVES)
     seen = []

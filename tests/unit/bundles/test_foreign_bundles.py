@@ -221,6 +221,9 @@ class TestTheKindOfSigner:
     def test_a_key_does_not_vouch_for_a_certificate(self, world: World) -> None:
         made = world.patient(Recipe(signer="certificate", stamped=True)).made
         assert world.codes(made.document, made.public) == {"untrusted-signer"}
+        found = world.ask(made.document, made.public)
+        assert isinstance(found, Failed)
+        assert f"by a certificate of {SUBJECT} ({ISSUER}), not by a key" in found.reasons[0].sentence
 
     def test_nor_an_identity_for_a_key(self, world: World) -> None:
         made = world.patient(Recipe()).made

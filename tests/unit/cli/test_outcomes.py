@@ -39,6 +39,20 @@ def test_builders_that_fail_alike_are_told_once(capsys: pytest.CaptureFixture[st
     assert "whole log: /logs/a\n" in said and "whole log: /logs/b\n" in said
 
 
+def test_lines_in_another_order_are_told_once_and_what_else_differs_is_not_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As `make -j` prints them; a line that one builder alone has may be the reason."""
+    lines = tuple(f"cc -c {number}.c" for number in range(8))
+    said = shown(capsys, a=lines, b=(*reversed(lines), "no space left"), c=(*lines, "no space left"))
+    assert "on a and b and c hello-2.10.drv: it failed" in said
+    assert all(said.count(line) == 1 for line in lines)
+    assert "    b has | no space left\n    c has | no space left\n" in said
+    assert " has | " not in shown(capsys, a=lines, b=lines[::-1])
+    apart = shown(capsys, a=lines, b=(*lines[:5], "no space left"))
+    assert "builder a hello" in apart and "builder b hello" in apart
+
+
 def test_builders_that_fail_otherwise_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     said = shown(capsys, a=("cc: not found",), b=("no space left",), c=("cc: not found",))
     assert "on a and c hello" in said and "builder b hello" in said

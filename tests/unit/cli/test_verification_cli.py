@@ -69,6 +69,8 @@ def test_no(tally: Tally, release: Signed, tmp_path: Path) -> None:
     ran = tally("verify", release.folder, "--key", other).failed(1)
     assert "FAILED" in ran.out
     assert "untrusted-signer: attestations/provenance.sigstore.json" in ran.out
+    named, trusted = (PublicKey.load(each).fingerprint for each in (release.pub, other))
+    assert f"it names sha256:{named}, and you trust sha256:{trusted}\n" in ran.out
     assert "hint: " in ran.out
 
 

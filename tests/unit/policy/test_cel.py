@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import releases
+from work import steps
 
-from orchestrator.evidence.terms import PROVENANCE
+from orchestrator.evidence.terms import PROVENANCE, SPDX
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.rules.cel import CelRule
@@ -69,7 +70,41 @@ def test_a_no_has_the_rules_own_message(evidence: Evidence) -> None:
     ],
 )  # fmt: skip
 def test_an_error_is_a_no_and_never_a_yes(evidence: Evidence, expression: str) -> None:
-    assert told(evidence, expression) is Code.RULE_ERROR  # what would not end is an error, by CEL's own limit
+    assert told(evidence, expression) is Code.RULE_ERROR
+
+
+def over(*sizes: int) -> str:
+    """An expression that is true, by a loop in a loop over lists of these sizes."""
+    loops = [f"{list(range(size))}.all({name}, " for name, size in zip("abcdefg", sizes, strict=False)]
+    return "".join(loops) + "true" + ")" * len(loops)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ends"),
+    [((99, 99), True), ((10, 10, 90), True), ((10, 10, 100), False), ((100, 100), False), ((9,) * 7, False)],
+)
+def test_an_expression_takes_ten_thousand_steps_at_most(
+    evidence: Evidence, sizes: tuple[int, ...], ends: bool
+) -> None:
+    """Those of its loops, which the library counts: one that counts no more must not come in unseen."""
+    if ends:
+        assert told(evidence, over(*sizes)) is None
+    else:
+        (reason,) = judged(evidence, over(*sizes)).reasons
+        assert reason.code is Code.RULE_ERROR
+        assert "Iteration budget exceeded" in reason.sentence
+
+
+def test_our_own_steps_follow_from_the_evidence_and_not_from_the_expression(evidence: Evidence) -> None:
+    few = steps(lambda: judged(evidence, "size(sbom.packages) > 0"))
+    many = "sbom.packages.all(a, " + "sbom.packages.all(b, " * 5 + "true" + ")" * 6
+    assert steps(lambda: judged(evidence, many)) < few + 100
+    own = evidence.own[SPDX]
+    packages = own.statement.predicate["packages"]
+    predicate = {**own.statement.predicate, "packages": packages * 100}
+    larger = replace(own, statement=replace(own.statement, predicate=predicate))
+    grown = replace(evidence, own={**evidence.own, SPDX: larger})
+    assert steps(lambda: judged(grown, "size(sbom.packages) > 0")) < 110 * few
 
 
 @pytest.mark.parametrize(

@@ -437,7 +437,9 @@ class TestCommit:
             "https://git.example.org/pigz",
             "https://git.example.org/pigz.git",
             "git+https://git.example.org/*",
-            "ssh://git@git.example.org:2222/pigz.git",
+            "ssh://git@git.example.org/pigz.git",
+            "ssh://git@git.example.org:22/pigz.git",
+            "https://git.example.org:443/pigz",
             "git@git.example.org:pigz.git",
             "https://GIT.example.org/**",
         ],
@@ -453,6 +455,9 @@ class TestCommit:
             "https://git.example.org.evil.example/*",
             "https://git.example.org:8443/pigz",
             "https://example.org/pigz",
+            "http://git.example.org/**",
+            "git://git.example.org/pigz",
+            "ssh://git@git.example.org:2222/pigz.git",
         ],
     )
     def test_another_repository(self, made: Evidence, codes: Any, pattern: str) -> None:
@@ -462,8 +467,10 @@ class TestCommit:
         ("address", "holds"),
         [
             ("git+ssh://git.example.org/pigz.git", True),
-            ("git+ssh://git.example.org:2222/pigz", True),
-            ("git+http://git.example.org/pigz/", True),
+            ("git+ssh://git.example.org:2222/pigz", False),
+            ("git+http://git.example.org/pigz/", False),
+            ("git+http://git.example.org:443/pigz/", False),
+            ("git+git://git.example.org/pigz", False),
             ("git+https://git.example.org/x/../pigz", False),
             ("git+https://git.example.org/pigz%2f..%2fevil", False),
             ("git+https://git.example.org:8443/pigz", False),

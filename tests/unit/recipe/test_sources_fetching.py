@@ -232,6 +232,14 @@ def test_a_silent_host_is_asked_once(sources: Sources) -> None:
     assert "asked once" in caught.value.message
 
 
+def test_a_dead_proxy_is_what_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1:1")
+    with pytest.raises(TallyError) as caught:
+        Sources(tmp_path, Mirrors({})).fetch(_wanted(b"x", "http://host.invalid/x"))
+    assert caught.value.hint == "check the proxy that is named, or name this host in no_proxy"
+
+
 def test_passwords_are_not_shown(sources: Sources, server: Server) -> None:
     with pytest.raises(TallyError) as caught:
         sources.fetch(_wanted(b"x", server.address.replace("//", "//me:secret@") + "/absent"))

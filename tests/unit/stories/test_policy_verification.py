@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import disagreements
 import policies
 import pytest
 import releases
@@ -179,6 +181,74 @@ class TestThirdParties:
         assert isinstance(found.verdict, Passed)
         assert found.attestations["scan.json"] == Sha256.of(theirs)
 
+    @pytest.mark.parametrize(
+        ("wrap", "aside"),
+        [
+            (lambda good, bad: render(bad) + b"\n" + render(good) + b"\n", "scans, line 1"),
+            (lambda good, bad: render([bad, good]), "scans, bundle 1"),
+            (
+                lambda good, bad: render({"attestations": [{"bundle": bad}, {"bundle": good}]}),
+                "scans, attestation 1",
+            ),
+            (
+                lambda good, bad: render({"attestation_bundles": [{"attestations": [bad, good]}]}),
+                "scans, group 1, attestation 1",
+            ),
+            (lambda good, bad: b"\xef\xbb\xbf" + render(good), None),
+        ],
+        ids=["lines", "list", "npm", "groups", "mark"],
+    )
+    def test_a_file_with_several_bundles(
+        self, original: Release, tmp_path: Path, wrap: Callable[[Any, Any], bytes], aside: str | None
+    ) -> None:
+        """Each counts by itself, and the file is what was judged."""
+        scanner = SigningKey.generate()
+        policy = self.policy(tmp_path, original, scanner, DENYING[0])
+        good, bad = (
+            json.loads(bundling.sign(statement(original.digest.hex), key).render())
+            for key in (scanner, SigningKey.generate())
+        )
+        scans = wrap(good, bad)
+        found = examine(original.folder, policy, releases.NOW, further={"scans": scans})
+        assert isinstance(found.verdict, Passed)
+        assert found.attestations["scans"] == Sha256.of(scans)
+        told = [notice.partition(" was set aside: ") for notice in found.verdict.notices]
+        assert [name for name, mark, _ in told if mark] == ([] if aside is None else [aside])
+        assert all(
+            why.startswith("it is not signed by a key that you trust") for _, mark, why in told if mark
+        )
+        worse = examine(original.folder, policy, releases.NOW, further={"scans": wrap(bad, bad)})
+        assert codes(worse.verdict) == [Code.STATEMENT_MISSING]
+        assert "scans" not in worse.attestations
+
+    @pytest.mark.parametrize(
+        ("data", "said"),
+        [
+            (b"-----BEGIN PGP SIGNATURE-----", "an OpenPGP signature, and no bundle; check it with `gpg"),
+            (b'{"attestations": [{"bundle_url": "https://example.org"}]}', "fetch it from there"),
+            (b'{"signed": {}, "signatures": []}', "metadata of in-toto or TUF"),
+            (b"[]", "no bundle at all"),
+        ],
+    )
+    def test_what_holds_no_bundle_is_said_to_be_what_it_is(
+        self, original: Release, tmp_path: Path, data: bytes, said: str
+    ) -> None:
+        policy = self.policy(tmp_path, original, SigningKey.generate())
+        verdict = examine(original.folder, policy, releases.NOW, further={"it": data}).verdict
+        assert isinstance(verdict, Passed)
+        (notice,) = (each for each in verdict.notices if each.startswith("it was set aside: "))
+        assert said in notice
+
+    def test_a_no_in_a_file_with_several_is_one(self, original: Release, tmp_path: Path) -> None:
+        """Evidence of a disagreement by somebody trusted, in JSON lines behind a bundle of no use."""
+        signed = disagreements.signed(
+            disagreements.observed(original.made), original.key, releases.builder_keys(original.made)
+        ).bundle
+        lines = b"".join(render(each) + b"\n" for each in ({"mediaType": "x"}, json.loads(signed)))
+        policy = self.policy(tmp_path, original, SigningKey.generate())
+        found = examine(original.folder, policy, releases.NOW, further={"all.jsonl": lines})
+        assert set(codes(found.verdict)) == {Code.BUILDERS_DISAGREE}
+
     def test_a_rule_sees_what_is_required_and_nothing_else(self, original: Release, tmp_path: Path) -> None:
         scanner = SigningKey.generate()
         theirs = {"scan.json": bundling.sign(statement(original.digest.hex), scanner).render()}
@@ -227,6 +297,8 @@ class TestThirdParties:
         verdict = examine(original.folder, policy, releases.NOW, further=both).verdict
         assert isinstance(verdict, Passed)
         assert len([notice for notice in verdict.notices if "set aside" in notice]) == len(worse)
+        said = "by another was set aside: it is not signed by a key that you trust: it names sha256:"
+        assert any(notice.startswith(said) for notice in verdict.notices), "a name is a path, told once"
 
     @pytest.mark.parametrize(
         ("more", "said", "code"),

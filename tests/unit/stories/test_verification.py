@@ -489,6 +489,55 @@ class TestReasons:
         else:
             assert release.codes() == {code}
 
+    def _rebuilt(self, release: Release, change: Callable[[Any], Any]) -> None:
+        """Change the provenance's `buildDefinition`, and sign it again."""
+
+        def changed(payload: bytes) -> bytes:
+            document = json.loads(payload)
+            change(document["predicate"]["buildDefinition"])
+            return render_document(document)
+
+        self._resign(release, "provenance", changed)
+
+    @pytest.mark.parametrize(
+        ("of", "said"),
+        [
+            (lambda build: build["externalParameters"]["repository"], "repository"),
+            (lambda build: build["resolvedDependencies"][2], "repository"),
+            (lambda build: build["resolvedDependencies"][1], "lock"),
+            (lambda build: build["resolvedDependencies"][0], "recipe"),
+        ],
+    )
+    def test_parameters_and_dependencies_name_different_things(
+        self, release: Release, of: Callable[[Any], Any], said: str
+    ) -> None:
+        """The commit of the one place is the commit of the other; so are recipe and lock."""
+
+        def digest(build: Any) -> None:
+            digests = of(build)["digest"]
+            digests.update({name: "0" * len(value) for name, value in digests.items()})
+
+        self._rebuilt(release, digest)
+        verdict = release.verdict()
+        assert isinstance(verdict, Failed)
+        assert f"resolvedDependencies name another {said}" in verdict.reasons[0].sentence
+        assert release.codes() == {Code.CONTRADICTION}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda build: build["externalParameters"].pop("repository"),
+            lambda build: build["resolvedDependencies"].pop(2),
+            lambda build: build["resolvedDependencies"].insert(2, build["resolvedDependencies"][2]),
+            lambda build: build["resolvedDependencies"][2].pop("uri"),
+        ],
+    )
+    def test_a_commit_is_named_in_both_places_or_in_none(
+        self, release: Release, change: Callable[[Any], Any]
+    ) -> None:
+        self._rebuilt(release, change)
+        assert release.codes() == {Code.CONTRADICTION}
+
 
 class TestLinks:
     def _links(self, release: Release) -> list[Path]:

@@ -1,0 +1,98 @@
+"""A release that is there and is another's costs its own target, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import releases
+
+from orchestrator.cli.outcomes import document, show
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
+from orchestrator.run.outcome import Unpublished, exit_code
+from orchestrator.run.plan import Plan
+from orchestrator.run.signatories import Signatories
+from orchestrator.stories.release import refused_beforehand
+
+
+class Asked:
+    """A published release, and plans that would make it again, and others."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out = folder / "out"
+        self.key = SigningKey.generate()
+        made = releases.observed(folder / "made")
+        self.there = releases.published(self.out, made, self.key, releases.builder_keys(made)).path
+        self.facts = made.facts
+
+    def signatories(self, key: SigningKey | None = None) -> Signatories:
+        return cast("Signatories", SimpleNamespace(key=key or self.key))
+
+    def target(self, name: str | None = None, derivation: str | None = None) -> Any:
+        package = self.facts.package
+        evaluated = SimpleNamespace(
+            package=derivation or self.facts.package_derivation, artifact=self.facts.artifact_derivation
+        )
+        recipe = SimpleNamespace(name=name or package.name, version=package.version)
+        return SimpleNamespace(recipe=recipe, evaluated=evaluated)
+
+    def plan(self, *targets: Any, dirty: tuple[str, ...] = ()) -> Plan:
+        named = {each.recipe.name: each for each in targets}
+        plan = object.__new__(Plan)
+        for name, value in {
+            "targets": named,
+            "request": {"system": self.facts.package.system},
+            "dirty": dirty,
+        }.items():
+            object.__setattr__(plan, name, value)
+        for name in ("lock", "lock_file", "lock_digest", "graph", "repository"):
+            object.__setattr__(plan, name, None)
+        return plan
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Asked:
+    return Asked(tmp_path)
+
+
+def test_the_others_are_built(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = asked.plan(asked.target(derivation=releases.store_path("other.drv")), asked.target("new"))
+    refused = refused_beforehand(asked.out, plan, asked.signatories())
+    name = asked.facts.package.name
+    assert list(refused) == [name]
+    assert list(plan.without(refused).targets) == ["new"]
+    outcome = refused[name]
+    assert exit_code((outcome,)) == 2
+    show(outcome, quiet=False)
+    said = capsys.readouterr()
+    assert f"{name}: not built: {asked.there} is there already and is not this release" in said.err
+    assert "hint: releases are never overwritten" in said.err
+    assert said.out == ""
+    told = document(outcome)
+    assert (told["target"], told["outcome"], told["agreement"]) == (name, "unpublished", None)
+
+
+def test_another_key_costs_its_own_target_too(asked: Asked) -> None:
+    plan = asked.plan(asked.target("new"), asked.target())
+    assert refused_beforehand(asked.out, plan, asked.signatories()) == {}
+    refused = refused_beforehand(asked.out, plan, asked.signatories(SigningKey.generate()))
+    (outcome,) = refused.values()
+    assert isinstance(outcome, Unpublished)
+    assert "signed by another key" in outcome.error.message
+
+
+def test_one_alone_is_an_error(asked: Asked) -> None:
+    other = asked.target(derivation=releases.store_path("other.drv"))
+    with pytest.raises(TallyError, match="is not this release"):
+        refused_beforehand(asked.out, asked.plan(other), asked.signatories())
+    assert refused_beforehand(asked.out, asked.plan(asked.target()), asked.signatories()) == {}
+
+
+def test_what_is_not_to_be_signed_is_built_whatever_is_there(asked: Asked) -> None:
+    plan = asked.plan(asked.target(derivation=releases.store_path("other.drv")))
+    assert refused_beforehand(asked.out, plan, None) == {}
+    assert refused_beforehand(asked.out, replace(plan, dirty=("src",)), asked.signatories()) == {}

@@ -44,8 +44,14 @@ BUNDLES: Final = {
     PROVENANCE: "attestations/provenance.sigstore.json",
     REPRODUCTION: "attestations/reproduction.sigstore.json",
     SPDX: "attestations/sbom-spdx.sigstore.json",
+    SPDX3: "attestations/sbom-spdx3.sigstore.json",
+    CYCLONEDX: "attestations/sbom-cyclonedx.sigstore.json",
 }
 """Where in a release the bundle of each statement is."""
+SBOMS: Final = {SPDX: ".spdx.json", SPDX3: ".spdx3.json", CYCLONEDX: ".cdx.json"}
+"""How the name of the file in `sbom/` ends that holds the predicate of each type.
+
+Releases that were made before there were three have the first alone."""
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"

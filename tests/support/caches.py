@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from loopback import Server, saying
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.nix.signature import PublicKey, fingerprint
@@ -54,3 +61,68 @@ def narinfo_text(
         fields["Sig"] = key.sign(fingerprint(path, nar_hash, nar_size, references))
     lines = [f"{name}: {value}\n" for name, value in (fields | changes).items() if value is not None]
     return "".join(lines).encode()
+
+
+@dataclass
+class Binary:
+    """A binary cache as files by name: what a server serves, or a folder holds."""
+
+    key: SigningKey
+    files: dict[str, bytes] = field(default_factory=lambda: {"nix-cache-info": b"StoreDir: /nix/store\n"})
+
+    def add(
+        self,
+        path: str,
+        nar: bytes,
+        references: Sequence[str] = (),
+        compression: str = "none",
+        **changes: object,
+    ) -> None:
+        """A path, signed, with its NAR; `changes` of the narinfo are made after that."""
+        packed = COMPRESSIONS[compression](nar)
+        url = f"nar/{path[11:43]}.nar.{compression}"
+        said = {"URL": url, "Compression": compression, "FileSize": len(packed), **changes}
+        self.files[url] = packed
+        info = narinfo_text(path, NarHash.of(nar), len(nar), references, self.key, **said)
+        self.files[f"{path[11:43]}.narinfo"] = info
+
+    def huge(self, path: str, size: int) -> None:
+        """Have a path signed as one of so many bytes."""
+        info = narinfo_text(path, NarHash.of(path.encode()), size, [], self.key, FileSize=size)
+        self.files[f"{path[11:43]}.narinfo"] = info
+
+    def into(self, folder: Path) -> str:
+        """The address of a folder with these files."""
+        for name, data in self.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        return f"file://{folder}"
+
+    @contextmanager
+    def served(self) -> Iterator[Server]:
+        """A real server of them on loopback."""
+        routes = {f"/{name}": saying(data) for name, data in self.files.items()}
+        with Server(routes).running() as server:
+            yield server
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
+    "none": bytes,
+    "xz": lzma.compress,
+    "bzip2": bz2.compress,
+    "gzip": gzip.compress,
+    "zstd": _zstd,
+}
+
+
+def nar_of(content: bytes) -> bytes:
+    """The NAR of a flat file."""
+
+    def string(value: bytes) -> bytes:
+        return len(value).to_bytes(8, "little") + value + bytes(-len(value) % 8)
+
+    return b"".join(map(string, (b"nix-archive-1", b"(", b"type", b"regular", b"contents", content, b")")))

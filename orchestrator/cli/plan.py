@@ -55,6 +55,14 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    artifact: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Without a recipe: nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH in the output.",
+            show_default="nar",
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -75,7 +83,7 @@ def plan(
     from orchestrator.run.workshop import opened
 
     asked = asked_of(targets or [], file, list_file)
-    how = how_of(arg or [], argstr or [], include or [], store)
+    how = how_of(arg or [], argstr or [], include or [], store, artifact)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
         made = planning.make(workshop, asked, how, allow_dirty=True)

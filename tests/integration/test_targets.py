@@ -158,3 +158,29 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
     ran = project.tally("build", given, "--store", elsewhere, "--key", "release.key").failed(1)
     assert "DISAGREE" in ran.err
     assert project.releases == []
+
+
+def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> None:
+    out = {}
+    for wanted, name in (
+        ("file:bin/hello", "hello-1.0-x86_64-linux"),
+        ("tar.zst", "hello-1.0-x86_64-linux.tar.zst"),
+        ("oci", "hello-1.0-x86_64-linux.oci.tar"),
+    ):
+        words = ("hello", "-f", packages, "--artifact", wanted, "--no-sign", "--json")
+        (outcome,) = json.loads(project.tally("build", *words).succeeded().out)["outcomes"]
+        out[wanted] = Path(outcome["artifact"])
+        assert out[wanted].name.endswith(f"-{name}")
+    assert out["file:bin/hello"].read_bytes() == (packages / "hello.sh").read_bytes()
+    listed = subprocess.check_output(["tar", "--list", "--zstd", "-f", out["tar.zst"]], text=True)
+    assert set(listed.split()) == {"hello-1.0/", "hello-1.0/bin/", "hello-1.0/bin/hello", "hello-1.0/who"}
+    assert "index.json" in subprocess.check_output(["tar", "--list", "-f", out["oci"]], text=True).split()
+    for wanted, why in (
+        ("zip", "'nar'"),
+        ("file", "needs path"),
+        ("file:../x", "path"),
+        ("tar.gz:bin/hello", "path is for format"),
+    ):
+        ran = project.tally("plan", "hello", "-f", packages, "--artifact", wanted).failed(2)
+        assert f"--artifact {wanted}: " in ran.err
+        assert why in ran.err

@@ -131,10 +131,12 @@ def _step(step: Step, target: Target) -> Mapping[str, Any]:
 
 def _digest(step: Step) -> Mapping[str, str]:
     """The digest under the name of what it is a digest of."""
-    from orchestrator.ground.digest import Sha256
+    from orchestrator.ground.digest import OtherDigest, Sha256
 
     assert step.derivation.fixed is not None
-    digest = step.derivation.fixed.sha256
+    digest = step.derivation.fixed.digest
+    if isinstance(digest, OtherDigest):
+        return {f"nar-{digest.algorithm}" if digest.nar else digest.algorithm: digest.hex}
     return {"sha256" if isinstance(digest, Sha256) else "narSha256": digest.hex}
 
 

@@ -142,7 +142,7 @@ def _nowhere(path: str, where: str) -> TallyError:
 def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart) -> Plan:
     """A plan for derivations that are in the orchestrator's store. Raises TallyError."""
     store, system = workshop.store, host.nix_system()
-    whole = store.graph([each.derivation for each in wanted])
+    whole = store.graph([each.derivation for each in wanted], any_digest=True)
     _refuse_places(whole, str(store.nix.scratch), wanted)
     graph = whole.as_built()
     for each in wanted:
@@ -153,7 +153,7 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
     ]
     request = packing_request(lock, system, requested)
     evaluated = evaluate_packing(store, request)
-    whole = store.graph([each.artifact for each in evaluated]).as_built()
+    whole = store.graph([each.artifact for each in evaluated], any_digest=True).as_built()
     licences = {package.sha256: package.license for package in lock.package if package.license is not None}
     targets = {}
     for each, one, asked in zip(wanted, evaluated, requested, strict=True):

@@ -40,7 +40,8 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
-from orchestrator.run.gathering import fetch_foreign, gather
+from orchestrator.run.fetching import fetch_foreign
+from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import Answer, Asked, Server
 from projects import Project
 from targets import laid_out, nix
 
@@ -184,3 +186,32 @@ def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> No
         ran = project.tally("plan", "hello", "-f", packages, "--artifact", wanted).failed(2)
         assert f"--artifact {wanted}: " in ran.err
         assert why in ran.err
+
+
+def test_fixed_outputs_are_fetched_once_and_checked(project: Project, packages: Path) -> None:
+    unique = os.urandom(8).hex().encode()
+    content = {"/one": unique + b" one\n", "/two": unique + b" two\n"}
+    sums = {
+        "one-sha256": hashlib.sha256(content["/one"]).hexdigest(),
+        "two-sha512": hashlib.sha512(content["/two"]).hexdigest(),
+    }
+
+    def answer(asked: Asked) -> Answer:
+        return Answer(content[asked.path])
+
+    with Server(dict.fromkeys(content, answer)).running() as server:
+        given = {"address": server.address, **sums}
+        words = ["fetched", "-f", packages, *(w for n, v in given.items() for w in ("--argstr", f"{n}={v}"))]
+        wrong = [*words[:-2], "--argstr", f"two-sha512={hashlib.sha512(b'other').hexdigest()}"]
+        project.tally("build", *words, "--key", "release.key").succeeded()
+        assert server.asked.count("/two") == 1, "each is fetched once, and not by every builder"
+        ran = project.tally("build", *wrong, "--key", "release.key", "--out", "others").failed(2)
+        assert "cannot fetch 1 fixed output, two" in ran.err
+    release = project.folder / "releases/fetched-1.0-x86_64-linux"
+    project.tally("verify", release, "--key", "release.pub").succeeded()
+    found = {each["name"]: each for each in provenance(release)["resolvedDependencies"]}
+    assert found["one"]["digest"] == {"sha256": sums["one-sha256"]}
+    assert found["one"]["uri"] == f"{given['address']}/one"
+    # what Nix checked by another digest is told by the NAR that all builders had
+    assert set(found["two"]["digest"]) == {"narSha256"}
+    assert found["one"]["annotations"]["kind"] == found["two"]["annotations"]["kind"] == "fetched"

@@ -15,7 +15,14 @@ EXPRESSION_TYPE: Final = f"{_BASE}/expression/v1"
 """Of an attribute of a Nix file: docs/predicates/expression.md"""
 FLAKE_TYPE: Final = f"{_BASE}/flake/v1"
 """Of an attribute of a flake: docs/predicates/flake.md"""
-BUILD_TYPES: Final = frozenset({BUILD_TYPE, DERIVATION_TYPE, EXPRESSION_TYPE, FLAKE_TYPE})
+KINDS: Final = {
+    "recipe": BUILD_TYPE,
+    "derivation": DERIVATION_TYPE,
+    "expression": EXPRESSION_TYPE,
+    "flake": FLAKE_TYPE,
+}
+"""What a policy calls what a release was made from."""
+BUILD_TYPES: Final = frozenset(KINDS.values())
 ORCHESTRATOR: Final = f"{_BASE}/orchestrator/v1"
 """SLSA's `builder.id` of what Tallystick attests: docs/predicates/build.md"""
 VERIFIER: Final = f"{_BASE}/verifier/v1"

@@ -13,7 +13,7 @@ import pytest
 import releases
 
 from orchestrator.builders.build import Identity
-from orchestrator.evidence.terms import PROVENANCE, SPDX
+from orchestrator.evidence.terms import KINDS, PROVENANCE, SPDX
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.signer import IdentitySigner, KeySigner
@@ -408,6 +408,17 @@ class TestSources:
         place = next(n for n, each in enumerate(dependencies) if each["name"] == "pigz-2.8.tar.gz")
         of = changed(made, PROVENANCE, "buildDefinition", "resolvedDependencies", place, "uri", to=uri)
         assert (codes(of, self.ALL) == []) is holds
+
+    @pytest.mark.parametrize("kind", [*KINDS, "other"])
+    def test_kinds(self, made: Evidence, codes: Any, kind: str) -> None:
+        said = KINDS.get(kind, "https://example.org/build")
+        evidence = changed(made, PROVENANCE, "buildDefinition", "buildType", to=said)
+        for allowed in KINDS:
+            asked = f"[sources]\nkinds = ['{allowed}']"
+            assert codes(evidence, asked) == ([] if kind == allowed else [Code.SOURCE_NOT_ALLOWED])
+        assert codes(evidence, f"[sources]\nkinds = {list(KINDS)}") == (
+            [] if kind in KINDS else [Code.SOURCE_NOT_ALLOWED]
+        )
 
     def test_digests(self, made: Evidence, codes: Any) -> None:
         digests = [next(iter(each.digests.values())) for each in made.inputs if each.kind == "source"]

@@ -45,6 +45,11 @@
         sha256 = "fe8c69a8dae32690d116bb8112e7d6da53bbad3b9a4057ff8d43f1a5a90ee2d4";
         dependencies = with python; [ attrs iso8601 pathspec python-dateutil securesystemslib ];
       };
+      spdx-python-model = wheel {
+        pname = "spdx_python_model";
+        version = "0.0.6";
+        sha256 = "dd793ce0176e53af05f9c0d8624196f38da45bc263ccee5ee532b1812b3113e2";
+      };
       typer = wheel {
         pname = "typer";
         version = "0.28.0";
@@ -60,7 +65,7 @@
       };
 
       project = (builtins.fromTOML (builtins.readFile ./pyproject.toml)).project;
-      named = name: { inherit cel-expr-python in-toto typer univers; }.${name} or python.${name};
+      named = name: { inherit cel-expr-python in-toto spdx-python-model typer univers; }.${name} or python.${name};
       # "zstandard >=0.23" -> python.zstandard: the list stands in pyproject.toml alone
       dependencies = map (each: named (builtins.head (builtins.match "([A-Za-z0-9_-]+).*" each))) project.dependencies;
 

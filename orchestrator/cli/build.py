@@ -55,6 +55,14 @@ def build(
             show_default=False,
         ),
     ] = None,
+    artifact: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Without a recipe: nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH in the output.",
+            show_default="nar",
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -147,7 +155,7 @@ def build(
         out=out,
         key=None if wanted is None else key_address.parse(wanted),
         sign=not (no_sign or allow_dirty),
-        how=how_of(arg or [], argstr or [], include or [], store),
+        how=how_of(arg or [], argstr or [], include or [], store, artifact),
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,

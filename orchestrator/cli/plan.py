@@ -55,6 +55,14 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    artifact: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Without a recipe: nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH in the output.",
+            show_default="nar",
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -75,7 +83,7 @@ def plan(
     from orchestrator.run.workshop import opened
 
     asked = asked_of(targets or [], file, list_file)
-    how = how_of(arg or [], argstr or [], include or [], store)
+    how = how_of(arg or [], argstr or [], include or [], store, artifact)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
         made = planning.make(workshop, asked, how, allow_dirty=True)
@@ -123,10 +131,12 @@ def _step(step: Step, target: Target) -> Mapping[str, Any]:
 
 def _digest(step: Step) -> Mapping[str, str]:
     """The digest under the name of what it is a digest of."""
-    from orchestrator.ground.digest import Sha256
+    from orchestrator.ground.digest import OtherDigest, Sha256
 
     assert step.derivation.fixed is not None
-    digest = step.derivation.fixed.sha256
+    digest = step.derivation.fixed.digest
+    if isinstance(digest, OtherDigest):
+        return {f"nar-{digest.algorithm}" if digest.nar else digest.algorithm: digest.hex}
     return {"sha256" if isinstance(digest, Sha256) else "narSha256": digest.hex}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.ground.errors import TallyError
 
 if TYPE_CHECKING:
+    from orchestrator.recipe.recipe import ArtifactPart
     from orchestrator.run.asked import Asked
     from orchestrator.run.order import How
 
@@ -59,17 +60,39 @@ def _listed(file: Path) -> list[str]:
 
 
 def how_of(
-    expressions: Sequence[str], strings: Sequence[str], search: Sequence[str], store: str | None
+    expressions: Sequence[str],
+    strings: Sequence[str],
+    search: Sequence[str],
+    store: str | None,
+    artifact: str | None,
 ) -> How:
     """How targets are evaluated. Raises TallyError for an option that is not NAME=VALUE."""
-    from orchestrator.run.order import How
+    from orchestrator.run.order import NAR, How
 
     return How(
+        artifact=NAR if artifact is None else _artifact(artifact),
         strings=_pairs(strings, "--argstr", "TEXT"),
         expressions=_pairs(expressions, "--arg", "EXPR"),
         search={name: Path(path) for name, path in _pairs(search, "-I", "PATH").items()},
         store=store,
     )
+
+
+def _artifact(text: str) -> ArtifactPart:
+    """`tar.gz`, `file:bin/hello`. Raises TallyError for another."""
+    from pydantic import ValidationError
+
+    from orchestrator.recipe.recipe import ArtifactPart
+
+    kind, mark, path = text.partition(":")
+    try:
+        return ArtifactPart.model_validate({"format": kind, **({"path": path} if mark else {})})
+    except ValidationError as error:
+        why = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
+        raise TallyError(
+            f"--artifact {text}: {why}",
+            hint="give nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH, as file:bin/hello",
+        ) from error
 
 
 def _pairs(words: Sequence[str], option: str, what: str) -> dict[str, str]:

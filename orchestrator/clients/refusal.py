@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.ground.errors import TallyError
 
 SPDX_TOOLS: Final = "spdx-tools"
+SPDX_MODEL: Final = "spdx-python-model"
 IN_TOTO: Final = "in-toto"
 _SHOWN = 5  # of its words; a document with one fault in every package has thousands
 _LONGEST = 500  # characters of each that are shown: some of spdx-tools' hold a whole package

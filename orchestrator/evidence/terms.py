@@ -15,7 +15,14 @@ EXPRESSION_TYPE: Final = f"{_BASE}/expression/v1"
 """Of an attribute of a Nix file: docs/predicates/expression.md"""
 FLAKE_TYPE: Final = f"{_BASE}/flake/v1"
 """Of an attribute of a flake: docs/predicates/flake.md"""
-BUILD_TYPES: Final = frozenset({BUILD_TYPE, DERIVATION_TYPE, EXPRESSION_TYPE, FLAKE_TYPE})
+KINDS: Final = {
+    "recipe": BUILD_TYPE,
+    "derivation": DERIVATION_TYPE,
+    "expression": EXPRESSION_TYPE,
+    "flake": FLAKE_TYPE,
+}
+"""What a policy calls what a release was made from."""
+BUILD_TYPES: Final = frozenset(KINDS.values())
 ORCHESTRATOR: Final = f"{_BASE}/orchestrator/v1"
 """SLSA's `builder.id` of what Tallystick attests: docs/predicates/build.md"""
 VERIFIER: Final = f"{_BASE}/verifier/v1"
@@ -44,8 +51,14 @@ BUNDLES: Final = {
     PROVENANCE: "attestations/provenance.sigstore.json",
     REPRODUCTION: "attestations/reproduction.sigstore.json",
     SPDX: "attestations/sbom-spdx.sigstore.json",
+    SPDX3: "attestations/sbom-spdx3.sigstore.json",
+    CYCLONEDX: "attestations/sbom-cyclonedx.sigstore.json",
 }
 """Where in a release the bundle of each statement is."""
+SBOMS: Final = {SPDX: ".spdx.json", SPDX3: ".spdx3.json", CYCLONEDX: ".cdx.json"}
+"""How the name of the file in `sbom/` ends that holds the predicate of each type.
+
+Releases that were made before there were three have the first alone."""
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
@@ -17,7 +18,7 @@ from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 T = TypeVar("T")
 
@@ -43,11 +44,26 @@ class Absent(Unreachable):
     """The address answers, and has nothing there."""
 
 
+@dataclass(frozen=True)
+class Manners:
+    """What is asked of servers that nobody vouches for."""
+
+    answer: float = _PAGE_TIMEOUT
+    """Seconds until an answer begins, with all that is tried again."""
+    grace: float = 60.0
+    """Seconds in which a file may come more slowly than `pace`."""
+    pace: int = 1024
+    """Bytes a second, on the whole."""
+    downgrade: bool = True
+    """Whether what was asked for over https may be fetched over http, where a redirection says so."""
+
+
 class Downloader:
     """Connections shared by the threads of one run. A host that did not answer is not asked again."""
 
-    def __init__(self, parallel: int = 8) -> None:
+    def __init__(self, parallel: int = 8, manners: Manners | None = None) -> None:
         self.stop = Event()
+        self._manners = manners
         self._parallel = parallel
         self._silent: dict[str, str] = {}
         self._mutex = Mutex()
@@ -65,9 +81,13 @@ class Downloader:
         if parts.scheme not in ("http", "https"):
             raise Unreachable(f"addresses with {parts.scheme}:// cannot be fetched")
         with self._response(address, parts.netloc, kind) as (_, chunks):
+            began, size = time.monotonic(), 0
             for chunk in chunks:
                 if self.stop.is_set():
                     raise Stopped
+                size += len(chunk)
+                if self._manners is not None and _is_slow(self._manners, time.monotonic() - began, size):
+                    raise Unreachable(f"it comes too slowly: {size} bytes so far")
                 yield chunk
 
     def page(self, address: str) -> tuple[str, bytes]:
@@ -162,7 +182,8 @@ class Downloader:
         try:
             manager = self._manager(proxy)
             response = self._within(
-                _PAGE_TIMEOUT, lambda: manager.request("GET", address, preload_content=False)
+                self._manners.answer if self._manners else _PAGE_TIMEOUT,
+                lambda: manager.request("GET", address, preload_content=False),
             )
         except (HTTPError, OSError, ValueError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
@@ -180,7 +201,9 @@ class Downloader:
             if response.headers.get("Content-Type"):
                 kind(response.headers["Content-Type"])
             final = urljoin(address, response.geturl() or address)
-            yield final, _guarded(response.stream(_CHUNK, decode_content=False))
+            # what is to keep a pace is looked at as it comes
+            whole = response.stream(_CHUNK, decode_content=False)
+            yield final, _guarded(whole if self._manners is None else _come(response))
         finally:
             response.close()
 
@@ -190,12 +213,13 @@ class Downloader:
 
         from urllib3 import PoolManager, Retry, Timeout
 
+        retry = Retry if self._manners is None or self._manners.downgrade else _upright()
         with self._mutex:
             if proxy not in self._managers:
                 settings: dict[str, Any] = {
                     "maxsize": self._parallel,
                     "timeout": Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT),
-                    "retries": Retry(
+                    "retries": retry(
                         2,
                         connect=1,
                         backoff_factor=0.5,
@@ -207,6 +231,26 @@ class Downloader:
                 }
                 self._managers[proxy] = _through(proxy, settings) if proxy else PoolManager(**settings)
             return self._managers[proxy]
+
+
+def _is_slow(manners: Manners, seconds: float, size: int) -> bool:
+    return seconds > manners.grace and size < manners.pace * seconds
+
+
+def _upright() -> type[Retry]:
+    """Retries that follow no redirection from https to http."""
+    from urllib3 import Retry
+    from urllib3.exceptions import HTTPError
+
+    class Upright(Retry):
+        def increment(self, *args: Any, **given: Any) -> Upright:
+            response, pool = given.get("response"), given.get("_pool")
+            place = response.get_redirect_location() if response is not None else None
+            if place and place.lower().startswith("http:") and getattr(pool, "scheme", "") == "https":
+                raise HTTPError("it redirects from https to http")
+            return super().increment(*args, **given)
+
+    return Upright
 
 
 def _split(address: str) -> SplitResult:

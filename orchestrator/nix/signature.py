@@ -15,6 +15,8 @@ from orchestrator.ground.digest import NarHash
 from orchestrator.nix.storepath import base32
 
 _KEY_BYTES = 32
+_SECRET_BYTES = 64
+"""Of a secret key as Nix writes it: the public half is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class PublicKey:
 
     @classmethod
     def parse(cls, text: str) -> PublicKey:
-        """Read `NAME:BASE64`, as in `trusted-public-keys`. Raises ValueError."""
+        """Read `NAME:BASE64`, as in `trusted-public-keys`. Raises ValueError; a secret key is never in it."""
         name, _, encoded = text.partition(":")
         try:
             data = base64.b64decode(encoded, validate=True)
@@ -34,6 +36,10 @@ class PublicKey:
             raise ValueError(
                 f"{text!r} is not NAME:BASE64, as nix-store --generate-binary-cache-key writes"
             ) from error
+        if name and len(data) == _SECRET_BYTES:
+            raise ValueError(
+                f"that of {name} is a secret key: the public one is meant, and that one is to be renewed"
+            )
         if not name or len(data) != _KEY_BYTES:
             raise ValueError(f"{text!r} is not NAME:BASE64 of an ed25519 key of 32 bytes")
         return cls(name, data)

@@ -18,13 +18,16 @@ from orchestrator.evidence.surroundings import varied
 from orchestrator.evidence.terms import (
     BUILD_TYPES,
     BUNDLES,
+    CYCLONEDX,
     NAR_SHA256,
     PROVENANCE,
     RECIPES,
     REPOSITORY,
     REPRODUCIBLE,
     REPRODUCTION,
+    SBOMS,
     SPDX,
+    SPDX3,
 )
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.wording import counted
@@ -36,6 +39,8 @@ Measured = Mapping[str, tuple[Sha256, int]]
 
 REQUIRED = {PROVENANCE: "provenance", REPRODUCTION: "reproduction", SPDX: "SBOM"}
 """The statements that every release has; what they are called in sentences."""
+FURTHER = {SPDX3: "SPDX 3.0.1", CYCLONEDX: "CycloneDX"}
+"""Those that a release has since there are three forms of its SBOM."""
 LEAST_QUORUM = 2
 """Fewer than two builders have nobody to agree with, whatever a layout asks for."""
 
@@ -54,8 +59,10 @@ def digests(listed: Measured, found: Measured) -> Iterator[Reason]:
 def required(statements: Mapping[str, Statement]) -> Iterator[Reason]:
     """Every statement that a release has is there, once. `statements` is file name to statement."""
     types = [statement.predicate_type for statement in statements.values()]
-    for predicate_type, name in REQUIRED.items():
+    for predicate_type, name in (REQUIRED | FURTHER).items():
         if predicate_type not in types:
+            if predicate_type in FURTHER and BUNDLES[predicate_type] not in statements:
+                continue
             yield Reason(Code.STATEMENT_MISSING, f"there is no signed {name} statement ({predicate_type})")
         elif types.count(predicate_type) > 1:
             yield Reason(Code.CONTRADICTION, f"there are {types.count(predicate_type)} {name} statements")
@@ -82,18 +89,28 @@ def subjects(statements: Mapping[str, Statement], artifact: str, sha256: Sha256)
         first = first or (name, statement.subjects)
 
 
-def sbom(statement: Statement, files: Mapping[str, bytes]) -> Iterator[Reason]:
-    """The SBOM file holds the document that was signed; its bytes are the provenance's affair (`coverage`).
+def sboms(signed: Mapping[str, Statement], files: Mapping[str, bytes]) -> Iterator[Reason]:
+    """Each SBOM file holds the document that was signed; its bytes are the provenance's affair (`coverage`).
 
-    `files` are those in `sbom/`.
+    `signed` is predicate type to statement, `files` are those in `sbom/`.
     """
+    lacking = {kind for kind in SBOMS if kind in signed}
     for name, data in files.items():
+        kind = next((kind for kind, suffix in SBOMS.items() if name.endswith(suffix)), SPDX)
+        statement = signed.get(kind)
+        if statement is None:
+            yield Reason(Code.SBOM_MISMATCH, f"no statement with {name} was signed")
+            continue
+        lacking.discard(kind)
         # larger than the same document on as many lines as files for people have: it is not even parsed
         other = len(data) > 4 * len(statement.payload) + _SMALL
         if other or not holds(data, statement.predicate, name, statement.payload):
             yield Reason(Code.SBOM_MISMATCH, f"{name} is not the document that was signed")
     if not files:
         yield Reason(Code.FILE_MISSING, "the release has no SBOM file")
+        return
+    for kind in sorted(lacking):
+        yield Reason(Code.FILE_MISSING, f"the release has no file sbom/…{SBOMS[kind]}, which was signed")
 
 
 def quorum(layout: Layout, links: Sequence[Link], now: datetime) -> Iterator[Reason]:

@@ -15,7 +15,7 @@ from orchestrator.evidence.canonical import MalformedError, member, moment
 from orchestrator.evidence.disagreement import Disagreement
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
-from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.evidence.terms import KINDS, PROVENANCE, REPRODUCTION, SPDX
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.policy.signer import KeySigner, Signer
@@ -163,6 +163,13 @@ class Evidence:
         definition = member(self.provenance, "buildDefinition", dict, "the provenance")
         dependencies = member(definition, "resolvedDependencies", list, "the provenance")
         return tuple(map(_input, dependencies))
+
+    @property
+    def kind(self) -> str | None:
+        """What it was made from, in a policy's words; None: a build type that is none of ours."""
+        definition = member(self.provenance, "buildDefinition", dict, "the provenance")
+        said = member(definition, "buildType", str, "the provenance")
+        return next((kind for kind, build_type in KINDS.items() if build_type == said), None)
 
     @cached_property
     def toolchains(self) -> tuple[Mapping[str, Any], ...] | None:

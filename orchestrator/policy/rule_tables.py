@@ -12,7 +12,7 @@ from orchestrator.policy.rules import cel, licences, packages
 from orchestrator.policy.rules.repository import Committed, Repositories
 from orchestrator.policy.rules.required import PROPERTIES, MaximumAge, Sandbox, Statements
 from orchestrator.policy.rules.rule import Rule
-from orchestrator.policy.rules.sources import Addresses, Digests
+from orchestrator.policy.rules.sources import Addresses, Digests, Kinds
 from orchestrator.policy.rules.toolchains import AllowedToolchain
 from orchestrator.policy.values import (
     Address,
@@ -98,8 +98,14 @@ class SourcesTable(Table):
         "also for ssh at its usual port; http:// and git:// have to be named",
     )
 
+    kinds: tuple[Literal["recipe", "derivation", "expression", "flake"], ...] | None = Field(
+        default=None, description="What it may be made from: `recipe`, `derivation`, `expression`, `flake`"
+    )
+
     def rules(self) -> list[Rule]:
         found: list[Rule] = []
+        if self.kinds is not None:
+            found.append(Kinds(frozenset(self.kinds)))
         if self.addresses is not None:
             found.append(Addresses(tuple(map(Pattern, self.addresses))))
         if self.digests is not None:

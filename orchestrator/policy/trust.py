@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.evidence.terms import CYCLONEDX, PROVENANCE, REPRODUCTION, SPDX, SPDX3
 from orchestrator.ground.values import dataclass, field
 from orchestrator.ground.wording import some
 from orchestrator.policy.pattern import Pattern
@@ -17,6 +17,8 @@ LAYOUT_TYPE: Final = "layout"
 """What a signer is trusted for when it signs a layout, which has no predicate type."""
 RELEASE: Final = {PROVENANCE: "provenance", REPRODUCTION: "reproduction", SPDX: "sbom", LAYOUT_TYPE: "layout"}
 """What has to be signed of every release, and what a policy calls it."""
+_ALIKE: Final = {SPDX3: SPDX, CYCLONEDX: SPDX}
+"""The SBOM's other forms: whoever may sign the one may sign all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class TrustedSigner:
                 return False
 
     def may_sign(self, kind: str) -> bool:
-        return kind in (RELEASE if self.statements is None else self.statements)
+        allowed = RELEASE if self.statements is None else self.statements
+        return kind in allowed or _ALIKE.get(kind) in allowed
 
 
 def trusted(signers: Sequence[TrustedSigner], signer: Signer, kind: str, what: str) -> TrustedSigner | Reason:

@@ -87,7 +87,7 @@ HINTS = {
     Code.BUILDERS_NOT_INDEPENDENT: "have the release built on builders that are further apart",
     Code.SANDBOX_NOT_SHOWN: "have the release built on builders whose sandbox holds",
     Code.MATERIAL_NOT_ALLOWED: "review the source, and allow it in [sources] of the policy",
-    Code.SOURCE_NOT_ALLOWED: "review the repository, and allow it in sources.repositories of the policy",
+    Code.SOURCE_NOT_ALLOWED: "review where it is from, and allow that in [sources] of the policy",
     Code.UNCOMMITTED: "ask for a release whose recipe and lock were committed before it was built",
     Code.TOOLCHAIN_NOT_ALLOWED: "review the toolchain, and allow it in a [[toolchain]] of the policy",
     Code.LICENCE_DENIED: "review the licence; [licences] of the policy says which are allowed",

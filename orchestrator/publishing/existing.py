@@ -10,6 +10,7 @@ from orchestrator.bundles import certificates, own_bundle
 from orchestrator.bundles.material import Certificates
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.terms import BUNDLES, CYCLONEDX, SBOMS, SPDX, SPDX3
 from orchestrator.keys import dsse
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
@@ -47,7 +48,10 @@ def differences(
         return
     yield from _other_claims(there, wanted, agreed)
     for file in files:
-        if file.path.startswith("sbom/") and not _same_sbom(folder, there, file):
+        is_sbom = file.path.startswith("sbom/") and file.path.endswith(SBOMS[SPDX])
+        if is_sbom and not _same_sbom(
+            folder, there, file
+        ):  # the other forms are renderings of the same model
             yield f"its {file.path} is another"
     for name, listed in there.files.items():
         try:
@@ -61,6 +65,7 @@ def differences(
         except (OSError, UnsafeNameError, TooLargeError, MalformedError) as error:
             yield f"its {name} cannot be read ({_reason(error)})"
     wanted_names = {file.path for file in files if file.path.startswith("attestations/")}
+    wanted_names -= {BUNDLES[SPDX3], BUNDLES[CYCLONEDX]}  # which earlier releases do not have
     for name in sorted(wanted_names - set(there.files)):
         yield f"it has no {name}"
 

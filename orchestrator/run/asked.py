@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
@@ -51,6 +51,8 @@ class FlakeAttribute:
     """As Nix takes it, a folder by its whole path."""
     attribute: str
     """Empty: the default package."""
+    word: str = field(compare=False)
+    """The same, as it was written."""
 
 
 Asked = RecipeFile | DerivationPath | StorePath | FileAttribute | FlakeAttribute
@@ -85,6 +87,6 @@ def _flake(word: str) -> FlakeAttribute:
             hint=f"for the folder write ./{word}" if beside else "as in github:NixOS/nixpkgs/COMMIT#hello",
         )
     if _ADDRESS.match(place):
-        return FlakeAttribute(place, attribute)
+        return FlakeAttribute(place, attribute, word)
     folder, mark, query = place.partition("?")
-    return FlakeAttribute(f"{Path(folder or '.').absolute()}{mark}{query}", attribute)
+    return FlakeAttribute(f"{Path(folder or '.').absolute()}{mark}{query}", attribute, word)

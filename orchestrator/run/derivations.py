@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_ve
 from orchestrator.nix.evaluation import Evaluated, evaluate_packing
 from orchestrator.nix.remote import RemoteStore, nothing_kept
 from orchestrator.nix.store import Store
+from orchestrator.recipe.image import described
 from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.origins import Origin, origins_of
 from orchestrator.recipe.packing import packing_lock, packing_request
+from orchestrator.recipe.recipe import ArtifactPart
 from orchestrator.recipe.revision import Revision
 from orchestrator.run.plan import Plan, Taken, Target
 from orchestrator.run.workshop import Workshop
@@ -50,7 +52,6 @@ class Wanted:
     revision: Revision | None = None
     unversioned: str | None = None
     evaluation: Mapping[str, Any] | None = None
-    artifact: Mapping[str, Any] = field(default_factory=lambda: {"format": "nar", "path": None})
 
 
 def taken(workshop: Workshop, paths: Sequence[str], address: str | None = None) -> list[Wanted]:
@@ -138,22 +139,24 @@ def _nowhere(path: str, where: str) -> TallyError:
     )
 
 
-def planned(workshop: Workshop, wanted: Sequence[Wanted]) -> Plan:
+def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart) -> Plan:
     """A plan for derivations that are in the orchestrator's store. Raises TallyError."""
     store, system = workshop.store, host.nix_system()
-    whole = store.graph([each.derivation for each in wanted])
+    whole = store.graph([each.derivation for each in wanted], any_digest=True)
     _refuse_places(whole, str(store.nix.scratch), wanted)
     graph = whole.as_built()
     for each in wanted:
         _refuse(graph, each, system)
     lock = packing_lock()
-    requested = [_described(each, graph[each.derivation], _package(each, graph, system)) for each in wanted]
+    requested = [
+        _described(each, graph[each.derivation], _package(each, graph, system), artifact) for each in wanted
+    ]
     request = packing_request(lock, system, requested)
     evaluated = evaluate_packing(store, request)
-    whole = store.graph([each.artifact for each in evaluated]).as_built()
+    whole = store.graph([each.artifact for each in evaluated], any_digest=True).as_built()
     licences = {package.sha256: package.license for package in lock.package if package.license is not None}
     targets = {}
-    for each, one, described in zip(wanted, evaluated, requested, strict=True):
+    for each, one, asked in zip(wanted, evaluated, requested, strict=True):
         targets[each.asked] = Target(
             asked=each.asked,
             recorded=each.recorded,
@@ -163,7 +166,7 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted]) -> Plan:
             toolchains=(),
             origins=_origins(request, one),
             licences=licences,
-            made_from=Taken(each.definition, packing_request(lock, system, [described]), each.evaluation),
+            made_from=Taken(each.definition, packing_request(lock, system, [asked]), each.evaluation),
             revision=each.revision,
             unversioned=each.unversioned,
             request=request,
@@ -172,7 +175,9 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted]) -> Plan:
     return Plan(targets, whole, request, None, None, ())
 
 
-def _described(wanted: Wanted, derivation: Derivation, package: Package) -> Mapping[str, Any]:
+def _described(
+    wanted: Wanted, derivation: Derivation, package: Package, artifact: ArtifactPart
+) -> Mapping[str, Any]:
     """One target of a packing request."""
     return {
         "name": package.name,
@@ -180,8 +185,16 @@ def _described(wanted: Wanted, derivation: Derivation, package: Package) -> Mapp
         "drv": derivation.path,
         "outputs": dict(derivation.outputs),
         "output": wanted.output or _default(derivation),
-        "artifact": dict(wanted.artifact),
+        "artifact": _artifact(artifact, package),
     }
+
+
+def _artifact(artifact: ArtifactPart, package: Package) -> Mapping[str, Any]:
+    found: dict[str, Any] = {"format": artifact.format, "path": artifact.path}
+    if artifact.format == "oci":
+        label = "-".join(part for part in (package.name, package.version) if part)
+        found["image"] = described(artifact, label, "out")
+    return found
 
 
 def _default(derivation: Derivation) -> str:

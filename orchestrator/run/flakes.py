@@ -32,13 +32,13 @@ def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute]) -> list[Wante
     """The derivations that attributes are. Raises TallyError for the first that is none."""
     found = []
     for number, flake in enumerate(dict.fromkeys(each.flake for each in asked)):
-        attributes = [each.attribute for each in asked if each.flake == flake]
-        found += _of_one(workshop, flake, attributes, workshop.store.nix.scratch / f"flake-{number}")
+        those = [each for each in asked if each.flake == flake]
+        found += _of_one(workshop, those, workshop.store.nix.scratch / f"flake-{number}")
     return found
 
 
-def _of_one(workshop: Workshop, flake: str, attributes: Sequence[str], scratch: Path) -> list[Wanted]:
-    store, system = workshop.store, host.nix_system()
+def _of_one(workshop: Workshop, asked: Sequence[FlakeAttribute], scratch: Path) -> list[Wanted]:
+    store, system, flake = workshop.store, host.nix_system(), asked[0].flake
     here = flakes.locked(store, flake, flake)
     tree: Tree | None = None
     if here.is_dirty and here.folder is not None:
@@ -46,23 +46,21 @@ def _of_one(workshop: Workshop, flake: str, attributes: Sequence[str], scratch: 
         tree = tree_of(here.folder, scratch, tracked=True)
         here = replace(flakes.locked(store, f"path:{tree.folder}", flake), directory=here.directory)
     revision, unversioned = _revision(here, tree)
-    described = flakes.evaluate_flake(store, here, attributes, system, flake)
+    described = flakes.evaluate_flake(store, here, [each.attribute for each in asked], system, flake)
     return [
-        _wanted(flake, attribute, one, here, revision, unversioned)
-        for attribute, one in zip(attributes, described, strict=True)
+        _wanted(each, one, here, revision, unversioned) for each, one in zip(asked, described, strict=True)
     ]
 
 
 def _wanted(
-    flake: str,
-    attribute: str,
+    asked: FlakeAttribute,
     one: Described,
     here: Locked,
     revision: Revision | None,
     unversioned: str | None,
 ) -> Wanted:
     evaluation: dict[str, Any] = {
-        "attribute": attribute or "default",
+        "attribute": asked.attribute or "default",
         "system": host.nix_system(),
         "locked": _told(here.reference),
         "inputs": {
@@ -75,8 +73,8 @@ def _wanted(
         evaluation["directory"] = here.directory
     outputs = one.outputs_to_install
     return Wanted(
-        asked=f"{flake}#{attribute}" if attribute else flake,
-        recorded=f"#{attribute or 'default'}",
+        asked=asked.word,
+        recorded=f"#{asked.attribute or 'default'}",
         derivation=one.derivation,
         definition=of_flake(evaluation, _descriptor(here.reference), _inputs(here.lock)),
         output=outputs[0] if outputs else one.output,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
-from orchestrator.nix.derivation import Derivation
 from orchestrator.nix.evaluation import FixedPath
 from orchestrator.recipe.lfs import refuse_pointers
 from orchestrator.recipe.mirrors import Mirrors
@@ -51,16 +50,3 @@ def gather(
     for each in fixed_outputs(request):
         if each.is_tree and each.extras.lfs is None and (place := expected.get((each.name, each.digest.hex))):
             refuse_pointers(store.physical(place.path), f"{', '.join(each.users)}: source {each.name}")
-
-
-def fetch_foreign(workshop: Workshop, derivations: Sequence[Derivation], say: Callable[[str], None]) -> None:
-    """Have Nix fetch, in the orchestrator's store, the fixed outputs of derivations that are not ours.
-
-    Nix checks each against its digest. Raises NixFailed when one cannot be had.
-    """
-    store = workshop.store
-    absent = store.invalid(each.fixed.path for each in derivations if each.fixed is not None)
-    lacking = sorted({each.path for each in derivations if each.fixed and each.fixed.path in absent})
-    if lacking:
-        say(f"fetching {counted(len(lacking), 'fixed output')}")
-        store.realise(lacking)

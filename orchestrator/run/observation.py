@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
+from orchestrator.ground.digest import OtherDigest
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.derivation import DerivationGraph, FixedOutput
 from orchestrator.run.plan import MadeFrom, Taken, Target
 from orchestrator.signing import gate
 
@@ -24,7 +27,8 @@ def facts_of(store: ChrootStore, target: Target, agreed: Agreed, quorum: int, ar
     """
     sha256, size, _ = gate.measure(artifact)
     builds = [report.builds[path] for report in agreed.reports for path in agreed.outputs]
-    sources = {path for drv in target.graph.derivations.values() for path in drv.input_sources}
+    graph = _by_sha256(store, target.graph)
+    sources = {path for drv in graph.derivations.values() for path in drv.input_sources}
     made_from = target.made_from
     recipe, lock, definition = None, None, None
     if isinstance(made_from, MadeFrom):
@@ -37,7 +41,7 @@ def facts_of(store: ChrootStore, target: Target, agreed: Agreed, quorum: int, ar
         target=target.recorded,
         package_derivation=target.evaluated.package,
         artifact_derivation=target.evaluated.artifact,
-        graph=target.graph,
+        graph=graph,
         agreed=agreed,
         quorum=quorum,
         input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
@@ -53,6 +57,26 @@ def facts_of(store: ChrootStore, target: Target, agreed: Agreed, quorum: int, ar
         invocation_id=str(uuid.uuid4()),
         definition=definition,
     )
+
+
+def _by_sha256(store: ChrootStore, graph: DerivationGraph) -> DerivationGraph:
+    """The graph, with the NAR hash of each fixed output that is promised by another digest.
+
+    Nix checked that digest when the output came into the store, and builders got it from there.
+    """
+    others = {
+        path: each.fixed
+        for path, each in graph.derivations.items()
+        if each.fixed is not None and isinstance(each.fixed.digest, OtherDigest)
+    }
+    if not others:
+        return graph
+    seen = store.information(sorted({each.path for each in others.values()}))
+    mended = {
+        path: replace(graph[path], fixed=FixedOutput(each.path, seen[each.path].nar_hash))
+        for path, each in others.items()
+    }
+    return DerivationGraph({**graph.derivations, **mended}, graph.roots)
 
 
 def _source(store: ChrootStore, target: Target, sources: Iterable[str]) -> tuple[ReleaseFile, ...]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.ground.key_address import KeyAddress
+from orchestrator.recipe.recipe import ArtifactPart
 from orchestrator.run.asked import Asked
 from orchestrator.signing.keyless import Wanted
+
+NAR = ArtifactPart(format="nar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class How:
     """`--arg`: the same, in Nix's language."""
     search: Mapping[str, Path] = field(default_factory=dict)
     """`-I`: what `<NAME>` means in a file."""
+    artifact: ArtifactPart = NAR
+    """`--artifact`: what is made of the default output."""
     store: str | None = None
     """`--store`: where derivations are that the orchestrator's store lacks; None: this machine's store."""
 

@@ -33,4 +33,4 @@ def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bo
     if attributes := [each for each in asked if isinstance(each, FileAttribute)]:
         wanted += expressions.evaluated(workshop, attributes, how)
     if wanted:
-        yield derivations.planned(workshop, wanted)
+        yield derivations.planned(workshop, wanted, how.artifact)

@@ -27,7 +27,7 @@ from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
-from orchestrator.evidence.sbom.forms import Form, release_file
+from orchestrator.evidence.sbom.forms import Form, release_file, statement_name
 from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
@@ -40,7 +40,8 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
-from orchestrator.run.gathering import fetch_foreign, gather
+from orchestrator.run.fetching import fetch_foreign
+from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
@@ -280,9 +281,11 @@ def publish(
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run.workshop.store, target, agreed, quorum, artifact)
     materials = materials_of(facts)
-    sbom = Form.SPDX_2_3.document(bill_of(facts, materials))
-    sbom_file = release_file(facts.package.name, Form.SPDX_2_3, sbom)
-    run.clients.accept_document(sbom_file)
+    bill = bill_of(facts, materials)
+    sboms = {form: form.document(bill) for form in Form}
+    sbom_files = {form: release_file(facts.package.name, form, each) for form, each in sboms.items()}
+    for form, file in sbom_files.items():
+        run.clients.accept_document(form, file)
     records = records_of(facts)
     links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
     keys = signatories.of_builders(report.identity.name for report in agreed.reports)
@@ -293,7 +296,7 @@ def publish(
     byproducts = [
         *link_files.values(),
         *layout_files,
-        sbom_file,
+        *sbom_files.values(),
         *(f for record in records.values() for f in record),
         *facts.source,
     ]
@@ -304,7 +307,7 @@ def publish(
     statements = {
         "provenance": provenance_statement,
         "reproduction": reproduction_statement,
-        "sbom-spdx": statement.make(facts, Form.SPDX_2_3.predicate_type, sbom),
+        **{statement_name(form): statement.make(facts, form.predicate_type, sboms[form]) for form in Form},
     }
     bundles = gate.sign(agreed, quorum, facts, artifact, statements, signatories.key, signatories.witnesses)
     published = directory.publish(

@@ -20,7 +20,7 @@ from orchestrator.bundles.witnessed import unwhole, witnessed
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
 from orchestrator.evidence.statement import Statement
-from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import PublicKey
@@ -187,9 +187,10 @@ def _examine(
     own = {each.statement.predicate_type: each for each in judged.values() if each.file in BUNDLES.values()}
     provenance, reproduction = own[PROVENANCE].statement, own[REPRODUCTION].statement
 
-    # 7. The SBOM in the folder is the one that was signed.
+    # 7. The SBOMs in the folder are those that were signed, each in its form.
     found.step = 7
-    _hold(checks.sbom(own[SPDX].statement, contents.below("sbom/")))
+    by_type = {kind: each.statement for kind, each in own.items()}
+    _hold(checks.sboms(by_type, contents.below("sbom/")))
 
     # 8. Links by enough distinct keys that the layout names (in-toto 1.0, 4.3 and 5.2).
     found.step = 8

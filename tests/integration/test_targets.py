@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import Answer, Asked, Server
 from projects import Project
 from targets import laid_out, nix
 
@@ -158,3 +160,58 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
     ran = project.tally("build", given, "--store", elsewhere, "--key", "release.key").failed(1)
     assert "DISAGREE" in ran.err
     assert project.releases == []
+
+
+def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> None:
+    out = {}
+    for wanted, name in (
+        ("file:bin/hello", "hello-1.0-x86_64-linux"),
+        ("tar.zst", "hello-1.0-x86_64-linux.tar.zst"),
+        ("oci", "hello-1.0-x86_64-linux.oci.tar"),
+    ):
+        words = ("hello", "-f", packages, "--artifact", wanted, "--no-sign", "--json")
+        (outcome,) = json.loads(project.tally("build", *words).succeeded().out)["outcomes"]
+        out[wanted] = Path(outcome["artifact"])
+        assert out[wanted].name.endswith(f"-{name}")
+    assert out["file:bin/hello"].read_bytes() == (packages / "hello.sh").read_bytes()
+    listed = subprocess.check_output(["tar", "--list", "--zstd", "-f", out["tar.zst"]], text=True)
+    assert set(listed.split()) == {"hello-1.0/", "hello-1.0/bin/", "hello-1.0/bin/hello", "hello-1.0/who"}
+    assert "index.json" in subprocess.check_output(["tar", "--list", "-f", out["oci"]], text=True).split()
+    for wanted, why in (
+        ("zip", "'nar'"),
+        ("file", "needs path"),
+        ("file:../x", "path"),
+        ("tar.gz:bin/hello", "path is for format"),
+    ):
+        ran = project.tally("plan", "hello", "-f", packages, "--artifact", wanted).failed(2)
+        assert f"--artifact {wanted}: " in ran.err
+        assert why in ran.err
+
+
+def test_fixed_outputs_are_fetched_once_and_checked(project: Project, packages: Path) -> None:
+    unique = os.urandom(8).hex().encode()
+    content = {"/one": unique + b" one\n", "/two": unique + b" two\n"}
+    sums = {
+        "one-sha256": hashlib.sha256(content["/one"]).hexdigest(),
+        "two-sha512": hashlib.sha512(content["/two"]).hexdigest(),
+    }
+
+    def answer(asked: Asked) -> Answer:
+        return Answer(content[asked.path])
+
+    with Server(dict.fromkeys(content, answer)).running() as server:
+        given = {"address": server.address, **sums}
+        words = ["fetched", "-f", packages, *(w for n, v in given.items() for w in ("--argstr", f"{n}={v}"))]
+        wrong = [*words[:-2], "--argstr", f"two-sha512={hashlib.sha512(b'other').hexdigest()}"]
+        project.tally("build", *words, "--key", "release.key").succeeded()
+        assert server.asked.count("/two") == 1, "each is fetched once, and not by every builder"
+        ran = project.tally("build", *wrong, "--key", "release.key", "--out", "others").failed(2)
+        assert "cannot fetch 1 fixed output, two" in ran.err
+    release = project.folder / "releases/fetched-1.0-x86_64-linux"
+    project.tally("verify", release, "--key", "release.pub").succeeded()
+    found = {each["name"]: each for each in provenance(release)["resolvedDependencies"]}
+    assert found["one"]["digest"] == {"sha256": sums["one-sha256"]}
+    assert found["one"]["uri"] == f"{given['address']}/one"
+    # what Nix checked by another digest is told by the NAR that all builders had
+    assert set(found["two"]["digest"]) == {"narSha256"}
+    assert found["one"]["annotations"]["kind"] == found["two"]["annotations"]["kind"] == "fetched"

@@ -37,7 +37,7 @@ from orchestrator.signing.instance import Instance as SignedWith
 from orchestrator.signing.keyless import KeylessSigner
 
 ALICE = IdentitySigner("https://accounts.example.org", "alice@example.org")
-NAMES = ("provenance", "reproduction", "sbom-spdx")
+NAMES = ("provenance", "reproduction", "sbom-spdx", "sbom-spdx3", "sbom-cyclonedx")
 GOOD = Recipe(signer="certificate", stamped=True)
 
 

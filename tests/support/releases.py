@@ -13,13 +13,13 @@ from typing import Any
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import Build, BuiltPath, Identity, Report, SandboxProof, Surroundings
-from orchestrator.evidence import provenance, reproduction, statement, terms
+from orchestrator.evidence import provenance, reproduction, statement
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
-from orchestrator.evidence.sbom.forms import Form, release_file
+from orchestrator.evidence.sbom.forms import Form, release_file, statement_name
 from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.evidence.statement import Statement
 from orchestrator.ground.digest import NarHash, Sha256
@@ -342,11 +342,16 @@ def evidence(
     keys: Mapping[str, SigningKey],
     log: Log | None = None,
     clock: Clock | None = None,
+    forms: Sequence[Form] = tuple(Form),
 ) -> Evidence:
-    """The sequence of calls that orchestrator/stories/release.py makes once builders agree."""
+    """The sequence of calls that orchestrator/stories/release.py makes once builders agree.
+
+    `forms` are the SBOM's: earlier releases have SPDX 2.3 alone.
+    """
     facts, agreed, quorum = of.facts, of.facts.agreed, of.facts.quorum
     materials = materials_of(facts)
-    sbom = Form.SPDX_2_3.document(bill_of(facts, materials))
+    bill = bill_of(facts, materials)
+    sboms = {form: form.document(bill) for form in forms}
     records = records_of(facts)
     links = [link_of(each, facts, materials, records[each.identity.name]) for each in agreed.reports]
     link_files = gate.sign_links(agreed, quorum, links, keys)
@@ -354,7 +359,7 @@ def evidence(
     byproducts = [
         *link_files.values(),
         *gate.sign_layout(agreed, quorum, layout, key),
-        release_file(facts.package.name, Form.SPDX_2_3, sbom),
+        *(release_file(facts.package.name, form, sboms[form]) for form in forms),
         *(file for record in records.values() for file in record),
         *facts.source,
     ]
@@ -367,7 +372,7 @@ def evidence(
     statements = {
         "provenance": provenance.provenance(facts, materials, byproducts),
         "reproduction": reproduction.reproduction(facts, link_files),
-        "sbom-spdx": statement.make(facts, terms.SPDX, sbom),
+        **{statement_name(form): statement.make(facts, form.predicate_type, sboms[form]) for form in forms},
     }
     bundles = gate.sign(agreed, quorum, facts, of.artifact, statements, key, witnesses)
     return Evidence(statements, byproducts, bundles)
@@ -380,9 +385,10 @@ def published(
     keys: Mapping[str, SigningKey],
     log: Log | None = None,
     clock: Clock | None = None,
+    forms: Sequence[Form] = tuple(Form),
 ) -> Published:
     """The evidence, and the folder that holds it."""
-    found = evidence(of, key, keys, log, clock)
+    found = evidence(of, key, keys, log, clock, forms)
     return directory.publish(
         out,
         of.facts,

@@ -100,6 +100,8 @@ TYPES = {
     "provenance": "slsaprovenance1",
     "reproduction": "https://in-toto.io/attestation/scai/v0.3",
     "sbom-spdx": "https://spdx.dev/Document/v2.3",
+    "sbom-spdx3": "https://spdx.dev/Document",
+    "sbom-cyclonedx": "https://cyclonedx.org/bom",
 }
 """Our bundles, and what cosign calls the statements in them."""
 

@@ -22,6 +22,7 @@ MODULES = {
     "python-pkcs11": "pkcs11",
     "rfc3161-client": "rfc3161_client",
     "in-toto": "in_toto",
+    "spdx-python-model": "spdx_python_model",
     "spdx-tools": "spdx_tools",
     "tomli-w": "tomli_w",
 }
@@ -112,7 +113,8 @@ def test_the_flake_takes_the_locked_wheels(repository: Path) -> None:
         r'pname = "([^"]+)";\s+version = "([^"]+)";\s+sha256 = "([0-9a-f]{64})"',
         (repository / "flake.nix").read_text(),
     )
-    assert [name for name, _, _ in wheels] == ["cel_expr_python", "in_toto", "typer", "univers"]
+    expected = ["cel_expr_python", "in_toto", "spdx_python_model", "typer", "univers"]
+    assert [name for name, _, _ in wheels] == expected
     for name, version, digest in wheels:
         entry = re.search(
             rf"^{name.replace('_', '-')}=={re.escape(version)} .*(?:\n .*)*", locked, re.MULTILINE

@@ -22,7 +22,7 @@ class Form(StrEnum):
     @property
     def suffix(self) -> str:
         """How the names of its files end."""
-        return _SUFFIXES[self]
+        return terms.SBOMS[self.predicate_type]
 
     @property
     def predicate_type(self) -> str:
@@ -34,7 +34,6 @@ class Form(StrEnum):
         return _DOCUMENTS[self](bill)
 
 
-_SUFFIXES: Final = {Form.SPDX_2_3: ".spdx.json", Form.SPDX_3_0_1: ".spdx3.json", Form.CYCLONEDX: ".cdx.json"}
 _PREDICATES: Final = {
     Form.SPDX_2_3: terms.SPDX,
     Form.SPDX_3_0_1: terms.SPDX3,
@@ -50,3 +49,8 @@ _DOCUMENTS: Final = {
 def release_file(name: str, form: Form, document: dict[str, Any]) -> ReleaseFile:
     """A document as the file that users find in the release folder of the package `name`."""
     return ReleaseFile.of(f"sbom/{name}{form.suffix}", render_document(document))
+
+
+def statement_name(form: Form) -> str:
+    """What the statement with such a document is called in a release: its bundle's name, in short."""
+    return terms.BUNDLES[form.predicate_type].removeprefix("attestations/").removesuffix(".sigstore.json")

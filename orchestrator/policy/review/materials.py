@@ -13,7 +13,7 @@ from orchestrator.policy.rules.licences import Licences
 from orchestrator.policy.rules.packages import Deny
 from orchestrator.policy.rules.repository import Repositories
 from orchestrator.policy.rules.rule import Rule
-from orchestrator.policy.rules.sources import Addresses, Digests
+from orchestrator.policy.rules.sources import Addresses, Digests, Kinds
 from orchestrator.policy.rules.toolchains import AllowedToolchain, Toolchains
 from orchestrator.recipe.detours import plain
 
@@ -33,6 +33,9 @@ def review(rules: Sequence[Rule]) -> Iterator[Advice]:
                 yield from _repositories(rule.patterns)
             case Digests() if not rule.allowed:
                 yield _no_source("digests")
+            case Kinds() if not rule.allowed:
+                said = "the list is empty, so that no release can be accepted"
+                yield Advice("sources.kinds", said, "list what is allowed, or leave `kinds` out")
             case Toolchains():
                 yield from _toolchains(rule.allowed, deny)
             case Licences():

@@ -62,3 +62,26 @@ class Digests:
                 said = f"the source {each.name} is {digest}, which the policy does not list"
                 reasons.append(Reason(Code.MATERIAL_NOT_ALLOWED, said))
         return Finding(self.name, some([each.name for each in sources]), tuple(reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """`sources.kinds`: whether a recipe, a derivation, an expression or a flake may be released."""
+
+    allowed: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return "sources.kinds"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        kind = evidence.kind
+        if kind in self.allowed:
+            return Finding(self.name, kind)
+        what = kind or "thing of an unknown kind"
+        said = f"it was made from a {what}, and the policy allows {_or(self.allowed)}"
+        return Finding(self.name, kind or "unknown", (Reason(Code.SOURCE_NOT_ALLOWED, said),))
+
+
+def _or(kinds: frozenset[str]) -> str:
+    return " or ".join(sorted(kinds)) or "nothing"

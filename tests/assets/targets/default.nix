@@ -1,5 +1,12 @@
 # Packages of the tests that need no nixpkgs: their builder executable is a static busybox, a fixed output.
-{ who ? "world", system ? builtins.currentSystem, ... }:
+{
+  who ? "world",
+  system ? builtins.currentSystem,
+  address ? "http://127.0.0.1:1",
+  one-sha256 ? "0000000000000000000000000000000000000000000000000000000000000000",
+  two-sha512 ? "",
+  ...
+}:
 let
   pinned = builtins.fromJSON (builtins.readFile ./busybox.json);
   busybox = derivation {
@@ -60,6 +67,36 @@ rec {
   '' { __structuredAttrs = true; };
 
   random = package "random-1.0" "cat /proc/sys/kernel/random/uuid > $out" { };
+
+  # two files from an address: one that Tallystick fetches itself, one that only Nix can check
+  fetched =
+    let
+      file =
+        name: more:
+        derivation (
+          {
+            inherit name;
+            url = "${address}/${name}";
+            outputHashMode = "flat";
+          }
+          // more
+        );
+      one = file "one" {
+        inherit system;
+        builder = "/this-is-fetched-by-tally";
+        outputHashAlgo = "sha256";
+        outputHash = one-sha256;
+      };
+      two = file "two" {
+        system = "builtin";
+        builder = "builtin:fetchurl";
+        outputHashAlgo = "sha512";
+        outputHash = two-sha512;
+        executable = "";
+        unpack = "";
+      };
+    in
+    package "fetched-1.0" "cat ${one} ${two} > $out" { };
 
   bad = {
     fixed = busybox;

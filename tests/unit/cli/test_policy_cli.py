@@ -58,12 +58,12 @@ DENYING = '[require]\nlog = true\n[[rule]]\nname = "never"\ncel = "false"\nmessa
 def test_yes_and_no(tally: Tally, release: Signed, policy: Any) -> None:
     assert "PASSED" in tally("verify", release.folder, "--policy", policy()).succeeded().out
     ran = tally("verify", release.folder, "--policy", policy(DENYING)).failed(1)
-    assert ran.out.count("not-in-log: ") == 3
+    assert ran.out.count("not-in-log: ") == 5
     assert "rule-not-met: never: not today" in ran.out
     (found,) = json.loads(
         tally("verify", release.folder, "--policy", policy(DENYING), "--json").failed(1).out
     )
-    assert [each["rule"] for each in found["reasons"]] == ["signer"] * 3 + ["rule never"]
+    assert [each["rule"] for each in found["reasons"]] == ["signer"] * 5 + ["rule never"]
 
 
 def test_an_empty_and_an_expired_policy(tally: Tally, release: Signed, policy: Any, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ class TestSarif:
     def test_a_result_for_each_reason(self, tally: Tally, release: Signed, policy: Any) -> None:
         words = ["verify", release.folder.name, "--policy", policy(DENYING), "--sarif"]
         found = self.run(tally(*words, folder=release.folder.parent).failed(1).out)
-        assert [each["ruleId"] for each in found["results"]] == ["not-in-log"] * 3 + ["rule-not-met"]
+        assert [each["ruleId"] for each in found["results"]] == ["not-in-log"] * 5 + ["rule-not-met"]
         location = found["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
         assert location == {"uri": release.folder.name}
 
@@ -217,7 +217,7 @@ class TestSummary:
         assert predicate["policy"]["uri"] == "https://example.org/policy.toml"
         assert predicate["policy"]["digest"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
         judged = {each["uri"]: each["digest"]["sha256"] for each in predicate["inputAttestations"]}
-        assert len(judged) == 6
+        assert len(judged) == 8
         for name, digest in judged.items():
             assert hashlib.sha256((release.folder / name).read_bytes()).hexdigest() == digest
 
@@ -286,7 +286,7 @@ class TestSummary:
 class TestExplain:
     def test_each_rule(self, tally: Tally, release: Signed, policy: Any) -> None:
         ran = tally("policy", "explain", release.folder, "--policy", policy(DENYING)).failed(1)
-        assert "FAIL  signer: 3 statements signed by release" in ran.out
+        assert "FAIL  signer: 5 statements signed by release" in ran.out
         assert "FAIL  rule never: false" in ran.out
         ran = tally("policy", "explain", release.folder, "--policy", policy(), "--json").succeeded()
         document = json.loads(ran.out)
@@ -304,7 +304,7 @@ class TestExplain:
         words = ["policy", "explain", release.folder, "--policy", policy(DENYING)]
         out = tally(*words).failed(1).out
         reasons = [line for line in out.split("\n") if "not-in-log: " in line or "rule-not-met: " in line]
-        assert len(reasons) == len(set(reasons)) == 4
+        assert len(reasons) == len(set(reasons)) == 6
         assert f"FAILED  {release.folder}\n  decided by signer (not-in-log), the first that fails\n" in out
         assert out.count("hint: the rule's own message") == 1
         document = json.loads(tally(*words, "--json").failed(1).out)

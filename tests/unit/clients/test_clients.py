@@ -19,6 +19,7 @@ from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.sbom import spdx2_packages
+from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.run.outcome import Released
@@ -34,7 +35,7 @@ sys.path.insert(0, {folder!r})
 from pathlib import Path
 from orchestrator.clients.clients import Clients
 from orchestrator.evidence.facts import ReleaseFile
-from orchestrator.evidence.sbom import spdx2_packages
+from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 try:
     with Clients(Path("scratch")) as clients:
@@ -61,7 +62,13 @@ def alone(folder: Path, then: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("package", "client"), [("spdx_tools", "spdx-tools"), ("beartype", "spdx-tools"), ("in_toto", "in-toto")]
+    ("package", "client"),
+    [
+        ("spdx_tools", "spdx-tools"),
+        ("beartype", "spdx-tools"),
+        ("spdx_python_model", "spdx-python-model"),
+        ("in_toto", "in-toto"),
+    ],
 )
 def test_a_client_that_cannot_be_imported_is_told_before_anything_is_built(
     tmp_path: Path, package: str, client: str
@@ -70,7 +77,7 @@ def test_a_client_that_cannot_be_imported_is_told_before_anything_is_built(
     said = alone(tmp_path, "clients.refuse_unusable()")
     assert said.startswith(f"{client} cannot be used here: ")
     assert "install tallystick again" in said
-    assert alone(tmp_path, "clients.accept_document(ReleaseFile.of('x', b'{}'))") == said
+    assert alone(tmp_path, "clients.accept_document(Form.SPDX_2_3, ReleaseFile.of('x', b'{}'))") == said
 
 
 def test_a_client_that_is_not_installed_is_told_at_once(
@@ -89,7 +96,7 @@ def test_a_run_that_ends_waits_for_no_import_and_leaves_no_thread(tmp_path: Path
 
 def test_nobody_is_asked_who_was_not_called(tmp_path: Path) -> None:
     with Clients(tmp_path) as clients, pytest.raises(RuntimeError):
-        clients.accept_document(ReleaseFile.of("x", b"{}"))
+        clients.accept_document(Form.SPDX_2_3, ReleaseFile.of("x", b"{}"))
 
 
 def test_an_identitys_layout_is_read_before_it_has_a_certificate(tmp_path: Path) -> None:

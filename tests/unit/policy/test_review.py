@@ -346,6 +346,8 @@ class TestMaterials:
 
     def test_no_digests(self) -> None:
         assert only(f"{SIGNER}[sources]\ndigests = []").key == "sources.digests"
+        assert only(f"{SIGNER}[sources]\nkinds = []").key == "sources.kinds"
+        assert advice(f"{SIGNER}[sources]\nkinds = ['recipe', 'flake']") == []
         assert advice(f"{SIGNER}[sources]\ndigests = ['{'0' * 64}']") == []
 
     @pytest.mark.parametrize(

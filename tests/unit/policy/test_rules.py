@@ -13,7 +13,7 @@ import pytest
 import releases
 
 from orchestrator.builders.build import Identity
-from orchestrator.evidence.terms import PROVENANCE, SPDX
+from orchestrator.evidence.terms import KINDS, PROVENANCE, SPDX
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.signer import IdentitySigner, KeySigner
@@ -86,7 +86,7 @@ def test_all_failing_rules_are_told_and_in_order(made: Evidence, codes: Any) -> 
         '[[toolchain]]\nfrom = "nixpkgs"',
         '[[rule]]\nname = "never"\ncel = "false"\nmessage = "no"',
     ) == [
-        *[Code.NOT_IN_LOG] * 3,
+        *[Code.NOT_IN_LOG] * 5,
         Code.STATEMENT_MISSING,
         *[Code.MATERIAL_NOT_ALLOWED] * 2,
         Code.TOOLCHAIN_NOT_ALLOWED,
@@ -116,11 +116,11 @@ class TestSigners:
     def test_timestamps_and_logs(self, made: Evidence, codes: Any) -> None:
         for table, entry in (("timestamp", ""), ("", "timestamp = true")):
             asked = f"[require]\n{table} = true" if table else ""
-            assert codes(made, asked, signer=entry) == [Code.TIMESTAMP_MISSING] * 3
+            assert codes(made, asked, signer=entry) == [Code.TIMESTAMP_MISSING] * 5
             assert codes(stamped(made, releases.NOW), asked, signer=entry) == []
         for table, entry in (("log", ""), ("", "log = true")):
             asked = f"[require]\n{table} = true" if table else ""
-            assert codes(made, asked, signer=entry) == [Code.NOT_IN_LOG] * 3
+            assert codes(made, asked, signer=entry) == [Code.NOT_IN_LOG] * 5
             assert codes(stamped(made, None, logged=True), asked, signer=entry) == []
 
     @pytest.mark.parametrize("first", [0, 1])
@@ -408,6 +408,17 @@ class TestSources:
         place = next(n for n, each in enumerate(dependencies) if each["name"] == "pigz-2.8.tar.gz")
         of = changed(made, PROVENANCE, "buildDefinition", "resolvedDependencies", place, "uri", to=uri)
         assert (codes(of, self.ALL) == []) is holds
+
+    @pytest.mark.parametrize("kind", [*KINDS, "other"])
+    def test_kinds(self, made: Evidence, codes: Any, kind: str) -> None:
+        said = KINDS.get(kind, "https://example.org/build")
+        evidence = changed(made, PROVENANCE, "buildDefinition", "buildType", to=said)
+        for allowed in KINDS:
+            asked = f"[sources]\nkinds = ['{allowed}']"
+            assert codes(evidence, asked) == ([] if kind == allowed else [Code.SOURCE_NOT_ALLOWED])
+        assert codes(evidence, f"[sources]\nkinds = {list(KINDS)}") == (
+            [] if kind in KINDS else [Code.SOURCE_NOT_ALLOWED]
+        )
 
     def test_digests(self, made: Evidence, codes: Any) -> None:
         digests = [next(iter(each.digests.values())) for each in made.inputs if each.kind == "source"]

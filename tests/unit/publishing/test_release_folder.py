@@ -65,7 +65,8 @@ def test_everything_is_there_and_nothing_else(out: Path, made: releases.Made, ke
     assert names - links == {
         "release.json", "pigz-2.8-x86_64-linux.tar.gz", "sbom/pigz.spdx.json", "links/root.layout",
         "attestations/provenance.sigstore.json", "attestations/reproduction.sigstore.json",
-        "attestations/sbom-spdx.sigstore.json",
+        "attestations/sbom-spdx.sigstore.json", "attestations/sbom-spdx3.sigstore.json",
+        "attestations/sbom-cyclonedx.sigstore.json", "sbom/pigz.spdx3.json", "sbom/pigz.cdx.json",
         "builds/a/build.json", "builds/a/log.zst", "builds/b/build.json", "builds/b/log.zst",
         *(file.path for file in releases.SOURCE),
     }  # fmt: skip

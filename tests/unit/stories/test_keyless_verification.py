@@ -269,7 +269,7 @@ class TestCommandLine:
         root = tmp_path / "root.json"
         root.write_bytes(world.root.render())
         command = ("policy", "explain", folder, "--policy", file)
-        assert "3 statements signed by a" in tally(*command, "--trusted-root", root).succeeded().out
+        assert "5 statements signed by a" in tally(*command, "--trusted-root", root).succeeded().out
         assert "untrusted-signer" in tally(*command).failed(1).out
 
 

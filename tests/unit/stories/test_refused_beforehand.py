@@ -11,6 +11,7 @@ import pytest
 import releases
 
 from orchestrator.cli.outcomes import document, show
+from orchestrator.evidence.facts import release_name
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.run.outcome import Unpublished, exit_code
@@ -37,19 +38,15 @@ class Asked:
         evaluated = SimpleNamespace(
             package=derivation or self.facts.package_derivation, artifact=self.facts.artifact_derivation
         )
-        recipe = SimpleNamespace(name=name or package.name, version=package.version)
-        return SimpleNamespace(recipe=recipe, evaluated=evaluated)
+        named = release_name(name or package.name, package.version, package.system)
+        return SimpleNamespace(asked=name or package.name, release_name=named, evaluated=evaluated)
 
     def plan(self, *targets: Any, dirty: tuple[str, ...] = ()) -> Plan:
-        named = {each.recipe.name: each for each in targets}
+        named = {each.asked: each for each in targets}
         plan = object.__new__(Plan)
-        for name, value in {
-            "targets": named,
-            "request": {"system": self.facts.package.system},
-            "dirty": dirty,
-        }.items():
+        for name, value in {"targets": named, "dirty": dirty}.items():
             object.__setattr__(plan, name, value)
-        for name in ("lock", "lock_file", "lock_digest", "graph", "repository"):
+        for name in ("lock", "lock_file", "graph", "request"):
             object.__setattr__(plan, name, None)
         return plan
 

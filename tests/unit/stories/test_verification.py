@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import policies
 import pytest
 import releases
 
@@ -20,6 +21,7 @@ from orchestrator.evidence.canonical import render, render_document
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom.forms import Form, statement_name
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys import dsse
@@ -34,7 +36,7 @@ from orchestrator.publishing.records import records_of
 from orchestrator.signing import bundling
 from orchestrator.stories.verification import verify
 
-FILES = 18
+FILES = 22
 """How many files the release of these tests has, its index included."""
 
 
@@ -101,6 +103,22 @@ def test_an_executable_artifact_passes_whatever_a_download_made_of_its_mode(tmp_
     assert artifact.stat().st_mode & 0o777 == 0o755
     artifact.chmod(0o644)
     assert isinstance(verify(published.path, trusting([key.public.spki]), releases.NOW), Passed)
+
+
+def test_an_earlier_release_with_one_form_of_the_sbom_passes_and_is_kept(tmp_path: Path) -> None:
+    made, key = releases.observed(tmp_path / "in"), SigningKey.generate()
+    keys = releases.builder_keys(made)
+    earlier = releases.published(tmp_path / "out", made, key, keys, forms=[Form.SPDX_2_3])
+    assert len(list((earlier.path / "sbom").iterdir())) == 1
+    assert isinstance(verify(earlier.path, trusting([key.public.spki]), releases.NOW), Passed)
+    again = releases.published(tmp_path / "out", made, key, keys)
+    assert (again.path, again.kept) == (earlier.path, True)
+
+
+def test_whom_a_policy_trusts_with_the_sbom_may_sign_all_its_forms(original: Release, tmp_path: Path) -> None:
+    more = 'statements = ["provenance", "reproduction", "layout", "sbom"]'
+    policy = policies.policy(tmp_path, policies.signer(original.key, more=more))
+    assert isinstance(verify(original.folder, policy, releases.NOW), Passed)
 
 
 @pytest.mark.parametrize("builders", [Kind.P256, Kind.ED25519], ids=str)
@@ -310,11 +328,37 @@ class TestReasons:
         release.reindex(add=again)
         assert release.codes() == {Code.CONTRADICTION}
 
-    def test_another_sbom(self, release: Release) -> None:
-        path = release.folder / "sbom" / "pigz.spdx.json"
+    @pytest.mark.parametrize("form", Form)
+    def test_another_sbom(self, release: Release, form: Form) -> None:
+        path = release.folder / "sbom" / f"pigz{form.suffix}"
         path.write_bytes(path.read_bytes().replace(b"Zlib", b"MIT0"))
         release.reindex()
         assert release.codes() == {Code.SBOM_MISMATCH}
+
+    @pytest.mark.parametrize("form", [Form.SPDX_3_0_1, Form.CYCLONEDX])
+    def test_a_form_of_the_sbom_that_nobody_signed(self, release: Release, form: Form) -> None:
+        name = f"attestations/{statement_name(form)}.sigstore.json"
+        (release.folder / name).unlink()
+        release.reindex(drop=name)
+        assert release.codes() == {Code.SBOM_MISMATCH}
+
+    @pytest.mark.parametrize("form", [Form.SPDX_3_0_1, Form.CYCLONEDX])
+    def test_a_signed_form_of_the_sbom_without_its_file(self, release: Release, form: Form) -> None:
+        name = f"sbom/pigz{form.suffix}"
+        (release.folder / name).unlink()
+        release.reindex(drop=name)
+        assert release.codes() == {Code.FILE_MISSING}
+
+    @pytest.mark.parametrize("form", [Form.SPDX_3_0_1, Form.CYCLONEDX])
+    def test_a_form_of_the_sbom_in_anothers_place(self, release: Release, form: Form) -> None:
+        (other,) = set(Form) - {Form.SPDX_2_3, form}
+        bundles = release.folder / "attestations"
+        shutil.copy(
+            bundles / f"{statement_name(other)}.sigstore.json",
+            bundles / f"{statement_name(form)}.sigstore.json",
+        )
+        release.reindex()
+        assert release.codes() == {Code.CONTRADICTION, Code.STATEMENT_MISSING}
 
     def test_another_log(self, release: Release) -> None:
         (release.folder / "builds" / "a" / "log.zst").write_bytes(b"all went well")

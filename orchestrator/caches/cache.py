@@ -1,0 +1,106 @@
+"""Asking binary caches: narinfos of paths from all of them, and the bytes of what is believed.
+
+The protocol is Nix's own (Nix's manual, "Serving a Nix store via HTTP"): `nix-cache-info`, `HASH.narinfo`,
+and the files that these name. Nothing here enters a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.caches.believed import Offer, offered, one_of, unusable
+from orchestrator.caches.narinfo import LARGEST, STORE, narinfo_name
+from orchestrator.caches.unpacking import unpacked
+from orchestrator.ground.download import Absent, Downloader, Manners, Unreachable
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.parallel import in_parallel
+from orchestrator.nix.signature import PublicKey
+
+MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False)
+_TOGETHER = 16
+"""Questions at once: each is a small file."""
+_SLACK = 1 << 16
+"""Bytes by which a compressed file may be larger than what it holds."""
+
+
+@dataclass(frozen=True)
+class Caches:
+    """Binary caches by their addresses, and the keys whose signatures are believed."""
+
+    addresses: tuple[str, ...]
+    keys: tuple[PublicKey, ...]
+    http: Downloader = field(default_factory=lambda: Downloader(_TOGETHER, MANNERS), compare=False)
+
+    def check(self) -> None:
+        """Whether each address is that of a cache at all. Raises TallyError."""
+        for address in self.addresses:
+            try:
+                said = self._file(f"{address}/nix-cache-info", LARGEST).decode(errors="replace")
+            except Unreachable as error:
+                raise TallyError(
+                    f"{address} is no binary cache, or does not answer: {error}",
+                    hint="`inputs.caches` in tally.toml are asked for nix-cache-info first, as Nix does",
+                ) from error
+            fields = dict(line.partition(":")[::2] for line in said.splitlines())
+            folder = fields.get("StoreDir", STORE).strip().rstrip("/")
+            if folder != STORE.rstrip("/"):
+                raise TallyError(f"the cache {address} is one of another store, {folder[:200]}")
+
+    def offers(self, paths: Sequence[str]) -> Mapping[str, Offer]:
+        """What is believed of each path; what no cache has is left out.
+
+        Raises TallyError for an answer that cannot be believed, CachesDisagree where two are not the same.
+        """
+        found: dict[str, Offer] = {}
+
+        def work(path: str) -> None:
+            offers = [offer for each in self.addresses if (offer := self._offer(each, path)) is not None]
+            if offers:
+                found[path] = one_of(offers)
+
+        self._all(paths, work)
+        return dict(sorted(found.items()))
+
+    def nar(self, offer: Offer) -> Iterator[bytes]:
+        """A path's NAR, in pieces: the signed one, if this comes to its end. Raises TallyError."""
+        narinfo, believed = offer.narinfo, offer.believed
+        most = narinfo.nar_size + _SLACK if narinfo.file_size is None else narinfo.file_size
+        chunks = self._bounded(f"{believed.cache}/{narinfo.url}", min(most, 2 * narinfo.nar_size + _SLACK))
+        try:
+            yield from unpacked(chunks, narinfo.compression, narinfo.nar_hash, narinfo.nar_size)
+        except Absent as error:
+            raise unusable(
+                believed.path, believed.cache, f"it has the narinfo and not {narinfo.url}: {error}"
+            ) from error
+        except (Unreachable, ValueError) as error:
+            raise unusable(believed.path, believed.cache, f"{narinfo.url}: {error}") from error
+
+    def _all(self, things: Sequence[str], work: Callable[[str], None]) -> None:
+        failures = {
+            thing: error
+            for thing, error in in_parallel(things, work, self.http.stop, threads=_TOGETHER)
+            if error is not None
+        }
+        if failures:
+            raise failures[min(failures)]  # the same one whichever thread was first
+
+    def _offer(self, address: str, path: str) -> Offer | None:
+        try:
+            data = self._file(f"{address}/{narinfo_name(path)}", LARGEST)
+        except Absent:
+            return None
+        except Unreachable as error:
+            raise unusable(path, address, f"its narinfo: {error}") from error
+        return offered(path, data, address, self.keys)
+
+    def _file(self, address: str, limit: int) -> bytes:
+        return b"".join(self._bounded(address, limit))
+
+    def _bounded(self, address: str, limit: int) -> Iterator[bytes]:
+        size = 0
+        for chunk in self.http.read(address):
+            size += len(chunk)
+            if size > limit:
+                raise Unreachable(f"it is larger than the {limit} bytes that it may have")
+            yield chunk

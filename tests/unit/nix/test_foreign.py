@@ -1,0 +1,129 @@
+"""Attribute paths, flakes' addresses, and Nix's own words for what went wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.command import NixFailed
+from orchestrator.nix.derivation import Derivation, name_and_version
+from orchestrator.nix.flakes import nar_hash_of, paths_of, url_of
+from orchestrator.nix.foreign import path_of
+from orchestrator.nix.trace import explained
+
+
+@pytest.mark.parametrize(
+    ("attribute", "names"),
+    [("", []), ("a", ["a"]), ("a.b", ["a", "b"]), ('a."b.c".d', ["a", "b.c", "d"]), ("a.0", ["a", "0"])],
+)
+def test_attribute_paths(attribute: str, names: list[str]) -> None:
+    assert path_of(attribute) == names
+
+
+@pytest.mark.parametrize("attribute", ["a..b", ".", "a.", 'a."b', '""'])
+def test_attribute_paths_that_are_none(attribute: str) -> None:
+    with pytest.raises(TallyError):
+        path_of(attribute)
+
+
+def test_flakes_attributes_are_looked_for_as_nix_does() -> None:
+    assert paths_of("", "s") == [["packages", "s", "default"], ["defaultPackage", "s"]]
+    assert paths_of("a.b", "s") == [
+        ["packages", "s", "a", "b"],
+        ["legacyPackages", "s", "a", "b"],
+        ["a", "b"],
+    ]
+    assert paths_of(".a", "s") == [["a"]]
+
+
+@pytest.mark.parametrize(
+    ("reference", "url"),
+    [
+        (
+            {"type": "git", "url": "file:///a", "rev": "0", "narHash": "sha256-a+/="},
+            "git+file:///a?narHash=sha256-a%2B%2F%3D&rev=0",
+        ),
+        ({"type": "github", "owner": "o", "repo": "r", "rev": "0"}, "github:o/r?rev=0"),
+        ({"type": "path", "path": "/a b?c", "lastModified": 1}, "path:/a%20b%3Fc?lastModified=1"),
+        ({"type": "tarball", "url": "https://e.org/a?b=c", "dir": "d"}, "https://e.org/a?b=c&dir=d"),
+    ],
+)
+def test_a_locked_address_holds_all_that_pins_it(reference: dict[str, Any], url: str) -> None:
+    assert url_of(reference) == url
+
+
+def test_nar_hashes() -> None:
+    found = nar_hash_of({"narHash": "sha256-ZojAnPuCdy657PbTq5V0Y+AHKhZAIwSIT2cb8UgAz/U="})
+    assert found is not None
+    assert found.hex == "6688c09cfb82772eb9ecf6d3ab957463e0072a1640230488" + "4f671bf14800cff5"
+    for other in (None, "sha512-AAAA", "sha256-AAAA", 1):
+        assert nar_hash_of({"narHash": other}) is None
+
+
+OLD = """\
+error: attribute 'foo' missing
+
+       at /tree/a.nix:3:11:
+
+            2|   x = 1;
+            3|   y = builtins.foo;
+
+       … while evaluating the attribute 'y'
+
+       at /tree/a.nix:3:3:
+
+       … while evaluating 'called'
+
+       at /lib/nix/expression.nix:17:5:
+"""
+NEW = """\
+error:
+       … from call site
+         at /lib/nix/expression.nix:31:14:
+           30|     let
+
+       … while evaluating the attribute 'y'
+         at /tree/a.nix:3:3:
+            2|   x = 1;
+
+       error: attribute 'foo' missing
+       at /tree/a.nix:3:11:
+            2|   x = 1;
+"""
+
+
+@pytest.mark.parametrize("said", [OLD, NEW])
+def test_the_place_comes_first_and_our_own_files_not_at_all(said: str) -> None:
+    error = NixFailed("nix-instantiate failed", status=1, said=said)
+    told = explained(error, {Path("/tree"): ""})
+    assert told.message.splitlines() == [
+        "a.nix:3:11: attribute 'foo' missing",
+        "a.nix:3:3: while evaluating the attribute 'y'",
+    ]
+
+
+def test_what_is_no_error_of_evaluation_stays_as_it_is() -> None:
+    error = NixFailed("nix-instantiate failed (status 1):\nkilled", status=1, said="killed")
+    assert explained(error, {}) is error
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "found"),
+    [
+        ("hello-2.12", {}, ("hello", "2.12")),
+        ("hello", {}, ("hello", None)),
+        ("apache-httpd-2.0.48", {}, ("apache-httpd", "2.0.48")),
+        ("two-part-2a", {"pname": "two", "version": "part-2a"}, ("two", "part-2a")),
+        ("x-1", {"pname": "other", "version": "9"}, ("x", "1")),
+        ("s-1", {"__json": '{"pname":"s","version":"1"}'}, ("s", "1")),
+        ("s-1", {"__json": "["}, ("s", "1")),
+    ],
+)
+def test_a_packages_name_and_version(name: str, env: dict[str, str], found: tuple[str, str | None]) -> None:
+    path = f"/nix/store/{'0' * 32}-{name}.drv"
+    derivation = Derivation(path, "s", "/b", (), env, {"out": "/nix/store/x"}, None, {}, ())
+    assert name_and_version(derivation) == found
+    assert not derivation.floating

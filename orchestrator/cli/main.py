@@ -67,6 +67,10 @@ def _run() -> int:
         INTERRUPTION.come()  # if it was heard before
         from orchestrator.cli.app import app
 
+        if any(word in ("--arg", "--argstr") for word in sys.argv):
+            from orchestrator.cli.nix_options import in_one_word
+
+            sys.argv[1:] = in_one_word(sys.argv[1:])
         result = app(standalone_mode=False)
         INTERRUPTION.wanted = False
     except BaseException as error:  # noqa: BLE001  each is judged, and what is ours is raised again

@@ -41,7 +41,7 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
     file = packages / "default.nix"
     given = nix(elsewhere, "nix-instantiate", str(file), "-A", "hello")
     (packages / "new.txt").write_text("not committed\n")
-    asked = (given, "two", "structured", "-f", packages, "--argstr", "who=you", "--store", elsewhere)
+    asked = (given, "two", "structured", "-f", packages, "--argstr", "who", "you", "--store", elsewhere)
     ran = project.tally("build", *asked, "--key", "release.key").succeeded()
     assert ran.err.count("agree on every bit; signed") == 3
     assert project.releases == [f"{name}-x86_64-linux" for name in ("hello-1.0", "structured-1.0", "two-2.0")]
@@ -148,6 +148,18 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
         ran = project.tally("plan", *words).failed(2)
         assert what in ran.err
         assert "hint" in ran.err
+    # one whose input is gone from the store that has it
+    input_ = next(each for each in nix(elsewhere, "nix-store", "-qR", given).split() if "-tools.drv" in each)
+    place = elsewhere / input_[1:]
+    kept = place.read_bytes()
+    place.parent.chmod(0o755)
+    place.chmod(0o644)
+    place.unlink()
+    ran = project.tally(
+        "plan", given, "--store", elsewhere, environment={"TALLY_STATE": str(project.folder / "state")}
+    )
+    assert "tools.drv" in ran.failed(2).err
+    place.write_bytes(kept)
     feature = ("--extra-experimental-features", "ca-derivations")
     for name, what in (
         ("content-addressed", "is content-addressed or impure"),
@@ -163,6 +175,12 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
 
 
 def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> None:
+    recipe = project.recipe("small", "mkdir $out; echo small > $out/small")
+    words = (recipe, "hello", "-f", packages, "--artifact", "tar.xz", "--key", "release.key")
+    assert project.tally("build", *words).succeeded().err.count("agree on every bit; signed") == 2
+    assert project.releases == ["hello-1.0-x86_64-linux", "small-1.0-x86_64-linux"]
+    for name in project.releases:
+        project.tally("verify", project.folder / "releases" / name, "--key", "release.pub").succeeded()
     out = {}
     for wanted, name in (
         ("file:bin/hello", "hello-1.0-x86_64-linux"),

@@ -36,7 +36,7 @@ def sbom(
         list[str],
         typer.Argument(
             metavar="TARGET...",
-            help="A .drv, a store path, a release folder, or recipe files.",
+            help="A .drv, a store path, a release folder, FLAKE#ATTRIBUTE, or recipe files.",
             show_default=False,
         ),
     ],

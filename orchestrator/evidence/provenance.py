@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator import __version__
 from orchestrator.evidence import statement
 from orchestrator.evidence.commands import commands_of
+from orchestrator.evidence.definition import dependencies_of
 from orchestrator.evidence.facts import InputFile, ReleaseFacts, ReleaseFile, seconds
 from orchestrator.evidence.materials import Material
 from orchestrator.evidence.statement import Statement
@@ -35,7 +36,7 @@ def provenance(
     if facts.revision is not None:
         files.append({"name": REPOSITORY} | _commit(facts.revision))
     if facts.definition is not None:
-        files += map(dict, facts.definition.dependencies)
+        files += dependencies_of(facts.definition.parameters)
     predicate = {
         "buildDefinition": {
             "buildType": BUILD_TYPE if facts.definition is None else facts.definition.build_type,

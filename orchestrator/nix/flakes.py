@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
-from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.foreign import Described, described, path_of
 from orchestrator.nix.trace import explained
+from orchestrator.recipe.flakeref import url_of
 
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
 _NEEDS_LOCK = "requires lock file changes"
-_SCHEMES = {
-    "github": "{type}:{owner}/{repo}",
-    "gitlab": "{type}:{owner}/{repo}",
-    "sourcehut": "{type}:{owner}/{repo}",
-    "git": "git+{url}",
-    "hg": "hg+{url}",
-    "tarball": "{url}",
-    "file": "file+{url}",
-    "path": "path:{path}",
-}
-_PARAMETERS = ("dir", "host", "lastModified", "narHash", "ref", "rev", "revCount", "submodules")
 _MOST = 120_000  # bytes of one word of a command, of which Linux takes 128 KiB
 
 
@@ -81,6 +66,10 @@ def locked(store: ChrootStore, reference: str, shown: str) -> Locked:
     resolved = said["resolved"]
     here = {name: value for name, value in said["locked"].items() if not name.startswith("__")}
     here.pop("dir", None)
+    try:
+        url_of(here)
+    except ValueError as error:
+        raise TallyError(f"{shown}: {error}", hint="give it as git+https://… or as a folder") from error
     directory = str(resolved.get("dir", ""))
     _refuse_unlocked(store.physical(said["path"]) / directory / "flake.lock", said["locks"], shown)
     return Locked(here, directory, said["locks"])
@@ -125,30 +114,6 @@ def _unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
             shown, "has no flake.lock" if lacks else "has a flake.lock that does not fit its inputs"
         )
     return explained(error, {})
-
-
-def url_of(reference: Mapping[str, Any]) -> str:
-    """The address of a `locked` reference, every part of it that identifies its content included."""
-    kind = str(reference["type"])
-    scheme = _SCHEMES.get(kind)
-    if scheme is None:
-        raise TallyError(f"flakes of the type {kind} are not known here")
-    parts = {name: str(value) for name, value in reference.items()}
-    if "path" in parts:
-        parts["path"] = quote(parts["path"])
-    address = scheme.format(**parts)
-    wanted = {name: parts[name] for name in _PARAMETERS if name in parts and parts[name] != ""}
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(wanted)}" if wanted else address
-
-
-def nar_hash_of(reference: Mapping[str, Any]) -> NarHash | None:
-    """The NAR hash in a `locked` reference; None: it has none by sha256."""
-    said = reference.get("narHash")
-    found = re.fullmatch(r"sha256-([A-Za-z0-9+/]{43}=)", said) if isinstance(said, str) else None
-    try:
-        return NarHash(base64.b64decode(found[1]).hex()) if found else None
-    except binascii.Error:
-        return None
 
 
 def paths_of(attribute: str, system: str) -> list[list[str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.evidence import agreement_record
 from orchestrator.evidence.canonical import MalformedError, holds, member
+from orchestrator.evidence.definition import dependencies_of
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
@@ -206,7 +207,7 @@ def commands(provenance: Statement, links: Sequence[Link]) -> Iterator[Reason]:
 
 
 def parameters(provenance: Statement) -> Iterator[Reason]:
-    """Recipe, lock and the repository's commit are those that the dependencies list, and no others are there.
+    """Recipe, lock and the repository's commit, or what else was evaluated, are what the dependencies list.
 
     Releases of earlier versions tell of no commit in either place.
     """
@@ -219,8 +220,9 @@ def parameters(provenance: Statement) -> Iterator[Reason]:
         wanted[REPOSITORY]["name"] = REPOSITORY
     dependencies = member(build, "resolvedDependencies", list, "the provenance")
     told = [each for each in dependencies if not (isinstance(each, dict) and "annotations" in each)]
-    if told == list(wanted.values()):
+    if told == [*wanted.values(), *(evaluated := dependencies_of(external))]:
         return
+    wanted |= {str(each.get("name")): each for each in evaluated}
     differing = [name for name, each in wanted.items() if each not in told] or ["recipe, lock or repository"]
     said = f"the provenance's parameters and its resolvedDependencies name another {' and '.join(differing)}"
     yield Reason(Code.CONTRADICTION, said)

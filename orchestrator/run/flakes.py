@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from orchestrator.builders import host
 from orchestrator.evidence.definition import of_flake
-from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import flakes
 from orchestrator.nix.flakes import Locked
 from orchestrator.nix.foreign import Described
+from orchestrator.recipe.flakeref import is_local, nar_sha256, url_of
 from orchestrator.recipe.git import head
 from orchestrator.recipe.repository import remote
 from orchestrator.recipe.revision import Revision, address_of
@@ -64,7 +64,7 @@ def _wanted(
         "system": host.nix_system(),
         "locked": _told(here.reference),
         "inputs": {
-            name: _told(node["locked"])
+            name: _pinned(name, node["locked"])
             for name, node in sorted(here.lock.get("nodes", {}).items())
             if isinstance(node.get("locked"), dict)
         },
@@ -76,7 +76,7 @@ def _wanted(
         asked=asked.word,
         recorded=f"#{asked.attribute or 'default'}",
         derivation=one.derivation,
-        definition=of_flake(evaluation, _descriptor(here.reference), _inputs(here.lock)),
+        definition=of_flake(evaluation),
         output=outputs[0] if outputs else one.output,
         name=one.pname,
         version=one.version,
@@ -117,7 +117,7 @@ def _told(reference: Mapping[str, Any]) -> dict[str, Any]:
     """A locked reference without what names a folder of this machine, or a secret in an address."""
     found = dict(sorted(reference.items()))
     url = found.get("url")
-    if found.get("type") == "path" or (isinstance(url, str) and url.startswith(("file:", "/"))):
+    if is_local(found):
         return {name: value for name, value in found.items() if name not in _PLACES}
     if isinstance(url, str) and "@" in urlsplit(url).netloc:
         parts = urlsplit(url)
@@ -125,27 +125,18 @@ def _told(reference: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _descriptor(reference: Mapping[str, Any]) -> dict[str, Any]:
-    """A ResourceDescriptor's digest, and its address where others can reach it."""
-    digest: dict[str, str] = {}
-    if (nar := flakes.nar_hash_of(reference)) is not None:
-        digest[NAR_SHA256] = nar.hex
-    if isinstance(reference.get("rev"), str):
-        digest["gitCommit"] = reference["rev"]
+def _pinned(name: str, reference: Mapping[str, Any]) -> dict[str, Any]:
+    """An input of a flake.lock. Raises TallyError for one that nothing pins, or that no address can name."""
     told = _told(reference)
-    local = told.get("type") == "path" or ("url" in reference and "url" not in told)
-    return {"digest": digest} if local else {"uri": flakes.url_of(told), "digest": digest}
-
-
-def _inputs(lock: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every input of a flake.lock, by its node's name. Raises TallyError for one that nothing pins."""
-    found = {}
-    for name, node in sorted(lock.get("nodes", {}).items()):
-        if isinstance(node.get("locked"), dict):
-            found[name] = _descriptor(node["locked"])
-            if not found[name]["digest"]:
-                raise TallyError(
-                    f"the input {name} of flake.lock is pinned by no digest",
-                    hint="write the lock again with `nix flake lock`",
-                )
-    return found
+    try:
+        pinned = nar_sha256(told) is not None or "rev" in told
+        if not is_local(told):
+            url_of(told)
+    except ValueError as error:
+        raise TallyError(f"the input {name} of flake.lock: {error}") from error
+    if not pinned:
+        raise TallyError(
+            f"the input {name} of flake.lock is pinned by no digest",
+            hint="write the lock again with `nix flake lock`",
+        )
+    return told

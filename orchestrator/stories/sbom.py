@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.sbom.bill import Bill, Closure
@@ -18,7 +19,11 @@ from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.run import inventory
+from orchestrator.run.asked import FlakeAttribute, parse
 from orchestrator.run.inventory import Place, Wanted
+
+if TYPE_CHECKING:
+    from orchestrator.run.plan import Target
 
 _INDEX = "release.json"
 
@@ -49,6 +54,7 @@ class What(Enum):
     RELEASE = auto()
     IN_STORE = auto()
     RECIPE = auto()
+    FLAKE = auto()
 
 
 def what(target: str) -> What:
@@ -57,11 +63,13 @@ def what(target: str) -> What:
         return What.RELEASE
     if inventory.wanted(target) is not None:
         return What.IN_STORE
+    if isinstance(parse(target), FlakeAttribute):
+        return What.FLAKE
     if target.endswith(".toml") or Path(target).is_file():
         return What.RECIPE
     raise TallyError(
         f"{target} is nothing that an SBOM can be made of",
-        hint="give a release folder, a recipe file, a .drv, or a store path such as /nix/store/DIGITS-NAME",
+        hint="give a release folder, a recipe file, a flake's attribute as .#hello, a .drv, or a store path",
     )
 
 
@@ -70,8 +78,8 @@ def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     match {what(target) for target in asked.targets}:
         case kinds if kinds == {What.IN_STORE}:
             return rendered(of_store(state, asked), forms)
-        case kinds if kinds == {What.RECIPE}:
-            return rendered(of_recipes(state, asked), forms)
+        case kinds if kinds <= {What.RECIPE, What.FLAKE}:
+            return rendered(of_evaluated(state, asked), forms)
         case kinds if kinds == {What.RELEASE} and len(asked.targets) == 1:
             return of_release(Path(asked.targets[0]), asked, forms)
     raise TallyError(
@@ -94,27 +102,30 @@ def of_store(state: State, asked: Asked) -> Bill:
         return bill_of(inventory.seen(Nix.find(scratch), places, wanted, asked.closures))
 
 
-def of_recipes(state: State, asked: Asked) -> Bill:
-    """Of recipes, as `tally build` would build them now: their artifacts' build-time closure."""
+def of_evaluated(state: State, asked: Asked) -> Bill:
+    """Of recipes and flakes' attributes, as `tally build` would build them now: their build-time closure.
+
+    Of a recipe that is its artifact's; a flake's is without what would pack it.
+    """
     from orchestrator.builders.configuration import load
-    from orchestrator.run import recipes
+    from orchestrator.run import planning
     from orchestrator.run.workshop import opened
 
     if asked.closures is not None and Closure.RUNTIME in asked.closures:
         raise TallyError(
-            "the runtime closure of a recipe is not known before it is built",
+            "the runtime closure of what is evaluated is not known before it is built",
             hint="ask for --closure build; or build it, and give the release folder",
         )
     if asked.store is not None:
-        raise TallyError("--store is for targets in a store", hint="leave it out for a recipe")
+        raise TallyError("--store is for targets in a store", hint="leave it out for this one")
     with opened(state, load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look: only building refuses it
-        plan = recipes.planned(workshop, [Path(target) for target in asked.targets], allow_dirty=True)
+        plan = planning.make(workshop, [parse(target) for target in asked.targets], allow_dirty=True)
         store, targets = workshop.store, plan.targets.values()
         found = inventory.seen(
             store.nix,
             [Place(store.address, store.root)],
-            [Wanted(each.evaluated.artifact, None) for each in targets],
+            [Wanted(_described(each), None) for each in targets],
             frozenset({Closure.BUILD}),
         )
     return bill_of(
@@ -124,6 +135,14 @@ def of_recipes(state: State, asked: Asked) -> Bill:
             licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
         )
     )
+
+
+def _described(target: Target) -> str:
+    """The derivation of a target that its SBOM is about."""
+    from orchestrator.run.plan import MadeFrom
+
+    one = target.evaluated
+    return one.artifact if isinstance(target.made_from, MadeFrom) else one.package
 
 
 def of_release(folder: Path, asked: Asked, forms: Sequence[Form]) -> Documents:

@@ -129,6 +129,12 @@ def test_attributes_are_found_as_nix_finds_them_and_what_cannot_be_had_is_told(
     hello = found[f"{flake}#hello"]["derivation"]
     for word in (f"{flake}", f"{flake}#elsewhere.hello", f"{flake}#.legacyPackages.x86_64-linux.hello"):
         assert planned(project, word)[word]["derivation"] == hello
+    names = {
+        each["name"]
+        for each in json.loads(project.tally("sbom", f"{flake}#hello").succeeded().out)["packages"]
+    }
+    assert {"hello", "tools"} <= {name.split("-1.0")[0] for name in names}
+    assert not any("debian" in name for name in names), "what would pack it is no part of it"
     # from a folder within, as Nix looks upwards for flake.nix; a file that git does not know changes nothing
     (flake / "untracked").write_text("x")
     ran = project.tally("plan", "--json", ".#hello", folder=inside).succeeded()

@@ -176,8 +176,8 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
 
 def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> None:
     recipe = project.recipe("small", "mkdir $out; echo small > $out/small")
-    words = (recipe, "hello", "-f", packages, "--artifact", "tar.xz", "--key", "release.key")
-    assert project.tally("build", *words).succeeded().err.count("agree on every bit; signed") == 2
+    both = (recipe, "hello", "-f", packages, "--artifact", "tar.xz", "--key", "release.key")
+    assert project.tally("build", *both).succeeded().err.count("agree on every bit; signed") == 2
     assert project.releases == ["hello-1.0-x86_64-linux", "small-1.0-x86_64-linux"]
     for name in project.releases:
         project.tally("verify", project.folder / "releases" / name, "--key", "release.pub").succeeded()

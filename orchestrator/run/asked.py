@@ -11,6 +11,7 @@ from orchestrator.ground.errors import TallyError
 _ADDRESS = re.compile(
     r"(github|gitlab|sourcehut|path|tarball|file|flake|https?|(git|hg|tarball|file)(\+[a-z]+)?):"
 )
+_OUTPUT = re.compile(r"[A-Za-z0-9+._?=-]+")
 _STORE_PATH = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]+")
 
 
@@ -23,9 +24,10 @@ class RecipeFile:
 
 @dataclass(frozen=True, slots=True)
 class DerivationPath:
-    """`/nix/store/….drv`."""
+    """`/nix/store/….drv`, or `/nix/store/….drv^doc` for an output that is not its default."""
 
     path: str
+    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,14 @@ Asked = RecipeFile | DerivationPath | StorePath | FileAttribute | FlakeAttribute
 
 def parse(word: str, file: Path | None = None) -> Asked:
     """One target as it is written on a command line, where `file` was given with -f. Raises TallyError."""
-    if word.endswith(".drv"):
-        if not _STORE_PATH.fullmatch(word):
+    path, mark, output = word.replace(".drv!", ".drv^").partition("^")
+    if path.endswith(".drv"):
+        if not _STORE_PATH.fullmatch(path) or (mark and not _OUTPUT.fullmatch(output)):
             raise TallyError(
                 f"{word} is no derivation in /nix/store, the one store directory that builders have",
-                hint="name it by its path in the store: /nix/store/….drv",
+                hint="name it by its path in the store: /nix/store/….drv, or /nix/store/….drv^OUTPUT",
             )
-        return DerivationPath(word)
+        return DerivationPath(path, output or None)
     if _STORE_PATH.fullmatch(word):
         return StorePath(word)
     if "#" in word or _ADDRESS.match(word) or (Path(word) / "flake.nix").is_file():

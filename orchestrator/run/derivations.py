@@ -243,6 +243,10 @@ def _refuse_places(graph: DerivationGraph, scratch: str, wanted: Sequence[Wanted
 def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:
     """Raises TallyError for what cannot be built on several builders and compared."""
     derivation = graph[wanted.derivation]
+    if wanted.output is not None and wanted.output not in derivation.outputs:
+        raise TallyError(
+            f"{wanted.asked} has no output {wanted.output}", hint=f"it has {', '.join(derivation.outputs)}"
+        )
     if derivation.fixed is not None:
         raise TallyError(
             f"{wanted.asked} is a fixed output: its digest says what it is, and there is nothing to compare",

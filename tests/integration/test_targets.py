@@ -160,6 +160,11 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
     )
     assert "tools.drv" in ran.failed(2).err
     place.write_bytes(kept)
+    made = nix(elsewhere, "nix-instantiate", str(packages / "default.nix"), "-A", "two").split("!")[0]
+    project.tally("plan", f"{made}^bin", "--store", elsewhere).succeeded()
+    ran = project.tally("plan", f"{made}^man", "--store", elsewhere).failed(2)
+    assert "has no output man" in ran.err
+    assert "it has bin, doc" in ran.err
     feature = ("--extra-experimental-features", "ca-derivations")
     for name, what in (
         ("content-addressed", "is content-addressed or impure"),

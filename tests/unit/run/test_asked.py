@@ -30,6 +30,8 @@ def flake(place: str, attribute: str) -> FlakeAttribute:
         ("recipes/hello.toml", RecipeFile(Path("recipes/hello.toml"))),
         ("hello", RecipeFile(Path("hello"))),
         (f"{HELLO}.drv", DerivationPath(f"{HELLO}.drv")),
+        (f"{HELLO}.drv^doc", DerivationPath(f"{HELLO}.drv", "doc")),
+        (f"{HELLO}.drv!doc", DerivationPath(f"{HELLO}.drv", "doc")),
         (HELLO, StorePath(HELLO)),
         ("github:NixOS/nixpkgs/0123#hello", flake("github:NixOS/nixpkgs/0123", "hello")),
         ("git+https://git.example.org/a?dir=b#x.y", flake("git+https://git.example.org/a?dir=b", "x.y")),
@@ -60,7 +62,12 @@ def test_with_a_file_a_word_is_an_attribute_unless_it_is_another_target_for_sure
 
 @pytest.mark.parametrize(
     "word",
-    ["/gnu/store/00000000000000000000000000000000-hello.drv", "hello.drv", "/nix/store/hello.drv"],
+    [
+        "/gnu/store/00000000000000000000000000000000-hello.drv",
+        "hello.drv",
+        "/nix/store/hello.drv",
+        f"{HELLO}.drv^a,b",
+    ],
 )
 def test_a_derivation_elsewhere_is_refused(word: str) -> None:
     with pytest.raises(TallyError, match="no derivation in /nix/store"):

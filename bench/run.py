@@ -14,6 +14,7 @@ import corpus
 import hello
 import log
 import memory
+import sbom
 import scale
 import sign
 import start
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "scale": scale,
     "corpus": corpus,
     "verify": verify,
+    "sbom": sbom,
 }
 
 

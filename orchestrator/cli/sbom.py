@@ -36,10 +36,38 @@ def sbom(
         list[str],
         typer.Argument(
             metavar="TARGET...",
-            help="A .drv, a store path, a release folder, FLAKE#ATTRIBUTE, or recipe files.",
+            help="/nix/store/…, a release folder, recipe files, FLAKE#ATTRIBUTE, or with -f attributes.",
             show_default=False,
         ),
     ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Targets are attributes of this Nix file.",
+            show_default=False,
+        ),
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=EXPR", help="Call the file's functions with this.", show_default=False),
+    ] = None,
+    argstr: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=TEXT", help="The same, with a text.", show_default=False),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            "-I",
+            metavar="NAME=PATH",
+            help="What <NAME> means in the file; evaluation may read it.",
+            show_default=False,
+        ),
+    ] = None,
     closure: Annotated[
         Closures | None,
         typer.Option(help="Which closure it covers. Without it: what is known.", show_default=False),
@@ -67,7 +95,12 @@ def sbom(
     from orchestrator.stories import sbom as story
 
     forms = [Form(each.value) for each in dict.fromkeys(formats or [Format.SPDX_2_3])]
-    asked = story.Asked(tuple(targets), _closures(closure), store)
+    how = None
+    if file is not None:
+        from orchestrator.cli.targets import how_of
+
+        how = how_of(arg or [], argstr or [], include or [], None, None)
+    asked = story.Asked(tuple(targets), _closures(closure), store, file, how)
     _refuse(forms, out)
     named([Path(target) for target in targets if target.endswith(".toml")])
     documents = story.sbom(State.of_environment(), asked, forms)

@@ -297,6 +297,11 @@ def moment(text: str, what: str) -> datetime:
         raise MalformedError(f"{what} has no time where one should be: {text!r}") from None
 
 
+def seconds(moment: datetime) -> str:
+    """RFC 3339 in UTC to the second, e.g. `2026-11-22T09:30:00Z`: what SPDX, SLSA and in-toto all accept."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def only(value: object, names: frozenset[str], what: str) -> None:
     """Raises MalformedError when an object has members beyond `names`."""
     if not isinstance(value, dict):

@@ -77,7 +77,7 @@ def link_of(report: Report, observed: Observed) -> bytes:
     It is a statement, where the links of a release are not: no verifier of layouts takes it for one of those.
     """
     from orchestrator.agreement.compare import earlier
-    from orchestrator.evidence.facts import seconds
+    from orchestrator.evidence.canonical import seconds
 
     name = report.identity.name
     differing = observed.disagreed.differing

@@ -128,11 +128,6 @@ class ReleaseFacts:
         return dict(sorted(outputs.items()))
 
 
-def seconds(moment: datetime) -> str:
-    """RFC 3339 in UTC to the second, e.g. `2026-11-22T09:30:00Z`: what SPDX, SLSA and in-toto all accept."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def release_name(name: str, version: str | None, system: str) -> str:
     """`hello-2.10-x86_64-linux`: a release folder's name."""
     return "-".join(part for part in (name, version, system) if part)

@@ -41,8 +41,8 @@ class Layout:
 
 def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
     """The layout of a release. `keys` is key id to public key (PEM), one per builder."""
+    from orchestrator.evidence.canonical import seconds
     from orchestrator.evidence.commands import package_command
-    from orchestrator.evidence.facts import seconds
 
     name = facts.artifact.file_name
     finished = facts.finished

@@ -54,8 +54,8 @@ def link_of(
 
     Raises TallyError when the report lacks what the link must say.
     """
+    from orchestrator.evidence.canonical import seconds
     from orchestrator.evidence.commands import package_command
-    from orchestrator.evidence.facts import seconds
     from orchestrator.evidence.materials import digest_set
 
     name = report.identity.name

@@ -10,9 +10,10 @@ from typing import Any
 
 from orchestrator import __version__
 from orchestrator.evidence import statement
+from orchestrator.evidence.canonical import seconds
 from orchestrator.evidence.commands import commands_of
 from orchestrator.evidence.definition import dependencies_of
-from orchestrator.evidence.facts import InputFile, ReleaseFacts, ReleaseFile, seconds
+from orchestrator.evidence.facts import InputFile, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.materials import Material
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUILD_TYPE, ORCHESTRATOR, PROVENANCE, REPOSITORY

@@ -34,7 +34,7 @@ _MINUTE: Final = 60
 
 def surroundings(of: Surroundings) -> dict[str, str | int]:
     """What a builder's builds could see, as evidence has it."""
-    from orchestrator.evidence.facts import seconds
+    from orchestrator.evidence.canonical import seconds
 
     found: dict[str, str | int] = {
         "bootIdSha256": of.boot_id,

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from orchestrator import __version__
-from orchestrator.evidence.canonical import render
-from orchestrator.evidence.facts import seconds
+from orchestrator.evidence.canonical import render, seconds
 from orchestrator.evidence.terms import STATEMENT, VERIFICATION, VERIFIER
 from orchestrator.ground.digest import Sha256
 from orchestrator.policy.policy import Policy

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestrator.builders.build import Build, BuiltPath, Report
 from orchestrator.evidence.agreement_record import identity, sandbox
-from orchestrator.evidence.canonical import render_document
-from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile, seconds
+from orchestrator.evidence.canonical import render_document, seconds
+from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.evidence.materials import built_here
 from orchestrator.evidence.sbom.bill import Closure
 from orchestrator.evidence.sbom.closure import Seen, ref_of
 from orchestrator.ground.errors import TallyError
@@ -193,13 +192,12 @@ def _entries(
     nix: Nix, place: Place, graph: DerivationGraph, known: Mapping[str, Entry]
 ) -> Mapping[str, Entry]:
     """What the store tells of everything in the build-time closure that is there."""
-    paths: dict[str, None] = {}
-    for root in graph.roots:
-        for derivation in built_here(graph, root):
-            paths.update(dict.fromkeys(derivation.input_sources))
-            if derivation.fixed is None:
-                paths.update(dict.fromkeys(path for path in derivation.outputs.values() if path))
-    return closures.known(nix, place.address, sorted(paths.keys() - known.keys()))
+    paths: set[str] = set()
+    for derivation in graph.as_built().derivations.values():
+        paths.update(derivation.input_sources)
+        if derivation.fixed is None:
+            paths.update(path for path in derivation.outputs.values() if path)
+    return closures.known(nix, place.address, sorted(paths - known.keys()))
 
 
 def _runtime(

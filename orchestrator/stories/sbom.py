@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.sbom.bill import Bill, Closure
-from orchestrator.evidence.sbom.closure import bill_of
+from orchestrator.evidence.sbom.closure import Described, bill_of
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown
@@ -19,11 +19,11 @@ from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.run import inventory
-from orchestrator.run.asked import FlakeAttribute, parse
+from orchestrator.run.asked import FileAttribute, FlakeAttribute, parse
 from orchestrator.run.inventory import Place, Wanted
 
-if TYPE_CHECKING:
-    from orchestrator.run.plan import Target
+if TYPE_CHECKING:  # it costs more to import than all the rest
+    from orchestrator.run.order import How
 
 _INDEX = "release.json"
 
@@ -37,6 +37,10 @@ class Asked:
     """None: whatever is known."""
     store: str | None
     """The address of the store that holds the targets; None: this machine's, else the orchestrator's."""
+    file: Path | None = None
+    """`-f`: what is no other kind of target is an attribute of it."""
+    how: How | None = None
+    """How such attributes are evaluated."""
 
 
 @dataclass(frozen=True)
@@ -54,31 +58,33 @@ class What(Enum):
     RELEASE = auto()
     IN_STORE = auto()
     RECIPE = auto()
-    FLAKE = auto()
+    EVALUATED = auto()
+    """A flake's attribute, or a file's."""
 
 
-def what(target: str) -> What:
+def what(target: str, file: Path | None = None) -> What:
     """What a target is. Other kinds of targets enter here. Raises TallyError for what is none of them."""
     if os.path.lexists(Path(target, _INDEX)):
         return What.RELEASE
     if inventory.wanted(target) is not None:
         return What.IN_STORE
-    if isinstance(parse(target), FlakeAttribute):
-        return What.FLAKE
+    if isinstance(parse(target, file), FlakeAttribute | FileAttribute):
+        return What.EVALUATED
     if target.endswith(".toml") or Path(target).is_file():
         return What.RECIPE
     raise TallyError(
         f"{target} is nothing that an SBOM can be made of",
-        hint="give a release folder, a recipe file, a flake's attribute as .#hello, a .drv, or a store path",
+        hint="give a release folder, a recipe file, FLAKE#ATTRIBUTE, a .drv, or a store path such as "
+        "/nix/store/DIGITS-NAME",
     )
 
 
 def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     """The documents of all targets together, in each form that was asked for. Raises TallyError."""
-    match {what(target) for target in asked.targets}:
+    match {what(target, asked.file) for target in asked.targets}:
         case kinds if kinds == {What.IN_STORE}:
             return rendered(of_store(state, asked), forms)
-        case kinds if kinds <= {What.RECIPE, What.FLAKE}:
+        case kinds if kinds <= {What.RECIPE, What.EVALUATED}:
             return rendered(of_evaluated(state, asked), forms)
         case kinds if kinds == {What.RELEASE} and len(asked.targets) == 1:
             return of_release(Path(asked.targets[0]), asked, forms)
@@ -103,12 +109,15 @@ def of_store(state: State, asked: Asked) -> Bill:
 
 
 def of_evaluated(state: State, asked: Asked) -> Bill:
-    """Of recipes and flakes' attributes, as `tally build` would build them now: their build-time closure.
+    """Of recipes and of flakes' and files' attributes, as `tally build` would build them now.
 
-    Of a recipe that is its artifact's; a flake's is without what would pack it.
+    Of a recipe that is its artifact's build-time closure; another target is without what would pack it, and
+    has what its `meta` says.
     """
     from orchestrator.builders.configuration import load
     from orchestrator.run import planning
+    from orchestrator.run.order import How
+    from orchestrator.run.plan import MadeFrom
     from orchestrator.run.workshop import opened
 
     if asked.closures is not None and Closure.RUNTIME in asked.closures:
@@ -117,32 +126,38 @@ def of_evaluated(state: State, asked: Asked) -> Bill:
             hint="ask for --closure build; or build it, and give the release folder",
         )
     if asked.store is not None:
-        raise TallyError("--store is for targets in a store", hint="leave it out for this one")
+        raise TallyError("--store is for targets in a store", hint="leave it out for what is evaluated")
+    parsed = [parse(target, asked.file) for target in asked.targets]
     with opened(state, load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look: only building refuses it
-        plan = planning.make(workshop, [parse(target) for target in asked.targets], allow_dirty=True)
+        plan = planning.make(workshop, parsed, asked.how or How(), allow_dirty=True)
         store, targets = workshop.store, plan.targets.values()
+        recipes = [each.evaluated.artifact for each in targets if isinstance(each.made_from, MadeFrom)]
+        others = {
+            each.evaluated.package: Described(
+                each.package.name,
+                each.package.version,
+                each.package.summary,
+                each.package.homepage,
+                each.package.license,
+            )
+            for each in targets
+            if not isinstance(each.made_from, MadeFrom)
+        }
         found = inventory.seen(
             store.nix,
             [Place(store.address, store.root)],
-            [Wanted(_described(each), None) for each in targets],
-            frozenset({Closure.BUILD}),
+            [Wanted(each, None) for each in (*recipes, *others)],
+            asked.closures,
         )
     return bill_of(
         replace(
             found,
             origins={path: origin for each in targets for path, origin in each.origins.items()},
             licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
+            described=others,
         )
     )
-
-
-def _described(target: Target) -> str:
-    """The derivation of a target that its SBOM is about."""
-    from orchestrator.run.plan import MadeFrom
-
-    one = target.evaluated
-    return one.artifact if isinstance(target.made_from, MadeFrom) else one.package
 
 
 def of_release(folder: Path, asked: Asked, forms: Sequence[Form]) -> Documents:

@@ -9,6 +9,7 @@ from typing import Any
 import closures
 import pytest
 from pynixutil import drvparse
+from targets import laid_out
 
 from orchestrator.clients import spdx as client
 from orchestrator.nix.derivation import parse
@@ -116,3 +117,19 @@ def test_an_output_that_a_derivation_does_not_have(tally: Any, made: closures.Ma
     ran = tally("sbom", f"{made.top}^dev", "--store", made.store.root).failed(2)
     assert "has no output 'dev'" in ran.err
     assert "hint: its outputs are out" in ran.err
+
+
+def test_an_attribute_of_a_file(tally_in: Any, tmp_path: Path) -> None:
+    """It is evaluated and not built; what `meta` says is of the package alone."""
+    laid_out(tmp_path / "packages")
+    ran = tally_in(tmp_path / "packages")("sbom", "-f", "default.nix", "hello")
+    found = document(ran)
+    subject = found["packages"][0]
+    assert subject["licenseDeclared"] != "NOASSERTION"
+    assert subject["homepage"].startswith("https://")
+    assert "Its runtime closure is not known" in found["comment"]
+    client.validate(json.dumps(found).encode(), "it")
+
+
+def test_a_name_that_a_registry_would_resolve(tally: Any) -> None:
+    assert "and no address" in tally("sbom", "nixpkgs#hello").failed(2).err

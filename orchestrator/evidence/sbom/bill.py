@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import groupby
 from typing import NamedTuple
 
-from orchestrator.evidence.facts import seconds
+from orchestrator.evidence.canonical import seconds
 from orchestrator.evidence.sbom.component import Component, Role
 
 _NAMESPACE = uuid.UUID("5a4b0b5e-6c0e-5d0c-9a34-6f3d7f1c2b10")
@@ -102,7 +103,8 @@ class Bill:
             name,
             tuple(sorted(about)),
             tuple(sorted(components, key=lambda each: _place(each, about))),
-            tuple(sorted(set(relations))),
+            # sorted first: most come in order, and then nothing jumps about in memory, as a set would
+            tuple(each for each, _ in groupby(sorted(relations))),
             tuple(sorted(builds, key=lambda each: (each.derivation, each.builder or ""))),
             _created(epoch),
             frozenset(closures),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from orchestrator.evidence.materials import built_here
 from orchestrator.evidence.sbom import naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.spdx2_packages import public_address
 from orchestrator.ground.digest import Sha256
-from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of
+from orchestrator.nix.derivation import Derivation, DerivationGraph, attributes, name_of
 from orchestrator.nix.entry import Entry
 from orchestrator.recipe.origins import Origin
 
@@ -26,6 +25,18 @@ _TOOLS = (
 _FETCHING = (
     "The build-time closure ends at fixed outputs: their digest pins their bytes, whatever fetched them."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What evaluation tells of a package: its `pname`, `version` and `meta`."""
+
+    name: str | None = None
+    version: str | None = None
+    summary: str | None = None
+    homepage: str | None = None
+    license: str | None = None
+    """An SPDX expression."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,8 @@ class Seen:
     """Store path of a recipe's fixed output to where it is from."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression."""
+    described: Mapping[str, Described] = field(default_factory=dict)
+    """`.drv` path to what its evaluation told."""
     remarks: tuple[str, ...] = ()
     """What could not be seen, as sentences."""
 
@@ -83,12 +96,13 @@ class _Found:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self.components: dict[str, Component] = {}
-        self.relations: set[Relation] = set()
+        self.relations: list[Relation] = []
         self.builds: list[Build] = []
 
     def build_time(self, graph: DerivationGraph) -> None:
         """The derivations that had to be built for the roots, and all that they were built from."""
-        derivations = list(_built(graph))
+        graph = graph.as_built()
+        derivations = list(graph.derivations.values())
         wanted: dict[str, set[str]] = {}
         for derivation in derivations:
             for path, names in derivation.input_derivations.items():
@@ -97,7 +111,7 @@ class _Found:
             asked = {each for each in graph[root].outputs if ref_of(graph[root], each) in self._seen.subjects}
             wanted.setdefault(root, set()).update(asked)
         for derivation in derivations:
-            given = naming.attributes(derivation)
+            given = attributes(derivation)
             if derivation.fixed is not None:
                 self._fetched(derivation)
                 continue
@@ -129,17 +143,18 @@ class _Found:
         queue = [path for path in self._seen.subjects if path in entries]
         seen = set(queue)
         while queue:
-            path = queue.pop()
+            new = set(entries[queue.pop()].references) - seen
+            seen |= new
+            queue.extend(new)
+        for path in sorted(seen):
             self.path(path)
-            for reference in entries[path].references:
-                self.relations.add(Relation(path, Kind.REFERS_TO, reference))
-                if reference not in seen:
-                    seen.add(reference)
-                    queue.append(reference)
+            self.relations += [Relation(path, Kind.REFERS_TO, each) for each in entries[path].references]
 
     def _output(self, derivation: Derivation, given: Mapping[str, object], output: str) -> str:
         ref = ref_of(derivation, output)
+        told = self._seen.described.get(derivation.path, Described())
         name, version = naming.of_derivation(derivation, given)
+        name, version = told.name or name, told.version or version
         which = None if output == "out" else output
         entry = self._seen.entries.get(ref)
         self.components[ref] = Component(
@@ -153,8 +168,10 @@ class _Found:
             output=which,
             derivation=derivation.path,
             purl=naming.nix_purl(name, version, which),
-            license=naming.text(given, "tallyLicense"),
+            license=told.license or naming.text(given, "tallyLicense"),
             license_text=f"{name}'s source",
+            summary=told.summary,
+            homepage=told.homepage,
         )
         return ref
 
@@ -163,7 +180,7 @@ class _Found:
         assert fixed is not None
         if fixed.path in self.components:
             return fixed.path
-        given = naming.attributes(derivation)
+        given = attributes(derivation)
         origin = self._seen.origins.get(fixed.path)
         uris = origin.urls if origin else _addresses(given)
         file = origin.name if origin else _file_name(uris) or derivation.name
@@ -224,21 +241,10 @@ class _Found:
                 used[ref] = Kind.BUILT_WITH if is_tool else Kind.BUILD_INPUT
         for ref, kind in used.items():
             kind_here = Kind.PATCHED_BY if ref in patches else Kind.GENERATED_FROM if ref in sources else kind
-            self.relations.update(Relation(element, kind_here, ref) for element in outputs)
+            self.relations += [Relation(element, kind_here, ref) for element in outputs]
         self.builds.append(
             Build(derivation.path, derivation.system, None, tuple(sorted(used)), tuple(sorted(outputs)))
         )
-
-
-def _built(graph: DerivationGraph) -> Iterator[Derivation]:
-    """What had to be built for any root, each once; a root that is fixed is told, and not gone into."""
-    seen: set[str] = set()
-    for root in graph.roots:
-        walk: Iterable[Derivation] = built_here(graph, root) if graph[root].fixed is None else [graph[root]]
-        for derivation in walk:
-            if derivation.path not in seen:
-                seen.add(derivation.path)
-                yield derivation
 
 
 def _addresses(given: Mapping[str, object]) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ Specification: ECMA-424; https://cyclonedx.org/docs/1.6/json/. Our choices: docs
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from orchestrator import __version__
-from orchestrator.evidence.sbom.bill import Bill, Build, Kind
+from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind
 from orchestrator.evidence.sbom.component import Component, Digest, Role, algorithm
 from orchestrator.evidence.sbom.licences import declared
 from orchestrator.evidence.sbom.spdx2_packages import public_address
@@ -61,6 +63,8 @@ def document(bill: Bill) -> dict[str, Any]:
 
 def _needed_to_run(bill: Bill) -> set[str]:
     """What the subjects are or hold, and what that refers to."""
+    if Closure.BUILD not in bill.closures:
+        return {component.ref for component in bill.components}
     after: dict[str, list[str]] = {}
     for element, kind, related in bill.relations:
         if kind in _RUN:
@@ -146,15 +150,14 @@ def _patch(component: Component) -> dict[str, Any]:
 
 def _dependencies(bill: Bill) -> list[dict[str, Any]]:
     """For each component what it was built from and what it refers to; `formulation` tells the two apart."""
-    after: dict[str, set[str]] = {component.ref: set() for component in bill.components}
+    after = {
+        element: sorted({each.related for each in relations})
+        for element, relations in groupby(bill.relations, key=itemgetter(0))
+    }
     if len(bill.subjects) > 1:
-        after["subjects"] = set(bill.subjects)
-    for element, _, related in bill.relations:
-        after[element].add(related)
-    return [
-        {"ref": ref, "dependsOn": sorted(related)} if related else {"ref": ref}
-        for ref, related in sorted(after.items())
-    ]
+        after["subjects"] = list(bill.subjects)
+    refs = sorted({*after, *(component.ref for component in bill.components)})
+    return [{"ref": ref, "dependsOn": after[ref]} if ref in after else {"ref": ref} for ref in refs]
 
 
 def _workflow(build: Build) -> dict[str, Any]:

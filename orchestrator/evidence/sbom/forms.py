@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.evidence import terms
 from orchestrator.evidence.canonical import render_document
-from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.sbom import cyclonedx, spdx2, spdx3
 from orchestrator.evidence.sbom.bill import Bill
+
+if TYPE_CHECKING:  # `tally sbom` makes no release, and has no time for its imports
+    from orchestrator.evidence.facts import ReleaseFile
 
 
 class Form(StrEnum):
@@ -48,6 +50,8 @@ _DOCUMENTS: Final = {
 
 def release_file(name: str, form: Form, document: dict[str, Any]) -> ReleaseFile:
     """A document as the file that users find in the release folder of the package `name`."""
+    from orchestrator.evidence.facts import ReleaseFile
+
     return ReleaseFile.of(f"sbom/{name}{form.suffix}", render_document(document))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -25,20 +24,11 @@ def split(name: str) -> tuple[str, str | None]:
     return name[: found.start()], name[found.end() :]
 
 
-def attributes(derivation: Derivation) -> Mapping[str, Any]:
-    """What the expression passed on: the environment, or the JSON that `__structuredAttrs` has instead."""
-    text = derivation.env.get("__json")
-    if text is None:
-        return derivation.env
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return derivation.env
-    return found if isinstance(found, dict) else derivation.env
-
-
 def of_derivation(derivation: Derivation, given: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Name and version of what a derivation makes. `given` are its attributes."""
+    """Name and version of what a derivation makes. `given` are its attributes.
+
+    Its `pname` counts, not what is before it in the name: people look for `six`, not for `python3.11-six`.
+    """
     name, version = (text(given, key) for key in ("tallyName", "tallyVersion"))
     name, version = name or text(given, "pname"), version or text(given, "version")
     if name is None:

@@ -43,7 +43,7 @@ def document(bill: Bill) -> dict[str, Any]:
         "packages": [package(component, ids[component.ref]) for component in bill.components],
         "relationships": [
             *(_relationship(_DOCUMENT, "DESCRIBES", ids[ref]) for ref in bill.subjects),
-            *(_relationship(*edge) for edge in sorted({_edge(each, ids) for each in bill.relations})),
+            *(_relationship(*edge) for edge in sorted([_edge(each, ids) for each in bill.relations])),
         ],
     }
     if bill.comment:

@@ -6,6 +6,8 @@ Specification: https://spdx.github.io/spdx-spec/v3.0.1/. Our choices: docs/predi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from orchestrator import __version__
@@ -23,9 +25,8 @@ _KINDS: Final[dict[Kind, tuple[str, str | None]]] = {
     Kind.BUILD_INPUT: ("dependsOn", "build"),
     Kind.CONTAINS: ("contains", None),
     Kind.REFERS_TO: ("dependsOn", "runtime"),
-    Kind.GENERATED_FROM: ("generates", None),
 }
-"""Each relation's RelationshipType and LifecycleScopeType. Of `generates` the source is what it is from."""
+"""Each relation's RelationshipType and LifecycleScopeType; `generates`, of the source, goes the other way."""
 _PURPOSES: Final = {
     Role.ARTIFACT: "archive",
     Role.SOURCE: "source",
@@ -137,13 +138,17 @@ class _Graph:
 
     def _relations(self) -> Iterator[dict[str, Any]]:
         """One relationship for all that a component has to do with others in one way."""
-        grouped: dict[tuple[str, Kind], list[str]] = {}
-        for element, kind, related in self._bill.relations:
-            start, end = (related, element) if kind is Kind.GENERATED_FROM else (element, related)
-            grouped.setdefault((self._ids[start], kind), []).append(self._ids[end])
-        for (first, kind), ends in sorted(grouped.items()):
+        generating: dict[str, list[str]] = {}
+        for (element, kind), relations in groupby(self._bill.relations, key=itemgetter(0, 1)):
+            ends = [self._ids[each.related] for each in relations]
+            if kind is Kind.GENERATED_FROM:
+                for end in ends:
+                    generating.setdefault(end, []).append(self._ids[element])
+                continue
             name, scope = _KINDS[kind]
-            yield self._relationship(name, first, sorted(ends), scope)
+            yield self._relationship(name, self._ids[element], ends, scope)
+        for start, ends in sorted(generating.items()):
+            yield self._relationship("generates", start, ends)
 
     def _licences(self) -> Iterator[dict[str, Any]]:
         owners: dict[str, list[str]] = {}

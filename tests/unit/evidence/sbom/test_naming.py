@@ -12,6 +12,7 @@ from packageurl import PackageURL
 
 from orchestrator.evidence.sbom import naming
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
+from orchestrator.nix.derivation import attributes
 
 URL = "https://example.org/a b/x-1.tar.gz?q=1&r=é"
 
@@ -59,13 +60,12 @@ def test_a_path_of_which_nothing_else_is_known() -> None:
         ({"name": "a-2.5"}, "a", "2.5"),
         ({"tallyName": "t", "tallyVersion": "1", "pname": "p"}, "t", "1"),
         ({"__json": '{"pname": "s", "version": "3"}'}, "s", "3"),
-        ({"__json": "no JSON", "name": "n-1"}, "n", "1"),
         ({"name": "n", "version": ""}, "n", None),
     ],
 )
 def test_what_a_derivation_makes(env: dict[str, str], name: str, version: str | None) -> None:
     derivation = replace(releases.World().zlib, env=env)
-    assert naming.of_derivation(derivation, naming.attributes(derivation)) == (name, version)
+    assert naming.of_derivation(derivation, attributes(derivation)) == (name, version)
 
 
 def test_words_of_structured_attributes() -> None:

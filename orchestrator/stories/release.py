@@ -173,7 +173,7 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
     if configuration.require_commit:
         raise TallyError(
             f"{lacking}, and tally.toml has `require-commit = true`",
-            hint="commit recipes and lock; with --no-sign they are built as they are, and nothing is signed",
+            hint="commit what is built, recipes and lock among it; with --no-sign nothing is signed",
         )
     say(lacking)
 

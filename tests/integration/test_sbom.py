@@ -133,3 +133,34 @@ def test_an_attribute_of_a_file(tally_in: Any, tmp_path: Path) -> None:
 
 def test_a_name_that_a_registry_would_resolve(tally: Any) -> None:
     assert "and no address" in tally("sbom", "nixpkgs#hello").failed(2).err
+
+
+@pytest.fixture(scope="module")
+def narinfos(made: closures.Made, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A cache that has lost its files: whoever downloads one fails."""
+    folder = tmp_path_factory.mktemp("cache")
+    copy = ["nix", "copy", "--from", made.store.address, "--to", f"file://{folder}", made.output]
+    made.store.nix.run(copy)
+    for nar in (folder / "nar").iterdir():
+        nar.unlink()
+    return f"file://{folder}"
+
+
+class TestABinaryCache:
+    def test_a_runtime_closure_needs_its_narinfos_alone(
+        self, tally: Any, made: closures.Made, narinfos: str
+    ) -> None:
+        there = document(tally("sbom", made.output, "--store", narinfos))
+        here = document(tally("sbom", made.output, "--store", made.store.root, "--closure", "runtime"))
+        assert len(there["packages"]) == COUNT
+        assert there["relationships"] == here["relationships"]
+        sums = [{each["SPDXID"]: each["checksums"] for each in one["packages"]} for one in (there, here)]
+        assert sums[0] == sums[1]
+        assert "Its build-time closure is not known" in there["comment"]
+
+    def test_what_it_does_not_have(self, tally: Any, made: closures.Made, narinfos: str) -> None:
+        ran = tally("sbom", made.output, "--store", narinfos, "--closure", "build").failed(2)
+        assert "the build-time closure of" in ran.err
+        assert "is not valid in" in tally("sbom", NOWHERE, "--store", narinfos).failed(2).err
+        gone = "file:///nowhere/at/all"
+        assert "/nowhere/at/all" in tally("sbom", made.output, "--store", gone).failed(2).err

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import closures
 import pytest
+from nix_versions import of_suite
 from pynixutil import drvparse
 from targets import laid_out
 
@@ -164,3 +166,15 @@ class TestABinaryCache:
         assert "is not valid in" in tally("sbom", NOWHERE, "--store", narinfos).failed(2).err
         gone = "file:///nowhere/at/all"
         assert "/nowhere/at/all" in tally("sbom", made.output, "--store", gone).failed(2).err
+
+
+@pytest.mark.parametrize("suite", ["trixie", "sid"])
+def test_every_nix_tells_the_same(tally_in: Any, session_state: Path, tmp_path: Path, suite: str) -> None:
+    """Of what is valid and of what is not, which newer ones say in another form."""
+    made = closures.make(tmp_path / "made", 4)
+    unbuilt = closures.make(tmp_path / "unbuilt", 4, valid=False)
+    newer = f"{of_suite(suite, session_state)}:{os.environ['PATH']}"
+    for each in (made, unbuilt):
+        asked = ("sbom", each.top, "--store", each.store.root)
+        ours = tally_in(tmp_path)(*asked).succeeded().out
+        assert tally_in(tmp_path, PATH=newer)(*asked).succeeded().out == ours

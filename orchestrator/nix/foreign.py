@@ -123,7 +123,8 @@ def described(value: Mapping[str, Any], attribute: str, where: str) -> Described
         what = f"{where} {attribute}".strip()
         some = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         raise TallyError(
-            f"{what} is a {kind}, not a derivation", hint=f"name an attribute of it: {some}" if some else None
+            f"{what} is no derivation: its type is {kind}",
+            hint=f"name an attribute of it: {some}" if some else None,
         )
     return Described(
         derivation=value["drv"],

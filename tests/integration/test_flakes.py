@@ -151,7 +151,7 @@ def test_attributes_are_found_as_nix_finds_them_and_what_cannot_be_had_is_told(
         (f"{flake}#impure.time", "currentTime", "flake.nix:"),
         (f"{flake}#impure.home", "/etc/hostname", "flake.nix:"),
         (f"{flake}#impure.fetched", "sha256", "flake.nix:"),
-        (f"{flake}#bad", "is a set, not a derivation", "name an attribute of it"),
+        (f"{flake}#bad", "is no derivation: its type is set", "name an attribute of it"),
         ("nixpkgs#hello", "a name for a registry", "github:NixOS/nixpkgs/COMMIT#hello"),
         (f"{flake}/none#hello", "none", "error"),
     ):

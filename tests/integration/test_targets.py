@@ -122,7 +122,7 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
         "bad.outside": ("/etc/hostname", "-I NAME=PATH"),
         "bad.fetched": ("https://example.org/source.tar.gz", "-I NAME=PATH"),
         "bad.placed": ("placed holds the path of a file here", "toString"),
-        "bad.number": ("is a int, not a derivation", "error"),
+        "bad.number": ("is no derivation: its type is int", "error"),
         "bad.misspelt": ("attribute 'curentSystem' missing", "default.nix:"),
         "helo": ("has no attribute helo", "did you mean hello?"),
         "hello.meta.licence": ("there is no licence", "did you mean license?"),

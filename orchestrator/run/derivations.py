@@ -128,7 +128,7 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
         if not any(each in error.said for each in _FLOATING):
             raise TallyError(
                 f"{lacking[0]} cannot be copied from {where}, or its inputs cannot: {error.message}",
-                hint=error.hint,
+                hint="evaluate it again where that store is, or name another store with --store",
             ) from error
         raise _floating(lacking[0], "or what it is built with, is") from error
 

@@ -22,6 +22,8 @@ from orchestrator.builders.probe import Probe, holes, read_proof, read_surroundi
 from orchestrator.builders.realising import Limits, Realisation, built_path
 from orchestrator.builders.variation import NO_VARIATION, Variation
 from orchestrator.builders.vouching import Vouching, no_vouching
+from orchestrator.caches.believed import NOTHING, Beliefs
+from orchestrator.caches.taking import refuse_others
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.nix.chroot import ChrootStore
@@ -114,8 +116,20 @@ class Builder:
         self.power.interrupt()
         self.store.nix.stop_all()
 
-    def receive(self, orchestrator: ChrootStore, derivations: Sequence[str], fixed: Sequence[str]) -> None:
-        """Take derivations and sources from the orchestrator, content-addressed; no outputs under test."""
+    def receive(
+        self,
+        orchestrator: ChrootStore,
+        derivations: Sequence[str],
+        fixed: Sequence[str],
+        beliefs: Beliefs = NOTHING,
+    ) -> None:
+        """Take derivations, sources and what is believed from the orchestrator; no outputs under test.
+
+        Raises TallyError where its store holds something else than what is believed.
+        """
+        if missing := sorted(self.store.invalid(beliefs.paths)):
+            self.store.copy_from(orchestrator, missing)
+        refuse_others(self.store, beliefs.paths.values(), f"the store of {self.name}")
         if missing := sorted(self.store.invalid(fixed)):
             self.store.copy_from(orchestrator, missing)
         if missing := sorted(self.store.invalid(derivations)):
@@ -151,6 +165,7 @@ class Builder:
         probe: Probe,
         on_event: Callable[[Event], None],
         turn: Callable[[], None],
+        beliefs: Beliefs = NOTHING,
     ) -> Report:
         """Build every requested derivation in this run, and say what came of it.
 
@@ -171,7 +186,7 @@ class Builder:
             probed = proving.result()
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         builds = {outcome.derivation: outcome for outcome in outcomes if isinstance(outcome, Build)}
-        inputs = self._built_inputs(graph, requested)
+        inputs = self._built_inputs(graph, requested, beliefs)
         made = {built.path: built for build in builds.values() for built in build.outputs.values()}
         vouched = self.vouching(made, inputs)
         told = {failure.reason for failure in failures}
@@ -207,12 +222,14 @@ class Builder:
             system=seen.system,
         )
 
-    def _built_inputs(self, graph: DerivationGraph, requested: Sequence[str]) -> Mapping[str, BuiltPath]:
+    def _built_inputs(
+        self, graph: DerivationGraph, requested: Sequence[str], beliefs: Beliefs
+    ) -> Mapping[str, BuiltPath]:
         asked = set(requested)
         paths = [
             path
             for drv in graph.derivations.values()
-            if drv.fixed is None and drv.path not in asked
+            if drv.fixed is None and drv.path not in asked and (not beliefs or drv.path in beliefs.rebuilt)
             for path in drv.outputs.values()
         ]
         invalid = self.store.invalid(paths)

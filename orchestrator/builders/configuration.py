@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from orchestrator.builders import ssh
+from orchestrator.builders.inputs_table import InputsTable
 from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.builders.table import Table, Text
 from orchestrator.builders.variation import Wanted
@@ -204,6 +205,9 @@ class Configuration(Table):
     mirrors: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
         description="Addresses for `mirror://NAME/…`, tried in order before the built-in ones",
+    )
+    inputs: InputsTable = Field(
+        default=InputsTable(), description="Which inputs are built here, and which are believed"
     )
     signing: SigningTable = SigningTable()
     variation: VariationTable = Field(

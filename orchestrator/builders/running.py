@@ -12,6 +12,7 @@ from orchestrator.builders import ssh
 from orchestrator.builders.build import Failure, Report
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.probe import Probe
+from orchestrator.caches.believed import NOTHING, Beliefs
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
@@ -37,6 +38,8 @@ class Task:
     fixed: tuple[str, ...]
     new_probe: Callable[[], Probe]
     """One that no builder has built before. Called from several threads at once."""
+    beliefs: Beliefs = NOTHING
+    """What builders take from the orchestrator and build nowhere."""
 
 
 @dataclass
@@ -66,7 +69,7 @@ class _Floor:
             probe = task.new_probe()
             derivations = [*probe.graph.derivations, *task.graph.derivations]
             builder.power.start(lambda text: self.on_event(builder.name, Notice(text)))
-            builder.receive(task.orchestrator, derivations, task.fixed)
+            builder.receive(task.orchestrator, derivations, task.fixed, task.beliefs)
             if not builder.variation.stagger:
                 self.begun.set()
             return builder.build(
@@ -75,6 +78,7 @@ class _Floor:
                 probe,
                 lambda event: self.on_event(builder.name, event),
                 lambda: self._wait_for_its_turn(builder),
+                task.beliefs,
             )
         except TallyError as error:
             hint = way_out(builder, error)

@@ -72,6 +72,9 @@ class Beliefs:
         return Beliefs(paths, self.rebuilt & graph.derivations.keys())
 
 
+NOTHING = Beliefs()
+
+
 def offered(path: str, data: bytes, cache: str, keys: Sequence[PublicKey]) -> Offer:
     """A cache's answer about a path, believed. Raises TallyError naming the path and the cache."""
     try:

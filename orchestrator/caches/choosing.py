@@ -30,6 +30,10 @@ class Reach:
     """Of derivations' names, as `openssl-*`."""
 
 
+ALL = Reach()
+"""No level and no pattern: all is believed that a cache has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What is rebuilt and what is taken."""

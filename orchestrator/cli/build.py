@@ -115,6 +115,23 @@ def build(
         bool,
         typer.Option("--allow-dirty", help="Build path sources with uncommitted changes; nothing is signed."),
     ] = False,
+    rebuild_inputs: Annotated[
+        int,
+        typer.Option(
+            "--rebuild-inputs",
+            metavar="N",
+            min=0,
+            help="Believe none of the closest N levels of inputs, where `inputs` of tally.toml believes any.",
+        ),
+    ] = 0,
+    rebuild: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Rebuild inputs of this name, as 'openssl-*', with all that stands on them.",
+            show_default=False,
+        ),
+    ] = None,
     attest_disagreement: Annotated[
         bool,
         typer.Option(
@@ -128,6 +145,7 @@ def build(
     Exits with 0 when all builds agree, 1 when builds disagree, 2 when that could not be decided.
     """
     from orchestrator.builders.configuration import load
+    from orchestrator.caches.choosing import Reach
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.outcomes import document, show
     from orchestrator.cli.targets import asked_of, how_of
@@ -159,6 +177,7 @@ def build(
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,
+        reach=Reach(rebuild_inputs, tuple(rebuild or ())),
         attest_disagreement=attest_disagreement,
         keyless=by_identity,
     )

@@ -37,7 +37,36 @@ def agreement(facts: ReleaseFacts) -> dict[str, Any]:
     }
     if agreed.dissent:
         said["dissent"] = [_dissent(report, agreed.outputs) for report in agreed.dissent]
+    if facts.beliefs:
+        said["inputs"] = inputs(facts)
     return said
+
+
+def inputs(facts: ReleaseFacts) -> dict[str, Any]:
+    """How deep the agreement reaches: of how many derivations, fixed outputs aside."""
+    whole = sum(each.fixed is None for each in facts.graph.derivations.values())
+    rebuilt = len(facts.beliefs.rebuilt)
+    return {
+        "derivations": whole,
+        "rebuilt": rebuilt,
+        "believed": whole - rebuilt,
+        "levels": _levels(facts),
+        "paths": len(facts.beliefs.paths),
+        "keys": sorted({each.key.name for each in facts.beliefs.paths.values()}),
+    }
+
+
+def _levels(facts: ReleaseFacts) -> int:
+    """How many levels of inputs below the package were all rebuilt."""
+    graph, levels = facts.graph, 0
+    level, seen = {facts.package_derivation}, {facts.package_derivation}
+    while True:
+        below = {path for drv in level for path in graph[drv].input_derivations if graph[path].fixed is None}
+        level = below - seen
+        if not level or not level <= facts.beliefs.rebuilt:
+            return levels
+        seen |= level
+        levels += 1
 
 
 def outputs(of: Mapping[str, Mapping[str, BuiltPath]]) -> dict[str, Any]:

@@ -24,7 +24,9 @@ def package_command(facts: ReleaseFacts) -> list[str]:
 
 def commands_of(facts: ReleaseFacts) -> list[dict[str, Any]]:
     """Every derivation that was built for the artifact, each after those that it uses."""
-    built = {derivation.path for derivation in built_here(facts.graph, facts.artifact_derivation)}
+    built = {
+        derivation.path for derivation in built_here(facts.graph, facts.artifact_derivation, facts.beliefs)
+    }
     return [
         {
             "derivation": derivation.path,

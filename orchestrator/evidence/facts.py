@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.build import BuiltPath
+from orchestrator.caches.believed import NOTHING, Beliefs
 from orchestrator.evidence.definition import Definition
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
@@ -96,6 +97,8 @@ class ReleaseFacts:
     """A UUID."""
     definition: Definition | None = None
     """What was evaluated, where that is no recipe."""
+    beliefs: Beliefs = NOTHING
+    """What nobody here rebuilt; without any, every builder built every input."""
 
     def __post_init__(self) -> None:
         if self.started.utcoffset() != timedelta(0) or self.finished.utcoffset() != timedelta(0):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.builders.build import BuiltPath
+from orchestrator.caches.believed import NOTHING, Beliefs, Believed
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.digest import NarHash, Sha256
@@ -28,6 +29,8 @@ class Kind(StrEnum):
     """Put into the store when the derivation was made (Nix's input sources): our build scripts."""
     BUILT = "built"
     """Built in the same run by every builder: other recipes, the toolchain's root."""
+    BELIEVED = "believed"
+    """Taken from a binary cache by a signature that is believed; nobody here built it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Material:
     purl: str | None
     license: str | None
     """An SPDX expression."""
+    believed: Believed | None = None
+    """By whose signature, where nobody here built it."""
 
     @property
     def digest_set(self) -> dict[str, str]:
@@ -55,18 +60,19 @@ def digest_set(digest: Sha256 | NarHash) -> dict[str, str]:
     return {"sha256" if isinstance(digest, Sha256) else NAR_SHA256: digest.hex}
 
 
-def built_here(graph: DerivationGraph, root: str) -> Iterator[Derivation]:
+def built_here(graph: DerivationGraph, root: str, beliefs: Beliefs = NOTHING) -> Iterator[Derivation]:
     """The derivations that building `root` had to realise, itself first, each once.
 
     The walk stops at fixed outputs: their digest pins their bytes whatever fetched them, so what a fetcher
-    was made from cannot have had a say.
+    was made from cannot have had a say. It stops at believed inputs, too: what these were made from, nobody
+    here knows but by the signature that is believed.
     """
     seen, queue = {root}, [root]
     while queue:
         derivation = graph[queue.pop()]
         yield derivation
         for path in derivation.input_derivations:
-            if path not in seen and graph[path].fixed is None:
+            if path not in seen and graph[path].fixed is None and (not beliefs or path in beliefs.rebuilt):
                 seen.add(path)
                 queue.append(path)
 
@@ -78,7 +84,8 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
     """
     found: dict[str, Material] = {}
     foreign = _foreign(facts)
-    for derivation in built_here(facts.graph, facts.artifact_derivation):
+    believed = facts.beliefs.paths
+    for derivation in built_here(facts.graph, facts.artifact_derivation, facts.beliefs):
         for path in derivation.input_sources:
             found[path] = _file(path, facts.input_sources, Kind.SOURCE if path in foreign else Kind.FILE)
         for path, names in derivation.input_derivations.items():
@@ -86,13 +93,44 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
             if needed.fixed is not None:
                 found[needed.fixed.path] = _fetched(needed, needed.fixed, facts, path in foreign)
             elif path not in facts.agreed.outputs:
-                for name in names:
+                for name in (name for name in names if needed.outputs[name] not in believed):
                     found[needed.outputs[name]] = _built(needed, needed.outputs[name], facts.agreed.inputs)
         if derivation.path not in facts.agreed.outputs:
             for path in derivation.outputs.values():  # an output that only a runtime reference leads to
                 if path in facts.agreed.inputs:
                     found[path] = _built(derivation, path, facts.agreed.inputs)
+    for each in _with_believed(facts, foreign):
+        found.setdefault(each.path, each)
     return tuple(found[path] for path in sorted(found))
+
+
+def _with_believed(facts: ReleaseFacts, foreign: frozenset[str]) -> Iterator[Material]:
+    """What is believed, and what that refers to and was pinned otherwise."""
+    for each in facts.beliefs.paths.values():
+        yield _believed(facts.graph, each)
+        for reference in each.references:
+            made_by = facts.graph.by_output.get(reference)
+            if made_by is not None and made_by.fixed is not None:
+                yield _fetched(made_by, made_by.fixed, facts, made_by.path in foreign)
+            elif reference in facts.input_sources:
+                yield _file(reference, facts.input_sources, Kind.FILE)
+
+
+def _believed(graph: DerivationGraph, believed: Believed) -> Material:
+    """All of them stand in the evidence, runtime references too: each was there when builds ran."""
+    made_by = graph.by_output.get(believed.path)
+    version = made_by.env.get("version") if made_by is not None else None
+    return Material(
+        path=believed.path,
+        name=name_of(believed.path),
+        version=version or None,
+        digest=believed.nar_hash,
+        kind=Kind.BELIEVED,
+        uris=(),
+        purl=None,
+        license=None,
+        believed=believed,
+    )
 
 
 def _foreign(facts: ReleaseFacts) -> frozenset[str]:
@@ -102,7 +140,7 @@ def _foreign(facts: ReleaseFacts) -> frozenset[str]:
     """
     if facts.definition is None:
         return frozenset()
-    theirs = list(built_here(facts.graph, facts.package_derivation))
+    theirs = list(built_here(facts.graph, facts.package_derivation, facts.beliefs))
     return frozenset(path for each in theirs for path in (*each.input_sources, *each.input_derivations))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator import __version__
+from orchestrator.caches.believed import Believed
 from orchestrator.evidence import statement
 from orchestrator.evidence.canonical import seconds
 from orchestrator.evidence.commands import commands_of
@@ -121,6 +122,8 @@ def _material(material: Material) -> dict[str, Any]:
         "digest": material.digest_set,
         "annotations": {"kind": str(material.kind), "storePath": material.path},
     }
+    if material.believed is not None:
+        found["annotations"] |= _belief(material.believed)
     if material.purl:
         found["uri"] = material.purl
     elif addresses:
@@ -130,6 +133,17 @@ def _material(material: Material) -> dict[str, Any]:
         if len(addresses) > 1:
             found["annotations"]["mirrors"] = addresses[1:]
     return found
+
+
+def _belief(believed: Believed) -> dict[str, Any]:
+    """By whose signature: with these and the NAR hash, anybody can check it again."""
+    return {
+        "cache": believed.cache,
+        "key": believed.key.name,
+        "signature": believed.signature,
+        "narSize": believed.nar_size,
+        "references": list(believed.references),
+    }
 
 
 def _nix(facts: ReleaseFacts) -> list[dict[str, Any]]:

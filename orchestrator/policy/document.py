@@ -12,6 +12,7 @@ from orchestrator.policy.policy import Policy
 from orchestrator.policy.rule_tables import (
     BuildersTable,
     DenyTable,
+    InputsTable,
     LicencesTable,
     RequireTable,
     RuleTable,
@@ -54,6 +55,9 @@ class PolicyDocument(Table):
     builders: BuildersTable | None = Field(default=None, description="How many builders, and how independent")
     require: RequireTable = Field(default=RequireTable(), description="What a release has to show")
     sources: SourcesTable = Field(default=SourcesTable(), description="Where sources may come from")
+    inputs: InputsTable | None = Field(
+        default=None, description="What of inputs that were believed and not rebuilt; default: any may be"
+    )
     toolchain: tuple[ToolchainTable, ...] = Field(
         default=(), description="The toolchains that are allowed; default: any"
     )
@@ -80,6 +84,8 @@ class PolicyDocument(Table):
             chosen = tuple(each.builder(public) for each in self.builder)
             builders = Builders(chosen, asked.quorum, asked.per, asked.independence)
         rules = [*self.require.rules(), *self.sources.rules()]
+        if self.inputs is not None:
+            rules.append(self.inputs.rule)
         if self.toolchain:
             rules.append(Toolchains(tuple(each.toolchain for each in self.toolchain)))
         if self.licences is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
 from orchestrator.agreement.independence import Level
+from orchestrator.nix.signature import PublicKey
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.rules import cel, licences, packages
+from orchestrator.policy.rules.inputs import Inputs
 from orchestrator.policy.rules.repository import Committed, Repositories
 from orchestrator.policy.rules.required import PROPERTIES, MaximumAge, Sandbox, Statements
 from orchestrator.policy.rules.rule import Rule
@@ -113,6 +115,41 @@ class SourcesTable(Table):
         if self.repositories is not None:
             found.append(Repositories(tuple(map(Pattern, self.repositories))))
         return found
+
+
+class InputsTable(Table):
+    """`[inputs]`: what of inputs that nobody rebuilt."""
+
+    believed: Literal["allow", "refuse"] = Field(
+        default="allow", description="`refuse`: every input has to be rebuilt by the builders"
+    )
+    keys: tuple[str, ...] | None = Field(
+        default=None,
+        description="The keys that may be believed, NAME:BASE64; their signatures are checked. Default: any",
+    )
+    rebuilt_levels: Annotated[StrictInt, Field(ge=0, le=1000)] = Field(
+        default=0,
+        alias="rebuilt-levels",
+        description="How many levels of inputs below the package have to be rebuilt; 1: those that it uses",
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _are_nix_keys(cls, keys: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for key in keys or ():
+            PublicKey.parse(key)
+        return keys
+
+    @model_validator(mode="after")
+    def _says_something(self) -> InputsTable:
+        if self.believed == "allow" and self.keys is None and not self.rebuilt_levels:
+            raise ValueError('expected `believed = "refuse"`, `keys` or `rebuilt-levels`')
+        return self
+
+    @property
+    def rule(self) -> Rule:
+        keys = None if self.keys is None else tuple(map(PublicKey.parse, self.keys))
+        return Inputs(self.believed == "refuse", keys, self.rebuilt_levels)
 
 
 class PackageTable(Table):

@@ -48,6 +48,7 @@ class Code(StrEnum):
     SOURCE_NOT_ALLOWED = "source-not-allowed"
     UNCOMMITTED = "uncommitted"
     TOOLCHAIN_NOT_ALLOWED = "toolchain-not-allowed"
+    INPUTS_BELIEVED = "inputs-believed"
     LICENCE_DENIED = "licence-denied"
     PACKAGE_DENIED = "package-denied"
     TOO_OLD = "too-old"
@@ -90,6 +91,7 @@ HINTS = {
     Code.SOURCE_NOT_ALLOWED: "review where it is from, and allow that in [sources] of the policy",
     Code.UNCOMMITTED: "ask for a release whose recipe and lock were committed before it was built",
     Code.TOOLCHAIN_NOT_ALLOWED: "review the toolchain, and allow it in a [[toolchain]] of the policy",
+    Code.INPUTS_BELIEVED: "ask for a release with more rebuilt; see [inputs] of the policy",
     Code.LICENCE_DENIED: "review the licence; [licences] of the policy says which are allowed",
     Code.PACKAGE_DENIED: "have the release built again without that package",
     Code.TOO_OLD: "get a newer release",

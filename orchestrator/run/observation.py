@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
+from orchestrator.caches.believed import Beliefs
 from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
 from orchestrator.ground.digest import OtherDigest
@@ -19,7 +20,9 @@ from orchestrator.signing import gate
 _CHUNK = 1 << 20
 
 
-def facts_of(store: ChrootStore, target: Target, agreed: Agreed, quorum: int, artifact: Path) -> ReleaseFacts:
+def facts_of(
+    store: ChrootStore, target: Target, agreed: Agreed, quorum: int, artifact: Path, beliefs: Beliefs
+) -> ReleaseFacts:
     """What was observed of one target, gathered for the evidence.
 
     `store` is the orchestrator's, `artifact` the file that will be published. Raises TallyError when one of
@@ -56,6 +59,7 @@ def facts_of(store: ChrootStore, target: Target, agreed: Agreed, quorum: int, ar
         finished=max(build.finished for build in builds),
         invocation_id=str(uuid.uuid4()),
         definition=definition,
+        beliefs=beliefs.of(target.graph),
     )
 
 

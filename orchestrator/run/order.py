@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.caches.choosing import ALL, Reach
 from orchestrator.ground.key_address import KeyAddress
 from orchestrator.recipe.recipe import ArtifactPart
 from orchestrator.run.asked import Asked
@@ -45,5 +46,7 @@ class Order:
     """An open file descriptor that gives the key's passphrase, or the token's PIN."""
     keyless: Wanted | None = None
     """Who is to sign in place of a key."""
+    reach: Reach = ALL
+    """How far down inputs are rebuilt where they may be believed."""
     attest_disagreement: bool = False
     """Whether it is signed, as evidence, that builders disagree."""

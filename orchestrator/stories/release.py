@@ -40,6 +40,7 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
+from orchestrator.run.believing import Decision, decided
 from orchestrator.run.fetching import fetch_foreign
 from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
@@ -69,6 +70,8 @@ class Run:
     """None when nothing is to be signed."""
     clients: Clients
     """Who read what is to be published; called when something is to be signed."""
+    decision: Decision = Decision()  # noqa: RUF009  (a value that cannot change)
+    """Which inputs are believed."""
 
 
 def release(
@@ -98,7 +101,8 @@ def release(
         if signatories is not None:
             clients.refuse_names(each.evaluated.artifact_file_name for each in plan.targets.values())
             signatories = signatories.joined_by(builders)
-        run = Run(order, workshop, plan, builders, signatories, clients)
+        decision = decided(workshop, plan, order.reach, say)
+        run = Run(order, workshop, plan, builders, signatories, clients, decision)
         journal.write(
             "planned",
             targets=list(plan.targets),
@@ -207,7 +211,9 @@ def fetch(run: Run, say: Say) -> None:
         alike = [target for target in run.plan.targets.values() if id(target.request) == kind]
         fixed = [each for target in alike for each in target.evaluated.fixed]
         gather(run.workshop, one.request, fixed, one.folder, say)
-    fetch_foreign(run.workshop, [each for one in run.plan.targets.values() for each in one.foreign], say)
+    foreign = [each for one in run.plan.targets.values() for each in one.foreign]
+    fetch_foreign(run.workshop, run.decision.to_fetch(foreign), say)
+    run.decision.take(run.workshop, say)
 
 
 def build(run: Run, on_event: OnEvent) -> tuple[Report, ...]:
@@ -217,10 +223,19 @@ def build(run: Run, on_event: OnEvent) -> tuple[Report, ...]:
         orchestrator=store,
         graph=run.plan.graph,
         requested=run.plan.requested,
-        fixed=run.plan.fixed,
+        fixed=fixed_for(run),
         new_probe=lambda: Probe.of(store, run.plan.request),
+        beliefs=run.decision.choice.beliefs,
     )
     return build_everywhere(task, run.builders, on_event)
+
+
+def fixed_for(run: Run) -> tuple[str, ...]:
+    """The fixed outputs that every builder needs: all of ours, and those of others that are built with."""
+    foreign = [each for one in run.plan.targets.values() for each in one.foreign]
+    needed = {each.path for each in run.decision.to_fetch(foreign)}
+    left = {each.fixed.path for each in foreign if each.fixed is not None and each.path not in needed}
+    return tuple(path for path in run.plan.fixed if path not in left)
 
 
 def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
@@ -279,7 +294,7 @@ def publish(
     run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, signatories: Signatories
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
-    facts = facts_of(run.workshop.store, target, agreed, quorum, artifact)
+    facts = facts_of(run.workshop.store, target, agreed, quorum, artifact, run.decision.choice.beliefs)
     materials = materials_of(facts)
     bill = bill_of(facts, materials)
     sboms = {form: form.document(bill) for form in Form}

@@ -25,7 +25,7 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import PublicKey
 from orchestrator.log.trusted_root import TrustedRoot
-from orchestrator.policy import checks
+from orchestrator.policy import checks, reached
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.rules.builders import Builders, Counted
@@ -219,6 +219,7 @@ def _examine(
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
     _hold(checks.commands(provenance, links))
+    _hold(reached.inputs(provenance, reproduction))
     by_file = {each.file: each.link for each in vouched}
     _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
 
@@ -264,6 +265,7 @@ def _examine(
         of_the_run=of_the_run,
         notices=(
             *of_the_run,
+            *_reached(reached.reach(reproduction)),
             *_notices(index, lying, contents, theirs, checks.dissent(reproduction)),
             *_uncounted(evidence, counted),
         ),
@@ -307,6 +309,11 @@ def _notices(
         yield f"builder {builder} made something else: its dissent is in the signed evidence"
     yield from theirs.notices
     yield from not_part(lying)
+
+
+def _reached(reach: reached.Reached | None) -> Iterator[str]:
+    if reach is not None:
+        yield str(reach)
 
 
 def _uncounted(evidence: Evidence, counted: Sequence[Counted]) -> Iterator[str]:

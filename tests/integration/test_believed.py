@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import json
 from pathlib import Path
 
 import pytest
 from caches import Binary, SigningKey, nar_of
+from projects import Project
 from releases import store_path
+from targets import laid_out, nix
 
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.taking import take
+from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import dump
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
+from orchestrator.nix.signature import fingerprint
 
 KEY = SigningKey("ours-1")
 LIBRARY, PROGRAM = store_path("library-1.0"), store_path("program-1.0")
@@ -21,7 +27,7 @@ CONTENT = b"the library\n" * 1000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ChrootStore]:
+def store(tmp_path: Path) -> ChrootStore:
     (tmp_path / "scratch").mkdir()
     return ChrootStore(Nix.find(tmp_path / "scratch"), tmp_path / "store")
 
@@ -75,3 +81,88 @@ def test_nothing_enters_a_store_where_one_path_is_not_as_signed(store: ChrootSto
     assert f"{PROGRAM} cannot be taken from the cache {server.address}" in error.value.message
     assert store.invalid([LIBRARY, PROGRAM]) == {LIBRARY, PROGRAM}
     assert not store.holds(PROGRAM)
+
+
+@pytest.fixture
+def tools(project: Project, session_state: Path) -> tuple[str, bytes, tuple[str, ...]]:
+    """An input of the tests' packages as a builder made it: its path, its NAR, and what it refers to."""
+    packages = laid_out(project.folder / "packages")
+    project.tally("build", "-f", packages, "structured", "--no-sign").succeeded()
+    drv = nix(
+        project.folder / "elsewhere", "nix-instantiate", str(packages / "default.nix"), "-A", "structured"
+    )
+    scratch = project.folder / "scratch"
+    scratch.mkdir()
+    builder = ChrootStore(Nix.find(scratch), session_state / "stores/a")
+    [made] = [each for each in builder.graph([drv]).derivations.values() if each.name == "tools"]
+    path = made.outputs["out"]
+    return path, b"".join(dump(builder.physical(path))), builder.information([path])[path].references
+
+
+def believing(project: Project, *addresses: str, key: SigningKey = KEY) -> None:
+    caches = ", ".join(f'"{each}"' for each in addresses)
+    text = f'[inputs]\nfrom = "cache"\ncaches = [{caches}]\nkeys = ["{key.text}"]\n'
+    (project.folder / "tally.toml").write_text(text)
+
+
+def test_a_release_names_what_it_believes(
+    project: Project, tools: tuple[str, bytes, tuple[str, ...]], tmp_path: Path
+) -> None:
+    path, nar, references = tools
+    good, other, unsigned = Binary(KEY), Binary(KEY), Binary(KEY)
+    good.add(path, nar, references, "xz")
+    other.add(path, nar_of(b"something else"), references)
+    unsigned.add(path, nar, references, "xz", Sig=None)
+    build = ("build", "-f", "packages", "hello", "--key", "release.key")
+    with good.served() as server:
+        believing(project, server.address)
+        ran = project.tally(*build).succeeded()
+        assert "; 1 believed" in ran.err
+        release = project.folder / "releases" / project.releases[0]
+        said = json.loads((release / "release.json").read_bytes())["agreement"]["inputs"]
+        assert said["keys"] == ["ours-1"]
+        assert said["paths"] == 1
+        assert said["derivations"] == said["rebuilt"] + said["believed"]
+        assert said["believed"] == 1
+        assert said["levels"] == 0
+        bundle = json.loads((release / "attestations/provenance.sigstore.json").read_bytes())
+        statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+        definition = statement["predicate"]["buildDefinition"]
+        [material] = [
+            each
+            for each in definition["resolvedDependencies"]
+            if each.get("annotations", {}).get("kind") == "believed"
+        ]
+        noted = material["annotations"]
+        assert (noted["storePath"], noted["cache"], noted["key"]) == (path, server.address, "ours-1")
+        # what stands there is enough to check the signature again
+        digest = NarHash(material["digest"]["narSha256"])
+        signed = fingerprint(path, digest, noted["narSize"], noted["references"])
+        assert KEY.public.verifies(noted["signature"], signed)
+        built = [each["derivation"] for each in definition["internalParameters"]["commands"]]
+        assert len(built) == said["rebuilt"]
+        assert not [each for each in built if each.endswith("-tools.drv")]
+        line = f"rebuilt {said['rebuilt']} of {said['derivations']} derivations; 1 believed from ours-1"
+        verified = project.tally("verify", release, "--key", "release.pub").succeeded()
+        assert line in verified.out + verified.err
+
+        # the same with that input rebuilt is another story, and another release
+        again = (*build[:-2], "--no-sign", "--rebuild", "tools")
+        assert "no cache has an input" in project.tally(*again).succeeded().err
+        wrong = project.tally(*again[:-1], "tols").failed(2)
+        assert "no input has a name like 'tols'" in wrong.err
+
+        # two caches that differ are an honest no; what nobody signed is believed of nobody
+        with other.served() as two:
+            believing(project, server.address, two.address)
+            refused = project.tally(*build).failed(1)
+            assert all(name in refused.err for name in (path, server.address, two.address))
+            believing(project, two.address)
+            refused = project.tally(*build).failed(2)
+            assert f"{path} in our store is NAR" in refused.err
+    believing(project, unsigned.into(tmp_path / "unsigned"))
+    refused = project.tally(*build).failed(2)
+    assert "nobody signed it there" in refused.err
+    (project.folder / "tally.toml").write_text("")
+    refused = project.tally(*build, "--rebuild-inputs", "1").failed(2)
+    assert "every input is rebuilt anyway" in refused.err

@@ -21,6 +21,8 @@ class Role(StrEnum):
     """A store path that was asked for, which every builder made: what is packed in the artifact."""
     BUILT = "built"
     """An input that every builder made in the run of a release."""
+    BELIEVED = "believed"
+    """An input from a binary cache, by a signature that is believed; nobody here built it."""
     OUTPUT = "output"
     """A derivation's output. Nobody says here who built it."""
     SOURCE = "source"

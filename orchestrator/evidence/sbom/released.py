@@ -23,6 +23,7 @@ _ROLES = {
     MaterialKind.FETCHED: Role.FETCHED,
     MaterialKind.FILE: Role.FILE,
     MaterialKind.BUILT: Role.BUILT,
+    MaterialKind.BELIEVED: Role.BELIEVED,
 }
 
 
@@ -102,7 +103,7 @@ def _name(material: Material) -> str:
 
 def _relations(facts: ReleaseFacts, materials: Sequence[Material], refs: set[str]) -> Iterator[Relation]:
     kinds = {material.path: material.kind for material in materials}
-    for derivation in built_here(facts.graph, facts.artifact_derivation):
+    for derivation in built_here(facts.graph, facts.artifact_derivation, facts.beliefs):
         made = [path for path in derivation.outputs.values() if path in refs]
         for path in _used(facts, derivation):
             for element in made:
@@ -112,7 +113,7 @@ def _relations(facts: ReleaseFacts, materials: Sequence[Material], refs: set[str
 
 def _builds(facts: ReleaseFacts, refs: set[str]) -> Iterator[Build]:
     """What each builder built: the derivations of whose outputs the bill tells."""
-    for derivation in built_here(facts.graph, facts.artifact_derivation):
+    for derivation in built_here(facts.graph, facts.artifact_derivation, facts.beliefs):
         outputs = tuple(sorted(path for path in derivation.outputs.values() if path in refs))
         inputs = tuple(sorted({path for path in _used(facts, derivation) if path in refs}))
         for report in facts.agreed.reports:
@@ -161,14 +162,16 @@ def _kind(
 
 def _runtime(facts: ReleaseFacts, refs: set[str]) -> Iterator[Relation]:
     """The runtime closure: what the bytes of each output refer to, and what those refer to."""
-    known = {**facts.agreed.inputs, **facts.products}
+    known = {path: built.references for path, built in {**facts.agreed.inputs, **facts.products}.items()}
+    for path, told in facts.beliefs.paths.items():
+        known[path] = tuple(each for each in told.references if each != path)
     queue = list(facts.products)
     seen = set(queue)
     while queue:
         path = queue.pop()
         if path not in known:  # fetched, or a file: such paths refer to nothing that was built
             continue
-        for reference in known[path].references:
+        for reference in known[path]:
             if reference not in refs:
                 raise TallyError(
                     f"{path} refers to {reference}, which is not in its build-time closure",

@@ -27,6 +27,7 @@ _WHAT: Final[Mapping[Role, str]] = {
     Role.FILE: "Put into the store when the derivation was made",
     Role.PRODUCT: "Built in this run by every builder",
     Role.BUILT: "Built in this run by every builder",
+    Role.BELIEVED: "Taken from a binary cache by a signature that is believed; no builder built it",
     Role.OUTPUT: "An output of its derivation; nobody says here who built it",
     Role.PATH: "A store path that others refer to; no derivation was read that makes it",
     Role.VENDORED: "A package within a fetched component",

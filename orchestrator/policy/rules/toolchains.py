@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from orchestrator.evidence.terms import BELIEVED
 from orchestrator.ground.wording import counted, some
 from orchestrator.policy.evidence import Evidence, Input
 from orchestrator.policy.rules.packages import Packages, read
@@ -85,6 +86,9 @@ class Toolchains:
         # only Debian's are recorded as packages, and without their suite: once pinned, each is asked for
         if pinned := [each for each in used if each.packages]:
             reasons += _packages(packages, pinned)
+            if any(each.kind == BELIEVED for each in evidence.inputs):
+                said = "inputs of it were believed, so that nobody tells which packages they were made with"
+                reasons.append(Reason(Code.TOOLCHAIN_NOT_ALLOWED, said))
         saw = f"{some([_shown(each) for each in recorded])}; {counted(len(packages), 'package')}"
         return Finding(self.name, saw, tuple(reasons))
 

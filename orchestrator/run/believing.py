@@ -1,0 +1,64 @@
+"""What a run believes: chosen, and taken into the orchestrator's store, before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.caches.believed import NOTHING, Believed, Offer
+from orchestrator.caches.cache import Caches
+from orchestrator.caches.choosing import ALL, Choice, Reach, choose
+from orchestrator.caches.taking import take
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import counted
+from orchestrator.nix.derivation import Derivation
+from orchestrator.run.plan import Plan
+from orchestrator.run.workshop import Workshop
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which inputs are believed, and where their bytes are to be had."""
+
+    choice: Choice = Choice(NOTHING)  # noqa: RUF009  (a value that cannot change)
+    caches: Caches | None = None
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+
+    def take(self, workshop: Workshop, say: Callable[[str], None]) -> None:
+        """Have all of them in the orchestrator's store; fixed outputs are there. Raises TallyError."""
+        if self.caches is not None:
+            take(self.caches, self.offers, workshop.store, say)
+
+    def to_fetch(self, derivations: Sequence[Derivation]) -> list[Derivation]:
+        """Of derivations with fixed outputs, those that are needed: what is believed was made from others."""
+        if not self.choice.beliefs:
+            return list(derivations)
+        needed = self.choice.fixed
+        return [each for each in derivations if each.fixed is not None and each.fixed.path in needed]
+
+
+def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], None]) -> Decision:
+    """Which inputs are believed, by what caches have. Nothing is taken yet. Raises TallyError."""
+    inputs = workshop.configuration.inputs
+    if inputs.from_ == "build":
+        if reach != ALL:
+            raise TallyError(
+                "every input is rebuilt anyway, so there is none to choose",
+                hint='--rebuild-inputs and --rebuild are for `inputs.from = "cache"` in tally.toml',
+            )
+        return Decision()
+    caches = Caches(inputs.caches, inputs.believed_keys)
+    caches.check()
+    found: dict[str, Offer] = {}
+
+    def ask(paths: Sequence[str]) -> Mapping[str, Believed]:
+        offers = caches.offers(paths)
+        found.update(offers)
+        return {path: offer.believed for path, offer in offers.items()}
+
+    choice = choose(plan.graph, plan.requested, reach, ask)
+    whole = sum(each.fixed is None for each in plan.graph.derivations.values())
+    believed = whole - len(choice.beliefs.rebuilt)
+    told = f"{believed} believed" if choice.beliefs else "no cache has an input of theirs"
+    say(f"rebuilding {len(choice.beliefs.rebuilt)} of {counted(whole, 'derivation')}; {told}")
+    return Decision(choice, caches, {path: found[path] for path in choice.beliefs.paths})

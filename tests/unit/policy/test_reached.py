@@ -1,0 +1,97 @@
+"""A release with believed inputs: what its evidence says, and that its two statements hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from releases import NOW, Made, believing, builder_keys, evidence, observed, published
+
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.materials import Kind, materials_of
+from orchestrator.evidence.statement import Statement
+from orchestrator.keys.key import SigningKey
+from orchestrator.policy import reached
+from orchestrator.policy.policy import trusting
+from orchestrator.policy.verdict import Code, Passed
+from orchestrator.stories.verification import verify
+
+LINE = "rebuilt 3 of 4 derivations; 1 believed from cache-1"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    return believing(observed(tmp_path / "in"))
+
+
+def test_it_verifies_and_says_how_deep_it_reaches(made: Made, tmp_path: Path) -> None:
+    key = SigningKey.generate()
+    folder = published(tmp_path / "out", made, key, builder_keys(made)).path
+    verdict = verify(folder, trusting([key.public.spki]), NOW)
+    assert isinstance(verdict, Passed), verdict
+    assert LINE in verdict.notices
+    plain = published(tmp_path / "plain", observed(tmp_path / "two"), key, builder_keys(made)).path
+    verdict = verify(plain, trusting([key.public.spki]), NOW)
+    assert isinstance(verdict, Passed)
+    assert not [each for each in verdict.notices if "derivations" in each]
+
+
+def test_what_a_believed_input_was_made_from_is_no_material(made: Made) -> None:
+    kinds = {each.name: each.kind for each in materials_of(made.facts)}
+    assert kinds["zlib-1.3"] is kinds["zlib-1.3-dev"] is Kind.BELIEVED
+    assert kinds["debian-root"] is Kind.BUILT
+    assert "zlib-1.3.tar.gz" not in kinds
+    assert kinds["build.sh"] is Kind.FILE
+
+
+Change = Callable[[dict[str, Any], dict[str, Any]], object]
+
+
+def _believed(provenance: dict[str, Any]) -> list[dict[str, Any]]:
+    dependencies = provenance["buildDefinition"]["resolvedDependencies"]
+    return [each for each in dependencies if each.get("annotations", {}).get("kind") == "believed"]
+
+
+def _agreement(reproduction: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = reproduction["attributes"][0]["conditions"]["agreement"]
+    return found
+
+
+CHANGES: dict[str, Change] = {
+    "no word of it": lambda p, r: _agreement(r).pop("inputs"),
+    "more rebuilt": lambda p, r: _agreement(r)["inputs"].update(rebuilt=4, believed=0),
+    "fewer paths": lambda p, r: _agreement(r)["inputs"].update(paths=1),
+    "another key": lambda p, r: _agreement(r)["inputs"].update(keys=["cache-2"]),
+    "no key": lambda p, r: _agreement(r)["inputs"].update(keys=[]),
+    "a key that the materials do not have": lambda p, r: _believed(p)[0]["annotations"].update(key="other"),
+    "a material less": lambda p, r: _believed(p)[0]["annotations"].update(kind="built"),
+    "a sum that is none": lambda p, r: _agreement(r)["inputs"].update(derivations=900),
+    "less than none": lambda p, r: _agreement(r)["inputs"].update(paths=-1),
+    "numbers that are none": lambda p, r: _agreement(r)["inputs"].update(rebuilt="3"),
+    "a material without its key": lambda p, r: _believed(p)[0]["annotations"].pop("key"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_statements_that_do_not_hold_together_are_a_no(made: Made, change: str) -> None:
+    statements = evidence(made, SigningKey.generate(), builder_keys(made)).statements
+    pair = [statements["provenance"], statements["reproduction"]]
+    assert list(reached.inputs(*pair)) == []
+    assert str(reached.reach(pair[1])) == LINE
+    predicates = [deepcopy(dict(each.predicate)) for each in pair]
+    CHANGES[change](*predicates)
+    changed: list[Statement] = [replace_predicate(*each) for each in zip(pair, predicates, strict=True)]
+    try:
+        codes = [reason.code for reason in reached.inputs(*changed)]
+    except MalformedError:
+        return
+    assert codes == [Code.CONTRADICTION]
+
+
+def replace_predicate(statement: Statement, predicate: dict[str, Any]) -> Statement:
+    from orchestrator.ground.values import replace as replaced
+
+    return replaced(statement, predicate=predicate)

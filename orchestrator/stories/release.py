@@ -22,12 +22,13 @@ from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.clients.clients import Clients
-from orchestrator.evidence import provenance, reproduction, statement
+from orchestrator.evidence import provenance, reproduction
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
-from orchestrator.evidence.sbom.forms import Form, release_file, statement_name
+from orchestrator.evidence.sbom.forms import release_file, statement_name
+from orchestrator.evidence.sbom.forms import statements as sbom_statements
 from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
@@ -297,8 +298,10 @@ def publish(
     facts = facts_of(run.workshop.store, target, agreed, quorum, artifact, run.decision.choice.beliefs)
     materials = materials_of(facts)
     bill = bill_of(facts, materials)
-    sboms = {form: form.document(bill) for form in Form}
-    sbom_files = {form: release_file(facts.package.name, form, each) for form, each in sboms.items()}
+    sboms = sbom_statements(facts, bill)
+    sbom_files = {
+        form: release_file(facts.package.name, form, made.predicate) for form, made in sboms.items()
+    }
     for form, file in sbom_files.items():
         run.clients.accept_document(form, file)
     records = records_of(facts)
@@ -322,7 +325,7 @@ def publish(
     statements = {
         "provenance": provenance_statement,
         "reproduction": reproduction_statement,
-        **{statement_name(form): statement.make(facts, form.predicate_type, sboms[form]) for form in Form},
+        **{statement_name(form): made for form, made in sboms.items()},
     }
     bundles = gate.sign(agreed, quorum, facts, artifact, statements, signatories.key, signatories.witnesses)
     published = directory.publish(

@@ -175,7 +175,7 @@ def of_release(folder: Path, asked: Asked, forms: Sequence[Form]) -> Documents:
         if len(there) != 1:
             raise TallyError(
                 f"{shown(folder)} has no SBOM in the form {form.value}",
-                hint=f"it was made by an earlier Tallystick; {Form.SPDX_2_3.value} is there",
+                hint=f"it is from an earlier Tallystick, or too large for it; {Form.SPDX_2_3.value} is there",
             )
         found[form] = read_file(there[0], "the SBOM ", DOCUMENT_LIMIT, "see `tally verify` of the release")
     return Documents(folder.absolute().name, found)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.evidence import terms
-from orchestrator.evidence.canonical import render_document
+from orchestrator.evidence.canonical import LARGEST_PAYLOAD, render_document
 from orchestrator.evidence.sbom import cyclonedx, spdx2, spdx3
 from orchestrator.evidence.sbom.bill import Bill
 
 if TYPE_CHECKING:  # `tally sbom` makes no release, and has no time for its imports
-    from orchestrator.evidence.facts import ReleaseFile
+    from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
+    from orchestrator.evidence.statement import Statement
 
 
 class Form(StrEnum):
@@ -48,7 +50,19 @@ _DOCUMENTS: Final = {
 }
 
 
-def release_file(name: str, form: Form, document: dict[str, Any]) -> ReleaseFile:
+def statements(facts: ReleaseFacts, bill: Bill, limit: int = LARGEST_PAYLOAD) -> Mapping[Form, Statement]:
+    """What a release signs of its bill: a statement a form, whose predicate is the document.
+
+    A form that takes more bytes than verifiers read is left out, so that the others can be verified. SPDX 2.3
+    is always there: it has room for the most packages, and one with more than that is no release.
+    """
+    from orchestrator.evidence import statement
+
+    made = {form: statement.make(facts, form.predicate_type, form.document(bill)) for form in Form}
+    return {form: each for form, each in made.items() if form is Form.SPDX_2_3 or len(each.payload) <= limit}
+
+
+def release_file(name: str, form: Form, document: Mapping[str, Any]) -> ReleaseFile:
     """A document as the file that users find in the release folder of the package `name`."""
     from orchestrator.evidence.facts import ReleaseFile
 

@@ -27,7 +27,7 @@ from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
 from orchestrator.evidence.sbom.closure import Seen, bill_of
 from orchestrator.evidence.sbom.component import Component, Role
-from orchestrator.evidence.sbom.forms import Form
+from orchestrator.evidence.sbom.forms import Form, statements
 from orchestrator.evidence.sbom.released import bill_of as bill_of_release
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.nix.derivation import DerivationGraph
@@ -239,3 +239,15 @@ def test_the_work_grows_with_the_size_and_no_faster(form: Form) -> None:
         return lambda: form.document(bill)
 
     assert growth(of, 1_000, 8) < 16, "64 where it is quadratic"
+
+
+def test_a_form_that_is_larger_than_verifiers_read_is_left_out(tmp_path: Path) -> None:
+    made = releases.observed(tmp_path)
+    bill = bill_of_release(made.facts, materials_of(made.facts))
+    whole = statements(made.facts, bill)
+    sizes = {form: len(each.payload) for form, each in whole.items()}
+    assert list(whole) == list(Form)
+    assert {form: each.predicate for form, each in whole.items()} == {f: f.document(bill) for f in Form}
+    smaller = statements(made.facts, bill, limit=sizes[Form.SPDX_3_0_1] - 1)
+    assert Form.SPDX_3_0_1 not in smaller
+    assert list(statements(made.facts, bill, limit=0)) == [Form.SPDX_2_3]

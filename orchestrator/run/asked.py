@@ -72,11 +72,19 @@ def parse(word: str, file: Path | None = None) -> Asked:
         return DerivationPath(path, output or None)
     if _STORE_PATH.fullmatch(word):
         return StorePath(word)
-    if "#" in word or _ADDRESS.match(word) or (Path(word) / "flake.nix").is_file():
+    if "#" in word or _ADDRESS.match(word) or _holds_a_flake(word):
         return _flake(word)
     if file is not None and not word.endswith(".toml"):
         return FileAttribute(file, word)
     return RecipeFile(Path(word))
+
+
+def _holds_a_flake(folder: str) -> bool:
+    """Whether it is a folder with a flake; no for what cannot be looked at: the recipe says so."""
+    try:
+        return Path(folder, "flake.nix").is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _flake(word: str) -> FlakeAttribute:

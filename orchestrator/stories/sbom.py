@@ -70,7 +70,7 @@ def what(target: str, file: Path | None = None) -> What:
         return What.IN_STORE
     if isinstance(parse(target, file), FlakeAttribute | FileAttribute):
         return What.EVALUATED
-    if target.endswith(".toml") or Path(target).is_file():
+    if target.endswith(".toml") or os.path.lexists(target):
         return What.RECIPE
     raise TallyError(
         f"{target} is nothing that an SBOM can be made of",

@@ -12,6 +12,9 @@ from projects import Project
 from releases import store_path
 from targets import laid_out, nix
 
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.host import HostFacts
+from orchestrator.caches.believed import Beliefs
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.taking import take
 from orchestrator.ground.digest import NarHash
@@ -63,6 +66,25 @@ def test_believed_paths_come_into_a_store_as_they_were_signed(store: ChrootStore
             taking(server.address, store)
         assert LIBRARY in error.value.message
         assert server.address in error.value.message
+
+
+def test_every_builder_starts_from_the_same_bytes(store: ChrootStore, tmp_path: Path) -> None:
+    stores = {name: ChrootStore(store.nix, tmp_path / name) for name in ("a", "b")}
+    with cache_of().served() as server:
+        taking(server.address, store)
+        offers = Caches((server.address,), (KEY.public,)).offers([PROGRAM, LIBRARY])
+    with cache_of(b"made by b itself, long ago").served() as server:
+        taking(server.address, stores["b"])
+    beliefs = Beliefs({path: offer.believed for path, offer in offers.items()})
+    a, b = (
+        Builder(name, "local", each, tmp_path / "logs", lambda: HostFacts(None, None))
+        for name, each in stores.items()
+    )
+    a.receive(store, [], [], beliefs)
+    assert stores["a"].physical(LIBRARY).read_bytes() == CONTENT
+    with pytest.raises(TallyError, match="in the store of b is NAR") as error:
+        b.receive(store, [], [], beliefs)
+    assert LIBRARY in error.value.message
 
 
 @pytest.mark.parametrize("bad", ["truncated", "huge"])

@@ -38,7 +38,7 @@ class Asked:
             package=derivation or self.facts.package_derivation, artifact=self.facts.artifact_derivation
         )
         recipe = SimpleNamespace(name=name or package.name, version=package.version)
-        return SimpleNamespace(recipe=recipe, evaluated=evaluated)
+        return SimpleNamespace(recipe=recipe, evaluated=evaluated, revision=self.facts.revision)
 
     def plan(self, *targets: Any, dirty: tuple[str, ...] = ()) -> Plan:
         named = {each.recipe.name: each for each in targets}
@@ -96,3 +96,23 @@ def test_what_is_not_to_be_signed_is_built_whatever_is_there(asked: Asked) -> No
     plan = asked.plan(asked.target(derivation=releases.store_path("other.drv")))
     assert refused_beforehand(asked.out, plan, None) == {}
     assert refused_beforehand(asked.out, replace(plan, dirty=("src",)), asked.signatories()) == {}
+
+
+def test_a_required_commit_that_the_release_does_not_name(asked: Asked) -> None:
+    target, there = asked.target(), asked.facts.revision
+    assert there is not None
+
+    def refused(**changed: Any) -> None:
+        target.revision = replace(there, **changed)
+        plan = asked.plan(target)
+        assert refused_beforehand(asked.out, plan, asked.signatories()) == {}
+        assert refused_beforehand(asked.out, plan, asked.signatories(), require_commit=True) == {}
+
+    refused()
+    refused(uncommitted=("tally.lock",))  # the run itself is refused for that, in better words
+    said = f"it names the commit {'c' * 12} .*this run the commit dddd"
+    with pytest.raises(TallyError, match=said) as told:
+        refused(commit="d" * 40)
+    assert str(told.value).startswith(f"{asked.there} is there already, and tally.toml has `require-commit")
+    target.revision = None
+    assert refused_beforehand(asked.out, asked.plan(target), asked.signatories(), require_commit=True) == {}

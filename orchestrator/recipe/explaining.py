@@ -74,7 +74,20 @@ def _problem(
     line = line_of(text, tuple(path))
     where = f"{place}:{line}" if line else place
     said, hint = _sentence(each, keys, known)
+    if each["type"] == "extra_forbidden" and len(path) > 1:
+        hint = _of_the_top(str(path[-1]), each["input"], model) or hint
     return line or 0, f"{where}: {said}", hint
+
+
+def _of_the_top(key: str, given: object, model: type[BaseModel]) -> str | None:
+    """The way out for a key of the whole file that stands in one of its tables; None for any other."""
+    if key not in _fields(model):
+        return None
+    if isinstance(given, Mapping):
+        return f"`{key}` is a table of the whole file: write [{key}]"
+    if isinstance(given, list) and given and isinstance(given[0], Mapping):
+        return f"`{key}` is a list of tables of the whole file: write [[{key}]]"
+    return f"`{key}` belongs at the top of the file, before the first table"
 
 
 def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]) -> tuple[str, str | None]:

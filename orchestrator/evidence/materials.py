@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from orchestrator.builders.build import BuiltPath
 from orchestrator.evidence.facts import ReleaseFacts
-from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.evidence.terms import NAR_SHA256, Kind
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
 from orchestrator.recipe.origins import Origin
-
-
-class Kind(StrEnum):
-    """How a material came into the build."""
-
-    SOURCE = "source"
-    """Fetched: what the package is made from."""
-    TOOLCHAIN = "toolchain"
-    """Fetched: what it is made with."""
-    FETCHED = "fetched"
-    """Fetched by somebody's own derivation, which does not say which of the two it is."""
-    FILE = "file"
-    """Put into the store when the derivation was made (Nix's input sources): build scripts and the like."""
-    BUILT = "built"
-    """Built in the same run by every builder: other recipes, the toolchain's root."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from urllib.parse import quote, unquote
 from orchestrator.builders.build import BuiltPath
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.licences import checked
-from orchestrator.evidence.materials import Kind, Material
+from orchestrator.evidence.materials import Material
+from orchestrator.evidence.terms import Kind
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.nix.derivation import name_of
 from orchestrator.recipe.licences import as_references

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.evidence.facts import ReleaseFacts
-from orchestrator.evidence.materials import Kind, Material, built_here
+from orchestrator.evidence.materials import Material, built_here
 from orchestrator.evidence.spdx_packages import ARTIFACT, identifier
+from orchestrator.evidence.terms import Kind
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation
 

@@ -28,7 +28,7 @@ from orchestrator.evidence.terms import (
 )
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.wording import counted
-from orchestrator.policy.evidence import Denied
+from orchestrator.policy.evidence import Denied, inputs_of
 from orchestrator.policy.verdict import Code, Reason
 
 Measured = Mapping[str, tuple[Sha256, int]]
@@ -158,13 +158,9 @@ def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reaso
     build = _build(provenance)
     if member(build, "buildType", str, "the provenance") != BUILD_TYPE:
         raise MalformedError(f"the provenance is not of the build type {BUILD_TYPE}")
-    dependencies = member(build, "resolvedDependencies", list, "the provenance")
-    stored = {}
-    for each in dependencies:
-        annotations = each.get("annotations") if isinstance(each, dict) else None
-        if isinstance(annotations, dict) and isinstance(annotations.get("storePath"), str):
-            stored[annotations["storePath"]] = each.get("digest")
-    if _difference(stored, link.materials) is not None:
+    told = [each for each in inputs_of(provenance.predicate) if each.path is not None]
+    stored = {str(each.path): each.digests for each in told}
+    if len(stored) != len(told) or _difference(stored, link.materials) is not None:
         yield Reason(Code.CONTRADICTION, "the provenance lists other materials than the builders' links")
 
 

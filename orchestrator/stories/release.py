@@ -37,6 +37,7 @@ from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
+from orchestrator.recipe.repository import Unversioned
 from orchestrator.run import plan as planning
 from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
@@ -182,9 +183,15 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
     if configuration.require_commit:
         raise TallyError(
             f"{lacking}, and tally.toml has `require-commit = true`",
-            hint="commit recipes and lock; with --no-sign they are built as they are, and nothing is signed",
+            hint=f"{_to_have_one(plan)}; with --no-sign they are built as they are, and nothing is signed",
         )
     say(lacking)
+
+
+def _to_have_one(plan: Plan) -> str:
+    """What to do so that recipes and lock have a commit."""
+    repository = plan.repository
+    return repository.way_out if isinstance(repository, Unversioned) else "commit recipes and lock"
 
 
 def places(builders: Sequence[Builder], plan: Plan) -> list[str]:

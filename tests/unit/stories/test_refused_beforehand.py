@@ -10,13 +10,15 @@ from typing import Any, cast
 import pytest
 import releases
 
+from orchestrator.builders.configuration import Configuration
 from orchestrator.cli.outcomes import document, show
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
+from orchestrator.recipe.repository import Unversioned
 from orchestrator.run.outcome import Unpublished, exit_code
 from orchestrator.run.plan import Plan
 from orchestrator.run.signatories import Signatories
-from orchestrator.stories.release import refused_beforehand
+from orchestrator.stories.release import refused_beforehand, tell_of_commit
 
 
 class Asked:
@@ -116,3 +118,15 @@ def test_a_required_commit_that_the_release_does_not_name(asked: Asked) -> None:
     assert str(told.value).startswith(f"{asked.there} is there already, and tally.toml has `require-commit")
     target.revision = None
     assert refused_beforehand(asked.out, asked.plan(target), asked.signatories(), require_commit=True) == {}
+
+
+def test_a_commit_that_is_required_and_lacking_has_its_own_way_out() -> None:
+    plan = object.__new__(Plan)
+    object.__setattr__(plan, "repository", Unversioned("git is not installed", "install git"))
+    said: list[str] = []
+    tell_of_commit(plan, Configuration(), said.append)
+    assert said == ["the provenance names no commit, since git is not installed"]
+    with pytest.raises(TallyError, match=r"since git is not installed, and tally\.toml has") as told:
+        tell_of_commit(plan, Configuration.model_validate({"require-commit": True}), said.append)
+    assert str(told.value.hint).startswith("install git; with --no-sign")
+    assert len(said) == 1

@@ -540,13 +540,20 @@ class TestCommit:
         wanted = self.of("https://git.example.org/pigz", "https://git.example.org/pigz%2f*")
         assert codes(said, wanted) == ([] if holds else [Code.SOURCE_NOT_ALLOWED])
 
-    def test_without_an_address_or_a_commit(self, made: Evidence, codes: Any) -> None:
+    def test_without_an_address_or_a_commit(self, made: Evidence, codes: Any, found: Any) -> None:
         asked = self.of("https://git.example.org/**")
+
+        def hint(evidence: Evidence) -> str:
+            (why,) = [why for each in found(evidence, asked) for why in each.reasons]
+            return str(why.hint)
+
         nowhere = changed(made, PROVENANCE, *self.PLACE, "uri", to=None)
         assert codes(nowhere, asked) == [Code.SOURCE_NOT_ALLOWED]
+        assert hint(nowhere).startswith("in that repository `git remote add origin ADDRESS`")
         assert codes(nowhere, self.CLEAN) == []
         none = changed(made, PROVENANCE, *self.PLACE, to=None)
         assert codes(none, asked) == [Code.SOURCE_NOT_ALLOWED]
+        assert hint(none).startswith("build it in a git repository; there `git remote add")
         assert codes(none, self.CLEAN) == [Code.UNCOMMITTED]
         assert codes(none, "[require]\ncommit = false") == []
 

@@ -125,7 +125,7 @@ def _wanted(signing: SigningTable, token_fd: int | None, *, asked: bool) -> Want
 
 
 def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
-    from orchestrator.cli.recipes import named
+    from orchestrator.cli.recipes import example, named
     from orchestrator.ground.errors import TallyError
 
     if every and recipes:
@@ -138,6 +138,6 @@ def _targets(recipes: list[Path], every: bool) -> tuple[Path, ...]:
         )
     if not found:
         raise TallyError(
-            "no recipe was named", hint="tally build recipes/hello.toml, or --all for the folder recipes/"
+            "no recipe was named", hint=f"tally build {example()}, or --all for the folder recipes/"
         )
     return named(found)

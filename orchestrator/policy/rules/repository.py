@@ -35,7 +35,7 @@ class Repositories:
             said = f"the provenance does not say where the repository of the commit {commit.id} is"
             return self._no(f"the commit {commit.id}", said, f"in that repository {_WITH_A_REMOTE}")
         place = web_address(commit.address)
-        if plain(place) and any(each.matches(place) for each in self.patterns):
+        if place is not None and plain(place) and any(each.matches(place) for each in self.patterns):
             return Finding(self.name, f"{commit.address}@{commit.id}")
         said = f"the recipe is from the repository {commit.address}, which no pattern allows"
         return self._no(f"{commit.address}@{commit.id}", said)

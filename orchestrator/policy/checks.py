@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.evidence import agreement_record
 from orchestrator.evidence.canonical import MalformedError, holds, member
+from orchestrator.evidence.denial import denial
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
@@ -145,6 +146,14 @@ def refuted(denials: Sequence[Denied], made: Collection[str]) -> Iterator[Reason
             who = " and ".join(each.disagreement.builders)
             said = f"{each.file} is signed evidence that the builders {who} made different things of {path}"
             yield Reason(Code.BUILDERS_DISAGREE, said)
+
+
+def denied(statements: Mapping[str, Statement]) -> Iterator[Reason]:
+    """No statement about the artifact says no. `statements` is file name to statement."""
+    for name, statement in statements.items():
+        if against := denial(statement.predicate_type, statement.predicate):
+            code = Code.BUILDERS_DISAGREE if against.of_builders else Code.DENIED
+            yield Reason(code, f"{name} {against.told}")
 
 
 def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reason]:

@@ -13,6 +13,7 @@ from orchestrator.bundles.own_bundle import Bundle
 from orchestrator.evidence import disagreement, links, statement
 from orchestrator.evidence import layout as layouts
 from orchestrator.evidence.canonical import MalformedError, in_one_form
+from orchestrator.evidence.denial import denial
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.terms import BUNDLES, IN_TOTO_PAYLOAD, PROVENANCE, STEP
 from orchestrator.ground.errors import TallyError
@@ -101,8 +102,8 @@ def open_statement(
     parsed = own_bundle.parse(data, name)
     signer = _signer(parsed.envelope, keys, name, _hint(parsed))
     found = _judged(parsed, signer, name)
-    if isinstance(found, Denied):  # a no needs no witness
-        return found
+    if isinstance(found, Denied) or denial(found.statement.predicate_type, found.statement.predicate):
+        return found  # a no needs no witness
     return witnessed.of_theirs(found, parsed, signer, root, now)
 
 

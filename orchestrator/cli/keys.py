@@ -45,7 +45,8 @@ keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 def generate(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="PATH.key and PATH.pub are written.")],
     kind: Annotated[
-        Type, typer.Option("--type", help="Every client takes p256; see docs/how-to/sign-a-release.md.")
+        Type,
+        typer.Option("--type", help="Every client takes p256; cosign takes ed25519 without a log alone."),
     ] = Type.P256,
     passphrase: Asked = False,
     passphrase_fd: Read = None,

@@ -19,7 +19,10 @@ from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undec
 
 _FILES_SHOWN = 20
 _LINES_SHOWN = 12
-_PAGE = "docs/how-to/find-out-why-builds-disagree.md"
+_CURES = (
+    "usual cures: SOURCE_DATE_EPOCH in place of the time of day; sorted lists of files; fixed seeds and no "
+    "generated ids; `make -j1` where targets race; no look at CPUs, kernel or memory"
+)
 
 
 def document(outcome: Outcome) -> Mapping[str, Any]:
@@ -182,7 +185,8 @@ def _show_disagreement(outcome: Refused) -> None:
             tell(f"  hint: {outcome.unattested.hint}", 4)
     say(f"hint: all results are kept side by side in {outcome.kept}")
     if (command := _next_command(outcome)) is not None:
-        say(f"hint: look next with `{command}`; {_PAGE} has the usual causes and their cures")
+        say(f"hint: look next with `{command}`")
+    say(f"hint: {_CURES}")
 
 
 def _next_command(outcome: Refused) -> str | None:

@@ -7,7 +7,18 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 
-_HINT = "a recipe is a file, as recipes/hello.toml"
+_EXAMPLE = "recipes/NAME.toml"
+
+
+def example() -> str:
+    """A recipe to name in a hint: one of the user's own, where there are some in recipes/."""
+    from orchestrator.ground.files import shown
+
+    return next((shown(each) for each in sorted(Path("recipes").glob("*.toml"))), _EXAMPLE)
+
+
+def _hint() -> str:
+    return f"a recipe is a file, as {example()}"
 
 
 def named(files: Sequence[Path]) -> tuple[Path, ...]:
@@ -20,7 +31,7 @@ def named(files: Sequence[Path]) -> tuple[Path, ...]:
         except (FileNotFoundError, IsADirectoryError) as error:
             raise TallyError(f"there is no recipe file {shown(file)}", hint=_instead_of(file)) from error
         except (OSError, ValueError) as error:
-            raise cannot_read(file, error, "the recipe ", _HINT) from error
+            raise cannot_read(file, error, "the recipe ", _hint()) from error
     return tuple(files)
 
 
@@ -28,4 +39,4 @@ def _instead_of(file: Path) -> str:
     if file.is_dir():
         return "name recipe files; `tally build --all` builds every recipe in the folder recipes/"
     nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")
-    return f"did you mean {nearby}?" if nearby.is_file() else _HINT
+    return f"did you mean {nearby}?" if nearby.is_file() else _hint()

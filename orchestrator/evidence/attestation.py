@@ -23,6 +23,8 @@ class Attestation:
 
     predicate_type: str
     subjects: tuple[Mapping[str, str], ...]
+    predicate: object = None
+    """As it was signed; None: it has none, as statements may."""
 
     def about(self, algorithm: str, digest: bytes) -> bool:
         """Whether one of the subjects has this digest."""
@@ -44,7 +46,9 @@ def parse(payload: bytes, what: str) -> Attestation:
     ]
     if not 0 < len(subjects) <= _MOST_SUBJECTS:
         raise MalformedError(f"{what} has no subject, or more than {_MOST_SUBJECTS}")
-    return Attestation(member(document, "predicateType", str, what), tuple(subjects))
+    return Attestation(
+        member(document, "predicateType", str, what), tuple(subjects), document.get("predicate")
+    )
 
 
 def _digests(value: Mapping[str, object], what: str) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import binascii
 import json
 import marshal
 import math
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ ENVELOPE_MARKS: Final = 10_000
 """How many marks such a document may hold. Most have some 30."""
 _FAR = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")  # how letters outside of the basic plane begin in UTF-8
 _MOST_FAR = 100_000
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How escapes of surrogates begin, which are letters only in pairs."""
 _LONG = 1 << 20  # bytes of a text
 _LONGEST = 2000  # characters of a sentence
 DEEPEST: Final = 256
@@ -138,7 +141,18 @@ def _strictly(data: bytes, what: str) -> Any:
         raise MalformedError(f"{what} is not JSON as we accept it: {error}") from None
     if _depth_exceeds(value, DEEPEST):
         raise MalformedError(f"{what} is nested too deeply")
+    if _HALF.search(data) and (half := _half_a_letter(value)) is not None:
+        raise MalformedError(f"{what} has a text with half a letter, {half!r} alone: that is no text")
     return value
+
+
+def _half_a_letter(value: Any) -> str | None:
+    """A surrogate alone, which `json` reads (RFC 8259, section 8.2) and UTF-8 cannot hold."""
+    try:
+        _compact(value).encode("utf-8")
+    except UnicodeEncodeError as error:
+        return str(error.object[error.start])
+    return None
 
 
 def _depth_exceeds(value: Any, most: int) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
-from orchestrator.evidence.terms import STEP
+from orchestrator.evidence.terms import STEP, Kind
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import dataclass
 
@@ -139,7 +139,7 @@ def _digests(document: dict[str, Any], name: str, what: str) -> Digests:
 
 def _used(report: Report, material: Material) -> dict[str, str]:
     """A material as this builder saw it: what it built by its own hash, the rest by the digest it took."""
-    from orchestrator.evidence.materials import Kind, digest_set
+    from orchestrator.evidence.materials import digest_set
 
     if material.kind is not Kind.BUILT:
         return material.digest_set

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from orchestrator.builders.build import BuiltPath
 from orchestrator.caches.believed import NOTHING, Beliefs, Believed
 from orchestrator.evidence.facts import ReleaseFacts
-from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.evidence.terms import NAR_SHA256, Kind
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
 from orchestrator.recipe.origins import Origin
-
-
-class Kind(StrEnum):
-    """How a material came into the build."""
-
-    SOURCE = "source"
-    """What the package is made from: fetched, or put into the store with somebody's own derivation."""
-    TOOLCHAIN = "toolchain"
-    """Fetched: what it is made with."""
-    FETCHED = "fetched"
-    """Fetched by somebody's own derivation, which does not say which of the two it is."""
-    FILE = "file"
-    """Put into the store when the derivation was made (Nix's input sources): our build scripts."""
-    BUILT = "built"
-    """Built in the same run by every builder: other recipes, the toolchain's root."""
-    BELIEVED = "believed"
-    """Taken from a binary cache by a signature that is believed; nobody here built it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,13 @@ def _external(facts: ReleaseFacts) -> dict[str, Any]:
     if facts.lock is not None:
         found["lock"] = _file(facts.lock)
     if facts.revision is not None:
-        found["repository"] = _repository(facts.revision)
+        found["repository"] = repository(facts.revision)
     if facts.definition is not None:
         found |= facts.definition.parameters
     return found
 
 
-def _repository(revision: Revision) -> dict[str, Any]:
+def repository(revision: Revision) -> dict[str, Any]:
     """Which commit recipe and lock are from, and which files are not as it has them."""
     found: dict[str, Any] = _commit(revision)
     if revision.recipe is not None:

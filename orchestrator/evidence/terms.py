@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 # `.example` is reserved (RFC 2606): nobody can register the name and put other words behind our types
@@ -15,14 +16,14 @@ EXPRESSION_TYPE: Final = f"{_BASE}/expression/v1"
 """Of an attribute of a Nix file: docs/predicates/expression.md"""
 FLAKE_TYPE: Final = f"{_BASE}/flake/v1"
 """Of an attribute of a flake: docs/predicates/flake.md"""
-KINDS: Final = {
+TARGET_KINDS: Final = {
     "recipe": BUILD_TYPE,
     "derivation": DERIVATION_TYPE,
     "expression": EXPRESSION_TYPE,
     "flake": FLAKE_TYPE,
 }
 """What a policy calls what a release was made from."""
-BUILD_TYPES: Final = frozenset(KINDS.values())
+BUILD_TYPES: Final = frozenset(TARGET_KINDS.values())
 ORCHESTRATOR: Final = f"{_BASE}/orchestrator/v1"
 """SLSA's `builder.id` of what Tallystick attests: docs/predicates/build.md"""
 VERIFIER: Final = f"{_BASE}/verifier/v1"
@@ -72,3 +73,26 @@ STEP: Final = "build"
 """The one step of our layouts, and the first part of a link's file name."""
 DISAGREEMENT_STEP: Final = "build-not-reproduced"
 """What a builder's link is called that is evidence of a disagreement. No layout has such a step."""
+
+
+class Kind(StrEnum):
+    """How a material came into the build: docs/predicates/build.md, `annotations.kind`."""
+
+    SOURCE = "source"
+    """What the package is made from: fetched, or put into the store with somebody's own derivation."""
+    TOOLCHAIN = "toolchain"
+    """Fetched: what it is made with."""
+    FETCHED = "fetched"
+    """Fetched by somebody's own derivation, which does not say which of the two it is."""
+    FILE = "file"
+    """Put into the store when the derivation was made (Nix's input sources): build scripts and the like."""
+    BUILT = "built"
+    """Built in the same run by every builder: other recipes, the toolchain's root."""
+    BELIEVED = "believed"
+    """Taken from a binary cache by a signature that is believed; nobody here built it."""
+
+
+KINDS: Final = frozenset(Kind)
+"""Every kind that our build type knows: a material of another is refused, since no rule would look at it."""
+FETCHED_KINDS: Final = frozenset({Kind.SOURCE, Kind.TOOLCHAIN, Kind.FETCHED})
+"""The kinds of what was fetched: all others are no files by sha256, and have no address."""

@@ -174,7 +174,11 @@ class SigningKey:
             key = load_pem_private_key(data, secret)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             if secret is not None:
-                raise TallyError(f"the passphrase does not open {path}") from error
+                raise TallyError(
+                    f"the passphrase does not open {path}",
+                    hint="give the one that the key was made with; TALLY_KEY_PASSPHRASE and --passphrase-fd "
+                    "come before what is typed",
+                ) from error
             raise TallyError(f"{path} is not a private key in PEM", hint=keyfiles.HINT) from error
         if kinds.kind_of(key) not in OURS:
             raise TallyError(f"{path} is a key of another kind", hint=keyfiles.HINT)

@@ -198,7 +198,7 @@ def installed_version() -> str:
             [executable, "--store", "dummy://", "--version"],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
             env=_passed_on() | {"NIX_CONF_DIR": "/dev/null", "NIX_USER_CONF_FILES": "/dev/null"},
         )

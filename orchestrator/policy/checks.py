@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.evidence import agreement_record
 from orchestrator.evidence.canonical import MalformedError, holds, member
 from orchestrator.evidence.definition import dependencies_of
+from orchestrator.evidence.denial import denial
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
 from orchestrator.evidence.statement import Statement, nar_name
@@ -32,7 +33,7 @@ from orchestrator.evidence.terms import (
 )
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.wording import counted
-from orchestrator.policy.evidence import Denied
+from orchestrator.policy.evidence import Denied, inputs_of
 from orchestrator.policy.verdict import Code, Reason
 
 Measured = Mapping[str, tuple[Sha256, int]]
@@ -165,6 +166,14 @@ def refuted(denials: Sequence[Denied], made: Collection[str]) -> Iterator[Reason
             yield Reason(Code.BUILDERS_DISAGREE, said)
 
 
+def denied(statements: Mapping[str, Statement]) -> Iterator[Reason]:
+    """No statement about the artifact says no. `statements` is file name to statement."""
+    for name, statement in statements.items():
+        if against := denial(statement.predicate_type, statement.predicate):
+            code = Code.BUILDERS_DISAGREE if against.of_builders else Code.DENIED
+            yield Reason(code, f"{name} {against.told}")
+
+
 def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reason]:
     """The provenance is about what the builders made, and rests on what they used."""
     made = {
@@ -176,13 +185,9 @@ def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reaso
     build = _build(provenance)
     if (kind := member(build, "buildType", str, "the provenance")) not in BUILD_TYPES:
         raise MalformedError(f"the provenance is of the build type {kind[:80]!r}, which is none of ours")
-    dependencies = member(build, "resolvedDependencies", list, "the provenance")
-    stored = {}
-    for each in dependencies:
-        annotations = each.get("annotations") if isinstance(each, dict) else None
-        if isinstance(annotations, dict) and isinstance(annotations.get("storePath"), str):
-            stored[annotations["storePath"]] = each.get("digest")
-    if _difference(stored, link.materials) is not None:
+    told = [each for each in inputs_of(provenance.predicate) if each.path is not None]
+    stored = {str(each.path): each.digests for each in told}
+    if len(stored) != len(told) or _difference(stored, link.materials) is not None:
         yield Reason(Code.CONTRADICTION, "the provenance lists other materials than the builders' links")
 
 

@@ -15,7 +15,15 @@ from orchestrator.evidence.canonical import MalformedError, member, moment
 from orchestrator.evidence.disagreement import Disagreement
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
-from orchestrator.evidence.terms import KINDS, PROVENANCE, REPRODUCTION, SPDX
+from orchestrator.evidence.terms import (
+    FETCHED_KINDS,
+    KINDS,
+    NAR_SHA256,
+    PROVENANCE,
+    REPRODUCTION,
+    SPDX,
+    TARGET_KINDS,
+)
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.policy.signer import KeySigner, Signer
@@ -72,6 +80,8 @@ class Input:
     digests: Mapping[str, str]
     addresses: tuple[str, ...]
     purl: str | None
+    path: str | None = None
+    """In every builder's store; None where the kind is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +170,14 @@ class Evidence:
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """Every material, in the provenance's order; the recipe and the lock, which no build used, too."""
-        definition = member(self.provenance, "buildDefinition", dict, "the provenance")
-        dependencies = member(definition, "resolvedDependencies", list, "the provenance")
-        return tuple(map(_input, dependencies))
+        return inputs_of(self.provenance)
 
     @property
     def kind(self) -> str | None:
         """What it was made from, in a policy's words; None: a build type that is none of ours."""
         definition = member(self.provenance, "buildDefinition", dict, "the provenance")
         said = member(definition, "buildType", str, "the provenance")
-        return next((kind for kind, build_type in KINDS.items() if build_type == said), None)
+        return next((kind for kind, build_type in TARGET_KINDS.items() if build_type == said), None)
 
     @cached_property
     def toolchains(self) -> tuple[Mapping[str, Any], ...] | None:
@@ -229,6 +237,12 @@ class Evidence:
         return frozenset(found)
 
 
+def inputs_of(provenance: Mapping[str, Any]) -> tuple[Input, ...]:
+    """The materials in a predicate of provenance. Raises MalformedError, for an unknown kind too."""
+    definition = member(provenance, "buildDefinition", dict, "the provenance")
+    return tuple(map(_input, member(definition, "resolvedDependencies", list, "the provenance")))
+
+
 def _input(entry: Any) -> Input:
     what = "a material of the provenance"
     name = member(entry, "name", str, what)
@@ -240,13 +254,26 @@ def _input(entry: Any) -> Input:
         addresses.append(member(entry, "downloadLocation", str, what))
     mirrors = member(annotations, "mirrors", list, what) if annotations and "mirrors" in annotations else []
     digests = member(entry, "digest", dict, what)
-    return Input(
+    found = Input(
         name=name,
         kind=None if annotations is None else member(annotations, "kind", str, what),
         digests={algorithm: member(digests, algorithm, str, what) for algorithm in digests},
         addresses=(*addresses, *map(str, mirrors)),
         purl=purl,
+        path=None if annotations is None else member(annotations, "storePath", str, what),
     )
+    _check_kind(found)
+    return found
+
+
+def _check_kind(of: Input) -> None:
+    """Rules look at a material by its kind. Raises MalformedError for one that cannot be its own."""
+    if of.kind is None:
+        return
+    if of.kind not in KINDS:
+        raise MalformedError(f"the material {of.name} is of the kind {of.kind!r}, which no build of ours has")
+    if of.kind not in FETCHED_KINDS and (of.addresses or of.purl or set(of.digests) != {NAR_SHA256}):
+        raise MalformedError(f"the material {of.name} is of the kind {of.kind!s}, and told of as if fetched")
 
 
 def _component(entry: object) -> Component:

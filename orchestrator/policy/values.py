@@ -88,7 +88,8 @@ def _address(value: str) -> str:
 
 
 def _repository(value: str) -> str:
-    return pattern.address(web_address(value if "://" in value else address_of(value) or value)).text
+    written = value if "://" in value else address_of(value) or value
+    return pattern.address(web_address(written) or written).text
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500), ONE_LINE]

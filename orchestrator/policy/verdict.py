@@ -34,6 +34,7 @@ class Code(StrEnum):
     LAYOUT_EXPIRED = "layout-expired"
     QUORUM_NOT_MET = "quorum-not-met"
     BUILDERS_DISAGREE = "builders-disagree"
+    DENIED = "denied"
     CONTRADICTION = "contradiction"
     NOT_COVERED = "not-covered"
     INDEX_MISMATCH = "index-mismatch"
@@ -77,6 +78,7 @@ HINTS = {
     Code.LAYOUT_EXPIRED: "ask the publisher for a newer release, or check this machine's clock",
     Code.QUORUM_NOT_MET: "get the release again, with every builder's link",
     Code.BUILDERS_DISAGREE: "do not use this release; its builders did not make the same bytes",
+    Code.DENIED: "do not use this file; ask whoever signed that what is wrong with it",
     Code.CONTRADICTION: "do not use this release, and tell its publisher: its evidence contradicts itself",
     Code.NOT_COVERED: "remove the file from the release's index, or get the release again",
     Code.INDEX_MISMATCH: "get the release again; its index says other things than its signed evidence",

@@ -25,7 +25,8 @@ from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.existing import differences, is_by_another_key, other_derivations
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
-from orchestrator.publishing.remarks import remarks
+from orchestrator.publishing.remarks import remarks, remarks_on_commit
+from orchestrator.recipe.revision import Revision
 
 _CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
@@ -87,6 +88,21 @@ def refuse_of_other_derivations(out: Path, release_name: str, package: str, arti
     target = out / release_name
     if found := list(other_derivations(target, package, artifact)):
         raise _another(target, found)
+
+
+def refuse_of_another_commit(out: Path, release_name: str, revision: Revision) -> None:
+    """Raises TallyError for a release that is there and names another commit, where that may not be."""
+    if found := remarks_on_commit(out / release_name, revision):
+        raise of_another_commit(out / release_name, found)
+
+
+def of_another_commit(target: Path, found: Sequence[str]) -> TallyError:
+    """The error for a release that could be kept, if tally.toml did not ask for the commit."""
+    told = "\n".join(f"  {remark}" for remark in found)
+    return TallyError(
+        f"{shown(target)} is there already, and tally.toml has `require-commit = true`:\n{told}",
+        hint="releases are never overwritten: move it away, and build again",
+    )
 
 
 def _another(target: Path, found: Sequence[str]) -> TallyError:

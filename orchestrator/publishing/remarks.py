@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.bundles import own_bundle
-from orchestrator.evidence import statement
+from orchestrator.evidence import provenance, statement
 from orchestrator.evidence.canonical import member, read
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder
+from orchestrator.recipe.revision import Revision
 
 _PLACES = ("downloadLocation", "sourceInfo")
 """Members of a package in the SBOM that say where it is from."""
@@ -29,14 +30,30 @@ def remarks(path: Path, wanted: Statement) -> tuple[str, ...]:
         return ()
 
 
+def remarks_on_commit(path: Path, revision: Revision) -> tuple[str, ...]:
+    """Of `remarks`, those on the commit, which is known before anything is built."""
+    try:
+        return tuple(_on_commit(_there(path), {"repository": provenance.repository(revision)}))
+    except (OSError, ValueError):
+        return ()
+
+
 def _remarks(path: Path, wanted: Statement) -> Iterator[str]:
-    name = BUNDLES[PROVENANCE]
-    bundle = own_bundle.parse(Folder(path).read(name, DOCUMENT_LIMIT), name)
-    there = _external(statement.parse(bundle.envelope.payload, name))
-    here = _external(wanted)
+    there, here = _there(path), _external(wanted)
     for what in ("recipe", "lock"):
         if there.get(what) != here.get(what):
             yield f"its {what} was another text, of which the same is built"
+    yield from _on_commit(there, here)
+
+
+def _there(path: Path) -> Mapping[str, Any]:
+    """What the provenance in a folder says that the user decided."""
+    name = BUNDLES[PROVENANCE]
+    bundle = own_bundle.parse(Folder(path).read(name, DOCUMENT_LIMIT), name)
+    return _external(statement.parse(bundle.envelope.payload, name))
+
+
+def _on_commit(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
     if (said := _commit(there)) != (now := _commit(here)):
         yield f"it names {said}, and this run {now}"
     if (said := _uncommitted(there)) != (now := _uncommitted(here)):

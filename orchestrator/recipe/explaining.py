@@ -28,6 +28,10 @@ _EXPECTED = {
     "path_type": "a file's name",
     "tuple_type": "a list",
 }
+_COPY = "copy the whole of it, from who publishes the file or as `sha256sum FILE` prints it"
+_OF_FORMATS = (
+    'take one of these; for a file of another kind let the script make it: format = "file", and its `path`'
+)
 _TYPES = {
     bool: "a boolean",
     date: "a date",
@@ -69,12 +73,31 @@ def _follows(each: Mapping[str, Any]) -> bool:
 def _problem(
     each: Mapping[str, Any], text: str, place: str, model: type[BaseModel]
 ) -> tuple[int, str, str | None]:
-    path, known = _walk(each["loc"], model)
+    path, known, wanted = _walk(each["loc"], model)
     keys = [part for part in path if isinstance(part, str)]
     line = line_of(text, tuple(path))
     where = f"{place}:{line}" if line else place
     said, hint = _sentence(each, keys, known)
+    if each["type"] == "extra_forbidden" and len(path) > 1:
+        hint = _of_the_top(str(path[-1]), each["input"], model) or hint
+    if each["type"] in ("list_type", "tuple_type") and isinstance(each["input"], Mapping):
+        hint = (
+            f"write [[{'.'.join(keys)}]], with two brackets: there may be several"
+            if _fields(_item(wanted))
+            else hint
+        )
     return line or 0, f"{where}: {said}", hint
+
+
+def _of_the_top(key: str, given: object, model: type[BaseModel]) -> str | None:
+    """The way out for a key of the whole file that stands in one of its tables; None for any other."""
+    if key not in _fields(model):
+        return None
+    if isinstance(given, Mapping):
+        return f"`{key}` is a table of the whole file: write [{key}]"
+    if isinstance(given, list) and given and isinstance(given[0], Mapping):
+        return f"`{key}` is a list of tables of the whole file: write [[{key}]]"
+    return f"`{key}` belongs at the top of the file, before the first table"
 
 
 def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]) -> tuple[str, str | None]:
@@ -98,14 +121,21 @@ def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]
         case "union_tag_not_found":
             return f"{name}expected one of the keys {', '.join(known)}", "a source has exactly one of them"
         case "value_error":
-            return f"{name}{each['ctx']['error']}", None
+            said = str(each["ctx"]["error"])
+            return f"{name}{said}", _COPY if said.startswith("expected a sha256") else None
         case "literal_error":
             nearest = get_close_matches(
                 given if isinstance(given, str) else "",
                 str(each["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "),
                 n=1,
             )
-            hint = f"did you mean {nearest[0]!r}?" if nearest else None
+            hint = (
+                f"did you mean {nearest[0]!r}?"
+                if nearest
+                else _OF_FORMATS
+                if key == "artifact.format"
+                else None
+            )
             return f"{name}expected {each['ctx']['expected']}; got {shown(given)}", hint
         case kind if kind in _EXPECTED:
             return f"{name}expected {_EXPECTED[kind]}, got {_typed(given)}", None
@@ -148,8 +178,8 @@ def shown(value: object) -> str:
             return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], list[str]]:
-    """The keys as the file has them (no tags), indices in lists among them, and those known at the last."""
+def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], list[str], Any]:
+    """The keys as the file has them (no tags), indices in lists too; those known at the last; its type."""
     keys: list[str | int] = []
     known: list[str] = []
     current: Any = _bare(model)
@@ -169,7 +199,7 @@ def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], l
         known = sorted(fields) or known
         current = fields[part] if part in fields else _item(current)
     tags = _tags(current)
-    return keys, list(tags) if tags else known
+    return keys, list(tags) if tags else known, current
 
 
 def _fields(current: Any) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _NO_REASON = ("hint:", "warning:", "From ", "Please make sure", "and the reposit
 _REASONS = 3
 _PROXY = re.compile(r"(Unsupported proxy syntax) in .*")  # which holds the beginning of a password
 
+INSTALL = "install git, e.g. `apt-get install git`"
+
 
 class BareError(TallyError):
     """A folder is a bare repository or in one, which a project's committed files can pretend to be."""
@@ -36,7 +38,7 @@ def head(folder: Path) -> tuple[Path, str]:
     if not top:
         raise TallyError(
             f"{folder} is in no git repository",
-            hint="a path source is taken from a commit of the recipe's repository",
+            hint="make one with `git init`, and commit recipes, lock and what path sources name",
         )
     commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", missing="").strip()
     if not commit:
@@ -142,6 +144,4 @@ def environment(*, fetching: bool = False) -> dict[str, str]:
 
 
 def _no_git() -> TallyError:
-    return TallyError(
-        "git is not here, and a source needs it", hint="install git, e.g. `apt-get install git`"
-    )
+    return TallyError("git is not here, and a source needs it", hint=INSTALL)

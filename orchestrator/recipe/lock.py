@@ -167,7 +167,10 @@ def read(path: Path) -> Lock:
 def read_with_bytes(path: Path) -> tuple[Lock, bytes]:
     """Like `read`, with the very bytes that it was read from."""
     data = read_bytes(path, "a lock")
-    text, _ = toml_of(data, path)
+    try:
+        text, _ = toml_of(data, path)
+    except TallyError as error:
+        raise TallyError(error.message, hint=_BROKEN) from error
     return parse(text, str(path)), data
 
 

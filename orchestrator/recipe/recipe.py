@@ -69,6 +69,12 @@ System = Literal[
 ]
 
 
+_EMPTY = (
+    "a recipe is TOML: name, version, summary, homepage and license, then [source], [toolchain] with `from`, "
+    "and [build] with `script`; `tally schema` has every key"
+)
+
+
 class Part(BaseModel):
     """What all parts of a recipe share: no key that we do not know, and no change once read."""
 
@@ -298,4 +304,4 @@ def parse(text: str, values: Mapping[str, Any], place: str) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         message, hint = explain(error, text, place, Recipe)
-        raise TallyError(message, hint=hint) from error
+        raise TallyError(message, hint=hint or (None if values else _EMPTY)) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.git import git, head
+from orchestrator.recipe.git import INSTALL, git, head
 from orchestrator.recipe.gitobjects import Objects
 from orchestrator.recipe.revision import Revision, address_of
 
@@ -23,6 +23,8 @@ class Unversioned:
 
     why: str
     """A sentence's second half: `… names no commit, since WHY`."""
+    way_out: str = "commit what is built, recipes and lock among it"
+    """What helps where a commit is required."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def repository_of(folder: Path, files: Mapping[Path, bytes]) -> Repository | Unv
     make a file that differs from its commit seem to be the same.
     """
     if shutil.which("git") is None:
-        return Unversioned("git is not installed")
+        return Unversioned("git is not installed", INSTALL)
     try:
         top, commit = head(folder)
         resolved = {file: file.resolve() for file in files}
@@ -59,7 +61,7 @@ def repository_of(folder: Path, files: Mapping[Path, bytes]) -> Repository | Unv
         blobs = _blobs(top, commit, {str(path) for path in inside.values()})
         address = remote(top)
     except TallyError as error:
-        return Unversioned(error.message)
+        return Unversioned(error.message, error.hint or "see `git fsck`")
     changed = {
         file
         for file, data in files.items()

@@ -17,7 +17,16 @@ _TRANSPORTS: Final = {
 """Git's transports that reach another machine ("GIT URLS" of git-fetch): SPDX's word and the usual port."""
 _SCP = re.compile(r"(?:[^@/:\s]+@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!:)(\S+)")
 """`[USER@]HOST:PATH`, without a slash before the first colon."""
-_URL = re.compile(r"(?:git\+)?(https?|ssh|git)://(?:[^@/]*@)?([^/:]+|\[[^]/]*\])(:\d*)?(/.*|)")
+_URL = re.compile(
+    r"(?:git\+)?(https?|ssh|git)://"
+    r"(?:[\w.~!$&'()*+,;=:%-]*@)?"  # userinfo: no second `@`
+    r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?"
+    r"((?:/(?:[\w.~!$&'()*+,;=:@/-]|%(?!2[eE]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})*)?)",
+    re.ASCII,
+)
+"""RFC 3986, sections 3.2 and 3.3: an authority ends at `/`, `?` or `#`, and here only at `/`. No host with
+escapes, no query, no fragment; no blank, control character or backslash; no dot, control character or
+backslash that is escaped, since some readers take each for what it stands for."""
 _SAFE = "/%~!$&'()*+,;=:"
 
 
@@ -65,8 +74,9 @@ def address_of(remote: str) -> str | None:
     return f"{transport}://{place}/{_path(parts.path)}"
 
 
-def web_address(address: str) -> str:
+def web_address(address: str) -> str | None:
     """A repository's address, or a pattern over some, without what differs for one repository of one server.
+    None for what is no such address, or one that readers of addresses take for different ones.
 
     `git+https://` and ssh at its usual port are `https://`; user, usual port and `.git` are left out. `http://`
     and `git://` stay what they are: nobody proves there who answers. So does ssh at another port,
@@ -74,7 +84,7 @@ def web_address(address: str) -> str:
     """
     match = _URL.fullmatch(address)
     if match is None:
-        return address
+        return None
     scheme, host, port, path = match.groups()
     place = host.lower() + ("" if port in (None, ":", f":{_TRANSPORTS[scheme][1]}") else port)
     if scheme == "ssh" and place == host.lower():

@@ -257,7 +257,8 @@ class LeftTheArchive(TallyError):
             message,
             hint="Debian's archive drops a package when a point release replaces it. There are two ways out. "
             f"Pin the new one: `tally lock {names}`{more}. Or keep the old one: add a dated snapshot of the "
-            "archive to [mirrors] in tally.toml (docs/how-to/add-a-mirror.md)",
+            'archive to tally.toml, under [mirrors], as debian = ["https://HOST/archive/debian/'
+            '20240210T000000Z/"], HOST as `debsnap` of the package devscripts uses it',
         )
 
 

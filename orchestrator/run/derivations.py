@@ -22,6 +22,7 @@ from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.origins import Origin, origins_of
 from orchestrator.recipe.packing import packing_lock, packing_request
 from orchestrator.recipe.recipe import ArtifactPart
+from orchestrator.recipe.repository import Unversioned
 from orchestrator.recipe.revision import Revision
 from orchestrator.run.plan import Plan, Taken, Target
 from orchestrator.run.workshop import Workshop
@@ -168,7 +169,7 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
             licences=licences,
             made_from=Taken(each.definition, packing_request(lock, system, [asked]), each.evaluation),
             revision=each.revision,
-            unversioned=each.unversioned,
+            unversioned=None if each.unversioned is None else Unversioned(each.unversioned),
             request=request,
             folder=Path(),
         )

@@ -17,6 +17,7 @@ from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.origins import Origin
+from orchestrator.recipe.repository import Unversioned
 from orchestrator.recipe.revision import Revision
 from orchestrator.run.workshop import Workshop
 
@@ -69,8 +70,8 @@ class Target:
     made_from: MadeFrom | Taken
     revision: Revision | None
     """None: no repository's commit is known."""
-    unversioned: str | None
-    """Why none is known: a sentence's second half, `… names no commit, since WHY`."""
+    unversioned: Unversioned | None
+    """Why none is known."""
     request: Mapping[str, Any]
     """What says how to get its fixed outputs that have no way of their own."""
     folder: Path
@@ -129,7 +130,7 @@ class Plan:
         """Why a commit does not tell what recipes and lock were, as a sentence; None: one does."""
         for target in self.targets.values():
             if target.unversioned is not None:
-                return f"the provenance names no commit, since {target.unversioned}"
+                return f"the provenance names no commit, since {target.unversioned.why}"
         revisions = [target.revision for target in self.targets.values() if target.revision is not None]
         changed = {file: revision.commit for revision in revisions for file in revision.uncommitted}
         if not changed:
@@ -138,6 +139,12 @@ class Plan:
         files = ", ".join(some[:_SHOWN]) + (" and others" if len(some) > _SHOWN else "")
         what = "is" if len(some) == 1 else "are"
         return f"{files} {what} not as the commit {changed[some[0]][:12]} has it: `uncommitted`"
+
+    @property
+    def to_have_a_commit(self) -> str:
+        """What to do where one is lacking."""
+        known = (target.unversioned for target in self.targets.values())
+        return next((each.way_out for each in known if each is not None), Unversioned("").way_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,6 @@ def planned(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = Fa
     graph = workshop.store.graph([evaluated[name].artifact for name in names])
     texts = {file.path: file.data for file in loaded.files.values()} | {lock_file: lock_data}
     repository = repository_of(files[0].absolute().parent, texts)
-    why = repository.why if isinstance(repository, Unversioned) else None
     locked = InputFile(lock_file.name, Sha256.of(lock_data))
     licences = {package.sha256: package.license for package in lock.package if package.license is not None}
     targets = {}
@@ -64,7 +63,7 @@ def planned(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = Fa
                 request_for([name], recipes, part, system, pins),
             ),
             revision=_revision(repository, loaded, used, lock_file),
-            unversioned=why,
+            unversioned=repository if isinstance(repository, Unversioned) else None,
             request=request,
             folder=files[0].parent,
         )

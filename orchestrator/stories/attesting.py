@@ -15,6 +15,7 @@ from orchestrator.evidence.links import Link
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, NAR_SHA256
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
 from orchestrator.keys import dsse
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import SigningKey
@@ -23,6 +24,8 @@ from orchestrator.nix.remote import RemoteStore
 
 _STORE = "/nix/store/"
 _DERIVATION = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,211}\.drv")
+_LARGEST_DERIVATION = 64 << 20
+"""Bytes; whoever can write into this host's store can write a derivation, of any size."""
 
 
 def attest(
@@ -115,6 +118,6 @@ def _unmade(
 def _text(path: str) -> str:
     """A derivation of the host's own store."""
     try:
-        return Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return contents(Path(path), _LARGEST_DERIVATION).decode()
+    except (OSError, ValueError) as error:
         raise TallyError(f"refusing to sign: {path} cannot be read on this host ({error})") from error

@@ -223,7 +223,12 @@ def _machine(name: str) -> Check:
 
 def _locking() -> Iterator[Check]:
     """What only `tally lock` and git sources need: nobody who builds from a lock must have it."""
-    yield _program("git", "git sources and path sources need it", "apt-get install git")
+    yield _program(
+        "git",
+        "git sources and path sources need it, and without it the provenance names no commit and no "
+        "repository, which `require-commit` and policies ask for",
+        "apt-get install git",
+    )
     yield _program(
         "apt-get",
         "`tally lock` resolves Debian packages with it",

@@ -23,7 +23,9 @@ from orchestrator.bundles.containers import Part
 from orchestrator.bundles.standing import Shown, Standing
 from orchestrator.bundles.timestamps import Moment
 from orchestrator.evidence import attestation
+from orchestrator.evidence.attestation import Attestation
 from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
+from orchestrator.evidence.denial import denial
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -87,11 +89,19 @@ class Judgement:
 
     @property
     def verdict(self) -> Accepted | Failed:
-        """Yes where one holds, whatever the others are.
+        """No where one is a signed no about the artifact. Else yes where one holds, whatever the others are.
 
         Raises TallyError where none does and one is undecided.
         """
         verdicts = [verdict for _, verdict in self.each]
+        if refuting := tuple(
+            reason
+            for verdict in verdicts
+            if isinstance(verdict, Failed)
+            for reason in verdict.reasons
+            if reason.code is Code.DENIED
+        ):
+            return Failed(refuting)
         for verdict in verdicts:
             if isinstance(verdict, Accepted):
                 return verdict
@@ -174,7 +184,7 @@ def _judged(
             raise Refused(Reason(Code.TIMESTAMP_MISSING, f"nothing proves when {what} was signed"))
         certificates.verify(bundle, question.signer, trusted.root, proven.moments, what)
 
-    # 7. The statement's type, and 8. its subject: this artifact (in-toto attestation, statement.md).
+    # 7. The statement's type, 8. its subject: this artifact, and 9. what it says (in-toto, statement.md).
     predicate_type = None
     if isinstance(bundle.content, Envelope):
         predicate_type = _stated(bundle.content, question.predicate_type, artifact, what)
@@ -213,11 +223,21 @@ def _stated(envelope: Envelope, wanted: str, artifact: Artifact, what: str) -> s
     if statement.predicate_type != wanted:
         sentence = f"{what} states {statement.predicate_type}, and --type asks for {wanted}"
         raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
+    _about(statement, artifact, what)
+    against = denial(statement.predicate_type, statement.predicate)
+    # a disagreement is about a derivation: who asks for its type asks whether it was signed
+    if against is not None and not against.of_builders:
+        raise Refused(Reason(Code.DENIED, f"{what} {against.told}"))
+    return statement.predicate_type
+
+
+def _about(statement: Attestation, artifact: Artifact, what: str) -> None:
+    """Raises Refused for a statement about something else."""
     # a digest set matches by any of its algorithms (digest_set.md)
     for algorithm in ("sha256",) if statement.has("sha256") else ("sha512", "sha384"):
         digest = artifact.digest(algorithm) if statement.has(algorithm) else None
         if digest is not None and statement.about(algorithm, digest):
-            return statement.predicate_type
+            return
     raise Refused(Reason(Code.SUBJECT_MISMATCH, f"{what} is not about {artifact.name} ({artifact.sha256})"))
 
 

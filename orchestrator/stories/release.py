@@ -95,7 +95,9 @@ def release(
         refuse_one_vote(configuration, builders)
         for builder in builders:
             builder.power.check()
-        refused = refused_beforehand(order.out, plan, signatories)
+        refused = refused_beforehand(
+            order.out, plan, signatories, require_commit=configuration.require_commit
+        )
         asked, plan = tuple(plan.targets), plan.without(refused)
         if signatories is not None and not plan.dirty:
             tell_of_commit(plan, configuration, say)
@@ -141,10 +143,13 @@ def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -
         )
 
 
-def refused_beforehand(out: Path, plan: Plan, signatories: Signatories | None) -> Mapping[str, Unpublished]:
+def refused_beforehand(
+    out: Path, plan: Plan, signatories: Signatories | None, *, require_commit: bool = False
+) -> Mapping[str, Unpublished]:
     """The targets whose release is there already and is another's: refused before hours are spent on them.
 
-    Another's: it is signed by another key, or made by other derivations. Raises TallyError where no more than
+    Another's: it is signed by another key, made by other derivations or, where a commit is required, from
+    another one. Raises TallyError where no more than
     that one was asked for.
     """
     if signatories is None or plan.dirty:
@@ -153,6 +158,8 @@ def refused_beforehand(out: Path, plan: Plan, signatories: Signatories | None) -
     for name, target in plan.targets.items():
         try:
             refuse_other_release(out, target, signatories)
+            if require_commit:
+                refuse_other_commit(out, target)
         except TallyError as error:
             if len(plan.targets) == 1:
                 raise
@@ -168,6 +175,13 @@ def refuse_other_release(out: Path, target: Target, signatories: Signatories) ->
     directory.refuse_of_other_derivations(out, name, evaluated.package, evaluated.artifact)
 
 
+def refuse_other_commit(out: Path, target: Target) -> None:
+    """Raises TallyError for a release of this target that names another commit than this run's."""
+    revision = target.revision
+    if revision is not None and not revision.uncommitted:  # else the run itself is refused
+        directory.refuse_of_another_commit(out, target.release_name, revision)
+
+
 def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
     """Say what the provenance cannot: the commit of recipes and lock, or that they are as it has them.
 
@@ -178,7 +192,7 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
     if configuration.require_commit:
         raise TallyError(
             f"{lacking}, and tally.toml has `require-commit = true`",
-            hint="commit what is built, recipes and lock among it; with --no-sign nothing is signed",
+            hint=f"{plan.to_have_a_commit}; with --no-sign it is built as it is, and nothing is signed",
         )
     say(lacking)
 
@@ -354,11 +368,7 @@ def publish(
 def refuse_uncommitted(published: Published, configuration: Configuration) -> None:
     """Raises TallyError where tally.toml asks for a commit, and the release that is kept is of another."""
     if configuration.require_commit and published.remarks:
-        told = "\n".join(f"  {remark}" for remark in published.remarks)
-        raise TallyError(
-            f"{published.path} is there already, and tally.toml has `require-commit = true`:\n{told}",
-            hint="releases are never overwritten: move it away, and build again",
-        )
+        raise directory.of_another_commit(published.path, published.remarks)
 
 
 def refuse_unless_whole(folder: Path, signatories: Signatories) -> None:

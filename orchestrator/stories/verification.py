@@ -184,6 +184,7 @@ def _examine(
     statements = {name: each.statement for name, each in judged.items()}
     _hold(checks.required(statements))
     _hold(checks.subjects(statements, artifact, sha256))
+    _hold(checks.denied(statements))
     own = {each.statement.predicate_type: each for each in judged.values() if each.file in BUNDLES.values()}
     provenance, reproduction = own[PROVENANCE].statement, own[REPRODUCTION].statement
 
@@ -204,6 +205,7 @@ def _examine(
     vouching = [public_key(spki) for spki in policy.builder_keys]
     theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
     theirs = theirs.about(sha256, checks.paths(links), vouched)
+    _hold(checks.denied({each.file: each.statement for each in theirs.statements}))
     theirs = theirs.counting(
         lambda each: policy.signers.against(each, Moment(now, each.time, claimed=None, last=each.last))
     )

@@ -77,6 +77,7 @@ class Progress:
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         reporter.ensure_newline()
         reporter.write_line(f"[{share:3}%] {minutes:2}:{seconds:02}  {what}")
+        reporter.flush()  # into a file or a pipe, as in CI, it would wait for more
 
 
 def _file(nodeid: str) -> str:

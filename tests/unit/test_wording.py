@@ -53,3 +53,22 @@ def test_what_is_counted_is_in_the_right_number(repository: Path) -> None:
         for each in uncounted(path.read_text())
     }
     assert found - NEVER_ONE == set()
+
+
+def pages(source: str) -> Iterator[str]:
+    """Each text, docstrings aside, that sends its reader to a page of ours: a wheel has none of them."""
+    tree = ast.parse(source)
+    notes = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
+            yield from re.findall(r"docs/\S+\.md|recipes/hello\.toml", node.value)
+
+
+def test_no_message_names_a_file_that_only_a_clone_has(repository: Path) -> None:
+    assert list(pages('def f():\n    "docs/x.md"\n    g("see docs/a/b.md")')) == ["docs/a/b.md"]
+    found = {
+        f"{file.name}: {each}"
+        for file in sorted((repository / "orchestrator").rglob("*.py"))
+        for each in pages(file.read_text())
+    }
+    assert found == set()

@@ -7,10 +7,10 @@ from urllib.parse import unquote
 
 from orchestrator.builders.build import BuiltPath
 from orchestrator.evidence.facts import ReleaseFacts
-from orchestrator.evidence.materials import Kind as MaterialKind
 from orchestrator.evidence.materials import Material, built_here
 from orchestrator.evidence.sbom.bill import Bill, Build, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
+from orchestrator.evidence.terms import Kind as MaterialKind
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, name_of

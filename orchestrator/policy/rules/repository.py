@@ -11,6 +11,10 @@ from orchestrator.policy.verdict import Code, Finding, Reason
 from orchestrator.recipe.detours import plain
 from orchestrator.recipe.revision import web_address
 
+_WITH_A_REMOTE = (
+    "`git remote add origin ADDRESS`, the one that others clone from; move this release away, and build again"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
@@ -25,18 +29,19 @@ class Repositories:
     def judge(self, evidence: Evidence) -> Finding:
         commit = evidence.commit
         if commit is None:
-            return self._no("no commit", "the provenance names no repository that the recipe is from")
+            said = "the provenance names no repository that the recipe is from"
+            return self._no("no commit", said, f"build it in a git repository; there {_WITH_A_REMOTE}")
         if commit.address is None:
             said = f"the provenance does not say where the repository of the commit {commit.id} is"
-            return self._no(f"the commit {commit.id}", said)
+            return self._no(f"the commit {commit.id}", said, f"in that repository {_WITH_A_REMOTE}")
         place = web_address(commit.address)
-        if plain(place) and any(each.matches(place) for each in self.patterns):
+        if place is not None and plain(place) and any(each.matches(place) for each in self.patterns):
             return Finding(self.name, f"{commit.address}@{commit.id}")
         said = f"the recipe is from the repository {commit.address}, which no pattern allows"
         return self._no(f"{commit.address}@{commit.id}", said)
 
-    def _no(self, saw: str, said: str) -> Finding:
-        return Finding(self.name, saw, (Reason(Code.SOURCE_NOT_ALLOWED, said),))
+    def _no(self, saw: str, said: str, way_out: str | None = None) -> Finding:
+        return Finding(self.name, saw, (Reason(Code.SOURCE_NOT_ALLOWED, said, way_out=way_out),))
 
 
 @dataclass(frozen=True, slots=True)

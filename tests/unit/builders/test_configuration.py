@@ -140,6 +140,26 @@ def test_signatures_that_no_log_takes_are_told_of_before_anything_is_built(tmp_p
     ("text", "said", "hint"),
     [
         ("[singing]\nlog = 'none'", "tally.toml:1: unknown key `singing`", "did you mean `signing`?"),
+        (
+            "[signing]\nlog = 'none'\nrequire-commit = true",
+            "tally.toml:3: unknown key `signing.require-commit`",
+            "`require-commit` belongs at the top of the file, before the first table",
+        ),
+        (
+            "[[builder]]\nname = 'a'\nquorum = 2\n[[builder]]\nname = 'b'",
+            "tally.toml:3: unknown key `builder.quorum`",
+            "`quorum` belongs at the top of the file, before the first table",
+        ),
+        (
+            "[signing.variation]\nload = false",
+            "tally.toml:1: unknown key `signing.variation`",
+            "`variation` is a table of the whole file: write [variation]",
+        ),
+        (
+            "[[signing.builder]]\nname = 'a'",
+            "tally.toml:1: unknown key `signing.builder`",
+            "`builder` is a list of tables of the whole file: write [[builder]]",
+        ),
         ("quorm = 2", "tally.toml:1: unknown key `quorm`", "did you mean `quorum`?"),
         ("quorum = 'two'", "tally.toml:1: `quorum`", None),
         ("[[builder]]\nname = 'a'\n[[builder]]\nname = 'a'\n", "two builders have the name a", None),

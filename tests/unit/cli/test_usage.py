@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator.cli.recipes import example
+
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
 
@@ -47,6 +49,14 @@ def test_the_hint_names_the_help_of_the_command_that_was_misused(
 ) -> None:
     code, said = tally_here(*words)
     assert (code, said.splitlines()[-1]) == (2, f"hint: {hint}")
+
+
+def test_a_hint_names_a_recipe_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert example() == "recipes/NAME.toml"
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes/word.toml").touch()
+    assert example() == "recipes/word.toml"
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,23 @@ def test_what_could_never_be_written_is_compared_all_the_same() -> None:
         deep = [deep]
     for hostile in ("\ud800", {"\ud800": 1}, deep):
         assert not same(hostile, {"a": 1})
-    assert not holds(b'{"a": "\\ud800"}', {"a": "b"}, "it")
+    with pytest.raises(MalformedError, match="half a letter"):
+        holds(b'{"a": "\\ud800"}', {"a": "b"}, "it")
+
+
+HALVES = st.integers(0xD800, 0xDFFF).map(lambda code: f"\\u{code:04x}")
+
+
+@given(half=HALVES | HALVES.map(str.upper).map(lambda text: text.replace("U", "u")), at=st.integers(0, 3))
+def test_half_a_letter_is_no_text_wherever_it_is(half: str, at: int) -> None:
+    """As a value, as a name, deep in, and beside a whole letter that is written as two escapes."""
+    document = ['"{}"', '{{"{}":1}}', '[[{{"a":["x{}y"]}}]]', '["\\ud83d\\ude00","{}"]'][at].format(half)
+    with pytest.raises(MalformedError, match="half a letter"):
+        read(document.encode(), "it")
+
+
+def test_two_halves_are_a_letter() -> None:
+    assert read(b'["\\ud83d\\ude00", "\\uD83D\\uDE00", "\\\\ud800"]', "it") == ["😀", "😀", "\\ud800"]
 
 
 def test_a_file_holds_its_document() -> None:
@@ -261,6 +277,7 @@ def test_letters_from_afar_mean_what_they_mean_elsewhere(text: str) -> None:
     for data in (text, f'"{text}"'):
         try:
             expected = json.loads(data)
+            json.dumps(expected, ensure_ascii=False).encode()  # half a letter is no text: ValueError as well
         except ValueError:
             with pytest.raises(MalformedError):
                 read(data.encode(), "it")

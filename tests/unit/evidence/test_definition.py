@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.definition import dependencies_of, of_derivation
-from orchestrator.evidence.terms import BUILD_TYPES, KINDS
+from orchestrator.evidence.terms import BUILD_TYPES, TARGET_KINDS
 from orchestrator.ground.digest import Sha256
 
 NAR = "sha256-ZojAnPuCdy657PbTq5V0Y+AHKhZAIwSIT2cb8UgAz/U="
@@ -27,7 +27,7 @@ def test_a_recipe_has_none() -> None:
 
 def test_a_derivation_is_its_file() -> None:
     definition = of_derivation("x.drv", Sha256("0" * 64))
-    assert definition.build_type == KINDS["derivation"]
+    assert definition.build_type == TARGET_KINDS["derivation"]
     assert definition.build_type in BUILD_TYPES
     assert dependencies_of(definition.parameters) == [{"name": "x.drv", "digest": {"sha256": "0" * 64}}]
 

@@ -11,7 +11,8 @@ import releases
 from work import growth
 
 from orchestrator.evidence.facts import ReleaseFacts
-from orchestrator.evidence.materials import Kind, Material, materials_of
+from orchestrator.evidence.materials import Material, materials_of
+from orchestrator.evidence.terms import Kind
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph

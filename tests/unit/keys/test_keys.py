@@ -119,8 +119,9 @@ def test_a_passphrase_is_needed_and_must_be_right(tmp_path: Path) -> None:
     private, _ = key.write(tmp_path / "release", b"open sesame")
     assert b"ENCRYPTED" in private.read_bytes()
     assert SigningKey.load(private, lambda _: b"open sesame").public == key.public
-    with pytest.raises(TallyError, match="does not open"):
+    with pytest.raises(TallyError, match="does not open") as caught:
         SigningKey.load(private, lambda _: b"open barley")
+    assert "TALLY_KEY_PASSPHRASE and --passphrase-fd come before" in str(caught.value.hint)
 
 
 def test_the_environment_gives_the_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

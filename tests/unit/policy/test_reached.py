@@ -11,8 +11,9 @@ import pytest
 from releases import NOW, Made, believing, builder_keys, evidence, observed, published
 
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.materials import Kind, materials_of
+from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.terms import Kind
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy import reached
 from orchestrator.policy.policy import trusting

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,15 +12,22 @@ from typing import Any
 import policies
 import pytest
 import releases
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from orchestrator.builders.build import Identity
-from orchestrator.evidence.terms import KINDS, PROVENANCE, SPDX
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.terms import FETCHED_KINDS, KINDS, PROVENANCE, SPDX, TARGET_KINDS
 from orchestrator.keys.key import SigningKey
+from orchestrator.policy import checks
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.signer import IdentitySigner, KeySigner
 from orchestrator.policy.verdict import Code, Finding
 
 KEY = SigningKey.generate()
+MATERIALS = ("buildDefinition", "resolvedDependencies")
+SPELT: tuple[Callable[[str], str], ...] = (str.upper, str.title, " {}".format, "{}\n".format, "{}s".format)
+"""Other spellings of a word."""
 DAY = timedelta(days=1)
 
 
@@ -409,15 +417,15 @@ class TestSources:
         of = changed(made, PROVENANCE, "buildDefinition", "resolvedDependencies", place, "uri", to=uri)
         assert (codes(of, self.ALL) == []) is holds
 
-    @pytest.mark.parametrize("kind", [*KINDS, "other"])
+    @pytest.mark.parametrize("kind", [*TARGET_KINDS, "other"])
     def test_kinds(self, made: Evidence, codes: Any, kind: str) -> None:
-        said = KINDS.get(kind, "https://example.org/build")
+        said = TARGET_KINDS.get(kind, "https://example.org/build")
         evidence = changed(made, PROVENANCE, "buildDefinition", "buildType", to=said)
-        for allowed in KINDS:
+        for allowed in TARGET_KINDS:
             asked = f"[sources]\nkinds = ['{allowed}']"
             assert codes(evidence, asked) == ([] if kind == allowed else [Code.SOURCE_NOT_ALLOWED])
-        assert codes(evidence, f"[sources]\nkinds = {list(KINDS)}") == (
-            [] if kind in KINDS else [Code.SOURCE_NOT_ALLOWED]
+        assert codes(evidence, f"[sources]\nkinds = {list(TARGET_KINDS)}") == (
+            [] if kind in TARGET_KINDS else [Code.SOURCE_NOT_ALLOWED]
         )
 
     def test_digests(self, made: Evidence, codes: Any) -> None:
@@ -432,6 +440,54 @@ class TestSources:
         digest = {"sha256": value}
         of = changed(made, PROVENANCE, "buildDefinition", "resolvedDependencies", place, "digest", to=digest)
         assert codes(of, f'[sources]\ndigests = ["{"0" * 64}"]') == [Code.MALFORMED]
+
+
+class TestKinds:
+    """Rules look at materials by their kind, so no material has a kind by which none looks at it."""
+
+    RULES = (TestSources.ALL, "[sources]\ndigests = []", '[[toolchain]]\nfrom = "debian"')
+
+    @given(kind=st.text(max_size=12) | st.sampled_from([f(kind) for kind in KINDS for f in SPELT]))
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    def test_an_unknown_kind(self, made: Evidence, kind: str) -> None:
+        assume(kind not in KINDS)
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        for place in (n for n, each in enumerate(dependencies) if "annotations" in each):
+            of = changed(made, PROVENANCE, *MATERIALS, place, "annotations", "kind", to=kind)
+            with pytest.raises(MalformedError, match="kind"):
+                _ = of.inputs
+
+    @pytest.mark.parametrize("rule", RULES)
+    def test_each_rule_says_no(self, made: Evidence, codes: Any, rule: str) -> None:
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        place = next(n for n, each in enumerate(dependencies) if each["name"] == "pigz-2.8.tar.gz")
+        of = changed(made, PROVENANCE, *MATERIALS, place, "annotations", "kind", to="Source")
+        assert codes(of, rule) == [Code.MALFORMED]
+
+    @pytest.mark.parametrize("kind", sorted(KINDS - FETCHED_KINDS))
+    def test_what_was_fetched_is_not_called_otherwise(self, made: Evidence, kind: str) -> None:
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        for place, each in enumerate(dependencies):
+            if each.get("annotations", {}).get("kind") in FETCHED_KINDS:
+                of = changed(made, PROVENANCE, *MATERIALS, place, "annotations", "kind", to=kind)
+                with pytest.raises(MalformedError, match=re.escape(each["name"])):
+                    _ = of.inputs
+
+    @pytest.mark.parametrize("lacking", ["kind", "storePath"])
+    def test_a_material_says_what_it_is_and_where(self, made: Evidence, lacking: str) -> None:
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        for place in (n for n, each in enumerate(dependencies) if "annotations" in each):
+            of = changed(made, PROVENANCE, *MATERIALS, place, "annotations", lacking, to=None)
+            with pytest.raises(MalformedError, match=lacking):
+                checks.products(made.links[0].link, of.own[PROVENANCE].statement, made.artifact).__next__()
+
+    def test_no_material_is_there_twice(self, made: Evidence) -> None:
+        """The second could say something else of the one that the links name."""
+        dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+        again = {**dependencies[-1], "name": "another"}
+        of = changed(made, PROVENANCE, *MATERIALS, to=[*dependencies, again])
+        found = checks.products(made.links[0].link, of.own[PROVENANCE].statement, made.artifact)
+        assert [each.code for each in found] == [Code.CONTRADICTION]
 
 
 class TestCommit:
@@ -495,13 +551,20 @@ class TestCommit:
         wanted = self.of("https://git.example.org/pigz", "https://git.example.org/pigz%2f*")
         assert codes(said, wanted) == ([] if holds else [Code.SOURCE_NOT_ALLOWED])
 
-    def test_without_an_address_or_a_commit(self, made: Evidence, codes: Any) -> None:
+    def test_without_an_address_or_a_commit(self, made: Evidence, codes: Any, found: Any) -> None:
         asked = self.of("https://git.example.org/**")
+
+        def hint(evidence: Evidence) -> str:
+            (why,) = [why for each in found(evidence, asked) for why in each.reasons]
+            return str(why.hint)
+
         nowhere = changed(made, PROVENANCE, *self.PLACE, "uri", to=None)
         assert codes(nowhere, asked) == [Code.SOURCE_NOT_ALLOWED]
+        assert hint(nowhere).startswith("in that repository `git remote add origin ADDRESS`")
         assert codes(nowhere, self.CLEAN) == []
         none = changed(made, PROVENANCE, *self.PLACE, to=None)
         assert codes(none, asked) == [Code.SOURCE_NOT_ALLOWED]
+        assert hint(none).startswith("build it in a git repository; there `git remote add")
         assert codes(none, self.CLEAN) == [Code.UNCOMMITTED]
         assert codes(none, "[require]\ncommit = false") == []
 

@@ -113,9 +113,11 @@ def test_what_is_wrong_in_a_lock_is_named(old: str, new: str, says: str) -> None
 
 
 @pytest.mark.parametrize("stray", ["garbage [", "<<<<<<< HEAD", "name: bash"])
-def test_a_lock_that_is_broken_is_not_to_be_mended_by_hand(stray: str) -> None:
+def test_a_lock_that_is_broken_is_not_to_be_mended_by_hand(tmp_path: Path, stray: str) -> None:
+    file = tmp_path / "tally.lock"
+    file.write_text(f"{text_of(whole())}{stray}\n")
     with pytest.raises(TallyError, match=r"tally\.lock:\d+:\d+: not TOML") as caught:
-        parse(f"{text_of(whole())}{stray}\n", "tally.lock")
+        read(file)
     assert "take it from git again, or remove it and run `tally lock`" in str(caught.value.hint)
 
 

@@ -53,6 +53,14 @@ def test_a_recipe_as_the_design_has_it(repository: Path) -> None:
     assert recipe.toolchain.from_ == "debian"
 
 
+COPY = "copy the whole of it, from who publishes the file or as `sha256sum FILE` prints it"
+
+
+FORMATS = (
+    'take one of these; for a file of another kind let the script make it: format = "file", and its `path`'
+)
+
+
 def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
     source = _load(tmp_path, GOOD).source
     assert isinstance(source, UrlSource)
@@ -70,17 +78,17 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
         ('packages = ["gcc", "make"]', 'packages = "gcc"', 13, "expected a list, got a string", None),
         ('"make"]', "7]", 13, "`toolchain.packages`: expected a string, got a number", None),
         ('"debian"', '"debain"', 12, "expected 'debian' or 'nixpkgs'", "did you mean 'debian'?"),
-        ("516b", "516", 9, "got 63 digits", None),
-        ("31e066137a962676e89f69d1b65382de95a7ef7d914b8cb956f41ea72e0f516b", "a" * 40, 9, "of a sha1", None),
+        ("516b", "516", 9, "got 63 digits", COPY),
+        ("31e066137a962676e89f69d1b65382de95a7ef7d914b8cb956f41ea72e0f516b", "a" * 40, 9, "of a sha1", COPY),
         (
             "31e066137a962676e89f69d1b65382de95a7ef7d914b8cb956f41ea72e0f516b",
             "a" * 128,
             9,
             "of a sha512",
-            None,
+            COPY,
         ),
-        ("31e066137a962676", "31x066137a962676", 9, "lower-case hexadecimal", None),
-        ("31e066137a962676", "sha512:31e066137a962676", 9, "got a sha512", None),
+        ("31e066137a962676", "31x066137a962676", 9, "lower-case hexadecimal", COPY),
+        ("31e066137a962676", "sha512:31e066137a962676", 9, "got a sha512", COPY),
         ("sha256 =", "sha512 =", 9, "unknown key `source.sha512`", "did you mean `sha256`?"),
         ("mirror://gnu", "ftp://gnu", 8, "expected an address with mirror://", None),
         ("mirror://gnu", "https://me:secret@gnu", 8, "would end in the published evidence", None),
@@ -101,7 +109,7 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
         ("[source]", "[sources.a]\npath = 'x'\n[source]", 0, "not both", None),
         ('url = "', 'npm = "x"\nurl = "', 7, "one of the keys url, git, path, pypi, npm", None),
         ("[build]", '[artifact]\nformat = "file"\n[build]', 15, 'needs path, e.g. path = "bin/hello"', None),
-        ("[build]", '[artifact]\nformat = "zip"\n[build]', 16, "expected 'tar.gz'", None),
+        ("[build]", '[artifact]\nformat = "zip"\n[build]', 16, "expected 'tar.gz'", FORMATS),
         ("[build]", '[artifact]\nformat = "file"\npath = "../x"\n[build]', 17, "without '..'", None),
         ("[source]", 'outputs = ["out", "out"]\n[source]', 7, "'out' is listed twice", None),
         ("[source]", "outputs = []\n[source]", 7, "at least 1 of them; got 0", None),
@@ -234,3 +242,11 @@ def test_a_revision_is_a_whole_commit_id(tmp_path: Path) -> None:
     assert (
         "expected a whole commit id" in _refused(tmp_path, text.replace("sha256 =", "nar_sha256 =")).message
     )
+
+
+@pytest.mark.parametrize("text", ["", "\n# to be written\n"])
+def test_an_empty_recipe_says_what_one_has(tmp_path: Path, text: str) -> None:
+    with pytest.raises(TallyError, match="`name` is missing") as caught:
+        _load(tmp_path, text)
+    assert caught.value.hint is not None
+    assert "[build] with `script`; `tally schema`" in caught.value.hint

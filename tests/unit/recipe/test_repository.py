@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from repositories import run_git as git
 
+from orchestrator.recipe.git import INSTALL
 from orchestrator.recipe.repository import Repository, Unversioned, repository_of
 from orchestrator.recipe.revision import address_of
 
@@ -92,12 +93,13 @@ def test_no_repository_and_no_commit_say_why(tmp_path: Path, monkeypatch: pytest
     found = repository_of(tmp_path / "recipes", {})
     assert isinstance(found, Unversioned)
     assert "is in no git repository" in found.why
+    assert "git init" in found.way_out
     git(tmp_path / "recipes", "init", "--quiet")
     found = repository_of(tmp_path / "recipes", {})
     assert isinstance(found, Unversioned)
     assert "no commit yet" in found.why
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert repository_of(tmp_path / "recipes", {}) == Unversioned("git is not installed")
+    assert repository_of(tmp_path / "recipes", {}) == Unversioned("git is not installed", INSTALL)
 
 
 def test_the_remote_is_origin_or_the_only_one(tmp_path: Path) -> None:

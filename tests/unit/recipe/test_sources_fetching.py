@@ -144,7 +144,7 @@ class TestADebianPackageThatLeftTheArchive:
         assert "HTTP status 404" in error.message
         assert error.hint is not None
         assert "`tally lock --update curl --update hello`" in error.hint
-        assert "snapshot" in error.hint and "docs/how-to/add-a-mirror.md" in error.hint
+        assert "snapshot" in error.hint and '[mirrors], as debian = ["https://HOST/' in error.hint
 
     def test_a_dated_snapshot_as_a_mirror_has_it(
         self, tmp_path: Path, server: Server, archive: Sources

@@ -127,6 +127,13 @@ def test_no_user_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (check.status, check.found, check.hint) == (Status.FAILED, "no user namespaces: it is 0", "set it")
 
 
+def test_what_of_the_provenance_needs_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_nix(monkeypatch, tmp_path)
+    check = found(tmp_path / "state")["git"]
+    assert (check.status, check.hint) == (Status.WARNING, "apt-get install git")
+    assert "the provenance names no commit" in check.found
+
+
 @pytest.mark.parametrize("script", ["exit 3", "exec /nonexistent"])
 def test_a_tool_that_does_not_answer_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str

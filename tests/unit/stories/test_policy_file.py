@@ -120,6 +120,9 @@ def test_mistakes_name_the_place_and_what_was_expected(tmp_path: Path, text: str
 
 
 def test_a_key_that_is_misspelt_gets_a_suggestion(tmp_path: Path) -> None:
+    assert refused(tmp_path, "[signer]\nname = 'x'").hint == (
+        "write [[signer]], with two brackets: there may be several"
+    )
     assert refused(tmp_path, "[[signers]]\nname = 'x'").hint == "did you mean `signer`?"
     assert refused(tmp_path, "[require]\nmax-age = '3d'").hint == "did you mean `maximum-age`?"
 

@@ -10,14 +10,16 @@ from typing import Any, cast
 import pytest
 import releases
 
+from orchestrator.builders.configuration import Configuration
 from orchestrator.cli.outcomes import document, show
 from orchestrator.evidence.facts import release_name
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
+from orchestrator.recipe.repository import Unversioned
 from orchestrator.run.outcome import Unpublished, exit_code
 from orchestrator.run.plan import Plan
 from orchestrator.run.signatories import Signatories
-from orchestrator.stories.release import refused_beforehand
+from orchestrator.stories.release import refused_beforehand, tell_of_commit
 
 
 class Asked:
@@ -39,7 +41,9 @@ class Asked:
             package=derivation or self.facts.package_derivation, artifact=self.facts.artifact_derivation
         )
         named = release_name(name or package.name, package.version, package.system)
-        return SimpleNamespace(asked=name or package.name, release_name=named, evaluated=evaluated)
+        return SimpleNamespace(
+            asked=name or package.name, release_name=named, evaluated=evaluated, revision=self.facts.revision
+        )
 
     def plan(self, *targets: Any, dirty: tuple[str, ...] = ()) -> Plan:
         named = {each.asked: each for each in targets}
@@ -93,3 +97,36 @@ def test_what_is_not_to_be_signed_is_built_whatever_is_there(asked: Asked) -> No
     plan = asked.plan(asked.target(derivation=releases.store_path("other.drv")))
     assert refused_beforehand(asked.out, plan, None) == {}
     assert refused_beforehand(asked.out, replace(plan, dirty=("src",)), asked.signatories()) == {}
+
+
+def test_a_required_commit_that_the_release_does_not_name(asked: Asked) -> None:
+    target, there = asked.target(), asked.facts.revision
+    assert there is not None
+
+    def refused(**changed: Any) -> None:
+        target.revision = replace(there, **changed)
+        plan = asked.plan(target)
+        assert refused_beforehand(asked.out, plan, asked.signatories()) == {}
+        assert refused_beforehand(asked.out, plan, asked.signatories(), require_commit=True) == {}
+
+    refused()
+    refused(uncommitted=("tally.lock",))  # the run itself is refused for that, in better words
+    said = f"it names the commit {'c' * 12} .*this run the commit dddd"
+    with pytest.raises(TallyError, match=said) as told:
+        refused(commit="d" * 40)
+    assert str(told.value).startswith(f"{asked.there} is there already, and tally.toml has `require-commit")
+    target.revision = None
+    assert refused_beforehand(asked.out, asked.plan(target), asked.signatories(), require_commit=True) == {}
+
+
+def test_a_commit_that_is_required_and_lacking_has_its_own_way_out() -> None:
+    plan = object.__new__(Plan)
+    lacking = Unversioned("git is not installed", "install git")
+    object.__setattr__(plan, "targets", {"any": SimpleNamespace(unversioned=lacking)})
+    said: list[str] = []
+    tell_of_commit(plan, Configuration(), said.append)
+    assert said == ["the provenance names no commit, since git is not installed"]
+    with pytest.raises(TallyError, match=r"since git is not installed, and tally\.toml has") as told:
+        tell_of_commit(plan, Configuration.model_validate({"require-commit": True}), said.append)
+    assert str(told.value.hint).startswith("install git; with --no-sign")
+    assert len(said) == 1

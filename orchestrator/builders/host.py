@@ -50,6 +50,14 @@ def machine_id() -> str:
     raise TallyError("this machine has neither a machine id nor a boot id", hint="mount /proc")
 
 
+def boot_id() -> str | None:
+    """That of the running kernel, as `boot_digest` gives it; None where it cannot be read."""
+    try:
+        return boot_digest(_MACHINE_ID[-1].read_text().strip())
+    except OSError:
+        return None
+
+
 def nix_system() -> str:
     """Nix's word for this machine, e.g. `x86_64-linux`."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())

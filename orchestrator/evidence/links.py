@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
-from orchestrator.evidence.terms import STEP, Kind
+from orchestrator.evidence.terms import STATEMENT, STEP, Kind
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import dataclass
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
 _TEXT = frozenset({str})
 Digests = Mapping[str, Mapping[str, str]]
 """Name to digest set, as links hold their materials and products."""
+
+
+Times = Mapping[str, tuple[datetime, datetime]]
+"""Derivation path to when its build began and ended, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,27 @@ def derivations_in(document: dict[str, Any], what: str) -> tuple[str, ...]:
     """The `.drv` paths of what a link's builder built. Raises MalformedError."""
     byproducts = member(document, "byproducts", dict, what)
     return tuple(member(byproducts, "builds", dict, what)) if "builds" in byproducts else ()
+
+
+def times_in(payload: bytes, what: str) -> Times:
+    """When a link has its builds begin and end, also one in a disagreement. Raises MalformedError."""
+    document = read(payload, what)
+    of = member(document, "predicate", dict, what) if document.get("_type") == STATEMENT else document
+    byproducts = member(of, "byproducts", dict, what)
+    builds = member(byproducts, "builds", dict, what) if "builds" in byproducts else {}
+    return {
+        path: (
+            moment(member(each, "started", str, what), what),
+            moment(member(each, "finished", str, what), what),
+        )
+        for path, each in builds.items()
+    }
+
+
+def artifact_derivation(link: Link) -> str:
+    """The derivation that a release's link has for the artifact's; empty: it tells none."""
+    found = member(read(link.payload, "the link"), "byproducts", dict, "the link").get("derivation")
+    return found if isinstance(found, str) else ""
 
 
 def command_in(document: dict[str, Any], what: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.evaluation import LIBRARY
@@ -18,6 +19,7 @@ from orchestrator.recipe.flakeref import url_of
 
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
 _NEEDS_LOCK = "requires lock file changes"
+_LARGEST_LOCK = 64 << 20
 _MOST = 120_000  # bytes of one word of a command, of which Linux takes 128 KiB
 
 
@@ -81,7 +83,7 @@ def _refuse_unlocked(file: Path, lock: Mapping[str, Any], shown: str) -> None:
     if not used:
         return
     try:
-        there = _pins(json.loads(file.read_bytes()))
+        there = _pins(json.loads(contents(file, _LARGEST_LOCK)))
     except FileNotFoundError:
         raise _unlocked(shown, "has no flake.lock") from None
     except (OSError, ValueError, AttributeError, TypeError) as error:

@@ -11,7 +11,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Registration:
     """`NAME:BASE64`, as Nix writes them."""
     references: tuple[str, ...]
     """With the path itself where it refers to itself."""
+    registered: datetime | None = None
+    """When its database took it in, UTC; None where it does not tell."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class RemoteStore(Store):
             for path, entry in _entries(self.nix.run(command)):
                 signatures = tuple(str(one) for one in entry.get("signatures", ()))
                 references = tuple(str(one) for one in entry.get("references", ()))
-                found[path] = Registration(entry.get("ultimate") is True, signatures, references)
+                registered = _time(entry.get("registrationTime"))
+                found[path] = Registration(entry.get("ultimate") is True, signatures, references, registered)
         return found
 
     def nix_version(self) -> str | None:
@@ -136,6 +139,12 @@ class RemoteStore(Store):
             self.nix.run(["nix-store", "--restore", str(target)], stdin=stream)
         nar.unlink()
         return target
+
+
+def _time(seconds: object) -> datetime | None:
+    if not isinstance(seconds, int) or not 0 < seconds < 1 << 35:  # a thousand years
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _writing(path: Path) -> Any:

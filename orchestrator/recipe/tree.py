@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import shown
+from orchestrator.ground.files import opened, shown
 from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe.git import BareError, head
 from orchestrator.recipe.gitobjects import SUBMODULE, SYMLINK, Objects
@@ -24,6 +24,7 @@ from orchestrator.recipe.repository import remote
 from orchestrator.recipe.revision import Revision
 
 NAME = "source"
+_CHUNK = 1 << 20
 _MOST_FILES, _MOST_BYTES = 200_000, 2 << 30  # of a folder without git, which may be anything
 
 
@@ -110,11 +111,15 @@ def _blobs(folder: Path, digits: int) -> Mapping[str, tuple[str, str]]:
         for name in (*names, *links):
             file = Path(at) / name
             mode = file.lstat().st_mode
-            if stat.S_ISLNK(mode):
-                kind, data = SYMLINK, os.fsencode(file.readlink())
-            else:
-                kind, data = "100755" if mode & stat.S_IXUSR else "100644", file.read_bytes()
             digest = hashlib.sha256() if digits == 64 else hashlib.sha1(usedforsecurity=False)
-            digest.update(b"blob %d\0" % len(data) + data)
+            if stat.S_ISLNK(mode):
+                kind, target = SYMLINK, os.fsencode(file.readlink())
+                digest.update(b"blob %d\0" % len(target) + target)
+            else:
+                kind = "100755" if mode & stat.S_IXUSR else "100644"
+                with opened(file) as stream:
+                    digest.update(b"blob %d\0" % os.fstat(stream.fileno()).st_size)
+                    while chunk := stream.read(_CHUNK):
+                        digest.update(chunk)
             found[str(file.relative_to(folder))] = (kind, digest.hexdigest())
     return found

@@ -66,7 +66,7 @@ def taken(workshop: Workshop, paths: Sequence[str], address: str | None = None) 
             path,
             path,
             path,
-            of_derivation(path.rsplit("/", 1)[-1], Sha256.of(workshop.store.physical(path).read_bytes())),
+            of_derivation(path.rsplit("/", 1)[-1], Sha256.of_file(workshop.store.physical(path))),
             unversioned=f"{path} was given as a derivation, which is from no repository",
         )
         for path in paths

@@ -1,9 +1,13 @@
-"""What a builder's host does for itself: it signs its own link, once its own store shows that it is true."""
+"""What a builder's host does for itself: it signs its own link, once its own store shows that it is true.
+
+What its signature covers, and what stays the orchestrator's word: docs/predicates/links.md.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -15,40 +19,58 @@ from orchestrator.evidence.links import Link
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, NAR_SHA256
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
 from orchestrator.keys import dsse
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import SigningKey
-from orchestrator.nix.derivation import Derivation, parse
 from orchestrator.nix.remote import RemoteStore
+from orchestrator.stories.held import STORE, Held, text_of
 
-_STORE = "/nix/store/"
-_DERIVATION = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,211}\.drv")
-_LARGEST_DERIVATION = 64 << 20
-"""Bytes; whoever can write into this host's store can write a derivation, of any size."""
+_CLOCKS = timedelta(hours=1)
+"""By how much the orchestrator's clock, which times builds, may differ from this host's."""
 
 
 def attest(
-    payload: bytes, store: RemoteStore, key: SigningKey, read: Callable[[str], str] | None = None
+    payload: bytes,
+    store: RemoteStore,
+    key: SigningKey,
+    read: Callable[[str], str] = text_of,
+    now: datetime | None = None,
 ) -> Envelope:
-    """The link in an envelope signed by this host's key. `store` is the host's own, `read` reads files there.
+    """The link in an envelope signed by this host's key. `store` is the host's own; `read` reads derivations.
 
-    Raises TallyError for a link of another machine, for one that names a product which this host's Nix
-    did not build, or built otherwise, and for one whose command is not that of the package's derivation.
+    Raises TallyError for a link of another machine, for one that names a product or a material which is not
+    in this host's store so, and for one whose command or times are not those of what was built.
     """
     try:
-        link = disagreement.parse_link(payload, "the link") or links.parse(payload, "the link")
+        disagreeing = disagreement.parse_link(payload, "the link")
+        link = disagreeing or links.parse(payload, "the link")
+        times = links.times_in(payload, "the link")
     except MalformedError as error:
         raise TallyError(f"refusing to sign: {error}") from error
-    for reason in chain(_against(link, store), _against_command(link, store, read or _text)):
+    for reason in chain(
+        _against_machine(link, store),
+        _against_products(link, store),
+        _against_derivations(link, store, read, whole=disagreeing is None),
+        _against_times(times, store, read, now or datetime.now(UTC)),
+    ):
         raise TallyError(f"refusing to sign: {reason}")
     return dsse.sign(IN_TOTO_PAYLOAD, payload, key, keyid=key.public.keyid)
 
 
-def _against(link: Link, store: RemoteStore) -> Iterator[str]:
+def _against_machine(link: Link, store: RemoteStore) -> Iterator[str]:
+    """What the link says of the machine is what this host reads of itself."""
     if link.identity.get("machineIdSha256") != host.machine_id():
         yield "the link is about another machine"
-    made = {path: digests for path, digests in link.products.items() if path.startswith(_STORE)}
+    said = link.identity.get("bootIdSha256")
+    if said is not None and said != host.boot_id():
+        yield "the link is about another boot of this machine, or its machine id is not this host's alone"
+    said = link.identity.get("nixVersion")
+    if said is not None and said not in (own := (store.nix.version, store.nix_version())):
+        yield f"the link says Nix {str(said)[:40]!r}, and this host has {' and '.join(filter(None, own))}"
+
+
+def _against_products(link: Link, store: RemoteStore) -> Iterator[str]:
+    made = {path: digests for path, digests in link.products.items() if path.startswith(STORE)}
     if not made:
         yield "the link names nothing that was built"
     if absent := sorted(store.invalid(made)):
@@ -59,65 +81,62 @@ def _against(link: Link, store: RemoteStore) -> Iterator[str]:
             yield f"{path} was not built on this host"
         if digests != {NAR_SHA256: store.nar_hash(path).hex}:
             yield f"{path} is not what this host built"
-    files = {Sha256.of_file(Path(path)).hex for path in made if Path(path).is_file()}
-    for name in sorted(set(link.products) - set(made)):
-        if link.products[name].get("sha256") not in files:
+    names = sorted(set(link.products) - set(made))
+    files = {Sha256.of_file(Path(path)).hex for path in made if names and _is_file(Path(path))}
+    for name in names:
+        digests = link.products[name]
+        if set(digests) != {"sha256"} or digests["sha256"] not in files:
             yield f"{name} is none of the files that this host built"
 
 
-def _against_command(link: Link, store: RemoteStore, read: Callable[[str], str]) -> Iterator[str]:
+def _is_file(path: Path) -> bool:
+    """Whether an output is a regular file itself: a link may lead to what was never built here."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _against_derivations(
+    link: Link, store: RemoteStore, read: Callable[[str], str], *, whole: bool
+) -> Iterator[str]:
     """The command is that of the package's derivation, and what was made was made by what the link names.
 
     A link names the derivations that were built: the artifact's, and the package's, which that one uses.
-    One of an earlier version tells no command.
     """
-    if not link.command:
-        return
-    if strange := [path for path in link.derivations if not _DERIVATION.fullmatch(path)]:
-        yield f"the link names a derivation that is none: {strange[0][:80]!r}"
-        return
-    if absent := sorted(store.invalid(link.derivations)):
-        yield f"{absent[0]} is not in this host's store, so that nobody can tell its command"
-        return
-    graph = {path: parse(path, read(path)) for path in link.derivations}
-    used = {path for each in graph.values() for path in each.input_derivations}
-    tops = [each for path, each in graph.items() if path not in used]
-    packages = [graph[path] for each in tops for path in each.input_derivations if path in graph]
+    held = Held.of(link.derivations, store, read)
+    named = {path: held.graph[path] for path in link.derivations}
+    used = {path for each in named.values() for path in each.input_derivations}
+    tops = [each for path, each in named.items() if path not in used]
+    packages = [named[path] for each in tops for path in each.input_derivations if path in named]
     if len(tops) != 1:
         yield "the link names derivations of several targets, and its command is of one"
-    outputs = sorted({path for each in graph.values() for path in each.outputs.values()})
-    if unbuilt := sorted(store.invalid(outputs)):
-        yield f"{unbuilt[0]}, of a derivation that the link names, is not in this host's store"
-        return
-    registered = store.registrations(outputs)
-    yield from (f"{path} was not built on this host" for path in outputs if not registered[path].ultimate)
+    if whole and links.artifact_derivation(link) != tops[0].path:
+        yield "the link names another derivation of the artifact than the one that uses the others"
+    outputs = sorted({path for each in named.values() for path in each.outputs.values()})
+    yield from held.not_built(outputs)
     if list(link.command) not in map(command_of, packages or tops):
         yield "the link tells of another command than the derivation that was built has"
-    wanted = {path for path in link.products if path.startswith(_STORE)}
-    if unmade := _unmade(graph, wanted, store, read):
+    made = {path for path in link.products if path.startswith(STORE)}
+    if unmade := sorted(made.difference(outputs if whole else held.graph.by_output)):
         yield f"{unmade[0]} is made by none of the derivations that the link names, nor by what they use"
+    yield from held.against_materials(link.materials, tops[0].path, frozenset(named), whole=whole)
 
 
-def _unmade(
-    graph: Mapping[str, Derivation], wanted: Collection[str], store: RemoteStore, read: Callable[[str], str]
-) -> list[str]:
-    """Those paths that are no output of these derivations, nor of those below, which are read as needed."""
-    left, seen, level = set(wanted), set(graph), list(graph.values())
-    while level:
-        for each in level:
-            left.difference_update(each.outputs.values())
-        if not left:
-            break
-        below = sorted({path for each in level for path in each.input_derivations} - seen)
-        seen.update(below)
-        absent = store.invalid(below)
-        level = [parse(path, read(path)) for path in below if path not in absent]
-    return sorted(left)
+def _against_times(
+    times: links.Times, store: RemoteStore, read: Callable[[str], str], now: datetime
+) -> Iterator[str]:
+    """Builds began before they ended, none ends later than now, nor before its outputs were registered.
 
-
-def _text(path: str) -> str:
-    """A derivation of the host's own store."""
-    try:
-        return contents(Path(path), _LARGEST_DERIVATION).decode()
-    except (OSError, ValueError) as error:
-        raise TallyError(f"refusing to sign: {path} cannot be read on this host ({error})") from error
+    An output that was there before, and was built again to compare, is registered earlier than that.
+    """
+    held = Held.of(times, store, read, alone=True)
+    for path, (started, finished) in times.items():
+        if finished < started:
+            yield f"the link has the build of {path} end before it began"
+        if finished > now + _CLOCKS:
+            yield f"the link has the build of {path} end in the future; see whether the clocks are right"
+        outputs = list(held.graph[path].outputs.values())
+        for output, said in store.registrations(outputs).items():
+            if said.registered is not None and said.registered > finished + _CLOCKS:
+                yield f"{output} was not yet built when the link has the build of {path} end"

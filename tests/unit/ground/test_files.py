@@ -258,6 +258,7 @@ OWN = {
     "builders/hardware.py": "the kernel's own files",
     "builders/machine.py": "keys and logs of a machine that this run made",
     "nix/chroot.py": "derivations of this process's own evaluation, or a copy of one",
+    "nix/flakes.py": "our own expressions",
     "nix/namespaces.py": "the kernel's own settings",
     "run/observation.py": "our own build scripts, in the store of this process's own evaluation",
     "stories/refusing.py": "derivations of this process's own evaluation",

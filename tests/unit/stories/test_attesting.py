@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import disagreements
@@ -17,18 +19,24 @@ from orchestrator.evidence import disagreement
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
-from orchestrator.ground.digest import NarHash
+from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys import dsse
 from orchestrator.keys.key import SigningKey
 from orchestrator.nix.derivation import Derivation
+from orchestrator.nix.storepath import text_path
 from orchestrator.publishing.records import records_of
+from orchestrator.stories import attesting, held
 from orchestrator.stories.attesting import attest
+
+BUILT = releases.NOW.replace(hour=9, minute=2)
+"""While builders built."""
 
 
 @dataclass
 class Registered:
     ultimate: bool = True
+    registered: datetime | None = None
 
 
 @dataclass
@@ -37,12 +45,23 @@ class HostStore:
 
     held: dict[str, NarHash]
     ultimate: bool = True
+    registered: datetime = BUILT
+    elsewhere: frozenset[str] = frozenset()
+    nix: Any = field(default_factory=lambda: SimpleNamespace(version="2.8.0"))
+
+    def nix_version(self) -> str | None:
+        return None
+
+    def information(self, paths: Iterable[str]) -> dict[str, Any]:
+        return {path: SimpleNamespace(nar_hash=self.held[path]) for path in paths}
 
     def invalid(self, paths: Iterable[str]) -> set[str]:
         return set(paths) - set(self.held)
 
     def registrations(self, paths: Sequence[str]) -> dict[str, Registered]:
-        return {path: Registered(self.ultimate) for path in paths}
+        return {
+            path: Registered(self.ultimate and path not in self.elsewhere, self.registered) for path in paths
+        }
 
     def nar_hash(self, path: str) -> NarHash:
         return self.held[path]
@@ -54,7 +73,13 @@ def text(derivation: Derivation) -> str:
     def quoted(values: Iterable[str]) -> str:
         return "[" + ",".join(map(json.dumps, values)) + "]"
 
-    outputs = [f'({json.dumps(name)},{json.dumps(path)},"","")' for name, path in derivation.outputs.items()]
+    promised = '"",""'
+    if derivation.fixed:
+        digest = derivation.fixed.digest
+        promised = f'"{"r:" if isinstance(digest, NarHash) else ""}sha256","{digest.hex}"'
+    outputs = [
+        f"({json.dumps(name)},{json.dumps(path)},{promised})" for name, path in derivation.outputs.items()
+    ]
     inputs = [f"({json.dumps(path)},{quoted(names)})" for path, names in derivation.input_derivations.items()]
     return (
         f"Derive([{','.join(outputs)}],[{','.join(inputs)}],{quoted(derivation.input_sources)},"
@@ -90,13 +115,14 @@ def link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, HostSt
     monkeypatch.setattr(host, "machine_id", lambda: report.identity.machine_id)
     held = {one.path: one.hashes["b"] for one in observed.disagreed.differing}
     held |= dict.fromkeys(DERIVATIONS, NarHash("0" * 64))
+    held |= {path: built.nar_hash for path, built in report.inputs.items()}
     return disagreement.link_of(report, observed), HostStore(held)
 
 
 def test_what_this_host_built_is_signed(link: tuple[bytes, Any]) -> None:
     payload, store = link
     key = SigningKey.generate()
-    envelope = attest(payload, store, key, read)
+    envelope = attest(payload, store, key, read, releases.NOW)
     assert envelope.payload == payload
     assert dsse.signed_by(envelope, key.public)
 
@@ -133,6 +159,11 @@ HARM: dict[str, Callable[[dict[str, Any], HostStore], object]] = {
     "a derivation that was not built there": lambda link, store: link["predicate"]["byproducts"][
         "builds"
     ].update({WORLD.zlib.path: {}}),
+    "no command": lambda link, store: link["predicate"].update(command=[]),
+    "neither command nor derivation": lambda link, store: (
+        link["predicate"].update(command=[]),
+        link["predicate"]["byproducts"].pop("builds"),
+    ),
     "what it did not build": lambda link, store: setattr(store, "ultimate", False),
 }
 
@@ -143,16 +174,7 @@ def test_anything_else_is_not(link: tuple[bytes, Any], harm: str) -> None:
     document = json.loads(payload)
     HARM[harm](document, store)
     with pytest.raises(TallyError, match="refusing to sign"):
-        attest(render(document), store, SigningKey.generate(), read)
-
-
-def test_a_link_that_tells_no_command_says_nothing_untrue(link: tuple[bytes, Any]) -> None:
-    """As orchestrators of earlier versions ask for."""
-    payload, store = link
-    document = json.loads(payload)
-    document["predicate"]["command"] = []
-    del document["predicate"]["byproducts"]["builds"]
-    assert attest(render(document), store, SigningKey.generate(), read)
+        attest(render(document), store, SigningKey.generate(), read, releases.NOW)
 
 
 def test_an_input_that_differs_is_below_what_was_built(
@@ -165,8 +187,9 @@ def test_an_input_that_differs_is_below_what_was_built(
     held = {one.path: one.hashes["b"] for one in observed.disagreed.differing}
     assert WORLD.zlib.outputs["out"] in held
     store: Any = HostStore(dict.fromkeys([*DERIVATIONS, *OUTPUTS], NarHash("0" * 64)) | held)
+    store.held |= {path: built.nar_hash for path, built in report.inputs.items()}
     payload = disagreement.link_of(report, observed)
-    assert attest(payload, store, SigningKey.generate(), read).payload == payload
+    assert attest(payload, store, SigningKey.generate(), read, releases.NOW).payload == payload
 
 
 @pytest.fixture
@@ -180,14 +203,151 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, An
     del document["products"][made.facts.artifact.file_name]
     held = {path: NarHash(digests["narSha256"]) for path, digests in document["products"].items()}
     held |= dict.fromkeys(DERIVATIONS, NarHash("0" * 64))
+    held |= {
+        path: NarHash(digests["narSha256"])
+        for path, digests in document["materials"].items()
+        if "narSha256" in digests
+    }
     return render(document), HostStore(held)
 
 
 def test_the_command_of_a_release_is_the_packages(released: tuple[bytes, Any]) -> None:
     payload, store = released
-    assert attest(payload, store, SigningKey.generate(), read).payload == payload
+    assert attest(payload, store, SigningKey.generate(), read, releases.NOW).payload == payload
     document = json.loads(payload)
     for command in (["/bin/true"], [WORLD.artifact.builder_executable, *ARTIFACTS]):
         document["command"] = command
         with pytest.raises(TallyError, match="tells of another command than the derivation"):
-            attest(render(document), store, SigningKey.generate(), read)
+            attest(render(document), store, SigningKey.generate(), read, releases.NOW)
+
+
+ROOT = WORLD.root.outputs["out"]
+LIES: dict[str, tuple[str, Callable[[dict[str, Any], Any], object]]] = {
+    "a material that nothing uses": (
+        "which no derivation uses",
+        lambda link, store: link["materials"].update(
+            {releases.store_path("good-1.0.tar.gz"): {"sha256": "ab"}}
+        ),
+    ),
+    "another source": (
+        "another digest of the material",
+        lambda link, store: link["materials"][WORLD.pigz_source.outputs["out"]].update(sha256="0" * 64),
+    ),
+    "another script": (
+        "another digest of the material",
+        lambda link, store: link["materials"][WORLD.script].update(narSha256="0" * 64),
+    ),
+    "another root": (
+        "another digest of the material",
+        lambda link, store: link["materials"][ROOT].update(narSha256="0" * 64),
+    ),
+    "a further digest": (
+        "another digest of the material",
+        lambda link, store: link["materials"][WORLD.script].update(sha256="0" * 64),
+    ),
+    "a root from elsewhere": (
+        "was not built on this host",
+        lambda link, store: setattr(store, "elsewhere", frozenset({ROOT})),
+    ),
+    "no material": ("does not name the material", lambda link, store: link.update(materials={})),
+    "one material less": (
+        "does not name the material",
+        lambda link, store: link["materials"].pop(WORLD.zlib_source.outputs["out"]),
+    ),
+    "a material that it does not hold": (
+        "is not in this host's store",
+        lambda link, store: store.held.pop(WORLD.script),
+    ),
+    "another artifact's derivation": (
+        "another derivation of the artifact",
+        lambda link, store: link["byproducts"].update(derivation=WORLD.zlib.path),
+    ),
+    "no command": ("another command", lambda link, store: link.update(command=[])),
+    "another Nix": (
+        "the link says Nix '99'",
+        lambda link, store: link["environment"]["builder"].update(nixVersion="99"),
+    ),
+    "another boot": (
+        "another boot",
+        lambda link, store: link["environment"]["builder"].update(bootIdSha256="0" * 64),
+    ),
+    "an end in the future": (
+        "in the future",
+        lambda link, store: times(link, finished="2027-01-01T00:00:00Z"),
+    ),
+    "an end before the beginning": (
+        "end before it began",
+        lambda link, store: times(link, started="2026-11-22T09:04:00Z"),
+    ),
+    "an end before the output was there": (
+        "was not yet built",
+        lambda link, store: times(link, started="2020-01-01T00:00:00Z", finished="2020-01-01T00:00:01Z"),
+    ),
+    "times of another kind": (
+        "no time where one should be",
+        lambda link, store: times(link, started="today"),
+    ),
+    "times elsewhere": ("was not yet built", lambda link, store: times_elsewhere(link)),
+    "a build without times": (
+        "is not an object",
+        lambda link, store: link["byproducts"]["builds"].update({WORLD.pigz.path: 1}),
+    ),
+}
+
+
+def times(link: dict[str, Any], **changed: str) -> None:
+    link["byproducts"]["builds"][WORLD.pigz.path].update(changed)
+
+
+def times_elsewhere(link: dict[str, Any]) -> None:
+    """The true ones stand where a link of a disagreement has them."""
+    link["predicate"] = json.loads(json.dumps(link))
+    times(link, started="2020-01-01T00:00:00Z", finished="2020-01-01T00:00:01Z")
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_the_store_does_not_show_is_not_signed(released: tuple[bytes, Any], lie: str) -> None:
+    payload, store = released
+    says, harm = LIES[lie]
+    document = json.loads(payload)
+    harm(document, store)
+    with pytest.raises(TallyError, match=says):
+        attest(render(document), store, SigningKey.generate(), read, releases.NOW)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_file_that_an_output_links_to_was_not_built(
+    linked: bool, released: tuple[bytes, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload, store = released
+    output, file = tmp_path / "output", tmp_path / "file"
+    file.write_bytes(b"never built")
+    if linked:
+        output.symlink_to(file)
+    else:
+        output.write_bytes(b"never built")
+    monkeypatch.setattr(attesting, "Path", lambda path: output if path.endswith(".tar.gz") else tmp_path)
+    document = json.loads(payload)
+    document["products"]["x.tar.gz"] = {"sha256": Sha256.of(b"never built").hex}
+    if linked:
+        with pytest.raises(TallyError, match="none of the files that this host built"):
+            attest(render(document), store, SigningKey.generate(), read, releases.NOW)
+    else:
+        assert attest(render(document), store, SigningKey.generate(), read, releases.NOW)
+
+
+def test_a_derivation_whose_text_was_changed_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = text(OTHER).encode()
+    path = text_path("other-1.drv", data, OTHER.input_sources)
+    monkeypatch.setattr(held, "Path", lambda name: tmp_path / name.rpartition("/")[2])
+    file = tmp_path / path.rpartition("/")[2]
+    file.write_bytes(data)
+    assert held.text_of(path).encode() == data
+    file.write_bytes(data.replace(b"/bin/sh", b"/bin/ls"))
+    with pytest.raises(TallyError, match="was changed in this host's store"):
+        held.text_of(path)
+    file.unlink()
+    with pytest.raises(TallyError, match="cannot be read"):
+        held.text_of(path)

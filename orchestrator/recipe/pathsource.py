@@ -16,6 +16,7 @@ from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe import git, lfs
+from orchestrator.recipe.bounds import Budget
 from orchestrator.recipe.gittree import copy_working_tree, export_tree
 from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.wanted import PLAIN, Extras
@@ -62,24 +63,30 @@ def write_tree(folder: Path, url: str, target: Path, extras: Extras = PLAIN) -> 
     """Write what a pin's address names into a folder that is there and empty. Raises TallyError."""
     path, _, commit = url.removeprefix("path:").rpartition("@")
     top, _ = git.head(folder)
-    _write(top, commit, _plain(unquote(path)), target, extras)
+    _write(top, commit, _plain(unquote(path)), target, extras, Budget("it"))
 
 
-def _write(top: Path, commit: str, path: str, target: Path, extras: Extras) -> None:
+def _write(
+    top: Path, commit: str, path: str, target: Path, extras: Extras, budget: Budget, level: int = 0
+) -> None:
     """`commit` is empty for the tree as it lies there."""
-    submodules = export_tree(top, commit, path, target) if commit else copy_working_tree(top, path, target)
+    if commit:
+        submodules = export_tree(top, commit, path, target, budget)
+    else:
+        submodules = copy_working_tree(top, path, target, budget)
     if extras.lfs is not False and (pointers := lfs.pointers(target)):
         if extras.lfs is None:
             raise lfs.refusal(pointers)
         lfs.fill(target, pointers, lfs.local(top))
     for each in submodules if extras.submodules else ():
+        budget.submodule(level + 1)
         place = top / path / each.path
         if not (place / ".git").exists():
             raise TallyError(
                 f"the submodule {each.path} is not checked out",
                 hint="check it out with `git submodule update --init --recursive`",
             )
-        _write(place, commit and each.commit, "", target / each.path, extras)
+        _write(place, commit and each.commit, "", target / each.path, extras, budget, level + 1)
 
 
 def _pin(top: Path, commit: str, name: str, source: PathSource, allow_dirty: bool) -> PathPin:

@@ -7,7 +7,7 @@ its own. The commit goes into the request, and from there into the evidence.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -20,6 +20,7 @@ from orchestrator.recipe.bounds import Budget
 from orchestrator.recipe.gittree import copy_working_tree, export_tree
 from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.wanted import PLAIN, Extras
+from orchestrator.recipe.worktree import Change, changes
 
 _SHOWN = 5
 
@@ -91,15 +92,12 @@ def _write(
 
 def _pin(top: Path, commit: str, name: str, source: PathSource, allow_dirty: bool) -> PathPin:
     path = _plain(source.path)
-    changed = git.changes(top, path)
+    try:
+        changed = changes(top, commit, path, Budget("it"))
+    except TallyError as error:
+        raise TallyError(f"the path source {path or '.'}: {error.message}", hint=error.hint) from error
     if changed and not allow_dirty:
-        shown = ", ".join(changed[:_SHOWN]) + (
-            f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-        )
-        raise TallyError(
-            f"the path source {path or '.'} differs from its commit: {shown}",
-            hint="commit the changes, or build with --allow-dirty, and then nothing is signed",
-        )
+        raise _differs(path, changed)
     url = f"path:{quote(path) or '.'}@" + ("" if changed else commit)
     with tempfile.TemporaryDirectory(prefix="tallystick-path-") as temporary:
         try:
@@ -108,6 +106,20 @@ def _pin(top: Path, commit: str, name: str, source: PathSource, allow_dirty: boo
             raise TallyError(f"the path source {path or '.'}: {error.message}", hint=error.hint) from error
         digest = nar_hash(Path(temporary))
     return PathPin(name, digest, url, bool(changed))
+
+
+def _differs(path: str, changed: Sequence[Change]) -> TallyError:
+    shown = ", ".join(each.path for each in changed[:_SHOWN])
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    hint = "commit the changes, or build with --allow-dirty, and then nothing is signed"
+    filtered = next((each for each in changed if each.filter), None)
+    if filtered is not None:
+        more += (
+            f"; git converts {filtered.path} by the attribute {filtered.filter}, "
+            "and a repository's filters are not run here"
+        )
+        hint = f"if that conversion is all: take the attribute out of .gitattributes, or {hint}"
+    return TallyError(f"the path source {path or '.'} differs from its commit: {shown}{more}", hint=hint)
 
 
 def _plain(path: str) -> str:

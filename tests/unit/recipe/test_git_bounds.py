@@ -120,6 +120,13 @@ def test_the_deepest_tree_is_still_a_source(repository: Path, out: Path) -> None
     assert not path_pins(repository, {"own": path_recipe()}, allow_dirty=False)["own", "src"].dirty
 
 
+def test_a_path_source_is_bounded_too(repository: Path) -> None:
+    for top in (bomb(repository), in_folders(repository, 8000)):
+        committed(repository, tree(repository, ("40000", b"lib", top)))
+        with pytest.raises(TallyError, match=r"the path source lib: it has (more than|folders in folders)"):
+            path_pins(repository, {"own": path_recipe()}, allow_dirty=True)
+
+
 @pytest.mark.parametrize("levels", [2, 3])
 def test_submodules_are_counted_over_the_whole_source(
     repository: Path, out: Path, levels: int, monkeypatch: pytest.MonkeyPatch

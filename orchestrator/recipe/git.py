@@ -1,6 +1,7 @@
-"""Running git: what its commands print, its errors in words, and what a working tree differs in.
+"""Running git: what its commands print, and its errors in words.
 
 No configuration, hook or variable of the machine's may change what a commit holds: see `environment`.
+No command here converts a file: `git status` and `git diff` run the filters that `.git/config` names.
 """
 
 from __future__ import annotations
@@ -46,12 +47,6 @@ def head(folder: Path) -> tuple[Path, str]:
             raise TallyError(f"the commit checked out in {top} cannot be read", hint="see `git fsck`")
         raise TallyError(f"the git repository {top} has no commit yet", hint="commit what is to be built")
     return Path(top), commit
-
-
-def changes(repository: Path, path: str) -> tuple[str, ...]:
-    """Files below `path` that differ from the commit checked out, new ones too; ignored ones not."""
-    said = git(repository, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", pathspec(path))
-    return tuple(entry[3:] for entry in said.split("\0") if entry[2:3] == " ")
 
 
 def git(folder: Path, *arguments: str, missing: str | None = None, fetching: bool = False) -> str:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.bounds import Budget, check_link, check_path
 from orchestrator.recipe.git import command, environment
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SUBMODULE: Final = "160000"
 SYMLINK: Final = "120000"
 _CHUNK: Final = 1 << 20
 _LARGEST: Final = 1 << 28  # bytes of a commit or a tree; a folder of a million files has some 60 MB
+_HELD: Final = 100_000  # entries of trees that are kept, to be found again
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Objects:
     def __init__(self, repository: Path) -> None:
         self._repository = repository
         self._trees: dict[str, tuple[Entry, ...]] = {}
+        self._held = 0
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -93,31 +96,50 @@ class Objects:
             found = found_below
         return found
 
-    def walk(self, tree: str, above: bytes = b"") -> Iterator[Entry]:
-        """Every entry below a tree but its folders, in git's order. Raises TallyError."""
-        for each in self._entries(tree):
+    def walk(self, tree: str, budget: Budget | None = None, above: bytes = b"") -> Iterator[Entry]:
+        """Every entry below a tree but its folders, in git's order, one folder at a time.
+
+        Raises TallyError, also where the budget ends.
+        """
+        budget = budget or Budget(f"the repository {self._repository}")
+        stack = [(above, self._entered(tree, 1, budget))]
+        while stack:
+            above, rest = stack[-1]
+            if (each := next(rest, None)) is None:
+                stack.pop()
+                continue
             path = above + each.path
+            check_path(path)
             if each.mode == FOLDER:
-                yield from self.walk(each.object, path + b"/")
+                stack.append((path + b"/", self._entered(each.object, len(stack) + 1, budget)))
             else:
                 yield Entry(each.mode, each.object, path)
 
-    def copy(self, entry: Entry, write: Callable[[bytes], object]) -> None:
+    def copy(self, entry: Entry, write: Callable[[bytes], object], budget: Budget | None = None) -> None:
         """Give a file's content to `write` in pieces. Raises TallyError, for a forged one at its end."""
         size, digest = self._begun(entry.object, "blob")
+        if entry.mode == SYMLINK:
+            check_link(entry.path, size)
+        (budget or Budget(f"the repository {self._repository}")).file(entry.path, size)
         for piece in self._pieces(size):
             digest.update(piece)
             write(piece)
         self._ended(entry.object, digest)
+
+    def _entered(self, tree: str, depth: int, budget: Budget) -> Iterator[Entry]:
+        entries = self._entries(tree)
+        budget.folder(depth, len(entries))
+        return iter(entries)
 
     def _entries(self, tree: str) -> tuple[Entry, ...]:
         if tree not in self._trees:
             width = len(tree) // 2
             data, place, found = self._whole(tree, "tree"), 0, []
             while place < len(data):
-                mode, space, name = data[place : data.find(b"\0", place)].partition(b" ")
-                place = data.find(b"\0", place) + 1 + width
-                if not (space and place <= len(data)):
+                end = data.find(b"\0", place)
+                mode, space, name = data[place : max(end, place)].partition(b" ")
+                place = end + 1 + width
+                if not (end >= 0 and space and place <= len(data)):
                     raise TallyError(f"the tree {tree} in {self._repository} is damaged")
                 if name in (b"", b".", b"..", b".git") or b"/" in name:
                     raise TallyError(f"the tree holds a file with the unsafe name {os.fsdecode(name)!r}")
@@ -127,6 +149,10 @@ class Objects:
                     f"the tree {tree} has one name twice"  # a link and a folder: files would follow the link
                 )
                 raise TallyError(told, hint="see `git fsck`")
+            self._held += len(found)
+            if self._held > _HELD:
+                self._trees.clear()
+                self._held = len(found)
             self._trees[tree] = tuple(found)
         return self._trees[tree]
 

@@ -6,13 +6,14 @@ import re
 import tempfile
 from pathlib import Path
 
+from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe import lfs
+from orchestrator.recipe.bounds import Budget
 from orchestrator.recipe.git import git
 from orchestrator.recipe.gittree import export_tree
 from orchestrator.recipe.wanted import PLAIN, Extras
 
-_DEEPEST = 10  # submodules of submodules
 # ssh in git's short form, and nothing that would be a command or a path of this machine
 _ADDRESS = re.compile(
     r"(https?|git|ssh)://([A-Za-z0-9._~%][^@/\s]*@)?[^/@\s-][^/@\s]*(/\S*)?"
@@ -20,29 +21,39 @@ _ADDRESS = re.compile(
 )
 
 
-def export_remote(address: str, rev: str, folder: Path, extras: Extras = PLAIN, depth: int = 0) -> None:
+def export_remote(
+    address: str,
+    rev: str,
+    folder: Path,
+    extras: Extras = PLAIN,
+    depth: int = 0,
+    budget: Budget | None = None,
+) -> None:
     """Fetch one commit of a repository and write its tree into a folder that is there and empty.
 
+    `depth` is 0 for the source itself, and `budget` is what the source and all its submodules may use.
     Raises TallyError when the repository or the commit cannot be had, or its tree cannot be a source.
     """
+    budget = budget or Budget(f"the repository {without_credentials(address)}")
     with tempfile.TemporaryDirectory(prefix="tallystick-git-") as name:
         repository = Path(name)
         fetch(repository, address, rev)
-        submodules = export_tree(repository, rev, "", folder)
+        submodules = export_tree(repository, rev, "", folder, budget)
         if extras.lfs is not False and (pointers := lfs.pointers(folder)):
             if extras.lfs is None:
                 raise lfs.refusal(pointers)
             lfs.fill(folder, pointers, lfs.fetched(repository, address, rev))
         if not submodules or not extras.submodules:
             return
-        if depth == _DEEPEST:
-            raise TallyError(f"{address} has submodules in submodules, more than {_DEEPEST} deep")
         addresses = _addresses(repository, rev, address)
         for each in submodules:
+            budget.submodule(depth + 1)
             if each.path not in addresses:
                 raise TallyError(f".gitmodules of {address} has no address for the submodule {each.path}")
             try:
-                export_remote(addresses[each.path], each.commit, folder / each.path, extras, depth + 1)
+                export_remote(
+                    addresses[each.path], each.commit, folder / each.path, extras, depth + 1, budget
+                )
             except TallyError as error:
                 raise TallyError(f"submodule {each.path}: {error.message}", hint=error.hint) from error
 

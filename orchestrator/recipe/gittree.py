@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.bounds import LONGEST_PATH, Budget, check_link
 from orchestrator.recipe.git import git, pathspec
 from orchestrator.recipe.gitobjects import FOLDER, SUBMODULE, SYMLINK, Entry, Objects
 
@@ -25,40 +26,49 @@ class Submodule:
     commit: str
 
 
-def export_tree(repository: Path, commit: str, path: str, folder: Path) -> tuple[Submodule, ...]:
+def export_tree(
+    repository: Path, commit: str, path: str, folder: Path, budget: Budget | None = None
+) -> tuple[Submodule, ...]:
     """Write the tree at `path` (empty: all) of a commit into a folder that is there and empty.
 
     Submodules become empty folders, as with `git clone`; they are given back.
-    Raises TallyError when there is no such folder in the commit.
+    Raises TallyError when there is no such folder in the commit, or more in it than `budget` has left.
     """
     found = []
+    budget = budget or Budget(f"the repository {repository}")
     with Objects(repository) as objects:
         tree = objects.at(objects.tree_of(commit), os.fsencode(path))
         if tree is None or tree.mode != FOLDER:
             raise TallyError(
                 f"the commit {commit[:12]} has no folder {path!r}", hint="a path source is a folder"
             )
-        entries = tuple(objects.walk(tree.object))  # the whole tree is sound before a file is written
-        for entry in entries:
+        for entry in objects.walk(tree.object, budget):  # the whole tree is sound before a file is written
+            _check_length(folder, entry)
+        for entry in objects.walk(tree.object, Budget(budget.source, budget.bounds)):
             target = Path(os.fsdecode(os.fsencode(folder) + b"/" + entry.path))
             if entry.mode == SUBMODULE:
                 target.mkdir(parents=True)
                 found.append(Submodule(os.fsdecode(entry.path), entry.object))
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _write(objects, entry, target)
+                _write(objects, entry, target, budget)
     return tuple(found)
 
 
 def copy_working_tree(
-    repository: Path, path: str, folder: Path, *, untracked: bool = True
+    repository: Path,
+    path: str,
+    folder: Path,
+    budget: Budget | None = None,
+    *,
+    untracked: bool = True,
 ) -> tuple[Submodule, ...]:
     """Copy the files below `path` as they lie there, but ignored ones, into an empty folder.
 
-    Without `untracked` those that git does not know are left out, too.
-
-    Submodules become empty folders, and are given back.
+    Without `untracked` those that git does not know are left out, too. Submodules become empty folders, and
+    are given back. Raises TallyError like `export_tree`.
     """
+    budget = budget or Budget(f"the repository {repository}")
     flags = ("--cached", *(("--others", "--exclude-standard") if untracked else ()))
     said = git(repository, "ls-files", "-z", *flags, "--", pathspec(path))
     staged = git(repository, "ls-files", "-z", "--stage", "--", pathspec(path)).split("\0")
@@ -73,6 +83,7 @@ def copy_working_tree(
         if not os.path.lexists(origin):
             continue  # deleted since the commit
         target = folder / origin.relative_to(top)
+        budget.folder(name.count("/") + 1, 1)
         target.parent.mkdir(parents=True, exist_ok=True)
         if name in linked:
             target.mkdir()
@@ -80,7 +91,13 @@ def copy_working_tree(
             raise TallyError(
                 f"{name} is a git repository of its own", hint="make it a submodule, or have git ignore it"
             )
+        elif not (origin.is_symlink() or origin.is_file()):
+            raise TallyError(
+                f"{name} is neither a file, a folder nor a symbolic link",
+                hint="delete it, or have git ignore it",
+            )
         else:
+            budget.file(os.fsencode(name), origin.lstat().st_size)
             shutil.copy(origin, target, follow_symlinks=False)
     return tuple(
         Submodule(str((repository / name).relative_to(top)), commit)
@@ -96,13 +113,23 @@ def empty_folders(folder: Path) -> tuple[str, ...]:
     )
 
 
-def _write(objects: Objects, entry: Entry, target: Path) -> None:
+def _check_length(folder: Path, entry: Entry) -> None:
+    length = len(os.fsencode(folder)) + 1 + len(entry.path)
+    if length > LONGEST_PATH:
+        raise TallyError(
+            f"the tree has a path of {length:,} bytes together with the folder it is written to, {folder}: "
+            f"Linux takes {LONGEST_PATH:,} at most"
+        )
+
+
+def _write(objects: Objects, entry: Entry, target: Path, budget: Budget) -> None:
     if entry.mode == SYMLINK:
         pieces: list[bytes] = []
-        objects.copy(entry, pieces.append)
-        target.symlink_to(os.fsdecode(b"".join(pieces)))
+        objects.copy(entry, pieces.append, budget)
+        check_link(entry.path, len(leads_to := b"".join(pieces)), leads_to)
+        target.symlink_to(os.fsdecode(leads_to))
         return
     # `x`: a name that is there already, by case or by a link, would be another file's
     with target.open("xb") as written:
-        objects.copy(entry, written.write)
+        objects.copy(entry, written.write, budget)
         os.fchmod(written.fileno(), 0o755 if entry.mode == "100755" else 0o644)

@@ -19,7 +19,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.recipe.git import git
 
-_LARGEST = 1024  # bytes of a pointer
+LARGEST_POINTER = 1024  # bytes
 _SHOWN = 5
 _BEGINNINGS = (
     b"version https://git-lfs.github.com/spec/v1\n",
@@ -46,12 +46,19 @@ def pointers(folder: Path) -> tuple[Pointer, ...]:
         for name in names:
             path = Path(parent, name)
             status = path.lstat()
-            if not stat.S_ISREG(status.st_mode) or not _SHORTEST < status.st_size <= _LARGEST:
+            if not stat.S_ISREG(status.st_mode) or not _SHORTEST < status.st_size <= LARGEST_POINTER:
                 continue
-            data = contents(path, _LARGEST)
-            if data.startswith(_BEGINNINGS) and (named := _OBJECT.search(data)):
-                found.append(Pointer(str(path.relative_to(folder)), named[1].decode()))
+            if named := pointed_to(contents(path, LARGEST_POINTER)):
+                found.append(Pointer(str(path.relative_to(folder)), named))
     return tuple(sorted(found, key=lambda each: each.path))
+
+
+def pointed_to(data: bytes) -> str | None:
+    """The sha256 of the file that a pointer stands for; None for what is no pointer."""
+    if len(data) > LARGEST_POINTER or not data.startswith(_BEGINNINGS):
+        return None
+    named = _OBJECT.search(data)
+    return None if named is None else named[1].decode()
 
 
 def refuse_pointers(folder: Path, what: str) -> None:

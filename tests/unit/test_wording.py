@@ -9,6 +9,8 @@ from pathlib import Path
 
 PLURAL = re.compile(r" (?!was\b|is\b|has\b|does\b)[a-z]+(s|\(s\))(?![a-z])")
 NEVER_ONE = {
+    "bounds.py: {len(name):,} bytes",
+    "bounds.py: {len(path):,} bytes",
     "bundle.py: {len(signatures)} signatures",
     "cms.py: {len(found)} values",
     "cms.py: {len(signers)} signers",

@@ -37,7 +37,7 @@ from orchestrator.policy.verdict import Failed
 from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
-from orchestrator.recipe.repository import Unversioned
+from orchestrator.recipe.repository import COMMIT, Unversioned
 from orchestrator.run import plan as planning
 from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
@@ -139,8 +139,7 @@ def refused_beforehand(
     """The targets whose release is there already and is another's: refused before hours are spent on them.
 
     Another's: it is signed by another key, made by other derivations or, where a commit is required, from
-    another one. Raises TallyError where no more than
-    that one was asked for.
+    another one. Raises TallyError where no more than that one was asked for.
     """
     if signatories is None or plan.dirty:
         return {}
@@ -191,7 +190,7 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
 def _to_have_one(plan: Plan) -> str:
     """What to do so that recipes and lock have a commit."""
     repository = plan.repository
-    return repository.way_out if isinstance(repository, Unversioned) else "commit recipes and lock"
+    return repository.way_out if isinstance(repository, Unversioned) else COMMIT
 
 
 def places(builders: Sequence[Builder], plan: Plan) -> list[str]:

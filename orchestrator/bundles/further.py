@@ -117,13 +117,13 @@ def open_further(
     `root` says whose certificates count; `now` is UTC.
     """
     found = Further()
-    for file, name, data in _documents(documents):
+    for file, name, data, is_bundle in _documents(documents):
         if name != file:
             found = replace(found, within={**found.within, name: file})
         try:
             if isinstance(data, Exception):
                 raise data
-            if _is_bundle(data, name):
+            if is_bundle:
                 opened = open_statement(data, name, keys, root, now)
                 kind = REPRODUCTION if isinstance(opened, Denied) else opened.statement.predicate_type
                 if against := tuple(trusts(opened.signer, kind, name)):
@@ -161,35 +161,32 @@ def denying(documents: Mapping[str, bytes]) -> Mapping[str, bytes]:
 
 def _documents(
     files: Mapping[str, bytes],
-) -> Iterator[tuple[str, str, bytes | MalformedError | TallyError]]:
-    """Every document with its file and its name: of a file that holds several bundles each by itself."""
+) -> Iterator[tuple[str, str, bytes | MalformedError | TallyError, bool]]:
+    """Every document with its file, its name, and whether it is a bundle, and no envelope alone.
+
+    Of a file that holds several bundles each comes by itself.
+    """
     for file, data in files.items():
         try:
             document = read_envelope(data, file)
         except MalformedError:
             document = None
         if isinstance(document, dict) and ("mediaType" in document or "payloadType" in document):
-            yield file, file, data
+            yield file, file, data, "mediaType" in document
             continue
         from orchestrator.bundles import containers  # as few files are
 
         try:
             parts = containers.found(data, file) or [MalformedError(f"{file} holds no bundle at all")]
         except (MalformedError, TallyError) as error:
-            yield file, file, error
+            yield file, file, error, False
             continue
         for part in parts:
             if isinstance(part, containers.Found):
                 inner = part.document["dsseEnvelope"] if part.alone else part.document
-                yield file, part.name, render(inner)
+                yield file, part.name, render(inner), not part.alone
             else:
-                yield file, file, part
-
-
-def _is_bundle(data: bytes, name: str) -> bool:
-    """Whether it is a Sigstore bundle, and no envelope alone. Raises MalformedError."""
-    document = read_envelope(data, name)
-    return isinstance(document, dict) and "mediaType" in document
+                yield file, file, part, False
 
 
 def _aside(name: str, why: str) -> str:

@@ -11,10 +11,6 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.evidence.canonical import MalformedError
 
-_HALF = re.compile(
-    "[\ud800-\udfff]"
-)  # of UTF-16; JSON can write one alone, and Go's clients read no such text
-
 
 def spellings(names: Iterable[str]) -> Mapping[str, str]:
     """Both spellings of each member, to the one in camelCase."""
@@ -27,8 +23,6 @@ def normal(value: object, known: Mapping[str, str], what: str) -> object:
     Raises MalformedError for an object that has a member under both its names, which readers would take
     differently. Members that are not known stay as they are.
     """
-    if isinstance(value, str) and not value.isascii() and _HALF.search(value):
-        raise MalformedError(f"{what} has half a letter in it: {value[:40]!r}")
     if isinstance(value, list):
         return [normal(each, known, what) for each in value]
     if not isinstance(value, dict):

@@ -21,26 +21,30 @@ _LENGTHS = {32: "an md5", 40: "a sha1", 96: "a sha384", 128: "a sha512"}
 _PREFIX = re.compile(r"(md5|sha1|sha256|sha384|sha512)[:-](.*)", re.DOTALL | re.IGNORECASE)
 
 
+class NotSha256(ValueError):
+    """A text that is no sha256 in any of its forms."""
+
+
 def hexadecimal(text: str) -> str:
     """A sha256 as people and tools write it, as 64 lower-case hexadecimal digits.
 
     It may be in hexadecimal (capitals too), in base64 as in the W3C's Subresource Integrity, section 3.5
     (`sha256-…=`), or in Nix's base32, each with or without `sha256:` in front.
-    Raises ValueError with what was expected, and whose digest it looks like.
+    Raises NotSha256 with what was expected, and whose digest it looks like.
     """
     algorithm, rest = found.groups() if (found := _PREFIX.fullmatch(text)) else ("sha256", text)
     if algorithm.lower() != "sha256":
-        raise ValueError(f"{_EXPECTED}, got a {algorithm.lower()}")
+        raise NotSha256(f"{_EXPECTED}, got a {algorithm.lower()}")
     if re.fullmatch(r"[0-9A-Fa-f]+", rest) and len(rest) != 52:
         if len(rest) == 64:
             return rest.lower()
         kind = _LENGTHS.get(len(rest))
-        raise ValueError(
+        raise NotSha256(
             f"{_EXPECTED}, got {counted(len(rest), 'digit')}" + (f", the length of {kind}" if kind else "")
         )
     octets = {52: _of_base32, 44: _of_base64}.get(len(rest), lambda _: None)(rest)
     if octets is None:
-        raise ValueError(f"{_EXPECTED}, got {text[:80]!r}")
+        raise NotSha256(f"{_EXPECTED}, got {text[:80]!r}")
     return octets.hex()
 
 

@@ -44,6 +44,10 @@ class Absent(Unreachable):
     """The address answers, and has nothing there."""
 
 
+class ProxyFailed(Unreachable):
+    """The proxy that is asked in its place gives no answer, or cannot be used."""
+
+
 @dataclass(frozen=True)
 class Manners:
     """What is asked of servers that nobody vouches for."""
@@ -65,7 +69,7 @@ class Downloader:
         self.stop = Event()
         self._manners = manners
         self._parallel = parallel
-        self._silent: dict[str, str] = {}
+        self._silent: dict[str, Unreachable] = {}
         self._mutex = Mutex()
         self._managers: dict[Proxy | None, PoolManager] = {}
 
@@ -127,7 +131,7 @@ class Downloader:
                 retries=False,
             )
         except (HTTPError, OSError, ValueError) as error:
-            raise Unreachable(_reason(error, proxy)) from error
+            raise _failure(error, proxy) from error
         try:
             return response.status, _bounded(self._until(until, _guarded(_come(response))), _ANSWER_LIMIT)
         finally:
@@ -178,7 +182,8 @@ class Downloader:
         proxy = proxy_for(_split(address).scheme, host)
         asked = proxy.address if proxy else host
         if asked in self._silent:
-            raise Unreachable(self._silent[asked])
+            known = self._silent[asked]
+            raise type(known)(*known.args)
         try:
             manager = self._manager(proxy)
             response = self._within(
@@ -187,12 +192,12 @@ class Downloader:
             )
         except (HTTPError, OSError, ValueError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-            said = _reason(reason, proxy)
+            failure = _failure(reason, proxy)
             cause = reason.original_error if isinstance(reason, ProxyError) else reason
             if isinstance(cause, NewConnectionError | ConnectTimeoutError):
                 with self._mutex:
-                    self._silent[asked] = f"{said} (asked once)"
-            raise Unreachable(said) from error
+                    self._silent[asked] = type(failure)(f"{failure} (asked once)")
+            raise failure from error
         try:
             if response.status != 200:
                 way = f", by way of {proxy}" if proxy else ""
@@ -292,19 +297,19 @@ def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise Unreachable(_sentence(error)) from error
 
 
-def _reason(error: BaseException, proxy: Proxy | None) -> str:
+def _failure(error: BaseException, proxy: Proxy | None) -> Unreachable:
     """Why there is no answer. What goes wrong at a proxy is not told as the fault of the host behind it."""
     from urllib3.exceptions import ProxyError, ProxySchemeUnknown
 
     if proxy is None:
-        return _sentence(error)
+        return Unreachable(_sentence(error))
     if proxy.place is None:
-        return f"{proxy} cannot be used: it is no address such as http://HOST:PORT"
+        return ProxyFailed(f"{proxy} cannot be used: it is no address such as http://HOST:PORT")
     if isinstance(error, ProxyError):
-        return f"{proxy} does not answer as it should: {_sentence(error.original_error)}"
+        return ProxyFailed(f"{proxy} does not answer as it should: {_sentence(error.original_error)}")
     if isinstance(error, ProxySchemeUnknown):
-        return f"{proxy} cannot be used: only proxies that speak HTTP can"
-    return f"{_sentence(error)}, by way of {proxy}"
+        return ProxyFailed(f"{proxy} cannot be used: only proxies that speak HTTP can")
+    return Unreachable(f"{_sentence(error)}, by way of {proxy}")
 
 
 def _sentence(error: BaseException) -> str:

@@ -169,9 +169,16 @@ def refuted(denials: Sequence[Denied], made: Collection[str]) -> Iterator[Reason
 def denied(statements: Mapping[str, Statement]) -> Iterator[Reason]:
     """No statement about the artifact says no. `statements` is file name to statement."""
     for name, statement in statements.items():
-        if against := denial(statement.predicate_type, statement.predicate):
-            code = Code.BUILDERS_DISAGREE if against.of_builders else Code.DENIED
-            yield Reason(code, f"{name} {against.told}")
+        if (found := denied_by(name, statement.predicate_type, statement.predicate)) is not None:
+            yield found
+
+
+def denied_by(name: str, predicate_type: str, predicate: object) -> Reason | None:
+    """What a statement, of whatever type, says against what it is about; `name` is its file's."""
+    if (against := denial(predicate_type, predicate)) is None:
+        return None
+    code = Code.BUILDERS_DISAGREE if against.of_builders else Code.DENIED
+    return Reason(code, f"{name} {against.told}")
 
 
 def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reason]:

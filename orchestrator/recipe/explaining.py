@@ -10,6 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Discriminator, Tag, ValidationError
 
+from orchestrator.ground.digest import NotSha256
 from orchestrator.ground.wording import counted
 from orchestrator.recipe.toml import line_of
 
@@ -121,8 +122,8 @@ def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]
         case "union_tag_not_found":
             return f"{name}expected one of the keys {', '.join(known)}", "a source has exactly one of them"
         case "value_error":
-            said = str(each["ctx"]["error"])
-            return f"{name}{said}", _COPY if said.startswith("expected a sha256") else None
+            error = each["ctx"]["error"]
+            return f"{name}{error}", _COPY if isinstance(error, NotSha256) else None
         case "literal_error":
             nearest = get_close_matches(
                 given if isinstance(given, str) else "",

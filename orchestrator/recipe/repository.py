@@ -17,13 +17,17 @@ from orchestrator.recipe.revision import Revision, address_of
 _ORIGIN = "origin"
 
 
+COMMIT = "commit what is built, recipes and lock among it"
+"""The usual way out where a commit is required."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unversioned:
     """There is no commit to name."""
 
     why: str
     """A sentence's second half: `… names no commit, since WHY`."""
-    way_out: str = "commit what is built, recipes and lock among it"
+    way_out: str = COMMIT
     """What helps where a commit is required."""
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.digest import NarHash, Sha256
-from orchestrator.ground.download import Absent, Downloader, Unreachable
+from orchestrator.ground.download import Absent, Downloader, ProxyFailed, Unreachable
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder, written_atomically
 from orchestrator.ground.nar import nar_hash
@@ -107,7 +107,7 @@ class Sources:
         absent = bool(failures) and all(isinstance(error, Absent) for _, error in failures)
         if absent and all(_is_package(url) for url in wanted.urls):
             raise LeftTheArchive(message, wanted.users)
-        proxied = bool(failures) and all(str(error).startswith("the proxy ") for _, error in failures)
+        proxied = bool(failures) and all(isinstance(error, ProxyFailed) for _, error in failures)
         usual = _PROXY if proxied else "check the network, the digest, and the mirrors in tally.toml"
         raise TallyError(message, hint=doubt(wanted, failures) or usual)
 

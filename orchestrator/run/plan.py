@@ -17,7 +17,7 @@ from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.origins import Origin
-from orchestrator.recipe.repository import Unversioned
+from orchestrator.recipe.repository import COMMIT, Unversioned
 from orchestrator.recipe.revision import Revision
 from orchestrator.run.workshop import Workshop
 
@@ -144,7 +144,7 @@ class Plan:
     def to_have_a_commit(self) -> str:
         """What to do where one is lacking."""
         known = (target.unversioned for target in self.targets.values())
-        return next((each.way_out for each in known if each is not None), Unversioned("").way_out)
+        return next((each.way_out for each in known if each is not None), COMMIT)
 
 
 @dataclass(frozen=True, slots=True)

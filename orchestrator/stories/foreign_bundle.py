@@ -25,15 +25,16 @@ from orchestrator.bundles.timestamps import Moment
 from orchestrator.evidence import attestation
 from orchestrator.evidence.attestation import Attestation
 from orchestrator.evidence.canonical import LARGEST_ENVELOPE, MalformedError
-from orchestrator.evidence.denial import denial
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
+from orchestrator.policy import checks
 from orchestrator.policy.verdict import Code, Failed, Reason, Refused
 
+_REFUTING = frozenset({Code.DENIED, Code.BUILDERS_DISAGREE})
 _HINT = "a bundle is Sigstore's JSON, as `cosign attest-blob --bundle FILE` and the like write it"
 
 
@@ -99,7 +100,7 @@ class Judgement:
             for verdict in verdicts
             if isinstance(verdict, Failed)
             for reason in verdict.reasons
-            if reason.code is Code.DENIED
+            if reason.code in _REFUTING
         ):
             return Failed(refuting)
         for verdict in verdicts:
@@ -224,11 +225,15 @@ def _stated(envelope: Envelope, wanted: str, artifact: Artifact, what: str) -> s
         sentence = f"{what} states {statement.predicate_type}, and --type asks for {wanted}"
         raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
     _about(statement, artifact, what)
-    against = denial(statement.predicate_type, statement.predicate)
-    # a disagreement is about a derivation: who asks for its type asks whether it was signed
-    if against is not None and not against.of_builders:
-        raise Refused(Reason(Code.DENIED, f"{what} {against.told}"))
+    against = checks.denied_by(what, statement.predicate_type, statement.predicate)
+    # of a derivation nobody asks whether it is good, only what its builders signed: disagreement.md
+    if against is not None and not (against.code is Code.BUILDERS_DISAGREE and _is_derivation(artifact)):
+        raise Refused(against)
     return statement.predicate_type
+
+
+def _is_derivation(artifact: Artifact) -> bool:
+    return artifact.name.endswith(".drv")
 
 
 def _about(statement: Attestation, artifact: Artifact, what: str) -> None:

@@ -149,8 +149,7 @@ def refused_beforehand(
     """The targets whose release is there already and is another's: refused before hours are spent on them.
 
     Another's: it is signed by another key, made by other derivations or, where a commit is required, from
-    another one. Raises TallyError where no more than
-    that one was asked for.
+    another one. Raises TallyError where no more than that one was asked for.
     """
     if signatories is None or plan.dirty:
         return {}

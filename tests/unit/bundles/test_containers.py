@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from authorities import ISSUER, SUBJECT
-from foreign import ARTIFACT, PROVENANCE, Document, Instance, Made, Recipe
+from foreign import ARTIFACT, PROVENANCE, Document, Instance, Made, Recipe, statement
 from rekors import b64
 
 from orchestrator.bundles.certificates import Identity
@@ -286,6 +286,28 @@ class TestOfSeveral:
         with pytest.raises(TallyError, match="more than 256 bundles"):
             world.judged(b"{}\n" * 257)
         assert world.said(b"{}\n" * 60_000) == ["malformed"]
+
+
+SUMMARY = "https://slsa.dev/verification_summary/v1"
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_signed_no_outweighs_a_yes_in_the_same_file(world: World, name: str) -> None:
+    no, yes = (
+        world.instance.make(
+            dataclasses.replace(
+                CERTIFIED,
+                payload=statement(predicateType=SUMMARY, predicate={"verificationResult": result}),
+            )
+        ).document
+        for result in ("FAILED", "PASSED")
+    )
+    for first, second in ((no, yes), (yes, no), (no, no)):
+        verdict = world.judged(CONTAINERS[name](second, first), predicate_type=SUMMARY).verdict
+        assert isinstance(verdict, Failed)
+        assert {str(reason.code) for reason in verdict.reasons} == {"denied"}
+    verdict = world.judged(CONTAINERS[name](yes, yes), predicate_type=SUMMARY).verdict
+    assert isinstance(verdict, Accepted)
 
 
 class TestTrustedRootsInLines:

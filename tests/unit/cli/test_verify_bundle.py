@@ -11,6 +11,7 @@ import pytest
 from authorities import ISSUER, SUBJECT
 from foreign import ARTIFACT, Instance, Recipe
 
+from orchestrator.evidence.terms import NOT_REPRODUCED, REPRODUCIBLE
 from orchestrator.ground.digest import Sha256
 
 if TYPE_CHECKING:
@@ -190,30 +191,53 @@ def test_undecided(tally: Tally, folder: Folder, arguments: list[str], said: str
     assert said in ran.err
 
 
-def test_a_signed_no_is_no_yes_and_outweighs_one(tally: Tally, folder: Folder, tmp_path: Path) -> None:
-    """A summary of its type that was asked for, and that did not pass."""
-    kind = "https://slsa.dev/verification_summary/v1"
+SUMMARY = "https://slsa.dev/verification_summary/v1"
+SCAI = "https://in-toto.io/attestation/scai/v0.3"
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "code", "says"),
+    [
+        (
+            SUMMARY,
+            {"verificationResult": "PASSED"},
+            {"verificationResult": "FAILED"},
+            "denied",
+            "its verificationResult is FAILED",
+        ),
+        (
+            SCAI,
+            {"attributes": [{"attribute": REPRODUCIBLE}]},
+            {"attributes": [{"attribute": NOT_REPRODUCED}]},
+            "builders-disagree",
+            "says that builders made different things of it",
+        ),
+    ],
+)
+def test_a_signed_no_is_no_yes_and_outweighs_one(
+    tally: Tally, tmp_path: Path, kind: str, good: object, bad: object, code: str, says: str
+) -> None:
+    """Of the type that was asked for, about this very file."""
     instance, rows = Instance(tmp_path / "instance"), []
-    for result in ("PASSED", "FAILED"):
-        subject = [{"name": "artifact", "digest": {"sha256": Sha256.of(ARTIFACT).hex}}]
+    for name, predicate in {"good": good, "bad": bad}.items():
         statement = {
             "_type": "https://in-toto.io/Statement/v1",
-            "subject": subject,
+            "subject": [{"name": "artifact", "digest": {"sha256": Sha256.of(ARTIFACT).hex}}],
             "predicateType": kind,
-            "predicate": {"verificationResult": result},
+            "predicate": predicate,
         }
         payload = json.dumps(statement).encode()
         made = instance.make(Recipe(signer="certificate", stamped=True, payload=payload))
-        (tmp_path / f"{result}.json").write_text(json.dumps(made.document))
+        (tmp_path / f"{name}.json").write_text(json.dumps(made.document))
         rows.append(json.dumps(made.document))
     (tmp_path / "both.jsonl").write_text("\n".join(rows))
     (tmp_path / "root.json").write_bytes(instance.root.render())
     (tmp_path / "artifact").write_bytes(ARTIFACT)
-    for name, code in {"PASSED.json": 0, "FAILED.json": 1, "both.jsonl": 1}.items():
+    for name, status in {"good.json": 0, "bad.json": 1, "both.jsonl": 1}.items():
         words = ["--bundle", name, *KEYLESS[2:], "--type", kind, *ROOT]
         ran = tally("verify", "artifact", *words, folder=tmp_path)
-        assert ran.code == code, ran.out + ran.err
-        assert ("denied" in ran.out and "its verificationResult is FAILED" in ran.out) == (code == 1)
+        assert ran.code == status, ran.out + ran.err
+        assert (code in ran.out and says in ran.out) == (status == 1)
 
 
 def test_a_key_costs_no_import_of_sigstore(folder: Folder) -> None:

@@ -84,13 +84,13 @@ def codes(verdict: Verdict) -> list[Code]:
     return [reason.code for reason in verdict.reasons] if isinstance(verdict, Failed) else []
 
 
-def statement(sha256: str, kind: str = SCAN) -> bytes:
+def statement(sha256: str, kind: str = SCAN, predicate: object = None) -> bytes:
     return render(
         {
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{"name": "what they call it", "digest": {"sha256": sha256}}],
             "predicateType": kind,
-            "predicate": {"found": []},
+            "predicate": {"found": []} if predicate is None else predicate,
         }
     )
 
@@ -180,6 +180,19 @@ class TestThirdParties:
         found = examine(original.folder, policy, releases.NOW, further={"scan.json": theirs})
         assert isinstance(found.verdict, Passed)
         assert found.attestations["scan.json"] == Sha256.of(theirs)
+
+    @pytest.mark.parametrize(("result", "expected"), [("FAILED", [Code.DENIED]), ("PASSED", [])])
+    def test_a_required_statement_that_says_no(
+        self, original: Release, tmp_path: Path, result: str, expected: list[Code]
+    ) -> None:
+        tester = SigningKey.generate()
+        kind = "https://in-toto.io/attestation/test-result/v0.1"
+        theirs = bundling.sign(statement(original.digest.hex, kind, {"result": result}), tester).render()
+        require = f'[require]\nstatements = ["{kind}"]'
+        signers = policies.signer(original.key), policies.signer(tester, "tester", f'statements = ["{kind}"]')
+        policy = policies.policy(tmp_path, *signers, require)
+        found = examine(original.folder, policy, releases.NOW, further={"tests.json": theirs})
+        assert codes(found.verdict) == expected
 
     @pytest.mark.parametrize(
         ("wrap", "aside"),

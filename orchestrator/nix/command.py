@@ -39,7 +39,11 @@ experimental-features = nix-command flakes
 """What a hermetic build needs of Nix. `substitute = false` also spares the seconds in which every command
 would look for a binary cache."""
 
-_PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "NIX_SSHOPTS", "SSL_CERT_FILE", "TERM")
+_PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "NIX_SSHOPTS", "TERM"),
+    *("SSL_CERT_FILE", "NIX_SSL_CERT_FILE", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+)
 _CHUNK = 1 << 20
 _FULL = 4 << 20  # bytes free: less than Nix needs for its database's journals
 _ENDING_GRACE = 10.0  # seconds that Nix gets to end its builds before it is killed
@@ -233,7 +237,7 @@ def failed(command: Sequence[str], status: int, said: str, *, folder: Path | Non
     elif "permission denied" in lowered:
         hint = "check the owner of the state folder, or name another in TALLY_STATE"
     lines = [line for line in text.splitlines() if not line.startswith("warning: found empty hash")]
-    name = " ".join(command[:2]) if command[0] == "nix" else command[0]
+    name = " ".join(command[:2]) if command[0] == "nix" else Path(command[0]).name
     message = f"{name} failed (status {status}):\n" + "\n".join(lines[-15:])
     return NixFailed(message, status=status, hint=hint, said=text)
 

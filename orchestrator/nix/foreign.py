@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.nix import pinned
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.command import NixFailed
 from orchestrator.nix.evaluation import LIBRARY
-from orchestrator.nix.trace import explained
 
 _SHOWN = 8
 
@@ -55,9 +54,10 @@ class FileRequest:
 
 
 def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
-    """What the attributes are, instantiated in `store`, in one invocation of Nix.
+    """What the attributes are, instantiated in `store`, together.
 
-    Restricted to the tree and the folders of `search`; no variable, no other file and no address is read.
+    Restricted to the tree, the folders of `search` and what a sha256 in the file pins; no variable, no other
+    file and no other address is read.
     Raises TallyError that says where.
     """
     request = store.nix.scratch / f"request-{uuid.uuid4()}.json"
@@ -66,20 +66,14 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
         json.dumps({"file": str(asked.tree / asked.file), "attributes": paths, "strings": asked.strings})
     )
     allowed = {"tally": LIBRARY, "tally-request": request, "tally-tree": asked.tree}
-    command = [
-        *store.command("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"),
-        *("--option", "restrict-eval", "true", "--option", "allowed-uris", ""),
-        *("--option", "system", asked.system, "--show-trace"),
+    words = [
+        *("--option", "system", asked.system),
         *(word for name, path in {**asked.search, **allowed}.items() for word in ("-I", f"{name}={path}")),
         *(str(LIBRARY / "expression.nix"), "--argstr", "tally-request", str(request)),
         *(word for name, text in asked.expressions.items() for word in ("--arg", name, text)),
     ]
-    try:
-        said = json.loads(store.nix.run(command))
-    except NixFailed as error:
-        raise explained(
-            error, {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
-        ) from error
+    shown = {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
+    said = json.loads(pinned.evaluated(store, words, shown))
     return [
         described(value, attribute, asked.file)
         for value, attribute in zip(said, asked.attributes, strict=True)

@@ -16,6 +16,12 @@ _FETCHED = re.compile(r"(?<![\w/])/\S*?nix/store/[0-9a-z]{32}-source/")
 """Where Nix put a flake; files are told by their place in it."""
 _STEPS = 4
 _OURS = ("expression.nix", "describe.nix", "(string)")
+_OTHER_FETCHES = (
+    "executing 'git'",
+    "program 'git' failed",
+    "'flakes' is disabled",
+    "'fetch-tree' is disabled",
+)
 _FURTHER = ("did you mean", "use '--", "(use")
 
 
@@ -74,7 +80,7 @@ def _hint(message: str) -> str | None:
         what = name[1].split("/")[0] if name else "nixpkgs"
         return (
             f"nothing of the machine stands for <{what}>: pin it with -I {what}=PATH, a checkout of it, "
-            "or take it from a flake's lock"
+            "or let the file fetch it, with a sha256"
         )
     if "forbidden in restricted mode" in lowered:
         return "evaluation reads the file's own repository and what -I names: give the rest with -I NAME=PATH"
@@ -82,6 +88,10 @@ def _hint(message: str) -> str | None:
         return "what is built while it is evaluated has no evidence: put the file that it makes into the tree"
     if "ca-derivations" in lowered or "impure-derivations" in lowered:
         return "only a build tells its store path: evaluate it without `__contentAddressed` and `__impure`"
+    if any(each in lowered for each in _OTHER_FETCHES):
+        return "a file fetches with fetchTarball or fetchurl and a sha256; give the rest with -I NAME=PATH"
+    if "unable to download" in lowered:
+        return "see whether the address answers; or give a folder that has it, with -I NAME=PATH"
     if "infinite recursion" in lowered:
         return "a value there needs itself to be known"
     return None

@@ -15,6 +15,8 @@ from loopback import Answer, Asked, Server
 from projects import Project
 from targets import laid_out, nix
 
+from orchestrator.ground.nar import nar_hash
+
 DERIVATION = "https://tallystick.example/derivation/v1"
 EXPRESSION = "https://tallystick.example/expression/v1"
 
@@ -120,7 +122,9 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
         "bad.imported": ("during evaluation", "put the file that it makes into the tree"),
         "bad.machines": ("'nixpkgs' was not found", "pin it with -I nixpkgs=PATH"),
         "bad.outside": ("/etc/hostname", "-I NAME=PATH"),
-        "bad.fetched": ("https://example.org/source.tar.gz", "-I NAME=PATH"),
+        "bad.fetched": ("unable to download 'http://127.0.0.1:1/tree.tar.gz'", "-I NAME=PATH"),
+        "bad.cloned": ("git", "with fetchTarball or fetchurl and a sha256"),
+        "bad.read": ("'flakes' is disabled", "with fetchTarball or fetchurl and a sha256"),
         "bad.placed": ("placed holds the path of a file here", "toString"),
         "bad.number": ("is no derivation: its type is int", "error"),
         "bad.misspelt": ("attribute 'curentSystem' missing", "default.nix:"),
@@ -209,6 +213,34 @@ def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> No
         ran = project.tally("plan", "hello", "-f", packages, "--artifact", wanted).failed(2)
         assert f"--artifact {wanted}: " in ran.err
         assert why in ran.err
+
+
+def test_evaluation_fetches_what_a_digest_pins_and_nothing_else(
+    project: Project, packages: Path, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "file").write_bytes(os.urandom(8).hex().encode())
+    subprocess.run(["tar", "-C", tmp_path, "-czf", tmp_path / "tree.tar.gz", "tree"], check=True)
+    packed = Answer((tmp_path / "tree.tar.gz").read_bytes())
+    with Server({"/tree.tar.gz": lambda _: packed}).running() as server:
+
+        def words(attribute: str, digest: str) -> list[str]:
+            given = {"address": server.address, "tree-sha256": digest}
+            arguments = (word for name, text in given.items() for word in ("--argstr", f"{name}={text}"))
+            return [attribute, "-f", str(packages), *arguments]
+
+        ran = project.tally("plan", *words("bad.fetched", "")).failed(2)
+        assert f"no sha256 pins what is fetched from {server.address}/tree.tar.gz" in ran.err
+        assert "default.nix:" in ran.err
+        ran = project.tally("plan", *words("pinned", "0" * 52)).failed(2)
+        assert "hash mismatch" in ran.err
+        right = words("pinned", nar_hash(tree).hex)
+        first = project.tally("plan", *right, "--json").succeeded().out
+        asked = len(server.asked)
+    # in the store by its digest, it is fetched no more
+    assert project.tally("plan", *right, "--json").succeeded().out == first
+    assert len(server.asked) == asked
 
 
 def test_fixed_outputs_are_fetched_once_and_checked(project: Project, packages: Path) -> None:

@@ -5,6 +5,7 @@
   address ? "http://127.0.0.1:1",
   one-sha256 ? "0000000000000000000000000000000000000000000000000000000000000000",
   two-sha512 ? "",
+  tree-sha256 ? "",
   ...
 }:
 let
@@ -98,6 +99,14 @@ rec {
     in
     package "fetched-1.0" "cat ${one} ${two} > $out" { };
 
+  # a folder that evaluation itself fetches
+  pinned = package "pinned-1.0" "cp $src/file $out" {
+    src = builtins.fetchTarball {
+      url = "${address}/tree.tar.gz";
+      sha256 = tree-sha256;
+    };
+  };
+
   bad = {
     fixed = busybox;
     content-addressed = package "content-addressed" "echo > $out" {
@@ -112,7 +121,9 @@ rec {
     imported = import (package "imported" "echo 1 > $out" { });
     machines = import <nixpkgs> { };
     outside = builtins.readFile /etc/hostname;
-    fetched = builtins.fetchTarball "https://example.org/source.tar.gz";
+    fetched = package (builtins.readFile "${builtins.fetchTarball "${address}/tree.tar.gz"}/file") "" { };
+    cloned = builtins.readFile "${builtins.fetchGit "${address}/repository"}/file";
+    read = builtins.readFile "${builtins.fetchTree { type = "path"; path = "/etc"; }}/hostname";
     placed = package "placed" "echo > $out" { where = toString ./.; };
     number = 7;
     misspelt = builtins.curentSystem;

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LONGEST = 1 << 24
 _LIST = "a list is a file with one target a line"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
-_HINT = "tally build recipes/hello.toml, .#hello, /nix/store/….drv, or -f FILE ATTRIBUTE"
+_HINT = "tally build RECIPE.toml, .#hello, /nix/store/….drv, or -f FILE ATTRIBUTE"
 
 
 def asked_of(

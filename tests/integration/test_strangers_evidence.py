@@ -243,7 +243,7 @@ class TestSigstorePython:
         from sigstore_models.bundle.v1 import Bundle
 
         found = sorted(original.folder.glob("attestations/*.sigstore.json"))
-        assert len(found) == 3
+        assert len(found) == 5
         for path in found:
             bundle = Bundle.from_json(path.read_text())
             assert bundle.media_type == "application/vnd.dev.sigstore.bundle.v0.3+json"

@@ -29,6 +29,10 @@ class Package:
     homepage: str | None = None
     license: str | None = None
     """An SPDX expression."""
+    cpes: tuple[str, ...] = ()
+    """What `meta.identifiers` has, whether it is CPE or not."""
+    position: str | None = None
+    """`FILE:LINE` of the expression that made it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,16 @@
 #
 # What `meta` says is taken where it can be evaluated and has the type that it should have.
 let
-  inherit (builtins) attrNames concatMap deepSeq filter head isAttrs isList isString tryEval typeOf;
+  inherit (builtins) attrNames deepSeq filter head isAttrs isList isString tryEval typeOf;
   plain = builtins.unsafeDiscardStringContext;
 
-  attempt =
+  shallow =
     value:
     let
-      tried = tryEval (deepSeq value value);
+      tried = tryEval value;
     in
     if tried.success then tried.value else null;
+  attempt = value: shallow (deepSeq value value);
   text = value: if isString value then plain value else null;
   texts = value: map plain (filter isString (if isList value then value else [ ]));
 
@@ -18,6 +19,16 @@ let
     value:
     if isAttrs value then text (attempt (value.spdxId or value.fullName or value.shortName or null)) else text value;
   licences = value: filter (each: each != null) (map licence (if isList value then value else [ value ]));
+
+  # the one that is known to be right, else those that may be (nixpkgs's manual, "meta.identifiers")
+  cpes =
+    meta:
+    let
+      identifiers = shallow (meta.identifiers or null);
+      told = shallow (identifiers.v1 or identifiers);
+      possible = shallow (told.possibleCPEs or null);
+    in
+    texts (map attempt ([ (told.cpe or null) ] ++ map (each: each.cpe or null) (if isList possible then possible else [ ])));
 
   described =
     value:
@@ -34,6 +45,8 @@ let
       version = text (attempt (value.version or null));
       summary = text (told "description");
       homepage = text (if isList homepage && homepage != [ ] then head homepage else homepage);
+      position = text (told "position");
+      cpes = cpes (value.meta or null);
       licences = licences (attempt (value.meta.license or null));
       outputsToInstall = texts (told "outputsToInstall");
     };

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
@@ -16,6 +18,8 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.evaluation import LIBRARY
 
 _SHOWN = 8
+_LINE = re.compile(r".+:\d+")
+_STORED = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[^/]+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class Described:
     licences: tuple[str, ...]
     """SPDX identifiers, or names that are none."""
     outputs_to_install: tuple[str, ...]
+    cpes: tuple[str, ...] = ()
+    """As `meta.identifiers` has them, whether they are CPE or not."""
+    position: str | None = None
+    """`FILE:LINE`, where no name of a folder of this machine is in it."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,10 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
         *(str(LIBRARY / "expression.nix"), "--argstr", "tally-request", str(request)),
         *(word for name, text in asked.expressions.items() for word in ("--arg", name, text)),
     ]
-    shown = {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
-    said = json.loads(pinned.evaluated(store, words, shown))
+    places = {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
+    said = json.loads(pinned.evaluated(store, words, places))
     return [
-        described(value, attribute, asked.file)
+        described(value, attribute, asked.file, places)
         for value, attribute in zip(said, asked.attributes, strict=True)
     ]
 
@@ -101,8 +109,13 @@ def path_of(attribute: str) -> list[str]:
     return names
 
 
-def described(value: Mapping[str, Any], attribute: str, where: str) -> Described:
-    """What evaluation told of one attribute. Raises TallyError for what is no derivation."""
+def described(
+    value: Mapping[str, Any], attribute: str, where: str, places: Mapping[Path, str] = MappingProxyType({})
+) -> Described:
+    """What evaluation told of one attribute. `places` are folders, by what stands for them.
+
+    Raises TallyError for what is no derivation.
+    """
     kind, names = value["kind"], list(dict.fromkeys(value.get("names", ())))
     if kind == "missing":
         nearest = get_close_matches(value["missing"], names, n=3, cutoff=0.5)
@@ -129,4 +142,18 @@ def described(value: Mapping[str, Any], attribute: str, where: str) -> Described
         homepage=value["homepage"],
         licences=tuple(value["licences"]),
         outputs_to_install=tuple(value["outputsToInstall"]),
+        cpes=tuple(value["cpes"]),
+        position=_position(value["position"], places),
     )
+
+
+def _position(told: str | None, places: Mapping[Path, str]) -> str | None:
+    """`meta.position` as it reads on every machine: below a folder of `places`, or from `/nix/store` on."""
+    if told is None or not _LINE.fullmatch(told):
+        return None
+    for folder, shown in places.items():
+        if told.startswith(f"{folder}/"):
+            below = told.removeprefix(f"{folder}/")
+            return f"{shown}/{below}" if shown else below
+    stored = _STORED.search(told)
+    return told[stored.start() :] if stored else None

@@ -50,6 +50,8 @@ class Wanted:
     summary: str | None = None
     homepage: str | None = None
     license: str | None = None
+    cpes: tuple[str, ...] = ()
+    position: str | None = None
     revision: Revision | None = None
     unversioned: str | None = None
     evaluation: Mapping[str, Any] | None = None
@@ -215,6 +217,8 @@ def _package(wanted: Wanted, graph: DerivationGraph, system: str) -> Package:
         wanted.summary,
         wanted.homepage,
         wanted.license,
+        wanted.cpes,
+        wanted.position,
     )
 
 

@@ -96,6 +96,8 @@ def _wanted(
         summary=one.summary,
         homepage=one.homepage,
         license=licence_of(one.licences),
+        cpes=one.cpes,
+        position=one.position,
         revision=revision,
         unversioned=tree.unversioned,
         evaluation=evaluation,

@@ -83,6 +83,8 @@ def _wanted(
         summary=one.summary,
         homepage=one.homepage,
         license=licence_of(one.licences),
+        cpes=one.cpes,
+        position=one.position,
         revision=revision,
         unversioned=unversioned,
         evaluation=evaluation,

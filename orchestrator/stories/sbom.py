@@ -140,6 +140,8 @@ def of_evaluated(state: State, asked: Asked) -> Bill:
                 each.package.summary,
                 each.package.homepage,
                 each.package.license,
+                each.package.cpes,
+                each.package.position,
             )
             for each in targets
             if not isinstance(each.made_from, MadeFrom)

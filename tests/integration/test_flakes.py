@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,6 +93,13 @@ def test_a_flakes_packages_become_signed_releases(project: Project, flake: Path)
         named = {each["name"]: each for each in definition["resolvedDependencies"]}
         assert len(named["input words"]["digest"]["narSha256"]) == 64
         assert len(named["flake"]["digest"]["narSha256"]) == 64
+        bill = json.loads((release / "sbom" / f"{name[:-4]}.cdx.json").read_bytes())["metadata"]["component"]
+        told = {each["name"]: each["value"] for each in bill["properties"]}
+        if attribute == "default":
+            assert bill["cpe"] == "cpe:2.3:a:gnu:hello:1.0:*:*:*:*:*:*:*"
+            assert re.fullmatch(r"/nix/store/\w{32}-source/default.nix:\d+", told["tallystick:position"])
+        else:
+            assert not {"cpe"} & bill.keys() | {"tallystick:position"} & told.keys()
         if attribute == "structured":  # a path has no commit
             assert "repository" not in external
         else:

@@ -14,6 +14,7 @@ from pynixutil import drvparse
 from targets import laid_out
 
 from orchestrator.clients import spdx as client
+from orchestrator.evidence.sbom.forms import Form
 from orchestrator.nix.derivation import parse
 
 pytestmark = pytest.mark.integration
@@ -124,9 +125,25 @@ def test_an_output_that_a_derivation_does_not_have(tally: Any, made: closures.Ma
 def test_an_attribute_of_a_file(tally_in: Any, tmp_path: Path) -> None:
     """It is evaluated and not built; what `meta` says is of the package alone."""
     laid_out(tmp_path / "packages")
-    ran = tally_in(tmp_path / "packages")("sbom", "-f", "default.nix", "hello")
-    found = document(ran)
+    forms = [word for form in Form for word in ("--format", form.value)]
+    (tmp_path / "out").mkdir()
+    asked = ("sbom", "-f", "default.nix", "hello", *forms, "--out", tmp_path / "out")
+    tally_in(tmp_path / "packages")(*asked).succeeded()
+    found, graph, bom = (
+        json.loads((tmp_path / "out" / f"hello-1.0{form.suffix}").read_bytes()) for form in Form
+    )
     subject = found["packages"][0]
+    cpe, line = "cpe:2.3:a:gnu:hello:1.0:*:*:*:*:*:*:*", "default.nix:"
+    assert [each for each in subject["externalRefs"] if each["referenceType"] == "cpe23Type"] == [
+        {"referenceCategory": "SECURITY", "referenceType": "cpe23Type", "referenceLocator": cpe}
+    ], "what is no CPE is left out"
+    assert f"Its expression: {line}" in subject["comment"]
+    (third,) = (each for each in graph["@graph"] if each.get("externalIdentifier"))
+    assert [each["identifier"] for each in third["externalIdentifier"]] == [cpe]
+    assert f"Its expression: {line}" in third["comment"]
+    assert bom["metadata"]["component"]["cpe"] == cpe
+    told = {each["name"]: each["value"] for each in bom["metadata"]["component"]["properties"]}
+    assert told["tallystick:position"].startswith(line)
     assert subject["licenseDeclared"] != "NOASSERTION"
     assert subject["homepage"].startswith("https://")
     assert "Its runtime closure is not known" in found["comment"]

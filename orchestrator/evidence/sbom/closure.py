@@ -37,6 +37,9 @@ class Described:
     homepage: str | None = None
     license: str | None = None
     """An SPDX expression."""
+    cpes: tuple[str, ...] = ()
+    """Whether they are CPE or not."""
+    position: str | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,8 @@ class _Found:
             license_text=f"{name}'s source",
             summary=told.summary,
             homepage=told.homepage,
+            cpes=naming.cpes(told.cpes),
+            position=told.position,
         )
         return ref
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +13,10 @@ from orchestrator.nix.derivation import Derivation, name_of
 _VERSION = re.compile(r"-(?=[^a-zA-Z])")
 _ARCHIVE = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tbz2|txz|zip|gem|whl|crate|patch|diff|gz|xz|bz2|zst|lz)$")
 _DEBIAN = re.compile(r"([a-z0-9][a-z0-9+.-]+)_([^_]+)_[a-z0-9-]+\.deb")
+_CPE_PART = r"([*-]|(\?*|\*?)([A-Za-z0-9._-]|\\[\\*?!\"#$%&'()+,/:;<=>@\[\]^`{|}~])+(\?*|\*?))"
+_CPE = re.compile(
+    rf"cpe:2\.3:[aho*-](:{_CPE_PART}){{5}}:([A-Za-z]{{2,3}}(-([A-Za-z]{{2}}|[0-9]{{3}}))?|[*-])(:{_CPE_PART}){{4}}"
+)
 _OUTPUTS = re.compile(r"-(bin|debug|dev|devdoc|dist|doc|info|lib|libgcc|man|static|tools)$")
 
 
@@ -77,6 +81,11 @@ def words(given: Mapping[str, Any], *keys: str) -> frozenset[str]:
         elif isinstance(value, dict):
             queue.extend(value.values())
     return frozenset(found)
+
+
+def cpes(told: Iterable[str]) -> tuple[str, ...]:
+    """The texts that are formatted strings of CPE 2.3, each once (NISTIR 7695, 6.2; SPDX 2.3, annex F)."""
+    return tuple(dict.fromkeys(text for text in told if _CPE.fullmatch(text)))
 
 
 def nix_purl(name: str, version: str | None, output: str | None) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from orchestrator.builders.build import BuiltPath
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import Material, built_here
+from orchestrator.evidence.sbom import naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.terms import Kind as MaterialKind
@@ -57,6 +58,8 @@ def _artifact(facts: ReleaseFacts) -> Component:
         license_text=f"{package.name}'s source",
         summary=package.summary,
         homepage=package.homepage,
+        cpes=naming.cpes(package.cpes),
+        position=package.position,
     )
 
 

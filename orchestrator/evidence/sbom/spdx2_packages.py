@@ -18,7 +18,6 @@ _DOWNLOAD = re.compile(
     re.IGNORECASE,
 )
 _HOMEPAGE = re.compile(rf"https?://{_HOST}([/?#]\S*)?", re.IGNORECASE)
-_CPE23 = re.compile(r"cpe:2\.3:[aho*-](:[^\s:]+){10}")
 _FETCHED = "Fetched, and accepted by its digest alone"
 _WHAT: Final[Mapping[Role, str]] = {
     Role.SOURCE: _FETCHED,
@@ -125,6 +124,5 @@ def _references(component: Component) -> list[dict[str, str]]:
     found += [
         {"referenceCategory": "SECURITY", "referenceType": "cpe23Type", "referenceLocator": cpe}
         for cpe in component.cpes
-        if _CPE23.fullmatch(cpe)
     ]
     return found

@@ -35,6 +35,11 @@ let
     builder = "${busybox}/busybox";
     args = [ "sh" "-euc" "${busybox}/busybox mkdir $out; ${busybox}/busybox --install -s $out" ];
   };
+  about = {
+    description = "Says hello";
+    homepage = "https://example.org/hello";
+  };
+  place = builtins.unsafeGetAttrPos "description" about;
 in
 rec {
   hello =
@@ -43,10 +48,20 @@ rec {
     }
     // {
       meta = {
-        description = "Says hello";
-        homepage = "https://example.org/hello";
+        inherit (about) description homepage;
         license = {
           spdxId = "MIT";
+        };
+        # as nixpkgs tells it, and what may be wrong in it
+        position = "${place.file}:${toString place.line}";
+        identifiers.v1 = {
+          possibleCPEs = [
+            { cpe = "cpe:2.3:a:gnu:hello:1.0:*:*:*:*:*:*:*"; }
+            { cpe = "cpe:2.3:a:gnu:hello+:1.0:*:*:*:*:*:*:*"; }
+            { cpe = "cpe:2.3:a:gnu:hello:1:0:*:*:*:*:*:*:*"; }
+            { cpe = throw "unknown"; }
+            "none"
+          ];
         };
       };
     };

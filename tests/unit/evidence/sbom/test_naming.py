@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import releases
 from hypothesis import given
 from hypothesis import strategies as st
 from packageurl import PackageURL
+from spdx_tools.spdx.validation.external_package_ref_validator import CPE23TYPE_REGEX
 
 from orchestrator.evidence.sbom import naming
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
@@ -96,3 +98,24 @@ def test_the_stranger_reads_a_package_url_as_it_was_meant(
 def test_the_package_url_of_what_was_fetched(digest: Sha256 | NarHash, expected: dict[str, str]) -> None:
     found = PackageURL.from_string(naming.fetched_purl("x", "1", digest, URL))
     assert found.qualifiers == expected, "a NAR's hash is no checksum of what the address gives"
+
+
+GOOD = "cpe:2.3:a:gnu:hello:1.0:*:*:*:*:*:*:*"
+ODD = r"cpe:2.3:a:gnome:gtk\+:3.24:-:*:en-gb:*:*:*:*"
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ((GOOD, GOOD), (GOOD,)),
+        (
+            (r"cpe:2.3:a:gnome:gtk\+:3.24:-:*:en-gb:*:*:*:*",) * 2,
+            (r"cpe:2.3:a:gnome:gtk\+:3.24:-:*:en-gb:*:*:*:*",),
+        ),
+        (("cpe:2.3:a:gnome:gtk+:3.24:*:*:*:*:*:*:*", GOOD), (GOOD,)),
+        ((GOOD.upper(), f"{GOOD}:*", f" {GOOD}", f"{GOOD}\n", "", "cpe:/a:gnu:hello:1.0"), ()),
+    ],
+)
+def test_what_is_no_cpe_is_left_out(told: tuple[str, ...], kept: tuple[str, ...]) -> None:
+    assert naming.cpes(told) == kept
+    assert all(re.fullmatch(CPE23TYPE_REGEX, each) for each in kept)

@@ -72,7 +72,8 @@ def _standing(
         try:
             entry_body.check(entry, logged, place)
         except MalformedError as error:
-            raise Refused(Reason(Code.NOT_IN_LOG, str(error))) from None
+            way = "do not use it; get it again from whoever signed it: the entry beside it is another's"
+            raise Refused(Reason(Code.NOT_IN_LOG, str(error), way_out=way)) from None
         log, promised = log_proof.verify(entry, root, moments, now, place)
         logs.append(log)
         moments += [promised] if promised else []

@@ -57,16 +57,26 @@ def of(
 
 def _unlogged(path: Path | None, bundle: SigstoreBundle, what: str) -> Trust:
     told = f"{what} has no entry of a transparency log"
-    if not isinstance(bundle.signer, Certificates) or not bundle.timestamps:
-        raise Refused(Reason(Code.NOT_IN_LOG, told))
+    if not isinstance(bundle.signer, Certificates):
+        raise _not_in_log(told, _KEY_ALONE)
+    if not bundle.timestamps:
+        raise _not_in_log(f"{told}, and no timestamp", _LOGGED)
     if path is None:
         told += "; if it is of an instance without a log, name that one's root with --trusted-root"
-        raise Refused(Reason(Code.NOT_IN_LOG, told))
+        raise _not_in_log(told, f"name the instance's root with --trusted-root, or {_LOGGED}")
     root = _read(path, logged=False)
     if not root.unlogged:
         why = "names logs" if root.tlogs else "does not name authorities for both certificates and timestamps"
-        raise Refused(Reason(Code.NOT_IN_LOG, f"{told}, and the trusted root {why}"))
+        raise _not_in_log(f"{told}, and the trusted root {why}", _LOGGED)
     return Trust(root, (f"{what} is in no transparency log, since {NO_LOG}",))
+
+
+_LOGGED = "get the bundle with its log entry from whoever signed it"
+_KEY_ALONE = f"if it is enough that only its signer knows of it, give --insecure-ignore-tlog; else {_LOGGED}"
+
+
+def _not_in_log(told: str, way_out: str) -> Refused:
+    return Refused(Reason(Code.NOT_IN_LOG, told, way_out=way_out))
 
 
 NO_LOG = "the trusted root names none: nobody but that instance knows what it has certified"

@@ -16,21 +16,6 @@ if TYPE_CHECKING:
     from orchestrator.policy.verdict import Failed
     from orchestrator.stories.foreign_bundle import Accepted, Judgement
 
-SLSA = "https://slsa.dev/provenance/v1"
-SHORT = {
-    "slsaprovenance": "https://slsa.dev/provenance/v0.2",
-    "slsaprovenance02": "https://slsa.dev/provenance/v0.2",
-    "slsaprovenance1": SLSA,
-    "link": "https://in-toto.io/Link/v1",
-    "spdx": "https://spdx.dev/Document",
-    "spdxjson": "https://spdx.dev/Document",
-    "cyclonedx": "https://cyclonedx.org/bom",
-    "vuln": "https://cosign.sigstore.dev/attestation/vuln/v1",
-    "openvex": "https://openvex.dev/ns",
-    "custom": "https://cosign.sigstore.dev/attestation/v1",
-}
-"""cosign's short names of predicate types."""
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -51,6 +36,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
     """Judge, print, and give the exit code. Raises TallyError for options that do not go together."""
     from datetime import UTC, datetime
 
+    from orchestrator.cli import predicate_types
     from orchestrator.cli.text import print_error, print_json
     from orchestrator.policy.verdict import Failed
     from orchestrator.stories.foreign_bundle import Question, judge_all
@@ -60,7 +46,7 @@ def verify_bundle(targets: Sequence[Path], options: Options, *, json: bool) -> i
         bundle=options.bundle,
         signer=_signer(options),
         trusted_root=options.trusted_root,
-        predicate_type=SLSA if options.kind is None else SHORT.get(options.kind, options.kind),
+        predicate_types=predicate_types.asked(options.kind),
         statement_demanded=options.kind is not None,
         insecure_ignore_tlog=options.insecure_ignore_tlog,
     )

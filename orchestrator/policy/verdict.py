@@ -115,6 +115,7 @@ class Reason:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", shortened(self.sentence))
+        object.__setattr__(self, "way_out", self.way_out and shortened(self.way_out))
 
     @property
     def hint(self) -> str:

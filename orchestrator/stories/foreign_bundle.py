@@ -6,6 +6,7 @@ https://github.com/sigstore/architecture-docs/blob/main/client-spec.md, "Verific
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,10 +51,10 @@ class Question:
     """Who must have signed."""
     trusted_root: Path | None
     """The keys of logs and authorities; None: those of Sigstore's public instance, which are fetched."""
-    predicate_type: str
-    """What an attestation must state. A signature over the artifact itself states nothing."""
+    predicate_types: tuple[str, ...]
+    """What an attestation must state: one of these. A signature over the artifact itself states nothing."""
     statement_demanded: bool = False
-    """Refuse what states nothing: somebody asked for this type by name."""
+    """Somebody asked for the type by name: what states nothing is refused."""
     insecure_ignore_tlog: bool = False
     """Take a key's signature that is in no transparency log, so that only its holder knows of it."""
 
@@ -188,12 +189,11 @@ def _judged(
     # 7. The statement's type, 8. its subject: this artifact, and 9. what it says (in-toto, statement.md).
     predicate_type = None
     if isinstance(bundle.content, Envelope):
-        predicate_type = _stated(bundle.content, question.predicate_type, artifact, what)
+        predicate_type = _stated(bundle.content, question, artifact, what)
     elif question.statement_demanded:
-        sentence = (
-            f"{what} signs the artifact and states nothing, and --type asks for {question.predicate_type}"
-        )
-        raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
+        told = f"{what} signs the artifact and states nothing, and {_wanted(question)}"
+        way = "leave --type out, if a signature over the file itself is enough"
+        raise Refused(Reason(Code.STATEMENT_MISSING, told, way_out=way))
     return Accepted(
         artifact=artifact.name,
         sha256=artifact.sha256.hex,
@@ -212,18 +212,24 @@ def _public_root() -> bytes:
     return instance.public_root()
 
 
-def _stated(envelope: Envelope, wanted: str, artifact: Artifact, what: str) -> str:
+def _wanted(question: Question) -> str:
+    types = " or ".join(question.predicate_types)
+    return (
+        f"--type asks for {types}" if question.statement_demanded else f"without --type it has to be {types}"
+    )
+
+
+def _stated(envelope: Envelope, question: Question, artifact: Artifact, what: str) -> str:
     """The predicate type of a statement about the artifact. Raises Refused or MalformedError."""
     if envelope.payload_type != IN_TOTO_PAYLOAD:
-        raise Refused(
-            Reason(
-                Code.STATEMENT_MISSING, f"{what} holds no in-toto statement, but {envelope.payload_type!r}"
-            )
-        )
+        told = f"{what} holds no in-toto statement, but {envelope.payload_type!r}"
+        way = "ask whoever signed it for an in-toto statement; what other documents say is not judged"
+        raise Refused(Reason(Code.STATEMENT_MISSING, told, way_out=way))
     statement = attestation.parse(envelope.payload, what)
-    if statement.predicate_type != wanted:
-        sentence = f"{what} states {statement.predicate_type}, and --type asks for {wanted}"
-        raise Refused(Reason(Code.STATEMENT_MISSING, sentence))
+    if statement.predicate_type not in question.predicate_types:
+        told = f"{what} states {statement.predicate_type}, and {_wanted(question)}"
+        way = f"if that is the statement you want, say so: --type {shlex.quote(statement.predicate_type)}"
+        raise Refused(Reason(Code.STATEMENT_MISSING, told, way_out=way))
     _about(statement, artifact, what)
     against = checks.denied_by(what, statement.predicate_type, statement.predicate)
     # of a derivation nobody asks whether it is good, only what its builders signed: disagreement.md

@@ -120,7 +120,7 @@ class Court:
             asked.file(self.folder),
             asked.signer,
             asked.root,
-            PROVENANCE,
+            (PROVENANCE,),
             insecure_ignore_tlog=not asked.logged,
         )
         try:

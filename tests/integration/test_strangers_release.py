@@ -88,7 +88,7 @@ class Court:
     def ours_of(self, asked: Asked, name: str) -> str | None:
         """What `tally verify --bundle` says of one bundle; None is yes."""
         file = asked.file(self.folder)
-        question = Question(asked.artifact, file, self.world.key.public, self.root, KINDS[name])
+        question = Question(asked.artifact, file, self.world.key.public, self.root, (KINDS[name],))
         verdict = judge(question, releases.NOW)
         return None if isinstance(verdict, Accepted) else verdict.reasons[0].sentence
 
@@ -127,7 +127,7 @@ def test_a_good_release_in_a_log_that_is_not_known(court: Court, tmp_path: Path)
         assert clients.ask_cosign(court.cosign, asked, court.folder) is not None
     if court.js:
         assert clients.ask_js(court.js, [asked]) != [None]
-    question = Question(artifact, asked.file(court.folder), key, other, KINDS["provenance"])
+    question = Question(artifact, asked.file(court.folder), key, other, (KINDS["provenance"],))
     assert isinstance(judge(question, releases.NOW), Failed)
 
 

@@ -50,7 +50,7 @@ class World:
     def judged(self, data: bytes, signer: PublicKey | Identity = WHO, **changes: Any) -> Judgement:
         (self.folder / "it").write_bytes(data)
         question = Question(
-            self.folder / "artifact", self.folder / "it", signer, self.folder / "root.json", PROVENANCE
+            self.folder / "artifact", self.folder / "it", signer, self.folder / "root.json", (PROVENANCE,)
         )
         return judge_all(dataclasses.replace(question, **changes), dt.datetime.now(dt.UTC))
 
@@ -303,10 +303,10 @@ def test_a_signed_no_outweighs_a_yes_in_the_same_file(world: World, name: str) -
         for result in ("FAILED", "PASSED")
     )
     for first, second in ((no, yes), (yes, no), (no, no)):
-        verdict = world.judged(CONTAINERS[name](second, first), predicate_type=SUMMARY).verdict
+        verdict = world.judged(CONTAINERS[name](second, first), predicate_types=(SUMMARY,)).verdict
         assert isinstance(verdict, Failed)
         assert {str(reason.code) for reason in verdict.reasons} == {"denied"}
-    verdict = world.judged(CONTAINERS[name](yes, yes), predicate_type=SUMMARY).verdict
+    verdict = world.judged(CONTAINERS[name](yes, yes), predicate_types=(SUMMARY,)).verdict
     assert isinstance(verdict, Accepted)
 
 

@@ -99,7 +99,7 @@ class World:
     ) -> Accepted | Failed:
         path = self.folder / "it.sigstore.json"
         path.write_bytes(data if isinstance(data, bytes) else json.dumps(data).encode())
-        question = Question(self.artifact, path, signer, self.root, PROVENANCE)
+        question = Question(self.artifact, path, signer, self.root, (PROVENANCE,))
         return judge(dataclasses.replace(question, **changes), dt.datetime.now(dt.UTC))
 
     def codes(self, data: bytes | foreign.Document, signer: PublicKey | Identity, **changes: Any) -> set[str]:

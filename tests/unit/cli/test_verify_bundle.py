@@ -11,7 +11,8 @@ import pytest
 from authorities import ISSUER, SUBJECT
 from foreign import ARTIFACT, Instance, Recipe
 
-from orchestrator.evidence.terms import NOT_REPRODUCED, REPRODUCIBLE
+from orchestrator.cli import predicate_types
+from orchestrator.evidence.terms import NOT_REPRODUCED, REPRODUCIBLE, SBOMS
 from orchestrator.ground.digest import Sha256
 
 if TYPE_CHECKING:
@@ -81,7 +82,42 @@ def test_the_type_is_asked_for(tally: Tally, folder: Folder) -> None:
     assert "statement-missing" in ran.out
 
 
-@pytest.mark.parametrize("kind", ["https://example.org/scan/v1", "slsaprovenance1", ""])
+def test_a_no_about_the_type_says_the_words_that_would_ask_for_it(tally: Tally, folder: Folder) -> None:
+    ran = tally("verify", "artifact", *KEY, *ROOT, "--type", "spdxjson", folder=folder.path).failed(1)
+    assert "--type asks for https://spdx.dev/Document or https://spdx.dev/Document/v2.3" in ran.out
+    hint = ran.out.partition("  hint: ")[2].strip()
+    asked = hint.partition("say so: ")[2].split()
+    assert asked[0] == "--type"
+    tally("verify", "artifact", *KEY, *ROOT, *asked, folder=folder.path).succeeded()
+
+
+@pytest.mark.parametrize("written", ["spdxjsn", "SpdxJson", "slsaprovenance3", "provenance", ""])
+def test_a_slip_in_the_type_is_no_verdict(tally: Tally, folder: Folder, written: str) -> None:
+    ran = tally("verify", "artifact", *KEY, *ROOT, "--type", written, folder=folder.path).failed(2)
+    assert f"--type {written!r} is no type that is known" in ran.err
+    assert "spdxjson, cyclonedx" in ran.err
+    assert ("did you mean" in ran.err) == bool(written)
+
+
+def test_our_sboms_are_of_the_types_that_short_names_ask_for() -> None:
+    asked = {kind for name in ("spdx", "spdxjson", "cyclonedx") for kind in predicate_types.asked(name)}
+    assert set(SBOMS) == asked
+    for name in predicate_types.SHORT:  # whatever a name stands for can be asked for by its address, too
+        assert all(predicate_types.asked(kind) == (kind,) for kind in predicate_types.asked(name))
+
+
+def test_a_bundle_without_a_log_entry_says_the_ways_on(tally: Tally, folder: Folder) -> None:
+    document = json.loads((folder.path / "key.sigstore.json").read_text())
+    document["verificationMaterial"]["tlogEntries"] = []
+    (folder.path / "unlogged.json").write_text(json.dumps(document))
+    words = ["--bundle", "unlogged.json", *KEY[2:]]
+    ran = tally("verify", "artifact", *words, *ROOT, folder=folder.path).failed(1)
+    assert "not-in-log" in ran.out
+    assert "give --insecure-ignore-tlog" in ran.out
+    tally("verify", "artifact", *words, *ROOT, "--insecure-ignore-tlog", folder=folder.path).succeeded()
+
+
+@pytest.mark.parametrize("kind", ["https://example.org/scan/v1", "slsaprovenance1"])
 def test_what_states_nothing_is_of_no_type(tally: Tally, folder: Folder, kind: str) -> None:
     ran = tally("verify", "artifact", *KEYLESS, *ROOT, "--type", kind, folder=folder.path).failed(1)
     assert "statement-missing: keyless.sigstore.json signs the artifact and states nothing" in ran.out

@@ -52,7 +52,7 @@ def judged(folder: Path, root: TrustedRoot) -> list[Sequence[Reason]]:
     path.write_bytes(root.render())
     (artifact,) = folder.glob("*.tar.gz")
     who = Identity(ALICE.subject, ALICE.issuer)
-    found = judge(Question(artifact, folder / BUNDLES[PROVENANCE], who, path, PROVENANCE), now)
+    found = judge(Question(artifact, folder / BUNDLES[PROVENANCE], who, path, (PROVENANCE,)), now)
     assert isinstance(found, Accepted | Failed)
     return [each.reasons if isinstance(each, Failed) else () for each in (verdict, found)]
 

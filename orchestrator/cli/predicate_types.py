@@ -42,5 +42,5 @@ def asked(written: str | None) -> tuple[str, ...]:
     meant = f"did you mean `{near[0]}`? " if near else ""
     raise TallyError(
         f"--type {written[:80]!r} is no type that is known",
-        hint=f"{meant}the names are {', '.join(SHORT)}; any other type is named by its address, as {PROVENANCE}",
+        hint=f"{meant}the names are {', '.join(SHORT)}; any other type goes by its address, as {PROVENANCE}",
     )

@@ -22,7 +22,9 @@ from orchestrator.nix.trace import explained
 _ADDRESSES = "https:// http://"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")
 _NOWHERE = "http://127.0.0.1:9"  # the port for what is discarded (RFC 863): nothing may be asked for
-_DOWNLOAD = re.compile(r"unable to download '(?P<address>[^']*)'[^\n]*")
+_DOWNLOAD = re.compile(
+    r"(?:Failed to open archive \(.*error: )?unable to download '(?P<address>[^']*)'[^\n]*"
+)
 _TRIES = {"offline": "1", "online": "3"}
 
 
@@ -56,9 +58,10 @@ def _run(store: ChrootStore, words: Sequence[str], network: str) -> str:
     program = shutil.which("nix-instantiate") or "nix-instantiate"
     command = [
         *store.command(program, "--eval", "--strict", "--json", "--read-write-mode", "--show-trace"),
-        *("--option", "restrict-eval", "true", "--option", "allowed-uris", _ADDRESSES),
-        # with the flakes' feature, `fetchTree` of Nix 2.8 reads any folder in restricted mode
-        *("--option", "experimental-features", "", "--option", "download-attempts", _TRIES[network], *words),
+        *("--option", "restrict-eval", "true", "--option", "download-attempts", _TRIES[network]),
+        *("--option", "allowed-uris", _ADDRESSES),
+        # restricted mode holds back neither `fetchTree` of Nix 2.8 nor `getFlake`, which read every folder
+        *("--option", "experimental-features", "", *words),
     ]
     try:
         return replace(nix, extra=environment).run(command)

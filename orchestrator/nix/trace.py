@@ -21,6 +21,8 @@ _OTHER_FETCHES = (
     "program 'git' failed",
     "'flakes' is disabled",
     "'fetch-tree' is disabled",
+    "attribute 'fetchtree' missing",
+    "attribute 'getflake' missing",
 )
 _FURTHER = ("did you mean", "use '--", "(use")
 
@@ -88,6 +90,8 @@ def _hint(message: str) -> str | None:
         return "what is built while it is evaluated has no evidence: put the file that it makes into the tree"
     if "ca-derivations" in lowered or "impure-derivations" in lowered:
         return "only a build tells its store path: evaluate it without `__contentAddressed` and `__impure`"
+    if "refusing to evaluate" in lowered:
+        return "where its package set can be told to, as in --arg config '{ allowUnfree = true; }' with -f"
     if any(each in lowered for each in _OTHER_FETCHES):
         return "a file fetches with fetchTarball or fetchurl and a sha256; give the rest with -I NAME=PATH"
     if "unable to download" in lowered:

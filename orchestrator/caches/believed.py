@@ -55,21 +55,23 @@ class Beliefs:
         return bool(self.paths)
 
     def of(self, graph: DerivationGraph) -> Beliefs:
-        """One target's share of them."""
+        """One target's share of them: of what its own roots need."""
+        left = [root for root in graph.roots if root in self.rebuilt]
+        reached = set(left)
+        queue: list[str] = []
+        while left:
+            for below, names in graph[left.pop()].input_derivations.items():
+                if below in self.rebuilt and below not in reached:
+                    reached.add(below)
+                    left.append(below)
+                queue += (graph[below].outputs[name] for name in names)
         paths: dict[str, Believed] = {}
-        queue = [
-            path
-            for drv in graph.derivations.values()
-            if drv.path in self.rebuilt
-            for below, names in drv.input_derivations.items()
-            for path in (graph[below].outputs[name] for name in names)
-        ]
         while queue:
             path = queue.pop()
             if path in self.paths and path not in paths:
                 paths[path] = self.paths[path]
                 queue.extend(paths[path].references)
-        return Beliefs(paths, self.rebuilt & graph.derivations.keys())
+        return Beliefs(paths, self.rebuilt & reached)
 
 
 NOTHING = Beliefs()

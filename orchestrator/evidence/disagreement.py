@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.agreement_record import identity, independence, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, read, render
-from orchestrator.evidence.links import Link, command_in, derivations_in
+from orchestrator.evidence.links import Link, believed_in, command_in, derivations_in
 from orchestrator.evidence.statement import nar_name
 from orchestrator.evidence.surroundings import surroundings, varied
 from orchestrator.evidence.terms import (
@@ -196,6 +196,7 @@ def parse_link(payload: bytes, what: str) -> Link | None:
         finished=None,
         command=command_in(predicate, what),
         derivations=derivations_in(predicate, what),
+        believed=believed_in(predicate, what),
     )
 
 

@@ -14,7 +14,7 @@ from orchestrator.evidence.agreement_record import identity, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, render
 from orchestrator.evidence.terms import STATEMENT, STEP, Kind
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.values import dataclass
+from orchestrator.ground.values import dataclass, field
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
     from orchestrator.builders.build import BuiltPath, Report
@@ -49,6 +49,8 @@ class Link:
     """What made the package, by its derivation; empty: the link does not tell."""
     derivations: tuple[str, ...] = ()
     """`.drv` paths of what its builder built, the package's among them."""
+    believed: Mapping[str, Any] = field(default_factory=dict)
+    """By whose signature materials are believed, as evidence/beliefs.py reads it; empty: nothing is told."""
 
 
 def link_of(
@@ -58,6 +60,7 @@ def link_of(
 
     Raises TallyError when the report lacks what the link must say.
     """
+    from orchestrator.evidence import beliefs
     from orchestrator.evidence.canonical import seconds
     from orchestrator.evidence.commands import package_command
     from orchestrator.evidence.materials import digest_set
@@ -71,6 +74,7 @@ def link_of(
         for output in outputs:
             built = _made(report, derivation, output)
             made[built.path] = digest_set(built.nar_hash)
+    believed = beliefs.told(materials)
     document = {
         "_type": "link",
         "name": STEP,
@@ -85,6 +89,7 @@ def link_of(
                 if path in facts.agreed.outputs
             },
             "files": {file.path: {"sha256": file.sha256.hex} for file in record},
+            **({"believed": believed} if believed else {}),
         },
         "environment": {"builder": identity(report.identity), "sandbox": sandbox(report.sandbox)},
     }
@@ -109,6 +114,7 @@ def parse(payload: bytes, what: str) -> Link:
         finished=_finished(document, what),
         command=command_in(document, what),
         derivations=derivations_in(document, what),
+        believed=believed_in(document, what),
     )
 
 
@@ -145,6 +151,12 @@ def command_in(document: dict[str, Any], what: str) -> tuple[str, ...]:
     if not _TEXT.issuperset(map(type, found)):
         raise MalformedError(f"{what} has a command that is no list of texts")
     return tuple(found)
+
+
+def believed_in(document: dict[str, Any], what: str) -> Mapping[str, Any]:
+    """What a link says of believed materials, by store path; empty: nothing. Raises MalformedError."""
+    byproducts = member(document, "byproducts", dict, what)
+    return member(byproducts, "believed", dict, what) if "believed" in byproducts else {}
 
 
 def _finished(document: dict[str, Any], what: str) -> datetime | None:

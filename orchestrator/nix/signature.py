@@ -44,6 +44,11 @@ class PublicKey:
             raise ValueError(f"{text!r} is not NAME:BASE64 of an ed25519 key of 32 bytes")
         return cls(name, data)
 
+    @property
+    def text(self) -> str:
+        """`NAME:BASE64`, as `parse` reads it."""
+        return f"{self.name}:{base64.b64encode(self.data).decode()}"
+
     def verifies(self, signature: str, fingerprint: str) -> bool:
         """Whether `NAME:BASE64` is this key's signature over a fingerprint."""
         from cryptography.exceptions import InvalidSignature

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BELIEVED
 from orchestrator.ground.values import dataclass
@@ -55,15 +56,28 @@ def reach(reproduction: Statement) -> Reached | None:
     return Reached(whole, rebuilt, believed, paths, levels, tuple(keys))
 
 
-def inputs(provenance: Statement, reproduction: Statement) -> Iterator[Reason]:
-    """What the agreement says of believed inputs is what the provenance lists."""
+def inputs(provenance: Statement, reproduction: Statement, links: Iterable[Link] = ()) -> Iterator[Reason]:
+    """What the agreement and the builders' links say of believed inputs is what the provenance lists.
+
+    Links of earlier versions tell of none.
+    """
     what = "a material of the provenance"
     build = member(provenance.predicate, "buildDefinition", dict, "the provenance")
-    believed = []
+    believed: list[str] = []
+    signatures: dict[str, str] = {}
     for each in member(build, "resolvedDependencies", list, "the provenance"):
         annotations = each.get("annotations") if isinstance(each, dict) else None
         if isinstance(annotations, dict) and annotations.get("kind") == BELIEVED:
             believed.append(member(annotations, "key", str, what))
+            path = member(annotations, "storePath", str, what)
+            signatures[path] = member(annotations, "signature", str, what)
+    for link in links:
+        theirs = {
+            path: member(dict(link.believed), path, dict, what).get("signature") for path in link.believed
+        }
+        if theirs and theirs != signatures:
+            told = f"the link of builder {link.builder} believes other signatures than the provenance"
+            yield Reason(Code.CONTRADICTION, told)
     said = reach(reproduction)
     if said is None:
         if believed:

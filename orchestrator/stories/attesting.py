@@ -6,13 +6,14 @@ What its signature covers, and what stays the orchestrator's word: docs/predicat
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
 from orchestrator.builders import host
-from orchestrator.evidence import disagreement, links
+from orchestrator.evidence import beliefs, disagreement, links
+from orchestrator.evidence.beliefs import Belief
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.commands import command_of
 from orchestrator.evidence.links import Link
@@ -39,18 +40,20 @@ def attest(
     """The link in an envelope signed by this host's key. `store` is the host's own; `read` reads derivations.
 
     Raises TallyError for a link of another machine, for one that names a product or a material which is not
-    in this host's store so, and for one whose command or times are not those of what was built.
+    in this host's store so, for one whose command or times are not those of what was built, and for one that
+    believes something which the key that it names has not signed.
     """
     try:
         disagreeing = disagreement.parse_link(payload, "the link")
         link = disagreeing or links.parse(payload, "the link")
         times = links.times_in(payload, "the link")
+        believed = beliefs.read(link.believed, "the link")
     except MalformedError as error:
         raise TallyError(f"refusing to sign: {error}") from error
     for reason in chain(
         _against_machine(link, store),
         _against_products(link, store),
-        _against_derivations(link, store, read, whole=disagreeing is None),
+        _against_derivations(link, believed, store, read, whole=disagreeing is None),
         _against_times(times, store, read, now or datetime.now(UTC)),
     ):
         raise TallyError(f"refusing to sign: {reason}")
@@ -98,7 +101,12 @@ def _is_file(path: Path) -> bool:
 
 
 def _against_derivations(
-    link: Link, store: RemoteStore, read: Callable[[str], str], *, whole: bool
+    link: Link,
+    believed: Mapping[str, Belief],
+    store: RemoteStore,
+    read: Callable[[str], str],
+    *,
+    whole: bool,
 ) -> Iterator[str]:
     """The command is that of the package's derivation, and what was made was made by what the link names.
 
@@ -120,7 +128,7 @@ def _against_derivations(
     made = {path for path in link.products if path.startswith(STORE)}
     if unmade := sorted(made.difference(outputs if whole else held.graph.by_output)):
         yield f"{unmade[0]} is made by none of the derivations that the link names, nor by what they use"
-    yield from held.against_materials(link.materials, tops[0].path, frozenset(named), whole=whole)
+    yield from held.against_materials(link.materials, believed, tops[0].path, frozenset(named), whole=whole)
 
 
 def _against_times(

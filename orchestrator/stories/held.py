@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.evidence.materials import built_here, digest_set
+from orchestrator.evidence.beliefs import Belief
+from orchestrator.evidence.materials import digest_set
 from orchestrator.ground.digest import OtherDigest
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
@@ -59,13 +60,19 @@ class Held:
         yield from (f"{path} was not built on this host" for path in outputs if not registered[path].ultimate)
 
     def against_materials(
-        self, said: Mapping[str, Mapping[str, str]], top: str, named: frozenset[str], *, whole: bool
+        self,
+        said: Mapping[str, Mapping[str, str]],
+        believed: Mapping[str, Belief],
+        top: str,
+        named: frozenset[str],
+        *,
+        whole: bool,
     ) -> Iterator[str]:
         """Why these are not the materials of `top`, a sentence each.
 
         What is fetched has the digest of its derivation; the rest has the hash that the store has for it.
-        With `whole` everything that the build needs has to be there. `named` are those whose outputs are
-        products.
+        What is `believed` need not be built here, and is signed as it is here. With `whole` everything that
+        the build needs has to be there. `named` are those whose outputs are products.
         """
         graph = self.graph.derivations.values()
         fixed: dict[str, dict[str, str]] = {}
@@ -83,29 +90,74 @@ class Held:
             if each.fixed is None and each.path not in named
             for path in each.outputs.values()
         }
-        if strange := sorted(set(said) - fixed.keys() - files - built):
+        rebuilt = self._rebuilt(top, named, believed)
+        needed = self._needed(rebuilt, named, believed)
+        made = {path for each in rebuilt for path in each.outputs.values()}
+        if both := sorted(made & believed.keys()):
+            yield f"the link believes {both[0]}, which is of a derivation that was built here"
+        if unused := sorted(believed.keys() - needed if whole else believed):
+            yield f"the link believes {unused[0][:120]!r}, which no build of it used"
+            return
+        if strange := sorted(set(said) - fixed.keys() - files - built - believed.keys()):
             yield f"the link names the material {strange[0][:120]!r}, which no derivation uses"
             return
-        if whole and (missing := sorted(self._needed(top, named) - set(said))):
+        if whole and (missing := sorted(needed - set(said))):
             yield f"the link does not name the material {missing[0]}, which a derivation uses"
         stored = sorted(set(said) - fixed.keys())
         if absent := sorted(self.store.invalid(stored)):
             yield f"the material {absent[0]} is not in this host's store"
             return
-        yield from self.not_built(sorted(built.intersection(stored) - files))
+        yield from self.not_built(sorted(built.intersection(stored) - files - believed.keys()))
+        yield from self._not_signed(believed)
         hashes = {path: digest_set(info.nar_hash) for path, info in self.store.information(stored).items()}
         for path, digests in said.items():
             if digests != (fixed.get(path) or hashes.get(path)):
                 yield f"the link has another digest of the material {path} than this host"
 
-    def _needed(self, top: str, named: frozenset[str]) -> set[str]:
+    def _not_signed(self, believed: Mapping[str, Belief]) -> Iterator[str]:
+        """Why these are not believed by the signatures that are told, a sentence each."""
+        paths = sorted(believed)
+        known = self.store.information(paths)
+        origins = self.store.registrations(paths)
+        for path in paths:
+            each, info = believed[path], known[path]
+            if (each.nar_size, each.references) != (info.nar_size, tuple(sorted(origins[path].references))):
+                yield f"the link believes another {path} than this host has"
+            elif not each.is_over(path, info.nar_hash):
+                yield f"{path} is believed by a signature of {each.key.name} that is not over what is here"
+
+    def _rebuilt(self, top: str, named: Collection[str], believed: Collection[str]) -> list[Derivation]:
+        """What building `top` had to realise: down to fixed outputs, and to what is believed."""
+        seen, queue, found = {top}, [top], []
+        while queue:
+            derivation = self.graph[queue.pop()]
+            found.append(derivation)
+            for path in derivation.input_derivations:
+                taken = path not in named and self._used(derivation, path).issubset(believed)
+                if path not in seen and self.graph[path].fixed is None and not taken:
+                    seen.add(path)
+                    queue.append(path)
+        return found
+
+    def _used(self, derivation: Derivation, path: str) -> set[str]:
+        """The outputs of an input derivation that are used."""
+        outputs = self.graph[path].outputs
+        return {outputs[name] for name in derivation.input_derivations[path] if name in outputs}
+
+    def _needed(
+        self, rebuilt: Iterable[Derivation], named: Collection[str], believed: Mapping[str, Belief]
+    ) -> set[str]:
+        """The materials, and of what is believed also all that it refers to."""
         found: set[str] = set()
-        for derivation in built_here(self.graph, top):
+        for derivation in rebuilt:
             found.update(derivation.input_sources)
-            for path, names in derivation.input_derivations.items():
-                used = self.graph[path]
-                if path not in named:
-                    found.update(used.outputs[name] for name in names if name in used.outputs)
+            for path in set(derivation.input_derivations).difference(named):
+                found |= self._used(derivation, path)
+        queue = [path for path in found if path in believed]
+        while queue:
+            below = set(believed[queue.pop()].references) - found
+            found |= below
+            queue += below & believed.keys()
         return found
 
 

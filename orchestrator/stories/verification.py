@@ -221,7 +221,7 @@ def _examine(
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
     _hold(checks.commands(provenance, links))
-    _hold(reached.inputs(provenance, reproduction))
+    _hold(reached.inputs(provenance, reproduction, links))
     by_file = {each.file: each.link for each in vouched}
     _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
 

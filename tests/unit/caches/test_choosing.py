@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from releases import derivation, fixed, nar
 
-from orchestrator.caches.believed import Believed
+from orchestrator.caches.believed import Beliefs, Believed
 from orchestrator.caches.choosing import Choice, Reach, choose
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph
@@ -136,3 +136,6 @@ def test_a_target_has_its_own_share() -> None:
     graph = DerivationGraph(EVERY, (artifact.path,)).below(compiler.path)
     assert not whole.of(graph)
     assert whole.of(DerivationGraph(EVERY, (artifact.path,)).below(artifact.path)) == whole
+    # what another target has rebuilt below something that this one believes is not this one's
+    further = Beliefs(whole.paths, whole.rebuilt | {libc.path})
+    assert further.of(DerivationGraph(EVERY, (artifact.path,)).below(artifact.path)) == whole

@@ -11,13 +11,16 @@ import pytest
 from releases import NOW, Made, believing, builder_keys, evidence, observed, published
 
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import Kind
+from orchestrator.ground.values import replace as replaced
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy import reached
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.verdict import Code, Passed
+from orchestrator.publishing.records import records_of
 from orchestrator.stories.verification import verify
 
 LINE = "rebuilt 3 of 4 derivations; 1 believed from cache-1"
@@ -79,20 +82,33 @@ CHANGES: dict[str, Change] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_statements_that_do_not_hold_together_are_a_no(made: Made, change: str) -> None:
     statements = evidence(made, SigningKey.generate(), builder_keys(made)).statements
-    pair = [statements["provenance"], statements["reproduction"]]
+    pair = statements["provenance"], statements["reproduction"]
     assert list(reached.inputs(*pair)) == []
     assert str(reached.reach(pair[1])) == LINE
     predicates = [deepcopy(dict(each.predicate)) for each in pair]
     CHANGES[change](*predicates)
-    changed: list[Statement] = [replace_predicate(*each) for each in zip(pair, predicates, strict=True)]
+    changed = [replace_predicate(*each) for each in zip(pair, predicates, strict=True)]
     try:
-        codes = [reason.code for reason in reached.inputs(*changed)]
+        codes = [reason.code for reason in reached.inputs(changed[0], changed[1])]
     except MalformedError:
         return
     assert codes == [Code.CONTRADICTION]
 
 
-def replace_predicate(statement: Statement, predicate: dict[str, Any]) -> Statement:
-    from orchestrator.ground.values import replace as replaced
+def test_links_and_provenance_believe_the_same(made: Made) -> None:
+    statements = evidence(made, SigningKey.generate(), builder_keys(made)).statements
+    pair = statements["provenance"], statements["reproduction"]
+    facts = made.facts
+    link = link_of(made.agreed.reports[0], facts, materials_of(facts), records_of(facts)["a"])
+    assert len(link.believed) == 2
+    assert list(reached.inputs(*pair, [link])) == []
+    told = {path: {**dict(said), "signature": "cache-1:"} for path, said in link.believed.items()}
+    for changed in (told, dict(list(link.believed.items())[:1])):
+        codes = [reason.code for reason in reached.inputs(*pair, [replaced(link, believed=changed)])]
+        assert codes == [Code.CONTRADICTION]
+    earlier = replaced(link, believed={})  # releases of earlier versions
+    assert list(reached.inputs(*pair, [earlier])) == []
 
+
+def replace_predicate(statement: Statement, predicate: dict[str, Any]) -> Statement:
     return replaced(statement, predicate=predicate)

@@ -13,6 +13,8 @@ from typing import Any
 import disagreements
 import pytest
 import releases
+from caches import SigningKey as CacheKey
+from releases import store_path
 
 from orchestrator.builders import host
 from orchestrator.evidence import disagreement
@@ -37,6 +39,7 @@ BUILT = releases.NOW.replace(hour=9, minute=2)
 class Registered:
     ultimate: bool = True
     registered: datetime | None = None
+    references: tuple[str, ...] = ()
 
 
 @dataclass
@@ -47,20 +50,24 @@ class HostStore:
     ultimate: bool = True
     registered: datetime = BUILT
     elsewhere: frozenset[str] = frozenset()
+    references: dict[str, tuple[str, ...]] = field(default_factory=dict)
     nix: Any = field(default_factory=lambda: SimpleNamespace(version="2.8.0"))
 
     def nix_version(self) -> str | None:
         return None
 
     def information(self, paths: Iterable[str]) -> dict[str, Any]:
-        return {path: SimpleNamespace(nar_hash=self.held[path]) for path in paths}
+        return {path: SimpleNamespace(nar_hash=self.held[path], nar_size=120) for path in paths}
 
     def invalid(self, paths: Iterable[str]) -> set[str]:
         return set(paths) - set(self.held)
 
     def registrations(self, paths: Sequence[str]) -> dict[str, Registered]:
         return {
-            path: Registered(self.ultimate and path not in self.elsewhere, self.registered) for path in paths
+            path: Registered(
+                self.ultimate and path not in self.elsewhere, self.registered, self.references.get(path, ())
+            )
+            for path in paths
         }
 
     def nar_hash(self, path: str) -> NarHash:
@@ -195,7 +202,10 @@ def test_an_input_that_differs_is_below_what_was_built(
 @pytest.fixture
 def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, Any]:
     """Builder `b`'s link in a release without the artifact's file, and its host's store."""
-    made = releases.observed(tmp_path)
+    return link_and_store(releases.observed(tmp_path), monkeypatch)
+
+
+def link_and_store(made: releases.Made, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, HostStore]:
     report = made.agreed.reports[1]
     monkeypatch.setattr(host, "machine_id", lambda: report.identity.machine_id)
     payload = link_of(report, made.facts, materials_of(made.facts), records_of(made.facts)["b"]).payload
@@ -312,6 +322,116 @@ def test_what_the_store_does_not_show_is_not_signed(released: tuple[bytes, Any],
     document = json.loads(payload)
     harm(document, store)
     with pytest.raises(TallyError, match=says):
+        attest(render(document), store, SigningKey.generate(), read, releases.NOW)
+
+
+@pytest.fixture
+def believing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, Any]:
+    """The same where its library was taken from a cache: what that was made from, the host has not built."""
+    payload, store = link_and_store(releases.believing(releases.observed(tmp_path)), monkeypatch)
+    believed = frozenset(WORLD.zlib.outputs.values())
+    store.elsewhere = believed
+    store.references = dict.fromkeys(believed, (WORLD.script,))
+    return payload, store
+
+
+def test_what_is_believed_need_not_be_built_on_this_host(believing: tuple[bytes, Any]) -> None:
+    payload, store = believing
+    assert attest(payload, store, SigningKey.generate(), read, releases.NOW).payload == payload
+
+
+LIBRARY, HEADERS = WORLD.zlib.outputs["out"], WORLD.zlib.outputs["dev"]
+OTHER_CACHE = CacheKey("cache-1")
+"""The same name, another key."""
+
+
+def beliefs(link: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = link["byproducts"]["believed"]
+    return found
+
+
+UNBELIEVABLE: dict[str, tuple[str, Callable[[dict[str, Any], Any], object]]] = {
+    "other bytes, and a link that says so": (
+        "not over what is here",
+        lambda link, store: (
+            store.held.update({LIBRARY: NarHash("1" * 64)}),
+            link["materials"][LIBRARY].update(narSha256="1" * 64),
+        ),
+    ),
+    "another hash": (
+        "another digest of the material",
+        lambda link, store: link["materials"][LIBRARY].update(narSha256="0" * 64),
+    ),
+    "another cache": (
+        "not over what is here",
+        lambda link, store: beliefs(link)[LIBRARY].update(key=OTHER_CACHE.text),
+    ),
+    "a signature of another cache": (
+        "not over what is here",
+        lambda link, store: beliefs(link)[LIBRARY].update(signature=OTHER_CACHE.sign("anything")),
+    ),
+    "another path's signature": (
+        "not over what is here",
+        lambda link, store: beliefs(link)[LIBRARY].update(signature=beliefs(link)[HEADERS]["signature"]),
+    ),
+    "no signature": ("signature", lambda link, store: beliefs(link)[LIBRARY].pop("signature")),
+    "no key": ("key", lambda link, store: beliefs(link)[LIBRARY].pop("key")),
+    "a key that is none": ("names no key", lambda link, store: beliefs(link)[LIBRARY].update(key="cache-1")),
+    "no word of it": ("does not name the material", lambda link, store: link["byproducts"].pop("believed")),
+    "no word of one": (
+        "which is of a derivation that was built here",
+        lambda link, store: beliefs(link).pop(LIBRARY),
+    ),
+    "another size": (
+        "another .* than this host has",
+        lambda link, store: beliefs(link)[LIBRARY].update(narSize=121),
+    ),
+    "other references": (
+        "another .* than this host has",
+        lambda link, store: store.references.update({LIBRARY: (WORLD.script, HEADERS)}),
+    ),
+    "references that are none": (
+        "no list of texts",
+        lambda link, store: beliefs(link)[LIBRARY].update(references=[1]),
+    ),
+    "what it refers to is not named": (
+        "does not name the material",
+        lambda link, store: (link["materials"].pop(WORLD.script), store.held.pop(WORLD.script)),
+    ),
+    "one material less": (
+        "does not name the material",
+        lambda link, store: link["materials"].pop(HEADERS),
+    ),
+    "what no build used": (
+        "which no build of it used",
+        lambda link, store: beliefs(link).update({store_path("other-1"): beliefs(link)[LIBRARY]}),
+    ),
+    "what the package was made to": (
+        "which is of a derivation that was built here",
+        lambda link, store: beliefs(link).update({WORLD.pigz.outputs["out"]: beliefs(link)[LIBRARY]}),
+    ),
+    "what it does not hold": ("is not in this host's store", lambda link, store: store.held.pop(LIBRARY)),
+}
+
+
+@pytest.mark.parametrize("lie", UNBELIEVABLE)
+def test_a_belief_that_its_store_does_not_bear_out_is_not_signed(
+    believing: tuple[bytes, Any], lie: str
+) -> None:
+    payload, store = believing
+    says, harm = UNBELIEVABLE[lie]
+    document = json.loads(payload)
+    harm(document, store)
+    with pytest.raises(TallyError, match=f"refusing to sign: .*{says}"):
+        attest(render(document), store, SigningKey.generate(), read, releases.NOW)
+
+
+def test_a_disagreement_believes_nothing(link: tuple[bytes, Any]) -> None:
+    payload, store = link
+    document = json.loads(payload)
+    signed = {"key": OTHER_CACHE.text, "signature": "cache-1:", "narSize": 120, "references": []}
+    document["predicate"]["byproducts"]["believed"] = {WORLD.zlib.outputs["out"]: signed}
+    with pytest.raises(TallyError, match="the link believes"):
         attest(render(document), store, SigningKey.generate(), read, releases.NOW)
 
 

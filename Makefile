@@ -4,6 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+unexport PYTHONDONTWRITEBYTECODE    # each of the processes that tests start would compile its modules again
 
 PYTEST_ARGS ?=
 PYTEST = .venv/bin/python -m pytest --numprocesses auto

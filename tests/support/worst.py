@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 from base64 import b64encode
@@ -269,6 +270,10 @@ ROOTS: dict[str, Callable[[], str]] = {
 }
 
 
+def _text_of(made: Callable[[], dict[str, Any]], *, ascii_alone: bool) -> str:
+    return json.dumps(made(), ensure_ascii=ascii_alone)
+
+
 def _faced() -> str:
     return json.dumps(BUNDLES["a long payload, and a face"](), ensure_ascii=False)
 
@@ -278,11 +283,8 @@ def _harms() -> Iterator[tuple[str, Harm]]:
         for how, document in (ROOTS if name == TRUSTED_ROOT else DOCUMENTS).items():
             yield f"{name}: {how}", _written(name, document)
     for how, made in BUNDLES.items():
-        text = json.dumps(made(), ensure_ascii=False) if "many" not in how else None
-        yield (
-            f"a bundle with {how}",
-            _written(PROVENANCE, lambda text=text, made=made: text or json.dumps(made())),  # type: ignore[misc]
-        )
+        text = functools.partial(_text_of, made, ascii_alone="many" in how)
+        yield f"a bundle with {how}", _written(PROVENANCE, text)
     yield "provenance many times", _copies(PROVENANCE, "attestations/{}.sigstore.json", 10_000)
     yield "a layout many times", _copies("links/root.layout", "links/build.{:08x}.link", 10_000)
     yield "many small files", _copies("links/root.layout", "{}.txt", 15_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,10 +54,13 @@ def test_what_is_whole_is_taken(compression: str, tmp_path: Path) -> None:
     assert offers[PATH].believed.cache == server.address
 
 
-def _bad(change: Callable[[Binary], None]) -> Binary:
-    found = binary()
-    change(found)
-    return found
+def _bad(change: Callable[[Binary], None]) -> Callable[[], Binary]:
+    def made() -> Binary:
+        found = binary()
+        change(found)
+        return found
+
+    return made
 
 
 def _other_bytes(of: Binary) -> None:
@@ -70,8 +74,13 @@ def _of_another(of: Binary) -> None:
     of.files[INFO[1:]] = of.files[f"{OTHER[11:43]}.narinfo"]
 
 
+@functools.cache
+def _zeros() -> bytes:
+    return COMPRESSIONS["xz"](bytes(1 << 26))
+
+
 def _bomb(of: Binary) -> None:
-    of.files[FILE[1:]] = COMPRESSIONS["xz"](bytes(1 << 26))
+    of.files[FILE[1:]] = _zeros()
 
 
 def _liar(of: Binary) -> None:
@@ -79,10 +88,10 @@ def _liar(of: Binary) -> None:
     of.files[INFO[1:]] = binary(FileSize=1 << 40).files[INFO[1:]]
 
 
-BAD: dict[str, tuple[Binary, str]] = {
-    "unsigned": (binary(Sig=None), "nobody signed it there"),
-    "wrong key": (binary(key=SigningKey("theirs-1")), "it is signed by theirs-1"),
-    "another with the key's name": (binary(key=SigningKey("ours-1")), "is not one over what"),
+BAD: dict[str, tuple[Callable[[], Binary], str]] = {
+    "unsigned": (lambda: binary(Sig=None), "nobody signed it there"),
+    "wrong key": (lambda: binary(key=SigningKey("theirs-1")), "it is signed by theirs-1"),
+    "another with the key's name": (lambda: binary(key=SigningKey("ours-1")), "is not one over what"),
     "right signature over other bytes": (_bad(_other_bytes), f"and {NarHash.of(NAR)} was signed"),
     "another path's narinfo": (_bad(_of_another), "is that of another path"),
     "truncated": (_bad(lambda of: of.files.update({FILE[1:]: of.files[FILE[1:]][:-30]})), "it ends after"),
@@ -98,14 +107,15 @@ BAD: dict[str, tuple[Binary, str]] = {
     ),
     "a narinfo without end": (_bad(lambda of: of.files.update({INFO[1:]: b"a" * (2 << 20)})), "larger than"),
     "404 after the narinfo": (_bad(lambda of: of.files.__delitem__(FILE[1:])), "it has the narinfo and not"),
-    "a compression of nobody's": (binary(Compression="br"), "its compression is 'br'"),
-    "a URL elsewhere": (binary(URL="http://127.0.0.1/x"), "leads out of the cache"),
+    "a compression of nobody's": (lambda: binary(Compression="br"), "its compression is 'br'"),
+    "a URL elsewhere": (lambda: binary(URL="http://127.0.0.1/x"), "leads out of the cache"),
 }
 
 
 @pytest.mark.parametrize("bad", BAD)
 def test_a_bad_cache_is_told_by_path_and_cache(bad: str, tmp_path: Path) -> None:
-    of, said = BAD[bad]
+    make, said = BAD[bad]
+    of = make()
     with of.served() as server:
         for address in (server.address, of.into(tmp_path)):
             with pytest.raises(TallyError) as error:

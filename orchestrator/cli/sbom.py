@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from orchestrator.evidence.sbom.forms import Form
 
 
+_UNREAD = "the SBOM is without what that would have told; everything else is in it, and it says so"
+
+
 class Closures(StrEnum):
     """Which closure an SBOM covers."""
 
@@ -90,6 +93,7 @@ def sbom(
 ) -> None:
     """Say what something is made of: a software bill of materials, without a key and without a build."""
     from orchestrator.cli.recipes import named
+    from orchestrator.cli.text import print_warning
     from orchestrator.evidence.sbom.forms import Form
     from orchestrator.ground.state import State
     from orchestrator.stories import sbom as story
@@ -104,6 +108,8 @@ def sbom(
     _refuse(forms, out)
     named([Path(target) for target in targets if target.endswith(".toml")])
     documents = story.sbom(State.of_environment(), asked, forms)
+    for warning in documents.warnings:
+        print_warning(warning, _UNREAD)
     if out is None:
         sys.stdout.buffer.write(documents.data[forms[0]])
     elif len(forms) == 1:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.evidence.sbom.bill import Closure
 from orchestrator.evidence.sbom.closure import Seen, ref_of
+from orchestrator.evidence.sbom.component import is_nar
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import closures
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.entry import Entry
+from orchestrator.run.shapes import Shape, shape_of
+
+if TYPE_CHECKING:
+    from orchestrator.evidence.vendored.package import Within
 
 STORE = "/nix/store/"
 _OBJECT = re.compile(r"(/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+)(?:\^([A-Za-z0-9_,*-]+))?")
@@ -105,9 +111,12 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
         roots |= dict.fromkeys(derivers)
     graph = _graph(nix, places, place, list(roots)) if roots else None
     subjects = [*paths, *_outputs(graph, {each.path: each.outputs for each in derivations})]
+    within: Mapping[str, Within] = {}
     covered = {Closure.BUILD} if graph is not None and build and not remarks else set[Closure]()
     if graph is not None and Closure.BUILD in covered:
-        entries |= _entries(nix, place, graph, entries)
+        shapes = _shapes(place, graph)
+        entries |= _entries(nix, place, graph, entries, shapes)
+        within = _within(place, graph, {path: shape for path, shape in shapes.items() if path in entries})
     if only is None or Closure.RUNTIME in only:
         told = _runtime(nix, place, graph, subjects, entries, strict=only is not None)
         if told is None:
@@ -116,7 +125,31 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
             remarks.append(told)
     if not covered:
         raise TallyError("nothing is known of what was asked for: " + " ".join(remarks), hint=_REALISE)
-    return Seen(tuple(subjects), graph, entries, frozenset(covered), remarks=tuple(remarks))
+    return Seen(tuple(subjects), graph, entries, frozenset(covered), within=within, remarks=tuple(remarks))
+
+
+def _shapes(place: Place, graph: DerivationGraph) -> Mapping[str, Shape]:
+    """Store paths of fixed outputs that are there, and by their looks hold packages."""
+    found = {}
+    if place.folder is not None:
+        for derivation in graph.as_built().derivations.values():
+            fixed = derivation.fixed
+            if fixed is not None and is_nar(fixed.digest):
+                shape = shape_of(place.folder / fixed.path.lstrip("/"), derivation.name)
+                if shape is not None:
+                    found[fixed.path] = shape
+    return found
+
+
+def _within(place: Place, graph: DerivationGraph, shapes: Mapping[str, Shape]) -> Mapping[str, Within]:
+    if place.folder is None or not shapes:
+        return {}
+    from orchestrator.run.within import within  # most have none of these
+
+    return {
+        path: within(shape, place.folder / path.lstrip("/"), graph.by_output[path])
+        for path, shape in shapes.items()
+    }
 
 
 def _place(places: Sequence[Place], asked: Sequence[Wanted]) -> Place:
@@ -189,10 +222,10 @@ def _outputs(graph: DerivationGraph | None, asked: Mapping[str, frozenset[str] |
 
 
 def _entries(
-    nix: Nix, place: Place, graph: DerivationGraph, known: Mapping[str, Entry]
+    nix: Nix, place: Place, graph: DerivationGraph, known: Mapping[str, Entry], more: Iterable[str]
 ) -> Mapping[str, Entry]:
-    """What the store tells of everything in the build-time closure that is there."""
-    paths: set[str] = set()
+    """What the store tells of everything in the build-time closure that is there, and of `more`."""
+    paths: set[str] = set(more)
     for derivation in graph.as_built().derivations.values():
         paths.update(derivation.input_sources)
         if derivation.fixed is None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import render_document
-from orchestrator.evidence.sbom.bill import Bill, Closure
-from orchestrator.evidence.sbom.closure import Described, bill_of
+from orchestrator.evidence.sbom.bill import Closure
+from orchestrator.evidence.sbom.closure import Described, Seen, bill_of
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown
@@ -50,6 +50,8 @@ class Documents:
     name: str
     """Its name and version."""
     data: Mapping[Form, bytes]
+    warnings: tuple[str, ...] = ()
+    """What could not be read, and is not in them, as sentences."""
 
 
 class What(Enum):
@@ -94,21 +96,24 @@ def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     )
 
 
-def rendered(bill: Bill, forms: Sequence[Form]) -> Documents:
-    """A bill in each form."""
-    return Documents(bill.name, {form: render_document(form.document(bill)) for form in forms})
+def rendered(seen: Seen, forms: Sequence[Form]) -> Documents:
+    """What was seen, in each form."""
+    bill = bill_of(seen)
+    warnings = [f"{path}: {each}" for path, within in sorted(seen.within.items()) for each in within.unread]
+    documents = {form: render_document(form.document(bill)) for form in forms}
+    return Documents(bill.name, documents, tuple(warnings))
 
 
-def of_store(state: State, asked: Asked) -> Bill:
+def of_store(state: State, asked: Asked) -> Seen:
     """Of derivations and store paths."""
     wanted = [each for target in asked.targets if (each := inventory.wanted(target)) is not None]
     ours = Place(str(state.store("orchestrator")), state.store("orchestrator"))
     places = [Place(None, Path("/")), ours] if asked.store is None else [Place.of(asked.store)]
     with state.scratch(f"sbom-{os.getpid()}") as scratch:
-        return bill_of(inventory.seen(Nix.find(scratch), places, wanted, asked.closures))
+        return inventory.seen(Nix.find(scratch), places, wanted, asked.closures)
 
 
-def of_evaluated(state: State, asked: Asked) -> Bill:
+def of_evaluated(state: State, asked: Asked) -> Seen:
     """Of recipes and of flakes' and files' attributes, as `tally build` would build them now.
 
     Of a recipe that is its artifact's build-time closure; another target is without what would pack it, and
@@ -152,13 +157,11 @@ def of_evaluated(state: State, asked: Asked) -> Bill:
             [Wanted(each, None) for each in (*recipes, *others)],
             asked.closures,
         )
-    return bill_of(
-        replace(
-            found,
-            origins={path: origin for each in targets for path, origin in each.origins.items()},
-            licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
-            described=others,
-        )
+    return replace(
+        found,
+        origins={path: origin for each in targets for path, origin in each.origins.items()},
+        licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
+        described=others,
     )
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 import closures
 import pytest
+import vendor_folders
 from nix_versions import of_suite
 from pynixutil import drvparse
-from targets import laid_out
+from targets import laid_out, nix
 
 from orchestrator.clients import spdx as client
 from orchestrator.evidence.sbom.forms import Form
+from orchestrator.ground.nar import nar_hash
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import Nix
 from orchestrator.nix.derivation import parse
 
 pytestmark = pytest.mark.integration
@@ -120,6 +124,74 @@ def test_an_output_that_a_derivation_does_not_have(tally: Any, made: closures.Ma
     ran = tally("sbom", f"{made.top}^dev", "--store", made.store.root).failed(2)
     assert "has no output 'dev'" in ran.err
     assert "hint: its outputs are out" in ran.err
+
+
+class TestVendoredDependencies:
+    """Those that lie behind one fixed output, which nobody fetches here."""
+
+    def made(self, folder: Path, harm: bool) -> tuple[ChrootStore, str, dict[str, str]]:
+        """A derivation that has every shape as an input, in a store that has them; and their paths."""
+        (folder / "scratch").mkdir()
+        store = ChrootStore(Nix.find(folder / "scratch"), folder / "store")
+        outputs = [vendor_folders.make(name, folder) for name in vendor_folders.EXPECTED]
+        if harm:
+            (folder / "app-npm-deps/package-lock.json").write_text("{")
+        added = store.add_fixed(outputs, recursive=True)
+        inputs = " ".join(f'(fixed "{path.name}" "{nar_hash(path).hex}")' for path in outputs)
+        said = nix(
+            store.root,
+            "nix-instantiate",
+            "--expr",
+            f"""
+            let
+              fixed = name: outputHash: derivation {{
+                inherit name outputHash;
+                system = "x86_64-linux";
+                builder = "/none";
+                outputHashMode = "recursive";
+                outputHashAlgo = "sha256";
+              }};
+            in
+            derivation {{
+              name = "app-1.0";
+              system = "x86_64-linux";
+              builder = "/none";
+              inputs = [ {inputs} ];
+            }}
+            """,
+        )
+        return store, said, {path.split("-", 1)[1]: path for path in added}
+
+    def test_each_is_a_child_of_the_output_that_holds_it(self, tally: Any, tmp_path: Path) -> None:
+        store, drv, paths = self.made(tmp_path, harm=False)
+        (tmp_path / "out").mkdir()
+        forms = [word for form in Form for word in ("--format", form.value)]
+        ran = tally("sbom", drv, "--store", store.root, *forms, "--out", tmp_path / "out").succeeded()
+        assert ran.err == ""
+        found, graph, bom = (
+            json.loads((tmp_path / "out" / f"app-1.0{form.suffix}").read_bytes()) for form in Form
+        )
+        after = {each["ref"]: each.get("dependsOn", []) for each in bom["dependencies"]}
+        purls = {each["bom-ref"]: each.get("purl") for each in bom["components"]}
+        for name, path in paths.items():
+            assert {purls[ref] for ref in after[path]} == vendor_folders.EXPECTED[name]
+        told = {each["software_packageUrl"] for each in graph["@graph"] if "software_packageUrl" in each}
+        contained = [each for each in found["relationships"] if each["relationshipType"] == "CONTAINS"]
+        everything = [purl for each in vendor_folders.EXPECTED.values() for purl in each]
+        assert told >= set(everything)
+        assert len(contained) == len(everything)
+        client.validate(json.dumps(found).encode(), "it")
+
+    def test_a_bad_lock_is_told_and_spoils_no_other(self, tally: Any, tmp_path: Path) -> None:
+        store, drv, paths = self.made(tmp_path, harm=True)
+        ran = tally("sbom", drv, "--store", store.root, "--format", "cyclonedx").succeeded()
+        path = paths["app-npm-deps"]
+        assert f"tally: warning: {path}: package-lock.json within it was not read: it is not JSON" in ran.err
+        (bad,) = (each for each in json.loads(ran.out)["components"] if each["bom-ref"] == path)
+        told = {each["name"]: each["value"] for each in bad["properties"]}
+        assert "package-lock.json within it was not read" in told["tallystick:note"]
+        assert "pkg:cargo/serde@1.0.219" in ran.out
+        assert "pkg:npm" not in ran.out
 
 
 def test_an_attribute_of_a_file(tally_in: Any, tmp_path: Path) -> None:

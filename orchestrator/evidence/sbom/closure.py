@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestrator.evidence.sbom import naming
@@ -14,6 +15,9 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.nix.derivation import Derivation, DerivationGraph, attributes, name_of
 from orchestrator.nix.entry import Entry
 from orchestrator.recipe.origins import Origin
+
+if TYPE_CHECKING:  # few have any
+    from orchestrator.evidence.vendored.package import Within
 
 _TOOLS = (
     "nativeBuildInputs",
@@ -58,10 +62,30 @@ class Seen:
     """Store path of a recipe's fixed output to where it is from."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression."""
+    within: Mapping[str, Within] = field(default_factory=dict)
+    """Store path to the packages that were found in it."""
     described: Mapping[str, Described] = field(default_factory=dict)
     """`.drv` path to what its evaluation told."""
     remarks: tuple[str, ...] = ()
     """What could not be seen, as sentences."""
+
+
+def vendored(path: str, within: Within) -> Iterator[Component]:
+    """The packages within a store path, as components."""
+    for package in within.packages:
+        yield Component(
+            ref=f"{path}#{package.purl}",
+            name=package.name,
+            role=Role.VENDORED,
+            version=package.version,
+            digest=package.digest,
+            file_name=package.file_name if package.digest else None,
+            uris=package.uris,
+            purl=package.purl,
+            license=package.license,
+            license_text=package.name,
+            notes=package.notes,
+        )
 
 
 def ref_of(derivation: Derivation, output: str) -> str:
@@ -207,8 +231,18 @@ class _Found:
             license=license_,
             license_text=file,
             supplier=_host(public_address(uris)),
+            notes=self._within(fixed.path),
         )
         return fixed.path
+
+    def _within(self, path: str) -> tuple[str, ...]:
+        """Tell of what is within a store path; what is to be said of it besides."""
+        if (within := self._seen.within.get(path)) is None:
+            return ()
+        for component in vendored(path, within):
+            self.components[component.ref] = component
+            self.relations.append(Relation(path, Kind.CONTAINS, component.ref))
+        return within.unread
 
     def _file(self, path: str) -> str:
         if path not in self.components:

@@ -36,7 +36,7 @@ class Role(StrEnum):
     PATH = "path"
     """A store path in a runtime closure. No derivation was read that makes it."""
     VENDORED = "vendored"
-    """One of several packages within a fetched component."""
+    """One of several packages within another component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class Component:
     """Candidates (CPE 2.3), from the derivation's own metadata alone."""
     position: str | None = None
     """Where the expression is that made it, as nixpkgs's `meta.position` says: `FILE:LINE`."""
+    notes: tuple[str, ...] = ()
+    """What no field has, as sentences."""
 
     @property
     def told_digest(self) -> Digest | None:

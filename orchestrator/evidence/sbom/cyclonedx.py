@@ -23,6 +23,7 @@ _HASHES: Final = {
     "sha384": "SHA-384",
     "sha512": "SHA-512",
 }
+_TYPES: Final = {Role.ARTIFACT: "file", Role.FILE: "file", Role.VENDORED: "library"}
 _RUN: Final = frozenset({Kind.REFERS_TO, Kind.CONTAINS})
 _PREFIX: Final = "tallystick"
 
@@ -79,12 +80,13 @@ def _needed_to_run(bill: Bill) -> set[str]:
 
 def _component(component: Component, runs: bool, patches: tuple[Component, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "type": "file" if component.role in (Role.ARTIFACT, Role.FILE) else "application",
+        "type": _TYPES.get(component.role, "application"),
         "bom-ref": component.ref,
         "name": component.name,
-        # "excluded": used, and not at run time (CycloneDX 1.6, `scope`)
-        "scope": "required" if runs else "excluded",
     }
+    if runs or component.role is not Role.VENDORED:  # whether such a one is linked in, nobody saw
+        # "excluded": used, and not at run time (CycloneDX 1.6, `scope`)
+        found["scope"] = "required" if runs else "excluded"
     optional = {
         "version": component.version,
         "description": component.summary,
@@ -134,6 +136,8 @@ def _properties(component: Component) -> Iterator[dict[str, str]]:
         yield {"name": f"{_PREFIX}:address", "value": address}
     for cpe in component.cpes[1:]:
         yield {"name": f"{_PREFIX}:cpe", "value": cpe}
+    for note in component.notes:
+        yield {"name": f"{_PREFIX}:note", "value": note}
 
 
 def _patches(bill: Bill) -> Mapping[str, tuple[Component, ...]]:

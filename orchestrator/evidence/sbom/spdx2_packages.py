@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -29,7 +30,7 @@ _WHAT: Final[Mapping[Role, str]] = {
     Role.BELIEVED: "Taken from a binary cache by a signature that is believed; no builder built it",
     Role.OUTPUT: "An output of its derivation; nobody says here who built it",
     Role.PATH: "A store path that others refer to; no derivation was read that makes it",
-    Role.VENDORED: "A package within a fetched component",
+    Role.VENDORED: "A package within another component",
 }
 
 
@@ -42,6 +43,9 @@ def identifier_of(component: Component) -> str:
     """The SPDX id of a component."""
     if component.role is Role.ARTIFACT:
         return ARTIFACT
+    if component.role is Role.VENDORED:  # two of them may differ in characters that an id cannot have
+        path, _, within = component.ref.partition("#")
+        return f"{identifier(path)[:41]}-{hashlib.sha256(within.encode()).hexdigest()[:32]}"
     return identifier(component.ref)
 
 
@@ -94,7 +98,7 @@ def _comments(component: Component) -> list[str]:
         found.append(f"The checksum is of the path's NAR: `{how}`.")
     if component.position:
         found.append(f"Its expression: {component.position}")
-    return found
+    return [*found, *component.notes]
 
 
 def source_info(component: Component) -> str | None:
@@ -104,6 +108,8 @@ def source_info(component: Component) -> str | None:
     where = " ".join(component.uris) or component.path or component.ref
     if component.role is Role.OUTPUT and component.derivation:
         where = f"{component.derivation}^{component.output or 'out'}"
+    if component.role is Role.VENDORED:
+        where = component.ref.partition("#")[0]
     return f"{_WHAT[component.role]}: {where}"
 
 

@@ -31,6 +31,7 @@ _PURPOSES: Final = {
     Role.ARTIFACT: "archive",
     Role.SOURCE: "source",
     Role.FILE: "file",
+    Role.VENDORED: "library",
 }
 
 
@@ -212,3 +213,4 @@ def _comments(component: Component) -> Iterator[str]:
             yield f"The hash is of the file {component.hashed_file}."
     if component.position:
         yield f"Its expression: {component.position}"
+    yield from component.notes

@@ -77,7 +77,7 @@ def release(folder: Path) -> Bill:
 
 
 def odd() -> Bill:
-    """What is rare: several subjects, no digests, other algorithms, patches, CPEs, a position."""
+    """What is rare: several subjects, no digests, other algorithms, patches, CPEs, a position, parts."""
     path = releases.store_path("x-1")
     ca = f"{releases.store_path('y-1.drv')}^out"
     components = [
@@ -89,7 +89,12 @@ def odd() -> Bill:
         Component("md5", "old.tar.gz", Role.FETCHED, digest=OtherDigest("md5", "0" * 32, nar=False),
                   file_name="old.tar.gz", uris=("https://example.org/old.tar.gz",), supplier="example.org"),
     ]  # fmt: skip
+    components += [
+        Component(f"{path}#{name}", name, Role.VENDORED, version="1", notes=("One.", "Two."))
+        for name in ("a+b", "a-b", "@a/b")
+    ]
     relations = [Relation(path, Kind.PATCHED_BY, "fix"), Relation(ca, Kind.GENERATED_FROM, "md5")]
+    relations += [Relation(path, Kind.CONTAINS, each.ref) for each in components[4:]]
     builds = [Build(releases.store_path("y-1.drv"), "x86_64-linux", None, (), (ca,))]
     return Bill.of("x and 1 more", [path, ca], components, relations, builds, comment="Odd.")
 
@@ -166,6 +171,19 @@ def test_what_is_used_at_build_time_alone_is_told_from_what_is_needed_to_run() -
     assert scopes[WORLD.root.outputs["out"]] == "excluded"
     graph = Form.SPDX_3_0_1.document(closure())["@graph"]
     assert {each["scope"] for each in graph if "scope" in each} == {"build", "runtime"}
+
+
+def test_what_is_within_another_has_an_id_of_its_own_and_says_what_no_field_has() -> None:
+    for form in Form:
+        text = json.dumps(form.document(odd()))
+        assert text.count("One.") == 3
+    ids = {each["SPDXID"] for each in Form.SPDX_2_3.document(odd())["packages"]}
+    assert len(ids) == len(odd().components)
+    scopes = {
+        each["name"]: each.get("scope")
+        for each in Form.CYCLONEDX.document(replace(odd(), subjects=odd().subjects[1:]))["components"]
+    }
+    assert (scopes["x"], scopes["a+b"]) == ("excluded", None), "whether it is linked in, nobody saw"
 
 
 def test_the_package_urls_are_read_by_a_stranger() -> None:

@@ -1,0 +1,83 @@
+"""vendor/modules.txt, go.sum and a module proxy's files: the modules of a Go project. Pure.
+
+Formats: https://go.dev/ref/mod#vendoring, #go-sum-files, #goproxy-protocol.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from orchestrator.evidence.vendored.package import NotRead, Package, counted, purl_of, word
+
+_H1: Final = re.compile(r"h1:[A-Za-z0-9+/]{43}=")
+_UPPER: Final = re.compile(r"!([a-z])")
+
+
+def packages(data: bytes, sums: Mapping[tuple[str, str], str]) -> tuple[Package, ...]:
+    """The modules of which packages are vendored. `sums` are of the project's go.sum. Raises NotRead."""
+    return counted(_vendored(_text(data), sums))
+
+
+def sums_of(data: bytes) -> Mapping[tuple[str, str], str]:
+    """go.sum: module and version to `h1:…`, a digest of the module's list of files. Raises NotRead."""
+    found = {}
+    for line in _text(data).splitlines():
+        parts = line.split()
+        if len(parts) == 3 and not parts[1].endswith("/go.mod") and _H1.fullmatch(parts[2]):
+            found[parts[0], parts[1]] = parts[2]
+    return found
+
+
+def module(path: str, version: str, sum_: str | None = None, replaces: str | None = None) -> Package:
+    """One module. Raises NotRead for what has no package URL."""
+    namespace, _, name = word(path, "a module").rpartition("/")
+    if not name:
+        raise NotRead(f"{path} is no module's path")
+    notes = [f"It stands in place of {replaces}."] if replaces else []
+    if sum_:
+        notes.append(f"Its go.sum line has {sum_}, a digest of the module's list of files.")
+    purl = purl_of("golang", name, word(version, f"the version of {path}"), namespace=namespace or None)
+    return Package(path, version, purl, notes=tuple(notes))
+
+
+def proxied(place: str, file: str, ziphash: str | None) -> Package:
+    """A module by its place in a proxy's folder, `github.com/!burnt!sushi/toml/@v`, `v1.0.0.zip`."""
+    plain = _UPPER.sub(lambda found: found[1].upper(), place.removesuffix("/@v"))
+    version = _UPPER.sub(lambda found: found[1].upper(), file.removesuffix(".zip"))
+    return module(plain, version, ziphash if ziphash and _H1.fullmatch(ziphash) else None)
+
+
+def _vendored(text: str, sums: Mapping[tuple[str, str], str]) -> Iterator[Package]:
+    here: list[str] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("## "):
+            continue
+        if line.startswith("# "):
+            here = line.split()[1:]
+        elif line.strip() and here is None:
+            raise NotRead(f"its line {number} is before any module")
+        elif line.strip() and here:  # the first package of a module
+            if (found := _module(here, number, sums)) is not None:
+                yield found
+            here = []
+
+
+def _module(words: list[str], number: int, sums: Mapping[tuple[str, str], str]) -> Package | None:
+    match words:
+        case [path, version]:
+            return module(path, version, sums.get((path, version)))
+        case [path, version, "=>", other, other_version]:
+            return module(other, other_version, sums.get((other, other_version)), f"{path} {version}")
+        case [_, _, "=>", _]:  # a folder of the project's own
+            return None
+        case _:
+            raise NotRead(f"a module before its line {number} is not understood")
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise NotRead(f"it is not UTF-8: {error}") from error

@@ -16,6 +16,7 @@ from orchestrator.builders import ssh
 from orchestrator.builders.configuration import FILE_NAME, BuilderTable, Configuration, find, parse
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
+from orchestrator.ground.plainly import why
 from orchestrator.recipe.toml import read_toml
 
 _ANSWER = 20.0  # seconds
@@ -112,7 +113,7 @@ def _ask(destination: ssh.Destination) -> tuple[str, tuple[str, ...]]:
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _silent(destination, str(error)) from error
+        raise _silent(destination, why(error)) from error
     found = re.search(r"^[^#\s]\S* (ssh-ed25519 \S+)", said.stdout, re.MULTILINE)
     if found is None:
         raise _silent(destination, said.stderr.strip() or "nothing answers, or it has no ed25519 key")

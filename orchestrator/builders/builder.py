@@ -26,6 +26,7 @@ from orchestrator.caches.believed import NOTHING, Beliefs
 from orchestrator.caches.taking import refuse_others
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
+from orchestrator.ground.plainly import why
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event
@@ -153,7 +154,7 @@ class Builder:
             text = contents(self.store.bring(probe.output), _LARGEST_PROOF).decode()
             proof, surroundings = read_proof(text), read_surroundings(text)
         except (OSError, ValueError) as error:
-            raise self._cannot_prove(str(error)) from error
+            raise self._cannot_prove(why(error)) from error
         if found := holes(proof, frozenset(probe.graph[probe.derivation].env)):
             raise self._cannot_prove("\n".join(found))
         return Probed(self._identity(surroundings), proof, surroundings)

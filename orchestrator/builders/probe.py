@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.builders.build import SandboxProof, Surroundings
 from orchestrator.builders.host import boot_digest
+from orchestrator.ground.plainly import why
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.evaluation import FixedPath, evaluate_probe
@@ -51,8 +52,8 @@ def read_proof(text: str) -> SandboxProof:
             environment=tuple(seen["environment"]),
             host_file_visible=bool(seen["hostFileVisible"]),
         )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"the probe's report lacks {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the probe's report is not whole: {why(error)}") from error
 
 
 def read_surroundings(text: str) -> Surroundings:
@@ -78,12 +79,15 @@ def read_surroundings(text: str) -> Surroundings:
             uptime=int(seen["uptime"]),
             system=f"{machine}-{kernel.split()[0].lower()}",
         )
-    except (KeyError, TypeError, OverflowError, OSError) as error:
-        raise ValueError(f"the probe's report lacks {error}") from error
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"the probe's report is not whole: {why(error)}") from error
 
 
 def _report(text: str) -> dict[str, Any]:
-    seen: Any = json.loads(text)
+    try:
+        seen: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the probe's report is not JSON: {why(error)}") from error
     if not isinstance(seen, dict):
         raise ValueError("the probe's report is not an object")
     return seen

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 from orchestrator.nix import child
 
 PREFIX = "ssh-ng://"
@@ -136,7 +137,7 @@ class Destination:
         try:
             done = child.finished(command, data, _WORK, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise TallyError(f"{self.host} does not answer: {error}") from error
+            raise TallyError(f"{self.host} does not answer: {why(error)}") from error
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()
             raise TallyError(f"`{script}` failed on {self.host}:\n{said}", hint=way_out(said))

@@ -23,6 +23,7 @@ from orchestrator.evidence.canonical import (
     read_envelope,
 )
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import TYPES
 
 MOST: Final = 256
 """Bundles in one file: each costs signatures to check."""
@@ -137,7 +138,7 @@ def _unpacked(document: Any, what: str) -> Iterator[Part]:
         case dict():
             yield from _unpacked_in(document, what)
         case _:
-            yield _nothing(what, f"JSON of another kind ({type(document).__name__})")
+            yield _nothing(what, f"JSON of another kind ({TYPES[type(document)]})")
 
 
 def _unpacked_in(document: Any, what: str) -> Iterator[Part]:
@@ -156,7 +157,7 @@ def _unpacked_in(document: Any, what: str) -> Iterator[Part]:
         case dict():
             yield _nothing(what, _called(document))
         case _:
-            yield _nothing(what, f"JSON of another kind ({type(document).__name__})")
+            yield _nothing(what, f"JSON of another kind ({TYPES[type(document)]})")
 
 
 def _attestation(one: Any, what: str) -> Iterator[Part]:

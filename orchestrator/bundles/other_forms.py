@@ -20,6 +20,7 @@ from orchestrator.evidence.canonical import (
 )
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 
 _V01 = "application/vnd.dev.sigstore.bundle+json;version=0.1"
 V03: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -64,7 +65,7 @@ def cosign(document: dict[str, Any], what: str) -> dict[str, Any]:
         said = member(document, "base64Signature", str, what)
         signed = b64decode(said, validate=True)
     except ValueError as error:
-        raise MalformedError(f"{what} is of an old cosign, and cannot be read: {error}") from None
+        raise MalformedError(f"{what} is of an old cosign, and cannot be read: {why(error)}") from None
     entry = {
         "logIndex": payload.get("logIndex"),
         "logId": {"keyId": encoded(log_id)},
@@ -103,7 +104,7 @@ def _signer(cert: object, what: str) -> dict[str, Any]:
         try:
             text = b64decode(text, validate=True).decode("ascii")
         except ValueError as error:
-            raise MalformedError(f"{what} has a certificate that is none: {error}") from None
+            raise MalformedError(f"{what} has a certificate that is none: {why(error)}") from None
     pem = _PEM.fullmatch(text)
     if pem is None or pem[1] != "CERTIFICATE":
         return {"publicKey": {}}

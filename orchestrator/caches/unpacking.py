@@ -93,7 +93,7 @@ class _Zstd:
             try:
                 piece = self._stream.decompress(data[: self._FED])
             except self._error as error:
-                raise ValueError(f"it is not zstd as it says: {error}") from error
+                raise ValueError("it is not zstd as it says") from error
             data = (self._stream.unused_data if self._stream.eof else b"") + data[self._FED :]
             if piece:
                 yield piece
@@ -129,7 +129,7 @@ def unpacked(chunks: Iterable[bytes], compression: str, nar_hash: NarHash, nar_s
                 digest.update(piece)
                 yield piece
     except (lzma.LZMAError, OSError, zlib.error, EOFError) as error:
-        raise ValueError(f"it is not {compression} as it says: {error}") from error
+        raise ValueError(f"it is not {compression} as it says") from error
     if not unpacker.is_whole() or size < nar_size:
         raise ValueError(f"it ends after {counted(size, 'byte')} of the {nar_size} that were signed")
     if digest.hexdigest() != nar_hash.hex:

@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import orjson
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import TYPES, why
 
 T = TypeVar("T")
 _MARKS = b"{[,:"
@@ -138,7 +139,7 @@ def _strictly(data: bytes, what: str) -> Any:
     except RecursionError:
         raise MalformedError(f"{what} is nested too deeply") from None
     except ValueError as error:
-        raise MalformedError(f"{what} is not JSON as we accept it: {error}") from None
+        raise MalformedError(f"{what} is not JSON as we accept it: {why(error)}") from None
     if _depth_exceeds(value, DEEPEST):
         raise MalformedError(f"{what} is nested too deeply")
     if _HALF.search(data) and (half := _half_a_letter(value)) is not None:
@@ -296,7 +297,7 @@ def member(value: object, name: str, kind: type[T], what: str) -> T:
         raise MalformedError(f"{what} is not an object")
     found = value.get(name)
     if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
-        raise MalformedError(f"{what} has no {name!r} of type {kind.__name__}")
+        raise MalformedError(f"{what} has no {name!r} that is {TYPES[kind]}")
     return found
 
 
@@ -338,8 +339,8 @@ def decoded(text: str | bytes, what: str) -> bytes:
         return quickly
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:
-        raise MalformedError(f"{what} is not in base64: {error}") from None
+    except ValueError:
+        raise MalformedError(f"{what} is not in base64") from None
     last = b64encode(data[max(0, len(data) - (len(data) % 3 or 3)) :])  # only there can two texts differ
     if text[-4:] != (last if isinstance(text, bytes) else last.decode("ascii")):
         raise MalformedError(f"{what} is not in canonical base64")

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.plainly import why
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
     from orchestrator.builders.build import Surroundings
@@ -94,4 +95,4 @@ def _times(shown: Sequence[Mapping[str, Any]], name: str) -> list[datetime]:
     try:
         return sorted(datetime.fromisoformat(str(value)) for value in _values(shown, name))
     except (ValueError, TypeError) as error:
-        raise MalformedError(f"a builder's surroundings have a {name!r} that is no time: {error}") from None
+        raise MalformedError(f"a builder's surroundings have an odd {name!r}: {why(error)}") from None

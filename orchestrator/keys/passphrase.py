@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file
 from orchestrator.ground.interruption import INTERRUPTION
+from orchestrator.ground.plainly import why
 
 VARIABLE = "TALLY_KEY_PASSPHRASE"
 _HINT = f"set {VARIABLE}, give --passphrase-fd, or run the command at a terminal"
@@ -79,7 +80,7 @@ def from_descriptor(number: int) -> bytes:
             line = stream.readline(_LONGEST + 2)
     except (OSError, ValueError) as error:
         raise TallyError(
-            f"file descriptor {number} cannot be read: {error}", hint="for instance 3<file"
+            f"file descriptor {number} cannot be read: {why(error)}", hint="for instance 3<file"
         ) from error
     line = line.rstrip(b"\r\n")
     if len(line) > _LONGEST:  # one that is cut would be another one

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 from orchestrator.nix import child
 from orchestrator.nix.events import plain
 
@@ -207,7 +208,7 @@ def installed_version() -> str:
             env=_passed_on() | {"NIX_CONF_DIR": "/dev/null", "NIX_USER_CONF_FILES": "/dev/null"},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise TallyError(f"Nix does not answer: {executable}: {error}", hint=_INSTALL) from error
+        raise TallyError(f"Nix does not answer: {executable}: {why(error)}", hint=_INSTALL) from error
     found = re.search(r"\(Nix[^)]*\) (\d+(?:\.\d+)*\S*)", said.stdout)
     if said.returncode != 0 or found is None:
         output = (said.stderr or said.stdout).strip() or "it said nothing"

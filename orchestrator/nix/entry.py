@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ def read(said: str) -> Mapping[str, Entry]:
         value = json.loads(said)
         items = {entry["path"]: entry for entry in value} if isinstance(value, list) else value
         return {path: _entry(path, each) for path, each in items.items() if _is_valid(each)}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TallyError(f"Nix's answer about paths is not understood: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise TallyError(f"Nix's answer about paths is not understood: {why(error)}") from error
 
 
 def _is_valid(entry: Mapping[str, Any] | None) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
+from orchestrator.ground.plainly import why
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.evaluation import LIBRARY
@@ -86,9 +87,9 @@ def _refuse_unlocked(file: Path, lock: Mapping[str, Any], shown: str) -> None:
         there = _pins(json.loads(contents(file, _LARGEST_LOCK)))
     except FileNotFoundError:
         raise _unlocked(shown, "has no flake.lock") from None
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise TallyError(
-            f"the flake.lock of {shown} cannot be read: {error}", hint="take it from git again"
+            f"the flake.lock of {shown} cannot be read: {why(error)}", hint="take it from git again"
         ) from error
     if there != used:
         raise _unlocked(shown, "has a flake.lock that does not fit its inputs")

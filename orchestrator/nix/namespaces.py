@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.ground.plainly import why
+
 _TIMEOUT = 30.0  # seconds
 
 # In a process of its own: a namespace once entered cannot be left. AppArmor lets one be made and then takes
@@ -46,7 +48,7 @@ def obstacle(proc: Path = Path("/proc")) -> Obstacle | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Obstacle(
-            f"cannot try to make one: {error}", "run `tally doctor` again when the machine is less busy"
+            f"cannot try to make one: {why(error)}", "run `tally doctor` again when the machine is less busy"
         )
     if attempt.returncode == 0:
         return None

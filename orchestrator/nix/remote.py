@@ -18,6 +18,7 @@ from typing import Any
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
+from orchestrator.ground.plainly import why
 from orchestrator.nix.command import Nix
 from orchestrator.nix.store import Store, chunks
 
@@ -161,5 +162,5 @@ def _entries(said: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
         if isinstance(value, list):
             return [(str(entry["path"]), entry) for entry in value]
         return [(path, entry) for path, entry in value.items() if isinstance(entry, dict)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TallyError(f"Nix's answer about paths is not understood: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise TallyError(f"Nix's answer about paths is not understood: {why(error)}") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
+from orchestrator.ground.plainly import why
 from orchestrator.nix.chroot import ChrootStore
 
 EXPRESSION = Path(__file__).with_name("trial.nix")
@@ -69,7 +70,7 @@ def read_trial(text: str) -> Trial:
             nested=facts["nested"][0] if "nested" in facts else None,
         )
     except (KeyError, ValueError) as error:
-        raise TallyError(f"the trial build did not say what it saw: {error} is missing") from error
+        raise TallyError(f"the trial build did not say what it saw: {why(error)}") from error
 
 
 def _gather_tools(folder: Path) -> str:
@@ -87,7 +88,7 @@ def _gather_tools(folder: Path) -> str:
                 if file_name.startswith("ld-"):
                     loader = file_name
         except OSError as error:
-            raise TallyError(f"cannot copy {program} for a trial build: {error}") from error
+            raise TallyError(f"cannot copy {program} for a trial build: {why(error)}") from error
     for file in folder.iterdir():
         file.chmod(0o555)
     return loader
@@ -105,5 +106,5 @@ def _ldd(program: Path) -> str:
             ["ldd", str(program)], capture_output=True, text=True, timeout=_LDD_TIMEOUT, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise TallyError(f"cannot tell the libraries of {program}: {error}") from error
+        raise TallyError(f"cannot tell the libraries of {program}: {why(error)}") from error
     return said.stdout

@@ -11,6 +11,7 @@ from orchestrator.bundles.material import Certificates
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.terms import BUNDLES, CYCLONEDX, SBOMS, SPDX, SPDX3
+from orchestrator.ground.plainly import why
 from orchestrator.keys import dsse
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
@@ -44,7 +45,7 @@ def differences(
         there = parse(folder.read(INDEX, INDEX_LIMIT))
         agreed = _agreed(there)
     except (OSError, ValueError) as error:
-        yield f"it has no readable {INDEX} ({_reason(error)})"
+        yield f"it has no readable {INDEX} ({why(error)})"
         return
     yield from _other_claims(there, wanted, agreed)
     for file in files:
@@ -63,7 +64,7 @@ def differences(
                 who = "key" if isinstance(signer, PublicKey) else "identity"
                 yield f"its {name} is not signed by the {who} in use"
         except (OSError, UnsafeNameError, TooLargeError, MalformedError) as error:
-            yield f"its {name} cannot be read ({_reason(error)})"
+            yield f"its {name} cannot be read ({why(error)})"
     wanted_names = {file.path for file in files if file.path.startswith("attestations/")}
     wanted_names -= {BUNDLES[SPDX3], BUNDLES[CYCLONEDX]}  # which earlier releases do not have
     for name in sorted(wanted_names - set(there.files)):
@@ -140,7 +141,3 @@ def _signed(data: bytes, name: str, signer: PublicKey | IdentitySigner) -> bool:
     if isinstance(signer, PublicKey):
         return dsse.signed_by(found.envelope, signer)
     return isinstance(found.signer, Certificates) and certificates.claimed(found.signer, name) == signer
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

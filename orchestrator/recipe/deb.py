@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 
 _MAGIC = b"!<arch>\n"
 _BLOCK = 1 << 20  # tar reads ahead by this much; with its default of 10 kB Python's share of the time shows
@@ -61,7 +62,7 @@ def _data(deb: Path) -> Iterator[tarfile.TarFile]:
             ):
                 yield archive
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise TallyError(f"{deb.name} is not a readable Debian package: {error}") from error
+        raise TallyError(f"{deb.name} is not a readable Debian package: {why(error)}") from error
 
 
 def _seek_member(stream: BinaryIO, deb: Path, prefix: str) -> str:
@@ -114,4 +115,4 @@ def _zstd(stream: BinaryIO, deb: Path) -> Iterator[IO[bytes]]:
         try:
             yield cast("IO[bytes]", raw)
         except zstandard.ZstdError as error:
-            raise TallyError(f"{deb.name} is not a readable Debian package: {error}") from error
+            raise TallyError(f"{deb.name} is not a readable Debian package: {why(error)}") from error

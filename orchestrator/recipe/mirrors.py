@@ -17,6 +17,7 @@ from threading import Lock as Mutex
 
 from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "apache": ("https://dlcdn.apache.org/", "https://archive.apache.org/dist/"),
@@ -196,7 +197,7 @@ def _ask(command: Sequence[str], mirror: str) -> str:
                 check=False,
             )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _nothing(mirror, f"cannot run {command[0]}: {error}") from error
+        raise _nothing(mirror, f"cannot run {command[0]}: {why(error)}") from error
     if done.returncode != 0:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise _nothing(mirror, f"{' '.join(command[:3])} failed" + (f": {last[0]}" if last else ""))

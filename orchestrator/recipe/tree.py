@@ -17,6 +17,7 @@ from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import opened, shown
 from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.plainly import why
 from orchestrator.recipe.git import BareError, head
 from orchestrator.recipe.gitobjects import SUBMODULE, SYMLINK, Objects
 from orchestrator.recipe.gittree import copy_working_tree
@@ -89,7 +90,7 @@ def _copy(origin: Path, folder: Path) -> None:
     try:
         shutil.copytree(origin, folder, symlinks=True, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
-        raise TallyError(f"{shown(origin)} cannot be copied: {error}") from error
+        raise TallyError(f"{shown(origin)} cannot be copied: {why(error)}") from error
 
 
 def _uncommitted(top: Path, commit: str, folder: Path) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 
 from orchestrator.ground.digest import hexadecimal
+from orchestrator.ground.plainly import why
 from orchestrator.recipe.detours import plain
 
 _VARIABLE_LIMIT = 120_000  # the kernel's is 128 KiB, with the name
@@ -67,7 +68,7 @@ def address(*schemes: str) -> Any:
             parts = urlsplit(value)
             parts.port  # noqa: B018  (raises when the port is not a number)
         except ValueError as error:
-            raise ValueError(f"not an address: {error}") from error
+            raise ValueError(f"not an address: {why(error)}") from error
         if not plain(value):
             raise ValueError(f"expected an address without '.' and '..' in its path; got {value[:80]!r}")
         if parts.scheme not in schemes or not parts.netloc:

@@ -20,6 +20,7 @@ from orchestrator.bundles.certificates import is_name
 from orchestrator.bundles.chains import in_short
 from orchestrator.evidence.canonical import read
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 from orchestrator.signing.instance import Instance
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _from_descriptor(number: int) -> str:
             data = stream.read(_LARGEST + 1)
     except (OSError, ValueError) as error:
         raise TallyError(
-            f"file descriptor {number} cannot be read: {error}", hint="for instance 3<file"
+            f"file descriptor {number} cannot be read: {why(error)}", hint="for instance 3<file"
         ) from error
     if not data.strip() or len(data) > _LARGEST or not data.isascii():
         raise TallyError(f"file descriptor {number} gave no identity token")

@@ -21,6 +21,7 @@ from orchestrator.builders.running import way_out
 from orchestrator.builders.variation import NO_VARIATION
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
+from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
 from orchestrator.nix import namespaces, trial
 from orchestrator.nix.chroot import ChrootStore
@@ -250,7 +251,7 @@ def _program(name: str, use: str, hint: str) -> Check:
     try:
         said = subprocess.run([place, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Check(name, Status.WARNING, f"{place} does not answer: {error}", hint)
+        return Check(name, Status.WARNING, f"{place} does not answer: {why(error)}", hint)
     if said.returncode != 0:
         return Check(name, Status.WARNING, f"{place} --version ended with status {said.returncode}", hint)
     return Check(name, Status.OK, f"{said.stdout.splitlines()[0] if said.stdout else name} at {place}")

@@ -12,6 +12,7 @@ from orchestrator.evidence.materials import digest_set
 from orchestrator.ground.digest import OtherDigest
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
+from orchestrator.ground.plainly import why
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of, parse
 from orchestrator.nix.remote import RemoteStore
 from orchestrator.nix.storepath import text_path
@@ -167,7 +168,7 @@ def text_of(path: str) -> str:
         data = contents(Path(path), _LARGEST_DERIVATION)
         text = data.decode()
     except (OSError, ValueError) as error:
-        raise _refused(f"{path} cannot be read on this host ({error})") from error
+        raise _refused(f"{path} cannot be read on this host ({why(error)})") from error
     derivation = parse(path, text)
     if text_path(name_of(path), data, [*derivation.input_derivations, *derivation.input_sources]) != path:
         raise _refused(f"{path} was changed in this host's store: its text is not what its name stands for")

@@ -288,9 +288,9 @@ def test_letters_from_afar_mean_what_they_mean_elsewhere(text: str) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b'"\xf0\x9f"', "'utf-8' codec"),
-        (b'"\xf4\x90\x80\x80"', "'utf-8' codec"),
-        (b'"\xf0\xf0\x9f\x98\x80"', "'utf-8' codec"),
+        (b'"\xf0\x9f"', "line 1 is not in UTF-8"),
+        (b'"\xf4\x90\x80\x80"', "line 1 is not in UTF-8"),
+        (b'"\xf0\xf0\x9f\x98\x80"', "line 1 is not in UTF-8"),
         (b'"' + FAR.encode() * 100_001 + b'"', "more than 100,000 letters"),
     ],
 )

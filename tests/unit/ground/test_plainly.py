@@ -119,7 +119,7 @@ RAISING: dict[str, tuple[Callable[[Path], object], str]] = {
     "a port": (lambda _: urlsplit("http://x:port/").port, "its port 'port' is no number"),
     "a port too large": (lambda _: urlsplit("http://x:99999/").port, "its port is not between 0 and 65535"),
     "a bracket": (lambda _: urlsplit("http://[x/"), "a bracket of its host is missing"),
-    "a name that is missing": (lambda _: {}["name"], "it has no 'name'"),
+    "a name that is missing": (lambda _: os.environ["NO_SUCH"], "it has no 'NO_SUCH'"),
     "another kind": (lambda _: int([]), "a value is of another kind than it has to be"),  # type: ignore[call-overload]
     "a line": (lambda _: b"a\nb\n\xff".decode(), "line 3 is not in UTF-8"),
     "a place in JSON": (lambda _: json.loads('{\n"a" 1}'), "line 2, column 5: a `:` is missing"),

@@ -38,7 +38,7 @@ def test_it_is_logged_and_stamped(project: Project, services: Services, recipe: 
     said = project.tally("verify", folder, "--policy", "policy.toml").succeeded().out
     assert "notice" not in said
     explained = project.tally("policy", "explain", folder, "--policy", "policy.toml").succeeded().out
-    assert "pass  signer: 3 statements signed by us" in explained
+    assert "pass  signer: 5 statements signed by us" in explained
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     again = project.tally("build", recipe).succeeded()
     assert "was there already, and stays as it is" in again.err

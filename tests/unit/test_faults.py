@@ -31,6 +31,7 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.stories.policy_file import load as load_policy
 
 HEX = "0" * 64
+NIX_KEY = "d:" + "A" * 43 + "="
 BUILDER = {"name": "c", "operator": "Acme", "cores": 1, "max-jobs": 1, "features": ["kvm"]}
 POLICY: dict[str, Any] = {
     "name": "production",
@@ -73,7 +74,9 @@ POLICY: dict[str, Any] = {
         "addresses": ["mirror://gnu/**"],
         "repositories": ["https://example.org/**"],
         "digests": [HEX],
+        "kinds": ["recipe"],
     },
+    "inputs": {"believed": "allow", "keys": [NIX_KEY], "rebuilt-levels": 1},
     "toolchain": [
         {"from": "debian", "suite": "bookworm", "packages": [{"purl": "pkg:deb/debian/gcc"}]},
         {"from": "nixpkgs", "rev": "0" * 40, "nar-hash": "sha256-x"},
@@ -95,7 +98,7 @@ TALLY: dict[str, Any] = {
         | {
             "name": "d",
             "store": "ssh-ng://d.example",
-            "key": "d:" + "A" * 43 + "=",
+            "key": NIX_KEY,
             "ssh-key": "d",
             "host-key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43,
             "link-key": "d.pub",
@@ -103,6 +106,7 @@ TALLY: dict[str, Any] = {
         },
     ],
     "mirrors": {"gnu": ["https://gnu.example/"]},
+    "inputs": {"from": "cache", "caches": ["https://cache.example"], "keys": [NIX_KEY]},
     "signing": {
         "key": "release.key",
         "log": "https://log.example",

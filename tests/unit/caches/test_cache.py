@@ -14,7 +14,7 @@ from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Server, dripping, sayi
 from releases import store_path
 
 from orchestrator.caches.believed import CachesDisagree
-from orchestrator.caches.cache import Caches
+from orchestrator.caches.cache import MANNERS, Caches
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.download import Downloader, Manners
 from orchestrator.ground.errors import TallyError
@@ -26,8 +26,8 @@ INFO, FILE = f"/{PATH[11:43]}.narinfo", f"/nar/{PATH[11:43]}.nar.xz"
 QUICK = Manners(answer=1.0, grace=0.3, pace=1024, downgrade=False)
 
 
-def asking(*addresses: str) -> Caches:
-    return Caches(addresses, (KEY.public,), Downloader(4, QUICK))
+def asking(*addresses: str, manners: Manners = MANNERS) -> Caches:
+    return Caches(addresses, (KEY.public,), Downloader(4, manners))
 
 
 def taken(*addresses: str) -> bytes:
@@ -195,8 +195,9 @@ def test_https_is_not_left_for_http(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_slow_cache_is_left(where: bytes) -> None:
     with binary().served() as server, dripping(where) as slow:
         server.faults[FILE] = lambda _: Answer(b"", 302, location=f"{slow}/x")
+        offer = asking(server.address).offers([PATH])[PATH]
         with pytest.raises(TallyError, match=r"too slowly|takes too long") as error:
-            taken(server.address)
+            list(asking(server.address, manners=QUICK).nar(offer))
         assert PATH in error.value.message
 
 

@@ -81,7 +81,7 @@ class TestSigning:
         signer = private.signer()
         path = releases.published(tmp_path / "out", made, signer, releases.builder_keys(made)).path
         assert len(private.issued) == 1
-        assert private.log.asked == ["/api/v2/log/entries"] * 3
+        assert private.log.asked == ["/api/v2/log/entries"] * 5
         leaves = set()
         for file in (path / "attestations").iterdir():
             found = own_bundle.parse(file.read_bytes(), file.name)

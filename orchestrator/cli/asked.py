@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,12 +85,13 @@ def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
 
 
 def _list(file: Path) -> bytes:
+    from orchestrator.cli.text import given
     from orchestrator.ground.files import cannot_read, read_file
 
     if file != Path("-"):
         return read_file(file, "the list ", _LONGEST_LIST, _LIST)
     try:
-        return sys.stdin.buffer.read(_LONGEST_LIST + 1)
+        return given(_LONGEST_LIST, "a list of releases, one a line")
     except OSError as error:
         raise cannot_read(file, error, "the list ", _LIST) from error
 
@@ -110,12 +110,28 @@ def identity_of(identity: str | None, issuer: str | None, trusted_root: Path | N
 
     if identity is None and issuer is None:
         return None
-    if not identity or not issuer or trusted_root is None:
+    refuse_half(identity, issuer)
+    if trusted_root is None:
         raise TallyError(
-            "an identity is worth as much as who vouches for it, and whose certificates count",
-            hint="give --identity, --issuer and --trusted-root together",
+            "--identity needs --trusted-root, which says whose certificates count",
+            hint="give the instance's trusted_root.json, from elsewhere than the release",
         )
-    return IdentitySigner(issuer, identity)
+    return IdentitySigner(issuer or "", identity or "")
+
+
+def refuse_half(identity: str | None, issuer: str | None) -> None:
+    """Raises TallyError for an identity without who vouches for it, and the other way round."""
+    for given, lacking, value, what in (
+        ("--identity", "--issuer", issuer, "the address that vouched for it, as the publisher names it"),
+        (
+            "--issuer",
+            "--identity",
+            identity,
+            "whom that one has to have vouched for, as certificates name it",
+        ),
+    ):
+        if not value:
+            raise TallyError(f"{given} needs {lacking}", hint=f"give with {lacking} {what}")
 
 
 def trusted_of(keys: list[Path], policy: Path | None, identity: IdentitySigner | None) -> Policy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +27,7 @@ def attest(
     """
     import os
 
+    from orchestrator.cli.text import given
     from orchestrator.evidence.canonical import render
     from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
@@ -42,9 +42,13 @@ def attest(
     if public_key:
         print(own.public.pem, end="")
         return ExitCode.YES
-    payload = sys.stdin.buffer.read(_LARGEST + 1)
+    payload = given(_LARGEST, "a link, which an orchestrator sends over ssh")
     if not payload or len(payload) > _LARGEST:
-        raise TallyError("there is no link on standard input", hint="an orchestrator runs this over ssh")
+        raise TallyError(
+            "there is no link on standard input",
+            hint="an orchestrator runs this over ssh, for a builder with a `link-key`; --public-key prints "
+            "the key to write there",
+        )
     with state.scratch(f"attest-{os.getpid()}") as scratch:
         store = RemoteStore(Nix.find(scratch), "auto", nothing_kept)
         envelope = attested(payload, store, own)

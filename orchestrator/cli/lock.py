@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def lock(
-    recipes: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the recipes.")] = Path(
-        "recipes"
-    ),
+    recipes: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="The folder with the recipes; default: recipes/."),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; say what drifted and exit 1 if it did.")
     ] = False,
@@ -37,6 +38,7 @@ def lock(
             f"--check changes nothing, so there is nothing to {'--update' if update else 'pin with --vm'}",
             hint="give one of the two",
         )
+    recipes = recipes or _usual()
     found = load_folder(recipes)
     if not found:
         raise TallyError(f"there is no recipe in {recipes}", hint="a recipe is a file called NAME.toml")
@@ -117,4 +119,11 @@ def _lock_file(recipes: Path) -> Path:
     inside = recipes / FILE_NAME
     if inside.exists() or recipes.absolute().name != "recipes":
         return inside
-    return recipes.parent / FILE_NAME
+    return (recipes.parent if recipes.name == "recipes" else recipes.absolute().parent) / FILE_NAME
+
+
+def _usual() -> Path:
+    """`recipes/`; inside it, that folder itself."""
+    usual = Path("recipes")
+    here = Path.cwd()
+    return here if here.name == usual.name and not usual.exists() else usual

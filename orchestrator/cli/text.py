@@ -38,6 +38,18 @@ def say(text: str) -> None:
     print(harmless(text), file=sys.stderr)
 
 
+def given(largest: int, what: str) -> bytes:
+    """What standard input has, to one byte past `largest`; nothing where it is closed. Raises OSError.
+
+    Somebody at a terminal is told for `what` it waits.
+    """
+    if not sys.stdin:
+        return b""
+    if sys.stdin.isatty():
+        say(f"waiting for {what}, on standard input; Ctrl-D ends it")
+    return sys.stdin.buffer.read(largest + 1)
+
+
 def tell(text: str, indent: int = 2) -> None:
     """Like `say`, a message that may span lines."""
     print(paragraph(text, indent), file=sys.stderr)

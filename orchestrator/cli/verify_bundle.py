@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli import asked
 from orchestrator.ground.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def _signer(options: Options) -> PublicKey | Identity:
     from orchestrator.keys.key import PublicKey
     from orchestrator.keys.kinds import EVERY
 
+    if not options.keys and (options.identity is not None or options.issuer is not None):
+        asked.refuse_half(options.identity, options.issuer)
     match options.keys, options.identity, options.issuer:
         case [key], None, None:
             return PublicKey.load(key, EVERY)

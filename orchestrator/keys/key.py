@@ -58,11 +58,7 @@ class PublicKey:
     @classmethod
     def load(cls, path: Path, wanted: frozenset[Kind] = OURS) -> PublicKey:
         """Read a PEM file. Raises TallyError when it cannot be read or is not such a key."""
-        data = keyfiles.read(path)
-        if b"PRIVATE KEY" in data:
-            raise TallyError(
-                f"{path} holds a private key where a public one is wanted", hint="give the .pub file"
-            )
+        data = keyfiles.half(path, keyfiles.PUBLIC)
         if data.count(b"-----BEGIN ") > 1:
             raise TallyError(f"{path} holds several keys", hint="give each in a file of its own")
         return cls.from_pem(data, str(path), wanted)
@@ -168,7 +164,7 @@ class SigningKey:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        data = keyfiles.read(path)
+        data = keyfiles.half(path, keyfiles.PRIVATE)
         secret = passphrase(path) if b"ENCRYPTED" in data else None
         try:
             key = load_pem_private_key(data, secret)

@@ -43,7 +43,7 @@ def of(locked: Locked) -> bytes:
     if (given := from_environment()) is not None:
         return given
     secret = "PIN" if isinstance(locked, Pin) else "passphrase"
-    if not sys.stdin.isatty():
+    if not sys.stdin or not sys.stdin.isatty():
         raise TallyError(f"{locked} needs a {secret}", hint=_HINT)
     return _asked(f"{secret[0].upper()}{secret[1:]} of {locked}: ")
 
@@ -55,7 +55,7 @@ def source(descriptor: int | None) -> Callable[[Locked], bytes]:
 
 def new(path: Path) -> bytes:
     """A new passphrase, typed twice. Raises TallyError when the two differ, or there is nobody to ask."""
-    if not sys.stdin.isatty():
+    if not sys.stdin or not sys.stdin.isatty():
         raise TallyError(f"nobody is there to type a passphrase for {path}", hint=_HINT)
     first = _asked(f"New passphrase for {path}: ")
     if not first:

@@ -84,8 +84,21 @@ def _located(target: Path) -> tuple[Folder, str | None]:
         said = f"in {shown(folder)}, so it is not a release"
         if asked is not None:
             said = f"beside {shown(target)}, so it is in no release"
-        raise TallyError(f"there is no {INDEX} {said}", hint=_RELEASE)
+        raise TallyError(f"there is no {INDEX} {said}", hint=releases_in(target) or _RELEASE)
     return Folder(folder), asked
+
+
+def releases_in(folder: Path) -> str | None:
+    """The way out for a folder that is no release and has some in it, or in its folder `releases`."""
+    if not folder.is_dir():
+        return None
+    found = sorted(
+        each.parent for pattern in (f"*/{INDEX}", f"releases/*/{INDEX}") for each in folder.glob(pattern)
+    )
+    if not found:
+        return None
+    every = f", or all of them: {shown(found[0].parent)}/*" if len(found) > 1 else ""
+    return f"{_RELEASE}; there is {shown(found[0])}{every}"
 
 
 def read_index(folder: Folder, asked: str | None) -> Index:

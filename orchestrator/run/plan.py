@@ -137,8 +137,8 @@ class Plan:
             return None
         some = sorted(changed)
         files = ", ".join(some[:_SHOWN]) + (" and others" if len(some) > _SHOWN else "")
-        what = "is" if len(some) == 1 else "are"
-        return f"{files} {what} not as the commit {changed[some[0]][:12]} has it: `uncommitted`"
+        said = "is uncommitted: it differs" if len(some) == 1 else "are uncommitted: they differ"
+        return f"{files} {said} from the commit {changed[some[0]][:12]}"
 
     @property
     def to_have_a_commit(self) -> str:

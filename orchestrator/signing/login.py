@@ -163,7 +163,7 @@ def ask(instance: Instance, say: Say) -> Login:
     from sigstore.errors import Error
     from sigstore.oidc import Issuer, IssuerError
 
-    if not sys.stdin.isatty() or not sys.stderr.isatty():
+    if not sys.stdin or not sys.stdin.isatty() or not sys.stderr.isatty():
         raise TallyError("there is no identity to sign with", hint=_WAYS)
     say(
         "you will log in to sign: your name, which may be an e-mail address, is then in a public log for good"

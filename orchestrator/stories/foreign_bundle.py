@@ -249,7 +249,9 @@ def _about(statement: Attestation, artifact: Artifact, what: str) -> None:
         digest = artifact.digest(algorithm) if statement.has(algorithm) else None
         if digest is not None and statement.about(algorithm, digest):
             return
-    raise Refused(Reason(Code.SUBJECT_MISMATCH, f"{what} is not about {artifact.name} ({artifact.sha256})"))
+    named = str(artifact.sha256)
+    told = named if artifact.name == named else f"{artifact.name} ({named})"
+    raise Refused(Reason(Code.SUBJECT_MISMATCH, f"{what} is not about {told}"))
 
 
 @contextmanager

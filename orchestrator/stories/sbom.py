@@ -17,6 +17,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown
 from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix
+from orchestrator.publishing.contents import releases_in
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.run import inventory
 from orchestrator.run.asked import FileAttribute, FlakeAttribute, parse
@@ -72,6 +73,11 @@ def what(target: str, file: Path | None = None) -> What:
         return What.IN_STORE
     if isinstance(parse(target, file), FlakeAttribute | FileAttribute):
         return What.EVALUATED
+    if Path(target).is_dir():
+        raise TallyError(
+            f"the folder {target} is no release, and holds no flake.nix",
+            hint=releases_in(Path(target)) or "give a release folder, or a recipe file",
+        )
     if target.endswith(".toml") or os.path.lexists(target):
         return What.RECIPE
     raise TallyError(

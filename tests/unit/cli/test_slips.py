@@ -1,0 +1,93 @@
+"""Slips of people who are new here: each is told in a sentence, with the way out, and nothing is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import releases
+from releases import Signed
+
+from orchestrator.cli import text
+from orchestrator.cli.lock import _lock_file, _usual
+from orchestrator.keys import passphrase
+
+if TYPE_CHECKING:
+    from tests.conftest import Tally
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Signed:
+    return releases.signed(tmp_path_factory.mktemp("release"))
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted", "there"),
+    [
+        (("verify", "x", "--key", "{}"), "public", "k.pub"),
+        (("keys", "rotate", "{}", "next"), "public", "k.pub"),
+        (("verify", "x", "--key", "k.pub", "--attest", "out", "--attest-key", "{}"), "private", "k.key"),
+        (("attest", "--public-key", "--key", "{}"), "private", "k.key"),
+    ],
+)
+def test_the_other_half_of_a_key(
+    tally: Tally, tmp_path: Path, words: tuple[str, ...], wanted: str, there: str
+) -> None:
+    """Given for the wanted one, or its name alone: either way the hint is the file that would do."""
+    tally("keys", "generate", "k", folder=tmp_path).succeeded()
+    before = sorted(tmp_path.iterdir())
+    other = {"k.pub": "k.key", "k.key": "k.pub"}[there]
+    for given in (other, "k"):
+        ran = tally(*(each.format(given) for each in words), folder=tmp_path).failed(2)
+        assert f"hint: did you mean {there}?" in ran.err
+        assert (f"where a {wanted} one is needed" in ran.err) == (given == other)
+    shutil.copy(tmp_path / other, tmp_path / "alone")
+    ran = tally(*(each.format("alone") for each in words), folder=tmp_path).failed(2)
+    assert f"hint: give the .{there[-3:]} file" in ran.err
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "alone"])
+
+
+@pytest.mark.parametrize("more", [(), ("--bundle", "x")])
+def test_half_of_an_identity(tally: Tally, release: Signed, more: tuple[str, ...]) -> None:
+    for given, lacking in (("--identity", "--issuer"), ("--issuer", "--identity")):
+        ran = tally("verify", release.folder, given, "x", *more).failed(2)
+        assert f"{given} needs {lacking}" in ran.err
+        assert f"hint: give with {lacking}" in ran.err
+
+
+@pytest.mark.parametrize("words", [("verify", "--key"), ("sbom", "--out")])
+def test_a_folder_of_releases(tally: Tally, release: Signed, tmp_path: Path, words: tuple[str, ...]) -> None:
+    shutil.copytree(release.folder, tmp_path / "releases" / "one")
+    command, option = words
+    value = release.pub if option == "--key" else tmp_path / "out"
+    for folder in (tmp_path, tmp_path / "releases"):
+        ran = tally(command, folder, option, value).failed(2)
+        assert f"there is {tmp_path}/releases/one" in ran.err
+    shutil.copytree(release.folder, tmp_path / "releases" / "two")
+    assert f"or all of them: {tmp_path}/releases/*" in tally(command, tmp_path, option, value).failed(2).err
+    named = re.search(r"there is (\S+),", tally("verify", tmp_path, "--key", release.pub).failed(2).err)
+    assert named is not None
+    tally("verify", named[1], "--key", release.pub).succeeded()
+
+
+def test_inside_the_folder_of_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same lock, wherever the command is given, and never one in there."""
+    (tmp_path / "recipes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert _lock_file(_usual()).absolute() == tmp_path / "tally.lock"
+    monkeypatch.chdir(tmp_path / "recipes")
+    for folder in (_usual(), Path(), Path("../recipes"), tmp_path / "recipes"):
+        assert Path(os.path.abspath(_lock_file(folder))) == tmp_path / "tally.lock"  # noqa: PTH100  `..` is the point
+
+
+def test_a_closed_standard_input_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert text.given(10, "anything") == b""
+    monkeypatch.delenv(passphrase.VARIABLE, raising=False)
+    for ask in (passphrase.of, passphrase.new):
+        with pytest.raises(Exception, match="passphrase"):
+            ask(Path("k.key"))

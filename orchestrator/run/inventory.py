@@ -18,7 +18,7 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.entry import Entry
-from orchestrator.run.shapes import Shape, shape_of
+from orchestrator.run.shapes import Shape, elf_files, shape_of
 
 if TYPE_CHECKING:
     from orchestrator.evidence.vendored.package import Within
@@ -125,7 +125,15 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
             remarks.append(told)
     if not covered:
         raise TallyError("nothing is known of what was asked for: " + " ".join(remarks), hint=_REALISE)
-    return Seen(tuple(subjects), graph, entries, frozenset(covered), within=within, remarks=tuple(remarks))
+    return Seen(
+        tuple(subjects),
+        graph,
+        entries,
+        frozenset(covered),
+        within=within,
+        linked=_linked(place, [path for path in subjects if path in entries]),
+        remarks=tuple(remarks),
+    )
 
 
 def _shapes(place: Place, graph: DerivationGraph) -> Mapping[str, Shape]:
@@ -138,6 +146,21 @@ def _shapes(place: Place, graph: DerivationGraph) -> Mapping[str, Shape]:
                 shape = shape_of(place.folder / fixed.path.lstrip("/"), derivation.name)
                 if shape is not None:
                     found[fixed.path] = shape
+    return found
+
+
+def _linked(place: Place, subjects: Sequence[str]) -> Mapping[str, Within]:
+    """What is linked into the programs of subjects that are there."""
+    found: dict[str, Within] = {}
+    if place.folder is None:
+        return found
+    for subject in subjects:
+        path = place.folder / subject.lstrip("/")
+        files = list(elf_files(path))
+        if files:
+            from orchestrator.run.linked import linked  # few subjects have any
+
+            found[subject] = linked(path, files)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which fixed outputs hold packages that others published, by their looks."""
+"""Which store paths hold packages that others published, by their looks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 
 MOST_NAMES: Final = 200_000
 """In a folder, or folders below one, that are looked at."""
+_ELF: Final = b"\x7fELF"
 
 
 class Shape(Enum):
@@ -61,3 +62,27 @@ def names_in(path: Path) -> Iterator[str]:
     with os.scandir(path) as entries:
         for entry in islice(entries, MOST_NAMES):
             yield entry.name
+
+
+def elf_files(path: Path) -> Iterator[Path]:
+    """The regular files at or below `path` that begin as ELF does, in one order. No link is followed."""
+    if path.is_symlink() or not path.is_dir():
+        if _is_elf(path):
+            yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        yield from (file for name in sorted(names) if _is_elf(file := Path(folder, name)))
+
+
+def _is_elf(file: Path) -> bool:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.read(descriptor, len(_ELF)) == _ELF
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,29 @@ class TestVendoredDependencies:
         assert "package-lock.json within it was not read" in told["tallystick:note"]
         assert "pkg:cargo/serde@1.0.219" in ran.out
         assert "pkg:npm" not in ran.out
+
+
+def test_what_is_linked_in_without_a_reference(tally: Any, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/a.c").write_text("int main(void) { return 0; }\n")
+    told = {"packages": [{"name": "serde", "version": "1.0.219", "source": "crates" + ".io"}]}
+    (tmp_path / "c/section").write_bytes(zlib.compress(json.dumps(told).encode()))
+    (tmp_path / "app-1.0/bin").mkdir(parents=True)
+    (tmp_path / "scratch").mkdir()
+    subprocess.run(["cc", "a.c", "-o", "a"], cwd=tmp_path / "c", check=True)
+    linking = ["objcopy", "--add-section", ".dep-v0=section", "a", "../app-1.0/bin/app"]
+    subprocess.run(linking, cwd=tmp_path / "c", check=True)
+    (tmp_path / "app-1.0/bin/bad").write_bytes(b"\x7fELF")
+    store = ChrootStore(Nix.find(tmp_path / "scratch"), tmp_path / "store")
+    (path,) = store.add_fixed([tmp_path / "app-1.0"], recursive=True)
+    ran = tally("sbom", path, "--store", store.root).succeeded()
+    assert f"tally: warning: {path}: What is linked into bin/bad was not read" in ran.err
+    found = json.loads(ran.out)
+    (link,) = (each for each in found["relationships"] if each["relationshipType"] == "STATIC_LINK")
+    (crate,) = (each for each in found["packages"] if each["SPDXID"] == link["relatedSpdxElement"])
+    assert crate["externalRefs"][0]["referenceLocator"] == "pkg:cargo/serde@1.0.219"
+    assert "Linked into bin/app, as that says itself." in crate["comment"]
+    client.validate(ran.out.encode(), "it")
 
 
 def test_an_attribute_of_a_file(tally_in: Any, tmp_path: Path) -> None:

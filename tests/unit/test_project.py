@@ -19,6 +19,7 @@ MODULES = {
     "cel-expr-python": "cel_expr_python",
     "license-expression": "license_expression",
     "packageurl-python": "packageurl",
+    "pyelftools": "elftools",
     "python-pkcs11": "pkcs11",
     "rfc3161-client": "rfc3161_client",
     "in-toto": "in_toto",

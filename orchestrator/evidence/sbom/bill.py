@@ -34,6 +34,8 @@ class Kind(StrEnum):
     """Its derivation had the other as an input: a library, headers, data."""
     CONTAINS = "contains"
     """The other is packed or unpacked in it."""
+    LINKS = "links"
+    """The other's code is in it, as it says itself; that leaves no reference."""
     REFERS_TO = "refers-to"
     """The other's store path is in its bytes: the runtime closure, as Nix sees it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,19 +64,21 @@ class Seen:
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression."""
     within: Mapping[str, Within] = field(default_factory=dict)
     """Store path to the packages that were found in it."""
+    linked: Mapping[str, Within] = field(default_factory=dict)
+    """Subjects to the packages that are linked into them."""
     described: Mapping[str, Described] = field(default_factory=dict)
     """`.drv` path to what its evaluation told."""
     remarks: tuple[str, ...] = ()
     """What could not be seen, as sentences."""
 
 
-def vendored(path: str, within: Within) -> Iterator[Component]:
-    """The packages within a store path, as components."""
+def packages_in(path: str, within: Within, role: Role) -> Iterator[Component]:
+    """The packages within a store path, or linked into it, as components."""
     for package in within.packages:
         yield Component(
             ref=f"{path}#{package.purl}",
             name=package.name,
-            role=Role.VENDORED,
+            role=role,
             version=package.version,
             digest=package.digest,
             file_name=package.file_name if package.digest else None,
@@ -100,6 +102,7 @@ def bill_of(seen: Seen, name: str | None = None) -> Bill:
         found.build_time(seen.graph)
     for subject in seen.subjects:
         found.path(subject)
+    found.linked()
     if Closure.RUNTIME in seen.closures:
         found.runtime()
     remarks = [*seen.remarks]
@@ -239,10 +242,19 @@ class _Found:
         """Tell of what is within a store path; what is to be said of it besides."""
         if (within := self._seen.within.get(path)) is None:
             return ()
-        for component in vendored(path, within):
+        for component in packages_in(path, within, Role.VENDORED):
             self.components[component.ref] = component
             self.relations.append(Relation(path, Kind.CONTAINS, component.ref))
         return within.unread
+
+    def linked(self) -> None:
+        """Tell of what is linked into subjects."""
+        for path, within in self._seen.linked.items():
+            if within.unread:
+                self.components[path] = replace(self.components[path], notes=within.unread)
+            for component in packages_in(path, within, Role.LINKED):
+                self.components[component.ref] = component
+                self.relations.append(Relation(path, Kind.LINKS, component.ref))
 
     def _file(self, path: str) -> str:
         if path not in self.components:

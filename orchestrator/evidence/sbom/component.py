@@ -37,6 +37,8 @@ class Role(StrEnum):
     """A store path in a runtime closure. No derivation was read that makes it."""
     VENDORED = "vendored"
     """One of several packages within another component."""
+    LINKED = "linked"
+    """A package whose code is in another component, as that says itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ _HASHES: Final = {
     "sha384": "SHA-384",
     "sha512": "SHA-512",
 }
-_TYPES: Final = {Role.ARTIFACT: "file", Role.FILE: "file", Role.VENDORED: "library"}
-_RUN: Final = frozenset({Kind.REFERS_TO, Kind.CONTAINS})
+_TYPES: Final = {Role.ARTIFACT: "file", Role.FILE: "file", Role.VENDORED: "library", Role.LINKED: "library"}
+_RUN: Final = frozenset({Kind.REFERS_TO, Kind.CONTAINS, Kind.LINKS})
 _PREFIX: Final = "tallystick"
 
 

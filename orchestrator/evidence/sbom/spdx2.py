@@ -21,6 +21,7 @@ _TYPES: Final[dict[Kind, tuple[str, bool]]] = {
     Kind.BUILT_WITH: ("BUILD_TOOL_OF", True),
     Kind.BUILD_INPUT: ("BUILD_DEPENDENCY_OF", True),
     Kind.CONTAINS: ("CONTAINS", False),
+    Kind.LINKS: ("STATIC_LINK", False),
     Kind.REFERS_TO: ("DEPENDS_ON", False),
 }
 """Each relation as the specification's table names it (clause 11.1), and whether it goes the other way."""

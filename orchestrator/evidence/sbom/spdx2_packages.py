@@ -31,7 +31,10 @@ _WHAT: Final[Mapping[Role, str]] = {
     Role.OUTPUT: "An output of its derivation; nobody says here who built it",
     Role.PATH: "A store path that others refer to; no derivation was read that makes it",
     Role.VENDORED: "A package within another component",
+    Role.LINKED: "Linked into another component, as that says itself",
 }
+
+_WITHIN: Final = frozenset({Role.VENDORED, Role.LINKED})
 
 
 def identifier(path: str) -> str:
@@ -43,7 +46,7 @@ def identifier_of(component: Component) -> str:
     """The SPDX id of a component."""
     if component.role is Role.ARTIFACT:
         return ARTIFACT
-    if component.role is Role.VENDORED:  # two of them may differ in characters that an id cannot have
+    if component.role in _WITHIN:  # two of them may differ in characters that an id cannot have
         path, _, within = component.ref.partition("#")
         return f"{identifier(path)[:41]}-{hashlib.sha256(within.encode()).hexdigest()[:32]}"
     return identifier(component.ref)
@@ -108,7 +111,7 @@ def source_info(component: Component) -> str | None:
     where = " ".join(component.uris) or component.path or component.ref
     if component.role is Role.OUTPUT and component.derivation:
         where = f"{component.derivation}^{component.output or 'out'}"
-    if component.role is Role.VENDORED:
+    if component.role in _WITHIN:
         where = component.ref.partition("#")[0]
     return f"{_WHAT[component.role]}: {where}"
 

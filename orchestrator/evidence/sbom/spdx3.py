@@ -24,6 +24,7 @@ _KINDS: Final[dict[Kind, tuple[str, str | None]]] = {
     Kind.BUILT_WITH: ("usesTool", "build"),
     Kind.BUILD_INPUT: ("dependsOn", "build"),
     Kind.CONTAINS: ("contains", None),
+    Kind.LINKS: ("hasStaticLink", None),
     Kind.REFERS_TO: ("dependsOn", "runtime"),
 }
 """Each relation's RelationshipType and LifecycleScopeType; `generates`, of the source, goes the other way."""
@@ -32,6 +33,7 @@ _PURPOSES: Final = {
     Role.SOURCE: "source",
     Role.FILE: "file",
     Role.VENDORED: "library",
+    Role.LINKED: "library",
 }
 
 

@@ -95,6 +95,8 @@ def odd() -> Bill:
     ]
     relations = [Relation(path, Kind.PATCHED_BY, "fix"), Relation(ca, Kind.GENERATED_FROM, "md5")]
     relations += [Relation(path, Kind.CONTAINS, each.ref) for each in components[4:]]
+    components.append(Component(f"{ca}#a+b", "a+b", Role.LINKED, version="2", purl="pkg:cargo/a@2"))
+    relations.append(Relation(ca, Kind.LINKS, f"{ca}#a+b"))
     builds = [Build(releases.store_path("y-1.drv"), "x86_64-linux", None, (), (ca,))]
     return Bill.of("x and 1 more", [path, ca], components, relations, builds, comment="Odd.")
 
@@ -183,7 +185,8 @@ def test_what_is_within_another_has_an_id_of_its_own_and_says_what_no_field_has(
         each["name"]: each.get("scope")
         for each in Form.CYCLONEDX.document(replace(odd(), subjects=odd().subjects[1:]))["components"]
     }
-    assert (scopes["x"], scopes["a+b"]) == ("excluded", None), "whether it is linked in, nobody saw"
+    assert (scopes["x"], scopes["a-b"]) == ("excluded", None), "whether it is linked in, nobody saw"
+    assert scopes["a+b"] == "required", "it says itself that it is"
 
 
 def test_the_package_urls_are_read_by_a_stranger() -> None:

@@ -11,6 +11,7 @@ import sys
 
 import accept
 import corpus
+import derivation
 import hello
 import log
 import memory
@@ -24,6 +25,7 @@ from measure import HEADER
 BENCHMARKS = {
     "start": start,
     "hello": hello,
+    "derivation": derivation,
     "memory": memory,
     "log": log,
     "sign": sign,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +13,10 @@ from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import make_removable
 from orchestrator.ground.nar import nar_hash
+from orchestrator.nix import database
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of, parse
-from orchestrator.nix.store import Store, chunks
+from orchestrator.nix.store import PathInfo, Store, chunks
 from orchestrator.nix.storepath import text_path
 
 
@@ -40,6 +41,20 @@ class ChrootStore(Store):
 
     def bring(self, path: str) -> Path:
         return self.physical(path)
+
+    def invalid(self, paths: Iterable[str]) -> set[str]:
+        asked = set(paths)
+        valid = database.valid(self.root, asked) if asked else asked
+        return super().invalid(asked) if valid is None else asked - valid
+
+    def information(self, paths: Iterable[str]) -> Mapping[str, PathInfo]:
+        asked = list(dict.fromkeys(paths))
+        rows = database.rows(self.root, asked) if asked else {}
+        if rows is None:
+            return super().information(asked)
+        return {
+            path: PathInfo(path, row.nar_hash, row.nar_size, row.references) for path, row in rows.items()
+        }
 
     def holds(self, path: str) -> bool:
         return os.path.lexists(self.physical(path))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from orchestrator.ground.files import cannot_write
 
@@ -13,13 +15,16 @@ from orchestrator.ground.files import cannot_write
 class Journal:
     """Takes events with their values: `journal.write("built", builder="a")`. Made by `kept`."""
 
-    def __init__(self, path: Path, logger: Any) -> None:
-        self._path, self._logger = path, logger
+    def __init__(self, path: Path, stream: IO[str]) -> None:
+        self._path, self._stream = path, stream
 
     def write(self, event: str, **values: Any) -> None:
         """Add a line with the time (UTC) to the journal. Raises TallyError when the disk refuses."""
         try:
-            self._logger.info(event, **values)
+            time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            line = json.dumps({**values, "event": event, "time": time}, sort_keys=True, default=str)
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
         except OSError as error:
             raise cannot_write(self._path, error) from error
 
@@ -27,18 +32,13 @@ class Journal:
 @contextmanager
 def kept(path: Path) -> Iterator[Journal]:
     """A journal at `path`, with a last line that says how the run ended."""
-    import structlog
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("a", encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from error
     with stream:
-        stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
-        render = structlog.processors.JSONRenderer(sort_keys=True, default=str)
-        logger = structlog.wrap_logger(structlog.WriteLogger(stream), processors=[stamp, render])
-        journal = Journal(path, logger)
+        journal = Journal(path, stream)
         try:
             yield journal
         except BaseException as error:

@@ -23,6 +23,7 @@ from orchestrator.ground.nar import dump
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.signature import fingerprint
+from orchestrator.nix.store import Store
 
 KEY = SigningKey("ours-1")
 LIBRARY, PROGRAM = store_path("library-1.0"), store_path("program-1.0")
@@ -54,6 +55,10 @@ def test_believed_paths_come_into_a_store_as_they_were_signed(store: ChrootStore
     with cache_of().served() as server:
         assert taking(server.address, store) == ["taking 2 inputs of 0.0 MiB from 1 cache"]
         infos = store.information([LIBRARY, PROGRAM])
+        # the database is read here, and Nix says the same of it
+        absent = store_path("absent")
+        assert infos == Store.information(store, [LIBRARY, PROGRAM])
+        assert store.invalid([LIBRARY, absent]) == Store.invalid(store, [LIBRARY, absent]) == {absent}
         assert infos[PROGRAM].references == (LIBRARY,)
         assert store.physical(LIBRARY).read_bytes() == CONTENT
         assert store.nar_hash(LIBRARY) == infos[LIBRARY].nar_hash

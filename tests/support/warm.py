@@ -52,7 +52,6 @@ MODULES = (
     "sigstore.verify.verifier",
     "spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser",
     "spdx_tools.spdx.validation.document_validator",
-    "structlog",
     "traceback",
     "urllib3",
     "zstandard",

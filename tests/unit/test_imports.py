@@ -28,7 +28,6 @@ HEAVY = {
     "cel_expr_python",
     "packageurl",
     "univers",
-    "structlog",
     "cryptography",
     "in_toto",
     "license_expression",

@@ -10,12 +10,16 @@ import os
 import signal
 import sys
 import threading
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from orchestrator import __version__
 from orchestrator.cli import completion, signals
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.interruption import INTERRUPTION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 _SOON = 0.05  # seconds, after which the main thread has left a callback
 _GARBAGE = 50_000
@@ -62,6 +66,7 @@ def _written(code: int) -> int:
 
 
 def _run() -> int:
+    before: Mapping[Path, bytes] = {}
     try:
         INTERRUPTION.wanted = True
         INTERRUPTION.come()  # if it was heard before
@@ -71,6 +76,8 @@ def _run() -> int:
             from orchestrator.cli.nix_options import in_one_word
 
             sys.argv[1:] = in_one_word(sys.argv[1:])
+        if completion.installing():
+            before = completion.started_by()
         result = app(standalone_mode=False)
         INTERRUPTION.wanted = False
     except BaseException as error:  # noqa: BLE001  each is judged, and what is ours is raised again
@@ -78,7 +85,9 @@ def _run() -> int:
         # libraries turn an interruption in their midst into errors of their own
         if INTERRUPTION.heard or isinstance(error, KeyboardInterrupt):
             return _interrupted(as_json=_wants_json())
-        return _completed(error) if completion.wanted() or isinstance(error, SystemExit) else _refused(error)
+        if completion.wanted() or isinstance(error, SystemExit):
+            return _completed(error, before)
+        return _refused(error)
     if completion.refused(result):
         return _refused(completion.refusal())
     if result == ExitCode.INTERRUPTED:
@@ -90,11 +99,13 @@ def _refused(error: BaseException) -> int:
     return _explained(error, as_json=_wants_json())
 
 
-def _completed(error: BaseException) -> int:
-    """What came of a shell's question: Typer always answers one by an exit."""
+def _completed(error: BaseException, before: Mapping[Path, bytes]) -> int:
+    """What came of a shell's question, or of writing its script: Typer always answers by an exit."""
     try:
         if isinstance(error, SystemExit):
-            return completion.code_of(error)
+            code = completion.code_of(error)
+            completion.tell(before)
+            return code
         raise completion.refusal()
     except TallyError as refusal:
         return _explained(refusal)

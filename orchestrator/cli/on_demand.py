@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
+
+from orchestrator.cli.completion import HELP
 
 COMMANDS: Final[Mapping[str, str | None]] = {
     "build": None,
@@ -32,6 +34,14 @@ class OnDemand(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _Commands()  # type: ignore[assignment]  # nothing is ever added
+
+    def get_params(self, context: Any) -> Any:
+        """Those of Typer's own, too, in our words."""
+        found = super().get_params(context)
+        for each in found:
+            if each.name in HELP and isinstance(each, TyperOption):
+                each.help = HELP[each.name]
+        return found
 
 
 class _Commands(Mapping[str, Any]):

@@ -97,3 +97,24 @@ def test_it_is_installed_for_the_shell_that_asks(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "_tally_completion" in (tmp_path / ".bash_completions" / "tally.sh").read_text()
+
+
+def test_what_is_written_is_told(tmp_path: Path) -> None:
+    """Every file of the home folder is named, and what a shell's own one gained."""
+    (tmp_path / ".bashrc").write_text("alias x=y\n")
+    code, out, said = asked(tmp_path, "--install-completion")
+    if code:  # no shell is above this process that Typer knows
+        assert "there is no completion" in said
+        return
+    for file in (each for each in tmp_path.rglob("*") if each.is_file()):
+        assert str(file) in out + said, file
+    for line in (tmp_path / ".bashrc").read_text().splitlines():
+        assert not line or (line in said) == (line != "alias x=y")
+
+
+def test_a_shells_file_in_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / ".bashrc").write_bytes(b"caf\xe9\n")
+    code, _, said = asked(tmp_path, "--install-completion")
+    assert code == 2
+    assert f"{tmp_path}/.bashrc is not in UTF-8" in said
+    assert [each.name for each in tmp_path.iterdir()] == [".bashrc"]

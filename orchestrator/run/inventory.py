@@ -7,21 +7,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from orchestrator.evidence.sbom.bill import Closure
 from orchestrator.evidence.sbom.closure import Seen, ref_of
-from orchestrator.evidence.sbom.component import is_nar
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import closures
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.entry import Entry
-from orchestrator.run.shapes import Shape, elf_files, shape_of
-
-if TYPE_CHECKING:
-    from orchestrator.evidence.vendored.package import Within
+from orchestrator.run import parts
+from orchestrator.run.parts import Shaped
 
 STORE = "/nix/store/"
 _OBJECT = re.compile(r"(/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+)(?:\^([A-Za-z0-9_,*-]+))?")
@@ -111,12 +107,11 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
         roots |= dict.fromkeys(derivers)
     graph = _graph(nix, places, place, list(roots)) if roots else None
     subjects = [*paths, *_outputs(graph, {each.path: each.outputs for each in derivations})]
-    within: Mapping[str, Within] = {}
+    shapes: Mapping[str, Shaped] = {}
     covered = {Closure.BUILD} if graph is not None and build and not remarks else set[Closure]()
     if graph is not None and Closure.BUILD in covered:
-        shapes = _shapes(place, graph)
+        shapes = parts.shapes_in(place.folder, graph.as_built().derivations.values())
         entries |= _entries(nix, place, graph, entries, shapes)
-        within = _within(place, graph, {path: shape for path, shape in shapes.items() if path in entries})
     if only is None or Closure.RUNTIME in only:
         told = _runtime(nix, place, graph, subjects, entries, strict=only is not None)
         if told is None:
@@ -130,49 +125,13 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
         graph,
         entries,
         frozenset(covered),
-        within=within,
-        linked=_linked(place, [path for path in subjects if path in entries]),
+        parts=parts.read(
+            place.folder,
+            {path: shaped for path, shaped in shapes.items() if path in entries},
+            [path for path in subjects if path in entries],
+        ),
         remarks=tuple(remarks),
     )
-
-
-def _shapes(place: Place, graph: DerivationGraph) -> Mapping[str, Shape]:
-    """Store paths of fixed outputs that are there, and by their looks hold packages."""
-    found = {}
-    if place.folder is not None:
-        for derivation in graph.as_built().derivations.values():
-            fixed = derivation.fixed
-            if fixed is not None and is_nar(fixed.digest):
-                shape = shape_of(place.folder / fixed.path.lstrip("/"), derivation.name)
-                if shape is not None:
-                    found[fixed.path] = shape
-    return found
-
-
-def _linked(place: Place, subjects: Sequence[str]) -> Mapping[str, Within]:
-    """What is linked into the programs of subjects that are there."""
-    found: dict[str, Within] = {}
-    if place.folder is None:
-        return found
-    for subject in subjects:
-        path = place.folder / subject.lstrip("/")
-        files = list(elf_files(path))
-        if files:
-            from orchestrator.run.linked import linked  # few subjects have any
-
-            found[subject] = linked(path, files)
-    return found
-
-
-def _within(place: Place, graph: DerivationGraph, shapes: Mapping[str, Shape]) -> Mapping[str, Within]:
-    if place.folder is None or not shapes:
-        return {}
-    from orchestrator.run.within import within  # most have none of these
-
-    return {
-        path: within(shape, place.folder / path.lstrip("/"), graph.by_output[path])
-        for path, shape in shapes.items()
-    }
 
 
 def _place(places: Sequence[Place], asked: Sequence[Wanted]) -> Place:

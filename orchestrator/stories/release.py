@@ -48,6 +48,7 @@ from orchestrator.run.journal import Journal, kept
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
 from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unpublished
+from orchestrator.run.parts import parts_of_release
 from orchestrator.run.plan import Plan, Target
 from orchestrator.run.signatories import Signatories, summon
 from orchestrator.run.workshop import Workshop, opened
@@ -298,10 +299,14 @@ def all_votes(run: Run, reports: Sequence[Report]) -> int:
 
 def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
     """The artifact's file, from a builder that agreed: one on this machine where there is one."""
+    return nearest(run, agreed).store.bring(path)
+
+
+def nearest(run: Run, agreed: Agreed) -> Builder:
+    """A builder that agreed: one on this machine where there is one."""
     names = {report.identity.name for report in agreed.reports}
     agreeing = [builder for builder in run.builders if builder.name in names]
-    nearest = min(agreeing, key=lambda builder: builder.kind != "local")
-    return nearest.store.bring(path)
+    return min(agreeing, key=lambda builder: builder.kind != "local")
 
 
 def publish(
@@ -310,7 +315,7 @@ def publish(
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run.workshop.store, target, agreed, quorum, artifact, run.decision.choice.beliefs)
     materials = materials_of(facts)
-    bill = bill_of(facts, materials)
+    bill = bill_of(facts, materials, parts_of_release(nearest(run, agreed).store, facts))
     sboms = sbom_statements(facts, bill)
     sbom_files = {
         form: release_file(facts.package.name, form, made.predicate) for form, made in sboms.items()

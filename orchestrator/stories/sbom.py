@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,10 +105,8 @@ def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
 def rendered(seen: Seen, forms: Sequence[Form]) -> Documents:
     """What was seen, in each form."""
     bill = bill_of(seen)
-    parts = sorted([*seen.within.items(), *seen.linked.items()], key=itemgetter(0))
-    warnings = [f"{path}: {each}" for path, within in parts for each in within.unread]
     documents = {form: render_document(form.document(bill)) for form in forms}
-    return Documents(bill.name, documents, tuple(warnings))
+    return Documents(bill.name, documents, seen.parts.warnings)
 
 
 def of_store(state: State, asked: Asked) -> Seen:

@@ -69,6 +69,8 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
             digest = external["repository"]["digest"]["gitCommit"]
             assert expression["tree"]["digest"]["gitCommit"] == digest
             assert str(project.folder) not in json.dumps(definition)
+        crates = "pkg:cargo/itoa@1.0.14" in (release / f"sbom/{name.split('-')[0]}.spdx.json").read_text()
+        assert crates is name.startswith("two"), "each crate behind the one fixed output is told"
         # the artifact is the NAR of the output that is installed, and says what its builders made
         made = index["agreement"]["outputs"][internal["package"]["derivation"]]
         output = made["bin" if name.startswith("two") else "out"]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from orchestrator.evidence.sbom import naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
+from orchestrator.evidence.sbom.parts import Parts
 from orchestrator.evidence.sbom.spdx2_packages import public_address
 from orchestrator.ground.digest import Sha256
 from orchestrator.nix.derivation import Derivation, DerivationGraph, attributes, name_of
 from orchestrator.nix.entry import Entry
 from orchestrator.recipe.origins import Origin
-
-if TYPE_CHECKING:  # few have any
-    from orchestrator.evidence.vendored.package import Within
 
 _TOOLS = (
     "nativeBuildInputs",
@@ -62,32 +59,11 @@ class Seen:
     """Store path of a recipe's fixed output to where it is from."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression."""
-    within: Mapping[str, Within] = field(default_factory=dict)
-    """Store path to the packages that were found in it."""
-    linked: Mapping[str, Within] = field(default_factory=dict)
-    """Subjects to the packages that are linked into them."""
+    parts: Parts = field(default_factory=Parts)
     described: Mapping[str, Described] = field(default_factory=dict)
     """`.drv` path to what its evaluation told."""
     remarks: tuple[str, ...] = ()
     """What could not be seen, as sentences."""
-
-
-def packages_in(path: str, within: Within, role: Role) -> Iterator[Component]:
-    """The packages within a store path, or linked into it, as components."""
-    for package in within.packages:
-        yield Component(
-            ref=f"{path}#{package.purl}",
-            name=package.name,
-            role=role,
-            version=package.version,
-            digest=package.digest,
-            file_name=package.file_name if package.digest else None,
-            uris=package.uris,
-            purl=package.purl,
-            license=package.license,
-            license_text=package.name,
-            notes=package.notes,
-        )
 
 
 def ref_of(derivation: Derivation, output: str) -> str:
@@ -102,7 +78,7 @@ def bill_of(seen: Seen, name: str | None = None) -> Bill:
         found.build_time(seen.graph)
     for subject in seen.subjects:
         found.path(subject)
-    found.linked()
+    seen.parts.add(found.components, found.relations)
     if Closure.RUNTIME in seen.closures:
         found.runtime()
     remarks = [*seen.remarks]
@@ -234,27 +210,8 @@ class _Found:
             license=license_,
             license_text=file,
             supplier=_host(public_address(uris)),
-            notes=self._within(fixed.path),
         )
         return fixed.path
-
-    def _within(self, path: str) -> tuple[str, ...]:
-        """Tell of what is within a store path; what is to be said of it besides."""
-        if (within := self._seen.within.get(path)) is None:
-            return ()
-        for component in packages_in(path, within, Role.VENDORED):
-            self.components[component.ref] = component
-            self.relations.append(Relation(path, Kind.CONTAINS, component.ref))
-        return within.unread
-
-    def linked(self) -> None:
-        """Tell of what is linked into subjects."""
-        for path, within in self._seen.linked.items():
-            if within.unread:
-                self.components[path] = replace(self.components[path], notes=within.unread)
-            for component in packages_in(path, within, Role.LINKED):
-                self.components[component.ref] = component
-                self.relations.append(Relation(path, Kind.LINKS, component.ref))
 
     def _file(self, path: str) -> str:
         if path not in self.components:

@@ -11,12 +11,14 @@ from orchestrator.evidence.materials import Material, built_here
 from orchestrator.evidence.sbom import naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
+from orchestrator.evidence.sbom.parts import Parts
 from orchestrator.evidence.terms import Kind as MaterialKind
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.recipe.purls import package_url
 
+_NOTHING = Parts()
 _ARCHIVES = ("tar", "nar", "oci")
 _ROLES = {
     MaterialKind.SOURCE: Role.SOURCE,
@@ -28,17 +30,20 @@ _ROLES = {
 }
 
 
-def bill_of(facts: ReleaseFacts, materials: Sequence[Material]) -> Bill:
+def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _NOTHING) -> Bill:
     """The same build gives the same bill, whenever it ran. Raises TallyError for an unknown reference."""
     artifact = facts.artifact_output.path
     outputs = [_output(facts, output) for path, output in facts.products.items() if path != artifact]
-    components = [_artifact(facts), *outputs, *map(_material, materials)]
+    components = {each.ref: each for each in (_artifact(facts), *outputs, *map(_material, materials))}
+    refs = set(components)
+    relations = list(_relations(facts, materials, refs))
+    parts.add(components, relations)
     return Bill.of(
         facts.release_name,
         [artifact],
-        components,
-        _relations(facts, materials, {component.ref for component in components}),
-        _builds(facts, {component.ref for component in components}),
+        components.values(),
+        relations,
+        _builds(facts, refs),
         epoch=facts.graph[facts.package_derivation].env.get("SOURCE_DATE_EPOCH", ""),
     )
 

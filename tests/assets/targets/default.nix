@@ -35,6 +35,14 @@ let
     builder = "${busybox}/busybox";
     args = [ "sh" "-euc" "${busybox}/busybox mkdir $out; ${busybox}/busybox --install -s $out" ];
   };
+  # what nixpkgs's fetchCargoVendor leaves behind, made here
+  crates =
+    package "two-2.0-vendor-staging" "mkdir -p $out/tarballs; printf %s \"$lock\" > $out/Cargo.lock" {
+      lock = builtins.readFile ./Cargo.lock;
+      outputHashMode = "recursive";
+      outputHashAlgo = "sha256";
+      outputHash = "a5b2776c1a2c915f2dbe430349a3ba9a0b2ca69d4d804b1342a752714e21d06d";
+    };
   about = {
     description = "Says hello";
     homepage = "https://example.org/hello";
@@ -71,6 +79,7 @@ rec {
       outputs = [ "doc" "bin" ];
       pname = "two";
       version = "2.0";
+      cargoDeps = crates;
     }
     // {
       meta.outputsToInstall = [ "bin" ];

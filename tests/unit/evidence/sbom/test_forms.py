@@ -26,7 +26,9 @@ from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
 from orchestrator.evidence.sbom.closure import Seen, bill_of
 from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.forms import Form, statements
+from orchestrator.evidence.sbom.parts import Parts
 from orchestrator.evidence.sbom.released import bill_of as bill_of_release
+from orchestrator.evidence.vendored.package import Package, Within
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.entry import Entry
@@ -187,6 +189,25 @@ def test_what_is_within_another_has_an_id_of_its_own_and_says_what_no_field_has(
     }
     assert (scopes["x"], scopes["a-b"]) == ("excluded", None), "whether it is linked in, nobody saw"
     assert scopes["a+b"] == "required", "it says itself that it is"
+
+
+def test_a_release_tells_of_parts_of_what_it_has_and_of_nothing_else(tmp_path: Path) -> None:
+    made = releases.observed(tmp_path)
+    materials = materials_of(made.facts)
+    product = next(each for each in made.facts.products if each != made.facts.artifact_output.path)
+    within = Within((Package("serde", "1", "pkg:cargo/serde@1"),), ("One file was not read.",))
+    source = materials[0].path
+    parts = Parts({source: within, "/nix/store/elsewhere": within}, {product: within})
+    bill = bill_of_release(made.facts, materials, parts)
+    part = "#pkg:cargo/serde@1"
+    assert {each for each in bill.relations if part in each.related} == {
+        Relation(source, Kind.CONTAINS, source + part),
+        Relation(product, Kind.LINKS, product + part),
+    }
+    assert bill.by_ref[product].notes == bill.by_ref[source].notes == within.unread
+    assert len(parts.warnings) == 3
+    for form in Form:
+        STRANGERS[form](form.document(bill))
 
 
 def test_the_package_urls_are_read_by_a_stranger() -> None:

@@ -1,0 +1,64 @@
+"""Finds the parts of store paths: what is vendored within fixed outputs, and linked into programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.evidence.sbom.component import is_nar
+from orchestrator.evidence.sbom.parts import Parts
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.derivation import Derivation
+from orchestrator.run.shapes import Shape, elf_files, shape_of
+
+if TYPE_CHECKING:  # its readers cost 15 ms to import, and most closures have nothing for them
+    from orchestrator.evidence.facts import ReleaseFacts
+    from orchestrator.evidence.vendored.package import Within
+    from orchestrator.nix.store import Store
+
+Shaped = tuple[Derivation, Shape]
+
+
+def shapes_in(root: Path | None, derivations: Iterable[Derivation]) -> Mapping[str, Shaped]:
+    """Fixed outputs that lie in the store below `root`, and hold packages by their looks, by store path."""
+    found = {}
+    for derivation in derivations if root is not None else ():
+        fixed = derivation.fixed
+        if fixed is not None and is_nar(fixed.digest):
+            shape = shape_of(_physical(root, fixed.path), derivation.name)
+            if shape is not None:
+                found[fixed.path] = derivation, shape
+    return found
+
+
+def read(root: Path | None, shaped: Mapping[str, Shaped], outputs: Iterable[str]) -> Parts:
+    """What is within fixed outputs, and linked into outputs, all of them valid in the store below `root`."""
+    if root is None:
+        return Parts()
+    vendored = {}
+    for path, (derivation, shape) in shaped.items():
+        from orchestrator.run.within import within
+
+        vendored[path] = within(shape, _physical(root, path), derivation)
+    linked: dict[str, Within] = {}
+    for path in outputs:
+        if files := list(elf_files(_physical(root, path))):
+            from orchestrator.run.linked import linked as said
+
+            linked[path] = said(_physical(root, path), files)
+    return Parts(vendored, linked)
+
+
+def parts_of_release(store: Store, facts: ReleaseFacts) -> Parts:
+    """The parts of a release, as they lie in the store of a builder that agreed; of a remote one nothing."""
+    if not isinstance(store, ChrootStore):
+        return Parts()
+    derivations = facts.graph.below(facts.artifact_derivation).as_built().derivations.values()
+    packed = [path for path in facts.products if path != facts.artifact_output.path]
+    return read(store.root, shapes_in(store.root, derivations), packed)
+
+
+def _physical(root: Path | None, path: str) -> Path:
+    assert root is not None
+    return root / path.lstrip("/")

@@ -1,6 +1,6 @@
 """`tally verify`: one release from a cold start, a thousand in one call, an artifact of 1 GiB; and cosign.
 
-cosign is asked about one bundle of such a release; where it cannot be had, a notice says so.
+cosign is asked about each bundle of such a release, a process each; where it cannot be had, a notice says so.
 """
 
 from __future__ import annotations
@@ -123,11 +123,11 @@ def _small(folder: Path, rounds: int) -> list[Figure]:
 
 
 _IMPORTED = "a process that imports typer and cryptography"
-_COSIGN = "a process of cosign for one bundle"
+_COSIGN = "a process of cosign for each of its bundles"
 
 
 def _cosign(release: Path, pub: Path) -> Callable[[], None] | None:
-    """A process of cosign for one bundle of a release; None: cosign cannot be had."""
+    """A process of cosign for each bundle of a release, in turn; None: cosign cannot be had."""
     import strangers
 
     try:
@@ -135,15 +135,18 @@ def _cosign(release: Path, pub: Path) -> Callable[[], None] | None:
     except TallyError as error:
         print(f"notice: cosign cannot be had: {error.message}", file=sys.stderr)
         return None
-    bundle, kind = release / "attestations" / "provenance.sigstore.json", strangers.TYPES["provenance"]
+    bundles = {
+        release / "attestations" / f"{name}.sigstore.json": kind for name, kind in strangers.TYPES.items()
+    }
     artifact = release / json.loads((release / "release.json").read_bytes())["artifact"]["path"]
 
     def ask() -> None:
-        code, said = strangers.cosign_verify(
-            program, pub, bundle, kind, artifact, release / "trusted_root.json"
-        )
-        if code != 0:
-            sys.exit(f"cosign refuses a release: {said}")
+        for bundle, kind in bundles.items():
+            code, said = strangers.cosign_verify(
+                program, pub, bundle, kind, artifact, release / "trusted_root.json"
+            )
+            if code != 0:
+                sys.exit(f"cosign refuses a release: {said}")
 
     return ask
 

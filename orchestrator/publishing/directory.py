@@ -8,14 +8,16 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.terms import BUILD_TYPE, DERIVATION_TYPE, EXPRESSION_TYPE, FLAKE_TYPE
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, shown, sync_folder
@@ -83,11 +85,16 @@ def refuse_by_another_key(out: Path, release_name: str, signer: PublicKey) -> No
         )
 
 
-def refuse_of_other_derivations(out: Path, release_name: str, package: str, artifact: str) -> None:
-    """Raises TallyError for a release that is there and is of other `.drv` paths, before those are built."""
+def refuse_of_other_derivations(
+    out: Path, release_name: str, package: str, artifact: str, build_type: str
+) -> None:
+    """Raises TallyError for a release that is there and is of other `.drv` paths, before those are built.
+
+    `build_type` says from what kind of target, and so how it gets another name.
+    """
     target = out / release_name
     if found := list(other_derivations(target, package, artifact)):
-        raise _another(target, found)
+        raise _another(target, found, build_type)
 
 
 def refuse_of_another_commit(out: Path, release_name: str, revision: Revision) -> None:
@@ -105,12 +112,21 @@ def of_another_commit(target: Path, found: Sequence[str]) -> TallyError:
     )
 
 
-def _another(target: Path, found: Sequence[str]) -> TallyError:
+_RENAMED: Final[Mapping[str, str]] = {
+    BUILD_TYPE: "give the recipe another `version`, or ",
+    EXPRESSION_TYPE: "give the package another version where it is defined, or ",
+    FLAKE_TYPE: "give the package another version where the flake defines it, or ",
+    DERIVATION_TYPE: "",
+}
+"""How what was built gets another name, by its kind; a derivation has the one that it has."""
+
+
+def _another(target: Path, found: Sequence[str], build_type: str) -> TallyError:
     return TallyError(
         f"{shown(target)} is there already and is not this release:\n"
         + "\n".join(f"  {each}" for each in found),
-        hint="releases are never overwritten: give the recipe another `version`, or move that one away, "
-        "or choose another folder with --out",
+        hint=f"releases are never overwritten: {_RENAMED[build_type]}move that one away, or choose another "
+        "folder with --out",
     )
 
 
@@ -152,7 +168,8 @@ def publish(
         except OSError as error:
             raise cannot_write(target, error) from error
     if found := list(islice(differences(target, wanted, files, signer), _SHOWN)):
-        raise _another(target, found)
+        build_type = facts.definition.build_type if facts.definition is not None else BUILD_TYPE
+        raise _another(target, found, build_type)
     return Published(target, kept=True, remarks=remarks(target, provenance))
 
 

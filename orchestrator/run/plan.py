@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.evidence.definition import Definition
 from orchestrator.evidence.facts import InputFile, Package, release_name
+from orchestrator.evidence.terms import BUILD_TYPE
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
@@ -80,6 +81,12 @@ class Target:
     @property
     def release_name(self) -> str:
         return release_name(self.package.name, self.package.version, self.package.system)
+
+    @property
+    def build_type(self) -> str:
+        """What kind of target it is, as its provenance says."""
+        made_from = self.made_from
+        return made_from.definition.build_type if isinstance(made_from, Taken) else BUILD_TYPE
 
     @property
     def foreign(self) -> tuple[Derivation, ...]:

@@ -114,7 +114,7 @@ def release(
             lock=plan.lock_file.sha256 if plan.lock_file is not None else None,
         )
         if not plan.targets:
-            return tuple(refused.values())
+            return noted(journal, tuple(refused.values()))
         fetch(run, say)
         journal.write("gathered", fixed=len(plan.fixed))
         locks.enter_context(
@@ -128,10 +128,14 @@ def release(
         for report in reports:
             journal.write("built", builder=report.identity.name, **counted(report))
         concluded = {name: conclude(run, target, reports) for name, target in plan.targets.items()}
-        outcomes = tuple(refused.get(name) or concluded[name] for name in asked)
-        for outcome in outcomes:
-            journal.write("concluded", target=outcome.target, outcome=type(outcome).__name__.lower())
-        return outcomes
+        return noted(journal, tuple(refused.get(name) or concluded[name] for name in asked))
+
+
+def noted(journal: Journal, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """What each target came to, once the journal has it."""
+    for outcome in outcomes:
+        journal.write("concluded", target=outcome.target, outcome=type(outcome).__name__.lower())
+    return outcomes
 
 
 def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -> None:
@@ -172,7 +176,7 @@ def refuse_other_release(out: Path, target: Target, signatories: Signatories) ->
     name, evaluated = target.release_name, target.evaluated
     if not isinstance(signatories.key, KeylessSigner):  # whose certificate is yet to come
         directory.refuse_by_another_key(out, name, signatories.key.public)
-    directory.refuse_of_other_derivations(out, name, evaluated.package, evaluated.artifact)
+    directory.refuse_of_other_derivations(out, name, evaluated.package, evaluated.artifact, target.build_type)
 
 
 def refuse_other_commit(out: Path, target: Target) -> None:

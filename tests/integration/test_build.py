@@ -17,7 +17,9 @@ from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.tiles import tiles_of
 
 
-def test_what_agrees_is_signed_verified_kept_and_never_overwritten(project: Project) -> None:
+def test_what_agrees_is_signed_verified_kept_and_never_overwritten(
+    project: Project, session_state: Path
+) -> None:
     recipe = project.recipe(
         "steady", "mkdir -p $out/bin; printf '#!/bin/sh\\necho hi\\n' > $out/bin/hi; chmod +x $out/bin/hi"
     )
@@ -51,6 +53,19 @@ def test_what_agrees_is_signed_verified_kept_and_never_overwritten(project: Proj
     assert both.out.split() == ["releases/also-1.0-x86_64-linux"], "one that is refused stops no other"
     assert "steady: not built: releases/steady-1.0-x86_64-linux is there already" in both.err
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+    project.recipe("also", "mkdir -p $out; echo otherwise > $out/file")
+    earlier = set(session_state.glob("logs/*/journal.jsonl"))
+    assert "agree" not in project.build(more=("--all",)).failed(2).err, "all are refused beforehand"
+    journals = [
+        [json.loads(line) for line in path.read_text().splitlines()]
+        for path in set(session_state.glob("logs/*/journal.jsonl")) - earlier
+    ]
+    concluded = {"also": "unpublished", "steady": "unpublished"}
+    assert concluded in [
+        {each["target"]: each["outcome"] for each in events if each["event"] == "concluded"}
+        for events in journals
+    ]
 
 
 def test_two_runs_give_the_same_sbom_and_statements(project: Project) -> None:

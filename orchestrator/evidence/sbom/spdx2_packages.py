@@ -113,7 +113,10 @@ def source_info(component: Component) -> str | None:
         where = f"{component.derivation}^{component.output or 'out'}"
     if component.role in _WITHIN:
         where = component.ref.partition("#")[0]
-    return f"{_WHAT[component.role]}: {where}"
+    what = component.role
+    if what is Role.SOURCE and not component.uris:  # a file or folder beside what was evaluated
+        what = Role.FILE
+    return f"{_WHAT[what]}: {where}"
 
 
 def _checksum(digest: Digest) -> dict[str, str]:

@@ -16,8 +16,9 @@ from work import growth
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.sbom import spdx2
+from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.released import bill_of
-from orchestrator.evidence.sbom.spdx2_packages import ARTIFACT, identifier
+from orchestrator.evidence.sbom.spdx2_packages import ARTIFACT, identifier, source_info
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.recipe.licences import check_license
@@ -75,6 +76,14 @@ def test_a_toolchain_package(made: releases.Made) -> None:
     assert package["licenseDeclared"] == "GPL-3.0-or-later WITH GCC-exception-3.1"
     assert package["downloadLocation"] == "NOASSERTION"
     assert "mirror://debian/pool/main/g/gcc-12/" in package["sourceInfo"]
+
+
+def test_a_source_is_said_to_be_fetched_only_where_it_was() -> None:
+    for uris, said in ((("mirror://gnu/x.tar.gz",), "Fetched"), ((), "Put into the store")):
+        source = Component(
+            ref="/nix/store/x-src", role=Role.SOURCE, name="src", path="/nix/store/x-src", uris=uris
+        )
+        assert str(source_info(source)).startswith(said)
 
 
 def test_an_address_that_anybody_can_use_is_the_download_location(made: releases.Made) -> None:

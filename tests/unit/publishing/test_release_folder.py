@@ -22,6 +22,7 @@ import zstandard
 from work import growth
 
 from orchestrator.evidence.facts import InputFile, ReleaseFile
+from orchestrator.evidence.terms import BUILD_TYPE
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
@@ -112,7 +113,9 @@ class TestOtherContent:
         """What is certain before anything is built."""
         facts = made.facts
         name = facts.release_name
-        directory.refuse_of_other_derivations(out, name, facts.package_derivation, facts.artifact_derivation)
+        directory.refuse_of_other_derivations(
+            out, name, facts.package_derivation, facts.artifact_derivation, BUILD_TYPE
+        )
 
     def test_what_may_be_the_same_is_built(self, out: Path, made: releases.Made, key: SigningKey) -> None:
         self.ask(out, made)

@@ -13,6 +13,7 @@ import releases
 from orchestrator.builders.configuration import Configuration
 from orchestrator.cli.outcomes import document, show
 from orchestrator.evidence.facts import release_name
+from orchestrator.evidence.terms import BUILD_TYPE, TARGET_KINDS
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.recipe.repository import Unversioned
@@ -35,14 +36,20 @@ class Asked:
     def signatories(self, key: SigningKey | None = None) -> Signatories:
         return cast("Signatories", SimpleNamespace(key=key or self.key))
 
-    def target(self, name: str | None = None, derivation: str | None = None) -> Any:
+    def target(
+        self, name: str | None = None, derivation: str | None = None, build_type: str = BUILD_TYPE
+    ) -> Any:
         package = self.facts.package
         evaluated = SimpleNamespace(
             package=derivation or self.facts.package_derivation, artifact=self.facts.artifact_derivation
         )
         named = release_name(name or package.name, package.version, package.system)
         return SimpleNamespace(
-            asked=name or package.name, release_name=named, evaluated=evaluated, revision=self.facts.revision
+            asked=name or package.name,
+            release_name=named,
+            evaluated=evaluated,
+            revision=self.facts.revision,
+            build_type=build_type,
         )
 
     def plan(self, *targets: Any, dirty: tuple[str, ...] = ()) -> Plan:
@@ -91,6 +98,17 @@ def test_one_alone_is_an_error(asked: Asked) -> None:
     with pytest.raises(TallyError, match="is not this release"):
         refused_beforehand(asked.out, asked.plan(other), asked.signatories())
     assert refused_beforehand(asked.out, asked.plan(asked.target()), asked.signatories()) == {}
+
+
+@pytest.mark.parametrize("kind", TARGET_KINDS)
+def test_the_way_out_fits_the_kind_of_target(asked: Asked, kind: str) -> None:
+    other = asked.target(derivation=releases.store_path("other.drv"), build_type=TARGET_KINDS[kind])
+    with pytest.raises(TallyError) as told:
+        refused_beforehand(asked.out, asked.plan(other), asked.signatories())
+    hint = str(told.value.hint)
+    assert "move that one away" in hint
+    assert ("recipe" in hint) == (kind == "recipe")
+    assert ("version" in hint) == (kind != "derivation"), "a derivation has the name that it has"
 
 
 def test_what_is_not_to_be_signed_is_built_whatever_is_there(asked: Asked) -> None:

@@ -26,6 +26,12 @@ class Closures(StrEnum):
     BOTH = "both"
 
 
+class Graph(StrEnum):
+    """The form of a drawing."""
+
+    SVG = "svg"
+
+
 class Format(StrEnum):
     """The form that an SBOM is written in."""
 
@@ -79,6 +85,10 @@ def sbom(
         list[Format] | None,
         typer.Option("--format", help="The form; more than one go into a folder.", show_default="spdx-2.3"),
     ] = None,
+    graph: Annotated[
+        Graph | None,
+        typer.Option(help="Draw it instead, with Graphviz's dot.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Write to this file, or this folder for several forms. Without it: print it."),
@@ -93,8 +103,8 @@ def sbom(
 ) -> None:
     """Say what something is made of: a software bill of materials, without a key and without a build."""
     from orchestrator.cli.recipes import named
-    from orchestrator.cli.text import print_warning
     from orchestrator.evidence.sbom.forms import Form
+    from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
     from orchestrator.stories import sbom as story
 
@@ -107,13 +117,17 @@ def sbom(
     asked = story.Asked(tuple(targets), _closures(closure), store, file, how)
     _refuse(forms, out)
     named([Path(target) for target in targets if target.endswith(".toml")])
+    if graph is not None:
+        if formats:
+            raise TallyError("a drawing is in no form of an SBOM", hint="give one of --graph and --format")
+        drawing = story.drawing(State.of_environment(), asked)
+        _warn(drawing.warnings)
+        _print_or_write(out, drawing.svg)
+        return
     documents = story.sbom(State.of_environment(), asked, forms)
-    for warning in documents.warnings:
-        print_warning(warning, _UNREAD)
-    if out is None:
-        sys.stdout.buffer.write(documents.data[forms[0]])
-    elif len(forms) == 1:
-        _write(out, documents.data[forms[0]])
+    _warn(documents.warnings)
+    if len(forms) == 1 or out is None:
+        _print_or_write(out, documents.data[forms[0]])
     else:
         for form, data in documents.data.items():
             _write(out / f"{documents.name}{form.suffix}", data)
@@ -136,6 +150,20 @@ def _refuse(forms: Sequence[Form], out: Path | None) -> None:
         raise TallyError("several forms need a folder to go into", hint="give one with --out FOLDER")
     if len(forms) == 1 and out is not None and out.is_dir():
         raise TallyError(f"{shown(out)} is a folder", hint="give --out the name of a file in it")
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    from orchestrator.cli.text import print_warning
+
+    for warning in warnings:
+        print_warning(warning, _UNREAD)
+
+
+def _print_or_write(out: Path | None, data: bytes) -> None:
+    if out is None:
+        sys.stdout.buffer.write(data)
+    else:
+        _write(out, data)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -55,6 +55,14 @@ class Documents:
     """What could not be read, and is not in them, as sentences."""
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of what something is made of."""
+
+    svg: bytes
+    warnings: tuple[str, ...]
+
+
 class What(Enum):
     """What a target is, by its looks and by what lies there."""
 
@@ -89,13 +97,36 @@ def what(target: str, file: Path | None = None) -> What:
 
 def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     """The documents of all targets together, in each form that was asked for. Raises TallyError."""
-    match {what(target, asked.file) for target in asked.targets}:
+    if _kinds(asked) == {What.RELEASE} and len(asked.targets) == 1:
+        return of_release(Path(asked.targets[0]), asked, forms)
+    return rendered(looked_at(state, asked), forms)
+
+
+def drawing(state: State, asked: Asked) -> Drawing:
+    """All targets together as one drawing. Raises TallyError."""
+    from orchestrator.evidence.sbom.drawing import dot
+    from orchestrator.run.drawing import svg
+
+    if What.RELEASE in _kinds(asked):
+        raise TallyError(
+            "what is drawn is in a store, or evaluated",
+            hint="give the release's derivation or output, which `tally show` names",
+        )
+    seen = looked_at(state, asked)
+    return Drawing(svg(dot(bill_of(seen))), seen.parts.warnings)
+
+
+def _kinds(asked: Asked) -> set[What]:
+    return {what(target, asked.file) for target in asked.targets}
+
+
+def looked_at(state: State, asked: Asked) -> Seen:
+    """What is seen of all targets together, which are no releases. Raises TallyError."""
+    match _kinds(asked):
         case kinds if kinds == {What.IN_STORE}:
-            return rendered(of_store(state, asked), forms)
+            return of_store(state, asked)
         case kinds if kinds <= {What.RECIPE, What.EVALUATED}:
-            return rendered(of_evaluated(state, asked), forms)
-        case kinds if kinds == {What.RELEASE} and len(asked.targets) == 1:
-            return of_release(Path(asked.targets[0]), asked, forms)
+            return of_evaluated(state, asked)
     raise TallyError(
         "these targets do not go into one SBOM: several releases, or targets of several kinds",
         hint="ask for one after the other",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import subprocess
@@ -62,6 +63,14 @@ class TestADerivation:
         asked = ("sbom", made.top, "--store", made.store.root, "--closure")
         assert kinds(document(tally(*asked, "runtime"))) == {"DESCRIBES", "DEPENDS_ON"}
         assert "DEPENDS_ON" not in kinds(document(tally(*asked, "build")))
+
+    def test_it_is_drawn(self, tally: Any, made: closures.Made, tmp_path: Path) -> None:
+        asked = ("sbom", made.top, "--store", made.store.root, "--graph", "svg")
+        drawn = tally(*asked).succeeded().out
+        assert f"all {len(document(tally(*asked[:4]))['packages'])} components" in html.unescape(drawn)
+        tally(*asked, "--out", tmp_path / "it.svg").succeeded()
+        assert (tmp_path / "it.svg").read_text() == drawn
+        assert "give one of --graph and --format" in tally(*asked, "--format", "cyclonedx").failed(2).err
 
     def test_a_file_is_written_whole(self, tally: Any, made: closures.Made, tmp_path: Path) -> None:
         out = tmp_path / "x.spdx.json"

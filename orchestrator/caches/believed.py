@@ -43,6 +43,21 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """How deep builders rebuild, in derivations; those with fixed outputs are not counted."""
+
+    derivations: int
+    rebuilt: int
+    keys: tuple[str, ...]
+    """Names of the keys by whose signature the others are believed."""
+    caches: tuple[str, ...]
+
+    @property
+    def believed(self) -> int:
+        return self.derivations - self.rebuilt
+
+
+@dataclass(frozen=True, slots=True)
 class Beliefs:
     """What one run believes, and what it rebuilds."""
 
@@ -53,6 +68,15 @@ class Beliefs:
 
     def __bool__(self) -> bool:
         return bool(self.paths)
+
+    def depth(self, graph: DerivationGraph) -> Depth:
+        """How deep they are in the closure of a target whose share they are."""
+        return Depth(
+            sum(each.fixed is None for each in graph.derivations.values()),
+            len(self.rebuilt),
+            tuple(sorted({each.key.name for each in self.paths.values()})),
+            tuple(sorted({each.cache for each in self.paths.values()})),
+        )
 
     def of(self, graph: DerivationGraph) -> Beliefs:
         """One target's share of them: of what its own roots need."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from orchestrator.nix.derivation import Derivation
+    from orchestrator.run.believing import Decision
     from orchestrator.run.plan import Step, Target
 
 
@@ -71,14 +73,26 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    rebuild_inputs: Annotated[
+        int,
+        typer.Option("--rebuild-inputs", metavar="N", min=0, help="As for `tally build`."),
+    ] = 0,
+    rebuild: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="As for `tally build`.", show_default=False),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
-    """Show the derivations that targets become, their build-time closure, and what of it is missing."""
+    """Show the derivations that targets become, their build-time closure, and what of it is missing.
+
+    Where inputs may be believed, caches are asked which they have; nothing is taken from them.
+    """
     from orchestrator.builders.configuration import load
+    from orchestrator.caches.choosing import Reach
     from orchestrator.cli.targets import asked_of, how_of
     from orchestrator.cli.text import print_json
     from orchestrator.ground.state import State
-    from orchestrator.run import planning
+    from orchestrator.run import believing, planning
     from orchestrator.run.plan import MadeFrom, closures
     from orchestrator.run.workshop import opened
 
@@ -88,19 +102,35 @@ def plan(
         # a dirty tree is no reason not to look at the plan: only building refuses it
         made = planning.make(workshop, asked, how, allow_dirty=True)
         closure = closures(workshop, made)
+        reach = Reach(rebuild_inputs, tuple(rebuild or ()))
+        decision = believing.decided(workshop, made, reach, lambda _: None)
     if json:
         documents: dict[str, dict[str, Any]] = {"recipes": {}, "derivations": {}}
         for name, target in made.targets.items():
             kind = "recipes" if isinstance(target.made_from, MadeFrom) else "derivations"
-            documents[kind][name] = _document(target, closure[name])
+            documents[kind][name] = _document(target, closure[name], decision)
         print_json({kind: each for kind, each in documents.items() if each})
         return
     for name, target in made.targets.items():
-        _show(name, target, closure[name])
+        _show(name, target, closure[name], decision)
 
 
-def _document(target: Target, closure: tuple[Step, ...]) -> Mapping[str, Any]:
+def _document(target: Target, closure: tuple[Step, ...], decision: Decision) -> Mapping[str, Any]:
     one = target.evaluated
+    steps = [_step(step, target, decision) for step in closure]
+    share = decision.choice.beliefs.of(target.graph)
+    inputs: dict[str, Any] = {}
+    if share:
+        depth = share.depth(target.graph)
+        inputs["inputs"] = {
+            "derivations": depth.derivations,
+            "rebuilt": depth.rebuilt,
+            "believed": depth.believed,
+            "paths": len(share.paths),
+            "narSize": sum(each.nar_size for each in share.paths.values()),
+            "keys": list(depth.keys),
+            "caches": list(depth.caches),
+        }
     return {
         "derivation": one.package,
         "outputs": dict(one.outputs),
@@ -109,11 +139,12 @@ def _document(target: Target, closure: tuple[Step, ...]) -> Mapping[str, Any]:
             "path": one.artifact_path,
             "fileName": one.artifact_file_name,
         },
-        "closure": [_step(step, target) for step in closure],
+        **inputs,
+        "closure": steps,
     }
 
 
-def _step(step: Step, target: Target) -> Mapping[str, Any]:
+def _step(step: Step, target: Target, decision: Decision) -> Mapping[str, Any]:
     derivation = step.derivation
     said: dict[str, Any] = {
         "derivation": derivation.path,
@@ -121,6 +152,8 @@ def _step(step: Step, target: Target) -> Mapping[str, Any]:
         "outputs": dict(derivation.outputs),
         "present": dict(step.present),
     }
+    if not _needed(derivation, target, decision):
+        said["needed"] = False
     if derivation.fixed is not None:
         said["fetched"] = step.fetched
         said["digest"] = _digest(step)
@@ -140,8 +173,15 @@ def _digest(step: Step) -> Mapping[str, str]:
     return {"sha256" if isinstance(digest, Sha256) else "narSha256": digest.hex}
 
 
-def _show(name: str, target: Target, closure: tuple[Step, ...]) -> None:
+def _needed(derivation: Derivation, target: Target, decision: Decision) -> bool:
+    """Our own fixed outputs go to every builder, whatever is believed."""
+    ours = {each.path for each in target.evaluated.fixed}
+    return decision.needs(derivation) or not ours.isdisjoint(derivation.outputs.values())
+
+
+def _show(name: str, target: Target, closure: tuple[Step, ...], decision: Decision) -> None:
     from orchestrator.cli.text import in_lines
+    from orchestrator.ground.wording import counted
 
     one = target.evaluated
     lines = [
@@ -149,6 +189,14 @@ def _show(name: str, target: Target, closure: tuple[Step, ...]) -> None:
         f"  derivation  {one.package}",
         f"  artifact    {one.artifact_file_name}  ({one.artifact})",
     ]
+    if share := decision.choice.beliefs.of(target.graph):
+        depth = share.depth(target.graph)
+        whose = f"{', '.join(depth.keys)} ({', '.join(depth.caches)})"
+        whole = counted(depth.derivations, "derivation")
+        lines.append(
+            f"  inputs      {depth.rebuilt} of {whole} to be rebuilt; {depth.believed} believed from {whose}"
+        )
+    closure = tuple(step for step in closure if _needed(step.derivation, target, decision))
     for kind, title in (("source", "sources"), ("toolchain", "toolchain packages"), ("built", "built")):
         steps = [step for step in closure if step.kind == kind]
         missing = [step for step in steps if step.missing]

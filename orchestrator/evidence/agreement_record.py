@@ -44,15 +44,14 @@ def agreement(facts: ReleaseFacts) -> dict[str, Any]:
 
 def inputs(facts: ReleaseFacts) -> dict[str, Any]:
     """How deep the agreement reaches: of how many derivations, fixed outputs aside."""
-    whole = sum(each.fixed is None for each in facts.graph.derivations.values())
-    rebuilt = len(facts.beliefs.rebuilt)
+    depth = facts.beliefs.depth(facts.graph)
     return {
-        "derivations": whole,
-        "rebuilt": rebuilt,
-        "believed": whole - rebuilt,
+        "derivations": depth.derivations,
+        "rebuilt": depth.rebuilt,
+        "believed": depth.believed,
         "levels": _levels(facts),
         "paths": len(facts.beliefs.paths),
-        "keys": sorted({each.key.name for each in facts.beliefs.paths.values()}),
+        "keys": list(depth.keys),
     }
 
 

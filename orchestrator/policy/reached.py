@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.links import Link
@@ -36,15 +37,19 @@ class Reached:
 
 def reach(reproduction: Statement) -> Reached | None:
     """How deep the agreement reaches; None: nothing was believed. Raises MalformedError."""
-    what = "the agreement's inputs"
     attributes = member(reproduction.predicate, "attributes", list, "the reproduction statement")
     if not attributes:
         return None
     conditions = member(attributes[0], "conditions", dict, "the reproduction statement")
-    recorded = member(conditions, "agreement", dict, "the reproduction statement")
-    if "inputs" not in recorded:
+    return recorded(member(conditions, "agreement", dict, "the reproduction statement"))
+
+
+def recorded(agreement: Mapping[str, Any]) -> Reached | None:
+    """The same from the agreement itself, as `release.json` has it, too. Raises MalformedError."""
+    what = "the agreement's inputs"
+    if "inputs" not in agreement:
         return None
-    said = member(recorded, "inputs", dict, "the agreement")
+    said = member(dict(agreement), "inputs", dict, "the agreement")
     whole, rebuilt, believed, paths, levels = (member(said, name, int, what) for name in _COUNTED)
     keys = member(said, "keys", list, what)
     if (

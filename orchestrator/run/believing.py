@@ -29,12 +29,17 @@ class Decision:
         if self.caches is not None:
             take(self.caches, self.offers, workshop.store, say)
 
+    def needs(self, derivation: Derivation) -> bool:
+        """Whether an input has to be there, or to be built. What believed ones were made from has not."""
+        if not self.choice.beliefs:
+            return True
+        if derivation.fixed is not None:
+            return derivation.fixed.path in self.choice.fixed
+        return derivation.path in self.choice.beliefs.rebuilt
+
     def to_fetch(self, derivations: Sequence[Derivation]) -> list[Derivation]:
         """Of derivations with fixed outputs, those that are needed: what is believed was made from others."""
-        if not self.choice.beliefs:
-            return list(derivations)
-        needed = self.choice.fixed
-        return [each for each in derivations if each.fixed is not None and each.fixed.path in needed]
+        return [each for each in derivations if each.fixed is not None and self.needs(each)]
 
 
 def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], None]) -> Decision:

@@ -143,6 +143,9 @@ def test_a_release_names_what_it_believes(
     build = ("build", "-f", "packages", "hello", "--key", "release.key")
     with good.served() as server:
         believing(project, server.address)
+        planned = project.tally("plan", "-f", "packages", "hello").succeeded().out
+        document = json.loads(project.tally("plan", "-f", "packages", "hello", "--json").succeeded().out)
+        assert not [each for each in server.asked if "/nar/" in each], "a plan downloads nothing"
         ran = project.tally(*build).succeeded()
         assert "; 1 believed" in ran.err
         release = project.folder / "releases" / project.releases[0]
@@ -170,6 +173,16 @@ def test_a_release_names_what_it_believes(
         assert len(built) == said["rebuilt"]
         assert not [each for each in built if each.endswith("-tools.drv")]
         line = f"rebuilt {said['rebuilt']} of {said['derivations']} derivations; 1 believed from ours-1"
+        assert line in project.tally("show", release).succeeded().out
+        told = f"{said['rebuilt']} of {said['derivations']} derivations to be rebuilt; 1 believed from ours-1"
+        assert f"{told} ({server.address})" in planned
+        [plan] = document["derivations"].values()
+        assert {name: plan["inputs"][name] for name in ("derivations", "rebuilt", "believed", "paths")} == {
+            name: said[name] for name in ("derivations", "rebuilt", "believed", "paths")
+        }
+        assert plan["inputs"]["caches"] == [server.address]
+        unneeded = [each["derivation"] for each in plan["closure"] if not each.get("needed", True)]
+        assert [each for each in unneeded if each.endswith("-tools.drv")]
         verified = project.tally("verify", release, "--key", "release.pub").succeeded()
         assert line in verified.out + verified.err
 

@@ -60,6 +60,8 @@ class InputsTable(Table):
                 raise ValueError('`from = "cache"` needs `caches`, the addresses that inputs come from')
             if not self.keys:
                 raise ValueError('`from = "cache"` needs `keys`, whose signatures are believed')
+        elif (self.caches or self.keys) and "from_" not in self.model_fields_set:
+            raise ValueError('`caches` and `keys` are for `from = "cache"`, which is missing')
         return self
 
     @property
@@ -89,5 +91,9 @@ def _cache(address: str) -> str:
         parts.path.startswith("/") and not parts.netloc if parts.scheme == "file" else bool(parts.hostname)
     )
     if parts.scheme not in ("https", "http", "file") or not usable:
-        raise ValueError("expected an address of a cache: https://HOST, http://HOST or file:///FOLDER")
+        meant = f"file://{address}" if address.startswith("/") else f"https://{address}"
+        likely = f"; did you mean {meant}?" if not parts.scheme and "@" not in address else ""
+        raise ValueError(
+            f"expected an address of a cache: https://HOST, http://HOST or file:///FOLDER{likely}"
+        )
     return address.rstrip("/")

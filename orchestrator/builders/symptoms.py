@@ -19,6 +19,14 @@ _SYSTEM = rf"(?<![\w.])['\"\u2018]?/(?:{_FOLDERS})\b[^\s'\"\u2019:]*['\"\u2019]?
 # chmod, install, cp and tar, in a locale that is fixed
 _SYMPTOMS = (
     (
+        re.compile(r"artifact-file\.sh: line \d+: cd: .*: Not a directory$"),
+        "the package is one file and no folder: take the format `nar`",
+    ),
+    (
+        re.compile(r'^tally: the package holds no file ".*" for the artifact; it holds:$'),
+        "name one of the files that it holds: `path` in [artifact], or --artifact file:PATH",
+    ),
+    (
         re.compile(
             r"(chang(e|ing) permissions of|preserving permissions for|setting permissions for"
             r"|[Cc]hange mode to) .*: Operation not permitted"

@@ -261,7 +261,9 @@ def _way_out(outcome: Undecided) -> str | None:
     said = [hint_of(each.last_lines) for each in every]
     if said[0] is not None and all(each == said[0] for each in said):
         return said[0]
-    return f"{name_of(failed)} failed on every builder: mend the recipe, or what it is built from"
+    return (
+        f"{name_of(failed)} failed on every builder: mend the recipe or expression, or what it is built from"
+    )
 
 
 def _failed_everywhere(outcome: Undecided) -> str | None:

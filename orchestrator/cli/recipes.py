@@ -39,4 +39,8 @@ def _instead_of(file: Path) -> str:
     if file.is_dir():
         return "name recipe files; `tally build --all` builds every recipe in the folder recipes/"
     nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")
-    return f"did you mean {nearby}?" if nearby.is_file() else _hint()
+    if nearby.is_file():
+        return f"did you mean {nearby}?"
+    if Path("flake.nix").is_file() and file.suffix != ".toml" and "/" not in str(file):
+        return f"did you mean .#{file}? It names the package {file} of the flake here"
+    return _hint()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LONGEST = 1 << 24
 _LIST = "a list is a file with one target a line"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
+_FORMATS = ("nar", "tar.gz", "tar.xz", "tar.zst", "oci", "file")
+_OF_ARTIFACTS = "give nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH, as file:bin/hello"
 _HINT = "tally build RECIPE.toml, .#hello, /nix/store/….drv, or -f FILE ATTRIBUTE"
 
 
@@ -80,18 +82,26 @@ def how_of(
 
 def _artifact(text: str) -> ArtifactPart:
     """`tar.gz`, `file:bin/hello`. Raises TallyError for another."""
+    from difflib import get_close_matches
+
     from pydantic import ValidationError
 
     from orchestrator.recipe.recipe import ArtifactPart
 
     kind, mark, path = text.partition(":")
+    if kind not in _FORMATS:
+        near = get_close_matches(kind, _FORMATS, n=1)
+        raise TallyError(
+            f"--artifact {text}: {kind!r} is no form of an artifact",
+            hint=(f"did you mean {near[0]}? " if near else "") + _OF_ARTIFACTS,
+        )
     try:
         return ArtifactPart.model_validate({"format": kind, **({"path": path} if mark else {})})
     except ValidationError as error:
         why = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
         raise TallyError(
             f"--artifact {text}: {why}",
-            hint="give nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH, as file:bin/hello",
+            hint=_OF_ARTIFACTS,
         ) from error
 
 

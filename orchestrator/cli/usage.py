@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -20,10 +21,28 @@ def misused(error: Any) -> TallyError:
     context = getattr(error, "ctx", None)  # of a usage error; other errors of Typer's have none
     see = f"see `{_command(context)} --help`"
     if option is None or context is None or not hasattr(error, "possibilities"):
-        return TallyError(error.format_message(), hint=see)
+        meant = _nearest_choice(error)
+        return TallyError(_plain(error.format_message()), hint=f"{meant}S{see[1:]}" if meant else see)
     found = nearest(option, _options(context))
     meant = f"did you mean {' or '.join(found)}? " if found else ""
     return TallyError(f"No such option: {option}", hint=meant + (see if not found else f"S{see[1:]}"))
+
+
+def _plain(said: str) -> str:
+    """What Typer says of a number that is none, or out of bounds, without the type's name."""
+    said = re.sub(r"is not a valid (int|integer|int range|integer range)\.", "is no whole number.", said)
+    return re.sub(r"is not in the range x>=(-?\d+)\.", r"is less than \1.", said)
+
+
+def _nearest_choice(error: Any) -> str:
+    """The question for a value that is not one of an option's: whether a near one was meant."""
+    found = re.match(r"'(.*)' is not one of (.*)\.$", str(getattr(error, "message", "")), re.DOTALL)
+    if found is None:
+        return ""
+    choices = re.findall(r"'([^']*)'", found[2])
+    near = [each for each in choices if found[1] and each.startswith(found[1].lower())]
+    near = near or get_close_matches(found[1].lower(), choices, n=1, cutoff=_NEAR)
+    return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def nearest(written: str, options: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -318,5 +319,5 @@ def _sentence(error: BaseException) -> str:
 
     if isinstance(error, LocationParseError):
         return _NO_ADDRESS
-    text = str(error)
-    return text.split(">: ", 1)[-1].split("): ", 1)[-1] or type(error).__name__
+    text = str(error).split(">: ", 1)[-1].split("): ", 1)[-1]
+    return re.sub(r"\[Errno -?\d+\] ", "", text) or type(error).__name__

@@ -235,6 +235,8 @@ def failed(command: Sequence[str], status: int, said: str, *, folder: Path | Non
     hint = "run `tally doctor` to see what Nix lacks on this machine"
     if "no space left on device" in lowered or "database or disk is full" in lowered or _is_full(folder):
         hint = "free some space on the disk and run the command again"
+    elif "unable to download" in lowered or "couldn't connect" in lowered or "could not resolve" in lowered:
+        hint = "see whether the address that it names is right, and answers"
     elif "permission denied" in lowered:
         hint = "check the owner of the state folder, or name another in TALLY_STATE"
     lines = [line for line in text.splitlines() if not line.startswith("warning: found empty hash")]

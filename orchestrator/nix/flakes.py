@@ -110,6 +110,11 @@ def _unlocked(shown: str, how: str) -> TallyError:
 
 def _unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
     folder = Path(reference.removeprefix("path:").removeprefix("git+file://").split("?")[0])
+    if "could not find a flake.nix" in error.said:
+        return TallyError(
+            f"there is no flake.nix in {folder}, nor above it in its repository",
+            hint="go to the folder that has one, or name it, as in FOLDER#ATTRIBUTE",
+        )
     local = folder if (folder / "flake.nix").is_file() else None
     lacks = local is not None and not (local / "flake.lock").exists()
     if _NEEDS_LOCK in error.said or lacks:

@@ -96,6 +96,8 @@ def _hint(message: str) -> str | None:
         return "a file fetches with fetchTarball or fetchurl and a sha256; give the rest with -I NAME=PATH"
     if "unable to download" in lowered:
         return "see whether the address answers; or give a folder that has it, with -I NAME=PATH"
+    if called := re.search(r"called without required argument '([^']+)'", message):
+        return f"give it one: --argstr {called[1]} TEXT, or --arg {called[1]} EXPRESSION"
     if "infinite recursion" in lowered:
         return "a value there needs itself to be known"
     return None

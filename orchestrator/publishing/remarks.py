@@ -96,5 +96,5 @@ def _uncommitted(external: Mapping[str, Any]) -> str:
         return "no commit is known"
     files = member(repository, "uncommitted", list, "the provenance's repository")
     if not files:
-        return "recipe and lock are as committed"
+        return "all is as committed"
     return f"{', '.join(map(str, files))} {'is' if len(files) == 1 else 'are'} not as committed"

@@ -56,7 +56,10 @@ def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], N
     caches.check()
     found: dict[str, Offer] = {}
 
+    asked: list[str] = []
+
     def ask(paths: Sequence[str]) -> Mapping[str, Believed]:
+        asked.extend(paths)
         offers = caches.offers(paths)
         found.update(offers)
         return {path: offer.believed for path, offer in offers.items()}
@@ -64,6 +67,6 @@ def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], N
     choice = choose(plan.graph, plan.requested, reach, ask)
     whole = sum(each.fixed is None for each in plan.graph.derivations.values())
     believed = whole - len(choice.beliefs.rebuilt)
-    told = f"{believed} believed" if choice.beliefs else "no cache has an input of theirs"
+    told = "no cache has an input of theirs" if asked and not found else f"{believed} believed"
     say(f"rebuilding {len(choice.beliefs.rebuilt)} of {counted(whole, 'derivation')}; {told}")
     return Decision(choice, caches, {path: found[path] for path in choice.beliefs.paths})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -27,6 +28,8 @@ if TYPE_CHECKING:  # it costs more to import than all the rest
     from orchestrator.run.order import How
 
 _INDEX = "release.json"
+_ELSEWHERE = re.compile(rf"(?P<root>/.*[^/])(?P<path>{inventory.STORE}[0-9a-z]{{32}}-[^/]+)(/.*)?")
+"""A store path by where a chroot store has it, as `tally build --no-sign` prints an artifact's."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ def what(target: str, file: Path | None = None) -> What:
         return What.IN_STORE
     if isinstance(parse(target, file), FlakeAttribute | FileAttribute):
         return What.EVALUATED
+    if within := _ELSEWHERE.fullmatch(target):
+        raise TallyError(
+            f"{target} is in a store of another folder", hint=f"{within['path']} --store {within['root']}"
+        )
     if Path(target).is_dir():
         raise TallyError(
             f"the folder {target} is no release, and holds no flake.nix",
@@ -89,7 +96,7 @@ def what(target: str, file: Path | None = None) -> What:
     if target.endswith(".toml") or os.path.lexists(target):
         return What.RECIPE
     raise TallyError(
-        f"{target} is nothing that an SBOM can be made of",
+        f"there is nothing called {target} that an SBOM can be made of",
         hint="give a release folder, a recipe file, FLAKE#ATTRIBUTE, a .drv, or a store path such as "
         "/nix/store/DIGITS-NAME",
     )

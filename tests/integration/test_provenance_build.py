@@ -92,7 +92,7 @@ def test_a_release_names_its_commit_and_is_planned_from_itself(project: Project,
     assert "was there already, and stays as it is" in again.err
     assert f"it names the commit {first[:12]} of git+ssh://git.example.org/team/greeting.git" in again.err
     assert f"this run the commit {second[:12]}" in again.err
-    assert "tally.lock is not as committed; in this run recipe and lock are as committed" in again.err
+    assert "tally.lock is not as committed; in this run all is as committed" in again.err
     assert "{" not in again.err
     (project.folder / "tally.toml").write_text("require-commit = true\n")
     kept = project.build(recipe, more=("--json",)).failed(2)

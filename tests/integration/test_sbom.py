@@ -119,7 +119,7 @@ class TestADerivation:
         ("/nix/store/short-name", (), "is not a store path"),
         (f"{NOWHERE}^out", (), "asks for outputs of something that is no derivation"),
         ("/gnu/store/00000000000000000000000000000000-x.drv", (), "is a derivation outside /nix/store/"),
-        ("nothing", (), "is nothing that an SBOM can be made of"),
+        ("nothing", (), "there is nothing called nothing"),
         ("recipes/no.toml", (), "there is no recipe file"),
         (NOWHERE, ("--format", "spdx-4"), "spdx-4"),
         (NOWHERE, ("--out", "/"), "/ is a folder"),

@@ -91,3 +91,55 @@ def test_a_closed_standard_input_is_an_empty_one(monkeypatch: pytest.MonkeyPatch
     for ask in (passphrase.of, passphrase.new):
         with pytest.raises(Exception, match="passphrase"):
             ask(Path("k.key"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (("sbom", "x", "--format", "spdx"), "'spdx' is not one of", "did you mean spdx-2.3 or spdx-3.0.1?"),
+        (("sbom", "x", "--format", "cyclonedxx"), "is not one of", "did you mean cyclonedx? See `tally sbom"),
+        (("sbom", "x", "--closure", "runtim"), "is not one of", "did you mean runtime?"),
+        (("sbom", "x", "--closure", "zzz"), "is not one of", "see `tally sbom --help`"),
+        (("build", "x", "--rebuild-inputs", "many"), "'many' is no whole number", "see `tally build --help`"),
+        (("build", "x", "--rebuild-inputs", "-1"), "-1 is less than 0", "see `tally build --help`"),
+        (("build", ".#x", "--artifact", "tar.gzz"), "'tar.gzz' is no form", "did you mean tar.gz?"),
+        (
+            ("sbom", "x.toml", "--format", "spdx-2.3", "--format", "cyclonedx", "--out", "no"),
+            "no is no folder",
+            "mkdir no",
+        ),
+        (("sbom", "./result"), "there is nothing called ./result", "a store path"),
+        (
+            ("sbom", "/s/a/nix/store/" + "a" * 32 + "-x/bin"),
+            "is in a store of another folder",
+            f"/nix/store/{'a' * 32}-x --store /s/a",
+        ),
+        (("plan", "hello"), "there is no recipe file hello", "did you mean .#hello?"),
+    ],
+)
+def test_what_was_probably_meant(
+    tally: Tally, tmp_path: Path, words: tuple[str, ...], said: str, hint: str
+) -> None:
+    (tmp_path / "flake.nix").write_text("{ outputs = _: { }; }")
+    ran = tally(*words, folder=tmp_path).failed(2)
+    message, _, told = ran.err.partition("hint: ")
+    assert said in message
+    assert hint in told
+    assert "Input should" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('caches = ["https://x.org"]', "which is missing"),
+        ('from = "cache"\nkeys = []\ncaches = ["x.org"]', "did you mean https://x.org?"),
+        ('from = "cache"\nkeys = []\ncaches = ["/srv/cache"]', "did you mean file:///srv/cache?"),
+    ],
+)
+def test_a_cache_that_would_silently_not_be_asked(
+    tally: Tally, tmp_path: Path, table: str, said: str
+) -> None:
+    (tmp_path / "tally.toml").write_text(f"[inputs]\n{table}\n")
+    assert said in tally("builder", "list", folder=tmp_path).failed(2).err
+    (tmp_path / "tally.toml").write_text('[inputs]\nfrom = "build"\ncaches = ["https://x.org"]\n')
+    tally("builder", "list", folder=tmp_path).succeeded()

@@ -180,7 +180,7 @@ class TestOtherContent:
             "its lock was another text, of which the same is built",
             f"it names the commit {'c' * 12} of git+https://git.example.org/pigz, and this run the commit "
             + "d" * 12,
-            "it says that recipe and lock are as committed; in this run tally.lock is not as committed",
+            "it says that all is as committed; in this run tally.lock is not as committed",
         )
         unknown = publish(out, replace(made, facts=replace(made.facts, revision=None)), key)
         assert [remark.split(", and ")[-1] for remark in unknown.remarks[:1]] == ["this run no commit"]

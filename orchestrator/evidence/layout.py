@@ -37,6 +37,8 @@ class Layout:
     expires: datetime
     artifact: str
     payload: bytes
+    command: tuple[str, ...] = ()
+    """What the step is expected to run; empty in releases of earlier versions."""
 
 
 def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
@@ -79,7 +81,8 @@ def layout_of(facts: ReleaseFacts, keys: Mapping[str, str]) -> Layout:
             }
         ],
     }
-    return Layout(keys, facts.quorum, expires, name, render(document))
+    command = tuple(package_command(facts))
+    return Layout(keys, facts.quorum, expires, name, render(document), command)
 
 
 def escaped(name: str) -> str:
@@ -110,7 +113,15 @@ def parse(payload: bytes, what: str) -> Layout:
         expires=_moment(member(document, "expires", str, what), what),
         artifact=_artifact(inspections[0], what),
         payload=payload,
+        command=_command(step, what),
     )
+
+
+def _command(step: Any, what: str) -> tuple[str, ...]:
+    found = member(step, "expected_command", list, what)
+    if not all(isinstance(each, str) for each in found):
+        raise MalformedError(f"{what} expects a command that is no list of texts")
+    return tuple(found)
 
 
 def _keys(document: dict[str, Any], what: str) -> dict[str, str]:

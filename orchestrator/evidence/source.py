@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import ReleaseFile
-from orchestrator.evidence.terms import RECIPES
-from orchestrator.recipe.lock import FILE_NAME, Lock, text_of
+from orchestrator.evidence.terms import RECIPES, SOURCE, SOURCE_LOCK
+from orchestrator.recipe.lock import Lock, text_of
 
-SOURCE: Final = "source/"
 REQUEST: Final = f"{SOURCE}request.json"
 DERIVATIONS: Final = f"{SOURCE}derivations.export"
 EVALUATION: Final = f"{SOURCE}evaluation.json"
@@ -34,7 +33,7 @@ def source_files(
     """
     found = {recipe_file(name): data for name, data in recipes.items()}
     found |= {f"{SOURCE}store/{name}": data for name, data in scripts.items()}
-    found[f"{SOURCE}{FILE_NAME}"] = text_of(lock).encode()
+    found[SOURCE_LOCK] = text_of(lock).encode()
     found[REQUEST] = render_document(request)
     return tuple(ReleaseFile.of(path, data) for path, data in sorted(found.items()))
 

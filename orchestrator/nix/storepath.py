@@ -16,10 +16,11 @@ _LENGTH = 20
 def text_path(name: str, data: bytes, references: Iterable[str]) -> str:
     """Where `builtins.toFile`, and Nix for a derivation, puts a text with these references."""
     kind = ":".join(["text", *sorted(set(references))])
-    return _path(kind, hashlib.sha256(data).hexdigest(), name)
+    return store_path(kind, hashlib.sha256(data).hexdigest(), name)
 
 
-def _path(kind: str, digest: str, name: str) -> str:
+def store_path(kind: str, digest: str, name: str) -> str:
+    """The path of what is of this kind, and has this sha256 (hexadecimal)."""
     fingerprint = f"{kind}:sha256:{digest}:/nix/store:{name}"
     whole = hashlib.sha256(fingerprint.encode()).digest()
     folded = bytearray(_LENGTH)

@@ -23,7 +23,6 @@ from orchestrator.evidence.terms import (
     CYCLONEDX,
     NAR_SHA256,
     PROVENANCE,
-    RECIPES,
     REPOSITORY,
     REPRODUCIBLE,
     REPRODUCTION,
@@ -32,6 +31,7 @@ from orchestrator.evidence.terms import (
     SPDX3,
 )
 from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.policy.evidence import Denied, inputs_of
 from orchestrator.policy.verdict import Code, Reason
@@ -191,31 +191,14 @@ def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reaso
         yield Reason(Code.CONTRADICTION, "the provenance is about other outputs than the builders' links")
     build = _build(provenance)
     if (kind := member(build, "buildType", str, "the provenance")) not in BUILD_TYPES:
-        raise MalformedError(f"the provenance is of the build type {kind[:80]!r}, which is none of ours")
+        raise TallyError(
+            f"the provenance is of the build type {kind[:80]!r}, whose fields this tally does not know",
+            hint="verify it with the version that made it, or with a later one",
+        )
     told = [each for each in inputs_of(provenance.predicate) if each.path is not None]
     stored = {str(each.path): each.digests for each in told}
     if len(stored) != len(told) or _difference(stored, link.materials) is not None:
         yield Reason(Code.CONTRADICTION, "the provenance lists other materials than the builders' links")
-
-
-def commands(provenance: Statement, links: Sequence[Link]) -> Iterator[Reason]:
-    """A builder's link says that the package was made by the command that the provenance has for it.
-
-    Releases of earlier versions tell of none, and their links neither.
-    """
-    internal = member(_build(provenance), "internalParameters", dict, "the provenance")
-    package = member(internal, "package", dict, "the provenance")
-    derivation = member(package, "derivation", str, "the provenance's package")
-    recorded = member(internal, "commands", list, "the provenance") if "commands" in internal else []
-    told = [
-        member(each, "command", list, "the provenance's command")
-        for each in recorded
-        if member(each, "derivation", str, "the provenance's command") == derivation
-    ]
-    for link in links:
-        if [list(link.command)] != told and (link.command or told):
-            said = f"the link of builder {link.builder} and the provenance tell of different commands"
-            yield Reason(Code.CONTRADICTION, said)
 
 
 def parameters(provenance: Statement) -> Iterator[Reason]:
@@ -240,16 +223,11 @@ def parameters(provenance: Statement) -> Iterator[Reason]:
     yield Reason(Code.CONTRADICTION, said)
 
 
-def source(provenance: Statement, found: Measured) -> Iterator[Reason]:
-    """The recipe that the release carries is the one that the provenance names by its digest."""
-    external = member(_build(provenance), "externalParameters", dict, "the provenance")
-    recipe = external.get("recipe")
-    if recipe is None:
-        return
-    name = f"{RECIPES}{member(recipe, 'name', str, 'the recipe')}"
-    digest = member(member(recipe, "digest", dict, "the recipe"), "sha256", str, "the recipe's digest")
-    if name in found and found[name][0].hex != digest:
-        yield Reason(Code.CONTRADICTION, f"{name} is not the recipe that the provenance names")
+def agreed(reproduction: Statement) -> dict[str, Any]:
+    """What was agreed on, with `outputs`. Raises MalformedError."""
+    found = _agreements(reproduction)[0]
+    member(found, "outputs", dict, "the agreement")
+    return found
 
 
 def agreed_artifact(provenance: Statement, reproduction: Statement) -> frozenset[str]:
@@ -293,12 +271,15 @@ def reproduction(
     shown: dict[str, Any] = {}
     seen: list[dict[str, Any]] = []
     what = "the reproduction statement"
+    target = {"name": layout.artifact, "digest": {"sha256": found[layout.artifact][0].hex}}
     for each in member(statement.predicate, "attributes", list, what):
         if member(each, "attribute", str, what) != REPRODUCIBLE:
             raise MalformedError(f"{what} asserts something else than {REPRODUCIBLE}")
         evidence, conditions = member(each, "evidence", dict, what), member(each, "conditions", dict, what)
         name = member(evidence, "name", str, what)
         shown[name] = evidence.get("digest")
+        if each.get("target") != target:
+            yield Reason(Code.SUBJECT_MISMATCH, f"{what} is about another artifact")
         if "surroundings" in conditions:
             seen.append(member(conditions, "surroundings", dict, what))
         if name in links and conditions.get("builder") != dict(links[name].identity):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from orchestrator.evidence.terms import RECIPES, SOURCE_LOCK
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_read, read_file, shown
@@ -25,7 +26,7 @@ from orchestrator.publishing.folder import (
 )
 from orchestrator.publishing.index import INDEX, Index, Measured
 
-_DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
+_DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT, RECIPES, SOURCE_LOCK)
 """How the files' names begin that are read whole; all others are only hashed."""
 _BUNDLE, _LINK = ".sigstore.json", ".link"
 _MOST_SIGNED = 256  # bundles and links of a release, each of which costs a signature to check

@@ -23,9 +23,10 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import counted as counted_of
 from orchestrator.keys.key import PublicKey
 from orchestrator.log.trusted_root import TrustedRoot
-from orchestrator.policy import checks, reached
+from orchestrator.policy import carried, checks, claims, commands, inventory, reached
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.rules.builders import Builders, Counted
@@ -220,16 +221,26 @@ def _examine(
     unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
     _hold(checks.products(links[0], provenance, artifact))
-    _hold(checks.commands(provenance, links))
+    told = commands.read(provenance)
+    agreed = checks.agreed(reproduction)
+    _hold(commands.same(told, links, layout))
+    _hold(commands.outputs(told, links[0], agreed["outputs"]))
+    _hold(commands.made(told, links[0]))
+    _hold(commands.kinds(told))
+    _hold(commands.packages(told))
+    _hold(claims.package(provenance, told, artifact))
+    _hold(claims.quorum(provenance, agreed, layout))
     _hold(reached.inputs(provenance, reproduction, links))
     by_file = {each.file: each.link for each in vouched}
     _hold(checks.reproduction(reproduction, by_file, layout, contents.measured))
+    _hold(claims.of_the_run(provenance, reproduction, agreed, links))
+    _hold(inventory.sboms(by_type, told, provenance, links[0], artifact))
 
     # 10. Every listed file is signed for, and the index says what the signed evidence says.
     found.step = 10
     _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
     _hold(checks.parameters(provenance))
-    _hold(checks.source(provenance, contents.measured))
+    _hold(carried.source(provenance, told, contents.documents, contents.measured))
     _hold(checks.index(index.data, _following(provenance, reproduction, contents.measured)))
 
     # 11. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.
@@ -268,6 +279,7 @@ def _examine(
         notices=(
             *of_the_run,
             *_reached(reached.reach(reproduction)),
+            *_unseen(commands.unseen(told)),
             *_notices(index, lying, contents, theirs, checks.dissent(reproduction)),
             *_uncounted(evidence, counted),
         ),
@@ -316,6 +328,14 @@ def _notices(
 def _reached(reach: reached.Reached | None) -> Iterator[str]:
     if reach is not None:
         yield str(reach)
+
+
+def _unseen(number: int) -> Iterator[str]:
+    if number:
+        yield (
+            f"{counted_of(number, 'command')} of those in the provenance can be compared with nothing that builders"
+            " signed, since what was believed was made by commands that nobody tells"
+        )
 
 
 def _uncounted(evidence: Evidence, counted: Sequence[Counted]) -> Iterator[str]:

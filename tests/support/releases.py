@@ -30,6 +30,7 @@ from orchestrator.keys.key import SigningKey
 from orchestrator.log.embedded import EmbeddedLog
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
+from orchestrator.nix.outputpath import Command, Inputs, derivation_hash, fixed_hash, output_paths
 from orchestrator.nix.signature import fingerprint
 from orchestrator.policy.evidence import Evidence as Judgable
 from orchestrator.policy.evidence import Judged, Vouched
@@ -46,15 +47,15 @@ from orchestrator.signing.witnesses import Clock, Log, Witnesses
 
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-SOURCE = tuple(
-    ReleaseFile.of(f"source/{name}", data)
-    for name, data in {
-        "recipes/pigz.toml": b"the recipe",
-        "recipes/zlib.toml": b"the recipe of its library",
-        "request.json": b"the request",
-        "tally.lock": b"the part of the lock",
-    }.items()
-)
+SCRIPT = "make install\n"
+
+
+def recipe(name: str, version: str) -> bytes:
+    """As much of a recipe as its derivation shows."""
+    build, check = f"[build]\nscript = {json.dumps(SCRIPT)}", '[check]\nscript = "true\\n"'
+    return f'name = "{name}"\nversion = "{version}"\n\n{build}\n{check}\n'.encode()
+
+
 PROOF = SandboxProof(("lo",), 1000, "/build", "localhost", ("bin", "build", "dev"), ("HOME", "PATH"), False)
 
 
@@ -68,6 +69,10 @@ def nar(text: str) -> NarHash:
     return NarHash.of(text.encode())
 
 
+HASHES: dict[str, str] = {}
+"""Of every derivation that was made here, what those that use it count it as, by its path."""
+
+
 def fixed(name: str, kind: str | None = None, *, recursive: bool = False, **env: str) -> Derivation:
     """A fixed-output derivation; without `kind` it is somebody's own, without our attributes."""
     digest = NarHash.of(name.encode()) if recursive else Sha256.of(name.encode())
@@ -75,6 +80,7 @@ def fixed(name: str, kind: str | None = None, *, recursive: bool = False, **env:
     attributes = {"name": name, **env}
     if kind:
         attributes |= {"tallyKind": kind}
+    HASHES[store_path(f"{name}.drv")] = fixed_hash(path, digest)
     return Derivation(
         path=store_path(f"{name}.drv"),
         system="x86_64-linux",
@@ -95,15 +101,29 @@ def derivation(
     sources: Sequence[str] = (),
     **env: str,
 ) -> Derivation:
-    """A derivation that is built."""
-    pairs = uses.items() if isinstance(uses, Mapping) else uses
+    """A derivation that is built. Its outputs are where Nix would put them."""
+    pairs = list(uses.items() if isinstance(uses, Mapping) else uses)
+    given = [used.outputs[one] for used, names in pairs for one in names]
+    environment = {"name": name, "inputs": " ".join(given), "outputs": " ".join(outputs), **env}
+    environment |= {"system": "x86_64-linux", "builder": "/bin/sh"} | dict.fromkeys(outputs, "")
+    arguments = ("-eu", store_path("build.sh"))
+    hashes: dict[str, set[str]] = {}
+    for used, names in pairs:
+        hashes.setdefault(HASHES[used.path], set()).update(names)
+    inputs = Inputs(hashes, sources)
+    path = store_path(f"{name}.drv")
+    places = dict.fromkeys(outputs, "")
+    command = Command(path, "x86_64-linux", "/bin/sh", arguments, environment, places)
+    places = output_paths(command, inputs)
+    environment |= places
+    HASHES[path] = derivation_hash(replace(command, environment=environment, outputs=places), inputs)
     return Derivation(
-        path=store_path(f"{name}.drv"),
+        path=path,
         system="x86_64-linux",
         builder_executable="/bin/sh",
-        args=("-eu", store_path("build.sh")),
-        env={"name": name, **env},
-        outputs={output: store_path(name if output == "out" else f"{name}-{output}") for output in outputs},
+        args=arguments,
+        env=environment,
+        outputs=places,
         fixed=None,
         input_derivations={used.path: names for used, names in pairs},
         input_sources=tuple(sorted(sources)),
@@ -169,6 +189,9 @@ class World:
             tallyName="zlib",
             tallyVersion="1.3",
             tallyLicense="Zlib",
+            tallyScript=SCRIPT,
+            tallyCheck="true\n",
+            tallySources=f"src unpack {self.zlib_source.outputs['out']} zlib-1.3.tar.gz\n",
         )
 
     @property
@@ -182,6 +205,9 @@ class World:
             tallyName="pigz",
             tallyVersion="2.8",
             tallyLicense="Zlib AND LicenseRef-pigz-notice",
+            tallyScript=SCRIPT,
+            tallyCheck="true\n",
+            tallySources=f"src unpack {self.pigz_source.outputs['out']} pigz-2.8.tar.gz\n",
             SOURCE_DATE_EPOCH="1700000000",
         )
 
@@ -204,6 +230,27 @@ class World:
             self.root, self.zlib, self.pigz, self.artifact,
         )  # fmt: skip
         return DerivationGraph({each.path: each for each in everything}, (self.artifact.path,))
+
+
+def lock_of(world: World) -> bytes:
+    """The part of a lock that pins its toolchain."""
+    found = b"version = 1\n"
+    for each in (world.gcc, world.libc):
+        pool, digest = f"pool/main/x/{each.name}", Sha256.of(each.name.encode()).hex
+        found += f'\n[[package]]\npool = "{pool}"\nsha256 = "{digest}"\n'.encode()
+    digest = NarHash.of(world.busybox.name.encode()).hex
+    return found + f'\n[[busybox]]\npackage = "busybox.deb"\nnar_sha256 = "{digest}"\n'.encode()
+
+
+SOURCE = tuple(
+    ReleaseFile.of(f"source/{name}", data)
+    for name, data in {
+        "recipes/pigz.toml": recipe("pigz", "2.8"),
+        "recipes/zlib.toml": recipe("zlib", "1.3"),
+        "request.json": b"the request",
+        "tally.lock": lock_of(World()),
+    }.items()
+)
 
 
 def made(path: str, nar_hash: NarHash | None = None, references: Sequence[str] = ()) -> BuiltPath:
@@ -309,7 +356,7 @@ def observed(
             Sha256.of(world.libc.name.encode()).hex: "LGPL-2.1-or-later AND LicenseRef-Carnegie",
         },
         toolchains=[{"from": "debian", "suite": "bookworm"}],
-        recipe=InputFile("pigz.toml", Sha256.of(b"the recipe")),
+        recipe=InputFile("pigz.toml", Sha256.of(recipe("pigz", "2.8"))),
         lock=InputFile("tally.lock", Sha256.of(b"the lock")),
         revision=Revision("c" * 40, "git+https://git.example.org/pigz", "recipes/pigz.toml", ()),
         source=SOURCE,
@@ -344,6 +391,7 @@ def with_toolchain(facts: ReleaseFacts, licences: Sequence[str]) -> ReleaseFacts
     sources = [World().script]
     uses = [(each, ("out",)) for each in parts]
     root = derivation("debian-root", uses, sources=sources, tallyKind="toolchain-root")
+    root = replace(root, outputs=World().root.outputs)  # for whoever uses it
     known = {each.fixed.digest.hex: text for each, text in zip(parts, licences, strict=True) if each.fixed}
     derivations = {**facts.graph.derivations, **{each.path: each for each in (*parts, root)}}
     return replace(facts, graph=DerivationGraph(derivations, facts.graph.roots), licences=known)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.evidence.canonical import member
 from orchestrator.ground.wording import some
-from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.evidence import Commit, Evidence
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.verdict import Code, Finding, Reason
 from orchestrator.recipe.detours import plain
@@ -58,11 +59,37 @@ class Committed:
             said = "the provenance names no commit that recipe and lock are from"
             return Finding(self.name, "no commit", (Reason(Code.UNCOMMITTED, said),))
         saw = f"the commit {commit.id}"
-        if not commit.uncommitted and commit.path is None:
-            said = f"the provenance does not say which file of the commit {commit.id} the recipe is"
-            return Finding(self.name, f"{saw}, and no recipe in it", (Reason(Code.UNCOMMITTED, said),))
         if not commit.uncommitted:
-            return Finding(self.name, saw)
+            if (astray := _astray(evidence, commit)) is None:
+                return Finding(self.name, saw)
+            return Finding(self.name, f"{saw}, and no recipe in it", (Reason(Code.UNCOMMITTED, astray),))
         files = some(list(commit.uncommitted))
         said = f"not as the commit {commit.id} has it: {files}"
         return Finding(self.name, f"{saw}, and changes of {files}", (Reason(Code.UNCOMMITTED, said),))
+
+
+def _astray(evidence: Evidence, commit: Commit) -> str | None:
+    """Why the commit is not shown to be that of what was built; None: it is."""
+    definition = member(evidence.provenance, "buildDefinition", dict, "the provenance")
+    external = member(definition, "externalParameters", dict, "the provenance")
+    path = commit.path
+    if not path:
+        return f"the provenance does not say which file of the commit {commit.id} the recipe is"
+    match evidence.kind:
+        case "recipe":
+            for name in ("recipe", "lock"):
+                if name not in external:
+                    return f"the provenance names no {name}, so that the commit {commit.id} need not have it"
+            fits = path.rsplit("/", 1)[-1] == member(external["recipe"], "name", str, "the recipe")
+        case "flake":
+            flake = member(external, "flake", dict, "the provenance")
+            folder = member(flake, "directory", str, "the flake") if "directory" in flake else ""
+            fits = path == (f"{folder}/flake.nix" if folder else "flake.nix")
+        case "expression":
+            file = member(
+                member(external, "expression", dict, "the provenance"), "file", str, "the expression"
+            )
+            fits = path in (file, ".") or file.startswith(f"{path}/")
+        case _:
+            return f"what it was made from is in no commit, and the provenance names the commit {commit.id}"
+    return None if fits else f"the provenance names another file of the commit {commit.id}: {path}"

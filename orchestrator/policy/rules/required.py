@@ -58,8 +58,10 @@ class MaximumAge:
         return "require.maximum-age"
 
     def judge(self, evidence: Evidence) -> Finding:
-        # its signer is believed here: it could as well build again; a trusted time that is earlier counts
-        built = min(evidence.built, (self.stamped and evidence.covered) or evidence.built)
+        # whoever signed it can only make it older: builders' links and a trusted time that are earlier count
+        ends = [each.link.finished for each in evidence.links if each.link.finished and not each.theirs]
+        built = min(max(ends, default=evidence.built), evidence.built)
+        built = min(built, (self.stamped and evidence.covered) or built)
         saw = f"built on {shown(built)}"
         if evidence.built - evidence.now > _SKEW:
             said = f"it says that it was built on {shown(evidence.built)}, which is yet to come"

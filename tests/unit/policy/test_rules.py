@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 
 from orchestrator.builders.build import Identity
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.terms import FETCHED_KINDS, KINDS, PROVENANCE, SPDX, TARGET_KINDS
+from orchestrator.evidence.terms import (
+    DERIVATION_TYPE,
+    EXPRESSION_TYPE,
+    FETCHED_KINDS,
+    FLAKE_TYPE,
+    KINDS,
+    PROVENANCE,
+    SPDX,
+    TARGET_KINDS,
+)
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy import checks
 from orchestrator.policy.evidence import Evidence
@@ -353,9 +362,12 @@ class TestRequired:
     def test_age(self, made: Evidence, codes: Any) -> None:
         asked = '[require]\nmaximum-age = "30d"'
         assert codes(made, asked) == []
-        assert codes(replace(made, now=releases.NOW + 30 * DAY), asked) == []
+        assert codes(replace(made, now=releases.NOW + 30 * DAY - timedelta(hours=1)), asked) == []
         assert codes(replace(made, now=releases.NOW + 31 * DAY), asked) == [Code.TOO_OLD]
         assert codes(replace(made, now=releases.NOW - DAY), asked) == [Code.TOO_OLD]
+        # a later end than the builders have makes it no younger
+        later = changed(made, PROVENANCE, "runDetails", "metadata", "finishedOn", to="2026-12-20T10:00:00Z")
+        assert codes(replace(later, now=releases.NOW + 31 * DAY), asked) == [Code.TOO_OLD]
         # a timestamp that makes it older counts where it cannot be taken away
         older = stamped(made, releases.NOW - 31 * DAY)
         assert codes(older, asked) == []
@@ -583,6 +595,48 @@ class TestCommit:
     def test_a_recipe_that_no_commit_has(self, made: Evidence, codes: Any) -> None:
         outside = changed(made, PROVENANCE, *self.PLACE, "path", to=None)
         assert codes(outside, self.CLEAN) == [Code.UNCOMMITTED]
+
+    @pytest.mark.parametrize(
+        ("place", "said"),
+        [
+            (("repository", "path"), ""),
+            (("repository", "path"), "recipes/pigz.toml/"),
+            (("repository", "path"), "docs/README.md"),
+            (("repository", "path"), "recipes/PIGZ.toml"),
+            (("recipe", "name"), "PIGZ.toml"),
+            (("recipe",), None),
+            (("lock",), None),
+        ],
+    )
+    def test_a_commit_that_need_not_have_it(
+        self, made: Evidence, codes: Any, place: tuple[str, ...], said: str | None
+    ) -> None:
+        """A path to something else, or no recipe and no lock that the commit could have."""
+        of = changed(made, PROVENANCE, "buildDefinition", "externalParameters", *place, to=said)
+        assert codes(of, self.CLEAN) == [Code.UNCOMMITTED]
+
+    @pytest.mark.parametrize(
+        ("kind", "told", "path", "holds"),
+        [
+            (FLAKE_TYPE, {"flake": {}}, "flake.nix", True),
+            (FLAKE_TYPE, {"flake": {"directory": "a"}}, "a/flake.nix", True),
+            (FLAKE_TYPE, {"flake": {"directory": "a"}}, "flake.nix", False),
+            (FLAKE_TYPE, {"flake": {}}, "README.md", False),
+            (EXPRESSION_TYPE, {"expression": {"file": "a/default.nix"}}, "a/default.nix", True),
+            (EXPRESSION_TYPE, {"expression": {"file": "a/default.nix"}}, "a", True),
+            (EXPRESSION_TYPE, {"expression": {"file": "default.nix"}}, ".", True),
+            (EXPRESSION_TYPE, {"expression": {"file": "a/default.nix"}}, "b/default.nix", False),
+            (DERIVATION_TYPE, {"derivation": {}}, "x.drv", False),
+        ],
+    )
+    def test_a_commit_of_a_target_without_a_recipe(
+        self, made: Evidence, codes: Any, kind: str, told: Any, path: str, holds: bool
+    ) -> None:
+        of = changed(made, PROVENANCE, "buildDefinition", "buildType", to=kind)
+        of = changed(of, PROVENANCE, *self.PLACE, "path", to=path)
+        ((name, said),) = told.items()
+        of = changed(of, PROVENANCE, "buildDefinition", "externalParameters", name, to=said)
+        assert codes(of, self.CLEAN) == ([] if holds else [Code.UNCOMMITTED])
 
     def test_changes(self, made: Evidence, found: Any) -> None:
         changes = changed(made, PROVENANCE, *self.PLACE, "uncommitted", to=["tally.lock"])

@@ -495,7 +495,6 @@ class TestReasons:
         [
             ("provenance", b"pigz-2.8.nar", b"pigz-2.9.nar", Code.CONTRADICTION),
             ("provenance", b'"storePath":"/nix/store/', b'"storePath":"/nix/other/', Code.CONTRADICTION),
-            ("provenance", b"tallystick.example/build/v1", b"tallystick.example/build/v2", Code.MALFORMED),
             ("provenance", b'"command":["/bin/sh","-eu"', b'"command":["/bin/sh","-ex"', Code.CONTRADICTION),
             ("provenance", b'"commands":[', b'"orders":[', Code.CONTRADICTION),
             (
@@ -504,7 +503,7 @@ class TestReasons:
                 b'"recipe":{"digest":{"sha256":"0',
                 Code.CONTRADICTION,
             ),
-            ("provenance", b'"quorum":2', b'"quorum":3', None),
+            ("provenance", b'"quorum":2', b'"quorum":3', Code.CONTRADICTION),
             ("reproduction", b'"kernel":"6.1.0"', b'"kernel":"6.1.1"', Code.CONTRADICTION),
             ("reproduction", b'"builders":["a","b"]', b'"builders":["a","c"]', Code.CONTRADICTION),
             (
@@ -532,6 +531,13 @@ class TestReasons:
             assert isinstance(release.verdict(), Passed)
         else:
             assert release.codes() == {code}
+
+    def test_a_build_type_that_is_not_known_is_undecided(self, release: Release) -> None:
+        """Our fields would be looked for in vain, and a policy would find nothing against it."""
+        old, new = b"tallystick.example/build/v1", b"tallystick.example/build/v2"
+        self._resign(release, "provenance", lambda payload: payload.replace(old, new))
+        with pytest.raises(TallyError, match=r"build/v2.*not know"):
+            release.verdict()
 
     def _rebuilt(self, release: Release, change: Callable[[Any], Any]) -> None:
         """Change the provenance's `buildDefinition`, and sign it again."""

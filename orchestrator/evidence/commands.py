@@ -149,7 +149,8 @@ def _inputs_of(graph: DerivationGraph) -> Mapping[str, Inputs]:
     found: dict[str, Inputs] = {}
     for derivation in graph.in_build_order():
         if derivation.fixed is not None:
-            hashes[derivation.path] = fixed_hash(derivation.fixed.path, derivation.fixed.digest)
+            fixed = derivation.fixed
+            hashes[derivation.path] = fixed_hash(fixed.path, fixed.promised or fixed.digest)
             continue
         used: dict[str, set[str]] = {}
         for path, names in derivation.input_derivations.items():

@@ -22,6 +22,8 @@ class FixedOutput:
     path: str
     digest: Sha256 | NarHash | OtherDigest
     """The last is never in a graph that is to be signed for: `parse` refuses it."""
+    promised: Sha256 | NarHash | OtherDigest | None = None
+    """By which the derivation itself fixes it, where that is another one than evidence can hold."""
 
     @property
     def sha256(self) -> Sha256 | NarHash:

@@ -17,6 +17,7 @@ from orchestrator.ground.values import dataclass
 from orchestrator.nix.storepath import store_path
 
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_OUT = ["out"]
 _PATH = re.compile(r"/nix/store/[0-9a-z]{32}(?=-)")
 
 
@@ -133,7 +134,7 @@ def _term(
 ) -> str:
     """A derivation as Nix writes it (its `src/libstore/derivations.cc`), with hashes for its inputs."""
     made = [f'({_text(name)},{_text(outputs[name])},"","")' for name in sorted(outputs)]
-    used = [f"({_text(of)},{_list(sorted(inputs.derivations[of]))})" for of in sorted(inputs.derivations)]
+    used = [f'("{of}",{_list(sorted(names))})' for of, names in sorted(inputs.derivations.items())]
     variables = [f"({_text(name)},{_text(environment[name])})" for name in sorted(environment)]
     parts = (
         f"[{','.join(made)}]",
@@ -147,12 +148,12 @@ def _term(
     return f"Derive({','.join(parts)})"
 
 
-def _list(texts: Iterable[str]) -> str:
-    return f"[{','.join(map(_text, texts))}]"
+def _list(texts: Sequence[str]) -> str:
+    return '["out"]' if texts == _OUT else f"[{','.join(map(_text, texts))}]"
 
 
 def _text(text: str) -> str:
-    return f'"{text.translate(_ESCAPES)}"'
+    return f'"{text}"' if text.isalnum() else f'"{text.translate(_ESCAPES)}"'
 
 
 def _sha256(text: str) -> str:

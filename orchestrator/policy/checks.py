@@ -33,7 +33,7 @@ from orchestrator.evidence.terms import (
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
-from orchestrator.policy.evidence import Denied, inputs_of
+from orchestrator.policy.evidence import Denied, Input
 from orchestrator.policy.verdict import Code, Reason
 
 Measured = Mapping[str, tuple[Sha256, int]]
@@ -181,7 +181,7 @@ def denied_by(name: str, predicate_type: str, predicate: object) -> Reason | Non
     return Reason(code, f"{name} {against.told}")
 
 
-def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reason]:
+def products(link: Link, provenance: Statement, artifact: str, inputs: Sequence[Input]) -> Iterator[Reason]:
     """The provenance is about what the builders made, and rests on what they used."""
     made = {
         nar_name(path): values.get(NAR_SHA256) for path, values in link.products.items() if path != artifact
@@ -195,7 +195,7 @@ def products(link: Link, provenance: Statement, artifact: str) -> Iterator[Reaso
             f"the provenance is of the build type {kind[:80]!r}, whose fields this tally does not know",
             hint="verify it with the version that made it, or with a later one",
         )
-    told = [each for each in inputs_of(provenance.predicate) if each.path is not None]
+    told = [each for each in inputs if each.path is not None]
     stored = {str(each.path): each.digests for each in told}
     if len(stored) != len(told) or _difference(stored, link.materials) is not None:
         yield Reason(Code.CONTRADICTION, "the provenance lists other materials than the builders' links")

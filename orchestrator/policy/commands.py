@@ -40,6 +40,8 @@ class Told:
     package: str
     """The `.drv` of the package, as the provenance has it; so the next."""
     artifact: str
+    computed: tuple[Mapping[str, str] | None, ...]
+    """Where the outputs of each command have to be; None: what it was given is not known."""
 
     def of(self, derivation: str) -> Command | None:
         return next((each for each, _ in self.commands or () if each.derivation == derivation), None)
@@ -50,12 +52,17 @@ def read(provenance: Statement) -> Told:
     definition = member(provenance.predicate, "buildDefinition", dict, _WHAT)
     internal = member(definition, "internalParameters", dict, _WHAT)
     package, artifact = (member(internal, name, dict, _WHAT) for name in ("package", "artifact"))
+    recipe = member(definition, "buildType", str, _WHAT) == BUILD_TYPE
+    told, materials = commands.read(provenance.predicate), inputs_of(provenance.predicate)
+    # earlier versions do not tell that somebody's own derivation fixed an output by sha512 and the like
+    doubtful = [] if recipe else [str(each.path) for each in materials if each.kind == Kind.FETCHED]
     return Told(
-        commands.read(provenance.predicate),
-        inputs_of(provenance.predicate),
-        member(definition, "buildType", str, _WHAT) == BUILD_TYPE,
+        told,
+        materials,
+        recipe,
         member(package, "derivation", str, f"{_WHAT}'s package"),
         member(artifact, "derivation", str, f"{_WHAT}'s artifact"),
+        tuple(_computed(told or (), _known(materials, recipe), doubtful)),
     )
 
 
@@ -82,7 +89,7 @@ def made(told: Told, link: Link) -> Iterator[Reason]:
         yield _no("the provenance has two commands of one derivation")
     vouched = {**link.materials, **link.products}
     outputs: set[str] = set()
-    for command, paths in _computed(told):
+    for (command, _), paths in zip(told.commands, told.computed, strict=True):
         outputs |= set(command.outputs.values())
         if paths is not None and paths != command.outputs:
             yield _no(
@@ -130,7 +137,10 @@ def kinds(told: Told) -> Iterator[Reason]:
 def packages(told: Told) -> Iterator[Reason]:
     """A Debian package goes by the name and the version that its file has in every builder's store."""
     for each in told.materials:
-        if each.purl is None or each.path is None or not each.path.endswith(".deb"):
+        if each.path is None or not each.path.endswith(".deb") or each.kind != Kind.TOOLCHAIN:
+            continue
+        if each.purl is None:
+            yield _no(f"the provenance does not say which package {each.path} is")
             continue
         purl = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), each.purl.partition("?")[0])
         name, _, version = purl.removeprefix("pkg:deb/debian/").partition("@")
@@ -167,25 +177,29 @@ def _below(told: Told, derivation: str) -> list[Command]:
     return list(found.values())
 
 
-def _computed(told: Told) -> Iterator[tuple[Command, Mapping[str, str] | None]]:
-    """Every command, and where its outputs have to be; None: what it was given is not known."""
-    known = _known(told)
-    for command, inputs in told.commands or ():
+def _computed(
+    told: Sequence[tuple[Command, Inputs | None]], known: Known, doubtful: Sequence[str]
+) -> Iterator[Mapping[str, str] | None]:
+    """`doubtful` are inputs that may be fixed by another digest than the provenance has."""
+    for command, inputs in told:
         given = inputs or known.inputs(command)
+        paths = None if given is None else output_paths(command, given)
+        if inputs is None and paths != command.outputs and any(mentioned(command, doubtful)):
+            given = paths = None
         known.add(command, given)
-        yield command, None if given is None else output_paths(command, given)
+        yield paths
 
 
-def _known(told: Told) -> Known:
+def _known(materials: Sequence[Input], recipe: bool) -> Known:
     fixed: dict[str, str] = {}
     sources, opaque = [], []
-    for each in told.materials:
+    for each in materials:
         if each.path is None:
             continue
         flat, nar = each.digests.get("sha256"), each.digests.get(NAR_SHA256)
         if each.kind == Kind.BELIEVED:
             opaque.append(each.path)
-        elif each.kind == Kind.FILE or (each.kind == Kind.SOURCE and nar is not None and not told.recipe):
+        elif each.kind == Kind.FILE or (each.kind == Kind.SOURCE and nar is not None and not recipe):
             sources.append(each.path)
         elif each.kind in FETCHED_KINDS and (flat is not None or nar is not None):
             fixed[each.path] = fixed_hash(each.path, _digest(flat, nar))
@@ -201,7 +215,7 @@ def _digest(flat: str | None, nar: str | None) -> Sha256 | NarHash:
 
 def unseen(told: Told) -> int:
     """How many commands cannot be compared with what the builders signed."""
-    return sum(paths is None for _, paths in _computed(told))
+    return sum(paths is None for paths in told.computed)
 
 
 def _no(said: str) -> Reason:

@@ -29,6 +29,7 @@ from orchestrator.ground.values import dataclass
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Reason
+from orchestrator.recipe.purls import is_purl
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's ids, by SHA-1 and by SHA-256
 
@@ -248,7 +249,7 @@ def _input(entry: Any) -> Input:
     name = member(entry, "name", str, what)
     annotations = member(entry, "annotations", dict, what) if "annotations" in entry else None
     uri = member(entry, "uri", str, what) if "uri" in entry else None
-    purl = uri if uri is not None and uri.startswith("pkg:") else None
+    purl = uri if uri is not None and is_purl(uri) else None
     addresses = [] if uri is None or purl is not None else [uri]
     if "downloadLocation" in entry:
         addresses.append(member(entry, "downloadLocation", str, what))
@@ -287,7 +288,8 @@ def _component(entry: object) -> Component:
         purls=tuple(
             member(each, "referenceLocator", str, what)
             for each in references
-            if member(each, "referenceType", str, what) == "purl"
+            if member(each, "referenceType", str, what).lower() == "purl"
+            or is_purl(member(each, "referenceLocator", str, what))
         ),
     )
 

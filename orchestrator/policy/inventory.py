@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import CYCLONEDX, NAR_SHA256, SPDX, SPDX3
-from orchestrator.ground.values import dataclass
 from orchestrator.policy.commands import Told
 from orchestrator.policy.verdict import Code, Reason
 
 _PREFIX, _ARTIFACT = "SPDXRef-", "Artifact"
-_IN_IDS: Final = frozenset("-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_NOT_IN_IDS: Final = re.compile("[^A-Za-z0-9.-]")
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """What an SBOM says of one package. None: it does not say."""
 
     name: object
@@ -36,6 +35,7 @@ def sboms(
     definition = member(provenance.predicate, "buildDefinition", dict, "the provenance")
     internal = member(definition, "internalParameters", dict, "the provenance")
     package = member(internal, "package", dict, "the provenance")
+    needed = list(_needed(told, link))
     (sha256,) = link.products[artifact].values()
     for kind, read in _READERS.items():
         if kind not in signed:
@@ -46,8 +46,8 @@ def sboms(
             yield _no(f"{what} is of another package than the provenance")
         if root.sha256 != sha256:
             yield _no(f"{what} is of another artifact than {artifact}")
-        for path, digest, purl in _needed(told, link):
-            found = listed.get(_last(path)) or listed.get(_escaped(path))
+        for path, digest, purl in needed:
+            found = listed.get(_last(path) if kind == CYCLONEDX else _escaped(path))
             if found is None:
                 yield _no(f"{what} leaves out {path}")
             elif found.sha256 != digest:
@@ -154,7 +154,7 @@ def _last(path: str) -> str:
 
 def _escaped(path: str) -> str:
     """A store path's last part as an SPDX id has it: `identifier` in evidence/sbom/spdx2_packages.py."""
-    return "".join(each if each in _IN_IDS else "-" for each in _last(path))
+    return _NOT_IN_IDS.sub("-", _last(path))
 
 
 def _no(said: str) -> Reason:

@@ -16,6 +16,11 @@ _LOWER = frozenset({"deb", "golang", "npm", "nuget"})
 """Types whose namespaces and names say the same in upper and lower case; `packageurl` knows the others."""
 
 
+def is_purl(text: str) -> bool:
+    """Whether a text means to be a package URL: its scheme says the same in upper and lower case."""
+    return text.lstrip()[:4].lower() == "pkg:"
+
+
 def package_url(
     kind: str, name: str, version: str | None = None, *, namespace: str | None = None, **qualifiers: str
 ) -> str:
@@ -25,6 +30,19 @@ def package_url(
     if kind == "pypi" and version is not None:
         version = python_version(version)
     return canonical(PackageURL(kind, namespace, name, version, qualifiers)).to_string()
+
+
+def parsed(text: str) -> PackageURL:
+    """A package URL in the one spelling that its type has for it. Raises ValueError."""
+    from packageurl import PackageURL
+
+    if not is_purl(text):
+        raise ValueError("it does not begin with pkg:")
+    found = canonical(PackageURL.from_string(f"pkg:{text.lstrip()[4:]}"))
+    segments = [*(found.namespace or "").split("/"), found.name]
+    if any(each in (".", "..") for each in segments) or not "".join(segments).isprintable():
+        raise ValueError("its namespace or its name leads elsewhere")
+    return found
 
 
 def canonical(purl: PackageURL) -> PackageURL:

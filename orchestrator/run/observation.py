@@ -77,7 +77,7 @@ def _by_sha256(store: ChrootStore, graph: DerivationGraph) -> DerivationGraph:
         return graph
     seen = store.information(sorted({each.path for each in others.values()}))
     mended = {
-        path: replace(graph[path], fixed=FixedOutput(each.path, seen[each.path].nar_hash))
+        path: replace(graph[path], fixed=FixedOutput(each.path, seen[each.path].nar_hash, each.digest))
         for path, each in others.items()
     }
     return DerivationGraph({**graph.derivations, **mended}, graph.roots)

@@ -220,8 +220,8 @@ def _examine(
     refuting = denying(beside(folder, lying))
     unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
-    _hold(checks.products(links[0], provenance, artifact))
     told = commands.read(provenance)
+    _hold(checks.products(links[0], provenance, artifact, told.materials))
     agreed = checks.agreed(reproduction)
     _hold(commands.same(told, links, layout))
     _hold(commands.outputs(told, links[0], agreed["outputs"]))
@@ -333,8 +333,8 @@ def _reached(reach: reached.Reached | None) -> Iterator[str]:
 def _unseen(number: int) -> Iterator[str]:
     if number:
         yield (
-            f"{counted_of(number, 'command')} of those in the provenance can be compared with nothing that builders"
-            " signed, since what was believed was made by commands that nobody tells"
+            f"{counted_of(number, 'command')} of those in the provenance can be compared with nothing that"
+            " builders signed, since what was believed was made by commands that nobody tells"
         )
 
 

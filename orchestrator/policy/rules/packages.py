@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.verdict import Code, Finding, Reason
-from orchestrator.recipe.purls import canonical
+from orchestrator.recipe.purls import is_purl, parsed
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
@@ -116,12 +116,10 @@ class Packages:
 @lru_cache(maxsize=20_000)
 def read(text: str) -> PackageURL:
     """A package URL, in the one spelling that its type has for it. Raises ValueError."""
-    from packageurl import PackageURL
-
     if len(text) > _LONGEST:
         raise ValueError("expected a package URL, got something far longer")
     try:
-        return canonical(PackageURL.from_string(text))
+        return parsed(text)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"expected a package URL such as pkg:deb/debian/NAME; got {text!r}") from error
 
@@ -191,6 +189,9 @@ class Deny:
 
     def judge(self, evidence: Evidence) -> Finding:
         purls = dict.fromkeys(each.purl for each in evidence.inputs if each.purl)
+        purls |= dict.fromkeys(
+            address for each in evidence.inputs for address in each.addresses if is_purl(address)
+        )
         purls |= dict.fromkeys(purl for each in evidence.components for purl in each.purls)
         reasons = tuple(reason for purl in purls for reason in self._against(purl))
         return Finding(self.name, f"{len(purls)} package URLs", reasons)

@@ -74,6 +74,11 @@ def test_what_is_meant() -> None:
         ("pkg:github/evil/x@a1b2c3d", "pkg:github/Evil/X@a1b2c3d", True),
         ("pkg:github/evil/x@244fd4", "pkg:github/evil/x@244fd5", False),
         ("pkg:generic/x@1.0", "pkg:generic/x@1.0.0", False),
+        ("pkg:deb/debian/xz-utils", "PKG:deb/debian/xz-utils@1", True),
+        ("PKG:deb/debian/xz-utils", "pkg:deb/debian/xz-utils@1", True),
+        ("pkg:deb/debian/xz-utils", " Pkg:DEB/Debian/XZ-Utils@1", True),
+        ("pkg:deb/debian/xz-utils", "pkg://deb//debian/x%7A-utils@1?arch=amd64", True),
+        ("pkg:deb/debian/xz-utils", "pkg:deb/debian%2Fxz-utils@1", True),
     ],
 )
 def test_one_package_is_spelt_in_many_ways(asked: str, spelt: str, same: bool) -> None:
@@ -119,7 +124,18 @@ def test_what_is_no_package_or_no_range(purl: str, versions: str | None) -> None
         Packages(purl, versions)
 
 
-@pytest.mark.parametrize("purl", ["pkg:deb/debian/xz-utils", "pkg:deb/debian/xz-utils@not!a!version", "pkg:"])
+@pytest.mark.parametrize(
+    "purl",
+    [
+        "pkg:deb/debian/xz-utils",
+        "pkg:deb/debian/xz-utils@not!a!version",
+        "pkg:",
+        "pkg:%64eb/debian/xz-utils",
+        "pkg:deb/debian/../debian/xz-utils@1",
+        "pkg:deb/debian/xz-utils%00@1",
+        "pkg:deb/debian/xz\u202e-utils@1",
+    ],
+)
 @pytest.mark.parametrize("packages", [XZ, Packages("pkg:deb/debian/xz-utils@5.6.1-1")])
 def test_what_cannot_be_told_is_refused(purl: str, packages: Packages) -> None:
     assert list(Deny((Denied(packages, "a backdoor"),))._against(purl))

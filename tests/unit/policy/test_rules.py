@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,9 +29,9 @@ from orchestrator.evidence.terms import (
 )
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy import checks
-from orchestrator.policy.evidence import Evidence
+from orchestrator.policy.evidence import Evidence, inputs_of
 from orchestrator.policy.signer import IdentitySigner, KeySigner
-from orchestrator.policy.verdict import Code, Finding
+from orchestrator.policy.verdict import Code, Finding, Reason
 
 KEY = SigningKey.generate()
 MATERIALS = ("buildDefinition", "resolvedDependencies")
@@ -491,15 +491,40 @@ class TestKinds:
         for place in (n for n, each in enumerate(dependencies) if "annotations" in each):
             of = changed(made, PROVENANCE, *MATERIALS, place, "annotations", lacking, to=None)
             with pytest.raises(MalformedError, match=lacking):
-                checks.products(made.links[0].link, of.own[PROVENANCE].statement, made.artifact).__next__()
+                products_of(made, of).__next__()
 
     def test_no_material_is_there_twice(self, made: Evidence) -> None:
         """The second could say something else of the one that the links name."""
         dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
         again = {**dependencies[-1], "name": "another"}
         of = changed(made, PROVENANCE, *MATERIALS, to=[*dependencies, again])
-        found = checks.products(made.links[0].link, of.own[PROVENANCE].statement, made.artifact)
+        found = products_of(made, of)
         assert [each.code for each in found] == [Code.CONTRADICTION]
+
+
+@pytest.mark.parametrize("spelt", ["PKG:deb/debian/gcc-12@1", " pkg:deb/Debian/GCC-12@1", "pkg:%64eb/x"])
+@pytest.mark.parametrize("where", ["uri", "downloadLocation", "annotations/mirrors", "the SBOM", "of a type"])
+def test_a_denied_package_is_found_however_and_wherever_it_is_spelt(
+    made: Evidence, codes: Any, where: str, spelt: str
+) -> None:
+    dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]
+    number = next(n for n, each in enumerate(dependencies) if each["name"].startswith("pigz-2"))
+    if where == "the SBOM" or where == "of a type":
+        kind = "PURL" if where == "the SBOM" else "other"
+        place = next(n for n, each in enumerate(made.sbom["packages"]) if "externalRefs" in each)
+        reference = {"referenceCategory": "OTHER", "referenceType": kind, "referenceLocator": spelt}
+        of = changed(made, SPDX, "packages", place, "externalRefs", to=[reference])
+    elif where == "annotations/mirrors":
+        of = changed(made, PROVENANCE, *MATERIALS, number, "annotations", "mirrors", to=[spelt])
+    else:
+        of = changed(made, PROVENANCE, *MATERIALS, number, where, to=spelt)
+    denied = '[[deny]]\npurl = "pkg:deb/debian/gcc-12"\nversions = "vers:deb/<2"\nreason = "a backdoor"'
+    assert codes(of, denied) == [Code.PACKAGE_DENIED]
+
+
+def products_of(made: Evidence, of: Evidence) -> Iterator[Reason]:
+    statement = of.own[PROVENANCE].statement
+    return checks.products(made.links[0].link, statement, made.artifact, inputs_of(statement.predicate))
 
 
 class TestCommit:

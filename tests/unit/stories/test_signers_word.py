@@ -205,7 +205,7 @@ def test_what_an_sbom_says_of_what_was_built(liar: Liar, name: str) -> None:
 
 
 class TestBelieved:
-    """Where inputs are believed, nobody has the derivations that made them: the provenance tells their hashes."""
+    """Nobody has the derivations that made what is believed: the provenance tells their hashes."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -101,14 +101,20 @@ class Beliefs:
 NOTHING = Beliefs()
 
 
-def offered(path: str, data: bytes, cache: str, keys: Sequence[PublicKey]) -> Offer:
-    """A cache's answer about a path, believed. Raises TallyError naming the path and the cache."""
+def read(path: str, data: bytes, cache: str) -> Narinfo:
+    """A cache's answer about a path, which nobody has believed yet. Raises TallyError."""
     try:
         narinfo = parse(data)
     except ValueError as error:
         raise unusable(path, cache, f"its narinfo {error}") from None
     if narinfo.path != path:
         raise unusable(path, cache, f"its narinfo is that of another path, {narinfo.path}")
+    return narinfo
+
+
+def offered(path: str, data: bytes, cache: str, keys: Sequence[PublicKey]) -> Offer:
+    """A cache's answer about a path, believed. Raises TallyError naming the path and the cache."""
+    narinfo = read(path, data, cache)
     signed = narinfo.signed_by(keys)
     if signed is None:
         raise unusable(path, cache, _unsigned(narinfo, keys), hint=_KEYS)

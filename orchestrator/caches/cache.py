@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.caches.believed import Offer, offered, one_of, unusable
-from orchestrator.caches.narinfo import LARGEST, STORE, narinfo_name
+from orchestrator.caches.believed import Offer, offered, one_of, read, unusable
+from orchestrator.caches.narinfo import LARGEST, STORE, Narinfo, narinfo_name
 from orchestrator.caches.unpacking import unpacked
 from orchestrator.ground.download import Absent, Downloader, Manners, Unreachable
 from orchestrator.ground.errors import TallyError
@@ -64,17 +64,23 @@ class Caches:
 
     def nar(self, offer: Offer) -> Iterator[bytes]:
         """A path's NAR, in pieces: the signed one, if this comes to its end. Raises TallyError."""
-        narinfo, believed = offer.narinfo, offer.believed
+        return self.bytes_of(offer.believed.path, offer.believed.cache, offer.narinfo)
+
+    def narinfo(self, address: str, path: str) -> Narinfo | None:
+        """One cache's own word of a path, by nobody's signature; None: it has it not. Raises TallyError."""
+        data = self._asked(address, path)
+        return None if data is None else read(path, data, address)
+
+    def bytes_of(self, path: str, cache: str, narinfo: Narinfo) -> Iterator[bytes]:
+        """The NAR that a narinfo tells of, in pieces, if this comes to its end. Raises TallyError."""
         most = narinfo.nar_size + _SLACK if narinfo.file_size is None else narinfo.file_size
-        chunks = self._bounded(f"{believed.cache}/{narinfo.url}", min(most, 2 * narinfo.nar_size + _SLACK))
+        chunks = self._bounded(f"{cache}/{narinfo.url}", min(most, 2 * narinfo.nar_size + _SLACK))
         try:
             yield from unpacked(chunks, narinfo.compression, narinfo.nar_hash, narinfo.nar_size)
         except Absent as error:
-            raise unusable(
-                believed.path, believed.cache, f"it has the narinfo and not {narinfo.url}: {error}"
-            ) from error
+            raise unusable(path, cache, f"it has the narinfo and not {narinfo.url}: {error}") from error
         except (Unreachable, ValueError) as error:
-            raise unusable(believed.path, believed.cache, f"{narinfo.url}: {error}") from error
+            raise unusable(path, cache, f"{narinfo.url}: {error}") from error
 
     def _all(self, things: Sequence[str], work: Callable[[str], None]) -> None:
         failures = {
@@ -86,13 +92,16 @@ class Caches:
             raise failures[min(failures)]  # the same one whichever thread was first
 
     def _offer(self, address: str, path: str) -> Offer | None:
+        data = self._asked(address, path)
+        return None if data is None else offered(path, data, address, self.keys)
+
+    def _asked(self, address: str, path: str) -> bytes | None:
         try:
-            data = self._file(f"{address}/{narinfo_name(path)}", LARGEST)
+            return self._file(f"{address}/{narinfo_name(path)}", LARGEST)
         except Absent:
             return None
         except Unreachable as error:
             raise unusable(path, address, f"its narinfo: {error}") from error
-        return offered(path, data, address, self.keys)
 
     def _file(self, address: str, limit: int) -> bytes:
         return b"".join(self._bounded(address, limit))

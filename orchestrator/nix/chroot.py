@@ -96,12 +96,12 @@ class ChrootStore(Store):
         else:
             kept.unlink(missing_ok=True)
 
-    def add_fixed(self, paths: Sequence[Path], *, recursive: bool) -> list[str]:
+    def add_fixed(self, paths: Sequence[Path], *, recursive: bool, algorithm: str = "sha256") -> list[str]:
         """Put files (or, `recursive`, folders) where fixed-output derivations of their names expect them."""
         mode = ["--recursive"] if recursive else []
         added: list[str] = []
         for some in chunks(map(str, paths)):
-            said = self.nix.run(self.command("nix-store", "--add-fixed", *mode, "sha256", *some))
+            said = self.nix.run(self.command("nix-store", "--add-fixed", *mode, algorithm, *some))
             added.extend(said.split())
         return added
 

@@ -1,7 +1,9 @@
 """The fixed outputs of somebody else's derivations: fetched once, into the orchestrator's store.
 
-A file with addresses and a sha256 is fetched as sources of recipes are, so that nothing has to be built for
-fetching it. Nix fetches the rest, by the derivations' own means. Either way the digest decides.
+Where inputs may be believed, the same caches are asked first, as mirrors: what only a fetcher that is built
+could fetch is there without one. A file with addresses and a sha256 is fetched as sources of recipes are, so
+that nothing has to be built for fetching it. Nix fetches the rest, by the derivations' own means. Each way
+the digest decides, and nobody is believed.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from orchestrator.caches.cache import Caches
+from orchestrator.caches.fixed import take_fixed
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.parallel import in_parallel
@@ -26,13 +30,20 @@ _THREADS = 8
 _SHOWN = 3
 
 
-def fetch_foreign(workshop: Workshop, derivations: Sequence[Derivation], say: Callable[[str], None]) -> None:
+def fetch_foreign(
+    workshop: Workshop,
+    derivations: Sequence[Derivation],
+    say: Callable[[str], None],
+    caches: Caches | None = None,
+) -> None:
     """See to it that the orchestrator's store holds these fixed outputs. Raises TallyError."""
     lacking = _lacking(workshop, derivations)
     if not lacking:
         return
     say(f"fetching {counted(len(lacking), 'fixed output')}")
-    failures = _by_ours(workshop, [each for each in map(wanted_of, lacking) if each is not None])
+    failures = [] if caches is None else take_fixed(caches, lacking, workshop.store)
+    lacking = lacking if caches is None else _lacking(workshop, lacking)
+    failures += _by_ours(workshop, [each for each in map(wanted_of, lacking) if each is not None])
     left = _lacking(workshop, lacking)
     if not left:
         return

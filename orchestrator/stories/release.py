@@ -231,7 +231,7 @@ def fetch(run: Run, say: Say) -> None:
         fixed = [each for target in alike for each in target.evaluated.fixed]
         gather(run.workshop, one.request, fixed, one.folder, say)
     foreign = [each for one in run.plan.targets.values() for each in one.foreign]
-    fetch_foreign(run.workshop, run.decision.to_fetch(foreign), say)
+    fetch_foreign(run.workshop, run.decision.to_fetch(foreign), say, run.decision.caches)
     run.decision.take(run.workshop, say)
 
 

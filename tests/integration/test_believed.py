@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from caches import Binary, SigningKey, nar_of
 from projects import Project
-from releases import store_path
+from releases import fixed, store_path
 from targets import laid_out, nix
 
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.host import HostFacts
 from orchestrator.caches.believed import Beliefs
 from orchestrator.caches.cache import Caches
+from orchestrator.caches.fixed import take_fixed
 from orchestrator.caches.taking import take
-from orchestrator.ground.digest import NarHash
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import dump
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
+from orchestrator.nix.derivation import Derivation, FixedOutput
 from orchestrator.nix.signature import fingerprint
 from orchestrator.nix.store import Store
 
@@ -108,6 +112,55 @@ def test_nothing_enters_a_store_where_one_path_is_not_as_signed(store: ChrootSto
     assert f"{PROGRAM} cannot be taken from the cache {server.address}" in error.value.message
     assert store.invalid([LIBRARY, PROGRAM]) == {LIBRARY, PROGRAM}
     assert not store.holds(PROGRAM)
+
+
+def fixed_outputs(store: ChrootStore, folder: Path) -> dict[str, tuple[Derivation, bytes]]:
+    """Derivations of fixed outputs of each kind, with the NARs of what they pin; no store has it."""
+    elsewhere = ChrootStore(store.nix, folder / "elsewhere")
+    (folder / "tree/below").mkdir(parents=True)
+    (folder / "tree/below/file").write_text("in a tree\n")
+    found = {}
+    for name, content, algorithm in (
+        ("one", b"one\n", "sha256"),
+        ("two", b"two\n", "sha512"),
+        ("tree", None, "sha256"),
+    ):
+        file = folder / name
+        if content is not None:
+            file.write_bytes(content)
+        [path] = elsewhere.add_fixed([file], recursive=content is None, algorithm=algorithm)
+        nar = b"".join(dump(file))
+        digest: Sha256 | NarHash | OtherDigest = NarHash.of(nar)
+        if content is not None:
+            hashed = hashlib.new(algorithm, content).hexdigest()
+            digest = Sha256(hashed) if algorithm == "sha256" else OtherDigest(algorithm, hashed, nar=False)
+        made = replace(fixed(name), outputs={"out": path}, fixed=FixedOutput(path, digest))
+        found[name] = (made, nar)
+    return found
+
+
+def test_a_fixed_output_is_taken_by_its_own_digest(store: ChrootStore, tmp_path: Path) -> None:
+    """Nobody signs for it, and nobody is believed."""
+    wanted = fixed_outputs(store, tmp_path)
+    derivations = [each for each, _ in wanted.values()]
+    paths = {name: each.outputs["out"] for name, (each, _) in wanted.items()}
+    good, wrong = Binary(KEY), Binary(KEY)
+    for name, (_, nar) in wanted.items():
+        good.add(paths[name], nar, (), "xz", Sig=None)
+        # signed by a key that is believed, and not what the derivation pins
+        wrong.add(paths[name], nar_of(b"something else"))
+    with good.served() as right, wrong.served() as other:
+        errors = take_fixed(Caches((other.address,), (KEY.public,)), derivations, store)
+        assert len(errors) == 3
+        assert all(other.address in error.message and "pins" in error.message for error in errors)
+        assert store.invalid(paths.values()) == set(paths.values()), "nothing of it entered"
+        errors = take_fixed(Caches((other.address, right.address), ()), derivations, store)
+        assert len(errors) == 3, "what was wrong with the first cache is not forgotten"
+    assert store.physical(paths["one"]).read_bytes() == b"one\n"
+    assert store.physical(paths["two"]).read_bytes() == b"two\n"
+    assert (store.physical(paths["tree"]) / "below/file").read_text() == "in a tree\n"
+    assert store.modified(paths.values()) == []
+    assert not list(store.nix.scratch.glob("fixed-*"))
 
 
 @pytest.fixture

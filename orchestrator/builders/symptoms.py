@@ -13,18 +13,18 @@ _SETUID = (
 )
 _OUTSIDE = "a build can write to $out and to its own folder alone: install into $out, e.g. "
 _INSTALL = _OUTSIDE + "`./configure --prefix=$out` or `make install PREFIX=$out`"
+_OTHER_FILE = (
+    "name one of the files that it holds: `path` in [artifact], or --artifact file:PATH; a package that is one "
+    "file itself goes as `nar`"
+)
 _FOLDERS = "usr|opt|etc|var|s?bin|lib(?:64)?|share|include|man"
 _SYSTEM = rf"(?<![\w.])['\"\u2018]?/(?:{_FOLDERS})\b[^\s'\"\u2019:]*['\"\u2019]?"
 """Where programs install that were not told where."""
 # chmod, install, cp and tar, in a locale that is fixed
 _SYMPTOMS = (
     (
-        re.compile(r"artifact-file\.sh: line \d+: cd: .*: Not a directory$"),
-        "the package is one file and no folder: take the format `nar`",
-    ),
-    (
         re.compile(r'^tally: the package holds no file ".*" for the artifact; it holds:$'),
-        "name one of the files that it holds: `path` in [artifact], or --artifact file:PATH",
+        _OTHER_FILE,
     ),
     (
         re.compile(

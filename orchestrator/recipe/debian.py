@@ -19,6 +19,7 @@ from pathlib import Path
 from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import DebianPackage
+from orchestrator.recipe.names import meant_suite
 
 SUITE = "bookworm"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -147,7 +148,9 @@ def opened(
             return
     raise TallyError(
         f"no address gave a signed index of Debian {suite}:\n" + "\n".join(reasons),
-        hint="check the network, and the `debian` mirrors in tally.toml or the machine's apt sources",
+        hint=f"did you mean {near!r}? It is `suite` in tally.lock"
+        if (near := meant_suite(suite))
+        else "check the network, and the `debian` mirrors in tally.toml or the machine's apt sources",
     )
 
 

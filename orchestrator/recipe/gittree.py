@@ -26,6 +26,18 @@ class Submodule:
     commit: str
 
 
+def _to_have(repository: Path, path: str) -> str:
+    """The way out for a folder that a commit has not."""
+    place = repository / path
+    if place.is_dir():
+        return (
+            f"commit what is in {path}: git has no empty folders, and knows nothing of what was never added"
+        )
+    if place.is_file():
+        return "name the folder that the file is in"
+    return "name a folder of the repository, from its top"
+
+
 def export_tree(
     repository: Path, commit: str, path: str, folder: Path, budget: Budget | None = None
 ) -> tuple[Submodule, ...]:
@@ -40,7 +52,7 @@ def export_tree(
         tree = objects.at(objects.tree_of(commit), os.fsencode(path))
         if tree is None or tree.mode != FOLDER:
             raise TallyError(
-                f"the commit {commit[:12]} has no folder {path!r}", hint="a path source is a folder"
+                f"the commit {commit[:12]} has no folder {path!r}", hint=_to_have(repository, path)
             )
         for entry in objects.walk(tree.object, budget):  # the whole tree is sound before a file is written
             _check_length(folder, entry)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+_SUITES = ("bullseye", "bookworm", "trixie", "forky", "sid", "stable", "testing", "unstable")
+_ALIKE = 0.75  # of difflib's ratio
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _OUTPUT = re.compile(r"[a-z][a-z0-9_]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -113,3 +115,11 @@ def _checked(value: str, pattern: re.Pattern[str], limit: int, allowed: str) -> 
     if not pattern.fullmatch(value):
         raise ValueError(f"expected {allowed}; got {value!r}")
     return value
+
+
+def meant_suite(written: str) -> str | None:
+    """The suite of Debian that a slip was probably to name; None for one that is known, or like none."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(written.lower(), _SUITES, n=1, cutoff=_ALIKE)
+    return near[0] if near and written not in _SUITES else None

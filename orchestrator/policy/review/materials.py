@@ -16,6 +16,7 @@ from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.sources import Addresses, Digests, Kinds
 from orchestrator.policy.rules.toolchains import AllowedToolchain, Toolchains
 from orchestrator.recipe.detours import plain
+from orchestrator.recipe.names import meant_suite
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAR_HASH = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
@@ -83,6 +84,9 @@ def _toolchains(allowed: Sequence[AllowedToolchain], deny: Deny) -> Iterator[Adv
             if pin is not None and not shape.fullmatch(pin):
                 said = f"no toolchain has {pin!r}, which is not {expected}"
                 yield Advice(f"toolchain.{key}", said, "copy it from flake.lock")
+        if each.suite is not None and (near := meant_suite(each.suite)):
+            said = f"no toolchain is of a suite {each.suite!r}"
+            yield Advice("toolchain.suite", said, f"did you mean {near!r}?")
         for package in each.packages:
             purl = packages.read(package.purl)
             if (purl.type, purl.namespace) != ("deb", "debian") or purl.qualifiers.keys() - {"arch"}:

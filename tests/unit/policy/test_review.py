@@ -362,6 +362,7 @@ class TestMaterials:
                 ],
                 "toolchain",
             ),
+            (["from = 'debian'\nsuite = 'bookwurm'"], "toolchain.suite"),
             (["from = 'nixpkgs'\nrev = '6201e203'"], "toolchain.rev"),
             (["from = 'nixpkgs'\nnar-hash = 'x'"], "toolchain.nar-hash"),
             (["from = 'debian'\npackages = [{ purl = 'pkg:rpm/fedora/gcc' }]"], "toolchain.packages"),

@@ -95,9 +95,15 @@ def test_a_path_with_odd_characters_is_found_again(repository: Path, tmp_path: P
 
 def test_the_whole_repository_and_a_folder_that_is_not_there(repository: Path) -> None:
     assert path_pins(repository, {"own": path_recipe(".")})["own", "src"].url.startswith("path:.@")
-    for path in ("none", "lib/text"):
-        with pytest.raises(TallyError, match=f"has no folder '{path}'"):
+    (repository / "empty").mkdir()
+    for path, hint in (
+        ("none", "from its top"),
+        ("lib/text", "the folder that"),
+        ("empty", "commit what is in"),
+    ):
+        with pytest.raises(TallyError, match=f"has no folder '{path}'") as told:
             path_pins(repository, {"own": path_recipe(path)})
+        assert hint in str(told.value.hint)
 
 
 @pytest.mark.parametrize("change", ["changed", "new", "deleted", "staged", "mode"])

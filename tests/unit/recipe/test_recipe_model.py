@@ -111,6 +111,7 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
         ("[build]", '[artifact]\nformat = "file"\n[build]', 15, 'needs path, e.g. path = "bin/hello"', None),
         ("[build]", '[artifact]\nformat = "zip"\n[build]', 16, "expected 'tar.gz'", FORMATS),
         ("[build]", '[artifact]\nformat = "file"\npath = "../x"\n[build]', 17, "without '..'", None),
+        ("[build]", '[artifact]\nformat = "file"\npath = "bin/"\n[build]', 17, "at its end: 'bin'", None),
         ("[source]", 'outputs = ["out", "out"]\n[source]', 7, "'out' is listed twice", None),
         ("[source]", "outputs = []\n[source]", 7, "at least 1 of them; got 0", None),
         ("[source]", 'outputs = ["drv"]\n[source]', 7, "Nix's own word", None),

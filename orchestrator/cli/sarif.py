@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +23,21 @@ def sarif(verdicts: Sequence[tuple[Path, Verdict | TallyError]]) -> dict[str, An
     undecided = [
         _notification(target, verdict) for target, verdict in verdicts if isinstance(verdict, TallyError)
     ]
+    results = [
+        _result(target, reason, rules)
+        for target, verdict in verdicts
+        if isinstance(verdict, Failed)
+        for reason in verdict.reasons
+    ]
+    return document([_rule(code) for code in rules], results, undecided)
+
+
+def document(
+    rules: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    undecided: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """A document of one run of this program."""
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -33,19 +48,14 @@ def sarif(verdicts: Sequence[tuple[Path, Verdict | TallyError]]) -> dict[str, An
                         "name": "Tallystick",
                         "version": __version__,
                         "semanticVersion": __version__,
-                        "rules": [_rule(code) for code in rules],
+                        "rules": rules,
                     }
                 },
                 "invocations": [
                     {"executionSuccessful": not undecided, "toolExecutionNotifications": undecided}
                 ],
                 "columnKind": "unicodeCodePoints",
-                "results": [
-                    _result(target, reason, rules)
-                    for target, verdict in verdicts
-                    if isinstance(verdict, Failed)
-                    for reason in verdict.reasons
-                ],
+                "results": results,
             }
         ],
     }
@@ -71,8 +81,8 @@ def _result(target: Path, reason: Reason, rules: list[Code]) -> dict[str, Any]:
         "ruleId": str(reason.code),
         "ruleIndex": rules.index(reason.code),
         "level": "error",
-        "message": {"text": _plain(reason.sentence)},
-        "locations": [_location(target)],
+        "message": {"text": plain(reason.sentence)},
+        "locations": [location(target)],
         "partialFingerprints": {"primaryLocationLineHash": f"{same.hexdigest()[:16]}:1"},
     }
     return found | ({"properties": {"rule": reason.rule}} if reason.rule else {})
@@ -81,12 +91,12 @@ def _result(target: Path, reason: Reason, rules: list[Code]) -> dict[str, Any]:
 def _notification(target: Path, error: TallyError) -> dict[str, Any]:
     return {
         "level": "error",
-        "message": {"text": _plain(error.message)},
-        "locations": [_location(target)],
+        "message": {"text": plain(error.message)},
+        "locations": [location(target)],
     }
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A message that says what it says: no placeholder (3.11.5), no link of others' choice (3.11.6)."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     if _PLACEHOLDER.search(text):
@@ -96,7 +106,7 @@ def _plain(text: str) -> str:
     return text
 
 
-def _location(target: Path) -> dict[str, Any]:
+def location(target: Path) -> dict[str, Any]:
     """A relative reference from where the command ran, where that can be said; alerts need a line."""
     path = target
     if path.is_absolute() and path.is_relative_to(Path.cwd()):

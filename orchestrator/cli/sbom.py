@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.ground.errors import ExitCode
+
 if TYPE_CHECKING:
     from orchestrator.evidence.sbom.bill import Closure
     from orchestrator.evidence.sbom.forms import Form
+    from orchestrator.stories.sbom import Asked
 
 
 _UNREAD = "the SBOM is without what that would have told; everything else is in it, and it says so"
@@ -89,6 +92,15 @@ def sbom(
         Graph | None,
         typer.Option(help="Draw it instead, with Graphviz's dot.", show_default=False),
     ] = None,
+    vulnerabilities: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="List published vulnerabilities of it instead, from a folder of OSV records.",
+            show_default=False,
+        ),
+    ] = None,
+    sarif: Annotated[bool, typer.Option("--sarif", help="List them as one SARIF 2.1.0 document.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Write to this file, or this folder for several forms. Without it: print it."),
@@ -100,8 +112,11 @@ def sbom(
             help="The store that holds the targets, as Nix names it: a folder, daemon, ssh-ng://…, https://…",
         ),
     ] = None,
-) -> None:
-    """Say what something is made of: a software bill of materials, without a key and without a build."""
+) -> ExitCode:
+    """Say what something is made of: a software bill of materials, without a key and without a build.
+
+    Exit codes with --vulnerabilities: 0 none was found, 1 some were, 2 of some components nobody can say.
+    """
     from orchestrator.cli.recipes import named
     from orchestrator.evidence.sbom.forms import Form
     from orchestrator.ground.errors import TallyError
@@ -117,13 +132,18 @@ def sbom(
     asked = story.Asked(tuple(targets), _closures(closure), store, file, how)
     _refuse(forms, out)
     named([Path(target) for target in targets if target.endswith(".toml")])
+    if sum(map(bool, (formats, graph, vulnerabilities))) > 1 or (sarif and vulnerabilities is None):
+        raise TallyError(
+            "these options do not go together",
+            hint="give one of --format, --graph and --vulnerabilities; --sarif is for the last",
+        )
+    if vulnerabilities is not None:
+        return _search(asked, vulnerabilities, out, sarif=sarif)
     if graph is not None:
-        if formats:
-            raise TallyError("a drawing is in no form of an SBOM", hint="give one of --graph and --format")
         drawing = story.drawing(State.of_environment(), asked)
         _warn(drawing.warnings)
         _print_or_write(out, drawing.svg)
-        return
+        return ExitCode.YES
     documents = story.sbom(State.of_environment(), asked, forms)
     _warn(documents.warnings)
     if len(forms) == 1 or out is None:
@@ -131,6 +151,23 @@ def sbom(
     else:
         for form, data in documents.data.items():
             _write(out / f"{documents.name}{form.suffix}", data)
+    return ExitCode.YES
+
+
+def _search(asked: Asked, folder: Path, out: Path | None, *, sarif: bool) -> ExitCode:
+    from orchestrator.cli import vulnerabilities
+    from orchestrator.evidence.canonical import render_document
+    from orchestrator.ground.state import State
+    from orchestrator.stories.vulnerabilities import search
+
+    searched = search(State.of_environment(), asked, folder)
+    vulnerabilities.tell(searched)
+    if sarif:
+        data = render_document(vulnerabilities.sarif(searched, Path(asked.targets[0])))
+    else:
+        data = vulnerabilities.table(searched).encode(errors="replace")
+    _print_or_write(out, data)
+    return vulnerabilities.code_of(searched)
 
 
 def _closures(closure: Closures | None) -> frozenset[Closure] | None:

@@ -104,7 +104,7 @@ def what(target: str, file: Path | None = None) -> What:
 
 def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     """The documents of all targets together, in each form that was asked for. Raises TallyError."""
-    if _kinds(asked) == {What.RELEASE} and len(asked.targets) == 1:
+    if is_release(asked):
         return of_release(Path(asked.targets[0]), asked, forms)
     return rendered(looked_at(state, asked), forms)
 
@@ -121,6 +121,11 @@ def drawing(state: State, asked: Asked) -> Drawing:
         )
     seen = looked_at(state, asked)
     return Drawing(svg(dot(bill_of(seen))), seen.parts.warnings)
+
+
+def is_release(asked: Asked) -> bool:
+    """Whether one release was asked for."""
+    return _kinds(asked) == {What.RELEASE} and len(asked.targets) == 1
 
 
 def _kinds(asked: Asked) -> set[What]:

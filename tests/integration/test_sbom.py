@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import clients
 import closures
 import pytest
 import vendor_folders
@@ -70,7 +71,7 @@ class TestADerivation:
         assert f"all {len(document(tally(*asked[:4]))['packages'])} components" in html.unescape(drawn)
         tally(*asked, "--out", tmp_path / "it.svg").succeeded()
         assert (tmp_path / "it.svg").read_text() == drawn
-        assert "give one of --graph and --format" in tally(*asked, "--format", "cyclonedx").failed(2).err
+        assert "do not go together" in tally(*asked, "--format", "cyclonedx").failed(2).err
 
     def test_a_file_is_written_whole(self, tally: Any, made: closures.Made, tmp_path: Path) -> None:
         out = tmp_path / "x.spdx.json"
@@ -203,6 +204,57 @@ class TestVendoredDependencies:
         assert "package-lock.json within it was not read" in told["tallystick:note"]
         assert "pkg:cargo/serde@1.0.219" in ran.out
         assert "pkg:npm" not in ran.out
+
+    def test_vulnerabilities_are_found_offline(self, tally: Any, session_state: Path, tmp_path: Path) -> None:
+        store, drv, _ = self.made(tmp_path, harm=False)
+        osv = tmp_path / "osv"
+        osv.mkdir()
+        asked = ("sbom", drv, "--store", store.root, "--vulnerabilities", osv)
+        assert f"{osv} holds no OSV record" in tally(*asked).failed(2).err
+
+        def write(name: str, ecosystem: str, package: str, **events: str) -> None:
+            affected = {
+                "package": {"ecosystem": ecosystem, "name": package},
+                "ranges": [{"type": "SEMVER", "events": [{key: value} for key, value in events.items()]}],
+            }
+            told = {"id": name, "modified": "2026-01-01T00:00:00Z", "summary": f"{package} [is](bad)"}
+            (osv / f"{name}.json").write_text(
+                json.dumps({**told, "aliases": ["CVE-2026-1"], "affected": [affected]})
+            )
+
+        write("GO-1", "Go", "golang.org/x/net", introduced="0", fixed="0.31.0")
+        ran = tally(*asked).succeeded()
+        assert ran.out == ""
+        others = "2 cargo, 1 from other registries, 6 generic, 1 nix, 3 npm, 2 pypi"
+        assert (
+            f"0 matches in 1 record; 3 components compared; the records say nothing of others: {others}"
+            in ran.err
+        )
+        write("GO-2", "Go", "github.com/BurntSushi/toml", introduced="1.0.0", fixed="1.4.1")
+        write("RUSTSEC-1", "crates" + ".io", "serde", introduced="0", last_affected="1.0.219")
+        ran = tally(*asked).failed(1)
+        assert [line.split()[:5] for line in ran.out.splitlines()] == [
+            ["id", "component", "version", "fixed", "in"],
+            ["RUSTSEC-1", "CVE-2026-1", "serde", "1.0.219", "-"],
+            ["GO-2", "CVE-2026-1", "github.com/BurntSushi/toml", "v1.4.0", "1.4.1"],
+            ["GO-2", "CVE-2026-1", "github.com/BurntSushi/toml", "v1.4.0+incompatible", "1.4.1"],
+        ]
+        (osv / "bad.json").write_text("{")
+        ran = tally(*asked, "--sarif").failed(1)
+        found = json.loads(ran.out)
+        assert "bad.json: it is not JSON" in ran.err
+        results = found["runs"][0]["results"]
+        assert [each["ruleId"] for each in results] == ["RUSTSEC-1", "GO-2", "GO-2"]
+        assert "bad.json" in json.dumps(found["runs"][0]["invocations"])
+        assert clients.ask_sarif_schema(clients.sarif_schema(session_state), [found]) == [[]]
+        for name in ("GO-2", "RUSTSEC-1"):
+            (osv / f"{name}.json").unlink()
+        assert "bad.json" in tally(*asked).failed(2).err, "what could not be read may have said something"
+        (osv / "bad.json").unlink()
+        (osv / "GO-1.json").unlink()
+        write("DSA-1", "Debian:12", "serde", introduced="0")
+        assert "0 components compared" in tally(*asked).failed(2).err
+        assert "do not go together" in tally(*asked, "--graph", "svg").failed(2).err
 
 
 def test_what_is_linked_in_without_a_reference(tally: Any, tmp_path: Path) -> None:

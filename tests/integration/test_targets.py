@@ -47,6 +47,12 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
     ran = project.tally("build", *asked, "--key", "release.key").succeeded()
     assert ran.err.count("agree on every bit; signed") == 3
     assert project.releases == [f"{name}-x86_64-linux" for name in ("hello-1.0", "structured-1.0", "two-2.0")]
+    osv = project.folder / "osv"
+    osv.mkdir()
+    package = {"ecosystem": "crates" + ".io", "name": "itoa"}
+    affected = {"package": package, "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}]}
+    told = {"id": "RUSTSEC-1", "modified": "2026-01-01T00:00:00Z", "affected": [affected]}
+    (osv / "it.json").write_text(json.dumps(told))
     for name in project.releases:
         release = project.folder / "releases" / name
         project.tally("verify", release, "--key", "release.pub").succeeded()
@@ -71,6 +77,11 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
             assert str(project.folder) not in json.dumps(definition)
         crates = "pkg:cargo/itoa@1.0.14" in (release / f"sbom/{name.split('-')[0]}.spdx.json").read_text()
         assert crates is name.startswith("two"), "each crate behind the one fixed output is told"
+        searched = project.tally("sbom", release, "--vulnerabilities", osv)
+        if crates:
+            assert "RUSTSEC-1" in searched.failed(1).out
+        else:
+            assert "0 components compared" in searched.failed(2).err, "nothing of it is in any record"
         # the artifact is the NAR of the output that is installed, and says what its builders made
         made = index["agreement"]["outputs"][internal["package"]["derivation"]]
         output = made["bin" if name.startswith("two") else "out"]

@@ -17,17 +17,13 @@ from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.verdict import Code, Finding, Reason
 from orchestrator.recipe.purls import is_purl, parsed
+from orchestrator.recipe.versions import ORDERED, ordered, same
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
     from univers.version_range import VersionRange
 
 _LONGEST = 1000
-_ORDERED = frozenset(
-    {"alpm", "apk", "cargo", "composer", "deb", "ebuild", "gem", "golang", "hex", "maven", "npm", "nuget"}
-    | {"pypi", "rpm"}
-)
-"""Types whose versions have an order: of one they have several spellings. A commit has one."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Packages:
     def __post_init__(self) -> None:
         """Raises ValueError for what is no package URL or no range."""
         asked = self._purl
-        if asked.version is not None and asked.type in _ORDERED:
+        if asked.version is not None and asked.type in ORDERED:
             _ = self._version
         if self.versions is not None:
             if asked.version is not None:
@@ -85,13 +81,13 @@ class Packages:
 
     def _is(self, version: str) -> bool:
         """Whether this is the purl's own version, however it is written."""
-        if version == self._purl.version or self._purl.type not in _ORDERED:
+        if version == self._purl.version or self._purl.type not in ORDERED:
             return version == self._purl.version
-        return _same(self._version, _ordered(self._purl.type, version))
+        return same(self._version, ordered(self._purl.type, version))
 
     @cached_property
     def _version(self) -> Any:
-        return _ordered(self._purl.type, self._purl.version or "")
+        return ordered(self._purl.type, self._purl.version or "")
 
     @cached_property
     def _purl(self) -> PackageURL:
@@ -148,25 +144,9 @@ def _within(versions: VersionRange, text: str) -> bool:
     try:
         version = versions.version_class(text)  # type: ignore[misc]  # as `_range` has checked
         named = (each.version for each in versions.constraints)
-        return next((one for one in named if one and _same(one, version)), version) in versions
+        return next((one for one in named if one and same(one, version)), version) in versions
     except Exception as error:  # as `_range` says
         raise ValueError(f"its version {text!r} cannot be compared") from error
-
-
-def _ordered(kind: str, text: str) -> Any:
-    """A version that can be compared with others of its kind. Raises ValueError."""
-    from univers.version_range import RANGE_CLASS_BY_SCHEMES
-
-    version_class: Any = RANGE_CLASS_BY_SCHEMES[kind].version_class
-    try:
-        return version_class(text)
-    except Exception as error:  # as `_range` says
-        raise ValueError(f"its version {text!r} cannot be compared") from error
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether neither of two versions is the later one: `1.0` and `1.00` of `deb` are not `==`."""
-    return bool(one == other) or not (one < other or one > other)
 
 
 @dataclass(frozen=True, slots=True)

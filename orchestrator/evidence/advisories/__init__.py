@@ -1,0 +1,1 @@
+"""Published vulnerabilities, and which components of a bill they are of. Pure."""

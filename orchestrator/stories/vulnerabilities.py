@@ -1,0 +1,75 @@
+"""From a target to the published vulnerabilities of what it is made of: offline, from a folder of records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.evidence.advisories.matching import Looked, Looking, Part
+from orchestrator.evidence.advisories.osv import NotOsv
+from orchestrator.evidence.sbom.closure import bill_of
+from orchestrator.evidence.sbom.forms import Form
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import shown
+from orchestrator.ground.state import State
+from orchestrator.run.advisories import advisories, nothing_in
+from orchestrator.stories import sbom
+from orchestrator.stories.sbom import Asked
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search came to."""
+
+    looked: Looked
+    records: int
+    unread: tuple[str, ...]
+    """What could not be read, of the records and of the target, as sentences."""
+
+
+def search(state: State, asked: Asked, folder: Path) -> Searched:
+    """Look each component of all targets up in the records of a folder. Raises TallyError."""
+    parts, warnings = _parts(state, asked)
+    looking = Looking(parts)
+    unread, records = list(warnings), 0
+    for file, record in advisories(folder):
+        match record:
+            case NotOsv():
+                unread.append(f"{file}: {record}")
+                continue
+            case None:
+                pass
+            case _:
+                looking.look(record)
+        records += 1
+    if not records and len(unread) == len(warnings):
+        raise nothing_in(folder)
+    return Searched(looking.done(), records, tuple(unread))
+
+
+def _parts(state: State, asked: Asked) -> tuple[Sequence[Part], Sequence[str]]:
+    """The components that have a package URL; and what could not be read."""
+    if sbom.is_release(asked):
+        documents = sbom.of_release(Path(asked.targets[0]), asked, [Form.SPDX_2_3])
+        try:
+            return _of_document(documents.data[Form.SPDX_2_3]), ()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TallyError(
+                f"the SBOM of {shown(Path(asked.targets[0]))} is not one of a release",
+                hint="`tally verify` tells whether it is what was signed",
+            ) from error
+    seen = sbom.looked_at(state, asked)
+    components = bill_of(seen).components
+    return [Part(each.name, each.version, each.purl) for each in components if each.purl], seen.parts.warnings
+
+
+def _of_document(data: bytes) -> Sequence[Part]:
+    """The packages of an SPDX 2.3 document of ours."""
+    return [
+        Part(package["name"], package.get("versionInfo"), reference["referenceLocator"])
+        for package in json.loads(data)["packages"]
+        for reference in package.get("externalRefs", ())
+        if reference["referenceType"] == "purl"
+    ]

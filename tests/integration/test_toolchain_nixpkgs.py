@@ -7,14 +7,19 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from caches import Binary, SigningKey
 from lab import Lab, dumped, unpacked
+from projects import Project
 
 from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix, NixFailed
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 TOOLS = ("bash", "coreutils", "findutils", "gawk", "grep", "gzip", "sed", "tar", "xz-utils", "zstd")
 LIBRARIES = (
@@ -163,3 +168,46 @@ def test_a_tree_without_its_hash_is_refused(lab: Lab, node: dict[str, Any]) -> N
     unpinned = {key: value for key, value in node.items() if key != "narHash"}
     with pytest.raises(NixFailed, match="not pinned by its narHash"):
         lab.evaluate(lab.request(x={"toolchain": {"from": "nixpkgs", "packages": [], "nixpkgs": unpinned}}))
+
+
+def test_a_recipe_is_built_with_what_a_cache_has_of_nixpkgs(
+    lab: Lab, node: dict[str, Any], tally_in: TallyIn, tmp_path: Path, repository: Path
+) -> None:
+    """On stores that hold nothing: its stdenv comes over HTTP, and what that was made from is not needed."""
+    request = lab.request(x={"toolchain": {"from": "nixpkgs", "packages": ["gawk"], "nixpkgs": node}})
+    [one] = lab.evaluate(request).values()
+    built = lab.build(request)
+    graph = built.store.graph([one.artifact])
+    inputs = [each for each in graph.derivations.values() if each.path not in (one.package, one.artifact)]
+    cache = Binary(SigningKey("ours-1"))
+    for path in (path for each in inputs for path in each.outputs.values()):
+        if not path.endswith(".deb"):
+            [info] = built.store.information([path]).values()
+            # with the path itself where it refers to itself: the starters of programs do
+            itself = [path] if path.endswith("-tools") else []
+            cache.add(path, dumped(built.store, path), [*info.references, *itself])
+    state = tmp_path / "state"
+    project = Project(tmp_path, tally_in(tmp_path, TALLY_STATE=str(state)), repository)
+    busybox = request["busybox"]["sha256"]
+    shutil.copytree(lab.state.folder("sources") / busybox, state / "sources" / busybox)
+    pin = "".join(f"{name} = {json.dumps(value)}\n" for name, value in node.items())
+    with (project.folder / "tally.lock").open("a") as lock:
+        lock.write(f"\n[nixpkgs]\n{pin}")
+    recipe = project.recipe("awkward", "mkdir $out; gawk 'BEGIN { print 1 }' > $out/one")
+    text = recipe.read_text().replace('from = "debian"', 'from = "nixpkgs"')
+    recipe.write_text(text.replace("packages = []", 'packages = ["gawk"]'))
+    with cache.served() as server:
+        (project.folder / "tally.toml").write_text(
+            f'[inputs]\nfrom = "cache"\ncaches = ["{server.address}"]\nkeys = ["{cache.key.text}"]\n'
+        )
+        ran = project.build(recipe).succeeded()
+        assert "a and b agree on every bit; signed" in ran.err
+        assert "started tools" not in ran.err
+        asked = len(server.asked)
+        again = project.build(recipe, more=("--out", "again")).succeeded()
+        assert [each for each in server.asked[asked:] if "/nar/" in each] == [], again.err
+    release = project.folder / "releases/awkward-1.0-x86_64-linux"
+    verdict = project.tally("verify", release, "--key", "release.pub").succeeded()
+    rebuilt = sum(each.fixed is None for each in inputs)
+    assert f"rebuilt 2 of {rebuilt + 2} derivations; {rebuilt} believed from ours-1" in verdict.out
+    assert not list((state / "sources").glob("*/*.deb")), "what it was made from is fetched by nobody"

@@ -36,6 +36,18 @@ _OTHERS = (
     (b"-----BEGIN", "a certificate or a key in PEM", "give a key with --key, and the bundle with --bundle"),
     (b"untrusted comment:", "a signature of minisign or signify", "check it with that program"),
 )
+_FILES = (
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
+    (b"GIF8", "a picture (GIF)"),
+    (b"%PDF-", "a PDF"),
+    (b"PK\x03\x04", "an archive (zip)"),
+    (b"\x1f\x8b", "compressed (gzip)"),
+    (b"\xfd7zXZ", "compressed (xz)"),
+    (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
+    (b"\x7fELF", "a program (ELF)"),
+)
+_SHOWN = 60  # characters of a line that is quoted
 _BYTE_ORDERS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _MOST_LINES = 50_000  # of a file that may be JSON lines; of a bundle that is laid out there are some hundreds
 _BARE = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}\s*")
@@ -84,12 +96,23 @@ def plain(data: bytes, what: str) -> bytes:
 
 
 def lines(data: bytes) -> list[bytes]:
-    """The documents of JSON lines; one that is laid out over several lines is one document."""
+    """The documents of JSON lines; one that is laid out over several lines is one document.
+
+    What is between them and is none comes as a line of its own, wherever it stands.
+    """
     if data.count(b"\n") > _MOST_LINES:
         return [data]
     rows = [row for row in data.split(b"\n") if row.strip()]
-    whole = len(rows) > 1 and rows[0].rstrip().endswith(b"}")
-    return rows if whole and all(row.lstrip().startswith(b"{") for row in rows) else [data]
+    whole = [row.startswith(b"{") and row.rstrip().endswith(b"}") for row in rows]
+    return rows if len(rows) > 1 and any(whole) and (whole[0] or not _is_one(data)) else [data]
+
+
+def _is_one(data: bytes) -> bool:
+    try:
+        _document(data, "it")
+    except MalformedError:
+        return False
+    return True
 
 
 def _parts(data: bytes, what: str) -> Iterator[Part]:
@@ -99,8 +122,8 @@ def _parts(data: bytes, what: str) -> Iterator[Part]:
         try:
             document = _document(row, place)
         except MalformedError as error:
-            _refuse_other(row, place)
-            yield error  # which says nothing of the other lines
+            # which says nothing of the other lines
+            yield error if row.lstrip().startswith((b"{", b"[")) else _other(row, place)
             continue
         yield from _unpacked(document, place)
 
@@ -112,17 +135,28 @@ def _document(data: bytes, what: str) -> Any:
     return read_envelope(data, what)
 
 
-def _refuse_other(data: bytes, what: str) -> None:
-    """Raises TallyError for what is not JSON at all, and is known as something else."""
+def _other(data: bytes, what: str) -> TallyError:
+    """The error for what is not JSON at all, by what it seems to be."""
     start = data.lstrip()
     for mark, name, hint in _OTHERS:
         if start.startswith(mark):
-            raise TallyError(f"{what} is {name}, and no bundle", hint=hint)
+            return TallyError(f"{what} is {name}, and no bundle", hint=hint)
     if _BARE.fullmatch(start):
-        raise TallyError(
-            f"{what} is a signature by itself, and no bundle: nothing in it says whose it is, or when",
-            hint=_GET,
-        )
+        said = f"{what} is a signature by itself, and no bundle: nothing in it says whose it is, or when"
+        return TallyError(said, hint=_GET)
+    if not start:
+        return TallyError(f"{what} is empty, and so no bundle", hint=_GET)
+    for mark, name in _FILES:
+        if data.startswith(mark):
+            return TallyError(f"{what} is {name}, and no bundle", hint=_GET)
+    try:
+        line = start.decode().split("\n")[0]
+    except UnicodeDecodeError:
+        line = "\0"
+    if not line.rstrip("\r").replace("\t", " ").isprintable():
+        return TallyError(f"{what} is no text, and no bundle: it begins with {data[:8].hex(' ')}", hint=_GET)
+    shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
+    return TallyError(f"{what} is a text, and no bundle: it begins with {shown!r}", hint=_GET)
 
 
 def _unpacked(document: Any, what: str) -> Iterator[Part]:
@@ -178,7 +212,8 @@ def _provenance(groups: list[Any], what: str) -> Iterator[Part]:
     for place, group in enumerate(groups, 1):
         each = group.get("attestations") if isinstance(group, dict) else None
         if not isinstance(each, list):
-            raise MalformedError(f"{what} has no 'attestations' in its group {place}")
+            yield MalformedError(f"{what} has no 'attestations' in its group {place}")
+            continue
         for number, one in enumerate(each, 1):
             yield from _unpacked_in(one, f"{what}, group {place}, attestation {number}")
 

@@ -184,9 +184,16 @@ def _documents(
         for part in parts:
             if isinstance(part, containers.Found):
                 inner = part.document["dsseEnvelope"] if part.alone else part.document
-                yield file, part.name, render(inner), not part.alone
+                yield file, part.name, _rendered(inner), not part.alone
             else:
                 yield file, file, part, False
+
+
+def _rendered(inner: object) -> bytes | TallyError:
+    try:
+        return render(inner)
+    except TallyError as error:  # of what JSON can hold and evidence cannot
+        return error
 
 
 def _aside(name: str, why: str) -> str:

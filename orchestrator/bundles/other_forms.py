@@ -30,8 +30,10 @@ _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1--
 def pep740(one: dict[str, Any], what: str) -> dict[str, Any]:
     """PEP 740, "Attestation objects"; its envelope is DSSE's for an in-toto statement."""
     if one["version"] != 1:
+        version = repr(one["version"])[:80]
         raise TallyError(
-            f"{what} is an attestation of PEP 740 in a version that is not known: {one['version']!r}"
+            f"{what} is an attestation of PEP 740 in a version that is not known: {version}",
+            hint="get it in version 1, or a later tally",
         )
     envelope = member(one, "envelope", dict, what)
     material = member(one, "verification_material", dict, what)

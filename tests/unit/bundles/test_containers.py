@@ -259,6 +259,16 @@ def test_a_byte_order_mark_says_nothing(world: World, encoding: str, recipe: Rec
         (b"[]", "no bundle at all"),
         (b"7", "JSON of another kind"),
         (b"[7]", "JSON of another kind"),
+        (b"", "is empty"),
+        (b" \n\n", "is empty"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "a picture"),
+        (b"PK\x03\x04\x00", "an archive"),
+        (b"\x7fELF\x02\x01", "a program"),
+        (b"\x00\x01\x02\x03", "begins with 00 01 02 03"),
+        (b"hello\nworld\n", "a text, and no bundle: it begins with 'hello'"),
+        (b"- " * 50_000, "begins with '(- ){30}…'"),
+        (b"\x1b[31mred", "no text"),
+        (b'{"version":"' + b"x" * 9_999 + b'","verification_material":{},"envelope":{}}', "^.{0,200}$"),
     ],
 )
 def test_what_is_no_bundle_is_said_to_be_what_it_is(world: World, data: bytes, called: str) -> None:
@@ -279,6 +289,29 @@ class TestOfSeveral:
         good = rows(world.document(CERTIFIED))
         assert world.said(good + b'{"mediaType": \n') == ["yes", "malformed"]
         assert world.said(b'{"mediaType": }\n' + good) == ["malformed", "yes"]
+
+    @pytest.mark.parametrize("garbage", ["garbage", "", "7", '"x"', "null", "\x89PNG\r", "[]x", "<html>{}"])
+    def test_a_line_that_is_no_bundle_is_undecided_wherever_it_is(self, world: World, garbage: str) -> None:
+        good, other = rows(world.document(CERTIFIED)), rows(world.other())
+        line = f"{garbage}\n".encode(errors="surrogateescape")
+        for parts in ([line, good], [good, line], [good, line, good]):
+            said = world.said(b"".join(parts))
+            kinds = ["yes" if part is good else "undecided" for part in parts if part.strip()]
+            assert [each if each == "yes" else "undecided" for each in said] == kinds
+        for parts in ([line, other], [other, line]):
+            if garbage and garbage != "[]x":
+                with pytest.raises(TallyError, match="line"):
+                    _ = world.judged(b"".join(parts)).verdict
+
+    @pytest.mark.parametrize("bad", [None, 7, [], {}, {"attestations": None}, {"attestations": {}}])
+    def test_a_bad_group_takes_no_other_down(self, world: World, bad: Any) -> None:
+        """PEP 740 has attestations in groups, by publisher."""
+        good = {"attestations": [world.document(CERTIFIED)]}
+        for place, groups in ((1, [bad, good]), (2, [good, bad])):
+            found = world.judged(json.dumps({"attestation_bundles": groups}).encode())
+            assert isinstance(found.verdict, Accepted)
+            (why,) = [each for _, each in found.each if isinstance(each, Failed)]
+            assert f"in its group {place}" in why.reasons[0].sentence
 
     def test_the_most(self, world: World) -> None:
         with pytest.raises(TallyError, match="more than 256 bundles"):

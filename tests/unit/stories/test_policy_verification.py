@@ -612,3 +612,45 @@ class TestMonotonic:
         digest = data.draw(st.sampled_from([None, original.digest]))
         verdict = examine(folder, policy, releases.NOW, digest, further).verdict
         assert isinstance(verdict, Failed)
+
+
+_ODD = {
+    "half a letter": b'"\\ud800"',
+    "half a letter as a name": b'{"\\udfff": 1}',
+    "deep lists": b"[" * 5_000 + b"]" * 5_000,
+    "deep objects": b'{"a":' * 300 + b"1" + b"}" * 300,
+    "a huge number": b"9" * 5_000,
+    "a number past every float": b"1e999999",
+    "no number": b"NaN",
+    "NUL": b'"a\\u0000b"',
+    "nothing": b"null",
+    "a number": b"7",
+    "a text": b'"x"',
+    "a list": b"[[]]",
+    "an object": b'{"a": {}}',
+}
+_AROUND = {
+    "alone": b"%s",
+    "a bundle": b'{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":%s}',
+    "its content": b'{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":%s}',
+    "its type": b'{"mediaType":%s,"dsseEnvelope":{}}',
+    "an envelope": b'{"payload":"e30=","payloadType":%s,"signatures":[{"sig":"AA=="}]}',
+    "its payload": b'{"payload":%s,"payloadType":"a/b","signatures":[{"sig":"AA=="}]}',
+    "its signatures": b'{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[%s]}',
+    "npm's": b'{"attestations":[{"bundle":%s}]}',
+    "PEP 740's": b'{"version":%s,"verification_material":%s,"envelope":%s}',
+    "groups of it": b'{"attestation_bundles":[{"attestations":[%s]},%s]}',
+    "cosign's": b'{"base64Signature":%s,"cert":%s,"rekorBundle":%s}',
+    "lines": b'{"mediaType":"x"}\n%s\n',
+}
+
+
+@pytest.mark.parametrize("around", _AROUND)
+def test_a_bad_file_of_evidence_is_a_notice_that_names_it(original: Release, around: str) -> None:
+    """Whoever can put a file beside the evidence must not be able to stop the verdict."""
+    policy = trusting([original.key.public.spki])
+    for odd, data in _ODD.items():
+        whole = _AROUND[around].replace(b"%s", data)
+        found = examine(original.folder, policy, releases.NOW, further={f"odd {odd}.json": whole})
+        assert isinstance(found.verdict, Passed), odd
+        assert any(f"odd {odd}.json" in each for each in found.verdict.notices), odd

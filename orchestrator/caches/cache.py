@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.caches.believed import Offer, offered, one_of, read, unusable
+from orchestrator.caches.memory import Memory
 from orchestrator.caches.narinfo import LARGEST, STORE, Narinfo, narinfo_name
 from orchestrator.caches.unpacking import unpacked
 from orchestrator.ground.download import Absent, Downloader, Manners, Unreachable
@@ -31,13 +32,25 @@ class Caches:
     addresses: tuple[str, ...]
     keys: tuple[PublicKey, ...]
     http: Downloader = field(default_factory=lambda: Downloader(_TOGETHER, MANNERS), compare=False)
+    memory: Memory | None = None
+    """What they said before counts where they do not answer now; None: nothing does."""
+    _silent: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Those that do not answer in this run, and are asked no more."""
 
-    def check(self) -> None:
-        """Whether each address is that of a cache at all. Raises TallyError."""
+    def check(self) -> Mapping[str, str]:
+        """Whether each address is that of a cache at all; why each does not answer whose word is kept.
+
+        Raises TallyError for what is none, and for one that does not answer and never has.
+        """
+        silent: dict[str, str] = {}
         for address in self.addresses:
             try:
                 said = self._file(f"{address}/nix-cache-info", LARGEST).decode(errors="replace")
             except Unreachable as error:
+                known = self.memory is not None and self.memory.knows(address)
+                if known and not isinstance(error, Absent):
+                    silent[address] = str(error)
+                    continue
                 raise TallyError(
                     f"{address} is no binary cache, or does not answer: {error}",
                     hint="`inputs.caches` in tally.toml are asked for nix-cache-info first, as Nix does",
@@ -46,6 +59,8 @@ class Caches:
             folder = fields.get("StoreDir", STORE).strip().rstrip("/")
             if folder != STORE.rstrip("/"):
                 raise TallyError(f"the cache {address} is one of another store, {folder[:200]}")
+        self._silent.update(silent)
+        return silent
 
     def offers(self, paths: Sequence[str]) -> Mapping[str, Offer]:
         """What is believed of each path; what no cache has is left out.
@@ -93,9 +108,17 @@ class Caches:
 
     def _offer(self, address: str, path: str) -> Offer | None:
         data = self._asked(address, path)
-        return None if data is None else offered(path, data, address, self.keys)
+        found = None if data is None else offered(path, data, address, self.keys)
+        if self.memory is not None and address not in self._silent:
+            self.memory.note(address, path, data)
+        return found
 
     def _asked(self, address: str, path: str) -> bytes | None:
+        if self.memory is not None and address in self._silent:
+            try:
+                return self.memory.recall(address, path)
+            except KeyError:
+                raise unusable(path, address, "it does not answer, and was never asked for it") from None
         try:
             return self._file(f"{address}/{narinfo_name(path)}", LARGEST)
         except Absent:

@@ -90,7 +90,7 @@ def plan(
     from orchestrator.builders.configuration import load
     from orchestrator.caches.choosing import Reach
     from orchestrator.cli.targets import asked_of, how_of
-    from orchestrator.cli.text import print_json
+    from orchestrator.cli.text import print_json, say
     from orchestrator.ground.state import State
     from orchestrator.run import believing, planning
     from orchestrator.run.plan import MadeFrom, closures
@@ -103,7 +103,7 @@ def plan(
         made = planning.make(workshop, asked, how, allow_dirty=True)
         closure = closures(workshop, made)
         reach = Reach(rebuild_inputs, tuple(rebuild or ()))
-        decision = believing.decided(workshop, made, reach, lambda _: None)
+        decision = believing.decided(workshop, made, reach, say)
     if json:
         documents: dict[str, dict[str, Any]] = {"recipes": {}, "derivations": {}}
         for name, target in made.targets.items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.caches.believed import NOTHING, Believed, Offer
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.choosing import ALL, Choice, Reach, choose
+from orchestrator.caches.memory import Memory
 from orchestrator.caches.taking import take
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
@@ -22,6 +23,8 @@ class Decision:
 
     choice: Choice = Choice(NOTHING)  # noqa: RUF009  (a value that cannot change)
     caches: Caches | None = None
+    told: str | None = None
+    """What is rebuilt and what believed, for people; None: there was nothing to choose."""
     offers: Mapping[str, Offer] = field(default_factory=dict)
 
     def take(self, workshop: Workshop, say: Callable[[str], None]) -> None:
@@ -52,14 +55,13 @@ def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], N
                 hint='--rebuild-inputs and --rebuild are for `inputs.from = "cache"` in tally.toml',
             )
         return Decision()
-    caches = Caches(inputs.caches, inputs.believed_keys)
-    caches.check()
+    memory = Memory(workshop.state.folder("caches"))
+    caches = Caches(inputs.caches, inputs.believed_keys, memory=memory)
+    for address, why in caches.check().items():
+        say(f"warning: {address} does not answer ({why}): what it said before counts")
     found: dict[str, Offer] = {}
 
-    asked: list[str] = []
-
     def ask(paths: Sequence[str]) -> Mapping[str, Believed]:
-        asked.extend(paths)
         offers = caches.offers(paths)
         found.update(offers)
         return {path: offer.believed for path, offer in offers.items()}
@@ -67,6 +69,8 @@ def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], N
     choice = choose(plan.graph, plan.requested, reach, ask)
     whole = sum(each.fixed is None for each in plan.graph.derivations.values())
     believed = whole - len(choice.beliefs.rebuilt)
-    told = "no cache has an input of theirs" if asked and not found else f"{believed} believed"
-    say(f"rebuilding {len(choice.beliefs.rebuilt)} of {counted(whole, 'derivation')}; {told}")
-    return Decision(choice, caches, {path: found[path] for path in choice.beliefs.paths})
+    memory.keep()
+    # of what is rebuilt because it was asked for, no cache was asked
+    taken = "no cache has an input of theirs" if reach == ALL and not found else f"{believed} believed"
+    told = f"rebuilding {len(choice.beliefs.rebuilt)} of {counted(whole, 'derivation')}; {taken}"
+    return Decision(choice, caches, told, {path: found[path] for path in choice.beliefs.paths})

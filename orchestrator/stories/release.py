@@ -106,6 +106,8 @@ def release(
             clients.refuse_names(each.evaluated.artifact_file_name for each in plan.targets.values())
             signatories = signatories.joined_by(builders)
         decision = decided(workshop, plan, order.reach, say)
+        if decision.told is not None:
+            say(decision.told)
         run = Run(order, workshop, plan, builders, signatories, clients, decision)
         journal.write(
             "planned",

@@ -253,6 +253,11 @@ def test_a_release_names_what_it_believes(
             believing(project, two.address)
             refused = project.tally(*build).failed(2)
             assert f"{path} in our store is NAR" in refused.err
+    # with that cache gone, what it said and what is there are enough
+    believing(project, server.address)
+    offline = project.tally(*build, "--out", "offline").succeeded()
+    assert f"{server.address} does not answer" in offline.err
+    assert "; 1 believed" in offline.err
     believing(project, unsigned.into(tmp_path / "unsigned"))
     refused = project.tally(*build).failed(2)
     assert "nobody signed it there" in refused.err

@@ -15,6 +15,7 @@ from releases import store_path
 
 from orchestrator.caches.believed import CachesDisagree
 from orchestrator.caches.cache import MANNERS, Caches
+from orchestrator.caches.memory import Memory
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.download import Downloader, Manners
 from orchestrator.ground.errors import TallyError
@@ -209,6 +210,50 @@ def test_what_is_no_cache_of_ours_is_told_before_anything_is_asked(said: bytes |
             taken(server.address)
         assert server.address in error.value.message
         assert server.asked == ["/nix-cache-info"]
+
+
+def kept(caches: Caches) -> None:
+    assert caches.memory is not None
+    caches.memory.keep()
+
+
+def test_what_a_cache_said_counts_where_it_does_not_answer(tmp_path: Path) -> None:
+    absent = store_path("absent")
+
+    def remembering(address: str, key: SigningKey = KEY) -> Caches:
+        return Caches((address,), (key.public,), Downloader(4, QUICK), Memory(tmp_path))
+
+    with binary().served() as server:
+        first = remembering(server.address)
+        assert first.check() == {}
+        offers = first.offers([PATH, absent])
+        assert list(offers) == [PATH]
+        kept(first)
+        [file] = tmp_path.iterdir()
+    again = remembering(server.address)
+    assert list(again.check()) == [server.address]
+    assert again.offers([PATH, absent]) == offers, "what it had and what it had not"
+    with pytest.raises(TallyError, match="does not answer, and was never asked for it") as error:
+        again.offers([store_path("another")])
+    assert server.address in error.value.message
+    with pytest.raises(TallyError, match=r"nar.*: "):
+        list(again.nar(offers[PATH]))
+    # what lies there is believed no more than what is served
+    other = remembering(server.address, SigningKey("ours-1"))
+    other.check()
+    with pytest.raises(TallyError, match="not one over what the narinfo says"):
+        other.offers([PATH])
+    for broken in (b"", b"[]", b"{", b'{"x": 1}', b"\xff"):
+        file.write_bytes(broken)
+        with pytest.raises(TallyError, match="is no binary cache, or does not answer"):
+            remembering(server.address).check()
+    with binary().served() as elsewhere:
+        elsewhere.faults["/nix-cache-info"] = saying(b"", 404)
+        told = remembering(elsewhere.address)
+        told.offers([PATH])
+        kept(told)
+        with pytest.raises(TallyError, match="is no binary cache"):  # it answers, and is none
+            told.check()
 
 
 def _self_signed() -> bytes:

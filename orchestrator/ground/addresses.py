@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
+
+from orchestrator.ground.secrets import without_secrets
 
 
 def unseen(address: str) -> bool:
@@ -17,11 +19,5 @@ def unseen(address: str) -> bool:
 
 
 def without_credentials(address: str) -> str:
-    """An address as it may be shown: a user name and password in it left out."""
-    try:
-        parts = urlsplit(address)
-        _ = parts.port  # which nobody can read where a password has a `/`, `?` or `#` in it
-    except ValueError:
-        scheme, mark, rest = address.partition("://")
-        return f"{scheme}{mark}{rest.rpartition('@')[2]}"
-    return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))
+    """An address as it may be shown: a user, a password and tokens left out."""
+    return without_secrets(address)

@@ -32,6 +32,8 @@ _ANSWER_TIMEOUT = 90.0
 """Seconds for the whole of an answer, its headers too, however slowly it comes."""
 _PAGE_TIMEOUT = 300.0
 """The same for a page, and for the headers of a file, with all that is tried again."""
+_LONGEST_WAIT = 30
+"""Seconds that a server can have us wait before it is asked again."""
 _ABSENT = (404, 410)
 _NO_ADDRESS = "the address cannot be read as one"
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
@@ -217,9 +219,9 @@ class Downloader:
         """Connections: direct, or through a proxy. Raises ValueError for one that we cannot speak with."""
         import ssl
 
-        from urllib3 import PoolManager, Retry, Timeout
+        from urllib3 import PoolManager, Timeout
 
-        retry = Retry if self._manners is None or self._manners.downgrade else _upright()
+        retry = _retries(downgrade=self._manners is None or self._manners.downgrade)
         with self._mutex:
             if proxy not in self._managers:
                 settings: dict[str, Any] = {
@@ -243,20 +245,32 @@ def _is_slow(manners: Manners, seconds: float, size: int) -> bool:
     return seconds > manners.grace and size < manners.pace * seconds
 
 
-def _upright() -> type[Retry]:
-    """Retries that follow no redirection from https to http."""
+def _retries(downgrade: bool) -> type[Retry]:
+    """Retries that wait no longer than a while, whatever a server says, and where it is asked for follow no
+    redirection from https to http."""
     from urllib3 import Retry
     from urllib3.exceptions import HTTPError
 
-    class Upright(Retry):
-        def increment(self, *args: Any, **given: Any) -> Upright:
+    class Bounded(Retry):
+        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+            seconds = super().get_retry_after(response)
+            if seconds is not None and seconds > _LONGEST_WAIT:
+                asked = response.headers.get("Retry-After", "")[:40]
+                raise HTTPError(
+                    f"it answers {response.status} and has others wait longer than {_LONGEST_WAIT} s "
+                    f"(Retry-After: {asked}); try again later"
+                )
+            return seconds
+
+        def increment(self, *args: Any, **given: Any) -> Bounded:
             response, pool = given.get("response"), given.get("_pool")
             place = response.get_redirect_location() if response is not None else None
-            if place and place.lower().startswith("http:") and getattr(pool, "scheme", "") == "https":
+            down = place and place.lower().startswith("http:") and getattr(pool, "scheme", "") == "https"
+            if down and not downgrade:
                 raise HTTPError("it redirects from https to http")
             return super().increment(*args, **given)
 
-    return Upright
+    return Bounded
 
 
 def _split(address: str) -> SplitResult:

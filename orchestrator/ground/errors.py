@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from orchestrator.ground.secrets import without_secrets
+
 
 class ExitCode(IntEnum):
     """What a process of ours says to the one that started it."""
@@ -18,7 +20,7 @@ class TallyError(Exception):
     """Something a user can cause or must know of.
 
     `message` names the thing and the place; `hint` the way out, when there is one. Both are plain text
-    without markup and may span lines.
+    without markup and may span lines. What could be a password or a token in an address is left out of both.
     """
 
     exit_code: ExitCode = ExitCode.UNDECIDED
@@ -26,9 +28,9 @@ class TallyError(Exception):
     """What `--json` calls it: docs/reference/exit-codes.md."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = without_secrets(message)
+        self.hint = None if hint is None else without_secrets(hint)
+        super().__init__(self.message)
 
 
 class Defect(TallyError):

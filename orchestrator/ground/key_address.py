@@ -33,6 +33,13 @@ _EXAMPLES = {
     "hv": "hv:KEY or hv:KEY/VERSION",
     "hashivault": "hashivault://KEY",
 }
+_LOGIN = {
+    "awskms": "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "azurekms": "credentials come from AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID",
+    "gcpkms": "credentials come from GOOGLE_APPLICATION_CREDENTIALS, a file, or `gcloud auth`",
+    "hv": "the server is in VAULT_ADDR, and its token in VAULT_TOKEN",
+    "hashivault": "the server is in VAULT_ADDR, and its token in VAULT_TOKEN",
+}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 TOKEN_ATTRIBUTES = ("token", "serial", "manufacturer", "model", "slot-id", "object", "id", "type")
 QUERY_ATTRIBUTES = ("module-path", "pin-source")
@@ -107,6 +114,12 @@ def parse(text: str) -> KeyAddress:
             f"no keys are known by the scheme {match[1]}:",
             hint=f"known are {', '.join(f'{each}:' for each in SCHEMES)}; "
             "write a file of such a name as ./NAME",
+        )
+    if "@" in rest or "?" in rest:
+        raise TallyError(
+            f"the {scheme} address has a user, a password or a token in it, where every process and every"
+            " log can read it",
+            hint=f"leave it out, and change what was in the open; {_LOGIN[scheme]}",
         )
     found = re.fullmatch(_CLOUDS[scheme], rest)
     if found is None:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 
 from orchestrator.ground.digest import hexadecimal
-from orchestrator.ground.plainly import why
 from orchestrator.recipe.detours import plain
 
 _VARIABLE_LIMIT = 120_000  # the kernel's is 128 KiB, with the name
@@ -67,15 +66,18 @@ def address(*schemes: str) -> Any:
         try:
             parts = urlsplit(value)
             parts.port  # noqa: B018  (raises when the port is not a number)
-        except ValueError as error:
-            raise ValueError(f"not an address: {why(error)}") from error
+        except ValueError:  # which would tell a part of a password that has a `/` in it
+            raise ValueError(
+                "not an address: its host or its port cannot be read. One with a user name or password would "
+                "end in the published evidence"
+            ) from None
         if not plain(value):
             raise ValueError(f"expected an address without '.' and '..' in its path; got {value[:80]!r}")
         if parts.scheme not in schemes or not parts.netloc:
             raise ValueError(
                 f"expected an address with {', '.join(f'{s}://' for s in schemes)}; got {value[:80]!r}"
             )
-        if "@" in parts.netloc and parts.scheme != "ssh":
+        if "@" in parts.netloc and (parts.scheme != "ssh" or ":" in parts.netloc.rpartition("@")[0]):
             raise ValueError("an address with a user name or password would end in the published evidence")
         return value
 

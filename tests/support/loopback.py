@@ -35,6 +35,7 @@ class Answer:
     status: int = 200
     kind: str = "application/json"
     location: str | None = None
+    retry_after: str | None = None
 
     @classmethod
     def of(cls, document: object, status: int = 200) -> Answer:
@@ -86,6 +87,8 @@ class Server:
                 self.send_header("Content-Type", answer.kind)
                 if answer.location:
                     self.send_header("Location", answer.location)
+                if answer.retry_after:
+                    self.send_header("Retry-After", answer.retry_after)
                 self.send_header("Content-Length", str(len(answer.body)))
                 try:
                     self.end_headers()

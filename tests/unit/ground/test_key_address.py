@@ -186,3 +186,23 @@ def hint_for(address: str) -> str | None:
     except TallyError as error:
         return error.hint or ""
     return None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hashivault://u:s3cret@h/key",
+        "hashivault://s3cret@key",
+        "hv:u:s3cret@key",
+        "awskms://AKIA:s3cret@/alias/x",
+        "awskms:///alias/x?aws_secret=s3cret",
+        "azurekms://u:s3cret@v.vault.azure.net/k",
+        "azurekms://v.vault.azure.net/k?sig=s3cret",
+        "gcpkms://u:s3cret@projects/p/locations/l/keyRings/r/cryptoKeys/k/versions/1",
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(TallyError, match="in it, where every process") as caught:
+        parse(text)
+    assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
+    assert "_" in str(caught.value.hint), "it says where they come from"

@@ -148,7 +148,7 @@ def build(
     from orchestrator.caches.choosing import Reach
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.outcomes import document, show
-    from orchestrator.cli.targets import asked_of, how_of
+    from orchestrator.cli.targets import asked_of, how_of, refuse_idle
     from orchestrator.cli.text import print_json
     from orchestrator.ground import key_address
     from orchestrator.ground.errors import TallyError
@@ -161,6 +161,8 @@ def build(
     if len(both := [name for name, there in given.items() if there]) > 1:
         raise TallyError(f"{both[0]} and {both[1]} were both given", hint="give one of the two")
     wanted_targets = asked_of(targets or [], file, list_file, every=every)
+    how = how_of(arg or [], argstr or [], include or [], store, artifact)
+    refuse_idle(wanted_targets, how, artifact)
     configuration = load(Path.cwd())
     by_identity = None
     if not no_sign and key is None:
@@ -173,7 +175,7 @@ def build(
         out=out,
         key=None if wanted is None else key_address.parse(wanted),
         sign=not (no_sign or allow_dirty),
-        how=how_of(arg or [], argstr or [], include or [], store, artifact),
+        how=how,
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,

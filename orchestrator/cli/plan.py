@@ -89,7 +89,7 @@ def plan(
     """
     from orchestrator.builders.configuration import load
     from orchestrator.caches.choosing import Reach
-    from orchestrator.cli.targets import asked_of, how_of
+    from orchestrator.cli.targets import asked_of, how_of, refuse_idle
     from orchestrator.cli.text import print_json, say
     from orchestrator.ground.state import State
     from orchestrator.run import believing, planning
@@ -98,6 +98,7 @@ def plan(
 
     asked = asked_of(targets or [], file, list_file)
     how = how_of(arg or [], argstr or [], include or [], store, artifact)
+    refuse_idle(asked, how, artifact)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
         made = planning.make(workshop, asked, how, allow_dirty=True)

@@ -129,6 +129,11 @@ def sbom(
         from orchestrator.cli.targets import how_of
 
         how = how_of(arg or [], argstr or [], include or [], None, None)
+    elif arg or argstr or include:
+        raise TallyError(
+            "--arg, --argstr and -I: they are for attributes of a file, and none was asked for",
+            hint="name the file with -f",
+        )
     asked = story.Asked(tuple(targets), _closures(closure), store, file, how)
     _refuse(forms, out)
     named([Path(target) for target in targets if target.endswith(".toml")])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LONGEST = 1 << 24
 _LIST = "a list is a file with one target a line"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
+_FILE = "name the file with -f; what a flake is evaluated with, it says itself"
+_STORE = "leave it out: what is evaluated goes into a store of ours"
 _FORMATS = ("nar", "tar.gz", "tar.xz", "tar.zst", "oci", "file")
 _OF_ARTIFACTS = "give nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH, as file:bin/hello"
 _HINT = "tally build RECIPE.toml, .#hello, /nix/store/….drv, or -f FILE ATTRIBUTE"
@@ -78,6 +80,30 @@ def how_of(
         search={name: Path(path) for name, path in _pairs(search, "-I", "PATH").items()},
         store=store,
     )
+
+
+def refuse_idle(asked: Sequence[Asked], how: How, artifact: str | None) -> None:
+    """Raises TallyError for an option that says something of none of these targets."""
+    from orchestrator.run.asked import DerivationPath, FileAttribute, RecipeFile, StorePath
+
+    kinds = {type(each) for each in asked}
+    for given, of, option, what, hint in (
+        (
+            how.expressions or how.strings,
+            {FileAttribute},
+            "--arg and --argstr",
+            "attributes of a file",
+            _FILE,
+        ),
+        (how.search, {FileAttribute}, "-I", "attributes of a file", _FILE),
+        (how.store is not None, {DerivationPath, StorePath}, "--store", "a .drv or a store path", _STORE),
+    ):
+        if given and not kinds & of:
+            raise TallyError(f"{option}: that is for {what}, and none was asked for", hint=hint)
+    if artifact is not None and kinds == {RecipeFile}:
+        raise TallyError(
+            "--artifact is for what has no recipe", hint="a recipe says it itself, as `format` in [artifact]"
+        )
 
 
 def _artifact(text: str) -> ArtifactPart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from orchestrator.recipe.flakeref import url_of
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
 _NEEDS_LOCK = "requires lock file changes"
 _LARGEST_LOCK = 64 << 20
+_ANSWERS = "see whether its address, and that of each of its inputs, is right and answers"
+_UNANSWERED = ("unable to download", "' failed with exit code", "getting status of", "does not exist")
 _MOST = 120_000  # bytes of one word of a command, of which Linux takes 128 KiB
 
 
@@ -121,7 +124,17 @@ def _unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
         return _unlocked(
             shown, "has no flake.lock" if lacks else "has a flake.lock that does not fit its inputs"
         )
-    return explained(error, {})
+    if "json.exception" in error.said:
+        return TallyError(
+            f"the flake.lock of {shown} is not JSON",
+            hint="take it from git again, or make it anew with `nix flake lock`",
+        )
+    told = explained(error, {})
+    if git := re.search(r"^\s*fatal: (.+)$", error.said, re.MULTILINE):
+        return TallyError(f"{shown}: git says: {git[1]}", hint=_ANSWERS)
+    if any(each in error.said for each in _UNANSWERED):
+        return TallyError(f"{shown}: {told.message}", hint=_ANSWERS)
+    return told
 
 
 def paths_of(attribute: str, system: str) -> list[list[str]]:

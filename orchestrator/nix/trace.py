@@ -14,6 +14,8 @@ _ERROR = re.compile(r"^\s*error: (.+)$")
 _STEP = re.compile(r"^\s*(?:… |\.\.\. )(.+)$")
 _FETCHED = re.compile(r"(?<![\w/])/\S*?nix/store/[0-9a-z]{32}-source/")
 """Where Nix put a flake; files are told by their place in it."""
+_ADVICE = re.compile(r" \(use '--show-trace' to show [^)]*\)")
+"""Nix's, of an option that no user of ours has."""
 _STEPS = 4
 _OURS = ("expression.nix", "describe.nix", "(string)")
 _OTHER_FETCHES = (
@@ -37,10 +39,10 @@ def explained(error: NixFailed, folders: Mapping[Path, str]) -> TallyError:
     told = [(message, place) for message, place in found if message is not None]
     if not told:
         return error
-    message, place = told[-1]
+    message, place = _ADVICE.sub("", str(told[-1][0])), told[-1][1]
     steps = [step for step in _steps(text) if step][:_STEPS]
-    head = f"{place}: {message}" if place else str(message)
-    return TallyError("\n".join([head, *steps]), hint=_hint(str(message)))
+    head = f"{place}: {message}" if place else message
+    return TallyError("\n".join([head, *steps]), hint=_hint(message))
 
 
 def _parts(text: str) -> Iterator[tuple[str | None, str | None]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.download import Unreachable
+from orchestrator.ground.wording import counted
 from orchestrator.recipe.wanted import Wanted
 
 _TEXT = re.compile(
@@ -32,7 +33,8 @@ def sentence(wanted: Wanted, failures: Sequence[tuple[str, Unreachable]]) -> str
     if not found or len(found) < len(failures) or len({error.seen for _, error in found}) > 1:
         return None
     (address, error), *others = found
-    more = f", as {len(others)} more address(es) do" if others else ""
+    several = counted(len(others), "more address does", "more addresses do")
+    more = f", as {several}" if others else ""
     return (
         f"the file that {without_credentials(address)} gives{more} does not match {_who(wanted)}: "
         f"its sha256 is {error.seen}, and {_who(wanted)} says {wanted.digest.hex}{error.looks}"

@@ -218,7 +218,7 @@ def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> No
     assert set(listed.split()) == {"hello-1.0/", "hello-1.0/bin/", "hello-1.0/bin/hello", "hello-1.0/who"}
     assert "index.json" in subprocess.check_output(["tar", "--list", "-f", out["oci"]], text=True).split()
     for wanted, why in (
-        ("zip", "'nar'"),
+        ("zip", "'zip' is no form of an artifact"),
         ("file", "needs path"),
         ("file:../x", "path"),
         ("tar.gz:bin/hello", "path is for format"),

@@ -143,3 +143,25 @@ def test_a_cache_that_would_silently_not_be_asked(
     assert said in tally("builder", "list", folder=tmp_path).failed(2).err
     (tmp_path / "tally.toml").write_text('[inputs]\nfrom = "build"\ncaches = ["https://x.org"]\n')
     tally("builder", "list", folder=tmp_path).succeeded()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("plan", ".#x", "--argstr", "a", "b"), "--argstr"),
+        (("plan", "x.toml", "--arg", "a", "1"), "--arg"),
+        (("build", ".#x", "-I", "a=b"), "-I"),
+        (("build", ".#x", "--store", "daemon"), "--store"),
+        (("build", "x.toml", "--artifact", "oci"), "--artifact"),
+        (("sbom", ".#x", "--argstr", "a", "b"), "--argstr"),
+    ],
+)
+def test_an_option_that_none_of_the_targets_takes(
+    tally: Tally, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """It would be passed over in silence, and something else built than was meant."""
+    (tmp_path / "x.toml").touch()
+    (tmp_path / "flake.nix").write_text("{ outputs = _: { }; }")
+    ran = tally(*words, folder=tmp_path).failed(2)
+    assert said in ran.err.partition("hint: ")[0]
+    assert "hint: " in ran.err

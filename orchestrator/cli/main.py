@@ -121,6 +121,8 @@ def _explained(error: BaseException, *, as_json: bool = False) -> int:
     match error:
         case TallyError():
             kind, told, code = "refused", error, error.exit_code
+            if (gone := _folder_removed()) is not None:
+                told = TallyError(error.message, hint=f"{gone.message}; {gone.hint}")
         case typer.Abort():
             return _interrupted(as_json=as_json)
         case typer.TyperException():  # how Typer says that the command line makes no sense
@@ -135,7 +137,7 @@ def _explained(error: BaseException, *, as_json: bool = False) -> int:
             said = f"the operating system refused{place}: {error.strerror or error}"
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             hint = "free some space for the state folder and for --out" if full else "see `tally doctor`"
-            kind, told = "system", TallyError(said, hint=hint)
+            kind, told = "system", _folder_removed() or TallyError(said, hint=hint)
         case _:
             import traceback
 
@@ -145,6 +147,23 @@ def _explained(error: BaseException, *, as_json: bool = False) -> int:
     if as_json:
         print_failure(kind, told, code)
     return code
+
+
+def _folder_removed() -> TallyError | None:
+    """What to say where the working folder is gone; None: it is there."""
+    from pathlib import Path
+
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        here = os.environ.get("PWD")
+        return TallyError(
+            f"this folder was removed{f': {here}' if here else ''}",
+            hint="go to one that is there, as with `cd`; a folder made anew under its name is another one",
+        )
+    except OSError:
+        pass
+    return None
 
 
 def _wants_json() -> bool:

@@ -1,0 +1,36 @@
+"""A working folder that is gone: said in a sentence, whatever came of it."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import _explained
+from orchestrator.ground.errors import ExitCode, TallyError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory"),
+        TallyError("cannot read the key k: No such file or directory", hint="make one"),
+    ],
+    ids=str,
+)
+def test_it_is_said(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PWD", str(here))
+    assert _explained(error) == ExitCode.UNDECIDED
+    assert "removed" not in capsys.readouterr().err
+    here.rmdir()
+    assert _explained(error) == ExitCode.UNDECIDED
+    said = capsys.readouterr().err
+    assert f"this folder was removed: {here}" in said
+    assert "hint: " in said and "go to one that is there" in said
+    assert "No such file" in said or isinstance(error, OSError), "what else went wrong stays"

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from believing import built_tools, inputs_table
 from caches import Binary, SigningKey, nar_of
 from projects import Project
 from releases import fixed, store_path
-from targets import laid_out, nix
 
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.host import HostFacts
@@ -163,36 +163,15 @@ def test_a_fixed_output_is_taken_by_its_own_digest(store: ChrootStore, tmp_path:
     assert not list(store.nix.scratch.glob("fixed-*"))
 
 
-@pytest.fixture
-def tools(project: Project, session_state: Path) -> tuple[str, bytes, tuple[str, ...]]:
-    """An input of the tests' packages as a builder made it: its path, its NAR, and what it refers to."""
-    packages = laid_out(project.folder / "packages")
-    project.tally("build", "-f", packages, "structured", "--no-sign").succeeded()
-    drv = nix(
-        project.folder / "elsewhere", "nix-instantiate", str(packages / "default.nix"), "-A", "structured"
-    )
-    scratch = project.folder / "scratch"
-    scratch.mkdir()
-    builder = ChrootStore(Nix.find(scratch), session_state / "stores/a")
-    [made] = [each for each in builder.graph([drv]).derivations.values() if each.name == "tools"]
-    path = made.outputs["out"]
-    return path, b"".join(dump(builder.physical(path))), builder.information([path])[path].references
-
-
 def believing(project: Project, *addresses: str, key: SigningKey = KEY) -> None:
-    caches = ", ".join(f'"{each}"' for each in addresses)
-    text = f'[inputs]\nfrom = "cache"\ncaches = [{caches}]\nkeys = ["{key.text}"]\n'
-    (project.folder / "tally.toml").write_text(text)
+    (project.folder / "tally.toml").write_text(inputs_table(key, *addresses))
 
 
-def test_a_release_names_what_it_believes(
-    project: Project, tools: tuple[str, bytes, tuple[str, ...]], tmp_path: Path
-) -> None:
-    path, nar, references = tools
-    good, other, unsigned = Binary(KEY), Binary(KEY), Binary(KEY)
-    good.add(path, nar, references, "xz")
-    other.add(path, nar_of(b"something else"), references)
-    unsigned.add(path, nar, references, "xz", Sig=None)
+def test_a_release_names_what_it_believes(project: Project, session_state: Path, tmp_path: Path) -> None:
+    tools = built_tools(project, session_state)
+    path, other = tools.path, Binary(KEY)
+    good, unsigned = tools.cache(KEY), tools.cache(KEY, Sig=None)
+    other.add(path, nar_of(b"something else"), tools.references)
     build = ("build", "-f", "packages", "hello", "--key", "release.key")
     with good.served() as server:
         believing(project, server.address)

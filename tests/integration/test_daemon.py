@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from believing import built_tools, inputs_table
+from caches import SigningKey
 from projects import Project
 
 pytestmark = pytest.mark.skipif(
@@ -28,6 +30,8 @@ until test -S /nix/var/nix/daemon-socket/socket; do kill -0 $daemon; sleep 0.05;
 for recipe in steady random random; do
     "$PYTHON" -m orchestrator.cli build "recipes/$recipe.toml" --json --key release.key > "$recipe.json" || :
 done
+"$PYTHON" -m orchestrator.cli build -f packages hello --json --key release.key > hello.json || :
+nix-store --store daemon --check-validity "$TOOLS"
 "$PYTHON" -m orchestrator.cli builder check --json > check.json
 kill $daemon
 wait $daemon || :
@@ -46,14 +50,16 @@ def place() -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("place")
-def test_the_machines_own_nix_is_a_builder_like_any_other(project: Project) -> None:
+def test_the_machines_own_nix_is_a_builder_like_any_other(project: Project, session_state: Path) -> None:
+    tools, key = built_tools(project, session_state), SigningKey("ours-1")
+    believed = inputs_table(key, tools.cache(key).into(project.folder / "cache"))
     project.recipe("steady", "mkdir $out; echo steady > $out/file")
     project.recipe("random", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id")
     (project.folder / "tally.toml").write_text(
-        '[[builder]]\nname = "a"\n\n[[builder]]\nname = "d"\nstore = "daemon"\n'
+        f'{believed}\n[[builder]]\nname = "a"\n\n[[builder]]\nname = "d"\nstore = "daemon"\n'
     )
     log = project.folder / "daemon.log"
-    environment = {"PYTHON": sys.executable, "SETTINGS": SETTINGS, "LOG": str(log)}
+    environment = {"PYTHON": sys.executable, "SETTINGS": SETTINGS, "LOG": str(log), "TOOLS": tools.path}
     done = subprocess.run(
         ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-euc", INSIDE],
         cwd=project.folder,
@@ -68,6 +74,10 @@ def test_the_machines_own_nix_is_a_builder_like_any_other(project: Project) -> N
     assert steady["outcome"] == "released", done.stderr
     assert steady["agreement"]["builders"] == ["a", "d"]
     project.tally("verify", steady["release"], "--key", "release.pub").succeeded()
+    [hello] = read(project, "hello.json")["outcomes"]
+    assert hello["outcome"] == "released", done.stderr
+    verdict = project.tally("verify", hello["release"], "--key", "release.pub").succeeded()
+    assert "1 believed from ours-1" in verdict.out
     [random] = read(project, "random.json")["outcomes"]
     assert random["outcome"] == "disagreed"
     hashes = {name for one in random["differing"] for name in one["narSha256"]}

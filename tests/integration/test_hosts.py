@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from believing import built_tools, inputs_table
+from caches import SigningKey
 from machines import Host, host
 from projects import Project
 from roots import root_of
@@ -28,6 +30,7 @@ from orchestrator.ground.nar import nar_hash
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="builder hosts need root: mounts and network interfaces are made for them"
 )
+KEY = SigningKey("ours-1")
 EVERY_BUILDER = 'independence = "same-host"\n'
 
 
@@ -318,7 +321,10 @@ def with_tally(session_state: Path, tmp_path: Path, repository: Path) -> Iterato
         yield up
 
 
-def test_a_host_signs_its_own_link_with_a_key_that_stays_there(project: Project, with_tally: Host) -> None:
+def test_a_host_signs_its_own_link_with_a_key_that_stays_there(
+    project: Project, with_tally: Host, session_state: Path
+) -> None:
+    tools = built_tools(project, session_state)
     (project.folder / "signer.pub").write_text(with_tally.sh("tally attest --public-key"))
     configure(project, with_tally.table(link_key="signer.pub"))
     project.build(new(project, "attested")).succeeded()
@@ -348,11 +354,30 @@ def test_a_host_signs_its_own_link_with_a_key_that_stays_there(project: Project,
         (b"/nix/store/", b"/nix/store/0"),
         (b"link", b"knil"),
     ):
-        done = asked_to_sign(with_tally, payload.replace(old, other))
-        assert done.returncode == 2, done.stderr
-        assert b"refusing to sign" in done.stderr
-        assert b"Traceback" not in done.stderr
-        assert done.stdout == b""
+        refused_to_sign(with_tally, payload.replace(old, other))
+
+    # what its host did not build, it signs for where a key that the link names has signed it
+    with tools.cache(KEY).served() as server:
+        table = inputs_table(KEY, server.address)
+        configure(project, with_tally.table(link_key="signer.pub"), more=table)
+        project.tally("build", "-f", "packages", "hello", "--key", "release.key").succeeded()
+    release = project.folder / "releases" / "hello-1.0-x86_64-linux"
+    verdict = project.tally("verify", release, "--key", "release.pub").succeeded()
+    assert "1 believed from ours-1" in verdict.out
+    with_tally.sh(f"nix-store --check-validity {tools.path}")
+    link = json.loads((release / "links" / f"build.{keyid[:8]}.link").read_bytes())
+    payload = base64.b64decode(link["payload"])
+    said = json.loads(payload)["byproducts"]["believed"][tools.path]
+    assert asked_to_sign(with_tally, payload).returncode == 0
+    stranger = SigningKey("ours-1")
+    for true, lie in (
+        (said["key"], stranger.text),
+        (said["signature"], stranger.sign("anything")),
+        (f'"narSize":{said["narSize"]}', f'"narSize":{said["narSize"] + 1}'),
+        ('"believed":', '"taken":'),
+    ):
+        assert payload.count(true.encode()) == 1, payload
+        refused_to_sign(with_tally, payload.replace(true.encode(), lie.encode()))
 
 
 def test_a_host_without_tally_cannot_sign(project: Project, trixie: Host) -> None:
@@ -361,6 +386,14 @@ def test_a_host_without_tally_cannot_sign(project: Project, trixie: Host) -> Non
     ran = project.build(new(project, "unattested")).failed(2)
     assert "install tally on the host" in ran.err
     assert project.releases == []
+
+
+def refused_to_sign(on: Host, link: bytes) -> None:
+    done = asked_to_sign(on, link)
+    assert done.returncode == 2, done.stderr
+    assert b"refusing to sign" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert done.stdout == b""
 
 
 def asked_to_sign(on: Host, link: bytes) -> subprocess.CompletedProcess[bytes]:

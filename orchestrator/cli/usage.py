@@ -30,6 +30,9 @@ def misused(error: Any) -> TallyError:
 
 def _plain(said: str) -> str:
     """What Typer says of a number that is none, or out of bounds, without the type's name."""
+    if said.startswith("Usage:"):  # the help, which is laid out
+        return said
+    said = " ".join(said.split())
     said = re.sub(r"is not a valid (int|integer|int range|integer range)\.", "is no whole number.", said)
     return re.sub(r"is not in the range x>=(-?\d+)\.", r"is less than \1.", said)
 

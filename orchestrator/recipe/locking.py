@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.wording import some
 from orchestrator.recipe import debian
 from orchestrator.recipe.drift import SetKey, needed_sets, nixpkgs_node, refuse_unknown_mirrors
 from orchestrator.recipe.licensing import with_licences
@@ -59,7 +60,9 @@ def make_lock(
             nearest = get_close_matches(name, list(recipes), n=1)
             raise TallyError(
                 f"there is no recipe {name!r} to update",
-                hint=f"did you mean {nearest[0]!r}?" if nearest else None,
+                hint=f"did you mean {nearest[0]!r}?"
+                if nearest
+                else f"the recipes are {some(sorted(recipes))}",
             )
     refuse_unknown_mirrors(recipes, work.mirrors)
     nixpkgs = nixpkgs_node(recipes, work.flake_lock)

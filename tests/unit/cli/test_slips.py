@@ -165,3 +165,11 @@ def test_an_option_that_none_of_the_targets_takes(
     ran = tally(*words, folder=tmp_path).failed(2)
     assert said in ran.err.partition("hint: ")[0]
     assert "hint: " in ran.err
+
+
+def test_a_usage_error_is_one_line(tally: Tally, tmp_path: Path) -> None:
+    said = tally("schema", folder=tmp_path).failed(2).err
+    assert said.startswith("tally: error: Missing argument")
+    assert "recipe, lock, config, policy" in said
+    assert "\\x" not in said
+    assert "\nCommands:\n  generate " in tally("keys", folder=tmp_path).failed(2).err, "but for the help"

@@ -230,7 +230,8 @@ def _origins(request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, O
 def _floating(asked: str, what: str) -> TallyError:
     return TallyError(
         f"{asked} {what} content-addressed or impure: only its build tells its store path",
-        hint="evaluate it without `__contentAddressed` and `__impure`: what is compared is one path",
+        hint="evaluate it without `__contentAddressed` and `__impure`: what is compared is one path, and a "
+        "cache's word for which one it is (a realisation) is not believed",
     )
 
 

@@ -7,7 +7,6 @@ and of one that cannot be read, nothing is told here: Nix is asked then.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -67,6 +66,8 @@ def rows(root: Path, paths: Collection[str]) -> Mapping[str, Row] | None:
 
 
 def _asked(root: Path, statement: str, paths: Collection[str]) -> list[tuple[str, str]] | None:
+    import sqlite3  # 1 MB, and `tally sbom` asks Nix
+
     folder = root / "nix/var/nix/db"
     items = sorted(set(paths))
     found: list[tuple[str, str]] = []

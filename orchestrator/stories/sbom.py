@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import render_document
-from orchestrator.evidence.sbom.bill import Closure
+from orchestrator.evidence.sbom.bill import Bill, Closure
 from orchestrator.evidence.sbom.closure import Described, Seen, bill_of
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown
 from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix
-from orchestrator.publishing.contents import releases_in
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.run import inventory
 from orchestrator.run.asked import FileAttribute, FlakeAttribute, parse
@@ -89,6 +88,8 @@ def what(target: str, file: Path | None = None) -> What:
             f"{target} is in a store of another folder", hint=f"{within['path']} --store {within['root']}"
         )
     if Path(target).is_dir():
+        from orchestrator.publishing.contents import releases_in  # it imports all that verifying does
+
         raise TallyError(
             f"the folder {target} is no release, and holds no flake.nix",
             hint=releases_in(Path(target)) or "give a release folder, or a recipe file",
@@ -106,7 +107,8 @@ def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     """The documents of all targets together, in each form that was asked for. Raises TallyError."""
     if is_release(asked):
         return of_release(Path(asked.targets[0]), asked, forms)
-    return rendered(looked_at(state, asked), forms)
+    bill, warnings = billed(state, asked)
+    return Documents(bill.name, {form: render_document(form.document(bill)) for form in forms}, warnings)
 
 
 def drawing(state: State, asked: Asked) -> Drawing:
@@ -119,8 +121,8 @@ def drawing(state: State, asked: Asked) -> Drawing:
             "what is drawn is in a store, or evaluated",
             hint="give the release's derivation or output, which `tally show` names",
         )
-    seen = looked_at(state, asked)
-    return Drawing(svg(dot(bill_of(seen))), seen.parts.warnings)
+    bill, warnings = billed(state, asked)
+    return Drawing(svg(dot(bill)), warnings)
 
 
 def is_release(asked: Asked) -> bool:
@@ -132,8 +134,16 @@ def _kinds(asked: Asked) -> set[What]:
     return {what(target, asked.file) for target in asked.targets}
 
 
-def looked_at(state: State, asked: Asked) -> Seen:
-    """What is seen of all targets together, which are no releases. Raises TallyError."""
+def billed(state: State, asked: Asked) -> tuple[Bill, tuple[str, ...]]:
+    """The bill of all targets together, which are no releases; and what could not be read, as sentences.
+
+    What was seen besides is not kept while the bill is rendered: 4 MB of 10,000 paths. Raises TallyError.
+    """
+    seen = _seen(state, asked)
+    return bill_of(seen), seen.parts.warnings
+
+
+def _seen(state: State, asked: Asked) -> Seen:
     match _kinds(asked):
         case kinds if kinds == {What.IN_STORE}:
             return of_store(state, asked)
@@ -143,13 +153,6 @@ def looked_at(state: State, asked: Asked) -> Seen:
         "these targets do not go into one SBOM: several releases, or targets of several kinds",
         hint="ask for one after the other",
     )
-
-
-def rendered(seen: Seen, forms: Sequence[Form]) -> Documents:
-    """What was seen, in each form."""
-    bill = bill_of(seen)
-    documents = {form: render_document(form.document(bill)) for form in forms}
-    return Documents(bill.name, documents, seen.parts.warnings)
 
 
 def of_store(state: State, asked: Asked) -> Seen:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from orchestrator.evidence.advisories.matching import Looked, Looking, Part
 from orchestrator.evidence.advisories.osv import NotOsv
-from orchestrator.evidence.sbom.closure import bill_of
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import shown
@@ -60,9 +59,8 @@ def _parts(state: State, asked: Asked) -> tuple[Sequence[Part], Sequence[str]]:
                 f"the SBOM of {shown(Path(asked.targets[0]))} is not one of a release",
                 hint="`tally verify` tells whether it is what was signed",
             ) from error
-    seen = sbom.looked_at(state, asked)
-    components = bill_of(seen).components
-    return [Part(each.name, each.version, each.purl) for each in components if each.purl], seen.parts.warnings
+    bill, warnings = sbom.billed(state, asked)
+    return [Part(each.name, each.version, each.purl) for each in bill.components if each.purl], warnings
 
 
 def _of_document(data: bytes) -> Sequence[Part]:

@@ -13,6 +13,7 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import ORCHESTRATOR
 from orchestrator.policy.commands import Told
 from orchestrator.policy.verdict import Code, Reason
+from orchestrator.recipe.purls import unescaped
 
 _WHAT = "the provenance"
 
@@ -37,8 +38,8 @@ def of_the_run(
     ):
         uri = member(each, "uri", str, _WHAT)
         names = member(member(each, "annotations", dict, _WHAT), "builders", list, _WHAT)
-        told[uri.rpartition("@")[2]] = sorted(map(str, names))
-    if told != {str(version): sorted(names) for version, names in versions.items()}:
+        told[unescaped(uri.rpartition("@")[2])] = sorted(map(str, names))
+    if told != {str(version).strip(): sorted(names) for version, names in versions.items()}:
         yield _no("the provenance tells of another Nix than the builders' links")
     vote = agreed.get("vote")
     if vote is not None and (vote not in LEVELS or _level(vote) > _level(agreed.get("independence"))):

@@ -19,12 +19,12 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUILD_TYPE, FETCHED_KINDS, NAR_SHA256, Kind
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.values import dataclass
-from orchestrator.nix.outputpath import Command, Inputs, Known, fixed_hash, mentioned, output_paths
+from orchestrator.nix.outputpath import Command, Inputs, Known, Places, fixed_hash, output_paths
 from orchestrator.policy.evidence import Input, inputs_of
 from orchestrator.policy.verdict import Code, Reason
+from orchestrator.recipe.purls import unescaped
 
 _WHAT = "the provenance"
-_ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
 _UNSTORED = re.compile("[^A-Za-z0-9+._?=-]")  # what `store_name` of recipe/names.py replaces
 
 
@@ -55,7 +55,9 @@ def read(provenance: Statement) -> Told:
     recipe = member(definition, "buildType", str, _WHAT) == BUILD_TYPE
     told, materials = commands.read(provenance.predicate), inputs_of(provenance.predicate)
     # earlier versions do not tell that somebody's own derivation fixed an output by sha512 and the like
-    doubtful = [] if recipe else [str(each.path) for each in materials if each.kind == Kind.FETCHED]
+    doubtful = Places(
+        {str(each.path): True for each in materials if each.kind == Kind.FETCHED and not recipe}
+    )
     return Told(
         told,
         materials,
@@ -142,7 +144,7 @@ def packages(told: Told) -> Iterator[Reason]:
         if each.purl is None:
             yield _no(f"the provenance does not say which package {each.path} is")
             continue
-        purl = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), each.purl.partition("?")[0])
+        purl = unescaped(each.purl.partition("?")[0])
         name, _, version = purl.removeprefix("pkg:deb/debian/").partition("@")
         file = f"{name}_{version.rpartition(':')[2]}_"  # in the pool no file's name has the epoch
         if not each.path[44:].startswith(_UNSTORED.sub("_", file)):
@@ -156,35 +158,39 @@ def _sources(told: Told) -> Iterator[str]:
             for line in command.environment.get("tallySources", "").splitlines():
                 yield from line.split(" ")[2:3]
         return
-    fetched = [str(each.path) for each in told.materials if each.kind in FETCHED_KINDS]
+    fetched = Places(
+        {str(each.path): str(each.path) for each in told.materials if each.kind in FETCHED_KINDS}
+    )
     theirs = _below(told, told.package)
-    ours = [each for each in _below(told, told.artifact) if each not in theirs]
-    packing = {path for command in ours for path in mentioned(command, fetched)}  # may be the same file
-    for command in theirs:
-        yield from (path for path in mentioned(command, fetched) if path not in packing)
+    ours = [each for name, each in _below(told, told.artifact).items() if name not in theirs]
+    packing = {path for command in ours for path in fetched.named(command)}  # may be the same file
+    for command in theirs.values():
+        yield from (path for path in fetched.named(command) if path not in packing)
 
 
-def _below(told: Told, derivation: str) -> list[Command]:
-    """A command and those that made what it names; none where it is not told of."""
-    makers = {path: command for command, _ in told.commands or () for path in command.outputs.values()}
+def _below(told: Told, derivation: str) -> Mapping[str, Command]:
+    """A command and those that made what it names, by derivation; none where it is not told of."""
+    makers = Places(
+        {path: command for command, _ in told.commands or () for path in command.outputs.values()}
+    )
     queue = [command] if (command := told.of(derivation)) is not None else []
     found: dict[str, Command] = {}
     while queue:
         command = queue.pop()
         if command.derivation not in found:
             found[command.derivation] = command
-            queue += [makers[path] for path in mentioned(command, makers)]
-    return list(found.values())
+            queue += makers.named(command)
+    return found
 
 
 def _computed(
-    told: Sequence[tuple[Command, Inputs | None]], known: Known, doubtful: Sequence[str]
+    told: Sequence[tuple[Command, Inputs | None]], known: Known, doubtful: Places[bool]
 ) -> Iterator[Mapping[str, str] | None]:
     """`doubtful` are inputs that may be fixed by another digest than the provenance has."""
     for command, inputs in told:
         given = inputs or known.inputs(command)
         paths = None if given is None else output_paths(command, given)
-        if inputs is None and paths != command.outputs and any(mentioned(command, doubtful)):
+        if inputs is None and paths != command.outputs and any(doubtful.named(command)):
             given = paths = None
         known.add(command, given)
         yield paths

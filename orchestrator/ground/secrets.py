@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 
-_ADDRESS = re.compile(
+# compiled when the first address is told: most runs tell none
+_ADDRESS = (
     # the latter is an address that was taken for a file's path
     r"([A-Za-z][A-Za-z0-9+.-]*://|(?:awskms|azurekms|gcpkms|hashivault|hv|https?):/(?!/))(\S*)"
 )
-_AUTHORITY = re.compile(r"[^/?#]*")
-_PORT = re.compile(r"[^:]*|\[[^\]]*\](:\d*)?|[^:]*:\d*")
-_SECRET = re.compile(
-    r"([?&;#](?:[A-Za-z0-9_.-]*"
+_AUTHORITY = r"[^/?#]*"
+_PORT = r"[^:]*|\[[^\]]*\](:\d*)?|[^:]*:\d*"
+_SECRET = (
+    r"(?i)([?&;#](?:[a-z0-9_.-]*"
     r"(?:token|secret|password|passwd|signature|credential|apikey|api[-_]key|access[-_]key|accesskeyid|jwt)"
-    r"[A-Za-z0-9_.-]*|sig|auth|key|pass|pwd|code)=)[^&;#\s'\"<>]+",
-    re.IGNORECASE,
+    r"[a-z0-9_.-]*|sig|auth|key|pass|pwd|code)=)[^&;#\s'\"<>]+"
 )
 _USERS = ("ssh", "git+ssh", "ssh+git", "ssh-ng", "rsync", "sftp")
 """Schemes whose user, without a password, is no secret: whoever reads the message may need it."""
@@ -28,16 +28,16 @@ def without_secrets(text: str) -> str:
     """The text, with what could be a user, a password or a token in an address left out."""
     if ":/" not in text:
         return text
-    return _ADDRESS.sub(lambda found: found[1] + _bare(found[1].rstrip(":/").lower(), found[2]), text)
+    return re.sub(_ADDRESS, lambda found: found[1] + _bare(found[1].rstrip(":/").lower(), found[2]), text)
 
 
 def _bare(scheme: str, rest: str) -> str:
-    authority = _AUTHORITY.match(rest)
+    authority = re.match(_AUTHORITY, rest)
     host = authority[0] if authority else ""
     user, at, place = host.rpartition("@")
     if at:
         named = scheme in _USERS and ":" not in user
         rest = rest if named else place + rest[len(host) :]
-    elif "@" in rest and not _PORT.fullmatch(host):  # a password with a `/`, `?` or `#` in it
+    elif "@" in rest and not re.fullmatch(_PORT, host):  # a password with a `/`, `?` or `#` in it
         rest = rest.rpartition("@")[2]
-    return _SECRET.sub(r"\1…", rest)
+    return re.sub(_SECRET, r"\1…", rest)

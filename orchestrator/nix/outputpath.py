@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any
 
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.nix.storepath import store_path
 
-T = TypeVar("T")
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _OUT = ["out"]
 _PATH = re.compile(r"/nix/store/[0-9a-z]{32}(?=-)")
@@ -116,13 +115,13 @@ class Known:
             self._of[_head(path)] = None if digest is None else (digest, name)
 
 
-class Places(Generic[T]):
+class Places:
     """Store paths, each with something, which are looked up by what a command names."""
 
-    def __init__(self, of: Mapping[str, T]) -> None:
+    def __init__(self, of: Mapping[str, Any]) -> None:
         self._of = {_head(path): each for path, each in of.items()}
 
-    def named(self, command: Command) -> Iterator[T]:
+    def named(self, command: Command) -> Iterator[Any]:
         """What belongs to those of the paths that a command names, in no order."""
         return (self._of[head] for head in _heads(command) if head in self._of)
 

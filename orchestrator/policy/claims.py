@@ -13,7 +13,7 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import ORCHESTRATOR
 from orchestrator.policy.commands import Told
 from orchestrator.policy.verdict import Code, Reason
-from orchestrator.recipe.purls import unescaped
+from orchestrator.recipe.purltext import unescaped
 
 _WHAT = "the provenance"
 

@@ -22,7 +22,7 @@ from orchestrator.ground.values import dataclass
 from orchestrator.nix.outputpath import Command, Inputs, Known, Places, fixed_hash, output_paths
 from orchestrator.policy.evidence import Input, inputs_of
 from orchestrator.policy.verdict import Code, Reason
-from orchestrator.recipe.purls import unescaped
+from orchestrator.recipe.purltext import unescaped
 
 _WHAT = "the provenance"
 _UNSTORED = re.compile("[^A-Za-z0-9+._?=-]")  # what `store_name` of recipe/names.py replaces
@@ -184,7 +184,7 @@ def _below(told: Told, derivation: str) -> Mapping[str, Command]:
 
 
 def _computed(
-    told: Sequence[tuple[Command, Inputs | None]], known: Known, doubtful: Places[bool]
+    told: Sequence[tuple[Command, Inputs | None]], known: Known, doubtful: Places
 ) -> Iterator[Mapping[str, str] | None]:
     """`doubtful` are inputs that may be fixed by another digest than the provenance has."""
     for command, inputs in told:

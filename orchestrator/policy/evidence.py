@@ -29,7 +29,7 @@ from orchestrator.ground.values import dataclass
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Reason
-from orchestrator.recipe.purls import is_purl
+from orchestrator.recipe.purltext import is_purl
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's ids, by SHA-1 and by SHA-256
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.links import Link
@@ -17,15 +17,15 @@ _PREFIX, _ARTIFACT = "SPDXRef-", "Artifact"
 _NOT_IN_IDS: Final = re.compile("[^A-Za-z0-9.-]")
 
 
-class Listed(NamedTuple):
-    """What an SBOM says of one package. None: it does not say."""
+class Listed:
+    """What an SBOM says of one package. None: it does not say. `sha256` is of the file, or of the NAR."""
 
-    name: object
-    version: object
-    sha256: object
-    """Of the file, or of the NAR, in hexadecimal."""
-    purl: object
-    licence: object = None
+    __slots__ = ("licence", "name", "purl", "sha256", "version")
+
+    def __init__(
+        self, name: object, version: object, sha256: object, purl: object, licence: object = None
+    ) -> None:
+        self.name, self.version, self.sha256, self.purl, self.licence = name, version, sha256, purl, licence
 
 
 def sboms(

@@ -5,21 +5,16 @@ Specification: https://github.com/package-url/purl-spec.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from orchestrator.recipe.names import normalised
+from orchestrator.recipe.purltext import is_purl
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
 
 _LOWER = frozenset({"deb", "golang", "npm", "nuget"})
 """Types whose namespaces and names say the same in upper and lower case; `packageurl` knows the others."""
-
-
-def is_purl(text: str) -> bool:
-    """Whether a text means to be a package URL: its scheme says the same in upper and lower case."""
-    return text.lstrip()[:4].lower() == "pkg:"
 
 
 def package_url(
@@ -31,15 +26,6 @@ def package_url(
     if kind == "pypi" and version is not None:
         version = python_version(version)
     return canonical(PackageURL(kind, namespace, name, version, qualifiers)).to_string()
-
-
-def unescaped(text: str) -> str:
-    """A part of a package URL without percent-encoding (RFC 3986, 2.1)."""
-    return re.sub(r"(?:%[0-9A-Fa-f]{2})+", lambda each: _bytes(each[0]).decode(errors="replace"), text)
-
-
-def _bytes(escapes: str) -> bytes:
-    return bytes.fromhex(escapes.replace("%", ""))
 
 
 def parsed(text: str) -> PackageURL:

@@ -240,7 +240,8 @@ def _examine(
     found.step = 10
     _hold(checks.coverage(provenance, artifact, frozenset(statements), contents.measured))
     _hold(checks.parameters(provenance))
-    _hold(carried.source(provenance, told, contents.documents, contents.measured))
+    more = bool(policy.rules or policy.builders)  # what a recipe says matters to who asks more than by whom
+    _hold(carried.source(provenance, told, contents.documents, contents.measured, recipes=more))
     _hold(checks.index(index.data, _following(provenance, reproduction, contents.measured)))
 
     # 11. The artifact is the store object that was agreed on, executable or not: downloads lose that bit.

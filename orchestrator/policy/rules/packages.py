@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestrator.ground.wording import some
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.verdict import Code, Finding, Reason
-from orchestrator.recipe.purls import is_purl, parsed
+from orchestrator.recipe.purls import parsed
+from orchestrator.recipe.purltext import is_purl
 from orchestrator.recipe.versions import ORDERED, ordered, same
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.policy import trusting
+from orchestrator.policy.rules.builders import Builders
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.publishing.index import INDEX, index_of
 from orchestrator.signing import bundling
@@ -112,7 +114,7 @@ def _cover(folder: Path, provenance: dict[str, Any]) -> None:
     byproducts = provenance["predicate"].get("runDetails", {}).get("byproducts", [])
     for each in byproducts:
         name = each.get("name", "")
-        if name.startswith("sbom/") and (folder / name).is_file() and "digest" in each:
+        if name.startswith(("sbom/", "source/")) and (folder / name).is_file() and "digest" in each:
             each["digest"] = {"sha256": Sha256.of_file(folder / name).hex}
 
 
@@ -202,6 +204,45 @@ def test_what_is_the_signers_word_alone(liar: Liar, name: str) -> None:
 @pytest.mark.parametrize("name", HELD)
 def test_what_an_sbom_says_of_what_was_built(liar: Liar, name: str) -> None:
     assert _accepted(liar, name, HELD[name]) == set()
+
+
+RECIPE, LOCK = "source/recipes/pigz.toml", "source/tally.lock"
+CARRIED: list[tuple[str, bytes, bytes]] = [
+    (RECIPE, b"make install", b"make install backdoor"),
+    (RECIPE, b'version = "2.8"', b'version = "2.9"'),
+    (RECIPE, b'name = "pigz"', b'name = "gzip"'),
+    (RECIPE, b'"true', b'"false'),
+    (RECIPE, b'name = "pigz"', b"name = "),
+    (RECIPE, b'name = "pigz"', b'name = "\xff"'),
+    ("source/recipes/zlib.toml", b"make install", b"make install backdoor"),
+    (LOCK, b'sha256 = "', b'sha256 = "0'),
+    (LOCK, b"[[package]]", b'[[package]]\npool = "x"\nsha256 = "' + b"ab" * 32 + b'"\n[[package]]'),
+    (LOCK, b"[[package]]", b"[[package]]\n'sha256' = '" + b"ab" * 32 + b"'\n[[package]]"),
+    (LOCK, b"[[package]]", b'[[package]]\n"sha\\u0032\\u0035\\u0036" = "x"\n[[package]]'),
+    (LOCK, b"version = 1", b'[source.a.src]\nsha256 = "' + b"cd" * 32 + b'"\n'),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new"), CARRIED)
+def test_what_it_carries_is_what_was_built(liar: Liar, name: str, old: bytes, new: bytes) -> None:
+    """By the recipe's own digest too, since the signer has that in the provenance fit."""
+    file, policy = liar.folder / name, liar.policy
+    before = file.read_bytes()
+    said = copy.deepcopy(liar.said["provenance"])
+    definition = said["predicate"]["buildDefinition"]
+    try:
+        file.write_bytes(before.replace(old, new, 1))
+        assert file.read_bytes() != before
+        if name == RECIPE:
+            digest = {"sha256": Sha256.of_file(file).hex}
+            definition["externalParameters"]["recipe"]["digest"] = digest
+            definition["resolvedDependencies"][0]["digest"] = digest
+        liar.policy = replace(policy, builders=Builders(per="builder"))
+        assert isinstance(liar.say(provenance=said), Failed)
+    finally:
+        file.write_bytes(before)
+        assert isinstance(liar.say(), Passed)
+        liar.policy = policy
 
 
 class TestBelieved:

@@ -110,7 +110,7 @@ def test_what_is_refused(desk: Desk, tmp_path: Path) -> None:
         ((old, "next"), "keys are made in files alone", "by its own tool"),
         ((old, "keys/next"), "keys are made in files alone", "tally keys show OLD --out OLD.pub"),
         (("other.pub", old, "--passphrase"), "is there already", "leave it out"),
-        (("other.key", old), "holds a private key", "give the .pub file"),
+        (("other.key", old), "holds a private key", "did you mean other.pub?"),
         ((old, "kms:release"), "no keys are known by the scheme kms:", "awskms:"),
         ((old, f"{old}&pin-value={PIN}"), "has the PIN in it", "take pin-value out"),
     ):

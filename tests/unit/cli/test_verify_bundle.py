@@ -202,10 +202,10 @@ def test_what_is_no_bundle_is_undecided(tally: Tally, folder: Folder) -> None:
         (["artifact", "--bundle", "key.sigstore.json"], "who must have signed"),
         (["artifact", *KEY, "--key", "key.pub"], "who must have signed"),
         (["artifact", *KEY, "--identity", "me"], "who must have signed"),
-        (["artifact", *KEYLESS[:-2]], "who must have signed"),
+        (["artifact", *KEYLESS[:-2]], "--identity needs --issuer"),
         (
             ["artifact", "--bundle", "keyless.sigstore.json", "--identity", "", "--issuer", ""],
-            "who must have",
+            "--identity needs --issuer",
         ),
         (["artifact", *KEYLESS, "--insecure-ignore-tlog"], "worth nothing without"),
         (["artifact", "artifact", *KEY], "about one artifact"),
@@ -217,7 +217,7 @@ def test_what_is_no_bundle_is_undecided(tally: Tally, folder: Folder) -> None:
         (["artifact", "--bundle", "nowhere", "--key", "key.pub"], "cannot read the bundle nowhere"),
         (["artifact", *KEY, "--trusted-root", "nowhere"], "cannot read nowhere"),
         (["artifact", "--bundle", "key.sigstore.json", "--key", "nowhere"], "cannot read the key"),
-        (["artifact", "--key", "key.pub", "--identity", "me"], "together"),
+        (["artifact", "--key", "key.pub", "--identity", "me"], "--identity needs --issuer"),
         (["artifact", "--key", "key.pub", "--insecure-ignore-tlog"], "name it with --bundle"),
     ],
 )

@@ -139,9 +139,13 @@ class Publishing:
         order = cast("Any", SimpleNamespace(out=self.out))
         target = cast("Any", SimpleNamespace(asked="pigz"))
         facts = self.made.facts
+        builders = [
+            cast("Any", SimpleNamespace(name=report.identity.name, kind="daemon", store=None))
+            for report in facts.agreed.reports
+        ]
         with Clients(self.scratch) as clients:
             clients.call()
-            run = story.Run(order, anything, anything, (), signatories, clients)
+            run = story.Run(order, anything, anything, builders, signatories, clients)
             return story.publish(run, target, facts.agreed, facts.quorum, self.made.artifact, signatories)
 
 

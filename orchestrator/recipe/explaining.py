@@ -30,9 +30,6 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 _COPY = "copy the whole of it, from who publishes the file or as `sha256sum FILE` prints it"
-_OF_FORMATS = (
-    'take one of these; for a file of another kind let the script make it: format = "file", and its `path`'
-)
 _TYPES = {
     bool: "a boolean",
     date: "a date",
@@ -74,7 +71,7 @@ def _follows(each: Mapping[str, Any]) -> bool:
 def _problem(
     each: Mapping[str, Any], text: str, place: str, model: type[BaseModel]
 ) -> tuple[int, str, str | None]:
-    path, known, wanted = _walk(each["loc"], model)
+    path, known, wanted, way_out = _walk(each["loc"], model)
     keys = [part for part in path if isinstance(part, str)]
     line = line_of(text, tuple(path))
     where = f"{place}:{line}" if line else place
@@ -87,7 +84,7 @@ def _problem(
             if _fields(_item(wanted))
             else hint
         )
-    return line or 0, f"{where}: {said}", hint
+    return line or 0, f"{where}: {said}", hint or (way_out if each["type"] != "missing" else None)
 
 
 def _of_the_top(key: str, given: object, model: type[BaseModel]) -> str | None:
@@ -130,13 +127,7 @@ def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]
                 str(each["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "),
                 n=1,
             )
-            hint = (
-                f"did you mean {nearest[0]!r}?"
-                if nearest
-                else _OF_FORMATS
-                if key == "artifact.format"
-                else None
-            )
+            hint = f"did you mean {nearest[0]!r}?" if nearest else None
             return f"{name}expected {each['ctx']['expected']}; got {shown(given)}", hint
         case kind if kind in _EXPECTED:
             return f"{name}expected {_EXPECTED[kind]}, got {_typed(given)}", None
@@ -179,9 +170,11 @@ def shown(value: object) -> str:
             return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], list[str], Any]:
-    """The keys as the file has them (no tags), indices in lists too; those known at the last; its type."""
+def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], list[str], Any, str | None]:
+    """The keys as the file has them (no tags), indices in lists too; those known at the last; its type, and
+    what its table's model has to say of it (`ways_out`)."""
     keys: list[str | int] = []
+    way_out: str | None = None
     known: list[str] = []
     current: Any = _bare(model)
     for part in location:
@@ -197,10 +190,11 @@ def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], l
             continue
         fields = _fields(current)
         keys.append(str(part))
+        way_out = getattr(current, "ways_out", {}).get(part)
         known = sorted(fields) or known
         current = fields[part] if part in fields else _item(current)
     tags = _tags(current)
-    return keys, list(tags) if tags else known, current
+    return keys, list(tags) if tags else known, current, way_out
 
 
 def _fields(current: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -212,6 +212,12 @@ class ArtifactPart(ImageConfig):
 
     The keys of an image's configuration are for the format `oci` alone.
     """
+
+    ways_out: ClassVar[Mapping[str, str]] = {
+        "format": "take one of these; for a file of another kind let the script make it: "
+        'format = "file", and its `path`'
+    }
+    """Hints for keys of this table, where nothing nearer is known: recipe/explaining.py."""
 
     format: Format = "tar.gz"
     path: (

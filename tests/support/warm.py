@@ -50,6 +50,7 @@ MODULES = (
     "pydantic",
     "securesystemslib.signer",
     "sigstore.verify.verifier",
+    "spdx_python_model.bindings.v3_0_1",
     "spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser",
     "spdx_tools.spdx.validation.document_validator",
     "traceback",
@@ -421,6 +422,7 @@ if __name__ == "__main__":
         importlib.import_module(_name)
     _clients = importlib.import_module("orchestrator.clients.clients")
     _clients.spdx.validate(_clients._WARM, "what a run tries it with")  # the first document costs most
+    importlib.import_module("orchestrator.recipe.licences").check_license("MIT")  # which reads the list
     gc.collect()
     gc.freeze()
     _Server(_listening).serve()

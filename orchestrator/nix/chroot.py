@@ -11,13 +11,16 @@ from pathlib import Path
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import make_removable
+from orchestrator.ground.files import contents, make_removable
 from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.plainly import why
 from orchestrator.nix import database
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of, parse
 from orchestrator.nix.store import PathInfo, Store, chunks
 from orchestrator.nix.storepath import text_path
+
+_LARGEST = 64 << 20  # bytes of a derivation; one with a large script in it has some 100 kB
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,9 @@ class ChrootStore(Store):
     def derivation(self, path: str, *, any_digest: bool = False) -> Derivation:
         """Read one `.drv` of this store. Raises TallyError when it is not there, or no longer what it was."""
         try:
-            data = self.physical(path).read_bytes()
-        except OSError as error:
-            raise TallyError(f"{path} is not in the store {self.root}: {error.strerror}") from error
+            data = contents(self.physical(path), _LARGEST)
+        except (OSError, ValueError) as error:
+            raise TallyError(f"{path} is not in the store {self.root}: {why(error)}") from error
         altered = TallyError(
             f"{path} was altered in the store {self.root}",
             hint=self.remedy,

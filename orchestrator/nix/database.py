@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.digest import NarHash
+from orchestrator.ground.files import contents
 
-_SCHEMA = "10"
+_SCHEMA = b"10"
 _WAIT = 60.0  # seconds for another process that has it locked
 _TOGETHER = 500  # variables of one statement; SQLite takes 999
 _HASH = "sha256:"
@@ -72,7 +73,7 @@ def _asked(root: Path, statement: str, paths: Collection[str]) -> list[tuple[str
     items = sorted(set(paths))
     found: list[tuple[str, str]] = []
     try:
-        if (folder / "schema").read_text().strip() != _SCHEMA:
+        if contents(folder / "schema", 64).strip() != _SCHEMA:
             return None
         address = f"{(folder / 'db.sqlite').absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, timeout=_WAIT, uri=True)) as database:

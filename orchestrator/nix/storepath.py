@@ -19,6 +19,17 @@ def text_path(name: str, data: bytes, references: Iterable[str]) -> str:
     return store_path(kind, hashlib.sha256(data).hexdigest(), name)
 
 
+def source_path(name: str, nar_sha256: str, references: Iterable[str]) -> str:
+    """Where Nix puts a file or a folder that an expression names, with these references."""
+    return store_path(":".join(["source", *sorted(set(references))]), nar_sha256, name)
+
+
+def flat_path(name: str, sha256: str) -> str:
+    """Where Nix puts one file by the sha256 of its bytes, as `nix-store --add-fixed sha256` does."""
+    whole = hashlib.sha256(f"fixed:out:sha256:{sha256}:".encode()).hexdigest()
+    return store_path("output:out", whole, name)
+
+
 def store_path(kind: str, digest: str, name: str) -> str:
     """The path of what is of this kind, and has this sha256 (hexadecimal)."""
     fingerprint = f"{kind}:sha256:{digest}:/nix/store:{name}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +14,14 @@ from orchestrator.evidence.definition import Definition, of_derivation
 from orchestrator.evidence.facts import Package
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
+from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
-from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version
+from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version, name_of
 from orchestrator.nix.evaluation import Evaluated, evaluate_packing
 from orchestrator.nix.remote import RemoteStore, nothing_kept
 from orchestrator.nix.store import Store
+from orchestrator.nix.storepath import flat_path, source_path, text_path
 from orchestrator.recipe.image import described
 from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.origins import Origin, origins_of
@@ -30,6 +35,8 @@ from orchestrator.run.workshop import Workshop
 MACHINES_STORE = "auto"
 """What Nix calls the store of the machine that it runs on."""
 _STORE = Path("/nix/store")
+_NAME = re.compile(r"[0-9A-Za-z+_?=][0-9A-Za-z+._?=-]*|")
+"""What Nix takes as a store path's name; no hidden file."""
 _FLOATING = ("ca-derivations", "impure-derivations")
 """Features of Nix that are off here; so it does not even take such a derivation."""
 
@@ -125,8 +132,10 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
         raise TallyError(f"{where} does not answer: {error.message}", hint=error.hint) from error
     if absent:
         raise _nowhere(absent[0], f"the orchestrator's store or {where}")
+    # what is in that store is somebody's word; a copy of its own is looked at first
+    brought = ChrootStore(store.nix, store.nix.scratch / f"brought-{uuid.uuid4()}")
     try:
-        store.copy_from(other, lacking)
+        brought.copy_from(other, lacking)
     except NixFailed as error:
         if not any(each in error.said for each in _FLOATING):
             raise TallyError(
@@ -134,6 +143,32 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
                 hint="evaluate it again where that store is, or name another store with --store",
             ) from error
         raise _floating(lacking[0], "or what it is built with, is") from error
+    for path in brought.requisites(lacking):
+        if not stands_for(brought, path):
+            raise TallyError(
+                f"{path} in {where} is not what that path stands for, so nothing was taken from there",
+                hint="a store path of a derivation or a source follows from its content: name another store, "
+                "or evaluate it again",
+            )
+    store.copy_from(brought, lacking)
+
+
+def stands_for(store: ChrootStore, path: str) -> bool:
+    """Whether a derivation, or a source of one, has the content that its path was computed from.
+
+    No for all else: what was built stands for what it was built from, and nobody can tell by its content.
+    """
+    if path.endswith(".drv"):
+        return store.derivation(path, any_digest=True).path == path
+    info, file, name = store.information([path])[path], store.physical(path), name_of(path)
+    if info.nar_hash != store.nar_hash(path):
+        return False
+    if path == source_path(name, info.nar_hash.hex, info.references):
+        return True
+    if file.is_symlink() or not file.is_file():
+        return False
+    data = contents(file, info.nar_size)
+    return path in (text_path(name, data, info.references), flat_path(name, Sha256.of(data).hex))
 
 
 def _nowhere(path: str, where: str) -> TallyError:
@@ -210,9 +245,11 @@ def _package(wanted: Wanted, graph: DerivationGraph, system: str) -> Package:
     """What a derivation says of itself, where its evaluation has told nothing."""
     derivation = graph[wanted.derivation]
     name, version = name_and_version(derivation)
+    # a package may call itself anything, and files and a store path are named after it
+    told = all(each is None or _NAME.fullmatch(each) for each in (wanted.name, wanted.version))
     return Package(
-        wanted.name or name,
-        wanted.version or version,
+        (wanted.name if told else None) or name,
+        (wanted.version if told else None) or version,
         system,
         wanted.summary,
         wanted.homepage,

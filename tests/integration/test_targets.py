@@ -6,7 +6,9 @@ import base64
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +198,26 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
     ran = project.tally("build", given, "--store", elsewhere, "--key", "release.key").failed(1)
     assert "DISAGREE" in ran.err
     assert project.releases == []
+
+
+def test_a_store_that_has_another_source_under_its_path_is_refused(project: Project, packages: Path) -> None:
+    elsewhere = project.folder / "elsewhere"
+    given = nix(elsewhere, "nix-instantiate", str(packages / "default.nix"), "-A", "hello")
+    source = next(each for each in nix(elsewhere, "nix-store", "-qR", given).split() if "-hello.sh" in each)
+    file = elsewhere / source[1:]
+    file.parent.chmod(0o755)
+    file.chmod(0o644)
+    file.write_text("echo something else\n")
+    file.chmod(0o444)
+    size = len(subprocess.check_output(["nix-store", "--dump", file]))
+    with closing(sqlite3.connect(elsewhere / "nix/var/nix/db/db.sqlite")) as database, database:
+        told = (f"sha256:{nar_hash(file).hex}", size, source)
+        database.execute("update ValidPaths set hash = ?, narSize = ?, ca = null where path = ?", told)
+    state = project.folder / "state"
+    for _ in range(2):
+        ran = project.tally("plan", given, "--store", elsewhere, environment={"TALLY_STATE": str(state)})
+        assert f"{source} in the store {elsewhere} is not what that path stands for" in ran.failed(2).err
+    assert not (state / "stores/orchestrator" / source[1:]).exists()
 
 
 def test_the_artifact_is_packed_as_asked(project: Project, packages: Path) -> None:

@@ -76,20 +76,26 @@ class Apt:
         chosen = [(name.split(":")[0], version, arch) for name, version, arch in _INSTALL.findall(said)]
         return self._described(chosen)
 
+    def candidate(self, name: str) -> DebianPackage:
+        """The package of that name that `resolve` would choose, without what it depends on.
+
+        apt works out no dependencies for it, which takes a second. Raises TallyError as `resolve` does.
+        """
+        self._refuse_unknown([name])
+        known = _stanzas(_run(self, "apt-cache", "show", "--no-all-versions", "--", name))
+        chosen = next((each for each in known if each[0] == name), (name, "", self.architecture))
+        return self._package(known.get(chosen), chosen)
+
     def _described(self, chosen: Sequence[tuple[str, str, str]]) -> tuple[DebianPackage, ...]:
-        said = _run(self, "apt-cache", "show", "--", *[f"{name}={version}" for name, version, _ in chosen])
-        found = {}
-        for stanza in said.split("\n\n"):
-            fields = dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", stanza, re.MULTILINE))
-            if fields:
-                found[fields["Package"], fields["Version"], fields["Architecture"]] = fields
+        words = [f"{name}={version}" for name, version, _ in chosen]
+        found = _stanzas(_run(self, "apt-cache", "show", "--", *words))
         packages = [self._package(found.get(each), each) for each in chosen]
         return tuple(sorted(packages, key=lambda package: package.file))
 
     def _package(self, fields: Mapping[str, str] | None, chosen: tuple[str, str, str]) -> DebianPackage:
         name, version, architecture = chosen
         if fields is None or not {"Filename", "SHA256", "Size"} <= fields.keys():
-            raise TallyError(f"the index of Debian {self.suite} has no digest for {name} {version}")
+            raise TallyError(f"the index of Debian {self.suite} has no digest for {name} {version}".rstrip())
         return DebianPackage(
             name=name,
             version=version,
@@ -108,6 +114,16 @@ class Apt:
             if known is None or name not in known:
                 known = known or set(_run(self, "apt-cache", "pkgnames").split())
                 raise unknown_package(name, known, self.suite, self.architecture)
+
+
+def _stanzas(said: str) -> dict[tuple[str, str, str], dict[str, str]]:
+    """What `apt-cache show` says of packages, by name, version and architecture."""
+    found = {}
+    for stanza in said.split("\n\n"):
+        fields = dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", stanza, re.MULTILINE))
+        if fields:
+            found[fields["Package"], fields["Version"], fields["Architecture"]] = fields
+    return found
 
 
 def unknown_package(name: str, known: Iterable[str], suite: str, architecture: str) -> TallyError:

@@ -122,7 +122,7 @@ def _debian(
         for system in sorted({each.system for each in (*sets, *machines)}):
             busybox = known.busybox_for(system)
             if busybox is None or (update and _left(busybox, known, work)):
-                (package,) = [p for p in apt(system).resolve([BUSYBOX]) if p.name == BUSYBOX]
+                package = apt(system).candidate(BUSYBOX)
                 packages[package.file] = _agreeing(package, packages)
                 busybox = busybox_of(system, package, work.sources)
             busyboxes.append(busybox)

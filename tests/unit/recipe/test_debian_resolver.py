@@ -67,6 +67,18 @@ def test_what_apt_chose_is_taken_from_its_index(programs: Path) -> None:
     ]
 
 
+def test_a_candidate_is_one_package_of_the_index(programs: Path) -> None:
+    with debian.opened(["http://archive.example/debian/"], "amd64") as apt:
+        _program(programs, "apt-get", "exit 1")
+        found = apt.candidate("odd")
+        assert (found.name, found.version, found.file, found.sha256[0]) == ("odd", "1:2", "odd.deb", "b")
+        with pytest.raises(TallyError, match="has no package 'mak'"):
+            apt.candidate("mak")
+        _program(programs, "apt-cache", "test $1 = pkgnames && exec echo make; exit 0")
+        with pytest.raises(TallyError, match="has no digest for make"):
+            apt.candidate("make")
+
+
 def test_of_the_machines_settings_only_the_way_to_the_archive_is_used(programs: Path, tmp_path: Path) -> None:
     with debian.opened(["http://archive.example/debian/"], "arm64", "trixie") as apt:
         folder = apt.folder

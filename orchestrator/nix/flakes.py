@@ -23,6 +23,10 @@ _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake
 _NEEDS_LOCK = "requires lock file changes"
 _LARGEST_LOCK = 64 << 20
 _ANSWERS = "see whether its address, and that of each of its inputs, is right and answers"
+_UNKNOWN_TO_GIT = re.compile(
+    r"(getting status of|path) '[^']*flake\.nix'.*(No such file|does not exist|not tracked)",
+    re.IGNORECASE | re.DOTALL,
+)
 _UNANSWERED = ("unable to download", "' failed with exit code", "getting status of", "does not exist")
 _MOST = 120_000  # bytes of one word of a command, of which Linux takes 128 KiB
 
@@ -118,6 +122,13 @@ def _unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
             f"there is no flake.nix in {folder}, nor above it in its repository",
             hint="go to the folder that has one, or name it, as in FOLDER#ATTRIBUTE",
         )
+    if _UNKNOWN_TO_GIT.search(error.said) and (folder / "flake.nix").is_file():
+        return TallyError(
+            f"git does not know the flake.nix in {folder}, and a flake in a repository is made of what git knows",
+            hint="git add flake.nix, and whatever else the flake needs",
+        )
+    if re.search(r"flake\.nix:\d+:\d+", error.said):  # what is wrong stands in it
+        return explained(error, {})
     local = folder if (folder / "flake.nix").is_file() else None
     lacks = local is not None and not (local / "flake.lock").exists()
     if _NEEDS_LOCK in error.said or lacks:

@@ -173,3 +173,12 @@ def test_a_usage_error_is_one_line(tally: Tally, tmp_path: Path) -> None:
     assert "recipe, lock, config, policy" in said
     assert "\\x" not in said
     assert "\nCommands:\n  generate " in tally("keys", folder=tmp_path).failed(2).err, "but for the help"
+
+
+def test_a_summary_makes_no_folder_before_there_is_a_verdict(tally: Tally, tmp_path: Path) -> None:
+    tally("keys", "generate", "k", folder=tmp_path).succeeded()
+    (tmp_path / "releases").mkdir()
+    words = ("--key", "k.pub", "--attest", "new/folder/out", "--attest-key", "k.key")
+    for target in ("releases", "nothing"):
+        tally("verify", target, *words, folder=tmp_path).failed(2)
+    assert not (tmp_path / "new").exists()

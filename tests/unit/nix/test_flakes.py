@@ -36,6 +36,27 @@ SAID = {
         "the flake.lock of it is not JSON",
         "nix flake lock",
     ),
+    "a flake that was never added": (
+        (
+            "error: getting status of '/s/nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-source/flake.nix': "
+            "No such file or directory"
+        ),
+        "git does not know the flake.nix in",
+        "git add flake.nix",
+    ),
+    "a flake that was never added, as later versions tell it": (
+        "error: Path 'flake.nix' in the repository \"/x\" is not tracked by Git.",
+        "git does not know the flake.nix in",
+        "git add flake.nix",
+    ),
+    "an error in it": (
+        (
+            "error: syntax error, unexpected '{'\n\n       at /nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-source/"
+            "flake.nix:16:5:"
+        ),
+        "flake.nix:16:5: syntax error",
+        "None",
+    ),
     "no flake": ("error: could not find a flake.nix file", "there is no flake.nix in", "FOLDER#ATTRIBUTE"),
 }
 
@@ -46,6 +67,8 @@ def test_the_reason_and_the_way_out(name: str, tmp_path: Path) -> None:
     if name != "no flake":
         (tmp_path / "flake.nix").touch()
         (tmp_path / "flake.lock").touch()
+        if "has no" in reason or "an error" in name or "never" in name:
+            (tmp_path / "flake.lock").unlink()
     failed = NixFailed("nix flake failed", status=1, hint="none", said=said)
     told = flakes._unusable(failed, f"path:{tmp_path}", "it")
     assert reason in told.message

@@ -124,8 +124,8 @@ def _unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
         )
     if _UNKNOWN_TO_GIT.search(error.said) and (folder / "flake.nix").is_file():
         return TallyError(
-            f"git does not know the flake.nix in {folder}, and a flake in a repository is made of what git knows",
-            hint="git add flake.nix, and whatever else the flake needs",
+            f"git does not know the flake.nix in {folder}",
+            hint="git add flake.nix: a flake in a repository is made of the files that git knows",
         )
     if re.search(r"flake\.nix:\d+:\d+", error.said):  # what is wrong stands in it
         return explained(error, {})

@@ -51,7 +51,7 @@ SAID = {
     ),
     "an error in it": (
         (
-            "error: syntax error, unexpected '{'\n\n       at /nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-source/"
+            "error: syntax error, unexpected\n\n       at /nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-source/"
             "flake.nix:16:5:"
         ),
         "flake.nix:16:5: syntax error",

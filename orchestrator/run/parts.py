@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,16 +48,21 @@ def read(root: Path | None, shaped: Mapping[str, Shaped], outputs: Iterable[str]
             from orchestrator.run.linked import linked as said
 
             linked[path] = said(_physical(root, path), files)
-    return Parts(vendored, linked)
+    return Parts(vendored, linked, frozenset(linked))
 
 
-def parts_of_release(store: Store, facts: ReleaseFacts) -> Parts:
-    """The parts of a release, as they lie in the store of a builder that agreed; of a remote one nothing."""
-    if not isinstance(store, ChrootStore):
+def parts_of_release(stores: Iterable[Store], facts: ReleaseFacts) -> Parts:
+    """The parts of a release, as they lie in the first store of these whose files can be looked at."""
+    store = next((each for each in stores if isinstance(each, ChrootStore)), None)
+    if store is None:
         return Parts()
     derivations = facts.graph.below(facts.artifact_derivation).as_built().derivations.values()
     packed = [path for path in facts.products if path != facts.artifact_output.path]
-    return read(store.root, shapes_in(store.root, derivations), packed)
+    found = read(store.root, shapes_in(store.root, derivations), packed)
+    # what is packed in the artifact is in it
+    return replace(
+        found, programs=found.programs | {facts.artifact_output.path} if found.programs else found.programs
+    )
 
 
 def _physical(root: Path | None, path: str) -> Path:

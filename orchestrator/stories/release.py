@@ -305,14 +305,14 @@ def all_votes(run: Run, reports: Sequence[Report]) -> int:
 
 def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
     """The artifact's file, from a builder that agreed: one on this machine where there is one."""
-    return nearest(run, agreed).store.bring(path)
+    nearest = min(agreeing(run, agreed), key=lambda builder: builder.kind != "local")
+    return nearest.store.bring(path)
 
 
-def nearest(run: Run, agreed: Agreed) -> Builder:
-    """A builder that agreed: one on this machine where there is one."""
+def agreeing(run: Run, agreed: Agreed) -> list[Builder]:
+    """The builders that agreed."""
     names = {report.identity.name for report in agreed.reports}
-    agreeing = [builder for builder in run.builders if builder.name in names]
-    return min(agreeing, key=lambda builder: builder.kind != "local")
+    return [builder for builder in run.builders if builder.name in names]
 
 
 def publish(
@@ -321,7 +321,7 @@ def publish(
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(run.workshop.store, target, agreed, quorum, artifact, run.decision.choice.beliefs)
     materials = materials_of(facts)
-    bill = bill_of(facts, materials, parts_of_release(nearest(run, agreed).store, facts))
+    bill = bill_of(facts, materials, parts_of_release([each.store for each in agreeing(run, agreed)], facts))
     sboms = sbom_statements(facts, bill)
     sbom_files = {
         form: release_file(facts.package.name, form, made.predicate) for form, made in sboms.items()

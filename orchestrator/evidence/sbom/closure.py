@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from orchestrator.evidence.sbom import naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.parts import Parts
-from orchestrator.evidence.sbom.spdx2_packages import public_address
+from orchestrator.evidence.sbom.spdx2_packages import public_address, supplier_of
 from orchestrator.ground.digest import Sha256
 from orchestrator.nix.derivation import Derivation, DerivationGraph, attributes, name_of
 from orchestrator.nix.entry import Entry
@@ -209,7 +208,7 @@ class _Found:
             purl=purl or naming.fetched_purl(name, version, fixed.digest, public_address(uris)),
             license=license_,
             license_text=file,
-            supplier=_host(public_address(uris)),
+            supplier=supplier_of(uris, purl),
         )
         return fixed.path
 
@@ -282,10 +281,6 @@ def _means_nothing(file: str) -> bool:
 
 def _signer(entry: Entry | None) -> str | None:
     return entry.signers[0] if entry is not None and entry.signers else None
-
-
-def _host(address: str | None) -> str | None:
-    return None if address is None else urlsplit(address).hostname
 
 
 def _fetched_role(given: Mapping[str, object]) -> Role:

@@ -78,6 +78,8 @@ class Component:
     """Candidates (CPE 2.3), from the derivation's own metadata alone."""
     position: str | None = None
     """Where the expression is that made it, as nixpkgs's `meta.position` says: `FILE:LINE`."""
+    executable: bool = False
+    """Whether programs were seen in it. Where they were not, nobody may have looked."""
     notes: tuple[str, ...] = ()
     """What no field has, as sentences."""
 

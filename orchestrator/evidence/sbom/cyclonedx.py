@@ -14,6 +14,7 @@ from orchestrator import __version__
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind
 from orchestrator.evidence.sbom.component import Component, Digest, Role, algorithm
 from orchestrator.evidence.sbom.licences import declared
+from orchestrator.evidence.sbom.nature import taxonomy
 from orchestrator.evidence.sbom.spdx2_packages import public_address
 
 _HASHES: Final = {
@@ -132,6 +133,8 @@ def _properties(component: Component) -> Iterator[dict[str, str]]:
     for name, value in told.items():
         if value:
             yield {"name": f"{_PREFIX}:{name}", "value": value}
+    for name, value in taxonomy(component):
+        yield {"name": name, "value": value}
     for address in component.uris:
         yield {"name": f"{_PREFIX}:address", "value": address}
     for cpe in component.cpes[1:]:

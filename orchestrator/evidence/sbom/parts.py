@@ -21,6 +21,8 @@ class Parts:
     """Store path of a fixed output to the packages within it."""
     linked: Mapping[str, Within] = field(default_factory=dict)
     """Store path of an output to the packages that are linked into its programs."""
+    programs: frozenset[str] = frozenset()
+    """Store paths in which programs were seen."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -30,6 +32,8 @@ class Parts:
 
     def add(self, components: MutableMapping[str, Component], relations: list[Relation]) -> None:
         """Each part to the component that it is in; of other store paths nothing."""
+        for path in sorted(self.programs & components.keys()):
+            components[path] = replace(components[path], executable=True)
         for all_, role, kind in (
             (self.vendored, Role.VENDORED, Kind.CONTAINS),
             (self.linked, Role.LINKED, Kind.LINKS),

@@ -12,6 +12,7 @@ from orchestrator.evidence.sbom import naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.parts import Parts
+from orchestrator.evidence.sbom.spdx2_packages import supplier_of
 from orchestrator.evidence.terms import Kind as MaterialKind
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -97,7 +98,14 @@ def _material(material: Material) -> Component:
         purl=material.purl,
         license=material.license,
         license_text=material.name,
+        supplier=_supplier(material),
     )
+
+
+def _supplier(material: Material) -> str | None:
+    if material.believed is not None:
+        return material.believed.signature.partition(":")[0]
+    return supplier_of(material.uris, material.purl)
 
 
 def _name(material: Material) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from orchestrator.evidence.sbom.component import Component, Digest, Role, algorithm, is_nar
 from orchestrator.evidence.sbom.licences import declared
@@ -60,6 +60,14 @@ def escaped(text: str) -> str:
 def public_address(uris: Iterable[str]) -> str | None:
     """The first address that anybody can use: not `mirror://…`, and no host that spdx-tools refuses."""
     return next(filter(_DOWNLOAD.fullmatch, uris), None)
+
+
+def supplier_of(uris: Iterable[str], purl: str | None) -> str | None:
+    """Who fetched bytes come from: the distribution that packaged them, else the host of their address."""
+    if purl is not None and purl.startswith("pkg:deb/debian/"):
+        return "Debian"
+    address = public_address(uris)
+    return None if address is None else urlsplit(address).hostname
 
 
 def package(component: Component, spdx_id: str) -> dict[str, Any]:

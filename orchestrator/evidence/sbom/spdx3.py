@@ -14,6 +14,7 @@ from orchestrator import __version__
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind
 from orchestrator.evidence.sbom.component import Component, Role, algorithm, is_nar
 from orchestrator.evidence.sbom.licences import declared, references
+from orchestrator.evidence.sbom.nature import purposes
 from orchestrator.evidence.sbom.spdx2_packages import escaped, identifier_of, public_address, source_info
 from orchestrator.evidence.terms import BUILD_TYPE, DERIVATION_BUILD, SBOM_NAMESPACE
 
@@ -125,6 +126,7 @@ class _Graph:
             software_downloadLocation=public_address(component.uris),
             software_sourceInfo=source_info(component),
             software_primaryPurpose=_PURPOSES.get(component.role),
+            software_additionalPurpose=purposes(component) or None,
             suppliedBy=self._base + self._suppliers[component.supplier] if component.supplier else None,
         )
         found["spdxId"] = self._ids[component.ref]

@@ -8,13 +8,14 @@ from typing import Any
 
 from orchestrator.bundles import own_bundle
 from orchestrator.evidence import provenance, statement
-from orchestrator.evidence.canonical import member, read
+from orchestrator.evidence.canonical import MalformedError, member, read
+from orchestrator.evidence.sbom.spdx2_packages import PARTS
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder
 from orchestrator.recipe.revision import Revision
 
-_PLACES = ("downloadLocation", "sourceInfo")
+_PLACES = ("downloadLocation", "sourceInfo", "supplier")
 """Members of a package in the SBOM that say where it is from."""
 _SHORT = 12  # digits of a commit's id
 
@@ -61,17 +62,34 @@ def _on_commit(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[st
 
 
 def differ_by_places(one: bytes, other: bytes) -> bool:
-    """Whether two SBOMs say the same but for where packages are from. Raises MalformedError."""
+    """Whether two SBOMs say the same but for where packages are from, and for parts of packages.
+
+    Parts are told where a builder's files can be looked at, and the whole's digest pins them anyhow.
+    Raises MalformedError.
+    """
     return bool(_placeless(one) == _placeless(other))
 
 
 def _placeless(data: bytes) -> Any:
     document = read(data, "the SBOM")
-    for package in member(document, "packages", list, "the SBOM"):
+    packages, relationships = (_objects(document, name) for name in ("packages", "relationships"))
+    parts = {each.get("SPDXID") for each in packages if str(each.get("sourceInfo")).startswith(PARTS)}
+    document["packages"] = [each for each in packages if each.get("SPDXID") not in parts]
+    document["relationships"] = [
+        each for each in relationships if each.get("relatedSpdxElement") not in parts
+    ]
+    for package in document["packages"]:
         for name in _PLACES:
             package.pop(name, None)
     document.pop("documentNamespace", None)  # it is made from all the rest
     return document
+
+
+def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = member(document, name, list, "the SBOM")
+    if not all(isinstance(each, dict) for each in found):
+        raise MalformedError(f"the SBOM's {name} are no objects")
+    return list(found)
 
 
 def _external(of: Statement) -> Mapping[str, Any]:

@@ -35,6 +35,8 @@ _WHAT: Final[Mapping[Role, str]] = {
 }
 
 _WITHIN: Final = frozenset({Role.VENDORED, Role.LINKED})
+PARTS: Final = tuple(f"{_WHAT[role]}: " for role in (Role.VENDORED, Role.LINKED))
+"""How `sourceInfo` of a part of another package begins."""
 
 
 def identifier(path: str) -> str:

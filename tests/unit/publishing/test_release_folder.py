@@ -21,8 +21,14 @@ import releases
 import zstandard
 from work import growth
 
+from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.facts import InputFile, ReleaseFile
+from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.sbom.forms import Form
+from orchestrator.evidence.sbom.parts import Parts
+from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.evidence.terms import BUILD_TYPE
+from orchestrator.evidence.vendored.package import Package, Within
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
@@ -30,6 +36,7 @@ from orchestrator.publishing import contents, directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
 from orchestrator.publishing.records import records_of
+from orchestrator.publishing.remarks import differ_by_places
 from orchestrator.recipe.revision import Revision
 
 SUPPORT = Path(releases.__file__).parent
@@ -184,6 +191,27 @@ class TestOtherContent:
         )
         unknown = publish(out, replace(made, facts=replace(made.facts, revision=None)), key)
         assert [remark.split(", and ")[-1] for remark in unknown.remarks[:1]] == ["this run no commit"]
+
+    def test_parts_that_another_run_could_look_at_are_no_other_content(
+        self, out: Path, made: releases.Made, key: SigningKey
+    ) -> None:
+        """A builder's files lie on one machine and not on another, and earlier releases tell of no parts."""
+        source = next(iter(made.facts.origins))
+        within = Within((Package("serde", "1", "pkg:cargo/serde@1"),))
+        materials = materials_of(made.facts)
+        with_parts, without = (
+            render_document(Form.SPDX_2_3.document(bill_of(made.facts, materials, parts)))
+            for parts in (Parts({source: within}), Parts())
+        )
+        assert with_parts != without
+        assert differ_by_places(with_parts, without)
+        other = Parts({source: within}, programs=frozenset())
+        facts = replace(made.facts, package=replace(made.facts.package, summary="Something else"))
+        assert not differ_by_places(
+            without, render_document(Form.SPDX_2_3.document(bill_of(facts, materials, other)))
+        )
+        with pytest.raises(ValueError, match="no objects"):
+            differ_by_places(without, without.replace(b'"relationships": [', b'"relationships": [3, ', 1))
 
     def test_a_dissent_that_was_not_there(self, out: Path, made: releases.Made, key: SigningKey) -> None:
         publish(out, made, key)

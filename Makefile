@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE    # each of the processes that tests start would compile its modules again
 
 PYTEST_ARGS ?=
-PYTEST = .venv/bin/python -m pytest --numprocesses auto
+PYTEST = .venv/bin/python -m pytest --numprocesses
 
 .PHONY: help
 help: ## Show these targets
@@ -23,12 +23,12 @@ check: .venv ## Lint and run the unit tests: two minutes, without Nix and withou
 
 .PHONY: unit
 unit: .venv
-	@nice $(PYTEST) tests/unit $(PYTEST_ARGS)
+	@nice $(PYTEST) auto tests/unit $(PYTEST_ARGS)
 
 .PHONY: test
 test: setup ## Run the unit, integration and documentation tests
 	@tools/test-needs
-	@$(PYTEST) $(PYTEST_ARGS)
+	@$(PYTEST) $$(($$(nproc) + 1)) $(PYTEST_ARGS)    # one more than cores, since hosts and builds keep tests waiting
 
 .PHONY: test-sigstore
 test-sigstore: setup ## Run a real Rekor v2 server, built from Debian's sources, and sign into it

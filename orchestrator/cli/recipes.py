@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 
+_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_.+'-]*")
 _EXAMPLE = "recipes/NAME.toml"
 
 
@@ -41,6 +43,6 @@ def _instead_of(file: Path) -> str:
     nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")
     if nearby.is_file():
         return f"did you mean {nearby}?"
-    if Path("flake.nix").is_file() and file.suffix != ".toml" and "/" not in str(file):
+    if Path("flake.nix").is_file() and _PACKAGE.fullmatch(str(file)) and file.suffix != ".toml":
         return f"did you mean .#{file}? It names the package {file} of the flake here"
     return _hint()

@@ -90,7 +90,8 @@ def _holds_a_flake(folder: str) -> bool:
 def _flake(word: str) -> FlakeAttribute:
     """`.#hello` and the like. Raises TallyError for a name that a registry of the machine would resolve."""
     place, _, attribute = word.partition("#")
-    if place.startswith("flake:") or not (_ADDRESS.match(place) or place in ("", ".", "..") or "/" in place):
+    bare = place.partition("?")[0]
+    if place.startswith("flake:") or not (_ADDRESS.match(place) or bare in ("", ".", "..") or "/" in place):
         name = place.removeprefix("flake:").split("/")[0]
         beside = Path(name).is_dir() and not place.startswith("flake:")
         raise TallyError(

@@ -15,6 +15,7 @@ from releases import Signed
 from orchestrator.cli import text
 from orchestrator.cli.lock import _lock_file, _usual
 from orchestrator.keys import passphrase
+from orchestrator.run.asked import FlakeAttribute, parse
 
 if TYPE_CHECKING:
     from tests.conftest import Tally
@@ -182,3 +183,10 @@ def test_a_summary_makes_no_folder_before_there_is_a_verdict(tally: Tally, tmp_p
     for target in ("releases", "nothing"):
         tally("verify", target, *words, folder=tmp_path).failed(2)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("word", [".#x", "..#x", ".?dir=lib#x", "..?dir=lib#x", "./lib#x", "#x"])
+def test_a_folder_is_no_name_for_a_registry(word: str) -> None:
+    asked = parse(word)
+    assert isinstance(asked, FlakeAttribute)
+    assert (asked.flake[0], asked.attribute) == ("/", "x")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +50,8 @@ class Described:
 class FileRequest:
     """Attributes of one file, asked for together."""
 
+    root: Path
+    """A folder that holds the tree and those of `search`, on a disk where it can be linked."""
     tree: Path
     """The one folder, beside those of `search`, that evaluation may read."""
     file: str
@@ -65,9 +70,37 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
     """What the attributes are, instantiated in `store`, together.
 
     Restricted to the tree, the folders of `search` and what a sha256 in the file pins; no variable, no other
-    file and no other address is read.
-    Raises TallyError that says where.
+    file and no other address is read. What depends on the folder it is evaluated in is seen by evaluating it
+    in another one, at the same time. Raises TallyError that says where.
     """
+    with ThreadPoolExecutor(1, thread_name_prefix="evaluation") as beside:
+        elsewhere = beside.submit(lambda: _said(store, _moved(store, asked)))
+        places = {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
+        said = _said(store, asked)
+        for one, other, attribute in zip(said, elsewhere.result(), asked.attributes, strict=True):
+            if one.get("drv") != other.get("drv"):
+                raise TallyError(
+                    f"{asked.file} {attribute}".strip() + " is another derivation in another folder, or a "
+                    "moment later, so nobody can make it again",
+                    hint="the file has `toString ./.`, `builtins.currentTime` or the like: `${./.}` puts the "
+                    "folder into the store",
+                )
+    return [
+        described(value, attribute, asked.file, places)
+        for value, attribute in zip(said, asked.attributes, strict=True)
+    ]
+
+
+def _moved(store: ChrootStore, asked: FileRequest) -> FileRequest:
+    """The same request, of the same files in another folder."""
+    root = store.nix.scratch / f"again-{uuid.uuid4()}"
+    shutil.copytree(asked.root, root, symlinks=True, copy_function=os.link)
+    trees = {name: root / path.relative_to(asked.root) for name, path in asked.search.items()}
+    return replace(asked, root=root, tree=root / asked.tree.relative_to(asked.root), search=trees)
+
+
+def _said(store: ChrootStore, asked: FileRequest) -> list[dict[str, Any]]:
+    """What evaluation tells of each attribute. Raises TallyError that says where."""
     request = store.nix.scratch / f"request-{uuid.uuid4()}.json"
     paths = [path_of(attribute) for attribute in asked.attributes]
     request.write_text(
@@ -81,11 +114,8 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
         *(word for name, text in asked.expressions.items() for word in ("--arg", name, text)),
     ]
     places = {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
-    said = json.loads(pinned.evaluated(store, words, places))
-    return [
-        described(value, attribute, asked.file, places)
-        for value, attribute in zip(said, asked.attributes, strict=True)
-    ]
+    found: list[dict[str, Any]] = json.loads(pinned.evaluated(store, words, places))
+    return found
 
 
 def path_of(attribute: str) -> list[str]:

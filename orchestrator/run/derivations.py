@@ -181,7 +181,6 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
     """A plan for derivations that are in the orchestrator's store. Raises TallyError."""
     store, system = workshop.store, host.nix_system()
     whole = store.graph([each.derivation for each in wanted], any_digest=True)
-    _refuse_places(whole, str(store.nix.scratch), wanted)
     graph = whole.as_built()
     for each in wanted:
         _refuse(graph, each, system)
@@ -270,17 +269,6 @@ def _floating(asked: str, what: str) -> TallyError:
         hint="evaluate it without `__contentAddressed` and `__impure`: what is compared is one path, and a "
         "cache's word for which one it is (a realisation) is not believed",
     )
-
-
-def _refuse_places(graph: DerivationGraph, scratch: str, wanted: Sequence[Wanted]) -> None:
-    """Raises TallyError for a derivation that holds the path at which its file was evaluated."""
-    for each in graph.derivations.values():
-        if any(scratch in text for text in (*each.args, *each.env.values())):
-            user = next(one for one in wanted if each.path in graph.below(one.derivation).derivations)
-            raise TallyError(
-                f"{user.asked}: {each.name} holds the path of a file here, so nobody can make it again",
-                hint="the file has `toString ./.` or the like: `${./.}` puts the folder into the store",
-            )
 
 
 def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:

@@ -20,7 +20,8 @@ from orchestrator.run.workshop import Workshop
 
 def evaluated(workshop: Workshop, asked: Sequence[FileAttribute], given: How) -> list[Wanted]:
     """The derivations that attributes are. Raises TallyError for the first that is none."""
-    trees = _Trees(workshop.store.nix.scratch / "trees")
+    root = workshop.store.nix.scratch / "trees"
+    trees = _Trees(root)
     search = {name: trees.of(path) for name, path in given.search.items()}
     found = []
     for file in dict.fromkeys(each.file for each in asked):
@@ -28,6 +29,7 @@ def evaluated(workshop: Workshop, asked: Sequence[FileAttribute], given: How) ->
         tree = trees.of(file)
         place = _file_in(tree, file)
         request = FileRequest(
+            root=root,
             tree=tree.folder,
             file=place,
             attributes=attributes,

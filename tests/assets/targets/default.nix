@@ -149,6 +149,7 @@ rec {
     cloned = builtins.readFile "${builtins.fetchGit "${address}/repository"}/file";
     read = builtins.readFile "${builtins.fetchTree { type = "path"; path = "/etc"; }}/hostname";
     placed = package "placed" "echo > $out" { where = toString ./.; };
+    hashed = package "hashed" "echo > $out" { where = builtins.hashString "sha256" (toString ./.); };
     number = 7;
     misspelt = builtins.curentSystem;
   };

@@ -40,6 +40,8 @@ def explained(error: NixFailed, folders: Mapping[Path, str]) -> TallyError:
     if not told:
         return error
     message, place = _ADVICE.sub("", str(told[-1][0])), told[-1][1]
+    if any(each in message.lower() for each in _OTHER_FETCHES):
+        message = "fetchGit, fetchTree and getFlake are off where a file is evaluated"
     steps = [step for step in _steps(text) if step][:_STEPS]
     head = f"{place}: {message}" if place else message
     return TallyError("\n".join([head, *steps]), hint=_hint(message))
@@ -94,12 +96,14 @@ def _hint(message: str) -> str | None:
         return "only a build tells its store path: evaluate it without `__contentAddressed` and `__impure`"
     if "refusing to evaluate" in lowered:
         return "where its package set can be told to, as in --arg config '{ allowUnfree = true; }' with -f"
-    if any(each in lowered for each in _OTHER_FETCHES):
+    if "are off where a file is evaluated" in lowered:
         return "a file fetches with fetchTarball or fetchurl and a sha256; give the rest with -I NAME=PATH"
     if "unable to download" in lowered:
         return "see whether the address answers; or give a folder that has it, with -I NAME=PATH"
     if called := re.search(r"called without required argument '([^']+)'", message):
         return f"give it one: --argstr {called[1]} TEXT, or --arg {called[1]} EXPRESSION"
+    if "stack overflow" in lowered:
+        return "something there calls itself without an end, or thousands of times"
     if "infinite recursion" in lowered:
         return "a value there needs itself to be known"
     return None

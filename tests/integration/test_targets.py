@@ -138,8 +138,14 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
         "bad.machines": ("'nixpkgs' was not found", "pin it with -I nixpkgs=PATH"),
         "bad.outside": ("/etc/hostname", "-I NAME=PATH"),
         "bad.fetched": ("unable to download 'http://127.0.0.1:1/tree.tar.gz'", "-I NAME=PATH"),
-        "bad.cloned": ("git", "with fetchTarball or fetchurl and a sha256"),
-        "bad.read": ("default.nix:", "with fetchTarball or fetchurl and a sha256"),
+        "bad.cloned": (
+            "fetchGit, fetchTree and getFlake are off",
+            "with fetchTarball or fetchurl and a sha256",
+        ),
+        "bad.read": (
+            "fetchGit, fetchTree and getFlake are off",
+            "with fetchTarball or fetchurl and a sha256",
+        ),
         "bad.placed": ("bad.placed is another derivation in another folder", "toString"),
         "bad.hashed": ("bad.hashed is another derivation in another folder", "toString"),
         "bad.number": ("is no derivation: its type is int", "error"),

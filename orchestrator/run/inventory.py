@@ -22,6 +22,8 @@ from orchestrator.run.parts import Shaped
 STORE = "/nix/store/"
 _OBJECT = re.compile(r"(/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+)(?:\^([A-Za-z0-9_,*-]+))?")
 _ELSEWHERE = "name the store that holds it with --store ADDRESS, as `--store https://cache.example.org`"
+_ASKED = "the store that was asked"
+"""How a document calls it: the same inputs give the same bytes, wherever the store's folder is."""
 _REALISE = "build it first: `nix-store --realise`; or ask for --closure build alone"
 
 
@@ -130,7 +132,7 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
             {path: shaped for path, shaped in shapes.items() if path in entries},
             [path for path in subjects if path in entries],
         ),
-        remarks=tuple(remarks),
+        remarks=tuple(each.replace(str(place), _ASKED) for each in remarks),
     )
 
 

@@ -93,6 +93,7 @@ class TestADerivation:
         asked = ("sbom", unbuilt.top, "--store", unbuilt.store.root)
         found = document(tally(*asked))
         assert "Its runtime closure is not known" in found["comment"]
+        assert str(tmp_path) not in json.dumps(found), "the same wherever the store's folder is"
         assert "DEPENDS_ON" not in kinds(found)
         ran = tally(*asked, "--closure", "runtime").failed(2)
         assert "the runtime closure is not known" in ran.err

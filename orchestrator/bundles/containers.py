@@ -47,6 +47,7 @@ _FILES = (
     (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
     (b"\x7fELF", "a program (ELF)"),
 )
+_BEGINNING = 4096  # bytes of a file that are looked at to say what it is
 _SHOWN = 60  # characters of a line that is quoted
 _BYTE_ORDERS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _MOST_LINES = 50_000  # of a file that may be JSON lines; of a bundle that is laid out there are some hundreds
@@ -137,11 +138,11 @@ def _document(data: bytes, what: str) -> Any:
 
 def _other(data: bytes, what: str) -> TallyError:
     """The error for what is not JSON at all, by what it seems to be."""
-    start = data.lstrip()
+    start = data[:_BEGINNING].lstrip() or data.lstrip()[:_BEGINNING]  # no copies of what may be large
     for mark, name, hint in _OTHERS:
         if start.startswith(mark):
             return TallyError(f"{what} is {name}, and no bundle", hint=hint)
-    if _BARE.fullmatch(start):
+    if len(data) < _BEGINNING and _BARE.fullmatch(start):
         said = f"{what} is a signature by itself, and no bundle: nothing in it says whose it is, or when"
         return TallyError(said, hint=_GET)
     if not start:
@@ -149,11 +150,9 @@ def _other(data: bytes, what: str) -> TallyError:
     for mark, name in _FILES:
         if data.startswith(mark):
             return TallyError(f"{what} is {name}, and no bundle", hint=_GET)
-    try:
-        line = start.decode().split("\n")[0]
-    except UnicodeDecodeError:
-        line = "\0"
-    if not line.rstrip("\r").replace("\t", " ").isprintable():
+    # a letter may be cut at the end
+    line = start[: 4 * _SHOWN + 4].decode(errors="replace").rstrip("\ufffd").split("\n")[0]
+    if not line or "\ufffd" in line or not line.rstrip("\r").replace("\t", " ").isprintable():
         return TallyError(f"{what} is no text, and no bundle: it begins with {data[:8].hex(' ')}", hint=_GET)
     shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
     return TallyError(f"{what} is a text, and no bundle: it begins with {shown!r}", hint=_GET)

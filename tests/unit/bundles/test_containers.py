@@ -268,6 +268,7 @@ def test_a_byte_order_mark_says_nothing(world: World, encoding: str, recipe: Rec
         (b"hello\nworld\n", "a text, and no bundle: it begins with 'hello'"),
         (b"- " * 50_000, "begins with '(- ){30}…'"),
         (b"\x1b[31mred", "no text"),
+        (b"\xff" * 9, "no text"),
         (b'{"version":"' + b"x" * 9_999 + b'","verification_material":{},"envelope":{}}', "^.{0,200}$"),
     ],
 )

@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.target_options import (
+    Arg,
+    ArgStr,
+    ArtifactFormat,
+    Include,
+    ListFile,
+    NixFile,
+    StoreAddress,
+    Targets,
+)
+
 if TYPE_CHECKING:
     from orchestrator.nix.derivation import Derivation
     from orchestrator.run.believing import Decision
@@ -15,64 +26,14 @@ if TYPE_CHECKING:
 
 
 def plan(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TARGET...",
-            help="Recipe files, FLAKE#ATTRIBUTE, /nix/store/…, or with -f attributes.",
-            show_default=False,
-        ),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file",
-            "-f",
-            metavar="FILE",
-            help="Targets are attributes of this Nix file; none: its own value.",
-            show_default=False,
-        ),
-    ] = None,
-    list_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--targets", metavar="FILE", help="A list of further targets, one a line.", show_default=False
-        ),
-    ] = None,
-    arg: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=EXPR", help="Call the file's functions with this.", show_default=False),
-    ] = None,
-    argstr: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=TEXT", help="The same, with a text.", show_default=False),
-    ] = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--include",
-            "-I",
-            metavar="NAME=PATH",
-            help="What <NAME> means in the file; evaluation may read it.",
-            show_default=False,
-        ),
-    ] = None,
-    artifact: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT",
-            help="Without a recipe: nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH in the output.",
-            show_default="nar",
-        ),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Where derivations are, if not in this machine's store.",
-            show_default=False,
-        ),
-    ] = None,
+    targets: Targets = None,
+    file: NixFile = None,
+    list_file: ListFile = None,
+    arg: Arg = None,
+    argstr: ArgStr = None,
+    include: Include = None,
+    artifact: ArtifactFormat = None,
+    store: StoreAddress = None,
     rebuild_inputs: Annotated[
         int,
         typer.Option("--rebuild-inputs", metavar="N", min=0, help="As for `tally build`."),

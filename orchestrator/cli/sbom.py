@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.target_options import (
+    Arg,
+    ArgStr,
+    Include,
+    ListFile,
+    NixFile,
+)
 from orchestrator.ground.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -45,41 +52,18 @@ class Format(StrEnum):
 
 def sbom(
     targets: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="TARGET...",
             help="/nix/store/…, a release folder, recipe files, FLAKE#ATTRIBUTE, or with -f attributes.",
             show_default=False,
         ),
-    ],
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file",
-            "-f",
-            metavar="FILE",
-            help="Targets are attributes of this Nix file.",
-            show_default=False,
-        ),
     ] = None,
-    arg: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=EXPR", help="Call the file's functions with this.", show_default=False),
-    ] = None,
-    argstr: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=TEXT", help="The same, with a text.", show_default=False),
-    ] = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--include",
-            "-I",
-            metavar="NAME=PATH",
-            help="What <NAME> means in the file; evaluation may read it.",
-            show_default=False,
-        ),
-    ] = None,
+    file: NixFile = None,
+    list_file: ListFile = None,
+    arg: Arg = None,
+    argstr: ArgStr = None,
+    include: Include = None,
     closure: Annotated[
         Closures | None,
         typer.Option(help="Which closure it covers. Without it: what is known.", show_default=False),
@@ -118,6 +102,7 @@ def sbom(
     Exit codes with --vulnerabilities: 0 none was found, 1 some were, 2 of some components nobody can say.
     """
     from orchestrator.cli.recipes import named
+    from orchestrator.cli.targets import how_of, words_of
     from orchestrator.evidence.sbom.forms import Form
     from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
@@ -126,17 +111,16 @@ def sbom(
     forms = [Form(each.value) for each in dict.fromkeys(formats or [Format.SPDX_2_3])]
     how = None
     if file is not None:
-        from orchestrator.cli.targets import how_of
-
         how = how_of(arg or [], argstr or [], include or [], None, None)
     elif arg or argstr or include:
         raise TallyError(
             "--arg, --argstr and -I: they are for attributes of a file, and none was asked for",
             hint="name the file with -f",
         )
-    asked = story.Asked(tuple(targets), _closures(closure), store, file, how)
+    words = words_of(targets or [], file, list_file)
+    asked = story.Asked(tuple(words), _closures(closure), store, file, how)
     _refuse(forms, out)
-    named([Path(target) for target in targets if target.endswith(".toml")])
+    named([Path(word) for word in words if word.endswith(".toml")])
     if sum(map(bool, (formats, graph, vulnerabilities))) > 1 or (sarif and vulnerabilities is None):
         raise TallyError(
             "these options do not go together",

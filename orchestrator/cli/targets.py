@@ -49,6 +49,14 @@ def asked_of(
     return tuple(dict.fromkeys(found))
 
 
+def words_of(words: Sequence[str], file: Path | None, list_file: Path | None) -> list[str]:
+    """The targets as they were written; empty text: the file's own value. Raises TallyError for none."""
+    found = [*words, *(_listed(list_file) if list_file is not None else ())]
+    if not found and file is None:
+        raise TallyError("no target was named", hint=_HINT)
+    return found or [""]
+
+
 def _listed(file: Path) -> list[str]:
     """The targets in a list: one a line, without empty lines and those that begin with #."""
     from orchestrator.ground.files import read_file, without_mark

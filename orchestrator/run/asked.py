@@ -82,7 +82,7 @@ def parse(word: str, file: Path | None = None) -> Asked:
 def _holds_a_flake(folder: str) -> bool:
     """Whether it is a folder with a flake; no for what cannot be looked at: the recipe says so."""
     try:
-        return Path(folder, "flake.nix").is_file()
+        return folder != "" and Path(folder, "flake.nix").is_file()
     except (OSError, ValueError):
         return False
 

@@ -77,7 +77,7 @@ class What(Enum):
 
 def what(target: str, file: Path | None = None) -> What:
     """What a target is. Other kinds of targets enter here. Raises TallyError for what is none of them."""
-    if os.path.lexists(Path(target, _INDEX)):
+    if target and os.path.lexists(Path(target, _INDEX)):
         return What.RELEASE
     if inventory.wanted(target) is not None:
         return What.IN_STORE

@@ -67,6 +67,8 @@ class Nix:
     """Where Nix may leave temporary files, its builds' folders among them."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """Environment variables for commands on one builder's store, e.g. how ssh reaches it."""
+    folder: Path | None = None
+    """The folder that commands are run in; None: ours."""
     _running: set[subprocess.Popen[bytes]] = field(default_factory=set, compare=False, repr=False)
     _stopping: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
@@ -136,6 +138,7 @@ class Nix:
                 stdin=stdin,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
+                cwd=self.folder,
                 env=self._environment(),
                 start_new_session=True,
             )

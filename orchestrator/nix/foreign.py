@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -73,48 +74,75 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
     file and no other address is read. What depends on the folder it is evaluated in is seen by evaluating it
     in another one, at the same time. Raises TallyError that says where.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="evaluation") as beside:
-        elsewhere = beside.submit(lambda: _said(store, _moved(store, asked)))
-        places = {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
-        said = _said(store, asked)
-        for one, other, attribute in zip(said, elsewhere.result(), asked.attributes, strict=True):
-            if one.get("drv") != other.get("drv"):
-                raise TallyError(
-                    f"{asked.file} {attribute}".strip() + " is another derivation in another folder, or a "
-                    "moment later, so nobody can make it again",
-                    hint="the file has `toString ./.`, `builtins.currentTime` or the like: `${./.}` puts the "
-                    "folder into the store",
-                )
+    with TemporaryDirectory(prefix="tally-", dir=_elsewhere(asked.root)) as other:
+        moved = _moved(asked, Path(other))
+        with ThreadPoolExecutor(1, thread_name_prefix="evaluation") as beside:
+            again = beside.submit(lambda: _said(store, moved))
+            said = _said(store, asked)
+            for one, another, attribute in zip(said, again.result(), asked.attributes, strict=True):
+                if one.get("drv") != another.get("drv"):
+                    raise TallyError(
+                        f"{asked.file} {attribute}".strip() + " is another derivation in another folder, or "
+                        "a moment later, so nobody can make it again",
+                        hint="the file has `toString ./.`, `builtins.currentTime` or the like: `${./.}` puts "
+                        "the folder into the store",
+                    )
+    places = _places(asked)
     return [
         described(value, attribute, asked.file, places)
         for value, attribute in zip(said, asked.attributes, strict=True)
     ]
 
 
-def _moved(store: ChrootStore, asked: FileRequest) -> FileRequest:
+def _elsewhere(root: Path) -> Path:
+    """A folder whose path has nothing in common with this one, not its first name, where there is one."""
+    found = (Path(each) for each in ("/var/tmp", "/tmp", "/dev/shm"))
+    usable = (each for each in found if each.parts[1] != root.parts[1] and os.access(each, os.W_OK))
+    return next(usable, root.parent)
+
+
+def _moved(asked: FileRequest, other: Path) -> FileRequest:
     """The same request, of the same files in another folder."""
-    root = store.nix.scratch / f"again-{uuid.uuid4()}"
-    shutil.copytree(asked.root, root, symlinks=True, copy_function=os.link)
+    root = other / "moved"
+    shutil.copytree(asked.root, root, symlinks=True, copy_function=_linked)
     trees = {name: root / path.relative_to(asked.root) for name, path in asked.search.items()}
     return replace(asked, root=root, tree=root / asked.tree.relative_to(asked.root), search=trees)
 
 
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # on another disk
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _places(asked: FileRequest) -> Mapping[Path, str]:
+    """Folders of this machine, and what stands for them in what is told."""
+    return {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
+
+
 def _said(store: ChrootStore, asked: FileRequest) -> list[dict[str, Any]]:
-    """What evaluation tells of each attribute. Raises TallyError that says where."""
-    request = store.nix.scratch / f"request-{uuid.uuid4()}.json"
+    """What evaluation tells of each attribute. Raises TallyError that says where.
+
+    Whatever it can name of this machine lies in the request's own root.
+    """
+    place = asked.root / f"evaluation-{uuid.uuid4()}"
+    library, request = place / "library", place / "request.json"
+    library.mkdir(parents=True)
+    for name in ("expression.nix", "describe.nix"):
+        shutil.copyfile(LIBRARY / name, library / name)
     paths = [path_of(attribute) for attribute in asked.attributes]
     request.write_text(
         json.dumps({"file": str(asked.tree / asked.file), "attributes": paths, "strings": asked.strings})
     )
-    allowed = {"tally": LIBRARY, "tally-request": request, "tally-tree": asked.tree}
+    allowed = {"tally": library, "tally-request": request, "tally-tree": asked.tree}
     words = [
         *("--option", "system", asked.system),
         *(word for name, path in {**asked.search, **allowed}.items() for word in ("-I", f"{name}={path}")),
-        *(str(LIBRARY / "expression.nix"), "--argstr", "tally-request", str(request)),
+        *(str(library / "expression.nix"), "--argstr", "tally-request", str(request)),
         *(word for name, text in asked.expressions.items() for word in ("--arg", name, text)),
     ]
-    places = {asked.tree: "", **{path: f"<{name}>" for name, path in asked.search.items()}}
-    found: list[dict[str, Any]] = json.loads(pinned.evaluated(store, words, places))
+    found: list[dict[str, Any]] = json.loads(pinned.evaluated(store, words, _places(asked), place))
     return found
 
 

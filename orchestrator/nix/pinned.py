@@ -28,31 +28,34 @@ _DOWNLOAD = re.compile(
 _TRIES = {"offline": "1", "online": "3"}
 
 
-def evaluated(store: ChrootStore, words: Sequence[str], shown: Mapping[Path, str]) -> str:
+def evaluated(store: ChrootStore, words: Sequence[str], shown: Mapping[Path, str], place: Path) -> str:
     """What `nix-instantiate` prints for `words`, in restricted mode.
 
+    `place` is an empty folder, all that it sees of this machine: it runs there, and is at home below it.
     `shown` are folders, and what stands for them in errors. Raises TallyError that says where.
     """
     try:
-        return _run(store, words, "offline")
+        return _run(store, words, place, "offline")
     except NixFailed as error:
         if not _DOWNLOAD.search(error.said):
             raise explained(error, shown) from error
     try:
-        _run(store, words, "online")
+        _run(store, words, place, "online")
     except NixFailed as error:
         raise explained(error, shown) from error
     try:
-        return _run(store, words, "offline")
+        return _run(store, words, place, "offline")
     except NixFailed as error:
         raise _unpinned(error, shown) from error
 
 
-def _run(store: ChrootStore, words: Sequence[str], network: str) -> str:
+def _run(store: ChrootStore, words: Sequence[str], place: Path, network: str) -> str:
     """One evaluation, with no file of an earlier one to come back to but what is in the store."""
     nix = store.nix
-    cache = nix.scratch / f"fetched-{uuid.uuid4()}"
-    environment = {**nix.extra, "XDG_CACHE_HOME": str(cache), "PATH": str(cache)}  # so that git is not found
+    home = place / f"home-{uuid.uuid4()}"
+    home.mkdir()
+    own = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "PATH"), str(home))  # where no git is found
+    environment = {**nix.extra, **own}
     if network == "offline":
         environment |= dict.fromkeys(_PROXIES, _NOWHERE) | {"no_proxy": "", "NO_PROXY": ""}
     program = shutil.which("nix-instantiate") or "nix-instantiate"
@@ -64,9 +67,9 @@ def _run(store: ChrootStore, words: Sequence[str], network: str) -> str:
         *("--option", "experimental-features", "", *words),
     ]
     try:
-        return replace(nix, extra=environment).run(command)
+        return replace(nix, extra=environment, folder=place).run(command)
     finally:
-        shutil.rmtree(cache, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _unpinned(error: NixFailed, shown: Mapping[Path, str]) -> TallyError:

@@ -63,6 +63,13 @@ class Wanted:
     unversioned: str | None = None
     evaluation: Mapping[str, Any] | None = None
 
+    def with_output(self, output: str | None) -> Wanted:
+        """The same, with what it was asked for; None: its default."""
+        if output is None:
+            return self
+        asked = f"{self.derivation}^{output}"
+        return replace(self, output=output, asked=asked, recorded=asked)
+
 
 def taken(workshop: Workshop, paths: Sequence[str], address: str | None = None) -> list[Wanted]:
     """`.drv` paths, brought into the orchestrator's store where it lacks them.
@@ -184,6 +191,7 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
     graph = whole.as_built()
     for each in wanted:
         _refuse(graph, each, system)
+    _refuse_strange_sources(store, graph, wanted)
     lock = packing_lock()
     requested = [
         _described(each, graph[each.derivation], _package(each, graph, system), artifact) for each in wanted
@@ -269,6 +277,22 @@ def _floating(asked: str, what: str) -> TallyError:
         hint="evaluate it without `__contentAddressed` and `__impure`: what is compared is one path, and a "
         "cache's word for which one it is (a realisation) is not believed",
     )
+
+
+def _refuse_strange_sources(store: ChrootStore, graph: DerivationGraph, wanted: Sequence[Wanted]) -> None:
+    """Raises TallyError for a source that was built: it was taken from what happened to be in our store."""
+    sources = sorted({path for drv in graph.derivations.values() for path in drv.input_sources})
+    strange = next((path for path in sources if not stands_for(store, path)), None)
+    if strange is None:
+        return
+    for one in wanted:
+        below = graph.below(one.derivation).derivations.values()
+        if user := next((each for each in below if strange in each.input_sources), None):
+            raise TallyError(
+                f"{one.asked}: {user.name} uses {strange} as a source, and its path does not follow from its "
+                "content: it was built somewhere",
+                hint="use the derivation that makes it, by its attribute or with `import` of its .drv",
+            )
 
 
 def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:

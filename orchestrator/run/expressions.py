@@ -20,8 +20,8 @@ from orchestrator.run.workshop import Workshop
 
 def evaluated(workshop: Workshop, asked: Sequence[FileAttribute], given: How) -> list[Wanted]:
     """The derivations that attributes are. Raises TallyError for the first that is none."""
-    root = workshop.store.nix.scratch / "trees"
-    trees = _Trees(root)
+    root = workshop.store.nix.scratch / "evaluated"
+    trees = _Trees(root / "trees")
     search = {name: trees.of(path) for name, path in given.search.items()}
     found = []
     for file in dict.fromkeys(each.file for each in asked):

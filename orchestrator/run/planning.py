@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from orchestrator.run import derivations, expressions, flakes, recipes
 from orchestrator.run.asked import Asked, DerivationPath, FileAttribute, FlakeAttribute, RecipeFile, StorePath
@@ -27,7 +26,7 @@ def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bo
     wanted: list[derivations.Wanted] = []
     if given := [each for each in asked if isinstance(each, DerivationPath)]:
         made = derivations.taken(workshop, [each.path for each in given], how.store)
-        wanted += [replace(one, output=each.output) for one, each in zip(made, given, strict=True)]
+        wanted += [one.with_output(each.output) for one, each in zip(made, given, strict=True)]
     if outputs := [each.path for each in asked if isinstance(each, StorePath)]:
         wanted += derivations.derived(workshop, outputs, how.store)
     if installables := [each for each in asked if isinstance(each, FlakeAttribute)]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from caches import Binary, SigningKey, nar_of
 from loopback import Answer, Asked, Server
 from projects import Project
 from targets import laid_out, nix
@@ -147,6 +148,10 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
             "with fetchTarball or fetchurl and a sha256",
         ),
         "bad.placed": ("bad.placed is another derivation in another folder", "toString"),
+        **{
+            f"bad.{name}": (f"bad.{name} is another derivation in another folder", "toString")
+            for name in ("home", "library", "above")
+        },
         "bad.hashed": ("bad.hashed is another derivation in another folder", "toString"),
         "bad.number": ("is no derivation: its type is int", "error"),
         "bad.misspelt": ("attribute 'curentSystem' missing", "default.nix:"),
@@ -160,6 +165,23 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
         assert more in ran.err, (attribute, ran.err)
         assert str(project.folder) not in ran.err.replace(str(packages), ""), ran.err
         assert len(ran.err.splitlines()) < 12, ran.err
+
+
+def test_what_somebody_gives_cannot_be_of_this_machine(project: Project, packages: Path) -> None:
+    words = ("plan", "-f", packages / "default.nix")
+    ran = project.tally(*words, "bad.given", "--arg", "who", "toString ./.").failed(2)
+    assert "bad.given is another derivation in another folder" in ran.err
+    # something that was built and lies in the orchestrator's store, where no other machine has it
+    made, state = f"/nix/store/{'1' * 32}-built", project.folder / "state"
+    cache = Binary(SigningKey("any-1"))
+    cache.add(made, nar_of(b"built"))
+    store = state / "stores/orchestrator"
+    command = ["nix", "--extra-experimental-features", "nix-command", "copy", "--no-check-sigs", "--from"]
+    subprocess.run([*command, cache.into(project.folder / "cache"), "--to", store, made], check=True)
+    ran = project.tally(
+        *words, "bad.built", "--argstr", "who", made, environment={"TALLY_STATE": str(state)}
+    ).failed(2)
+    assert f"uses {made} as a source, and its path does not follow from its content" in ran.err
 
 
 def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: Path) -> None:
@@ -188,6 +210,8 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
     place.write_bytes(kept)
     made = nix(elsewhere, "nix-instantiate", str(packages / "default.nix"), "-A", "two").split("!")[0]
     project.tally("plan", f"{made}^bin", "--store", elsewhere).succeeded()
+    ran = project.tally("plan", made, f"{made}^doc", "--store", elsewhere).failed(2)
+    assert f"{made} and {made}^doc would both be the release two-2.0-x86_64-linux" in ran.err
     ran = project.tally("plan", f"{made}^man", "--store", elsewhere).failed(2)
     assert "has no output man" in ran.err
     assert "it has bin, doc" in ran.err

@@ -150,6 +150,15 @@ rec {
     read = builtins.readFile "${builtins.fetchTree { type = "path"; path = "/etc"; }}/hostname";
     placed = package "placed" "echo > $out" { where = toString ./.; };
     hashed = package "hashed" "echo > $out" { where = builtins.hashString "sha256" (toString ./.); };
+    home = package "home" "echo > $out" { where = toString ~/.; };
+    library = package "library" "echo > $out" { where = toString <tally>; };
+    above = package "above" "echo > $out" {
+      where = builtins.head (builtins.match "(/[^/]*).*" (toString ./.));
+    };
+    given = package "given" "echo > $out" { where = who; };
+    built = package "built" "echo > $out" {
+      where = builtins.appendContext who { ${who} = { path = true; }; };
+    };
     number = 7;
     misspelt = builtins.curentSystem;
   };

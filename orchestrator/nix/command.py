@@ -45,6 +45,11 @@ _PASSED_ON = (
     *("SSL_CERT_FILE", "NIX_SSL_CERT_FILE", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 )
+_BEGUN_BY_ANOTHER = re.compile(
+    r"creating symlink .*/gcroots/profiles.* File exists|/db/schema' is corrupt|/db/db\.sqlite' is busy"
+)
+"""What Nix says where two processes open a new store at once, without a lock: it has done nothing yet."""
+_BEGINNING = 0.2  # seconds that another one needs for a new store
 _CHUNK = 1 << 20
 _FULL = 4 << 20  # bytes free: less than Nix needs for its database's journals
 _ENDING_GRACE = 10.0  # seconds that Nix gets to end its builds before it is killed
@@ -80,6 +85,15 @@ class Nix:
 
     def run(self, command: Sequence[str], *, stdin: IO[bytes] | None = None) -> str:
         """Run a command to its end and give its standard output. Raises NixFailed with what it said."""
+        try:
+            return self._run(command, stdin)
+        except NixFailed as error:
+            if stdin is not None or not _BEGUN_BY_ANOTHER.search(error.said):
+                raise
+        time.sleep(_BEGINNING)
+        return self._run(command, None)
+
+    def _run(self, command: Sequence[str], stdin: IO[bytes] | None) -> str:
         with self.started(command, stdin=subprocess.DEVNULL if stdin is None else stdin.fileno()) as process:
             out, err = process.communicate()
         if process.returncode != 0:

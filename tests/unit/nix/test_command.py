@@ -109,6 +109,29 @@ def test_what_it_said_is_in_the_error(bin_folder: Path, tmp_path: Path) -> None:
     assert "free some space" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: creating symlink from '/s/gcroots/profiles' to '/s/profiles': File exists",
+        "error: '/s/nix/var/nix/db/schema' is corrupt",
+    ],
+)
+def test_a_store_that_another_process_begins_is_asked_again_once(
+    bin_folder: Path, tmp_path: Path, said: str
+) -> None:
+    fake(
+        bin_folder,
+        "nix-store",
+        f"echo x >> {tmp_path}/asked\n"
+        f'[ "$1" = "$(wc -l < {tmp_path}/asked)" ] || {{ echo "{said}" >&2; exit 1; }}\n',
+    )
+    nix(tmp_path).run(["nix-store", "2"])
+    (tmp_path / "asked").unlink()
+    with pytest.raises(NixFailed, match=r"is corrupt|File exists"):
+        nix(tmp_path).run(["nix-store", "3"])
+    assert (tmp_path / "asked").read_text() == "x\nx\n"
+
+
 def test_a_flood_on_both_pipes_does_not_hang(bin_folder: Path, tmp_path: Path) -> None:
     fake(
         bin_folder,

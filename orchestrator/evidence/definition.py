@@ -55,12 +55,13 @@ def dependencies_of(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         found += [_tree(f"<{name}>", member(search, name, dict, _WHAT)) for name in sorted(search)]
     if "flake" in parameters:
         flake = member(parameters, "flake", dict, _WHAT)
-        found.append(_locked("flake", member(flake, "locked", dict, _WHAT)))
+        found.append(_locked(_ITSELF, member(flake, "locked", dict, _WHAT)))
         inputs = member(flake, "inputs", dict, _WHAT)
         found += [_locked(f"input {name}", member(inputs, name, dict, _WHAT)) for name in sorted(inputs)]
     return found
 
 
+_ITSELF = "flake"
 _WHAT = "what the provenance says was evaluated"
 
 
@@ -70,13 +71,17 @@ def _tree(name: str, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _locked(name: str, reference: Mapping[str, Any]) -> dict[str, Any]:
-    """A locked flake by its digests, and by its address where others can reach it."""
+    """A locked flake by its digests, and by its address where others can reach it.
+
+    Where flake.lock has the hash of an input's tree, Nix looks at that alone, and a commit beside it is the
+    lock's word. The flake's own commit is what Nix fetched.
+    """
     digest: dict[str, str] = {}
     if (nar := nar_sha256(reference)) is not None:
         digest[NAR_SHA256] = nar
-    if "rev" in reference:
+    if "rev" in reference and (name == _ITSELF or nar is None):
         digest["gitCommit"] = member(reference, "rev", str, _WHAT)
-    found = {"name": name, "digest": digest}
+    found: dict[str, Any] = {"name": name, "digest": digest}
     if is_local(reference):
         return found
     try:

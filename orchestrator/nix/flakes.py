@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
@@ -17,10 +20,12 @@ from orchestrator.nix.command import NixFailed
 from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.foreign import Described, described, path_of
 from orchestrator.nix.trace import explained
+from orchestrator.recipe import flakelock
 from orchestrator.recipe.flakeref import url_of
 
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
 _NEEDS_LOCK = "requires lock file changes"
+_OF_FETCHING = (".config", ".gitconfig", ".git-credentials", ".netrc", ".ssh")
 _LARGEST_LOCK = 64 << 20
 _ANSWERS = "see whether its address, and that of each of its inputs, is right and answers"
 _UNKNOWN_TO_GIT = re.compile(
@@ -68,7 +73,15 @@ class Locked:
 
 def locked(store: ChrootStore, reference: str, shown: str) -> Locked:
     """What a flake is now, in `store`. No lock file is written, nor made anew. Raises TallyError."""
+    if "narHash=" in reference.partition("?")[2]:
+        # Nix would take a tree of that hash for whatever commit the address names, and not look
+        raise TallyError(
+            f"{shown} has a narHash in its address",
+            hint="leave it out: the tree is fetched by its commit, and its hash goes into the evidence",
+        )
+    tree = _fetched(store, reference, shown)
     command = ["nix", "flake", "metadata", "--store", store.address, "--json", *_AS_IT_IS, reference]
+    lock = _lock_in(tree, _directory(reference), shown)
     try:
         said = json.loads(store.nix.run(command))
     except NixFailed as error:
@@ -81,31 +94,63 @@ def locked(store: ChrootStore, reference: str, shown: str) -> Locked:
     except ValueError as error:
         raise TallyError(f"{shown}: {error}", hint="give it as git+https://… or as a folder") from error
     directory = str(resolved.get("dir", ""))
-    _refuse_unlocked(store.physical(said["path"]) / directory / "flake.lock", said["locks"], shown)
+    if store.physical(said["path"]) != tree:
+        raise TallyError(f"{shown} changed while it was looked at", hint="run the command again")
+    _refuse_unlocked(lock, said["locks"], shown)
     return Locked(here, directory, said["locks"])
 
 
-def _refuse_unlocked(file: Path, lock: Mapping[str, Any], shown: str) -> None:
-    """Raises TallyError where Nix would use another lock than the flake has: it makes one where none fits."""
-    used = _pins(lock)
-    if not used:
-        return
+def _fetched(store: ChrootStore, reference: str, shown: str) -> Path:
+    """A flake's tree, of which nothing was read yet."""
+    none = store.nix.scratch / "no-registry.json"  # Nix 2.8 looks for one here, needed or not
+    none.write_text('{"version": 2, "flakes": []}')
+    registry = ("--option", "flake-registry", str(none))
+    command = ["nix", "flake", "prefetch", "--store", store.address, "--json", *registry, reference]
     try:
-        there = _pins(json.loads(contents(file, _LARGEST_LOCK)))
+        return store.physical(json.loads(store.nix.run(command))["storePath"])
+    except NixFailed as error:
+        raise _unusable(error, reference, shown) from error
+
+
+def _directory(reference: str) -> str:
+    """Where in its tree the flake lies that an address names, or a folder of this machine, as Nix looks."""
+    place, _, query = reference.partition("?")
+    told = parse_qs(query).get("dir", [""])[-1]
+    if not place.startswith("/") or told:
+        return told
+    folder = Path(place)
+    flake = next((each for each in (folder, *folder.parents) if (each / "flake.nix").exists()), folder)
+    top = next((each for each in (flake, *flake.parents) if (each / ".git").exists()), flake)
+    return "" if top == flake else str(flake.relative_to(top))
+
+
+def _lock_in(tree: Path, directory: str, shown: str) -> Mapping[str, Any] | None:
+    """A tree's flake.lock; None: it has none. Raises TallyError for one that Nix should not be given."""
+    file = tree / directory / "flake.lock"
+    try:
+        if file.resolve() != tree.resolve() / directory / "flake.lock":
+            raise TallyError(
+                f"the flake.lock of {shown} is a link", hint="put the file itself into the flake"
+            )
+        return flakelock.parse(contents(file, _LARGEST_LOCK))
     except FileNotFoundError:
-        raise _unlocked(shown, "has no flake.lock") from None
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        return None
+    except (OSError, ValueError) as error:
         raise TallyError(
-            f"the flake.lock of {shown} cannot be read: {why(error)}", hint="take it from git again"
+            f"the flake.lock of {shown} cannot be read: {why(error)}",
+            hint="take it from git again, or make it anew with `nix flake lock`",
         ) from error
-    if there != used:
+
+
+def _refuse_unlocked(lock: Mapping[str, Any] | None, used: Mapping[str, Any], shown: str) -> None:
+    """Raises TallyError where Nix would use another lock than the flake has: it makes one where none fits."""
+    pinned = flakelock.pins(used)
+    if not pinned:
+        return
+    if lock is None:
+        raise _unlocked(shown, "has no flake.lock")
+    if flakelock.pins(lock) != pinned:
         raise _unlocked(shown, "has a flake.lock that does not fit its inputs")
-
-
-def _pins(lock: Mapping[str, Any]) -> dict[str, Any]:
-    """Each input's node to what identifies its content."""
-    nodes = {name: node.get("locked") for name, node in lock.get("nodes", {}).items()}
-    return {name: (each.get("narHash"), each.get("rev")) for name, each in nodes.items() if each is not None}
 
 
 def _unlocked(shown: str, how: str) -> TallyError:
@@ -135,11 +180,6 @@ def _unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
         return _unlocked(
             shown, "has no flake.lock" if lacks else "has a flake.lock that does not fit its inputs"
         )
-    if "json.exception" in error.said:
-        return TallyError(
-            f"the flake.lock of {shown} is not JSON",
-            hint="take it from git again, or make it anew with `nix flake lock`",
-        )
     told = explained(error, {})
     if git := re.search(r"^\s*fatal: (.+)$", error.said, re.MULTILINE):
         return TallyError(f"{shown}: git says: {git[1]}", hint=_ANSWERS)
@@ -165,6 +205,7 @@ def evaluate_flake(
 
     Raises TallyError that says where.
     """
+    nix = replace(store.nix, extra={**store.nix.extra, "HOME": str(_home(store.nix.scratch))})
     found: list[Described] = []
     for some in _portions(flake, attributes, system):
         library = " ".join(
@@ -176,12 +217,23 @@ def evaluate_flake(
             *("--expr", library, "--argstr", "request", json.dumps(some)),
         ]
         try:
-            said = json.loads(store.nix.run(command))
+            said = json.loads(nix.run(command))
         except NixFailed as error:
             raise explained(error, {}) from error
         names = attributes[len(found) : len(found) + len(said)]
         found += [described(value, name or "default", shown) for value, name in zip(said, names, strict=True)]
     return found
+
+
+def _home(scratch: Path) -> Path:
+    """A home that holds what fetching needs, at a place that no other run has: pure Nix 2.8 tells it."""
+    home = scratch / f"home-{uuid.uuid4()}"
+    home.mkdir()
+    ours = Path(os.environ.get("HOME", "/nowhere"))
+    for name in _OF_FETCHING:
+        if (there := ours / name).exists():
+            (home / name).symlink_to(there)
+    return home
 
 
 def _portions(flake: Locked, attributes: Sequence[str], system: str) -> list[dict[str, Any]]:

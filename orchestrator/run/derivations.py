@@ -37,6 +37,8 @@ MACHINES_STORE = "auto"
 _STORE = Path("/nix/store")
 _NAME = re.compile(r"[0-9A-Za-z+_?=][0-9A-Za-z+._?=-]*|")
 """What Nix takes as a store path's name; no hidden file."""
+_LONGEST = 211 - len(".oci.tar.drv")
+"""Characters of a store path's name that are left for a package's."""
 _FLOATING = ("ca-derivations", "impure-derivations")
 """Features of Nix that are off here; so it does not even take such a derivation."""
 
@@ -191,6 +193,9 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
     graph = whole.as_built()
     for each in wanted:
         _refuse(graph, each, system)
+        _refuse_long(each, _package(each, graph, system))
+        if each.evaluation is not None:
+            _refuse_places(graph.below(each.derivation), each, (store.root, store.nix.scratch))
     _refuse_strange_sources(store, graph, wanted)
     lock = packing_lock()
     requested = [
@@ -218,6 +223,17 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
             folder=Path(),
         )
     return Plan(targets, whole, request, None, None, ())
+
+
+def _refuse_long(wanted: Wanted, package: Package) -> None:
+    """Raises TallyError where Nix takes no name that is long enough for what is packed of it."""
+    length = len("-".join(each for each in (package.name, package.version, package.system) if each))
+    if length > _LONGEST:
+        raise TallyError(
+            f"{wanted.asked}: its name, version and system have {length} characters, and at most {_LONGEST} "
+            "fit into the names of files",
+            hint="give it a shorter name",
+        )
 
 
 def _described(
@@ -293,6 +309,17 @@ def _refuse_strange_sources(store: ChrootStore, graph: DerivationGraph, wanted: 
                 "content: it was built somewhere",
                 hint="use the derivation that makes it, by its attribute or with `import` of its .drv",
             )
+
+
+def _refuse_places(graph: DerivationGraph, wanted: Wanted, places: Sequence[Path]) -> None:
+    """Raises TallyError for a derivation that was evaluated and names where it was: pure Nix 2.8 tells it."""
+    for each in graph.derivations.values():
+        for text in (each.builder_executable, *each.args, *each.env.values()):
+            if any(str(place) in text for place in places):
+                raise TallyError(
+                    f"{wanted.asked}: {each.name} names a folder of this machine: nobody can make it again",
+                    hint="the flake has `toString ./.` or `~/.`: `${./.}` puts the folder into the store",
+                )
 
 
 def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:

@@ -33,6 +33,7 @@ FLAKE = """\
       elsewhere.hello = all.hello;
       impure.time = all.hello // { drvPath = toString builtins.currentTime; };
       impure.home = builtins.readFile "/etc/hostname";
+      impure.place = (import ./default.nix { inherit system; who = import ./home.nix; }).hello;
       impure.fetched = builtins.fetchTarball "https://example.org/source.tar.gz";
     };
 }
@@ -159,6 +160,8 @@ def test_attributes_are_found_as_nix_finds_them_and_what_cannot_be_had_is_told(
         (f"{flake}#impure.time", "currentTime", "flake.nix:"),
         (f"{flake}#impure.home", "/etc/hostname", "flake.nix:"),
         (f"{flake}#impure.fetched", "sha256", "flake.nix:"),
+        (f"{flake}#impure.place", "lace", "hint"),
+        (f"{flake}?narHash=sha256-x#hello", "has a narHash in its address", "leave it out"),
         (f"{flake}#bad", "is no derivation: its type is set", "name an attribute of it"),
         ("nixpkgs#hello", "a name for a registry", "github:NixOS/nixpkgs/COMMIT#hello"),
         (f"{flake}/none#hello", "none", "error"),
@@ -175,6 +178,14 @@ def test_attributes_are_found_as_nix_finds_them_and_what_cannot_be_had_is_told(
     ran = project.tally("plan", f"{flake}#hello").failed(2)
     assert "has a flake.lock that does not fit its inputs" in ran.err
     (flake / "flake.nix").write_text(text)
+    lock = (flake / "flake.lock").read_text()
+    (flake / "flake.lock").write_text(lock.replace('"locked"', '"unlocked"'))
+    ran = project.tally("plan", f"{flake}#hello").failed(2)
+    assert "the node words has no `locked` with a type" in ran.err
+    (flake / "flake.lock").unlink()
+    (flake / "flake.lock").symlink_to("/dev/zero")
+    ran = project.tally("plan", f"{flake}#hello").failed(2)
+    assert "is a link" in ran.err
     (flake / "flake.lock").unlink()
     ran = project.tally("plan", f"{flake}#hello").failed(2)
     assert "has no flake.lock, and evaluation writes none" in ran.err

@@ -147,6 +147,7 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
             "fetchGit, fetchTree and getFlake are off",
             "with fetchTarball or fetchurl and a sha256",
         ),
+        "bad.long": ("have 210 characters, and at most 199 fit", "shorter name"),
         "bad.placed": ("bad.placed is another derivation in another folder", "toString"),
         **{
             f"bad.{name}": (f"bad.{name} is another derivation in another folder", "toString")

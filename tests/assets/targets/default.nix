@@ -148,9 +148,10 @@ rec {
     fetched = package (builtins.readFile "${builtins.fetchTarball "${address}/tree.tar.gz"}/file") "" { };
     cloned = builtins.readFile "${builtins.fetchGit "${address}/repository"}/file";
     read = builtins.readFile "${builtins.fetchTree { type = "path"; path = "/etc"; }}/hostname";
+    long = package "${builtins.concatStringsSep "" (builtins.genList (_: "x") 195)}-1" "echo > $out" { };
     placed = package "placed" "echo > $out" { where = toString ./.; };
     hashed = package "hashed" "echo > $out" { where = builtins.hashString "sha256" (toString ./.); };
-    home = package "home" "echo > $out" { where = toString ~/.; };
+    home = package "home" "echo > $out" { where = import ./home.nix; };
     library = package "library" "echo > $out" { where = toString <tally>; };
     above = package "above" "echo > $out" {
       where = builtins.head (builtins.match "(/[^/]*).*" (toString ./.));

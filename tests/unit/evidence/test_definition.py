@@ -49,9 +49,12 @@ def test_a_flake_has_itself_and_every_input_of_its_lock() -> None:
         {
             "uri": f"github:o/r?narHash={quote(NAR, safe='')}&rev={COMMIT}",
             "name": "input nixpkgs",
-            "digest": {"narSha256": HEX, "gitCommit": COMMIT},
+            "digest": {"narSha256": HEX},
         },
-    ]
+    ], "the commit of an input is its lock's word, and stands in its address alone"
+    github.pop("narHash")
+    found = dependencies_of(flake({"type": "git", "rev": COMMIT}, nixpkgs=github))
+    assert [each["digest"] for each in found] == [{"gitCommit": COMMIT}] * 2
 
 
 @pytest.mark.parametrize(

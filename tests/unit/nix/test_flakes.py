@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix import flakes
 from orchestrator.nix.command import NixFailed
 
@@ -30,11 +31,6 @@ SAID = {
         "error: getting status of '/x': No such file or directory",
         "getting status of '/x'",
         "each of its inputs",
-    ),
-    "a lock that is cut": (
-        "error: [json.exception.parse_error.101] parse error at line 2, column 1: syntax error",
-        "the flake.lock of it is not JSON",
-        "nix flake lock",
     ),
     "a flake that was never added": (
         (
@@ -75,3 +71,35 @@ def test_the_reason_and_the_way_out(name: str, tmp_path: Path) -> None:
     assert hint in str(told.hint)
     for word in ("--show-trace", "json.exception", "-I NAME"):
         assert word not in f"{told.message} {told.hint}"
+
+
+def test_a_narhash_in_an_address_is_no_commits_word(tmp_path: Path) -> None:
+    with pytest.raises(TallyError, match="has a narHash in its address"):
+        flakes.locked(None, "github:o/r/abc?narHash=sha256-x", "it")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["link", "outside", "device"])
+def test_a_lock_that_is_a_link_is_not_read(kind: str, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tmp_path / "other").write_text("{}")
+    (tree / "real").write_text("{}")
+    target = {"link": "real", "outside": "../other", "device": "/dev/zero"}[kind]
+    (tree / "flake.lock").symlink_to(target)
+    with pytest.raises(TallyError, match=r"the flake\.lock of it is a link"):
+        flakes._lock_in(tree, "", "it")
+    (tree / "sub").symlink_to(".")
+    with pytest.raises(TallyError, match=r"the flake\.lock of it is a link"):
+        flakes._lock_in(tree, "sub", "it")
+
+
+def test_the_folder_of_a_flake_is_found_as_nix_finds_it(tmp_path: Path) -> None:
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    (tmp_path / "a" / "flake.nix").touch()
+    assert flakes._directory(str(inside)) == ""
+    (tmp_path / ".git").mkdir()
+    assert flakes._directory(str(inside)) == "a"
+    assert flakes._directory(f"{tmp_path}?dir=x") == "x"
+    assert flakes._directory("github:o/r?dir=sub&ref=main") == "sub"
+    assert flakes._directory("github:o/r") == ""

@@ -71,7 +71,9 @@ def python(state: Path) -> Path:
         making = folder.with_name(f"clouds.{os.getpid()}")
         try:
             subprocess.run([sys.executable, "-m", "venv", making], check=True, capture_output=True)
-            pip: list[str | Path] = [making / "bin" / "python", "-m", "pip", "install", "--quiet", *PACKAGES]
+            # what is imported is compiled then: most of their thousands of modules never are
+            install = ["-m", "pip", "install", "--quiet", "--no-compile", *PACKAGES]
+            pip: list[str | Path] = [making / "bin" / "python", *install]
             subprocess.run(pip, check=True, capture_output=True, text=True, timeout=600)
             (making / "made").touch()
             making.rename(folder)

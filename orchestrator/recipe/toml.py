@@ -9,10 +9,10 @@ from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown, without_mark
+from orchestrator.recipe.toml_depth import too_deep
 from orchestrator.recipe.toml_slips import slip
 
 LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB
-_DEEPEST = 200
 _HEADER = re.compile(r"\s*(\[\[?)([^\]]+)\]")
 _KEY = re.compile(
     r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*="
@@ -51,7 +51,7 @@ def toml_of(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:
     """TOML values of a text. Raises TallyError with the line of what is not TOML."""
-    if any(_too_deep(line) for line in text.split("\n")):
+    if too_deep(text):
         raise TallyError(f"{place}: nested too deeply")
     try:
         return tomllib.loads(text)
@@ -67,14 +67,6 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
         )
         hint = slip(text, int(found[1]) if found else text.count("\n") + 1, said)
         raise TallyError(f"{where}: not TOML: {what[:1].lower()}{what[1:]}", hint=hint) from error
-
-
-def _too_deep(line: str) -> bool:
-    """Whether a line is a dotted key past all sense, of which tomllib takes time in the square."""
-    if line.count(".") < _DEEPEST:
-        return False
-    parts = line.partition("=")[0].split(".")
-    return len(parts) > _DEEPEST and all(part.strip() for part in parts)
 
 
 def line_of(text: str, keys: Keys) -> int | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from orchestrator.evidence.advisories.osv import Advisory, NotOsv, read
+from orchestrator.ground import zips
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import cannot_read, contents, shown
+from orchestrator.ground.files import cannot_read, contents, opened, shown
+from orchestrator.ground.plainly import why
 
 LARGEST: Final = 16 << 20
 """Bytes of one record."""
@@ -31,6 +32,9 @@ def advisories(folder: Path) -> Iterator[tuple[str, Advisory | NotOsv | None]]:
         raise cannot_read(folder, error, "the folder ", _EXPECTED) from error
     for place, folders, names in os.walk(folder):
         folders.sort()
+        for name in folders:
+            if (link := Path(place, name)).is_symlink():
+                yield shown(link), NotOsv("it is a link to a folder, which is not followed")
         for name in sorted(names):
             file = Path(place, name)
             if name.endswith(".json"):
@@ -55,12 +59,12 @@ def _of_file(file: Path) -> Advisory | NotOsv | None:
 
 def _of_archive(file: Path) -> Iterator[tuple[str, Advisory | NotOsv | None]]:
     try:
-        with zipfile.ZipFile(file) as archive:
+        with opened(file) as stream, zipfile.ZipFile(stream) as archive:
             for member in sorted(archive.infolist(), key=lambda each: each.filename):
                 if member.filename.endswith(".json"):
                     yield f"{shown(file)}: {shown(Path(member.filename))}", _of_member(archive, member)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        yield shown(file), NotOsv(f"it is no zip archive: {error}")
+    except zips.ERRORS as error:
+        yield shown(file), NotOsv(f"it is no zip archive: {why(error)}")
 
 
 def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Advisory | NotOsv | None:
@@ -70,5 +74,5 @@ def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Advisory | 
         return read(data) if len(data) <= LARGEST else NotOsv(f"it is larger than {LARGEST} bytes")
     except NotOsv as error:
         return error
-    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        return NotOsv(f"it cannot be unpacked: {error}")
+    except zips.ERRORS as error:
+        return NotOsv(f"it cannot be unpacked: {why(error)}")

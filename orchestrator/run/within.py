@@ -13,13 +13,13 @@ import re
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from orchestrator.evidence.vendored import cargo, golang, npm, wheels
 from orchestrator.evidence.vendored.package import MOST, NotRead, Package, Within
+from orchestrator.ground import zips
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.files import shown
 from orchestrator.nix.derivation import Derivation, attributes
@@ -62,9 +62,11 @@ def _crates_archive(path: Path) -> Within:
                 if member.isreg() and re.fullmatch(r"(\./)?[^/]+/Cargo\.lock", member.name):
                     file = archive.extractfile(member)
                     assert file is not None
+                    if member.size > LARGEST:  # a sparse one may say what it likes
+                        raise NotRead(f"it is larger than {LARGEST >> 20} MiB")
                     return Within.of(cargo.packages(file.read()))
         raise NotRead("there is none")
-    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
+    except (tarfile.TarError, *zips.ERRORS) as error:
         return Within(unread=(f"Cargo.lock within it was not read: {_why(error)}.",))
 
 
@@ -129,7 +131,7 @@ def _python(path: Path) -> Within:
                 left -= file.lstat().st_size
                 one = _distribution(file, hashed=left >= 0)
                 found += [one] if one else []
-        except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        except zips.ERRORS as error:
             unread.append(f"{shown(Path(name))} within it was not read: {_why(error)}.")
     if left < 0:
         unread.append(f"Digests are told of the first {_HASHED >> 20} MiB within it alone.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.evidence.advisories.matching import Looked, Looking, Part
 from orchestrator.evidence.advisories.osv import NotOsv
@@ -16,6 +18,9 @@ from orchestrator.ground.state import State
 from orchestrator.run.advisories import advisories, nothing_in
 from orchestrator.stories import sbom
 from orchestrator.stories.sbom import Asked
+
+_NOT_READ = re.compile(r"\b(was|were) not read\b|ELF files alone")
+"""As `Within.unread` says it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ def _parts(state: State, asked: Asked) -> tuple[Sequence[Part], Sequence[str]]:
     if sbom.is_release(asked):
         documents = sbom.of_release(Path(asked.targets[0]), asked, [Form.SPDX_2_3])
         try:
-            return _of_document(documents.data[Form.SPDX_2_3]), ()
+            packages = json.loads(documents.data[Form.SPDX_2_3])["packages"]
+            return _of_packages(packages), _unread(packages)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TallyError(
                 f"the SBOM of {shown(Path(asked.targets[0]))} is not one of a release",
@@ -63,11 +69,21 @@ def _parts(state: State, asked: Asked) -> tuple[Sequence[Part], Sequence[str]]:
     return [Part(each.name, each.version, each.purl) for each in bill.components if each.purl], warnings
 
 
-def _of_document(data: bytes) -> Sequence[Part]:
-    """The packages of an SPDX 2.3 document of ours."""
+def _unread(packages: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """What could not be read when the release was made, as the comments on packages have it."""
+    return [
+        f"{package['name']}: {line}"
+        for package in packages
+        for line in package.get("comment", "").splitlines()
+        if _NOT_READ.search(line)
+    ]
+
+
+def _of_packages(packages: Sequence[Mapping[str, Any]]) -> Sequence[Part]:
+    """Those of an SPDX 2.3 document of ours that can be looked up."""
     return [
         Part(package["name"], package.get("versionInfo"), reference["referenceLocator"])
-        for package in json.loads(data)["packages"]
+        for package in packages
         for reference in package.get("externalRefs", ())
         if reference["referenceType"] == "purl"
     ]

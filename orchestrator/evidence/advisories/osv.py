@@ -102,8 +102,10 @@ def _affected(listed: list[Any]) -> Iterator[Affected]:
             raise NotOsv("its `affected` is no list of objects")
         package = _package(each.get("package"))
         if package is not None:
-            versions = frozenset(filter(_is_word, _list(each, "versions")))
-            yield Affected(package, versions, tuple(map(_range, _list(each, "ranges"))))
+            versions = _list(each, "versions")
+            if not all(map(_is_word, versions)):
+                raise NotOsv("a version in it is no word")
+            yield Affected(package, frozenset(versions), tuple(map(_range, _list(each, "ranges"))))
 
 
 def _package(told: Any) -> Name | None:
@@ -130,6 +132,8 @@ def _range(told: Any) -> Range:
                 if not isinstance(event[name], str):
                     raise NotOsv(f"`{name}` in it is no text")
                 found.append((name, event[name]))
+    if all(name != "introduced" for name, _ in found):
+        raise NotOsv("a range in it says of no version where it begins (`introduced`)")
     return Range(told.get("type") == "GIT", tuple(found))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from orchestrator.evidence.vendored.package import NotRead, Package, counted, purl_of, vcs_url, word
 from orchestrator.ground.digest import Sha256
+from orchestrator.recipe.toml_depth import too_deep
 
 _DEFAULT: Final = "registry+https://github.com/rust-lang/crates.io-index"
 """What Cargo writes for its default registry, wherever it fetches from."""
@@ -21,7 +22,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def packages(data: bytes) -> tuple[Package, ...]:
     """The crates that a lock pins and that are not of the project itself. Raises NotRead."""
     try:
-        lock = tomllib.loads(data.decode())
+        text = data.decode()
+        if too_deep(text):
+            raise NotRead("it is nested too deeply")
+        lock = tomllib.loads(text)
+    except NotRead:
+        raise
     except (ValueError, RecursionError) as error:
         raise NotRead(f"it is not TOML: {str(error)[:200]}") from error
     listed = lock.get("package", [])

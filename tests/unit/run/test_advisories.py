@@ -71,3 +71,18 @@ def test_what_is_no_folder_is_refused(name: str, tmp_path: Path) -> None:
         list(advisories(tmp_path / name))
     assert name in caught.value.message
     assert "OSV records" in str(caught.value.hint)
+
+
+def test_an_archive_that_is_odd_in_any_way_is_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "lzma.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.json", record("a"))
+    data = bytearray((tmp_path / "lzma.zip").read_bytes())
+    start = data.index(b"a.json") + len("a.json")
+    data[start + 4 : start + 9] = b"\xff" * 5  # the properties of its stream
+    (tmp_path / "lzma.zip").write_bytes(data)
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    ids, bad = read(tmp_path)
+    assert ids == []
+    assert set(bad) == {"lzma.zip: a.json", "pipe.zip", "linked"}
+    assert "is not followed" in bad["linked"]

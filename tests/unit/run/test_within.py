@@ -100,6 +100,16 @@ def folder_in_place(path: Path) -> None:
 
 BAD: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "no TOML": ("app-vendor-staging", lock("["), "Cargo.lock within it was not read: it is not TOML"),
+    "a key of a million parts": (
+        "app-vendor-staging",
+        lock("a." * 1_000_000 + "a = 1"),
+        "within it was not read: it is nested too deeply",
+    ),
+    "such a key in a table": (
+        "app-vendor-staging",
+        lock("a = {" + "a." * 1_000_000 + "a = 1}"),
+        "it is nested too deeply",
+    ),
     "not UTF-8": ("app-vendor-staging", lambda path: write(path / "Cargo.lock", b"\xff"), "it is not TOML"),
     "too deep": ("app-vendor-staging", lock("a = " + "[" * 100_000), "it is not TOML"),
     "no tables": ("app-vendor-staging", lock("package = 3"), "no list of tables"),
@@ -190,7 +200,7 @@ def test_nothing_is_read_past_its_bound(tmp_path: Path, monkeypatch: pytest.Monk
     assert "it is larger than 1 MiB" in read(path).unread[0]
     archive = vendor_folders.make("app-vendor.tar.gz", tmp_path)
     vendor_folders.archive(archive, CARGO_LOCK + "#" * (2 << 20))
-    assert "it is not in the first 1 MiB" in read(archive).unread[0]
+    assert "it is larger than 1 MiB" in read(archive).unread[0]
     wheels = read(vendor_folders.make("wheelhouse", tmp_path))
     assert all(each.digest is None for each in wheels.packages)
     assert len(wheels.packages) == 2

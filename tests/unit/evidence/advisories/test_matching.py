@@ -180,8 +180,10 @@ def test_the_order_of_records_changes_nothing(seed: int) -> None:
         record(aliases="CVE"), record(affected=3), record(affected=[3]), record(id_="a\nb"),
         record(affected=[{"package": {"name": "x"}}]),
         record(events=[{"introduced": 3}]),
-        record(events=[3]),
+        record(events=[3]), record(events=[{"fixed": "1"}]),
+        record(affected=[{"package": {"name": "x", "ecosystem": "npm"}, "versions": ["1", {}]}]),
         record(affected=[{"package": {"name": "x", "ecosystem": "npm"}, "ranges": [{}]}]),
+        record(affected=[{"package": {"name": "x", "ecosystem": "npm"}, "ranges": [{"events": []}]}]),
     ],
 )  # fmt: skip
 def test_what_is_no_record_is_refused(data: bytes) -> None:

@@ -129,6 +129,8 @@ def _artifact(text: str) -> ArtifactPart:
             f"--artifact {text}: {kind!r} is no form of an artifact",
             hint=(f"did you mean {near[0]}? " if near else "") + _OF_ARTIFACTS,
         )
+    if mark and not path:
+        raise TallyError(f"--artifact {text}: no path stands behind the colon", hint=_OF_ARTIFACTS)
     try:
         return ArtifactPart.model_validate({"format": kind, **({"path": path} if mark else {})})
     except ValidationError as error:

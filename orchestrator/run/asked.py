@@ -64,7 +64,13 @@ def parse(word: str, file: Path | None = None) -> Asked:
     """One target as it is written on a command line, where `file` was given with -f. Raises TallyError."""
     path, mark, output = word.replace(".drv!", ".drv^").partition("^")
     if path.endswith(".drv"):
-        if not _STORE_PATH.fullmatch(path) or (mark and not _OUTPUT.fullmatch(output)):
+        if mark and _STORE_PATH.fullmatch(path) and not _OUTPUT.fullmatch(output):
+            names = [each for each in output.split(",") if _OUTPUT.fullmatch(each)]
+            raise TallyError(
+                f"{word} names no one output, and a target is one",
+                hint=f"give a target each: {' '.join(f'{path}^{each}' for each in names or ['OUTPUT'])}",
+            )
+        if not _STORE_PATH.fullmatch(path):
             raise TallyError(
                 f"{word} is no derivation in /nix/store, the one store directory that builders have",
                 hint="name it by its path in the store: /nix/store/….drv, or /nix/store/….drv^OUTPUT",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -115,7 +116,9 @@ def _deriver(workshop: Workshop, path: str, address: str | None) -> str:
         stores.append(RemoteStore(workshop.store.nix, address or MACHINES_STORE, nothing_kept))
     held = [store for store in stores if not store.invalid([path])]
     if not held:
-        raise _nowhere(path, "the orchestrator's store or the one that is looked at")
+        raise _nowhere(
+            path, "the orchestrator's store or the one that is looked at", _built_in(workshop, path)
+        )
     for store in held:
         if (deriver := store.deriver(path)) is not None:
             return deriver
@@ -180,9 +183,17 @@ def stands_for(store: ChrootStore, path: str) -> bool:
     return path in (text_path(name, data, info.references), flat_path(name, Sha256.of(data).hex))
 
 
-def _nowhere(path: str, where: str) -> TallyError:
+def _built_in(workshop: Workshop, path: str) -> Path | None:
+    """The store of an embedded builder that has it."""
+    stores = sorted(workshop.state.folder("stores").iterdir())
+    return next((each for each in stores if os.path.lexists(each / path.lstrip("/"))), None)
+
+
+def _nowhere(path: str, where: str, builders: Path | None = None) -> TallyError:
+    hint = "name the store that has it with --store, or evaluate it again"
     return TallyError(
-        f"{path} is not in {where}", hint="name the store that has it with --store, or evaluate it again"
+        f"{path} is not in {where}",
+        hint=hint if builders is None else f"a builder of this machine has it: --store {builders}",
     )
 
 

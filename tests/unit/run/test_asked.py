@@ -45,6 +45,16 @@ def test_a_word_is_one_kind_of_target(word: str, asked: Asked) -> None:
     assert parse(word) == asked
 
 
+@pytest.mark.parametrize(
+    ("output", "hint"),
+    [("out,doc", f"{HELLO}.drv^out {HELLO}.drv^doc"), ("*", f"{HELLO}.drv^OUTPUT"), ("", "^OUTPUT")],
+)
+def test_a_target_is_one_output(output: str, hint: str) -> None:
+    with pytest.raises(TallyError, match="names no one output") as caught:
+        parse(f"{HELLO}.drv^{output}")
+    assert hint in str(caught.value.hint)
+
+
 def test_a_folder_is_a_flake_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse(".#hello") == parse("#hello") == parse("./#hello") == flake(str(tmp_path), "hello")
@@ -66,7 +76,6 @@ def test_with_a_file_a_word_is_an_attribute_unless_it_is_another_target_for_sure
         "/gnu/store/00000000000000000000000000000000-hello.drv",
         "hello.drv",
         "/nix/store/hello.drv",
-        f"{HELLO}.drv^a,b",
     ],
 )
 def test_a_derivation_elsewhere_is_refused(word: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from orchestrator.caches.believed import Beliefs, Believed
@@ -163,9 +164,12 @@ def _asked_for(graph: DerivationGraph, reach: Reach) -> Iterable[str]:
             if drv.fixed is None and fnmatchcase(drv.name, pattern)
         }
         if not named:
+            names = sorted({drv.name for drv in graph.derivations.values() if drv.fixed is None})
+            near = get_close_matches(pattern.strip("*"), names, n=3, cutoff=0.4)
             raise TallyError(
                 f"no input has a name like {pattern!r}, so there is nothing to rebuild of that name",
-                hint="`tally plan` lists the inputs; a pattern is of a whole name, as 'openssl-*'",
+                hint=(f"there is {', '.join(near)}; " if near else "")
+                + "a pattern is of a whole name, as 'openssl-*'",
             )
         found |= named
     return _with_what_stands_on(graph, found)

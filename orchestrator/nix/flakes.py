@@ -138,7 +138,7 @@ def _lock_in(tree: Path, directory: str, shown: str) -> Mapping[str, Any] | None
     except (OSError, ValueError) as error:
         raise TallyError(
             f"the flake.lock of {shown} cannot be read: {why(error)}",
-            hint="take it from git again, or make it anew with `nix flake lock`",
+            hint=f"take it from git again, or make it anew with `{flakelock.WRITE}`",
         ) from error
 
 
@@ -156,7 +156,7 @@ def _refuse_unlocked(lock: Mapping[str, Any] | None, used: Mapping[str, Any], sh
 def _unlocked(shown: str, how: str) -> TallyError:
     return TallyError(
         f"the flake {shown} {how}, and evaluation writes none",
-        hint="lock it with `nix flake lock`, and commit flake.lock",
+        hint=f"lock it with `{flakelock.WRITE}`, and commit flake.lock",
     )
 
 

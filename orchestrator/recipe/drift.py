@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, without_mark
+from orchestrator.recipe import flakelock
 from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.lock import Lock, NixpkgsPin
 from orchestrator.recipe.machine import PACKAGES
@@ -113,11 +114,11 @@ def nixpkgs_node(recipes: Mapping[str, Recipe], flake_lock: Path) -> NixpkgsPin 
     except FileNotFoundError as error:
         raise TallyError(
             f"recipe {users[0]} takes its tools from nixpkgs, and there is no {flake_lock}",
-            hint="pin nixpkgs with `nix flake lock`",
+            hint=f"pin nixpkgs with `{flakelock.WRITE}`",
         ) from error
     except OSError as error:
         raise TallyError(f"cannot read {flake_lock}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         raise TallyError(
-            f"{flake_lock} has no locked input called nixpkgs", hint="pin nixpkgs with `nix flake lock`"
+            f"{flake_lock} has no locked input called nixpkgs", hint=f"pin nixpkgs with `{flakelock.WRITE}`"
         ) from error

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from orchestrator.ground.plainly import why
 
+WRITE: Final = "nix --extra-experimental-features 'nix-command flakes' flake lock"
+"""The command that writes one, also where a machine's nix.conf does not turn flakes on."""
 _VERSIONS: Final = (5, 6, 7)
 _DIGITS: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAR_HASH: Final = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")

@@ -14,6 +14,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.nix import flakes
 from orchestrator.nix.flakes import Locked
 from orchestrator.nix.foreign import Described
+from orchestrator.recipe import flakelock
 from orchestrator.recipe.flakeref import is_local, nar_sha256, url_of
 from orchestrator.recipe.git import head
 from orchestrator.recipe.repository import remote
@@ -139,6 +140,6 @@ def _pinned(name: str, reference: Mapping[str, Any]) -> dict[str, Any]:
     if not pinned:
         raise TallyError(
             f"the input {name} of flake.lock is pinned by no digest",
-            hint="write the lock again with `nix flake lock`",
+            hint=f"write the lock again with `{flakelock.WRITE}`",
         )
     return told

@@ -189,7 +189,7 @@ def test_attributes_are_found_as_nix_finds_them_and_what_cannot_be_had_is_told(
     (flake / "flake.lock").unlink()
     ran = project.tally("plan", f"{flake}#hello").failed(2)
     assert "has no flake.lock, and evaluation writes none" in ran.err
-    assert "nix flake lock" in ran.err
+    assert "`nix --extra-experimental-features 'nix-command flakes' flake lock`" in ran.err
     assert not (flake / "flake.lock").exists()
 
 

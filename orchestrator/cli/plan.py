@@ -92,6 +92,10 @@ def _document(target: Target, closure: tuple[Step, ...], decision: Decision) -> 
             "narSize": sum(each.nar_size for each in share.paths.values()),
             "keys": list(depth.keys),
             "caches": list(depth.caches),
+            "taken": [
+                {"storePath": path, "key": each.key.name, "cache": each.cache}
+                for path, each in sorted(share.paths.items())
+            ],
         }
     return {
         "derivation": one.package,
@@ -142,7 +146,7 @@ def _needed(derivation: Derivation, target: Target, decision: Decision) -> bool:
 
 
 def _show(name: str, target: Target, closure: tuple[Step, ...], decision: Decision) -> None:
-    from orchestrator.cli.text import in_lines
+    from orchestrator.cli.text import believed, in_lines
     from orchestrator.ground.wording import counted
 
     one = target.evaluated
@@ -158,6 +162,7 @@ def _show(name: str, target: Target, closure: tuple[Step, ...], decision: Decisi
         lines.append(
             f"  inputs      {depth.rebuilt} of {whole} to be rebuilt; {depth.believed} believed from {whose}"
         )
+        lines.append(f"  believed    {believed(share.paths)}")
     closure = tuple(step for step in closure if _needed(step.derivation, target, decision))
     for kind, title in (("source", "sources"), ("toolchain", "toolchain packages"), ("built", "built")):
         steps = [step for step in closure if step.kind == kind]

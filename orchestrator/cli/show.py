@@ -15,13 +15,14 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """Show what a release says: artifact, builders, and how deep they rebuilt. Nothing of it is verified."""
-    from orchestrator.cli.text import in_lines, print_json, say
+    from orchestrator.cli.text import believed, in_lines, print_json, say
     from orchestrator.ground.wording import counted
     from orchestrator.stories.showing import shown
 
     found = shown(target)
     if json:
-        print_json({"verified": False, **found.document})
+        more = {"believed": found.believed} if found.believed else {}
+        print_json({"verified": False, **found.document, **more})
         return
     reached = "rebuilt every input" if found.reached is None else str(found.reached)
     lines = [
@@ -32,5 +33,7 @@ def show(
         f"  builders    {', '.join(found.builders)} agree ({found.independence})",
         f"  inputs      {reached}",
     ]
+    if found.believed:
+        lines.append(f"  believed    {believed([each['storePath'] for each in found.believed])}")
     print(in_lines(lines))
     say("nothing of this is verified; `tally verify` does that")

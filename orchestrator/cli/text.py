@@ -5,10 +5,13 @@ from __future__ import annotations
 import codecs
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import counted, some
+
+_BELIEVED = 20  # names in a line; `--json` has all
 
 
 def harmless(text: str) -> str:
@@ -31,6 +34,12 @@ def paragraph(text: str, indent: int = 2) -> str:
     margin = " " * indent
     first, *more = text.split("\n")
     return in_lines([first, *(each if each.startswith(margin) else margin + each for each in more)])
+
+
+def believed(paths: Collection[str]) -> str:
+    """Store paths that are taken from caches, by their names, as a line holds them."""
+    names = sorted(path.rsplit("/", 1)[-1].partition("-")[2] for path in paths)
+    return f"{counted(len(names), 'store path')}: {some(names, _BELIEVED)}"
 
 
 def say(text: str) -> None:

@@ -213,6 +213,8 @@ def test_a_release_names_what_it_believes(project: Project, session_state: Path,
             name: said[name] for name in ("derivations", "rebuilt", "believed", "paths")
         }
         assert plan["inputs"]["caches"] == [server.address]
+        taken = {"storePath": path, "key": "ours-1", "cache": server.address}
+        assert plan["inputs"]["taken"] == [taken]
         unneeded = [each["derivation"] for each in plan["closure"] if not each.get("needed", True)]
         assert [each for each in unneeded if each.endswith("-tools.drv")]
         verified = project.tally("verify", release, "--key", "release.pub").succeeded()

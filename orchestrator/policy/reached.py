@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.evidence import beliefs
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BELIEVED
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
+from orchestrator.nix.signature import PublicKey
 from orchestrator.policy.verdict import Code, Reason
 
 _COUNTED = ("derivations", "rebuilt", "believed", "paths", "levels")
+_TEXT = frozenset({str})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def recorded(agreement: Mapping[str, Any]) -> Reached | None:
     whole, rebuilt, believed, paths, levels = (member(said, name, int, what) for name in _COUNTED)
     keys = member(said, "keys", list, what)
     if (
-        min(rebuilt, believed, paths, levels) < 0
+        min(rebuilt, levels) < 0
+        or min(believed, paths) < 1  # a path that is believed was made by something
         or whole != rebuilt + believed
         or set(map(type, keys)) != {str}
     ):
@@ -61,36 +65,66 @@ def recorded(agreement: Mapping[str, Any]) -> Reached | None:
     return Reached(whole, rebuilt, believed, paths, levels, tuple(keys))
 
 
-def inputs(provenance: Statement, reproduction: Statement, links: Iterable[Link] = ()) -> Iterator[Reason]:
-    """What the agreement and the builders' links say of believed inputs is what the provenance lists.
-
-    Links of earlier versions tell of none.
-    """
-    what = "a material of the provenance"
+def inputs(provenance: Statement, reproduction: Statement, links: Sequence[Link] = ()) -> Iterator[Reason]:
+    """What the agreement and the builders' links say of believed inputs is what the provenance lists."""
     build = member(provenance.predicate, "buildDefinition", dict, "the provenance")
-    believed: list[str] = []
-    signatures: dict[str, str] = {}
-    for each in member(build, "resolvedDependencies", list, "the provenance"):
-        annotations = each.get("annotations") if isinstance(each, dict) else None
-        if isinstance(annotations, dict) and annotations.get("kind") == BELIEVED:
-            believed.append(member(annotations, "key", str, what))
-            path = member(annotations, "storePath", str, what)
-            signatures[path] = member(annotations, "signature", str, what)
-    for link in links:
-        theirs = {
-            path: member(dict(link.believed), path, dict, what).get("signature") for path in link.believed
-        }
-        if theirs and theirs != signatures:
-            told = f"the link of builder {link.builder} believes other signatures than the provenance"
-            yield Reason(Code.CONTRADICTION, told)
+    internal = member(build, "internalParameters", dict, "the provenance")
+    commands = internal.get("commands")
+    listed = list(_listed(member(build, "resolvedDependencies", list, "the provenance")))
+    for path, (key, signature, *_) in listed:
+        if signature.partition(":")[0] != key:
+            yield _no(f"{path} is said to be signed by {key}, and its signature is by another key")
+    # links tell of beliefs since before commands told their inputs
+    told = any(isinstance(each, dict) and "inputs" in each for each in commands or ())
+    yield from _linked(dict(listed), links, told)
     said = reach(reproduction)
     if said is None:
-        if believed:
-            told = "the provenance lists believed inputs, and the agreement is as if all were rebuilt"
-            yield Reason(Code.CONTRADICTION, told)
+        if listed:
+            yield _no("the provenance lists believed inputs, and the agreement is as if all were rebuilt")
         return
-    internal = member(build, "internalParameters", dict, "the provenance")
     built = len(member(internal, "commands", list, "the provenance"))
-    if (said.rebuilt, said.paths, said.keys) != (built, len(believed), tuple(sorted(set(believed)))):
-        told = "the agreement says other things of believed inputs than the provenance"
-        yield Reason(Code.CONTRADICTION, told)
+    keys = tuple(sorted({key for _, (key, *_) in listed}))
+    if (said.rebuilt, said.paths, said.keys) != (built, len(listed), keys):
+        yield _no("the agreement says other things of believed inputs than the provenance")
+
+
+_Told = tuple[str, str, int, tuple[str, ...]]
+"""The key's name, the signature, the NAR's size and the references."""
+
+
+def _listed(materials: Iterable[object]) -> Iterator[tuple[str, _Told]]:
+    """What the provenance says of each believed path. Raises MalformedError."""
+    what = "a believed material of the provenance"
+    for each in materials:
+        noted = each.get("annotations") if isinstance(each, dict) else None
+        if isinstance(noted, dict) and noted.get("kind") == BELIEVED:
+            key, signature = (member(noted, name, str, what) for name in ("key", "signature"))
+            references = member(noted, "references", list, what)
+            if not _TEXT.issuperset(map(type, references)):
+                raise MalformedError(f"{what} has references that are no list of texts")
+            size = member(noted, "narSize", int, what)
+            yield member(noted, "storePath", str, what), (key, signature, size, tuple(references))
+
+
+def _linked(listed: Mapping[str, _Told], links: Sequence[Link], told: bool) -> Iterator[Reason]:
+    """Each link has the beliefs that are listed, and all have the same keys.
+
+    Links of earlier versions tell of none: then all are so, and nothing else is `told` either.
+    """
+    found = [(each.builder, beliefs.read(each.believed, f"the link of {each.builder}")) for each in links]
+    if not told and not any(theirs for _, theirs in found):
+        return
+    keys: dict[str, PublicKey] = {}
+    for builder, theirs in found:
+        said = {
+            path: (each.key.name, each.signature, each.nar_size, each.references)
+            for path, each in theirs.items()
+        }
+        if said != listed:
+            yield _no(f"the link of builder {builder} believes other things than the provenance")
+        if any(keys.setdefault(path, each.key) != each.key for path, each in theirs.items()):
+            yield _no(f"the link of builder {builder} believes other keys than the links of others")
+
+
+def _no(said: str) -> Reason:
+    return Reason(Code.CONTRADICTION, said)

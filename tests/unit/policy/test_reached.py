@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from releases import NOW, Made, believing, builder_keys, evidence, observed, published
+from caches import SigningKey as CacheKey
+from releases import CACHE, NOW, Made, believing, builder_keys, evidence, observed, published
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.links import link_of
@@ -19,7 +20,7 @@ from orchestrator.ground.values import replace as replaced
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy import reached
 from orchestrator.policy.policy import trusting
-from orchestrator.policy.verdict import Code, Passed
+from orchestrator.policy.verdict import Code, Passed, Reason
 from orchestrator.publishing.records import records_of
 from orchestrator.stories.verification import verify
 
@@ -64,6 +65,12 @@ def _agreement(reproduction: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _rename(provenance: dict[str, Any], reproduction: dict[str, Any], key: str) -> None:
+    for each in _believed(provenance):
+        each["annotations"]["key"] = key
+    _agreement(reproduction)["inputs"]["keys"] = [key]
+
+
 CHANGES: dict[str, Change] = {
     "no word of it": lambda p, r: _agreement(r).pop("inputs"),
     "more rebuilt": lambda p, r: _agreement(r)["inputs"].update(rebuilt=4, believed=0),
@@ -72,6 +79,10 @@ CHANGES: dict[str, Change] = {
     "no key": lambda p, r: _agreement(r)["inputs"].update(keys=[]),
     "a key that the materials do not have": lambda p, r: _believed(p)[0]["annotations"].update(key="other"),
     "a material less": lambda p, r: _believed(p)[0]["annotations"].update(kind="built"),
+    "nothing believed": lambda p, r: _agreement(r)["inputs"].update(derivations=3, believed=0),
+    "a key that did not sign, everywhere": lambda p, r: _rename(p, r, "cache.nixos.org-1"),
+    "references that are none": lambda p, r: _believed(p)[0]["annotations"].update(references=[1]),
+    "a size that is none": lambda p, r: _believed(p)[0]["annotations"].update(narSize="1"),
     "a sum that is none": lambda p, r: _agreement(r)["inputs"].update(derivations=900),
     "less than none": lambda p, r: _agreement(r)["inputs"].update(paths=-1),
     "numbers that are none": lambda p, r: _agreement(r)["inputs"].update(rebuilt="3"),
@@ -92,22 +103,60 @@ def test_statements_that_do_not_hold_together_are_a_no(made: Made, change: str) 
         codes = [reason.code for reason in reached.inputs(changed[0], changed[1])]
     except MalformedError:
         return
-    assert codes == [Code.CONTRADICTION]
+    assert set(codes) == {Code.CONTRADICTION}
 
 
 def test_links_and_provenance_believe_the_same(made: Made) -> None:
     statements = evidence(made, SigningKey.generate(), builder_keys(made)).statements
     pair = statements["provenance"], statements["reproduction"]
     facts = made.facts
-    link = link_of(made.agreed.reports[0], facts, materials_of(facts), records_of(facts)["a"])
-    assert len(link.believed) == 2
-    assert list(reached.inputs(*pair, [link])) == []
-    told = {path: {**dict(said), "signature": "cache-1:"} for path, said in link.believed.items()}
-    for changed in (told, dict(list(link.believed.items())[:1])):
-        codes = [reason.code for reason in reached.inputs(*pair, [replaced(link, believed=changed)])]
-        assert codes == [Code.CONTRADICTION]
-    earlier = replaced(link, believed={})  # releases of earlier versions
-    assert list(reached.inputs(*pair, [earlier])) == []
+    told, records = materials_of(facts), records_of(facts)
+    one, other = (link_of(each, facts, told, records[each.identity.name]) for each in made.agreed.reports)
+    assert len(one.believed) == 2
+    assert list(reached.inputs(*pair, [one, other])) == []
+    for member, value in LIES.items():
+        lie = {path: {**dict(said), member: value} for path, said in one.believed.items()}
+        assert _codes(reached.inputs(*pair, [one, replaced(other, believed=lie)])) >= {Code.CONTRADICTION}
+    for fewer in (dict(list(one.believed.items())[:1]), {}):
+        lying = replaced(other, believed=fewer)
+        assert _codes(reached.inputs(*pair, [lying])) == {Code.CONTRADICTION}
+        assert _codes(reached.inputs(*pair, [one, lying])) == {Code.CONTRADICTION}
+
+
+LIES: dict[str, Any] = {
+    "signature": "cache-1:",
+    "key": f"cache.nixos.org-1:{CACHE.text.partition(':')[2]}",
+    "narSize": 1,
+    "references": [],
+}
+
+
+def test_one_name_is_one_key_in_all_links(made: Made) -> None:
+    statements = evidence(made, SigningKey.generate(), builder_keys(made)).statements
+    pair = statements["provenance"], statements["reproduction"]
+    told, records = materials_of(made.facts), records_of(made.facts)
+    links = [link_of(each, made.facts, told, records[each.identity.name]) for each in made.agreed.reports]
+    theirs = {path: {**said, "key": CacheKey(CACHE.name).text} for path, said in links[1].believed.items()}
+    [reason] = reached.inputs(*pair, [links[0], replaced(links[1], believed=theirs)])
+    assert "other keys" in reason.sentence
+
+
+def test_links_of_earlier_versions_tell_of_no_belief(made: Made) -> None:
+    """Their commands do not tell their inputs either."""
+    statements = evidence(made, SigningKey.generate(), builder_keys(made)).statements
+    told, records = materials_of(made.facts), records_of(made.facts)
+    links = [link_of(each, made.facts, told, records[each.identity.name]) for each in made.agreed.reports]
+    earlier = [replaced(each, believed={}) for each in links]
+    predicate = deepcopy(dict(statements["provenance"].predicate))
+    for each in predicate["buildDefinition"]["internalParameters"]["commands"]:
+        each.pop("inputs", None)
+    provenance = replace_predicate(statements["provenance"], predicate)
+    assert list(reached.inputs(provenance, statements["reproduction"], earlier)) == []
+    assert _codes(reached.inputs(provenance, statements["reproduction"], [links[0], earlier[1]]))
+
+
+def _codes(reasons: Iterable[Reason]) -> set[Code]:
+    return {each.code for each in reasons}
 
 
 def replace_predicate(statement: Statement, predicate: dict[str, Any]) -> Statement:

@@ -280,3 +280,27 @@ class TestBelieved:
         verdict = believer.say(provenance=earlier)
         assert isinstance(verdict, Passed)
         assert any("can be compared with nothing" in each for each in verdict.notices)
+
+    def test_what_is_said_of_beliefs_is_held_by_links(self, believer: Liar) -> None:
+        """But for the cache's address, and how much there was to build."""
+        found = _accepted(
+            believer, "provenance", r".*/annotations/(cache|key|signature|narSize|references/?.*)"
+        )
+        assert {path.rpartition("/")[2] for path in found} == {"cache"}
+
+    @pytest.mark.parametrize("name", ["derivations", "rebuilt", "believed", "levels", "paths", "keys"])
+    def test_of_the_depth_the_total_and_levels_are_the_signers_word(self, believer: Liar, name: str) -> None:
+        lie = copy.deepcopy(believer.said["reproduction"])
+        inputs = [each["conditions"]["agreement"]["inputs"] for each in lie["predicate"]["attributes"]]
+        for each in inputs:
+            each[name] = _lie(each[name])
+            if name == "derivations":
+                each["believed"] = each[name] - each["rebuilt"]
+        assert isinstance(believer.say(reproduction=lie), Passed) == (name in ("derivations", "levels"))
+
+    def test_that_nothing_was_believed_is_no_word_of_the_signers(self, believer: Liar) -> None:
+        lie = copy.deepcopy(believer.said["reproduction"])
+        for each in lie["predicate"]["attributes"]:
+            inputs = each["conditions"]["agreement"]["inputs"]
+            inputs.update(believed=0, derivations=inputs["rebuilt"])
+        assert isinstance(believer.say(reproduction=lie), Failed)

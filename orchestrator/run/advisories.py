@@ -30,10 +30,12 @@ def advisories(folder: Path) -> Iterator[tuple[str, Advisory | NotOsv | None]]:
             pass
     except OSError as error:
         raise cannot_read(folder, error, "the folder ", _EXPECTED) from error
-    for place, folders, names in os.walk(folder):
+    closed: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
         for name in folders:
-            if (link := Path(place, name)).is_symlink():
+            link = Path(place, name)
+            if os.path.islink(link):  # noqa: PTH114  of a name that is too long, Path's raises
                 yield shown(link), NotOsv("it is a link to a folder, which is not followed")
         for name in sorted(names):
             file = Path(place, name)
@@ -41,6 +43,8 @@ def advisories(folder: Path) -> Iterator[tuple[str, Advisory | NotOsv | None]]:
                 yield shown(file), _of_file(file)
             elif name.endswith(".zip"):
                 yield from _of_archive(file)
+    for error in closed:
+        yield shown(Path(error.filename)), NotOsv(f"the folder cannot be read: {why(error)}")
 
 
 def nothing_in(folder: Path) -> TallyError:

@@ -29,6 +29,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "SwiftURL": "swift",
 }
 """Ecosystems to types of package URLs. Distributions are not here: their records name source packages."""
+_SPELT: Final = {ecosystem.lower(): kind for ecosystem, kind in _TYPES.items()}
+"""The same in small letters: whoever writes records of his own spells them as he likes."""
 _CARGO: Final = re.compile(r"crates\Wio")
 _EVENTS: Final = ("introduced", "fixed", "last_affected", "limit")
 
@@ -115,8 +117,8 @@ def _package(told: Any) -> Name | None:
     ecosystem, name = told.get("ecosystem"), told.get("name")
     if not isinstance(ecosystem, str) or not isinstance(name, str):
         raise NotOsv("a `package` in it has no `ecosystem` or no `name`")
-    base = ecosystem.partition(":")[0]
-    kind = "cargo" if _CARGO.fullmatch(base) else _TYPES.get(base)
+    base = ecosystem.partition(":")[0].lower()
+    kind = "cargo" if _CARGO.fullmatch(base) else _SPELT.get(base)
     return None if kind is None else Name.of(kind, name.replace(":", "/") if kind == "maven" else name)
 
 

@@ -86,3 +86,20 @@ def test_an_archive_that_is_odd_in_any_way_is_told(tmp_path: Path) -> None:
     assert ids == []
     assert set(bad) == {"lzma.zip: a.json", "pipe.zip", "linked"}
     assert "is not followed" in bad["linked"]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """One with a name that is too long is so for root, too."""
+    (tmp_path / "a.json").write_bytes(record("a"))
+    place = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(17):  # PATH_MAX is 4096
+        os.mkdir("d" * 250, dir_fd=place)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+    ids, bad = read(tmp_path)
+    assert ids == ["a"]
+    [(name, said)] = bad.items()
+    assert name.startswith("ddd")
+    assert "the folder cannot be read" in said

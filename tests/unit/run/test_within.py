@@ -123,7 +123,7 @@ BAD: dict[str, tuple[str, Callable[[Path], None], str]] = {
         lock('[[package]]\nname = "a\\n"\nversion = "1"\nsource = "git+x"'),
         "the name of its package 1 is not one word",
     ),
-    "a link out of the store path": ("app-vendor-staging", link_outside, "Cargo.lock within it was not read"),
+    "a link out of the store path": ("app-vendor-staging", link_outside, "it is a link, which is not"),
     "a folder": (
         "app-npm-deps",
         folder_in_place,

@@ -115,6 +115,8 @@ def test_a_range_is_what_a_stranger_takes_it_for(start: str, end: str, version: 
 def test_each_ecosystem_by_its_names(purl: str, ecosystem: str, name: str, fixed: str) -> None:
     made = record(ecosystem, name, [{"introduced": "0"}, {"fixed": fixed}])
     assert found(purl, made)
+    for spelt in (ecosystem.lower(), ecosystem.upper()):  # as who writes his own records may
+        assert found(purl, record(spelt, name, [{"introduced": "0"}, {"fixed": fixed}]))
     assert looked([purl], made).found[0].fixed == (fixed,)
     assert not found(purl, record(ecosystem, f"{name}x", [{"introduced": "0"}]))
     at = [{"introduced": "0"}, {"fixed": purl.rpartition("@")[2].removeprefix("v").partition("%")[0]}]

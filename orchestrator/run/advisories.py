@@ -43,8 +43,8 @@ def advisories(folder: Path) -> Iterator[tuple[str, Advisory | NotOsv | None]]:
                 yield shown(file), _of_file(file)
             elif name.endswith(".zip"):
                 yield from _of_archive(file)
-    for error in closed:
-        yield shown(Path(error.filename)), NotOsv(f"the folder cannot be read: {why(error)}")
+    for each in closed:
+        yield shown(Path(each.filename)), NotOsv(f"the folder cannot be read: {why(each)}")
 
 
 def nothing_in(folder: Path) -> TallyError:

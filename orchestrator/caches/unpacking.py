@@ -87,14 +87,16 @@ class _Zstd:
         self._stream = self._context.decompressobj()
 
     def __call__(self, data: bytes) -> Iterator[bytes]:
-        while data:
+        at = 0  # the rest is not copied for each piece: that would be the square of the work
+        while at < len(data):
             if self._stream.eof:
                 self._stream = self._context.decompressobj()
+            fed = data[at : at + self._FED]
             try:
-                piece = self._stream.decompress(data[: self._FED])
+                piece = self._stream.decompress(fed)
             except self._error as error:
                 raise ValueError("it is not zstd as it says") from error
-            data = (self._stream.unused_data if self._stream.eof else b"") + data[self._FED :]
+            at += len(fed) - (len(self._stream.unused_data) if self._stream.eof else 0)
             if piece:
                 yield piece
 

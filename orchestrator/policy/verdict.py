@@ -91,7 +91,7 @@ HINTS = {
     Code.SANDBOX_NOT_SHOWN: "have the release built on builders whose sandbox holds",
     Code.MATERIAL_NOT_ALLOWED: "review the source, and allow it in [sources] of the policy",
     Code.SOURCE_NOT_ALLOWED: "review where it is from, and allow that in [sources] of the policy",
-    Code.UNCOMMITTED: "ask for a release whose recipe and lock were committed before it was built",
+    Code.UNCOMMITTED: "ask for a release from files that were all committed before it was built",
     Code.TOOLCHAIN_NOT_ALLOWED: "review the toolchain, and allow it in a [[toolchain]] of the policy",
     Code.INPUTS_BELIEVED: "ask for a release with more rebuilt; see [inputs] of the policy",
     Code.LICENCE_DENIED: "review the licence; [licences] of the policy says which are allowed",

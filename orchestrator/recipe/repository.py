@@ -42,12 +42,15 @@ class Repository:
     outside: frozenset[Path]
     uncommitted: frozenset[Path]
     """Files whose bytes the commit does not have at that path."""
+    absent: frozenset[Path]
+    """Of these, those of whose path it has nothing."""
 
     def revision(self, recipe: Path, files: Iterable[Path]) -> Revision:
         """What the commit is to one recipe that is made from these files."""
         changed = tuple(sorted({self.paths[file] for file in files if file in self.uncommitted}))
         place = None if recipe in self.outside else self.paths[recipe]
-        return Revision(self.commit, self.address, place, changed)
+        absent = frozenset(self.paths[file] for file in self.absent)
+        return Revision(self.commit, self.address, place, changed, absent.intersection(changed))
 
 
 def repository_of(folder: Path, files: Mapping[Path, bytes]) -> Repository | Unversioned:
@@ -72,15 +75,22 @@ def repository_of(folder: Path, files: Mapping[Path, bytes]) -> Repository | Unv
         if file not in inside or blobs.get(str(inside[file])) != _blob(data, len(commit))
     }
     paths = {file: str(inside[file]) if file in inside else file.name for file in files}
-    return Repository(commit, address, paths, frozenset(set(files) - set(inside)), frozenset(changed))
+    absent = {file for file in changed if file not in inside or str(inside[file]) not in blobs}
+    outside = frozenset(set(files) - set(inside))
+    return Repository(commit, address, paths, outside, frozenset(changed), frozenset(absent))
 
 
-def _blobs(top: Path, commit: str, paths: Iterable[str]) -> Mapping[str, str]:
-    """Path to the id of the regular file that the commit has there. Raises TallyError for a forged one."""
+def _blobs(top: Path, commit: str, paths: Iterable[str]) -> Mapping[str, str | None]:
+    """Path to the id of the regular file that the commit has there; None: it has something else.
+
+    Raises TallyError for a forged one.
+    """
     with Objects(top) as objects:
         tree = objects.tree_of(commit)
         found = {path: objects.at(tree, os.fsencode(path)) for path in paths}
-    return {path: entry.object for path, entry in found.items() if entry is not None and entry.is_file}
+    return {
+        path: entry.object if entry.is_file else None for path, entry in found.items() if entry is not None
+    }
 
 
 def _blob(data: bytes, digits: int) -> str:

@@ -42,6 +42,8 @@ class Revision:
     """The recipe's path in the repository; None: it is outside."""
     uncommitted: tuple[str, ...]
     """Files, of the recipe, those that it uses and the lock, that are not as the commit has them; sorted."""
+    absent: frozenset[str] = frozenset()
+    """Of these, those that the commit has not at all."""
 
     @property
     def uri(self) -> str | None:

@@ -71,7 +71,7 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False) -> Tree:
     place = "" if resolved == top else str(resolved.relative_to(top))
     if not os.path.lexists(folder / place):
         raise TallyError(f"{shown(path)} is ignored by git", hint="take it out of .gitignore")
-    revision = Revision(commit, remote(top), place, _uncommitted(top, commit, folder))
+    revision = Revision(commit, remote(top), place, *_uncommitted(top, commit, folder))
     return Tree(folder, place, nar_hash(folder), revision, None)
 
 
@@ -93,15 +93,18 @@ def _copy(origin: Path, folder: Path) -> None:
         raise TallyError(f"{shown(origin)} cannot be copied: {why(error)}") from error
 
 
-def _uncommitted(top: Path, commit: str, folder: Path) -> tuple[str, ...]:
-    """Files whose bytes or mode are not as the commit has them, new and deleted ones among them."""
+def _uncommitted(top: Path, commit: str, folder: Path) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Files whose bytes or mode are not as the commit has them, deleted ones among them; and of these the
+    new ones.
+    """
     with Objects(top) as objects:
         entries = objects.walk(objects.tree_of(commit))
         committed = {os.fsdecode(each.path): (each.mode, each.object) for each in entries}
     committed = {name: each for name, each in committed.items() if each[0] != SUBMODULE}
     there = _blobs(folder, len(commit))
     every = committed.keys() | there.keys()
-    return tuple(sorted(name for name in every if committed.get(name) != there.get(name)))
+    changed = tuple(sorted(name for name in every if committed.get(name) != there.get(name)))
+    return changed, frozenset(changed) - committed.keys()
 
 
 def _blobs(folder: Path, digits: int) -> Mapping[str, tuple[str, str]]:

@@ -13,6 +13,7 @@ from orchestrator.evidence.definition import Definition
 from orchestrator.evidence.facts import InputFile, Package, release_name
 from orchestrator.evidence.terms import BUILD_TYPE
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import some
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated
@@ -140,18 +141,28 @@ class Plan:
                 return f"the provenance names no commit, since {target.unversioned.why}"
         revisions = [target.revision for target in self.targets.values() if target.revision is not None]
         changed = {file: revision.commit for revision in revisions for file in revision.uncommitted}
-        if not changed:
-            return None
-        some = sorted(changed)
-        files = ", ".join(some[:_SHOWN]) + (" and others" if len(some) > _SHOWN else "")
-        said = "is uncommitted: it differs" if len(some) == 1 else "are uncommitted: they differ"
-        return f"{files} {said} from the commit {changed[some[0]][:12]}"
+        absent = frozenset[str]().union(*(revision.absent for revision in revisions))
+        told = [
+            _uncommitted(sorted(files), one, many, changed)
+            for files, one, many in (
+                (changed.keys() - absent, "it differs from", "they differ from"),
+                (absent, "it is not in", "they are not in"),
+            )
+            if files
+        ]
+        return "; ".join(told) or None
 
     @property
     def to_have_a_commit(self) -> str:
         """What to do where one is lacking."""
         known = (target.unversioned for target in self.targets.values())
         return next((each.way_out for each in known if each is not None), COMMIT)
+
+
+def _uncommitted(files: list[str], one: str, many: str, commits: Mapping[str, str]) -> str:
+    """What these files have to do with their commit, the same for all, as a sentence."""
+    said = f"is uncommitted: {one}" if len(files) == 1 else f"are uncommitted: {many}"
+    return f"{some(files, _SHOWN)} {said} the commit {commits[files[0]][:12]}"
 
 
 @dataclass(frozen=True, slots=True)

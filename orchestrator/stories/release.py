@@ -200,7 +200,7 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
             f"{lacking}, and tally.toml has `require-commit = true`",
             hint=f"{plan.to_have_a_commit}; with --no-sign it is built as it is, and nothing is signed",
         )
-    say(lacking)
+    say(f"{lacking}. A policy with `require.commit` refuses what is released of it")
 
 
 def places(builders: Sequence[Builder], plan: Plan) -> list[str]:

@@ -45,13 +45,13 @@ def test_a_release_names_its_commit_and_is_planned_from_itself(project: Project,
     # before anything is built
     (project.folder / "tally.toml").write_text("require-commit = true\n")
     refused = project.build(recipe).failed(2)
-    assert "tally.lock is uncommitted: it differs from the commit" in refused.err
+    assert "tally.lock is uncommitted: it is not in the commit" in refused.err
     assert "require-commit" in refused.err
     assert "started" not in refused.err
     (project.folder / "tally.toml").unlink()
 
     ran = project.build(recipe).succeeded()
-    assert f"tally.lock is uncommitted: it differs from the commit {first[:12]}" in ran.err
+    assert f"tally.lock is uncommitted: it is not in the commit {first[:12]}" in ran.err
     release = project.folder / "releases/greeting-1.0-x86_64-linux"
     build = predicate(release)["buildDefinition"]
     assert build["externalParameters"]["repository"] == {

@@ -47,7 +47,7 @@ class Repositories:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """`require.commit`: recipe and lock are byte for byte as a commit of their repository has them."""
+    """`require.commit`: what a release is made from is byte for byte as a commit of its repository has it."""
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class Committed:
     def judge(self, evidence: Evidence) -> Finding:
         commit = evidence.commit
         if commit is None:
-            said = "the provenance names no commit that recipe and lock are from"
+            said = "the provenance names no commit that the release was made from"
             return Finding(self.name, "no commit", (Reason(Code.UNCOMMITTED, said),))
         saw = f"the commit {commit.id}"
         if not commit.uncommitted:

@@ -32,6 +32,11 @@ def looked_up(folder: Path) -> Repository:
     return found
 
 
+def absent(folder: Path) -> frozenset[str]:
+    recipe = folder / "recipes/hello.toml"
+    return looked_up(folder).revision(recipe, [recipe, folder / "tally.lock"]).absent
+
+
 def uncommitted(folder: Path) -> tuple[str, ...]:
     recipe = folder / "recipes/hello.toml"
     return looked_up(folder).revision(recipe, [recipe, folder / "tally.lock"]).uncommitted
@@ -53,6 +58,7 @@ def test_a_changed_byte_is_seen_whatever_git_is_told(tmp_path: Path) -> None:
     (folder / "tally.lock").write_bytes(b"a lock\r\n")
     assert git(folder, "status", "--porcelain", "tally.lock") == ""
     assert uncommitted(folder) == ("tally.lock",)
+    assert absent(folder) == frozenset(), "it is in the commit, with other bytes"
 
 
 def test_a_new_file_an_ignored_one_a_staged_one_and_one_by_a_link(tmp_path: Path) -> None:
@@ -60,6 +66,7 @@ def test_a_new_file_an_ignored_one_a_staged_one_and_one_by_a_link(tmp_path: Path
     git(folder, "rm", "--quiet", "--cached", "tally.lock")
     git(folder, "commit", "--quiet", "--message", "two")
     assert uncommitted(folder) == ("tally.lock",)
+    assert absent(folder) == {"tally.lock"}
     (folder / ".git/info/exclude").write_text("tally.lock\n")
     assert uncommitted(folder) == ("tally.lock",)
     git(folder, "add", "--force", "tally.lock")

@@ -17,6 +17,7 @@ from orchestrator.evidence.terms import BUILD_TYPE, TARGET_KINDS
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.recipe.repository import Unversioned
+from orchestrator.recipe.revision import Revision
 from orchestrator.run.outcome import Unpublished, exit_code
 from orchestrator.run.plan import Plan
 from orchestrator.run.signatories import Signatories
@@ -143,8 +144,27 @@ def test_a_commit_that_is_required_and_lacking_has_its_own_way_out() -> None:
     object.__setattr__(plan, "targets", {"any": SimpleNamespace(unversioned=lacking)})
     said: list[str] = []
     tell_of_commit(plan, Configuration(), said.append)
-    assert said == ["the provenance names no commit, since git is not installed"]
+    assert " ".join(said) == (
+        "the provenance names no commit, since git is not installed. A policy with `require.commit` refuses "
+        "what is released of it"
+    )
     with pytest.raises(TallyError, match=r"since git is not installed, and tally\.toml has") as told:
         tell_of_commit(plan, Configuration.model_validate({"require-commit": True}), said.append)
     assert str(told.value.hint).startswith("install git; with --no-sign")
     assert len(said) == 1
+
+
+def test_what_a_commit_lacks_and_what_differs_from_it_are_told_apart() -> None:
+    plan = object.__new__(Plan)
+    changed = ("a.nix", "b.nix", "keys/a.pub")
+    revision = Revision("c" * 40, None, "a.nix", changed, frozenset({"keys/a.pub"}))
+    target = SimpleNamespace(unversioned=None, revision=revision)
+    object.__setattr__(plan, "targets", {"any": target})
+    assert plan.lacking_commit == (
+        "a.nix, b.nix are uncommitted: they differ from the commit cccccccccccc; "
+        "keys/a.pub is uncommitted: it is not in the commit cccccccccccc"
+    )
+    target.revision = replace(revision, uncommitted=("b", "a"), absent=frozenset({"a", "b"}))
+    assert plan.lacking_commit == "a, b are uncommitted: they are not in the commit cccccccccccc"
+    target.revision = replace(revision, uncommitted=(), absent=frozenset())
+    assert plan.lacking_commit is None

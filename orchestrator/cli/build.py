@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,7 +137,7 @@ def build(
         out=out,
         key=None if wanted is None else key_address.parse(wanted),
         sign=not (no_sign or allow_dirty),
-        how=how,
+        how=replace(how, out=out),
         builders=tuple(builder or ()),
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,

@@ -74,10 +74,12 @@ def copy_working_tree(
     budget: Budget | None = None,
     *,
     untracked: bool = True,
+    without: str | None = None,
 ) -> tuple[Submodule, ...]:
     """Copy the files below `path` as they lie there, but ignored ones, into an empty folder.
 
-    Without `untracked` those that git does not know are left out, too. Submodules become empty folders, and
+    Without `untracked` those that git does not know are left out, too; and those below `without`, a folder
+    of the repository, where git knows none of them. Submodules become empty folders, and
     are given back. Raises TallyError like `export_tree`.
     """
     budget = budget or Budget(f"the repository {repository}")
@@ -90,7 +92,10 @@ def copy_working_tree(
         if name and head.startswith(SUBMODULE)
     }
     top = repository / path if path else repository
-    for name in sorted(set(said.split("\0")) - {""}):
+    names = set(said.split("\0")) - {""}
+    if without is not None and not git(repository, "ls-files", "-z", "--", pathspec(without)):
+        names = {name for name in names if not name.startswith(f"{without}/")}
+    for name in sorted(names):
         origin = repository / name
         if not os.path.lexists(origin):
             continue  # deleted since the commit

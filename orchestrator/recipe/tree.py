@@ -43,11 +43,11 @@ class Tree:
     """Why there is no revision."""
 
 
-def tree_of(path: Path, target: Path, *, tracked: bool = False) -> Tree:
+def tree_of(path: Path, target: Path, *, tracked: bool = False, out: Path | None = None) -> Tree:
     """The tree that holds a file or a folder, copied below `target`, a folder to be made. Raises TallyError.
 
-    Of a git repository, all that it does not ignore, or with `tracked` what it tracks; else the folder
-    itself, or the file's.
+    Of a git repository, all that it does not ignore, or with `tracked` what it tracks, without `out`, where
+    releases go, if it tracks nothing there; else the folder itself, or the file's.
     """
     path = path.absolute()
     if not path.exists():
@@ -64,8 +64,8 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False) -> Tree:
     except TallyError as error:
         _copy(start, folder)
         return Tree(folder, "" if path.is_dir() else path.name, nar_hash(folder), None, error.message)
-    copy_working_tree(top, "", folder, untracked=not tracked)
     resolved = path.resolve()
+    copy_working_tree(top, "", folder, untracked=not tracked, without=_below(top, out, resolved))
     if not resolved.is_relative_to(top):
         raise TallyError(f"{shown(path)} is a link that leads out of the repository {shown(top)}")
     place = "" if resolved == top else str(resolved.relative_to(top))
@@ -73,6 +73,14 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False) -> Tree:
         raise TallyError(f"{shown(path)} is ignored by git", hint="take it out of .gitignore")
     revision = Revision(commit, remote(top), place, *_uncommitted(top, commit, folder))
     return Tree(folder, place, nar_hash(folder), revision, None)
+
+
+def _below(top: Path, out: Path | None, asked: Path) -> str | None:
+    """The folder that releases go to, in the repository; None: elsewhere, or what was asked for is in it."""
+    there = None if out is None else Path(os.path.realpath(out))
+    if there is None or top not in there.parents or asked.is_relative_to(there):
+        return None
+    return str(there.relative_to(top))
 
 
 def _copy(origin: Path, folder: Path) -> None:

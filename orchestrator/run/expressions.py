@@ -21,7 +21,7 @@ from orchestrator.run.workshop import Workshop
 def evaluated(workshop: Workshop, asked: Sequence[FileAttribute], given: How) -> list[Wanted]:
     """The derivations that attributes are. Raises TallyError for the first that is none."""
     root = workshop.store.nix.scratch / "evaluated"
-    trees = _Trees(root / "trees")
+    trees = _Trees(root / "trees", given.out)
     search = {name: trees.of(path) for name, path in given.search.items()}
     found = []
     for file in dict.fromkeys(each.file for each in asked):
@@ -46,12 +46,12 @@ def evaluated(workshop: Workshop, asked: Sequence[FileAttribute], given: How) ->
 class _Trees:
     """Copies, each of which is made once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._made = folder, dict[Path, Tree]()
+    def __init__(self, folder: Path, out: Path) -> None:
+        self._folder, self._out, self._made = folder, out, dict[Path, Tree]()
 
     def of(self, path: Path) -> Tree:
         if path not in self._made:
-            self._made[path] = tree_of(path, self._folder / str(len(self._made)))
+            self._made[path] = tree_of(path, self._folder / str(len(self._made)), out=self._out)
         return self._made[path]
 
 

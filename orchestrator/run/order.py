@@ -13,6 +13,8 @@ from orchestrator.run.asked import Asked
 from orchestrator.signing.keyless import Wanted
 
 NAR = ArtifactPart(format="nar")
+RELEASES = Path("releases")
+"""Where releases go when nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class How:
     """`--artifact`: what is made of the default output."""
     store: str | None = None
     """`--store`: where derivations are that the orchestrator's store lacks; None: this machine's store."""
+    out: Path = RELEASES
+    """`--out`: what a repository has there and does not track is no part of what is evaluated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from repositories import run_git as git
 from orchestrator.recipe.revision import Revision
 from orchestrator.recipe.tree import tree_of
 
+COMMITTED = ("default.nix", "gone.nix", "other.nix")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "r"
     folder.mkdir()
-    for name in ("default.nix", "gone.nix", "other.nix"):
+    for name in COMMITTED:
         (folder / name).write_text("1\n")
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
@@ -41,3 +43,26 @@ def test_new_files_are_told_from_changed_ones(folder: Path, tmp_path: Path) -> N
     found = revision(folder, tmp_path / "changed")
     assert found.uncommitted == ("gone.nix", "keys/a.pub", "other.nix", "staged.nix")
     assert found.absent == {"keys/a.pub", "staged.nix"}
+
+
+def test_releases_are_no_part_of_it_where_git_tracks_none(folder: Path, tmp_path: Path) -> None:
+    out = folder / "made/releases"
+    out.mkdir(parents=True)
+    (out / "release.json").write_text("{}")
+    (folder / "made/releases.nix").write_text("2\n")
+    (tmp_path / "elsewhere").mkdir()
+
+    def names(out: Path, name: str, asked: str = "default.nix") -> list[str]:
+        tree = tree_of(folder / asked, tmp_path / name, out=out)
+        found = [str(each.relative_to(tree.folder)) for each in tree.folder.rglob("*") if each.is_file()]
+        assert tree.revision is not None
+        assert tree.revision.absent == set(found) - set(COMMITTED)
+        return sorted(set(found) - set(COMMITTED))
+
+    assert names(out, "out") == ["made/releases.nix"]
+    every = ["made/releases.nix", "made/releases/release.json"]
+    assert names(folder, "all") == names(tmp_path / "elsewhere", "other") == every
+    assert names(out, "asked", "made/releases/release.json") == every, "what is asked for stays"
+    (out / "tracked.json").write_text("{}")
+    git(folder, "add", "made/releases/tracked.json")
+    assert names(out, "tracked") == [*every, "made/releases/tracked.json"]

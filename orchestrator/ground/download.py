@@ -13,6 +13,7 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
 from orchestrator.ground.parallel import Stopped
@@ -268,9 +269,22 @@ def _retries(downgrade: bool) -> type[Retry]:
             down = place and place.lower().startswith("http:") and getattr(pool, "scheme", "") == "https"
             if down and not downgrade:
                 raise HTTPError("it redirects from https to http")
+            if place and (elsewhere := _of_no_server(place)):
+                raise HTTPError(f"it redirects to {elsewhere}, which is not followed")
             return super().increment(*args, **given)
 
     return Bounded
+
+
+def _of_no_server(place: str) -> str | None:
+    """The address that a redirection has, without credentials, where nothing is fetched by its scheme."""
+    try:
+        scheme = urlsplit(place).scheme
+    except ValueError:  # which who follows it says
+        return None
+    if scheme in ("", "http", "https"):
+        return None
+    return without_credentials(place)[:200]
 
 
 def _split(address: str) -> SplitResult:

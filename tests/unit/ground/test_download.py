@@ -40,3 +40,23 @@ def test_a_short_wait_is_waited() -> None:
     with Server({"/file": lambda _: answers.pop(0)}).running() as server:
         assert b"".join(Downloader().read(f"{server.address}/file")) == b"it"
         assert server.asked == ["/file", "/file"]
+
+
+@pytest.mark.parametrize("manners", [None, Manners(downgrade=False)])
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("file:///etc/hostname", "file:///etc/hostname"),
+        ("FILE:/etc/hostname", "FILE:/etc/hostname"),
+        ("ftp://me:hunter2@example.org/x?token=s3cret", "ftp://example.org/x?token=…"),
+        ("data:,x", "data:,x"),
+    ],
+)
+def test_a_redirection_to_no_server_is_told_and_not_followed(
+    place: str, told: str, manners: Manners | None
+) -> None:
+    with Server({"/file": lambda _: Answer(b"", 302, location=place)}).running() as server:
+        with pytest.raises(Unreachable) as error:
+            list(Downloader(manners=manners).read(f"{server.address}/file"))
+        assert str(error.value) == f"it redirects to {told}, which is not followed"
+        assert server.asked == ["/file"]

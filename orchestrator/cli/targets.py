@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 1 << 24
 _LIST = "a list is a file with one target a line"
+_OPTIONS = "give options on the command line; with -f FILE there, a line is an attribute of that file"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
 _FILE = "name the file with -f; what a flake is evaluated with, it says itself"
 _STORE = "leave it out: what is evaluated goes into a store of ours"
@@ -31,8 +34,8 @@ def asked_of(
     from orchestrator.cli.recipes import named
     from orchestrator.run.asked import FileAttribute, RecipeFile, parse
 
-    words = [*words, *(_listed(list_file) if list_file is not None else ())]
-    if every and words:
+    lines = _listed(list_file) if list_file is not None else ()
+    if every and (words or lines):
         raise TallyError("--all and targets were both given", hint="name targets, or give --all, not both")
     asked = [RecipeFile(path) for path in sorted(Path("recipes").glob("*.toml"))] if every else []
     if every and not asked:
@@ -41,23 +44,55 @@ def asked_of(
             hint="go to the folder that holds recipes/, or name the recipes",
         )
     found: list[Asked] = [*asked, *(parse(word, file) for word in words)]
-    if file is not None and not words:
+    if file is not None and not (words or lines):
         found.append(FileAttribute(file, ""))
-    if not found:
+    if not found and not lines:
         raise TallyError("no target was named", hint=f"{_HINT}; --all is the folder recipes/")
     named([each.path for each in found if isinstance(each, RecipeFile)])
+    for line in lines:
+        with _told_of(line):
+            found.append(one := parse(line.word, file))
+            named([one.path] if isinstance(one, RecipeFile) else [])
     return tuple(dict.fromkeys(found))
 
 
 def words_of(words: Sequence[str], file: Path | None, list_file: Path | None) -> list[str]:
     """The targets as they were written; empty text: the file's own value. Raises TallyError for none."""
-    found = [*words, *(_listed(list_file) if list_file is not None else ())]
+    from orchestrator.cli.recipes import named
+    from orchestrator.stories.sbom import What, what
+
+    lines = _listed(list_file) if list_file is not None else ()
+    for line in lines:
+        with _told_of(line):
+            if what(line.word, file) is What.RECIPE:
+                named([Path(line.word)])
+    found = [*words, *(line.word for line in lines)]
     if not found and file is None:
         raise TallyError("no target was named", hint=_HINT)
     return found or [""]
 
 
-def _listed(file: Path) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One target of a list, and where it stands."""
+
+    word: str
+    file: Path
+    number: int
+
+
+@contextmanager
+def _told_of(line: _Line) -> Iterator[None]:
+    """An error of a line names the list and the line."""
+    from orchestrator.ground.files import shown
+
+    try:
+        yield
+    except TallyError as error:
+        raise TallyError(f"{shown(line.file)}:{line.number}: {error.message}", hint=error.hint) from error
+
+
+def _listed(file: Path) -> list[_Line]:
     """The targets in a list: one a line, without empty lines and those that begin with #."""
     from orchestrator.ground.files import read_file, without_mark
 
@@ -65,9 +100,14 @@ def _listed(file: Path) -> list[str]:
         lines = without_mark(read_file(file, "the list ", _LONGEST, _LIST)).decode().splitlines()
     except UnicodeDecodeError as error:
         raise TallyError(f"the list {file} is no text in UTF-8", hint=_LIST) from error
-    found = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    found = [_Line(line.strip(), file, number) for number, line in enumerate(lines, 1)]
+    found = [line for line in found if line.word and not line.word.startswith("#")]
     if not found:
         raise TallyError(f"the list {file} names nothing", hint=_LIST)
+    for line in found:
+        with _told_of(line):
+            if line.word.startswith("-"):
+                raise TallyError(f"{line.word} is an option, and a line is a target", hint=_OPTIONS)
     return found
 
 

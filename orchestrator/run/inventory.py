@@ -136,19 +136,26 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
     )
 
 
+def by_place(places: Sequence[Place], asked: Sequence[Wanted]) -> Mapping[Place, Sequence[Wanted]]:
+    """Targets by where they are read: all in one place, if one may hold them all.
+
+    Raises TallyError for a target that is in none.
+    """
+    together = next((each for each in places if all(each.may_hold(one.path) for one in asked)), None)
+    if together is not None:
+        return {together: asked}
+    found: dict[Place, list[Wanted]] = {}
+    for each in asked:
+        found.setdefault(_place(places, [each]), []).append(each)
+    return found
+
+
 def _place(places: Sequence[Place], asked: Sequence[Wanted]) -> Place:
     for place in places:
         if all(place.may_hold(each.path) for each in asked):
             return place
-    missing = next(
-        (each.path for each in asked if not any(place.may_hold(each.path) for place in places)),
-        asked[0].path,
-    )
-    raise TallyError(
-        f"{missing} is not in {' or in '.join(map(str, places))}"
-        + ("" if len(asked) == 1 else ", with all others that were asked for"),
-        hint=_ELSEWHERE,
-    )
+    missing = next(each for each in asked if not places[0].may_hold(each.path))
+    raise TallyError(f"{missing.path} is not in {' or in '.join(map(str, places))}", hint=_ELSEWHERE)
 
 
 def _present(nix: Nix, place: Place, paths: Sequence[str]) -> Mapping[str, Entry]:

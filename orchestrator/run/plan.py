@@ -182,7 +182,7 @@ class Step:
         return () if self.fetched else tuple(store for store, there in self.present.items() if not there)
 
 
-def joined(parts: Iterable[Plan]) -> Plan:
+def joined(parts: Iterable[Plan], *, released: bool = True) -> Plan:
     """Plans of several kinds of targets as one. Raises TallyError where two would be one release."""
     every = list(parts)
     targets: dict[str, Target] = {}
@@ -191,7 +191,7 @@ def joined(parts: Iterable[Plan]) -> Plan:
         if target.asked in targets:
             continue
         other = names.setdefault(target.release_name, target.asked)
-        if other != target.asked:
+        if released and other != target.asked:
             raise TallyError(
                 f"{other} and {target.asked} would both be the release {target.release_name}",
                 hint="build them one after the other, each into a folder of its own with --out",

@@ -14,10 +14,18 @@ DEFAULT = How()
 
 
 def make(
-    workshop: Workshop, asked: Sequence[Asked], how: How = DEFAULT, *, allow_dirty: bool = False
+    workshop: Workshop,
+    asked: Sequence[Asked],
+    how: How = DEFAULT,
+    *,
+    allow_dirty: bool = False,
+    released: bool = True,
 ) -> Plan:
-    """Everything asked for, as derivations in the orchestrator's store. Raises TallyError."""
-    return joined(_parts(workshop, asked, how, allow_dirty))
+    """Everything asked for, as derivations in the orchestrator's store. Raises TallyError.
+
+    Not `released`: two of them may have one name.
+    """
+    return joined(_parts(workshop, asked, how, allow_dirty), released=released)
 
 
 def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bool) -> Iterator[Plan]:

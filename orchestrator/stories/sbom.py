@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.sbom.bill import Bill, Closure
-from orchestrator.evidence.sbom.closure import Described, Seen, bill_of
+from orchestrator.evidence.sbom.closure import Described, Seen, bill_of, joined
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown
@@ -144,24 +144,39 @@ def billed(state: State, asked: Asked) -> tuple[Bill, tuple[str, ...]]:
 
 
 def _seen(state: State, asked: Asked) -> Seen:
-    match _kinds(asked):
-        case kinds if kinds == {What.IN_STORE}:
-            return of_store(state, asked)
-        case kinds if kinds <= {What.RECIPE, What.EVALUATED}:
-            return of_evaluated(state, asked)
-    raise TallyError(
-        "these targets do not go into one SBOM: several releases, or targets of several kinds",
-        hint="ask for one after the other",
-    )
+    kinds = {target: what(target, asked.file) for target in asked.targets}
+    if What.RELEASE in kinds.values():
+        raise TallyError(
+            "a release does not go into one SBOM with others: it has its own",
+            hint="ask for one after the other, or for the outputs, which `tally show` names",
+        )
+    stored = tuple(target for target, kind in kinds.items() if kind is What.IN_STORE)
+    others = tuple(target for target, kind in kinds.items() if kind is not What.IN_STORE)
+    found = of_store(state, replace(asked, targets=stored)) if stored else []
+    if others:
+        # --store is for those in a store, where there are such
+        found.append(
+            of_evaluated(state, replace(asked, targets=others, store=None if stored else asked.store))
+        )
+    try:
+        return joined(found)
+    except ValueError as error:
+        raise TallyError(
+            f"these targets do not go into one SBOM: {error}", hint="ask for one after the other"
+        ) from error
 
 
-def of_store(state: State, asked: Asked) -> Seen:
-    """Of derivations and store paths."""
+def of_store(state: State, asked: Asked) -> list[Seen]:
+    """Of derivations and store paths, by the stores that hold them."""
     wanted = [each for target in asked.targets if (each := inventory.wanted(target)) is not None]
     ours = Place(str(state.store("orchestrator")), state.store("orchestrator"))
     places = [Place(None, Path("/")), ours] if asked.store is None else [Place.of(asked.store)]
     with state.scratch(f"sbom-{os.getpid()}") as scratch:
-        return inventory.seen(Nix.find(scratch), places, wanted, asked.closures)
+        nix = Nix.find(scratch)
+        return [
+            inventory.seen(nix, [place, *(each for each in places if each != place)], some, asked.closures)
+            for place, some in inventory.by_place(places, wanted).items()
+        ]
 
 
 def of_evaluated(state: State, asked: Asked) -> Seen:
@@ -186,7 +201,7 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
     parsed = [parse(target, asked.file) for target in asked.targets]
     with opened(state, load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look: only building refuses it
-        plan = planning.make(workshop, parsed, asked.how or How(), allow_dirty=True)
+        plan = planning.make(workshop, parsed, asked.how or How(), allow_dirty=True, released=False)
         store, targets = workshop.store, plan.targets.values()
         recipes = [each.evaluated.artifact for each in targets if isinstance(each.made_from, MadeFrom)]
         others = {

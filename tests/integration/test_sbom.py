@@ -309,6 +309,24 @@ def test_an_attribute_of_a_file(tally_in: Any, tmp_path: Path) -> None:
     client.validate(json.dumps(found).encode(), "it")
 
 
+def test_targets_of_several_kinds_are_one_bill(tally_in: Any, made: closures.Made, tmp_path: Path) -> None:
+    """An attribute, a file's that has the same name, and a derivation of a store that somebody names."""
+    for name in ("one", "two"):
+        laid_out(tmp_path / name)
+        flake = (
+            '{ outputs = _: { packages.x86_64-linux = import ./default.nix { system = "x86_64-linux"; }; }; }'
+        )
+        (tmp_path / name / "flake.nix").write_text(flake)
+    (tmp_path / "two/hello.sh").write_text("#!/bin/sh\necho another\n")
+    tally = tally_in(tmp_path)
+    flakes = [f"{tmp_path / name}#hello" for name in ("one", "two")]
+    found = document(tally("sbom", *flakes, made.top, "--store", made.store.root))
+    described = [each for each in found["relationships"] if each["relationshipType"] == "DESCRIBES"]
+    assert len(described) == 2 + len(made.store.derivation(made.top).outputs)
+    assert "Its runtime closure is not known" in found["comment"]
+    client.validate(json.dumps(found).encode(), "it")
+
+
 def test_a_name_that_a_registry_would_resolve(tally: Any) -> None:
     assert "and no address" in tally("sbom", "nixpkgs#hello").failed(2).err
 

@@ -65,6 +65,39 @@ class Seen:
     """What could not be seen, as sentences."""
 
 
+def joined(some: Sequence[Seen]) -> Seen:
+    """What was read of several places, as one: of the closures that all of them hold.
+
+    Raises ValueError where there is none of that kind.
+    """
+    if len(some) == 1:
+        return some[0]
+    closures = frozenset[Closure].intersection(*(each.closures for each in some))
+    if not closures:
+        raise ValueError("no closure is known of all of them")
+    graphs = [each.graph for each in some if each.graph is not None]
+    return Seen(
+        tuple(dict.fromkeys(subject for each in some for subject in each.subjects)),
+        DerivationGraph(
+            {path: derivation for graph in graphs for path, derivation in graph.derivations.items()},
+            tuple(dict.fromkeys(root for graph in graphs for root in graph.roots)),
+        )
+        if graphs
+        else None,
+        {path: entry for each in some for path, entry in each.entries.items()},
+        closures,
+        origins={path: origin for each in some for path, origin in each.origins.items()},
+        licences={sha256: licence for each in some for sha256, licence in each.licences.items()},
+        parts=Parts(
+            vendored={path: within for each in some for path, within in each.parts.vendored.items()},
+            linked={path: within for each in some for path, within in each.parts.linked.items()},
+            programs=frozenset(path for each in some for path in each.parts.programs),
+        ),
+        described={path: told for each in some for path, told in each.described.items()},
+        remarks=tuple(dict.fromkeys(remark for each in some for remark in each.remarks)),
+    )
+
+
 def ref_of(derivation: Derivation, output: str) -> str:
     """How a bill names an output: by its store path, which a content-addressed one only has once built."""
     return derivation.outputs[output] or f"{derivation.path}^{output}"

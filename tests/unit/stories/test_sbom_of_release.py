@@ -55,5 +55,5 @@ def test_what_a_release_cannot_give(tmp_path: Path, more: dict[str, Any], said: 
 def test_targets_of_several_kinds(tmp_path: Path) -> None:
     (tmp_path / "release.json").write_text("{}")
     two = Asked((str(tmp_path), "/nix/store/00000000000000000000000000000000-x"), None, None)
-    with pytest.raises(TallyError, match="do not go into one SBOM"):
+    with pytest.raises(TallyError, match="does not go into one SBOM"):
         sbom(State(tmp_path), two, [Form.SPDX_2_3])

@@ -14,7 +14,7 @@ import releases
 from orchestrator.clients import spdx as client
 from orchestrator.evidence.sbom import spdx2
 from orchestrator.evidence.sbom.bill import Bill, Closure, Kind, Relation
-from orchestrator.evidence.sbom.closure import Seen, bill_of
+from orchestrator.evidence.sbom.closure import Seen, bill_of, joined
 from orchestrator.evidence.sbom.component import Role
 from orchestrator.ground.digest import OtherDigest
 from orchestrator.nix.derivation import DerivationGraph, FixedOutput
@@ -131,3 +131,19 @@ def test_the_order_of_what_was_read_changes_nothing(seed: int) -> None:
     again = replace(SEEN, graph=DerivationGraph(derivations, SEEN.graph.roots), entries=mixed(ENTRIES))
     assert bill_of(again) == bill_of(SEEN)
     assert bill_of(again).identity == bill_of(SEEN).identity
+
+
+def test_what_is_in_several_stores_is_one_bill() -> None:
+    graph = DerivationGraph(WORLD.graph.derivations, (WORLD.zlib.path,))
+    zlib = Seen((ZLIB,), graph, {path: ENTRIES[path] for path in (ZLIB, UNKNOWN)}, BOTH)
+    both = bill_of(joined([SEEN, zlib]))
+    assert set(both.subjects) == {PIGZ, ZLIB}
+    assert both == bill_of(joined([zlib, SEEN]))
+    assert {each.ref for each in bill_of(SEEN).components} <= {each.ref for each in both.components}
+    assert edges(bill_of(SEEN)) <= edges(both)
+    # what only one of them knows is not claimed of both
+    unbuilt = replace(zlib, entries={}, closures=frozenset({Closure.BUILD}))
+    assert bill_of(joined([SEEN, unbuilt])).closures == {Closure.BUILD}
+    path = Seen((UNKNOWN,), None, {UNKNOWN: ENTRIES[UNKNOWN]}, frozenset({Closure.RUNTIME}))
+    with pytest.raises(ValueError, match="no closure is known of all of them"):
+        joined([unbuilt, path])

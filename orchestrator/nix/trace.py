@@ -14,8 +14,11 @@ _ERROR = re.compile(r"^\s*error: (.+)$")
 _STEP = re.compile(r"^\s*(?:… |\.\.\. )(.+)$")
 _FETCHED = re.compile(r"(?<![\w/])/\S*?nix/store/[0-9a-z]{32}-source/")
 """Where Nix put a flake; files are told by their place in it."""
-_ADVICE = re.compile(r" \(use '--show-trace' to show [^)]*\)")
-"""Nix's, of an option that no user of ours has."""
+_ADVICE = re.compile(
+    r" \((?:stack trace truncated; )?use '?--[^)]*\)"  # (use '--impure' to override)
+    r"|; (?:use|add|try) '--[^']*' to [^;.()]*"  # ; use '--extra-experimental-features x' to override
+)
+"""Nix's, of options that no user of ours has."""
 _STEPS = 4
 _OURS = ("expression.nix", "describe.nix", "(string)")
 _OTHER_FETCHES = (
@@ -26,6 +29,33 @@ _OTHER_FETCHES = (
     "attribute 'fetchtree' missing",
     "attribute 'getflake' missing",
 )
+_FROM_DERIVATION = (
+    "what is built while it is evaluated has no evidence: put the file that it makes into the tree"
+)
+_FLOATING = "only a build tells its store path: evaluate it without `__contentAddressed` and `__impure`"
+_HINTS = {
+    "forbidden in restricted mode": (
+        "evaluation reads the file's own repository and what -I names: give the rest with -I NAME=PATH"
+    ),
+    "import-from-derivation": _FROM_DERIVATION,
+    "import from derivation": _FROM_DERIVATION,
+    "ca-derivations": _FLOATING,
+    "impure-derivations": _FLOATING,
+    "experimental nix feature": (
+        "features that Nix calls experimental are off where things are evaluated: go without it"
+    ),
+    "in pure eval": "a flake is evaluated without what the machine has: let an input of the flake have it",
+    "refusing to evaluate": (
+        "where its package set can be told to, as in --arg config '{ allowUnfree = true; }' with -f"
+    ),
+    "are off where a file is evaluated": (
+        "a file fetches with fetchTarball or fetchurl and a sha256; give the rest with -I NAME=PATH"
+    ),
+    "unable to download": "see whether the address answers; or give a folder that has it, with -I NAME=PATH",
+    "stack overflow": "something there calls itself without an end, or thousands of times",
+    "infinite recursion": "a value there needs itself to be known",
+}
+"""What a message says, in small letters, to the way out; the first counts."""
 _FURTHER = ("did you mean", "use '--", "(use")
 
 
@@ -88,22 +118,6 @@ def _hint(message: str) -> str | None:
             f"nothing of the machine stands for <{what}>: pin it with -I {what}=PATH, a checkout of it, "
             "or let the file fetch it, with a sha256"
         )
-    if "forbidden in restricted mode" in lowered:
-        return "evaluation reads the file's own repository and what -I names: give the rest with -I NAME=PATH"
-    if "import-from-derivation" in lowered or "import from derivation" in lowered:
-        return "what is built while it is evaluated has no evidence: put the file that it makes into the tree"
-    if "ca-derivations" in lowered or "impure-derivations" in lowered:
-        return "only a build tells its store path: evaluate it without `__contentAddressed` and `__impure`"
-    if "refusing to evaluate" in lowered:
-        return "where its package set can be told to, as in --arg config '{ allowUnfree = true; }' with -f"
-    if "are off where a file is evaluated" in lowered:
-        return "a file fetches with fetchTarball or fetchurl and a sha256; give the rest with -I NAME=PATH"
-    if "unable to download" in lowered:
-        return "see whether the address answers; or give a folder that has it, with -I NAME=PATH"
     if called := re.search(r"called without required argument '([^']+)'", message):
         return f"give it one: --argstr {called[1]} TEXT, or --arg {called[1]} EXPRESSION"
-    if "stack overflow" in lowered:
-        return "something there calls itself without an end, or thousands of times"
-    if "infinite recursion" in lowered:
-        return "a value there needs itself to be known"
-    return None
+    return next((hint for said, hint in _HINTS.items() if said in lowered), None)

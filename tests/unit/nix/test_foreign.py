@@ -127,3 +127,30 @@ def test_a_packages_name_and_version(name: str, env: dict[str, str], found: tupl
     derivation = Derivation(path, "s", "/b", (), env, {"out": "/nix/store/x"}, None, {}, ())
     assert name_and_version(derivation) == found
     assert not derivation.floating
+
+
+ADVICE = {
+    "error: experimental Nix feature 'ca-derivations' is disabled; use '--extra-experimental-features "
+    "ca-derivations' to override": (
+        "experimental Nix feature 'ca-derivations' is disabled",
+        "__contentAddressed",
+    ),
+    "error: experimental Nix feature 'recursive-nix' is disabled; add '--extra-experimental-features "
+    "recursive-nix' to enable it": ("experimental Nix feature 'recursive-nix' is disabled", "go without it"),
+    "error: cannot look up '<nixpkgs>' in pure evaluation mode (use '--impure' to override)": (
+        "cannot look up '<nixpkgs>' in pure evaluation mode",
+        "an input of the flake",
+    ),
+    "error: cannot call 'getFlake' on unlocked flake reference 'x', at /tree/a.nix:1:1 (use --impure to "
+    "override)": ("cannot call 'getFlake' on unlocked flake reference 'x', at /tree/a.nix:1:1", None),
+    "error: it is (rather) broken; use 'x' to mend it\n       (stack trace truncated; use '--show-trace' to "
+    "show the full, detailed trace)": ("it is (rather) broken; use 'x' to mend it", None),
+}
+
+
+@pytest.mark.parametrize("said", ADVICE)
+def test_advice_to_give_nix_an_option_is_not_passed_on(said: str) -> None:
+    message, hint = ADVICE[said]
+    told = explained(NixFailed("nix-instantiate failed", status=1, said=said), {})
+    assert told.message == message
+    assert hint in str(told.hint) if hint is not None else told.hint is None

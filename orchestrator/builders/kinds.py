@@ -19,7 +19,7 @@ from orchestrator.builders.realising import Limits
 from orchestrator.builders.variation import Variation
 from orchestrator.builders.vouching import vouching_of
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import cannot_write
+from orchestrator.ground.files import write_scratch
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.remote import RemoteStore
@@ -113,10 +113,7 @@ def _elsewhere(table: BuilderTable, nix: Nix, place: Place) -> Builder:
     destination = replace(ssh.Destination.parse(table.store), identity=table.ssh_key)
     if table.host_key is not None:
         known_hosts = place.scratch / "known_hosts"
-        try:
-            known_hosts.write_text(ssh.known_hosts_line(destination, table.host_key))
-        except OSError as error:
-            raise cannot_write(known_hosts, error) from error
+        write_scratch(known_hosts, ssh.known_hosts_line(destination, table.host_key))
         destination = replace(destination, known_hosts=known_hosts)
     return _over_ssh(table, nix, place, destination)
 

@@ -134,6 +134,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         stream.write(data)
 
 
+def write_scratch(path: Path, text: str) -> None:
+    """A text for a process that we start, which need not survive a power cut.
+
+    Raises TallyError when the disk refuses: an OSError of a full one names no file.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """A new file, whole or not at all, that never replaces another, not even one made in this moment.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.files import write_scratch
 from orchestrator.nix.chroot import ChrootStore
 
 LIBRARY = Path(__file__).parent
@@ -84,7 +85,7 @@ def _tool(said: Mapping[str, Any]) -> EvaluatedTool:
 
 def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) -> Any:
     file = store.nix.scratch / f"request-{uuid.uuid4()}.json"  # several may be evaluated at once
-    file.write_text(json.dumps(request))
+    write_scratch(file, json.dumps(request))
     said = store.nix.run(
         [
             *store.command("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"),

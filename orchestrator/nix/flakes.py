@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
+from orchestrator.ground.files import contents, write_scratch
 from orchestrator.ground.plainly import why
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
@@ -103,7 +103,7 @@ def locked(store: ChrootStore, reference: str, shown: str) -> Locked:
 def _fetched(store: ChrootStore, reference: str, shown: str) -> Path:
     """A flake's tree, of which nothing was read yet."""
     none = store.nix.scratch / "no-registry.json"  # Nix 2.8 looks for one here, needed or not
-    none.write_text('{"version": 2, "flakes": []}')
+    write_scratch(none, '{"version": 2, "flakes": []}')
     registry = ("--option", "flake-registry", str(none))
     command = ["nix", "flake", "prefetch", "--store", store.address, "--json", *registry, reference]
     try:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import write_scratch
 from orchestrator.nix import pinned
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.evaluation import LIBRARY
@@ -132,9 +133,8 @@ def _said(store: ChrootStore, asked: FileRequest) -> list[dict[str, Any]]:
     for name in ("expression.nix", "describe.nix"):
         shutil.copyfile(LIBRARY / name, library / name)
     paths = [path_of(attribute) for attribute in asked.attributes]
-    request.write_text(
-        json.dumps({"file": str(asked.tree / asked.file), "attributes": paths, "strings": asked.strings})
-    )
+    said = {"file": str(asked.tree / asked.file), "attributes": paths, "strings": asked.strings}
+    write_scratch(request, json.dumps(said))
     allowed = {"tally": library, "tally-request": request, "tally-tree": asked.tree}
     words = [
         *("--option", "system", asked.system),

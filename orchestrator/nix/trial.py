@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
+from orchestrator.ground.files import contents, write_scratch
 from orchestrator.ground.plainly import why
 from orchestrator.nix.chroot import ChrootStore
 
@@ -44,7 +44,7 @@ def try_sandbox(store: ChrootStore, system: str) -> Trial:
     folder = store.nix.scratch / "trial-tools"
     loader = _gather_tools(folder)
     host_file = store.nix.scratch / "host-file"
-    host_file.write_text("no build may read this\n")
+    write_scratch(host_file, "no build may read this\n")
     arguments = {"tools": str(folder), "system": system, "loader": loader, "hostFile": str(host_file)}
     named = [word for name, value in arguments.items() for word in ("--argstr", name, value)]
     derivation = store.nix.run(store.command("nix-instantiate", str(EXPRESSION), *named)).split()[-1]

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import write_scratch
 from orchestrator.recipe.lock import DebianPackage
 from orchestrator.recipe.names import meant_suite
 
@@ -189,8 +190,9 @@ def _lay_out(folder: Path, address: str, architecture: str, suite: str, *, expir
         if left.is_file():
             left.unlink()
     (folder / "status").write_text("")
-    (folder / "sources.list").write_text(
-        f"deb [arch={architecture} signed-by={KEYRING}] {address.rstrip('/')} {suite} main\n"
+    write_scratch(
+        folder / "sources.list",
+        f"deb [arch={architecture} signed-by={KEYRING}] {address.rstrip('/')} {suite} main\n",
     )
     own = {
         "Acquire::AllowDowngradeToInsecureRepositories": "false",
@@ -216,8 +218,9 @@ def _lay_out(folder: Path, address: str, architecture: str, suite: str, *, expir
         "Dir::State::lists": f"{folder}/lists",
         "Dir::State::status": f"{folder}/status",
     }
-    (folder / "apt.conf").write_text(
-        _way_to_the_archive() + "".join(f'{key} "{value}";\n' for key, value in own.items())
+    write_scratch(
+        folder / "apt.conf",
+        _way_to_the_archive() + "".join(f'{key} "{value}";\n' for key, value in own.items()),
     )
 
 

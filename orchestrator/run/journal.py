@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -37,11 +37,14 @@ def kept(path: Path) -> Iterator[Journal]:
         stream = path.open("a", encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from error
-    with stream:
-        journal = Journal(path, stream)
-        try:
-            yield journal
-        except BaseException as error:
-            journal.write("ended", error=str(error) or type(error).__name__)
-            raise
+    journal = Journal(path, stream)
+    try:
+        yield journal
+    except BaseException as error:
+        journal.write("ended", error=str(error) or type(error).__name__)
+        raise
+    else:
         journal.write("ended", error=None)
+    finally:
+        with suppress(OSError):  # it writes again what was told as not written
+            stream.close()

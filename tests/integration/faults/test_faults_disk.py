@@ -27,6 +27,7 @@ def test_a_full_disk_is_no_disagreement(place: Place, project: Project, room: st
     done = place.tally("build", "recipes/large.toml", "--key", "release.key")
     assert done.code == 2, done.err
     assert says_disk_is_full(done.err), done.err
+    assert "operating system refused: " not in done.err, "without the name of what cannot be written"
     assert project.releases == []
     place.wait_until_quiet()
     assert place.mounts() == []

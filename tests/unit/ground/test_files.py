@@ -23,7 +23,7 @@ from orchestrator.builders import adding
 from orchestrator.bundles import trust
 from orchestrator.cli.asked import targets_of
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents, create, opened
+from orchestrator.ground.files import contents, create, opened, write_scratch
 from orchestrator.ground.key_address import TokenKey, parse
 from orchestrator.keys import keyfiles, passphrase, token
 from orchestrator.keys.passphrase import Pin
@@ -230,6 +230,11 @@ def test_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileExistsError):
         create(Path("new/file"), b"another")
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_told_with_the_files_name() -> None:
+    with pytest.raises(TallyError, match="no room left on the disk to write /dev/full"):
+        write_scratch(Path("/dev/full"), "x")
 
 
 @pytest.mark.parametrize("links", [True, False])

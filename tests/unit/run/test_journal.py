@@ -40,3 +40,11 @@ def test_a_journal_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TallyError, match="cannot write"), kept(tmp_path / "file" / "journal.jsonl"):
         pass
+
+
+def test_a_full_disk_is_said_with_the_journals_place() -> None:
+    full = "no room left on the disk to write /dev/full"
+    with pytest.raises(TallyError, match=full), kept(Path("/dev/full")) as journal:
+        journal.write("planned")
+    with pytest.raises(TallyError, match=full), kept(Path("/dev/full")):
+        raise KeyboardInterrupt

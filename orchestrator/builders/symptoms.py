@@ -14,8 +14,8 @@ _SETUID = (
 _OUTSIDE = "a build can write to $out and to its own folder alone: install into $out, e.g. "
 _INSTALL = _OUTSIDE + "`./configure --prefix=$out` or `make install PREFIX=$out`"
 _OTHER_FILE = (
-    "name one of the files that it holds: `path` in [artifact], or --artifact file:PATH; a package that is "
-    "one file itself goes as `nar`"
+    "name one of the files that it holds: --artifact file:PATH, or with a recipe `path` in its [artifact]; a "
+    "package that is one file itself goes as `nar`"
 )
 _FOLDERS = "usr|opt|etc|var|s?bin|lib(?:64)?|share|include|man"
 _SYSTEM = rf"(?<![\w.])['\"\u2018]?/(?:{_FOLDERS})\b[^\s'\"\u2019:]*['\"\u2019]?"

@@ -38,6 +38,13 @@ def named(files: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def _instead_of(file: Path) -> str:
+    from orchestrator.ground.files import shown
+
+    if file.is_dir() and (file / "default.nix").is_file():
+        return f"name a recipe file, or an attribute of the default.nix there: -f {shown(file)} ATTRIBUTE"
+    if file.is_dir() and not any(file.glob("*.toml")):
+        place = shown(file) if file.is_absolute() or str(file).startswith("..") else f"./{shown(file)}"
+        return f"name a recipe file, or a package of a flake: {place}#NAME"
     if file.is_dir():
         return "name recipe files; `tally build --all` builds every recipe in the folder recipes/"
     nearby = Path("recipes", f"{file.name.removesuffix('.toml')}.toml")

@@ -121,10 +121,14 @@ def sbom(
     asked = story.Asked(tuple(words), _closures(closure), store, file, how)
     _refuse(forms, out)
     named([Path(word) for word in words if word.endswith(".toml")])
-    if sum(map(bool, (formats, graph, vulnerabilities))) > 1 or (sarif and vulnerabilities is None):
+    if sarif and vulnerabilities is None:
         raise TallyError(
-            "these options do not go together",
-            hint="give one of --format, --graph and --vulnerabilities; --sarif is for the last",
+            "--sarif is a form of what --vulnerabilities finds",
+            hint="give it too: --vulnerabilities DIR, a folder of OSV records",
+        )
+    if sum(map(bool, (formats, graph, vulnerabilities))) > 1:
+        raise TallyError(
+            "these options do not go together", hint="give one of --format, --graph and --vulnerabilities"
         )
     if vulnerabilities is not None:
         return _search(asked, vulnerabilities, out, sarif=sarif)

@@ -164,10 +164,12 @@ def _artifact(text: str) -> ArtifactPart:
 
     kind, mark, path = text.partition(":")
     if kind not in _FORMATS:
-        near = get_close_matches(kind, _FORMATS, n=1)
+        # of `tar` there are three, and one is as near as the other
+        near = [each for each in _FORMATS if each.startswith(f"{kind}.")]
+        near = near or get_close_matches(kind, _FORMATS, n=1)
         raise TallyError(
             f"--artifact {text}: {kind!r} is no form of an artifact",
-            hint=(f"did you mean {near[0]}? " if near else "") + _OF_ARTIFACTS,
+            hint=(f"did you mean {' or '.join(near)}? " if near else "") + _OF_ARTIFACTS,
         )
     if mark and not path:
         raise TallyError(f"--artifact {text}: no path stands behind the colon", hint=_OF_ARTIFACTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from orchestrator.stories.vulnerabilities import Searched
 
 _HEADER = ("id", "component", "version", "fixed in", "summary")
 _WIDEST = 60
+_DISTRIBUTIONS = ("alpm", "apk", "deb", "rpm")
 
 
 def code_of(searched: Searched) -> ExitCode:
@@ -33,12 +34,25 @@ def tell(searched: Searched) -> None:
     looked = searched.looked
     for sentence in (*searched.unread, *looked.undecided):
         say(f"tally: warning: not decided: {sentence}")
-    others = ", ".join(f"{count} {kind}" for kind, count in looked.uncompared.items())
     say(
         f"{counted(len(looked.found), 'match', 'matches')} in {counted(searched.records, 'record')}; "
         f"{counted(looked.compared, 'component')} compared"
-        + (f"; the records say nothing of others: {others}" if others else "")
+        + "".join(f"; {each}" for each in _not_compared(looked.uncompared))
     )
+
+
+def _not_compared(kinds: Mapping[str, int]) -> Iterator[str]:
+    """Why components were compared with nothing, and how many of each type."""
+    groups: dict[str, list[str]] = {}
+    for kind, count in kinds.items():
+        why = "not compared"
+        if kind in _DISTRIBUTIONS:
+            why = "records of distributions are of source packages, and not compared"
+        elif " " not in kind:  # a type, and no word of ours for those without one
+            why = "there is no record of their ecosystem"
+        groups.setdefault(why, []).append(f"{count} {kind}")
+    for why, told in groups.items():
+        yield f"{why}: {', '.join(told)}"
 
 
 def table(searched: Searched) -> str:

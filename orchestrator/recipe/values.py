@@ -88,7 +88,9 @@ def relative(value: str) -> str:
     parts = value.split("/")
     if value.endswith("/") and relative(value.rstrip("/")):
         raise ValueError(f"expected a path without `/` at its end: {value.rstrip('/')[:80]!r}")
-    if value.startswith("/") or ".." in parts or "" in parts or re.search(r"[\x00-\x1f\x7f]", value):
+    if value.startswith("/"):
+        raise ValueError(f"expected a relative path, and {value[:80]!r} begins with `/`")
+    if ".." in parts or "" in parts or re.search(r"[\x00-\x1f\x7f]", value):
         raise ValueError(f"expected a relative path without '..', got {value[:80]!r}")
     return value
 

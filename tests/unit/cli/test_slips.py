@@ -104,6 +104,16 @@ def test_a_closed_standard_input_is_an_empty_one(monkeypatch: pytest.MonkeyPatch
         (("build", "x", "--rebuild-inputs", "many"), "'many' is no whole number", "see `tally build --help`"),
         (("build", "x", "--rebuild-inputs", "-1"), "-1 is less than 0", "see `tally build --help`"),
         (("build", ".#x", "--artifact", "tar.gzz"), "'tar.gzz' is no form", "did you mean tar.gz?"),
+        (("build", ".#x", "--artifact", "tar"), "'tar' is no form", "mean tar.gz or tar.xz or tar.zst?"),
+        (
+            ("build", ".#x", "--artifact", "file:/etc/passwd"),
+            "'/etc/passwd' begins with `/`",
+            "file:bin/hello",
+        ),
+        (("build", ".#x", "--artifact", "file:a/../b"), "without '..'", "file:bin/hello"),
+        (("sbom", "x", "--sarif"), "--sarif is a form of", "--vulnerabilities DIR"),
+        (("plan", "./sub"), "there is no recipe file sub", "a package of a flake: ./sub#NAME"),
+        (("plan", "nix"), "there is no recipe file nix", "-f nix ATTRIBUTE"),
         (
             ("sbom", "x.toml", "--format", "spdx-2.3", "--format", "cyclonedx", "--out", "no"),
             "no is no folder",
@@ -122,6 +132,9 @@ def test_what_was_probably_meant(
     tally: Tally, tmp_path: Path, words: tuple[str, ...], said: str, hint: str
 ) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = _: { }; }")
+    for name in ("sub", "nix"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "nix/default.nix").touch()
     ran = tally(*words, folder=tmp_path).failed(2)
     message, _, told = ran.err.partition("hint: ")
     assert said in message

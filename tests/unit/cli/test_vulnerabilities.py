@@ -15,8 +15,10 @@ from orchestrator.stories.vulnerabilities import Searched
         ({}, ""),
         (
             {"cargo": 2, "deb": 49, "npm": 1},
-            "; there is no record of their ecosystem: 2 cargo, 1 npm"
-            "; records of distributions are of source packages, and not compared: 49 deb",
+            (
+                "; there is no record of their ecosystem: 2 cargo, 1 npm"
+                "; records of distributions are of source packages, and not compared: 49 deb"
+            ),
         ),
         ({"without a version": 6}, "; not compared: 6 without a version"),
     ],

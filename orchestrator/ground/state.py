@@ -68,6 +68,11 @@ class State:
         """The root of an embedded store: a builder's, or `orchestrator`, where derivations are evaluated."""
         return self.root / "stores" / name
 
+    def holding(self, path: str) -> Path | None:
+        """The root of an embedded store that has a store path; None: none has it."""
+        stores = sorted((self.root / "stores").glob("*"))
+        return next((each for each in stores if os.path.lexists(each / path.lstrip("/"))), None)
+
     def logs(self, run: str, builder: str) -> Path:
         return self.root / "logs" / run / builder
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -116,9 +115,8 @@ def _deriver(workshop: Workshop, path: str, address: str | None) -> str:
         stores.append(RemoteStore(workshop.store.nix, address or MACHINES_STORE, nothing_kept))
     held = [store for store in stores if not store.invalid([path])]
     if not held:
-        raise _nowhere(
-            path, "the orchestrator's store or the one that is looked at", _built_in(workshop, path)
-        )
+        where = "the orchestrator's store or the one that is looked at"
+        raise _nowhere(path, where, workshop.state.holding(path))
     for store in held:
         if (deriver := store.deriver(path)) is not None:
             return deriver
@@ -135,7 +133,7 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
     if not lacking:
         return
     if address is None and not _STORE.is_dir():
-        raise _nowhere(lacking[0], "the orchestrator's store")
+        raise _nowhere(lacking[0], "the orchestrator's store", workshop.state.holding(lacking[0]))
     other = RemoteStore(store.nix, address or MACHINES_STORE, nothing_kept)
     where = f"the store {address}" if address else "the store of this machine"
     try:
@@ -143,7 +141,8 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
     except NixFailed as error:
         raise TallyError(f"{where} does not answer: {error.message}", hint=error.hint) from error
     if absent:
-        raise _nowhere(absent[0], f"the orchestrator's store or {where}")
+        where = f"the orchestrator's store or {where}"
+        raise _nowhere(absent[0], where, workshop.state.holding(absent[0]))
     # what is in that store is somebody's word; a copy of its own is looked at first
     brought = ChrootStore(store.nix, store.nix.scratch / f"brought-{uuid.uuid4()}")
     try:
@@ -183,13 +182,7 @@ def stands_for(store: ChrootStore, path: str) -> bool:
     return path in (text_path(name, data, info.references), flat_path(name, Sha256.of(data).hex))
 
 
-def _built_in(workshop: Workshop, path: str) -> Path | None:
-    """The store of an embedded builder that has it."""
-    stores = sorted(workshop.state.folder("stores").iterdir())
-    return next((each for each in stores if os.path.lexists(each / path.lstrip("/"))), None)
-
-
-def _nowhere(path: str, where: str, builders: Path | None = None) -> TallyError:
+def _nowhere(path: str, where: str, builders: Path | None) -> TallyError:
     hint = "name the store that has it with --store, or evaluate it again"
     return TallyError(
         f"{path} is not in {where}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,26 +136,34 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
     )
 
 
-def by_place(places: Sequence[Place], asked: Sequence[Wanted]) -> Mapping[Place, Sequence[Wanted]]:
+def by_place(
+    places: Sequence[Place], asked: Sequence[Wanted], holding: Callable[[str], Path | None] = lambda _: None
+) -> Mapping[Place, Sequence[Wanted]]:
     """Targets by where they are read: all in one place, if one may hold them all.
 
-    Raises TallyError for a target that is in none.
+    Raises TallyError for a target that is in none. `holding` tells another store that has it, for the hint.
     """
     together = next((each for each in places if all(each.may_hold(one.path) for one in asked)), None)
     if together is not None:
         return {together: asked}
     found: dict[Place, list[Wanted]] = {}
     for each in asked:
-        found.setdefault(_place(places, [each]), []).append(each)
+        found.setdefault(_place(places, [each], holding), []).append(each)
     return found
 
 
-def _place(places: Sequence[Place], asked: Sequence[Wanted]) -> Place:
+def _place(
+    places: Sequence[Place], asked: Sequence[Wanted], holding: Callable[[str], Path | None] = lambda _: None
+) -> Place:
     for place in places:
         if all(place.may_hold(each.path) for each in asked):
             return place
     missing = next(each for each in asked if not places[0].may_hold(each.path))
-    raise TallyError(f"{missing.path} is not in {' or in '.join(map(str, places))}", hint=_ELSEWHERE)
+    store = holding(missing.path)
+    raise TallyError(
+        f"{missing.path} is not in {' or in '.join(map(str, places))}",
+        hint=_ELSEWHERE if store is None else f"a builder of this machine has it: --store {store}",
+    )
 
 
 def _present(nix: Nix, place: Place, paths: Sequence[str]) -> Mapping[str, Entry]:

@@ -175,7 +175,7 @@ def of_store(state: State, asked: Asked) -> list[Seen]:
         nix = Nix.find(scratch)
         return [
             inventory.seen(nix, [place, *(each for each in places if each != place)], some, asked.closures)
-            for place, some in inventory.by_place(places, wanted).items()
+            for place, some in inventory.by_place(places, wanted, state.holding).items()
         ]
 
 

@@ -37,6 +37,10 @@ class Caches:
     _silent: set[str] = field(default_factory=set, compare=False, repr=False)
     """Those that do not answer in this run, and are asked no more."""
 
+    def tell(self, say: Callable[[str], None]) -> None:
+        """Say from now on, once each, which host is waited for."""
+        self.http.waiting = lambda host: say(f"waiting for {host}, which was asked for inputs")
+
     def check(self) -> Mapping[str, str]:
         """Whether each address is that of a cache at all; why each does not answer whose word is kept.
 

@@ -62,6 +62,8 @@ class Manners:
     """Seconds in which a file may come more slowly than `pace`."""
     pace: int = 1024
     """Bytes a second, on the whole."""
+    patience: float = 5.0
+    """Seconds without an answer until whoever waits is told so."""
     downgrade: bool = True
     """Whether what was asked for over https may be fetched over http, where a redirection says so."""
 
@@ -71,9 +73,12 @@ class Downloader:
 
     def __init__(self, parallel: int = 8, manners: Manners | None = None) -> None:
         self.stop = Event()
+        self.waiting: Callable[[str], None] = lambda _: None
+        """Called with a host that has not answered for a while, once; only with manners, from any thread."""
         self._manners = manners
         self._parallel = parallel
         self._silent: dict[str, Unreachable] = {}
+        self._awaited: set[str] = set()
         self._mutex = Mutex()
         self._managers: dict[Proxy | None, PoolManager] = {}
 
@@ -141,11 +146,19 @@ class Downloader:
         finally:
             response.close()
 
-    def _within(self, seconds: float, work: Callable[[], T]) -> T:
+    def _within(self, seconds: float, work: Callable[[], T], host: str | None = None) -> T:
+        patience = self._manners.patience if self._manners and host else None
         try:
-            return within(seconds, work, self.stop)
+            return within(seconds, work, self.stop, patience, lambda: self._tell(host or ""))
         except TimeoutError as error:
             raise Unreachable(f"the answer takes too long: {error}") from error
+
+    def _tell(self, host: str) -> None:
+        with self._mutex:
+            new = host not in self._awaited
+            self._awaited.add(host)
+        if new:
+            self.waiting(host)
 
     def folder(self, address: str) -> Path | None:
         """The local folder that a `file://` address names; None when it names none."""
@@ -193,6 +206,7 @@ class Downloader:
             response = self._within(
                 self._manners.answer if self._manners else _PAGE_TIMEOUT,
                 lambda: manager.request("GET", address, preload_content=False),
+                str(proxy) if proxy else host,
             )
         except (HTTPError, OSError, ValueError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error

@@ -6,11 +6,13 @@ import functools
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from caches import COMPRESSIONS, Binary, SigningKey, nar_of
-from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Server, dripping, saying
+from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Asked, Server, dripping, saying
 from releases import store_path
 
 from orchestrator.caches.believed import CachesDisagree
@@ -280,3 +282,27 @@ def _self_signed() -> bytes:
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return certificate.public_bytes(pem) + private
+
+
+def test_whoever_waits_for_a_cache_is_told_for_which_once() -> None:
+    """The cache answers once somebody was told."""
+    told, said = Event(), list[str]()
+
+    def tell(text: str) -> None:
+        said.append(text)
+        told.set()
+
+    with binary().served() as server:
+        answers = server.routes[INFO]
+
+        def late(asked: Asked) -> Answer:
+            assert told.wait(60)
+            return answers(asked)
+
+        caches = asking(server.address, manners=replace(MANNERS, patience=0.0))
+        caches.tell(tell)
+        server.faults[INFO] = late
+        assert PATH in caches.offers([PATH])
+        assert PATH in caches.offers([PATH])
+        host = server.address.removeprefix("http://")
+    assert said == [f"waiting for {host}, which was asked for inputs"]

@@ -7,11 +7,13 @@ from typing import Any
 
 from orchestrator.evidence import beliefs
 from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.evidence.commands import read
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BELIEVED
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
+from orchestrator.nix.outputpath import Places
 from orchestrator.nix.signature import PublicKey
 from orchestrator.policy.verdict import Code, Reason
 
@@ -86,6 +88,31 @@ def inputs(provenance: Statement, reproduction: Statement, links: Sequence[Link]
     keys = tuple(sorted({key for _, (key, *_) in listed}))
     if (said.rebuilt, said.paths, said.keys) != (built, len(listed), keys):
         yield _no("the agreement says other things of believed inputs than the provenance")
+
+
+def levels(provenance: Statement) -> int | None:
+    """No more levels of inputs below the package were rebuilt, by the commands; None: these do not tell.
+
+    The first command that names a believed path was given it. Raises MalformedError.
+    """
+    build = member(provenance.predicate, "buildDefinition", dict, "the provenance")
+    internal = member(build, "internalParameters", dict, "the provenance")
+    package = member(member(internal, "package", dict, "the provenance"), "derivation", str, "the package")
+    told = [command for command, _ in read(provenance.predicate) or ()]
+    listed = dict(_listed(member(build, "resolvedDependencies", list, "the provenance")))
+    believed = Places(dict.fromkeys(listed, True))
+    makers = Places({path: command for command in told for path in command.outputs.values()})
+    level = {each.derivation: each for each in told if each.derivation == package}
+    seen: set[str] = set()
+    deep = 0
+    while level:
+        if any(True for each in level.values() for _ in believed.named(each)):
+            return deep
+        seen |= level.keys()
+        below = [used for each in level.values() for used in makers.named(each)]
+        level = {each.derivation: each for each in below if each.derivation not in seen}
+        deep += 1
+    return None
 
 
 _Told = tuple[str, str, int, tuple[str, ...]]

@@ -12,7 +12,7 @@ from orchestrator.ground.digest import NarHash
 from orchestrator.ground.wording import counted
 from orchestrator.nix.signature import PublicKey, fingerprint
 from orchestrator.policy.evidence import Evidence
-from orchestrator.policy.reached import reach
+from orchestrator.policy.reached import Reached, levels, reach
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 _SHOWN = 3
@@ -44,8 +44,7 @@ class Inputs:
             reasons.append(
                 _against(f"{counted(len(believed), 'input')} of it {_were(len(believed))} believed")
             )
-        if self.levels and (reached is None or reached.levels < self.levels):
-            there = 0 if reached is None else reached.levels
+        if self.levels and (there := _rebuilt(reached, evidence)) < self.levels:
             whole = counted(self.levels, "level")
             reasons.append(_against(f"{whole} of inputs have to be rebuilt, and {there} are"))
         if self.keys is not None:
@@ -59,6 +58,14 @@ class Inputs:
             yield _against(told)
         if len(wrong) > _SHOWN:
             yield _against(f"{len(wrong) - _SHOWN} more are believed by no key of the policy")
+
+
+def _rebuilt(reached: Reached | None, evidence: Evidence) -> int:
+    """How many levels: as the signer says, and no more than the commands show."""
+    if reached is None:
+        return 0
+    shown = levels(evidence.own[PROVENANCE].statement)
+    return reached.levels if shown is None else min(reached.levels, shown)
 
 
 def _believed(evidence: Evidence) -> list[Mapping[str, Any]]:

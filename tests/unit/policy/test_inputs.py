@@ -13,7 +13,7 @@ import releases
 from caches import SigningKey as CacheKey
 from releases import CACHE, believing
 
-from orchestrator.evidence.terms import PROVENANCE
+from orchestrator.evidence.terms import PROVENANCE, REPRODUCTION
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import replace as replaced
 from orchestrator.keys.key import SigningKey
@@ -78,6 +78,17 @@ def test_a_toolchain_by_its_packages_refuses_what_was_believed(believed: Evidenc
     [(code, said)] = judge(believed, f'[[toolchain]]\nfrom = "debian"\npackages = [{packages}]')
     assert code is Code.TOOLCHAIN_NOT_ALLOWED
     assert "were believed" in said
+
+
+def test_levels_that_the_commands_refute_do_not_count(believed: Evidence, judge: Any) -> None:
+    of = believed.own[REPRODUCTION]
+    predicate = deepcopy(dict(of.statement.predicate))
+    for each in predicate["attributes"]:
+        each["conditions"]["agreement"]["inputs"]["levels"] = 99
+    lie = {**believed.own, REPRODUCTION: replaced(of, statement=replaced(of.statement, predicate=predicate))}
+    [(code, said)] = judge(replace(believed, own=lie), "[inputs]\nrebuilt-levels = 1")
+    assert code is Code.INPUTS_BELIEVED
+    assert "and 0 are" in said
 
 
 CHANGES: dict[str, Any] = {

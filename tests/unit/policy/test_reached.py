@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from caches import SigningKey as CacheKey
-from releases import CACHE, NOW, Made, believing, builder_keys, evidence, observed, published
+from releases import CACHE, NOW, Made, believing, builder_keys, evidence, observed, published, store_path
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.links import link_of
@@ -153,6 +153,38 @@ def test_links_of_earlier_versions_tell_of_no_belief(made: Made) -> None:
     provenance = replace_predicate(statements["provenance"], predicate)
     assert list(reached.inputs(provenance, statements["reproduction"], earlier)) == []
     assert _codes(reached.inputs(provenance, statements["reproduction"], [links[0], earlier[1]]))
+
+
+@pytest.mark.parametrize(
+    ("uses", "levels"),
+    [
+        ({"package": ["library"], "library": ["base"]}, 1),
+        ({"package": ["library", "base"], "library": ["base"]}, 0),
+        ({"package": ["library"], "library": ["lower"], "lower": ["base"], "other": ["base"]}, 2),
+        ({"package": ["library"], "library": ["package", "base"]}, 1),
+        ({"package": ["library"], "library": [], "other": ["base"]}, None),
+        ({}, None),
+    ],
+)
+def test_levels_by_the_commands(made: Made, uses: dict[str, list[str]], levels: int | None) -> None:
+    of = evidence(made, SigningKey.generate(), builder_keys(made)).statements["provenance"]
+    predicate = deepcopy(dict(of.predicate))
+    definition = predicate["buildDefinition"]
+    [first, *_] = _believed(predicate)
+    definition["resolvedDependencies"] = [first]
+    first["annotations"]["storePath"] = store_path("base")
+    definition["internalParameters"] |= {
+        "package": {"derivation": store_path("package.drv")},
+        "commands": [
+            {
+                "derivation": store_path(f"{name}.drv"),
+                "command": ["sh", "-c", " ".join(map(store_path, used))],
+                "environment": {"out": store_path(name)},
+            }
+            for name, used in uses.items()
+        ],
+    }
+    assert reached.levels(replace_predicate(of, predicate)) == levels
 
 
 def _codes(reasons: Iterable[Reason]) -> set[Code]:

@@ -33,6 +33,13 @@ class Package:
     """What `meta.identifiers` has, whether it is CPE or not."""
     position: str | None = None
     """`FILE:LINE` of the expression that made it."""
+    output: str | None = None
+    """The output that was asked for; None: the default."""
+
+    @property
+    def release_name(self) -> str:
+        """`hello-2.10-x86_64-linux`, or `hello-2.10-doc-x86_64-linux`: a release folder's name."""
+        return "-".join(part for part in (self.name, self.version, self.output, self.system) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +120,8 @@ class ReleaseFacts:
 
     @property
     def release_name(self) -> str:
-        """`hello-2.10-x86_64-linux`: the release folder's name."""
-        return release_name(self.package.name, self.package.version, self.package.system)
+        """The release folder's name."""
+        return self.package.release_name
 
     @property
     def artifact_output(self) -> BuiltPath:
@@ -133,8 +140,3 @@ class ReleaseFacts:
         """Store path to what all builders made, for every output that was asked for, sorted by path."""
         outputs = {built.path: built for made in self.agreed.outputs.values() for built in made.values()}
         return dict(sorted(outputs.items()))
-
-
-def release_name(name: str, version: str | None, system: str) -> str:
-    """`hello-2.10-x86_64-linux`: a release folder's name."""
-    return "-".join(part for part in (name, version, system) if part)

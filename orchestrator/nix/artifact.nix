@@ -13,7 +13,8 @@ in
 let
   inherit (recipe) artifact;
   label = recipe.name + (if recipe.version == null then "" else "-${recipe.version}");
-  stem = "${label}-${system}";
+  ofOutput = if recipe ? suffix then "-${recipe.suffix}" else "";
+  stem = "${label}${ofOutput}-${system}";
 
   # a wheel's own name says what it is (PEP 427); other files keep their suffix
   baseName = baseNameOf artifact.path;

@@ -231,7 +231,7 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
 
 def _refuse_long(wanted: Wanted, package: Package) -> None:
     """Raises TallyError where Nix takes no name that is long enough for what is packed of it."""
-    length = len("-".join(each for each in (package.name, package.version, package.system) if each))
+    length = len(package.release_name)
     if length > _LONGEST:
         raise TallyError(
             f"{wanted.asked}: its name, version and system have {length} characters, and at most {_LONGEST} "
@@ -251,6 +251,7 @@ def _described(
         "outputs": dict(derivation.outputs),
         "output": wanted.output or _default(derivation),
         "artifact": _artifact(artifact, package),
+        **({} if package.output is None else {"suffix": package.output}),
     }
 
 
@@ -272,6 +273,7 @@ def _package(wanted: Wanted, graph: DerivationGraph, system: str) -> Package:
     """What a derivation says of itself, where its evaluation has told nothing."""
     derivation = graph[wanted.derivation]
     name, version = name_and_version(derivation)
+    asked = wanted.output if wanted.evaluation is None else None  # evaluation tells what is installed
     # a package may call itself anything, and files and a store path are named after it
     told = all(each is None or _NAME.fullmatch(each) for each in (wanted.name, wanted.version))
     return Package(
@@ -283,6 +285,7 @@ def _package(wanted: Wanted, graph: DerivationGraph, system: str) -> Package:
         wanted.license,
         wanted.cpes,
         wanted.position,
+        None if asked == _default(derivation) else asked,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.evidence.definition import Definition
-from orchestrator.evidence.facts import InputFile, Package, release_name
+from orchestrator.evidence.facts import InputFile, Package
 from orchestrator.evidence.terms import BUILD_TYPE
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import some
@@ -81,7 +81,7 @@ class Target:
 
     @property
     def release_name(self) -> str:
-        return release_name(self.package.name, self.package.version, self.package.system)
+        return self.package.release_name
 
     @property
     def build_type(self) -> str:

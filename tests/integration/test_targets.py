@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -118,10 +119,16 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
     # by its deriver, in a store that is named, it is the release that is there
     made = json.loads((release / "release.json").read_bytes())["agreement"]["outputs"][given]["out"]["path"]
     listed = project.folder / "list"
-    listed.write_text(f"# by its output\n{made}\n\n")
+    two = json.loads((project.folder / "releases/two-2.0-x86_64-linux/release.json").read_bytes())
+    tool = two["agreement"]["outputs"][two["derivations"]["package"]]["bin"]["path"]
+    listed.write_text(f"# by their outputs\n{made}\n\n{tool}\n")
     builders = session_state / "stores/a"
     words = ("build", "--targets", listed, "--store", builders, "--key", "release.key")
     assert "already" in project.tally(*words).succeeded().err
+    # what is not the default of its derivation is named after it, and goes beside the other
+    named = project.folder / "releases/two-2.0-bin-x86_64-linux"
+    project.tally("verify", named / f"{named.name}.nar", "--key", "release.pub").succeeded()
+    assert provenance(named)["internalParameters"]["package"]["version"] == "2.0"
     source = next(each for each in provenance(release)["resolvedDependencies"] if each["name"] == "hello.sh")
     path = source["annotations"]["storePath"]
     ran = project.tally("plan", path, "--store", builders).failed(2)
@@ -213,6 +220,9 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
     project.tally("plan", f"{made}^bin", "--store", elsewhere).succeeded()
     ran = project.tally("plan", made, f"{made}^doc", "--store", elsewhere).failed(2)
     assert f"{made} and {made}^doc would both be the release two-2.0-x86_64-linux" in ran.err
+    ran = project.tally("plan", made, f"{made}^bin", "--store", elsewhere).succeeded()
+    names = re.findall(r"artifact +(\S+)", ran.out)
+    assert names == ["two-2.0-x86_64-linux.nar", "two-2.0-bin-x86_64-linux.nar"]
     ran = project.tally("plan", f"{made}^man", "--store", elsewhere).failed(2)
     assert "has no output man" in ran.err
     assert "it has bin, doc" in ran.err

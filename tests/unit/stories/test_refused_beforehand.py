@@ -12,7 +12,6 @@ import releases
 
 from orchestrator.builders.configuration import Configuration
 from orchestrator.cli.outcomes import document, show
-from orchestrator.evidence.facts import release_name
 from orchestrator.evidence.terms import BUILD_TYPE, TARGET_KINDS
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
@@ -44,7 +43,7 @@ class Asked:
         evaluated = SimpleNamespace(
             package=derivation or self.facts.package_derivation, artifact=self.facts.artifact_derivation
         )
-        named = release_name(name or package.name, package.version, package.system)
+        named = replace(package, name=name or package.name).release_name
         return SimpleNamespace(
             asked=name or package.name,
             release_name=named,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.builders.table import Table
+from orchestrator.caches.buckets import Bucket, is_bucket
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.values import Matching
 
@@ -29,8 +30,8 @@ class InputsTable(Table):
     )
     caches: tuple[_Address, ...] = Field(
         default=(),
-        description="Addresses of binary caches: `https://…`, `http://…` or `file:///…`. All are asked, and "
-        "have to have the same bytes",
+        description="Addresses of binary caches: `https://…`, `http://…`, `s3://…` or `file:///…`. All are "
+        "asked, and have to have the same bytes",
     )
     keys: tuple[str, ...] = Field(
         default=(),
@@ -42,7 +43,7 @@ class InputsTable(Table):
     @classmethod
     def _are_caches(cls, caches: tuple[str, ...]) -> tuple[str, ...]:
         found = tuple(map(_cache, caches))
-        if len(set(found)) < len(found):
+        if len({Bucket.parse(each).place if is_bucket(each) else each for each in found}) < len(found):
             raise ValueError("one cache is there twice")
         return found
 
@@ -80,11 +81,9 @@ def _cache(address: str) -> str:
         raise ValueError(
             f"the address of {parts.hostname} has credentials in it; leave them out: caches are asked without"
         )
-    if parts.scheme == "s3":
-        raise ValueError(
-            f"s3://{parts.netloc} is not spoken here: give the https:// address of that bucket, "
-            "which has the same files"
-        )
+    if is_bucket(address):
+        Bucket.parse(address)
+        return address
     if parts.query or parts.fragment:
         raise ValueError(f"the address of {parts.hostname or parts.path} has a query in it; leave it out")
     usable = (
@@ -94,6 +93,6 @@ def _cache(address: str) -> str:
         meant = f"file://{address}" if address.startswith("/") else f"https://{address}"
         likely = f"; did you mean {meant}?" if not parts.scheme and "@" not in address else ""
         raise ValueError(
-            f"expected an address of a cache: https://HOST, http://HOST or file:///FOLDER{likely}"
+            f"expected an address of a cache: https://HOST, http://HOST, s3://BUCKET or file:///FOLDER{likely}"
         )
     return address.rstrip("/")

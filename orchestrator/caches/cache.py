@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.caches.believed import Offer, offered, one_of, read, unusable
+from orchestrator.caches.buckets import Bucket, Signed, is_bucket
 from orchestrator.caches.memory import Memory
 from orchestrator.caches.narinfo import LARGEST, STORE, Narinfo, narinfo_name
 from orchestrator.caches.unpacking import unpacked
-from orchestrator.ground.download import Absent, Downloader, Manners, Unreachable
+from orchestrator.ground.download import Absent, Downloader, Forbidden, Manners, Unreachable
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.nix.signature import PublicKey
@@ -34,8 +35,23 @@ class Caches:
     http: Downloader = field(default_factory=lambda: Downloader(_TOGETHER, MANNERS), compare=False)
     memory: Memory | None = None
     """What they said before counts where they do not answer now; None: nothing does."""
+    buckets: Mapping[str, Signed] = field(default_factory=dict, compare=False, repr=False)
+    """Of the addresses those of buckets, and how each file there is asked for."""
     _silent: set[str] = field(default_factory=set, compare=False, repr=False)
     """Those that do not answer in this run, and are asked no more."""
+
+    @classmethod
+    def of(
+        cls, addresses: Sequence[str], keys: tuple[PublicKey, ...], memory: Memory | None = None
+    ) -> Caches:
+        """Caches by addresses as tally.toml has them."""
+        buckets = {each: Bucket.parse(each) for each in addresses if is_bucket(each)}
+        return cls(
+            tuple(buckets[each].place if each in buckets else each for each in addresses),
+            keys,
+            memory=memory,
+            buckets={bucket.place: Signed(bucket) for bucket in buckets.values()},
+        )
 
     def tell(self, say: Callable[[str], None]) -> None:
         """Say from now on, once each, which host is waited for."""
@@ -49,7 +65,7 @@ class Caches:
         silent: dict[str, str] = {}
         for address in self.addresses:
             try:
-                said = self._file(f"{address}/nix-cache-info", LARGEST).decode(errors="replace")
+                said = self._file(address, "nix-cache-info", LARGEST).decode(errors="replace")
             except Unreachable as error:
                 known = self.memory is not None and self.memory.knows(address)
                 if known and not isinstance(error, Absent):
@@ -93,7 +109,7 @@ class Caches:
     def bytes_of(self, path: str, cache: str, narinfo: Narinfo) -> Iterator[bytes]:
         """The NAR that a narinfo tells of, in pieces, if this comes to its end. Raises TallyError."""
         most = narinfo.nar_size + _SLACK if narinfo.file_size is None else narinfo.file_size
-        chunks = self._bounded(f"{cache}/{narinfo.url}", min(most, 2 * narinfo.nar_size + _SLACK))
+        chunks = self._bounded(cache, narinfo.url, min(most, 2 * narinfo.nar_size + _SLACK))
         try:
             yield from unpacked(chunks, narinfo.compression, narinfo.nar_hash, narinfo.nar_size)
         except Absent as error:
@@ -124,18 +140,22 @@ class Caches:
             except KeyError:
                 raise unusable(path, address, "it does not answer, and was never asked for it") from None
         try:
-            return self._file(f"{address}/{narinfo_name(path)}", LARGEST)
+            return self._file(address, narinfo_name(path), LARGEST)
         except Absent:
             return None
+        except Forbidden as error:
+            if address in self.buckets:  # so of what is not there, where nobody may list what is
+                return None
+            raise unusable(path, address, f"its narinfo: {error}") from error
         except Unreachable as error:
             raise unusable(path, address, f"its narinfo: {error}") from error
 
-    def _file(self, address: str, limit: int) -> bytes:
-        return b"".join(self._bounded(address, limit))
+    def _file(self, cache: str, name: str, limit: int) -> bytes:
+        return b"".join(self._bounded(cache, name, limit))
 
-    def _bounded(self, address: str, limit: int) -> Iterator[bytes]:
-        size = 0
-        for chunk in self.http.read(address):
+    def _bounded(self, cache: str, name: str, limit: int) -> Iterator[bytes]:
+        size, bucket = 0, self.buckets.get(cache)
+        for chunk in self.http.read(f"{cache}/{name}" if bucket is None else bucket.of(name)):
             size += len(chunk)
             if size > limit:
                 raise Unreachable(f"it is larger than the {limit} bytes that it may have")

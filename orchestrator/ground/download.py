@@ -36,6 +36,7 @@ _PAGE_TIMEOUT = 300.0
 _LONGEST_WAIT = 30
 """Seconds that a server can have us wait before it is asked again."""
 _ABSENT = (404, 410)
+_FORBIDDEN = (401, 403)
 _NO_ADDRESS = "the address cannot be read as one"
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
 
@@ -46,6 +47,10 @@ class Unreachable(Exception):
 
 class Absent(Unreachable):
     """The address answers, and has nothing there."""
+
+
+class Forbidden(Unreachable):
+    """The address answers, and does not say whether it has anything there."""
 
 
 class ProxyFailed(Unreachable):
@@ -220,7 +225,9 @@ class Downloader:
             if response.status != 200:
                 way = f", by way of {proxy}" if proxy else ""
                 said = f"HTTP status {response.status} {response.reason or ''}".rstrip() + way
-                raise Absent(said) if response.status in _ABSENT else Unreachable(said)
+                if response.status in _ABSENT:
+                    raise Absent(said)
+                raise Forbidden(said) if response.status in _FORBIDDEN else Unreachable(said)
             if response.headers.get("Content-Type"):
                 kind(response.headers["Content-Type"])
             final = urljoin(address, response.geturl() or address)

@@ -56,7 +56,7 @@ def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], N
             )
         return Decision()
     memory = Memory(workshop.state.folder("caches"))
-    caches = Caches(inputs.caches, inputs.believed_keys, memory=memory)
+    caches = Caches.of(inputs.caches, inputs.believed_keys, memory)
     caches.tell(say)
     for address, why in caches.check().items():
         say(f"warning: {address} does not answer ({why}): what it said before counts")

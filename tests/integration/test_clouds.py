@@ -7,18 +7,22 @@ of these, what their libraries say without one.
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import believing
 import clouds
 import pytest
 import strangers
+from caches import SigningKey
 from projects import Project
 
 from orchestrator.ground.errors import TallyError
@@ -36,6 +40,15 @@ for spec in sys.argv[1:]:
     key = client.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]
     client.create_alias(AliasName="alias/" + spec, TargetKeyId=key["KeyId"])
     print(key["Arn"])
+"""
+
+_FILL = """
+import pathlib, sys, boto3
+client, name, folder = boto3.client("s3"), sys.argv[1], pathlib.Path(sys.argv[2])
+client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+for file in folder.rglob("*"):
+    if file.is_file():
+        client.upload_file(str(file), name, str(file.relative_to(folder)))
 """
 
 
@@ -179,6 +192,43 @@ def test_aws_that_cannot_be_asked(
 ) -> None:
     cloud = Cloud(interpreter, repository, {"AWS_EC2_METADATA_DISABLED": "true", **environment})
     assert f"awskms:alias/release cannot be used: {said}" in cloud.refuses("awskms:alias/release", tmp_path)
+
+
+def test_inputs_are_believed_from_a_bucket(aws: Cloud, project: Project, session_state: Path) -> None:
+    key = SigningKey("ours-1")
+    tools = believing.built_tools(project, session_state)
+    tools.cache(key).into(project.folder / "cache")
+    aws.run("-c", _FILL, "ours", project.folder / "cache", folder=project.folder).succeeded()
+    table = project.folder / "tally.toml"
+    table.write_text(believing.inputs_table(key, "s3://ours?region=eu-west-1"))
+    build = ("build", "-f", "packages", "hello", "--key", "release.key")
+    assert "; 1 believed" in aws.tally(*build, folder=project.folder).succeeded().err
+    [release] = project.releases
+    folder = project.folder / "releases" / release
+    project.tally("verify", folder, "--key", "release.pub").succeeded()
+    bundle = json.loads((folder / "attestations/provenance.sigstore.json").read_bytes())
+    provenance = base64.b64decode(bundle["dsseEnvelope"]["payload"])
+    assert b'"cache":"s3://ours"' in provenance
+    assert b"X-Amz" not in provenance
+
+    # as anybody, by an endpoint that the address names
+    settings = {"AWS_EC2_METADATA_DISABLED": "true", "TALLY_STATE": str(session_state)}
+    public = replace(aws, environment=settings)
+    place = aws.environment["AWS_ENDPOINT_URL"].removeprefix("http://")
+    plan = ("plan", "-f", "packages", "hello")
+    table.write_text(believing.inputs_table(key, f"s3://ours?endpoint={place}&scheme=http"))
+    assert "1 believed from ours-1 (s3://ours)" in public.tally(*plan, folder=project.folder).succeeded().out
+
+    for address, said in (
+        (f"s3://nobodys?endpoint={place}&scheme=http", "s3://nobodys is no binary cache, or does not answer"),
+        ("s3://ours?profile=nobody", "the cache s3://ours cannot be asked: ProfileNotFound"),
+    ):
+        table.write_text(believing.inputs_table(key, address))
+        ran = public.tally(*plan, folder=project.folder).failed(2)
+        assert said in ran.err
+        assert "X-Amz" not in ran.err
+    table.write_text(believing.inputs_table(key, "s3://ours"))
+    assert "s3://ours needs the package boto3" in project.tally(*plan).failed(2).err
 
 
 class TestVault:

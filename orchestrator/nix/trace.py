@@ -56,7 +56,6 @@ _HINTS = {
     "infinite recursion": "a value there needs itself to be known",
 }
 """What a message says, in small letters, to the way out; the first counts."""
-_FURTHER = ("did you mean", "use '--", "(use")
 
 
 def explained(error: NixFailed, folders: Mapping[Path, str]) -> TallyError:

@@ -94,9 +94,12 @@ def _alike(value: object) -> bool:
     """Whether a value is made of nothing but what both write alike."""
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and _alike(each) for key, each in value.items())  # type: ignore[attr-defined]
+        for key, each in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str or (type(each) not in _ALIKE and not _alike(each)):
+                return False
+        return True
     if kind is list or kind is tuple:
-        return all(map(_alike, value))  # type: ignore[call-overload]
+        return all(type(each) in _ALIKE or _alike(each) for each in value)  # type: ignore[attr-defined]
     return kind in _ALIKE
 
 

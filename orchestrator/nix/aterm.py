@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 _HEAD = "Derive("
-_STRING = re.compile(r'("(?:[^"\\]|\\["\\nrt])*")')
+_STRING = re.compile(r'("[^"\\]*(?:\\["\\nrt][^"\\]*)*")')
 _BRACKETS = str.maketrans("()", "[]")
 _BETWEEN = re.compile(r"[\[\](),]*")
 

@@ -53,7 +53,7 @@ class ChrootStore(Store):
     def information(self, paths: Iterable[str]) -> Mapping[str, PathInfo]:
         asked = list(dict.fromkeys(paths))
         rows = database.rows(self.root, asked) if asked else {}
-        if rows is None:
+        if rows is None or len(rows) < len(asked):  # Nix has its own words for what is not valid
             return super().information(asked)
         return {
             path: PathInfo(path, row.nar_hash, row.nar_size, row.references) for path, row in rows.items()

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
-from orchestrator.nix import entry
+from orchestrator.nix import database, entry
 from orchestrator.nix.command import Nix
 from orchestrator.nix.entry import Entry
 from orchestrator.nix.store import chunks
 
 
-def known(nix: Nix, address: str | None, paths: Iterable[str]) -> Mapping[str, Entry]:
+def known(nix: Nix, address: str | None, root: Path | None, paths: Iterable[str]) -> Mapping[str, Entry]:
     """Those of `paths` that are valid in the store at `address`; None is this machine's own.
 
-    None of them may be a `.drv`, by which Nix 2.8 means the outputs. Raises NixFailed.
+    `root` is the folder that holds its `nix/store`, where that is on this machine: its database is read,
+    and Nix is only asked where it cannot be. No path may be a `.drv`, by which Nix 2.8 means the outputs.
+    Raises NixFailed.
     """
-    return _asked(nix, address, paths)
+    asked = list(paths)
+    rows = _read(root, asked)
+    return _asked(nix, address, asked) if rows is None else rows
 
 
-def closure(nix: Nix, address: str | None, paths: Iterable[str]) -> Mapping[str, Entry]:
+def closure(nix: Nix, address: str | None, root: Path | None, paths: Iterable[str]) -> Mapping[str, Entry]:
     """`paths` and all that they refer to. A binary cache is asked for narinfos, never for files.
 
     Raises NixFailed when one is not valid there.
     """
-    return _asked(nix, address, paths, "--recursive")
+    asked = list(paths)
+    rows = _read(root, asked, closure=True)
+    if rows is None or any(path not in rows for path in asked):  # Nix has its own words for what is not valid
+        return _asked(nix, address, asked, "--recursive")
+    return rows
+
+
+def _read(root: Path | None, paths: Collection[str], *, closure: bool = False) -> Mapping[str, Entry] | None:
+    rows = None if root is None else database.rows(root, paths, closure=closure)
+    return None if rows is None else {path: _entry(path, row) for path, row in rows.items()}
+
+
+def _entry(path: str, row: database.Row) -> Entry:
+    signers = sorted({each.partition(":")[0] for each in row.signatures})
+    return Entry(path, row.nar_hash, row.references, row.deriver, tuple(signers))
 
 
 def _asked(nix: Nix, address: str | None, paths: Iterable[str], *flags: str) -> Mapping[str, Entry]:

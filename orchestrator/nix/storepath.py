@@ -6,11 +6,18 @@ The rules are those of Nix's manual, "Complete Store Path Calculation".
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 _DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 _LENGTH = 20
 """Bytes that a store path keeps of a sha256."""
+_WRITTEN = re.compile(rf"/nix/store/[{_DIGITS}]{{32}}-[0-9A-Za-z+._?=-]{{1,211}}")
+
+
+def is_store_path(text: str) -> bool:
+    """Whether it is written as Nix writes the path of something in its store, which lies right in there."""
+    return _WRITTEN.fullmatch(text) is not None
 
 
 def text_path(name: str, data: bytes, references: Iterable[str]) -> str:

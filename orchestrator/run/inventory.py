@@ -167,7 +167,7 @@ def _place(
 
 
 def _present(nix: Nix, place: Place, paths: Sequence[str]) -> Mapping[str, Entry]:
-    entries = closures.known(nix, place.address, paths) if paths else {}
+    entries = closures.known(nix, place.address, place.folder, paths) if paths else {}
     if missing := [path for path in paths if path not in entries]:
         raise TallyError(f"{missing[0]} is not valid in {place}", hint=_ELSEWHERE)
     return entries
@@ -229,7 +229,7 @@ def _entries(
         paths.update(derivation.input_sources)
         if derivation.fixed is None:
             paths.update(path for path in derivation.outputs.values() if path)
-    return closures.known(nix, place.address, sorted(paths - known.keys()))
+    return closures.known(nix, place.address, place.folder, sorted(paths - known.keys()))
 
 
 def _runtime(
@@ -244,7 +244,7 @@ def _runtime(
     """Add the runtime closure to `entries`; else why it is not known."""
     if graph is not None:
         lacking = [path for path in subjects if path not in entries and "^" not in path]
-        entries |= closures.known(nix, place.address, lacking)
+        entries |= closures.known(nix, place.address, place.folder, lacking)
     missing = [path for path in subjects if path not in entries]
     if missing:
         told = f"{missing[0]} is not built in {place}"
@@ -252,7 +252,7 @@ def _runtime(
             raise TallyError(f"the runtime closure is not known: {told}", hint=_REALISE)
         return f"Its runtime closure is not known: {told}."
     try:
-        entries |= closures.closure(nix, place.address, subjects)
+        entries |= closures.closure(nix, place.address, place.folder, subjects)
     except NixFailed as error:
         raise TallyError(
             f"the runtime closure of {subjects[0]} is not whole in {place}: {error.message}",

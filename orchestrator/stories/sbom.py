@@ -16,6 +16,7 @@ from orchestrator.evidence.sbom.closure import Described, Seen, bill_of, joined
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown
+from orchestrator.ground.garbage import uncollected
 from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
@@ -107,8 +108,9 @@ def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     """The documents of all targets together, in each form that was asked for. Raises TallyError."""
     if is_release(asked):
         return of_release(Path(asked.targets[0]), asked, forms)
-    bill, warnings = billed(state, asked)
-    return Documents(bill.name, {form: render_document(form.document(bill)) for form in forms}, warnings)
+    with uncollected():
+        bill, warnings = billed(state, asked)
+        return Documents(bill.name, {form: render_document(form.document(bill)) for form in forms}, warnings)
 
 
 def drawing(state: State, asked: Asked) -> Drawing:

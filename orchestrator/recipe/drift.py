@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -107,7 +106,7 @@ def nixpkgs_node(recipes: Mapping[str, Recipe], flake_lock: Path) -> NixpkgsPin 
     if not users:
         return None
     try:
-        content = json.loads(without_mark(contents(flake_lock, _LARGEST)))
+        content = flakelock.parse(without_mark(contents(flake_lock, _LARGEST)))
         nodes = content["nodes"]
         node = nodes[nodes[content["root"]]["inputs"]["nixpkgs"]]["locked"]
         return NixpkgsPin.model_validate(node)
@@ -118,7 +117,7 @@ def nixpkgs_node(recipes: Mapping[str, Recipe], flake_lock: Path) -> NixpkgsPin 
         ) from error
     except OSError as error:
         raise TallyError(f"cannot read {flake_lock}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise TallyError(
             f"{flake_lock} has no locked input called nixpkgs", hint=f"pin nixpkgs with `{flakelock.WRITE}`"
         ) from error

@@ -96,8 +96,13 @@ def test_recipes_that_ask_for_the_same_share_a_set() -> None:
 def test_nixpkgs_is_copied_from_flake_lock(tmp_path: Path) -> None:
     file = tmp_path / "flake.lock"
     recipe = _recipe(toolchain={"from": "nixpkgs"})
-    node = {"type": "github", "owner": "NixOS", "lastModified": 1, "narHash": "sha256-x", "rev": "1" * 40}
-    nodes = {"root": {"inputs": {"nixpkgs": "nixpkgs_2"}}, "nixpkgs_2": {"locked": node}}
+    digest = f"sha256-{'A' * 43}="
+    node = {"type": "github", "owner": "NixOS", "lastModified": 1, "narHash": digest, "rev": "1" * 40}
+    original = {"type": "github", "owner": "NixOS"}
+    nodes = {
+        "root": {"inputs": {"nixpkgs": "nixpkgs_2"}},
+        "nixpkgs_2": {"locked": node, "original": original},
+    }
     file.write_text(json.dumps({"nodes": nodes, "root": "root", "version": 7}))
     found = nixpkgs_node({"a": recipe}, file)
     assert found is not None

@@ -55,8 +55,9 @@ def locked(tmp_path: Path, tree: Path, **keys: bool) -> list[str]:
     place.parent.mkdir(parents=True)
     tree.rename(place)
     flake = tmp_path / "flake.lock"
-    nodes = {"root": {"inputs": {"nixpkgs": "n"}}, "n": {"locked": {"type": "github"}}}
-    flake.write_text(json.dumps({"nodes": nodes, "root": "root"}))
+    nixpkgs = {"locked": {"type": "github"}, "original": {"type": "github"}}
+    nodes = {"root": {"inputs": {"nixpkgs": "n"}}, "n": nixpkgs}
+    flake.write_text(json.dumps({"nodes": nodes, "root": "root", "version": 7}))
     said: list[str] = []
     work = Locking(Mirrors(), Sources(tmp_path / "sources", Mirrors()), flake, said.append)
     make_lock({"x": recipe(place, **keys)}, Lock(), (), work)

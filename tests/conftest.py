@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -160,3 +161,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "integration" in item.path.relative_to(ROOT).parts:
             item.add_marker(pytest.mark.integration)
     items[:] = ordered(items, config.getoption("--order"))
+
+
+def pytest_collection_finish() -> None:
+    """What there is by now stays to the end: the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()

@@ -21,6 +21,8 @@ from orchestrator.recipe.pathsource import path_pins
 from orchestrator.recipe.wanted import Extras
 
 SMALL = Bounds(entries=100, total=1000, file=500, depth=10, levels=2, submodules=5)
+DEEP = 1100
+"""Folders in folders: more than any bound, and more than Python has calls in calls."""
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def files(repository: Path, *sizes: int) -> str:
     [
         (bomb, "the source S has more than 100 files and folders"),
         (lambda r: in_folders(r, 11), "the source S has folders in folders, more than 10 deep"),
-        (lambda r: in_folders(r, 8000), "the source S has folders in folders, more than 10 deep"),
+        (lambda r: in_folders(r, DEEP), "the source S has folders in folders, more than 10 deep"),
         (lambda r: files(r, 501), "the source S has a file of 501 bytes, 'f0': more than 500"),
         (lambda r: files(r, *[400] * 3), "the source S has more than 1,000 bytes in its files"),
     ],
@@ -121,7 +123,7 @@ def test_the_deepest_tree_is_still_a_source(repository: Path, out: Path) -> None
 
 
 def test_a_path_source_is_bounded_too(repository: Path) -> None:
-    for top in (bomb(repository), in_folders(repository, 8000)):
+    for top in (bomb(repository), in_folders(repository, DEEP)):
         committed(repository, tree(repository, ("40000", b"lib", top)))
         with pytest.raises(TallyError, match=r"the path source lib: it has (more than|folders in folders)"):
             path_pins(repository, {"own": path_recipe()}, allow_dirty=True)

@@ -24,6 +24,7 @@ from witness_harms import HARMS, Case
 
 from orchestrator.bundles import own_bundle
 from orchestrator.evidence.canonical import render, render_document
+from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.keys.kinds import Kind
@@ -269,7 +270,8 @@ def test_no_evidence_that_is_taken_away_or_added_helps(case: Case, tmp_path: Pat
     The release promises no witnesses, so that anybody can add and take away what he likes.
     """
     keys = releases.builder_keys(case.made)
-    bare = releases.published(tmp_path / "out", case.made, case.key, keys).path
+    forms = (Form.SPDX_2_3,)  # a bundle is judged as the next one is
+    bare = releases.published(tmp_path / "out", case.made, case.key, keys, forms=forms).path
     second = Tsa(tmp_path / "second")
     logs, authorities = case.root.tlogs, case.root.timestamp_authorities
     roots: list[tuple[TrustedRoot, set[str]]] = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
@@ -20,6 +22,8 @@ from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
+    import ssl
+
     from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 T = TypeVar("T")
@@ -38,6 +42,7 @@ _LONGEST_WAIT = 30
 _ABSENT = (404, 410)
 _FORBIDDEN = (401, 403)
 _NO_ADDRESS = "the address cannot be read as one"
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
 
 
@@ -239,8 +244,6 @@ class Downloader:
 
     def _manager(self, proxy: Proxy | None) -> PoolManager:
         """Connections: direct, or through a proxy. Raises ValueError for one that we cannot speak with."""
-        import ssl
-
         from urllib3 import PoolManager, Timeout
 
         retry = _retries(downgrade=self._manners is None or self._manners.downgrade)
@@ -256,11 +259,22 @@ class Downloader:
                         status_forcelist=(429, 500, 502, 503, 504),
                         raise_on_status=False,
                     ),
-                    "ssl_context": ssl.create_default_context(),
+                    "ssl_context": _trusting(*(os.environ.get(name) for name in _CERTIFICATES)),
                     "headers": _HEADERS,
                 }
                 self._managers[proxy] = _through(proxy, settings) if proxy else PoolManager(**settings)
             return self._managers[proxy]
+
+
+@lru_cache(maxsize=4)
+def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Whose certificates count, read once a process, since that takes 15 ms.
+
+    OpenSSL looks at the variables by itself.
+    """
+    import ssl
+
+    return ssl.create_default_context()
 
 
 def _is_slow(manners: Manners, seconds: float, size: int) -> bool:

@@ -59,8 +59,8 @@ def _changes(top: Path, commit: str, path: str, budget: Budget, level: int) -> I
         for entry in _committed(objects, commit, path, budget):
             name = os.fsdecode(entry.path)
             seen.add(name)
-            place = top / name
             status = folders.status(name)
+            place = top / name if status else top  # to make a path takes as long as all else
             if entry.mode == SUBMODULE:
                 if status is None or not stat.S_ISDIR(status.st_mode):
                     if status is not None or name not in absent_by_choice:
@@ -132,14 +132,14 @@ class _Folders:
             return None
 
     def _is_real(self, folder: str) -> bool:
-        if folder not in self._real:
-            parts = folder.split("/")
-            for number in range(1, len(parts) + 1):
-                below = "/".join(parts[:number])
-                if below not in self._real:
-                    above = self._real["/".join(parts[: number - 1])]
-                    self._real[below] = above and _is_folder(self._top / below)
-        return self._real[folder]
+        unknown = []
+        while folder not in self._real:
+            unknown.append(folder)
+            folder = folder.rpartition("/")[0]
+        real = self._real[folder]
+        for each in reversed(unknown):
+            real = self._real[each] = real and _is_folder(self._top / each)
+        return real
 
 
 def _is_folder(path: Path) -> bool:

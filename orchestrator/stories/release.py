@@ -6,21 +6,16 @@ Recipe -> Derivation -> Build (one per builder) -> Agreement -> Materials -> Sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
-from orchestrator.agreement.compare import compare
-from orchestrator.agreement.independence import HERE, SAME_HOST, Party, votes
 from orchestrator.builders.build import Report
-from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import Configuration
-from orchestrator.builders.probe import Probe
-from orchestrator.builders.running import OnEvent, Task, build_everywhere
-from orchestrator.builders.share import shares_of
+from orchestrator.builders.running import OnEvent
 from orchestrator.clients.clients import Clients
 from orchestrator.evidence import provenance, reproduction
 from orchestrator.evidence.facts import ReleaseFile
@@ -33,7 +28,6 @@ from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.log.trusted_root import TRUSTED_ROOT
-from orchestrator.nix.chroot import ChrootStore
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Failed
@@ -41,10 +35,21 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
-from orchestrator.run.believing import Decision, decided
-from orchestrator.run.fetching import fetch_foreign
-from orchestrator.run.gathering import gather
+from orchestrator.run.believing import decided
 from orchestrator.run.journal import Journal, kept
+from orchestrator.run.making import (
+    Making,
+    Say,
+    agreeing,
+    agreement_on,
+    artifact_of,
+    build,
+    counted,
+    fetch,
+    places,
+    quorum_of,
+    refuse_one_vote,
+)
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
 from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unpublished
@@ -57,23 +62,16 @@ from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.stories.refusing import refuse
 from orchestrator.stories.verification import verify
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
-class Run:
-    """One run of the whole flow: what was asked for, and what to do it with."""
+class Run(Making):
+    """One run of the whole flow: what is made, and who signs and reads what comes of it."""
 
     order: Order
-    workshop: Workshop
-    plan: Plan
-    builders: Sequence[Builder]
     signatories: Signatories | None
     """None when nothing is to be signed."""
     clients: Clients
     """Who read what is to be published; called when something is to be signed."""
-    decision: Decision = Decision()  # noqa: RUF009  (a value that cannot change)
-    """Which inputs are believed."""
 
 
 def release(
@@ -108,7 +106,7 @@ def release(
         decision = decided(workshop, plan, order.reach, say)
         if decision.told is not None:
             say(decision.told)
-        run = Run(order, workshop, plan, builders, signatories, clients, decision)
+        run = Run(workshop, plan, builders, decision, order, signatories, clients)
         journal.write(
             "planned",
             targets=list(plan.targets),
@@ -138,16 +136,6 @@ def noted(journal: Journal, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...
     for outcome in outcomes:
         journal.write("concluded", target=outcome.target, outcome=type(outcome).__name__.lower())
     return outcomes
-
-
-def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -> None:
-    """Raises TallyError where too few votes can agree, as is certain beforehand: all are on this machine."""
-    if configuration.vote != SAME_HOST and all(builder.kind in HERE for builder in builders):
-        raise TallyError(
-            f"{', '.join(builder.name for builder in builders)} are all on this machine, which has one vote "
-            f"where `{configuration.vote}` counts, and 2 must agree",
-            hint='name a builder on another host, or set `independence = "same-host"` in tally.toml',
-        )
 
 
 def refused_beforehand(
@@ -203,84 +191,22 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
     say(f"{lacking}. A policy with `require.commit` refuses what is released of it")
 
 
-def places(builders: Sequence[Builder], plan: Plan) -> list[str]:
-    """What one run at a time does: build a derivation in a folder of ours."""
-    ours = [builder.name for builder in builders if isinstance(builder.store, ChrootStore)]
-    return [f"{name} {derivation}" for name in ours for derivation in plan.requested]
-
-
 def journal_of(workshop: Workshop) -> AbstractContextManager[Journal]:
     """The journal of this run, in the folder that holds its logs."""
     return kept(workshop.state.folder("logs", workshop.run) / "journal.jsonl")
 
 
-def counted(report: Report) -> dict[str, object]:
-    """A report as the journal has it."""
-    return {
-        "sandbox": report.sandbox is not None,
-        "builds": {
-            path: (build.finished - build.started).total_seconds() for path, build in report.builds.items()
-        },
-        "failures": [failure.reason for failure in report.failures],
-    }
-
-
-def fetch(run: Run, say: Say) -> None:
-    """Fetch what the builds need, check every byte, and put it into the orchestrator's store."""
-    requests = {id(target.request): target for target in run.plan.targets.values()}
-    for kind, one in requests.items():
-        alike = [target for target in run.plan.targets.values() if id(target.request) == kind]
-        fixed = [each for target in alike for each in target.evaluated.fixed]
-        gather(run.workshop, one.request, fixed, one.folder, say)
-    foreign = [each for one in run.plan.targets.values() for each in one.foreign]
-    fetch_foreign(run.workshop, run.decision.to_fetch(foreign), say, run.decision.caches)
-    run.decision.take(run.workshop, say)
-
-
-def build(run: Run, on_event: OnEvent) -> tuple[Report, ...]:
-    """Every builder's report on every target, built at the same time in one invocation of Nix each."""
-    store = run.workshop.store
-    task = Task(
-        orchestrator=store,
-        graph=run.plan.graph,
-        requested=run.plan.requested,
-        fixed=fixed_for(run),
-        new_probe=lambda: Probe.of(store, run.plan.request),
-        beliefs=run.decision.choice.beliefs,
-    )
-    return build_everywhere(task, run.builders, on_event)
-
-
-def fixed_for(run: Run) -> tuple[str, ...]:
-    """The fixed outputs that every builder needs: all of ours, and those of others that are built with."""
-    foreign = [each for one in run.plan.targets.values() for each in one.foreign]
-    needed = {each.path for each in run.decision.to_fetch(foreign)}
-    left = {each.fixed.path for each in foreign if each.fixed is not None and each.path not in needed}
-    return tuple(path for path in run.plan.fixed if path not in left)
-
-
 def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
     """Compare one target's builds; sign and publish what agrees, and nothing else."""
-    name, evaluated = target.asked, target.evaluated
-    configuration = run.workshop.configuration
-    quorum = configuration.quorum or all_votes(run, reports)
-    compared, shares = shares_of(reports, target.graph, (evaluated.package, evaluated.artifact))
-    agreement = compare(
-        target.graph,
-        compared,
-        shares,
-        quorum,
-        vote=configuration.vote,
-        record_dissent=configuration.dissent == "record",
-    )
-    match agreement:
+    name, quorum = target.asked, quorum_of(run, reports)
+    match agreement_on(run, target, reports):
         case Incomplete() as incomplete:
             return Undecided(name, incomplete)
         case Disagreed() as disagreed:
             attesters = run.signatories if run.order.attest_disagreement else None
             return refuse(target, disagreed, run.workshop, run.builders, quorum, attesters)
         case Agreed() as agreed:
-            artifact = artifact_of(run, agreed, evaluated.artifact_path)
+            artifact = artifact_of(run, agreed, target.evaluated.artifact_path)
             if run.signatories is None or run.plan.dirty:
                 return Compared(name, agreed, artifact, why_unsigned(run))
             try:
@@ -294,25 +220,6 @@ def why_unsigned(run: Run) -> str:
     if run.plan.dirty:
         return f"the source {run.plan.dirty[0]} has uncommitted changes"
     return "--allow-dirty was given" if run.order.allow_dirty else "--no-sign was given"
-
-
-def all_votes(run: Run, reports: Sequence[Report]) -> int:
-    """How many votes there are, spares aside, never fewer than two: the quorum where none is configured."""
-    spares = {builder.name for builder in run.builders if builder.spare}
-    asked = [Party.of(report.identity) for report in reports if report.identity.name not in spares]
-    return max(2, votes(asked, run.workshop.configuration.vote))
-
-
-def artifact_of(run: Run, agreed: Agreed, path: str) -> Path:
-    """The artifact's file, from a builder that agreed: one on this machine where there is one."""
-    nearest = min(agreeing(run, agreed), key=lambda builder: builder.kind != "local")
-    return nearest.store.bring(path)
-
-
-def agreeing(run: Run, agreed: Agreed) -> list[Builder]:
-    """The builders that agreed."""
-    names = {report.identity.name for report in agreed.reports}
-    return [builder for builder in run.builders if builder.name in names]
 
 
 def publish(

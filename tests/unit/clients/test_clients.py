@@ -22,6 +22,7 @@ from orchestrator.evidence.sbom import spdx2_packages
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
+from orchestrator.run.believing import Decision
 from orchestrator.run.outcome import Released
 from orchestrator.run.signatories import Signatories
 from orchestrator.signing import gate
@@ -145,7 +146,7 @@ class Publishing:
         ]
         with Clients(self.scratch) as clients:
             clients.call()
-            run = story.Run(order, anything, anything, builders, signatories, clients)
+            run = story.Run(anything, anything, builders, Decision(), order, signatories, clients)
             return story.publish(run, target, facts.agreed, facts.quorum, self.made.artifact, signatories)
 
 

@@ -1,0 +1,136 @@
+"""What is made in one run and with what: from a plan to the builders' reports, and what these come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed, Agreement
+from orchestrator.agreement.compare import compare
+from orchestrator.agreement.independence import HERE, SAME_HOST, Party, votes
+from orchestrator.builders.build import Report
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.configuration import Configuration
+from orchestrator.builders.probe import Probe
+from orchestrator.builders.running import OnEvent, Task, build_everywhere
+from orchestrator.builders.share import shares_of
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.run.believing import Decision
+from orchestrator.run.fetching import fetch_foreign
+from orchestrator.run.gathering import gather
+from orchestrator.run.plan import Plan, Target
+from orchestrator.run.workshop import Workshop
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Making:
+    """What is to be made, and who makes it."""
+
+    workshop: Workshop
+    plan: Plan
+    builders: Sequence[Builder]
+    decision: Decision
+    """Which inputs are believed."""
+
+
+def fetch(making: Making, say: Say) -> None:
+    """Fetch what the builds need, check every byte, and put it into the orchestrator's store."""
+    requests = {id(target.request): target for target in making.plan.targets.values()}
+    for kind, one in requests.items():
+        alike = [target for target in making.plan.targets.values() if id(target.request) == kind]
+        fixed = [each for target in alike for each in target.evaluated.fixed]
+        gather(making.workshop, one.request, fixed, one.folder, say)
+    foreign = [each for one in making.plan.targets.values() for each in one.foreign]
+    fetch_foreign(making.workshop, making.decision.to_fetch(foreign), say, making.decision.caches)
+    making.decision.take(making.workshop, say)
+
+
+def build(making: Making, on_event: OnEvent) -> tuple[Report, ...]:
+    """Every builder's report on every target, built at the same time in one invocation of Nix each."""
+    store = making.workshop.store
+    task = Task(
+        orchestrator=store,
+        graph=making.plan.graph,
+        requested=making.plan.requested,
+        fixed=fixed_for(making),
+        new_probe=lambda: Probe.of(store, making.plan.request),
+        beliefs=making.decision.choice.beliefs,
+    )
+    return build_everywhere(task, making.builders, on_event)
+
+
+def fixed_for(making: Making) -> tuple[str, ...]:
+    """The fixed outputs that every builder needs: all of ours, and those of others that are built with."""
+    foreign = [each for one in making.plan.targets.values() for each in one.foreign]
+    needed = {each.path for each in making.decision.to_fetch(foreign)}
+    left = {each.fixed.path for each in foreign if each.fixed is not None and each.path not in needed}
+    return tuple(path for path in making.plan.fixed if path not in left)
+
+
+def agreement_on(making: Making, target: Target, reports: Sequence[Report]) -> Agreement:
+    """What the builders' reports come to for one target."""
+    configuration, evaluated = making.workshop.configuration, target.evaluated
+    compared, shares = shares_of(reports, target.graph, (evaluated.package, evaluated.artifact))
+    return compare(
+        target.graph,
+        compared,
+        shares,
+        quorum_of(making, reports),
+        vote=configuration.vote,
+        record_dissent=configuration.dissent == "record",
+    )
+
+
+def quorum_of(making: Making, reports: Sequence[Report]) -> int:
+    """How many builders have to agree."""
+    return making.workshop.configuration.quorum or all_votes(making, reports)
+
+
+def all_votes(making: Making, reports: Sequence[Report]) -> int:
+    """How many votes there are, spares aside, never fewer than two: the quorum where none is configured."""
+    spares = {builder.name for builder in making.builders if builder.spare}
+    asked = [Party.of(report.identity) for report in reports if report.identity.name not in spares]
+    return max(2, votes(asked, making.workshop.configuration.vote))
+
+
+def artifact_of(making: Making, agreed: Agreed, path: str) -> Path:
+    """The artifact's file, from a builder that agreed: one on this machine where there is one."""
+    nearest = min(agreeing(making, agreed), key=lambda builder: builder.kind != "local")
+    return nearest.store.bring(path)
+
+
+def agreeing(making: Making, agreed: Agreed) -> list[Builder]:
+    """The builders that agreed."""
+    names = {report.identity.name for report in agreed.reports}
+    return [builder for builder in making.builders if builder.name in names]
+
+
+def places(builders: Sequence[Builder], plan: Plan) -> list[str]:
+    """What one run at a time does: build a derivation in a folder of ours."""
+    ours = [builder.name for builder in builders if isinstance(builder.store, ChrootStore)]
+    return [f"{name} {derivation}" for name in ours for derivation in plan.requested]
+
+
+def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -> None:
+    """Raises TallyError where too few votes can agree, as is certain beforehand: all are on this machine."""
+    if configuration.vote != SAME_HOST and all(builder.kind in HERE for builder in builders):
+        raise TallyError(
+            f"{', '.join(builder.name for builder in builders)} are all on this machine, which has one vote "
+            f"where `{configuration.vote}` counts, and 2 must agree",
+            hint='name a builder on another host, or set `independence = "same-host"` in tally.toml',
+        )
+
+
+def counted(report: Report) -> dict[str, object]:
+    """A report as the journal has it."""
+    return {
+        "sandbox": report.sandbox is not None,
+        "builds": {
+            path: (build.finished - build.started).total_seconds() for path, build in report.builds.items()
+        },
+        "failures": [failure.reason for failure in report.failures],
+    }

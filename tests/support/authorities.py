@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from orchestrator.log.trusted_root import Authority, LogInstance, Window
 
@@ -204,11 +205,10 @@ class Tsa:
         (folder / "serial").write_text("01\n")
         (folder / "configuration").write_text(_CONFIGURATION)
 
-    def stamp(self, data: bytes, digest: str = "sha256") -> bytes:
+    def stamp(self, data: bytes) -> bytes:
         """A response about these bytes, in DER."""
-        (self.folder / "data").write_bytes(data)
-        self._openssl("-query", "-data", "data", f"-{digest}", "-cert", "-out", "query")
-        return self.reply((self.folder / "query").read_bytes())
+        asking = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256)
+        return self.reply(asking.build().as_bytes())
 
     def reply(self, query: bytes) -> bytes:
         """The response to a request (RFC 3161, section 2.4.1), in DER."""

@@ -87,7 +87,7 @@ def test_steps_and_growth_tell_a_line_from_a_square() -> None:
         return sum(1 for _ in range(size) for _ in range(size))
 
     assert steps(lambda: square(40)) > 12 * steps(lambda: square(10))
-    assert growth(lambda size: lambda: square(size), 100, 8) > 32
+    assert growth(lambda size: lambda: square(size), 60, 8) > 32
     assert growth(lambda size: lambda: square(size) if size < 0 else sum(range(size)), 100_000, 8) < 32
 
 

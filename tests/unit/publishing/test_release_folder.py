@@ -312,35 +312,33 @@ class TestHalfWritten:
         )
 
 
-KILLED = """
-    import os, signal, sys
-    sys.path.insert(0, {support!r})
-    from pathlib import Path
-    import releases
-    from orchestrator.keys.key import SigningKey
+def killed(folder: Path, out: Path, after: int) -> int:
+    """Publish in another process, which kills itself at a call of fsync; how it ended."""
+    made = releases.observed(folder)
+    child = os.fork()
+    if child == 0:
+        fsync, left = os.fsync, after
 
-    made = releases.observed(Path(sys.argv[1]))
-    fsync, left = os.fsync, int(sys.argv[3])
-    def dying(descriptor):
-        global left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        fsync(descriptor)
-    os.fsync = dying
-    releases.published(Path(sys.argv[2]), made, SigningKey.generate(), releases.builder_keys(made))
-"""
+        def dying(descriptor: int) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            fsync(descriptor)
+
+        try:
+            os.fsync = dying  # type: ignore[assignment]
+            releases.published(out, made, SigningKey.generate(), releases.builder_keys(made))
+        finally:
+            os._exit(0)  # it must not go on as pytest
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 12, 13, 16])
 def test_a_killed_run_leaves_no_release_and_the_next_one_cleans_up(
     out: Path, made: releases.Made, key: SigningKey, after: int, tmp_path: Path
 ) -> None:
-    program = textwrap.dedent(KILLED).format(support=str(SUPPORT))
-    ended = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "killed"), str(out), str(after)], check=False
-    )
-    assert ended.returncode == -signal.SIGKILL
+    assert killed(tmp_path / "killed", out, after) == -signal.SIGKILL
     left = list(out.iterdir())
     assert [path.name for path in left if not path.name.startswith(".")] == []
     assert len(left) == 1
@@ -469,7 +467,7 @@ def test_a_walk_grows_with_the_number_of_folders_and_not_with_its_square(tmp_pat
         assert list(Folder(folder).names()) == ["zz"]
         return lambda: list(Folder(folder).names())
 
-    assert growth(walk, 1_000, 16) < 80, "256 where it is the square"
+    assert growth(walk, 400, 16) < 80, "256 where it is the square"
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:

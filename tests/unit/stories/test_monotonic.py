@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ class Good:
     """By somebody whom the policy trusts; of a key alone."""
     log: Rekor2
     tsa: Tsa
+
+    @cached_property
+    def whole(self) -> dict[str, bytes]:
+        """All of its files, which a copy is made from some hundred times."""
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in files}
 
     def judge(self, folder: Path, policy: Policy | None = None) -> Verdict:
         return verify(folder, policy or self.policy, datetime.now(UTC), trusted=self.root)
@@ -219,7 +226,9 @@ def changed(good: Good, folder: Path, *names: str) -> Path:
     """A copy after these changes, of which one may have nothing to change left."""
     found = folder / good.folder.name
     shutil.rmtree(found, ignore_errors=True)
-    shutil.copytree(good.folder, found)
+    for path, data in good.whole.items():
+        (found / path).parent.mkdir(parents=True, exist_ok=True)
+        (found / path).write_bytes(data)
     for name in names:
         try:
             CHANGES[name](found, good)

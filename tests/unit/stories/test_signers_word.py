@@ -85,7 +85,8 @@ class Liar:
 
     def say(self, **changed: dict[str, Any]) -> Verdict:
         """The verdict once these statements are others, and all that depends on them is made to fit."""
-        said = copy.deepcopy(self.said) | changed
+        said = self.said | changed
+        said["provenance"] = copy.deepcopy(said["provenance"])  # which alone is made to fit
         for document in said.values():
             if (suffix := SBOMS.get(document["predicateType"])) is not None:
                 (sbom,) = (self.folder / "sbom").glob(f"*{suffix}")

@@ -61,7 +61,20 @@ def keep_side_by_side(
     Raises:
         TallyError: when something to keep is gone, or its copy cannot be written.
     """
-    sources = _sources(disagreed, locate)
+    kept = keep(state, name, _sources(disagreed, locate), now=now)
+    names = _output_names(disagreed)
+    results = {
+        output.path: tuple(Side(side, kept / folder_of(side) / names[output.path]) for side in output.hashes)
+        for output in disagreed.differing
+    }
+    return Kept(kept, results)
+
+
+def keep(state: State, name: str, sources: Mapping[Path, Path], *, now: datetime | None = None) -> Path:
+    """Copy what `sources` has by its place to `<state>/disagreements/<name>-<time>/PLACE`; gives that folder.
+
+    Raises as `keep_side_by_side` does.
+    """
     time = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     target = state.disagreements / f"{name}-{time}"
     temporary: Path | None = None
@@ -79,12 +92,7 @@ def keep_side_by_side(
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-    names = _output_names(disagreed)
-    results = {
-        output.path: tuple(Side(side, kept / folder_of(side) / names[output.path]) for side in output.hashes)
-        for output in disagreed.differing
-    }
-    return Kept(kept, results)
+    return kept
 
 
 def _sources(disagreed: Disagreed, locate: Mapping[str, Locate]) -> Mapping[Path, Path]:

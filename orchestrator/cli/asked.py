@@ -134,16 +134,21 @@ def refuse_half(identity: str | None, issuer: str | None) -> None:
             raise TallyError(f"{given} needs {lacking}", hint=f"give with {lacking} {what}")
 
 
-def trusted_of(keys: list[Path], policy: Path | None, identity: IdentitySigner | None) -> Policy:
-    """The policy of a file, or the smallest one, which trusts keys or an identity."""
+def trusted_of(
+    keys: list[Path], policy: Path | None, identity: IdentitySigner | None, option: str = "--key"
+) -> Policy:
+    """The policy of a file, or the smallest one, which trusts keys or an identity.
+
+    `option` is what gives a key.
+    """
     said = [policy is not None, bool(keys), identity is not None].count(True)
     if said != 1:
         raise TallyError(
-            "give one of --key, --identity and --policy, not several"
+            f"give one of {option}, --identity and --policy, not several"
             if said
-            else "nothing says whom to trust: --key, --identity or --policy is missing",
-            hint="give the publisher's public key with --key, its --identity, or a policy.toml that names it "
-            "with --policy",
+            else f"nothing says whom to trust: {option}, --identity or --policy is missing",
+            hint=f"give the publisher's public key with {option}, its --identity, or a policy.toml that "
+            "names it with --policy",
         )
     if policy is not None:
         from orchestrator.stories.policy_file import load

@@ -17,6 +17,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "lock": None,
     "sbom": None,
     "verify": None,
+    "rebuild": None,
     "show": None,
     "schema": None,
     "doctor": None,

@@ -36,7 +36,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "artifact": str(outcome.artifact),
                 "alreadyThere": outcome.already_there,
                 "remarks": list(outcome.remarks),
-                "agreement": _agreement(outcome.agreed),
+                "agreement": agreement(outcome.agreed),
             }
         case Compared():
             return {
@@ -44,7 +44,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "outcome": "agreed",
                 "unsigned": outcome.why_unsigned,
                 "artifact": str(outcome.artifact),
-                "agreement": _agreement(outcome.agreed),
+                "agreement": agreement(outcome.agreed),
             }
         case Refused():
             return {
@@ -90,13 +90,14 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "outcome": "unpublished",
                 "error": outcome.error.message,
                 "hint": outcome.error.hint,
-                "agreement": None if outcome.agreed is None else _agreement(outcome.agreed),
+                "agreement": None if outcome.agreed is None else agreement(outcome.agreed),
             }
         case _:
             assert_never(outcome)
 
 
-def _agreement(agreed: Agreed) -> Mapping[str, Any]:
+def agreement(agreed: Agreed) -> Mapping[str, Any]:
+    """What builders agreed on, and who they are."""
     return {
         "builders": [report.identity.name for report in agreed.reports],
         "outputs": {

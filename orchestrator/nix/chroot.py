@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
@@ -115,6 +116,10 @@ class ChrootStore(Store):
     def export(self, paths: Sequence[str], take: Callable[[bytes], object]) -> None:
         """Valid paths, with all that they refer to among them, as a stream for `nix-store --import`."""
         self.nix.stream(self.command("nix-store", "--export", *paths), take)
+
+    def import_(self, stream: IO[bytes]) -> None:
+        """Take what `export` wrote, by nobody's signature. Raises NixFailed."""
+        self.nix.run(self.command("nix-store", "--import"), stdin=stream)
 
     def graph(self, roots: Sequence[str], *, any_digest: bool = False) -> DerivationGraph:
         """The derivations at `roots` and all below them, read from the store's files. See `parse`."""

@@ -98,6 +98,12 @@ class Folder:
             raise OSError(errno.EBUSY, "it changed while it was read", name) from error
         return sha256, hasher.size, nar_hash
 
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A file's bytes, a part at a time. Raises like `read`."""
+        with self._opened(name) as descriptor:
+            while chunk := os.read(descriptor, _CHUNK):
+                yield chunk
+
     def names(self) -> Iterator[str]:
         """Every file below the folder, links too, sorted. Raises OSError.
 

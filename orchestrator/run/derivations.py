@@ -154,14 +154,36 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
                 hint="evaluate it again where that store is, or name another store with --store",
             ) from error
         raise _floating(lacking[0], "or what it is built with, is") from error
-    for path in brought.requisites(lacking):
+    _take(store, brought, lacking, where)
+
+
+def bring_exported(workshop: Workshop, exported: Path, derivation: str, what: str) -> None:
+    """A derivation with all below it, from a file that `nix-store --export` wrote. Raises TallyError.
+
+    `what` is what that file is called.
+    """
+    store = workshop.store
+    brought = ChrootStore(store.nix, store.nix.scratch / f"brought-{uuid.uuid4()}")
+    try:
+        with exported.open("rb") as stream:
+            brought.import_(stream)
+    except NixFailed as error:
+        raise TallyError(f"{what} cannot be imported: {error.message}", hint=error.hint) from error
+    if brought.invalid([derivation]):
+        raise TallyError(f"{what} does not hold {derivation}")
+    _take(store, brought, [derivation], what)
+
+
+def _take(store: ChrootStore, brought: ChrootStore, derivations: Sequence[str], where: str) -> None:
+    """Raises TallyError where something is not what its path stands for."""
+    for path in brought.requisites(derivations):
         if not stands_for(brought, path):
             raise TallyError(
                 f"{path} in {where} is not what that path stands for, so nothing was taken from there",
                 hint="a store path of a derivation or a source follows from its content: name another store, "
                 "or evaluate it again",
             )
-    store.copy_from(brought, lacking)
+    store.copy_from(brought, derivations)
 
 
 def stands_for(store: ChrootStore, path: str) -> bool:
@@ -190,8 +212,16 @@ def _nowhere(path: str, where: str, builders: Path | None) -> TallyError:
     )
 
 
-def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart) -> Plan:
-    """A plan for derivations that are in the orchestrator's store. Raises TallyError."""
+def planned(
+    workshop: Workshop,
+    wanted: Sequence[Wanted],
+    artifact: ArtifactPart,
+    request: Mapping[str, Any] | None = None,
+) -> Plan:
+    """A plan for derivations that are in the orchestrator's store. Raises TallyError.
+
+    With `request`, they are packed as that says, and not by what this version packs with.
+    """
     store, system = workshop.store, host.nix_system()
     whole = store.graph([each.derivation for each in wanted], any_digest=True)
     graph = whole.as_built()
@@ -205,7 +235,7 @@ def planned(workshop: Workshop, wanted: Sequence[Wanted], artifact: ArtifactPart
     requested = [
         _described(each, graph[each.derivation], _package(each, graph, system), artifact) for each in wanted
     ]
-    request = packing_request(lock, system, requested)
+    request = request or packing_request(lock, system, requested)
     evaluated = evaluate_packing(store, request)
     whole = store.graph([each.artifact for each in evaluated], any_digest=True).as_built()
     licences = {package.sha256: package.license for package in lock.package if package.license is not None}

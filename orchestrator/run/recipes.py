@@ -15,7 +15,7 @@ from orchestrator.nix.evaluation import Evaluated, evaluate
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.graph import Loaded, closure, load_files
 from orchestrator.recipe.origins import Origin, origins_of
-from orchestrator.recipe.pathsource import path_pins
+from orchestrator.recipe.pathsource import PathPins, path_pins
 from orchestrator.recipe.portion import portion_of
 from orchestrator.recipe.repository import Repository, Unversioned, repository_of
 from orchestrator.recipe.request import request_for
@@ -25,13 +25,19 @@ from orchestrator.run.plan import MadeFrom, Plan, Target
 from orchestrator.run.workshop import Workshop
 
 
-def planned(workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False) -> Plan:
-    """Recipes and lock to derivations. Needs no network and fetches no source. Raises TallyError."""
+def planned(
+    workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False, pins: PathPins | None = None
+) -> Plan:
+    """Recipes and lock to derivations. Needs no network and fetches no source. Raises TallyError.
+
+    `pins`: what path sources were once; else they are as their repository has them now.
+    """
     lock_file = find_lock(files)
     loaded = load_files(files)
     names, recipes = loaded.targets, {name: file.recipe for name, file in loaded.files.items()}
     lock, lock_data = locks.read_with_bytes(lock_file)
-    pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
+    if pins is None:
+        pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
     system = host.nix_system()
     request = request_for(names, recipes, lock, system, pins)
     evaluated = evaluate(workshop.store, request)

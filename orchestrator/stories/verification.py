@@ -44,7 +44,7 @@ from orchestrator.publishing.contents import (
     unlisted,
 )
 from orchestrator.publishing.folder import Folder
-from orchestrator.publishing.index import Index, index_of
+from orchestrator.publishing.index import Index, Measured, index_of
 
 STEPS: Final = (
     "the policy itself",
@@ -75,6 +75,8 @@ class Examination:
         """The artifact's name and what was measured of it, or asked for by digest; None: not even that."""
         self.attestations: Mapping[str, Sha256] = {}
         """Every signed document that was judged, by its file."""
+        self.measured: Measured = {}
+        """What was read of every file."""
         self.step = 0
         """The step that was reached."""
 
@@ -151,7 +153,7 @@ def _examine(
     found.step = 2
     contents = read_contents(folder, index, digest)
     artifact, sha256 = index.artifact, contents.measured[index.artifact][0]
-    found.subject = (artifact, sha256)
+    found.subject, found.measured = (artifact, sha256), contents.measured
     signed = [name for name in contents.documents if name.startswith(("attestations/", "links/"))]
     found.attestations = {name: contents.measured[name][0] for name in signed if name != LAYOUT_KEY}
     _hold(checks.digests(index.files, contents.measured))

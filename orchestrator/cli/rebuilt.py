@@ -1,0 +1,125 @@
+"""What a rebuild came to, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from orchestrator.cli import outcomes
+from orchestrator.cli.text import failure, harmless, say, tell
+from orchestrator.ground.wording import counted
+from orchestrator.nix.derivation import name_of
+from orchestrator.run.outcome import Refused, Undecided
+from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
+
+_FILES_SHOWN = 20
+
+
+def document(found: Rebuilt) -> Mapping[str, Any]:
+    """A rebuild as `--json` prints it."""
+    match found:
+        case Reproduced():
+            return {
+                "release": found.release,
+                "verdict": "reproduced",
+                "verified": found.verified,
+                "artifact": {"path": found.artifact, "sha256": found.sha256.hex},
+                "agreement": outcomes.agreement(found.agreed),
+                **({} if found.evidence is None else {"evidence": str(found.evidence)}),
+            }
+        case Differs():
+            return {
+                "release": found.release,
+                "verdict": "differs",
+                "kept": str(found.kept),
+                "differing": [
+                    {
+                        "derivation": one.derivation,
+                        "output": one.output,
+                        "path": one.path,
+                        "narSha256": {name: digest.hex for name, digest in one.hashes.items()},
+                        "files": [each.document() for each in found.differences.get(one.path, ())],
+                    }
+                    for one in found.differing
+                ],
+                "agreement": outcomes.agreement(found.agreed),
+            }
+        case Unverified():
+            return {
+                "release": found.release,
+                "verdict": "unverified",
+                "reasons": [
+                    {"code": str(each.code), "sentence": each.sentence, "hint": each.hint}
+                    for each in found.verdict.reasons
+                ],
+            }
+        case Unmade():
+            return {
+                "release": found.release,
+                "verdict": "undecided",
+                **failure(found.error.kind, found.error, found.error.exit_code),
+            }
+        case Refused() | Undecided():
+            verdict = "differs" if isinstance(found, Refused) else "undecided"
+            told = dict(outcomes.document(found))
+            return {"release": told.pop("target"), "verdict": verdict, **told}
+        case _:
+            assert_never(found)
+
+
+def show(found: Rebuilt, *, quiet: bool) -> None:
+    """Tell a person: the verdict on standard output unless `quiet`, all else on standard error."""
+    match found:
+        case Reproduced():
+            names = " and ".join(report.identity.name for report in found.agreed.reports)
+            say(f"{found.release}: {names} made every bit of it")
+            if not found.verified:
+                say("warning: the release itself was not verified: who made it is not known")
+            _answer(f"REPRODUCED  {found.release}", quiet=quiet)
+            _answer(f"  artifact  {found.artifact}", quiet=quiet)
+            _answer(f"  sha256    {found.sha256.hex}", quiet=quiet)
+            if found.evidence is not None:
+                _answer(f"  evidence  {found.evidence}", quiet=quiet)
+        case Differs():
+            _answer(f"DIFFERS  {found.release}", quiet=quiet)
+            _show_differing(found)
+        case Unverified():
+            _answer(f"UNVERIFIED  {found.release}", quiet=quiet)
+            for reason in found.verdict.reasons:
+                tell(f"  {reason.code}: {reason.sentence}", 4)
+            for hint in dict.fromkeys(reason.hint for reason in found.verdict.reasons):
+                say(f"  hint: {hint}")
+            say("hint: it was not built; with --even-if-unverified it is")
+        case Unmade():
+            _answer(f"UNDECIDED  {found.release}", quiet=quiet)
+            tell(f"  {found.error.message}", 4)
+            if found.error.hint:
+                tell(f"  hint: {found.error.hint}", 4)
+        case Refused():
+            _answer(f"DIFFERS  {found.target}", quiet=quiet)
+            outcomes.show(found, quiet=True)
+        case Undecided():
+            _answer(f"UNDECIDED  {found.target}", quiet=quiet)
+            outcomes.show(found, quiet=True)
+        case _:
+            assert_never(found)
+
+
+def _answer(line: str, *, quiet: bool) -> None:
+    if not quiet:
+        print(harmless(line))
+
+
+def _show_differing(found: Differs) -> None:
+    names = " and ".join(report.identity.name for report in found.agreed.reports)
+    say(f"{found.release}: {names} agree with one another, and not with the release")
+    for one in found.differing:
+        say(f"  output {one.output} of {name_of(one.derivation)}")
+        for name, digest in one.hashes.items():
+            say(f"    {name}: NAR {digest}")
+        files = found.differences.get(one.path, ())
+        for each in files[:_FILES_SHOWN]:
+            say(f"    {each.describe(name_of(one.path))}")
+        if (more := len(files) - _FILES_SHOWN) > 0:
+            say(f"    … and {counted(more, 'more file')}")
+    say(f"hint: what was made is kept in {found.kept}, beside the release's artifact")

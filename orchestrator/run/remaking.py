@@ -1,0 +1,149 @@
+"""From a release to the plan that it was made by: its own source, evaluated again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.evidence.definition import of_derivation
+from orchestrator.evidence.source import DERIVATIONS, recipe_file
+from orchestrator.evidence.terms import RECIPES, SOURCE, SOURCE_LOCK
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write
+from orchestrator.ground.wording import some
+from orchestrator.nix.derivation import DerivationGraph, name_of
+from orchestrator.nix.outputpath import Command
+from orchestrator.recipe.pathsource import PathPin, PathPins
+from orchestrator.run import derivations, recipes
+from orchestrator.run.claim import Claim
+from orchestrator.run.order import How
+from orchestrator.run.plan import Plan
+from orchestrator.run.workshop import Workshop
+
+_SHOWN: Final = 5
+_WHAT: Final = "its request"
+_ANOTHER: Final = (
+    "this Tallystick, or this version of Nix, evaluates it to something else: build it with the version that "
+    "made it, which the provenance names"
+)
+
+
+def planned_again(workshop: Workshop, claim: Claim, repository: Path) -> Plan:
+    """The plan for what a release was made from, with its one target.
+
+    `repository` is where path sources are looked for. Raises TallyError for a release that carries too
+    little, and where something else comes of what it carries.
+    """
+    plan = _of_recipe(workshop, claim) if claim.is_recipe else _of_derivation(workshop, claim)
+    (asked, target), *_ = plan.targets.items()
+    if differing := list(
+        _differing(claim, target.graph, target.evaluated.package, target.evaluated.artifact)
+    ):
+        raise TallyError(
+            f"what {claim.name} carries in {SOURCE} is evaluated to other derivations than it names:\n"
+            + "\n".join(f"  {each}" for each in differing),
+            hint=_ANOTHER,
+        )
+    return replace(plan, targets={asked: replace(target, folder=repository)})
+
+
+def _of_recipe(workshop: Workshop, claim: Claim) -> Plan:
+    """Recipes and lock as the release has them, in a folder of ours."""
+    folder = workshop.store.nix.scratch / "source"
+    for name in (*claim.names(RECIPES), SOURCE_LOCK):
+        _copy(claim, name, folder / name.removeprefix(SOURCE))
+    file = folder / recipe_file(claim.target).removeprefix(SOURCE)
+    return recipes.planned(workshop, [file], pins=_path_pins(claim))
+
+
+def _copy(claim: Claim, name: str, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as stream:
+            for chunk in claim.chunks(name):
+                stream.write(chunk)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+def _path_pins(claim: Claim) -> PathPins:
+    """What the path sources were; a release that has none needs no request for this."""
+    request = claim.request()
+    try:
+        return dict(_pins(member(request, "recipes", dict, _WHAT)))
+    except (MalformedError, ValueError) as error:
+        raise TallyError(f"the release {claim.name}: {error}") from error
+
+
+def _pins(of: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], PathPin]]:
+    for name in of:
+        sources = member(member(of, name, dict, _WHAT), "sources", dict, _WHAT)
+        for key in sources:
+            source = member(sources, key, dict, _WHAT)
+            (url, *_) = (*member(source, "urls", list, _WHAT), "")
+            if isinstance(url, str) and url.startswith("path:"):
+                digest = NarHash(member(source, "sha256", str, _WHAT))
+                yield (name, key), PathPin(member(source, "name", str, _WHAT), digest, url, dirty=False)
+
+
+def _of_derivation(workshop: Workshop, claim: Claim) -> Plan:
+    """The derivation as the release has exported it, packed by the request that it carries."""
+    exported = workshop.store.nix.scratch / "source" / "derivations.export"
+    _copy(claim, DERIVATIONS, exported)
+    derivations.bring_exported(workshop, exported, claim.artifact, f"{DERIVATIONS} of {claim.name}")
+    request = claim.request()
+    try:
+        (asked,) = member(request, "targets", list, _WHAT)
+        output = member(asked, "output", str, _WHAT)
+        name = member(asked, "name", str, _WHAT)
+        version = member(asked, "version", str, _WHAT) if asked.get("version") is not None else None
+    except (MalformedError, ValueError) as error:
+        raise TallyError(f"the release {claim.name}: {_WHAT} is not one for one target: {error}") from error
+    derivation = workshop.store.physical(claim.package)
+    wanted = derivations.Wanted(
+        asked=claim.target,
+        recorded=claim.target,
+        derivation=claim.package,
+        definition=of_derivation(claim.package.rsplit("/", 1)[-1], Sha256.of_file(derivation)),
+        output=output,
+        name=name,
+        version=version,
+        unversioned=f"{claim.name} was made again from the derivations that it carries",
+    )
+    return derivations.planned(workshop, [wanted], How().artifact, request)
+
+
+def _differing(claim: Claim, graph: DerivationGraph, package: str, artifact: str) -> Iterator[str]:
+    """In what the derivations differ from those that the release names; nothing when they are the same."""
+    if (package, artifact) == (claim.package, claim.artifact):
+        return
+    there = {each.derivation: each for each in claim.commands}
+    for what, one, other in (("package", package, claim.package), ("artifact", artifact, claim.artifact)):
+        if one != other:
+            yield f"the {what}'s derivation is {one}, and {other} in the release"
+    by_name = {name_of(path): path for path in graph.derivations if path not in there}
+    for command in claim.commands:  # in build order: the first that differs comes first
+        ours = by_name.get(f"{command.name}.drv")
+        if command.derivation not in graph.derivations and ours is not None:
+            yield f"the first that differs is {command.name}, in {_members(command, graph, ours)}"
+            return
+
+
+def _members(theirs: Command, graph: DerivationGraph, path: str) -> str:
+    ours = graph[path]
+    found = [
+        what
+        for what, one, other in (
+            ("its executable", ours.builder_executable, theirs.executable),
+            ("its arguments", tuple(ours.args), tuple(theirs.arguments)),
+            ("its system", ours.system, theirs.system),
+        )
+        if one != other
+    ]
+    keys = ours.env.keys() | theirs.environment.keys()
+    found += [key for key in sorted(keys) if ours.env.get(key) != theirs.environment.get(key)]
+    return some(found, _SHOWN) if found else "what it is built from"

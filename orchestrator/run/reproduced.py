@@ -1,0 +1,70 @@
+"""What `tally rebuild` can come to, for one release. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed, DifferingOutput
+from orchestrator.agreement.difference import Difference
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.policy.verdict import Failed
+from orchestrator.run.outcome import Refused, Undecided
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """The user's builders made the release's artifact and every output that its builders agreed on."""
+
+    release: str
+    agreed: Agreed
+    artifact: str
+    """Its file name."""
+    sha256: Sha256
+    verified: bool
+    """Whether the release was verified before."""
+    evidence: Path | None = None
+    """The folder with what was signed about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """The user's builders agree with one another, on something else than the release."""
+
+    release: str
+    agreed: Agreed
+    differing: tuple[DifferingOutput, ...]
+    """In build order; one of the sides is the release."""
+    kept: Path
+    """What was made, and the release's artifact beside it."""
+    differences: Mapping[str, tuple[Difference, ...]]
+    """Store path of an output to the files that differ in it, where the release has its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """The release does not verify, so that it was not made again."""
+
+    release: str
+    verdict: Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Unmade:
+    """It could not be made again: something is missing, and `error` says what."""
+
+    release: str
+    error: TallyError
+
+
+Rebuilt = Reproduced | Differs | Unverified | Refused | Undecided | Unmade
+"""`Refused`: the user's builders do not even agree with one another. `Undecided`: too few built it."""
+
+
+def exit_code(found: tuple[Rebuilt, ...]) -> ExitCode:
+    """A no outweighs what could not be decided, and both outweigh success."""
+    if any(isinstance(each, Differs | Unverified | Refused) for each in found):
+        return ExitCode.NO
+    return ExitCode.YES if all(isinstance(each, Reproduced) for each in found) else ExitCode.UNDECIDED

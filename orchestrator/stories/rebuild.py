@@ -1,0 +1,205 @@
+"""From a release to whether it comes out the same on the user's own builders: a line a stage.
+
+Verdict -> Derivation, which has to be the release's -> Build (one per builder) -> Agreement, with one another
+-> and with the release
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed, Incomplete
+from orchestrator.agreement.difference import Side, differences
+from orchestrator.agreement.keeping import folder_of, keep
+from orchestrator.builders.build import Report
+from orchestrator.builders.configuration import Configuration
+from orchestrator.builders.running import OnEvent
+from orchestrator.caches.choosing import ALL, Reach
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.state import State
+from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.nix.derivation import name_of
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.verdict import Failed, Passed
+from orchestrator.run.believing import decided
+from orchestrator.run.claim import Claim, claim_of, refuse_without_source
+from orchestrator.run.journal import kept
+from orchestrator.run.making import (
+    Making,
+    Say,
+    agreeing,
+    agreement_on,
+    artifact_of,
+    build,
+    counted,
+    fetch,
+    places,
+    quorum_of,
+    refuse_one_vote,
+)
+from orchestrator.run.outcome import Undecided
+from orchestrator.run.remaking import planned_again
+from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
+from orchestrator.run.workshop import Workshop, opened
+from orchestrator.signing import gate
+from orchestrator.stories.refusing import refuse
+from orchestrator.stories.verification import Examination, examine
+
+RELEASE = "the release"
+"""What its side of a difference is called; no builder has a space in its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asked for."""
+
+    releases: tuple[Path, ...]
+    policy: Policy
+    """What has to hold of a release; one that trusts nobody makes every release an unverified one."""
+    trusted: TrustedRoot | None = None
+    further: Mapping[str, bytes] | None = None
+    """Other parties' evidence, by file name."""
+    unverified: bool = False
+    """Whether a release that does not verify is made again, too."""
+    builders: tuple[str, ...] = ()
+    reach: Reach = ALL
+
+
+def rebuild(
+    state: State, configuration: Configuration, asked: Asked, on_event: OnEvent, say: Say
+) -> tuple[Rebuilt, ...]:
+    """What each release came to, in the order asked for."""
+    found: list[Rebuilt] = []
+    for release in asked.releases:
+        try:
+            found.append(_rebuilt(state, configuration, asked, release, on_event, say))
+        except TallyError as error:  # what stops one does not lose the others
+            found.append(Unmade(str(release), error))
+    return tuple(found)
+
+
+def _rebuilt(
+    state: State, configuration: Configuration, asked: Asked, release: Path, on_event: OnEvent, say: Say
+) -> Rebuilt:
+    examination = examined(release, asked)
+    if isinstance(examination.verdict, Failed) and not asked.unverified:
+        return Unverified(str(release), examination.verdict)
+    claim = claimed(release, examination)
+    refuse_without_source(claim)
+    with opened(state, configuration) as workshop:
+        making = planned(workshop, claim, asked, say)
+        with (
+            kept(state.folder("logs", workshop.run) / "journal.jsonl") as journal,
+            state.locked(
+                *places(making.builders, making.plan),
+                waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
+            ),
+        ):
+            journal.write("planned", rebuilding=claim.name, derivations=making.plan.requested)
+            fetch(making, say)
+            reports = build(making, on_event)
+            for report in reports:
+                journal.write("built", builder=report.identity.name, **counted(report))
+            verified = isinstance(examination.verdict, Passed)
+            found = conclude(making, claim, reports, verified=verified)
+            journal.write("concluded", target=claim.name, outcome=type(found).__name__.lower())
+            return found
+
+
+def examined(release: Path, asked: Asked) -> Examination:
+    """What the release's evidence comes to, by the user's policy. Raises TallyError."""
+    return examine(release, asked.policy, datetime.now(UTC), None, asked.further, trusted=asked.trusted)
+
+
+def claimed(release: Path, examination: Examination) -> Claim:
+    """What the release says was made, by the files that were verified. Raises TallyError."""
+    claim = claim_of(release)
+    if isinstance(examination.verdict, Passed) and dict(examination.measured) != dict(claim.files):
+        raise TallyError(f"{release} changed while it was read", hint="run the command again")
+    return claim
+
+
+def planned(workshop: Workshop, claim: Claim, asked: Asked, say: Say) -> Making:
+    """What is to be built, by whom. Raises TallyError, also where other derivations come of the release."""
+    plan = planned_again(workshop, claim, Path.cwd())
+    builders = workshop.builders(asked.builders, plan.lock)
+    refuse_one_vote(workshop.configuration, builders)
+    for builder in builders:
+        builder.power.check()
+    decision = decided(workshop, plan, asked.reach, say)
+    if decision.told is not None:
+        say(decision.told)
+    return Making(workshop, plan, builders, decision)
+
+
+def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verified: bool) -> Rebuilt:
+    """Compare the builds with one another, and what they agree on with the release."""
+    (target,) = making.plan.targets.values()
+    match agreement_on(making, target, reports):
+        case Incomplete() as incomplete:
+            return Undecided(claim.name, incomplete)
+        case Disagreed() as disagreed:
+            quorum = quorum_of(making, reports)
+            return refuse(target, disagreed, making.workshop, making.builders, quorum, None)
+        case Agreed() as agreed:
+            artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
+            if differing := differing_from(claim, agreed, making):
+                return _differs(making, claim, agreed, differing)
+            if (sha256 := gate.measure(artifact)[0]) != claim.sha256:
+                raise TallyError(
+                    f"{claim.name}: its outputs are those of the release, and its artifact's sha256 is "
+                    f"{sha256.hex}, not {claim.sha256.hex}",
+                    hint="the release contradicts itself: see what `tally verify` says of it",
+                )
+            return Reproduced(claim.name, agreed, claim.artifact_file, claim.sha256, verified)
+
+
+def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[DifferingOutput, ...]:
+    """The outputs of which the release has another hash, in build order.
+
+    Raises TallyError for a release that names other outputs than its derivations have.
+    """
+    claimed = {each.path: each for each in claim.outputs}
+    made = {built.path: built for outputs in agreed.outputs.values() for built in outputs.values()}
+    if claimed.keys() != made.keys():
+        odd = min(claimed.keys() ^ made.keys())
+        whose = "the release" if odd in claimed else "its derivation"
+        raise TallyError(
+            f"{claim.name}: {odd} is an output by the word of {whose} alone",
+            hint="the release contradicts itself: see what `tally verify` says of it",
+        )
+    names = [report.identity.name for report in agreed.reports]
+    order = {path: number for number, path in enumerate(_in_build_order(making))}
+    found = [
+        DifferingOutput(
+            each.derivation,
+            each.name,
+            path,
+            {RELEASE: each.nar_hash, **dict.fromkeys(names, made[path].nar_hash)},
+            inherited=False,
+        )
+        for path, each in claimed.items()
+        if made[path].nar_hash != each.nar_hash
+    ]
+    return tuple(sorted(found, key=lambda each: order.get(each.path, len(order))))
+
+
+def _in_build_order(making: Making) -> list[str]:
+    return [path for each in making.plan.graph.in_build_order() for path in each.outputs.values()]
+
+
+def _differs(making: Making, claim: Claim, agreed: Agreed, differing: tuple[DifferingOutput, ...]) -> Differs:
+    """Keep what was made, and the release's artifact beside it; tell in which files these differ."""
+    (target,) = making.plan.targets.values()
+    builder = agreeing(making, agreed)[0]
+    sources = {Path(builder.name, name_of(each.path)): builder.store.bring(each.path) for each in differing}
+    packed = target.evaluated.artifact_path
+    if any(each.path == packed for each in differing):
+        sources[Path(folder_of(RELEASE), name_of(packed))] = claim.artifact_path
+    folder = keep(making.workshop.state, f"rebuilt-{target.package.name}", sources)
+    sides = [Side(side, folder / folder_of(side) / name_of(packed)) for side in (RELEASE, builder.name)]
+    found = {packed: tuple(differences(*sides))} if len(sources) > len(differing) else {}
+    return Differs(claim.name, agreed, differing, folder, found)

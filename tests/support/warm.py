@@ -38,6 +38,13 @@ from work import Counter
 
 MODULES = (
     "orchestrator.cli.app",
+    *(f"orchestrator.cli.{name}" for name in ("build", "doctor", "keys", "plan", "policy", "schema", "verify")),
+    "orchestrator.cli.recipes",
+    "orchestrator.cli.text",
+    "orchestrator.cli.usage",
+    "orchestrator.policy.review.review",
+    "orchestrator.stories.doctor",
+    "orchestrator.stories.policy_file",
     "orchestrator.stories.release",
     "orchestrator.stories.verification",
     "cel_expr_python",
@@ -53,6 +60,7 @@ MODULES = (
     "spdx_python_model.bindings.v3_0_1",
     "spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser",
     "spdx_tools.spdx.validation.document_validator",
+    "sqlite3",
     "traceback",
     "urllib3",
     "zstandard",

@@ -8,9 +8,10 @@ iterations and depth besides, and we bound the evidence that is handed to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from orchestrator.policy.evidence import Evidence
@@ -59,7 +60,7 @@ class CelRule:
 
     def uses(self, *variables: str) -> bool:
         """Whether the expression is about any of these variables."""
-        others = [name for name in VARIABLES if name not in variables]
+        others = tuple(name for name in VARIABLES if name not in variables)
         try:
             _environment(others).compile(self.expression)
         except (RuntimeError, ValueError, TypeError):
@@ -106,7 +107,8 @@ class CelRule:
         return Finding(self.name, "an error", (Reason(Code.RULE_ERROR, said),))
 
 
-def _environment(variables: Iterable[str]) -> Any:
+@lru_cache(maxsize=16)
+def _environment(variables: tuple[str, ...]) -> Any:
     from cel_expr_python import cel
 
     kinds = {name: cel.Type.TIMESTAMP if name == "now" else cel.Type.DYN for name in variables}

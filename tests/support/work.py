@@ -72,12 +72,12 @@ def growth(of: Callable[[int], Callable[[], object]], size: int, times: int) -> 
     About `times` where the work is linear, and its square where it is quadratic. The best of three each.
     """
     small, large = of(size), of(size * times)
+    gc.collect()
     return min(_processor(large) for _ in range(3)) / min(_processor(small) for _ in range(3))
 
 
 def _processor(action: Callable[[], object]) -> float:
     """Without the collector of garbage, whose part hangs on all else that is in the process."""
-    gc.collect()
     gc.disable()
     try:
         begun = time.process_time()

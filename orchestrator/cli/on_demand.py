@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -49,13 +50,8 @@ class OnDemand(TyperGroup):
 class _Commands(Mapping[str, Any]):
     """Name to command, in the order of the help."""
 
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
-
     def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = _command(name, COMMANDS[name])
-        return self._made[name]
+        return command(name)
 
     def __contains__(self, name: object) -> bool:
         return name in COMMANDS
@@ -67,11 +63,14 @@ class _Commands(Mapping[str, Any]):
         return len(COMMANDS)
 
 
-def _command(name: str, help_: str | None) -> Any:
+@cache
+def command(name: str) -> Any:
+    """The command or group of that name, with its options. Raises KeyError."""
+    told = COMMANDS[name]
     found = getattr(import_module(f"orchestrator.cli.{name}"), name)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     if isinstance(found, typer.Typer):
-        alone.add_typer(found, name=name, help=help_)
+        alone.add_typer(found, name=name, help=told)
         return typer.main.get_group(alone).commands[name]
     alone.command()(found)
     return typer.main.get_command(alone)

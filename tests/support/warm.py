@@ -38,7 +38,6 @@ from work import Counter
 
 MODULES = (
     "orchestrator.cli.app",
-    *(f"orchestrator.cli.{name}" for name in ("build", "doctor", "keys", "plan", "policy", "schema", "verify")),
     "orchestrator.cli.recipes",
     "orchestrator.cli.text",
     "orchestrator.cli.usage",
@@ -431,6 +430,9 @@ if __name__ == "__main__":
     _clients = importlib.import_module("orchestrator.clients.clients")
     _clients.spdx.validate(_clients._WARM, "what a run tries it with")  # the first document costs most
     importlib.import_module("orchestrator.recipe.licences").check_license("MIT")  # which reads the list
+    _on_demand = importlib.import_module("orchestrator.cli.on_demand")
+    for _name in _on_demand.COMMANDS:
+        _on_demand.command(_name)  # with its options, which take a third of a short run
     gc.collect()
     gc.freeze()
     _Server(_listening).serve()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from orchestrator.log.trusted_root import TrustedRoot
     from orchestrator.policy.policy import Policy
     from orchestrator.policy.signer import IdentitySigner
+    from orchestrator.publishing.reference import Reference
 
+    Target = Path | Reference
+    """What is to be verified: a release folder, an artifact in one, or where a release is published."""
 
 _LONGEST_LIST = 1 << 24
 _MOST_TARGETS = 100_000
@@ -35,7 +38,7 @@ class Asked:
 
 def asked_of(
     whom: Policy,
-    wanted: list[Path],
+    wanted: Sequence[Target],
     digest: str | None,
     evidence: list[Path] | None,
     trusted_root: Path | None,
@@ -58,13 +61,13 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
     return trust.load(path)
 
 
-def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
+def targets_of(targets: list[str], list_file: Path | None) -> list[Target]:
     """Everything that is to be verified. Raises TallyError when that is nothing."""
     from orchestrator.ground.files import shown, without_mark
 
     lists = [list_file] if list_file is not None else []
-    lists += [target for target in targets if target == Path("-")]
-    named = [target for target in targets if target != Path("-")]
+    lists += [Path(target) for target in targets if target == "-"]
+    named = [_target(target) for target in targets if target != "-"]
     for file in dict.fromkeys(lists):
         content = _list(file)
         if len(content) > _LONGEST_LIST:
@@ -75,13 +78,24 @@ def targets_of(targets: list[Path], list_file: Path | None) -> list[Path]:
             raise TallyError(
                 f"the list {shown(file)} has more than {_MOST_TARGETS} lines", hint="give it in parts"
             )
-        named += [Path(_name(line)) for line in without_mark(content).split(b"\n") if line.strip()]
+        named += [_target(_name(line)) for line in without_mark(content).split(b"\n") if line.strip()]
     if not named:
         empty = f": the list {shown(lists[0])} names nothing" if lists else ""
         raise TallyError(
             f"there is nothing to verify{empty}", hint="name a release, or give a list of them with --list"
         )
     return named
+
+
+def _target(text: str) -> Target:
+    """A path, or a reference where it has a scheme and nothing is there by that name."""
+    import os
+
+    if ":" not in text or os.path.lexists(text):
+        return Path(text)
+    from orchestrator.publishing import reference
+
+    return reference.parse(text) if reference.is_reference(text) else Path(text)
 
 
 def _list(file: Path) -> bytes:
@@ -170,7 +184,7 @@ def further_of(paths: list[Path]) -> Mapping[str, bytes]:
     return read_further(paths)
 
 
-def digest_of(said: str | None, wanted: list[Path]) -> Sha256 | None:
+def digest_of(said: str | None, wanted: Sequence[Target]) -> Sha256 | None:
     """The digest that the one artifact must have. Raises TallyError."""
     from orchestrator.ground.digest import Sha256
 
@@ -186,7 +200,7 @@ def digest_of(said: str | None, wanted: list[Path]) -> Sha256 | None:
         ) from error
 
 
-def signing_of(out: Path | None, key: str | None, wanted: list[Path]) -> tuple[Path, Signer] | None:
+def signing_of(out: Path | None, key: str | None, wanted: Sequence[Target]) -> tuple[Path, Signer] | None:
     """Where the summary is written and what signs it, looked at before anything is judged."""
     import os
 

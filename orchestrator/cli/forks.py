@@ -12,22 +12,23 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from orchestrator.cli import signals
 from orchestrator.ground.interruption import INTERRUPTION
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from orchestrator.ground.errors import TallyError
     from orchestrator.policy.verdict import Verdict
 
-    Judge = Callable[[Path], Verdict | TallyError]
+    Judge = Callable[[T], Verdict | TallyError]
 
 _MOST = 8
 
 
-def judged(targets: Sequence[Path], judge: Judge) -> Iterator[Verdict | TallyError]:
+def judged(targets: Sequence[T], judge: Judge[T]) -> Iterator[Verdict | TallyError]:
     """What `judge` says of each, in order. What it raises is raised here, when its turn has come."""
     with ExitStack() as ending:
         workers = min(_MOST, len(os.sched_getaffinity(0)))
@@ -41,7 +42,7 @@ def judged(targets: Sequence[Path], judge: Judge) -> Iterator[Verdict | TallyErr
             yield judge(target) if verdict is None else verdict
 
 
-def _worker(share: Sequence[Path], judge: Judge, ending: ExitStack) -> BinaryIO | None:
+def _worker(share: Sequence[T], judge: Judge[T], ending: ExitStack) -> BinaryIO | None:
     """The stream of a new worker's verdicts, which ends with its share; None where the machine has no room.
 
     A worker that nobody reads any more ends by itself.
@@ -64,7 +65,7 @@ def _worker(share: Sequence[Path], judge: Judge, ending: ExitStack) -> BinaryIO 
     return stream
 
 
-def _work(share: Sequence[Path], judge: Judge, writing: int) -> None:
+def _work(share: Sequence[T], judge: Judge[T], writing: int) -> None:
     """The whole life of a worker."""
     try:
         signal.set_wakeup_fd(-1)  # that pipe is the parent's

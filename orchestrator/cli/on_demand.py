@@ -17,6 +17,8 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "plan": None,
     "lock": None,
     "sbom": None,
+    "publish": None,
+    "fetch": None,
     "verify": None,
     "rebuild": None,
     "show": None,

@@ -15,6 +15,7 @@ from orchestrator.ground.errors import Defect, ExitCode, TallyError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from orchestrator.cli.asked import Target
     from orchestrator.cli.forks import Judge
     from orchestrator.keys.signers import Signer
     from orchestrator.policy.policy import Policy
@@ -27,10 +28,11 @@ _MANY = 50
 
 def verify(
     targets: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
-            metavar="RELEASE|ARTIFACT...",
-            help="Release folders, or artifacts inside them; with --bundle one file. `-`: see --list.",
+            metavar="RELEASE|ARTIFACT|REFERENCE...",
+            help="Release folders, artifacts inside them, or where releases are published, as dir:PATH and "
+            "https://HOST/PATH/; with --bundle one file. `-`: see --list.",
             show_default=False,
         ),
     ] = None,
@@ -123,7 +125,7 @@ def verify(
         options = Options(
             bundle, key or (), identity, issuer, trusted_root, kind, digest, insecure_ignore_tlog
         )
-        return verify_bundle(targets or (), options, json=json)
+        return verify_bundle([Path(each) for each in targets or ()], options, json=json)
     if insecure_ignore_tlog or kind is not None:
         option = "--type" if kind is not None else "--insecure-ignore-tlog"
         raise TallyError(f"{option} is about a bundle", hint="name it with --bundle")
@@ -137,18 +139,18 @@ def verify(
 
 
 def _verify_releases(
-    targets: Sequence[Path], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
+    targets: Sequence[Target], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
 ) -> ExitCode:
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
     from orchestrator.cli.text import print_error, print_json
 
     many = len(targets) >= _MANY
     _prepare(many=many, certificates=asked.policy.identities)
-    verdicts: list[tuple[Path, Verdict | TallyError]] = []
+    verdicts: list[tuple[Target, Verdict | TallyError]] = []
     told: set[str] = set()
     unattested: list[TallyError] = []
 
-    def judge(target: Path) -> Verdict | TallyError:
+    def judge(target: Target) -> Verdict | TallyError:
         return _judge(target, asked, signing, unattested)
 
     for target, verdict in zip(targets, _judged(targets, judge, many=many), strict=True):
@@ -160,7 +162,7 @@ def _verify_releases(
     for each in unattested:
         print_error(each)
     if json:
-        print_json([_document(target, verdict) for target, verdict in verdicts])
+        print_json([document(target, verdict) for target, verdict in verdicts])
     elif sarif:
         from orchestrator.cli.sarif import sarif as sarif_of
 
@@ -168,7 +170,7 @@ def _verify_releases(
     return exit_code([*(verdict for _, verdict in verdicts), *unattested])
 
 
-def _judged(targets: Sequence[Path], judge: Judge, *, many: bool) -> Iterator[Verdict | TallyError]:
+def _judged(targets: Sequence[Target], judge: Judge[Target], *, many: bool) -> Iterator[Verdict | TallyError]:
     if not many:
         return map(judge, targets)
     from orchestrator.cli.forks import judged
@@ -177,16 +179,14 @@ def _judged(targets: Sequence[Path], judge: Judge, *, many: bool) -> Iterator[Ve
 
 
 def _judge(
-    target: Path, asked: Asked, signing: tuple[Path, Signer] | None, unattested: list[TallyError]
+    target: Target, asked: Asked, signing: tuple[Path, Signer] | None, unattested: list[TallyError]
 ) -> Verdict | TallyError:
     """The verdict on one release, or why there is none; what keeps it from being signed changes neither."""
     from datetime import UTC, datetime
 
-    from orchestrator.stories.verification import examine
-
     now = datetime.now(UTC)
     try:
-        examination = examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
+        examination = _examined(target, asked, now)
     except TallyError as error:
         return error
     except Exception as error:  # noqa: BLE001  a defect in judging one must not keep the others from a verdict
@@ -197,6 +197,20 @@ def _judge(
     if signing is not None:  # then there is one target
         unattested += _attest(*signing, examination, asked.policy, now)
     return examination.verdict
+
+
+def _examined(target: Target, asked: Asked, now: datetime) -> Examination:
+    if isinstance(target, Path):
+        from orchestrator.stories.verification import examine
+
+        return examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
+    import tempfile
+
+    from orchestrator.stories import fetching
+
+    wanted = fetching.Asked(asked.policy, now, asked.trusted, asked.digest, asked.further)
+    with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
+        return fetching.verified(target, Path(scratch), wanted)[1]
 
 
 def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
@@ -242,7 +256,7 @@ def _attest(
         yield error
 
 
-def text(target: Path, verdict: Verdict, told: set[str] | None = None) -> str:
+def text(target: Target, verdict: Verdict, told: set[str] | None = None) -> str:
     """A verdict as people read it: lines that nothing in the release can add to.
 
     `told` are the notices about the run itself that were printed before; what is printed now is added.
@@ -275,7 +289,8 @@ def _named(signer: str, names: Sequence[str]) -> str:
     return f"{signer} ({', '.join(names)})" if names else signer
 
 
-def _document(target: Path, verdict: Verdict | TallyError) -> dict[str, Any]:
+def document(target: Target, verdict: Verdict | TallyError) -> dict[str, Any]:
+    """A verdict as `--json` has it."""
     from orchestrator.cli.text import failure
     from orchestrator.policy.verdict import Failed
 

@@ -33,6 +33,9 @@ DERIVATION_BUILD: Final = f"{_BASE}/derivation/v1"
 SBOM_NAMESPACE: Final = f"{_BASE}/spdx"
 """docs/predicates/spdx.md"""
 
+LOCATIONS: Final = f"{_BASE}/locations/v1"
+"""Where a release can be fetched, in a release statement: docs/predicates/locations.md"""
+
 REPRODUCIBLE: Final = "REPRODUCIBLE_BUILD"
 """docs/predicates/reproduction.md"""
 NOT_REPRODUCED: Final = "BUILD_NOT_REPRODUCED"
@@ -47,6 +50,7 @@ SPDX: Final = "https://spdx.dev/Document/v2.3"
 SPDX3: Final = "https://spdx.dev/Document"
 CYCLONEDX: Final = "https://cyclonedx.org/bom"
 LINK: Final = "https://in-toto.io/attestation/link/v0.3"
+PUBLISHED: Final = "https://in-toto.io/attestation/release/v0.1"
 VERIFICATION: Final = "https://slsa.dev/verification_summary/v1"
 BUNDLES: Final = {
     PROVENANCE: "attestations/provenance.sigstore.json",

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
+from orchestrator.ground.inward import Guard
 from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.proxies import Proxy, proxy_for
 
@@ -76,6 +77,8 @@ class Manners:
     """Seconds without an answer until whoever waits is told so."""
     downgrade: bool = True
     """Whether what was asked for over https may be fetched over http, where a redirection says so."""
+    inward: bool = True
+    """Whether a host outside may redirect to one inside this network: see inward.py."""
 
 
 class Downloader:
@@ -91,6 +94,7 @@ class Downloader:
         self._awaited: set[str] = set()
         self._mutex = Mutex()
         self._managers: dict[Proxy | None, PoolManager] = {}
+        self._guard = None if manners is None or manners.inward else Guard()
 
     def read(self, address: str, kind: Callable[[str], object] = lambda _: None) -> Iterator[bytes]:
         """The bytes at an address. `kind` is told their media type, where the server says one.
@@ -206,6 +210,8 @@ class Downloader:
             ProxyError,
         )
 
+        if self._guard is not None:
+            self._guard.named(host)
         proxy = proxy_for(_split(address).scheme, host)
         asked = proxy.address if proxy else host
         if asked in self._silent:
@@ -262,7 +268,10 @@ class Downloader:
                     "ssl_context": _trusting(*(os.environ.get(name) for name in _CERTIFICATES)),
                     "headers": _HEADERS,
                 }
-                self._managers[proxy] = _through(proxy, settings) if proxy else PoolManager(**settings)
+                manager = _through(proxy, settings) if proxy else PoolManager(**settings)
+                if self._guard is not None and not proxy:
+                    manager.pool_classes_by_scheme = self._guard.pools()
+                self._managers[proxy] = manager
             return self._managers[proxy]
 
 

@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -151,6 +151,11 @@ def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     Raises FileExistsError when the name is taken, also by a dangling link, and TallyError as
     `written_atomically` does.
     """
+    create_from(path, lambda: iter((data,)), mode=mode)
+
+
+def create_from(path: Path, chunks: Callable[[], Iterator[bytes]], *, mode: int = 0o644) -> None:
+    """Like `create`, from pieces, which may be asked for again. Where they raise, nothing is made."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:  # also where a file has a folder's name
@@ -158,7 +163,7 @@ def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _create_in(folder, path.name, data, mode)
+            _create_in(folder, path.name, chunks, mode)
         finally:
             os.close(folder)
         try:
@@ -172,7 +177,7 @@ def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         raise cannot_write(path, error) from error
 
 
-def _create_in(folder: int, name: str, data: bytes, mode: int) -> None:
+def _create_in(folder: int, name: str, chunks: Callable[[], Iterator[bytes]], mode: int) -> None:
     """The file gets its name once it is whole, by a link: unlike a rename, that refuses a name that is taken.
 
     Until then it has none, so that not even a SIGKILL leaves one behind (open(2), O_TMPFILE); or a temporary
@@ -188,7 +193,7 @@ def _create_in(folder: int, name: str, data: bytes, mode: int) -> None:
         descriptor = os.open(temporary, flags, mode, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            _fill(stream, data, mode)
+            _fill(stream, chunks(), mode)
             if temporary:
                 os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             else:
@@ -196,26 +201,26 @@ def _create_in(folder: int, name: str, data: bytes, mode: int) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        _create_in_place(folder, name, data, mode)
+        _create_in_place(folder, name, chunks, mode)
     finally:
         if temporary:
             os.unlink(temporary, dir_fd=folder)
 
 
-def _create_in_place(folder: int, name: str, data: bytes, mode: int) -> None:
+def _create_in_place(folder: int, name: str, chunks: Callable[[], Iterator[bytes]], mode: int) -> None:
     """The same where a file can have one name alone, as on FAT: only a kill leaves a part. Raises OSError."""
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            _fill(stream, data, mode)
+            _fill(stream, chunks(), mode)
     except BaseException:
         os.unlink(name, dir_fd=folder)
         raise
 
 
-def _fill(stream: BinaryIO, data: bytes, mode: int) -> None:
+def _fill(stream: BinaryIO, chunks: Iterator[bytes], mode: int) -> None:
     """Write all of a file, so that it survives a power cut; the umask takes nothing from its mode."""
-    stream.write(data)
+    stream.writelines(chunks)
     stream.flush()
     os.fchmod(stream.fileno(), mode)
     os.fsync(stream.fileno())

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,6 +21,7 @@ from orchestrator.ground.files import cannot_write, shown, sync_folder
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.contents import too_much
+from orchestrator.publishing.drafts import UNFINISHED, draft_of, renamed, sync
 from orchestrator.publishing.existing import differences, is_by_another_key, other_derivations
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
@@ -31,7 +29,6 @@ from orchestrator.publishing.remarks import remarks, remarks_on_commit
 from orchestrator.recipe.revision import Revision
 
 _CHUNK = 1 << 20
-_UNFINISHED = ".unfinished"
 _AGAIN = "run the build again"
 _SHOWN = 5  # of the differences; the first ones say enough
 
@@ -68,7 +65,7 @@ def refuse_unusable(out: Path) -> None:
 
 def _refuse_unwritable(out: Path, folder: Path) -> None:
     """Make a folder in `folder` and remove it: nothing else is sure, as root may write and /proc refuses."""
-    trial = folder / f".{os.urandom(6).hex()}{_UNFINISHED}"
+    trial = folder / f".{os.urandom(6).hex()}{UNFINISHED}"
     try:
         trial.mkdir(mode=0o700)
         trial.rmdir()
@@ -157,12 +154,12 @@ def publish(
     everything = [_artifact(facts, artifact), *files, index]
     if not os.path.lexists(target):
         try:
-            with _draft(out, facts.release_name) as draft:
+            with draft_of(out, facts.release_name) as draft:
                 for file in everything:
                     runs = file.path == facts.artifact.file_name and _runs(artifact)
                     _write(draft, file, 0o755 if runs else 0o644)
-                _sync(draft)
-                if _renamed(draft, target):
+                sync(draft)
+                if renamed(draft, target):
                     sync_folder(out)
                     return Published(target, kept=False)
         except OSError as error:
@@ -186,58 +183,6 @@ def _runs(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IXUSR)
 
 
-@contextmanager
-def _draft(out: Path, name: str) -> Iterator[Path]:
-    """A folder beside the target, to be renamed onto it; else removed, by this run or by the next."""
-    out.mkdir(parents=True, exist_ok=True)
-    with _locked(out):  # so that nobody takes our draft for a dead run's before we hold it
-        _remove_abandoned(out, name)
-        draft = out / f".{name[:150]}.{os.urandom(6).hex()}{_UNFINISHED}"
-        draft.mkdir(mode=0o700)
-        held = _hold(draft)
-    if held is None:
-        raise OSError(errno.EWOULDBLOCK, "somebody else holds a folder that was just made", str(draft))
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        os.close(held)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _hold(folder: Path) -> int | None:
-    """A lock on a draft, which goes with the process; None when somebody has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _remove_abandoned(out: Path, name: str) -> None:
-    """Remove what killed runs left of this release: drafts that nobody holds."""
-    for left in out.glob(f".{_literal(name[:150])}.*{_UNFINISHED}"):
-        held = _hold(left) if left.is_dir() and not left.is_symlink() else None
-        if held is not None:
-            shutil.rmtree(left, ignore_errors=True)
-            os.close(held)
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
-
-
 def _write(draft: Path, file: ReleaseFile, mode: int) -> None:
     """One file, hashed while it is written. Raises TallyError when it is not what its digest says."""
     path = draft / checked(file.path)
@@ -252,20 +197,3 @@ def _write(draft: Path, file: ReleaseFile, mode: int) -> None:
         os.fsync(stream.fileno())
     if Sha256(digest.hexdigest()) != file.sha256:
         raise TallyError(f"{file.path} changed after it was signed for; nothing was published", hint=_AGAIN)
-
-
-def _sync(draft: Path) -> None:
-    for folder, _, _ in os.walk(draft):
-        sync_folder(Path(folder))
-
-
-def _renamed(draft: Path, target: Path) -> bool:
-    """Give the draft its name; False when another run was first."""
-    draft.chmod(0o755)
-    try:
-        draft.rename(target)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            return False
-        raise
-    return True

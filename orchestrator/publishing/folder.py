@@ -86,6 +86,11 @@ class Folder:
                 seen += len(chunk)
         return Sha256(digest.hexdigest()), seen
 
+    def runs(self, name: str) -> bool:
+        """Whether its owner may run a file. Raises like `read`."""
+        with self._opened(name) as descriptor:
+            return bool(os.fstat(descriptor).st_mode & stat.S_IXUSR)
+
     def measure_artifact(self, name: str, *, executable: bool) -> tuple[Sha256, int, NarHash]:
         """Like `measure`, with the NAR hash that the file has as a store path of its own."""
         with self._opened(name) as descriptor:

@@ -12,6 +12,7 @@ from orchestrator.evidence.canonical import MalformedError, member, only, read, 
 from orchestrator.evidence.statement import Statement
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
+from orchestrator.publishing.folder import UnsafeNameError, checked
 
 INDEX: Final = "release.json"
 _VERSION: Final = 1
@@ -83,6 +84,27 @@ def parse(data: bytes) -> Index:
     if artifact not in files:
         raise MalformedError(f"{INDEX} does not list its artifact {artifact!r}")
     return Index(artifact, files, document, data)
+
+
+def name_of(index: Index, called: str | None = None) -> str:
+    """The release's name, as a folder has it. `called` counts where it is one that this release could have.
+
+    A release of another output than the default has that output in its name, before the system, which its
+    index does not tell. Raises MalformedError.
+    """
+    name = member(index.document, "name", str, INDEX)
+    version = member(index.document, "version", str, INDEX) if "version" in index.document else ""
+    system = member(index.document, "system", str, INDEX)
+    beginning = "-".join(part for part in (name, version) if part)
+    own = f"{beginning}-{system}"
+    if called is not None and called.startswith(f"{beginning}-") and called.endswith(f"-{system}"):
+        own = called
+    try:
+        if "/" in checked(own):
+            raise MalformedError(f"{INDEX} names a release that no folder can be called after")
+    except UnsafeNameError as error:
+        raise MalformedError(f"{INDEX}: {error}") from None
+    return own
 
 
 def _agreement(reproduction: Statement) -> dict[str, Any]:

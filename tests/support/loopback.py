@@ -53,12 +53,13 @@ class Server:
     faults: dict[str, Route] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     address: str = ""
+    host: str = "127.0.0.1"
 
     @contextmanager
     def running(self) -> Iterator[Server]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        server = ThreadingHTTPServer((self.host, 0), self._handler())
         server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{server.server_port}"
+        self.address = f"http://{self.host}:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

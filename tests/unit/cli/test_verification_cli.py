@@ -349,7 +349,7 @@ class TestMany:
 
         monkeypatch.setattr(verification, "examine", failing)
         targets = [release.folder, Path("evil"), *[release.folder] * many]
-        assert command.verify(targets, key=[release.pub], json=True) == 2
+        assert command.verify(list(map(str, targets)), key=[release.pub], json=True) == 2
         found = json.loads(capsys.readouterr().out)
         assert [each["verdict"] for each in found] == ["passed", "undecided", *["passed"] * many]
         assert "defect of Tallystick" in found[1]["message"]

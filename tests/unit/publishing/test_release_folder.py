@@ -32,7 +32,7 @@ from orchestrator.evidence.vendored.package import Package, Within
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
-from orchestrator.publishing import contents, directory
+from orchestrator.publishing import contents, directory, drafts
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
 from orchestrator.publishing.records import records_of
@@ -347,7 +347,7 @@ def test_a_killed_run_leaves_no_release_and_the_next_one_cleans_up(
 
 
 def test_a_draft_in_use_is_nobodys_to_remove(out: Path, made: releases.Made, key: SigningKey) -> None:
-    with directory._draft(out, made.facts.release_name) as draft:
+    with drafts.draft_of(out, made.facts.release_name) as draft:
         publish(out, made, key)
         assert draft.is_dir()
     assert [path.name for path in out.iterdir()] == [made.facts.release_name]

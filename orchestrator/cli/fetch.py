@@ -1,0 +1,78 @@
+"""`tally fetch`: a published release comes back, verified before anything has its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fetch(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="REFERENCE", help="dir:PATH or https://HOST/PATH/; #NAME behind it says which release."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder that the release goes to.")] = Path("releases"),
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--key",
+            metavar="PUB",
+            help="A public key to trust (PEM). May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="A policy.toml: whom to trust, and what must hold."),
+    ] = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="An identity to trust: what certificates name, exactly."),
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option(metavar="URL", help="Who has to vouch for the --identity, exactly.")
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A Sigstore trusted root from elsewhere, as of `tally verify`."),
+    ] = None,
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest", metavar="sha256:HEX", help="What the artifact has to have.", show_default=False
+        ),
+    ] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Fetch over http:// from other machines, too.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Fetch a published release by digest and verify it; then it gets its name in the folder, whole.
+
+    Exit codes: 0 it is there, 1 what was fetched does not verify, 2 it could not be decided.
+    """
+    from datetime import UTC, datetime
+
+    from orchestrator.cli import asked as asking
+    from orchestrator.cli.text import print_json
+    from orchestrator.cli.verify import document, exit_code, text
+    from orchestrator.policy.verdict import Passed
+    from orchestrator.publishing import reference as references
+    from orchestrator.stories import fetching
+    from orchestrator.stories.fetching import Asked
+
+    where = references.parse(reference, plain=allow_http)
+    whom = asking.trusted_of(key or [], policy, asking.identity_of(identity, issuer, trusted_root))
+    root = asking.root_for(whom, trusted_root)
+    asked = Asked(whom, datetime.now(UTC), root, asking.digest_of(digest, [where]))
+    found = fetching.fetch(where, out, asked)
+    shown = found.folder if isinstance(found.verdict, Passed) else where
+    if json:
+        print_json({**document(shown, found.verdict), "reference": str(where), "changed": not found.kept})
+    else:
+        print(text(shown, found.verdict))
+    return exit_code([found.verdict])

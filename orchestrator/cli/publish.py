@@ -1,0 +1,151 @@
+"""`tally publish`: a release to where others fetch it, verified on the way out and on the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.ground.errors import ExitCode, TallyError
+
+if TYPE_CHECKING:
+    from orchestrator.keys.signers import Signer
+    from orchestrator.policy.policy import Policy
+
+
+def publish(
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="A release folder.")],
+    destination: Annotated[
+        str, typer.Argument(metavar="DESTINATION", help="dir:PATH, a static folder of releases.")
+    ],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|ADDRESS",
+            help="The release key or its public half: the release has to be by it. Else `signing.key` of "
+            "tally.toml.",
+            show_default=False,
+        ),
+    ] = None,
+    passphrase_fd: Annotated[
+        int | None,
+        typer.Option(
+            "--passphrase-fd",
+            metavar="N",
+            help="Read the key's passphrase, or its token's PIN, from this file descriptor.",
+            show_default=False,
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="A policy.toml that the release has to pass, instead."),
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A Sigstore trusted root from elsewhere, as of `tally verify`."),
+    ] = None,
+    location: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="An address of the destination for others, which the key signs. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Publish a release: it verifies here first, is found there once it is whole, and is fetched back.
+
+    The same release again changes nothing. Another one under the same name is refused.
+    Exit codes: 0 published, 1 it does not verify, 2 it could not be decided or done.
+    """
+    import tempfile
+    from datetime import UTC, datetime
+
+    from orchestrator.cli.asked import root_for
+    from orchestrator.cli.text import in_lines, print_json, say
+    from orchestrator.cli.verify import document, exit_code, text
+    from orchestrator.publishing import reference
+    from orchestrator.stories import publication
+    from orchestrator.stories.publication import Order
+
+    where, locations = reference.parse(destination), tuple(map(_location, location or ()))
+    whom, signer = _whom(key, policy, passphrase_fd, signing=bool(locations))
+    order = Order(
+        release=release,
+        destination=where,
+        locations=locations,
+        policy=whom,
+        now=datetime.now(UTC),
+        signer=signer,
+        trusted=root_for(whom, trusted_root),
+    )
+    with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
+        found = publication.publish(order, Path(scratch), say)
+    code = exit_code([found.verdict])
+    if json:
+        print_json(
+            {
+                **document(release, found.verdict),
+                "reference": None if found.reference is None else str(found.reference),
+                "changed": found.changed,
+            }
+        )
+    elif found.reference is None or code != ExitCode.YES:
+        print(text(found.reference or release, found.verdict))
+    else:
+        print(in_lines([f"{'published' if found.changed else 'there already'}: {found.reference}"]))
+    return code
+
+
+def _whom(
+    key: str | None, policy: Path | None, passphrase_fd: int | None, *, signing: bool
+) -> tuple[Policy, Signer | None]:
+    """By what the release has to verify, and who signs its locations. Raises TallyError."""
+    from orchestrator.builders.configuration import load as configured
+    from orchestrator.ground import key_address
+    from orchestrator.keys import addressed
+    from orchestrator.keys.key import is_private
+    from orchestrator.keys.passphrase import source
+    from orchestrator.policy.policy import trusting
+    from orchestrator.stories.policy_file import load
+
+    wanted = key
+    if wanted is None and policy is None:
+        wanted = configured(Path.cwd()).signing.key
+    if wanted is None and policy is None:
+        raise TallyError(
+            "nothing says by whom the release has to be: --key or --policy is missing",
+            hint="give the release key or its public half with --key, or set `signing.key` in tally.toml",
+        )
+    signer = None
+    if wanted is None:
+        if signing:
+            raise TallyError("--location needs a key that signs it", hint="give the release key with --key")
+        assert policy is not None
+        return load(policy), None
+    address, ask = key_address.parse(wanted), source(passphrase_fd)
+    if signing:
+        if isinstance(address, Path) and not is_private(address):
+            raise TallyError(
+                f"--location needs a private key, and {wanted} is none",
+                hint="give the release key with --key, or leave --location out",
+            )
+        signer = addressed.opened(address, ask)
+    if policy is not None:
+        return load(policy), signer
+    public = signer.public if signer is not None else addressed.public_half(address, ask)
+    return trusting([public.spki], None), signer
+
+
+def _location(address: str) -> str:
+    """An address as it is signed. Raises TallyError."""
+    from orchestrator.publishing import reference
+
+    reference.parse(address, plain=True)
+    if address.startswith(("dir:", "file:")):
+        raise TallyError(
+            f"{address} is an address on this machine alone", hint="give one that others can use"
+        )
+    return address

@@ -1,0 +1,88 @@
+"""What every place does with a release: put its contents, then its evidence, then its index or tag."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
+from orchestrator.ground.values import dataclass
+from orchestrator.log.trusted_root import TRUSTED_ROOT
+from orchestrator.publishing.folder import Folder, UnsafeNameError
+from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.reference import Reference
+
+_EVIDENCE = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
+Sign = Callable[[bytes | None, Sequence[str]], bytes | None]
+"""The signed statement of these locations, with those of the one before; None: nobody is there to sign it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A release that verified here, on its way out."""
+
+    folder: Folder
+    name: str
+    index: Index
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What is not evidence, by path."""
+        return tuple(each for each in self.index.files if not each.startswith(_EVIDENCE))
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """What vouches for it, by path."""
+        return tuple(each for each in self.index.files if each.startswith(_EVIDENCE))
+
+    @property
+    def measured(self) -> Mapping[str, tuple[Sha256, int]]:
+        """Every file with its digest and size, the index too."""
+        return {**self.index.files, INDEX: (Sha256.of(self.index.data), len(self.index.data))}
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """A file as it was verified. Raises TallyError at its end where it changed since."""
+        expected, size = self.measured[path]
+        if path == INDEX:
+            yield self.index.data
+            return
+        digest, seen = hashlib.sha256(), 0
+        try:
+            for chunk in self.folder.chunks(path):
+                digest.update(chunk)
+                seen += len(chunk)
+                yield chunk
+        except (OSError, UnsafeNameError) as error:
+            raise _changed(f"{self.folder.path / path}: {why(error)}") from error
+        if (digest.hexdigest(), seen) != (expected.hex, size):
+            raise _changed(f"{self.folder.path / path} changed after it was verified")
+
+
+class Destination(Protocol):
+    """A place that releases are published to."""
+
+    def refuse_unusable(self) -> None:
+        """Raises TallyError where nothing could be published, before anything is."""
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Nobody else publishes there meanwhile, as far as the place can see to that."""
+
+    def holds(self, release: Outgoing) -> bool:
+        """Whether this very release is there under its name. Raises TallyError where another one is."""
+
+    def put(self, release: Outgoing, paths: Sequence[str]) -> None:
+        """Put files that nobody finds yet; what is there already stays. Raises TallyError."""
+
+    def finish(self, release: Outgoing, sign: Sign) -> tuple[Reference, bool]:
+        """Make it found, by the index or tag, which comes last: the reference that strangers use.
+
+        And whether what is found was changed by that. Raises TallyError.
+        """
+
+
+def _changed(what: str) -> TallyError:
+    return TallyError(what, hint="it is listed nowhere yet; run the command again")

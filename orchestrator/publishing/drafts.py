@@ -1,0 +1,88 @@
+"""Drafts of folders: made beside their place, under a name that nobody reads, and renamed once whole."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from orchestrator.ground.files import sync_folder
+
+UNFINISHED: Final = ".unfinished"
+"""How a draft's name ends."""
+
+
+@contextmanager
+def draft_of(out: Path, name: str) -> Iterator[Path]:
+    """A folder beside the target, to be renamed onto it; else removed, by this run or by the next."""
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):  # so that nobody takes our draft for a dead run's before we hold it
+        _remove_abandoned(out, name)
+        draft = out / f".{name[:150]}.{os.urandom(6).hex()}{UNFINISHED}"
+        draft.mkdir(mode=0o700)
+        held = _hold(draft)
+    if held is None:
+        raise OSError(errno.EWOULDBLOCK, "somebody else holds a folder that was just made", str(draft))
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(held)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder, which other runs wait for. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(folder: Path) -> int | None:
+    """A lock on a draft, which goes with the process; None when somebody has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_abandoned(out: Path, name: str) -> None:
+    """Remove what killed runs left of this release: drafts that nobody holds."""
+    for left in out.glob(f".{_literal(name[:150])}.*{UNFINISHED}"):
+        held = _hold(left) if left.is_dir() and not left.is_symlink() else None
+        if held is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(held)
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def sync(draft: Path) -> None:
+    """Make every name in a draft survive a power cut. Raises OSError."""
+    for folder, _, _ in os.walk(draft):
+        sync_folder(Path(folder))
+
+
+def renamed(draft: Path, target: Path) -> bool:
+    """Give the draft its name; False when another run was first. Raises OSError."""
+    draft.chmod(0o755)
+    try:
+        draft.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            return False
+        raise
+    return True

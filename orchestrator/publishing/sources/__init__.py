@@ -1,0 +1,25 @@
+"""Where releases are fetched from, a file a kind of place."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.publishing.reference import NixCache, ObjectStore, Reference, Registry, Static
+from orchestrator.publishing.sources.source import Source
+
+
+def of(reference: Reference) -> Source:
+    """What fetches from there. Raises TallyError for a place that nothing can be fetched from yet."""
+    match reference:
+        case Static():
+            from orchestrator.publishing.sources.static import StaticSource
+
+            return StaticSource(reference)
+        case Registry() | ObjectStore() | NixCache():
+            raise TallyError(
+                f"{reference}: releases cannot be fetched from there yet",
+                hint="give dir:PATH, file:///PATH or https://HOST/PATH/",
+            )
+        case _:
+            assert_never(reference)

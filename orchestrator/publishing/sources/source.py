@@ -1,0 +1,58 @@
+"""What every place gives of a release: its index, and each listed file by its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
+from orchestrator.policy.verdict import Code, Reason, Refused
+from orchestrator.publishing.folder import INDEX_LIMIT
+from orchestrator.publishing.index import INDEX, Index
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A release where it is published. Nothing in it is believed yet."""
+
+    name: str
+    """What its folder is called."""
+    index: Index
+    read: Callable[[str], Iterator[bytes]]
+    """The bytes that are sent for a file of the release, by its path: any, and without an end.
+
+    Raises Refused where there are none, TallyError where that cannot be known.
+    """
+
+
+class Source(Protocol):
+    """A place that releases are fetched from."""
+
+    def find(self) -> Found:
+        """The release. Raises Refused for one that contradicts itself, TallyError where it cannot be had."""
+
+
+def bounded(chunks: Iterator[bytes], size: int, what: str) -> Iterator[bytes]:
+    """The chunks, if they are no more bytes than `size`. Raises Refused."""
+    seen = 0
+    for chunk in chunks:
+        seen += len(chunk)
+        if seen > size:
+            why = f"{what} is sent as more than {size} bytes, which is what it should have"
+            raise Refused(Reason(Code.DIGEST_MISMATCH, why))
+        yield chunk
+
+
+def whole_index(chunks: Iterator[bytes], expected: Sha256 | None) -> bytes:
+    """A release.json, and by its digest where that is known. Raises Refused."""
+    data = b"".join(bounded(chunks, INDEX_LIMIT, INDEX))
+    if expected is not None and (found := Sha256.of(data)) != expected:
+        raise Refused(Reason(Code.DIGEST_MISMATCH, f"{INDEX} is {found}, and should be {expected}"))
+    return data
+
+
+def unreachable(place: object, why: object) -> TallyError:
+    """The error for a place that does not answer as it should."""
+    return TallyError(f"{place} cannot be read: {why}", hint="see whether it is there, and try again")

@@ -1,0 +1,132 @@
+"""Fetching from a static folder: on this machine, or behind a web server. A release folder is one, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.download import Absent, Downloader, Manners, Unreachable
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import some
+from orchestrator.policy.verdict import Code, Reason, Refused
+from orchestrator.publishing import flat, index
+from orchestrator.publishing.flat import FLAT_INDEX, FLAT_LIMIT, Entry
+from orchestrator.publishing.folder import UnsafeNameError, checked
+from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.reference import Static
+from orchestrator.publishing.sources.source import Found, bounded, unreachable, whole_index
+
+MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False, inward=False)
+"""What is asked of servers: those that send us elsewhere inside our own network are refused."""
+
+
+class StaticSource:
+    """One release of those in a static folder."""
+
+    def __init__(self, reference: Static, http: Downloader | None = None) -> None:
+        self.reference = reference
+        self._http = http or Downloader(manners=MANNERS)
+
+    def find(self) -> Found:
+        """The one that is asked for; or the only one. Raises as `Source` says."""
+        listing = self.listing()
+        if listing is None:
+            return self._release_folder()
+        entry = self._one_of(listing.entries)
+        if self.reference.digest not in (None, entry.release.sha256):
+            raise self._none(f"with {self.reference.digest}", listing.entries)
+        found = self._index(entry.release.file, entry.release.sha256)
+        try:
+            files = flat.files_of(entry, found)
+            name = index.name_of(found, entry.name)
+            if name != entry.name:
+                raise MalformedError(f"{FLAT_INDEX} calls {entry.name!r} what calls itself {name!r}")
+        except MalformedError as error:
+            raise Refused(Reason(Code.MALFORMED, str(error))) from error
+        return Found(name, found, lambda path: self._read(files[path].file))
+
+    def listing(self) -> flat.FlatIndex | None:
+        """What the folder says is in it; None: it says nothing. Raises TallyError."""
+        try:
+            data = b"".join(bounded(self._bytes(FLAT_INDEX), FLAT_LIMIT, FLAT_INDEX))
+            return flat.parse(data)
+        except Absent:
+            return None
+        except Unreachable as error:
+            raise unreachable(f"{self.reference.base}{FLAT_INDEX}", error) from error
+        except Refused as refused:
+            raise unreachable(f"{self.reference.base}{FLAT_INDEX}", refused.reasons[0].sentence) from refused
+        except MalformedError as error:
+            raise TallyError(
+                f"{self.reference.base} is no folder that releases are published in: {error}",
+                hint=f"its {FLAT_INDEX} is to be one that `tally publish` wrote",
+            ) from error
+
+    def _release_folder(self) -> Found:
+        """The release, where the folder is that of one release alone, with its own names."""
+        try:
+            found = self._index(INDEX, self.reference.digest, absent=True)
+        except Absent as error:
+            raise TallyError(
+                f"there is no release at {self.reference.base}: it has neither {FLAT_INDEX} nor {INDEX}",
+                hint="give the folder that `tally publish` wrote, or a release folder",
+            ) from error
+        called = self.reference.release or self.reference.base.rstrip("/").rsplit("/", 1)[-1]
+        try:
+            for path in found.files:
+                checked(path)
+            name = index.name_of(found, called)
+        except UnsafeNameError as error:
+            raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
+        except MalformedError as error:
+            raise Refused(Reason(Code.MALFORMED, str(error))) from error
+        if self.reference.release not in (None, name):
+            raise TallyError(
+                f"{self.reference.base} holds the release {name}, and not {self.reference.release}",
+                hint="leave out what stands after #",
+            )
+        return Found(name, found, self._read)
+
+    def _one_of(self, entries: tuple[Entry, ...]) -> Entry:
+        wanted, digest = self.reference.release, self.reference.digest
+        found = [
+            each for each in entries if wanted in (None, each.name) and digest in (None, each.release.sha256)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise self._none(wanted or (f"with {digest}" if digest else "at all"), entries)
+        names = some([each.name for each in found])
+        raise TallyError(
+            f"{self.reference.base} has several releases: {names}",
+            hint=f"say which, as in {self.reference}#{found[0].name}",
+        )
+
+    def _none(self, which: str, entries: tuple[Entry, ...]) -> TallyError:
+        said = f"it has {some([each.name for each in entries])}" if entries else "it has none"
+        return TallyError(f"there is no release {which} in {self.reference.base}", hint=said)
+
+    def _index(self, file: str, expected: Sha256 | None, *, absent: bool = False) -> Index:
+        chunks = self._bytes(file) if absent else self._read(file)
+        try:
+            return index.parse(whole_index(chunks, expected))
+        except MalformedError as error:
+            raise Refused(Reason(Code.MALFORMED, str(error))) from error
+        except Absent:
+            raise
+        except Unreachable as error:
+            raise unreachable(f"{self.reference.base}{file}", error) from error
+
+    def _read(self, file: str) -> Iterator[bytes]:
+        try:
+            yield from self._bytes(file)
+        except Absent as error:
+            why = f"{file} is listed and not there: {error}"
+            raise Refused(Reason(Code.FILE_MISSING, why)) from error
+        except Unreachable as error:
+            raise unreachable(f"{self.reference.base}{file}", error) from error
+
+    def _bytes(self, file: str) -> Iterator[bytes]:
+        return self._http.read(self.reference.base + quote(file))

@@ -1,0 +1,185 @@
+"""The story of `tally fetch`: a published release comes back whole, is verified, and only then has its name.
+
+`verified` is the one way from a reference to a release folder; `tally verify`, `tally publish` and whoever
+rebuilds take it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, shown, sync_folder
+from orchestrator.ground.parallel import Stopped, in_parallel
+from orchestrator.ground.values import dataclass
+from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.verdict import Code, Failed, Passed, Reason, Refused, Verdict
+from orchestrator.publishing import sources
+from orchestrator.publishing.contents import too_much
+from orchestrator.publishing.directory import refuse_unusable
+from orchestrator.publishing.drafts import draft_of, renamed, sync
+from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError, checked
+from orchestrator.publishing.index import INDEX
+from orchestrator.publishing.reference import Reference
+from orchestrator.publishing.sources.source import Found, bounded
+from orchestrator.stories.verification import Examination, examine
+
+_TOGETHER = 8
+"""Files that are fetched at once: most are small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom to trust with what is fetched."""
+
+    policy: Policy
+    now: datetime
+    trusted: TrustedRoot | None = None
+    digest: Sha256 | None = None
+    """The artifact's, where it is known."""
+    further: Mapping[str, bytes] | None = None
+    """Other parties' bundles and links, by file name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of it. `folder` is there where the verdict is a yes."""
+
+    folder: Path
+    verdict: Verdict
+    kept: bool = False
+    """Whether it was there before."""
+
+
+def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
+    """Fetch a release into `out`/NAME, verified beforehand: whole, or not at all.
+
+    Raises TallyError where it cannot be decided, and where another release is there.
+    """
+    refuse_unusable(out)
+    try:
+        found = sources.of(reference).find()
+    except Refused as refused:
+        return Fetched(out, Failed(tuple(refused.reasons)))
+    target = out / found.name
+    if os.path.lexists(target):
+        return _kept(target, found, asked)
+    try:
+        with draft_of(out, found.name) as draft:
+            examination = judged(found, draft, asked)
+            if isinstance(examination.verdict, Passed):
+                sync(draft)
+                if not renamed(draft, target):
+                    return _kept(target, found, asked)
+                sync_folder(out)
+            return Fetched(target, examination.verdict)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+def verified(reference: Reference, folder: Path, asked: Asked) -> tuple[Path, Examination]:
+    """The release at a reference as `folder`/NAME, which is new, and what its verification found.
+
+    Where the verdict is a no, the folder holds as much as was fetched, which is to be used for nothing.
+    Raises TallyError where it cannot be decided.
+    """
+    try:
+        found = sources.of(reference).find()
+    except Refused as refused:
+        return folder, Examination(Failed(tuple(refused.reasons)))
+    target = folder / found.name
+    try:
+        target.mkdir(parents=True)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    return target, judged(found, target, asked)
+
+
+def judged(found: Found, draft: Path, asked: Asked) -> Examination:
+    """Fetch every file into an empty folder, each by its listed digest and size, and verify what is there."""
+    try:
+        _refuse_excess(found, draft)
+        _download(found, draft)
+    except Refused as refused:
+        return Examination(Failed(tuple(refused.reasons)))
+    return examine(draft, asked.policy, asked.now, asked.digest, asked.further, asked.trusted)
+
+
+def _refuse_excess(found: Found, draft: Path) -> None:
+    """Before the first file: more than verifiers read, or than there is room for."""
+    if (why := too_much(found.index)) is not None:
+        raise Refused(Reason(Code.MALFORMED, why))
+    if any(size < 0 for _, size in found.index.files.values()):
+        raise Refused(Reason(Code.MALFORMED, f"{INDEX} lists a file of less than no bytes"))
+    size = sum(size for _, size in found.index.files.values())
+    free = shutil.disk_usage(draft).free
+    if size > free:
+        raise TallyError(
+            f"{found.name} has {size} bytes by its {INDEX}, and {shown(draft.parent)} has room for {free}",
+            hint="free some space, or name another folder",
+        )
+
+
+def _download(found: Found, draft: Path) -> None:
+    """Small files first, so that what is wrong with the evidence is told before the artifact is fetched."""
+    stop = Event()
+    files = sorted(found.index.files.items(), key=lambda each: each[1][1])
+
+    def work(file: tuple[str, tuple[Sha256, int]]) -> None:
+        _fetch(found, draft, file[0], *file[1], stop.is_set)
+
+    for _, failure in in_parallel(files, work, stop, threads=_TOGETHER):
+        if failure is not None:
+            raise failure
+    (draft / INDEX).write_bytes(found.index.data)
+
+
+def _fetch(
+    found: Found, draft: Path, name: str, expected: Sha256, size: int, stopped: Callable[[], bool]
+) -> None:
+    """One file, hashed as it comes. Raises Refused where it is not what is listed."""
+    digest, seen = hashlib.sha256(), 0
+    try:
+        path = draft / checked(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("xb")
+    except UnsafeNameError as error:
+        raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        why = f"{INDEX} lists {name}, and a file where that needs a folder"
+        raise Refused(Reason(Code.MALFORMED, why)) from error
+    with stream:
+        for chunk in bounded(found.read(name), size, name):
+            if stopped():
+                raise Stopped
+            digest.update(chunk)
+            seen += len(chunk)
+            stream.write(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if (digest.hexdigest(), seen) != (expected.hex, size):
+        why = f"{name} is sent as sha256:{digest.hexdigest()}, {seen} bytes, and listed as {expected}, {size}"
+        raise Refused(Reason(Code.DIGEST_MISMATCH, why))
+
+
+def _kept(target: Path, found: Found, asked: Asked) -> Fetched:
+    """What is there under the name: the same release, if it verifies. Raises TallyError for another one."""
+    there = b""
+    with suppress(OSError, ValueError):
+        there = Folder(target).read(INDEX, INDEX_LIMIT)
+    if there != found.index.data:
+        raise TallyError(
+            f"{shown(target)} is there already, and is another release than the one to be fetched",
+            hint="nothing is ever overwritten: move it away, or choose another folder with --out",
+        )
+    examination = examine(target, asked.policy, asked.now, asked.digest, asked.further, asked.trusted)
+    return Fetched(target, examination.verdict, kept=True)

@@ -1,0 +1,104 @@
+"""The story of `tally publish`: verified here, put there, made findable, fetched back, verified again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
+from orchestrator.keys.signers import Signer
+from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.verdict import Passed, Verdict
+from orchestrator.publishing import destinations
+from orchestrator.publishing.contents import locate, read_index
+from orchestrator.publishing.destinations.destination import Destination, Outgoing, Sign
+from orchestrator.publishing.index import name_of
+from orchestrator.publishing.locations import signed
+from orchestrator.publishing.reference import Reference
+from orchestrator.stories import fetching
+from orchestrator.stories.verification import examine
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be published, where, and who says that it may be."""
+
+    release: Path
+    destination: Reference
+    locations: Sequence[str]
+    policy: Policy
+    now: datetime
+    signer: Signer | None = None
+    """Who states the locations; None: nobody does."""
+    trusted: TrustedRoot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What came of it."""
+
+    verdict: Verdict
+    """Of the release here; of the one that was fetched back where `reference` is there."""
+    reference: Reference | None = None
+    """What strangers fetch it by; None: it did not verify here, and nothing left."""
+    changed: bool = False
+    """Whether strangers find something else there than before."""
+
+
+def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publication:
+    """Publish a release. The same one again changes nothing; where a run was stopped, the next one goes on.
+
+    Raises TallyError where it cannot be decided or done, as where another release has its name.
+    """
+    destination = destinations.of(order.destination, order.locations)
+    destination.refuse_unusable()
+    release, verdict = _verified(order)
+    if release is None:
+        return Publication(verdict)
+    with destination.exclusively():
+        there = destination.holds(release)
+        say(f"{'looking through' if there else 'publishing'} {release.name} at {order.destination}")
+        reference, changed = _put(destination, release, _sign(order, release))
+    say(f"fetching {reference} back")
+    _, back = fetching.verified(reference, scratch, fetching.Asked(order.policy, order.now, order.trusted))
+    return Publication(back.verdict, reference, changed)
+
+
+def _verified(order: Order) -> tuple[Outgoing | None, Verdict]:
+    """The release as it verified, before the first byte leaves; None where it does not."""
+    folder, _ = locate(order.release)
+    verdict = examine(folder.path, order.policy, order.now, trusted=order.trusted).verdict
+    if not isinstance(verdict, Passed):
+        return None, verdict
+    try:
+        index = read_index(folder, None)
+        name = name_of(index, folder.path.resolve().name)
+    except (MalformedError, OSError) as error:
+        raise _changed(order) from error
+    if index.files[index.artifact][0].hex != verdict.sha256:
+        raise _changed(order)
+    return Outgoing(folder, name, index), verdict
+
+
+def _changed(order: Order) -> TallyError:
+    return TallyError(f"{order.release} changed while it was verified", hint="run the command again")
+
+
+def _put(destination: Destination, release: Outgoing, sign: Sign) -> tuple[Reference, bool]:
+    """Contents, then evidence, then what makes them found: in between, nothing is visible."""
+    destination.put(release, release.contents)
+    destination.put(release, release.evidence)
+    return destination.finish(release, sign)
+
+
+def _sign(order: Order, release: Outgoing) -> Sign:
+    def sign(before: bytes | None, locations: Sequence[str]) -> bytes | None:
+        if order.signer is None or not locations:
+            return None
+        return signed(release.index, release.name, locations, order.signer, before)
+
+    return sign

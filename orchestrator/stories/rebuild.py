@@ -7,7 +7,7 @@ Verdict -> Derivation, which has to be the release's -> Build (one per builder) 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -143,7 +143,8 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
             return Undecided(claim.name, incomplete)
         case Disagreed() as disagreed:
             quorum = quorum_of(making, reports)
-            return refuse(target, disagreed, making.workshop, making.builders, quorum, None)
+            refused = refuse(target, disagreed, making.workshop, making.builders, quorum, None)
+            return replace(refused, target=claim.name)
         case Agreed() as agreed:
             artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
             if differing := differing_from(claim, agreed, making):

@@ -1,0 +1,167 @@
+"""`tally rebuild`: a release is made again from what it carries, on builders of the user's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from projects import Project
+from targets import laid_out
+
+if TYPE_CHECKING:
+    from tests.conftest import Tally, TallyIn
+
+CORES = """
+[variation]
+build-cores = false
+[[builder]]
+name = "a"
+cores = {0}
+[[builder]]
+name = "b"
+cores = {0}
+"""
+"""Builders that agree with one another, and tell how many cores they were given."""
+
+
+@pytest.fixture
+def rebuilder(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn) -> Tally:
+    """Somebody else, in an empty folder."""
+    return tally_in(tmp_path_factory.mktemp("rebuilder"))
+
+
+def handed_over(project: Project, rebuilder: Tally, name: str) -> Path:
+    """A release in the rebuilder's folder; what it was built from is gone."""
+    (release,) = (project.folder / "releases").iterdir()
+    shutil.move(release, rebuilder.folder / name)
+    shutil.rmtree(project.folder / "recipes")
+    (project.folder / "tally.lock").unlink()
+    shutil.copy(project.folder / "release.pub", rebuilder.folder)
+    return rebuilder.folder / name
+
+
+def altered(release: Path, name: str, old: str, new: str) -> None:
+    """Change a file, and have the index fit it."""
+    file = release / name
+    data = file.read_text().replace(old, new)
+    assert data != file.read_text()
+    file.write_text(data)
+    index = json.loads((release / "release.json").read_bytes())
+    for each in index["files"]:
+        if each["path"] == name:
+            each |= {"sha256": hashlib.sha256(data.encode()).hexdigest(), "size": len(data.encode())}
+    (release / "release.json").write_text(json.dumps(index))
+
+
+def test_a_release_of_recipes_is_made_again_from_itself(project: Project, rebuilder: Tally) -> None:
+    git = ["git", "-C", str(project.folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (project.folder / "tree").mkdir()
+    (project.folder / "tree/word").write_text("said\n")
+    library = 'outputs = ["out", "dev"]\n'
+    project.recipe("library", "mkdir $out $dev; echo lib > $dev/header", library)
+    more = 'inputs = ["library"]\n[sources.tree]\npath = "tree"\n'
+    recipe = project.recipe("whole", "mkdir $out; cat tree/word $library_dev/header > $out/all", more)
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "all")):
+        subprocess.run([*git, *words], check=True)
+    project.build(recipe).succeeded()
+    release = handed_over(project, rebuilder, "given")
+
+    ran = rebuilder("rebuild", release, "--publisher", "release.pub").succeeded()
+    assert ran.out.startswith("REPRODUCED  whole-1.0-x86_64-linux\n")
+    assert "whole-1.0 again" in ran.err, "it was built, and not looked up"
+    (told,) = json.loads(
+        rebuilder("rebuild", release, "--publisher", "release.pub", "--json").succeeded().out
+    )["rebuilds"]
+    index = json.loads((release / "release.json").read_bytes())
+    assert told["artifact"] == {key: index["artifact"][key] for key in ("path", "sha256")}
+    assert told["verdict"] == "reproduced"
+    assert told["verified"] is True
+
+    # what it carries makes something else: no builder is asked
+    altered(release, "source/recipes/whole.toml", "mkdir $out;", "mkdir  $out;")
+    refused = rebuilder("rebuild", release, "--publisher", "release.pub").failed(1)
+    assert refused.out == f"UNVERIFIED  {release}\n"
+    assert "digest-mismatch" in refused.err
+    unlike = rebuilder("rebuild", release, "--even-if-unverified").failed(2)
+    assert "is evaluated to other derivations than it names" in unlike.err
+    assert "the first that differs is whole-1.0, in tallyScript" in unlike.err
+    assert "agree" not in unlike.err + refused.err
+
+
+def test_what_comes_out_otherwise_is_kept_beside_the_release(
+    project: Project, tally_in: TallyIn, session_state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    state = tmp_path_factory.mktemp("state")  # their stores know nothing of what was built before
+    (state / "sources").symlink_to(session_state / "sources")
+    rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(state))
+    (project.folder / "tally.toml").write_text(CORES.format(1))
+    project.build(project.recipe("cores", "mkdir $out; echo cores: $NIX_BUILD_CORES > $out/it")).succeeded()
+    release = handed_over(project, rebuilder, "given")
+    (rebuilder.folder / "tally.toml").write_text(CORES.format(3))
+
+    asked = ("rebuild", release, "--publisher", "release.pub")
+    ran = rebuilder(*asked).failed(1)
+    assert ran.out == "DIFFERS  cores-1.0-x86_64-linux\n"
+    assert "a and b agree with one another, and not with the release" in ran.err
+    (told,) = json.loads(rebuilder(*asked, "--json").failed(1).out)["rebuilds"]
+    assert told["verdict"] == "differs"
+    assert [each["output"] for each in told["differing"]] == ["out", "out"], "the package, and its artifact"
+    assert {len(set(each["narSha256"].values())) for each in told["differing"]} == {2}
+    kept = Path(told["kept"])
+    package, artifact = (each["path"].rsplit("/", 1)[-1][33:] for each in told["differing"])
+    assert (kept / "a" / package / "it").read_text() == "cores: 3\n"
+    ours, theirs = (kept / side / artifact for side in ("a", "the release"))
+    assert ours.read_bytes() != theirs.read_bytes()
+    assert theirs.read_bytes() == (release / artifact).read_bytes()
+    assert told["differing"][1]["files"][0]["between"] == ["the release", "a"]
+
+
+def test_a_release_without_a_recipe_is_made_again_from_its_derivations(
+    project: Project, rebuilder: Tally
+) -> None:
+    packages = laid_out(project.folder / "packages")
+    project.tally(
+        "build", "two", "-f", packages, "--argstr", "who", "you", "--key", "release.key"
+    ).succeeded()
+    shutil.rmtree(packages)
+    release = handed_over(project, rebuilder, "given")
+    ran = rebuilder("rebuild", release, "--publisher", "release.pub").succeeded()
+    assert ran.out.startswith("REPRODUCED  two-2.0-x86_64-linux\n")
+
+    # an export that holds something else under the path of a derivation or a source of it
+    data = bytearray((release / "source/derivations.export").read_bytes())
+    place = data.index(b"Derive(")
+    data[place + 30] ^= 1
+    (release / "source/derivations.export").write_bytes(data)
+    index = json.loads((release / "release.json").read_bytes())
+    for each in index["files"]:
+        if each["path"] == "source/derivations.export":
+            each["sha256"] = hashlib.sha256(data).hexdigest()
+    (release / "release.json").write_text(json.dumps(index))
+    refused = rebuilder("rebuild", release, "--even-if-unverified").failed(2)
+    assert "source/derivations.export" in refused.err
+
+
+def test_what_cannot_be_made_again_stops_no_other(project: Project, rebuilder: Tally) -> None:
+    project.build(project.recipe("plain", "mkdir $out; echo plain > $out/it")).succeeded()
+    release = handed_over(project, rebuilder, "given")
+    lost = rebuilder.folder / "lost"
+    ran = rebuilder("rebuild", lost, release, "--publisher", "release.pub").failed(2)
+    assert ran.out.splitlines()[:2] == [f"UNDECIDED  {lost}", "REPRODUCED  plain-1.0-x86_64-linux"]
+    assert f"there is nothing at {lost}" in ran.err
+
+    shutil.copytree(release, rebuilder.folder / "bare")
+    bare = rebuilder.folder / "bare"
+    shutil.rmtree(bare / "source")
+    index = json.loads((bare / "release.json").read_bytes())
+    index["files"] = [each for each in index["files"] if not each["path"].startswith("source/")]
+    (bare / "release.json").write_text(json.dumps(index))
+    said = rebuilder("rebuild", bare, "--even-if-unverified").failed(2)
+    assert "has no folder source/, so it cannot be made again from itself" in said.err
+    nobody = rebuilder("rebuild", release).failed(2)
+    assert "nothing says whom to trust: --publisher, --identity or --policy is missing" in nobody.err

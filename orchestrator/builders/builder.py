@@ -21,13 +21,14 @@ from orchestrator.builders.host import HostFacts
 from orchestrator.builders.probe import Probe, holes, read_proof, read_surroundings
 from orchestrator.builders.realising import Limits, Realisation, built_path
 from orchestrator.builders.variation import NO_VARIATION, Variation
-from orchestrator.builders.vouching import Vouching, no_vouching
+from orchestrator.builders.vouching import Vouching
 from orchestrator.caches.believed import NOTHING, Beliefs
 from orchestrator.caches.taking import refuse_others
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event
 from orchestrator.nix.store import Store
@@ -91,11 +92,11 @@ class Builder:
     logs: Path
     facts: Callable[[], HostFacts]
     """Reads what no build can see of its host."""
+    vouching: Vouching
+    """Looks at what its store says of where paths came from, and whose signatures they bear."""
     operator: str | None = None
     """Who runs the host, as configured."""
     limits: Limits = field(default_factory=Limits)
-    vouching: Vouching = no_vouching
-    """Looks at what its store says of where paths came from, and whose signatures they bear."""
     attempts: int = 1
     """How often it is tried before it counts as unreachable."""
     variation: Variation = NO_VARIATION
@@ -140,6 +141,27 @@ class Builder:
                 # the orchestrator's own were judged when they were read; Nix builds what it finds here
                 if not self.store.holds_the_same(path, orchestrator):
                     self.store.derivation(path)  # says what is wrong with it
+
+    def forget(self, graph: DerivationGraph, requested: Sequence[str], beliefs: Beliefs) -> int:
+        """See to it that no input passes for built here that an earlier run believed; gives how many went.
+
+        That is where this run is to build it. What was made with it goes, too. A store that is not ours keeps
+        what it has: `vouching` says so then. Raises TallyError.
+        """
+        if not isinstance(self.store, ChrootStore):
+            return 0
+        inputs = self._inputs_of(graph, requested, beliefs)
+        foreign = self.store.foreign(set(inputs) - self.store.invalid(inputs))
+        if not foreign:
+            return 0
+        try:
+            return len(self.store.forget(foreign))
+        except NixFailed as error:
+            raise TallyError(
+                f"an earlier run believed {min(foreign)}, and it cannot be deleted from the store "
+                f"of {self.name}, so that it is built: {error.message}",
+                hint="wait for other runs that use this store to end",
+            ) from error
 
     def prove(self, probe: Probe) -> Probed:
         """Build the probe, which no store has yet, and judge what it saw.
@@ -226,16 +248,20 @@ class Builder:
     def _built_inputs(
         self, graph: DerivationGraph, requested: Sequence[str], beliefs: Beliefs
     ) -> Mapping[str, BuiltPath]:
+        paths = self._inputs_of(graph, requested, beliefs)
+        invalid = self.store.invalid(paths)
+        infos = self.store.information([path for path in paths if path not in invalid])
+        return {path: built_path(info) for path, info in infos.items()}
+
+    def _inputs_of(self, graph: DerivationGraph, requested: Sequence[str], beliefs: Beliefs) -> Sequence[str]:
+        """The outputs of all that is built for what is requested, and is neither that nor believed."""
         asked = set(requested)
-        paths = [
+        return [
             path
             for drv in graph.derivations.values()
             if drv.fixed is None and drv.path not in asked and (not beliefs or drv.path in beliefs.rebuilt)
             for path in drv.outputs.values()
         ]
-        invalid = self.store.invalid(paths)
-        infos = self.store.information([path for path in paths if path not in invalid])
-        return {path: built_path(info) for path, info in infos.items()}
 
     def _cannot_prove(self, why: str) -> TallyError:
         return TallyError(

@@ -17,7 +17,7 @@ from orchestrator.builders.host import HostFacts
 from orchestrator.builders.machine import Machine
 from orchestrator.builders.realising import Limits
 from orchestrator.builders.variation import Variation
-from orchestrator.builders.vouching import vouching_of
+from orchestrator.builders.vouching import vouching_of, vouching_of_ours
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_scratch
 from orchestrator.nix.chroot import ChrootStore
@@ -69,12 +69,14 @@ def make(
     if table.store == "local":
         limits = _limits(table)
         flags = (*variation.flags, *limits.flags)  # what the table says comes last, and counts
+        ours = ChrootStore(nix, place.store)
         return Builder(
             name=table.name,
             kind=table.store,
-            store=ChrootStore(nix, place.store),
+            store=ours,
             logs=place.logs,
             facts=lambda: HostFacts(host.machine_id(), version),
+            vouching=vouching_of_ours(ours),
             operator=table.operator,
             limits=replace(limits, flags=flags, around=variation.around, when_full=variation.when_full),
             variation=variation,

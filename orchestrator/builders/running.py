@@ -14,6 +14,7 @@ from orchestrator.builders.builder import Builder
 from orchestrator.builders.probe import Probe
 from orchestrator.caches.believed import NOTHING, Beliefs
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import counted
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event, Notice
@@ -69,6 +70,11 @@ class _Floor:
             probe = task.new_probe()
             derivations = [*probe.graph.derivations, *task.graph.derivations]
             builder.power.start(lambda text: self.on_event(builder.name, Notice(text)))
+            if gone := builder.forget(task.graph, task.requested, task.beliefs):
+                tell = (
+                    f"deleted {counted(gone, 'store path')} that stood on a cache's word, to build them here"
+                )
+                self.on_event(builder.name, Notice(tell))
             builder.receive(task.orchestrator, derivations, task.fixed, task.beliefs)
             if not builder.variation.stagger:
                 self.begun.set()

@@ -1,4 +1,4 @@
-"""What a remote store says of its paths: whether they were built there, and who signed them."""
+"""What a store says of its paths: whether they were built there, and who signed them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.builders.build import BuiltPath, Failure
-from orchestrator.nix.remote import Registration, RemoteStore
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.remote import RemoteStore
 from orchestrator.nix.signature import PublicKey, fingerprint
+from orchestrator.nix.store import Registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,13 @@ Vouching = Callable[[Paths, Paths], Vouched]
 """Takes what was asked for and built in this run, and the inputs that its store held or built."""
 
 
-def no_vouching(made: Paths, inputs: Paths) -> Vouched:
-    """For a store of our own, which takes nothing from anybody and signs nothing."""
-    return Vouched()
+def vouching_of_ours(store: ChrootStore) -> Vouching:
+    """For a store of our own, which signs nothing: what an earlier run believed was not built there."""
+
+    def look(made: Paths, inputs: Paths) -> Vouched:
+        return Vouched(tuple(map(_elsewhere, sorted(store.foreign(inputs)))))
+
+    return look
 
 
 def vouching_of(store: RemoteStore, key: PublicKey | None) -> Vouching:
@@ -38,11 +44,7 @@ def vouching_of(store: RemoteStore, key: PublicKey | None) -> Vouching:
 
     def look(made: Paths, inputs: Paths) -> Vouched:
         said = store.registrations([*made, *inputs])
-        failures = [
-            _failure(f"its store has {path} from elsewhere: it was substituted or copied, not built there")
-            for path in inputs
-            if not said[path].ultimate
-        ]
+        failures = [_elsewhere(path) for path in inputs if not said[path].ultimate]
         if key is None:
             return Vouched(tuple(failures))
         signed = {path: _signature(built, said[path], key) for path, built in made.items()}
@@ -65,6 +67,14 @@ def _unsigned(path: str, said: Registration, key: PublicKey) -> str:
         return f"its Nix did not sign {path}, and `key` in tally.toml says that it does"
     names = ", ".join(sorted(each.partition(":")[0] for each in said.signatures))
     return f"no signature on {path} is one by {key.name} as tally.toml has it: they are by {names}"
+
+
+def _elsewhere(path: str) -> Failure:
+    return _failure(
+        f"its store has {path} from elsewhere: it was substituted or copied, not built there\n"
+        "hint: an earlier run may have believed it: collect that store's garbage (`nix-collect-garbage`), "
+        "so that what was made with it goes, too"
+    )
 
 
 def _failure(reason: str) -> Failure:

@@ -60,6 +60,63 @@ class ChrootStore(Store):
             path: PathInfo(path, row.nar_hash, row.nar_size, row.references) for path, row in rows.items()
         }
 
+    def foreign(self, paths: Iterable[str]) -> set[str]:
+        """Those of these valid paths that were not built here, but copied or substituted."""
+        asked = set(paths)
+        rows = database.rows(self.root, asked) if asked else {}
+        if rows is None:
+            said = self.registrations(sorted(asked))
+            return {path for path in asked if path not in said or not said[path].ultimate}
+        return {path for path in asked if path not in rows or not rows[path].ultimate}
+
+    def forget(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Delete these paths, and before them every output that was made with one of them; gives what went.
+
+        Made with: the derivation has it in its build-time closure, but for what a fixed output stands on,
+        whose digest says what it is. Raises NixFailed, as where another run uses one.
+        """
+        asked = sorted(paths)
+        made = self._made_with(asked)
+        made -= {*asked, *self.invalid(made)}
+        for some in chunks(sorted(made)):  # first: a run that is killed here leaves what tells the next one
+            self._delete(some)
+        referring = self._queried("--referrers-closure", asked)
+        self._delete(sorted(referring))
+        return (*sorted(made), *sorted(referring))
+
+    def _delete(self, paths: Sequence[str]) -> None:
+        if paths:
+            self.nix.run(self.command("nix-store", "--delete", *paths))
+
+    def _made_with(self, paths: Sequence[str]) -> set[str]:
+        """The outputs of all derivations here that have one of these paths in their build-time closure."""
+        makers = database.makers(self.root, paths)
+        if makers is None:
+            makers = {each for path in paths if (each := self.deriver(path)) is not None}
+            makers -= self.invalid(makers)
+        held = self._queried("--referrers-closure", sorted(makers))
+        users: dict[str, list[Derivation]] = {}
+        for path in held:
+            if path.endswith(".drv"):
+                derivation = self.derivation(path, any_digest=True)
+                for below in derivation.input_derivations:
+                    users.setdefault(below, []).append(derivation)
+        found: set[str] = set()
+        reached, left = set(makers), list(makers)
+        while left:
+            for user in users.get(left.pop(), ()):
+                if user.fixed is None and user.path not in reached:
+                    reached.add(user.path)
+                    left.append(user.path)
+                    found.update(user.outputs.values())
+        return found
+
+    def _queried(self, what: str, paths: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for some in chunks(paths):
+            found.update(self.nix.run(self.command("nix-store", "--query", what, *some)).split())
+        return found
+
     def holds(self, path: str) -> bool:
         return os.path.lexists(self.physical(path))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ _HASH = "sha256:"
 _THESE = "select id from ValidPaths where path in ({})"
 _CLOSURE = f"{_THESE} union select reference from Refs join wanted on referrer = wanted.id"
 _PATHS = (
-    "with recursive wanted(id) as ({}) select path, hash, narSize, deriver, sigs "
+    "with recursive wanted(id) as ({}) select path, hash, narSize, deriver, sigs, ultimate "
     "from ValidPaths where id in wanted"
 )
 _REFERENCES = (
@@ -48,6 +48,8 @@ class Row:
     """The `.drv` that made it, as far as the store knows."""
     signatures: tuple[str, ...] = ()
     """`NAME:BASE64` each, unchecked."""
+    ultimate: bool = False
+    """Built there, as opposed to copied or substituted from elsewhere."""
 
 
 def valid(root: Path, paths: Collection[str]) -> set[str] | None:
@@ -78,8 +80,23 @@ def rows(root: Path, paths: Collection[str], *, closure: bool = False) -> Mappin
                 references[path].append(names.setdefault(reference, reference))
         if not all(map(is_store_path, names)):
             raise ValueError
-        for path, digest, size, deriver, signatures in told:
-            found[path] = _row(digest, size, references[path], deriver, signatures)
+        for path, digest, size, deriver, signatures, ultimate in told:
+            row = _row(digest, size, references[path], deriver, signatures)
+            found[path] = replace(row, ultimate=bool(ultimate))
+
+    return found if _asked(root, paths, read) else None
+
+
+def makers(root: Path, paths: Collection[str]) -> set[str] | None:
+    """The derivations it holds that have one of `paths` for an output; None: Nix has to be asked."""
+    found: set[str] = set()
+
+    def read(database: Connection, some: list[str]) -> None:
+        asked = (
+            "select d.path from DerivationOutputs o join ValidPaths d on d.id = o.drv "
+            f"where o.path in ({_marks(some)})"
+        )
+        found.update(path for (path,) in database.execute(asked, some))
 
     return found if _asked(root, paths, read) else None
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
-from orchestrator.ground.plainly import why
 from orchestrator.nix.command import Nix
-from orchestrator.nix.store import Store, chunks
+from orchestrator.nix.store import Store
 
 Kept = Callable[[str, Path], bool]
 """Writes the NAR of what Nix kept aside on the host, at a path that is in no database, to a file of ours.
@@ -30,20 +29,6 @@ False where that cannot be had."""
 def nothing_kept(path: str, nar: Path) -> bool:
     """For a store that nothing is checked in."""
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What a store says of where a valid path came from."""
-
-    ultimate: bool
-    """Built there, as opposed to copied or substituted from elsewhere."""
-    signatures: tuple[str, ...]
-    """`NAME:BASE64`, as Nix writes them."""
-    references: tuple[str, ...]
-    """With the path itself where it refers to itself."""
-    registered: datetime | None = None
-    """When its database took it in, UTC; None where it does not tell."""
 
 
 @dataclass(frozen=True)
@@ -102,18 +87,6 @@ class RemoteStore(Store):
     def clear_second_result(self, path: str) -> None:
         """Nothing: what lies on the host is its own. An earlier one is not taken for this run's."""
 
-    def registrations(self, paths: Sequence[str]) -> Mapping[str, Registration]:
-        """Where valid paths came from, as the store says."""
-        found: dict[str, Registration] = {}
-        for some in chunks(paths):
-            command = ["nix", "path-info", "--json", "--store", self.uri, *some]
-            for path, entry in _entries(self.nix.run(command)):
-                signatures = tuple(str(one) for one in entry.get("signatures", ()))
-                references = tuple(str(one) for one in entry.get("references", ()))
-                registered = _time(entry.get("registrationTime"))
-                found[path] = Registration(entry.get("ultimate") is True, signatures, references, registered)
-        return found
-
     def nix_version(self) -> str | None:
         """The Nix behind the address, where it says; daemons before 2.10 do not."""
         try:
@@ -142,25 +115,8 @@ class RemoteStore(Store):
         return target
 
 
-def _time(seconds: object) -> datetime | None:
-    if not isinstance(seconds, int) or not 0 < seconds < 1 << 35:  # a thousand years
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def _writing(path: Path) -> Any:
     try:
         return path.open("wb")
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _entries(said: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """`nix path-info --json`: a list in Nix 2.8, an object by path since 2.19."""
-    try:
-        value = json.loads(said)
-        if isinstance(value, list):
-            return [(str(entry["path"]), entry) for entry in value]
-        return [(path, entry) for path, entry in value.items() if isinstance(entry, dict)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise TallyError(f"Nix's answer about paths is not understood: {why(error)}") from error

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
 from orchestrator.ground.wording import counted
 from orchestrator.nix.command import Nix, NixFailed
 
@@ -25,6 +28,20 @@ class PathInfo:
     nar_size: int
     references: tuple[str, ...]
     """Without the path itself, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a store says of where a valid path came from."""
+
+    ultimate: bool
+    """Built there, as opposed to copied or substituted from elsewhere."""
+    signatures: tuple[str, ...]
+    """`NAME:BASE64`, as Nix writes them."""
+    references: tuple[str, ...]
+    """With the path itself where it refers to itself."""
+    registered: datetime | None = None
+    """When its database took it in, UTC; None where it does not tell."""
 
 
 class Store(ABC):
@@ -59,6 +76,18 @@ class Store(ABC):
                 references = sorted({next(lines) for _ in range(int(count))} - {path})
                 nar_hash = nar_hash.removeprefix("sha256:")
                 found[path] = PathInfo(path, NarHash(nar_hash), int(nar_size), tuple(references))
+        return found
+
+    def registrations(self, paths: Sequence[str]) -> Mapping[str, Registration]:
+        """Where valid paths came from, as the store says."""
+        found: dict[str, Registration] = {}
+        for some in chunks(paths):
+            command = ["nix", "path-info", "--json", "--store", self.address, *some]
+            for path, entry in _entries(self.nix.run(command)):
+                signatures = tuple(str(one) for one in entry.get("signatures", ()))
+                references = tuple(str(one) for one in entry.get("references", ()))
+                registered = _time(entry.get("registrationTime"))
+                found[path] = Registration(entry.get("ultimate") is True, signatures, references, registered)
         return found
 
     def deriver(self, path: str) -> str | None:
@@ -158,3 +187,20 @@ def chunks(paths: Iterable[str]) -> Iterator[list[str]]:
     items = list(paths)
     for start in range(0, len(items), _PATHS_A_COMMAND):
         yield items[start : start + _PATHS_A_COMMAND]
+
+
+def _time(seconds: object) -> datetime | None:
+    if not isinstance(seconds, int) or not 0 < seconds < 1 << 35:  # a thousand years
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _entries(said: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """`nix path-info --json`: a list in Nix 2.8, an object by path since 2.19."""
+    try:
+        value = json.loads(said)
+        if isinstance(value, list):
+            return [(str(entry["path"]), entry) for entry in value]
+        return [(path, entry) for path, entry in value.items() if isinstance(entry, dict)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise TallyError(f"Nix's answer about paths is not understood: {why(error)}") from error

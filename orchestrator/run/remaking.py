@@ -144,6 +144,6 @@ def _members(theirs: Command, graph: DerivationGraph, path: str) -> str:
         )
         if one != other
     ]
-    keys = ours.env.keys() | theirs.environment.keys()
+    keys = (ours.env.keys() | theirs.environment.keys()) - ours.outputs.keys()
     found += [key for key in sorted(keys) if ours.env.get(key) != theirs.environment.get(key)]
     return some(found, _SHOWN) if found else "what it is built from"

@@ -5,17 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from believing import built_tools, inputs_table
 from caches import Binary, SigningKey, nar_of
 from projects import Project
 from releases import fixed, store_path
+from targets import laid_out, nix
 
+from orchestrator.builders.build import BuiltPath
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.host import HostFacts
+from orchestrator.builders.vouching import vouching_of_ours
 from orchestrator.caches.believed import Beliefs
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.fixed import take_fixed
@@ -28,6 +33,9 @@ from orchestrator.nix.command import Nix
 from orchestrator.nix.derivation import Derivation, FixedOutput
 from orchestrator.nix.signature import fingerprint
 from orchestrator.nix.store import Store
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 KEY = SigningKey("ours-1")
 LIBRARY, PROGRAM = store_path("library-1.0"), store_path("program-1.0")
@@ -67,6 +75,13 @@ def test_believed_paths_come_into_a_store_as_they_were_signed(store: ChrootStore
         assert store.physical(LIBRARY).read_bytes() == CONTENT
         assert store.nar_hash(LIBRARY) == infos[LIBRARY].nar_hash
         assert not list(store.nix.scratch.glob("believed-*"))
+        # nobody built them here, whatever is asked later
+        assert store.foreign([LIBRARY, PROGRAM]) == {LIBRARY, PROGRAM}
+        made = {path: BuiltPath(path, info.nar_hash, info.nar_size, ()) for path, info in infos.items()}
+        assert [LIBRARY in each.reason for each in vouching_of_ours(store)({}, made).failures] == [
+            True,
+            False,
+        ]
         server.asked.clear()
         assert taking(server.address, store) == [], "what is there is not fetched again"
         assert not [each for each in server.asked if each.endswith((".xz", ".zstd"))]
@@ -86,7 +101,7 @@ def test_every_builder_starts_from_the_same_bytes(store: ChrootStore, tmp_path: 
         taking(server.address, stores["b"])
     beliefs = Beliefs({path: offer.believed for path, offer in offers.items()})
     a, b = (
-        Builder(name, "local", each, tmp_path / "logs", lambda: HostFacts(None, None))
+        Builder(name, "local", each, tmp_path / "logs", lambda: HostFacts(None, None), vouching_of_ours(each))
         for name, each in stores.items()
     )
     a.receive(store, [], [], beliefs)
@@ -245,3 +260,74 @@ def test_a_release_names_what_it_believes(project: Project, session_state: Path,
     (project.folder / "tally.toml").write_text("")
     refused = project.tally(*build, "--rebuild-inputs", "1").failed(2)
     assert "every input is rebuilt anyway" in refused.err
+
+
+CHAIN = """
+let
+  pinned = builtins.fromJSON (builtins.readFile ./packages/busybox.json);
+  busybox = derivation {
+    inherit (pinned) name;
+    system = builtins.currentSystem;
+    builder = "/this-is-put-into-the-store-by-tally";
+    outputHashMode = "recursive";
+    outputHashAlgo = "sha256";
+    outputHash = pinned.sha256;
+  };
+  made = name: script: derivation {
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "${busybox}/busybox";
+    args = [ "sh" "-euc" script ];
+  };
+in rec {
+  library = made "library" "echo honest > $out";
+  middle = made "middle" "read word < ${library}; echo $word > $out";
+  program = made "program" "read word < ${middle}; echo $word > $out";
+}
+"""
+
+
+def test_what_was_believed_once_never_passes_for_built(
+    tally_in: TallyIn, repository: Path, session_state: Path, tmp_path: Path
+) -> None:
+    """Another input that was built with it, and does not refer to it, neither."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/sources").symlink_to(session_state / "sources")
+    (tmp_path / "project").mkdir()
+    tally = tally_in(tmp_path / "project", TALLY_STATE=str(tmp_path / "state"))
+    project = Project(tmp_path / "project", tally, repository)
+    laid_out(project.folder / "packages")
+    file = project.folder / "chain.nix"
+    file.write_text(CHAIN)
+    library = nix(tmp_path / "aside", "nix-instantiate", "--eval", str(file), "-A", "library.outPath").strip(
+        '"'
+    )
+    cache = Binary(KEY)
+    cache.add(library, nar_of(b"evil\n"))
+    build = ("build", "-f", "chain.nix", "program", "--key", "release.key", "--out")
+
+    def content(out: str) -> bytes:
+        (artifact,) = (project.folder / out).glob("*/*.nar")
+        return artifact.read_bytes()
+
+    believing(project, cache.into(tmp_path / "cache"))
+    assert "; 1 believed" in tally(*build, "first").succeeded().err
+    assert b"evil" in content("first")
+    for out, more, table in (("second", ("--rebuild", "library"), True), ("third", (), False)):
+        if not table:
+            # the same once more, after another run that believes it
+            for name in ("a", "b"):
+                shutil.rmtree(tmp_path / "state/stores" / name)
+            tally(*build, "again").succeeded()
+            (project.folder / "tally.toml").unlink()
+        ran = tally(*build, out, *more).succeeded()
+        assert "a: deleted 4 store paths that stood on a cache's word, to build them here" in ran.err
+        assert all(f"a: started {name}" in ran.err for name in ("library", "middle", "program"))
+        assert b"honest" in content(out)
+        assert b"evil" not in content(out)
+        assert "rebuilt every input" in tally("show", *(project.folder / out).iterdir()).succeeded().out
+
+    # with what was built there, the cache's word is an honest no
+    believing(project, f"file://{tmp_path / 'cache'}")
+    refused = tally(*build, "fourth").failed(2)
+    assert f"{library} in the store of" in refused.err

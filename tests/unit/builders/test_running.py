@@ -13,6 +13,7 @@ from orchestrator.builders import running
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.host import HostFacts
 from orchestrator.builders.running import Task, build_everywhere
+from orchestrator.builders.vouching import vouching_of_ours
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
@@ -43,7 +44,8 @@ class Broken:
 
 def builder(folder: Path, name: str, power: Broken) -> Builder:
     store = ChrootStore(Nix("2.8.0", folder), folder / name)
-    return Builder(name, "vm", store, folder / "logs", lambda: HostFacts(None, None), attempts=3, power=power)
+    facts, vouching = HostFacts(None, None), vouching_of_ours(store)
+    return Builder(name, "vm", store, folder / "logs", lambda: facts, vouching, attempts=3, power=power)
 
 
 @pytest.fixture

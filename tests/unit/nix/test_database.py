@@ -27,13 +27,13 @@ def root(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(folder / "db.sqlite")) as made, made:
         made.execute(
             "create table ValidPaths (id integer primary key, path text, hash text, narSize integer, "
-            "deriver text, sigs text)"
+            "deriver text, sigs text, ultimate integer)"
         )
         made.execute("create table Refs (referrer integer, reference integer)")
         for number, path in enumerate((LIBRARY, PROGRAM)):
-            told = (MADE_BY, "b-1:yy a-1:xx b-1:zz") if path == PROGRAM else (None, "")
+            told = (MADE_BY, "b-1:yy a-1:xx b-1:zz", 1) if path == PROGRAM else (None, "", None)
             values = (number, path, f"sha256:{nar(path).hex}", 120 + number, *told)
-            made.execute("insert into ValidPaths values (?, ?, ?, ?, ?, ?)", values)
+            made.execute("insert into ValidPaths values (?, ?, ?, ?, ?, ?, ?)", values)
         made.executemany("insert into Refs values (?, ?)", [(1, 0), (1, 1), (0, 0)])
     return root
 
@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
 def test_what_is_valid_is_told(root: Path) -> None:
     many = [store_path(str(number)) for number in range(2000)]
     assert database.valid(root, [LIBRARY, OTHER, *many]) == {LIBRARY}
-    program = database.Row(nar(PROGRAM), 121, (LIBRARY,), MADE_BY, ("b-1:yy", "a-1:xx", "b-1:zz"))
+    program = database.Row(nar(PROGRAM), 121, (LIBRARY,), MADE_BY, ("b-1:yy", "a-1:xx", "b-1:zz"), True)
     library = database.Row(nar(LIBRARY), 120, ())
     assert database.rows(root, [PROGRAM, OTHER, *many]) == {PROGRAM: program}
     assert database.rows(root, [PROGRAM], closure=True) == {PROGRAM: program, LIBRARY: library}

@@ -118,10 +118,25 @@ def _directory(reference: str) -> str:
     told = parse_qs(query).get("dir", [""])[-1]
     if not place.startswith("/") or told:
         return told
-    folder = Path(place)
+    flake, top = _flake_and_top(Path(place))
+    return "" if top is None or top == flake else str(flake.relative_to(top))
+
+
+def _flake_and_top(folder: Path) -> tuple[Path, Path | None]:
+    """The folder of flake.nix that Nix finds from another, and its repository's; None: it is in none."""
     flake = next((each for each in (folder, *folder.parents) if (each / "flake.nix").exists()), folder)
-    top = next((each for each in (flake, *flake.parents) if (each / ".git").exists()), flake)
-    return "" if top == flake else str(flake.relative_to(top))
+    return flake, next((each for each in (flake, *flake.parents) if (each / ".git").exists()), None)
+
+
+def whole_folder(reference: str) -> Path | None:
+    """The folder of this machine that Nix takes as it is, whatever git says; None: it is another kind."""
+    place = reference.partition("?")[0]
+    if place.startswith("path:"):
+        return Path(place.removeprefix("path:"))
+    if not place.startswith("/"):
+        return None
+    flake, top = _flake_and_top(Path(place))
+    return flake if top is None else None
 
 
 def _lock_in(tree: Path, directory: str, shown: str) -> Mapping[str, Any] | None:

@@ -30,6 +30,22 @@ class BareError(TallyError):
     """A folder is a bare repository or in one, which a project's committed files can pretend to be."""
 
 
+class NoGitError(TallyError):
+    """Git is not installed."""
+
+
+class NoRepositoryError(TallyError):
+    """A folder is in no repository."""
+
+
+class NoCommitError(TallyError):
+    """A repository has no commit yet. `top` is its folder."""
+
+    def __init__(self, top: Path) -> None:
+        super().__init__(f"the git repository {top} has no commit yet", hint="commit what is to be built")
+        self.top = top
+
+
 def head(folder: Path) -> tuple[Path, str]:
     """The top folder of the repository that a folder is in, and the commit that is checked out there.
 
@@ -37,7 +53,7 @@ def head(folder: Path) -> tuple[Path, str]:
     """
     top = git(folder, "rev-parse", "--show-toplevel", missing="").removesuffix("\n")
     if not top:
-        raise TallyError(
+        raise NoRepositoryError(
             f"{folder} is in no git repository",
             hint="make one with `git init`, and commit recipes, lock and what path sources name",
         )
@@ -45,7 +61,7 @@ def head(folder: Path) -> tuple[Path, str]:
     if not commit:
         if git(folder, "rev-parse", "--verify", "--quiet", "HEAD", missing=""):
             raise TallyError(f"the commit checked out in {top} cannot be read", hint="see `git fsck`")
-        raise TallyError(f"the git repository {top} has no commit yet", hint="commit what is to be built")
+        raise NoCommitError(Path(top))
     return Path(top), commit
 
 
@@ -138,5 +154,5 @@ def environment(*, fetching: bool = False) -> dict[str, str]:
     }
 
 
-def _no_git() -> TallyError:
-    return TallyError("git is not here, and a source needs it", hint=INSTALL)
+def _no_git() -> NoGitError:
+    return NoGitError("git is not here, and a source needs it", hint=INSTALL)

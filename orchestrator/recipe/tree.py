@@ -5,6 +5,7 @@ It is copied to a folder `source`, as Nix calls what it fetches: what is evaluat
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,10 +16,10 @@ from pathlib import Path
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import opened, shown
+from orchestrator.ground.files import contents, opened, shown
 from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.plainly import why
-from orchestrator.recipe.git import BareError, head
+from orchestrator.recipe.git import NoCommitError, NoGitError, NoRepositoryError, head
 from orchestrator.recipe.gitobjects import SUBMODULE, SYMLINK, Objects
 from orchestrator.recipe.gittree import copy_working_tree
 from orchestrator.recipe.repository import remote
@@ -26,6 +27,7 @@ from orchestrator.recipe.revision import Revision
 
 NAME = "source"
 _CHUNK = 1 << 20
+_KEY, _BESIDE, _PRIVATE, _LARGEST_KEY = ".key", ".pub", b"PRIVATE KEY-----", 1 << 16  # of keys/keyfiles.py
 _MOST_FILES, _MOST_BYTES = 200_000, 2 << 30  # of a folder without git, which may be anything
 
 
@@ -47,7 +49,8 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False, out: Path | None
     """The tree that holds a file or a folder, copied below `target`, a folder to be made. Raises TallyError.
 
     Of a git repository, all that it does not ignore, or with `tracked` what it tracks, without `out`, where
-    releases go, if it tracks nothing there; else the folder itself, or the file's.
+    releases go, if it tracks nothing there; else the folder itself, or the file's. A commit changes nothing
+    of that: one without any is a repository, too.
     """
     path = path.absolute()
     if not path.exists():
@@ -57,11 +60,14 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False, out: Path | None
     folder = target / NAME
     folder.mkdir(parents=True)
     start = path if path.is_dir() else path.parent
+    commit, unversioned = None, None
     try:
         top, commit = head(start)
-    except BareError:
-        raise
-    except TallyError as error:
+    except NoCommitError as error:
+        top, unversioned = error.top, error.message
+    except (NoRepositoryError, NoGitError) as error:
+        if isinstance(error, NoGitError) and _in_repository(start):
+            raise  # what git ignores there nobody can tell
         _copy(start, folder)
         return Tree(folder, "" if path.is_dir() else path.name, nar_hash(folder), None, error.message)
     resolved = path.resolve()
@@ -71,8 +77,34 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False, out: Path | None
     place = "" if resolved == top else str(resolved.relative_to(top))
     if not os.path.lexists(folder / place):
         raise TallyError(f"{shown(path)} is ignored by git", hint="take it out of .gitignore")
-    revision = Revision(commit, remote(top), place, *_uncommitted(top, commit, folder))
-    return Tree(folder, place, nar_hash(folder), revision, None)
+    revision = None
+    if commit is not None:
+        revision = Revision(commit, remote(top), place, *_uncommitted(top, commit, folder))
+    return Tree(folder, place, nar_hash(folder), revision, unversioned)
+
+
+def refuse_private_keys(folder: Path) -> None:
+    """Raises TallyError for a folder that is taken as it is and holds one that `tally keys generate` made.
+
+    Whatever is evaluated may go into the stores of builders, where everybody reads it.
+    """
+    for at, _, names in os.walk(folder):
+        for name in names:
+            file = Path(at, name)
+            if not (name.endswith(_KEY) and file.with_suffix(_BESIDE).is_file() and not file.is_symlink()):
+                continue
+            with contextlib.suppress(OSError, ValueError):
+                if _PRIVATE in contents(file, _LARGEST_KEY):
+                    raise TallyError(
+                        f"{shown(file)} is a private key, and all of {shown(folder)} would go into a store, "
+                        "which everybody can read",
+                        hint="move it elsewhere; or make the folder a git repository, of which ignored files "
+                        "stay out, and name it without `path:`",
+                    )
+
+
+def _in_repository(folder: Path) -> bool:
+    return any(os.path.lexists(each / ".git") for each in (folder, *folder.parents))
 
 
 def _below(top: Path, out: Path | None, asked: Path) -> str | None:
@@ -95,6 +127,7 @@ def _copy(origin: Path, folder: Path) -> None:
                 f"{_MOST_BYTES >> 30} GiB",
                 hint="put the file into a folder of its own, or under git",
             )
+    refuse_private_keys(origin)
     try:
         shutil.copytree(origin, folder, symlinks=True, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:

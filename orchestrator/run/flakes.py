@@ -19,7 +19,7 @@ from orchestrator.recipe.flakeref import is_local, nar_sha256, url_of
 from orchestrator.recipe.git import head
 from orchestrator.recipe.repository import remote
 from orchestrator.recipe.revision import Revision, address_of
-from orchestrator.recipe.tree import Tree, tree_of
+from orchestrator.recipe.tree import Tree, refuse_private_keys, tree_of
 from orchestrator.run.asked import FlakeAttribute
 from orchestrator.run.derivations import Wanted, licence_of
 from orchestrator.run.workshop import Workshop
@@ -40,6 +40,8 @@ def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute]) -> list[Wante
 
 def _of_one(workshop: Workshop, asked: Sequence[FlakeAttribute], scratch: Path) -> list[Wanted]:
     store, system, flake = workshop.store, host.nix_system(), asked[0].flake
+    if (whole := flakes.whole_folder(flake)) is not None:
+        refuse_private_keys(whole)
     here = flakes.locked(store, flake, flake)
     tree: Tree | None = None
     if here.is_dirty and here.folder is not None:

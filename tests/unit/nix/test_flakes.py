@@ -103,3 +103,14 @@ def test_the_folder_of_a_flake_is_found_as_nix_finds_it(tmp_path: Path) -> None:
     assert flakes._directory(f"{tmp_path}?dir=x") == "x"
     assert flakes._directory("github:o/r?dir=sub&ref=main") == "sub"
     assert flakes._directory("github:o/r") == ""
+
+
+def test_a_folder_that_nix_takes_whole(tmp_path: Path) -> None:
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    (tmp_path / "a" / "flake.nix").touch()
+    assert flakes.whole_folder(str(inside)) == tmp_path / "a"
+    (tmp_path / ".git").mkdir()
+    assert flakes.whole_folder(str(inside)) is None
+    assert flakes.whole_folder(f"path:{inside}?x=y") == inside
+    assert flakes.whole_folder("github:o/r") is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from repositories import run_git as git
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.revision import Revision
 from orchestrator.recipe.tree import tree_of
 
@@ -66,3 +67,41 @@ def test_releases_are_no_part_of_it_where_git_tracks_none(folder: Path, tmp_path
     (out / "tracked.json").write_text("{}")
     git(folder, "add", "made/releases/tracked.json")
     assert names(out, "tracked") == [*every, "made/releases/tracked.json"]
+
+
+def test_a_repository_without_a_commit_is_made_of_what_git_knows(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    (folder / "keys").mkdir(parents=True)
+    for name in ("flake.nix", "new", "ignored", "keys/secret.key"):
+        (folder / name).write_text("1\n")
+    (folder / ".gitignore").write_text("ignored\n")
+    git(folder, "init", "--quiet")
+    (folder / ".git/info/exclude").write_text("/keys/secret.key\n")
+    git(folder, "add", "flake.nix")
+    for tracked, names in ((True, {"flake.nix"}), (False, {"flake.nix", "new", ".gitignore"})):
+        tree = tree_of(folder, tmp_path / str(tracked), tracked=tracked)
+        assert {each.name for each in tree.folder.iterdir()} == names
+        assert tree.revision is None
+        assert "no commit yet" in str(tree.unversioned)
+
+
+def test_a_repository_that_git_does_not_read_is_not_taken_whole(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TallyError, match="git is not here"):
+        tree_of(folder, tmp_path / "copy")
+
+
+def test_a_private_key_goes_into_no_store(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    folder.mkdir()
+    (folder / "default.nix").write_text("1\n")
+    (folder / "other.key").write_text("no PEM")
+    (folder / "other.pub").touch()
+    assert tree_of(folder, tmp_path / "copy").revision is None
+    (folder / "rel.key").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    tree_of(folder, tmp_path / "alone")  # a test's own, perhaps: `tally keys generate` makes two files
+    (folder / "rel.pub").touch()
+    with pytest.raises(TallyError, match=r"rel\.key is a private key"):
+        tree_of(folder / "default.nix", tmp_path / "refused")

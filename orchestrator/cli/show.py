@@ -17,6 +17,7 @@ def show(
     """Show what a release says: artifact, builders, and how deep they rebuilt. Nothing of it is verified."""
     from orchestrator.cli.text import believed, in_lines, print_json, say
     from orchestrator.ground.wording import counted
+    from orchestrator.policy.reached import EVERY
     from orchestrator.stories.showing import shown
 
     found = shown(target)
@@ -24,7 +25,7 @@ def show(
         more = {"believed": found.believed} if found.believed else {}
         print_json({"verified": False, **found.document, **more})
         return
-    reached = "rebuilt every input" if found.reached is None else str(found.reached)
+    reached = EVERY if found.reached is None else str(found.reached)
     lines = [
         " ".join(filter(None, (found.name, found.version, f"for {found.system}"))),
         f"  artifact    {found.artifact}, {counted(found.size, 'byte')}",

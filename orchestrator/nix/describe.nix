@@ -48,7 +48,8 @@ let
       position = text (told "position");
       cpes = cpes (value.meta or null);
       licences = licences (attempt (value.meta.license or null));
-      outputsToInstall = texts (told "outputsToInstall");
+      # `curl.dev` of nixpkgs is one output, whatever is installed of curl (Nix: "outputSpecified")
+      outputsToInstall = if attempt (value.outputSpecified or null) == true then [ ] else texts (told "outputsToInstall");
     };
 in
 {

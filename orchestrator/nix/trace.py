@@ -53,8 +53,8 @@ _HINTS = {
     ),
     "unable to download": "see whether the address answers; or give a folder that has it, with -I NAME=PATH",
     "no such file or directory": (
-        "what is evaluated has no such file: of a git repository it has what git knows (a flake), or what git "
-        "does not ignore (-f): see `git status`"
+        "what is evaluated has no such file: of a git repository it has the files that git knows (a flake), "
+        "or does not ignore (-f): see `git status`"
     ),
     "stack overflow": "something there calls itself without an end, or thousands of times",
     "infinite recursion": "a value there needs itself to be known",

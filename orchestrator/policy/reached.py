@@ -18,6 +18,8 @@ from orchestrator.nix.signature import PublicKey
 from orchestrator.policy.verdict import Code, Reason
 
 _COUNTED = ("derivations", "rebuilt", "believed", "paths", "levels")
+EVERY = "rebuilt every input"
+"""What is said where nothing was believed."""
 _TEXT = frozenset({str})
 
 

@@ -22,7 +22,7 @@ from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.drafts import UNFINISHED, draft_of, renamed, sync
-from orchestrator.publishing.existing import differences, is_by_another_key, other_derivations
+from orchestrator.publishing.existing import OF_PACKAGE, differences, is_by_another_key, other_derivations
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
 from orchestrator.publishing.remarks import remarks, remarks_on_commit
@@ -119,11 +119,14 @@ _RENAMED: Final[Mapping[str, str]] = {
 
 
 def _another(target: Path, found: Sequence[str], build_type: str) -> TallyError:
+    # another version is no way out for the same package; a recipe says how it is packed, too
+    another = "derivation" if build_type == BUILD_TYPE else OF_PACKAGE
+    way_out = _RENAMED[build_type] if any(another in each for each in found) else ""
     return TallyError(
         f"{shown(target)} is there already and is not this release:\n"
         + "\n".join(f"  {each}" for each in found),
-        hint=f"releases are never overwritten: {_RENAMED[build_type]}move that one away, or choose another "
-        "folder with --out",
+        hint=f"releases are never overwritten: {way_out}move that one away, or choose another folder with "
+        "--out",
     )
 
 

@@ -14,18 +14,20 @@ from orchestrator.evidence.terms import BUNDLES, CYCLONEDX, SBOMS, SPDX, SPDX3
 from orchestrator.ground.plainly import why
 from orchestrator.keys import dsse
 from orchestrator.keys.key import PublicKey
+from orchestrator.policy.reached import EVERY, recorded
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index, parse
 from orchestrator.publishing.remarks import differ_by_places
 
+OF_PACKAGE: Final = "package's derivation"
 _WORDS: Final = {
     ("name",): "name",
     ("version",): "version",
     ("system",): "system",
     ("artifact", "path"): "artifact's name",
     ("artifact", "sha256"): "artifact's sha256",
-    ("derivations", "package"): "package's derivation",
+    ("derivations", "package"): OF_PACKAGE,
     ("derivations", "artifact"): "artifact's derivation",
 }
 """Members of an index that have to be the same, and what they are called in sentences."""
@@ -43,11 +45,13 @@ def differences(
     folder = Folder(path)
     try:
         there = parse(folder.read(INDEX, INDEX_LIMIT))
-        agreed = _agreed(there)
+        agreed, reached = _agreed(there), _reached(there)
     except (OSError, ValueError) as error:
         yield f"it has no readable {INDEX} ({why(error)})"
         return
     yield from _other_claims(there, wanted, agreed)
+    if reached != _reached(wanted):
+        yield f"its builders {reached}, and those of this run {_reached(wanted)}"
     for file in files:
         is_sbom = file.path.startswith("sbom/") and file.path.endswith(SBOMS[SPDX])
         if is_sbom and not _same_sbom(
@@ -103,6 +107,12 @@ def _other_claims(there: Index, wanted: Index, agreed: dict[str, Any]) -> Iterat
     for name, said in _agreed(wanted).items():
         if agreed[name] != said:
             yield f"its agreement has other {name}: see {INDEX}"
+
+
+def _reached(of: Index) -> str:
+    """How deep its builders rebuilt, as sentences hold it. Raises MalformedError."""
+    found = recorded(member(of.document, "agreement", dict, INDEX))
+    return EVERY if found is None else str(found)
 
 
 def _at(document: Mapping[str, Any], place: tuple[str, ...]) -> str:

@@ -36,6 +36,8 @@ class FileAttribute:
 
     file: Path
     attribute: str
+    output: str | None = None
+    """`ATTRIBUTE^OUTPUT`: one that is not its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class FlakeAttribute:
     """Empty: the default package."""
     word: str = field(compare=False)
     """The same, as it was written."""
+    output: str | None = None
+    """`FLAKE#ATTRIBUTE^OUTPUT`: one that is not its default."""
 
 
 Asked = RecipeFile | DerivationPath | StorePath | FileAttribute | FlakeAttribute
@@ -65,11 +69,7 @@ def parse(word: str, file: Path | None = None) -> Asked:
     path, mark, output = word.replace(".drv!", ".drv^").partition("^")
     if path.endswith(".drv"):
         if mark and _STORE_PATH.fullmatch(path) and not _OUTPUT.fullmatch(output):
-            names = [each for each in output.split(",") if _OUTPUT.fullmatch(each)]
-            raise TallyError(
-                f"{word} names no one output, and a target is one",
-                hint=f"give a target each: {' '.join(f'{path}^{each}' for each in names or ['OUTPUT'])}",
-            )
+            raise _no_one_output(word, path, output)
         if not _STORE_PATH.fullmatch(path):
             raise TallyError(
                 f"{word} is no derivation in /nix/store, the one store directory that builders have",
@@ -78,11 +78,30 @@ def parse(word: str, file: Path | None = None) -> Asked:
         return DerivationPath(path, output or None)
     if _STORE_PATH.fullmatch(word):
         return StorePath(word)
-    if "#" in word or _ADDRESS.match(word) or _holds_a_flake(word):
-        return _flake(word)
+    whole, chosen = _with_output(word)
+    if "#" in word or _ADDRESS.match(word) or _holds_a_flake(whole):
+        return _flake(whole, chosen, word)
     if file is not None and not word.endswith(".toml"):
-        return FileAttribute(file, word)
+        return FileAttribute(file, whole, chosen)
     return RecipeFile(Path(word))
+
+
+def _with_output(word: str) -> tuple[str, str | None]:
+    """An attribute and the output behind it, as Nix takes it apart. Raises TallyError for several outputs."""
+    attribute, mark, output = word.rpartition("^")
+    if not mark or '"' in output:
+        return word, None
+    if not _OUTPUT.fullmatch(output):
+        raise _no_one_output(word, attribute, output)
+    return attribute, output
+
+
+def _no_one_output(word: str, path: str, output: str) -> TallyError:
+    names = [each for each in output.split(",") if _OUTPUT.fullmatch(each)]
+    return TallyError(
+        f"{word} names no one output, and a target is one",
+        hint=f"give a target each: {' '.join(f'{path}^{each}' for each in names or ['OUTPUT'])}",
+    )
 
 
 def _holds_a_flake(folder: str) -> bool:
@@ -93,7 +112,7 @@ def _holds_a_flake(folder: str) -> bool:
         return False
 
 
-def _flake(word: str) -> FlakeAttribute:
+def _flake(word: str, output: str | None, written: str) -> FlakeAttribute:
     """`.#hello` and the like. Raises TallyError for a name that a registry of the machine would resolve."""
     place, _, attribute = word.partition("#")
     bare = place.partition("?")[0]
@@ -105,6 +124,6 @@ def _flake(word: str) -> FlakeAttribute:
             hint=f"for the folder write ./{word}" if beside else "as in github:NixOS/nixpkgs/COMMIT#hello",
         )
     if _ADDRESS.match(place):
-        return FlakeAttribute(place, attribute, word)
+        return FlakeAttribute(place, attribute, written, output)
     folder, mark, query = place.partition("?")
-    return FlakeAttribute(f"{Path(folder or '.').absolute()}{mark}{query}", attribute, word)
+    return FlakeAttribute(f"{Path(folder or '.').absolute()}{mark}{query}", attribute, written, output)

@@ -64,13 +64,15 @@ class Wanted:
     revision: Revision | None = None
     unversioned: str | None = None
     evaluation: Mapping[str, Any] | None = None
+    chosen: str | None = None
+    """The output that was asked for by its name."""
 
     def with_output(self, output: str | None) -> Wanted:
         """The same, with what it was asked for; None: its default."""
         if output is None:
             return self
         asked = f"{self.derivation}^{output}"
-        return replace(self, output=output, asked=asked, recorded=asked)
+        return replace(self, output=output, chosen=output, asked=asked, recorded=asked)
 
 
 def taken(workshop: Workshop, paths: Sequence[str], address: str | None = None) -> list[Wanted]:
@@ -253,7 +255,9 @@ def planned(
             toolchains=(),
             origins=_origins(request, one),
             licences=licences,
-            made_from=Taken(each.definition, packing_request(lock, system, [asked]), each.evaluation),
+            made_from=Taken(
+                each.definition, packing_request(lock, system, [asked]), each.evaluation, each.chosen
+            ),
             revision=each.revision,
             unversioned=None if each.unversioned is None else Unversioned(each.unversioned),
             request=request,
@@ -306,7 +310,6 @@ def _package(wanted: Wanted, graph: DerivationGraph, system: str) -> Package:
     """What a derivation says of itself, where its evaluation has told nothing."""
     derivation = graph[wanted.derivation]
     name, version = name_and_version(derivation)
-    asked = wanted.output if wanted.evaluation is None else None  # evaluation tells what is installed
     # a package may call itself anything, and files and a store path are named after it
     told = all(each is None or _NAME.fullmatch(each) for each in (wanted.name, wanted.version))
     return Package(
@@ -318,7 +321,8 @@ def _package(wanted: Wanted, graph: DerivationGraph, system: str) -> Package:
         wanted.license,
         wanted.cpes,
         wanted.position,
-        None if asked == _default(derivation) else asked,
+        # by the derivation alone, so that an output has one name however it was asked for
+        None if wanted.output == _default(derivation) else wanted.output,
     )
 
 

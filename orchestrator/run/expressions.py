@@ -25,21 +25,21 @@ def evaluated(workshop: Workshop, asked: Sequence[FileAttribute], given: How) ->
     search = {name: trees.of(path) for name, path in given.search.items()}
     found = []
     for file in dict.fromkeys(each.file for each in asked):
-        attributes = [each.attribute for each in asked if each.file == file]
+        those = [each for each in asked if each.file == file]
         tree = trees.of(file)
         place = _file_in(tree, file)
         request = FileRequest(
             root=root,
             tree=tree.folder,
             file=place,
-            attributes=attributes,
+            attributes=[each.attribute for each in those],
             system=host.nix_system(),
             strings=given.strings,
             expressions=given.expressions,
             search={name: each.folder / each.place for name, each in search.items()},
         )
-        for attribute, one in zip(attributes, evaluate_file(workshop.store, request), strict=True):
-            found.append(_wanted(file, attribute, place, one, tree, given, search))
+        for each, one in zip(those, evaluate_file(workshop.store, request), strict=True):
+            found.append(_wanted(each, place, one, tree, given, search))
     return found
 
 
@@ -66,8 +66,7 @@ def _file_in(tree: Tree, file: Path) -> str:
 
 
 def _wanted(
-    file: Path,
-    attribute: str,
+    asked: FileAttribute,
     place: str,
     one: Described,
     tree: Tree,
@@ -76,7 +75,7 @@ def _wanted(
 ) -> Wanted:
     evaluation: dict[str, Any] = {
         "file": place,
-        "attribute": attribute,
+        "attribute": asked.attribute,
         "system": host.nix_system(),
         "arguments": {
             **{name: {"string": text} for name, text in given.strings.items()},
@@ -85,14 +84,18 @@ def _wanted(
         "tree": _described(tree),
         "search": {name: _described(each) | {"path": each.place} for name, each in search.items()},
     }
+    word = asked.attribute
+    if asked.output is not None:
+        evaluation["output"] = asked.output
+        word += f"^{asked.output}"
     revision = tree.revision
     outputs = one.outputs_to_install
     return Wanted(
-        asked=f"{file} {attribute}".strip(),
-        recorded=f"{place} {attribute}".strip(),
+        asked=f"{asked.file} {word}".strip(),
+        recorded=f"{place} {word}".strip(),
         derivation=one.derivation,
         definition=of_expression(evaluation),
-        output=outputs[0] if outputs else one.output,
+        output=asked.output or (outputs[0] if outputs else one.output),
         name=one.pname,
         version=one.version,
         summary=one.summary,
@@ -103,6 +106,7 @@ def _wanted(
         revision=revision,
         unversioned=tree.unversioned,
         evaluation=evaluation,
+        chosen=asked.output,
     )
 
 

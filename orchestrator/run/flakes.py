@@ -72,15 +72,17 @@ def _wanted(
             if isinstance(node.get("locked"), dict)
         },
     }
+    if asked.output is not None:
+        evaluation["output"] = asked.output
     if here.directory:
         evaluation["directory"] = here.directory
     outputs = one.outputs_to_install
     return Wanted(
         asked=asked.word,
-        recorded=f"#{asked.attribute or 'default'}",
+        recorded=f"#{asked.attribute or 'default'}" + (f"^{asked.output}" if asked.output else ""),
         derivation=one.derivation,
         definition=of_flake(evaluation),
-        output=outputs[0] if outputs else one.output,
+        output=asked.output or (outputs[0] if outputs else one.output),
         name=one.pname,
         version=one.version,
         summary=one.summary,
@@ -91,6 +93,7 @@ def _wanted(
         revision=revision,
         unversioned=unversioned,
         evaluation=evaluation,
+        chosen=asked.output,
     )
 
 

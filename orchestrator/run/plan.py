@@ -49,6 +49,8 @@ class Taken:
     """The request for packing it."""
     evaluation: Mapping[str, Any] | None = None
     """What evaluating it again needs; None: nothing was evaluated, the `.drv` was there."""
+    output: str | None = None
+    """The one that was asked for by its name."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -26,6 +26,7 @@ from orchestrator.run.inventory import Place, Wanted
 
 if TYPE_CHECKING:  # it costs more to import than all the rest
     from orchestrator.run.order import How
+    from orchestrator.run.plan import Target
 
 _INDEX = "release.json"
 _ELSEWHERE = re.compile(rf"(?P<root>/.*[^/])(?P<path>{inventory.STORE}[0-9a-z]{{32}}-[^/]+)(/.*)?")
@@ -222,7 +223,7 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
         found = inventory.seen(
             store.nix,
             [Place(store.address, store.root)],
-            [Wanted(each, None) for each in (*recipes, *others)],
+            [Wanted(each, None) for each in recipes] + _chosen(targets),
             asked.closures,
         )
     return replace(
@@ -231,6 +232,19 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
         licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
         described=others,
     )
+
+
+def _chosen(targets: Iterable[Target]) -> list[Wanted]:
+    """Of targets without a recipe, each output that was asked for by its name, else all."""
+    from orchestrator.run.plan import Taken
+
+    found: dict[str, frozenset[str] | None] = {}
+    for each in targets:
+        if isinstance(each.made_from, Taken):
+            path, named = each.evaluated.package, each.made_from.output
+            before = found.get(path, frozenset())
+            found[path] = None if named is None or before is None else before | {named}
+    return [Wanted(path, outputs) for path, outputs in found.items()]
 
 
 def of_release(folder: Path, asked: Asked, forms: Sequence[Form]) -> Documents:

@@ -80,7 +80,11 @@ def test_a_flakes_packages_become_signed_releases(project: Project, flake: Path)
     ran = project.tally("build", *targets, "--key", "release.key").succeeded()
     assert ran.err.count("agree on every bit; signed") == 3
     commit = subprocess.check_output([*GIT, "rev-parse", "HEAD"], cwd=flake, text=True).strip()
-    for name, attribute in (("hello-1.0", "default"), ("two-2.0", "two"), ("structured-1.0", "structured")):
+    for name, attribute in (
+        ("hello-1.0", "default"),
+        ("two-2.0-bin", "two"),
+        ("structured-1.0", "structured"),
+    ):
         release = project.folder / "releases" / f"{name}-x86_64-linux"
         project.tally("verify", release, "--key", "release.pub").succeeded()
         definition = provenance(release)
@@ -94,7 +98,9 @@ def test_a_flakes_packages_become_signed_releases(project: Project, flake: Path)
         named = {each["name"]: each for each in definition["resolvedDependencies"]}
         assert len(named["input words"]["digest"]["narSha256"]) == 64
         assert len(named["flake"]["digest"]["narSha256"]) == 64
-        bill = json.loads((release / "sbom" / f"{name[:-4]}.cdx.json").read_bytes())["metadata"]["component"]
+        bill = json.loads((release / "sbom" / f"{name.split('-')[0]}.cdx.json").read_bytes())["metadata"][
+            "component"
+        ]
         told = {each["name"]: each["value"] for each in bill["properties"]}
         if attribute == "default":
             assert bill["cpe"] == "cpe:2.3:a:gnu:hello:1.0:*:*:*:*:*:*:*"

@@ -50,7 +50,9 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
     asked = (given, "two", "structured", "-f", packages, "--argstr", "who", "you", "--store", elsewhere)
     ran = project.tally("build", *asked, "--key", "release.key").succeeded()
     assert ran.err.count("agree on every bit; signed") == 3
-    assert project.releases == [f"{name}-x86_64-linux" for name in ("hello-1.0", "structured-1.0", "two-2.0")]
+    assert project.releases == [
+        f"{name}-x86_64-linux" for name in ("hello-1.0", "structured-1.0", "two-2.0-bin")
+    ]
     osv = project.folder / "osv"
     osv.mkdir()
     package = {"ecosystem": "crates" + ".io", "name": "itoa"}
@@ -119,14 +121,14 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
     # by its deriver, in a store that is named, it is the release that is there
     made = json.loads((release / "release.json").read_bytes())["agreement"]["outputs"][given]["out"]["path"]
     listed = project.folder / "list"
-    two = json.loads((project.folder / "releases/two-2.0-x86_64-linux/release.json").read_bytes())
+    # what is not the first of its derivation's outputs is named after it, and goes beside the other
+    named = project.folder / "releases/two-2.0-bin-x86_64-linux"
+    two = json.loads((named / "release.json").read_bytes())
     tool = two["agreement"]["outputs"][two["derivations"]["package"]]["bin"]["path"]
     listed.write_text(f"# by their outputs\n{made}\n\n{tool}\n")
     builders = session_state / "stores/a"
     words = ("build", "--targets", listed, "--store", builders, "--key", "release.key")
     assert "already" in project.tally(*words).succeeded().err
-    # what is not the default of its derivation is named after it, and goes beside the other
-    named = project.folder / "releases/two-2.0-bin-x86_64-linux"
     project.tally("verify", named / f"{named.name}.nar", "--key", "release.pub").succeeded()
     assert provenance(named)["internalParameters"]["package"]["version"] == "2.0"
     source = next(each for each in provenance(release)["resolvedDependencies"] if each["name"] == "hello.sh")
@@ -223,6 +225,9 @@ def test_a_derivation_that_cannot_be_had_is_refused(project: Project, packages: 
     ran = project.tally("plan", made, f"{made}^bin", "--store", elsewhere).succeeded()
     names = re.findall(r"artifact +(\S+)", ran.out)
     assert names == ["two-2.0-x86_64-linux.nar", "two-2.0-bin-x86_64-linux.nar"]
+    for both in (("two", "two^doc"), ("two^bin", "two-doc")):
+        ran = project.tally("plan", *both, "-f", packages).succeeded()
+        assert re.findall(r"artifact +(\S+)", ran.out) == [names[1], names[0]]
     ran = project.tally("plan", f"{made}^man", "--store", elsewhere).failed(2)
     assert "has no output man" in ran.err
     assert "it has bin, doc" in ran.err

@@ -85,6 +85,12 @@ rec {
       meta.outputsToInstall = [ "bin" ];
     };
 
+  # as nixpkgs has `two.doc`
+  two-doc = two // {
+    outputName = "doc";
+    outputSpecified = true;
+  };
+
   structured = package "structured-1.0" ''
     out=$(sed 's/.*"outputs":{"out":"\([^"]*\)".*/\1/' .attrs.json)
     mkdir $out

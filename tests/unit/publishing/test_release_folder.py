@@ -27,7 +27,7 @@ from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.sbom.forms import Form
 from orchestrator.evidence.sbom.parts import Parts
 from orchestrator.evidence.sbom.released import bill_of
-from orchestrator.evidence.terms import BUILD_TYPE
+from orchestrator.evidence.terms import BUILD_TYPE, FLAKE_TYPE
 from orchestrator.evidence.vendored.package import Package, Within
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -144,6 +144,15 @@ class TestOtherContent:
         is_, wanted = made.facts.artifact.sha256.hex, other.facts.artifact.sha256.hex
         self.refused(out, other, key, f"its artifact's sha256 is {is_}, not {wanted}")
 
+    def test_other_inputs_believed(self, out: Path, made: releases.Made, key: SigningKey) -> None:
+        publish(out, made, key)
+        self.refused(
+            out,
+            releases.believing(made),
+            key,
+            "its builders rebuilt every input, and those of this run rebuilt ",
+        )
+
     @pytest.mark.parametrize("derivation", ["package_derivation", "artifact_derivation"])
     def test_another_derivation_is_told_in_words(
         self, out: Path, made: releases.Made, key: SigningKey, derivation: str
@@ -161,6 +170,8 @@ class TestOtherContent:
             self.ask(out, made)
         assert told in before.value.message
         assert "give the recipe another `version`" in str(before.value.hint)
+        evaluated = directory._another(folder, [told], FLAKE_TYPE).hint
+        assert ("another version" in str(evaluated)) is (what == "package"), "which another one would be"
         assert "{" not in caught.value.message
 
     def test_another_key(self, out: Path, made: releases.Made, key: SigningKey) -> None:

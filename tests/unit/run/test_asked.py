@@ -20,8 +20,8 @@ from orchestrator.run.asked import (
 HELLO = "/nix/store/00000000000000000000000000000000-hello-1.0"
 
 
-def flake(place: str, attribute: str) -> FlakeAttribute:
-    return FlakeAttribute(place, attribute, word="")
+def flake(place: str, attribute: str, output: str | None = None) -> FlakeAttribute:
+    return FlakeAttribute(place, attribute, "", output)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,9 @@ def flake(place: str, attribute: str) -> FlakeAttribute:
         ("https://example.org/a.tar.gz", flake("https://example.org/a.tar.gz", "")),
         ("/a/b#c", flake("/a/b", "c")),
         ("/a/b?dir=c#d", flake("/a/b?dir=c", "d")),
+        ("/a/b#c.d^doc", flake("/a/b", "c.d", "doc")),
+        ("github:o/r^doc", flake("github:o/r", "", "doc")),
+        ('/a/b#"c^d"', flake("/a/b", '"c^d"')),
     ],
 )
 def test_a_word_is_one_kind_of_target(word: str, asked: Asked) -> None:
@@ -53,6 +56,8 @@ def test_a_target_is_one_output(output: str, hint: str) -> None:
     with pytest.raises(TallyError, match="names no one output") as caught:
         parse(f"{HELLO}.drv^{output}")
     assert hint in str(caught.value.hint)
+    with pytest.raises(TallyError, match="names no one output"):
+        parse(f".#hello^{output}")
 
 
 def test_a_folder_is_a_flake_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

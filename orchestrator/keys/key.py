@@ -241,7 +241,8 @@ def builder_key(folder: Path, name: str) -> SigningKey:
     """
     path = folder / f"builder-{name}"
     private = path.with_name(f"{path.name}.key")
-    if not private.exists() and os.path.lexists(public := path.with_name(f"{path.name}.pub")):
+    public = path.with_name(f"{path.name}.pub")
+    if os.path.lexists(public) and not private.exists():  # in this order: another run may be making the two
         raise TallyError(
             f"{private} is gone, and {public} is still there",
             hint=f"put the private key back, or remove {public}: a new pair is made then",

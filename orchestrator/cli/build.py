@@ -21,6 +21,7 @@ from orchestrator.cli.target_options import (
 
 if TYPE_CHECKING:
     from orchestrator.builders.signing_tables import SigningTable
+    from orchestrator.ground.key_address import KeyAddress
     from orchestrator.signing.keyless import Wanted
 
 
@@ -112,7 +113,6 @@ def build(
     from orchestrator.cli.outcomes import document, show
     from orchestrator.cli.targets import asked_of, how_of, refuse_idle
     from orchestrator.cli.text import print_json
-    from orchestrator.ground import key_address
     from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
     from orchestrator.run.order import Order
@@ -126,16 +126,15 @@ def build(
     how = how_of(arg or [], argstr or [], include or [], store, artifact)
     refuse_idle(wanted_targets, how, artifact)
     configuration = load(Path.cwd())
-    by_identity = None
-    if not no_sign and key is None:
-        by_identity = _wanted(configuration.signing, identity_token_fd, asked=keyless)
-    if identity_token_fd is not None and by_identity is None:
+    address, by_identity = None, None
+    if not no_sign:
+        address, by_identity = signer_of(configuration.signing, key, identity_token_fd, keyless=keyless)
+    elif identity_token_fd is not None:
         raise TallyError("--identity-token-fd is for signing without a key", hint="give --keyless")
-    wanted = None if no_sign or by_identity else key or configuration.signing.key
     order = Order(
         targets=wanted_targets,
         out=out,
-        key=None if wanted is None else key_address.parse(wanted),
+        key=address,
         sign=not (no_sign or allow_dirty),
         how=replace(how, out=out),
         builders=tuple(builder or ()),
@@ -152,6 +151,20 @@ def build(
     for outcome in outcomes:
         show(outcome, quiet=json)
     return exit_code(outcomes)
+
+
+def signer_of(
+    signing: SigningTable, key: str | None, token_fd: int | None, *, keyless: bool
+) -> tuple[KeyAddress | None, Wanted | None]:
+    """The key that signs, or who does without one: as given, else as tally.toml says. Raises TallyError."""
+    from orchestrator.ground import key_address
+    from orchestrator.ground.errors import TallyError
+
+    by_identity = _wanted(signing, token_fd, asked=keyless) if key is None else None
+    if token_fd is not None and by_identity is None:
+        raise TallyError("--identity-token-fd is for signing without a key", hint="give --keyless")
+    wanted = None if by_identity else key or signing.key
+    return None if wanted is None else key_address.parse(wanted), by_identity
 
 
 def _wanted(signing: SigningTable, token_fd: int | None, *, asked: bool) -> Wanted | None:

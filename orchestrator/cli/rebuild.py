@@ -10,9 +10,11 @@ import typer
 
 def rebuild(
     releases: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="RELEASE...", help="Release folders, or artifacts inside them.", show_default=False
+            metavar="RELEASE|REFERENCE...",
+            help="Release folders, or where releases are published, as dir:PATH and https://HOST/PATH/.",
+            show_default=False,
         ),
     ],
     policy: Annotated[
@@ -42,6 +44,10 @@ def rebuild(
         list[Path] | None,
         typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
     ] = None,
+    list_file: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="More releases, one a line; `-`: standard input."),
+    ] = None,
     even_if_unverified: Annotated[
         bool,
         typer.Option("--even-if-unverified", help="Build a release that does not verify, too."),
@@ -59,6 +65,41 @@ def rebuild(
             help="Believe none of the closest N levels of inputs, where `inputs` of tally.toml believes any.",
         ),
     ] = 0,
+    attest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Sign that a release came out the same, as evidence in DIR/RELEASE."
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|ADDRESS",
+            help="The key that signs it, a file or as pkcs11:…, awskms:…; else `signing.key` of tally.toml.",
+            show_default=False,
+        ),
+    ] = None,
+    passphrase_fd: Annotated[
+        int | None,
+        typer.Option(
+            "--passphrase-fd",
+            metavar="N",
+            help="Read the key's passphrase, or its token's PIN, from this file descriptor.",
+            show_default=False,
+        ),
+    ] = None,
+    keyless: Annotated[
+        bool, typer.Option("--keyless", help="Sign it by an identity; see `signing.keyless`.")
+    ] = False,
+    identity_token_fd: Annotated[
+        int | None,
+        typer.Option(
+            "--identity-token-fd",
+            metavar="N",
+            help="Read the identity's OIDC token from this file descriptor.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Make releases again from what they carry, on your own builders, and compare every bit.
@@ -69,11 +110,14 @@ def rebuild(
     from orchestrator.builders.configuration import load
     from orchestrator.caches.choosing import Reach
     from orchestrator.cli import asked as asking
+    from orchestrator.cli.build import signer_of
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.rebuilt import document, show
     from orchestrator.cli.text import print_json
+    from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
     from orchestrator.policy.policy import trusting
+    from orchestrator.run.order import Order
     from orchestrator.run.reproduced import exit_code
     from orchestrator.stories import rebuild as story
 
@@ -82,17 +126,27 @@ def rebuild(
         whom = trusting([])
     else:
         whom = asking.trusted_of(publisher or [], policy, who, "--publisher")
+    configuration = load(Path.cwd())
+    signing = None
+    if attest is not None:
+        if key is not None and keyless:
+            raise TallyError("--key and --keyless were both given", hint="give one of the two")
+        address, by_identity = signer_of(configuration.signing, key, identity_token_fd, keyless=keyless)
+        signing = Order((), attest, address, True, passphrase_fd=passphrase_fd, keyless=by_identity)
+    elif key is not None or keyless or identity_token_fd is not None:
+        raise TallyError("nothing is to be signed", hint="name the folder for what is signed with --attest")
     asked = story.Asked(
-        releases=tuple(releases),
+        releases=tuple(asking.targets_of(releases, list_file)),
         policy=whom,
         trusted=asking.root_for(whom, trusted_root),
         further=asking.further_of(evidence or []),
         unverified=even_if_unverified,
         builders=tuple(builder or ()),
         reach=Reach(rebuild_inputs),
+        signing=signing,
     )
     with LiveView() as view:
-        found = story.rebuild(State.of_environment(), load(Path.cwd()), asked, view.handle, view.say)
+        found = story.rebuild(State.of_environment(), configuration, asked, view.handle, view.say)
     if json:
         print_json({"rebuilds": [document(each) for each in found]})
     for each in found:

@@ -67,6 +67,8 @@ Releases that were made before there were three have the first alone."""
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 IN_TOTO_PAYLOAD: Final = "application/vnd.in-toto+json"
+RELEASE_INDEX: Final = "release.json"
+"""What lists every file of a release by its digest."""
 SOURCE: Final = "source/"
 """Where a release carries what made it."""
 SOURCE_LOCK: Final = "source/tally.lock"

@@ -173,6 +173,26 @@ def publish(
     return Published(target, kept=True, remarks=remarks(target, provenance))
 
 
+def written(target: Path, files: Sequence[ReleaseFile]) -> Path:
+    """A new folder with these files, whole or not at all. Raises TallyError, also for a name in use."""
+    taken = TallyError(
+        f"{shown(target)} is there already", hint="evidence is never overwritten: name another folder"
+    )
+    if os.path.lexists(target):
+        raise taken
+    try:
+        with draft_of(target.parent, target.name) as draft:
+            for file in files:
+                _write(draft, file, 0o644)
+            sync(draft)
+            if not renamed(draft, target):
+                raise taken
+            sync_folder(target.parent)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    return target
+
+
 def _artifact(facts: ReleaseFacts, path: Path) -> ReleaseFile:
     def chunks() -> Iterator[bytes]:
         with path.open("rb") as stream:

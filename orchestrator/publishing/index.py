@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
 from orchestrator.evidence.statement import Statement
+from orchestrator.evidence.terms import RELEASE_INDEX
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.publishing.folder import UnsafeNameError, checked
 
-INDEX: Final = "release.json"
+INDEX: Final = RELEASE_INDEX
 _VERSION: Final = 1
 _MEMBERS = frozenset(
     {"releaseFormat", "name", "version", "system", "artifact", "derivations", "agreement", "files"}

@@ -22,7 +22,7 @@ from orchestrator.nix.outputpath import Command
 from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.contents import locate, read_contents, read_index
 from orchestrator.publishing.folder import Folder
-from orchestrator.publishing.index import Measured
+from orchestrator.publishing.index import Index, Measured
 
 _MARKS: Final = 1 << 23  # of JSON's, in a request: a thousand packages have 20,000
 _WHAT: Final = "the provenance"
@@ -58,6 +58,8 @@ class Claim:
     commands: tuple[Command, ...]
     """What each derivation that was built had its builder run; empty: releases of earlier versions."""
     files: Measured
+    index: Sha256
+    """The digest of its release.json, which lists these."""
     address: str | None
     """`git+https://…@COMMIT` of the repository that recipe and lock are from; None: it is not told."""
 
@@ -115,7 +117,7 @@ def claim_of(target: Path) -> Claim:
         provenance, reproduction = (
             _statement(contents.documents, BUNDLES[kind]) for kind in (PROVENANCE, REPRODUCTION)
         )
-        return _claim(folder, contents.measured, provenance, reproduction, index.document)
+        return _claim(folder, contents.measured, provenance, reproduction, index)
     except MalformedError as error:
         raise _unreadable(folder.path, str(error)) from error
     except Refused as error:
@@ -147,7 +149,7 @@ def _claim(
     files: Measured,
     provenance: Statement,
     reproduction: Statement,
-    index: Mapping[str, Any],
+    index: Index,
 ) -> Claim:
     definition = member(provenance.predicate, "buildDefinition", dict, _WHAT)
     internal = member(definition, "internalParameters", dict, _WHAT)
@@ -157,7 +159,7 @@ def _claim(
     if file not in files:
         raise MalformedError(f"its artifact {file!r} is not among its files")
     told = commands.read(provenance.predicate) or ()
-    parts = (index.get("name"), index.get("version"), index.get("system"))
+    parts = (index.document.get(name) for name in ("name", "version", "system"))
     return Claim(
         folder=folder,
         name="-".join(part for part in parts if isinstance(part, str)),
@@ -170,6 +172,7 @@ def _claim(
         outputs=tuple(_outputs(reproduction)),
         commands=tuple(each for each, _ in told),
         files=files,
+        index=Sha256.of(index.data),
         address=_address(external),
     )
 

@@ -18,12 +18,20 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.caches.choosing import ALL, Reach
+from orchestrator.evidence import reproduction as evidence
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.links import link_of
+from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.reproduction import reproduction
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
-from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.derivation import name_of
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Failed, Passed
+from orchestrator.publishing.directory import refuse_unusable, written
+from orchestrator.publishing.records import records_of
+from orchestrator.publishing.reference import Reference
 from orchestrator.run.believing import decided
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
 from orchestrator.run.journal import kept
@@ -40,11 +48,15 @@ from orchestrator.run.making import (
     quorum_of,
     refuse_one_vote,
 )
+from orchestrator.run.observation import facts_of
+from orchestrator.run.order import Order
 from orchestrator.run.outcome import Undecided
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
+from orchestrator.run.signatories import Signatories, summon
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
+from orchestrator.stories import fetching
 from orchestrator.stories.refusing import refuse
 from orchestrator.stories.verification import Examination, examine
 
@@ -56,7 +68,8 @@ RELEASE = "the release"
 class Asked:
     """What the user asked for."""
 
-    releases: tuple[Path, ...]
+    releases: tuple[Path | Reference, ...]
+    """Release folders, artifacts in them, or where releases are published."""
     policy: Policy
     """What has to hold of a release; one that trusts nobody makes every release an unverified one."""
     trusted: TrustedRoot | None = None
@@ -66,30 +79,42 @@ class Asked:
     """Whether a release that does not verify is made again, too."""
     builders: tuple[str, ...] = ()
     reach: Reach = ALL
+    signing: Order | None = None
+    """Who is to sign what came of it, and into which folder; None: nobody is."""
 
 
 def rebuild(
     state: State, configuration: Configuration, asked: Asked, on_event: OnEvent, say: Say
 ) -> tuple[Rebuilt, ...]:
-    """What each release came to, in the order asked for."""
+    """What each release came to, in the order asked for. Raises TallyError for what stops all of them."""
+    signatories = None
+    if asked.signing is not None:
+        refuse_unusable(asked.signing.out)  # before hours of building, and before anybody logs in
+        signatories = summon(asked.signing, configuration, state, say)
     found: list[Rebuilt] = []
     for release in asked.releases:
         try:
-            found.append(_rebuilt(state, configuration, asked, release, on_event, say))
+            found.append(_rebuilt(state, configuration, asked, release, signatories, on_event, say))
         except TallyError as error:  # what stops one does not lose the others
             found.append(Unmade(str(release), error))
     return tuple(found)
 
 
 def _rebuilt(
-    state: State, configuration: Configuration, asked: Asked, release: Path, on_event: OnEvent, say: Say
+    state: State,
+    configuration: Configuration,
+    asked: Asked,
+    target: Path | Reference,
+    signatories: Signatories | None,
+    on_event: OnEvent,
+    say: Say,
 ) -> Rebuilt:
-    examination = examined(release, asked)
-    if isinstance(examination.verdict, Failed) and not asked.unverified:
-        return Unverified(str(release), examination.verdict)
-    claim = claimed(release, examination)
-    refuse_without_source(claim)
     with opened(state, configuration) as workshop:
+        release, examination = examined(target, workshop, asked)
+        if isinstance(examination.verdict, Failed) and not asked.unverified:
+            return Unverified(str(target), examination.verdict)
+        claim = claimed(release, examination)
+        refuse_without_source(claim)
         making = planned(workshop, claim, asked, say)
         with (
             kept(state.folder("logs", workshop.run) / "journal.jsonl") as journal,
@@ -105,13 +130,23 @@ def _rebuilt(
                 journal.write("built", builder=report.identity.name, **counted(report))
             verified = isinstance(examination.verdict, Passed)
             found = conclude(making, claim, reports, verified=verified)
+            if isinstance(found, Reproduced) and asked.signing is not None and signatories is not None:
+                evidence = attest(making, claim, found, reports, signatories, asked.signing.out)
+                found = replace(found, evidence=evidence)
             journal.write("concluded", target=claim.name, outcome=type(found).__name__.lower())
             return found
 
 
-def examined(release: Path, asked: Asked) -> Examination:
-    """What the release's evidence comes to, by the user's policy. Raises TallyError."""
-    return examine(release, asked.policy, datetime.now(UTC), None, asked.further, trusted=asked.trusted)
+def examined(target: Path | Reference, workshop: Workshop, asked: Asked) -> tuple[Path, Examination]:
+    """The release, fetched where it is elsewhere, and what its evidence comes to by the user's policy.
+
+    Raises TallyError.
+    """
+    now = datetime.now(UTC)
+    if isinstance(target, Path):
+        return target, examine(target, asked.policy, now, None, asked.further, trusted=asked.trusted)
+    whom = fetching.Asked(asked.policy, now, asked.trusted, further=asked.further)
+    return fetching.verified(target, workshop.store.nix.scratch / "fetched", whom)
 
 
 def claimed(release: Path, examination: Examination) -> Claim:
@@ -156,6 +191,36 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
                     hint="the release contradicts itself: see what `tally verify` says of it",
                 )
             return Reproduced(claim.name, agreed, claim.artifact_file, claim.sha256, verified)
+
+
+def attest(
+    making: Making,
+    claim: Claim,
+    found: Reproduced,
+    reports: Sequence[Report],
+    signatories: Signatories,
+    out: Path,
+) -> Path:
+    """The builders' links and the statement that they made the release again, signed, in `out`/RELEASE.
+
+    Raises TallyError.
+    """
+    (target,) = making.plan.targets.values()
+    agreed, quorum = found.agreed, quorum_of(making, reports)
+    artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
+    facts = facts_of(making.workshop.store, target, agreed, quorum, artifact, making.decision.choice.beliefs)
+    materials, records = materials_of(facts), records_of(facts)
+    links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
+    signing = signatories.joined_by(making.builders)
+    keys = signing.of_builders(report.identity.name for report in agreed.reports)
+    link_files = gate.sign_links(agreed, quorum, links, keys)
+    statement = reproduction(facts, link_files, evidence.Rebuilt(claim.index, found.verified))
+    statements = {"reproduction": statement}
+    bundles = gate.sign(agreed, quorum, facts, artifact, statements, signing.key, signing.witnesses)
+    files = [*link_files.values(), *bundles, *(file for each in records.values() for file in each)]
+    if (root := signing.root) is not None:
+        files.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
+    return written(out / claim.name, files)
 
 
 def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[DifferingOutput, ...]:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def publish(
     release: Annotated[Path, typer.Argument(metavar="RELEASE", help="A release folder.")],
     destination: Annotated[
-        str, typer.Argument(metavar="DESTINATION", help="dir:PATH, a static folder of releases.")
+        str,
+        typer.Argument(
+            metavar="DESTINATION",
+            help="dir:PATH, a static folder of releases, or oci://HOST/REPOSITORY[:TAG].",
+        ),
     ],
     key: Annotated[
         str | None,
@@ -53,6 +57,13 @@ def publish(
             show_default=False,
         ),
     ] = None,
+    move_tag: Annotated[
+        bool,
+        typer.Option("--move-tag", help="Let a registry's tag name another artifact than it did."),
+    ] = False,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Speak to a registry elsewhere without TLS.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Publish a release: it verifies here first, is found there once it is whole, and is fetched back.
@@ -67,11 +78,17 @@ def publish(
     from orchestrator.cli.text import in_lines, print_json, say
     from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.publishing import reference
+    from orchestrator.publishing.reference import Registry
     from orchestrator.stories import publication
     from orchestrator.stories.publication import Order
 
-    where, locations = reference.parse(destination), tuple(map(_location, location or ()))
-    whom, signer = _whom(key, policy, passphrase_fd, signing=bool(locations))
+    where, locations = reference.parse(destination, plain=allow_http), tuple(map(_location, location or ()))
+    registry = isinstance(where, Registry)
+    whom, signer = _whom(
+        key, policy, passphrase_fd, signing=True if locations else None if registry else False
+    )
+    if registry and signer is None:
+        say("no private key is given: nobody signs for what the registry has, as cosign would ask")
     order = Order(
         release=release,
         destination=where,
@@ -80,6 +97,7 @@ def publish(
         now=datetime.now(UTC),
         signer=signer,
         trusted=root_for(whom, trusted_root),
+        move_tag=move_tag,
     )
     with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
         found = publication.publish(order, Path(scratch), say)
@@ -100,9 +118,12 @@ def publish(
 
 
 def _whom(
-    key: str | None, policy: Path | None, passphrase_fd: int | None, *, signing: bool
+    key: str | None, policy: Path | None, passphrase_fd: int | None, *, signing: bool | None
 ) -> tuple[Policy, Signer | None]:
-    """By what the release has to verify, and who signs its locations. Raises TallyError."""
+    """By what the release has to verify, and who signs its locations. Raises TallyError.
+
+    With `signing` somebody has to; None: whoever has a private key does.
+    """
     from orchestrator.builders.configuration import load as configured
     from orchestrator.ground import key_address
     from orchestrator.keys import addressed
@@ -126,8 +147,9 @@ def _whom(
         assert policy is not None
         return load(policy), None
     address, ask = key_address.parse(wanted), source(passphrase_fd)
-    if signing:
-        if isinstance(address, Path) and not is_private(address):
+    private = not isinstance(address, Path) or is_private(address)
+    if signing or (signing is None and private):
+        if not private:
             raise TallyError(
                 f"--location needs a private key, and {wanted} is none",
                 hint="give the release key with --key, or leave --location out",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,6 +64,21 @@ class ProxyFailed(Unreachable):
 
 
 @dataclass(frozen=True)
+class Answered:
+    """An answer, whatever it is."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Their names may be in any case."""
+    chunks: Iterator[bytes]
+    """The body as it comes. Raises Unreachable."""
+
+    def small(self, limit: int) -> bytes:
+        """The whole body. Raises Unreachable for one that is larger than `limit`."""
+        return _bounded(self.chunks, limit)
+
+
+@dataclass(frozen=True)
 class Manners:
     """What is asked of servers that nobody vouches for."""
 
@@ -108,14 +123,7 @@ class Downloader:
         if parts.scheme not in ("http", "https"):
             raise Unreachable(f"addresses with {parts.scheme}:// cannot be fetched")
         with self._response(address, parts.netloc, kind) as (_, chunks):
-            began, size = time.monotonic(), 0
-            for chunk in chunks:
-                if self.stop.is_set():
-                    raise Stopped
-                size += len(chunk)
-                if self._manners is not None and _is_slow(self._manners, time.monotonic() - began, size):
-                    raise Unreachable(f"it comes too slowly: {size} bytes so far")
-                yield chunk
+            yield from self._kept(chunks)
 
     def page(self, address: str) -> tuple[str, bytes]:
         """A small document: where it was in the end, and its bytes. Raises like `read`."""
@@ -137,6 +145,59 @@ class Downloader:
         """
         until = time.monotonic() + _ANSWER_TIMEOUT
         return self._within(_ANSWER_TIMEOUT, lambda: self._asked(address, body, kind, until))
+
+    @contextmanager
+    def exchange(
+        self,
+        method: str,
+        address: str,
+        headers: Mapping[str, str],
+        body: Iterator[bytes] | None = None,
+        *,
+        named: bool,
+    ) -> Iterator[Answered]:
+        """One request. Nothing is tried again, and no redirection followed.
+
+        `named`: whether the user meant this host, and not a server. Raises Unreachable, Stopped after `stop`.
+        """
+        from urllib3.exceptions import HTTPError
+
+        parts = _split(address)
+        if self._guard is not None and named:
+            self._guard.named(parts.netloc)
+        proxy = proxy_for(parts.scheme, parts.netloc)
+
+        def ask() -> BaseHTTPResponse:
+            return self._manager(proxy).request(
+                method,
+                address,
+                body=body,
+                headers={**_HEADERS, **headers},
+                preload_content=False,
+                redirect=False,
+                retries=False,
+            )
+
+        try:
+            # what is sent may take as long as it takes
+            response = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask)
+        except (HTTPError, OSError, ValueError) as error:
+            raise _failure(error, proxy) from error
+        try:
+            yield Answered(response.status, response.headers, self._kept(_guarded(_come(response))))
+        finally:
+            response.close()
+
+    def _kept(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks, at the pace that is asked for."""
+        began, size = time.monotonic(), 0
+        for chunk in chunks:
+            if self.stop.is_set():
+                raise Stopped
+            size += len(chunk)
+            if self._manners is not None and _is_slow(self._manners, time.monotonic() - began, size):
+                raise Unreachable(f"it comes too slowly: {size} bytes so far")
+            yield chunk
 
     def _asked(self, address: str, body: bytes, kind: str, until: float) -> tuple[int, bytes]:
         from urllib3.exceptions import HTTPError

@@ -5,7 +5,7 @@ Specification: https://in-toto.io/attestation/release/v0.1 (in-toto's release pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from orchestrator.bundles import own_bundle
@@ -22,10 +22,10 @@ from orchestrator.recipe.purls import package_url
 from orchestrator.signing import bundling
 
 
-def located(index: Index, name: str, locations: Sequence[str]) -> bytes:
+def located(index: Index, name: str, locations: Sequence[str], more: Mapping[str, str]) -> bytes:
     """The statement's exact bytes: the same for the same release and locations."""
     artifact, _ = index.files[index.artifact]
-    subjects = {index.artifact: artifact.hex, f"{name}/{INDEX}": Sha256.of(index.data).hex}
+    subjects = {index.artifact: artifact.hex, f"{name}/{INDEX}": Sha256.of(index.data).hex, **more}
     version = index.document.get("version") or f"sha256:{artifact.hex}"
     return render(
         {
@@ -40,10 +40,18 @@ def located(index: Index, name: str, locations: Sequence[str]) -> bytes:
     )
 
 
-def signed(index: Index, name: str, locations: Sequence[str], key: Signer, before: bytes | None) -> bytes:
+def signed(
+    index: Index,
+    name: str,
+    locations: Sequence[str],
+    more: Mapping[str, str],
+    key: Signer,
+    before: bytes | None,
+) -> bytes:
     """The bundle around it, with the locations that the one before has by the same key.
 
-    It is that one where nothing is new. Raises TallyError where the key cannot be used.
+    `more` are further subjects, as the manifest that a registry has. It is the one before where nothing is
+    new. Raises TallyError where the key cannot be used.
     """
     known: tuple[str, ...] = ()
     if before is not None:
@@ -51,7 +59,7 @@ def signed(index: Index, name: str, locations: Sequence[str], key: Signer, befor
             known = told(before, index, key.public)
     if before is not None and set(locations) <= set(known):
         return before
-    return bundling.sign(located(index, name, [*known, *locations]), key).render()
+    return bundling.sign(located(index, name, [*known, *locations], more), key).render()
 
 
 def told(data: bytes, index: Index, key: PublicKey) -> tuple[str, ...]:

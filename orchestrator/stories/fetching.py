@@ -109,6 +109,8 @@ def judged(found: Found, draft: Path, asked: Asked) -> Examination:
     try:
         _refuse_excess(found, draft)
         _download(found, draft)
+        if found.check is not None:
+            found.check(draft)
     except Refused as refused:
         return Examination(Failed(tuple(refused.reasons)))
     return examine(draft, asked.policy, asked.now, asked.digest, asked.further, asked.trusted)

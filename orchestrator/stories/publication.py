@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Order:
     signer: Signer | None = None
     """Who states the locations; None: nobody does."""
     trusted: TrustedRoot | None = None
+    move_tag: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
 
     Raises TallyError where it cannot be decided or done, as where another release has its name.
     """
-    destination = destinations.of(order.destination, order.locations)
+    destination = destinations.of(order.destination, order.locations, move_tag=order.move_tag)
     destination.refuse_unusable()
     release, verdict = _verified(order)
     if release is None:
@@ -96,9 +97,9 @@ def _put(destination: Destination, release: Outgoing, sign: Sign) -> tuple[Refer
 
 
 def _sign(order: Order, release: Outgoing) -> Sign:
-    def sign(before: bytes | None, locations: Sequence[str]) -> bytes | None:
+    def sign(before: bytes | None, locations: Sequence[str], more: Mapping[str, str]) -> bytes | None:
         if order.signer is None or not locations:
             return None
-        return signed(release.index, release.name, locations, order.signer, before)
+        return signed(release.index, release.name, locations, more, order.signer, before)
 
     return sign

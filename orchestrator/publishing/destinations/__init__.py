@@ -10,9 +10,14 @@ from orchestrator.publishing.destinations.destination import Destination
 from orchestrator.publishing.reference import NixCache, ObjectStore, Reference, Registry, Static
 
 
-def of(reference: Reference, locations: Sequence[str]) -> Destination:
-    """What publishes there. `locations` are further addresses of it. Raises TallyError for a place that takes
-    none."""
+def of(reference: Reference, locations: Sequence[str], *, move_tag: bool = False) -> Destination:
+    """What publishes there. `locations` are further addresses of it.
+
+    With `move_tag`, a tag may name another artifact than before. Raises TallyError for a place that takes
+    no releases.
+    """
+    if move_tag and not isinstance(reference, Registry):
+        raise TallyError("--move-tag is about a registry's tag", hint="leave it out")
     match reference:
         case Static():
             from orchestrator.publishing.destinations.static import StaticFolder
@@ -24,7 +29,14 @@ def of(reference: Reference, locations: Sequence[str]) -> Destination:
                     f"{reference.base}",
                 )
             return StaticFolder(reference, reference.path, locations)
-        case Registry() | ObjectStore() | NixCache():
-            raise TallyError(f"{reference}: releases cannot be published there yet", hint="give dir:PATH")
+        case Registry():
+            from orchestrator.publishing.destinations.registry import RegistryRepository
+
+            return RegistryRepository(reference, locations, move_tag=move_tag)
+        case ObjectStore() | NixCache():
+            raise TallyError(
+                f"{reference}: releases cannot be published there yet",
+                hint="give dir:PATH or oci://HOST/REPOSITORY",
+            )
         case _:
             assert_never(reference)

@@ -17,8 +17,9 @@ from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.reference import Reference
 
 _EVIDENCE = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
-Sign = Callable[[bytes | None, Sequence[str]], bytes | None]
-"""The signed statement of these locations, with those of the one before; None: nobody is there to sign it."""
+Sign = Callable[[bytes | None, Sequence[str], Mapping[str, str]], bytes | None]
+"""The signed statement of these locations, with those of the one before; its further subjects are what the
+release is there, by name and sha256. None: nobody is there to sign it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class StaticFolder:
     def _located(self, release: Outgoing, entry: Entry, sign: Sign) -> Entry:
         name = flat.flat(f"{release.name}/{LOCATIONS}")
         before = self._read(name, _STATEMENT_LIMIT) if entry.locations else None
-        found = sign(before, self._locations)
+        found = sign(before, self._locations, {})
         if found is None:
             return entry
         self._settle(name, found)

@@ -16,10 +16,14 @@ def of(reference: Reference) -> Source:
             from orchestrator.publishing.sources.static import StaticSource
 
             return StaticSource(reference)
-        case Registry() | ObjectStore() | NixCache():
+        case Registry():
+            from orchestrator.publishing.sources.registry import RegistrySource
+
+            return RegistrySource(reference)
+        case ObjectStore() | NixCache():
             raise TallyError(
                 f"{reference}: releases cannot be fetched from there yet",
-                hint="give dir:PATH, file:///PATH or https://HOST/PATH/",
+                hint="give dir:PATH, https://HOST/PATH/ or oci://HOST/REPOSITORY",
             )
         case _:
             assert_never(reference)

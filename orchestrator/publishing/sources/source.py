@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from orchestrator.ground.digest import Sha256
@@ -25,6 +26,8 @@ class Found:
 
     Raises Refused where there are none, TallyError where that cannot be known.
     """
+    check: Callable[[Path], None] | None = None
+    """What else has to hold of the folder with all files, before it is verified. Raises Refused."""
 
 
 class Source(Protocol):

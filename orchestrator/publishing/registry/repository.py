@@ -1,0 +1,169 @@
+"""A repository in a registry: its blobs, manifests, tags and referrers.
+
+Specification: OCI distribution 1.1, "Unavailable Referrers API" for registries without referrers among it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+from urllib.parse import urlencode
+
+from orchestrator.evidence.canonical import MalformedError, member, read
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.errors import TallyError
+from orchestrator.policy.verdict import Code, Reason, Refused
+from orchestrator.publishing.reference import Registry
+from orchestrator.publishing.registry.connection import Connection
+from orchestrator.publishing.registry.manifests import (
+    DOCKER,
+    IMAGE_INDEX,
+    MANIFEST,
+    MANIFEST_LIMIT,
+    Descriptor,
+    Manifest,
+    referring,
+)
+
+_ACCEPT: Final = {"Accept": f"{MANIFEST}, {IMAGE_INDEX}, {DOCKER}"}
+_MOST_REFERRERS: Final = 2000
+_MOST_PAGES: Final = 50
+_NEXT: Final = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+_ATTEMPTS: Final = 3  # at the fallback tag, which somebody else may write at the same time
+
+
+class Repository:
+    """One repository. What is read by a digest has it."""
+
+    def __init__(self, registry: Registry, http: Downloader, *, push: bool = False) -> None:
+        self.registry = registry
+        self._connection = Connection(registry, http, push=push)
+        self._at = registry.repository
+
+    def has_blob(self, digest: Sha256) -> bool:
+        """Whether these bytes are there."""
+        with self._connection.sent("HEAD", f"{self._at}/blobs/{digest}", (200, 404)) as answer:
+            return answer.status == 200
+
+    def put_blob(self, digest: Sha256, size: int, chunks: Callable[[], Iterator[bytes]]) -> None:
+        """Put bytes unless they are there. The registry takes them by their digest, whole."""
+        if self.has_blob(digest):
+            return
+        with self._connection.sent("POST", f"{self._at}/blobs/uploads/", (202,)) as answer:
+            location = answer.headers.get("Location")
+        if not location:
+            raise TallyError(f"{self.registry} says of no place to put a file", hint="ask its operator")
+        where = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': str(digest)})}"
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        with self._connection.sent("PUT", where, (201, 204), headers=headers, body=chunks):
+            return
+
+    def blob(self, digest: Sha256) -> Iterator[bytes]:
+        """The bytes that are sent for a digest, whichever they are. Raises Refused where there are none."""
+        with self._connection.sent("GET", f"{self._at}/blobs/{digest}", (200, 404)) as answer:
+            if answer.status == 404:
+                raise Refused(Reason(Code.FILE_MISSING, f"{self.registry} has no blob {digest}"))
+            try:
+                yield from answer.chunks
+            except Unreachable as error:
+                raise TallyError(f"{self.registry}: {error}", hint="try again") from error
+
+    def manifest(self, name: str) -> Manifest | None:
+        """A manifest by its tag or digest; None: there is none. Raises Refused, TallyError."""
+        with self._connection.sent(
+            "GET", f"{self._at}/manifests/{name}", (200, 404), headers=_ACCEPT
+        ) as answer:
+            if answer.status == 404:
+                return None
+            kind = answer.headers.get("Content-Type", MANIFEST).partition(";")[0].strip()
+            try:
+                data = answer.small(MANIFEST_LIMIT)
+            except Unreachable as error:
+                raise TallyError(f"{self.registry}, {name}: {error}", hint="try again") from error
+        found = Manifest(data, kind)
+        if name.startswith("sha256:") and str(found.digest) != name:
+            why = f"{self.registry} sends {found.digest} for the manifest {name}"
+            raise Refused(Reason(Code.DIGEST_MISMATCH, why))
+        return found
+
+    def put_manifest(self, manifest: Manifest, tag: str | None = None) -> bool:
+        """Put a manifest; whether the registry knows it for its subject's referrer now."""
+        where = f"{self._at}/manifests/{tag or manifest.digest}"
+        headers = {"Content-Type": manifest.media_type, "Content-Length": str(len(manifest.data))}
+        body = lambda: iter((manifest.data,))  # noqa: E731
+        with self._connection.sent("PUT", where, (201, 200), headers=headers, body=body) as answer:
+            return "OCI-Subject" in answer.headers
+
+    def tags(self) -> list[str]:
+        """The first tags, without those that stand in for referrers."""
+        with self._connection.sent("GET", f"{self._at}/tags/list?n=100", (200, 404)) as answer:
+            if answer.status == 404:
+                return []
+            try:
+                found = member(read(answer.small(MANIFEST_LIMIT), "the tags"), "tags", list, "the tags")
+            except (MalformedError, Unreachable):
+                return []
+        return [each for each in found if isinstance(each, str) and not each.startswith("sha256-")]
+
+    def referrers(self, subject: Sha256, kind: str) -> list[Descriptor]:
+        """What is attached to a manifest under a type. Raises Refused, TallyError."""
+        found: list[Descriptor] = []
+        where = f"{self._at}/referrers/{subject}?{urlencode({'artifactType': kind})}"
+        for _ in range(_MOST_PAGES):
+            with self._connection.sent("GET", where, (200, 404)) as answer:
+                if answer.status == 404:
+                    return self._by_tag(subject, kind)
+                try:
+                    found += _descriptors(answer.small(MANIFEST_LIMIT))
+                except Unreachable as error:
+                    raise _too_many(self.registry) from error
+                following = _NEXT.search(answer.headers.get("Link", ""))
+            if len(found) > _MOST_REFERRERS:
+                raise _too_many(self.registry)
+            if following is None:
+                return [each for each in found if each.artifact_type == kind]
+            where = following[1]
+        raise _too_many(self.registry)
+
+    def _by_tag(self, subject: Sha256, kind: str) -> list[Descriptor]:
+        there = self.manifest(f"sha256-{subject.hex}")
+        found = [] if there is None else _descriptors(there.data)
+        if len(found) > _MOST_REFERRERS:
+            raise _too_many(self.registry)
+        return [each for each in found if each.artifact_type == kind]
+
+    def attach(self, subject: Sha256, manifests: Iterable[Manifest]) -> None:
+        """Put referrers of a manifest, and name them under the fallback tag where the registry does not."""
+        unknown = [each.descriptor for each in manifests if not self.put_manifest(each)]
+        if not unknown:
+            return
+        tag = f"sha256-{subject.hex}"
+        for _ in range(_ATTEMPTS):
+            there = self.manifest(tag)
+            before = [] if there is None else _descriptors(there.data)
+            known = {each.digest for each in before}
+            missing = [each for each in unknown if each.digest not in known]
+            if not missing:
+                return
+            self.put_manifest(referring([*before, *missing]), tag)
+        raise TallyError(
+            f"somebody else writes the tag {tag} in {self.registry} at the same time", hint="try again"
+        )
+
+
+def _descriptors(data: bytes) -> list[Descriptor]:
+    """Those that an index names. Raises Refused."""
+    try:
+        entries = member(read(data, "the referrers"), "manifests", list, "the referrers")
+        return [Descriptor.parse(each, "the referrers") for each in entries]
+    except MalformedError as error:
+        raise Refused(Reason(Code.MALFORMED, str(error))) from error
+
+
+def _too_many(registry: Registry) -> TallyError:
+    return TallyError(
+        f"{registry} has more than {_MOST_REFERRERS} referrers of it",
+        hint="name the release itself by @sha256: and the digest that `tally publish` told",
+    )

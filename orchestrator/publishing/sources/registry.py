@@ -1,0 +1,116 @@
+"""Fetching from a registry: from an artifact or image to the release that is attached to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.download import Downloader
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import some
+from orchestrator.policy.verdict import Code, Reason, Refused
+from orchestrator.publishing import index
+from orchestrator.publishing.folder import INDEX_LIMIT
+from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.reference import Registry
+from orchestrator.publishing.registry import archive, manifests
+from orchestrator.publishing.registry.archive import image_in
+from orchestrator.publishing.registry.manifests import RELEASE, TITLE, Descriptor, Manifest
+from orchestrator.publishing.registry.repository import Repository
+from orchestrator.publishing.sources.source import Found, whole_index
+from orchestrator.publishing.sources.static import MANNERS
+
+
+class RegistrySource:
+    """The release of an artifact, an image, or itself, in a repository."""
+
+    def __init__(self, reference: Registry, http: Downloader | None = None) -> None:
+        self.reference = reference
+        self._repository = Repository(reference, http or Downloader(manners=MANNERS))
+
+    def find(self) -> Found:
+        """By the tag or the digest. Raises as `Source` says."""
+        named = self._manifest(self._name())
+        try:
+            document = named.document(f"the manifest at {self.reference}")
+            if document.get("artifactType") == RELEASE:
+                release, subject = named, member(document, "subject", dict, "the release's manifest")
+                about = Descriptor.parse(subject, "the release's manifest").digest
+            else:
+                release, about = self._attached(named), named.digest
+            found, called = self._index(release, about)
+            name = index.name_of(found, called)
+        except MalformedError as error:
+            raise Refused(Reason(Code.MALFORMED, str(error))) from error
+        return Found(
+            name,
+            found,
+            lambda path: self._repository.blob(found.files[path][0]),
+            lambda folder: self._same_artifact(found, about, folder),
+        )
+
+    def _name(self) -> str:
+        if self.reference.digest is not None:
+            return str(self.reference.digest)
+        if self.reference.tag is not None:
+            return self.reference.tag
+        tags = self._repository.tags()
+        if len(tags) == 1:
+            return tags[0]
+        said = f"it has the tags {some(tags)}" if tags else "it has no tag"
+        raise TallyError(f"{self.reference} does not say which release", hint=f"{said}: {self.reference}:TAG")
+
+    def _manifest(self, name: str) -> Manifest:
+        found = self._repository.manifest(name)
+        if found is None:
+            tags = self._repository.tags()
+            hint = f"it has the tags {some(tags)}" if tags else "see whether the repository is right"
+            raise TallyError(f"there is no {name} in {self.reference.name}", hint=hint)
+        return found
+
+    def _attached(self, named: Manifest) -> Manifest:
+        """The one release that refers to a manifest."""
+        found = self._repository.referrers(named.digest, RELEASE)
+        digests = sorted({str(each.digest) for each in found})
+        if not digests:
+            raise TallyError(
+                f"no release is attached to {self.reference} ({named.digest})",
+                hint="only what `tally publish` put there has one",
+            )
+        if len(digests) > 1:
+            raise TallyError(
+                f"several releases are attached to {self.reference}: {some(digests)}",
+                hint=f"say which, as in oci://{self.reference.name}@{digests[0]}",
+            )
+        return self._manifest(digests[0])
+
+    def _index(self, release: Manifest, about: Sha256) -> tuple[Index, str | None]:
+        """The release.json, and what the release calls itself. Raises MalformedError, Refused."""
+        what = "the release's manifest"
+        document = release.document(what)
+        subject = Descriptor.parse(member(document, "subject", dict, what), what)
+        if document.get("artifactType") != RELEASE or subject.digest != about:
+            why = f"{release.digest} is attached to {about}, and is about {subject.digest}"
+            raise Refused(Reason(Code.SUBJECT_MISMATCH, why))
+        layers = [Descriptor.parse(each, what) for each in member(document, "layers", list, what)]
+        own = [each for each in layers if each.annotations.get(TITLE) == INDEX]
+        if len(own) != 1 or own[0].size > INDEX_LIMIT:
+            raise MalformedError(f"{what} has no {INDEX}")
+        data = whole_index(self._repository.blob(own[0].digest), own[0].digest)
+        title = document.get("annotations", {})
+        called = title.get(TITLE) if isinstance(title, dict) else None
+        return index.parse(data), called if isinstance(called, str) else None
+
+    def _same_artifact(self, found: Index, about: Sha256, folder: Path) -> None:
+        """What strangers get by the same reference is what the release is about. Raises Refused."""
+        try:
+            if found.artifact.endswith(archive.SUFFIX):
+                expected = image_in(folder / found.artifact).manifest.digest
+            else:
+                expected = manifests.artifact(found).digest
+        except (MalformedError, OSError) as error:
+            raise Refused(Reason(Code.MALFORMED, str(error))) from error
+        if expected != about:
+            why = f"the release's artifact is the manifest {expected}, and it is attached to {about}"
+            raise Refused(Reason(Code.SUBJECT_MISMATCH, why))

@@ -1,0 +1,424 @@
+"""Publishing into a registry and the way back: one with referrers, one without, and hostile ones."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import releases
+from registries import PASSWORD, USER, FakeRegistry
+
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
+from orchestrator.policy.policy import Policy, trusting
+from orchestrator.policy.verdict import Code, Failed, Passed
+from orchestrator.publishing import reference
+from orchestrator.publishing.registry import archive, manifests
+from orchestrator.publishing.registry.manifests import BUNDLE, RELEASE
+from orchestrator.stories import fetching, publication
+from orchestrator.stories.fetching import Asked, Fetched
+from orchestrator.stories.publication import Order, Publication
+
+NAME = "pigz-2.8-x86_64-linux"
+
+
+@pytest.fixture(scope="module")
+def key() -> SigningKey:
+    return SigningKey.generate()
+
+
+@pytest.fixture(scope="module")
+def release(key: SigningKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("release")
+    made = releases.observed(folder / "in")
+    return releases.published(folder / "out", made, key, releases.builder_keys(made)).path
+
+
+@pytest.fixture(scope="module")
+def policy(key: SigningKey) -> Policy:
+    return trusting([key.public.spki], None)
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry().running() as found:
+        yield found
+
+
+@pytest.fixture
+def publish(
+    release: Path, registry: FakeRegistry, policy: Policy, tmp_path: Path
+) -> Callable[..., Publication]:
+    def published(where: str | None = None, **more: Any) -> Publication:
+        place = reference.parse(where or registry.reference())
+        order = replace(Order(release, place, (), policy, releases.NOW), **more)
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        try:
+            return publication.publish(order, scratch, lambda _: None)
+        finally:
+            shutil.rmtree(scratch)
+
+    return published
+
+
+@pytest.fixture
+def fetch(policy: Policy, tmp_path: Path) -> Callable[[object], Fetched]:
+    asked = Asked(policy, releases.NOW)
+    return lambda where: fetching.fetch(reference.parse(str(where)), tmp_path / "out", asked)
+
+
+Publish = Callable[..., Publication]
+Fetch = Callable[[object], Fetched]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def codes(found: Fetched | Publication) -> set[Code]:
+    assert isinstance(found.verdict, Failed), found.verdict
+    return {each.code for each in found.verdict.reasons}
+
+
+def attached(registry: FakeRegistry, kind: str) -> list[str]:
+    return [
+        digest
+        for digest, (_, data) in registry.manifests.items()
+        if json.loads(data).get("artifactType") == kind and "subject" in json.loads(data)
+    ]
+
+
+@pytest.mark.parametrize("referrers", [True, False])
+def test_there_and_back(
+    release: Path, registry: FakeRegistry, publish: Publish, fetch: Fetch, key: SigningKey, referrers: bool
+) -> None:
+    registry.referrers = referrers
+    found = publish(signer=key)
+    assert isinstance(found.verdict, Passed)
+    assert found.changed
+    assert str(found.reference) == f"{registry.reference()}:{NAME}"
+    assert (len(registry.tags) == 1) == referrers
+    back = fetch(found.reference)
+    assert isinstance(back.verdict, Passed)
+    assert files(back.folder) == files(release)
+    before = registry.contents
+    again = publish(signer=key)
+    assert isinstance(again.verdict, Passed)
+    assert not again.changed
+    assert registry.contents == before
+
+
+def test_by_each_name_that_it_has(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
+    publish()
+    (own,) = attached(registry, RELEASE)
+    for name in ("", f"@{registry.tags[NAME]}", f"@{own}", f":{NAME}@{own}"):
+        assert isinstance(fetch(f"{registry.reference()}{name}").verdict, Passed)
+    with pytest.raises(TallyError, match="there is no none in"):
+        fetch(f"{registry.reference()}:none")
+
+
+def test_what_is_attached(registry: FakeRegistry, publish: Publish, key: SigningKey) -> None:
+    """Each bundle and SBOM for itself, of the artifact that the tag names."""
+    publish(signer=key)
+    kinds: dict[str, int] = {}
+    for _, data in registry.manifests.values():
+        document = json.loads(data)
+        if "subject" in document:
+            assert document["subject"]["digest"] == registry.tags[NAME]
+            kinds[document["artifactType"]] = kinds.get(document["artifactType"], 0) + 1
+        if document["artifactType"] == BUNDLE:
+            assert document["annotations"]["dev.sigstore.bundle.content"] == "dsse-envelope"
+            assert document["annotations"]["dev.sigstore.bundle.predicateType"].startswith("https://")
+            (layer,) = document["layers"]
+            assert json.loads(registry.blobs[layer["digest"]])["mediaType"] == BUNDLE
+    assert kinds == {
+        BUNDLE: 6,
+        RELEASE: 1,
+        "application/spdx+json": 2,
+        "application/vnd.cyclonedx+json": 1,
+    }
+
+
+def test_the_tag_comes_last(registry: FakeRegistry, publish: Publish) -> None:
+    publish()
+    puts = [each for each in registry.asked if each.startswith("PUT")]
+    assert puts[-1].endswith(f"/manifests/{NAME}")
+    last_blob = max(place for place, each in enumerate(puts) if "/uploads/" in each)
+    first_manifest = min(place for place, each in enumerate(puts) if "/manifests/" in each)
+    assert last_blob < first_manifest
+
+
+@pytest.mark.parametrize("number", [0, 3, 10, 22, 25, 28, 31])
+@pytest.mark.parametrize("referrers", [True, False])
+def test_cut_off_anywhere(
+    registry: FakeRegistry, publish: Publish, fetch: Fetch, number: int, referrers: bool
+) -> None:
+    """Nothing is visible that does not verify, and the same command goes on."""
+    registry.referrers = referrers
+    counting = {"left": number}
+
+    def cut(handler: Any) -> None:
+        handler.error(400, "CUT")
+
+    class Counting(dict[str, Any]):
+        def items(self) -> Any:
+            last = registry.asked[-1]
+            if last.startswith("PUT"):
+                counting["left"] -= 1
+            return [("PUT", cut)] if counting["left"] < 0 else []
+
+    registry.faults = Counting()
+    with pytest.raises(TallyError, match="HTTP status 400"):
+        publish()
+    registry.faults = {}
+    if registry.tags.get(NAME):
+        assert isinstance(fetch(f"{registry.reference()}:{NAME}").verdict, Passed)
+    else:
+        with pytest.raises(TallyError, match=f"there is no {NAME}"):
+            fetch(f"{registry.reference()}:{NAME}")
+    before = set(registry.blobs)
+    registry.asked.clear()
+    assert isinstance(publish().verdict, Passed)
+    uploads = [each for each in registry.asked if each.startswith("PUT") and "/uploads/" in each]
+    assert len(uploads) == len(set(registry.blobs) - before), "what was there was put again"
+
+
+def test_credentials(
+    registry: FakeRegistry, publish: Publish, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.tokens = True
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "none.json"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(TallyError, match="no credentials for it are here"):
+        publish()
+    file = tmp_path / "config.json"
+    wrong = b64encode(b"somebody:else").decode()
+    file.write_text(json.dumps({"auths": {registry.host: {"auth": wrong}}}))
+    with pytest.raises(TallyError, match="does not take the credentials"):
+        publish()
+    right = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    file.write_text(json.dumps({"auths": {registry.host: {"auth": right}}}))
+    registry.lasting = 7  # each expires half way
+    assert isinstance(publish().verdict, Passed)
+    registry.tokens, registry.basic = False, True
+    assert isinstance(fetch(registry.reference()).verdict, Passed)
+
+
+def test_a_rate_limit(registry: FakeRegistry, publish: Publish) -> None:
+    registry.busy = 3
+    assert isinstance(publish().verdict, Passed)
+    registry.busy, registry.retry_after = 1, "3600"
+    with pytest.raises(TallyError, match="has others wait for 3600 s"):
+        publish()
+
+
+def test_read_only(registry: FakeRegistry, publish: Publish) -> None:
+    registry.read_only = True
+    with pytest.raises(TallyError, match="HTTP status 403: DENIED") as caught:
+        publish()
+    assert "read-only" in (caught.value.hint or "")
+    assert registry.contents == ({}, {}, {})
+
+
+def test_nobody_there(registry: FakeRegistry, publish: Publish) -> None:
+    with pytest.raises(TallyError, match="cannot be reached"):
+        publish("oci://127.0.0.1:1/a")
+
+
+def other_artifact(registry: FakeRegistry) -> str:
+    data = json.dumps({"schemaVersion": 2, "artifactType": "x", "config": {}, "annotations": {}}).encode()
+    return registry.put_manifest(NAME, manifests.MANIFEST, data)["Docker-Content-Digest"]
+
+
+def test_a_tag_moves_only_when_it_is_said(registry: FakeRegistry, publish: Publish) -> None:
+    was = other_artifact(registry)
+    with pytest.raises(TallyError, match=f"is another artifact, {was}") as caught:
+        publish()
+    assert "--move-tag" in (caught.value.hint or "")
+    assert registry.tags == {NAME: was}
+    assert isinstance(publish(move_tag=True).verdict, Passed)
+    assert registry.tags[NAME] != was
+    assert registry.tags[f"{NAME}-was-{was[7:19]}"] == was
+
+
+def test_another_release_of_the_same_artifact(
+    registry: FakeRegistry, publish: Publish, key: SigningKey, tmp_path: Path
+) -> None:
+    publish()
+    made = releases.observed(tmp_path / "in", invocation="11111111-5a8e-4a5a-9d0f-4f1f6e2b1a11")
+    other = releases.published(tmp_path / "other", made, key, releases.builder_keys(made)).path
+    with pytest.raises(TallyError, match="another release of the same artifact"):
+        publish(release=other)
+
+
+def test_a_tag_that_moves_meanwhile(registry: FakeRegistry, publish: Publish) -> None:
+    def moving(handler: Any) -> None:
+        registry.faults.clear()
+        other_artifact(registry)
+        handler.error(404, "MANIFEST_UNKNOWN")
+
+    registry.faults[f"GET /v2/some/app/manifests/{NAME}"] = moving
+    with pytest.raises(TallyError, match="by somebody else"):
+        publish()
+
+
+# hostile registries
+
+
+def test_other_bytes_for_a_digest(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
+    publish()
+    for digest, data in registry.blobs.items():
+        if len(data) > 1000:
+            registry.blobs[digest] = data[:-1] + bytes([data[-1] ^ 1])
+    assert codes(fetch(registry.reference())) == {Code.DIGEST_MISMATCH}
+
+
+def test_another_manifest_for_a_digest(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
+    publish()
+    (own,) = attached(registry, RELEASE)
+    kind, data = registry.manifests[own]
+    registry.manifests[own] = (kind, data + b" ")
+    assert codes(fetch(f"{registry.reference()}@{own}")) == {Code.DIGEST_MISMATCH}
+
+
+def test_a_referrer_of_another_subject(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
+    publish()
+    (own,) = attached(registry, RELEASE)
+    named = {"mediaType": manifests.MANIFEST, "digest": own, "size": 1, "artifactType": RELEASE}
+    index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
+    other = other_artifact(registry)
+    registry.faults["GET /v2/some/app/referrers/"] = lambda handler: handler.say(200, index)
+    found = fetch(f"{registry.reference()}@{other}")
+    assert codes(found) == {Code.SUBJECT_MISMATCH}
+
+
+def test_a_release_attached_to_another_artifact(
+    registry: FakeRegistry, publish: Publish, fetch: Fetch
+) -> None:
+    """A release that verifies, attached to what is not its artifact: strangers would get that instead."""
+    publish()
+    (own,) = attached(registry, RELEASE)
+    other = other_artifact(registry)
+    document = json.loads(registry.manifests[own][1])
+    document["subject"]["digest"] = other
+    registry.put_manifest("moved", manifests.MANIFEST, json.dumps(document).encode())
+    assert codes(fetch(f"{registry.reference()}@{other}")) == {Code.SUBJECT_MISMATCH}
+
+
+def test_many_referrers(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
+    publish()
+    named = {
+        "mediaType": manifests.MANIFEST,
+        "digest": "sha256:" + "a" * 64,
+        "size": 1,
+        "artifactType": RELEASE,
+    }
+    index = json.dumps({"schemaVersion": 2, "manifests": [named] * 10_000}).encode()
+    registry.faults["GET /v2/some/app/referrers/"] = lambda handler: handler.say(200, index)
+    with pytest.raises(TallyError, match="more than 2000 referrers"):
+        fetch(registry.reference())
+
+
+def test_pages_of_referrers(registry: FakeRegistry, publish: Publish) -> None:
+    registry.page = 2
+    publish()
+    before = registry.contents
+    assert not publish().changed
+    assert registry.contents == before
+
+
+def test_pages_without_end(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
+    publish()
+    index = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+    path = "/v2/some/app/referrers/x"
+    registry.faults["GET /v2/some/app/referrers/"] = lambda handler: handler.say(
+        200, index, Link=f'<{path}>; rel="next"'
+    )
+    with pytest.raises(TallyError, match="more than 2000 referrers"):
+        fetch(registry.reference())
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ("file:///etc/passwd", "which is not followed"),
+        ("/v2/some/app/blobs/again", "redirects more than"),
+    ],
+)
+def test_redirections(registry: FakeRegistry, publish: Publish, fetch: Fetch, to: str, said: str) -> None:
+    publish()
+    registry.faults["GET /v2/some/app/blobs/"] = lambda handler: handler.say(307, Location=to)
+    with pytest.raises(TallyError, match=said):
+        fetch(registry.reference())
+
+
+def test_no_release_there(registry: FakeRegistry, fetch: Fetch) -> None:
+    other_artifact(registry)
+    with pytest.raises(TallyError, match="no release is attached to"):
+        fetch(f"{registry.reference()}:{NAME}")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"schemaVersion": 2}', b"\xff", b"[" * 100_000])
+def test_manifests_that_are_none(registry: FakeRegistry, fetch: Fetch, data: bytes) -> None:
+    registry.manifests["x"] = (manifests.MANIFEST, data)
+    registry.tags["t"] = "x"
+    try:
+        found = fetch(f"{registry.reference()}:t")
+    except TallyError:
+        return
+    assert codes(found) == {Code.MALFORMED}
+
+
+# images
+
+
+def image(path: Path) -> str:
+    """An archive of an image with one layer; its manifest's digest."""
+    blobs: dict[str, bytes] = {}
+
+    def blob(data: bytes, kind: str) -> dict[str, object]:
+        digest = hashlib.sha256(data).hexdigest()
+        blobs[digest] = data
+        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
+
+    config = blob(b'{"architecture":"amd64","os":"linux"}', "application/vnd.oci.image.config.v1+json")
+    layer = blob(b"layer" * 1000, "application/vnd.oci.image.layer.v1.tar")
+    manifest = {"schemaVersion": 2, "mediaType": manifests.MANIFEST, "config": config, "layers": [layer]}
+    named = blob(json.dumps(manifest).encode(), manifests.MANIFEST)
+    index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
+    with tarfile.open(path, "w") as tar:
+        for name, data in [("index.json", index), *((f"blobs/sha256/{d}", b) for d, b in blobs.items())]:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return str(named["digest"])
+
+
+def test_an_image_is_read_from_its_archive(tmp_path: Path) -> None:
+    digest = image(tmp_path / "a.oci.tar")
+    found = archive.image_in(tmp_path / "a.oci.tar")
+    assert str(found.manifest.digest) == digest
+    assert [Sha256.of(b"".join(found.chunks(each))) for each in found.blobs] == [
+        each.digest for each in found.blobs
+    ]
+
+
+@pytest.mark.parametrize("data", [b"", b"no tar", b"\0" * 10240])
+def test_what_is_no_image(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.oci.tar").write_bytes(data)
+    with pytest.raises(ValueError, match="archive"):
+        archive.image_in(tmp_path / "a.oci.tar")

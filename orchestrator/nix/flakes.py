@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,24 +14,17 @@ from urllib.parse import parse_qs
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, write_scratch
 from orchestrator.ground.plainly import why
+from orchestrator.nix import flake_errors
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.foreign import Described, described, path_of
-from orchestrator.nix.trace import explained
 from orchestrator.recipe import flakelock
 from orchestrator.recipe.flakeref import url_of
 
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
-_NEEDS_LOCK = "requires lock file changes"
 _OF_FETCHING = (".config", ".gitconfig", ".git-credentials", ".netrc", ".ssh")
 _LARGEST_LOCK = 64 << 20
-_ANSWERS = "see whether its address, and that of each of its inputs, is right and answers"
-_UNKNOWN_TO_GIT = re.compile(
-    r"(getting status of|path) '[^']*flake\.nix'.*(No such file|does not exist|not tracked)",
-    re.IGNORECASE | re.DOTALL,
-)
-_UNANSWERED = ("unable to download", "' failed with exit code", "getting status of", "does not exist")
 _MOST = 120_000  # bytes of one word of a command, of which Linux takes 128 KiB
 
 
@@ -80,12 +72,14 @@ def locked(store: ChrootStore, reference: str, shown: str) -> Locked:
             hint="leave it out: the tree is fetched by its commit, and its hash goes into the evidence",
         )
     tree = _fetched(store, reference, shown)
-    command = ["nix", "flake", "metadata", "--store", store.address, "--json", *_AS_IT_IS, reference]
+    command = ["nix", "flake", "metadata", "--store", store.address, "--json", "--show-trace", *_AS_IT_IS]
     lock = _lock_in(tree, _directory(reference), shown)
     try:
-        said = json.loads(store.nix.run(command))
+        said = json.loads(store.nix.run([*command, reference]))
     except NixFailed as error:
-        raise _unusable(error, reference, shown) from error
+        there = (tree / _directory(reference) / "flake.nix").is_file()
+        told = flake_errors.not_as_locked(error, lock, shown) if there else None
+        raise told or flake_errors.unusable(error, reference, shown) from error
     resolved = said["resolved"]
     here = {name: value for name, value in said["locked"].items() if not name.startswith("__")}
     here.pop("dir", None)
@@ -109,7 +103,7 @@ def _fetched(store: ChrootStore, reference: str, shown: str) -> Path:
     try:
         return store.physical(json.loads(store.nix.run(command))["storePath"])
     except NixFailed as error:
-        raise _unusable(error, reference, shown) from error
+        raise flake_errors.unusable(error, reference, shown) from error
 
 
 def _directory(reference: str) -> str:
@@ -163,44 +157,9 @@ def _refuse_unlocked(lock: Mapping[str, Any] | None, used: Mapping[str, Any], sh
     if not pinned:
         return
     if lock is None:
-        raise _unlocked(shown, "has no flake.lock")
+        raise flake_errors.unlocked(shown, "has no flake.lock")
     if flakelock.pins(lock) != pinned:
-        raise _unlocked(shown, "has a flake.lock that does not fit its inputs")
-
-
-def _unlocked(shown: str, how: str) -> TallyError:
-    return TallyError(
-        f"the flake {shown} {how}, and evaluation writes none",
-        hint=f"lock it with `{flakelock.WRITE}`, and commit flake.lock",
-    )
-
-
-def _unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
-    folder = Path(reference.removeprefix("path:").removeprefix("git+file://").split("?")[0])
-    if "could not find a flake.nix" in error.said:
-        return TallyError(
-            f"there is no flake.nix in {folder}, nor above it in its repository",
-            hint="go to the folder that has one, or name it, as in FOLDER#ATTRIBUTE",
-        )
-    if _UNKNOWN_TO_GIT.search(error.said) and (folder / "flake.nix").is_file():
-        return TallyError(
-            f"git does not know the flake.nix in {folder}",
-            hint="git add flake.nix: a flake in a repository is made of the files that git knows",
-        )
-    if re.search(r"flake\.nix:\d+:\d+", error.said):  # what is wrong stands in it
-        return explained(error, {})
-    local = folder if (folder / "flake.nix").is_file() else None
-    lacks = local is not None and not (local / "flake.lock").exists()
-    if _NEEDS_LOCK in error.said or lacks:
-        return _unlocked(
-            shown, "has no flake.lock" if lacks else "has a flake.lock that does not fit its inputs"
-        )
-    told = explained(error, {})
-    if git := re.search(r"^\s*fatal: (.+)$", error.said, re.MULTILINE):
-        return TallyError(f"{shown}: git says: {git[1]}", hint=_ANSWERS)
-    if any(each in error.said for each in _UNANSWERED):
-        return TallyError(f"{shown}: {told.message}", hint=_ANSWERS)
-    return told
+        raise flake_errors.unlocked(shown, "has a flake.lock that does not fit its inputs")
 
 
 def paths_of(attribute: str, system: str) -> list[list[str]]:
@@ -234,7 +193,7 @@ def evaluate_flake(
         try:
             said = json.loads(nix.run(command))
         except NixFailed as error:
-            raise explained(error, {}) from error
+            raise flake_errors.unevaluated(error, flake.lock, shown) from error
         names = attributes[len(found) : len(found) + len(said)]
         found += [described(value, name or "default", shown) for value, name in zip(said, names, strict=True)]
     return found

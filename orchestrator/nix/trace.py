@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.command import NixFailed
@@ -20,6 +21,7 @@ _ADVICE = re.compile(
 )
 """Nix's, of options that no user of ours has."""
 _STEPS = 4
+_OF_ARGUMENTS = ("undefined variable", "syntax error")
 _OURS = ("expression.nix", "describe.nix", "(string)")
 _OTHER_FETCHES = (
     "executing 'git'",
@@ -45,9 +47,6 @@ _HINTS = {
         "features that Nix calls experimental are off where things are evaluated: go without it"
     ),
     "in pure eval": "a flake is evaluated without what the machine has: let an input of the flake have it",
-    "refusing to evaluate": (
-        "where its package set can be told to, as in --arg config '{ allowUnfree = true; }' with -f"
-    ),
     "are off where a file is evaluated": (
         "a file fetches with fetchTarball or fetchurl and a sha256; give the rest with -I NAME=PATH"
     ),
@@ -60,9 +59,26 @@ _HINTS = {
     "infinite recursion": "a value there needs itself to be known",
 }
 """What a message says, in small letters, to the way out; the first counts."""
+_OF_FLAKES = {
+    "was not found in the nix search path": (
+        "a flake is evaluated without what the machine has: let an input of the flake have it"
+    ),
+    "unable to download": "see whether the address answers",
+}
+"""The same where a flake is evaluated, for which there is no -I, --arg or --argstr."""
+_MARKED = {
+    "marked as broken": "allowBroken = true;",
+    "marked as insecure": 'permittedInsecurePackages = [ "NAME-VERSION" ];',
+    "unfree": "allowUnfree = true;",
+    "not available on": "allowUnsupportedSystem = true;",
+    "not supported on": "allowUnsupportedSystem = true;",
+}
+"""What nixpkgs refuses to evaluate, and what of its `config` allows it ("Global configuration")."""
 
 
-def explained(error: NixFailed, folders: Mapping[Path, str]) -> TallyError:
+def explained(
+    error: NixFailed, folders: Mapping[Path, str] = MappingProxyType({}), *, of_flake: bool = False
+) -> TallyError:
     """The error for the one who wrote the expression. `folders` are shown by what stands for them."""
     text = error.said
     for folder, shown in folders.items():
@@ -73,11 +89,14 @@ def explained(error: NixFailed, folders: Mapping[Path, str]) -> TallyError:
     if not told:
         return error
     message, place = _ADVICE.sub("", str(told[-1][0])), told[-1][1]
-    if any(each in message.lower() for each in _OTHER_FETCHES):
+    if not of_flake and any(each in message.lower() for each in _OTHER_FETCHES):
         message = "fetchGit, fetchTree and getFlake are off where a file is evaluated"
     steps = [step for step in _steps(text) if step][:_STEPS]
     head = f"{place}: {message}" if place else message
-    return TallyError("\n".join([head, *steps]), hint=_hint(message))
+    hint = _hint(message, of_flake=of_flake)
+    if hint is None and place is None and not of_flake and message.startswith(_OF_ARGUMENTS):
+        hint = "--arg gives an expression of Nix: for a text, as in NAME=world, take --argstr"
+    return TallyError("\n".join([head, *steps]), hint=hint)
 
 
 def _parts(text: str) -> Iterator[tuple[str | None, str | None]]:
@@ -112,8 +131,14 @@ def _is_ours(place: str) -> bool:
     return place.split(":", maxsplit=1)[0].endswith(_OURS) or place.startswith("«")
 
 
-def _hint(message: str) -> str | None:
+def _hint(message: str, *, of_flake: bool) -> str | None:
     lowered = message.lower()
+    if allowed := next((allows for said, allows in _MARKED.items() if said in lowered), None):
+        if of_flake:
+            return f"to build it all the same, let the flake import its package set with `config.{allowed}`"
+        return f"to build it all the same, where the file hands `config` on: --arg config '{{ {allowed} }}'"
+    if of_flake and (hint := next((hint for said, hint in _OF_FLAKES.items() if said in lowered), None)):
+        return hint
     if "was not found in the nix search path" in lowered:
         name = re.search(r"file '([^']+)' was not found", message)
         what = name[1].split("/")[0] if name else "nixpkgs"
@@ -121,6 +146,6 @@ def _hint(message: str) -> str | None:
             f"nothing of the machine stands for <{what}>: pin it with -I {what}=PATH, a checkout of it, "
             "or let the file fetch it, with a sha256"
         )
-    if called := re.search(r"called without required argument '([^']+)'", message):
+    if not of_flake and (called := re.search(r"called without required argument '([^']+)'", message)):
         return f"give it one: --argstr {called[1]} TEXT, or --arg {called[1]} EXPRESSION"
     return next((hint for said, hint in _HINTS.items() if said in lowered), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.nix import flakes
+from orchestrator.nix import flake_errors, flakes
 from orchestrator.nix.command import NixFailed
 
 SAID = {
@@ -66,7 +66,7 @@ def test_the_reason_and_the_way_out(name: str, tmp_path: Path) -> None:
         if "has no" in reason or "an error" in name or "never" in name:
             (tmp_path / "flake.lock").unlink()
     failed = NixFailed("nix flake failed", status=1, hint="none", said=said)
-    told = flakes._unusable(failed, f"path:{tmp_path}", "it")
+    told = flake_errors.unusable(failed, f"path:{tmp_path}", "it")
     assert reason in told.message
     assert hint in str(told.hint)
     for word in ("--show-trace", "json.exception", "-I NAME"):
@@ -114,3 +114,63 @@ def test_a_folder_that_nix_takes_whole(tmp_path: Path) -> None:
     assert flakes.whole_folder(str(inside)) is None
     assert flakes.whole_folder(f"path:{inside}?x=y") == inside
     assert flakes.whole_folder("github:o/r") is None
+
+
+LOCK = {"nodes": {"dep": {"locked": {"type": "git", "url": "file:///dep", "ref": "master", "rev": "0a5e"}}}}
+FETCHING = "error: program 'git' failed with exit code 128\n\n       … while fetching the input "
+NO_GIT = f"fatal: '/dep' does not appear to be a git repository\n{FETCHING}"
+OF_INPUTS = {
+    f"{NO_GIT}'git+file:///dep?ref=master&rev=0a5e'": (
+        "the input dep of it cannot be fetched from git+file:///dep?ref=master&rev=0a5e: git says: '/dep'",
+        "lock another with",
+    ),
+    "error: unable to download 'https://x': no (6)\n       … while fetching the input 'github:o/r/1'": (
+        "an input of it cannot be fetched from github:o/r/1: unable to download 'https://x': no (6)",
+        "answers",
+    ),
+    "error: cannot update flake input 'dep' in pure mode": (
+        "does not fit its input dep",
+        "commit flake.lock",
+    ),
+    "error: cannot update unlocked flake input 'dep' in pure mode": ("does not fit its input dep", "commit"),
+    "error: program 'git' failed with exit code 1\n\n       at /s/flake.nix:2:3:": (
+        "program 'git' failed",
+        "None",
+    ),
+    "error: undefined variable 'x'": ("undefined variable 'x'", "None"),
+}
+
+
+@pytest.mark.parametrize("said", OF_INPUTS)
+def test_an_input_that_cannot_be_had_is_named(said: str) -> None:
+    reason, hint = OF_INPUTS[said]
+    failed = NixFailed("nix failed", status=1, hint="none", said=said)
+    told = flake_errors.unevaluated(failed, LOCK, "it")
+    assert reason in told.message
+    assert hint in str(told.hint)
+    assert "-I" not in str(told.hint)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "hint"),
+    [
+        (
+            f"{NO_GIT}'git+file:///dep'",
+            "its input dep cannot be fetched from git+file:///dep: git says",
+            "right",
+        ),
+        (
+            "error: getting status of '/x/flake.nix': No such",
+            "that input has no flake.nix",
+            "dep.flake = false",
+        ),
+        ("error: other", "does not fit its input dep, and evaluation writes none", "lock it with"),
+    ],
+)
+def test_an_input_that_the_lock_does_not_fit_is_named(said: str, reason: str, hint: str) -> None:
+    said += "\n\n       … while updating the flake input 'dep'"
+    failed = NixFailed("nix failed", status=1, hint="none", said=said)
+    told = flake_errors.not_as_locked(failed, LOCK, "it")
+    assert told is not None
+    assert reason in told.message
+    assert hint in str(told.hint)

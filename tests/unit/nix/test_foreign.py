@@ -154,3 +154,28 @@ def test_advice_to_give_nix_an_option_is_not_passed_on(said: str) -> None:
     told = explained(NixFailed("nix-instantiate failed", status=1, said=said), {})
     assert told.message == message
     assert hint in str(told.hint) if hint is not None else told.hint is None
+
+
+@pytest.mark.parametrize(
+    ("said", "of_file", "of_flake"),
+    [
+        (
+            "Package 'a-1' is marked as broken, refusing to evaluate.",
+            "--arg config '{ allowBroken",
+            "import its",
+        ),
+        (
+            "Package 'a-1' has an unfree license ('x'), refusing to evaluate.",
+            "{ allowUnfree",
+            "config.allowUnfree",
+        ),
+        ("undefined variable 'x'", "--argstr", "None"),
+        ("executing 'git': No such file", "with -I", "None"),
+    ],
+)
+def test_the_way_out_is_one_that_there_is(said: str, of_file: str, of_flake: str) -> None:
+    failed = NixFailed("it failed", status=1, hint=None, said=f"error: {said}")
+    assert of_file in str(explained(failed).hint)
+    told = str(explained(failed, of_flake=True).hint)
+    assert of_flake in told
+    assert "--arg" not in told

@@ -20,7 +20,7 @@ def example() -> str:
 
 
 def _hint() -> str:
-    return f"a recipe is a file, as {example()}"
+    return f"a recipe is a file, as {example()}; an attribute is .#NAME, or with -f FILE"
 
 
 def named(files: Sequence[Path]) -> tuple[Path, ...]:

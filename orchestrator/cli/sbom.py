@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -176,13 +177,13 @@ def _refuse(forms: Sequence[Form], out: Path | None) -> None:
     from orchestrator.ground.errors import TallyError
     from orchestrator.ground.files import shown
 
-    if len(forms) > 1 and (out is None or not out.is_dir()):
-        if out is not None:
-            raise TallyError(
-                f"{shown(out)} is no folder, and several forms go into one",
-                hint=f"make it: mkdir {shown(out)}",
-            )
+    if len(forms) > 1 and out is None:
         raise TallyError("several forms need a folder to go into", hint="give one with --out FOLDER")
+    if len(forms) > 1 and out is not None and os.path.lexists(out) and not out.is_dir():
+        raise TallyError(
+            f"{shown(out)} is no folder, and several forms go into one",
+            hint="name a folder with --out, which is made if it is not there",
+        )
     if len(forms) == 1 and out is not None and out.is_dir():
         raise TallyError(f"{shown(out)} is a folder", hint="give --out the name of a file in it")
 

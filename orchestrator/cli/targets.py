@@ -24,13 +24,20 @@ _FILE = "name the file with -f; what a flake is evaluated with, it says itself"
 _STORE = "leave it out: what is evaluated goes into a store of ours"
 _FORMATS = ("nar", "tar.gz", "tar.xz", "tar.zst", "oci", "file")
 _OF_ARTIFACTS = "give nar, tar.gz, tar.xz, tar.zst, oci, or file:PATH, as file:bin/hello"
-_HINT = "tally build RECIPE.toml, .#hello, /nix/store/….drv, or -f FILE ATTRIBUTE"
+_HINT = "name one: RECIPE.toml, .#hello, /nix/store/….drv, or -f FILE ATTRIBUTE"
 
 
 def asked_of(
-    words: Sequence[str], file: Path | None = None, list_file: Path | None = None, *, every: bool = False
+    words: Sequence[str],
+    file: Path | None = None,
+    list_file: Path | None = None,
+    *,
+    every: bool | None = None,
 ) -> tuple[Asked, ...]:
-    """The targets. Raises TallyError for none, and for a recipe file that is not there."""
+    """The targets. Raises TallyError for none, and for a recipe file that is not there.
+
+    `every`: whether all recipes were asked for; None: they cannot be.
+    """
     from orchestrator.cli.recipes import named
     from orchestrator.run.asked import FileAttribute, RecipeFile, parse
 
@@ -47,29 +54,50 @@ def asked_of(
     if file is not None and not (words or lines):
         found.append(FileAttribute(file, ""))
     if not found and not lines:
-        raise TallyError("no target was named", hint=f"{_HINT}; --all is the folder recipes/")
+        raise TallyError(
+            "no target was named", hint=_HINT if every is None else f"{_HINT}; --all is the folder recipes/"
+        )
     named([each.path for each in found if isinstance(each, RecipeFile)])
     for line in lines:
         with _told_of(line):
             found.append(one := parse(line.word, file))
             named([one.path] if isinstance(one, RecipeFile) else [])
+            _refuse_no_flake(one)
     return tuple(dict.fromkeys(found))
 
 
 def words_of(words: Sequence[str], file: Path | None, list_file: Path | None) -> list[str]:
     """The targets as they were written; empty text: the file's own value. Raises TallyError for none."""
     from orchestrator.cli.recipes import named
+    from orchestrator.run.asked import parse
     from orchestrator.stories.sbom import What, what
 
     lines = _listed(list_file) if list_file is not None else ()
     for line in lines:
         with _told_of(line):
-            if what(line.word, file) is What.RECIPE:
+            kind = what(line.word, file)
+            if kind is What.RECIPE:
                 named([Path(line.word)])
+            elif kind is What.EVALUATED:
+                _refuse_no_flake(parse(line.word, file))
     found = [*words, *(line.word for line in lines)]
     if not found and file is None:
         raise TallyError("no target was named", hint=_HINT)
     return found or [""]
+
+
+def _refuse_no_flake(asked: Asked) -> None:
+    """Raises TallyError for a folder without flake.nix: when Nix tells that, the line is forgotten."""
+    from orchestrator.run.asked import FlakeAttribute
+
+    if not isinstance(asked, FlakeAttribute) or not asked.flake.startswith("/") or "?" in asked.flake:
+        return
+    folder = Path(asked.flake)
+    if not any((each / "flake.nix").exists() for each in (folder, *folder.parents)):
+        raise TallyError(
+            f"there is no flake.nix in {folder}, nor above it",
+            hint="go to the folder that has one, or name it, as in FOLDER#ATTRIBUTE",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +136,10 @@ def _listed(file: Path) -> list[_Line]:
         with _told_of(line):
             if line.word.startswith("-"):
                 raise TallyError(f"{line.word} is an option, and a line is a target", hint=_OPTIONS)
+            if comment := re.search(r"\s#.*", line.word):
+                raise TallyError(
+                    f"{comment[0].strip()} is no part of a target", hint="a comment has a line of its own"
+                )
     return found
 
 

@@ -68,10 +68,12 @@ class State:
         """The root of an embedded store: a builder's, or `orchestrator`, where derivations are evaluated."""
         return self.root / "stores" / name
 
-    def holding(self, path: str) -> Path | None:
-        """The root of an embedded store that has a store path; None: none has it."""
-        stores = sorted((self.root / "stores").glob("*"))
-        return next((each for each in stores if os.path.lexists(each / path.lstrip("/"))), None)
+    def holding(self, *paths: str) -> Path | None:
+        """The root of an embedded store that has these store paths; None: none has all."""
+        for store in sorted((self.root / "stores").glob("*")):
+            if all(os.path.lexists(store / path.lstrip("/")) for path in paths):
+                return store
+        return None
 
     def logs(self, run: str, builder: str) -> Path:
         return self.root / "logs" / run / builder

@@ -16,6 +16,7 @@ from orchestrator.recipe.flakeref import url_of
 _NEEDS_LOCK = "requires lock file changes"
 _ANSWERS = "see whether its address, and that of each of its inputs, is right and answers"
 _UPDATED = re.compile(r"while updating the (?:flake )?input '([^']+)'")
+_NO_FLAKE = ("could not find a flake.nix", "is not part of a flake")
 _AT = re.compile(r"^\S+:\d+:\d+: ")
 _UNANSWERED = ("unable to download", "' failed with exit code", "getting status of", "does not exist")
 _UNKNOWN_TO_GIT = re.compile(
@@ -92,7 +93,12 @@ def unlocked(shown: str, how: str) -> TallyError:
 
 def unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
     folder = Path(reference.removeprefix("path:").removeprefix("git+file://").split("?")[0])
-    if "could not find a flake.nix" in error.said:
+    if "lacks attribute 'outputs'" in error.said:
+        return TallyError(
+            f"the flake.nix of {shown} has no `outputs`",
+            hint="as in `outputs = { self }: { packages.x86_64-linux.hello = …; };`",
+        )
+    if any(each in error.said for each in _NO_FLAKE):
         return TallyError(
             f"there is no flake.nix in {folder}, nor above it in its repository",
             hint="go to the folder that has one, or name it, as in FOLDER#ATTRIBUTE",

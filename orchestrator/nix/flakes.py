@@ -195,7 +195,10 @@ def evaluate_flake(
         except NixFailed as error:
             raise flake_errors.unevaluated(error, flake.lock, shown) from error
         names = attributes[len(found) : len(found) + len(said)]
-        found += [described(value, name or "default", shown) for value, name in zip(said, names, strict=True)]
+        found += [
+            described(value, name or "default", shown, joint="#")
+            for value, name in zip(said, names, strict=True)
+        ]
     return found
 
 

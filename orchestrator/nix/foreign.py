@@ -168,15 +168,21 @@ def path_of(attribute: str) -> list[str]:
 
 
 def described(
-    value: Mapping[str, Any], attribute: str, where: str, places: Mapping[Path, str] = MappingProxyType({})
+    value: Mapping[str, Any],
+    attribute: str,
+    where: str,
+    places: Mapping[Path, str] = MappingProxyType({}),
+    joint: str = " ",
 ) -> Described:
     """What evaluation told of one attribute. `places` are folders, by what stands for them.
+
+    `joint` stands between a place and an attribute.
 
     Raises TallyError for what is no derivation.
     """
     kind, names = value["kind"], list(dict.fromkeys(value.get("names", ())))
     if kind == "missing":
-        nearest = get_close_matches(value["missing"], names, n=3, cutoff=0.5)
+        nearest = get_close_matches(value["missing"], names, n=3)
         some = ", ".join(nearest or names[:_SHOWN]) + ("" if nearest or len(names) <= _SHOWN else ", …")
         inside = "" if value["inside"] == "set" else f", which is a {value['inside']} there"
         last = "" if value["missing"] == attribute else f": there is no {value['missing']}"
@@ -185,11 +191,11 @@ def described(
             hint=f"did you mean {some}?" if nearest else f"it has {some}" if some else None,
         )
     if kind != "derivation":
-        what = f"{where} {attribute}".strip()
+        what = f"{where}{joint}{attribute}".strip()
         some = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         raise TallyError(
             f"{what} is no derivation: its type is {kind}",
-            hint=f"name an attribute of it: {some}" if some else None,
+            hint=f"name an attribute of it: {some}" if some else "name an attribute that is a package",
         )
     return Described(
         derivation=value["drv"],

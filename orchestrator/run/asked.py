@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,16 @@ def parse(word: str, file: Path | None = None) -> Asked:
         return DerivationPath(path, output or None)
     if _STORE_PATH.fullmatch(word):
         return StorePath(word)
+    if word.startswith("/nix/store/") and "#" not in word and not os.path.lexists(word):
+        raise TallyError(
+            f"{word} is no store path, and none of a derivation's outputs",
+            hint="it is /nix/store/ with 32 digits and letters, - and a name; of a derivation X.drv^OUTPUT",
+        )
+    if file is None and word.endswith(".nix") and _is_file(word):
+        raise TallyError(
+            f"{word} is a Nix file, and a target is something in it",
+            hint=f"name it: {_folder(word)}#NAME" if Path(word).name == "flake.nix" else f"-f {word} NAME",
+        )
     whole, chosen = _with_output(word)
     if "#" in word or _ADDRESS.match(word) or _holds_a_flake(whole):
         return _flake(whole, chosen, word)
@@ -104,10 +115,21 @@ def _no_one_output(word: str, path: str, output: str) -> TallyError:
     )
 
 
+def _folder(file: str) -> str:
+    """How the folder of a flake.nix is written in front of `#`."""
+    place = str(Path(file).parent)
+    return place if place == "." or "/" in place else f"./{place}"
+
+
 def _holds_a_flake(folder: str) -> bool:
-    """Whether it is a folder with a flake; no for what cannot be looked at: the recipe says so."""
+    """Whether it is a folder with a flake."""
+    return folder != "" and _is_file(f"{folder}/flake.nix")
+
+
+def _is_file(name: str) -> bool:
+    """Whether there is one; no for what cannot be looked at: the recipe says so."""
     try:
-        return folder != "" and Path(folder, "flake.nix").is_file()
+        return Path(name).is_file()
     except (OSError, ValueError):
         return False
 

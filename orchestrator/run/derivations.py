@@ -15,6 +15,7 @@ from orchestrator.evidence.facts import Package
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
+from orchestrator.nix.address import checked
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version, name_of
@@ -114,10 +115,12 @@ def _deriver(workshop: Workshop, path: str, address: str | None) -> str:
     """The derivation that a store says made a path: the orchestrator's, or the one that is looked at."""
     stores: list[Store] = [workshop.store]
     if address is not None or _STORE.is_dir():
-        stores.append(RemoteStore(workshop.store.nix, address or MACHINES_STORE, nothing_kept))
+        stores.append(_other(workshop, address))
     held = [store for store in stores if not store.invalid([path])]
     if not held:
-        where = "the orchestrator's store or the one that is looked at"
+        where = "the orchestrator's store"
+        if len(stores) > 1:
+            where += f" or {_called(address)}"
         raise _nowhere(path, where, workshop.state.holding(path))
     for store in held:
         if (deriver := store.deriver(path)) is not None:
@@ -136,8 +139,7 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
         return
     if address is None and not _STORE.is_dir():
         raise _nowhere(lacking[0], "the orchestrator's store", workshop.state.holding(lacking[0]))
-    other = RemoteStore(store.nix, address or MACHINES_STORE, nothing_kept)
-    where = f"the store {address}" if address else "the store of this machine"
+    other, where = _other(workshop, address), _called(address)
     try:
         absent = sorted(other.invalid(lacking))
     except NixFailed as error:
@@ -157,6 +159,17 @@ def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None
             ) from error
         raise _floating(lacking[0], "or what it is built with, is") from error
     _take(store, brought, lacking, where)
+
+
+def _other(workshop: Workshop, address: str | None) -> RemoteStore:
+    """The store at an address, or this machine's. Raises TallyError where there is none."""
+    return RemoteStore(
+        workshop.store.nix, MACHINES_STORE if address is None else checked(address), nothing_kept
+    )
+
+
+def _called(address: str | None) -> str:
+    return "the store of this machine" if address is None else f"the store {address}"
 
 
 def bring_exported(workshop: Workshop, exported: Path, derivation: str, what: str) -> None:

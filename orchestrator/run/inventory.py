@@ -12,6 +12,7 @@ from orchestrator.evidence.sbom.bill import Closure
 from orchestrator.evidence.sbom.closure import Seen, ref_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import closures
+from orchestrator.nix.address import checked, folder_of
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import DerivationGraph
@@ -24,7 +25,10 @@ _OBJECT = re.compile(r"(/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+)(?:\
 _ELSEWHERE = "name the store that holds it with --store ADDRESS, as `--store https://cache.example.org`"
 _ASKED = "the store that was asked"
 """How a document calls it: the same inputs give the same bytes, wherever the store's folder is."""
-_REALISE = "build it first: `nix-store --realise`; or ask for --closure build alone"
+_REALISE = "build it first, with `tally build` or `nix-store --realise`; or ask for --closure build alone"
+_HAS_IT = "a builder of this machine has it: --store {}"
+Holding = Callable[[str], Path | None]
+"""Tells another store of this machine that has a path."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,11 @@ class Place:
 
     @classmethod
     def of(cls, address: str) -> Place:
-        """The store at an address that a user gave."""
-        if address in ("auto", "daemon", "local"):
-            return cls(address, Path("/"))
-        folder = Path(address.removeprefix("local?root=").removeprefix("file://")).absolute()
-        if (folder / "nix/store").is_dir():
+        """The store at an address that a user gave. Raises TallyError where there is none."""
+        folder = folder_of(checked(address))
+        if folder is not None and (folder / "nix/store").is_dir():
             return cls(str(folder), folder)
-        return cls(address, None)
+        return cls(address, Path("/") if address in ("auto", "daemon", "local") else None)
 
     def may_hold(self, path: str) -> bool:
         return self.folder is None or os.path.lexists(self.folder / path.lstrip("/"))
@@ -92,10 +94,17 @@ def wanted(target: str) -> Wanted | None:
     return Wanted(whole, outputs)
 
 
-def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: frozenset[Closure] | None) -> Seen:
+def seen(
+    nix: Nix,
+    places: Sequence[Place],
+    asked: Sequence[Wanted],
+    only: frozenset[Closure] | None,
+    holding: Holding = lambda _: None,
+) -> Seen:
     """What the first place that holds all targets tells of them. `only` None: all that is known there.
 
     Raises TallyError when a target is in none of them, or when a closure that was asked for is not known.
+    `holding` tells another store that has it, for the hint.
     """
     place = _place(places, asked)
     derivations = [each for each in asked if each.is_derivation]
@@ -115,7 +124,7 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
         shapes = parts.shapes_in(place.folder, graph.as_built().derivations.values())
         entries |= _entries(nix, place, graph, entries, shapes)
     if only is None or Closure.RUNTIME in only:
-        told = _runtime(nix, place, graph, subjects, entries, strict=only is not None)
+        told = _runtime(nix, place, graph, subjects, entries, holding, strict=only is not None)
         if told is None:
             covered.add(Closure.RUNTIME)
         else:
@@ -137,7 +146,7 @@ def seen(nix: Nix, places: Sequence[Place], asked: Sequence[Wanted], only: froze
 
 
 def by_place(
-    places: Sequence[Place], asked: Sequence[Wanted], holding: Callable[[str], Path | None] = lambda _: None
+    places: Sequence[Place], asked: Sequence[Wanted], holding: Holding = lambda _: None
 ) -> Mapping[Place, Sequence[Wanted]]:
     """Targets by where they are read: all in one place, if one may hold them all.
 
@@ -152,9 +161,7 @@ def by_place(
     return found
 
 
-def _place(
-    places: Sequence[Place], asked: Sequence[Wanted], holding: Callable[[str], Path | None] = lambda _: None
-) -> Place:
+def _place(places: Sequence[Place], asked: Sequence[Wanted], holding: Holding = lambda _: None) -> Place:
     for place in places:
         if all(place.may_hold(each.path) for each in asked):
             return place
@@ -162,7 +169,7 @@ def _place(
     store = holding(missing.path)
     raise TallyError(
         f"{missing.path} is not in {' or in '.join(map(str, places))}",
-        hint=_ELSEWHERE if store is None else f"a builder of this machine has it: --store {store}",
+        hint=_ELSEWHERE if store is None else _HAS_IT.format(store),
     )
 
 
@@ -202,8 +209,9 @@ def _graph(nix: Nix, places: Sequence[Place], place: Place, roots: Sequence[str]
     assert place.address is not None
     ours = next((each.folder for each in places if each is not place and each.folder is not None), None)
     store = ChrootStore(nix, ours or nix.scratch / "derivations")
-    copy = ["nix", "copy", "--no-check-sigs", "--derivation", "--from", place.address]
-    nix.run([*copy, "--to", store.address, *roots])
+    if lacking := sorted(store.invalid(roots)):
+        copy = ["nix", "copy", "--no-check-sigs", "--derivation", "--from", place.address]
+        nix.run([*copy, "--to", store.address, *lacking])
     return store.graph(roots, any_digest=True)
 
 
@@ -238,6 +246,7 @@ def _runtime(
     graph: DerivationGraph | None,
     subjects: Sequence[str],
     entries: dict[str, Entry],
+    holding: Holding,
     *,
     strict: bool,
 ) -> str | None:
@@ -249,7 +258,11 @@ def _runtime(
     if missing:
         told = f"{missing[0]} is not built in {place}"
         if strict:
-            raise TallyError(f"the runtime closure is not known: {told}", hint=_REALISE)
+            store = holding(missing[0])
+            raise TallyError(
+                f"the runtime closure is not known: {told}",
+                hint=_REALISE if store is None else _HAS_IT.format(store),
+            )
         return f"Its runtime closure is not known: {told}."
     try:
         entries |= closures.closure(nix, place.address, place.folder, subjects)

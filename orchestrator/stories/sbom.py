@@ -21,7 +21,7 @@ from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.run import inventory
-from orchestrator.run.asked import FileAttribute, FlakeAttribute, parse
+from orchestrator.run.asked import FileAttribute, FlakeAttribute, RecipeFile, parse
 from orchestrator.run.inventory import Place, Wanted
 
 if TYPE_CHECKING:  # it costs more to import than all the rest
@@ -79,7 +79,7 @@ class What(Enum):
 
 def what(target: str, file: Path | None = None) -> What:
     """What a target is. Other kinds of targets enter here. Raises TallyError for what is none of them."""
-    if target and os.path.lexists(Path(target, _INDEX)):
+    if target and os.path.lexists(release_folder(target) / _INDEX):
         return What.RELEASE
     if inventory.wanted(target) is not None:
         return What.IN_STORE
@@ -105,10 +105,16 @@ def what(target: str, file: Path | None = None) -> What:
     )
 
 
+def release_folder(target: str) -> Path:
+    """The folder that would be a release: what was named, or of a file, as an artifact, where it lies."""
+    folder = Path(target).parent
+    return folder if os.path.lexists(target) and os.path.lexists(folder / _INDEX) else Path(target)
+
+
 def sbom(state: State, asked: Asked, forms: Sequence[Form]) -> Documents:
     """The documents of all targets together, in each form that was asked for. Raises TallyError."""
     if is_release(asked):
-        return of_release(Path(asked.targets[0]), asked, forms)
+        return of_release(release_folder(asked.targets[0]), asked, forms)
     with uncollected():
         bill, warnings = billed(state, asked)
         return Documents(bill.name, {form: render_document(form.document(bill)) for form in forms}, warnings)
@@ -121,8 +127,8 @@ def drawing(state: State, asked: Asked) -> Drawing:
 
     if What.RELEASE in _kinds(asked):
         raise TallyError(
-            "what is drawn is in a store, or evaluated",
-            hint="give the release's derivation or output, which `tally show` names",
+            "a release has its SBOMs, and is not drawn: a drawing is made of a store or of what is evaluated",
+            hint="give its derivation, which `tally show` names, or .#NAME",
         )
     bill, warnings = billed(state, asked)
     return Drawing(svg(dot(bill)), warnings)
@@ -177,7 +183,13 @@ def of_store(state: State, asked: Asked) -> list[Seen]:
     with state.scratch(f"sbom-{os.getpid()}") as scratch:
         nix = Nix.find(scratch)
         return [
-            inventory.seen(nix, [place, *(each for each in places if each != place)], some, asked.closures)
+            inventory.seen(
+                nix,
+                [place, *(each for each in places if each != place)],
+                some,
+                asked.closures,
+                state.holding,
+            )
             for place, some in inventory.by_place(places, wanted, state.holding).items()
         ]
 
@@ -186,7 +198,8 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
     """Of recipes and of flakes' and files' attributes, as `tally build` would build them now.
 
     Of a recipe that is its artifact's build-time closure; another target is without what would pack it, and
-    has what its `meta` says.
+    has what its `meta` says. Its runtime closure is known to the store that has it built: the one that was
+    named, or where that closure is asked for, a builder's.
     """
     from orchestrator.builders.configuration import load
     from orchestrator.run import planning
@@ -194,14 +207,13 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
     from orchestrator.run.plan import MadeFrom
     from orchestrator.run.workshop import opened
 
-    if asked.closures is not None and Closure.RUNTIME in asked.closures:
-        raise TallyError(
-            "the runtime closure of what is evaluated is not known before it is built",
-            hint="ask for --closure build; or build it, and give the release folder",
-        )
-    if asked.store is not None:
-        raise TallyError("--store is for targets in a store", hint="leave it out for what is evaluated")
     parsed = [parse(target, asked.file) for target in asked.targets]
+    runtime = asked.closures is not None and Closure.RUNTIME in asked.closures
+    if (runtime or asked.store is not None) and any(isinstance(each, RecipeFile) for each in parsed):
+        raise TallyError(
+            "a recipe tells the build-time closure of its artifact, and no store was asked of it",
+            hint="leave out --closure and --store; or build it, and give the release folder",
+        )
     with opened(state, load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look: only building refuses it
         plan = planning.make(workshop, parsed, asked.how or How(), allow_dirty=True, released=False)
@@ -220,11 +232,17 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
             for each in targets
             if not isinstance(each.made_from, MadeFrom)
         }
+        places = [Place(store.address, store.root)]
+        if asked.store is not None:
+            places.insert(0, Place.of(asked.store))
+        elif runtime and (built := _built(state, targets)) is not None:
+            places.insert(0, Place(str(built), built))
         found = inventory.seen(
             store.nix,
-            [Place(store.address, store.root)],
+            places,
             [Wanted(each, None) for each in recipes] + _chosen(targets),
             asked.closures,
+            state.holding,
         )
     return replace(
         found,
@@ -232,6 +250,12 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
         licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
         described=others,
     )
+
+
+def _built(state: State, targets: Iterable[Target]) -> Path | None:
+    """A builder's store of this machine that has every output of all targets; None: there is none."""
+    every = [path for each in targets for path in each.evaluated.outputs.values()]
+    return state.holding(*every)
 
 
 def _chosen(targets: Iterable[Target]) -> list[Wanted]:
@@ -254,7 +278,7 @@ def of_release(folder: Path, asked: Asked, forms: Sequence[Form]) -> Documents:
     if asked.closures is not None and asked.closures != frozenset(Closure):
         raise TallyError(
             f"the SBOMs of {shown(folder)} cover both closures",
-            hint="leave out --closure for a release folder",
+            hint="leave out --closure for a release folder; one alone is told of its .drv, or of .#NAME",
         )
     found = {}
     for form in forms:

@@ -56,7 +56,7 @@ def search(state: State, asked: Asked, folder: Path) -> Searched:
 def _parts(state: State, asked: Asked) -> tuple[Sequence[Part], Sequence[str]]:
     """The components that have a package URL; and what could not be read."""
     if sbom.is_release(asked):
-        documents = sbom.of_release(Path(asked.targets[0]), asked, [Form.SPDX_2_3])
+        documents = sbom.of_release(sbom.release_folder(asked.targets[0]), asked, [Form.SPDX_2_3])
         try:
             packages = json.loads(documents.data[Form.SPDX_2_3])["packages"]
             return _of_packages(packages), _unread(packages)

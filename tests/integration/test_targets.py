@@ -118,6 +118,16 @@ def test_a_derivation_and_attributes_of_a_file_become_signed_releases(
     judged = project.tally("verify", release, "--policy", policy).failed(1)
     assert "hello.sh does not say where it is from" in judged.out + judged.err
 
+    # what a builder has built tells its runtime closure, however it is named
+    runtime = ("sbom", "-f", packages, "two^bin", "--argstr", "who=you", "--closure", "runtime")
+    told = json.loads(project.tally(*runtime).succeeded().out)
+    assert "It covers the runtime closure" in told["comment"]
+    ran = project.tally(*runtime[:3], "hello", "--argstr", "who=nobody", *runtime[-2:]).failed(2)
+    assert "is not built in" in ran.err
+    assert "`tally build`" in ran.err
+    ran = project.tally("sbom", given, "--store", elsewhere, "--closure", "runtime").failed(2)
+    assert f"a builder of this machine has it: --store {session_state / 'stores/a'}" in ran.err
+
     # by its deriver, in a store that is named, it is the release that is there
     made = json.loads((release / "release.json").read_bytes())["agreement"]["outputs"][given]["out"]["path"]
     listed = project.folder / "list"

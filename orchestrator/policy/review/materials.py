@@ -9,6 +9,7 @@ from typing import TypeVar
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.review.advice import Advice
 from orchestrator.policy.rules import packages
+from orchestrator.policy.rules.inputs import Inputs
 from orchestrator.policy.rules.licences import Licences
 from orchestrator.policy.rules.packages import Deny
 from orchestrator.policy.rules.repository import Repositories
@@ -24,7 +25,7 @@ _Of = TypeVar("_Of")
 
 
 def review(rules: Sequence[Rule]) -> Iterator[Advice]:
-    """What can be said of `[sources]`, `[[toolchain]]`, `[licences]` and `[[deny]]`."""
+    """What can be said of `[sources]`, `[inputs]`, `[[toolchain]]`, `[licences]` and `[[deny]]`."""
     deny = next((rule for rule in rules if isinstance(rule, Deny)), Deny(()))
     for rule in rules:
         match rule:
@@ -39,6 +40,9 @@ def review(rules: Sequence[Rule]) -> Iterator[Advice]:
                 yield Advice("sources.kinds", said, "list what is allowed, or leave `kinds` out")
             case Toolchains():
                 yield from _toolchains(rule.allowed, deny)
+            case Inputs(refused=True) if rule.keys is not None or rule.levels:
+                said = "nothing may be believed, so that `keys` and `rebuilt-levels` say nothing"
+                yield Advice("inputs.believed", said, "leave it out, or leave out the others")
             case Licences():
                 yield from _licences(rule)
             case _:

@@ -115,9 +115,9 @@ def test_a_closed_standard_input_is_an_empty_one(monkeypatch: pytest.MonkeyPatch
         (("plan", "./sub"), "there is no recipe file sub", "a package of a flake: ./sub#NAME"),
         (("plan", "nix"), "there is no recipe file nix", "-f nix ATTRIBUTE"),
         (
-            ("sbom", "x.toml", "--format", "spdx-2.3", "--format", "cyclonedx", "--out", "no"),
-            "no is no folder",
-            "mkdir no",
+            ("sbom", "x.toml", "--format", "spdx-2.3", "--format", "cyclonedx", "--out", "flake.nix"),
+            "flake.nix is no folder",
+            "which is made",
         ),
         (("sbom", "./result"), "there is nothing called ./result", "a store path"),
         (

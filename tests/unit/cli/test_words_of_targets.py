@@ -45,6 +45,9 @@ def test_a_list_has_attributes_of_the_file_that_the_command_line_names(tmp_path:
     [
         ("-f default.nix hello", "is an option, and a line is a target"),
         ("absent.toml", "there is no recipe file"),
+        (".#b  # a comment", "# a comment is no part of a target"),
+        ("/#b", "there is no flake.nix in /"),
+        ("/nix/store/x", "is not a store path|is no store path"),
         ("nixpkgs#hello", "is a name for a registry"),
         ("/nix/store/x.drv", "is no"),
     ],
@@ -53,8 +56,9 @@ def test_an_error_of_a_line_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, told: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("flake.nix").touch()
     Path("list").write_text(f"# packages\n\n.#b\n{line}\n")
     for words in (asked_of, words_of):
-        with pytest.raises(TallyError, match=rf"^list:4: .*{told}") as error:
+        with pytest.raises(TallyError, match=rf"^list:4: .*({told})") as error:
             words([], None, Path("list"))
         assert error.value.hint

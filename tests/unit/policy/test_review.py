@@ -347,6 +347,7 @@ class TestMaterials:
     def test_no_digests(self) -> None:
         assert only(f"{SIGNER}[sources]\ndigests = []").key == "sources.digests"
         assert only(f"{SIGNER}[sources]\nkinds = []").key == "sources.kinds"
+        assert only(f'{SIGNER}[inputs]\nbelieved = "refuse"\nrebuilt-levels = 1').key == "inputs.believed"
         assert advice(f"{SIGNER}[sources]\nkinds = ['recipe', 'flake']") == []
         assert advice(f"{SIGNER}[sources]\ndigests = ['{'0' * 64}']") == []
 

@@ -88,6 +88,27 @@ def test_a_derivation_elsewhere_is_refused(word: str) -> None:
         parse(word)
 
 
+@pytest.mark.parametrize(
+    ("word", "told", "hint"),
+    [
+        ("./flake.nix", "is a Nix file", ".#NAME"),
+        ("flake.nix", "is a Nix file", ".#NAME"),
+        ("default.nix", "is a Nix file", "-f default.nix NAME"),
+        ("/nix/store/x", "is no store path", "32 digits"),
+        (f"{HELLO}^doc", "is no store path", "X.drv^OUTPUT"),
+    ],
+)
+def test_what_is_nearly_a_target(
+    word: str, told: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("flake.nix", "default.nix"):
+        Path(name).touch()
+    with pytest.raises(TallyError, match=told) as refused:
+        parse(word)
+    assert hint in str(refused.value.hint)
+
+
 @pytest.mark.parametrize("word", ["nixpkgs#hello", "flake:nixpkgs#hello", "flake:nixpkgs"])
 def test_a_registrys_name_is_refused(word: str) -> None:
     with pytest.raises(TallyError, match="nixpkgs is a name for a registry") as refused:

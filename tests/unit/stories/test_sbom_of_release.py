@@ -26,6 +26,8 @@ def test_each_form_is_the_releases_own(tmp_path: Path) -> None:
     assert found.name == folder.name
     for form, data in found.data.items():
         assert data == (folder / "sbom" / f"pigz{form.suffix}").read_bytes()
+    artifact = next(each for each in folder.iterdir() if each.name.startswith("pigz"))
+    assert sbom(State(tmp_path / "state"), asked(artifact), list(Form)) == found
     assert not (tmp_path / "state").exists()
 
 

@@ -85,6 +85,11 @@ class Skopeo:
             "--insecure-policy", "copy", "--quiet", f"oci-archive:{archive}:{reference}", f"dir:{folder}"
         )
 
+    def fetch(self, reference: str, folder: Path) -> tuple[int, str]:
+        """Copy an image or artifact from a registry on loopback to a folder: exit code, and what it said."""
+        words = ("--insecure-policy", "copy", "--quiet", "--src-tls-verify=false")
+        return self._run(*words, f"docker://{reference}", f"dir:{folder}")
+
     def _run(self, *arguments: str) -> tuple[int, str]:
         libraries = ":".join(f"{self._folder}{each}/x86_64-linux-gnu" for each in ("/lib", "/usr/lib"))
         loader: list[str | Path] = [
@@ -133,6 +138,12 @@ def accept(release: Path, pub: Path, other: Path, state: Path) -> None:
 def pyspdxtools(*arguments: str | Path) -> tuple[int, str]:
     """pyspdxtools: exit code, and what it said."""
     return _ran([of_this_environment("pyspdxtools"), *arguments], None)
+
+
+def cosign_attestation(program: Path, pub: Path, kind: str, reference: str, folder: Path) -> tuple[int, str]:
+    """`cosign verify-attestation` of what a registry on loopback has: exit code, and what it said."""
+    command: list[str | Path] = [program, "verify-attestation", "--key", pub, "--type", kind]
+    return _ran([*command, "--insecure-ignore-tlog", "--allow-http-registry", reference], folder)
 
 
 def cosign_verify(

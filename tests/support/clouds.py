@@ -158,7 +158,7 @@ def vault() -> Iterator[tuple[str, dict[str, Ed25519PrivateKey]]]:
     keys = {version: Ed25519PrivateKey.generate() for version in ("9", "10")}
     handler = type("Handler", (_Transit,), {"keys": keys})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}", keys
         finally:

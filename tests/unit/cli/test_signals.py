@@ -182,6 +182,7 @@ from orchestrator.cli import signals
 def handler(number, frame):
     raise KeyboardInterrupt
 
+signals._PATIENCE = 1.0
 signals.hear(handler)
 print("begun", flush=True)
 lock = (ctypes.c_byte * 64)()  # a mutex of C's, locked twice: foreign code that no signal makes return
@@ -199,9 +200,9 @@ def test_a_main_thread_that_never_looks_is_not_waited_for(number: signal.Signals
             assert process.stdout.readline() == "begun\n"
             time.sleep(0.3)
             os.kill(process.pid, number)
-            time.sleep(0.5)
+            time.sleep(0.2)
             os.kill(process.pid, number)  # a shaking hand's
-            time.sleep(3)
+            time.sleep(1)
             assert process.poll() is None
             os.kill(process.pid, number)
             assert process.wait(5) == 130

@@ -59,7 +59,7 @@ def served(repository: Path) -> Iterator[str]:
     run_git(repository, "update-server-info")
     handler = functools.partial(_Quiet, directory=str(repository / ".git"))
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{made.server_port}"
     made.shutdown()
     made.server_close()

@@ -277,6 +277,7 @@ def text(target: Target, verdict: Verdict, told: set[str] | None = None) -> str:
         f"  artifact  {verdict.artifact}",
         f"  sha256    {verdict.sha256}",
         f"  builders  {', '.join(verdict.builders)} agree ({verdict.independence})",
+        *([f"  rebuilt by {', '.join(verdict.rebuilders)}"] if verdict.rebuilders else []),
         f"  signed by {', '.join(_named(each, verdict.names.get(each, ())) for each in verdict.signers)}",
     ]
     before = set(verdict.of_the_run) & told if told is not None else set()
@@ -312,6 +313,7 @@ def document(target: Target, verdict: Verdict | TallyError) -> dict[str, Any]:
         "artifact": {"path": verdict.artifact, "sha256": verdict.sha256},
         "builders": list(verdict.builders),
         "independence": verdict.independence,
+        "rebuilders": list(verdict.rebuilders),
         "signers": list(verdict.signers),
         "names": {signer: list(names) for signer, names in verdict.names.items()},
         "notices": list(verdict.notices),

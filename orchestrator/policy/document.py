@@ -14,6 +14,7 @@ from orchestrator.policy.rule_tables import (
     DenyTable,
     InputsTable,
     LicencesTable,
+    RebuildersTable,
     RequireTable,
     RuleTable,
     SourcesTable,
@@ -21,9 +22,10 @@ from orchestrator.policy.rule_tables import (
 )
 from orchestrator.policy.rules import cel, packages
 from orchestrator.policy.rules.builders import Builders
+from orchestrator.policy.rules.rebuilders import Rebuilders
 from orchestrator.policy.rules.signers import Signers
 from orchestrator.policy.rules.toolchains import Toolchains
-from orchestrator.policy.trust_tables import BuilderTable, PublicKeys, SignerTable
+from orchestrator.policy.trust_tables import BuilderTable, PublicKeys, RebuilderTable, SignerTable
 from orchestrator.policy.values import End, Table, Text
 from orchestrator.recipe.values import Matching
 
@@ -53,6 +55,12 @@ class PolicyDocument(Table):
         default=(), description="Which builders count; default: those that a trusted signer's layout names"
     )
     builders: BuildersTable | None = Field(default=None, description="How many builders, and how independent")
+    rebuilder: tuple[RebuilderTable, ...] = Field(
+        default=(), description="Whose word counts that a release was made again, and came out the same"
+    )
+    rebuilders: RebuildersTable | None = Field(
+        default=None, description="How many of them have to say so; default: one, where any is named"
+    )
     require: RequireTable = Field(default=RequireTable(), description="What a release has to show")
     sources: SourcesTable = Field(default=SourcesTable(), description="Where sources may come from")
     inputs: InputsTable | None = Field(
@@ -65,7 +73,7 @@ class PolicyDocument(Table):
     deny: tuple[DenyTable, ...] = Field(default=(), description="Packages that are not")
     rule: tuple[RuleTable, ...] = Field(default=(), description="Rules of your own, in CEL")
 
-    @field_validator("signer", "rule")
+    @field_validator("signer", "rebuilder", "rule")
     @classmethod
     def _names_of_their_own(cls, tables: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [table.name for table in tables]
@@ -83,6 +91,10 @@ class PolicyDocument(Table):
             asked = self.builders or BuildersTable()
             chosen = tuple(each.builder(public) for each in self.builder)
             builders = Builders(chosen, asked.quorum, asked.per, asked.independence)
+        rebuilders: Rebuilders | None = None
+        if self.rebuilder or self.rebuilders is not None:
+            wanted = self.rebuilders or RebuildersTable()
+            rebuilders = Rebuilders(tuple(each.rebuilder(public) for each in self.rebuilder), wanted.quorum)
         rules = [*self.require.rules(), *self.sources.rules()]
         if self.inputs is not None:
             rules.append(self.inputs.rule)
@@ -105,6 +117,7 @@ class PolicyDocument(Table):
                 tuple(each.signer(public) for each in self.signer), self.require.timestamp, self.require.log
             ),
             builders=builders,
+            rebuilders=rebuilders,
             rules=tuple(rules),
             expires=self.expires,
             root=root,

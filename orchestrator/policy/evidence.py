@@ -126,6 +126,10 @@ class Evidence:
     threshold: int
     """How many builders the layout asks for."""
     now: datetime
+    index: Sha256
+    """The digest of release.json, which lists every file by digest and follows from what is signed."""
+    rebuilds: tuple[Judged, ...] = ()
+    """What rebuilders whom the policy names have signed of this artifact."""
     uncounted: tuple[tuple[str, Reason], ...] = ()
     """Others' statements that do not count and are nowhere else here: the predicate type, and why."""
 

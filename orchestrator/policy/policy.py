@@ -15,6 +15,7 @@ from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.pattern import exactly
 from orchestrator.policy.rules.builders import Builders
+from orchestrator.policy.rules.rebuilders import Rebuilders
 from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.signers import Signers
 from orchestrator.policy.signer import IdentitySigner, Signer
@@ -37,6 +38,8 @@ class Policy:
     """None: whom the layout names, as many as it asks for."""
     rules: tuple[Rule, ...]
     """All others, in the order in which their reasons are told."""
+    rebuilders: Rebuilders | None = None
+    """None: nobody has to have made it again."""
     expires: datetime | None = None
     root: TrustedRoot | None = None
     """Whose logs, timestamps and certificates count; None: whoever verifies says so, or nobody's do."""
@@ -73,7 +76,8 @@ class Policy:
     @property
     def asked(self) -> tuple[Rule, ...]:
         """Every rule, in the order in which findings are told."""
-        return (self.signers, *((self.builders,) if self.builders else ()), *self.rules)
+        parties = (self.signers, self.builders, self.rebuilders)
+        return (*(each for each in parties if each is not None), *self.rules)
 
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
         """What every rule finds; all of them are asked, whatever the others find."""

@@ -50,6 +50,14 @@ class BuildersTable(Table):
     )
 
 
+class RebuildersTable(Table):
+    """`[rebuilders]`: how many have to have made the release again."""
+
+    quorum: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
+        default=1, description="How many operators of rebuilders, none of them the release's own"
+    )
+
+
 class RequireTable(Table):
     """`[require]`: what a release has to show."""
 

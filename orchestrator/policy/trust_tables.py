@@ -7,9 +7,11 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, model_validator
 
+from orchestrator.evidence.terms import REPRODUCTION
 from orchestrator.policy import pattern
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.rules.builders import TrustedBuilder
+from orchestrator.policy.rules.rebuilders import TrustedRebuilder
 from orchestrator.policy.trust import TrustedIdentity, TrustedKey, TrustedSigner
 from orchestrator.policy.validity import Revocation, Validity
 from orchestrator.policy.values import Begin, End, Key, Signable, Table, Text
@@ -48,8 +50,8 @@ class Keyed(Table):
         return Validity(self.since, self.until, revoked)
 
 
-class SignerTable(Keyed):
-    """One `[[signer]]`: a key, or an OIDC identity."""
+class Somebody(Keyed):
+    """Who signs: a key, or an OIDC identity."""
 
     name: Text = Field(description="What reasons call it")
     key: Key | None = Field(
@@ -65,16 +67,11 @@ class SignerTable(Keyed):
     subject_pattern: Text | None = Field(
         default=None, alias="subject-pattern", description="A pattern in place of `subject`"
     )
-    statements: Annotated[tuple[Signable, ...], Field(min_length=1)] | None = Field(
-        default=None,
-        description="What it may sign: `provenance`, `reproduction`, `sbom`, `layout`, or predicate types. "
-        "Default: these four, which every release has. A third party gets its own types alone",
-    )
     timestamp: StrictBool = Field(default=False, description="What it signs must have a trusted timestamp")
     log: StrictBool = Field(default=False, description="What it signs must be in a transparency log")
 
     @model_validator(mode="after")
-    def _a_key_or_an_identity(self) -> SignerTable:
+    def _a_key_or_an_identity(self) -> Somebody:
         issuers = [each for each in (self.issuer, self.issuer_pattern) if each is not None]
         subjects = [each for each in (self.subject, self.subject_pattern) if each is not None]
         if self.key is not None and (issuers or subjects):
@@ -90,16 +87,43 @@ class SignerTable(Keyed):
             pattern.subject(self.subject_pattern)
         return self
 
-    def signer(self, public: PublicKeys) -> TrustedSigner:
+    def who(self, public: PublicKeys, kind: str) -> TrustedKey | TrustedIdentity:
+        """Who it is; `kind` is what the policy calls such."""
         if self.key is not None:
-            who: TrustedKey | TrustedIdentity = TrustedKey(public(self.key, f"signer {self.name}"))
-        else:
-            who = TrustedIdentity(
-                Pattern(self.issuer or self.issuer_pattern or ""),
-                Pattern(self.subject or self.subject_pattern or ""),
-            )
+            return TrustedKey(public(self.key, f"{kind} {self.name}"))
+        return TrustedIdentity(
+            Pattern(self.issuer or self.issuer_pattern or ""),
+            Pattern(self.subject or self.subject_pattern or ""),
+        )
+
+
+class SignerTable(Somebody):
+    """One `[[signer]]`: a key, or an OIDC identity."""
+
+    statements: Annotated[tuple[Signable, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="What it may sign: `provenance`, `reproduction`, `sbom`, `layout`, or predicate types. "
+        "Default: these four, which every release has. A third party gets its own types alone",
+    )
+
+    def signer(self, public: PublicKeys) -> TrustedSigner:
         statements = None if self.statements is None else frozenset(self.statements)
+        who = self.who(public, "signer")
         return TrustedSigner(self.name, who, self.validity, statements, self.timestamp, self.log)
+
+
+class RebuilderTable(Somebody):
+    """One `[[rebuilder]]`, whose word that a release came out the same counts: a key, or an OIDC identity."""
+
+    operator: Text | None = Field(
+        default=None, description="Who runs it; rebuilders of one are one vote. Default: its name"
+    )
+
+    def rebuilder(self, public: PublicKeys) -> TrustedRebuilder:
+        who = self.who(public, "rebuilder")
+        statements = frozenset({REPRODUCTION})
+        signer = TrustedSigner(self.name, who, self.validity, statements, self.timestamp, self.log)
+        return TrustedRebuilder(signer, self.operator or self.name)
 
 
 class BuilderTable(Keyed):

@@ -44,6 +44,7 @@ class Code(StrEnum):
     KEY_NOT_YET_VALID = "key-not-yet-valid"
     TIMESTAMP_MISSING = "timestamp-missing"
     BUILDERS_NOT_INDEPENDENT = "builders-not-independent"
+    NOT_REPRODUCED = "not-reproduced"
     SANDBOX_NOT_SHOWN = "sandbox-not-shown"
     MATERIAL_NOT_ALLOWED = "material-not-allowed"
     SOURCE_NOT_ALLOWED = "source-not-allowed"
@@ -77,6 +78,8 @@ HINTS = {
     Code.SBOM_MISMATCH: "get the release again; its SBOM is not the one that was signed",
     Code.LAYOUT_EXPIRED: "ask the publisher for a newer release, or check this machine's clock",
     Code.QUORUM_NOT_MET: "get the release again, with every builder's link",
+    Code.NOT_REPRODUCED: "get the rebuilders' evidence and give it with --evidence, or make it again with "
+    "`tally rebuild`",
     Code.BUILDERS_DISAGREE: "do not use this release; its builders did not make the same bytes",
     Code.DENIED: "do not use this file; ask whoever signed that what is wrong with it",
     Code.CONTRADICTION: "do not use this release, and tell its publisher: its evidence contradicts itself",
@@ -135,6 +138,8 @@ class Passed:
     """Fingerprints (sha256, hexadecimal) of the keys that signed the statements, sorted."""
     notices: tuple[str, ...]
     """What is worth knowing and changes nothing."""
+    rebuilders: tuple[str, ...] = ()
+    """Who made it again, of those whom the policy counts."""
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
     """What the policy calls each of `signers`, where it has names for them."""
     of_the_run: tuple[str, ...] = ()

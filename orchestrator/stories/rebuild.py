@@ -18,10 +18,10 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.caches.choosing import ALL, Reach
-from orchestrator.evidence import reproduction as evidence
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.rebuilt import Rebuilt as Again
 from orchestrator.evidence.reproduction import reproduction
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
@@ -214,7 +214,7 @@ def attest(
     signing = signatories.joined_by(making.builders)
     keys = signing.of_builders(report.identity.name for report in agreed.reports)
     link_files = gate.sign_links(agreed, quorum, links, keys)
-    statement = reproduction(facts, link_files, evidence.Rebuilt(claim.index, found.verified))
+    statement = reproduction(facts, link_files, Again(claim.index, found.verified))
     statements = {"reproduction": statement}
     bundles = gate.sign(agreed, quorum, facts, artifact, statements, signing.key, signing.witnesses)
     files = [*link_files.values(), *bundles, *(file for each in records.values() for file in each)]

@@ -19,10 +19,12 @@ from orchestrator.bundles.opening import not_by_one, open_layout, open_links, op
 from orchestrator.bundles.witnessed import unwhole, witnessed
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
+from orchestrator.evidence.links import Link
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import replace
 from orchestrator.ground.wording import counted as counted_of
 from orchestrator.keys.key import PublicKey
 from orchestrator.log.trusted_root import TrustedRoot
@@ -219,9 +221,13 @@ def _examine(
     further_links = [each.link for each in (*theirs.links, *theirs.again)]
     _hold(checks.agreement(layout, [*links, *further_links], artifact, sha256))
     lying = unlisted(folder, index)
-    refuting = denying(beside(folder, lying))
+    lying_bundles = beside(folder, lying)
+    refuting = denying(lying_bundles)
     unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
+    again = _rebuilds(policy, {**further, **lying_bundles}, sha256, links, trusted, now)
+    _hold(checks.refuted(again.denials, checks.paths(links)))
+    theirs = replace(theirs, notices=tuple(_left(theirs.notices, again.statements)))
     told = commands.read(provenance)
     _hold(checks.products(links[0], provenance, artifact, told.materials))
     agreed = checks.agreed(reproduction)
@@ -262,6 +268,8 @@ def _examine(
         links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
         threshold=layout.threshold,
         now=now,
+        index=Sha256.of(index.data),
+        rebuilds=again.statements,
         uncounted=theirs.uncounted,
     )
     found.findings = policy.judge(evidence)
@@ -279,6 +287,7 @@ def _examine(
         signers=tuple(sorted({str(each.signer) for each in judged.values()})),
         names=_names(policy, (each.signer for each in judged.values())),
         of_the_run=of_the_run,
+        rebuilders=policy.rebuilders.counted(evidence) if policy.rebuilders else (),
         notices=(
             *of_the_run,
             *_reached(reached.reach(reproduction)),
@@ -287,6 +296,28 @@ def _examine(
             *_uncounted(evidence, counted),
         ),
     )
+
+
+def _rebuilds(
+    policy: Policy,
+    documents: Mapping[str, bytes],
+    sha256: Sha256,
+    links: Sequence[Link],
+    trusted: TrustedRoot,
+    now: datetime,
+) -> Further:
+    """What rebuilders whom the policy names have signed of this artifact, with it or beside the release."""
+    if policy.rebuilders is None:
+        return Further()
+    keys = [public_key(spki) for spki in policy.rebuilders.keys]
+    opened = open_further(documents, keys, (), policy.rebuilders.trusts, trusted, now)
+    return opened.about(sha256, checks.paths(links), ())
+
+
+def _left(notices: Iterable[str], counted: Iterable[Judged]) -> Iterator[str]:
+    """The notices that are not about statements which count elsewhere."""
+    files = tuple(f"{each.file} was set aside" for each in counted)
+    return (each for each in notices if not each.startswith(files))
 
 
 def _names(policy: Policy, signers: Iterable[Signer]) -> Mapping[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from projects import Project
 from targets import laid_out
 
 if TYPE_CHECKING:
-    from tests.conftest import Tally, TallyIn
+    from tests.conftest import Ran, Tally, TallyIn
 
 CORES = """
 [variation]
@@ -40,6 +40,7 @@ def handed_over(project: Project, rebuilder: Tally, name: str) -> Path:
     (release,) = (project.folder / "releases").iterdir()
     shutil.move(release, rebuilder.folder / name)
     shutil.rmtree(project.folder / "recipes")
+    (project.folder / "recipes").mkdir()
     (project.folder / "tally.lock").unlink()
     shutil.copy(project.folder / "release.pub", rebuilder.folder)
     return rebuilder.folder / name
@@ -91,6 +92,58 @@ def test_a_release_of_recipes_is_made_again_from_itself(project: Project, rebuil
     assert "is evaluated to other derivations than it names" in unlike.err
     assert "the first that differs is whole-1.0, in tallyScript" in unlike.err
     assert "agree" not in unlike.err + refused.err
+
+
+POLICY = """
+[[signer]]
+name = "publisher"
+key = "release.pub"
+
+[rebuilders]
+quorum = {quorum}
+"""
+REBUILDER = """
+[[rebuilder]]
+name = "{name}"
+key = "{name}.pub"
+"""
+
+
+def test_three_rebuilders_count_and_one_without_the_release_does_not(
+    project: Project, rebuilder: Tally
+) -> None:
+    project.build(project.recipe("counted", "mkdir $out; echo counted > $out/it")).succeeded()
+    release = handed_over(project, rebuilder, "given")
+    names = ("one", "two", "three")
+    evidence: list[object] = []
+    for name in names:
+        rebuilder("keys", "generate", name).succeeded()
+        asked = ("rebuild", release, "--publisher", "release.pub", "--attest", name, "--key", f"{name}.key")
+        assert f"evidence  {name}/counted-1.0-x86_64-linux" in rebuilder(*asked).succeeded().out
+        evidence += ["--evidence", name]
+
+    def verified(quorum: int, *given: object) -> Ran:
+        policy = rebuilder.folder / "policy.toml"
+        policy.write_text(POLICY.format(quorum=quorum) + "".join(REBUILDER.format(name=n) for n in names))
+        return rebuilder("verify", release, "--policy", policy, *given)
+
+    assert "rebuilt by one, three, two\n" in verified(3, *evidence).succeeded().out
+    two = verified(3, *evidence[2:]).failed(1)
+    assert "not-reproduced: 2 rebuilders that the policy trusts made it again (three, two)" in two.out
+    # beside the release it counts, too
+    shutil.copy(next((rebuilder.folder / "one").glob("*/attestations/*")), release / "again.sigstore.json")
+    assert "rebuilt by one, three, two\n" in verified(3, *evidence[2:]).succeeded().out
+    (release / "again.sigstore.json").unlink()
+
+    # the same artifact in another release: whoever signs for that one had not this one in hand
+    project.recipe("counted", "mkdir $out; echo counted > $out/it")
+    shutil.copy(rebuilder.folder / "given/source/tally.lock", project.folder)
+    project.build(project.folder / "recipes/counted.toml", more=("--out", "again")).succeeded()
+    (other,) = (project.folder / "again").iterdir()
+    asked = ("rebuild", other, "--publisher", "release.pub", "--attest", "apart", "--key", "one.key")
+    rebuilder(*asked).succeeded()
+    apart = verified(1, "--evidence", "apart").failed(1)
+    assert "is about another release of that artifact" in apart.out
 
 
 def test_what_comes_out_otherwise_is_kept_beside_the_release(

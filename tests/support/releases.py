@@ -45,6 +45,7 @@ from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.witnesses import Clock, Log, Witnesses
 
+INDEX_SHA256 = Sha256.of(b"the release.json of what is judged without one")
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 SCRIPT = "make install\n"
@@ -526,7 +527,7 @@ def judged(of: Made, key: SigningKey, keys: Mapping[str, SigningKey], now: datet
     artifact = of.facts.artifact
     return Judgable(
         artifact=artifact.file_name, sha256=artifact.sha256, size=artifact.size, own=own, others=(),
-        layout_signer=signer, links=tuple(vouched), threshold=of.facts.quorum, now=now,
+        layout_signer=signer, links=tuple(vouched), threshold=of.facts.quorum, now=now, index=INDEX_SHA256,
     )  # fmt: skip
 
 

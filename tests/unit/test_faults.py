@@ -77,6 +77,8 @@ POLICY: dict[str, Any] = {
         "kinds": ["recipe"],
     },
     "inputs": {"believed": "allow", "keys": [NIX_KEY], "rebuilt-levels": 1},
+    "rebuilders": {"quorum": 1},
+    "rebuilder": [{"name": "r", "key": "rebuilder.pub", "operator": "R", "log": True}],
     "toolchain": [
         {"from": "debian", "suite": "bookworm", "packages": [{"purl": "pkg:deb/debian/gcc"}]},
         {"from": "nixpkgs", "rev": "0" * 40, "nar-hash": "sha256-x"},
@@ -216,6 +218,7 @@ def _policy(path: Path) -> None:
 def _files(folder: Path) -> None:
     """What the documents name."""
     SigningKey.generate().write(folder / "release")
+    SigningKey.generate().write(folder / "rebuilder")
     log = LogInstance("https://log.example", b"key", "", b"id", Window(datetime(2026, 1, 1, tzinfo=UTC)))
     (folder / "root.json").write_bytes(TrustedRoot(tlogs=(log,)).render())
 

@@ -1,0 +1,125 @@
+"""Rebuilders: whose word counts that a release was made again, and when it does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import releases
+
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.rebuilt import Rebuilt
+from orchestrator.evidence.reproduction import reproduction
+from orchestrator.evidence.terms import REPRODUCTION
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.values import replace
+from orchestrator.keys.key import SigningKey
+from orchestrator.policy.evidence import Evidence, Judged
+from orchestrator.policy.rules.rebuilders import Rebuilders, TrustedRebuilder
+from orchestrator.policy.signer import KeySigner
+from orchestrator.policy.trust import TrustedKey, TrustedSigner
+from orchestrator.policy.validity import Revocation, Validity
+from orchestrator.policy.verdict import Code
+
+KEYS = {name: SigningKey.generate() for name in ("one", "two", "three")}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evidence, Any]:
+    of = releases.observed(tmp_path_factory.mktemp("made"))
+    return releases.judged(of, SigningKey.generate(), releases.builder_keys(of)), of
+
+
+def statement(of: Any, index: Sha256 = releases.INDEX_SHA256) -> Any:
+    links = {
+        report.identity.name: ReleaseFile.of(f"links/{report.identity.name}.link", b"a link")
+        for report in of.facts.agreed.reports
+    }
+    return reproduction(of.facts, links, Rebuilt(index, verified=True))
+
+
+def by(name: str, said: Any) -> Judged:
+    return Judged(f"{name}.sigstore.json", said, KeySigner.of(KEYS[name].public.spki))
+
+
+def rebuilders(quorum: int, **operators: str) -> Rebuilders:
+    trusted = [
+        TrustedRebuilder(
+            TrustedSigner(name, TrustedKey(key.public.spki), statements=frozenset({REPRODUCTION})),
+            operators.get(name, name),
+        )
+        for name, key in KEYS.items()
+    ]
+    return Rebuilders(tuple(trusted), quorum)
+
+
+def test_operators_are_counted_once_each(made: tuple[Evidence, Any]) -> None:
+    evidence, of = made
+    said = statement(of)
+    all_three = replace(evidence, rebuilds=tuple(by(name, said) for name in KEYS))
+    assert rebuilders(3).judge(all_three).reasons == ()
+    assert rebuilders(3).counted(all_three) == ("one", "three", "two")
+    (reason,) = rebuilders(3, two="one").judge(all_three).reasons
+    assert reason.code is Code.NOT_REPRODUCED
+    assert "2 rebuilders that the policy trusts made it again (one, three), where 3 operators have to" in (
+        reason.sentence
+    )
+    twice = replace(evidence, rebuilds=(by("one", said), by("one", said)))
+    assert rebuilders(1).judge(twice).holds
+    assert not rebuilders(2).judge(twice).holds
+    (nobody,) = rebuilders(1).judge(evidence).reasons
+    assert "0 rebuilders that the policy trusts made it again (nothing), where 1 operator has to" in (
+        nobody.sentence
+    )
+
+
+def test_one_without_the_release_in_hand_counts_for_nothing(made: tuple[Evidence, Any]) -> None:
+    evidence, of = made
+
+    def told(judged: Judged, of_: Evidence = evidence) -> str:
+        (reason,) = rebuilders(1).judge(replace(of_, rebuilds=(judged,))).reasons
+        return reason.sentence
+
+    assert "one.sigstore.json is about another release" in told(by("one", statement(of, Sha256.of(b"x"))))
+    plain = evidence.own[REPRODUCTION].statement
+    assert "does not say which release it was made from" in told(by("one", plain))
+    good = statement(of)
+    other = dict(good.predicate)
+    first, *more = other["attributes"]
+    conditions = {**first["conditions"], "agreement": {**first["conditions"]["agreement"], "outputs": {}}}
+    lying = replace(good, predicate={**other, "attributes": [{**first, "conditions": conditions}, *more]})
+    assert "does not hold one agreement" in told(by("one", lying))
+    alone = replace(good, predicate={**other, "attributes": [{**first, "conditions": conditions}]})
+    assert "is about other outputs than the release's" in told(by("one", alone))
+    stranger = replace(by("one", good), signer=KeySigner.of(SigningKey.generate().public.spki))
+    assert "is by no rebuilder of the policy" in told(stranger)
+    maker = replace(evidence, own={**evidence.own, "more": by("one", good)})
+    assert "is by one, who made the release itself" in told(by("one", good), maker)
+
+
+def test_the_releases_own_operators_are_no_rebuilders(made: tuple[Evidence, Any]) -> None:
+    evidence, of = made
+    first, *more = evidence.links
+    link = replace(first.link, identity={**first.link.identity, "operator": "Makers"})
+    own = replace(evidence, links=(replace(first, link=link), *more), rebuilds=(by("one", statement(of)),))
+    assert rebuilders(1).judge(own).holds
+    assert not rebuilders(1, one="Makers").judge(own).holds
+
+
+def test_keys_count_in_their_time(made: tuple[Evidence, Any], tmp_path: Path) -> None:
+    evidence, of = made
+    again = replace(evidence, rebuilds=(by("one", statement(of)),))
+    (entry, *_) = rebuilders(1).trusted
+    for validity in (
+        Validity(until=evidence.now - timedelta(days=1)),
+        Validity(revocation=Revocation(evidence.now - timedelta(days=1), "stolen")),
+    ):
+        late = TrustedRebuilder(replace(entry.signer, validity=validity), entry.operator)
+        assert not Rebuilders((late,), 1).judge(again).holds
+    stamped = TrustedRebuilder(replace(entry.signer, timestamp=True), entry.operator)
+    (reason,) = Rebuilders((stamped,), 1).judge(again).reasons
+    assert "one.sigstore.json has no trusted timestamp" in reason.sentence
+    timed = replace(again, rebuilds=(replace(again.rebuilds[0], time=evidence.now, last=evidence.now),))
+    assert Rebuilders((stamped,), 1).judge(timed).holds

@@ -91,8 +91,8 @@ def unlocked(shown: str, how: str) -> TallyError:
     )
 
 
-def unusable(error: NixFailed, reference: str, shown: str) -> TallyError:
-    folder = Path(reference.removeprefix("path:").removeprefix("git+file://").split("?")[0])
+def unusable(error: NixFailed, shown: str) -> TallyError:
+    folder = Path(shown.removeprefix("path:").removeprefix("git+file://").split("?")[0])
     if "lacks attribute 'outputs'" in error.said:
         return TallyError(
             f"the flake.nix of {shown} has no `outputs`",

@@ -25,6 +25,15 @@ from orchestrator.recipe.flakeref import url_of
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
 _OF_FETCHING = (".config", ".gitconfig", ".git-credentials", ".netrc", ".ssh")
 _LARGEST_LOCK = 64 << 20
+_PLAIN = {"core.autocrlf": "false", "core.eol": "lf", "core.attributesFile": "/dev/null"}
+_PLAIN_GIT = {
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_CONFIG_COUNT": str(len(_PLAIN)),
+    **{f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(_PLAIN)},
+    **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_PLAIN.values())},
+}
+"""What of this machine's git would change files, while it needs the rest of its settings to reach others."""
 _MOST = 120_000  # bytes of one word of a command, of which Linux takes 128 KiB
 
 
@@ -38,6 +47,8 @@ class Locked:
     """Of flake.nix, in the tree; empty: its top."""
     lock: Mapping[str, Any]
     """flake.lock, as Nix has it."""
+    tree: Path
+    """What was fetched, in the store."""
 
     @property
     def url(self) -> str:
@@ -63,23 +74,29 @@ class Locked:
         return Path(url.removeprefix("file://")) if url.startswith("file:///") else None
 
 
-def locked(store: ChrootStore, reference: str, shown: str) -> Locked:
-    """What a flake is now, in `store`. No lock file is written, nor made anew. Raises TallyError."""
+def locked(
+    store: ChrootStore, reference: str, shown: str, environment: Mapping[str, str] = _PLAIN_GIT
+) -> Locked:
+    """What a flake is now, in `store`. No lock file is written, nor made anew.
+
+    `shown` is its address as the user has it, `environment` what git runs with. Raises TallyError.
+    """
     if "narHash=" in reference.partition("?")[2]:
         # Nix would take a tree of that hash for whatever commit the address names, and not look
         raise TallyError(
             f"{shown} has a narHash in its address",
             hint="leave it out: the tree is fetched by its commit, and its hash goes into the evidence",
         )
+    store = replace(store, nix=replace(store.nix, extra={**store.nix.extra, **environment}))
     tree = _fetched(store, reference, shown)
     command = ["nix", "flake", "metadata", "--store", store.address, "--json", "--show-trace", *_AS_IT_IS]
-    lock = _lock_in(tree, _directory(reference), shown)
+    lock = _lock_in(tree, directory_of(reference), shown)
     try:
         said = json.loads(store.nix.run([*command, reference]))
     except NixFailed as error:
-        there = (tree / _directory(reference) / "flake.nix").is_file()
+        there = (tree / directory_of(reference) / "flake.nix").is_file()
         told = flake_errors.not_as_locked(error, lock, shown) if there else None
-        raise told or flake_errors.unusable(error, reference, shown) from error
+        raise told or flake_errors.unusable(error, shown) from error
     resolved = said["resolved"]
     here = {name: value for name, value in said["locked"].items() if not name.startswith("__")}
     here.pop("dir", None)
@@ -91,7 +108,7 @@ def locked(store: ChrootStore, reference: str, shown: str) -> Locked:
     if store.physical(said["path"]) != tree:
         raise TallyError(f"{shown} changed while it was looked at", hint="run the command again")
     _refuse_unlocked(lock, said["locks"], shown)
-    return Locked(here, directory, said["locks"])
+    return Locked(here, directory, said["locks"], tree)
 
 
 def _fetched(store: ChrootStore, reference: str, shown: str) -> Path:
@@ -103,20 +120,20 @@ def _fetched(store: ChrootStore, reference: str, shown: str) -> Path:
     try:
         return store.physical(json.loads(store.nix.run(command))["storePath"])
     except NixFailed as error:
-        raise flake_errors.unusable(error, reference, shown) from error
+        raise flake_errors.unusable(error, shown) from error
 
 
-def _directory(reference: str) -> str:
+def directory_of(reference: str) -> str:
     """Where in its tree the flake lies that an address names, or a folder of this machine, as Nix looks."""
     place, _, query = reference.partition("?")
     told = parse_qs(query).get("dir", [""])[-1]
     if not place.startswith("/") or told:
         return told
-    flake, top = _flake_and_top(Path(place))
+    flake, top = flake_and_top(Path(place))
     return "" if top is None or top == flake else str(flake.relative_to(top))
 
 
-def _flake_and_top(folder: Path) -> tuple[Path, Path | None]:
+def flake_and_top(folder: Path) -> tuple[Path, Path | None]:
     """The folder of flake.nix that Nix finds from another, and its repository's; None: it is in none."""
     flake = next((each for each in (folder, *folder.parents) if (each / "flake.nix").exists()), folder)
     return flake, next((each for each in (flake, *flake.parents) if (each / ".git").exists()), None)
@@ -129,7 +146,7 @@ def whole_folder(reference: str) -> Path | None:
         return Path(place.removeprefix("path:"))
     if not place.startswith("/"):
         return None
-    flake, top = _flake_and_top(Path(place))
+    flake, top = flake_and_top(Path(place))
     return flake if top is None else None
 
 
@@ -179,7 +196,7 @@ def evaluate_flake(
 
     Raises TallyError that says where.
     """
-    nix = replace(store.nix, extra={**store.nix.extra, "HOME": str(_home(store.nix.scratch))})
+    nix = replace(store.nix, extra={**store.nix.extra, **_PLAIN_GIT, "HOME": str(_home(store.nix.scratch))})
     found: list[Described] = []
     for some in _portions(flake, attributes, system):
         library = " ".join(

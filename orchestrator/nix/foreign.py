@@ -75,7 +75,7 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
     file and no other address is read. What depends on the folder it is evaluated in is seen by evaluating it
     in another one, at the same time. Raises TallyError that says where.
     """
-    with TemporaryDirectory(prefix="tally-", dir=_elsewhere(asked.root)) as other:
+    with TemporaryDirectory(prefix="tally-", dir=elsewhere(asked.root)) as other:
         moved = _moved(asked, Path(other))
         with ThreadPoolExecutor(1, thread_name_prefix="evaluation") as beside:
             again = beside.submit(lambda: _said(store, moved))
@@ -95,7 +95,7 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
     ]
 
 
-def _elsewhere(root: Path) -> Path:
+def elsewhere(root: Path) -> Path:
     """A folder whose path has nothing in common with this one, not its first name, where there is one."""
     found = (Path(each) for each in ("/var/tmp", "/tmp", "/dev/shm"))
     usable = (each for each in found if each.parts[1] != root.parts[1] and os.access(each, os.W_OK))

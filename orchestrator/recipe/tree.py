@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
@@ -20,8 +20,8 @@ from orchestrator.ground.files import contents, opened, shown
 from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.plainly import why
 from orchestrator.recipe.git import NoCommitError, NoGitError, NoRepositoryError, head
-from orchestrator.recipe.gitobjects import SUBMODULE, SYMLINK, Objects
-from orchestrator.recipe.gittree import copy_working_tree
+from orchestrator.recipe.gitobjects import SUBMODULE, SYMLINK, Entry, Objects
+from orchestrator.recipe.gittree import copy_working_tree, empty_folders
 from orchestrator.recipe.repository import remote
 from orchestrator.recipe.revision import Revision
 
@@ -134,21 +134,59 @@ def _copy(origin: Path, folder: Path) -> None:
         raise TallyError(f"{shown(origin)} cannot be copied: {why(error)}") from error
 
 
+def differing(top: Path, commit: str, folder: Path, *, submodules: bool = False) -> tuple[str, ...]:
+    """Files of a tree that are not as a commit of the repository `top` has them, and folders that it has not.
+
+    Each file's bytes here are hashed as git does, and compared with the id in the commit's trees, which are
+    hashed again. A submodule is an empty folder, or with `submodules` not looked into. Sorted.
+    """
+    linked, committed = _committed(top, commit)
+    there = _blobs(folder, len(commit))
+    if submodules:
+        there = {name: each for name, each in there.items() if not _is_below(name, linked)}
+        return _unlike(committed, there)
+    return tuple(sorted({*_unlike(committed, there), *(linked ^ {*empty_folders(folder)} - {"."})}))
+
+
 def _uncommitted(top: Path, commit: str, folder: Path) -> tuple[tuple[str, ...], frozenset[str]]:
     """Files whose bytes or mode are not as the commit has them, deleted ones among them; and of these the
     new ones.
     """
-    with Objects(top) as objects:
-        entries = objects.walk(objects.tree_of(commit))
-        committed = {os.fsdecode(each.path): (each.mode, each.object) for each in entries}
-    committed = {name: each for name, each in committed.items() if each[0] != SUBMODULE}
-    there = _blobs(folder, len(commit))
-    every = committed.keys() | there.keys()
-    changed = tuple(sorted(name for name in every if committed.get(name) != there.get(name)))
+    _, committed = _committed(top, commit)
+    changed = _unlike(committed, _blobs(folder, len(commit)))
     return changed, frozenset(changed) - committed.keys()
 
 
-def _blobs(folder: Path, digits: int) -> Mapping[str, tuple[str, str]]:
+_Blob = tuple[str, str]
+"""Mode and id."""
+
+
+def _committed(top: Path, commit: str) -> tuple[frozenset[str], Mapping[str, _Blob]]:
+    """A commit's submodules, and its files."""
+    with Objects(top) as objects:
+        entries = list(objects.walk(objects.tree_of(commit)))
+    linked = frozenset(os.fsdecode(each.path) for each in entries if each.mode == SUBMODULE)
+    files = {os.fsdecode(each.path): (_mode(each), each.object) for each in entries if each.mode != SUBMODULE}
+    return linked, files
+
+
+def _mode(entry: Entry) -> str:
+    """As git writes it today: of a regular file one of two, whatever permissions an old tree has for it."""
+    if not entry.is_file:
+        return entry.mode
+    return "100755" if int(entry.mode, 8) & stat.S_IXUSR else "100644"
+
+
+def _unlike(committed: Mapping[str, _Blob], there: Mapping[str, _Blob]) -> tuple[str, ...]:
+    every = committed.keys() | there.keys()
+    return tuple(sorted(name for name in every if committed.get(name) != there.get(name)))
+
+
+def _is_below(name: str, folders: frozenset[str]) -> bool:
+    return any(str(each) in folders for each in PurePath(name).parents)
+
+
+def _blobs(folder: Path, digits: int) -> Mapping[str, _Blob]:
     """Each file's path to the mode and the id that git would give it."""
     found = {}
     for at, below, names in os.walk(folder):

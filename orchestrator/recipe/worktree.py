@@ -40,6 +40,19 @@ class Change:
     """The attribute by which git would convert the file, as `filter=NAME`, and for which that may be all."""
 
 
+def differs(top: Path, commit: str) -> bool:
+    """Whether a file that git tracks is not as in a commit, in the working tree or in the index.
+
+    Submodules are not looked into, as by `git diff --ignore-submodules`. Raises TallyError.
+    """
+    staged = ("diff-index", "--cached", "--name-only", "-z", "--ignore-submodules", commit)
+    if git(top, *staged):
+        return True
+    listed = set(git(top, "ls-files", "-z", "--cached").split("\0"))
+    found = _changes(top, commit, "", Budget(f"the repository {top}"), 0, submodules=False)
+    return any(each.path in listed for each in found)
+
+
 def changes(top: Path, commit: str, path: str, budget: Budget | None = None) -> tuple[Change, ...]:
     """Files below `path` that differ from a commit, new ones too; ignored ones not. Sorted.
 
@@ -48,7 +61,9 @@ def changes(top: Path, commit: str, path: str, budget: Budget | None = None) -> 
     return tuple(_changes(top, commit, path, budget or Budget(f"the repository {top}"), 0))
 
 
-def _changes(top: Path, commit: str, path: str, budget: Budget, level: int) -> Iterator[Change]:
+def _changes(
+    top: Path, commit: str, path: str, budget: Budget, level: int, *, submodules: bool = True
+) -> Iterator[Change]:
     listed = _listed(top, path)
     absent_by_choice = _sparse(top, path)
     modes = git(top, "config", "--type=bool", "--get", "core.fileMode", missing="").strip() != "false"
@@ -62,12 +77,8 @@ def _changes(top: Path, commit: str, path: str, budget: Budget, level: int) -> I
             status = folders.status(name)
             place = top / name if status else top  # to make a path takes as long as all else
             if entry.mode == SUBMODULE:
-                if status is None or not stat.S_ISDIR(status.st_mode):
-                    if status is not None or name not in absent_by_choice:
-                        different.append(Change(name))
-                elif os.path.lexists(place / ".git"):
-                    budget.submodule(level + 1)
-                    different += _in_submodule(place, name, entry.object, budget, level + 1)
+                if submodules and not (status is None and name in absent_by_choice):
+                    different += _of_submodule(place, status, name, entry.object, budget, level + 1)
             elif status is None:
                 if name not in absent_by_choice:
                     different.append(Change(name))
@@ -149,7 +160,14 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _in_submodule(place: Path, name: str, commit: str, budget: Budget, level: int) -> Sequence[Change]:
+def _of_submodule(
+    place: Path, status: os.stat_result | None, name: str, commit: str, budget: Budget, level: int
+) -> Sequence[Change]:
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        return [Change(name)]
+    if not os.path.lexists(place / ".git"):
+        return []
+    budget.submodule(level)
     try:
         top, now = head(place)
     except TallyError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,27 @@ from orchestrator.builders import host
 from orchestrator.evidence.definition import of_flake
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import flakes
+from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.flakes import Locked
 from orchestrator.nix.foreign import Described
-from orchestrator.recipe import flakelock
+from orchestrator.recipe import flakelock, lentcommit
 from orchestrator.recipe.flakeref import is_local, nar_sha256, url_of
 from orchestrator.recipe.git import head
 from orchestrator.recipe.repository import remote
 from orchestrator.recipe.revision import Revision, address_of
-from orchestrator.recipe.tree import Tree, refuse_private_keys, tree_of
+from orchestrator.recipe.tree import refuse_private_keys, tree_of
+from orchestrator.run import localflake
 from orchestrator.run.asked import FlakeAttribute
 from orchestrator.run.derivations import Wanted, licence_of
+from orchestrator.run.localflake import LocalFlake
 from orchestrator.run.workshop import Workshop
 
 _FORGES = {"github": "github.com", "gitlab": "gitlab.com", "sourcehut": "git.sr.ht"}
 _PLACES = ("path", "url", "dirtyRev", "dirtyShortRev")
 """What a local reference has of this machine."""
+
+_Found = tuple[Locked, Revision | None, str | None]
+"""A flake, its commit, and if there is none, why."""
 
 
 def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute]) -> list[Wanted]:
@@ -34,21 +41,20 @@ def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute]) -> list[Wante
     found = []
     for number, flake in enumerate(dict.fromkeys(each.flake for each in asked)):
         those = [each for each in asked if each.flake == flake]
-        found += _of_one(workshop, those, workshop.store.nix.scratch / f"flake-{number}")
+        scratch = workshop.store.nix.scratch / f"flake-{number}"
+        with _found(workshop.store, flake, scratch) as there:
+            found += _of_one(workshop.store, those, *there)
     return found
 
 
-def _of_one(workshop: Workshop, asked: Sequence[FlakeAttribute], scratch: Path) -> list[Wanted]:
-    store, system, flake = workshop.store, host.nix_system(), asked[0].flake
-    if (whole := flakes.whole_folder(flake)) is not None:
-        refuse_private_keys(whole)
-    here = flakes.locked(store, flake, flake)
-    tree: Tree | None = None
-    if here.is_dirty and here.folder is not None:
-        # its bytes as they lie there, and no commit, which differs between versions of Nix
-        tree = tree_of(here.folder, scratch, tracked=True)
-        here = replace(flakes.locked(store, f"path:{tree.folder}", flake), directory=here.directory)
-    revision, unversioned = _revision(here, tree)
+def _of_one(
+    store: ChrootStore,
+    asked: Sequence[FlakeAttribute],
+    here: Locked,
+    revision: Revision | None,
+    unversioned: str | None,
+) -> list[Wanted]:
+    system, flake = host.nix_system(), asked[0].flake
     described = flakes.evaluate_flake(store, here, [each.attribute for each in asked], system, flake)
     return [
         _wanted(each, one, here, revision, unversioned) for each, one in zip(asked, described, strict=True)
@@ -97,19 +103,45 @@ def _wanted(
     )
 
 
-def _revision(here: Locked, tree: Tree | None) -> tuple[Revision | None, str | None]:
-    """The commit of a flake, and if there is none, why."""
-    file = str(Path(here.directory) / "flake.nix")
-    if tree is not None:
-        if tree.revision is None:
-            return None, tree.unversioned
-        return replace(tree.revision, recipe=file), None
+@contextmanager
+def _found(store: ChrootStore, flake: str, scratch: Path) -> Iterator[_Found]:
+    """A flake as it is now, to be evaluated while the context lasts. Raises TallyError."""
+    if (whole := flakes.whole_folder(flake)) is not None:
+        refuse_private_keys(whole)
+    if (there := localflake.of(flake)) is None:
+        here = flakes.locked(store, flake, flake)
+        if not here.is_dirty or here.folder is None:
+            yield here, *_revision(here, flake)
+            return
+        there = LocalFlake(here.folder, here.directory, None)
+    if there.commit is not None:
+        with there.lent(scratch) as address:
+            here = flakes.locked(store, address, flake, lentcommit.ENVIRONMENT)
+            localflake.refuse_differing(there.top, there.commit, here.tree, flake)
+            yield here, Revision(there.commit, remote(there.top), _file(here), ()), None
+        return
+    # its bytes as they lie there, and no commit, which differs between versions of Nix
+    tree = tree_of(there.top, scratch, tracked=True)
+    here = flakes.locked(store, there.copied(tree.folder), flake)
+    revision = None if tree.revision is None else replace(tree.revision, recipe=_file(here))
+    yield here, revision, tree.unversioned
+
+
+def _revision(here: Locked, flake: str) -> tuple[Revision | None, str | None]:
+    """The commit of a flake that Nix fetched from where it is, and if there is none, why."""
     if here.commit is None:
         return None, f"a flake of the type {here.reference['type']} is of no commit"
-    if here.folder is not None:
-        top, _ = head(here.folder)
-        return Revision(here.commit, remote(top), file, ()), None
-    return Revision(here.commit, _address(here.reference), file, ()), None
+    if here.folder is None:
+        return Revision(here.commit, _address(here.reference), _file(here), ()), None
+    top, _ = head(here.folder)
+    localflake.refuse_differing(
+        top, here.commit, here.tree, flake, submodules=bool(here.reference.get("submodules"))
+    )
+    return Revision(here.commit, remote(top), _file(here), ()), None
+
+
+def _file(here: Locked) -> str:
+    return str(Path(here.directory) / "flake.nix")
 
 
 def _address(reference: Mapping[str, Any]) -> str | None:

@@ -130,6 +130,77 @@ def test_a_flakes_packages_become_signed_releases(project: Project, flake: Path)
     project.tally("verify", releases / "structured-1.0-x86_64-linux", "--policy", policy).failed(1)
 
 
+PATCHED = """\
+{
+  outputs = { self }: {
+    packages.x86_64-linux.default = derivation {
+      name = "it";
+      system = "x86_64-linux";
+      builder = "/bin/sh";
+      version = builtins.readFile ./version;
+      patches = if builtins.pathExists ./security.patch then [ ./security.patch ] else [ ];
+      self = [ self.rev self.revCount self.lastModified self.narHash ];
+    };
+  };
+}
+"""
+
+
+def git_settings(folder: Path, kind: str) -> None:
+    """What makes `git archive` write other bytes than the commit's, while `git status` is clean."""
+    own, home = folder / "flake" / ".git", folder / "home"
+    (home / ".config" / "git").mkdir(parents=True)
+    match kind:
+        case "info/attributes":
+            (own / "info" / "attributes").write_text("security.patch export-ignore\n")
+        case "~/.config/git/attributes":
+            (home / ".config" / "git" / "attributes").write_text("security.patch export-ignore\n")
+        case "autocrlf":
+            (home / ".gitconfig").write_text("[core]\n\tautocrlf = true\n")
+        case "filter":
+            (own / "info" / "attributes").write_text("version filter=other\n")
+            run(folder / "flake", "git", "config", "filter.other.smudge", f"touch {folder}/ran; echo other")
+        case "replace":
+            ids = [
+                subprocess.check_output([*GIT, *words], cwd=folder / "flake", input=b"other\n")
+                .decode()
+                .strip()
+                for words in (("rev-parse", "HEAD:version"), ("hash-object", "-w", "--stdin"))
+            ]
+            run(folder / "flake", "git", "replace", *ids)
+        case "tag":  # which `export-subst` names
+            run(folder / "flake", "git", "tag", "v1")
+
+
+@pytest.mark.parametrize("address", ["{}", "git+file://{}"])
+@pytest.mark.parametrize(
+    "kind", ["info/attributes", "~/.config/git/attributes", "autocrlf", "filter", "replace", "tag"]
+)
+def test_a_commit_is_its_own_bytes_whatever_git_is_set_to(
+    kind: str, address: str, tmp_path: Path, tally_in: TallyIn
+) -> None:
+    flake = tmp_path / "flake"
+    flake.mkdir()
+    (flake / "flake.nix").write_text(PATCHED)
+    (flake / "version").write_text("$Format:%D$\n")
+    (flake / "security.patch").write_text("patch\n")
+    (flake / ".gitattributes").write_text("version export-subst\nflake.nix eol=crlf\n")
+    run(flake, *GIT, "init", "-q")
+    run(flake, *GIT, "add", ".")
+    run(flake, *GIT, "commit", "-qm", "a flake")
+    word = address.format(flake)
+
+    def derivation() -> str:
+        ran = tally_in(tmp_path, HOME=str(tmp_path / "home"))("plan", "--json", word).succeeded()
+        assert "uncommitted" not in ran.err
+        return str(json.loads(ran.out)["derivations"][word]["derivation"])
+
+    before = derivation()
+    git_settings(tmp_path, kind)
+    assert derivation() == before
+    assert not (tmp_path / "ran").exists(), "a program that a repository names"
+
+
 def planned(project: Project, *words: object) -> Mapping[str, Any]:
     ran = project.tally("plan", "--json", *words).succeeded()
     return json.loads(ran.out)["derivations"]
@@ -201,8 +272,16 @@ def test_attributes_are_found_as_nix_finds_them_and_what_cannot_be_had_is_told(
 
 def test_every_nix_makes_the_same_derivations(tmp_path: Path, tally_in: TallyIn, session_state: Path) -> None:
     flake = flake_in(tmp_path)
+    committed = tmp_path / "committed"
+    run(tmp_path, *GIT, "clone", "-q", str(flake), str(committed))
+    (committed / ".gitattributes").write_text("who export-ignore\n*.nix eol=crlf\n*.sh export-subst\n")
+    (committed / "hello.sh").write_text("#!/bin/sh\necho '$Format:%D$'\n")
+    text = (committed / "default.nix").read_text()
+    (committed / "default.nix").write_text(text.replace('package "hello-1.0"', 'package "held-1.0"'))
+    run(committed, *GIT, "add", ".")
+    run(committed, *GIT, "commit", "-qm", "attributes")
     (flake / "hello.sh").write_text("#!/bin/sh\necho changed\n")
-    words = ("plan", "--json", f"{flake}#hello", "two", "structured", "-f", flake)
+    words = ("plan", "--json", f"{flake}#hello", f"{committed}#hello", "two", "structured", "-f", flake)
     said = {}
     for suite in ("", "trixie", "sid"):
         path = f"{of_suite(suite, session_state)}:{os.environ['PATH']}" if suite else os.environ["PATH"]
@@ -213,4 +292,4 @@ def test_every_nix_makes_the_same_derivations(tmp_path: Path, tally_in: TallyIn,
             name: (each["derivation"], each["artifact"]["derivation"]) for name, each in planned.items()
         }
     assert said[""] == said["trixie"] == said["sid"]
-    assert len(said[""]) == 3
+    assert len(said[""]) == 4

@@ -66,7 +66,7 @@ def test_the_reason_and_the_way_out(name: str, tmp_path: Path) -> None:
         if "has no" in reason or "an error" in name or "never" in name:
             (tmp_path / "flake.lock").unlink()
     failed = NixFailed("nix flake failed", status=1, hint="none", said=said)
-    told = flake_errors.unusable(failed, f"path:{tmp_path}", "it")
+    told = flake_errors.unusable(failed, f"path:{tmp_path}")
     assert reason in told.message
     assert hint in str(told.hint)
     for word in ("--show-trace", "json.exception", "-I NAME"):
@@ -97,12 +97,12 @@ def test_the_folder_of_a_flake_is_found_as_nix_finds_it(tmp_path: Path) -> None:
     inside = tmp_path / "a" / "b"
     inside.mkdir(parents=True)
     (tmp_path / "a" / "flake.nix").touch()
-    assert flakes._directory(str(inside)) == ""
+    assert flakes.directory_of(str(inside)) == ""
     (tmp_path / ".git").mkdir()
-    assert flakes._directory(str(inside)) == "a"
-    assert flakes._directory(f"{tmp_path}?dir=x") == "x"
-    assert flakes._directory("github:o/r?dir=sub&ref=main") == "sub"
-    assert flakes._directory("github:o/r") == ""
+    assert flakes.directory_of(str(inside)) == "a"
+    assert flakes.directory_of(f"{tmp_path}?dir=x") == "x"
+    assert flakes.directory_of("github:o/r?dir=sub&ref=main") == "sub"
+    assert flakes.directory_of("github:o/r") == ""
 
 
 def test_a_folder_that_nix_takes_whole(tmp_path: Path) -> None:

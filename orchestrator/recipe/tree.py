@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -84,23 +84,29 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False, out: Path | None
 
 
 def refuse_private_keys(folder: Path) -> None:
-    """Raises TallyError for a folder that is taken as it is and holds one that `tally keys generate` made.
+    """Raises TallyError for a folder that Nix takes as it is and that holds a private key of ours.
 
-    Whatever is evaluated may go into the stores of builders, where everybody reads it.
+    What is evaluated is in a store, and may go into those of builders, where everybody reads it.
     """
+    for file in _private_keys(folder):
+        raise TallyError(
+            f"{shown(file)} is a private key, and all of {shown(folder)} would go into a store, "
+            "which everybody can read",
+            hint="move it elsewhere; or make the folder a git repository, of which ignored files stay out, "
+            "and name it without `path:`",
+        )
+
+
+def _private_keys(folder: Path) -> Iterator[Path]:
+    """The private keys in it that `tally keys generate` made: each has its public one beside it."""
     for at, _, names in os.walk(folder):
         for name in names:
             file = Path(at, name)
-            if not (name.endswith(_KEY) and file.with_suffix(_BESIDE).is_file() and not file.is_symlink()):
+            if not (name.endswith(_KEY) and file.with_suffix(_BESIDE).is_file()):
                 continue
             with contextlib.suppress(OSError, ValueError):
-                if _PRIVATE in contents(file, _LARGEST_KEY):
-                    raise TallyError(
-                        f"{shown(file)} is a private key, and all of {shown(folder)} would go into a store, "
-                        "which everybody can read",
-                        hint="move it elsewhere; or make the folder a git repository, of which ignored files "
-                        "stay out, and name it without `path:`",
-                    )
+                if not file.is_symlink() and _PRIVATE in contents(file, _LARGEST_KEY):
+                    yield file
 
 
 def _in_repository(folder: Path) -> bool:
@@ -116,7 +122,7 @@ def _below(top: Path, out: Path | None, asked: Path) -> str | None:
 
 
 def _copy(origin: Path, folder: Path) -> None:
-    """A folder that is in no repository. Raises TallyError where it is more than a project."""
+    """A folder that is in no repository, without private keys of ours. Raises TallyError for no project."""
     files, size = 0, 0
     for at, _, names in os.walk(origin):
         for name in names:
@@ -127,9 +133,13 @@ def _copy(origin: Path, folder: Path) -> None:
                 f"{_MOST_BYTES >> 30} GiB",
                 hint="put the file into a folder of its own, or under git",
             )
-    refuse_private_keys(origin)
+    keys = set(map(os.fspath, _private_keys(origin)))  # git has what it leaves out in .git/info/exclude
+
+    def left_out(at: str, names: list[str]) -> set[str]:
+        return {name for name in names if f"{at}/{name}" in keys}
+
     try:
-        shutil.copytree(origin, folder, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(origin, folder, symlinks=True, dirs_exist_ok=True, ignore=left_out)
     except (OSError, shutil.Error) as error:
         raise TallyError(f"{shown(origin)} cannot be copied: {why(error)}") from error
 

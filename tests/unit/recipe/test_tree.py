@@ -9,7 +9,7 @@ from repositories import run_git as git
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.revision import Revision
-from orchestrator.recipe.tree import tree_of
+from orchestrator.recipe.tree import refuse_private_keys, tree_of
 
 COMMITTED = ("default.nix", "gone.nix", "other.nix")
 
@@ -99,9 +99,13 @@ def test_a_private_key_goes_into_no_store(tmp_path: Path) -> None:
     (folder / "default.nix").write_text("1\n")
     (folder / "other.key").write_text("no PEM")
     (folder / "other.pub").touch()
-    assert tree_of(folder, tmp_path / "copy").revision is None
-    (folder / "rel.key").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
-    tree_of(folder, tmp_path / "alone")  # a test's own, perhaps: `tally keys generate` makes two files
-    (folder / "rel.pub").touch()
-    with pytest.raises(TallyError, match=r"rel\.key is a private key"):
-        tree_of(folder / "default.nix", tmp_path / "refused")
+    (folder / "below").mkdir()
+    (folder / "below/rel.key").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    refuse_private_keys(folder)  # a test's own, perhaps: `tally keys generate` makes two files
+    assert (tree_of(folder, tmp_path / "alone").folder / "below/rel.key").is_file()
+    (folder / "below/rel.pub").touch()
+    copied = tree_of(folder / "default.nix", tmp_path / "copy").folder
+    assert [each.name for each in (copied / "below").iterdir()] == ["rel.pub"]
+    assert (copied / "other.key").is_file()
+    with pytest.raises(TallyError, match=r"below/rel\.key is a private key"):
+        refuse_private_keys(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -143,8 +143,7 @@ def sbom(
     if len(forms) == 1 or out is None:
         _print_or_write(out, documents.data[forms[0]])
     else:
-        for form, data in documents.data.items():
-            _write(out / f"{documents.name}{form.suffix}", data)
+        _write_all({out / f"{documents.name}{form.suffix}": data for form, data in documents.data.items()})
     return ExitCode.YES
 
 
@@ -200,6 +199,19 @@ def _print_or_write(out: Path | None, data: bytes) -> None:
         sys.stdout.buffer.write(data)
     else:
         _write(out, data)
+
+
+def _write_all(files: Mapping[Path, bytes]) -> None:
+    """All of them, or where the disk has no room, none."""
+    from contextlib import ExitStack
+
+    from orchestrator.ground.files import written_atomically
+
+    with ExitStack() as together:  # each has its name when all are written
+        for path, data in files.items():
+            stream = together.enter_context(written_atomically(path))
+            stream.write(data)
+            stream.flush()
 
 
 def _write(path: Path, data: bytes) -> None:

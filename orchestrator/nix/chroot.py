@@ -30,6 +30,8 @@ class ChrootStore(Store):
 
     nix: Nix
     root: Path
+    ours: bool = True
+    """Whether it lies in the state folder, and the next run makes anew what is removed of it."""
 
     @property
     def address(self) -> str:
@@ -37,7 +39,9 @@ class ChrootStore(Store):
 
     @property
     def remedy(self) -> str:
-        return f"remove {self.root}; the next run makes it anew"
+        if self.ours:
+            return f"remove {self.root}; the next run makes it anew"
+        return f"see `nix-store --verify --check-contents --store {self.root}`, or name another store"
 
     def physical(self, path: str) -> Path:
         """Where a store path's bytes lie on this machine."""

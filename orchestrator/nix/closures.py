@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix import database, entry
-from orchestrator.nix.command import Nix
+from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.entry import Entry
 from orchestrator.nix.store import chunks
+
+_OF_MACHINE = (None, "auto", "daemon", "local")
 
 
 def known(nix: Nix, address: str | None, root: Path | None, paths: Iterable[str]) -> Mapping[str, Entry]:
@@ -20,7 +23,7 @@ def known(nix: Nix, address: str | None, root: Path | None, paths: Iterable[str]
     """
     asked = list(paths)
     rows = _read(root, asked)
-    return _asked(nix, address, asked) if rows is None else rows
+    return _asked(nix, address, root, asked) if rows is None else rows
 
 
 def closure(nix: Nix, address: str | None, root: Path | None, paths: Iterable[str]) -> Mapping[str, Entry]:
@@ -31,7 +34,7 @@ def closure(nix: Nix, address: str | None, root: Path | None, paths: Iterable[st
     asked = list(paths)
     rows = _read(root, asked, closure=True)
     if rows is None or any(path not in rows for path in asked):  # Nix has its own words for what is not valid
-        return _asked(nix, address, asked, "--recursive")
+        return _asked(nix, address, root, asked, "--recursive")
     return rows
 
 
@@ -45,9 +48,23 @@ def _entry(path: str, row: database.Row) -> Entry:
     return Entry(path, row.nar_hash, row.references, row.deriver, tuple(signers))
 
 
-def _asked(nix: Nix, address: str | None, paths: Iterable[str], *flags: str) -> Mapping[str, Entry]:
+def _asked(
+    nix: Nix, address: str | None, root: Path | None, paths: Iterable[str], *flags: str
+) -> Mapping[str, Entry]:
+    """What Nix says. Raises TallyError for a folder that it would make another store of, to look at it."""
+    if root is not None and address not in _OF_MACHINE and not database.is_known(root):
+        raise TallyError(
+            f"the store {root} has no database in the form of today's Nix, and Nix would write one",
+            hint=f"let its own Nix make it new: `nix-store --verify --store {root}`; or name another store",
+        )
     store = [] if address is None else ["--store", address]
     found: dict[str, Entry] = {}
     for some in chunks(paths):
-        found.update(entry.read(nix.run(["nix", "path-info", "--json", *flags, *store, *some])))
+        try:
+            found.update(entry.read(nix.run(["nix", "path-info", "--json", *flags, *store, *some])))
+        except NixFailed as error:
+            if root is None:
+                raise
+            hint = f"see `nix-store --verify --store {root}`, or name another store"
+            raise NixFailed(error.message, status=error.status, hint=hint, said=error.said) from error
     return found

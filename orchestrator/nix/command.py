@@ -51,6 +51,7 @@ _BEGUN_BY_ANOTHER = re.compile(
 """What Nix says where two processes open a new store at once, without a lock: it has done nothing yet."""
 _BEGINNING = 0.2  # seconds that another one needs for a new store
 _CHUNK = 1 << 20
+_LONGEST_LINE = 2000  # characters of what Nix says: a path in a store's database may have any length
 _FULL = 4 << 20  # bytes free: less than Nix needs for its database's journals
 _ENDING_GRACE = 10.0  # seconds that Nix gets to end its builds before it is killed
 
@@ -258,7 +259,8 @@ def failed(command: Sequence[str], status: int, said: str, *, folder: Path | Non
         hint = "check the owner of the state folder, or name another in TALLY_STATE"
     lines = [line for line in text.splitlines() if not line.startswith("warning: found empty hash")]
     name = " ".join(command[:2]) if command[0] == "nix" else Path(command[0]).name
-    message = f"{name} failed (status {status}):\n" + "\n".join(lines[-15:])
+    shown = (line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines[-15:])
+    message = f"{name} failed (status {status}):\n" + "\n".join(shown)
     return NixFailed(message, status=status, hint=hint, said=text)
 
 

@@ -3,25 +3,38 @@
 Each process of Nix takes 25 ms of CPU time, and a build asks some twenty times. The tables are those of
 Nix's schema 10 (`nix/var/nix/db/schema`), which every version from 2.0 to 2.34 has. Of any other database,
 and of one that cannot be read, nothing is told here: Nix is asked then.
+
+The store may be anybody's. So only tables are read, for a while, in pieces of some size, from files. What
+would have Nix wait or grow without an end is refused, and Nix is not asked.
 """
 
 from __future__ import annotations
 
+import stat
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.ground.digest import NarHash
-from orchestrator.ground.files import contents
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents, shown
 from orchestrator.nix.storepath import is_store_path
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+_FOLDER: Final = "nix/var/nix/db"
 _SCHEMA = b"10"
+_FILES: Final = ("schema", "db.sqlite", "db.sqlite-wal", "db.sqlite-shm", "db.sqlite-journal")
+_TABLES: Final = ("validpaths", "refs", "derivationoutputs")
 _WAIT = 60.0  # seconds for another process that has it locked
+_LOOK_AGAIN = 0.02
+_LONGEST = 300.0  # seconds for one statement: a closure of 100,000 paths takes about one
+_LARGEST = 16 << 20  # bytes of one value or row: 100,000 signatures of a path have 10 MB
+_STEPS = 20_000  # of SQLite's machine, some ms, before somebody looks at the clock and hears Ctrl-C
 _TOGETHER = 500  # variables of one statement; SQLite takes 999
 _HASH = "sha256:"
 _THESE = "select id from ValidPaths where path in ({})"
@@ -72,15 +85,19 @@ def rows(root: Path, paths: Collection[str], *, closure: bool = False) -> Mappin
 
     def read(database: Connection, some: list[str]) -> None:
         wanted = (_CLOSURE if closure else _THESE).format(_marks(some))
-        told = database.execute(_PATHS.format(wanted), some).fetchall()
-        names = {path: path for path, *_ in told}
-        references: dict[str, list[str]] = {path: [] for path in names}
+        told: dict[str, tuple[object, ...]] = {}
+        for path, *values in database.execute(_PATHS.format(wanted), some):
+            if path in told:
+                raise _refused(root, f"its database has {shown(Path(str(path)))} twice")
+            told[path] = tuple(values)
+        names = {path: path for path in told}
+        references: dict[str, set[str]] = {path: set() for path in names}
         for path, reference in database.execute(_REFERENCES.format(wanted), some):
             if reference != path:
-                references[path].append(names.setdefault(reference, reference))
+                references[path].add(names.setdefault(reference, reference))
         if not all(map(is_store_path, names)):
             raise ValueError
-        for path, digest, size, deriver, signatures, ultimate in told:
+        for path, (digest, size, deriver, signatures, ultimate) in told.items():
             row = _row(digest, size, references[path], deriver, signatures)
             found[path] = replace(row, ultimate=bool(ultimate))
 
@@ -105,32 +122,109 @@ def _marks(some: Collection[str]) -> str:
     return ",".join("?" * len(some))
 
 
-def _row(digest: str, size: int, references: list[str], deriver: str | None, signatures: str | None) -> Row:
-    """Raises ValueError for what no Nix writes."""
-    if not digest.startswith(_HASH) or (deriver and not is_store_path(deriver)):
+def _row(digest: object, size: object, references: set[str], deriver: object, signatures: object) -> Row:
+    """Raises ValueError for what no Nix writes: SQLite keeps any type in any column."""
+    if not (
+        isinstance(digest, str)
+        and digest.startswith(_HASH)
+        and isinstance(size, int)
+        and size >= 0
+        and (deriver is None or (isinstance(deriver, str) and (deriver == "" or is_store_path(deriver))))
+        and isinstance(signatures, str | None)
+    ):
         raise ValueError
     return Row(
         NarHash(digest.removeprefix(_HASH)),
-        int(size),
+        size,
         tuple(sorted(references)),
         deriver or None,
         tuple((signatures or "").split()),
     )
 
 
+def is_known(root: Path) -> bool:
+    """Whether the store at `root` is one that Nix opens as it is: of another schema, it makes this one."""
+    try:
+        return contents(root / _FOLDER / "schema", 64).strip() == _SCHEMA
+    except (OSError, ValueError):
+        return False
+
+
 def _asked(root: Path, paths: Collection[str], read: Callable[[Connection, list[str]], None]) -> bool:
-    """Whether the database could be read: some of `paths` at a time."""
+    """Whether the database could be read: some of `paths` at a time. Raises TallyError for no store's."""
     import sqlite3  # 1 MB, and most commands read none
 
-    folder = root / "nix/var/nix/db"
     items = sorted(set(paths))
+    _refuse_others(root)
+    if not is_known(root):
+        return False
+    address = f"{(root / _FOLDER / 'db.sqlite').absolute().as_uri()}?mode=ro"
     try:
-        if contents(folder / "schema", 64).strip() != _SCHEMA:
-            return False
-        address = f"{(folder / 'db.sqlite').absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, timeout=_WAIT, uri=True)) as database:
+        with closing(sqlite3.connect(address, timeout=0, uri=True)) as database:
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
+            _patiently(root, database, lambda: _refuse_views(root, database))
             for start in range(0, len(items), _TOGETHER):
-                read(database, items[start : start + _TOGETHER])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, sqlite3.Error):
+                some = items[start : start + _TOGETHER]
+                _patiently(root, database, lambda some=some: read(database, some))  # type: ignore[misc]
+    except sqlite3.DataError as error:
+        raise _refused(root, f"its database holds values of more than {_LARGEST >> 20} MiB") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, sqlite3.Error):
         return False
     return True
+
+
+def _refused(root: Path, why: str) -> TallyError:
+    return TallyError(
+        f"the store {shown(root)} cannot be read: {why}",
+        hint=f"no Nix leaves it so: see `nix-store --verify --store {shown(root)}`, or name another store",
+    )
+
+
+def _refuse_others(root: Path) -> None:
+    """Raises TallyError where something else than a file would be opened: a pipe may have no writer."""
+    for name in _FILES:
+        file = root / _FOLDER / name
+        try:
+            mode = file.stat().st_mode
+        except (OSError, ValueError):
+            continue  # it is told when it is read
+        if not stat.S_ISREG(mode):
+            raise _refused(root, f"{shown(file)} is no file")
+
+
+def _refuse_views(root: Path, database: Connection) -> None:
+    """Raises TallyError for a view in place of a table, or what computes one: it may never end."""
+    database.execute("pragma trusted_schema = off")
+    marks = ",".join("?" * len(_TABLES))
+    asked = f"select name, type, sql from sqlite_master where lower(name) in ({marks})"
+    for name, kind, made_by in database.execute(asked, _TABLES):
+        if kind != "table" or "virtual" in str(made_by).lower().split()[:2]:
+            raise _refused(root, f"{name} in its database is no table")
+
+
+def _patiently(root: Path, database: Connection, ask: Callable[[], None]) -> None:
+    """Ask, and again while another process has the database locked. Raises TallyError after a while."""
+    import sqlite3
+
+    given_up = time.monotonic() + _WAIT
+    while True:
+        until = time.monotonic() + _LONGEST
+        database.set_progress_handler(lambda until=until: time.monotonic() > until, _STEPS)  # type: ignore[misc]
+        try:
+            ask()
+        except sqlite3.OperationalError as error:
+            if "interrupted" in str(error):
+                if time.monotonic() > until:
+                    raise _refused(root, f"its database gave no answer in {_LONGEST:.0f} s") from error
+                raise KeyboardInterrupt from None  # which came within our function, where SQLite dropped it
+            if "locked" not in str(error):
+                raise
+            if time.monotonic() > given_up:
+                raise TallyError(
+                    f"another process has the database of the store {shown(root)} locked for {_WAIT:.0f} s",
+                    hint="wait until it is done, or end it: `fuser "
+                    f"{shown(root / _FOLDER / 'db.sqlite')}` tells which one it is",
+                ) from error
+        else:
+            return
+        time.sleep(_LOOK_AGAIN)

@@ -114,7 +114,7 @@ def seen(
     build = only is None or Closure.BUILD in only
     roots = {each.path: each.outputs for each in derivations}
     if build and paths:
-        derivers, remarks = _derivers(place, paths, entries, strict=only is not None)
+        derivers, remarks = _derivers(nix, place, paths, entries, strict=only is not None)
         roots |= dict.fromkeys(derivers)
     graph = _graph(nix, places, place, list(roots)) if roots else None
     subjects = [*paths, *_outputs(graph, {each.path: each.outputs for each in derivations})]
@@ -181,7 +181,7 @@ def _present(nix: Nix, place: Place, paths: Sequence[str]) -> Mapping[str, Entry
 
 
 def _derivers(
-    place: Place, paths: Sequence[str], entries: Mapping[str, Entry], *, strict: bool
+    nix: Nix, place: Place, paths: Sequence[str], entries: Mapping[str, Entry], *, strict: bool
 ) -> tuple[list[str], list[str]]:
     """The derivations that made these paths, as far as they can be read; and what is said of the others."""
     found, remarks = [], []
@@ -191,6 +191,9 @@ def _derivers(
             told = f"{place} names no derivation that made {path}."
         elif place.folder is None or not place.may_hold(deriver):
             told = f"{deriver}, which made {path}, is not in {place}."
+        elif not _makes(ChrootStore(nix, place.folder, ours=False), deriver, path):
+            # a closure of something else would pass for that of what was asked for
+            told = f"{place} says that {deriver} made {path}, which is none of its outputs."
         else:
             found.append(deriver)
             continue
@@ -203,9 +206,17 @@ def _derivers(
     return found, remarks
 
 
+def _makes(store: ChrootStore, deriver: str, path: str) -> bool:
+    """Whether it is a derivation with this output; yes for one whose outputs only a build tells."""
+    if not deriver.endswith(".drv"):
+        return False
+    derivation = store.derivation(deriver, any_digest=True)
+    return derivation.floating or path in derivation.outputs.values()
+
+
 def _graph(nix: Nix, places: Sequence[Place], place: Place, roots: Sequence[str]) -> DerivationGraph:
     if place.folder is not None:
-        return ChrootStore(nix, place.folder).graph(roots, any_digest=True)
+        return ChrootStore(nix, place.folder, ours=False).graph(roots, any_digest=True)
     assert place.address is not None
     ours = next((each.folder for each in places if each is not place and each.folder is not None), None)
     store = ChrootStore(nix, ours or nix.scratch / "derivations")

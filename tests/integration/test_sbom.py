@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import json
 import os
+import sqlite3
 import subprocess
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,28 @@ class TestADerivation:
         file = altered.store.physical(altered.top)
         file.chmod(0o644)
         file.write_bytes(file.read_bytes().replace(b"part1", b"part2"))
-        assert "was altered" in tally("sbom", altered.top, "--store", altered.store.root).failed(2).err
+        ran = tally("sbom", altered.top, "--store", altered.store.root).failed(2)
+        assert "was altered" in ran.err
+        assert "remove" not in ran.err, "the store is somebody's, and no run makes it anew"
+
+    def test_a_deriver_of_something_else(self, tally: Any, tmp_path: Path) -> None:
+        lying = closures.make(tmp_path / "lying", 3)
+        other = next(iter(lying.store.derivation(lying.top).input_derivations))
+        asked = ("sbom", lying.output, "--store", lying.store.root)
+        for deriver in (other, lying.output):
+            with closing(sqlite3.connect(lying.store.root / "nix/var/nix/db/db.sqlite")) as made, made:
+                made.execute("update ValidPaths set deriver = ? where path = ?", (deriver, lying.output))
+            found = document(tally(*asked))
+            assert "which is none of its outputs" in found["comment"]
+            assert "no build-time closure" in found["comment"]
+            assert "none of its outputs" in tally(*asked, "--closure", "build").failed(2).err
+
+    def test_looking_at_a_store_makes_it_no_newer(self, tally: Any, tmp_path: Path) -> None:
+        old = closures.make(tmp_path / "old", 2)
+        schema = old.store.root / "nix/var/nix/db/schema"
+        schema.write_text("9")
+        assert "Nix would write one" in tally("sbom", old.output, "--store", old.store.root).failed(2).err
+        assert schema.read_text() == "9"
 
 
 @pytest.mark.parametrize(

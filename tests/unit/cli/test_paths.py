@@ -12,6 +12,7 @@ import releases
 import typer
 from foreign import ARTIFACT, Instance, Recipe
 
+from orchestrator.cli import sbom as sbom_command
 from orchestrator.ground.errors import ExitCode, TallyError
 
 READ: Mapping[str, str] = {
@@ -309,3 +310,14 @@ def test_a_tally_toml_that_cannot_be_read(
 def test_a_list_with_a_name_that_is_none(desk: Path, told: Told) -> None:
     (desk / "targets").write_bytes(b"nul\0inside\n")
     assert "NUL" in told("verify --key release.pub --list PATH", str(desk / "targets"))
+
+
+def test_several_files_are_written_all_or_none(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("before")
+    (tmp_path / "file").touch()
+    with pytest.raises(TallyError):
+        sbom_command._write_all({tmp_path / "a": b"after", tmp_path / "file/b": b"after"})
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "file"]
+    assert (tmp_path / "a").read_text() == "before"
+    sbom_command._write_all({tmp_path / "a": b"after", tmp_path / "new/b": b"after"})
+    assert (tmp_path / "a").read_text() == (tmp_path / "new/b").read_text() == "after"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from releases import nar, store_path
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix import closures, database
 from orchestrator.nix.command import Nix
 from orchestrator.nix.entry import Entry
@@ -63,6 +66,10 @@ def test_a_store_is_told_of_without_nix(root: Path, tmp_path: Path) -> None:
         "update ValidPaths set hash = x'00'",
         "update ValidPaths set narSize = 'many'",
         "update ValidPaths set deriver = '/etc/passwd'",
+        "update ValidPaths set narSize = 9e999",
+        "update ValidPaths set narSize = '1_2'",
+        "update ValidPaths set narSize = -5",
+        "update ValidPaths set sigs = x'6162203a'",
         "update ValidPaths set path = path || '/../x' where id = 0",
         "drop table Refs",
     ],
@@ -82,3 +89,69 @@ def test_nix_is_asked_where_the_database_is_not_known(root: Path, tmp_path: Path
     file.write_bytes(b"no database at all" * 1000)
     assert database.valid(root, [LIBRARY]) is None
     assert database.rows(root, [LIBRARY]) is None
+
+
+ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c)"
+VIEW = (
+    "alter table ValidPaths rename to Was",
+    f"create view ValidPaths as {ENDLESS} select Was.* from Was, c",
+)
+LIES = {
+    "a view that never ends": (VIEW, "ValidPaths in its database is no table"),
+    "a table that a module makes": (
+        ("alter table Refs rename to Was", "create virtual table Refs using fts4(referrer, reference)"),
+        "Refs in its database is no table",
+    ),
+    "one path twice": (
+        ("insert into ValidPaths select 7, path, hash, 1, null, null, 1 from ValidPaths where id = 0",),
+        "twice",
+    ),
+    "a value without an end": (("update ValidPaths set sigs = zeroblob(17000000)",), "of more than 16 MiB"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lying_database_is_refused_and_not_given_to_nix(root: Path, name: str) -> None:
+    changes, told = LIES[name]
+    with closing(sqlite3.connect(root / "nix/var/nix/db/db.sqlite")) as changed, changed:
+        for change in changes:
+            changed.execute(change)
+    with pytest.raises(TallyError, match=told) as refused:
+        database.rows(root, [PROGRAM, LIBRARY], closure=True)
+    assert "nix-store --verify --store" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("name", ["schema", "db.sqlite", "db.sqlite-journal", "db.sqlite-wal"])
+def test_a_pipe_is_not_waited_for(root: Path, name: str) -> None:
+    file = root / "nix/var/nix/db" / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(TallyError, match=f"{name} is no file"):
+        database.valid(root, [PROGRAM])
+
+
+def test_a_statement_ends_when_time_is_up_or_somebody_interrupts(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spin(database: sqlite3.Connection, some: list[str]) -> None:
+        database.execute(f"{ENDLESS} select count(*) from c").fetchall()
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            database._asked(root, [PROGRAM], spin)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    monkeypatch.setattr(database, "_LONGEST", 0.0)
+    with pytest.raises(TallyError, match="gave no answer in 0 s"):
+        database._asked(root, [PROGRAM], spin)
+
+
+def test_a_locked_database_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_WAIT", 0.0)
+    with closing(sqlite3.connect(root / "nix/var/nix/db/db.sqlite")) as holder:
+        holder.execute("begin exclusive")
+        with pytest.raises(TallyError, match="another process has the database") as refused:
+            database.valid(root, [PROGRAM])
+    assert "fuser" in str(refused.value.hint)

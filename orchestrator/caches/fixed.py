@@ -16,6 +16,7 @@ from typing import BinaryIO
 from orchestrator.caches.believed import unusable
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.narinfo import Narinfo
+from orchestrator.caches.room import lacking
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
@@ -24,8 +25,6 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation
 
 _TOGETHER = 4
-_RESERVE = 1 << 30
-"""Bytes of the disk that stay free: nobody has signed how large it is."""
 _CHUNK = 1 << 20
 
 
@@ -71,8 +70,9 @@ def _unpack(
     """Nothing is unpacked, and nothing enters the store, before the digest is found to be the pinned one."""
     fixed = derivation.fixed
     assert fixed is not None
-    if 2 * narinfo.nar_size > shutil.disk_usage(store.nix.scratch).free - _RESERVE:
-        raise unusable(fixed.path, cache, f"there is no room for its {narinfo.nar_size} bytes")
+    # nobody has signed how large it is
+    if (why := lacking(store.nix.scratch, narinfo.nar_size)) is not None:
+        raise unusable(fixed.path, cache, f"there is no room for its {narinfo.nar_size} bytes: {why}")
     algorithm, wanted, recursive = _pinned(fixed.digest)
     nar, made = place / "nar", place / derivation.name
     try:

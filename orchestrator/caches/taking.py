@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.caches.believed import Believed, Offer, unusable
+from orchestrator.caches.believed import Believed, Offer
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.narinfo import STORE, narinfo_name
+from orchestrator.caches.room import lacking
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.ground.parallel import in_parallel
@@ -18,8 +19,6 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.store import PathInfo, Store, chunks
 
 _TOGETHER = 4
-_RESERVE = 1 << 30
-"""Bytes of the disk that stay free: a store needs room for more than its paths."""
 
 
 def take(caches: Caches, offers: Mapping[str, Offer], store: ChrootStore, say: Callable[[str], None]) -> None:
@@ -68,15 +67,13 @@ def _is(info: PathInfo, believed: Believed) -> bool:
 
 
 def _refuse_too_large(wanted: Sequence[Offer], store: ChrootStore) -> None:
-    """Twice, since a NAR lies beside what it is unpacked to until Nix has it."""
-    free = shutil.disk_usage(store.nix.scratch).free - _RESERVE
-    if 2 * sum(each.believed.nar_size for each in wanted) > free:
+    size = sum(each.believed.nar_size for each in wanted)
+    if (why := lacking(store.nix.scratch, size)) is not None:
         largest = max(wanted, key=lambda each: each.believed.nar_size).believed
-        raise unusable(
-            largest.path,
-            largest.cache,
-            f"it has {counted(largest.nar_size, 'byte')}, and with the others there is no room for it",
-            hint=f"{max(free, 0) >> 20} MiB can be used; free some space, or rebuild less from caches",
+        raise TallyError(
+            f"there is no room for {counted(len(wanted), 'input')} from caches, the largest "
+            f"{largest.path} of {counted(largest.nar_size, 'byte')}: {why}",
+            hint="free some space there, or name a folder of another disk in TALLY_STATE",
         )
 
 

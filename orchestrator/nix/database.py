@@ -34,6 +34,7 @@ _WAIT = 60.0  # seconds for another process that has it locked
 _LOOK_AGAIN = 0.02
 _LONGEST = 300.0  # seconds for one statement: a closure of 100,000 paths takes about one
 _LARGEST = 16 << 20  # bytes of one value or row: 100,000 signatures of a path have 10 MB
+_REFERRING = 10_000_000  # references in one closure; that of 100,000 paths has some 600,000
 _STEPS = 20_000  # of SQLite's machine, some ms, before somebody looks at the clock and hears Ctrl-C
 _TOGETHER = 500  # variables of one statement; SQLite takes 999
 _HASH = "sha256:"
@@ -91,10 +92,12 @@ def rows(root: Path, paths: Collection[str], *, closure: bool = False) -> Mappin
                 raise _refused(root, f"its database has {shown(Path(str(path)))} twice")
             told[path] = tuple(values)
         names = {path: path for path in told}
-        references: dict[str, set[str]] = {path: set() for path in names}
-        for path, reference in database.execute(_REFERENCES.format(wanted), some):
+        references: dict[str, list[str]] = {path: [] for path in names}
+        for number, (path, reference) in enumerate(database.execute(_REFERENCES.format(wanted), some)):
+            if number == _REFERRING:
+                raise _refused(root, f"its database has more than {_REFERRING:,} references")
             if reference != path:
-                references[path].add(names.setdefault(reference, reference))
+                references[path].append(names.setdefault(reference, reference))
         if not all(map(is_store_path, names)):
             raise ValueError
         for path, (digest, size, deriver, signatures, ultimate) in told.items():
@@ -122,7 +125,7 @@ def _marks(some: Collection[str]) -> str:
     return ",".join("?" * len(some))
 
 
-def _row(digest: object, size: object, references: set[str], deriver: object, signatures: object) -> Row:
+def _row(digest: object, size: object, references: list[str], deriver: object, signatures: object) -> Row:
     """Raises ValueError for what no Nix writes: SQLite keeps any type in any column."""
     if not (
         isinstance(digest, str)
@@ -136,7 +139,7 @@ def _row(digest: object, size: object, references: set[str], deriver: object, si
     return Row(
         NarHash(digest.removeprefix(_HASH)),
         size,
-        tuple(sorted(references)),
+        tuple(sorted(set(references))),
         deriver or None,
         tuple((signatures or "").split()),
     )

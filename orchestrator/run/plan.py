@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +164,20 @@ class Plan:
 def _uncommitted(files: list[str], one: str, many: str, commits: Mapping[str, str]) -> str:
     """What these files have to do with their commit, the same for all, as a sentence."""
     said = f"is uncommitted: {one}" if len(files) == 1 else f"are uncommitted: {many}"
-    return f"{some(files, _SHOWN)} {said} the commit {commits[files[0]][:12]}"
+    return f"{some(_folded(files), _SHOWN)} {said} the commit {commits[files[0]][:12]}"
+
+
+def _folded(files: Sequence[str]) -> list[str]:
+    """Files as sentences hold them: many below one folder, as of an earlier release, are told by it."""
+    below: dict[str, list[str]] = {}
+    for file in files:
+        folder, mark, _ = file.partition("/")
+        below.setdefault(folder + mark, []).append(file)
+    return [
+        told
+        for folder, those in below.items()
+        for told in ([f"{folder} ({len(those)} files)"] if len(those) > _SHOWN else those)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

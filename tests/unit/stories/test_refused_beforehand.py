@@ -165,5 +165,8 @@ def test_what_a_commit_lacks_and_what_differs_from_it_are_told_apart() -> None:
     )
     target.revision = replace(revision, uncommitted=("b", "a"), absent=frozenset({"a", "b"}))
     assert plan.lacking_commit == "a, b are uncommitted: they are not in the commit cccccccccccc"
+    many = frozenset({"k.pub", *(f"rel/x/{number}" for number in range(100))})
+    target.revision = replace(revision, uncommitted=tuple(many), absent=many)
+    assert str(plan.lacking_commit).startswith("k.pub, rel/ (100 files) are uncommitted")
     target.revision = replace(revision, uncommitted=(), absent=frozenset())
     assert plan.lacking_commit is None

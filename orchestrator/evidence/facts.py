@@ -49,6 +49,8 @@ class Artifact:
     file_name: str
     sha256: Sha256
     size: int
+    manifest: Sha256 | None = None
+    """Of the manifest that it has in any OCI registry: oci.py; None: statements are not about that."""
 
 
 @dataclass(frozen=True, slots=True)

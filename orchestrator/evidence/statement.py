@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.canonical import MalformedError, member, read, render
+from orchestrator.evidence.oci import manifest_name
 from orchestrator.evidence.terms import STATEMENT
 from orchestrator.ground.values import dataclass
 
@@ -28,8 +29,13 @@ class Statement:
 
 
 def subjects_of(facts: ReleaseFacts) -> dict[str, str]:
-    """The artifact by its sha256, and each output's NAR, named after its store path, by the NAR's sha256."""
+    """The artifact by its sha256, and each output's NAR, named after its store path, by the NAR's sha256.
+
+    And the manifest that the artifact has in a registry.
+    """
     found = {facts.artifact.file_name: facts.artifact.sha256.hex}
+    if facts.artifact.manifest is not None:
+        found[manifest_name(facts.artifact.file_name)] = facts.artifact.manifest.hex
     for path, built in facts.products.items():
         found[nar_name(path)] = built.nar_hash.hex
     return found

@@ -15,6 +15,7 @@ from orchestrator.evidence.definition import dependencies_of
 from orchestrator.evidence.denial import denial
 from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Digests, Link
+from orchestrator.evidence.oci import manifest_name
 from orchestrator.evidence.statement import Statement, nar_name
 from orchestrator.evidence.surroundings import varied
 from orchestrator.evidence.terms import (
@@ -89,6 +90,17 @@ def subjects(statements: Mapping[str, Statement], artifact: str, sha256: Sha256)
         elif first is not None and dict(statement.subjects) != dict(first[1]):
             yield Reason(Code.CONTRADICTION, f"{name} and {first[0]} are about different outputs")
         first = first or (name, statement.subjects)
+
+
+def manifest(statement: Statement, artifact: str, found: Sha256 | None) -> Iterator[Reason]:
+    """The manifest that a statement is about is the one that the artifact has in any registry.
+
+    `found` is its digest; None: that cannot be known here.
+    """
+    said = statement.subjects[manifest_name(artifact)]
+    if found is not None and said != found.hex:
+        why = f"the statements are about the manifest sha256:{said}, and {artifact} has {found} in a registry"
+        yield Reason(Code.CONTRADICTION, why)
 
 
 def sboms(signed: Mapping[str, Statement], files: Mapping[str, bytes]) -> Iterator[Reason]:
@@ -186,7 +198,8 @@ def products(link: Link, provenance: Statement, artifact: str, inputs: Sequence[
     made = {
         nar_name(path): values.get(NAR_SHA256) for path, values in link.products.items() if path != artifact
     }
-    said = {name: value for name, value in provenance.subjects.items() if name != artifact}
+    beside = (artifact, manifest_name(artifact))
+    said = {name: value for name, value in provenance.subjects.items() if name not in beside}
     if made != said:
         yield Reason(Code.CONTRADICTION, "the provenance is about other outputs than the builders' links")
     build = _build(provenance)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.caches.believed import Beliefs
+from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
 from orchestrator.ground.digest import OtherDigest
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph, FixedOutput
+from orchestrator.publishing.registry.archive import manifest_of
 from orchestrator.run.plan import MadeFrom, Taken, Target
 from orchestrator.signing import gate
 
@@ -38,9 +40,14 @@ def facts_of(
         recipe, lock = made_from.file, made_from.lock_file
     else:
         definition = made_from.definition
+    name = target.evaluated.artifact_file_name
+    try:
+        manifest = manifest_of(name, sha256, size, artifact)
+    except MalformedError:  # an image by its name alone
+        manifest = None
     return ReleaseFacts(
         package=target.package,
-        artifact=Artifact(target.evaluated.artifact_file_name, sha256, size),
+        artifact=Artifact(name, sha256, size, manifest),
         target=target.recorded,
         package_derivation=target.evaluated.package,
         artifact_derivation=target.evaluated.artifact,

@@ -20,6 +20,7 @@ from orchestrator.bundles.witnessed import unwhole, witnessed
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY
 from orchestrator.evidence.links import Link
+from orchestrator.evidence.oci import manifest_name
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION
 from orchestrator.ground.digest import Sha256
@@ -190,6 +191,8 @@ def _examine(
     _hold(checks.required(statements))
     _hold(checks.subjects(statements, artifact, sha256))
     _hold(checks.denied(statements))
+    if manifest_name(artifact) in (about := next(iter(statements.values()))).subjects:
+        _hold(checks.manifest(about, artifact, _manifest(folder, artifact, contents)))
     own = {each.statement.predicate_type: each for each in judged.values() if each.file in BUNDLES.values()}
     provenance, reproduction = own[PROVENANCE].statement, own[REPRODUCTION].statement
 
@@ -335,6 +338,15 @@ def _following(provenance: Statement, reproduction: Statement, found: checks.Mea
         return index_of(provenance, reproduction, found)
     except TallyError as error:  # half a letter, which JSON can have and no text
         raise MalformedError(f"no index can be made from the statements: {error.message}") from None
+
+
+def _manifest(folder: Folder, artifact: str, contents: Contents) -> Sha256 | None:
+    """Of the manifest that the artifact has in any registry; None: the file is not there."""
+    if contents.nar_hash is None:
+        return None
+    from orchestrator.publishing.registry.archive import manifest_of
+
+    return manifest_of(artifact, *contents.measured[artifact], folder.path / artifact)
 
 
 def _store_object(

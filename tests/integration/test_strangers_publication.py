@@ -86,10 +86,10 @@ class TestRegistry:
         except TallyError as error:
             pytest.skip(f"cosign cannot be had here: {error.message}")
         _, other = SigningKey.generate().write(tmp_path / "other")
-        kind = "https://in-toto.io/attestation/release/v0.1"
-        for key, expected in ((release.pub, 0), (other, 1)):
-            code, said = strangers.cosign_attestation(cosign, key, kind, f"{published}:{NAME}", tmp_path)
-            assert (code != 0) == bool(expected), said
+        for kind in (*strangers.TYPES.values(), "https://in-toto.io/attestation/release/v0.1"):
+            for key, expected in ((release.pub, 0), (other, 1)):
+                code, said = strangers.cosign_attestation(cosign, key, kind, f"{published}:{NAME}", tmp_path)
+                assert (code != 0) == bool(expected), f"{kind}: {said}"
 
     def test_oras(self, session_state: Path, release: Signed, published: str, tmp_path: Path) -> None:
         oras = had(debians.oras, session_state)

@@ -22,6 +22,7 @@ from orchestrator.evidence.facts import Artifact, InputFile, Package, ReleaseFac
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.oci import artifact_manifest
 from orchestrator.evidence.sbom.forms import Form, release_file, statement_name
 from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.evidence.statement import Statement
@@ -323,6 +324,7 @@ def observed(
     artifact.write_bytes(content)
     artifact.chmod(0o755 if executable else 0o644)
     sha256, size, nar_hash = gate.measure(artifact)
+    name = "pigz-2.8-x86_64-linux.tar.gz"
     zlib = made(world.zlib.outputs["out"])
     outputs = {
         world.pigz.path: {"out": made(world.pigz.outputs["out"], references=[zlib.path])},
@@ -343,7 +345,7 @@ def observed(
             homepage="https://zlib.net/pigz/",
             license="Zlib AND LicenseRef-pigz-notice",
         ),
-        artifact=Artifact("pigz-2.8-x86_64-linux.tar.gz", sha256, size),
+        artifact=Artifact(name, sha256, size, Sha256.of(artifact_manifest(name, sha256, size))),
         target="pigz",
         package_derivation=world.pigz.path,
         artifact_derivation=world.artifact.path,

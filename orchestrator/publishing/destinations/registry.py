@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from orchestrator.bundles import own_bundle
 from orchestrator.evidence import statement
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.oci import EMPTY, IMAGE
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE, PUBLISHED
 from orchestrator.ground.digest import Sha256
@@ -23,10 +24,9 @@ from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
-from orchestrator.publishing.registry.archive import SUFFIX, Image, image_in
+from orchestrator.publishing.registry.archive import Image, image_in
 from orchestrator.publishing.registry.manifests import (
     BUNDLE,
-    EMPTY,
     MANIFEST_LIMIT,
     PREDICATE,
     RELEASE,
@@ -208,7 +208,7 @@ class RegistryRepository:
         return found
 
     def _image_of(self, release: Outgoing) -> Image | None:
-        if not release.index.artifact.endswith(SUFFIX):
+        if not release.index.artifact.endswith(IMAGE):
             return None
         if self._image is None:
             path = release.folder.path / release.index.artifact

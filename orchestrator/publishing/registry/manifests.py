@@ -10,21 +10,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, read, render
+from orchestrator.evidence.oci import ARTIFACT, MANIFEST, TITLE, artifact_manifest, document
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass, field
 from orchestrator.publishing.index import INDEX, Index
 
-MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 IMAGE_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 DOCKER: Final = "application/vnd.docker.distribution.manifest.v2+json"
-ARTIFACT: Final = "application/vnd.tallystick.artifact.v1"
 RELEASE: Final = "application/vnd.tallystick.release.v1"
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
-TITLE: Final = "org.opencontainers.image.title"
 _CREATED: Final = "org.opencontainers.image.created"
-_EMPTY_TYPE: Final = "application/vnd.oci.empty.v1+json"
-EMPTY: Final = b"{}"
 MANIFEST_LIMIT: Final = 1 << 22
 """What registries have to take (distribution specification, "Pushing Manifests"), and all that is read."""
 SBOM_TYPES: Final = {
@@ -118,7 +114,8 @@ class Manifest:
 
 def artifact(index: Index) -> Manifest:
     """The artifact as an OCI artifact: what `oras pull` gets by the tag."""
-    return _manifest(ARTIFACT, [_layer(index.artifact, index)], None, {TITLE: index.artifact})
+    data = artifact_manifest(index.artifact, *index.files[index.artifact])
+    return Manifest(data, MANIFEST, {TITLE: index.artifact}, ARTIFACT)
 
 
 def release(index: Index, name: str, subject: Manifest) -> Manifest:
@@ -146,12 +143,12 @@ def sbom(path: str, index: Index, subject: Manifest) -> Manifest:
 
 def referring(descriptors: Iterable[Descriptor]) -> Manifest:
     """The index under the tag `sha256-DIGEST`, where there are no referrers ("Referrers Tag Schema")."""
-    document = {
+    found = {
         "schemaVersion": 2,
         "mediaType": IMAGE_INDEX,
         "manifests": [each.document for each in descriptors],
     }
-    return Manifest(render(document), IMAGE_INDEX)
+    return Manifest(render(found), IMAGE_INDEX)
 
 
 def media_type(path: str) -> str:
@@ -166,15 +163,8 @@ def _layer(path: str, index: Index) -> Descriptor:
 def _manifest(
     kind: str, layers: Iterable[Descriptor], subject: Manifest | None, annotations: Mapping[str, str]
 ) -> Manifest:
-    document: dict[str, Any] = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "artifactType": kind,
-        "config": {"mediaType": _EMPTY_TYPE, "digest": str(Sha256.of(EMPTY)), "size": len(EMPTY)},
-        "layers": [each.document for each in layers],
-        "annotations": dict(annotations),
-    }
+    found = document(kind, [each.document for each in layers], annotations)
     if subject is not None:
         plain = Descriptor(subject.media_type, subject.digest, len(subject.data))
-        document["subject"] = plain.document
-    return Manifest(render(document), MANIFEST, annotations, kind)
+        found["subject"] = plain.document
+    return Manifest(render(found), MANIFEST, annotations, kind)

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from orchestrator.evidence.canonical import MalformedError, member, read
+from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader, Unreachable
 from orchestrator.ground.errors import TallyError
@@ -20,7 +21,6 @@ from orchestrator.publishing.registry.connection import Connection
 from orchestrator.publishing.registry.manifests import (
     DOCKER,
     IMAGE_INDEX,
-    MANIFEST,
     MANIFEST_LIMIT,
     Descriptor,
     Manifest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.evidence.oci import IMAGE, TITLE
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
@@ -14,9 +15,9 @@ from orchestrator.publishing import index
 from orchestrator.publishing.folder import INDEX_LIMIT
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.reference import Registry
-from orchestrator.publishing.registry import archive, manifests
+from orchestrator.publishing.registry import manifests
 from orchestrator.publishing.registry.archive import image_in
-from orchestrator.publishing.registry.manifests import RELEASE, TITLE, Descriptor, Manifest
+from orchestrator.publishing.registry.manifests import RELEASE, Descriptor, Manifest
 from orchestrator.publishing.registry.repository import Repository
 from orchestrator.publishing.sources.source import Found, whole_index
 from orchestrator.publishing.sources.static import MANNERS
@@ -105,7 +106,7 @@ class RegistrySource:
     def _same_artifact(self, found: Index, about: Sha256, folder: Path) -> None:
         """What strangers get by the same reference is what the release is about. Raises Refused."""
         try:
-            if found.artifact.endswith(archive.SUFFIX):
+            if found.artifact.endswith(IMAGE):
                 expected = image_in(folder / found.artifact).manifest.digest
             else:
                 expected = manifests.artifact(found).digest

@@ -411,7 +411,8 @@ LARGE = """
     reports = tuple(
         replace(r, builds={{**r.builds, made.facts.artifact_derivation: replace(
             r.builds[made.facts.artifact_derivation], outputs={{"out": built}})}}) for r in agreed.reports)
-    facts = replace(made.facts, artifact=replace(made.facts.artifact, sha256=sha256, size=size),
+    artifact = replace(made.facts.artifact, sha256=sha256, size=size, manifest=None)
+    facts = replace(made.facts, artifact=artifact,
                     agreed=replace(agreed, outputs=outputs, reports=reports))
     made = replace(made, facts=facts)
     key = SigningKey.generate()

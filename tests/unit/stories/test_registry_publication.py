@@ -17,14 +17,21 @@ import pytest
 import releases
 from registries import PASSWORD, USER, FakeRegistry
 
+from orchestrator.evidence.canonical import render_document
+from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.policy import Policy, trusting
-from orchestrator.policy.verdict import Code, Failed, Passed
+from orchestrator.policy.verdict import Code, Failed, Passed, Refused
 from orchestrator.publishing import reference
-from orchestrator.publishing.registry import archive, manifests
+from orchestrator.publishing.destinations.destination import Outgoing
+from orchestrator.publishing.destinations.registry import RegistryRepository
+from orchestrator.publishing.folder import Folder
+from orchestrator.publishing.index import parse as index_parse
+from orchestrator.publishing.registry import archive
 from orchestrator.publishing.registry.manifests import BUNDLE, RELEASE
+from orchestrator.publishing.sources.registry import RegistrySource
 from orchestrator.stories import fetching, publication
 from orchestrator.stories.fetching import Asked, Fetched
 from orchestrator.stories.publication import Order, Publication
@@ -241,7 +248,7 @@ def test_nobody_there(registry: FakeRegistry, publish: Publish) -> None:
 
 def other_artifact(registry: FakeRegistry) -> str:
     data = json.dumps({"schemaVersion": 2, "artifactType": "x", "config": {}, "annotations": {}}).encode()
-    return registry.put_manifest(NAME, manifests.MANIFEST, data)["Docker-Content-Digest"]
+    return registry.put_manifest(NAME, MANIFEST, data)["Docker-Content-Digest"]
 
 
 def test_a_tag_moves_only_when_it_is_said(registry: FakeRegistry, publish: Publish) -> None:
@@ -298,7 +305,7 @@ def test_another_manifest_for_a_digest(registry: FakeRegistry, publish: Publish,
 def test_a_referrer_of_another_subject(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
     publish()
     (own,) = attached(registry, RELEASE)
-    named = {"mediaType": manifests.MANIFEST, "digest": own, "size": 1, "artifactType": RELEASE}
+    named = {"mediaType": MANIFEST, "digest": own, "size": 1, "artifactType": RELEASE}
     index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
     other = other_artifact(registry)
     registry.faults["GET /v2/some/app/referrers/"] = lambda handler: handler.say(200, index)
@@ -315,14 +322,14 @@ def test_a_release_attached_to_another_artifact(
     other = other_artifact(registry)
     document = json.loads(registry.manifests[own][1])
     document["subject"]["digest"] = other
-    registry.put_manifest("moved", manifests.MANIFEST, json.dumps(document).encode())
+    registry.put_manifest("moved", MANIFEST, json.dumps(document).encode())
     assert codes(fetch(f"{registry.reference()}@{other}")) == {Code.SUBJECT_MISMATCH}
 
 
 def test_many_referrers(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
     publish()
     named = {
-        "mediaType": manifests.MANIFEST,
+        "mediaType": MANIFEST,
         "digest": "sha256:" + "a" * 64,
         "size": 1,
         "artifactType": RELEASE,
@@ -374,7 +381,7 @@ def test_no_release_there(registry: FakeRegistry, fetch: Fetch) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"schemaVersion": 2}', b"\xff", b"[" * 100_000])
 def test_manifests_that_are_none(registry: FakeRegistry, fetch: Fetch, data: bytes) -> None:
-    registry.manifests["x"] = (manifests.MANIFEST, data)
+    registry.manifests["x"] = (MANIFEST, data)
     registry.tags["t"] = "x"
     try:
         found = fetch(f"{registry.reference()}:t")
@@ -397,8 +404,8 @@ def image(path: Path) -> str:
 
     config = blob(b'{"architecture":"amd64","os":"linux"}', "application/vnd.oci.image.config.v1+json")
     layer = blob(b"layer" * 1000, "application/vnd.oci.image.layer.v1.tar")
-    manifest = {"schemaVersion": 2, "mediaType": manifests.MANIFEST, "config": config, "layers": [layer]}
-    named = blob(json.dumps(manifest).encode(), manifests.MANIFEST)
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
+    named = blob(json.dumps(manifest).encode(), MANIFEST)
     index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
     with tarfile.open(path, "w") as tar:
         for name, data in [("index.json", index), *((f"blobs/sha256/{d}", b) for d, b in blobs.items())]:
@@ -415,6 +422,60 @@ def test_an_image_is_read_from_its_archive(tmp_path: Path) -> None:
     assert [Sha256.of(b"".join(found.chunks(each))) for each in found.blobs] == [
         each.digest for each in found.blobs
     ]
+
+
+def test_an_image_is_published_as_the_image_that_it_is(
+    release: Path, registry: FakeRegistry, key: SigningKey, tmp_path: Path
+) -> None:
+    folder = tmp_path / "release"
+    shutil.copytree(release, folder)
+    digest = image(folder / "app.oci.tar")
+    data = (folder / "app.oci.tar").read_bytes()
+    index = index_parse((release / "release.json").read_bytes())
+    listed = {name: each for name, each in index.files.items() if name != index.artifact}
+    listed["app.oci.tar"] = (Sha256.of(data), len(data))
+    document = {**index.document, "artifact": {"path": "app.oci.tar"}}
+    document["files"] = [
+        {"path": path, "sha256": sha256.hex, "size": size} for path, (sha256, size) in listed.items()
+    ]
+    index = index_parse(render_document(document))
+    outgoing = Outgoing(Folder(folder), NAME, index)
+    place = reference.parse(registry.reference())
+    assert isinstance(place, reference.Registry)
+    destination = RegistryRepository(place)
+    destination.put(outgoing, outgoing.contents)
+    destination.put(outgoing, outgoing.evidence)
+    found, _ = destination.finish(outgoing, lambda *_: None)
+    assert registry.tags[NAME] == digest
+    source = RegistrySource(found).find()
+    assert source.index.data == index.data
+    assert source.check is not None
+    source.check(folder)
+    (folder / "app.oci.tar").write_bytes(b"another")
+    with pytest.raises(Refused):
+        source.check(folder)
+
+
+@pytest.mark.parametrize("harm", ["members", "size", "ending", "digest", "layer"])
+def test_hostile_archives(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "a.oci.tar"
+    image(path)
+    data = bytearray(path.read_bytes())
+    if harm == "members":
+        with tarfile.open(path, "w") as tar:
+            for number in range(10_001):
+                tar.addfile(tarfile.TarInfo(str(number)))
+    elif harm == "size":
+        data[124:136] = b"77777777777\0"
+        path.write_bytes(data)
+    elif harm == "ending":
+        path.write_bytes(data[:700])
+    elif harm == "digest":
+        path.write_bytes(data.replace(b'"schemaVersion": 2, "mediaType"', b'"schemaVersion": 3, "mediaType"'))
+    else:
+        path.write_bytes(data.replace(b'"size": 5000', b'"size": 4999'))
+    with pytest.raises(ValueError, match=r"archive|index\.json"):
+        archive.image_in(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar", b"\0" * 10240])

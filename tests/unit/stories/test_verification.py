@@ -23,6 +23,7 @@ from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.sbom.forms import Form, statement_name
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys import dsse
 from orchestrator.keys.key import SigningKey
@@ -93,6 +94,22 @@ def test_a_release_passes_and_says_what_it_rests_on(original: Release) -> None:
     (notice,) = verdict.notices
     assert notice.startswith(f"the log {original.log.instance.origin} is known by the release's own word")
     assert original.verdict(asked=verdict.artifact) == verdict
+
+
+def test_a_manifest_in_a_registry_that_is_not_the_artifacts(tmp_path: Path) -> None:
+    """cosign would verify that one by this release's statements."""
+    made = releases.observed(tmp_path / "in")
+    for name, manifest in (("none", None), ("other", Sha256.of(b"another image"))):
+        artifact = replace(made.facts.artifact, manifest=manifest)
+        other, key = replace(made, facts=replace(made.facts, artifact=artifact)), SigningKey.generate()
+        path = releases.published(tmp_path / name, other, key, releases.builder_keys(made)).path
+        verdict = verify(path, trusting([key.public.spki]), releases.NOW)
+        if manifest is None:  # as earlier versions made them
+            assert isinstance(verdict, Passed)
+            continue
+        assert isinstance(verdict, Failed)
+        assert [each.code for each in verdict.reasons] == [Code.CONTRADICTION]
+        assert str(manifest) in verdict.reasons[0].sentence
 
 
 def test_an_executable_artifact_passes_whatever_a_download_made_of_its_mode(tmp_path: Path) -> None:

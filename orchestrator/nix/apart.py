@@ -7,6 +7,7 @@ CHOICES is a JSON object; what is not in it stays as it is:
 - `scratch`: an empty folder to mount memory on, where builds are made; `own_setting` says whether this Nix
   wants to be told so by a setting of its own, beside `TMPDIR`. With `disorderfs`, that program, they stay on
   their disk, and it lists their folders in reverse.
+- `bind`: a folder, and an empty one where it is to be found, too; without it the command is not run.
 - `load`: how many idle-priority loops keep those CPUs busy meanwhile.
 
 Without root, and for nothing but this command: namespaces and mounts end with it. What the machine refuses is
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 _NEWNS, _NEWTIME, _NEWUSER = 0x20000, 0x80, 0x10000000
-_MS_REC, _MS_PRIVATE, _MS_NOSUID, _MS_NODEV = 0x4000, 0x40000, 2, 4
+_MS_REC, _MS_PRIVATE, _MS_NOSUID, _MS_NODEV, _MS_BIND = 0x4000, 0x40000, 2, 4, 0x1000
 _PR_SET_PDEATHSIG = 1
 _MOUNTED_WITHIN = 5.0  # seconds
 _REFUSED = 125
@@ -47,6 +48,11 @@ def main(choices: dict[str, Any], command: list[str]) -> None:
     entered = _enter(user, group, choices)
     if entered and "scratch" in choices:
         _change_build_directory(Path(choices["scratch"]), choices)
+    if "bind" in choices:
+        if not entered:
+            sys.exit(_REFUSED)
+        origin, target = map(os.fsencode, choices["bind"])
+        _call("mount", origin, target, None, _MS_BIND | _MS_REC, None)
     if entered and user != 0:
         # Nix wants to be the user it was: as root of a namespace it would try to become somebody else
         _call("unshare", _NEWUSER)

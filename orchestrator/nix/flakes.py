@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,6 @@ from orchestrator.ground.plainly import why
 from orchestrator.nix import flake_errors
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
-from orchestrator.nix.evaluation import LIBRARY
-from orchestrator.nix.foreign import Described, described, path_of
 from orchestrator.recipe import flakelock
 from orchestrator.recipe.flakeref import url_of
 
@@ -26,7 +22,7 @@ _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake
 _OF_FETCHING = (".config", ".gitconfig", ".git-credentials", ".netrc", ".ssh")
 _LARGEST_LOCK = 64 << 20
 _PLAIN = {"core.autocrlf": "false", "core.eol": "lf", "core.attributesFile": "/dev/null"}
-_PLAIN_GIT = {
+PLAIN_GIT = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_CONFIG_COUNT": str(len(_PLAIN)),
@@ -75,7 +71,7 @@ class Locked:
 
 
 def locked(
-    store: ChrootStore, reference: str, shown: str, environment: Mapping[str, str] = _PLAIN_GIT
+    store: ChrootStore, reference: str, shown: str, environment: Mapping[str, str] = PLAIN_GIT
 ) -> Locked:
     """What a flake is now, in `store`. No lock file is written, nor made anew.
 
@@ -177,69 +173,3 @@ def _refuse_unlocked(lock: Mapping[str, Any] | None, used: Mapping[str, Any], sh
         raise flake_errors.unlocked(shown, "has no flake.lock")
     if flakelock.pins(lock) != pinned:
         raise flake_errors.unlocked(shown, "has a flake.lock that does not fit its inputs")
-
-
-def paths_of(attribute: str, system: str) -> list[list[str]]:
-    """The attribute paths that Nix tries for `FLAKE#ATTRIBUTE`, in order (`nix build`, "Installables")."""
-    if attribute.startswith("."):
-        return [path_of(attribute[1:])]
-    if not attribute:
-        return [["packages", system, "default"], ["defaultPackage", system]]
-    names = path_of(attribute)
-    return [["packages", system, *names], ["legacyPackages", system, *names], names]
-
-
-def evaluate_flake(
-    store: ChrootStore, flake: Locked, attributes: Sequence[str], system: str, shown: str
-) -> list[Described]:
-    """What attributes of a flake are, instantiated in `store`, in one invocation of Nix for a few thousand.
-
-    Raises TallyError that says where.
-    """
-    nix = replace(store.nix, extra={**store.nix.extra, **_PLAIN_GIT, "HOME": str(_home(store.nix.scratch))})
-    found: list[Described] = []
-    for some in _portions(flake, attributes, system):
-        library = " ".join(
-            f"({(LIBRARY / name).read_text()})" for name in ("flake-attributes.nix", "describe.nix")
-        )
-        command = [
-            *store.command("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"),
-            *("--option", "pure-eval", "true", "--option", "flake-registry", "", "--show-trace"),
-            *("--expr", library, "--argstr", "request", json.dumps(some)),
-        ]
-        try:
-            said = json.loads(nix.run(command))
-        except NixFailed as error:
-            raise flake_errors.unevaluated(error, flake.lock, shown) from error
-        names = attributes[len(found) : len(found) + len(said)]
-        found += [
-            described(value, name or "default", shown, joint="#")
-            for value, name in zip(said, names, strict=True)
-        ]
-    return found
-
-
-def _home(scratch: Path) -> Path:
-    """A home that holds what fetching needs, at a place that no other run has: pure Nix 2.8 tells it."""
-    home = scratch / f"home-{uuid.uuid4()}"
-    home.mkdir()
-    ours = Path(os.environ.get("HOME", "/nowhere"))
-    for name in _OF_FETCHING:
-        if (there := ours / name).exists():
-            (home / name).symlink_to(there)
-    return home
-
-
-def _portions(flake: Locked, attributes: Sequence[str], system: str) -> list[dict[str, Any]]:
-    """Requests that fit on a command line, since pure evaluation reads no file of ours."""
-    found: list[dict[str, Any]] = []
-    size = _MOST
-    for attribute in attributes:
-        paths = paths_of(attribute, system)
-        length = len(json.dumps(paths)) + 2
-        if size + length > _MOST:
-            found.append({"locked": flake.url, "attributes": []})
-            size = len(flake.url) + 100
-        found[-1]["attributes"].append(paths)
-        size += length
-    return found

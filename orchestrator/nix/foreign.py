@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,7 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.evaluation import LIBRARY
 
 _SHOWN = 8
+_TICK = 1.0  # seconds in which `builtins.currentTime` changes
 _LINE = re.compile(r".+:\d+")
 _STORED = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[^/]+/")
 
@@ -82,17 +85,28 @@ def evaluate_file(store: ChrootStore, asked: FileRequest) -> list[Described]:
             said = _said(store, asked)
             for one, another, attribute in zip(said, again.result(), asked.attributes, strict=True):
                 if one.get("drv") != another.get("drv"):
-                    raise TallyError(
-                        f"{asked.file} {attribute}".strip() + " is another derivation in another folder, or "
-                        "a moment later, so nobody can make it again",
-                        hint="the file has `toString ./.`, `builtins.currentTime` or the like: `${./.}` puts "
-                        "the folder into the store",
-                    )
+                    raise _another(store, replace(asked, attributes=[attribute]), one.get("drv"))
     places = _places(asked)
     return [
         described(value, attribute, asked.file, places)
         for value, attribute in zip(said, asked.attributes, strict=True)
     ]
+
+
+def _another(store: ChrootStore, asked: FileRequest, before: str | None) -> TallyError:
+    """The error for an attribute that is another derivation in another folder: or by now in the same one?"""
+    what = f"{asked.file} {asked.attributes[0]}".strip()
+    time.sleep(_TICK)
+    if _said(store, asked)[0].get("drv") != before:
+        return TallyError(
+            f"{what} is another derivation each time it is evaluated, so nobody can make it again",
+            hint="it has `builtins.currentTime`, `~/.` or, in --arg, `toString ./.`: give what it needs "
+            "as a file of the tree",
+        )
+    return TallyError(
+        f"{what} is another derivation in another folder, so nobody can make it again",
+        hint="the file has `toString ./.` or the like: `${./.}` puts the folder into the store",
+    )
 
 
 def elsewhere(root: Path) -> Path:
@@ -103,8 +117,10 @@ def elsewhere(root: Path) -> Path:
 
 
 def _moved(asked: FileRequest, other: Path) -> FileRequest:
-    """The same request, of the same files in another folder."""
-    root = other / "moved"
+    """The same request, of the same files in another folder, whose name no file can know."""
+    root = other / secrets.token_hex(4)
+    if len(str(root)) == len(str(asked.root)):
+        root = root.with_name(f"{root.name}-")
     shutil.copytree(asked.root, root, symlinks=True, copy_function=_linked)
     trees = {name: root / path.relative_to(asked.root) for name, path in asked.search.items()}
     return replace(asked, root=root, tree=root / asked.tree.relative_to(asked.root), search=trees)

@@ -14,6 +14,7 @@ from orchestrator.evidence.definition import of_flake
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import flakes
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.flake_attributes import evaluate_flake
 from orchestrator.nix.flakes import Locked
 from orchestrator.nix.foreign import Described
 from orchestrator.recipe import flakelock, lentcommit
@@ -55,7 +56,7 @@ def _of_one(
     unversioned: str | None,
 ) -> list[Wanted]:
     system, flake = host.nix_system(), asked[0].flake
-    described = flakes.evaluate_flake(store, here, [each.attribute for each in asked], system, flake)
+    described = evaluate_flake(store, here, [each.attribute for each in asked], system, flake)
     return [
         _wanted(each, one, here, revision, unversioned) for each, one in zip(asked, described, strict=True)
     ]

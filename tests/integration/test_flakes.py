@@ -16,6 +16,8 @@ from nix_versions import of_suite
 from projects import Project
 from targets import laid_out
 
+from orchestrator.nix.command import installed_version, version_tuple
+
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
 
@@ -199,6 +201,37 @@ def test_a_commit_is_its_own_bytes_whatever_git_is_set_to(
     git_settings(tmp_path, kind)
     assert derivation() == before
     assert not (tmp_path / "ran").exists(), "a program that a repository names"
+
+
+PLACED = """\
+{
+  outputs = { self }:
+    let
+      made = given: derivation { name = "it"; system = "x86_64-linux"; builder = "/bin/sh"; inherit given; };
+    in {
+      packages.x86_64-linux = {
+        home = made (builtins.stringLength (import ./home.nix));
+        length = made (builtins.stringLength (toString ./.));
+        part = made (builtins.match ".*(stat).*" (toString ./.) != null);
+        stored = made "${./home.nix}";
+      };
+    };
+}
+"""
+
+
+@pytest.mark.skipif(version_tuple(installed_version()) >= (2, 20), reason="this Nix tells no places")
+def test_what_depends_on_a_place_is_refused(tmp_path: Path, tally_in: TallyIn) -> None:
+    flake = tmp_path / "flake"
+    flake.mkdir()
+    (flake / "flake.nix").write_text(PLACED)
+    (flake / "home.nix").write_text("toString ~/.\n")
+    tally = tally_in(tmp_path, TALLY_STATE=str(tmp_path / "state"))
+    for name in ("home", "length", "part"):
+        ran = tally("plan", f"path:{flake}#{name}").failed(2)
+        assert f"#{name} is another derivation in another folder, so nobody can make it again" in ran.err
+        assert "hint: it has `toString ./.`, `~/.` or the like" in ran.err
+    tally("plan", f"path:{flake}#stored").succeeded()
 
 
 def planned(project: Project, *words: object) -> Mapping[str, Any]:

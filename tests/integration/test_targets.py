@@ -170,9 +170,12 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
         "bad.placed": ("bad.placed is another derivation in another folder", "toString"),
         **{
             f"bad.{name}": (f"bad.{name} is another derivation in another folder", "toString")
-            for name in ("home", "library", "above")
+            for name in ("above", "hashed", "length")
         },
-        "bad.hashed": ("bad.hashed is another derivation in another folder", "toString"),
+        **{  # at a place that no other evaluation has
+            f"bad.{name}": (f"bad.{name} is another derivation each time it is evaluated", "currentTime")
+            for name in ("home", "library")
+        },
         "bad.number": ("is no derivation: its type is int", "error"),
         "bad.misspelt": ("attribute 'curentSystem' missing", "default.nix:"),
         "helo": ("has no attribute helo", "did you mean hello?"),
@@ -190,7 +193,8 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
 def test_what_somebody_gives_cannot_be_of_this_machine(project: Project, packages: Path) -> None:
     words = ("plan", "-f", packages / "default.nix")
     ran = project.tally(*words, "bad.given", "--arg", "who", "toString ./.").failed(2)
-    assert "bad.given is another derivation in another folder" in ran.err
+    assert "bad.given is another derivation each time it is evaluated" in ran.err
+    assert "in --arg, `toString ./.`" in ran.err
     # something that was built and lies in the orchestrator's store, where no other machine has it
     made, state = f"/nix/store/{'1' * 32}-built", project.folder / "state"
     cache = Binary(SigningKey("any-1"))

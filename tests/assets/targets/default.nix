@@ -157,6 +157,7 @@ rec {
     long = package "${builtins.concatStringsSep "" (builtins.genList (_: "x") 195)}-1" "echo > $out" { };
     placed = package "placed" "echo > $out" { where = toString ./.; };
     hashed = package "hashed" "echo > $out" { where = builtins.hashString "sha256" (toString ./.); };
+    length = package "length" "echo > $out" { where = builtins.stringLength (toString ./.); };
     home = package "home" "echo > $out" { where = import ./home.nix; };
     library = package "library" "echo > $out" { where = toString <tally>; };
     above = package "above" "echo > $out" {

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import Derivation, name_and_version
-from orchestrator.nix.flakes import paths_of
+from orchestrator.nix.flake_attributes import paths_of
 from orchestrator.nix.foreign import path_of
 from orchestrator.nix.trace import explained
 from orchestrator.recipe.flakeref import nar_sha256, url_of

@@ -13,7 +13,7 @@ from orchestrator.evidence.definition import Definition
 from orchestrator.evidence.facts import InputFile, Package
 from orchestrator.evidence.terms import BUILD_TYPE
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.wording import some
+from orchestrator.ground.wording import counted, some
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated
@@ -176,7 +176,7 @@ def _folded(files: Sequence[str]) -> list[str]:
     return [
         told
         for folder, those in below.items()
-        for told in ([f"{folder} ({len(those)} files)"] if len(those) > _SHOWN else those)
+        for told in ([f"{folder} ({counted(len(those), 'file')})"] if len(those) > _SHOWN else those)
     ]
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Event
+from typing import BinaryIO
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -86,9 +87,12 @@ def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
         raise cannot_write(target, error) from error
 
 
-def verified(reference: Reference, folder: Path, asked: Asked) -> tuple[Path, Examination]:
+def verified(
+    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True
+) -> tuple[Path, Examination]:
     """The release at a reference as `folder`/NAME, which is new, and what its verification found.
 
+    Without `keep` the artifact is hashed as it comes, and judged by its digest: for who has it already.
     Where the verdict is a no, the folder holds as much as was fetched, which is to be used for nothing.
     Raises TallyError where it cannot be decided.
     """
@@ -101,43 +105,49 @@ def verified(reference: Reference, folder: Path, asked: Asked) -> tuple[Path, Ex
         target.mkdir(parents=True)
     except OSError as error:
         raise cannot_write(target, error) from error
-    return target, judged(found, target, asked)
+    return target, judged(found, target, asked, keep=keep)
 
 
-def judged(found: Found, draft: Path, asked: Asked) -> Examination:
+def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Examination:
     """Fetch every file into an empty folder, each by its listed digest and size, and verify what is there."""
+    artifact = found.index.artifact
     try:
-        _refuse_excess(found, draft)
-        _download(found, draft)
+        _refuse_excess(found, draft, without=None if keep else artifact)
+        _download(found, draft, without=None if keep else artifact)
         if found.check is not None:
             found.check(draft)
     except Refused as refused:
         return Examination(Failed(tuple(refused.reasons)))
-    return examine(draft, asked.policy, asked.now, asked.digest, asked.further, asked.trusted)
+    digest = asked.digest if keep or asked.digest is not None else found.index.files[artifact][0]
+    return examine(draft, asked.policy, asked.now, digest, asked.further, asked.trusted)
 
 
-def _refuse_excess(found: Found, draft: Path) -> None:
+def _refuse_excess(found: Found, draft: Path, without: str | None) -> None:
     """Before the first file: more than verifiers read, or than there is room for."""
     if (why := too_much(found.index)) is not None:
         raise Refused(Reason(Code.MALFORMED, why))
     if any(size < 0 for _, size in found.index.files.values()):
         raise Refused(Reason(Code.MALFORMED, f"{INDEX} lists a file of less than no bytes"))
-    size = sum(size for _, size in found.index.files.values())
+    size = sum(size for name, (_, size) in found.index.files.items() if name != without)
     free = shutil.disk_usage(draft).free
     if size > free:
         raise TallyError(
             f"{found.name} has {size} bytes by its {INDEX}, and {shown(draft.parent)} has room for {free}",
-            hint="free some space, or name another folder",
+            hint="free some space, or name another folder: with --out, or with TMPDIR for what is not kept",
         )
 
 
-def _download(found: Found, draft: Path) -> None:
+def _download(found: Found, draft: Path, without: str | None) -> None:
     """Small files first, so that what is wrong with the evidence is told before the artifact is fetched."""
     stop = Event()
     files = sorted(found.index.files.items(), key=lambda each: each[1][1])
 
     def work(file: tuple[str, tuple[Sha256, int]]) -> None:
-        _fetch(found, draft, file[0], *file[1], stop.is_set)
+        name = file[0]
+        with _nowhere() if name == without else _created(draft, name) as stream:
+            _fetch(found, stream, name, *file[1], stop.is_set)
+            if name != without:
+                os.fsync(stream.fileno())
 
     for _, failure in in_parallel(files, work, stop, threads=_TOGETHER):
         if failure is not None:
@@ -145,29 +155,35 @@ def _download(found: Found, draft: Path) -> None:
     (draft / INDEX).write_bytes(found.index.data)
 
 
-def _fetch(
-    found: Found, draft: Path, name: str, expected: Sha256, size: int, stopped: Callable[[], bool]
-) -> None:
-    """One file, hashed as it comes. Raises Refused where it is not what is listed."""
-    digest, seen = hashlib.sha256(), 0
+def _nowhere() -> BinaryIO:
+    return open(os.devnull, "wb")
+
+
+def _created(draft: Path, name: str) -> BinaryIO:
+    """A new file. Raises Refused for a name that leads elsewhere, or cannot be there beside the others."""
     try:
         path = draft / checked(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("xb")
+        return path.open("xb")
     except UnsafeNameError as error:
         raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         why = f"{INDEX} lists {name}, and a file where that needs a folder"
         raise Refused(Reason(Code.MALFORMED, why)) from error
-    with stream:
-        for chunk in bounded(found.read(name), size, name):
-            if stopped():
-                raise Stopped
-            digest.update(chunk)
-            seen += len(chunk)
-            stream.write(chunk)
-        stream.flush()
-        os.fsync(stream.fileno())
+
+
+def _fetch(
+    found: Found, stream: BinaryIO, name: str, expected: Sha256, size: int, stopped: Callable[[], bool]
+) -> None:
+    """One file, hashed as it comes. Raises Refused where it is not what is listed."""
+    digest, seen = hashlib.sha256(), 0
+    for chunk in bounded(found.read(name), size, name):
+        if stopped():
+            raise Stopped
+        digest.update(chunk)
+        seen += len(chunk)
+        stream.write(chunk)
+    stream.flush()
     if (digest.hexdigest(), seen) != (expected.hex, size):
         why = f"{name} is sent as sha256:{digest.hexdigest()}, {seen} bytes, and listed as {expected}, {size}"
         raise Refused(Reason(Code.DIGEST_MISMATCH, why))

@@ -43,7 +43,7 @@ class Publication:
     """What came of it."""
 
     verdict: Verdict
-    """Of the release here; of the one that was fetched back where `reference` is there."""
+    """Of the release here; where that one passed, of the one that was fetched back, if it does not."""
     reference: Reference | None = None
     """What strangers fetch it by; None: it did not verify here, and nothing left."""
     changed: bool = False
@@ -65,8 +65,9 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
         say(f"{'looking through' if there else 'publishing'} {release.name} at {order.destination}")
         reference, changed = _put(destination, release, _sign(order, release))
     say(f"fetching {reference} back")
-    _, back = fetching.verified(reference, scratch, fetching.Asked(order.policy, order.now, order.trusted))
-    return Publication(back.verdict, reference, changed)
+    asked = fetching.Asked(order.policy, order.now, order.trusted)
+    _, back = fetching.verified(reference, scratch, asked, keep=False)
+    return Publication(verdict if isinstance(back.verdict, Passed) else back.verdict, reference, changed)
 
 
 def _verified(order: Order) -> tuple[Outgoing | None, Verdict]:

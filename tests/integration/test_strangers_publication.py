@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ import debians
 import pytest
 import releases
 import strangers
+from projects import Project
 from releases import Signed
+from targets import laid_out
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
@@ -132,6 +135,33 @@ class TestRegistry:
         code, said = skopeo.fetch(f"{published}:{NAME}", tmp_path / "copy")
         assert code == 0, said
         assert (tmp_path / "copy" / "manifest.json").exists()
+
+
+def test_an_image(project: Project, session_state: Path, host: str, tmp_path: Path) -> None:
+    """Built, signed, published, and read as the image that it is."""
+    packages = laid_out(project.folder / "packages")
+    git = ["git", "-C", str(packages), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "packages")):
+        subprocess.run([*git, *words], check=True)
+    asked = ("hello", "-f", packages, "--artifact", "oci", "--key", "release.key")
+    project.tally("build", *asked).succeeded()
+    (name,) = project.releases
+    where = f"oci://{host}/images/hello:1.0"
+    project.tally("publish", f"releases/{name}", where, "--key", "release.key").succeeded()
+    assert "PASSED" in project.tally("verify", where, "--key", "release.pub").succeeded().out
+    project.tally("fetch", where, "--key", "release.pub", "--out", tmp_path / "out").succeeded()
+    assert files(tmp_path / "out" / name) == files(project.folder / "releases" / name)
+    crane = had(debians.crane, session_state)
+    code, said = crane.run("validate", "--insecure", "--remote", f"{host}/images/hello:1.0", home=tmp_path)
+    assert code == 0, said
+    try:
+        cosign = strangers.cosign(session_state)
+    except TallyError as error:
+        pytest.skip(f"cosign cannot be had here: {error.message}")
+    pub = project.folder / "release.pub"
+    for kind in strangers.TYPES.values():
+        code, said = strangers.cosign_attestation(cosign, pub, kind, f"{host}/images/hello:1.0", tmp_path)
+        assert code == 0, f"{kind}: {said}"
 
 
 def test_behind_nginx(tally: Tally, session_state: Path, release: Signed, tmp_path: Path) -> None:

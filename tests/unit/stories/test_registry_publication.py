@@ -286,6 +286,13 @@ def test_a_tag_that_moves_meanwhile(registry: FakeRegistry, publish: Publish) ->
 # hostile registries
 
 
+def test_what_comes_back_is_verified(registry: FakeRegistry, publish: Publish) -> None:
+    registry.faults["GET /v2/some/app/blobs/"] = lambda handler: handler.say(200, b"something else")
+    found = publish()
+    assert codes(found) == {Code.DIGEST_MISMATCH}
+    assert found.reference is not None
+
+
 def test_other_bytes_for_a_digest(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
     publish()
     for digest, data in registry.blobs.items():

@@ -15,17 +15,17 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
 from orchestrator.ground.inward import Guard
 from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.proxies import Proxy, proxy_for
+from orchestrator.ground.retrying import retries
 
 if TYPE_CHECKING:
     import ssl
 
-    from urllib3 import BaseHTTPResponse, PoolManager, Retry
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 T = TypeVar("T")
 
@@ -38,8 +38,8 @@ _ANSWER_TIMEOUT = 90.0
 """Seconds for the whole of an answer, its headers too, however slowly it comes."""
 _PAGE_TIMEOUT = 300.0
 """The same for a page, and for the headers of a file, with all that is tried again."""
-_LONGEST_WAIT = 30
-"""Seconds that a server can have us wait before it is asked again."""
+_DRAINED = 1 << 16
+"""Bytes of an answer that are read though nobody wants them."""
 _ABSENT = (404, 410)
 _FORBIDDEN = (401, 403)
 _NO_ADDRESS = "the address cannot be read as one"
@@ -186,6 +186,8 @@ class Downloader:
         try:
             yield Answered(response.status, response.headers, self._kept(_guarded(_come(response))))
         finally:
+            if (left := response.length_remaining) is not None and left <= _DRAINED:
+                response.drain_conn()  # so that the next request needs no new connection
             response.close()
 
     def _kept(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -313,7 +315,7 @@ class Downloader:
         """Connections: direct, or through a proxy. Raises ValueError for one that we cannot speak with."""
         from urllib3 import PoolManager, Timeout
 
-        retry = _retries(downgrade=self._manners is None or self._manners.downgrade)
+        retry = retries(downgrade=self._manners is None or self._manners.downgrade)
         with self._mutex:
             if proxy not in self._managers:
                 settings: dict[str, Any] = {
@@ -349,47 +351,6 @@ def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
 
 def _is_slow(manners: Manners, seconds: float, size: int) -> bool:
     return seconds > manners.grace and size < manners.pace * seconds
-
-
-def _retries(downgrade: bool) -> type[Retry]:
-    """Retries that wait no longer than a while, whatever a server says, and where it is asked for follow no
-    redirection from https to http."""
-    from urllib3 import Retry
-    from urllib3.exceptions import HTTPError
-
-    class Bounded(Retry):
-        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-            seconds = super().get_retry_after(response)
-            if seconds is not None and seconds > _LONGEST_WAIT:
-                asked = response.headers.get("Retry-After", "")[:40]
-                raise HTTPError(
-                    f"it answers {response.status} and has others wait longer than {_LONGEST_WAIT} s "
-                    f"(Retry-After: {asked}); try again later"
-                )
-            return seconds
-
-        def increment(self, *args: Any, **given: Any) -> Bounded:
-            response, pool = given.get("response"), given.get("_pool")
-            place = response.get_redirect_location() if response is not None else None
-            down = place and place.lower().startswith("http:") and getattr(pool, "scheme", "") == "https"
-            if down and not downgrade:
-                raise HTTPError("it redirects from https to http")
-            if place and (elsewhere := _of_no_server(place)):
-                raise HTTPError(f"it redirects to {elsewhere}, which is not followed")
-            return super().increment(*args, **given)
-
-    return Bounded
-
-
-def _of_no_server(place: str) -> str | None:
-    """The address that a redirection has, without credentials, where nothing is fetched by its scheme."""
-    try:
-        scheme = urlsplit(place).scheme
-    except ValueError:  # which who follows it says
-        return None
-    if scheme in ("", "http", "https"):
-        return None
-    return without_credentials(place)[:200]
 
 
 def _split(address: str) -> SplitResult:

@@ -68,7 +68,7 @@ def rebuild(
     attest: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Sign that a release came out the same, as evidence in DIR/RELEASE."
+            metavar="DIR", help="Sign that a release came out the same, or not, as evidence in DIR/RELEASE."
         ),
     ] = None,
     key: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, assert_never
 
 from orchestrator.cli import outcomes
@@ -31,6 +32,7 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
             return {
                 "release": found.release,
                 "verdict": "differs",
+                "verified": found.verified,
                 "kept": str(found.kept),
                 "differing": [
                     {
@@ -43,6 +45,7 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                     for one in found.differing
                 ],
                 "agreement": outcomes.agreement(found.agreed),
+                **({} if found.evidence is None else {"evidence": str(found.evidence)}),
             }
         case Unverified():
             return {
@@ -78,10 +81,10 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
             _answer(f"REPRODUCED  {found.release}", quiet=quiet)
             _answer(f"  artifact  {found.artifact}", quiet=quiet)
             _answer(f"  sha256    {found.sha256.hex}", quiet=quiet)
-            if found.evidence is not None:
-                _answer(f"  evidence  {found.evidence}", quiet=quiet)
+            _answer_evidence(found.evidence, quiet=quiet)
         case Differs():
             _answer(f"DIFFERS  {found.release}", quiet=quiet)
+            _answer_evidence(found.evidence, quiet=quiet)
             _show_differing(found)
         case Unverified():
             _answer(f"UNVERIFIED  {found.release}", quiet=quiet)
@@ -108,6 +111,11 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
 def _answer(line: str, *, quiet: bool) -> None:
     if not quiet:
         print(harmless(line))
+
+
+def _answer_evidence(evidence: Path | None, *, quiet: bool) -> None:
+    if evidence is not None:
+        _answer(f"  evidence  {evidence}", quiet=quiet)
 
 
 def _show_differing(found: Differs) -> None:

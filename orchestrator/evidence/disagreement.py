@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.evidence.agreement_record import identity, independence, sandbox
 from orchestrator.evidence.canonical import MalformedError, member, read, render
 from orchestrator.evidence.links import Link, believed_in, command_in, derivations_in
+from orchestrator.evidence.rebuilt import Rebuilt, rebuilt_in
 from orchestrator.evidence.statement import nar_name
 from orchestrator.evidence.surroundings import surroundings, varied
 from orchestrator.evidence.terms import (
@@ -28,6 +29,7 @@ from orchestrator.evidence.terms import (
     REPRODUCTION,
     STATEMENT,
 )
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
@@ -35,7 +37,6 @@ if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
     from orchestrator.agreement.independence import Level
     from orchestrator.builders.build import BuiltPath, Report
     from orchestrator.evidence.facts import ReleaseFile
-    from orchestrator.ground.digest import Sha256
 
 _STORE = "/nix/store/"
 
@@ -63,6 +64,9 @@ class Disagreement:
     paths: frozenset[str]
     """The store paths that builders made differently."""
     builders: tuple[str, ...]
+    release: Sha256 | None = None
+    """The digest of the release.json of the release that they made again, and that has something else. None:
+    they disagreed with one another."""
 
 
 def stored(report: Report, output: DifferingOutput) -> BuiltPath | None:
@@ -115,10 +119,13 @@ def link_of(report: Report, observed: Observed) -> bytes:
     )
 
 
-def disagreement(observed: Observed, links: Mapping[str, ReleaseFile]) -> bytes:
+def disagreement(
+    observed: Observed, links: Mapping[str, ReleaseFile], rebuilt: Rebuilt | None = None
+) -> bytes:
     """The statement as the payload of an envelope: one assertion per builder, its link as the evidence.
 
-    `links` is builder name to its signed link. Raises KeyError when a builder or a derivation has none.
+    `links` is builder name to its signed link; `rebuilt` the release that builders made again, where they
+    agree with one another and not with that. Raises KeyError when a builder or a derivation has none.
     """
     disagreed = observed.disagreed
     derivations = dict.fromkeys(output.derivation for output in disagreed.differing)
@@ -132,6 +139,8 @@ def disagreement(observed: Observed, links: Mapping[str, ReleaseFile]) -> bytes:
         conditions: dict[str, Any] = {"builder": identity(report.identity), "disagreement": record}
         if report.surroundings is not None:
             conditions["surroundings"] = surroundings(report.surroundings)
+        if rebuilt is not None:
+            conditions["rebuild"] = rebuilt.document()
         attributes.append(
             {
                 "attribute": NOT_REPRODUCED,
@@ -173,7 +182,8 @@ def parse(payload: bytes, what: str) -> Disagreement | None:
             if not isinstance(made, dict):
                 raise MalformedError(f"{what} has outputs that are none")
             paths.update(member(output, "path", str, what) for output in made.values())
-    return Disagreement(frozenset(paths), tuple(builders))
+    rebuilt = rebuilt_in({"attributes": asserted}, what)
+    return Disagreement(frozenset(paths), tuple(builders), rebuilt.index if rebuilt is not None else None)
 
 
 def parse_link(payload: bytes, what: str) -> Link | None:

@@ -169,12 +169,22 @@ def paths(links: Sequence[Link]) -> frozenset[str]:
     return frozenset(path for link in links for path in (*link.products, *link.materials))
 
 
-def refuted(denials: Sequence[Denied], made: Collection[str]) -> Iterator[Reason]:
-    """Nobody who is trusted states that builders disagreed on one of these store paths."""
+def refuted(denials: Sequence[Denied], made: Collection[str], index: Sha256) -> Iterator[Reason]:
+    """Nobody who is trusted states that builders disagreed on one of these store paths.
+
+    Nor that a rebuilder's builders made something else of one than the release whose release.json has the
+    digest `index`: of another release that says nothing, also where it has the same paths.
+    """
     for each in denials:
+        release = each.disagreement.release
+        if release not in (None, index):
+            continue
         for path in sorted(each.disagreement.paths.intersection(made)):
             who = " and ".join(each.disagreement.builders)
-            said = f"{each.file} is signed evidence that the builders {who} made different things of {path}"
+            what = (
+                "made different things" if release is None else "agree on something else than the release has"
+            )
+            said = f"{each.file} is signed evidence that the builders {who} {what} of {path}"
             yield Reason(Code.BUILDERS_DISAGREE, said)
 
 

@@ -41,6 +41,10 @@ class Differs:
     """What was made, and the release's artifact beside it."""
     differences: Mapping[str, tuple[Difference, ...]]
     """Store path of an output to the files that differ in it, where the release has its bytes."""
+    verified: bool
+    """Whether the release was verified before."""
+    evidence: Path | None = None
+    """The folder with what was signed about it."""
 
 
 @dataclass(frozen=True, slots=True)

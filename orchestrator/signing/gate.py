@@ -24,6 +24,7 @@ from orchestrator.evidence.facts import ReleaseFacts, ReleaseFile
 from orchestrator.evidence.flatfile import FlatFileHasher
 from orchestrator.evidence.layout import LAYOUT, LAYOUT_KEY, Layout
 from orchestrator.evidence.links import Link
+from orchestrator.evidence.rebuilt import Rebuilt
 from orchestrator.evidence.statement import Statement, subjects_of
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, STEP
 from orchestrator.ground import wording
@@ -170,6 +171,45 @@ def sign_disagreement(
         envelope = _signed(disagreement.link_of(report, observed), keys[name])
         links[name] = ReleaseFile.of(f"link.{name}.json", render(envelope.document()))
     (signed,) = _bundles([disagreement.disagreement(observed, links)], key, witnesses)
+    return (*links.values(), ReleaseFile.of(DISAGREEMENT, signed.render()))
+
+
+def sign_difference(
+    agreed: Agreed,
+    quorum: int,
+    observed: Observed,
+    rebuilt: Rebuilt,
+    key: Signer | KeylessSigner,
+    keys: Mapping[str, Signer | HostSigner],
+    witnesses: Witnesses = NOBODY,
+) -> tuple[ReleaseFile, ...]:
+    """Evidence that builders agree with one another, and not with a release that they made again.
+
+    Its files are those of a disagreement. Raises TallyError when the agreement does not hold, or the outputs
+    that differ are not as it has them.
+    """
+    _admit(agreed, quorum)
+    differing = observed.disagreed.differing
+    if observed.disagreed.reports != agreed.reports or not differing:
+        raise _refused("what differs from the release is not what the builders agreed on")
+    names = [report.identity.name for report in agreed.reports]
+    for output in differing:
+        made = agreed.outputs[output.derivation][output.output].nar_hash
+        others = {side: digest for side, digest in output.hashes.items() if side not in names}
+        if (
+            {output.hashes.get(name) for name in names} != {made}
+            or made in others.values()
+            or len(others) != 1
+        ):
+            raise _refused(f"the release and the builders have other results of {output.path} than is told")
+    _refuse_one_key(names, keys)
+    links = {}
+    for report in agreed.reports:
+        envelope = _signed(disagreement.link_of(report, observed), keys[report.identity.name])
+        links[report.identity.name] = ReleaseFile.of(
+            f"link.{report.identity.name}.json", render(envelope.document())
+        )
+    (signed,) = _bundles([disagreement.disagreement(observed, links, rebuilt)], key, witnesses)
     return (*links.values(), ReleaseFile.of(DISAGREEMENT, signed.render()))
 
 

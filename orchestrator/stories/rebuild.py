@@ -18,11 +18,14 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.caches.choosing import ALL, Reach
+from orchestrator.evidence.commands import command_of
+from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.rebuilt import Rebuilt as Again
 from orchestrator.evidence.reproduction import reproduction
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
@@ -130,9 +133,8 @@ def _rebuilt(
                 journal.write("built", builder=report.identity.name, **counted(report))
             verified = isinstance(examination.verdict, Passed)
             found = conclude(making, claim, reports, verified=verified)
-            if isinstance(found, Reproduced) and asked.signing is not None and signatories is not None:
-                evidence = attest(making, claim, found, reports, signatories, asked.signing.out)
-                found = replace(found, evidence=evidence)
+            if signatories is not None and asked.signing is not None:
+                found = attested(making, claim, found, reports, signatories, asked.signing.out)
             journal.write("concluded", target=claim.name, outcome=type(found).__name__.lower())
             return found
 
@@ -183,7 +185,7 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
         case Agreed() as agreed:
             artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
             if differing := differing_from(claim, agreed, making):
-                return _differs(making, claim, agreed, differing)
+                return _differs(making, claim, agreed, differing, verified=verified)
             if (sha256 := gate.measure(artifact)[0]) != claim.sha256:
                 raise TallyError(
                     f"{claim.name}: its outputs are those of the release, and its artifact's sha256 is "
@@ -193,34 +195,61 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
             return Reproduced(claim.name, agreed, claim.artifact_file, claim.sha256, verified)
 
 
-def attest(
+def attested(
     making: Making,
     claim: Claim,
-    found: Reproduced,
+    found: Rebuilt,
     reports: Sequence[Report],
     signatories: Signatories,
     out: Path,
-) -> Path:
-    """The builders' links and the statement that they made the release again, signed, in `out`/RELEASE.
+) -> Rebuilt:
+    """The same with what was signed about it, in `out`/RELEASE: a yes or a no. Raises TallyError."""
+    signing, quorum = signatories.joined_by(making.builders), quorum_of(making, reports)
+    match found:
+        case Reproduced():
+            files = reproduced_files(making, claim, found, quorum, signing)
+        case Differs():
+            files = difference_files(making, claim, found, quorum, signing)
+        case _:
+            return found
+    if (root := signing.root) is not None:
+        files.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
+    return replace(found, evidence=written(out / claim.name, files))
 
-    Raises TallyError.
-    """
+
+def reproduced_files(
+    making: Making, claim: Claim, found: Reproduced, quorum: int, signing: Signatories
+) -> list[ReleaseFile]:
+    """The builders' links and records, and the statement that they made it again. Raises TallyError."""
     (target,) = making.plan.targets.values()
-    agreed, quorum = found.agreed, quorum_of(making, reports)
+    agreed = found.agreed
     artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
     facts = facts_of(making.workshop.store, target, agreed, quorum, artifact, making.decision.choice.beliefs)
     materials, records = materials_of(facts), records_of(facts)
     links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
-    signing = signatories.joined_by(making.builders)
     keys = signing.of_builders(report.identity.name for report in agreed.reports)
     link_files = gate.sign_links(agreed, quorum, links, keys)
     statement = reproduction(facts, link_files, Again(claim.index, found.verified))
     statements = {"reproduction": statement}
     bundles = gate.sign(agreed, quorum, facts, artifact, statements, signing.key, signing.witnesses)
-    files = [*link_files.values(), *bundles, *(file for each in records.values() for file in each)]
-    if (root := signing.root) is not None:
-        files.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
-    return written(out / claim.name, files)
+    return [*link_files.values(), *bundles, *(file for each in records.values() for file in each)]
+
+
+def difference_files(
+    making: Making, claim: Claim, found: Differs, quorum: int, signing: Signatories
+) -> list[ReleaseFile]:
+    """What each builder made, and the statement that this is not what the release has. Raises TallyError."""
+    (target,) = making.plan.targets.values()
+    store = making.workshop.store
+    digests = {each.derivation: Sha256.of_file(store.physical(each.derivation)) for each in found.differing}
+    disagreed = Disagreed(found.agreed.reports, found.differing, tuple(digests))
+    command = tuple(command_of(target.graph[target.evaluated.package]))
+    observed = Observed(claim.target, disagreed, digests, quorum, found.agreed.vote, command)
+    keys = signing.of_builders(report.identity.name for report in found.agreed.reports)
+    again = Again(claim.index, found.verified)
+    return list(
+        gate.sign_difference(found.agreed, quorum, observed, again, signing.key, keys, signing.witnesses)
+    )
 
 
 def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[DifferingOutput, ...]:
@@ -257,7 +286,9 @@ def _in_build_order(making: Making) -> list[str]:
     return [path for each in making.plan.graph.in_build_order() for path in each.outputs.values()]
 
 
-def _differs(making: Making, claim: Claim, agreed: Agreed, differing: tuple[DifferingOutput, ...]) -> Differs:
+def _differs(
+    making: Making, claim: Claim, agreed: Agreed, differing: tuple[DifferingOutput, ...], *, verified: bool
+) -> Differs:
     """Keep what was made, and the release's artifact beside it; tell in which files these differ."""
     (target,) = making.plan.targets.values()
     builder = agreeing(making, agreed)[0]
@@ -268,4 +299,4 @@ def _differs(making: Making, claim: Claim, agreed: Agreed, differing: tuple[Diff
     folder = keep(making.workshop.state, f"rebuilt-{target.package.name}", sources)
     sides = [Side(side, folder / folder_of(side) / name_of(packed)) for side in (RELEASE, builder.name)]
     found = {packed: tuple(differences(*sides))} if len(sources) > len(differing) else {}
-    return Differs(claim.name, agreed, differing, folder, found)
+    return Differs(claim.name, agreed, differing, folder, found, verified)

@@ -227,9 +227,10 @@ def _examine(
     lying_bundles = beside(folder, lying)
     refuting = denying(lying_bundles)
     unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
-    _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links)))
+    release = Sha256.of(index.data)
+    _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links), release))
     again = _rebuilds(policy, {**further, **lying_bundles}, sha256, links, trusted, now)
-    _hold(checks.refuted(again.denials, checks.paths(links)))
+    _hold(checks.refuted(again.denials, checks.paths(links), release))
     theirs = replace(theirs, notices=tuple(_left(theirs.notices, again.statements)))
     told = commands.read(provenance)
     _hold(checks.products(links[0], provenance, artifact, told.materials))
@@ -271,7 +272,7 @@ def _examine(
         links=tuple(sorted((*vouched, *theirs.links), key=lambda each: each.link.builder)),
         threshold=layout.threshold,
         now=now,
-        index=Sha256.of(index.data),
+        index=release,
         rebuilds=again.statements,
         uncounted=theirs.uncounted,
     )

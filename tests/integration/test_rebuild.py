@@ -153,7 +153,9 @@ def test_what_comes_out_otherwise_is_kept_beside_the_release(
     (state / "sources").symlink_to(session_state / "sources")
     rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(state))
     (project.folder / "tally.toml").write_text(CORES.format(1))
-    project.build(project.recipe("cores", "mkdir $out; echo cores: $NIX_BUILD_CORES > $out/it")).succeeded()
+    file = project.recipe("cores", "mkdir $out; echo cores: $NIX_BUILD_CORES > $out/it")
+    recipe = file.read_text()
+    project.build(file).succeeded()
     release = handed_over(project, rebuilder, "given")
     (rebuilder.folder / "tally.toml").write_text(CORES.format(3))
 
@@ -172,6 +174,21 @@ def test_what_comes_out_otherwise_is_kept_beside_the_release(
     assert ours.read_bytes() != theirs.read_bytes()
     assert theirs.read_bytes() == (release / artifact).read_bytes()
     assert told["differing"][1]["files"][0]["between"] == ["the release", "a"]
+
+    # a rebuilder's signed no counts against this release, and against no other
+    rebuilder("keys", "generate", "one").succeeded()
+    signed = rebuilder(*asked, "--attest", "no", "--key", "one.key").failed(1)
+    assert "  evidence  no/cores-1.0-x86_64-linux\n" in signed.out
+    (rebuilder.folder / "policy.toml").write_text(POLICY.format(quorum=1) + REBUILDER.format(name="one"))
+    verify = ("verify", "--policy", "policy.toml", "--evidence", "no")
+    refused = rebuilder(*verify, release).failed(1)
+    assert "builders-disagree" in refused.out
+    assert "the builders a and b agree on something else than the release has of /nix/store/" in refused.out
+    (project.folder / "recipes/cores.toml").write_text(recipe)
+    (project.folder / "tally.lock").write_bytes((release / "source/tally.lock").read_bytes())
+    other = project.build(project.folder / "recipes/cores.toml", more=("--out", "other")).succeeded()
+    shutil.move(project.folder / other.out.strip(), rebuilder.folder / "other")
+    assert "builders-disagree" not in rebuilder(*verify, rebuilder.folder / "other").failed(1).out
 
 
 def test_a_release_without_a_recipe_is_made_again_from_its_derivations(

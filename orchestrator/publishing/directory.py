@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
@@ -21,7 +20,7 @@ from orchestrator.ground.files import cannot_write, shown, sync_folder
 from orchestrator.keys.key import PublicKey
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.publishing.contents import too_much
-from orchestrator.publishing.drafts import UNFINISHED, draft_of, renamed, sync
+from orchestrator.publishing.drafts import draft_of, renamed, sync
 from orchestrator.publishing.existing import OF_PACKAGE, differences, is_by_another_key, other_derivations
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
@@ -41,36 +40,6 @@ class Published:
     kept: bool
     remarks: tuple[str, ...] = ()
     """What the one that is kept says otherwise of where it is from: a sentence each."""
-
-
-def refuse_unusable(out: Path) -> None:
-    """Raises TallyError for a folder that no release could be written to, which may be made by then."""
-    for folder in (out, *out.parents):
-        try:
-            mode = folder.stat().st_mode
-        except FileNotFoundError as error:
-            if folder.is_symlink():
-                raise TallyError(
-                    f"cannot write {shown(out)}: {shown(folder)} is a link to nowhere",
-                    hint="name another folder",
-                ) from error
-            continue
-        except OSError as error:
-            raise cannot_write(out, error) from error
-        if not stat.S_ISDIR(mode):
-            raise cannot_write(out, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
-        _refuse_unwritable(out, folder)
-        return
-
-
-def _refuse_unwritable(out: Path, folder: Path) -> None:
-    """Make a folder in `folder` and remove it: nothing else is sure, as root may write and /proc refuses."""
-    trial = folder / f".{os.urandom(6).hex()}{UNFINISHED}"
-    try:
-        trial.mkdir(mode=0o700)
-        trial.rmdir()
-    except OSError as error:
-        raise cannot_write(out, error) from error
 
 
 def refuse_by_another_key(out: Path, release_name: str, signer: PublicKey) -> None:

@@ -6,12 +6,14 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from orchestrator.ground.files import sync_folder
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, shown, sync_folder
 
 UNFINISHED: Final = ".unfinished"
 """How a draft's name ends."""
@@ -86,3 +88,33 @@ def renamed(draft: Path, target: Path) -> bool:
             return False
         raise
     return True
+
+
+def refuse_unusable(out: Path) -> None:
+    """Raises TallyError for a folder that no release could be written to, which may be made by then."""
+    for folder in (out, *out.parents):
+        try:
+            mode = folder.stat().st_mode
+        except FileNotFoundError as error:
+            if folder.is_symlink():
+                raise TallyError(
+                    f"cannot write {shown(out)}: {shown(folder)} is a link to nowhere",
+                    hint="name another folder",
+                ) from error
+            continue
+        except OSError as error:
+            raise cannot_write(out, error) from error
+        if not stat.S_ISDIR(mode):
+            raise cannot_write(out, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+        _refuse_unwritable(out, folder)
+        return
+
+
+def _refuse_unwritable(out: Path, folder: Path) -> None:
+    """Make a folder in `folder` and remove it: nothing else is sure, as root may write and /proc refuses."""
+    trial = folder / f".{os.urandom(6).hex()}{UNFINISHED}"
+    try:
+        trial.mkdir(mode=0o700)
+        trial.rmdir()
+    except OSError as error:
+        raise cannot_write(out, error) from error

@@ -26,8 +26,7 @@ from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Code, Failed, Passed, Reason, Refused, Verdict
 from orchestrator.publishing import sources
 from orchestrator.publishing.contents import too_much
-from orchestrator.publishing.directory import refuse_unusable
-from orchestrator.publishing.drafts import draft_of, renamed, sync
+from orchestrator.publishing.drafts import draft_of, refuse_unusable, renamed, sync
 from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Reference

@@ -32,7 +32,8 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.derivation import name_of
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Failed, Passed
-from orchestrator.publishing.directory import refuse_unusable, written
+from orchestrator.publishing.directory import written
+from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.records import records_of
 from orchestrator.publishing.reference import Reference
 from orchestrator.run.believing import decided

@@ -31,7 +31,7 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
 from orchestrator.policy.verdict import Failed
-from orchestrator.publishing import directory
+from orchestrator.publishing import directory, drafts
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
@@ -79,7 +79,7 @@ def release(
 ) -> tuple[Outcome, ...]:
     """What each target came to, in the order asked for. Raises TallyError for what stops all of them."""
     if order.sign:
-        directory.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
+        drafts.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
     signatories = summon(order, configuration, state, say)
     with (
         opened(state, configuration) as workshop,

@@ -27,8 +27,7 @@ from orchestrator.ground.files import (
 from orchestrator.ground.values import replace
 from orchestrator.publishing import flat
 from orchestrator.publishing.destinations.destination import Outgoing, Sign
-from orchestrator.publishing.directory import refuse_unusable
-from orchestrator.publishing.drafts import locked
+from orchestrator.publishing.drafts import locked, refuse_unusable
 from orchestrator.publishing.feed import feed
 from orchestrator.publishing.flat import (
     FEED,

@@ -280,10 +280,10 @@ class TestHalfWritten:
     @pytest.mark.parametrize("out", ["/proc/nope", "/proc/self/nope/deeper", "/sys/nope"])
     def test_what_refuses_even_root_is_known_before_anything_is_built(self, out: str) -> None:
         with pytest.raises(TallyError, match=f"cannot write {out}"):
-            directory.refuse_unusable(Path(out))
+            drafts.refuse_unusable(Path(out))
 
     def test_what_can_be_written_is_left_as_it_was(self, tmp_path: Path) -> None:
-        directory.refuse_unusable(tmp_path / "releases" / "deeper")
+        drafts.refuse_unusable(tmp_path / "releases" / "deeper")
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO])

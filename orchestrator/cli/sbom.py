@@ -212,6 +212,7 @@ def _write_all(files: Mapping[Path, bytes]) -> None:
             stream = together.enter_context(written_atomically(path))
             stream.write(data)
             stream.flush()
+            os.fsync(stream.fileno())  # some disks tell only then that they are full
 
 
 def _write(path: Path, data: bytes) -> None:

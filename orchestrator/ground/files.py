@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import errno
+import fcntl
+import itertools
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,26 +108,73 @@ def written_atomically(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
 
     Raises TallyError when the disk is full or the folder cannot be written.
     """
-    import tempfile  # whoever only reads needs none of what that imports
-
-    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        temporary = None
+        descriptor, temporary = _beside(path)
+        with os.fdopen(descriptor, "wb") as stream:  # it is ours for as long as it is open
+            try:
+                yield stream
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _beside(path: Path) -> tuple[int, Path]:
+    """A new file to write, locked, with a name by which the next one who writes `path` finds what is left.
+
+    Raises OSError.
+    """
+    for number in itertools.count():
+        temporary = path.with_name(f".{path.name[:100]}.{number}.tmp")
+        if os.path.lexists(temporary) and not _removed(temporary):
+            continue
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+        with suppress(OSError):  # some file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if _is_at(temporary, descriptor):
+            return descriptor, temporary
+        os.close(descriptor)  # somebody took it for one that was left, before it was locked
+    raise AssertionError("numbers do not end")
+
+
+def _removed(temporary: Path) -> bool:
+    """Remove a file that a process left which was killed; False: somebody writes it, or it is another's."""
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(temporary, descriptor):
+            temporary.unlink()
+    except OSError:
+        return False
+    else:
+        return True
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from orchestrator.ground.files import write_scratch
+from orchestrator.ground.files import contents, write_scratch
 from orchestrator.recipe.git import git
 
 ENVIRONMENT: Final = {
@@ -36,6 +36,7 @@ _CONFIG: Final = """\
 \tcommitGraph = false
 """
 _SHA256: Final = "[extensions]\n\tobjectFormat = sha256\n"
+_LARGEST: Final = 64 << 20  # bytes, of commits where a shallow clone's history ends
 _BRANCH: Final = "refs/heads/commit"
 
 
@@ -53,7 +54,7 @@ def lend(top: Path, commit: str, folder: Path) -> None:
     write_scratch(own / "objects/info/alternates", f"{_inside(top, 'objects')}\n")
     shallow = _inside(top, "shallow")  # where the history of a shallow clone ends
     if shallow.is_file():
-        write_scratch(own / "shallow", shallow.read_text())
+        write_scratch(own / "shallow", contents(shallow, _LARGEST).decode("ascii"))
     write_scratch(own / _BRANCH, f"{commit}\n")
     write_scratch(own / "HEAD", f"ref: {_BRANCH}\n")
 

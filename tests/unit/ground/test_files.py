@@ -23,7 +23,14 @@ from orchestrator.builders import adding
 from orchestrator.bundles import trust
 from orchestrator.cli.asked import targets_of
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents, create, opened, write_scratch
+from orchestrator.ground.files import (
+    contents,
+    create,
+    opened,
+    write_atomically,
+    write_scratch,
+    written_atomically,
+)
 from orchestrator.ground.key_address import TokenKey, parse
 from orchestrator.keys import keyfiles, passphrase, token
 from orchestrator.keys.passphrase import Pin
@@ -263,7 +270,7 @@ OWN = {
     "builders/hardware.py": "the kernel's own files",
     "builders/machine.py": "keys and logs of a machine that this run made",
     "nix/chroot.py": "derivations of this process's own evaluation, or a copy of one",
-    "nix/flakes.py": "our own expressions",
+    "nix/flake_attributes.py": "our own expressions",
     "nix/namespaces.py": "the kernel's own settings",
     "run/observation.py": "our own build scripts, in the store of this process's own evaluation",
     "stories/refusing.py": "derivations of this process's own evaluation",
@@ -321,3 +328,32 @@ def test_a_token_is_not_asked_with_half_a_pin(content: bytes) -> None:
 def test_a_pins_file_begins_with_it(tmp_path: Path) -> None:
     (tmp_path / "pin").write_bytes(b"1234\r\nof the token in the safe\n")
     assert passphrase.of(Pin("token", tmp_path / "pin")) == b"1234"
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one_and_what_is_written_stays(tmp_path: Path) -> None:
+    path, left = tmp_path / "o.json", tmp_path / ".o.json.0.tmp"
+    left.write_bytes(b"half")
+    with written_atomically(path) as one, written_atomically(path) as other:
+        one.write(b"one")
+        other.write(b"other")
+        assert left.read_bytes() != b"half"
+        assert len(list(tmp_path.iterdir())) == 2, "two that write at once have a file each"
+    assert [each.name for each in tmp_path.iterdir()] == ["o.json"]
+    assert path.read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_a_temporary_name_that_is_taken_is_left_alone(kind: str, tmp_path: Path) -> None:
+    path, taken = tmp_path / "o.json", tmp_path / ".o.json.0.tmp"
+    (tmp_path / "other").write_bytes(b"other's")
+    match kind:
+        case "folder":
+            taken.mkdir()
+        case "link":
+            taken.symlink_to("other")
+        case "pipe":
+            os.mkfifo(taken)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.path.lexists(taken)
+    assert (tmp_path / "other").read_bytes() == b"other's"

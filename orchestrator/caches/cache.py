@@ -22,6 +22,10 @@ from orchestrator.nix.signature import PublicKey
 MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False)
 _TOGETHER = 16
 """Questions at once: each is a small file."""
+_DAMAGED = (
+    "the file is damaged there: have the cache's owner upload it again, name another cache in [inputs], or "
+    "rebuild that input with --rebuild"
+)
 _SLACK = 1 << 16
 """Bytes by which a compressed file may be larger than what it holds."""
 
@@ -114,8 +118,10 @@ class Caches:
             yield from unpacked(chunks, narinfo.compression, narinfo.nar_hash, narinfo.nar_size)
         except Absent as error:
             raise unusable(path, cache, f"it has the narinfo and not {narinfo.url}: {error}") from error
-        except (Unreachable, ValueError) as error:
+        except Unreachable as error:
             raise unusable(path, cache, f"{narinfo.url}: {error}") from error
+        except ValueError as error:
+            raise unusable(path, cache, f"{narinfo.url}: {error}", hint=_DAMAGED) from error
 
     def _all(self, things: Sequence[str], work: Callable[[str], None]) -> None:
         failures = {

@@ -53,6 +53,17 @@ _BEGINNING = 0.2  # seconds that another one needs for a new store
 _CHUNK = 1 << 20
 _LONGEST_LINE = 2000  # characters of what Nix says: a path in a store's database may have any length
 _FULL = 4 << 20  # bytes free: less than Nix needs for its database's journals
+_LACKING = (
+    "sandbox",
+    "namespace",
+    "unshare",
+    "cloning",
+    "clone(",
+    "operation not permitted",
+    "seccomp",
+    "mount",
+)
+"""What Nix speaks of where the machine lacks something for a build."""
 _ENDING_GRACE = 10.0  # seconds that Nix gets to end its builds before it is killed
 
 
@@ -250,13 +261,15 @@ def failed(command: Sequence[str], status: int, said: str, *, folder: Path | Non
     """The error for a command that ended badly, with the end of what it said. `folder` is on its disk."""
     text = plain(said).strip()
     lowered = text.lower()
-    hint = "run `tally doctor` to see what Nix lacks on this machine"
+    hint = None
     if "no space left on device" in lowered or "database or disk is full" in lowered or _is_full(folder):
         hint = "free some space on the disk and run the command again"
     elif "unable to download" in lowered or "couldn't connect" in lowered or "could not resolve" in lowered:
         hint = "see whether the address that it names is right, and answers"
     elif "permission denied" in lowered:
         hint = "check the owner of the state folder, or name another in TALLY_STATE"
+    elif any(each in lowered for each in _LACKING):
+        hint = "run `tally doctor` to see what Nix lacks on this machine"
     lines = [line for line in text.splitlines() if not line.startswith("warning: found empty hash")]
     name = " ".join(command[:2]) if command[0] == "nix" else Path(command[0]).name
     shown = (line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines[-15:])

@@ -126,6 +126,8 @@ def test_a_bad_cache_is_told_by_path_and_cache(bad: str, tmp_path: Path) -> None
                 taken(address)
             assert error.value.message.startswith(f"{PATH} cannot be taken from the cache {address}: ")
             assert said in error.value.message
+            if bad in ("truncated", "compressed garbage", "right signature over other bytes"):
+                assert "damaged there" in str(error.value.hint)
 
 
 def test_two_caches_that_differ_are_a_no_by_name() -> None:

@@ -14,7 +14,7 @@ from waiting import HANGS, wait_for
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import command
-from orchestrator.nix.command import Nix, NixFailed, installed_version, version_tuple
+from orchestrator.nix.command import Nix, NixFailed, failed, installed_version, version_tuple
 
 
 def fake(folder: Path, name: str, script: str) -> None:
@@ -189,3 +189,18 @@ def _alive(number: int) -> bool:
         return Path(f"/proc/{number}/stat").read_text().split(")")[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("said", "doctor"),
+    [
+        ("error: cloning builder process: Operation not permitted", True),
+        ("error: this system does not support the kernel namespaces that are required for sandboxing", True),
+        ("error: unexpected Nix store path", False),
+        ("error: not an absolute path: 'x'", False),
+    ],
+)
+def test_doctor_is_named_where_the_machine_lacks_something(said: str, doctor: bool) -> None:
+    told = failed(["nix", "path-info"], 1, said)
+    assert said in told.message
+    assert ("tally doctor" in str(told.hint)) == doctor

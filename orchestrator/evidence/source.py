@@ -16,6 +16,8 @@ from orchestrator.recipe.lock import Lock, text_of
 REQUEST: Final = f"{SOURCE}request.json"
 DERIVATIONS: Final = f"{SOURCE}derivations.export"
 EVALUATION: Final = f"{SOURCE}evaluation.json"
+SCRIPTS: Final = f"{SOURCE}store/"
+"""Where our scripts are that a recipe was built with, each by the name of its store path."""
 
 
 def recipe_file(name: str) -> str:
@@ -32,7 +34,7 @@ def source_files(
     name of a store path to the bytes of that file, which derivations have as an input source.
     """
     found = {recipe_file(name): data for name, data in recipes.items()}
-    found |= {f"{SOURCE}store/{name}": data for name, data in scripts.items()}
+    found |= {f"{SCRIPTS}{name}": data for name, data in scripts.items()}
     found[SOURCE_LOCK] = text_of(lock).encode()
     found[REQUEST] = render_document(request)
     return tuple(ReleaseFile.of(path, data) for path, data in sorted(found.items()))

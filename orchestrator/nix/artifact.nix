@@ -3,11 +3,11 @@
 let
   text = import ./text.nix;
   scripts = {
-    file = text ./artifact-file.sh;
-    nar = text ./artifact-nar.sh;
-    oci = text ./artifact-oci.sh;
+    file = text [ ./artifact-file.sh ];
+    nar = text [ ./artifact-nar.sh ];
+    oci = text [ ./artifact-oci.sh ];
   };
-  archive = text ./artifact-tar.sh;
+  archive = text [ ./artifact-tar.sh ];
 in
 { recipe, toolchain, default }:
 let

@@ -8,7 +8,7 @@
 { system, fixed, busybox, packages, recipes }:
 let
   text = import ./text.nix;
-  enter = text ./debian-enter.sh;
+  enter = text [ ./debian-enter.sh ];
   builder = "${busybox}/busybox";
 
   known = builtins.mapAttrs (_: fixed.made) packages;
@@ -27,8 +27,8 @@ let
     derivation {
       name = "debian-root";
       inherit system builder;
-      args = [ "sh" (text ./debian-root.sh) ];
-      alternatives = text ./alternatives.awk;
+      args = [ "sh" (text [ ./debian-root.sh ]) ];
+      alternatives = text [ ./alternatives.awk ];
       tallyKind = "toolchain-root";
       tallyPackages = map (file: (package recipe file).output) files;
       passAsFile = [ "tallyPackages" ];

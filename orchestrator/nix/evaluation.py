@@ -45,12 +45,14 @@ class Evaluated:
     """Everything that must be put into the store before this can be built."""
 
 
-def evaluate(store: ChrootStore, request: Mapping[str, Any]) -> Mapping[str, Evaluated]:
-    """Instantiate the request's targets in `store`. Raises NixFailed when Nix refuses.
+def evaluate(
+    store: ChrootStore, request: Mapping[str, Any], library: Path = LIBRARY
+) -> Mapping[str, Evaluated]:
+    """Instantiate the request's targets in `store`, by our `library` or one like it. Raises NixFailed.
 
     The request reaches Nix as a JSON file, read with `builtins.fromJSON`; nothing is pasted into code.
     """
-    said = _evaluate(store, LIBRARY / "default.nix", request)
+    said = _evaluate(store, library / "default.nix", request)
     return {name: _evaluated(value) for name, value in said.items()}
 
 

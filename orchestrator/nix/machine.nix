@@ -23,7 +23,7 @@ let
   };
   toolchain = debian machine;
   image = toolchain.run {
-    script = text ./machine-image.sh;
+    script = text [ ./machine-image.sh ];
     attributes = {
       name = "machine-image";
       tallyKind = "machine";
@@ -32,8 +32,8 @@ let
       kernel = "${(debian.package "machine" asked.machine.kernel).output}";
       inherit busybox;
       packages = "${toolchain.root}";
-      start = text ./machine-start.sh;
-      run = text ./machine-run.sh;
+      start = text [ ./machine-start.sh ];
+      run = text [ ./machine-run.sh ];
     };
   };
   files = map (file: asked.packages.${file}) ([ asked.machine.kernel ] ++ asked.machine.packages);

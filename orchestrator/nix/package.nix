@@ -2,9 +2,7 @@
 { recipes, fixed, toolchains }:
 let
   # one script for bash: the functions, then what calls them
-  build = builtins.toFile "build.sh" (
-    concatStringsSep "\n" (map builtins.readFile [ ./output.sh ./unpack.sh ./build.sh ])
-  );
+  build = import ./text.nix [ ./output.sh ./unpack.sh ./build.sh ];
   inherit (builtins) attrNames concatStringsSep elem filter foldl' hasAttr head listToAttrs match;
 
   # `$NAME` of an input or output: what a variable's name cannot hold becomes `_`

@@ -12,7 +12,7 @@ let
     name = "sandbox-probe";
     inherit system;
     builder = busybox;
-    args = [ "sh" (import ./text.nix ./probe.sh) ];
+    args = [ "sh" (import ./text.nix [ ./probe.sh ]) ];
     # one of these is on every Linux host, and in no sandbox
     hostFiles = asked.hostFiles or [
       "/etc/machine-id" "/etc/os-release" "/etc/hostname" "/etc/resolv.conf" "/etc/shadow" "/etc/ssl"

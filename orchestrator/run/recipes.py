@@ -11,7 +11,7 @@ from orchestrator.builders import host
 from orchestrator.evidence.facts import InputFile, Package
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.nix.evaluation import Evaluated, evaluate
+from orchestrator.nix.evaluation import LIBRARY, Evaluated, evaluate
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.graph import Loaded, closure, load_files
 from orchestrator.recipe.origins import Origin, origins_of
@@ -26,11 +26,17 @@ from orchestrator.run.workshop import Workshop
 
 
 def planned(
-    workshop: Workshop, files: Sequence[Path], *, allow_dirty: bool = False, pins: PathPins | None = None
+    workshop: Workshop,
+    files: Sequence[Path],
+    *,
+    allow_dirty: bool = False,
+    pins: PathPins | None = None,
+    library: Path = LIBRARY,
 ) -> Plan:
     """Recipes and lock to derivations. Needs no network and fetches no source. Raises TallyError.
 
-    `pins`: what path sources were once; else they are as their repository has them now.
+    `pins`: what path sources were once; else they are as their repository has them now. `library`: what is
+    evaluated with.
     """
     lock_file = find_lock(files)
     loaded = load_files(files)
@@ -40,7 +46,7 @@ def planned(
         pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
     system = host.nix_system()
     request = request_for(names, recipes, lock, system, pins)
-    evaluated = evaluate(workshop.store, request)
+    evaluated = evaluate(workshop.store, request, library)
     graph = workshop.store.graph([evaluated[name].artifact for name in names])
     texts = {file.path: file.data for file in loaded.files.values()} | {lock_file: lock_data}
     repository = repository_of(files[0].absolute().parent, texts)

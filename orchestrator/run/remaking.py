@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.definition import of_derivation
-from orchestrator.evidence.source import DERIVATIONS, recipe_file
+from orchestrator.evidence.source import DERIVATIONS, SCRIPTS, recipe_file
 from orchestrator.evidence.terms import RECIPES, SOURCE, SOURCE_LOCK
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.ground.wording import some
 from orchestrator.nix.derivation import DerivationGraph, name_of
+from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.outputpath import Command
 from orchestrator.recipe.pathsource import PathPin, PathPins
 from orchestrator.run import derivations, recipes
@@ -25,6 +27,8 @@ from orchestrator.run.plan import Plan
 from orchestrator.run.workshop import Workshop
 
 _SHOWN: Final = 5
+_NIX: Final = (".nix", ".sh", ".awk")
+_DIGITS: Final = 33  # of a store path's name, with the dash
 _WHAT: Final = "its request"
 _ANOTHER: Final = (
     "this Tallystick, or this version of Nix, evaluates it to something else: build it with the version that "
@@ -57,7 +61,22 @@ def _of_recipe(workshop: Workshop, claim: Claim) -> Plan:
     for name in (*claim.names(RECIPES), SOURCE_LOCK):
         _copy(claim, name, folder / name.removeprefix(SOURCE))
     file = folder / recipe_file(claim.target).removeprefix(SOURCE)
-    return recipes.planned(workshop, [file], pins=_path_pins(claim))
+    library = _library(claim, workshop.store.nix.scratch / "library")
+    return recipes.planned(workshop, [file], pins=_path_pins(claim), library=library)
+
+
+def _library(claim: Claim, folder: Path) -> Path:
+    """A copy of ours with the scripts that the release was built with, since another version has others.
+
+    They run where a build does, in the sandbox, and the derivations have to be the release's.
+    """
+    try:
+        shutil.copytree(LIBRARY, folder, ignore=lambda _, names: {n for n in names if not n.endswith(_NIX)})
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    for name in claim.names(SCRIPTS):
+        _copy(claim, name, folder / "given" / name[len(SCRIPTS) + _DIGITS :])
+    return folder
 
 
 def _copy(claim: Claim, name: str, target: Path) -> None:

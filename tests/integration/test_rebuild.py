@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +94,28 @@ def test_a_release_of_recipes_is_made_again_from_itself(project: Project, rebuil
     assert "is evaluated to other derivations than it names" in unlike.err
     assert "the first that differs is whole-1.0, in tallyScript" in unlike.err
     assert "agree" not in unlike.err + refused.err
+
+
+def test_a_release_of_a_version_with_other_scripts_is_made_again(
+    project: Project, rebuilder: Tally, repository: Path, session_state: Path
+) -> None:
+    """Years later: it carries the scripts that it was built with."""
+    older = project.folder / "older"
+    shutil.copytree(repository / "orchestrator", older / "orchestrator")
+    for name in ("build.sh", "artifact-tar.sh"):
+        with (older / "orchestrator/nix" / name).open("a") as stream:
+            stream.write("\n# as an older version had it\n")
+    recipe = project.recipe("older", "mkdir $out; echo older > $out/it")
+    subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "build", recipe, "--key", "release.key"],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": str(older), "TALLY_STATE": str(session_state)},
+        check=True,
+        capture_output=True,
+    )
+    release = handed_over(project, rebuilder, "given")
+    ran = rebuilder("rebuild", release, "--publisher", "release.pub").succeeded()
+    assert ran.out.startswith("REPRODUCED  older-1.0-x86_64-linux\n")
 
 
 POLICY = """

@@ -100,6 +100,10 @@ def rebuild(
             show_default=False,
         ),
     ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write JUnit XML, which CI hosts show: a case a release."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Make releases again from what they carry, on your own builders, and compare every bit.
@@ -115,6 +119,7 @@ def rebuild(
     from orchestrator.cli.rebuilt import document, show
     from orchestrator.cli.text import print_json
     from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.files import write_atomically
     from orchestrator.ground.state import State
     from orchestrator.policy.policy import trusting
     from orchestrator.run.order import Order
@@ -147,6 +152,10 @@ def rebuild(
     )
     with LiveView() as view:
         found = story.rebuild(State.of_environment(), configuration, asked, view.handle, view.say)
+    if junit is not None:
+        from orchestrator.cli.junit import junit as junit_of
+
+        write_atomically(junit, junit_of(found))
     if json:
         print_json({"rebuilds": [document(each) for each in found]})
     for each in found:

@@ -1,0 +1,47 @@
+"""JUnit XML of rebuilds, read by a reader that is not ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import fromstring
+
+from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed, Incomplete
+from orchestrator.builders.build import Failure
+from orchestrator.cli.junit import junit
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.policy.verdict import Code, Failed, Reason
+from orchestrator.run.outcome import Refused, Undecided
+from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
+
+AGREED = Agreed((), {}, {})
+OUTPUT = DifferingOutput("/nix/store/x.drv", "out", "/nix/store/x", {"a": NarHash.of(b"a")}, inherited=False)
+
+
+def test_every_verdict_is_a_case() -> None:
+    failure = Failure(None, "no space\nleft", last_lines=(), log=None)
+    found: list[Rebuilt] = [
+        Reproduced("same", AGREED, "same.tar.gz", Sha256.of(b""), verified=True),
+        Differs("other", AGREED, (OUTPUT,), Path("/kept"), {}, verified=True),
+        Unverified("forged", Failed((Reason(Code.DIGEST_MISMATCH, 'it is <not> & "so"\x1b[2J'),))),
+        Unmade("lost", TallyError("nothing\x00 there \ud800", hint="look")),
+        Refused("unstable", Disagreed((), (OUTPUT,), ()), Path("/kept"), {}),
+        Undecided("broken", Incomplete((), {"a": (failure,)})),
+    ]
+    document = fromstring(junit(found))
+    assert document.attrib == {"name": "tally rebuild", "tests": "6", "failures": "3", "errors": "2"}
+    (suite,) = document
+    cases = {case.attrib["name"]: [(each.tag, each.attrib["type"]) for each in case] for case in suite}
+    assert cases == {
+        "same": [],
+        "other": [("failure", "differs")],
+        "forged": [("failure", "unverified")],
+        "lost": [("error", "undecided")],
+        "unstable": [("failure", "differs")],
+        "broken": [("error", "undecided")],
+    }
+    texts = {case.attrib["name"]: case[0].text or "" for case in suite if len(case)}
+    assert texts["forged"] == 'digest-mismatch: it is <not> & "so"\\x1b[2J'
+    assert texts["lost"] == "nothing there \nhint: look"
+    assert texts["broken"] == "a: no space\nleft"
+    assert texts["other"] == "/nix/store/x: another NAR than the release's\nkept in /kept"

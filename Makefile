@@ -14,7 +14,7 @@ help: ## Show these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: demo
-demo: setup ## Build GNU hello on two builders, compare, sign and verify it
+demo: setup ## Build GNU hello on two builders, compare, sign, verify, publish and rebuild it
 	@demo/run
 
 .PHONY: check

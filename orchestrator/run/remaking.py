@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,11 +19,16 @@ from orchestrator.ground.wording import some
 from orchestrator.nix.derivation import DerivationGraph, name_of
 from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.outputpath import Command
+from orchestrator.recipe.git import git, head
+from orchestrator.recipe.gitremote import fetch
+from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pathsource import PathPin, PathPins
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.wanted import fixed_outputs
 from orchestrator.run import derivations, recipes
 from orchestrator.run.claim import Claim
 from orchestrator.run.order import How
-from orchestrator.run.plan import Plan
+from orchestrator.run.plan import Plan, Target
 from orchestrator.run.workshop import Workshop
 
 _SHOWN: Final = 5
@@ -36,11 +41,11 @@ _ANOTHER: Final = (
 )
 
 
-def planned_again(workshop: Workshop, claim: Claim, repository: Path) -> Plan:
+def planned_again(workshop: Workshop, claim: Claim, here: Path, say: Callable[[str], None]) -> Plan:
     """The plan for what a release was made from, with its one target.
 
-    `repository` is where path sources are looked for. Raises TallyError for a release that carries too
-    little, and where something else comes of what it carries.
+    `here` may be in the repository that path sources are from. Raises TallyError for a release that carries
+    too little, and where something else comes of what it carries.
     """
     plan = _of_recipe(workshop, claim) if claim.is_recipe else _of_derivation(workshop, claim)
     (asked, target), *_ = plan.targets.items()
@@ -52,7 +57,50 @@ def planned_again(workshop: Workshop, claim: Claim, repository: Path) -> Plan:
             + "\n".join(f"  {each}" for each in differing),
             hint=_ANOTHER,
         )
-    return replace(plan, targets={asked: replace(target, folder=repository)})
+    return replace(
+        plan, targets={asked: replace(target, folder=_repository(workshop, claim, target, here, say))}
+    )
+
+
+def _repository(
+    workshop: Workshop, claim: Claim, target: Target, here: Path, say: Callable[[str], None]
+) -> Path:
+    """Where path sources are: here, else in what the release says they are from, which is fetched then."""
+    fixed = {(each.name, each.sha256): each.path for each in target.evaluated.fixed}
+    wanted = [each for each in fixed_outputs(target.request) if each.urls[0].startswith("path:")]
+    absent = workshop.store.invalid(fixed[each.name, each.digest.hex] for each in wanted)
+    sources = Sources(workshop.state.folder("sources"), Mirrors({}))
+    lacking = [each for each in sources.missing(wanted) if fixed[each.name, each.digest.hex] in absent]
+    if not lacking:
+        return here
+    commit = lacking[0].urls[0].rpartition("@")[2]
+    if _has(here, commit):
+        return here
+    if claim.address is None:
+        raise TallyError(
+            f"{claim.name} is made from {lacking[0].name}, a folder of its maker's repository at the commit "
+            f"{commit}, and the release names no address of that",
+            hint="run the command in a clone of that repository",
+        )
+    address = claim.address.removeprefix("git+").rpartition("@")[0]
+    say(f"fetching the commit {commit[:12]} of {address}, which sources of the release are from")
+    folder = workshop.store.nix.scratch / "repository"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    fetch(folder, address, commit)
+    git(folder, "update-ref", "HEAD", commit)
+    return folder
+
+
+def _has(folder: Path, commit: str) -> bool:
+    """Whether a folder is in a repository that has a commit."""
+    try:
+        top, _ = head(folder)
+        return bool(git(top, "cat-file", "-t", commit, missing="").strip())
+    except TallyError:
+        return False
 
 
 def _of_recipe(workshop: Workshop, claim: Claim) -> Plan:

@@ -162,7 +162,7 @@ def claimed(release: Path, examination: Examination) -> Claim:
 
 def planned(workshop: Workshop, claim: Claim, asked: Asked, say: Say) -> Making:
     """What is to be built, by whom. Raises TallyError, also where other derivations come of the release."""
-    plan = planned_again(workshop, claim, Path.cwd())
+    plan = planned_again(workshop, claim, Path.cwd(), say)
     builders = workshop.builders(asked.builders, plan.lock)
     refuse_one_vote(workshop.configuration, builders)
     for builder in builders:

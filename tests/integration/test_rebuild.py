@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,6 +171,46 @@ def test_three_rebuilders_count_and_one_without_the_release_does_not(
     rebuilder(*asked).succeeded()
     apart = verified(1, "--evidence", "apart").failed(1)
     assert "is about another release of that artifact" in apart.out
+
+
+def test_a_folder_of_the_makers_repository_is_fetched_by_its_commit(
+    project: Project, tally_in: TallyIn, session_state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    web = tmp_path_factory.mktemp("web")
+    git = ["git", "-C", str(project.folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (project.folder / "tree").mkdir()
+    (project.folder / "tree/word").write_text("in the maker's repository\n")
+    more = '[sources.tree]\npath = "tree"\n'
+    recipe = project.recipe("near", "mkdir $out; cp tree/word $out/it", more)
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "all")):
+        subprocess.run([*git, *words], check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", project.folder, web / "near.git"], check=True)
+    subprocess.run(["git", "-C", web / "near.git", "update-server-info"], check=True)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(web))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/near.git"
+        subprocess.run([*git, "remote", "add", "origin", address], check=True)
+        project.build(recipe).succeeded()
+        state = tmp_path_factory.mktemp("state")
+        (state / "sources").mkdir()
+        rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(state))
+        release = handed_over(project, rebuilder, "given")
+        request = json.loads((release / "source/request.json").read_bytes())
+        own = request["recipes"]["near"]["sources"]["tree"]["sha256"]
+        for each in (session_state / "sources").iterdir():
+            if each.name != own:
+                (state / "sources" / each.name).symlink_to(each)
+        asked = ("rebuild", release, "--publisher", "release.pub")
+        ran = rebuilder(*asked).succeeded()
+        assert f"of {address}, which sources of the release are from" in ran.err
+        server.shutdown()
+    assert ran.out.startswith("REPRODUCED  near-1.0-x86_64-linux\n")
+    shutil.rmtree(state / "sources" / own)
+    shutil.rmtree(state / "stores")
+    gone = rebuilder(*asked).failed(2)
+    assert gone.out.startswith("UNDECIDED  ")
+    assert address in gone.err
 
 
 def test_what_comes_out_otherwise_is_kept_beside_the_release(

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.caches.believed import Believed, Offer
+from orchestrator.caches.believed import Believed, Offer, unusable
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.narinfo import STORE, narinfo_name
 from orchestrator.caches.room import lacking
@@ -70,9 +70,11 @@ def _refuse_too_large(wanted: Sequence[Offer], store: ChrootStore) -> None:
     size = sum(each.believed.nar_size for each in wanted)
     if (why := lacking(store.nix.scratch, size)) is not None:
         largest = max(wanted, key=lambda each: each.believed.nar_size).believed
-        raise TallyError(
-            f"there is no room for {counted(len(wanted), 'input')} from caches, the largest "
-            f"{largest.path} of {counted(largest.nar_size, 'byte')}: {why}",
+        raise unusable(
+            largest.path,
+            largest.cache,
+            f"it has {counted(largest.nar_size, 'byte')}, the most of {counted(len(wanted), 'input')}, and there "
+            f"is no room for them: {why}",
             hint="free some space there, or name a folder of another disk in TALLY_STATE",
         )
 

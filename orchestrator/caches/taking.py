@@ -73,8 +73,8 @@ def _refuse_too_large(wanted: Sequence[Offer], store: ChrootStore) -> None:
         raise unusable(
             largest.path,
             largest.cache,
-            f"it has {counted(largest.nar_size, 'byte')}, the most of {counted(len(wanted), 'input')}, and there "
-            f"is no room for them: {why}",
+            f"it has {counted(largest.nar_size, 'byte')}, the most of {counted(len(wanted), 'input')}, and "
+            f"there is no room for them: {why}",
             hint="free some space there, or name a folder of another disk in TALLY_STATE",
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.publishing.objects.retention import Mode
 
 if TYPE_CHECKING:
     from orchestrator.keys.signers import Signer
@@ -20,7 +21,7 @@ def publish(
         str,
         typer.Argument(
             metavar="DESTINATION",
-            help="dir:PATH, a static folder of releases, or oci://HOST/REPOSITORY[:TAG].",
+            help="dir:PATH, a static folder of releases, oci://HOST/REPOSITORY[:TAG], or s3://BUCKET/PREFIX.",
         ),
     ],
     key: Annotated[
@@ -61,8 +62,27 @@ def publish(
         bool,
         typer.Option("--move-tag", help="Let a registry's tag name another artifact than it did."),
     ] = False,
+    retain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long nothing can delete a bucket's objects: 365d, 52w, 10y, or until a day as "
+            "2036-01-01. Else what the bucket gives to every object.",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(
+            help="Who may end --retain sooner: nobody (compliance), or who has the permission (governance).",
+            show_default=False,
+        ),
+    ] = None,
+    allow_mutable: Annotated[
+        bool, typer.Option("--allow-mutable", help="Publish to a bucket without versioning or object lock.")
+    ] = False,
     allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Speak to a registry elsewhere without TLS.")
+        bool, typer.Option("--allow-http", help="Speak to a registry or bucket elsewhere without TLS.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
@@ -78,12 +98,14 @@ def publish(
     from orchestrator.cli.text import in_lines, print_json, say
     from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.publishing import reference
+    from orchestrator.publishing.objects import retention
     from orchestrator.publishing.reference import Registry
     from orchestrator.stories import publication
     from orchestrator.stories.publication import Order
 
     where, locations = reference.parse(destination, plain=allow_http), tuple(map(_location, location or ()))
-    registry = isinstance(where, Registry)
+    registry, now = isinstance(where, Registry), datetime.now(UTC)
+    keeping = retention.parse(retain, mode, now, mutable=allow_mutable)
     whom, signer = _whom(
         key, policy, passphrase_fd, signing=True if locations else None if registry else False
     )
@@ -94,10 +116,11 @@ def publish(
         destination=where,
         locations=locations,
         policy=whom,
-        now=datetime.now(UTC),
+        now=now,
         signer=signer,
         trusted=root_for(whom, trusted_root),
         move_tag=move_tag,
+        keeping=keeping,
     )
     with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
         found = publication.publish(order, Path(scratch), say)

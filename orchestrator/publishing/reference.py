@@ -4,7 +4,7 @@
     file:///PATH[#RELEASE]        the same, as an address
     https://HOST/PATH/[#RELEASE]  the same, behind a web server
     oci://HOST/REPO[:TAG][@sha256:HEX]
-    s3://BUCKET/PREFIX
+    s3://BUCKET/PREFIX[#RELEASE]
     cache+ADDRESS
 
 RELEASE is a release's name, or `sha256:` and the digest of its release.json.
@@ -91,9 +91,16 @@ class ObjectStore:
 
     bucket: str
     prefix: str
+    """Without a `/` at its end."""
+    release: str | None = None
+    """Which of the releases below it, as of a `Static`."""
+    digest: Sha256 | None = None
+    plain: bool = False
+    """Whether its endpoint may be spoken to without TLS anywhere."""
 
     def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
+        which = f"#{self.release or self.digest}" if self.release or self.digest else ""
+        return f"s3://{self.bucket}/{self.prefix}{which}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ def parse(text: str, *, plain: bool = False) -> Reference:
         case "oci":
             return _registry(text, rest, plain=plain)
         case "s3":
-            return _bucket(text, rest)
+            return _bucket(text, rest, plain=plain)
         case _:
             if scheme.startswith("cache+"):
                 return _cache(text, scheme.removeprefix("cache+"))
@@ -205,11 +212,20 @@ def _registry(text: str, rest: str, *, plain: bool) -> Registry:
     return Registry(host, repository, tag or None, pinned, plain or unseen(f"http://{host}/"))
 
 
-def _bucket(text: str, rest: str) -> ObjectStore:
-    bucket, _, prefix = rest.removeprefix("//").partition("/")
+def _bucket(text: str, rest: str, *, plain: bool) -> ObjectStore:
+    place, _, which = rest.removeprefix("//").partition("#")
+    bucket, _, prefix = place.partition("/")
     if not rest.startswith("//") or not _BUCKET.fullmatch(bucket):
         raise _refused(text, "it names no bucket: s3://BUCKET/PREFIX")
-    return ObjectStore(bucket, prefix)
+    if "?" in prefix:
+        raise _refused(text, "it has a query: region and endpoint come from AWS's own settings")
+    prefix = prefix.removesuffix("/")
+    try:
+        if prefix:
+            checked(prefix)
+    except UnsafeNameError as error:
+        raise _refused(text, str(error)) from error
+    return ObjectStore(bucket, prefix, *_which(text, which), plain=plain)
 
 
 def _cache(text: str, scheme: str) -> NixCache:

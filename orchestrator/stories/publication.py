@@ -18,6 +18,7 @@ from orchestrator.publishing.contents import locate, read_index
 from orchestrator.publishing.destinations.destination import Destination, Outgoing, Sign
 from orchestrator.publishing.index import name_of
 from orchestrator.publishing.locations import signed
+from orchestrator.publishing.objects.retention import Keeping
 from orchestrator.publishing.reference import Reference
 from orchestrator.stories import fetching
 from orchestrator.stories.verification import examine
@@ -36,6 +37,8 @@ class Order:
     """Who states the locations; None: nobody does."""
     trusted: TrustedRoot | None = None
     move_tag: bool = False
+    keeping: Keeping | None = None
+    """How long a bucket's objects stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
 
     Raises TallyError where it cannot be decided or done, as where another release has its name.
     """
-    destination = destinations.of(order.destination, order.locations, move_tag=order.move_tag)
+    destination = destinations.of(
+        order.destination, order.locations, move_tag=order.move_tag, keeping=order.keeping
+    )
     destination.refuse_unusable()
     release, verdict = _verified(order)
     if release is None:

@@ -9,30 +9,23 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import believing
 import clouds
 import pytest
 import strangers
 from caches import SigningKey
+from clouds import AWS, NOWHERE, Cloud
 from projects import Project
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import PublicKey
 
-if TYPE_CHECKING:
-    from tests.conftest import Ran
-
-NOWHERE = "http://127.0.0.1:9"
-AWS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "eu-west-1"}
 _MAKE = """
 import sys, boto3
 client = boto3.client("kms")
@@ -50,52 +43,6 @@ for file in folder.rglob("*"):
     if file.is_file():
         client.upload_file(str(file), name, str(file.relative_to(folder)))
 """
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """`tally` by an interpreter that has the clouds' libraries, with one cloud in reach."""
-
-    interpreter: Path
-    repository: Path
-    environment: Mapping[str, str]
-
-    def run(self, *words: str | Path, folder: Path) -> Ran:
-        from tests.conftest import Ran
-
-        lost = {
-            "HTTPS_PROXY": NOWHERE,
-            "HTTP_PROXY": NOWHERE,
-            "NO_PROXY": "127.0.0.1",
-            "NO_GCE_CHECK": "true",
-        }
-        done = subprocess.run(
-            [self.interpreter, *words],
-            cwd=folder,
-            env={
-                **os.environ,
-                "HOME": str(folder),
-                **lost,
-                **clouds.beside_ours(self.repository),
-                **self.environment,
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        return Ran(tuple(map(str, words)), done.returncode, done.stdout, done.stderr)
-
-    def tally(self, *words: str | Path, folder: Path) -> Ran:
-        return self.run("-m", "orchestrator.cli", *words, folder=folder)
-
-    def refuses(self, address: str, folder: Path) -> str:
-        """The whole of what is said: two lines, whatever the cloud's library would log."""
-        said = self.tally("keys", "show", address, folder=folder).failed(2).err
-        message, hint = said.splitlines()
-        assert message.startswith("tally: error: ")
-        assert hint.startswith("hint: ")
-        return message
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,20 @@ import sys
 import sysconfig
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from once import one_at_a_time
 
 from orchestrator.ground.errors import TallyError
+
+if TYPE_CHECKING:
+    from tests.conftest import Ran
 
 PACKAGES = (
     "azure-identity==1.27.0",
@@ -32,6 +36,8 @@ PACKAGES = (
     "hvac==2.4.0",
     "moto[kms,server]==5.2.5",
 )
+NOWHERE = "http://127.0.0.1:9"
+AWS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "eu-west-1"}
 TOKEN = "a token of the tests"
 _MOTO = """
 import sys
@@ -61,6 +67,52 @@ print("http://%s:%d" % server.get_host_and_port(), flush=True)
 sys.stdin.read()
 server.stop()
 """
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """`tally` by an interpreter that has the clouds' libraries, with one cloud in reach."""
+
+    interpreter: Path
+    repository: Path
+    environment: Mapping[str, str]
+
+    def run(self, *words: str | Path, folder: Path) -> Ran:
+        from tests.conftest import Ran
+
+        lost = {
+            "HTTPS_PROXY": NOWHERE,
+            "HTTP_PROXY": NOWHERE,
+            "NO_PROXY": "127.0.0.1",
+            "NO_GCE_CHECK": "true",
+        }
+        done = subprocess.run(
+            [self.interpreter, *words],
+            cwd=folder,
+            env={
+                **os.environ,
+                "HOME": str(folder),
+                **lost,
+                **beside_ours(self.repository),
+                **self.environment,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        return Ran(tuple(map(str, words)), done.returncode, done.stdout, done.stderr)
+
+    def tally(self, *words: str | Path, folder: Path) -> Ran:
+        return self.run("-m", "orchestrator.cli", *words, folder=folder)
+
+    def refuses(self, address: str, folder: Path) -> str:
+        """The whole of what is said: two lines, whatever the cloud's library would log."""
+        said = self.tally("keys", "show", address, folder=folder).failed(2).err
+        message, hint = said.splitlines()
+        assert message.startswith("tally: error: ")
+        assert hint.startswith("hint: ")
+        return message
 
 
 @one_at_a_time

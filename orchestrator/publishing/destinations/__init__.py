@@ -7,17 +7,28 @@ from typing import assert_never
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.publishing.destinations.destination import Destination
+from orchestrator.publishing.objects.retention import Keeping
 from orchestrator.publishing.reference import NixCache, ObjectStore, Reference, Registry, Static
 
 
-def of(reference: Reference, locations: Sequence[str], *, move_tag: bool = False) -> Destination:
-    """What publishes there. `locations` are further addresses of it.
+def of(
+    reference: Reference,
+    locations: Sequence[str],
+    *,
+    move_tag: bool = False,
+    keeping: Keeping | None = None,
+) -> Destination:
+    """What publishes there. `locations` are further addresses of it; `keeping` is about a bucket's objects.
 
     With `move_tag`, a tag may name another artifact than before. Raises TallyError for a place that takes
     no releases.
     """
     if move_tag and not isinstance(reference, Registry):
         raise TallyError("--move-tag is about a registry's tag", hint="leave it out")
+    if keeping not in (None, Keeping()) and not isinstance(reference, ObjectStore):
+        raise TallyError(
+            "--retain, --mode and --allow-mutable are about a bucket's objects", hint="leave them out"
+        )
     match reference:
         case Static():
             from orchestrator.publishing.destinations.static import StaticFolder
@@ -33,10 +44,14 @@ def of(reference: Reference, locations: Sequence[str], *, move_tag: bool = False
             from orchestrator.publishing.destinations.registry import RegistryRepository
 
             return RegistryRepository(reference, locations, move_tag=move_tag)
-        case ObjectStore() | NixCache():
+        case ObjectStore():
+            from orchestrator.publishing.destinations.objects import LockedBucket
+
+            return LockedBucket(reference, locations, keeping or Keeping())
+        case NixCache():
             raise TallyError(
                 f"{reference}: releases cannot be published there yet",
-                hint="give dir:PATH or oci://HOST/REPOSITORY",
+                hint="give dir:PATH, oci://HOST/REPOSITORY or s3://BUCKET/PREFIX",
             )
         case _:
             assert_never(reference)

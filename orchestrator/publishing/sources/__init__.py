@@ -20,10 +20,14 @@ def of(reference: Reference) -> Source:
             from orchestrator.publishing.sources.registry import RegistrySource
 
             return RegistrySource(reference)
-        case ObjectStore() | NixCache():
+        case ObjectStore():
+            from orchestrator.publishing.sources.objects import ObjectSource
+
+            return ObjectSource(reference)
+        case NixCache():
             raise TallyError(
                 f"{reference}: releases cannot be fetched from there yet",
-                hint="give dir:PATH, https://HOST/PATH/ or oci://HOST/REPOSITORY",
+                hint="give dir:PATH, https://HOST/PATH/, oci://HOST/REPOSITORY or s3://BUCKET/PREFIX",
             )
         case _:
             assert_never(reference)

@@ -42,6 +42,9 @@ DIGEST = Sha256(HEX)
         (f"oci://example.org/a:v1@sha256:{HEX}", Registry("example.org", "a", "v1", DIGEST)),
         ("oci://localhost:5000/a", Registry("localhost:5000", "a", plain=True)),
         ("s3://bucket/some/prefix", ObjectStore("bucket", "some/prefix")),
+        ("s3://bucket", ObjectStore("bucket", "")),
+        ("s3://bucket/some/#app-1", ObjectStore("bucket", "some", "app-1")),
+        (f"s3://bucket/some#sha256:{HEX}", ObjectStore("bucket", "some", digest=DIGEST)),
         ("cache+file:///srv/cache", NixCache("file:///srv/cache")),
     ],
 )

@@ -1,0 +1,114 @@
+"""Fetching from a bucket: of what was put under a name, the first counts, and of each file the listed one.
+
+Who may write to a bucket with locks can put other objects on top, or hide what is there behind a delete
+marker; the versions below stay, and are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import some
+from orchestrator.policy.verdict import Code, Reason, Refused
+from orchestrator.publishing import index
+from orchestrator.publishing.folder import UnsafeNameError, checked
+from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.objects.bucket import Bucket, Version
+from orchestrator.publishing.reference import ObjectStore
+from orchestrator.publishing.sources.source import Found, whole_index
+
+_MOST = 1000  # releases that are looked through for the one that is asked for
+_MOST_TRIED = 100  # versions of one file
+
+
+class ObjectSource:
+    """A release below a prefix, or the one that a prefix is."""
+
+    def __init__(self, reference: ObjectStore, bucket: Bucket | None = None) -> None:
+        self.reference = reference
+        self._bucket = bucket or Bucket(reference)
+
+    def find(self) -> Found:
+        """The one that is asked for; or the only one. Raises as `Source` says."""
+        name, data, versions = self._release()
+        try:
+            found = index.parse(data)
+            for path in found.files:
+                checked(path)
+            own = index.name_of(found, name)
+        except UnsafeNameError as error:
+            raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
+        except MalformedError as error:
+            raise Refused(Reason(Code.MALFORMED, str(error))) from error
+        if self.reference.release not in (None, own):
+            why = f"{self.reference} calls itself {own}"
+            raise Refused(Reason(Code.MALFORMED, why))
+        folder = self._folder(name)
+        return Found(own, found, lambda path: self._read(folder + path, path, found, versions))
+
+    def _release(self) -> tuple[str, bytes, Mapping[str, tuple[Version, ...]] | None]:
+        """The name of its folder, its release.json, and what is there of it."""
+        reference = self.reference
+        if reference.release is not None:
+            names: tuple[str, ...] = (reference.release,)
+        else:
+            own = self._index("", reference.digest)
+            if own is not None:
+                return "", *own
+            names = self._bucket.folders(self._folder(""), _MOST)
+        found = [(name, own) for name in names if (own := self._index(name, reference.digest)) is not None]
+        if len(found) == 1:
+            return found[0][0], *found[0][1]
+        if found:
+            raise TallyError(
+                f"{reference} has several releases: {some([name for name, _ in found])}",
+                hint=f"say which, as in {reference}#{found[0][0]}",
+            )
+        which = reference.release or (f"with {reference.digest}" if reference.digest else "at all")
+        raise TallyError(
+            f"there is no release {which} at s3://{reference.bucket}/{reference.prefix}",
+            hint="give the prefix that `tally publish` was given, or that of one release",
+        )
+
+    def _index(
+        self, name: str, digest: Sha256 | None
+    ) -> tuple[bytes, Mapping[str, tuple[Version, ...]] | None] | None:
+        """The first release.json that was put there, or the one of a digest; None: there is none such."""
+        key = self._folder(name) + INDEX
+        listed = self._bucket.versions(key)
+        tried = (None,) if listed is None else tuple(each.id for each in listed.get(key, ()))
+        for version in tried[: 1 if digest is None else _MOST_TRIED]:
+            chunks = self._bucket.read(key, version)
+            if chunks is None:
+                continue
+            data = whole_index(chunks, None)
+            if digest in (None, Sha256.of(data)):
+                return data, None if listed is None else self._bucket.versions(self._folder(name))
+        return None
+
+    def _read(
+        self, key: str, path: str, found: Index, versions: Mapping[str, tuple[Version, ...]] | None
+    ) -> Iterator[bytes]:
+        sha256, size = found.files[path]
+        known = None if versions is None else versions.get(key, ())
+        chunks = self._bucket.read(key, self._version(known or (), sha256, size))
+        if chunks is None or known == ():
+            raise Refused(Reason(Code.FILE_MISSING, f"{path} is listed and not there"))
+        yield from chunks
+
+    def _version(self, known: tuple[Version, ...], sha256: Sha256, size: int) -> str | None:
+        """Where a key had several objects: the one that was put as the listed file."""
+        if len(known) < 2:
+            return known[0].id if known else None
+        alike = [each for each in known if each.size == size][:_MOST_TRIED]
+        for each in alike:
+            told = self._bucket.told(each.key, each.id)
+            if told is not None and told.sha256 == sha256.hex:
+                return each.id
+        return (alike or known)[0].id
+
+    def _folder(self, name: str) -> str:
+        return "".join(f"{each}/" for each in (self.reference.prefix, name) if each)

@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.files import write_scratch
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import NixFailed
 
 LIBRARY = Path(__file__).parent
 
@@ -88,13 +89,12 @@ def _tool(said: Mapping[str, Any]) -> EvaluatedTool:
 def _evaluate(store: ChrootStore, expression: Path, request: Mapping[str, Any]) -> Any:
     file = store.nix.scratch / f"request-{uuid.uuid4()}.json"  # several may be evaluated at once
     write_scratch(file, json.dumps(request))
-    said = store.nix.run(
-        [
-            *store.command("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"),
-            *(str(expression), "--argstr", "request", str(file)),
-        ]
-    )
-    return json.loads(said)
+    command = store.command("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode")
+    try:
+        return json.loads(store.nix.run([*command, str(expression), "--argstr", "request", str(file)]))
+    except NixFailed as error:
+        error.hint = error.hint or "`tally doctor` tells whether Nix works on this machine"
+        raise
 
 
 def _evaluated(value: Mapping[str, Any]) -> Evaluated:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.signing_options import IdentityTokenFd, Keyless, PassphraseFd, SigningKey
 from orchestrator.cli.target_options import (
     Arg,
     ArgStr,
@@ -35,39 +36,10 @@ def build(
     artifact: ArtifactFormat = None,
     store: StoreAddress = None,
     every: Annotated[bool, typer.Option("--all", help="Every recipe in the folder recipes/.")] = False,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|ADDRESS",
-            help="The release key, a file or as pkcs11:…, awskms:…; else `signing.key` of tally.toml.",
-            show_default=False,
-        ),
-    ] = None,
-    passphrase_fd: Annotated[
-        int | None,
-        typer.Option(
-            "--passphrase-fd",
-            metavar="N",
-            help="Read the release key's passphrase, or its token's PIN, from this file descriptor.",
-            show_default=False,
-        ),
-    ] = None,
-    keyless: Annotated[
-        bool,
-        typer.Option(
-            "--keyless",
-            help="Sign by an identity, which is then in a public log for good; see `signing.keyless`.",
-        ),
-    ] = False,
-    identity_token_fd: Annotated[
-        int | None,
-        typer.Option(
-            "--identity-token-fd",
-            metavar="N",
-            help="Read the identity's OIDC token from this file descriptor.",
-            show_default=False,
-        ),
-    ] = None,
+    key: SigningKey = None,
+    passphrase_fd: PassphraseFd = None,
+    keyless: Keyless = False,
+    identity_token_fd: IdentityTokenFd = None,
     no_sign: Annotated[bool, typer.Option("--no-sign", help="Build and compare only.")] = False,
     out: Annotated[Path, typer.Option(help="The folder that releases go to.")] = Path("releases"),
     builder: Annotated[

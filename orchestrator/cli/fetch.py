@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.trust_options import Identity, Issuer, PolicyFile, Root, TrustedKeys
+
 
 def fetch(
     reference: Annotated[
@@ -16,30 +18,11 @@ def fetch(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder that the release goes to.")] = Path("releases"),
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--key",
-            metavar="PUB",
-            help="A public key to trust (PEM). May be given several times.",
-            show_default=False,
-        ),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option("--policy", metavar="FILE", help="A policy.toml: whom to trust, and what must hold."),
-    ] = None,
-    identity: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="An identity to trust: what certificates name, exactly."),
-    ] = None,
-    issuer: Annotated[
-        str | None, typer.Option(metavar="URL", help="Who has to vouch for the --identity, exactly.")
-    ] = None,
-    trusted_root: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A Sigstore trusted root from elsewhere, as of `tally verify`."),
-    ] = None,
+    key: TrustedKeys = None,
+    policy: PolicyFile = None,
+    identity: Identity = None,
+    issuer: Issuer = None,
+    trusted_root: Root = None,
     digest: Annotated[
         str | None,
         typer.Option(

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.signing_options import IdentityTokenFd, Keyless, PassphraseFd, SigningKey
+from orchestrator.cli.trust_options import Evidence, Identity, Issuer, PolicyFile, Root
+
 
 def rebuild(
     releases: Annotated[
@@ -17,10 +20,7 @@ def rebuild(
             show_default=False,
         ),
     ],
-    policy: Annotated[
-        Path | None,
-        typer.Option("--policy", metavar="FILE", help="A policy.toml: what has to hold of the release."),
-    ] = None,
+    policy: PolicyFile = None,
     publisher: Annotated[
         list[Path] | None,
         typer.Option(
@@ -29,21 +29,10 @@ def rebuild(
             show_default=False,
         ),
     ] = None,
-    identity: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The identity that the release has to be by, exactly."),
-    ] = None,
-    issuer: Annotated[
-        str | None, typer.Option(metavar="URL", help="Who has to vouch for the --identity, exactly.")
-    ] = None,
-    trusted_root: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A Sigstore trusted root: whose certificates and logs count."),
-    ] = None,
-    evidence: Annotated[
-        list[Path] | None,
-        typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
-    ] = None,
+    identity: Identity = None,
+    issuer: Issuer = None,
+    trusted_root: Root = None,
+    evidence: Evidence = None,
     list_file: Annotated[
         Path | None,
         typer.Option("--list", metavar="FILE", help="More releases, one a line; `-`: standard input."),
@@ -71,35 +60,10 @@ def rebuild(
             metavar="DIR", help="Sign that a release came out the same, or not, as evidence in DIR/RELEASE."
         ),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|ADDRESS",
-            help="The key that signs it, a file or as pkcs11:…, awskms:…; else `signing.key` of tally.toml.",
-            show_default=False,
-        ),
-    ] = None,
-    passphrase_fd: Annotated[
-        int | None,
-        typer.Option(
-            "--passphrase-fd",
-            metavar="N",
-            help="Read the key's passphrase, or its token's PIN, from this file descriptor.",
-            show_default=False,
-        ),
-    ] = None,
-    keyless: Annotated[
-        bool, typer.Option("--keyless", help="Sign it by an identity; see `signing.keyless`.")
-    ] = False,
-    identity_token_fd: Annotated[
-        int | None,
-        typer.Option(
-            "--identity-token-fd",
-            metavar="N",
-            help="Read the identity's OIDC token from this file descriptor.",
-            show_default=False,
-        ),
-    ] = None,
+    key: SigningKey = None,
+    passphrase_fd: PassphraseFd = None,
+    keyless: Keyless = False,
+    identity_token_fd: IdentityTokenFd = None,
     junit: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write JUnit XML, which CI hosts show: a case a release."),

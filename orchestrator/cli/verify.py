@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import asked as asking
 from orchestrator.cli.asked import Asked
+from orchestrator.cli.trust_options import Evidence, Identity, Issuer, PolicyFile, TrustedKeys
 from orchestrator.ground.errors import Defect, ExitCode, TallyError
 
 if TYPE_CHECKING:
@@ -36,19 +37,8 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--key",
-            metavar="PUB",
-            help="A public key to trust (PEM). May be given several times.",
-            show_default=False,
-        ),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option("--policy", metavar="FILE", help="A policy.toml: whom to trust, and what must hold."),
-    ] = None,
+    key: TrustedKeys = None,
+    policy: PolicyFile = None,
     digest: Annotated[
         str | None,
         typer.Option(
@@ -57,10 +47,7 @@ def verify(
             help="The artifact's; its file need not be there. With --bundle: in place of it.",
         ),
     ] = None,
-    evidence: Annotated[
-        list[Path] | None,
-        typer.Option("--evidence", metavar="PATH", help="Others' bundles and links: a file, or a folder."),
-    ] = None,
+    evidence: Evidence = None,
     list_file: Annotated[
         Path | None,
         typer.Option("--list", metavar="FILE", help="More targets, one a line; `-`: standard input."),
@@ -77,13 +64,8 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="Judge this Sigstore bundle, of anybody's, about one file."),
     ] = None,
-    identity: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="An identity to trust: what certificates name, exactly."),
-    ] = None,
-    issuer: Annotated[
-        str | None, typer.Option(metavar="URL", help="Who has to vouch for the --identity, exactly.")
-    ] = None,
+    identity: Identity = None,
+    issuer: Issuer = None,
     trusted_root: Annotated[
         Path | None,
         typer.Option(

@@ -21,7 +21,8 @@ def publish(
         str,
         typer.Argument(
             metavar="DESTINATION",
-            help="dir:PATH, a static folder of releases, oci://HOST/REPOSITORY[:TAG], or s3://BUCKET/PREFIX.",
+            help="dir:PATH, a static folder of releases; oci://HOST/REPOSITORY[:TAG]; s3://BUCKET/PREFIX; or "
+            "cache+file:///DIR, a Nix binary cache.",
         ),
     ],
     key: Annotated[
@@ -84,6 +85,22 @@ def publish(
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Speak to a registry or bucket elsewhere without TLS.")
     ] = False,
+    with_runtime: Annotated[
+        bool,
+        typer.Option("--with-runtime", help="Into a Nix cache: also the runtime closure of the target."),
+    ] = False,
+    with_believed: Annotated[
+        bool,
+        typer.Option("--with-believed", help="With --with-runtime: also inputs that no builder rebuilt."),
+    ] = False,
+    nix_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The release's Nix signing key, for a Nix cache. Else one in the state folder.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Publish a release: it verifies here first, is found there once it is whole, and is fetched back.
@@ -99,13 +116,20 @@ def publish(
     from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.publishing import reference
     from orchestrator.publishing.objects import retention
-    from orchestrator.publishing.reference import Registry
+    from orchestrator.publishing.reference import NixCache, Registry
     from orchestrator.stories import publication
     from orchestrator.stories.publication import Order
 
     where, locations = reference.parse(destination, plain=allow_http), tuple(map(_location, location or ()))
-    registry, now = isinstance(where, Registry), datetime.now(UTC)
+    registry, cache, now = isinstance(where, Registry), isinstance(where, NixCache), datetime.now(UTC)
     keeping = retention.parse(retain, mode, now, mutable=allow_mutable)
+    _refuse_unfit(
+        cache,
+        with_runtime=with_runtime,
+        with_believed=with_believed,
+        nix_key=nix_key,
+        others=bool(locations or move_tag or retain or allow_mutable),
+    )
     whom, signer = _whom(
         key, policy, passphrase_fd, signing=True if locations else None if registry else False
     )
@@ -123,7 +147,17 @@ def publish(
         keeping=keeping,
     )
     with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
-        found = publication.publish(order, Path(scratch), say)
+        keys: tuple[str, ...] = ()
+        paths: tuple[str, ...] = ()
+        if cache:
+            from orchestrator.ground.state import State
+            from orchestrator.stories import caching
+
+            wanted = caching.Wanted(with_runtime, with_believed, nix_key)
+            cached = caching.publish(order, wanted, State.of_environment(), Path(scratch), say)
+            found, keys, paths = cached.publication, cached.keys, cached.paths
+        else:
+            found = publication.publish(order, Path(scratch), say)
     code = exit_code([found.verdict])
     if json:
         print_json(
@@ -131,13 +165,33 @@ def publish(
                 **document(release, found.verdict),
                 "reference": None if found.reference is None else str(found.reference),
                 "changed": found.changed,
+                **({"nixKeys": list(keys), "storePaths": list(paths)} if keys else {}),
             }
         )
     elif found.reference is None or code != ExitCode.YES:
         print(text(found.reference or release, found.verdict))
     else:
-        print(in_lines([f"{'published' if found.changed else 'there already'}: {found.reference}"]))
+        lines = [f"{'published' if found.changed else 'there already'}: {found.reference}"]
+        lines += [*(f"store path: {each}" for each in paths), *(f"signed by: {each}" for each in keys)]
+        print(in_lines(lines))
     return code
+
+
+def _refuse_unfit(
+    cache: bool, *, with_runtime: bool, with_believed: bool, nix_key: Path | None, others: bool
+) -> None:
+    """Raises TallyError for options that are about another kind of destination."""
+    if not cache and (with_runtime or with_believed or nix_key is not None):
+        raise TallyError(
+            "--with-runtime, --with-believed and --nix-key are about a Nix cache",
+            hint="leave them out, or publish to cache+file:///DIR",
+        )
+    if cache and others:
+        raise TallyError(
+            "--location, --move-tag and what is about buckets are not for a Nix cache", hint="leave them out"
+        )
+    if with_believed and not with_runtime:
+        raise TallyError("--with-believed is about the runtime closure", hint="give --with-runtime, too")
 
 
 def _whom(

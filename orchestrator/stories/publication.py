@@ -62,7 +62,7 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
         order.destination, order.locations, move_tag=order.move_tag, keeping=order.keeping
     )
     destination.refuse_unusable()
-    release, verdict = _verified(order)
+    release, verdict = verified_here(order)
     if release is None:
         return Publication(verdict)
     with destination.exclusively():
@@ -75,7 +75,7 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
     return Publication(verdict if isinstance(back.verdict, Passed) else back.verdict, reference, changed)
 
 
-def _verified(order: Order) -> tuple[Outgoing | None, Verdict]:
+def verified_here(order: Order) -> tuple[Outgoing | None, Verdict]:
     """The release as it verified, before the first byte leaves; None where it does not."""
     folder, _ = locate(order.release)
     verdict = examine(folder.path, order.policy, order.now, trusted=order.trusted).verdict

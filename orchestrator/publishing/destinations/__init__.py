@@ -51,7 +51,7 @@ def of(
         case NixCache():
             raise TallyError(
                 f"{reference}: releases cannot be published there yet",
-                hint="give dir:PATH, oci://HOST/REPOSITORY or s3://BUCKET/PREFIX",
+                hint="give dir:PATH, oci://HOST/REPOSITORY, s3://BUCKET/PREFIX or cache+file:///DIR",
             )
         case _:
             assert_never(reference)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import nix_versions
 import pytest
+from believing import built_tools, inputs_table
+from caches import SigningKey
 from projects import Project
 
 from orchestrator.ground.errors import TallyError
@@ -269,3 +271,62 @@ def test_only_builders_whose_key_signed_the_link_sign(made: Made, tally_in: Tall
         "tally-release",
     ]
     assert "builder b does not sign: links/build." in ran.err
+
+
+def test_a_builder_whose_store_is_gone_does_not_sign(made: Made, tally_in: TallyIn, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "stores").mkdir(parents=True)
+    (state / "keys").symlink_to(made.state / "keys")
+    (state / "stores/a").symlink_to(made.state / "stores/a")
+    tally = tally_in(tmp_path, TALLY_STATE=str(state))
+    ran = tally(*made.arguments(tmp_path / "cache", "--json")).succeeded()
+    keys = json.loads(ran.out)["nixKeys"]
+    assert [each.split("-")[1] for each in keys] == ["builder", "release"]
+    assert "builder b does not sign: its store is not on this machine" in ran.err
+    target = package(json.loads(ran.out))
+    assert not proved(os.environ["PATH"], tmp_path, f"file://{tmp_path / 'cache'}", keys, 3, target)
+
+
+def test_other_bytes_than_the_agreed_ones_are_not_signed(
+    made: Made, tally_in: TallyIn, tmp_path: Path
+) -> None:
+    target = package(made.told(tmp_path / "good"))
+    state = tmp_path / "state"
+    for path in made.told(tmp_path / "good")["storePaths"]:
+        copy = state / "stores/a" / path.lstrip("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-r", f"{made.state}/stores/a{path}", copy], check=True)
+    program = state / "stores/a" / target.lstrip("/") / "bin/say"
+    program.chmod(0o755)
+    program.write_text(program.read_text() + "echo and more\n")
+    tally = tally_in(tmp_path, TALLY_STATE=str(state))
+    ran = tally(*made.arguments(tmp_path / "cache")).failed(2)
+    assert f"{target} in {state}/stores/a has other bytes than the release's builders agreed on" in ran.err
+    assert not (tmp_path / "cache").exists()
+    assert not (state / "keys").exists(), "no key was made"
+
+
+def test_believed_inputs_keep_their_signature_and_get_no_builders(
+    project: Project, session_state: Path, tmp_path: Path
+) -> None:
+    tools, theirs = built_tools(project, session_state), SigningKey("ours-1")
+    packages = project.folder / "packages/default.nix"
+    leaning = 'rec {\n  leaning = package "leaning-1.0" "mkdir $out; echo ${tools} > $out/tools" { };\n'
+    packages.write_text(packages.read_text().replace("\nrec {\n", f"\n{leaning}"))
+    with tools.cache(theirs).served() as server:
+        (project.folder / "tally.toml").write_text(inputs_table(theirs, server.address))
+        project.tally("build", "-f", "packages", "leaning", "--key", "release.key").succeeded()
+    (release,) = (project.folder / "releases").iterdir()
+    publish = ["publish", release, f"cache+file://{tmp_path}/cache", "--key", "release.pub", "--with-runtime"]
+    ran = project.tally(*publish).succeeded()
+    assert f"1 believed input stays out of the cache, {tools.path} among them" in ran.err
+    believed = tmp_path / f"cache/{tools.path[11:43]}.narinfo"
+    assert not believed.exists()
+    told = json.loads(project.tally(*publish, "--with-believed", "--json").succeeded().out)
+    signed = [line.split(":")[1].strip() for line in believed.read_text().splitlines() if "Sig: " in line]
+    assert signed == ["ours-1", told["nixKeys"][-1].split(":")[0]]
+    keys = [*told["nixKeys"], theirs.text]
+    (target,) = (each for each in told["storePaths"] if each.endswith("-leaning-1.0"))
+    assert proved(os.environ["PATH"], tmp_path, f"file://{tmp_path}/cache", keys, 2, target)
+    builders = told["nixKeys"][:2]
+    assert not proved(os.environ["PATH"], tmp_path, f"file://{tmp_path}/cache", builders, 2, target)

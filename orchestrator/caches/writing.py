@@ -18,7 +18,14 @@ from orchestrator.caches.narinfo import STORE, Narinfo, narinfo_name
 from orchestrator.caches.unpacking import unpacked
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import cannot_read, contents, shown, write_atomically, written_atomically
+from orchestrator.ground.files import (
+    cannot_read,
+    contents,
+    opened,
+    shown,
+    write_atomically,
+    written_atomically,
+)
 from orchestrator.nix.signature import fingerprint
 from orchestrator.nix.storepath import base32
 
@@ -99,7 +106,7 @@ class CacheFolder:
     def is_whole(self, found: Narinfo) -> bool:
         """Whether the NAR is there, as its narinfo has it."""
         try:
-            with (self.folder / found.url).open("rb") as stream:
+            with opened(self.folder / found.url) as stream:
                 pieces = iter(lambda: stream.read(_PIECE), b"")
                 for _ in unpacked(pieces, found.compression, found.nar_hash, found.nar_size):
                     pass

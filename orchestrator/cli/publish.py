@@ -106,7 +106,7 @@ def publish(
     """Publish a release: it verifies here first, is found there once it is whole, and is fetched back.
 
     The same release again changes nothing. Another one under the same name is refused.
-    Exit codes: 0 published, 1 it does not verify, 2 it could not be decided or done.
+    Exit codes: 0 published, 1 it does not verify or a bucket does not keep it, 2 not decided or done.
     """
     import tempfile
     from datetime import UTC, datetime

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import clouds
 import pytest
 import releases
-from clouds import AWS, Cloud
+from clouds import AWS, NOWHERE, Cloud
+from misbehaving import Wrong, proxy
 from releases import Signed
 
 from orchestrator.ground.errors import TallyError
 
 if TYPE_CHECKING:
-    from tests.conftest import Ran
+    from tests.conftest import Ran, Tally
 
 pytestmark = pytest.mark.integration
 
@@ -34,6 +35,32 @@ for name, arguments in json.load(open("calls.json")):
         answer["Body"] = answer["Body"].read().decode("latin-1")
     found.append(answer)
 print(json.dumps(found, default=str))
+"""
+
+_LARGE = """
+import hashlib, resource, sys
+from datetime import UTC, datetime, timedelta
+from orchestrator.ground.digest import Sha256
+from orchestrator.publishing.objects.bucket import Bucket
+from orchestrator.publishing.objects.retention import Lock, Mode
+from orchestrator.publishing.reference import parse
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+bucket, block = Bucket(parse(sys.argv[1]), publish=True), bytes(range(256)) * 4096
+lock = Lock(datetime.now(UTC) + timedelta(days=2), Mode.GOVERNANCE)
+whole, found = hashlib.sha256(), hashlib.sha256()
+before = peak()
+for _ in range(200):
+    whole.update(block)
+digest = Sha256(whole.hexdigest())
+bucket.put("large", 200 << 20, digest, lambda: iter([block] * 200), lock)
+bucket.hold("large", None, lock)
+told = bucket.told("large")
+assert told.sha256 == digest.hex and told.mode == "GOVERNANCE", told
+for chunk in bucket.read("large", told.id):
+    found.update(chunk)
+assert found.digest() == whole.digest()
+assert not bucket.deletes("large", told.id)
+print((peak() - before) // 1024)
 """
 
 
@@ -103,11 +130,14 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_there_and_back(buckets: Buckets, bucket: str, release: Signed) -> None:
     where = f"s3://{bucket}/tools/pigz"
-    publish = ("publish", release.folder, where, "--key", release.pub, *LOCKED)
+    location = f"https://releases.example.org/tools/pigz/{NAME}/"
+    key = release.pub.with_suffix(".key")
+    publish = ("publish", release.folder, where, "--key", key, "--location", location, *LOCKED)
     assert buckets(*publish).succeeded().out == f"published: {where}#{NAME}\n"
     keys = buckets.keys(bucket)
     assert sorted(keys) == sorted(
-        ["tools/pigz/lock-marker", *(f"tools/pigz/{NAME}/{each}" for each in files(release.folder))]
+        ["tools/pigz/lock-marker", f"tools/pigz/{NAME}.locations.sigstore.json"]
+        + [f"tools/pigz/{NAME}/{each}" for each in files(release.folder)]
     )
     head = buckets.call("head_object", Bucket=bucket, Key=f"tools/pigz/{NAME}/release.json")
     assert head["ObjectLockMode"] == "COMPLIANCE"
@@ -119,3 +149,174 @@ def test_there_and_back(buckets: Buckets, bucket: str, release: Signed) -> None:
 
     assert buckets(*publish).succeeded().out == f"there already: {where}#{NAME}\n"
     assert buckets.keys(bucket) == keys
+
+
+def published(buckets: Buckets, bucket: str) -> bool:
+    """Whether anybody would find it."""
+    return any(each.endswith("release.json") for each in buckets.keys(bucket))
+
+
+class TestLocks:
+    @pytest.mark.parametrize(
+        ("mode", "lie"),
+        [
+            ("governance", Wrong(asking={"x-amz-bypass-governance-retention": "true"})),
+            ("compliance", Wrong(status=204)),
+        ],
+    )
+    def test_a_server_that_lets_go(
+        self, buckets: Buckets, bucket: str, address: str, release: Signed, mode: str, lie: Wrong
+    ) -> None:
+        def rule(method: str, path: str) -> Wrong | None:
+            return lie if method == "DELETE" else None
+
+        with proxy(address, rule) as lying:
+            publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub)
+            ran = buckets(*publish, "--retain", "30d", "--mode", mode, AWS_ENDPOINT_URL=lying).failed(1)
+        assert f"s3://{bucket} claims to lock objects, and let one be deleted" in ran.err
+        assert ran.out == ""
+        assert not published(buckets, bucket)
+        assert (
+            "there is no release" in buckets("verify", f"s3://{bucket}/p", "--key", release.pub).failed(2).err
+        )
+
+    def test_a_server_that_forgets(
+        self, buckets: Buckets, bucket: str, address: str, release: Signed
+    ) -> None:
+        with proxy(address, lambda *_: Wrong(without=("x-amz-object-lock",))) as forgetful:
+            publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub)
+            ran = buckets(*publish, *LOCKED, AWS_ENDPOINT_URL=forgetful).failed(1)
+        assert "does not say that it is locked as asked" in ran.err
+        assert not published(buckets, bucket)
+
+    def test_a_bucket_without(self, buckets: Buckets, release: Signed) -> None:
+        bucket = buckets.make("mutable", locks=False)
+        publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub)
+        ran = buckets(*publish, *LOCKED).failed(2)
+        assert "s3://mutable has no versioning and no object lock" in ran.err
+        assert "leave --retain and --mode out" in buckets(*publish, *LOCKED, "--allow-mutable").failed(2).err
+        assert buckets.keys(bucket) == []
+        buckets(*publish, "--allow-mutable").succeeded()
+        artifact = f"p/{NAME}/{release.artifact.name}"
+        buckets.call("put_object", Bucket=bucket, Key=artifact, Body="x" * release.artifact.stat().st_size)
+        fetched = buckets("fetch", f"s3://{bucket}/p", "--key", release.pub, "--out", "out").failed(1)
+        assert "digest-mismatch" in fetched.out
+        assert not (buckets.folder / "out" / NAME).exists()
+        buckets.call("delete_object", Bucket=bucket, Key=artifact)
+        assert "file-missing" in buckets("verify", f"s3://{bucket}/p", "--key", release.pub).failed(1).out
+        assert "published" in buckets(*publish, "--allow-mutable").succeeded().out
+        buckets("verify", f"s3://{bucket}/p", "--key", release.pub).succeeded()
+
+    def test_how_long_is_not_said(self, buckets: Buckets, bucket: str, release: Signed) -> None:
+        publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub)
+        assert "--retain is missing" in buckets(*publish).failed(2).err
+        assert (
+            "is over already"
+            in buckets(*publish, "--retain", "2020-01-01", "--mode", "governance").failed(2).err
+        )
+        rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 2}}
+        buckets.call(
+            "put_object_lock_configuration",
+            Bucket=bucket,
+            ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},
+        )
+        buckets(*publish).succeeded()
+        key = f"p/{NAME}/release.json"
+        assert buckets.call("head_object", Bucket=bucket, Key=key)["ObjectLockMode"] == "GOVERNANCE"
+        # longer, and by nobody: each object is held, and none is put again
+        keys = [each for each in buckets.keys(bucket) if "marker" not in each]
+        buckets(*publish, *LOCKED).succeeded()
+        assert buckets.call("head_object", Bucket=bucket, Key=key)["ObjectLockMode"] == "COMPLIANCE"
+        assert [each for each in buckets.keys(bucket) if "marker" not in each] == keys
+
+
+def test_what_is_put_on_top(buckets: Buckets, bucket: str, release: Signed, tmp_path: Path) -> None:
+    """By somebody who may write: the versions below are locked, and are what is fetched."""
+    where = f"s3://{bucket}/p"
+    publish = ("publish", release.folder, where, "--key", release.pub, *LOCKED)
+    buckets(*publish).succeeded()
+    artifact, index = f"p/{NAME}/{release.artifact.name}", f"p/{NAME}/release.json"
+    buckets.call("put_object", Bucket=bucket, Key=artifact, Body="x" * release.artifact.stat().st_size)
+    buckets.call("put_object", Bucket=bucket, Key=index, Body="{}")
+    buckets.call("delete_object", Bucket=bucket, Key=f"p/{NAME}/links/root.layout")
+    buckets("fetch", f"{where}#{NAME}", "--key", release.pub, "--out", "out").succeeded()
+    assert files(buckets.folder / "out" / NAME) == files(release.folder)
+    assert buckets(*publish).succeeded().out == f"published: {where}#{NAME}\n"
+    shown = buckets.call("get_object", Bucket=bucket, Key=index)["Body"]
+    assert shown.encode("latin-1") == (release.folder / "release.json").read_bytes()
+
+    other = releases.signed(tmp_path / "other")
+    ran = buckets("publish", other.folder, where, "--key", other.pub, *LOCKED).failed(2)
+    assert f"{where} has another release named {NAME}" in ran.err
+
+
+@pytest.mark.parametrize("wrong", [Wrong(500), Wrong(403, "QuotaExceeded"), Wrong(cut=True, status=200)])
+def test_what_stops_goes_on(
+    buckets: Buckets, bucket: str, address: str, release: Signed, wrong: Wrong
+) -> None:
+    puts: list[str] = []
+
+    def rule(method: str, path: str) -> Wrong | None:
+        if method == "PUT":
+            puts.append(path)
+        return wrong if method == "PUT" and len(puts) > 9 else None
+
+    def counting(method: str, path: str) -> None:
+        if method == "PUT":
+            puts.append(path)
+
+    publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub, *LOCKED)
+    with proxy(address, rule) as bad:
+        ran = buckets(*publish, AWS_ENDPOINT_URL=bad, AWS_MAX_ATTEMPTS="1").failed(2)
+    assert f"s3://{bucket} does" in ran.err or f"s3://{bucket}/" in ran.err
+    assert "goes on where it stopped" in ran.err or "run the command again" in ran.err
+    assert not published(buckets, bucket)
+    puts.clear()
+    with proxy(address, counting) as good:
+        buckets(*publish, AWS_ENDPOINT_URL=good).succeeded()
+    assert len(puts) == len(files(release.folder)) + 1 - 9
+
+
+def test_a_fetch_that_stops(buckets: Buckets, bucket: str, address: str, release: Signed) -> None:
+    where = f"s3://{bucket}/p"
+    buckets("publish", release.folder, where, "--key", release.pub, *LOCKED).succeeded()
+    for wrong, said in (
+        (Wrong(cut=True), "stopped in the middle"),
+        (Wrong(403, "AccessDenied"), "AccessDenied"),
+        (Wrong(503, "SlowDown"), "SlowDown"),
+    ):
+
+        def rule(method: str, path: str, wrong: Wrong = wrong) -> Wrong | None:
+            asked = f"/p/{NAME}/" in path and "release.json" not in path
+            return wrong if method == "GET" and asked else None
+
+        with proxy(address, rule) as bad:
+            settings = {"AWS_ENDPOINT_URL": bad, "AWS_MAX_ATTEMPTS": "1"}
+            ran = buckets("fetch", where, "--key", release.pub, "--out", "out", **settings)
+        assert said in ran.failed(2).err
+        assert not list((buckets.folder / "out").iterdir())
+
+
+def test_what_cannot_be_asked(
+    buckets: Buckets, bucket: str, address: str, release: Signed, tally: Tally
+) -> None:
+    publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub, *LOCKED)
+    none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    assert "there are no credentials to publish" in buckets(*publish, **none).failed(2).err
+    nobody = {"AWS_ENDPOINT_URL": NOWHERE, "AWS_MAX_ATTEMPTS": "1"}
+    assert "EndpointConnectionError" in buckets(*publish, **nobody).failed(2).err
+    elsewhere = ("publish", release.folder, "s3://nobodys-bucket/p", "--key", release.pub, *LOCKED)
+    ran = buckets(*elsewhere).failed(2)
+    assert "s3://nobodys-bucket cannot be asked: there is no such bucket" in ran.err
+    plain = {"AWS_ENDPOINT_URL": "http://bucket.example.org"}
+    assert "has no TLS" in buckets(*publish, **plain).failed(2).err
+    with proxy(address, lambda *_: Wrong(403, "AccessDenied")) as closed:
+        ran = buckets(*publish, AWS_ENDPOINT_URL=closed).failed(2)
+    assert "hint: see whose credentials are found" in ran.err
+    assert "needs the package boto3" in tally(*publish).failed(2).err
+    assert buckets.keys(bucket) == []
+
+
+def test_a_large_file_goes_in_parts(buckets: Buckets, bucket: str) -> None:
+    grown = buckets.cloud.run("-c", _LARGE, f"s3://{bucket}/p", folder=buckets.folder).succeeded()
+    assert int(grown.out) < 150  # of 200 MiB

@@ -13,6 +13,7 @@ from typing import Final
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import replace
+from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.destinations.destination import Outgoing, Sign
 from orchestrator.publishing.flat import LOCATIONS
 from orchestrator.publishing.folder import INDEX_LIMIT
@@ -94,9 +95,8 @@ class LockedBucket:
         there = found.get(self._folder(release) + INDEX, ())
         if not there:
             return False
-        chunks = self._bucket.read(there[0].key, there[0].id)
         own = release.measured[INDEX][0]
-        first = Sha256.of(b"".join(bounded(chunks or iter(()), INDEX_LIMIT, INDEX)))
+        first = Sha256.of(self._small(there[0].key, there[0].id, INDEX_LIMIT) or b"")
         if first != own:
             raise TallyError(
                 f"{self._reference} has another release named {release.name}: its {INDEX} is {first}, and "
@@ -144,13 +144,18 @@ class LockedBucket:
             return False
         if self._lock is not None and not _kept(told, self._lock, _SLACK):
             self._changed = True
-            self._bucket.hold(key, latest.id, self._lock)
             self._see(key, sha256)
         return True
 
     def _see(self, key: str, sha256: Sha256) -> Told:
-        """What was put is there, and locked as asked. Raises TallyError."""
+        """What was put is there, and locked as asked. Raises TallyError.
+
+        Of an object in parts some servers forget the lock that it was begun with: they are told once more.
+        """
         told = self._bucket.told(key)
+        if told is not None and self._lock is not None and not _kept(told, self._lock, timedelta(0)):
+            self._bucket.hold(key, told.id, self._lock)
+            told = self._bucket.told(key)
         if told is None or told.sha256 != sha256.hex:
             raise TallyError(
                 f"{self._place}/{key} is not what was just put there",
@@ -183,13 +188,23 @@ class LockedBucket:
     def _locate(self, release: Outgoing, sign: Sign) -> None:
         """The signed statement of locations, beside the release's folder."""
         key = f"{self._folder(release).rstrip('/')}.{LOCATIONS}"
-        chunks = self._bucket.read(key) if self._locations else None
-        before = None if chunks is None else b"".join(bounded(chunks, _STATEMENT_LIMIT, LOCATIONS))
+        before = self._small(key, None, _STATEMENT_LIMIT) if self._locations else None
         data = sign(before, self._locations, {})
         if data is not None and data != before:
             found = Sha256.of(data)
             self._bucket.put(key, len(data), found, lambda: iter((data,)), self._lock)
             self._see(key, found)
+
+    def _small(self, key: str, version: str | None, limit: int) -> bytes | None:
+        """A whole object; None: there is none. Raises TallyError, also for one larger than any of ours."""
+        chunks = self._bucket.read(key, version)
+        try:
+            return None if chunks is None else b"".join(bounded(chunks, limit, key))
+        except Refused as refused:
+            raise TallyError(
+                f"{self._place}/{key} is none of ours: {refused.reasons[0].sentence}",
+                hint="see who writes there, or publish below another prefix",
+            ) from refused
 
     def _folder(self, release: Outgoing) -> str:
         return "".join(f"{each}/" for each in (self._reference.prefix, release.name) if each)

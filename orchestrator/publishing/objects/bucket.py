@@ -22,8 +22,10 @@ from orchestrator.publishing.reference import ObjectStore
 _REGION: Final = "us-east-1"
 """AWS's own where none is said; other services take any."""
 _CHUNK: Final = 1 << 20
-_PART: Final = 1 << 24
-"""Bytes of a part. Four are on their way at once."""
+_PART: Final = 5 << 20
+"""Bytes of a part: the least that S3 takes."""
+_HELD: Final = 6
+"""Parts in memory, at most: that library's own ten would be more than a large file is worth."""
 _MOST_PARTS: Final = 9000  # S3 takes 10,000
 _MOST_OBJECTS: Final = 100_000  # versions below one release: far more than a release has files
 _DIGEST: Final = "sha256"
@@ -213,15 +215,17 @@ class Bucket:
         """Put an object, in parts if it is large: it is there once it is whole. Raises TallyError."""
         transfer = importlib.import_module("boto3.s3.transfer")
         part = max(_PART, -(-size // _MOST_PARTS))
+        settings = transfer.TransferConfig(
+            multipart_threshold=part, multipart_chunksize=part, max_concurrency=_HELD
+        )
+        settings.max_in_memory_upload_chunks = _HELD
         with self._speaking(f"does not take {key}"):
             self._client.upload_fileobj(
                 _Stream(chunks()),
                 self._name,
                 key,
                 ExtraArgs={"Metadata": {_DIGEST: digest.hex}, **_lock(lock)},
-                Config=transfer.TransferConfig(
-                    multipart_threshold=part, multipart_chunksize=part, max_concurrency=4
-                ),
+                Config=settings,
             )
 
     def put_first(self, key: str, data: bytes, lock: Lock | None) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.nix.derivation import name_of
 from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Notice, Progress
@@ -79,9 +80,15 @@ class Recording:
         self._on_event(event)
 
     def close(self) -> None:
-        for stream in self._open.values():
-            stream.close()
-        self._open.clear()
+        """Have every log whole. Raises TallyError when the disk refuses, once all are closed."""
+        failed: TallyError | None = None
+        for derivation in list(self._open):
+            try:
+                self._close(derivation)
+            except TallyError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     @property
     def started(self) -> datetime | None:
@@ -101,7 +108,7 @@ class Recording:
         record, told = self.records[derivation], datetime.now(UTC)
         closed = self._log_closed(derivation)
         record.finished = closed if closed is not None and record.started <= closed <= told else told
-        self._open.pop(derivation).close()
+        self._close(derivation)
         return (record.finished - record.started).total_seconds()
 
     def _start(self, derivation: str, checking: bool) -> None:
@@ -110,11 +117,19 @@ class Recording:
             if not self.records:
                 self._folder.mkdir(parents=True, exist_ok=True)
             if derivation in self._open:
-                self._open[derivation].close()
+                self._close(derivation)
             self._open[derivation] = log.open("w", encoding="utf-8", errors="surrogateescape")
         except OSError as error:
             raise cannot_write(log, error) from error
         self.records[derivation] = Record(derivation, log, datetime.now(UTC), checking)
+
+    def _close(self, derivation: str) -> None:
+        """What is still to be written is written now, and may find no space."""
+        stream = self._open.pop(derivation)
+        try:
+            stream.close()
+        except OSError as error:
+            raise cannot_write(self.records[derivation].log, error) from error
 
     def _write(self, derivation: str, text: str) -> None:
         log = self.records[derivation].log

@@ -115,6 +115,7 @@ class FakeRegistry:
 def _handler(of: FakeRegistry) -> type[BaseHTTPRequestHandler]:  # noqa: C901  a class, as the server wants one
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are written apart, and the second would wait for 40 ms
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("do_"):

@@ -35,6 +35,7 @@ def server() -> Iterator[Server]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             state.asked[self.path] += 1

@@ -14,7 +14,7 @@ import stat
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -87,10 +87,10 @@ def rows(root: Path, paths: Collection[str], *, closure: bool = False) -> Mappin
     def read(database: Connection, some: list[str]) -> None:
         wanted = (_CLOSURE if closure else _THESE).format(_marks(some))
         told: dict[str, tuple[object, ...]] = {}
-        for path, *values in database.execute(_PATHS.format(wanted), some):
+        for path, *columns in database.execute(_PATHS.format(wanted), some):
             if path in told:
                 raise _refused(root, f"its database has {shown(Path(str(path)))} twice")
-            told[path] = tuple(values)
+            told[path] = tuple(columns)
         names = {path: path for path in told}
         references: dict[str, list[str]] = {path: [] for path in names}
         for number, (path, reference) in enumerate(database.execute(_REFERENCES.format(wanted), some)):
@@ -100,9 +100,8 @@ def rows(root: Path, paths: Collection[str], *, closure: bool = False) -> Mappin
                 references[path].append(names.setdefault(reference, reference))
         if not all(map(is_store_path, names)):
             raise ValueError
-        for path, (digest, size, deriver, signatures, ultimate) in told.items():
-            row = _row(digest, size, references[path], deriver, signatures)
-            found[path] = replace(row, ultimate=bool(ultimate))
+        for path, values in told.items():
+            found[path] = _row(references[path], *values)
 
     return found if _asked(root, paths, read) else None
 
@@ -125,7 +124,14 @@ def _marks(some: Collection[str]) -> str:
     return ",".join("?" * len(some))
 
 
-def _row(digest: object, size: object, references: list[str], deriver: object, signatures: object) -> Row:
+def _row(
+    references: list[str],
+    digest: object,
+    size: object,
+    deriver: object,
+    signatures: object,
+    ultimate: object,
+) -> Row:
     """Raises ValueError for what no Nix writes: SQLite keeps any type in any column."""
     if not (
         isinstance(digest, str)
@@ -142,6 +148,7 @@ def _row(digest: object, size: object, references: list[str], deriver: object, s
         tuple(sorted(set(references))),
         deriver or None,
         tuple((signatures or "").split()),
+        bool(ultimate),
     )
 
 

@@ -181,7 +181,7 @@ def of_store(state: State, asked: Asked) -> list[Seen]:
     ours = Place(str(state.store("orchestrator")), state.store("orchestrator"))
     places = [Place(None, Path("/")), ours] if asked.store is None else [Place.of(asked.store)]
     with state.scratch(f"sbom-{os.getpid()}") as scratch:
-        nix = Nix.find(scratch)
+        nix = Nix.unasked(scratch)  # the store of a folder is read without it
         return [
             inventory.seen(
                 nix,

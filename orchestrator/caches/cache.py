@@ -14,9 +14,10 @@ from orchestrator.caches.buckets import Bucket, Signed, is_bucket
 from orchestrator.caches.memory import Memory
 from orchestrator.caches.narinfo import LARGEST, STORE, Narinfo, narinfo_name
 from orchestrator.caches.unpacking import unpacked
-from orchestrator.ground.download import Absent, Downloader, Forbidden, Manners, Unreachable
+from orchestrator.ground.download import Downloader, Manners
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.parallel import in_parallel
+from orchestrator.ground.unreachable import Absent, Forbidden, Unreachable
 from orchestrator.nix.signature import PublicKey
 
 MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False)

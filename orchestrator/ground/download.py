@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,14 @@ from orchestrator.ground.inward import Guard
 from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.proxies import Proxy, proxy_for
 from orchestrator.ground.retrying import retries
+from orchestrator.ground.unreachable import (
+    NO_ADDRESS,
+    Absent,
+    Forbidden,
+    Unreachable,
+    failure_of,
+    guarded,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -42,25 +49,8 @@ _DRAINED = 1 << 16
 """Bytes of an answer that are read though nobody wants them."""
 _ABSENT = (404, 410)
 _FORBIDDEN = (401, 403)
-_NO_ADDRESS = "the address cannot be read as one"
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
-
-
-class Unreachable(Exception):
-    """Why one address gave no bytes; the next one may."""
-
-
-class Absent(Unreachable):
-    """The address answers, and has nothing there."""
-
-
-class Forbidden(Unreachable):
-    """The address answers, and does not say whether it has anything there."""
-
-
-class ProxyFailed(Unreachable):
-    """The proxy that is asked in its place gives no answer, or cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -182,9 +172,9 @@ class Downloader:
             # what is sent may take as long as it takes
             response = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask)
         except (HTTPError, OSError, ValueError) as error:
-            raise _failure(error, proxy) from error
+            raise failure_of(error, proxy) from error
         try:
-            yield Answered(response.status, response.headers, self._kept(_guarded(_come(response))))
+            yield Answered(response.status, response.headers, self._kept(guarded(_come(response))))
         finally:
             if (left := response.length_remaining) is not None and left <= _DRAINED:
                 response.drain_conn()  # so that the next request needs no new connection
@@ -217,9 +207,9 @@ class Downloader:
                 retries=False,
             )
         except (HTTPError, OSError, ValueError) as error:
-            raise _failure(error, proxy) from error
+            raise failure_of(error, proxy) from error
         try:
-            return response.status, _bounded(self._until(until, _guarded(_come(response))), _ANSWER_LIMIT)
+            return response.status, _bounded(self._until(until, guarded(_come(response))), _ANSWER_LIMIT)
         finally:
             response.close()
 
@@ -289,7 +279,7 @@ class Downloader:
             )
         except (HTTPError, OSError, ValueError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-            failure = _failure(reason, proxy)
+            failure = failure_of(reason, proxy)
             cause = reason.original_error if isinstance(reason, ProxyError) else reason
             if isinstance(cause, NewConnectionError | ConnectTimeoutError):
                 with self._mutex:
@@ -307,7 +297,7 @@ class Downloader:
             final = urljoin(address, response.geturl() or address)
             # what is to keep a pace is looked at as it comes
             whole = response.stream(_CHUNK, decode_content=False)
-            yield final, _guarded(whole if self._manners is None else _come(response))
+            yield final, guarded(whole if self._manners is None else _come(response))
         finally:
             response.close()
 
@@ -357,7 +347,7 @@ def _split(address: str) -> SplitResult:
     try:
         return urlsplit(address)
     except ValueError:
-        raise Unreachable(_NO_ADDRESS) from None
+        raise Unreachable(NO_ADDRESS) from None
 
 
 def _through(proxy: Proxy, settings: dict[str, Any]) -> PoolManager:
@@ -381,37 +371,3 @@ def _bounded(chunks: Iterator[bytes], limit: int = _PAGE_LIMIT) -> bytes:
         if len(body) > limit:
             raise Unreachable("the page is too large")
     return bytes(body)
-
-
-def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield from chunks
-    except (HTTPError, OSError) as error:
-        raise Unreachable(_sentence(error)) from error
-
-
-def _failure(error: BaseException, proxy: Proxy | None) -> Unreachable:
-    """Why there is no answer. What goes wrong at a proxy is not told as the fault of the host behind it."""
-    from urllib3.exceptions import ProxyError, ProxySchemeUnknown
-
-    if proxy is None:
-        return Unreachable(_sentence(error))
-    if proxy.place is None:
-        return ProxyFailed(f"{proxy} cannot be used: it is no address such as http://HOST:PORT")
-    if isinstance(error, ProxyError):
-        return ProxyFailed(f"{proxy} does not answer as it should: {_sentence(error.original_error)}")
-    if isinstance(error, ProxySchemeUnknown):
-        return ProxyFailed(f"{proxy} cannot be used: only proxies that speak HTTP can")
-    return Unreachable(f"{_sentence(error)}, by way of {proxy}")
-
-
-def _sentence(error: BaseException) -> str:
-    """An error of urllib3 without the object it prints in front, and without an address with a password."""
-    from urllib3.exceptions import LocationParseError
-
-    if isinstance(error, LocationParseError):
-        return _NO_ADDRESS
-    text = str(error).split(">: ", 1)[-1].split("): ", 1)[-1]
-    return re.sub(r"\[Errno -?\d+\] ", "", text) or type(error).__name__

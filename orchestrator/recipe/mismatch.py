@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.download import Unreachable
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.wording import counted
 from orchestrator.recipe.wanted import Wanted
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.recipe.mirrors import Mirrors, pip_find_links
 from orchestrator.recipe.names import normalised
 from orchestrator.recipe.purls import same_python_version

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.digest import NarHash, Sha256
-from orchestrator.ground.download import Absent, Downloader, ProxyFailed, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder, written_atomically
 from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.parallel import in_parallel
+from orchestrator.ground.unreachable import Absent, ProxyFailed, Unreachable
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.mismatch import Mismatch, doubt, sentence

@@ -19,9 +19,10 @@ from orchestrator.bundles.chains import in_short
 from orchestrator.evidence.canonical import MalformedError, member, read
 from orchestrator.ground.addresses import unseen
 from orchestrator.ground.deadline import within
-from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TrustedRoot
 

@@ -13,9 +13,10 @@ from typing import Final
 
 from orchestrator.bundles import log_proof, protobuf
 from orchestrator.evidence.canonical import MalformedError, read
-from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.parallel import Stopped, in_parallel
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.log import entry as log_entry
 from orchestrator.log import note
 from orchestrator.log.entry import KIND, VERSION, LogEntry, Signed

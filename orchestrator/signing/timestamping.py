@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orchestrator.bundles import timestamps
-from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.log.trusted_root import Authority, TrustedRoot
 from orchestrator.policy.verdict import Refused
 from orchestrator.signing.instance import LATER

@@ -15,8 +15,9 @@ from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from orchestrator.ground.addresses import unseen, without_credentials
-from orchestrator.ground.download import Answered, Downloader, Unreachable
+from orchestrator.ground.download import Answered, Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry.credentials import Credentials, credentials_for
 

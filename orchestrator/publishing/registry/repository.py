@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 from orchestrator.evidence.canonical import MalformedError, member, read
 from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.digest import Sha256
-from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry.connection import Connection

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.digest import Sha256
-from orchestrator.ground.download import Absent, Downloader, Manners, Unreachable
+from orchestrator.ground.download import Downloader, Manners
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Absent, Unreachable
 from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import flat, index

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from loopback import Answer, Server
 
-from orchestrator.ground.download import Downloader, Manners, Unreachable
+from orchestrator.ground.download import Downloader, Manners
+from orchestrator.ground.unreachable import Unreachable
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from loopback import Answer, Asked, Server
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.download import Absent, Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.proxies import Proxy, proxy_for
+from orchestrator.ground.unreachable import Absent, Unreachable
 
 FAR = "http://archive.invalid/file"
 """A host that only a proxy could know."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.recipe import debian
 from orchestrator.recipe import mirrors as module
 from orchestrator.recipe.mirrors import PUBLIC, Mirrors, pip_find_links

@@ -20,8 +20,9 @@ from services import ENTRIES, TIMESTAMP, RekorServer, Services
 
 from orchestrator.bundles import timestamps
 from orchestrator.ground import download
-from orchestrator.ground.download import Downloader, Unreachable
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.keys.key import SigningKey
 from orchestrator.keys.kinds import Kind
 from orchestrator.log.entry import Signed

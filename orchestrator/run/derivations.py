@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +13,9 @@ from orchestrator.evidence.definition import Definition, of_derivation
 from orchestrator.evidence.facts import Package
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
-from orchestrator.nix.address import checked
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.command import NixFailed
-from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version, name_of
+from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version
 from orchestrator.nix.evaluation import Evaluated, evaluate_packing
-from orchestrator.nix.remote import RemoteStore, nothing_kept
-from orchestrator.nix.store import Store
-from orchestrator.nix.storepath import flat_path, source_path, text_path
 from orchestrator.recipe.image import described
 from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.origins import Origin, origins_of
@@ -30,18 +23,14 @@ from orchestrator.recipe.packing import packing_lock, packing_request
 from orchestrator.recipe.recipe import ArtifactPart
 from orchestrator.recipe.repository import Unversioned
 from orchestrator.recipe.revision import Revision
+from orchestrator.run.bringing import bring, deriver_of, floating, stands_for
 from orchestrator.run.plan import Plan, Taken, Target
 from orchestrator.run.workshop import Workshop
 
-MACHINES_STORE = "auto"
-"""What Nix calls the store of the machine that it runs on."""
-_STORE = Path("/nix/store")
 _NAME = re.compile(r"[0-9A-Za-z+_?=][0-9A-Za-z+._?=-]*|")
 """What Nix takes as a store path's name; no hidden file."""
 _LONGEST = 211 - len(".oci.tar.drv")
 """Characters of a store path's name that are left for a package's."""
-_FLOATING = ("ca-derivations", "impure-derivations")
-"""Features of Nix that are off here; so it does not even take such a derivation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +87,7 @@ def derived(workshop: Workshop, paths: Sequence[str], address: str | None = None
     """Store paths by their derivers, whose output they are. Raises TallyError where nobody knows it."""
     found = []
     for path in paths:
-        deriver = _deriver(workshop, path, address)
+        deriver = deriver_of(workshop, path, address)
         (one,) = taken(workshop, [deriver], address)
         outputs = workshop.store.derivation(deriver).outputs
         output = next((name for name, made in outputs.items() if made == path), None)
@@ -109,125 +98,6 @@ def derived(workshop: Workshop, paths: Sequence[str], address: str | None = None
             )
         found.append(replace(one, asked=path, recorded=path, output=output))
     return found
-
-
-def _deriver(workshop: Workshop, path: str, address: str | None) -> str:
-    """The derivation that a store says made a path: the orchestrator's, or the one that is looked at."""
-    stores: list[Store] = [workshop.store]
-    if address is not None or _STORE.is_dir():
-        stores.append(_other(workshop, address))
-    held = [store for store in stores if not store.invalid([path])]
-    if not held:
-        where = "the orchestrator's store"
-        if len(stores) > 1:
-            where += f" or {_called(address)}"
-        raise _nowhere(path, where, workshop.state.holding(path))
-    for store in held:
-        if (deriver := store.deriver(path)) is not None:
-            return deriver
-    raise TallyError(
-        f"nobody wrote down which derivation made {path}",
-        hint="a path that was added or copied has no deriver: evaluate it again, or give a .drv",
-    )
-
-
-def bring(workshop: Workshop, paths: Sequence[str], address: str | None) -> None:
-    """Derivations with all below them, from another store. Raises TallyError where it lacks one."""
-    store = workshop.store
-    lacking = sorted(store.invalid(paths))
-    if not lacking:
-        return
-    if address is None and not _STORE.is_dir():
-        raise _nowhere(lacking[0], "the orchestrator's store", workshop.state.holding(lacking[0]))
-    other, where = _other(workshop, address), _called(address)
-    try:
-        absent = sorted(other.invalid(lacking))
-    except NixFailed as error:
-        raise TallyError(f"{where} does not answer: {error.message}", hint=error.hint) from error
-    if absent:
-        where = f"the orchestrator's store or {where}"
-        raise _nowhere(absent[0], where, workshop.state.holding(absent[0]))
-    # what is in that store is somebody's word; a copy of its own is looked at first
-    brought = ChrootStore(store.nix, store.nix.scratch / f"brought-{uuid.uuid4()}")
-    try:
-        brought.copy_from(other, lacking)
-    except NixFailed as error:
-        if not any(each in error.said for each in _FLOATING):
-            raise TallyError(
-                f"{lacking[0]} cannot be copied from {where}, or its inputs cannot: {error.message}",
-                hint="evaluate it again where that store is, or name another store with --store",
-            ) from error
-        raise _floating(lacking[0], "or what it is built with, is") from error
-    _take(store, brought, lacking, where)
-
-
-def _other(workshop: Workshop, address: str | None) -> RemoteStore:
-    """The store at an address, or this machine's. Raises TallyError where there is none."""
-    return RemoteStore(
-        workshop.store.nix, MACHINES_STORE if address is None else checked(address), nothing_kept
-    )
-
-
-def _called(address: str | None) -> str:
-    return "the store of this machine" if address is None else f"the store {address}"
-
-
-def bring_exported(workshop: Workshop, exported: Path, derivation: str, what: str) -> None:
-    """A derivation with all below it, from a file that `nix-store --export` wrote. Raises TallyError.
-
-    `what` is what that file is called.
-    """
-    store = workshop.store
-    brought = ChrootStore(store.nix, store.nix.scratch / f"brought-{uuid.uuid4()}")
-    try:
-        with exported.open("rb") as stream:
-            brought.import_(stream)
-    except NixFailed as error:
-        raise TallyError(f"{what} cannot be imported: {error.message}", hint=error.hint) from error
-    if brought.invalid([derivation]):
-        raise TallyError(f"{what} does not hold {derivation}")
-    _take(store, brought, [derivation], what)
-
-
-def _take(store: ChrootStore, brought: ChrootStore, derivations: Sequence[str], where: str) -> None:
-    """Raises TallyError where something is not what its path stands for."""
-    for path in brought.requisites(derivations):
-        if not stands_for(brought, path):
-            raise TallyError(
-                f"{path} in {where} is not what that path stands for, so nothing was taken from there",
-                hint="a store path of a derivation or a source follows from its content: name another store, "
-                "or evaluate it again",
-            )
-    store.copy_from(brought, derivations)
-
-
-def stands_for(store: ChrootStore, path: str) -> bool:
-    """Whether a derivation, or a source of one, has the content that its path was computed from.
-
-    No for all else: what was built stands for what it was built from, and nobody can tell by its content.
-    """
-    if path.endswith(".drv"):
-        try:
-            return store.derivation(path, any_digest=True).path == path
-        except TallyError:
-            return False
-    info, file, name = store.information([path])[path], store.physical(path), name_of(path)
-    if info.nar_hash != store.nar_hash(path):
-        return False
-    if path == source_path(name, info.nar_hash.hex, info.references):
-        return True
-    if file.is_symlink() or not file.is_file():
-        return False
-    data = contents(file, info.nar_size)
-    return path in (text_path(name, data, info.references), flat_path(name, Sha256.of(data).hex))
-
-
-def _nowhere(path: str, where: str, builders: Path | None) -> TallyError:
-    hint = "name the store that has it with --store, or evaluate it again"
-    return TallyError(
-        f"{path} is not in {where}",
-        hint=hint if builders is None else f"a builder of this machine has it: --store {builders}",
-    )
 
 
 def planned(
@@ -344,14 +214,6 @@ def _origins(request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, O
     return {each.path: found[each.name, each.digest] for each in evaluated.fixed}
 
 
-def _floating(asked: str, what: str) -> TallyError:
-    return TallyError(
-        f"{asked} {what} content-addressed or impure: only its build tells its store path",
-        hint="evaluate it without `__contentAddressed` and `__impure`: what is compared is one path, and a "
-        "cache's word for which one it is (a realisation) is not believed",
-    )
-
-
 def _refuse_strange_sources(store: ChrootStore, graph: DerivationGraph, wanted: Sequence[Wanted]) -> None:
     """Raises TallyError for a source that was built: it was taken from what happened to be in our store."""
     sources = sorted({path for drv in graph.derivations.values() for path in drv.input_sources})
@@ -399,7 +261,7 @@ def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:
     for each in graph.derivations.values():
         if each.floating:
             what = "is" if each is derivation else f"is built with {each.name}, which is"
-            raise _floating(wanted.asked, what)
+            raise floating(wanted.asked, what)
 
 
 def licence_of(names: Sequence[str]) -> str | None:

@@ -26,6 +26,7 @@ from orchestrator.recipe.pathsource import PathPin, PathPins
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import fixed_outputs
 from orchestrator.run import derivations, recipes
+from orchestrator.run.bringing import bring_exported
 from orchestrator.run.claim import Claim
 from orchestrator.run.order import How
 from orchestrator.run.plan import Plan, Target
@@ -161,7 +162,7 @@ def _of_derivation(workshop: Workshop, claim: Claim) -> Plan:
     """The derivation as the release has exported it, packed by the request that it carries."""
     exported = workshop.store.nix.scratch / "source" / "derivations.export"
     _copy(claim, DERIVATIONS, exported)
-    derivations.bring_exported(workshop, exported, claim.artifact, f"{DERIVATIONS} of {claim.name}")
+    bring_exported(workshop, exported, claim.artifact, f"{DERIVATIONS} of {claim.name}")
     request = claim.request()
     try:
         (asked,) = member(request, "targets", list, _WHAT)

@@ -7,14 +7,13 @@ Step 12 is the policy's: all of its rules are asked, and all that fail are told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from orchestrator.bundles.further import Further, denying, open_further
-from orchestrator.bundles.opened import OpenedBundle
 from orchestrator.bundles.opening import not_by_one, open_layout, open_links, open_own, open_trusted_root
 from orchestrator.bundles.witnessed import unwhole, witnessed
 from orchestrator.evidence.canonical import MalformedError
@@ -26,14 +25,12 @@ from orchestrator.evidence.terms import BUNDLES, PROVENANCE, REPRODUCTION
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import replace
-from orchestrator.ground.wording import counted as counted_of
 from orchestrator.keys.key import PublicKey
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import carried, checks, claims, commands, inventory, reached
-from orchestrator.policy.evidence import Evidence, Judged
+from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.policy import Policy
-from orchestrator.policy.rules.builders import Builders, Counted
-from orchestrator.policy.signer import Signer
+from orchestrator.policy.rules.builders import Builders
 from orchestrator.policy.trust import LAYOUT_TYPE
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason, Refused, Verdict
@@ -41,13 +38,13 @@ from orchestrator.publishing.contents import (
     Contents,
     beside,
     locate,
-    not_part,
     read_contents,
     read_index,
     unlisted,
 )
 from orchestrator.publishing.folder import Folder
-from orchestrator.publishing.index import Index, Measured, index_of
+from orchestrator.publishing.index import Measured, index_of
+from orchestrator.stories import notices
 
 STEPS: Final = (
     "the policy itself",
@@ -231,7 +228,7 @@ def _examine(
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links), release))
     again = _rebuilds(policy, {**further, **lying_bundles}, sha256, links, trusted, now)
     _hold(checks.refuted(again.denials, checks.paths(links), release))
-    theirs = replace(theirs, notices=tuple(_left(theirs.notices, again.statements)))
+    theirs = replace(theirs, notices=tuple(notices.left_of(theirs.notices, again.statements)))
     told = commands.read(provenance)
     _hold(checks.products(links[0], provenance, artifact, told.materials))
     agreed = checks.agreed(reproduction)
@@ -282,22 +279,22 @@ def _examine(
     # what is told of builders is told of those that count, by whose word it is
     builders = policy.builders or Builders(quorum=layout.threshold)
     counted = builders.counted(evidence)
-    of_the_run = tuple(_witness_notices(opened, judged, root, trusted))
+    of_the_run = tuple(notices.of_witnesses(opened, judged, root, trusted))
     found.verdict = Passed(
         artifact=artifact,
         sha256=sha256.hex,
         builders=tuple(each.name for each in counted),
         independence=builders.level(counted),
         signers=tuple(sorted({str(each.signer) for each in judged.values()})),
-        names=_names(policy, (each.signer for each in judged.values())),
+        names=notices.names_of(policy, (each.signer for each in judged.values())),
         of_the_run=of_the_run,
         rebuilders=policy.rebuilders.counted(evidence) if policy.rebuilders else (),
         notices=(
             *of_the_run,
-            *_reached(reached.reach(reproduction)),
-            *_unseen(commands.unseen(told)),
-            *_notices(index, lying, contents, theirs, checks.dissent(reproduction)),
-            *_uncounted(evidence, counted),
+            *notices.of_depth(reached.reach(reproduction)),
+            *notices.of_commands(commands.unseen(told)),
+            *notices.of_contents(index, lying, contents, theirs, checks.dissent(reproduction)),
+            *notices.of_builders(evidence, counted),
         ),
     )
 
@@ -316,21 +313,6 @@ def _rebuilds(
     keys = [public_key(spki) for spki in policy.rebuilders.keys]
     opened = open_further(documents, keys, (), policy.rebuilders.trusts, trusted, now)
     return opened.about(sha256, checks.paths(links), ())
-
-
-def _left(notices: Iterable[str], counted: Iterable[Judged]) -> Iterator[str]:
-    """The notices that are not about statements which count elsewhere."""
-    files = tuple(f"{each.file} was set aside" for each in counted)
-    return (each for each in notices if not each.startswith(files))
-
-
-def _names(policy: Policy, signers: Iterable[Signer]) -> Mapping[str, tuple[str, ...]]:
-    """What the policy calls those who signed; nothing where it has no other name than the signer's own."""
-    return {
-        str(signer): names
-        for signer in signers
-        if (names := tuple(e.name for e in policy.signers.signers if e.named and e.is_(signer)))
-    }
 
 
 def _following(provenance: Statement, reproduction: Statement, found: checks.Measured) -> bytes:
@@ -358,73 +340,10 @@ def _store_object(
     return checks.nar_of_artifact(agreed, folder.measure_artifact(artifact, executable=True)[2])
 
 
-def _notices(
-    index: Index, lying: Sequence[str], contents: Contents, theirs: Further, dissent: Sequence[str]
-) -> Iterable[str]:
-    if contents.nar_hash is None:
-        yield (
-            f"{index.artifact} is not there and was judged by its digest alone: whether its bytes are the "
-            "store object that was agreed on was left out"
-        )
-    for builder in dissent:
-        yield f"builder {builder} made something else: its dissent is in the signed evidence"
-    yield from theirs.notices
-    yield from not_part(lying)
-
-
-def _reached(reach: reached.Reached | None) -> Iterator[str]:
-    if reach is not None:
-        yield str(reach)
-
-
-def _unseen(number: int) -> Iterator[str]:
-    if number:
-        yield (
-            f"{counted_of(number, 'command')} of those in the provenance can be compared with nothing that"
-            " builders signed, since what was believed was made by commands that nobody tells"
-        )
-
-
-def _uncounted(evidence: Evidence, counted: Sequence[Counted]) -> Iterator[str]:
-    links = [each.vouched for each in counted]
-    for vouched in evidence.links:
-        if vouched not in links:
-            yield f"{vouched.file} by builder {vouched.link.builder} has no vote of its own by the policy"
-
-
 @lru_cache(maxsize=256)
 def public_key(spki: bytes) -> PublicKey:
     """A key of the policy's, whose forms are computed once for many releases."""
     return PublicKey(spki)
-
-
-def _witness_notices(
-    bundles: Mapping[str, OpenedBundle],
-    judged: Mapping[str, Judged],
-    own: TrustedRoot,
-    trusted: TrustedRoot,
-) -> Iterator[str]:
-    """What log entries and timestamps do not prove."""
-    if any(each.doubts and each.time is None for each in judged.values()):
-        yield (
-            "there are timestamps by no authority that you trust: they do not prove when it was signed; "
-            "give --trusted-root with the authority's certificates from elsewhere"
-        )
-    if trusted.tlogs:
-        return
-    if trusted.unlogged and any(each.certified for each in bundles.values()):
-        from orchestrator.bundles.trust import NO_LOG
-
-        yield f"signatures by identities are in no transparency log, since {NO_LOG}"
-        return
-    if own.tlogs:
-        names = ", ".join(log.origin for log in own.tlogs)
-        yield (
-            f"the log {names} is known by the release's own word alone, which proves nothing about the log; "
-            "give --trusted-root with the log's key from elsewhere"
-        )
-    elif any(each.bundle.entries for each in bundles.values()):
-        yield "there are log entries, and no log to check them against: give --trusted-root"
 
 
 def _hold(reasons: Iterable[Reason]) -> None:

@@ -20,7 +20,7 @@ from orchestrator.ground.plainly import why
 from orchestrator.ground.values import dataclass
 from orchestrator.nix.outputpath import Command
 from orchestrator.policy.verdict import Refused
-from orchestrator.publishing.contents import locate, read_contents, read_index
+from orchestrator.publishing.contents import Contents, locate, read_contents, read_index
 from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import Index, Measured
 
@@ -108,12 +108,18 @@ class Claim:
         return found
 
 
-def claim_of(target: Path) -> Claim:
-    """The release at a folder, or at the artifact in it, by its own word. Raises TallyError."""
+def claim_of(target: Path, read: tuple[Index, Contents] | None = None) -> Claim:
+    """The release at a folder, or at the artifact in it, by its own word. Raises TallyError.
+
+    `read` is what a verification has read of it: nothing is read again then, and what it carries has to be as
+    it was.
+    """
     folder, asked = locate(target)
     try:
-        index = read_index(folder, asked)
-        contents = read_contents(folder, index)
+        if read is None:
+            index = read_index(folder, asked)
+            read = index, read_contents(folder, index)
+        index, contents = read
         provenance, reproduction = (
             _statement(contents.documents, BUNDLES[kind]) for kind in (PROVENANCE, REPRODUCTION)
         )

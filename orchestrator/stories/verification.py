@@ -43,7 +43,7 @@ from orchestrator.publishing.contents import (
     unlisted,
 )
 from orchestrator.publishing.folder import Folder
-from orchestrator.publishing.index import Measured, index_of
+from orchestrator.publishing.index import Index, index_of
 from orchestrator.stories import notices
 
 STEPS: Final = (
@@ -75,8 +75,8 @@ class Examination:
         """The artifact's name and what was measured of it, or asked for by digest; None: not even that."""
         self.attestations: Mapping[str, Sha256] = {}
         """Every signed document that was judged, by its file."""
-        self.measured: Measured = {}
-        """What was read of every file."""
+        self.read: tuple[Index, Contents] | None = None
+        """The index and what was read of the files that it lists; None: it did not come to that."""
         self.step = 0
         """The step that was reached."""
 
@@ -153,7 +153,7 @@ def _examine(
     found.step = 2
     contents = read_contents(folder, index, digest)
     artifact, sha256 = index.artifact, contents.measured[index.artifact][0]
-    found.subject, found.measured = (artifact, sha256), contents.measured
+    found.subject, found.read = (artifact, sha256), (index, contents)
     signed = [name for name in contents.documents if name.startswith(("attestations/", "links/"))]
     found.attestations = {name: contents.measured[name][0] for name in signed if name != LAYOUT_KEY}
     _hold(checks.digests(index.files, contents.measured))

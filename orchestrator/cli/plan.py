@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.making_options import RebuildInputs, RebuildNamed
 from orchestrator.cli.target_options import (
     Arg,
     ArgStr,
@@ -34,14 +35,8 @@ def plan(
     include: Include = None,
     artifact: ArtifactFormat = None,
     store: StoreAddress = None,
-    rebuild_inputs: Annotated[
-        int,
-        typer.Option("--rebuild-inputs", metavar="N", min=0, help="As for `tally build`."),
-    ] = 0,
-    rebuild: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="As for `tally build`.", show_default=False),
-    ] = None,
+    rebuild_inputs: RebuildInputs = 0,
+    rebuild: RebuildNamed = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """Show the derivations that targets become, their build-time closure, and what of it is missing.

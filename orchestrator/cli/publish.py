@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.signing_options import PassphraseFd
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.publishing.objects.retention import Mode
 
@@ -34,15 +35,7 @@ def publish(
             show_default=False,
         ),
     ] = None,
-    passphrase_fd: Annotated[
-        int | None,
-        typer.Option(
-            "--passphrase-fd",
-            metavar="N",
-            help="Read the key's passphrase, or its token's PIN, from this file descriptor.",
-            show_default=False,
-        ),
-    ] = None,
+    passphrase_fd: PassphraseFd = None,
     policy: Annotated[
         Path | None,
         typer.Option("--policy", metavar="FILE", help="A policy.toml that the release has to pass, instead."),

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.signing_options import IdentityTokenFd, Keyless, PassphraseFd, SigningKey
+from orchestrator.cli.making_options import BuilderNames, RebuildInputs
+from orchestrator.cli.signing_options import (
+    IdentityTokenFd,
+    Keyless,
+    PassphraseFd,
+    SigningKey,
+    refuse_both,
+    signer_of,
+)
 from orchestrator.cli.trust_options import Evidence, Identity, Issuer, PolicyFile, Root
 
 
@@ -41,19 +49,8 @@ def rebuild(
         bool,
         typer.Option("--even-if-unverified", help="Build a release that does not verify, too."),
     ] = False,
-    builder: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Use this builder; give it twice or more.", show_default=False),
-    ] = None,
-    rebuild_inputs: Annotated[
-        int,
-        typer.Option(
-            "--rebuild-inputs",
-            metavar="N",
-            min=0,
-            help="Believe none of the closest N levels of inputs, where `inputs` of tally.toml believes any.",
-        ),
-    ] = 0,
+    builder: BuilderNames = None,
+    rebuild_inputs: RebuildInputs = 0,
     attest: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +75,6 @@ def rebuild(
     from orchestrator.builders.configuration import load
     from orchestrator.caches.choosing import Reach
     from orchestrator.cli import asked as asking
-    from orchestrator.cli.build import signer_of
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.rebuilt import document, show
     from orchestrator.cli.text import print_json
@@ -98,8 +94,7 @@ def rebuild(
     configuration = load(Path.cwd())
     signing = None
     if attest is not None:
-        if key is not None and keyless:
-            raise TallyError("--key and --keyless were both given", hint="give one of the two")
+        refuse_both({"--key": key is not None, "--keyless": keyless})
         address, by_identity = signer_of(configuration.signing, key, identity_token_fd, keyless=keyless)
         signing = Order((), attest, address, True, passphrase_fd=passphrase_fd, keyless=by_identity)
     elif key is not None or keyless or identity_token_fd is not None:

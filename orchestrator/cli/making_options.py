@@ -1,0 +1,32 @@
+"""The options of commands that build: on which builders, and what of the inputs is believed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+BuilderNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--builder", metavar="NAME", help="Use this builder; give it twice or more.", show_default=False
+    ),
+]
+RebuildInputs = Annotated[
+    int,
+    typer.Option(
+        "--rebuild-inputs",
+        metavar="N",
+        min=0,
+        help="Believe none of the closest N levels of inputs, where `inputs` of tally.toml believes any.",
+    ),
+]
+RebuildNamed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rebuild",
+        metavar="PATTERN",
+        help="Rebuild inputs of this name, as 'openssl-*', with all that stands on them.",
+        show_default=False,
+    ),
+]

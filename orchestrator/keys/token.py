@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -248,7 +248,10 @@ def _listed(keys: Sequence[tuple[str, bytes, Any]]) -> str:
 
 @contextmanager
 def _speaking(module: Path, where: str) -> Iterator[None]:
-    """Around all that is asked of a token: securesystemslib finds the module, and errors become ours."""
+    """Around all that is asked of a token: securesystemslib finds the module, and errors become ours.
+
+    What the module leaves behind in OpenSSL is taken away, too: see `_forget_errors`.
+    """
     from securesystemslib.exceptions import UnsupportedLibraryError
 
     try:
@@ -266,6 +269,20 @@ def _speaking(module: Path, where: str) -> Iterator[None]:
             del os.environ[MODULE]
         else:
             os.environ[MODULE] = before
+        _forget_errors()
+
+
+def _forget_errors() -> None:
+    """Empty this thread's queue of OpenSSL's errors.
+
+    Modules that are linked with the OpenSSL that Python has leave errors there (SoftHSM looks for an engine
+    that few machines have), and the thread's next TLS connection is told that they are its own. Of all that
+    Python offers, a list without a known cipher empties the queue (`_ssl.c`, SSLContext.set_ciphers).
+    """
+    import ssl
+
+    with suppress(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("no cipher")
 
 
 def explained(error: Exception, where: str) -> TallyError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tokens import Shelf, softhsm
 
 HARMS = {
     "no functions": ("unsigned long C_GetFunctionList(void **p) { *p = 0; return 0; }", "has no functions"),
@@ -42,3 +44,26 @@ def test_a_module_that_is_none(tmp_path: Path, name: str) -> None:
     assert done.returncode == 0, done.stderr
     assert says in done.stdout
     assert str(module) in done.stdout
+
+
+LEFT = """
+import ctypes, ssl
+library = ctypes.CDLL(ssl._ssl.__file__)
+print("left:", library.ERR_peek_error())
+"""
+
+
+def test_openssl_s_errors_of_a_module_do_not_reach_the_next_tls_connection(tmp_path: Path) -> None:
+    shelf = Shelf.made(tmp_path / "shelf")
+    shelf.token("x")
+    command = [sys.executable, "-c", SCRIPT + LEFT, str(softhsm())]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **shelf.environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "the token 'x' is not opened by this PIN" in done.stdout
+    assert "left: 0\n" in done.stdout

@@ -15,6 +15,7 @@ import derivation
 import hello
 import log
 import memory
+import publish
 import sbom
 import scale
 import sign
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "corpus": corpus,
     "verify": verify,
     "sbom": sbom,
+    "publish": publish,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -311,7 +311,7 @@ def observed(
     folder: Path,
     *,
     builders: Sequence[Identity] = (identity("a"), identity("b")),
-    content: bytes = gzip.compress(b"the program", mtime=0),
+    content: bytes | Iterable[bytes] = gzip.compress(b"the program", mtime=0),
     executable: bool = False,
     quorum: int = 2,
     invocation: str = "0f6dbd3f-5a8e-4a5a-9d0f-4f1f6e2b1a11",
@@ -321,7 +321,8 @@ def observed(
     world = World()
     folder.mkdir(parents=True, exist_ok=True)
     artifact = folder / "artifact.bin"
-    artifact.write_bytes(content)
+    with artifact.open("wb") as stream:
+        stream.writelines([content] if isinstance(content, bytes) else content)
     artifact.chmod(0o755 if executable else 0o644)
     sha256, size, nar_hash = gate.measure(artifact)
     name = "pigz-2.8-x86_64-linux.tar.gz"

@@ -1,0 +1,106 @@
+"""`tally publish` and `tally verify oci://…` on loopback, against what strangers' clients take for it.
+
+A registry against `oras push` of the release's files, verification against `cosign verify-attestation` of one
+attestation. Where a program cannot be had, a notice says so, and its figures are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+from measure import ROOT, TALLY, Figure, alternately, peak_memory, run, state
+
+from orchestrator.ground.errors import TallyError
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+T = TypeVar("T")
+LARGE = 2_000_000_000
+_ROUNDS = 3
+_BLOCK = 1 << 20
+
+
+def figures(size: int = LARGE, rounds: int = _ROUNDS) -> list[Figure]:
+    with tempfile.TemporaryDirectory(dir=Path.home()) as name:
+        folder = Path(name)
+        return [*_registry(folder, size, rounds)]
+
+
+def _registry(folder: Path, size: int, rounds: int) -> Iterator[Figure]:
+    import debians
+    import strangers
+
+    server, oras = _had(debians.docker_registry), _had(debians.oras)
+    if server is None or oras is None:
+        return
+    key, small = _release(folder / "small", b"the program")
+    large_key, large = _release(folder / "large", _random(size))
+    number = count()
+    with debians.registry(server, folder / "registry") as host:
+
+        def publish(release: Path, pub: Path) -> Callable[[], object]:
+            return lambda: run([*TALLY, "publish", release, f"oci://{host}/r{next(number)}", "--key", pub])
+
+        def push(release: Path) -> Callable[[], object]:
+            files = sorted(str(each.relative_to(release)) for each in release.rglob("*") if each.is_file())
+            command = [*oras.command, "push", "--plain-http", "--disable-path-validation"]
+            return lambda: run([*command, f"{host}/r{next(number)}:v", *files], folder=release)
+
+        ours, theirs = alternately(rounds, publish(large, large_key), push(large))
+        yield _at_most(f"publish to a registry, {size / 1e9:g} GB", ours, theirs, "oras push", 1.2)
+        memory = peak_memory([*TALLY, "publish", large, f"oci://{host}/memory", "--key", large_key])
+        yield Figure("the same", memory, memory, "itself", "MB", memory <= 150, "150 MB")
+        ours, theirs = alternately(3 * rounds, publish(small, key), push(small))
+        yield Figure("publish to a registry, a small release", ours, theirs, "oras push", "s", True, "none")
+        run([*TALLY, "publish", small, f"oci://{host}/small:1", "--key", key.with_suffix(".key")])
+        cosign = _had(strangers.cosign)
+        if cosign is None:
+            return
+        verify = [*TALLY, "verify", f"oci://{host}/small:1", "--key", key]
+        kind = strangers.TYPES["provenance"]
+
+        def ask() -> None:
+            code, said = strangers.cosign_attestation(cosign, key, kind, f"{host}/small:1", folder)
+            if code != 0:
+                sys.exit(f"cosign refuses a release: {said}")
+
+        ours, theirs = alternately(3 * rounds, lambda: run(verify), ask)
+        yield _at_most("tally verify oci://…", ours, theirs, "cosign verify-attestation of one", 1.5)
+
+
+def _at_most(name: str, measured: float, baseline: float, what: str, limit: float) -> Figure:
+    return Figure(name, measured, baseline, what, "s", measured <= limit * baseline, f"{limit:g}x")
+
+
+def _had(make: Callable[[Path], T]) -> T | None:
+    try:
+        return make(state())
+    except TallyError as error:
+        print(f"notice: {make.__name__} cannot be had: {error.message}", file=sys.stderr)
+        return None
+
+
+def _random(size: int) -> Iterator[bytes]:
+    for at in range(0, size, _BLOCK):
+        yield os.urandom(min(_BLOCK, size - at))
+
+
+def _release(folder: Path, content: bytes | Iterator[bytes]) -> tuple[Path, Path]:
+    """The public key that a release is by, and the release, with this artifact in it."""
+    import releases
+
+    from orchestrator.keys.key import SigningKey
+
+    key = SigningKey.generate()
+    _, public = key.write(folder / "key")
+    made = releases.observed(folder / "in", content=content)
+    path = releases.published(folder / "out", made, key, releases.builder_keys(made)).path
+    shutil.rmtree(folder / "in")
+    return public, path

@@ -10,7 +10,16 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from orchestrator.cli.text import in_lines
 from orchestrator.run.outcome import Refused, Undecided
-from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
+from orchestrator.run.reproduced import (
+    Changed,
+    Differs,
+    Rebuilt,
+    Reproduced,
+    Same,
+    Unmade,
+    Unverified,
+    is_yes,
+)
 
 _UNPRINTABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF])
 """What XML 1.0 cannot hold, however it is written."""
@@ -18,15 +27,15 @@ _UNPRINTABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(0xD800, 
 
 def junit(found: Sequence[Rebuilt]) -> bytes:
     """The document: a failure is a no, an error what could not be decided."""
-    noes = sum(isinstance(each, Differs | Unverified | Refused) for each in found)
     errors = sum(isinstance(each, Unmade | Undecided) for each in found)
+    noes = sum(not is_yes(each) for each in found) - errors
     counts = {"tests": str(len(found)), "failures": str(noes), "errors": str(errors)}
     suites = Element("testsuites", {"name": "tally rebuild", **counts})
     suite = SubElement(suites, "testsuite", {"name": "tally rebuild", **counts})
     for each in found:
         name = each.target if isinstance(each, Refused | Undecided) else each.release
         case = SubElement(suite, "testcase", {"name": _clean(name), "classname": "tally.rebuild"})
-        if not isinstance(each, Reproduced):
+        if not isinstance(each, Reproduced) and not is_yes(each):
             kind, verdict, told = _told(each)
             SubElement(case, kind, {"message": _clean(told.split("\n")[0]), "type": verdict}).text = _clean(
                 told
@@ -36,12 +45,19 @@ def junit(found: Sequence[Rebuilt]) -> bytes:
     return data + b"\n"
 
 
-def _told(found: Differs | Unverified | Refused | Unmade | Undecided) -> tuple[str, str, str]:
+def _told(
+    found: Differs | Unverified | Refused | Unmade | Undecided | Same | Changed,
+) -> tuple[str, str, str]:
     """The element that it is, the verdict, and what is told of it."""
     match found:
         case Differs():
             paths = [f"{each.path}: another NAR than the release's" for each in found.differing]
             return "failure", "differs", in_lines([*paths, f"kept in {found.kept}"])
+        case Same():
+            return "failure", "same", f"{found.target} makes the release's artifact; another was expected"
+        case Changed():
+            said = [f"{found.target} makes sha256 {found.sha256.hex}, not {found.released.hex}"]
+            return "failure", "different", in_lines([*said, f"kept in {found.kept}"])
         case Refused():
             paths = [f"{each.path}: builders made different things" for each in found.disagreed.differing]
             return "failure", "differs", in_lines([*paths, f"kept in {found.kept}"])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.expectation import Expected, ExpectedTarget
 from orchestrator.cli.making_options import BuilderNames, RebuildInputs
 from orchestrator.cli.signing_options import (
     IdentityTokenFd,
@@ -49,6 +50,8 @@ def rebuild(
         bool,
         typer.Option("--even-if-unverified", help="Build a release that does not verify, too."),
     ] = False,
+    expect: Expected = None,
+    target: ExpectedTarget = None,
     builder: BuilderNames = None,
     rebuild_inputs: RebuildInputs = 0,
     attest: Annotated[
@@ -70,11 +73,13 @@ def rebuild(
     """Make releases again from what they carry, on your own builders, and compare every bit.
 
     Exits with 0 when all came out the same, 1 when one differs or does not verify, 2 when that could not be
-    decided.
+    decided. With --expect, what is in this folder is built in place of what a release carries, and 0 means
+    that its artifact is as expected.
     """
     from orchestrator.builders.configuration import load
     from orchestrator.caches.choosing import Reach
     from orchestrator.cli import asked as asking
+    from orchestrator.cli.expectation import expectation_of
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.rebuilt import document, show
     from orchestrator.cli.text import print_json
@@ -84,8 +89,10 @@ def rebuild(
     from orchestrator.policy.policy import trusting
     from orchestrator.run.order import Order
     from orchestrator.run.reproduced import exit_code
+    from orchestrator.stories import change
     from orchestrator.stories import rebuild as story
 
+    expectation = expectation_of(expect, target, releases, list_file, signing=attest is not None)
     who = asking.identity_of(identity, issuer, trusted_root)
     if even_if_unverified and not (policy or publisher or who):
         whom = trusting([])
@@ -110,7 +117,11 @@ def rebuild(
         signing=signing,
     )
     with LiveView() as view:
-        found = story.rebuild(State.of_environment(), configuration, asked, view.handle, view.say)
+        state = State.of_environment()
+        if expectation is not None:
+            found = change.check(state, configuration, asked, expectation, view.handle, view.say)
+        else:
+            found = story.rebuild(state, configuration, asked, view.handle, view.say)
     if junit is not None:
         from orchestrator.cli.junit import junit as junit_of
 

@@ -11,7 +11,7 @@ from orchestrator.cli.text import failure, harmless, say, tell
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Refused, Undecided
-from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
+from orchestrator.run.reproduced import Changed, Differs, Rebuilt, Reproduced, Same, Unmade, Unverified
 
 _FILES_SHOWN = 20
 
@@ -62,6 +62,29 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                 "verdict": "undecided",
                 **failure(found.error.kind, found.error, found.error.exit_code),
             }
+        case Same():
+            return {
+                "release": found.release,
+                "verdict": "same",
+                "expected": found.expected,
+                "target": found.target,
+                "artifact": {"path": found.artifact, "sha256": found.sha256.hex},
+                "built": found.agreed is not None,
+                **({} if found.agreed is None else {"agreement": outcomes.agreement(found.agreed)}),
+            }
+        case Changed():
+            return {
+                "release": found.release,
+                "verdict": "different",
+                "expected": found.expected,
+                "target": found.target,
+                "artifact": {"path": found.artifact, "sha256": found.sha256.hex},
+                "released": {"sha256": found.released.hex},
+                "built": True,
+                "kept": str(found.kept),
+                "files": [each.document() for each in found.differences],
+                "agreement": outcomes.agreement(found.agreed),
+            }
         case Refused() | Undecided():
             verdict = "differs" if isinstance(found, Refused) else "undecided"
             told = dict(outcomes.document(found))
@@ -87,17 +110,14 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
             _answer_evidence(found.evidence, quiet=quiet)
             _show_differing(found)
         case Unverified():
-            _answer(f"UNVERIFIED  {found.release}", quiet=quiet)
-            for reason in found.verdict.reasons:
-                tell(f"  {reason.code}: {reason.sentence}", 4)
-            for hint in dict.fromkeys(reason.hint for reason in found.verdict.reasons):
-                say(f"  hint: {hint}")
-            say("hint: it was not built; with --even-if-unverified it is")
+            _show_unverified(found, quiet=quiet)
         case Unmade():
             _answer(f"UNDECIDED  {found.release}", quiet=quiet)
             tell(f"  {found.error.message}", 4)
             if found.error.hint:
                 tell(f"  hint: {found.error.hint}", 4)
+        case Same() | Changed():
+            _show_change(found, quiet=quiet)
         case Refused():
             _answer(f"DIFFERS  {found.target}", quiet=quiet)
             outcomes.show(found, quiet=True)
@@ -106,6 +126,34 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
             outcomes.show(found, quiet=True)
         case _:
             assert_never(found)
+
+
+def _show_unverified(found: Unverified, *, quiet: bool) -> None:
+    _answer(f"UNVERIFIED  {found.release}", quiet=quiet)
+    for reason in found.verdict.reasons:
+        tell(f"  {reason.code}: {reason.sentence}", 4)
+    for hint in dict.fromkeys(reason.hint for reason in found.verdict.reasons):
+        say(f"  hint: {hint}")
+    say("hint: it was not built; with --even-if-unverified it is")
+
+
+def _show_change(found: Same | Changed, *, quiet: bool) -> None:
+    if isinstance(found, Same):
+        _answer(f"SAME  {found.release}", quiet=quiet)
+        _answer(f"  artifact  {found.artifact}", quiet=quiet)
+        _answer(f"  sha256    {found.sha256.hex}", quiet=quiet)
+        if found.agreed is None:
+            say(f"{found.target} has the derivations of the release: there was nothing to build")
+    else:
+        _answer(f"DIFFERENT  {found.release}", quiet=quiet)
+        _answer(f"  released  {found.released.hex}", quiet=quiet)
+        _answer(f"  here      {found.sha256.hex}", quiet=quiet)
+        for each in found.differences[:_FILES_SHOWN]:
+            say(f"  {each.describe(found.artifact)}")
+        say(f"  both artifacts are kept in {found.kept}")
+    if not found.expected:
+        what = "another artifact" if isinstance(found, Same) else "the same artifact"
+        say(f"{found.release}: {what} was expected of {found.target}")
 
 
 def _answer(line: str, *, quiet: bool) -> None:

@@ -63,12 +63,54 @@ class Unmade:
     error: TallyError
 
 
-Rebuilt = Reproduced | Differs | Unverified | Refused | Undecided | Unmade
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A change leaves the artifact as the release has it, bit for bit."""
+
+    release: str
+    target: str
+    """What was built in place of what the release carries."""
+    artifact: str
+    """Its file name."""
+    sha256: Sha256
+    agreed: Agreed | None
+    """None: the derivations are the release's, so that there was nothing to build."""
+    expected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change makes another artifact; the user's builders agree on it."""
+
+    release: str
+    target: str
+    """What was built in place of what the release carries."""
+    artifact: str
+    """Its file name."""
+    sha256: Sha256
+    released: Sha256
+    """The release's."""
+    agreed: Agreed
+    kept: Path
+    """Both artifacts."""
+    differences: tuple[Difference, ...]
+    expected: bool
+
+
+Rebuilt = Reproduced | Differs | Unverified | Refused | Undecided | Unmade | Same | Changed
 """`Refused`: the user's builders do not even agree with one another. `Undecided`: too few built it."""
+
+
+def is_yes(found: Rebuilt) -> bool:
+    """Whether it is what the user wants to hear."""
+    return found.expected if isinstance(found, Same | Changed) else isinstance(found, Reproduced)
 
 
 def exit_code(found: tuple[Rebuilt, ...]) -> ExitCode:
     """A no outweighs what could not be decided, and both outweigh success."""
-    if any(isinstance(each, Differs | Unverified | Refused) for each in found):
+    if any(
+        isinstance(each, Differs | Unverified | Refused | Same | Changed) and not is_yes(each)
+        for each in found
+    ):
         return ExitCode.NO
-    return ExitCode.YES if all(isinstance(each, Reproduced) for each in found) else ExitCode.UNDECIDED
+    return ExitCode.YES if all(is_yes(each) for each in found) else ExitCode.UNDECIDED

@@ -12,8 +12,12 @@ from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.publishing.objects.retention import Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
     from orchestrator.keys.signers import Signer
     from orchestrator.policy.policy import Policy
+    from orchestrator.publishing.inputs import Supplied
 
 
 def publish(
@@ -94,6 +98,13 @@ def publish(
             show_default=False,
         ),
     ] = None,
+    with_sources: Annotated[
+        bool,
+        typer.Option(
+            "--with-sources",
+            help="Also every fixed input by its digest, sources and toolchain packages, for rebuilders.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Publish a release: it verifies here first, is found there once it is whole, and is fetched back.
@@ -102,11 +113,13 @@ def publish(
     Exit codes: 0 published, 1 it does not verify or a bucket does not keep it, 2 not decided or done.
     """
     import tempfile
+    from contextlib import ExitStack
     from datetime import UTC, datetime
 
     from orchestrator.cli.asked import root_for
     from orchestrator.cli.text import in_lines, print_json, say
     from orchestrator.cli.verify import document, exit_code, text
+    from orchestrator.ground.values import replace
     from orchestrator.publishing import reference
     from orchestrator.publishing.objects import retention
     from orchestrator.publishing.reference import NixCache, Registry
@@ -123,6 +136,8 @@ def publish(
         nix_key=nix_key,
         others=bool(locations or move_tag or retain or allow_mutable),
     )
+    if cache and with_sources:
+        raise TallyError("a Nix cache takes no sources yet", hint="publish them to dir:PATH")
     whom, signer = _whom(
         key, policy, passphrase_fd, signing=True if locations else None if registry else False
     )
@@ -139,7 +154,9 @@ def publish(
         move_tag=move_tag,
         keeping=keeping,
     )
-    with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="tally-") as scratch, ExitStack() as open_:
+        if with_sources:
+            order = replace(order, inputs=_inputs(open_, say))
         keys: tuple[str, ...] = ()
         paths: tuple[str, ...] = ()
         if cache:
@@ -168,6 +185,18 @@ def publish(
         lines += [*(f"store path: {each}" for each in paths), *(f"signed by: {each}" for each in keys)]
         print(in_lines(lines))
     return code
+
+
+def _inputs(open_: ExitStack, say: Callable[[str], None]) -> Callable[[Path], tuple[Supplied, ...]]:
+    """What finds the inputs of a release, with the stores of this machine."""
+    from orchestrator.builders.configuration import load as configured
+    from orchestrator.ground.state import State
+    from orchestrator.run.inputs import inputs_of
+    from orchestrator.run.supplies import of_folder
+    from orchestrator.run.workshop import opened
+
+    workshop = open_.enter_context(opened(State.of_environment(), configured(Path.cwd())))
+    return lambda release: inputs_of(workshop, release, say, (of_folder(release),))
 
 
 def _refuse_unfit(

@@ -11,11 +11,13 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 
 _CHUNK = 1 << 20
+_LONGEST = 1 << 12  # of a name, or of what a symbolic link says (PATH_MAX)
 
 
 def nar_hash(path: Path) -> NarHash:
@@ -71,6 +73,90 @@ def _contents(path: bytes) -> Iterator[bytes]:
             left -= len(chunk)
             yield chunk
         yield _padding(size)
+
+
+def restore(nar: BinaryIO, place: Path) -> None:
+    """Write the file, folder or symbolic link that a NAR is of, where nothing is yet.
+
+    Raises ValueError for what is no NAR, OSError where it cannot be written.
+    """
+    _expect(nar, b"nix-archive-1")
+    _restore(nar, os.fsencode(place))
+    if nar.read(1):
+        raise ValueError("something follows its end")
+
+
+def _restore(nar: BinaryIO, place: bytes) -> None:
+    _expect(nar, b"(")
+    _expect(nar, b"type")
+    match _word(nar):
+        case b"regular":
+            _restore_file(nar, place)
+        case b"symlink":
+            _expect(nar, b"target")
+            Path(os.fsdecode(place)).symlink_to(os.fsdecode(_word(nar)))
+            _expect(nar, b")")
+        case b"directory":
+            Path(os.fsdecode(place)).mkdir(0o755)
+            _restore_entries(nar, place)
+        case _:
+            raise ValueError("it has what is no file, folder or symbolic link")
+
+
+def _restore_entries(nar: BinaryIO, place: bytes) -> None:
+    before = b""
+    while (word := _word(nar)) != b")":
+        if word != b"entry":
+            raise ValueError("it has something else than an entry in a folder")
+        _expect(nar, b"(")
+        _expect(nar, b"name")
+        name = _word(nar)
+        if name in (b"", b".", b"..") or b"/" in name or b"\0" in name or name <= before:
+            raise ValueError("it has a name that no folder has, or names out of order")
+        before = name
+        _expect(nar, b"node")
+        _restore(nar, place + b"/" + name)
+        _expect(nar, b")")
+
+
+def _restore_file(nar: BinaryIO, place: bytes) -> None:
+    word, mode = _word(nar), 0o644
+    if word == b"executable":
+        _expect(nar, b"")
+        word, mode = _word(nar), 0o755
+    if word != b"contents":
+        raise ValueError("it has a file without contents")
+    left = int.from_bytes(_exactly(nar, 8), "little")
+    size = left
+    with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as stream:
+        os.fchmod(stream.fileno(), mode)
+        while left:
+            chunk = _exactly(nar, min(_CHUNK, left))
+            left -= len(chunk)
+            stream.write(chunk)
+    _exactly(nar, -size % 8)
+    _expect(nar, b")")
+
+
+def _expect(nar: BinaryIO, word: bytes) -> None:
+    if _word(nar) != word:
+        raise ValueError("it is no NAR")
+
+
+def _word(nar: BinaryIO) -> bytes:
+    size = int.from_bytes(_exactly(nar, 8), "little")
+    if size > _LONGEST:
+        raise ValueError("it has a name that is longer than any")
+    word = _exactly(nar, size)
+    _exactly(nar, -size % 8)
+    return word
+
+
+def _exactly(nar: BinaryIO, size: int) -> bytes:
+    data = nar.read(size)
+    if len(data) != size:
+        raise ValueError("it ends in its middle")
+    return data
 
 
 def _string(value: bytes) -> bytes:

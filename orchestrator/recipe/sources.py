@@ -20,12 +20,13 @@ from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder, written_atomically
-from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.nar import nar_hash, restore
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Absent, ProxyFailed, Unreachable
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.mismatch import Mismatch, doubt, sentence
+from orchestrator.recipe.supply import Located, Supply
 from orchestrator.recipe.wanted import Extras, Wanted
 
 _PROXY = "check the proxy that is named, or name this host in no_proxy"
@@ -39,12 +40,28 @@ _LONGEST_LINE = 80
 class Sources:
     """The `sources` folder of the state, filled from mirrors."""
 
-    def __init__(self, folder: Path, mirrors: Mirrors, repository: Path | None = None) -> None:
-        """`repository` is a folder of the repository that path sources are in, when there are any."""
+    def __init__(
+        self,
+        folder: Path,
+        mirrors: Mirrors,
+        repository: Path | None = None,
+        supplies: Sequence[Supply] = (),
+    ) -> None:
+        """`repository` is a folder of the repository that path sources are in, when there are any.
+
+        `supplies` are asked before the addresses of what is wanted.
+        """
         self.folder = folder
         self._repository = repository
         self._mirrors = mirrors
+        self._supplies = supplies
+        self._located: dict[tuple[str, str], Located] = {}
         self.downloader = Downloader(_THREADS)
+
+    @property
+    def located(self) -> tuple[Located, ...]:
+        """What was fetched, by name, and where each was found."""
+        return tuple(self._located[key] for key in sorted(self._located))
 
     def path(self, wanted: Wanted) -> Path:
         """Where a thing is once it was fetched."""
@@ -67,7 +84,7 @@ class Sources:
             elif fetched is not None:
                 fetched(each)
         if failures:
-            raise _together(failures)
+            raise _together(failures, len(failures) if self._supplies else _SHOWN)
 
     def fetch(self, wanted: Wanted) -> Path:
         """Fetch one thing unless it is there; gives its place. Raises TallyError like `fetch_all`."""
@@ -89,14 +106,24 @@ class Sources:
 
     def _fetch_file(self, wanted: Wanted, digest: Sha256, place: Path) -> None:
         failures: list[tuple[str, Unreachable]] = []
+        for supply in self._supplies:
+            try:
+                self._write(supply.read(digest), digest, place, [])
+            except Unreachable as error:
+                failures.append((supply.place, error))
+            else:
+                self._note(wanted, supply.place)
+                return
         for url in wanted.urls:
             try:
                 for address in self._addresses(url):
+                    kinds: list[str] = []
                     try:
-                        self._download(address, digest, place)
+                        self._write(self.downloader.read(address, kinds.append), digest, place, kinds)
                     except Unreachable as error:
                         failures.append((address, error))
                     else:
+                        self._note(wanted, address)
                         return
             except Unreachable as error:
                 failures.append((url, error))
@@ -124,13 +151,16 @@ class Sources:
         except TallyError as error:
             raise Unreachable(f"{error.message} ({error.hint})" if error.hint else error.message) from error
 
-    def _download(self, address: str, digest: Sha256, place: Path) -> None:
-        """Raises Unreachable when there are no bytes, or not the right ones."""
+    def _note(self, wanted: Wanted, place: str) -> None:
+        located = Located(wanted.name, wanted.digest, without_credentials(place))
+        self._located[wanted.name, wanted.digest.hex] = located
+
+    def _write(self, chunks: Iterator[bytes], digest: Sha256, place: Path, kinds: Sequence[str]) -> None:
+        """Raises Unreachable when there are no bytes, or not the right ones; `kinds` is said of them."""
         seen = hashlib.sha256()
-        kinds: list[str] = []
         beginning = b""
         with written_atomically(place) as stream:
-            for chunk in self.downloader.read(address, kinds.append):
+            for chunk in chunks:
                 beginning += chunk[: _BEGINNING - len(beginning)]
                 seen.update(chunk)
                 stream.write(chunk)
@@ -147,10 +177,19 @@ class Sources:
 
     def _fetch_tree(self, wanted: Wanted, place: Path) -> None:
         reasons, hint = [], None
+        for supply in self._supplies:
+            try:
+                self._unpack(supply, wanted, place)
+            except Unreachable as error:
+                reasons.append(f"  {supply.place}: {error}")
+            else:
+                self._note(wanted, supply.place)
+                return
         for url in wanted.urls:
             try:
                 with self._folder_atomically(wanted, place) as folder:
                     self._write_tree(url, folder, wanted.extras)
+                self._note(wanted, url)
                 return
             except Unreachable as error:
                 reasons.append(f"  {without_credentials(url)}: {error}")
@@ -158,9 +197,31 @@ class Sources:
                 reasons.append(f"  {without_credentials(url)}: {error.message}")
                 hint = hint or error.hint
         raise TallyError(
-            f"no address gave {wanted.name} with NAR hash {wanted.digest.hex}:\n" + "\n".join(reasons),
+            f"no address gave {wanted.name} with NAR hash {wanted.digest.hex}:\n"
+            + "\n".join(reasons or ["  it has no address"]),
             hint=hint or "check the network, the revision and the digest",
         )
+
+    def _unpack(self, supply: Supply, wanted: Wanted, place: Path) -> None:
+        """Have a folder from its NAR. Raises Unreachable where there is none, or another one."""
+        packed = place.with_name(f".{wanted.name[:100]}.nar.tmp")
+        digest = hashlib.sha256()
+        try:
+            with packed.open("wb") as stream:
+                for chunk in supply.read(wanted.digest):
+                    digest.update(chunk)
+                    stream.write(chunk)
+            if digest.hexdigest() != wanted.digest.hex:
+                raise Mismatch(digest.hexdigest(), wanted.digest.hex, "")
+            with packed.open("rb") as stream, self._folder_atomically(wanted, place) as folder:
+                folder.rmdir()
+                restore(stream, folder)
+        except ValueError as error:
+            raise Unreachable(f"it cannot be unpacked: {error}") from error
+        except OSError as error:
+            raise cannot_write(place, error) from error
+        finally:
+            packed.unlink(missing_ok=True)
 
     def _write_tree(self, url: str, folder: Path, extras: Extras) -> None:
         """Raises Unreachable or TallyError when there is no such tree."""
@@ -263,10 +324,10 @@ class LeftTheArchive(TallyError):
         )
 
 
-def _together(failures: list[TallyError]) -> TallyError:
-    shown = [failure.message for failure in failures[:_SHOWN]]
-    if len(failures) > _SHOWN:
-        shown.append(f"… and {len(failures) - _SHOWN} more")
+def _together(failures: list[TallyError], most: int) -> TallyError:
+    shown = [failure.message for failure in failures[:most]]
+    if len(failures) > most:
+        shown.append(f"… and {len(failures) - most} more")
     gone = [failure for failure in failures if isinstance(failure, LeftTheArchive)]
     if gone:
         return LeftTheArchive("\n".join(shown), [name for failure in gone for name in failure.users])

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.fixed import take_fixed
-from orchestrator.ground.digest import Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.wording import counted
@@ -22,6 +21,7 @@ from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import Derivation, attributes
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.supply import Located, Supply
 from orchestrator.recipe.wanted import Wanted
 from orchestrator.run.workshop import Workshop
 
@@ -35,18 +35,25 @@ def fetch_foreign(
     derivations: Sequence[Derivation],
     say: Callable[[str], None],
     caches: Caches | None = None,
-) -> None:
-    """See to it that the orchestrator's store holds these fixed outputs. Raises TallyError."""
+    supplies: Sequence[Supply] = (),
+) -> tuple[Located, ...]:
+    """See to it that the orchestrator's store holds these fixed outputs; `supplies` are asked first.
+
+    Gives what was fetched by us, and where it was found. Raises TallyError.
+    """
     lacking = _lacking(workshop, derivations)
     if not lacking:
-        return
+        return ()
     say(f"fetching {counted(len(lacking), 'fixed output')}")
     failures = [] if caches is None else take_fixed(caches, lacking, workshop.store)
     lacking = lacking if caches is None else _lacking(workshop, lacking)
-    failures += _by_ours(workshop, [each for each in map(wanted_of, lacking) if each is not None])
+    found, more = _by_ours(
+        workshop, [each for one in lacking if (each := _ours(one, supplies)) is not None], supplies
+    )
+    failures += more
     left = _lacking(workshop, lacking)
     if not left:
-        return
+        return found
     try:
         workshop.store.realise(sorted(each.path for each in left))
     except NixFailed as error:
@@ -57,6 +64,15 @@ def fetch_foreign(
             f"cannot fetch {counted(len(still), 'fixed output')}, {names}:\n" + "\n".join(reasons),
             hint="see whether its addresses are there, and whether its digest is that of what they have",
         ) from error
+    return found
+
+
+def _ours(derivation: Derivation, supplies: Sequence[Supply]) -> Wanted | None:
+    """What we can fetch, or take from a supply, which needs no address."""
+    fixed = derivation.fixed
+    if (wanted := wanted_of(derivation)) is not None or fixed is None or not supplies:
+        return wanted
+    return None if isinstance(fixed.digest, OtherDigest) else Wanted(derivation.name, fixed.digest, ())
 
 
 def _lacking(workshop: Workshop, derivations: Sequence[Derivation]) -> list[Derivation]:
@@ -80,11 +96,16 @@ def wanted_of(derivation: Derivation) -> Wanted | None:
     return Wanted(derivation.name, fixed.digest, tuple(dict.fromkeys(urls))) if urls else None
 
 
-def _by_ours(workshop: Workshop, wanted: Sequence[Wanted]) -> list[TallyError]:
+def _by_ours(
+    workshop: Workshop, wanted: Sequence[Wanted], supplies: Sequence[Supply]
+) -> tuple[tuple[Located, ...], list[TallyError]]:
     """Fetch what can be had, and put it into the store; what cannot is told, and nothing more."""
-    sources = Sources(workshop.state.folder("sources"), Mirrors(workshop.configuration.mirrors), Path())
+    mirrors = Mirrors(workshop.configuration.mirrors)
+    sources = Sources(workshop.state.folder("sources"), mirrors, None, supplies)
     fetched = in_parallel(wanted, sources.fetch, sources.downloader.stop, threads=_THREADS)
     failures = [failure for _, failure in fetched if failure is not None]
-    if there := [place for each in wanted if os.path.lexists(place := sources.path(each))]:
-        workshop.store.add_fixed(there, recursive=False)
-    return failures
+    for recursive in (False, True):
+        alike = [each for each in wanted if isinstance(each.digest, NarHash) is recursive]
+        if there := [place for each in alike if os.path.lexists(place := sources.path(each))]:
+            workshop.store.add_fixed(there, recursive=recursive)
+    return sources.located, failures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from orchestrator.nix.evaluation import FixedPath
 from orchestrator.recipe.lfs import refuse_pointers
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.supply import Located, Supply
 from orchestrator.recipe.wanted import fixed_outputs
 from orchestrator.run.workshop import Workshop
 
@@ -22,10 +23,12 @@ def gather(
     fixed: Iterable[FixedPath],
     folder: Path,
     say: Callable[[str], None],
-) -> None:
+    supplies: Sequence[Supply] = (),
+) -> tuple[Located, ...]:
     """See to it that the orchestrator's store holds every one of `fixed`, which `request` says how to get.
 
-    `folder` is in the repository of path sources. Raises TallyError when one cannot be had as pinned.
+    `folder` is in the repository of path sources; `supplies` are asked first. Gives what was fetched, and
+    where it was found. Raises TallyError when one cannot be had as pinned.
     """
     store = workshop.store
     expected = {(each.name, each.sha256): each for each in fixed}
@@ -35,7 +38,8 @@ def gather(
         for each in fixed_outputs(request)
         if (each.name, each.digest.hex) in expected and expected[each.name, each.digest.hex].path in absent
     ]
-    sources = Sources(workshop.state.folder("sources"), Mirrors(workshop.configuration.mirrors), folder)
+    mirrors = Mirrors(workshop.configuration.mirrors)
+    sources = Sources(workshop.state.folder("sources"), mirrors, folder, supplies)
     if missing := sources.missing(each for each, _ in lacking):
         say(f"fetching {counted(len(missing), 'source or package', 'sources and toolchain packages')}")
         sources.fetch_all(missing)
@@ -50,3 +54,4 @@ def gather(
     for each in fixed_outputs(request):
         if each.is_tree and each.extras.lfs is None and (place := expected.get((each.name, each.digest.hex))):
             refuse_pointers(store.physical(place.path), f"{', '.join(each.users)}: source {each.name}")
+    return sources.located

@@ -17,6 +17,7 @@ from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.believing import Decision
 from orchestrator.run.fetching import fetch_foreign
 from orchestrator.run.gathering import gather
@@ -37,16 +38,22 @@ class Making:
     """Which inputs are believed."""
 
 
-def fetch(making: Making, say: Say) -> None:
-    """Fetch what the builds need, check every byte, and put it into the orchestrator's store."""
+def fetch(making: Making, say: Say, supplies: Sequence[Supply] = ()) -> tuple[Located, ...]:
+    """Fetch what the builds need, check every byte, and put it into the orchestrator's store.
+
+    Gives what was fetched by us, and where it was found.
+    """
+    located: list[Located] = []
     requests = {id(target.request): target for target in making.plan.targets.values()}
     for kind, one in requests.items():
         alike = [target for target in making.plan.targets.values() if id(target.request) == kind]
         fixed = [each for target in alike for each in target.evaluated.fixed]
-        gather(making.workshop, one.request, fixed, one.folder, say)
+        located += gather(making.workshop, one.request, fixed, one.folder, say, supplies)
     foreign = [each for one in making.plan.targets.values() for each in one.foreign]
-    fetch_foreign(making.workshop, making.decision.to_fetch(foreign), say, making.decision.caches)
+    needed = making.decision.to_fetch(foreign)
+    located += fetch_foreign(making.workshop, needed, say, making.decision.caches, supplies)
     making.decision.take(making.workshop, say)
+    return tuple(located)
 
 
 def build(making: Making, on_event: OnEvent) -> tuple[Report, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from orchestrator.recipe.gitremote import fetch
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pathsource import PathPin, PathPins
 from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.supply import Supply
 from orchestrator.recipe.wanted import fixed_outputs
 from orchestrator.run import derivations, recipes
 from orchestrator.run.bringing import bring_exported
@@ -42,11 +44,18 @@ _ANOTHER: Final = (
 )
 
 
-def planned_again(workshop: Workshop, claim: Claim, here: Path, say: Callable[[str], None]) -> Plan:
+def planned_again(
+    workshop: Workshop,
+    claim: Claim,
+    here: Path,
+    say: Callable[[str], None],
+    supplies: Sequence[Supply] = (),
+) -> Plan:
     """The plan for what a release was made from, with its one target.
 
-    `here` may be in the repository that path sources are from. Raises TallyError for a release that carries
-    too little, and where something else comes of what it carries.
+    `here` may be in the repository that path sources are from; `supplies` are asked for these first.
+    Raises TallyError for a release that carries too little, and where something else comes of what it
+    carries.
     """
     plan = _of_recipe(workshop, claim) if claim.is_recipe else _of_derivation(workshop, claim)
     (asked, target), *_ = plan.targets.items()
@@ -58,20 +67,29 @@ def planned_again(workshop: Workshop, claim: Claim, here: Path, say: Callable[[s
             + "\n".join(f"  {each}" for each in differing),
             hint=_ANOTHER,
         )
-    return replace(
-        plan, targets={asked: replace(target, folder=_repository(workshop, claim, target, here, say))}
-    )
+    folder = _repository(workshop, claim, target, here, say, supplies)
+    return replace(plan, targets={asked: replace(target, folder=folder)})
 
 
 def _repository(
-    workshop: Workshop, claim: Claim, target: Target, here: Path, say: Callable[[str], None]
+    workshop: Workshop,
+    claim: Claim,
+    target: Target,
+    here: Path,
+    say: Callable[[str], None],
+    supplies: Sequence[Supply],
 ) -> Path:
     """Where path sources are: here, else in what the release says they are from, which is fetched then."""
     fixed = {(each.name, each.sha256): each.path for each in target.evaluated.fixed}
     wanted = [each for each in fixed_outputs(target.request) if each.urls[0].startswith("path:")]
     absent = workshop.store.invalid(fixed[each.name, each.digest.hex] for each in wanted)
-    sources = Sources(workshop.state.folder("sources"), Mirrors({}))
+    sources = Sources(workshop.state.folder("sources"), Mirrors({}), supplies=supplies)
     lacking = [each for each in sources.missing(wanted) if fixed[each.name, each.digest.hex] in absent]
+    if supplies:
+        for each in lacking:
+            with suppress(TallyError):  # the repository may have it
+                sources.fetch(replace(each, urls=()))
+        lacking = list(sources.missing(lacking))
     if not lacking:
         return here
     commit = lacking[0].urls[0].rpartition("@")[2]

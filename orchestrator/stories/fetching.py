@@ -30,7 +30,7 @@ from orchestrator.publishing.drafts import draft_of, refuse_unusable, renamed, s
 from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Reference
-from orchestrator.publishing.sources.source import Found, bounded
+from orchestrator.publishing.sources.source import Found, Shelf, bounded
 from orchestrator.stories.verification import Examination, examine
 
 _TOGETHER = 8
@@ -95,16 +95,23 @@ def verified(
     Where the verdict is a no, the folder holds as much as was fetched, which is to be used for nothing.
     Raises TallyError where it cannot be decided.
     """
+    return with_shelf(reference, folder, asked, keep=keep)[:2]
+
+
+def with_shelf(
+    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True
+) -> tuple[Path, Examination, Shelf | None]:
+    """The same, and where its inputs would be published."""
     try:
         found = sources.of(reference).find()
     except Refused as refused:
-        return folder, Examination(Failed(tuple(refused.reasons)))
+        return folder, Examination(Failed(tuple(refused.reasons))), None
     target = folder / found.name
     try:
         target.mkdir(parents=True)
     except OSError as error:
         raise cannot_write(target, error) from error
-    return target, judged(found, target, asked, keep=keep)
+    return target, judged(found, target, asked, keep=keep), found.shelf
 
 
 def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Examination:

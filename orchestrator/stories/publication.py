@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.values import dataclass
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.keys.signers import Signer
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.policy import Policy
@@ -17,6 +17,7 @@ from orchestrator.publishing import destinations
 from orchestrator.publishing.contents import locate, read_index
 from orchestrator.publishing.destinations.destination import Destination, Outgoing, Sign
 from orchestrator.publishing.index import name_of
+from orchestrator.publishing.inputs import Supplied
 from orchestrator.publishing.locations import signed
 from orchestrator.publishing.objects.retention import Keeping
 from orchestrator.publishing.reference import Reference
@@ -39,6 +40,8 @@ class Order:
     move_tag: bool = False
     keeping: Keeping | None = None
     """How long a bucket's objects stay."""
+    inputs: Callable[[Path], tuple[Supplied, ...]] | None = None
+    """Finds the fixed inputs of the release in a folder; None: they are not published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
     release, verdict = verified_here(order)
     if release is None:
         return Publication(verdict)
+    if order.inputs is not None:
+        release = replace(release, inputs=order.inputs(release.folder.path))
     with destination.exclusively():
         there = destination.holds(release)
         say(f"{'looking through' if there else 'publishing'} {release.name} at {order.destination}")
@@ -96,10 +101,12 @@ def _changed(order: Order) -> TallyError:
 
 
 def _put(destination: Destination, release: Outgoing, sign: Sign) -> tuple[Reference, bool]:
-    """Contents, then evidence, then what makes them found: in between, nothing is visible."""
+    """Inputs, contents, then evidence, then what makes them found: in between, nothing is visible."""
+    supplied = destination.supply(release)
     destination.put(release, release.contents)
     destination.put(release, release.evidence)
-    return destination.finish(release, sign)
+    reference, changed = destination.finish(release, sign)
+    return reference, changed or supplied
 
 
 def _sign(order: Order, release: Outgoing) -> Sign:

@@ -6,6 +6,7 @@ Verdict -> Derivation, which has to be the release's -> Build (one per builder) 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from orchestrator.evidence.reproduction import reproduction
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
+from orchestrator.ground.wording import counted as counted_of
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
 from orchestrator.nix.derivation import name_of
 from orchestrator.policy.policy import Policy
@@ -36,6 +38,7 @@ from orchestrator.publishing.directory import written
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.records import records_of
 from orchestrator.publishing.reference import Reference
+from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.believing import decided
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
 from orchestrator.run.journal import kept
@@ -58,6 +61,7 @@ from orchestrator.run.outcome import Undecided
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
 from orchestrator.run.signatories import Signatories, summon
+from orchestrator.run.supplies import Published, of_folder
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
 from orchestrator.stories import fetching
@@ -114,12 +118,12 @@ def _rebuilt(
     say: Say,
 ) -> Rebuilt:
     with opened(state, configuration) as workshop:
-        release, examination = examined(target, workshop, asked)
+        release, examination, supply = examined(target, workshop, asked)
         if isinstance(examination.verdict, Failed) and not asked.unverified:
             return Unverified(str(target), examination.verdict)
         claim = claim_of(release, examination.read)
         refuse_without_source(claim)
-        making = planned(workshop, claim, asked, say)
+        making = planned(workshop, claim, asked, say, supply)
         with (
             kept(state.folder("logs", workshop.run) / "journal.jsonl") as journal,
             state.locked(
@@ -128,7 +132,7 @@ def _rebuilt(
             ),
         ):
             journal.write("planned", rebuilding=claim.name, derivations=making.plan.requested)
-            fetch(making, say)
+            say_where(fetch(making, say, supply), say)
             reports = build(making, on_event)
             for report in reports:
                 journal.write("built", builder=report.identity.name, **counted(report))
@@ -140,21 +144,28 @@ def _rebuilt(
             return found
 
 
-def examined(target: Path | Reference, workshop: Workshop, asked: Asked) -> tuple[Path, Examination]:
-    """The release, fetched where it is elsewhere, and what its evidence comes to by the user's policy.
+def examined(
+    target: Path | Reference, workshop: Workshop, asked: Asked
+) -> tuple[Path, Examination, tuple[Supply, ...]]:
+    """The release, fetched where it is elsewhere, what its evidence comes to by the user's policy, and where
+    its inputs may be published.
 
     Raises TallyError.
     """
     now = datetime.now(UTC)
     if isinstance(target, Path):
-        return target, examine(target, asked.policy, now, None, asked.further, trusted=asked.trusted)
+        found = examine(target, asked.policy, now, None, asked.further, trusted=asked.trusted)
+        return target, found, (of_folder(target),)
     whom = fetching.Asked(asked.policy, now, asked.trusted, further=asked.further)
-    return fetching.verified(target, workshop.store.nix.scratch / "fetched", whom)
+    folder, found, shelf = fetching.with_shelf(target, workshop.store.nix.scratch / "fetched", whom)
+    return folder, found, () if shelf is None else (Published(shelf),)
 
 
-def planned(workshop: Workshop, claim: Claim, asked: Asked, say: Say) -> Making:
+def planned(
+    workshop: Workshop, claim: Claim, asked: Asked, say: Say, supplies: Sequence[Supply] = ()
+) -> Making:
     """What is to be built, by whom. Raises TallyError, also where other derivations come of the release."""
-    plan = planned_again(workshop, claim, Path.cwd(), say)
+    plan = planned_again(workshop, claim, Path.cwd(), say, supplies)
     builders = workshop.builders(asked.builders, plan.lock)
     refuse_one_vote(workshop.configuration, builders)
     for builder in builders:
@@ -163,6 +174,12 @@ def planned(workshop: Workshop, claim: Claim, asked: Asked, say: Say) -> Making:
     if decision.told is not None:
         say(decision.told)
     return Making(workshop, plan, builders, decision)
+
+
+def say_where(located: Sequence[Located], say: Say) -> None:
+    """Tell of each place how many inputs were found there."""
+    for place, count in sorted(Counter(each.place for each in located).items()):
+        say(f"{counted_of(count, 'input')} found in {place}")
 
 
 def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verified: bool) -> Rebuilt:

@@ -14,6 +14,7 @@ from orchestrator.ground.values import dataclass
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.publishing.folder import Folder, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.inputs import Supplied, render
 from orchestrator.publishing.reference import Reference
 
 _EVIDENCE = ("attestations/", "links/", "sbom/", TRUSTED_ROOT)
@@ -29,6 +30,8 @@ class Outgoing:
     folder: Folder
     name: str
     index: Index
+    inputs: tuple[Supplied, ...] = ()
+    """The fixed inputs that are published beside it, each digest once; none: nobody asked for them."""
 
     @property
     def contents(self) -> tuple[str, ...]:
@@ -39,6 +42,11 @@ class Outgoing:
     def evidence(self) -> tuple[str, ...]:
         """What vouches for it, by path."""
         return tuple(each for each in self.index.files if each.startswith(_EVIDENCE))
+
+    @property
+    def listing(self) -> bytes | None:
+        """The list of its inputs; None: they are not published."""
+        return render(each.input for each in self.inputs) if self.inputs else None
 
     @property
     def measured(self) -> Mapping[str, tuple[Sha256, int]]:
@@ -77,6 +85,12 @@ class Destination(Protocol):
 
     def put(self, release: Outgoing, paths: Sequence[str]) -> None:
         """Put files that nobody finds yet; what is there already stays. Raises TallyError."""
+
+    def supply(self, release: Outgoing) -> bool:
+        """Put the inputs of a release, each once for all releases there, and then their list.
+
+        Whether one was missing. Raises TallyError.
+        """
 
     def finish(self, release: Outgoing, sign: Sign) -> tuple[Reference, bool]:
         """Make it found, by the index or tag, which comes last: the reference that strangers use.

@@ -115,6 +115,12 @@ class LockedBucket:
                 self._bucket.put(key, size, sha256, lambda path=path: release.chunks(path), self._lock)  # type: ignore[misc]
                 self._see(key, sha256)
 
+    def supply(self, release: Outgoing) -> bool:
+        """Not there yet."""
+        if release.inputs:
+            raise TallyError(f"{self._reference} takes no sources yet", hint="publish them to dir:PATH")
+        return False
+
     def finish(self, release: Outgoing, sign: Sign) -> tuple[ObjectStore, bool]:
         """The statement of locations; a lock is tried; release.json."""
         self._locate(release, sign)

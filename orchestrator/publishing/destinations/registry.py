@@ -105,6 +105,12 @@ class RegistryRepository:
                         lambda blob=blob: _told_chunks(image, blob),  # type: ignore[misc]
                     )
 
+    def supply(self, release: Outgoing) -> bool:
+        """Not there yet."""
+        if release.inputs:
+            raise TallyError(f"{self._reference} takes no sources yet", hint="publish them to dir:PATH")
+        return False
+
     def finish(self, release: Outgoing, sign: Sign) -> tuple[Registry, bool]:
         """The artifact by its digest, all that refers to it, and then the tag."""
         artifact, own = self._artifact(release), self._release(release)

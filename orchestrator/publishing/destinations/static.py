@@ -42,6 +42,7 @@ from orchestrator.publishing.flat import (
 )
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX
+from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.reference import Static
 
 _SUMS_LIMIT = 1 << 28
@@ -124,6 +125,24 @@ class StaticFolder:
             except FileExistsError as error:
                 raise cannot_write(target, error) from error
 
+    def supply(self, release: Outgoing) -> bool:
+        """Each under the flat name of its path; a file there that is another one is replaced."""
+        data = release.listing
+        if data is None:
+            return False
+        changed, files = False, []
+        for each in release.inputs:
+            file = Listed(flat.flat(each.input.path), each.input.sha256, each.input.size)
+            files.append(file)
+            if not self._has(file):
+                with written_atomically(self._path / file.file) as stream:
+                    for chunk in each.chunks():
+                        stream.write(chunk)
+                changed = True
+        listing = self._list_of(release.name, data)
+        self._settle(SUMS, flat.sums(self._read(SUMS, _SUMS_LIMIT) or b"", [*files, listing]))
+        return self._settle(listing.file, data) or changed
+
     def finish(self, release: Outgoing, sign: Sign) -> tuple[Static, bool]:
         """The statement of locations, release.json, the sums, the index, the feed."""
         listing = self._listing()
@@ -167,9 +186,16 @@ class StaticFolder:
 
     def _files(self, release: Outgoing, entry: Entry) -> dict[str, Listed]:
         try:
-            if LOCATIONS in release.index.files:
-                raise MalformedError(f"it has a file {LOCATIONS}, which stands beside a release here")
+            for name in (LOCATIONS, LISTING):
+                if name in release.index.files:
+                    raise MalformedError(f"it has a file {name}, which stands beside a release here")
             return files_of(entry, release.index)
+        except MalformedError as error:
+            raise _unnameable(error) from error
+
+    def _list_of(self, name: str, data: bytes) -> Listed:
+        try:
+            return Listed(flat.flat(f"{name}/{LISTING}"), Sha256.of(data), len(data))
         except MalformedError as error:
             raise _unnameable(error) from error
 
@@ -205,7 +231,7 @@ class StaticFolder:
 
     def _settle(self, name: str, data: bytes) -> bool:
         """See that a file has these bytes; whether it had others, or was not there."""
-        if self._read(name, max(len(data), FLAT_LIMIT, _SUMS_LIMIT)) == data:
+        if self._read(name, max(len(data), FLAT_LIMIT, LISTING_LIMIT, _SUMS_LIMIT)) == data:
             return False
         write_atomically(self._path / name, data)
         return True

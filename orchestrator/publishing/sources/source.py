@@ -12,6 +12,19 @@ from orchestrator.ground.values import dataclass
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing.folder import INDEX_LIMIT
 from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.inputs import Input
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where the fixed inputs of a release would be that are published beside it."""
+
+    place: str
+    """What it is called."""
+    listings: Callable[[], Iterator[bytes]]
+    """Each list of them that is there, whole. Raises Refused, TallyError."""
+    read: Callable[[Input], Iterator[bytes]]
+    """The bytes that are sent for one, any, and without an end. Raises Refused, TallyError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,7 @@ class Found:
     """
     check: Callable[[Path], None] | None = None
     """What else has to hold of the folder with all files, before it is verified. Raises Refused."""
+    shelf: Shelf | None = None
 
 
 class Source(Protocol):

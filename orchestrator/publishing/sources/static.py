@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from urllib.parse import quote
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, unquote
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.digest import Sha256
@@ -16,8 +16,9 @@ from orchestrator.publishing import flat, index
 from orchestrator.publishing.flat import FLAT_INDEX, FLAT_LIMIT, Entry
 from orchestrator.publishing.folder import UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.reference import Static
-from orchestrator.publishing.sources.source import Found, bounded, unreachable, whole_index
+from orchestrator.publishing.sources.source import Found, Shelf, bounded, unreachable, whole_index
 
 MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False, inward=False)
 """What is asked of servers: those that send us elsewhere inside our own network are refused."""
@@ -46,7 +47,7 @@ class StaticSource:
                 raise MalformedError(f"{FLAT_INDEX} calls {entry.name!r} what calls itself {name!r}")
         except MalformedError as error:
             raise Refused(Reason(Code.MALFORMED, str(error))) from error
-        return Found(name, found, lambda path: self._read(files[path].file))
+        return Found(name, found, lambda path: self._read(files[path].file), shelf=self._flat_shelf(name))
 
     def listing(self) -> flat.FlatIndex | None:
         """What the folder says is in it; None: it says nothing. Raises TallyError."""
@@ -88,7 +89,24 @@ class StaticSource:
                 f"{self.reference.base} holds the release {name}, and not {self.reference.release}",
                 hint="leave out what stands after #",
             )
-        return Found(name, found, self._read)
+        return Found(name, found, self._read, shelf=beside(self.reference.base, self._http))
+
+    def _flat_shelf(self, name: str) -> Shelf:
+        return self.shelf(flat.flat(f"{name}/{LISTING}"), flat.flat)
+
+    def shelf(self, listing: str, file: Callable[[str], str]) -> Shelf:
+        """The inputs that lie in this folder, by the file's name that each path has."""
+        place = str(self.reference)
+        return Shelf(place, lambda: self._lists(listing), lambda one: self._read(file(one.path)))
+
+    def _lists(self, file: str) -> Iterator[bytes]:
+        """The list of inputs, if there is one."""
+        try:
+            yield b"".join(bounded(self._bytes(file), LISTING_LIMIT, file))
+        except Absent:
+            return
+        except Unreachable as error:
+            raise unreachable(f"{self.reference.base}{file}", error) from error
 
     def _one_of(self, entries: tuple[Entry, ...]) -> Entry:
         wanted, digest = self.reference.release, self.reference.digest
@@ -131,3 +149,13 @@ class StaticSource:
 
     def _bytes(self, file: str) -> Iterator[bytes]:
         return self._http.read(self.reference.base + quote(file))
+
+
+def beside(base: str, http: Downloader | None = None) -> Shelf:
+    """Where inputs are of a release that is a folder of its own: in the folder that this one is in.
+
+    As in a bucket: `NAME.sources.json`, and `sources/` for all.
+    """
+    around, _, name = base.rstrip("/").rpartition("/")
+    source = StaticSource(Static(f"{around}/"), http)
+    return source.shelf(f"{unquote(name)}.{LISTING}", lambda path: path)

@@ -1,0 +1,110 @@
+"""The fixed inputs of a release, found again for publishing them: what a rebuilder will need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.ground.digest import OtherDigest, Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.nar import dump
+from orchestrator.ground.plainly import why
+from orchestrator.nix.derivation import Derivation
+from orchestrator.publishing.inputs import Input, Pinned, Supplied, is_nar
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.supply import Supply
+from orchestrator.recipe.wanted import Wanted, fixed_outputs
+from orchestrator.run.claim import claim_of, refuse_without_source
+from orchestrator.run.fetching import fetch_foreign, wanted_of
+from orchestrator.run.gathering import gather
+from orchestrator.run.remaking import planned_again
+from orchestrator.run.workshop import Workshop
+
+_CHUNK = 1 << 20
+
+
+def inputs_of(
+    workshop: Workshop, release: Path, say: Callable[[str], None], supplies: Sequence[Supply] = ()
+) -> tuple[Supplied, ...]:
+    """Every fixed input of a release that verified, each digest once: fetched first where it is not here.
+
+    Raises TallyError for one that cannot be had, and for a release that cannot be planned again.
+    """
+    claim = claim_of(release)
+    refuse_without_source(claim)
+    plan = planned_again(workshop, claim, Path.cwd(), say, supplies)
+    (target,) = plan.targets.values()
+    gather(workshop, target.request, target.evaluated.fixed, target.folder, say, supplies)
+    fetch_foreign(workshop, target.foreign, say, supplies=supplies)
+    paths = {(each.name, each.sha256): each.path for each in target.evaluated.fixed}
+    found = [
+        _ours(workshop, each, paths.get((each.name, each.digest.hex)), supplies)
+        for each in fixed_outputs(target.request)
+    ]
+    found += [_foreign(workshop, each) for each in target.foreign]
+    once = {each.input.digest: each for each in found}
+    return tuple(sorted(once.values(), key=lambda each: (each.input.name, each.input.sha256.hex)))
+
+
+def _ours(workshop: Workshop, wanted: Wanted, path: str | None, supplies: Sequence[Supply]) -> Supplied:
+    """One of a request; of the folder with busybox the package that it is taken from."""
+    one = wanted.package or wanted
+    if wanted.package is None and path is not None:
+        return supplied(workshop.store.physical(path), one.name, one.digest, one.urls)
+    sources = Sources(
+        workshop.state.folder("sources"), Mirrors(workshop.configuration.mirrors), None, supplies
+    )
+    return supplied(sources.fetch(one), one.name, one.digest, one.urls)
+
+
+def _foreign(workshop: Workshop, derivation: Derivation) -> Supplied:
+    fixed, wanted = derivation.fixed, wanted_of(derivation)
+    assert fixed is not None
+    urls = () if wanted is None else wanted.urls
+    return supplied(workshop.store.physical(fixed.path), derivation.name, fixed.digest, urls)
+
+
+def supplied(file: Path, name: str, digest: Pinned, urls: Sequence[str]) -> Supplied:
+    """What lies at a place of ours, hashed: it is what it is pinned as, or a TallyError is raised."""
+    sha256, size = _measured(file, name, digest)
+
+    def chunks() -> Iterator[bytes]:
+        seen = hashlib.sha256()
+        for chunk in _bytes(file, name, digest):
+            seen.update(chunk)
+            yield chunk
+        if seen.hexdigest() != sha256.hex:
+            raise TallyError(f"{name} changed while it was read: {file}", hint="run the command again")
+
+    return Supplied(Input(name, digest, sha256, size, tuple(urls)), chunks)
+
+
+def _measured(file: Path, name: str, digest: Pinned) -> tuple[Sha256, int]:
+    seen, size = hashlib.sha256(), 0
+    own = hashlib.new(digest.algorithm) if isinstance(digest, OtherDigest) else seen
+    for chunk in _bytes(file, name, digest):
+        seen.update(chunk)
+        if own is not seen:
+            own.update(chunk)
+        size += len(chunk)
+    if own.hexdigest() != digest.hex:
+        raise TallyError(
+            f"{name} is not what it is pinned as: {file} has {own.hexdigest()}, and {digest.hex} is wanted",
+            hint="remove that file and run the command again",
+        )
+    return Sha256(seen.hexdigest()), size
+
+
+def _bytes(file: Path, name: str, digest: Pinned) -> Iterator[bytes]:
+    """A flat file as it is, anything else as its NAR. Raises TallyError."""
+    try:
+        if is_nar(digest):
+            yield from dump(file)
+            return
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise TallyError(f"cannot read {name} at {file}: {why(error)}") from error

@@ -89,7 +89,7 @@ def _checked(
     on_event: OnEvent,
     say: Say,
 ) -> Rebuilt:
-    folder, examination = examined(release, workshop, asked)
+    folder, examination, supplies = examined(release, workshop, asked)
     if isinstance(examination.verdict, Failed) and not asked.unverified:
         return Unverified(str(release), examination.verdict)
     claim = claim_of(folder, examination.read)
@@ -115,7 +115,7 @@ def _checked(
         ),
     ):
         journal.write("planned", comparing=claim.name, derivations=plan.requested)
-        fetch(making, say)
+        fetch(making, say, supplies)
         reports = build(making, on_event)
         for report in reports:
             journal.write("built", builder=report.identity.name, **counted(report))

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from orchestrator.cli.graded import told as told_of_graded
 from orchestrator.cli.text import in_lines
+from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
 from orchestrator.run.reproduced import (
     Changed,
@@ -46,7 +48,7 @@ def junit(found: Sequence[Rebuilt]) -> bytes:
 
 
 def _told(
-    found: Differs | Unverified | Refused | Unmade | Undecided | Same | Changed,
+    found: Differs | Unverified | Refused | Unmade | Undecided | Same | Changed | Graded,
 ) -> tuple[str, str, str]:
     """The element that it is, the verdict, and what is told of it."""
     match found:
@@ -61,6 +63,9 @@ def _told(
         case Refused():
             paths = [f"{each.path}: builders made different things" for each in found.disagreed.differing]
             return "failure", "differs", in_lines([*paths, f"kept in {found.kept}"])
+        case Graded():
+            verdict, lines = told_of_graded(found)
+            return "failure", verdict, in_lines(lines)
         case Unverified():
             return "failure", "unverified", in_lines(f"{r.code}: {r.sentence}" for r in found.verdict.reasons)
         case Unmade():

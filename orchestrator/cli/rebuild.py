@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,13 +20,18 @@ from orchestrator.cli.signing_options import (
 )
 from orchestrator.cli.trust_options import Evidence, Identity, Issuer, PolicyFile, Root
 
+if TYPE_CHECKING:
+    from orchestrator.cli.asked import Target
+    from orchestrator.served.named import Named
+
 
 def rebuild(
     releases: Annotated[
         list[str],
         typer.Argument(
-            metavar="RELEASE|REFERENCE...",
-            help="Release folders, or where releases are published, as dir:PATH and https://HOST/PATH/.",
+            metavar="RELEASE|REFERENCE|pypi:NAME==VERSION...",
+            help="Release folders, where releases are published, as dir:PATH and https://HOST/PATH/, or "
+            "wheels on PyPI, made again from their sdist.",
             show_default=False,
         ),
     ],
@@ -52,6 +58,13 @@ def rebuild(
     ] = False,
     expect: Expected = None,
     target: ExpectedTarget = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Put the recipe and lock of a pypi: name into DIR/NAME-VERSION; one that is there is used.",
+        ),
+    ] = None,
     builder: BuilderNames = None,
     rebuild_inputs: RebuildInputs = 0,
     attest: Annotated[
@@ -89,12 +102,17 @@ def rebuild(
     from orchestrator.policy.policy import trusting
     from orchestrator.run.order import Order
     from orchestrator.run.reproduced import exit_code
-    from orchestrator.stories import change
+    from orchestrator.stories import change, served
     from orchestrator.stories import rebuild as story
 
     expectation = expectation_of(expect, target, releases, list_file, signing=attest is not None)
+    targets = asking.targets_of(releases, list_file)
+    names = {number: name for number, each in enumerate(targets) if (name := served_name(each)) is not None}
+    published = [each for number, each in enumerate(targets) if number not in names]
+    if names and expectation is not None:
+        raise TallyError("--expect is about a release, and not about what a registry serves")
     who = asking.identity_of(identity, issuer, trusted_root)
-    if even_if_unverified and not (policy or publisher or who):
+    if (even_if_unverified or not published) and not (policy or publisher or who):
         whom = trusting([])
     else:
         whom = asking.trusted_of(publisher or [], policy, who, "--publisher")
@@ -107,7 +125,7 @@ def rebuild(
     elif key is not None or keyless or identity_token_fd is not None:
         raise TallyError("nothing is to be signed", hint="name the folder for what is signed with --attest")
     asked = story.Asked(
-        releases=tuple(asking.targets_of(releases, list_file)),
+        releases=tuple(published),
         policy=whom,
         trusted=asking.root_for(whom, trusted_root),
         further=asking.further_of(evidence or []),
@@ -121,7 +139,12 @@ def rebuild(
         if expectation is not None:
             found = change.check(state, configuration, asked, expectation, view.handle, view.say)
         else:
-            found = story.rebuild(state, configuration, asked, view.handle, view.say)
+            found = story.rebuild(state, configuration, asked, view.handle, view.say) if published else ()
+        if names:
+            wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach)
+            graded = iter(served.rebuild(state, configuration, wanted, view.handle, view.say))
+            others = iter(found)
+            found = tuple(next(graded if number in names else others) for number in range(len(targets)))
     if junit is not None:
         from orchestrator.cli.junit import junit as junit_of
 
@@ -131,3 +154,12 @@ def rebuild(
     for each in found:
         show(each, quiet=json)
     return exit_code(found)
+
+
+def served_name(target: Target) -> Named | None:
+    """What a registry serves under a name; None: it is a release. Raises TallyError for half a name."""
+    from orchestrator.served.named import is_named, parse
+
+    if not isinstance(target, Path) or not is_named(str(target)) or os.path.lexists(target):
+        return None
+    return parse(str(target))

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
-from orchestrator.cli import outcomes
+from orchestrator.cli import graded, outcomes
 from orchestrator.cli.text import failure, harmless, say, tell
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
+from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
 from orchestrator.run.reproduced import Changed, Differs, Rebuilt, Reproduced, Same, Unmade, Unverified
 
@@ -85,6 +86,8 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                 "files": [each.document() for each in found.differences],
                 "agreement": outcomes.agreement(found.agreed),
             }
+        case Graded():
+            return graded.document(found)
         case Refused() | Undecided():
             verdict = "differs" if isinstance(found, Refused) else "undecided"
             told = dict(outcomes.document(found))
@@ -118,6 +121,8 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
                 tell(f"  hint: {found.error.hint}", 4)
         case Same() | Changed():
             _show_change(found, quiet=quiet)
+        case Graded():
+            graded.show(found, quiet=quiet)
         case Refused():
             _answer(f"DIFFERS  {found.target}", quiet=quiet)
             outcomes.show(found, quiet=True)

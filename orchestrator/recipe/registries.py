@@ -89,24 +89,26 @@ def _listed(project: str, mirrors: Mirrors, downloader: Downloader, reasons: lis
         reasons.append(str(error))
         pages = []
     for address in [*pip_find_links(), *pages]:
-        if address.startswith("file://"):
-            local = downloader.folder(address)
-            if local is not None and not (local / "index.html").exists():
-                for path in sorted(local.iterdir()):
-                    yield Listed(path.name, path.absolute().as_uri(), None)
-                continue
-            page = f"{address.rstrip('/')}/index.html" if local is not None else address
-        else:
-            page = address
         try:
-            final, body = downloader.page(page)
+            if address.startswith("file://"):
+                yield from local_files(address, downloader)
+            else:
+                yield from links(*downloader.page(address))
         except Unreachable as error:
-            reasons.append(f"{without_credentials(page)}: {error}")
-            continue
-        yield from _links(final, body)
+            reasons.append(f"{without_credentials(address)}: {error}")
 
 
-def _links(address: str, body: bytes) -> Iterator[Listed]:
+def local_files(address: str, downloader: Downloader) -> Iterator[Listed]:
+    """What a local folder holds, or the page of an index in it. Raises Unreachable."""
+    local = downloader.folder(address)
+    if local is not None and not (local / "index.html").exists():
+        for path in sorted(local.iterdir()):
+            yield Listed(path.name, path.absolute().as_uri(), None)
+        return
+    yield from links(*downloader.page(f"{address.rstrip('/')}/index.html" if local is not None else address))
+
+
+def links(address: str, body: bytes) -> Iterator[Listed]:
     """The files of a simple index's page (PEP 503)."""
     reader = _Anchors()
     reader.feed(body.decode("utf-8", "replace"))

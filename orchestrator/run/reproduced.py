@@ -11,6 +11,7 @@ from orchestrator.agreement.difference import Difference
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.policy.verdict import Failed
+from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
 
 
@@ -97,20 +98,28 @@ class Changed:
     expected: bool
 
 
-Rebuilt = Reproduced | Differs | Unverified | Refused | Undecided | Unmade | Same | Changed
+Rebuilt = Reproduced | Differs | Unverified | Refused | Undecided | Unmade | Same | Changed | Graded
 """`Refused`: the user's builders do not even agree with one another. `Undecided`: too few built it."""
 
 
 def is_yes(found: Rebuilt) -> bool:
     """Whether it is what the user wants to hear."""
-    return found.expected if isinstance(found, Same | Changed) else isinstance(found, Reproduced)
+    match found:
+        case Same() | Changed():
+            return found.expected
+        case Graded():
+            return found.identical
+        case _:
+            return isinstance(found, Reproduced)
 
 
 def exit_code(found: tuple[Rebuilt, ...]) -> ExitCode:
     """A no outweighs what could not be decided, and both outweigh success."""
-    if any(
-        isinstance(each, Differs | Unverified | Refused | Same | Changed) and not is_yes(each)
-        for each in found
-    ):
+    if any(is_no(each) for each in found):
         return ExitCode.NO
-    return ExitCode.YES if all(is_yes(each) for each in found) else ExitCode.UNDECIDED
+    return ExitCode.YES if all(map(is_yes, found)) else ExitCode.UNDECIDED
+
+
+def is_no(found: Rebuilt) -> bool:
+    """Whether it was decided, and is not what the user wants to hear."""
+    return isinstance(found, Differs | Unverified | Refused | Same | Changed | Graded) and not is_yes(found)

@@ -1,0 +1,1 @@
+"""What registries serve, made again from its source, and how alike the two files are."""

@@ -1,0 +1,206 @@
+"""What a Python index says of a project: its files, their digests and upload times, what was withdrawn.
+
+The simple API in JSON (PEP 691, with upload times by PEP 700), else in HTML (PEP 503). The indexes are those
+that the machine's own pip asks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock as Mutex
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from packaging.tags import Tag
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from orchestrator.ground.addresses import without_credentials
+from orchestrator.ground.download import Downloader
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.unreachable import Absent, Unreachable
+from orchestrator.recipe.mirrors import Mirrors, pip_find_links
+from orchestrator.recipe.registries import Listed, links, local_files
+
+_JSON: Final = "application/vnd.pypi.simple.v1+json"
+_ACCEPT: Final = f"{_JSON}, text/html;q=0.1"
+_LARGEST: Final = 64 << 20
+_REDIRECTIONS: Final = 5
+_SDISTS: Final = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a project."""
+
+    name: str
+    address: str
+    version: Version
+    tags: frozenset[Tag]
+    """Of a wheel; none for an sdist."""
+    sha256: str | None
+    uploaded: datetime | None
+    """None: the index does not say."""
+    yanked: str | None
+    """Why it was withdrawn, perhaps in no words; None: it was not."""
+    requires_python: str | None
+
+    @property
+    def is_wheel(self) -> bool:
+        return bool(self.tags)
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether it is a wheel for every platform."""
+        return any(tag.platform == "any" and tag.abi == "none" for tag in self.tags)
+
+
+class Index:
+    """The indexes of one run; each project is asked for once."""
+
+    def __init__(self, mirrors: Mirrors, downloader: Downloader) -> None:
+        self._mirrors, self._downloader = mirrors, downloader
+        self._known: dict[str, tuple[File, ...]] = {}
+        self._mutex = Mutex()
+
+    def files(self, project: str) -> tuple[File, ...]:
+        """Every file of a project that has a version. Raises TallyError where no index knows the project."""
+        name = canonicalize_name(project)
+        with self._mutex:
+            if name in self._known:
+                return self._known[name]
+        reasons: list[str] = []
+        found: dict[str, File] = {}
+        for file in self._asked(name, reasons):
+            held = found.get(file.name)
+            if held is None or (held.uploaded is None and held.sha256 in (None, file.sha256)):
+                found[file.name] = file
+        if not found:
+            told = "".join(f"\n  {reason}" for reason in reasons)
+            raise TallyError(
+                f"no Python index has a project called {name}{told}",
+                hint="check the name, and which index pip asks: `pip config list`",
+            )
+        with self._mutex:
+            self._known[name] = tuple(found.values())
+        return self._known[name]
+
+    def _asked(self, name: str, reasons: list[str]) -> Iterator[File]:
+        try:
+            bases = self._mirrors.bases("pypi")
+        except TallyError as error:
+            reasons.append(error.message)
+            bases = ()
+        for base in (*bases, *pip_find_links()):
+            address = base if base not in bases else f"{base}{name}/"
+            try:
+                yield from self._page(address, name)
+            except Absent:
+                reasons.append(f"{without_credentials(base)} has none")
+            except Unreachable as error:
+                reasons.append(f"{without_credentials(base)}: {error}")
+
+    def _page(self, address: str, name: str) -> Iterator[File]:
+        if address.startswith("file://"):
+            yield from _of_listed(local_files(address, self._downloader), name)
+            return
+        final, kind, body = self._fetched(address)
+        if "json" in kind:
+            yield from _of_json(final, body, name)
+        else:
+            yield from _of_listed(links(final, body), name)
+
+    def _fetched(self, address: str) -> tuple[str, str, bytes]:
+        """Where the page was in the end, its media type, its bytes. Raises Unreachable."""
+        for _ in range(_REDIRECTIONS):
+            with self._downloader.exchange("GET", address, {"Accept": _ACCEPT}, named=True) as answer:
+                headers = {key.lower(): value for key, value in answer.headers.items()}
+                if answer.status in (301, 302, 303, 307, 308) and headers.get("location"):
+                    target = urljoin(address, headers["location"])
+                    if not target.startswith(("https://", "http://")):
+                        raise Unreachable("it redirects to what is no web address")
+                    address = target
+                    continue
+                if answer.status in (404, 410):
+                    raise Absent(f"HTTP status {answer.status}")
+                if answer.status != 200:
+                    raise Unreachable(f"HTTP status {answer.status}")
+                return address, headers.get("content-type", ""), answer.small(_LARGEST)
+        raise Unreachable("it redirects without an end")
+
+
+def _of_json(address: str, body: bytes, name: str) -> Iterator[File]:
+    try:
+        said = json.loads(body)
+        files = said["files"]
+        for each in files:
+            place, digests = urljoin(address, each["url"]), each.get("hashes", {})
+            yield from _file(name, each["filename"], place, digests.get("sha256"), each)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unreachable("its answer cannot be read as PEP 691 has it") from error
+
+
+def _of_listed(listed: Iterable[Listed], name: str) -> Iterator[File]:
+    for each in listed:
+        yield from _file(name, each.file, each.address, each.sha256, {})
+
+
+def _file(
+    project: str, file: str, address: str, sha256: str | None, said: Mapping[str, Any]
+) -> Iterator[File]:
+    """The file, where its name is one of the project's."""
+    try:
+        of: str
+        tags: frozenset[Tag] = frozenset()
+        if file.endswith(".whl"):
+            of, version, _, tags = parse_wheel_filename(file)
+        elif file.endswith(_SDISTS):
+            of, version = _sdist(file, project)
+        else:
+            return
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return
+    if of != project:
+        return
+    yanked = said.get("yanked", False)
+    yield File(
+        file,
+        address,
+        version,
+        tags,
+        sha256 if isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256) else None,
+        _moment(said.get("upload-time")),
+        None if yanked is False else yanked if isinstance(yanked, str) else "",
+        said.get("requires-python") or None,
+    )
+
+
+def _sdist(file: str, project: str) -> tuple[str, Version]:
+    """The name and version in an sdist's name, old spellings too."""
+    stem = file
+    for ending in _SDISTS:
+        stem = stem.removesuffix(ending)
+    try:
+        return parse_sdist_filename(f"{stem}.tar.gz")
+    except InvalidSdistFilename:
+        for dash in re.finditer("-", stem):
+            if canonicalize_name(stem[: dash.start()]) == project:
+                return canonicalize_name(project), Version(stem[dash.end() :])
+        raise
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,46 @@
+"""`pypi:NAME==VERSION`: a file that a registry serves, as people write it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.names import normalised
+
+SCHEMES: Final = ("pypi",)
+FORMS: Final = ("pypi:NAME==VERSION",)
+_PYPI: Final = re.compile(
+    r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PypiName:
+    """One version of a project on a Python index."""
+
+    project: str
+    """In its canonical spelling (PEP 503)."""
+    version: str
+
+    def __str__(self) -> str:
+        return f"pypi:{self.project}=={self.version}"
+
+
+Named = PypiName
+
+
+def is_named(text: str) -> bool:
+    """Whether a text is meant for one of these."""
+    return text.partition(":")[0] in SCHEMES and ":" in text
+
+
+def parse(text: str) -> Named:
+    """Read one. Raises TallyError for what is none."""
+    found = _PYPI.fullmatch(text.partition(":")[2])
+    if found is None:
+        raise TallyError(f"{text[:120]!r} names no version of a project", hint="write it as pypi:six==1.17.0")
+    if found[2] is None:
+        raise TallyError(f"{text} does not say which version", hint=f"write it as {text}==1.0")
+    return PypiName(normalised(found[1]), found[2])

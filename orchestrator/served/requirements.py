@@ -1,0 +1,193 @@
+"""From what a build needs to wheels, as an index had them at a moment: the newest that fit.
+
+No installer is asked, which might run what it installs. Wheels alone are taken: making build tools from
+source is another rebuild.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Final
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from orchestrator.ground import zips
+from orchestrator.ground.errors import TallyError
+from orchestrator.served.index import File, Index
+
+PYTHON: Final = (3, 11)
+"""Of the toolchain's python3."""
+_GLIBC: Final = 36  # 2.36, the toolchain's
+_ROUNDS: Final = 300
+_LARGEST: Final = 8 << 20
+
+
+def _tags() -> dict[Tag, int]:
+    platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(_GLIBC, 4, -1)]
+    platforms[platforms.index("manylinux_2_17_x86_64") + 1 : 0] = []
+    platforms += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
+    ordered = [*cpython_tags(PYTHON, platforms=platforms), *compatible_tags(PYTHON, "cp311", platforms)]
+    return {tag: number for number, tag in reversed(list(enumerate(ordered)))}
+
+
+ENVIRONMENT: Final = {
+    "implementation_name": "cpython",
+    "implementation_version": "3.11.2",
+    "os_name": "posix",
+    "platform_machine": "x86_64",
+    "platform_python_implementation": "CPython",
+    "platform_release": "",
+    "platform_system": "Linux",
+    "platform_version": "",
+    "python_full_version": "3.11.2",
+    "python_version": "3.11",
+    "sys_platform": "linux",
+    "extra": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One project of a build's surroundings."""
+
+    project: str
+    version: Version
+    file: File
+    because: str
+    """Whose requirement it is."""
+
+
+@dataclass
+class Resolver:
+    """Resolves one build's requirements."""
+
+    index: Index
+    before: datetime | None
+    """What was uploaded later is not there; None: the index tells no times."""
+    fetch: Callable[[File], Path]
+
+    def resolve(self, requirements: Iterable[tuple[str, str]], tool: Requirement | None) -> tuple[Pin, ...]:
+        """Pins by project for requirements, each with who has it; `tool` is what wrote the wheel.
+
+        Raises TallyError for what cannot be had.
+        """
+        wanted: dict[str, list[tuple[Requirement, str]]] = {}
+        if tool is not None:
+            wanted[canonicalize_name(tool.name)] = [(tool, "the wheel's Generator")]
+        for text, because in requirements:
+            self._add(wanted, text, because, ())
+        chosen: dict[str, Pin] = {}
+        extras: dict[str, frozenset[str]] = {}
+        for _ in range(_ROUNDS):
+            todo = next(
+                (n for n in sorted(wanted) if not self._fits(chosen.get(n), wanted[n], extras.get(n))), None
+            )
+            if todo is None:
+                return tuple(chosen[name] for name in sorted(chosen))
+            pin = chosen[todo] = self._choose(todo, wanted[todo])
+            extras[todo] = frozenset(extra for each, _ in wanted[todo] for extra in each.extras)
+            for text in self._requires(pin.file):
+                self._add(wanted, text, f"{pin.project} {pin.version}", tuple(extras[todo]))
+        raise TallyError("its build requirements cannot be resolved: they contradict each other")
+
+    def _fits(
+        self, pin: Pin | None, wanted: list[tuple[Requirement, str]], extras: frozenset[str] | None
+    ) -> bool:
+        if pin is None or extras != frozenset(extra for each, _ in wanted for extra in each.extras):
+            return False
+        return all(
+            each.specifier.contains(pin.version, prereleases=True) for each, _ in self._binding(wanted)
+        )
+
+    def _binding(self, wanted: list[tuple[Requirement, str]]) -> list[tuple[Requirement, str]]:
+        """What wrote the wheel is a fact; what a project says that it wants bends to it."""
+        fact = [each for each in wanted if each[1] == "the wheel's Generator"]
+        return fact or wanted
+
+    def _add(
+        self,
+        wanted: dict[str, list[tuple[Requirement, str]]],
+        text: str,
+        because: str,
+        extras: tuple[str, ...],
+    ) -> None:
+        try:
+            requirement = Requirement(text)
+            marker = requirement.marker
+            applies = marker is None or any(
+                marker.evaluate({**ENVIRONMENT, "extra": extra}) for extra in ("", *extras)
+            )
+        except (InvalidRequirement, UndefinedEnvironmentName) as error:
+            raise TallyError(f"{because} requires {text!r}, which cannot be read: {error}") from error
+        if requirement.url is not None and applies:
+            raise TallyError(
+                f"{because} requires {requirement.name} from an address of its own, which is on no index"
+            )
+        held = wanted.setdefault(canonicalize_name(requirement.name), []) if applies else []
+        if (str(requirement), because) not in [(str(each), whose) for each, whose in held]:
+            held.append((requirement, because))
+
+    def _choose(self, name: str, wanted: list[tuple[Requirement, str]]) -> Pin:
+        specifier = SpecifierSet()
+        for each, _ in self._binding(wanted):
+            specifier &= each.specifier
+        because = wanted[0][1]
+        files = [f for f in self.index.files(name) if self._usable(f)]
+        fitting = [f for f in files if specifier.contains(f.version, prereleases=False)]
+        fitting = fitting or [f for f in files if specifier.contains(f.version, prereleases=True)]
+        pinned = any(str(each).startswith("==") for each in specifier)
+        fitting = [f for f in fitting if f.yanked is None or pinned]
+        if not fitting:
+            raise TallyError(
+                f"no index has a wheel of {name}{specifier or ''} for Python "
+                f"{'.'.join(map(str, PYTHON))}{self._when()}, which {because} requires",
+                hint="a build requirement without a wheel cannot be had: name one by hand in the recipe",
+            )
+        tags = _TAGS
+        newest = max(file.version for file in fitting)
+        best = min(
+            (f for f in fitting if f.version == newest),
+            key=lambda f: (min(tags.get(tag, len(tags)) for tag in f.tags), f.name),
+        )
+        return Pin(name, newest, best, because)
+
+    def _when(self) -> str:
+        return "" if self.before is None else f" as of {self.before:%Y-%m-%d}"
+
+    def _usable(self, file: File) -> bool:
+        if not file.is_wheel or not any(tag in _TAGS for tag in file.tags):
+            return False
+        if self.before is not None and file.uploaded is not None and file.uploaded > self.before:
+            return False
+        try:
+            return file.requires_python is None or SpecifierSet(file.requires_python).contains("3.11.2")
+        except InvalidSpecifier:
+            return True
+
+    def _requires(self, file: File) -> list[str]:
+        """What a wheel says that it needs."""
+        try:
+            with zipfile.ZipFile(self.fetch(file)) as archive:
+                name = next(
+                    each
+                    for each in archive.namelist()
+                    if each.endswith(".dist-info/METADATA") and each.count("/") == 1
+                )
+                with archive.open(name) as stream:
+                    message = BytesParser().parsebytes(stream.read(_LARGEST))
+        except (StopIteration, *zips.ERRORS) as error:
+            raise TallyError(f"{file.name} cannot be read as a wheel: {error}") from error
+        return [str(each) for each in message.get_all("Requires-Dist", [])]
+
+
+_TAGS: Final = _tags()

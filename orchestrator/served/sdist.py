@@ -1,0 +1,107 @@
+"""What a source distribution says of how it is built. Reads, never unpacks."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.ground import zips
+from orchestrator.ground.errors import TallyError
+
+_MOST: Final = 200_000
+_LARGEST: Final = 4 << 20
+_BY_SETUP: Final = "setuptools.build_meta:__legacy__"
+"""PEP 517: the backend of a project that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sdist:
+    """One source distribution."""
+
+    top: str
+    """Its one folder."""
+    times: Mapping[str, int]
+    """Path below that folder to its file's time."""
+    backend: str
+    requires: tuple[str, ...]
+    """`build-system.requires`."""
+    backend_path: tuple[str, ...]
+    project: Mapping[str, Any]
+    """pyproject.toml."""
+    universal: bool
+    """Whether setup.cfg asks for a wheel of Python 2 and 3."""
+    is_zip: bool
+
+
+def read(path: Path) -> Sdist:
+    """Look through an sdist. Raises TallyError for one that cannot be read."""
+    try:
+        times, texts = _zip(path) if path.name.endswith(".zip") else _tar(path)
+    except (tarfile.TarError, *zips.ERRORS) as error:
+        raise TallyError(f"{path.name} cannot be read: {error}") from error
+    tops = {name.partition("/")[0] for name in times}
+    if len(tops) != 1:
+        raise TallyError(f"{path.name} does not hold one folder")
+    top = tops.pop()
+    below = {name.removeprefix(f"{top}/"): text for name, text in texts.items()}
+    project = _project(path, below.get("pyproject.toml"))
+    system = project.get("build-system", {})
+    system = system if isinstance(system, dict) else {}
+    return Sdist(
+        top,
+        {name.removeprefix(f"{top}/"): moment for name, moment in times.items()},
+        str(system.get("build-backend") or _BY_SETUP),
+        tuple(map(str, system.get("requires", ["setuptools"]))),
+        tuple(map(str, system.get("backend-path", ()))),
+        project,
+        "universal" in below.get("setup.cfg", b"").decode("utf-8", "replace"),
+        path.name.endswith(".zip"),
+    )
+
+
+def _project(path: Path, text: bytes | None) -> Mapping[str, Any]:
+    if text is None:
+        return {}
+    try:
+        return tomllib.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise TallyError(f"pyproject.toml in {path.name} cannot be read: {error}") from error
+
+
+def _wanted(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith(("/pyproject.toml", "/setup.cfg"))
+
+
+def _tar(path: Path) -> tuple[dict[str, int], dict[str, bytes]]:
+    times, texts = {}, {}
+    with tarfile.open(path) as archive:
+        for number, member in enumerate(archive):
+            if number == _MOST:
+                raise ValueError("it has too many files")
+            if not member.isreg():
+                continue
+            name = member.name.removeprefix("./")
+            times[name] = int(member.mtime)
+            if _wanted(name) and member.size <= _LARGEST:
+                stream = archive.extractfile(member) or io.BytesIO()
+                texts[name] = stream.read(_LARGEST)
+    return times, texts
+
+
+def _zip(path: Path) -> tuple[dict[str, int], dict[str, bytes]]:
+    times, texts = {}, {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist()[:_MOST]:
+            if member.is_dir():
+                continue
+            times[member.filename] = int(datetime(*member.date_time, tzinfo=UTC).timestamp())
+            if _wanted(member.filename) and member.file_size <= _LARGEST:
+                texts[member.filename] = archive.read(member)
+    return times, texts

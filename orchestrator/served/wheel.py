@@ -1,0 +1,138 @@
+"""What a served wheel shows of how it was made: its writer, modes, times. Pure.
+
+The binary distribution format: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
+from typing import Final
+
+from orchestrator.served.zipfiles import Archive, Entry, OddZipError, shown
+
+_LARGEST: Final = 8 << 20
+_GENERATOR: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ (]+v?([0-9][A-Za-z0-9.!+_-]*)\)?")
+_BACKENDS: Final = {
+    "bdist-wheel": "wheel",
+    "flit": "flit-core",
+    "poetry": "poetry-core",
+    "uv": "uv-build",
+    "pdm-pep517": "pdm-pep517",
+}
+"""Names in `Generator:` that are not those of the projects that they are."""
+_EARLIEST: Final = datetime(2020, 2, 2, 0, 0, 0, tzinfo=UTC)
+"""What hatchling and others write where nothing says a time: later ones were set."""
+_STEP: Final = 900  # seconds; every time zone of today is a multiple of a quarter of an hour
+_FARTHEST: Final = 15 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """Who wrote the wheel."""
+
+    said: str
+    project: str
+    """As an index has it."""
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What can be read off a wheel."""
+
+    generator: Generator | None
+    tags: tuple[str, ...]
+    metadata: Message
+    epoch: int | None
+    """Seconds, where all entries share one time that somebody set."""
+    umask: int
+    zone: int
+    """Seconds that its entries' times are east of those in its sdist."""
+
+
+def show(archive: Archive, sdist_times: Mapping[str, int]) -> Shown:
+    """Read what a wheel shows. `sdist_times`: path to seconds, for each file of its sdist.
+
+    Raises OddZipError for one without the files that every wheel has.
+    """
+    folder = _folder(archive)
+    wheel = _headers(archive, f"{folder}/WHEEL")
+    found = _GENERATOR.match(str(wheel.get("Generator", "")))
+    return Shown(
+        generator=_generator(found) if found else None,
+        tags=tuple(str(each) for each in wheel.get_all("Tag", [])),
+        metadata=_headers(archive, f"{folder}/METADATA"),
+        epoch=_epoch(archive),
+        umask=_umask(archive),
+        zone=_zone(archive, sdist_times),
+    )
+
+
+def seconds(entry: Entry) -> int:
+    """An entry's time, taken for UTC."""
+    try:
+        return int(datetime.strptime(entry.time, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return 0  # month 0, or a second 60
+
+
+def _generator(found: re.Match[str]) -> Generator:
+    name = re.sub(r"[-_.]+", "-", found[1]).lower()
+    return Generator(found[0], _BACKENDS.get(name, name), found[2])
+
+
+def _folder(archive: Archive) -> str:
+    found = {e.name.partition(b"/")[0] for e in archive.entries if e.name.endswith(b".dist-info/WHEEL")}
+    if len(found) != 1:
+        raise OddZipError("it has no .dist-info/WHEEL, or several, so that it is no wheel")
+    return found.pop().decode("utf-8", "replace")
+
+
+def _headers(archive: Archive, name: str) -> Message:
+    for entry in archive.entries:
+        if shown(entry.name) == name:
+            if entry.size > _LARGEST:
+                raise OddZipError(f"its {name} is too large")
+            return BytesParser(policy=compat32).parsebytes(b"".join(archive.contents(entry)))
+    raise OddZipError(f"it has no {name}")
+
+
+def _epoch(archive: Archive) -> int | None:
+    moments = {seconds(entry) for entry in archive.entries}
+    (only, *others) = moments
+    return only if not others and only > _EARLIEST.timestamp() else None
+
+
+def _umask(archive: Archive) -> int:
+    """002 where files of the wheel can be written by their group, else 022, as nearly everybody has it."""
+    modes = [entry.mode for entry in archive.entries if stat.S_ISREG(entry.mode)]
+    return 0o002 if any(mode & 0o020 for mode in modes) else 0o022
+
+
+def _zone(archive: Archive, sdist_times: Mapping[str, int]) -> int:
+    """By what most files' times differ from those of the sdist's files of that name; 0: in no such way."""
+    by_end: dict[str, list[int]] = {}
+    for path, moment in sdist_times.items():
+        by_end.setdefault(path.rpartition("/")[2], []).append(moment)
+    offsets: Counter[int] = Counter()
+    for entry in archive.entries:
+        times = by_end.get(shown(entry.name).rpartition("/")[2], [])
+        if len(times) == 1:
+            offsets[seconds(entry) - (times[0] - times[0] % 2)] += 1
+    for offset, count in offsets.most_common(1):
+        if offset and offset % _STEP == 0 and abs(offset) <= _FARTHEST and count * 2 > sum(offsets.values()):
+            return offset
+    return 0
+
+
+def written(moment: int) -> str:
+    """A time for a reader."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)).strftime("%Y-%m-%d %H:%M:%S UTC")

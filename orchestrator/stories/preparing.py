@@ -1,0 +1,93 @@
+"""From a name in a registry to a recipe and a lock for what it serves, and to the served file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents, write_atomically
+from orchestrator.ground.state import State
+from orchestrator.recipe import lock as locks
+from orchestrator.recipe.locking import Locking, make_lock
+from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.recipe import load
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.toml import LIMIT
+from orchestrator.served import sdist as sdists
+from orchestrator.served import wheel as wheels
+from orchestrator.served import zipfiles
+from orchestrator.served.index import Index
+from orchestrator.served.named import Named
+from orchestrator.served.pypi import fetched, release_of
+from orchestrator.served.requirements import Resolver
+from orchestrator.served.settings import Setting
+from orchestrator.served.wheel_recipe import recipe_of, requirements_of, settings_of, tool_of
+
+_TOOLCHAIN: Final = "toolchain.lock"
+LARGEST: Final = 1 << 30
+"""Bytes of a file that is compared in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is served, and the recipe that is to make it."""
+
+    name: str
+    served: Path
+    recipe: Path
+    settings: tuple[Setting, ...]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    named: Named,
+    index: Index,
+    sources: Sources,
+    mirrors: Mirrors,
+    state: State,
+    out: Path | None,
+    say: Callable[[str], None],
+) -> Prepared:
+    """Ask the index, resolve what the build needs, write recipe and lock. Raises TallyError."""
+    say(f"{named}: asking the index what it serves")
+    release = release_of(named, index)
+    served, source = fetched(release.wheel, sources), fetched(release.sdist, sources)
+    sdist = sdists.read(source)
+    try:
+        shown = wheels.show(zipfiles.read(contents(served, LARGEST)), sdist.times)
+    except (OSError, zipfiles.OddZipError) as error:
+        raise TallyError(f"{release.wheel.name}, as it is served, cannot be read: {error}") from error
+    tool, remark = tool_of(shown.generator, index)
+    resolver = Resolver(index, release.wheel.uploaded, lambda file: fetched(file, sources))
+    pins = resolver.resolve(requirements_of(sdist, shown.generator), tool)
+    digests = [Sha256.of_file(path).hex for path in (source, *(fetched(p.file, sources) for p in pins))]
+    text = recipe_of(release, shown, sdist, digests, pins)
+    folder = (out or state.folder("served", "pypi")) / f"{named.project}-{release.wheel.version}"
+    notes = (*release.notes, *([] if remark is None else [remark]))
+    settings = settings_of(release, shown, sdist, pins)
+    recipe = folder / f"{named.project}.toml"
+    folder.mkdir(parents=True, exist_ok=True)
+    if out is not None and recipe.exists() and contents(recipe, LIMIT) != text:
+        notes = (*notes, f"the recipe is the one in {recipe}, not what this would write")
+        settings = ()
+    else:
+        write_atomically(recipe, text)
+    _lock(recipe, sources, mirrors, state, say)
+    return Prepared(str(named), served, recipe, settings, notes)
+
+
+def _lock(recipe: Path, sources: Sources, mirrors: Mirrors, state: State, say: Callable[[str], None]) -> None:
+    """An ordinary lock beside a recipe. What its toolchain was resolved to before is used again."""
+    held = state.folder("served") / _TOOLCHAIN
+    known = locks.read(held) if held.exists() else locks.Lock()
+    work = Locking(mirrors, sources, recipe.with_name("flake.lock"), lambda _: None)
+    one = load(recipe)
+    lock = make_lock({one.name: one}, known, (), work)
+    locks.write(recipe.with_name(locks.FILE_NAME), lock)
+    toolchain = lock.model_copy(update={"source": {}})
+    if toolchain != known:
+        locks.write(held, toolchain)

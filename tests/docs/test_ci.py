@@ -1,0 +1,212 @@
+"""Pipelines in docs/how-to: each is what its forge's schema says, and those of run-in-ci.md are run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import parse
+
+import pytest
+from pipelines import Runner, files_of, github, gitlab, read
+from projects import Project
+from registries import PASSWORD, USER, FakeRegistry
+from warm import WARM
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
+
+PAGES = sorted((Path(__file__).resolve().parent.parent.parent / "docs/how-to").glob("*.md"))
+PAGE = next(page for page in PAGES if page.name == "run-in-ci.md")
+SCHEMAS = {".github/workflows": "vendor.github-workflows", ".": "vendor.gitlab-ci"}
+LABELLED = "contains(github.event.pull_request.labels.*.name, 'changes-artifact') && 'different' || 'same'"
+SAME, OTHER = "mkdir -p $out; printf 'one\\n' > $out/it", "mkdir $out; echo other > $out/it"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if files_of(page)], ids=lambda page: page.stem)
+def test_the_forges_schema_takes_it(page: Path, tmp_path: Path) -> None:
+    """The schemas are those that check-jsonschema brings: no network."""
+    for name, text in files_of(page).items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        schema = SCHEMAS[str(Path(name).parent)]
+        more = ["--data-transform", "gitlab-ci"] if schema == "vendor.gitlab-ci" else []
+        done = subprocess.run(
+            [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *more, str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{page.name}, {name}:\n{done.stdout}{done.stderr}"
+
+
+def test_the_schema_refuses_what_is_none(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text("on: push\njobs:\n  one:\n    step: []\n")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    assert (
+        subprocess.run([*command, str(tmp_path / "x.yml")], capture_output=True, check=False).returncode == 1
+    )
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if files_of(page)], ids=lambda page: page.stem)
+def test_what_is_left_for_people_is_written_and_a_job_may_do_no_more_than_it_needs(page: Path) -> None:
+    for name, text in files_of(page).items():
+        for job in read(text).get("jobs", read(text)).values():
+            uploaded = [
+                step["with"]["path"] for step in job.get("steps", []) if "upload-artifact" in str(step)
+            ]
+            scripts = "\n".join(step.get("run", "") for step in job.get("steps", []))
+            assert all(path in scripts for path in uploaded), f"{name}: {uploaded}"
+        if name.startswith(".github"):
+            assert read(text)["permissions"]["contents"] == "read", f"{name} may write"
+
+
+@pytest.fixture
+def forge(tmp_path: Path, tally_in: TallyIn, repository: Path, session_state: Path) -> Iterator[Forge]:
+    (tmp_path / "bin").mkdir()
+    with FakeRegistry(basic=True).running() as registry, WARM.program(tmp_path / "bin") as program:
+        yield Forge(tmp_path, tally_in, repository, registry, program, session_state)
+
+
+class Forge:
+    """A reader's repository with the recipe `tree`, its runner, and the registry that it publishes to."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tally_in: TallyIn,
+        repository: Path,
+        registry: FakeRegistry,
+        program: Path,
+        state: Path,
+    ) -> None:
+        self.registry, self.folder = registry, folder / "checkout"
+        self.folder.mkdir()
+        self.project = Project(self.folder, tally_in(self.folder), repository)
+        (self.folder / "keys").mkdir()
+        for name in ("release.key", "release.pub"):
+            (self.folder / name).rename(self.folder / "keys" / name)
+        self.key = (self.folder / "keys/release.key").read_text()
+        (self.folder / "keys/release.key").unlink()
+        self.becomes("mkdir $out; echo one > $out/it")
+        subprocess.run(["git", "init", "-q", self.folder], check=True)
+        self.calls = folder / "calls"
+        gh = program.parent / "gh"
+        gh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {self.calls}\n')
+        gh.chmod(0o755)
+        self.temporary = folder / "runner"
+        self.temporary.mkdir()
+        self.runner = Runner(
+            self.folder,
+            {
+                "PATH": f"{program.parent}:/usr/bin:/bin:/usr/sbin:/sbin",
+                "TALLY_STATE": str(state),
+                "RUNNER_TEMP": str(self.temporary),
+                "DOCKER_CONFIG": str(folder / "docker"),
+            },
+        )
+        (folder / "docker").mkdir()
+        login = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        (folder / "docker/config.json").write_text(json.dumps({"auths": {registry.host: {"auth": login}}}))
+        self.files = files_of(PAGE)
+
+    def becomes(self, script: str) -> None:
+        """A change of the recipe."""
+        self.project.recipe("tree", script)
+
+    def github(self, name: str, **known: str) -> tuple[bool, dict[str, bool]]:
+        where = {f"github.{key}": key for key in ("actor", "token", "server_url", "repository", "run_id")}
+        where |= {"vars.REGISTRY": self.registry.host, "secrets.RELEASE_KEY": self.key.rstrip("\n")}
+        refs = {f"github.ref_type == '{each}'": str(known.get("ref") == each).lower() for each in REFS}
+        more = {LABELLED: known.get("expect", "")}
+        return github(self.runner, self.files[f".github/workflows/{name}.yml"], {**where, **refs, **more})
+
+    def gitlab(self, job: str, rule: int = 0, **more: str) -> bool:
+        file = self.temporary / "RELEASE_KEY"
+        file.write_text(self.key)
+        variables = {
+            "CI_REGISTRY": self.registry.host,
+            "CI_REGISTRY_IMAGE": f"{self.registry.host}/group/project",
+            "CI_REGISTRY_USER": USER,
+            "CI_REGISTRY_PASSWORD": PASSWORD,
+            "CI_MERGE_REQUEST_LABELS": "",
+            "RELEASE_KEY": str(file),
+        }
+        return gitlab(self.runner, self.files[".gitlab-ci.yml"], job, {**variables, **more}, rule)
+
+    def harm(self) -> None:
+        """Somebody changes what the registry has."""
+        for digest, data in self.registry.blobs.items():
+            self.registry.blobs[digest] = data + b"x"
+
+    def cases(self, name: str) -> list[str]:
+        """What the forge shows of a JUnit file: what is in each case."""
+        suite = parse(self.folder / name).iterfind(".//testcase")
+        return [case[0].attrib["type"] if len(case) else "passed" for case in suite]
+
+
+REFS = ("branch", "tag")
+
+
+def test_github(forge: Forge) -> None:
+    published, steps = forge.github("publish", ref="branch")
+    assert published, forge.runner.said
+    assert list(steps) == ["Build, compare, sign", "Publish what main makes", "Leave no key behind"]
+    assert set(forge.registry.tags) == {"main"}
+    assert not (forge.temporary / "release.key").exists()
+    version, steps = forge.github("publish", ref="tag")
+    assert version, forge.runner.said
+    assert "Publish the version" in steps
+    assert set(forge.registry.tags) == {"main", "tree-1.0-x86_64-linux"}
+
+    assert forge.github("unchanged", expect="same")[0], forge.runner.said
+    assert "nothing to build" in forge.runner.said[-1]
+    forge.becomes(SAME)
+    assert forge.github("unchanged", expect="same")[0], forge.runner.said
+    assert not forge.github("unchanged", expect="different")[0]
+    forge.becomes(OTHER)
+    assert not forge.github("unchanged", expect="same")[0]
+    assert forge.cases("unchanged.xml") == ["different"]
+    assert forge.github("unchanged", expect="different")[0], forge.runner.said
+
+    assert forge.github("re-prove") == (True, {"Make it again": True}), forge.runner.said
+    assert forge.cases("re-prove.xml") == ["passed"]
+    assert not forge.calls.exists()
+    forge.harm()
+    again, steps = forge.github("re-prove")
+    assert (again, steps) == (False, {"Make it again": False, "Tell people": True}), forge.runner.said
+    assert forge.cases("re-prove.xml") == ["unverified"]
+    assert "server_url/repository/actions/runs/run_id says what differs" in forge.calls.read_text()
+
+
+def test_a_build_that_fails_publishes_nothing_and_leaves_no_key(forge: Forge) -> None:
+    forge.becomes("exit 3")
+    failed, steps = forge.github("publish", ref="branch")
+    assert (failed, steps) == (False, {"Build, compare, sign": False, "Leave no key behind": True})
+    assert not forge.registry.tags
+    assert not (forge.temporary / "release.key").exists()
+
+
+def test_gitlab(forge: Forge) -> None:
+    assert forge.gitlab("publish"), forge.runner.said
+    assert set(forge.registry.tags) == {"main"}
+    assert not (forge.folder / ".docker").exists()
+    assert forge.gitlab("publish", rule=1), forge.runner.said
+    assert set(forge.registry.tags) == {"main", "tree-1.0-x86_64-linux"}
+
+    assert forge.gitlab("unchanged"), forge.runner.said
+    forge.becomes(OTHER)
+    assert not forge.gitlab("unchanged")
+    assert not forge.gitlab("unchanged", CI_MERGE_REQUEST_LABELS="not-changes-artifact,other")
+    assert forge.cases("unchanged.xml") == ["different"]
+    assert forge.gitlab("unchanged", CI_MERGE_REQUEST_LABELS="other,changes-artifact"), forge.runner.said
+
+    assert forge.gitlab("re-prove"), forge.runner.said
+    forge.harm()
+    assert not forge.gitlab("re-prove")
+    assert forge.cases("re-prove.xml") == ["unverified"]

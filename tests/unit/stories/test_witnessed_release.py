@@ -261,7 +261,7 @@ POLICIES = {
 }
 
 
-PARTS = ("log", "other log", "clock", "second clock", "nobody's clock", "a bad stamp")
+PARTS = ("log", "other log", "clock", "second clock", "stamps worth nothing")
 
 
 def test_no_evidence_that_is_taken_away_or_added_helps(case: Case, tmp_path: Path) -> None:
@@ -292,8 +292,10 @@ def test_no_evidence_that_is_taken_away_or_added_helps(case: Case, tmp_path: Pat
         for path, each in opened.items():
             document = json.loads(each.render())
             material = document["verificationMaterial"]
-            material["tlogEntries"] = [given[path][part] for part in PARTS[:2] if part in chosen]
-            if stamps := [given[path][part] for part in PARTS[2:] if part in chosen]:
+            material["tlogEntries"] = [
+                entry for part in PARTS[:2] if part in chosen for entry in given[path][part]
+            ]
+            if stamps := [stamp for part in PARTS[2:] if part in chosen for stamp in given[path][part]]:
                 material["timestampVerificationData"] = {"rfc3161Timestamps": stamps}
             path.write_bytes(render_document(document))
         releases.reindex(bare)
@@ -314,19 +316,21 @@ def test_no_evidence_that_is_taken_away_or_added_helps(case: Case, tmp_path: Pat
                 assert chosen in found or chosen - {part} not in found, (number, rule, chosen, part)
 
 
-def _parts(case: Case, second: Tsa, of: own_bundle.Bundle) -> dict[str, Any]:
+def _parts(case: Case, second: Tsa, of: own_bundle.Bundle) -> dict[str, list[Any]]:
     body = of.signed(case.key.public).body()
     signature = of.envelope.signatures[0].sig
     stamps = {
-        "clock": case.services.tsa.stamp(signature),
-        "second clock": second.stamp(signature),
-        "nobody's clock": case.other_tsa.stamp(signature),
-        "a bad stamp": case.services.tsa.stamp(b"another signature"),
-    }
+        "clock": [case.services.tsa.stamp(signature)],
+        "second clock": [second.stamp(signature)],
+        # an authority's that nobody trusts, and a trusted one's over another signature
+        "stamps worth nothing": [
+            case.other_tsa.stamp(signature), case.services.tsa.stamp(b"another signature")
+        ],
+    }  # fmt: skip
     return {
-        "log": case.services.rekor.of_body("hashedrekord", "0.0.2", body),
-        "other log": case.other_log.of_body("hashedrekord", "0.0.2", body),
-        **{name: {"signedTimestamp": b64(each)} for name, each in stamps.items()},
+        "log": [case.services.rekor.of_body("hashedrekord", "0.0.2", body)],
+        "other log": [case.other_log.of_body("hashedrekord", "0.0.2", body)],
+        **{name: [{"signedTimestamp": b64(each)} for each in those] for name, those in stamps.items()},
     }
 
 

@@ -223,16 +223,16 @@ def _whom(
 
     With `signing` somebody has to; None: whoever has a private key does.
     """
-    from orchestrator.builders.configuration import load as configured
     from orchestrator.ground import key_address
     from orchestrator.keys import addressed
     from orchestrator.keys.key import is_private
     from orchestrator.keys.passphrase import source
     from orchestrator.policy.policy import trusting
-    from orchestrator.stories.policy_file import load
 
     wanted = key
     if wanted is None and policy is None:
+        from orchestrator.builders.configuration import load as configured  # which takes 0.2 s to import
+
         wanted = configured(Path.cwd()).signing.key
     if wanted is None and policy is None:
         raise TallyError(
@@ -244,7 +244,7 @@ def _whom(
         if signing:
             raise TallyError("--location needs a key that signs it", hint="give the release key with --key")
         assert policy is not None
-        return load(policy), None
+        return _loaded(policy), None
     address, ask = key_address.parse(wanted), source(passphrase_fd)
     private = not isinstance(address, Path) or is_private(address)
     if signing or (signing is None and private):
@@ -255,9 +255,15 @@ def _whom(
             )
         signer = addressed.opened(address, ask)
     if policy is not None:
-        return load(policy), signer
+        return _loaded(policy), signer
     public = signer.public if signer is not None else addressed.public_half(address, ask)
     return trusting([public.spki], None), signer
+
+
+def _loaded(policy: Path) -> Policy:
+    from orchestrator.stories.policy_file import load
+
+    return load(policy)
 
 
 def _location(address: str) -> str:

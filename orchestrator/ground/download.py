@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Event
@@ -28,11 +27,12 @@ from orchestrator.ground.unreachable import (
     failure_of,
     guarded,
 )
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:
     import ssl
 
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 
 T = TypeVar("T")
 
@@ -303,7 +303,7 @@ class Downloader:
 
     def _manager(self, proxy: Proxy | None) -> PoolManager:
         """Connections: direct, or through a proxy. Raises ValueError for one that we cannot speak with."""
-        from urllib3 import PoolManager, Timeout
+        from urllib3 import Timeout
 
         retry = retries(downgrade=self._manners is None or self._manners.downgrade)
         with self._mutex:
@@ -318,14 +318,30 @@ class Downloader:
                         status_forcelist=(429, 500, 502, 503, 504),
                         raise_on_status=False,
                     ),
-                    "ssl_context": _trusting(*(os.environ.get(name) for name in _CERTIFICATES)),
                     "headers": _HEADERS,
                 }
-                manager = _through(proxy, settings) if proxy else PoolManager(**settings)
+                manager = _through(proxy, settings) if proxy else _direct(settings)
                 if self._guard is not None and not proxy:
                     manager.pool_classes_by_scheme = self._guard.pools()
                 self._managers[proxy] = manager
             return self._managers[proxy]
+
+
+def _direct(settings: dict[str, Any]) -> PoolManager:
+    """Connections without a proxy. Whose certificates count is read for the first that needs them."""
+    from urllib3 import PoolManager
+
+    class Direct(PoolManager):
+        def connection_from_context(self, request_context: dict[str, Any]) -> HTTPConnectionPool:
+            if request_context["scheme"] == "https":
+                request_context["ssl_context"] = _certificates()
+            return super().connection_from_context(request_context)
+
+    return Direct(**settings)
+
+
+def _certificates() -> ssl.SSLContext:
+    return _trusting(*(os.environ.get(name) for name in _CERTIFICATES))
 
 
 @lru_cache(maxsize=4)
@@ -356,7 +372,7 @@ def _through(proxy: Proxy, settings: dict[str, Any]) -> PoolManager:
     if proxy.place is None:
         raise ValueError("an address that is none")
     headers = make_headers(proxy_basic_auth=proxy.credentials) if proxy.credentials else None
-    return ProxyManager(proxy.place, proxy_headers=headers, **settings)
+    return ProxyManager(proxy.place, proxy_headers=headers, ssl_context=_certificates(), **settings)
 
 
 def _come(response: BaseHTTPResponse) -> Iterator[bytes]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from urllib.parse import unquote
+
+from orchestrator.ground.values import dataclass, field
 
 _PLACE = re.compile(
     r"(?P<place>(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"

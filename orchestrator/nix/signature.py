@@ -11,10 +11,10 @@ import binascii
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.ground.digest import NarHash
+from orchestrator.ground.values import dataclass, field
 from orchestrator.nix.storepath import base32
 
 if TYPE_CHECKING:

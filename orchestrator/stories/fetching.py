@@ -77,7 +77,7 @@ def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
         with draft_of(out, found.name) as draft:
             examination = judged(found, draft, asked)
             if isinstance(examination.verdict, Passed):
-                sync(draft)
+                sync(draft, files=True)
                 if not renamed(draft, target):
                     return _kept(target, found, asked)
                 sync_folder(out)
@@ -152,8 +152,6 @@ def _download(found: Found, draft: Path, without: str | None) -> None:
         name = file[0]
         with _nowhere() if name == without else _created(draft, name) as stream:
             _fetch(found, stream, name, *file[1], stop.is_set)
-            if name != without:
-                os.fsync(stream.fileno())
 
     for _, failure in in_parallel(files, work, stop, threads=_TOGETHER):
         if failure is not None:

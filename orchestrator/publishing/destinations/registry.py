@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, TypeVar
 
 from orchestrator.bundles import own_bundle
@@ -94,16 +95,15 @@ class RegistryRepository:
 
     def put(self, release: Outgoing, paths: Sequence[str]) -> None:
         """Each file as a blob by its own digest; of an image its parts, too."""
+        blobs: dict[Sha256, tuple[int, Callable[[], Iterator[bytes]]]] = {}
         for path in paths:
             digest, size = release.measured[path]
-            self._repository.put_blob(digest, size, lambda path=path: release.chunks(path))  # type: ignore[misc]
+            blobs[digest] = size, partial(release.chunks, path)
             if path == release.index.artifact and (image := self._image_of(release)) is not None:
-                for blob in image.blobs:
-                    self._repository.put_blob(
-                        blob.digest,
-                        blob.size,
-                        lambda blob=blob: _told_chunks(image, blob),  # type: ignore[misc]
-                    )
+                blobs |= {
+                    each.digest: (each.size, partial(_told_chunks, image, each)) for each in image.blobs
+                }
+        self._repository.put_blobs(blobs)
 
     def supply(self, release: Outgoing) -> bool:
         """Not there yet."""

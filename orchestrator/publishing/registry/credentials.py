@@ -12,12 +12,12 @@ import re
 import subprocess
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, shown
+from orchestrator.ground.values import dataclass, field
 
 _LARGEST = 1 << 20
 _HELPER = re.compile(r"[A-Za-z0-9._-]{1,100}")

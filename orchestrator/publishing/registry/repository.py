@@ -6,8 +6,8 @@ Specification: OCI distribution 1.1, "Unavailable Referrers API" for registries 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from orchestrator.evidence.canonical import MalformedError, member, read
@@ -15,6 +15,7 @@ from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.parallel import Stopped, in_parallel
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing.reference import Registry
@@ -28,10 +29,13 @@ from orchestrator.publishing.registry.manifests import (
     referring,
 )
 
+T = TypeVar("T")
 _ACCEPT: Final = {"Accept": f"{MANIFEST}, {IMAGE_INDEX}, {DOCKER}"}
 _MOST_REFERRERS: Final = 2000
 _MOST_PAGES: Final = 50
 _NEXT: Final = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+_TOGETHER: Final = 4
+"""Files that are put at once: each holds a part of itself in memory."""
 _ATTEMPTS: Final = 3  # at the fallback tag, which somebody else may write at the same time
 
 
@@ -40,8 +44,10 @@ class Repository:
 
     def __init__(self, registry: Registry, http: Downloader, *, push: bool = False) -> None:
         self.registry = registry
-        self._connection = Connection(registry, http, push=push)
+        self._connection, self._stop = Connection(registry, http, push=push), http.stop
         self._at = registry.repository
+        self._tells = True
+        """Whether it may tell of referrers: one that did not once is not asked again."""
 
     def has_blob(self, digest: Sha256) -> bool:
         """Whether these bytes are there."""
@@ -60,6 +66,26 @@ class Repository:
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
         with self._connection.sent("PUT", where, (201, 204), headers=headers, body=chunks):
             return
+
+    def put_blobs(self, blobs: Mapping[Sha256, tuple[int, Callable[[], Iterator[bytes]]]]) -> None:
+        """Put several at the same time, each with its size, the small ones first."""
+
+        def chunks(begin: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+            for chunk in begin():
+                if self._stop.is_set():  # another one failed
+                    raise Stopped
+                yield chunk
+
+        def put(digest: Sha256) -> None:
+            size, begin = blobs[digest]
+            self.put_blob(digest, size, lambda: chunks(begin))
+
+        self._each(sorted(blobs, key=lambda each: blobs[each][0]), put)
+
+    def _each(self, things: Iterable[T], work: Callable[[T], object]) -> None:
+        for _, failure in in_parallel(things, work, self._stop, threads=_TOGETHER):
+            if failure is not None:
+                raise failure
 
     def blob(self, digest: Sha256) -> Iterator[bytes]:
         """The bytes that are sent for a digest, whichever they are. Raises Refused where there are none."""
@@ -110,11 +136,14 @@ class Repository:
 
     def referrers(self, subject: Sha256, kind: str) -> list[Descriptor]:
         """What is attached to a manifest under a type. Raises Refused, TallyError."""
+        if not self._tells:
+            return self._by_tag(subject, kind)
         found: list[Descriptor] = []
         where = f"{self._at}/referrers/{subject}?{urlencode({'artifactType': kind})}"
         for _ in range(_MOST_PAGES):
             with self._connection.sent("GET", where, (200, 404)) as answer:
                 if answer.status == 404:
+                    self._tells = bool(found)
                     return self._by_tag(subject, kind)
                 try:
                     found += _descriptors(answer.small(MANIFEST_LIMIT))
@@ -137,7 +166,14 @@ class Repository:
 
     def attach(self, subject: Sha256, manifests: Iterable[Manifest]) -> None:
         """Put referrers of a manifest, and name them under the fallback tag where the registry does not."""
-        unknown = [each.descriptor for each in manifests if not self.put_manifest(each)]
+        told: dict[Sha256, bool] = {}
+
+        def put(manifest: Manifest) -> None:
+            told[manifest.digest] = self.put_manifest(manifest)
+
+        every = list(manifests)
+        self._each(every, put)
+        unknown = [each.descriptor for each in every if not told[each.digest]]
         if not unknown:
             return
         tag = f"sha256-{subject.hex}"

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 def rebuild(
     releases: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="RELEASE|REFERENCE|pypi:NAME==VERSION...",
             help="Release folders, where releases are published, as dir:PATH and https://HOST/PATH/, or "
             "wheels on PyPI, made again from their sdist.",
             show_default=False,
         ),
-    ],
+    ] = None,
     policy: PolicyFile = None,
     publisher: Annotated[
         list[Path] | None,
@@ -105,8 +105,8 @@ def rebuild(
     from orchestrator.stories import change, served
     from orchestrator.stories import rebuild as story
 
-    expectation = expectation_of(expect, target, releases, list_file, signing=attest is not None)
-    targets = asking.targets_of(releases, list_file)
+    expectation = expectation_of(expect, target, releases or [], list_file, signing=attest is not None)
+    targets = asking.targets_of(releases or [], list_file)
     names = {number: name for number, each in enumerate(targets) if (name := served_name(each)) is not None}
     published = [each for number, each in enumerate(targets) if number not in names]
     if names and expectation is not None:

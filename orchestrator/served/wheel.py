@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import stat
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from email.policy import compat32
 from typing import Final
 
 from orchestrator.served.zipfiles import Archive, Entry, OddZipError, shown
+from orchestrator.served.zones import zone_of
 
 _LARGEST: Final = 8 << 20
 _GENERATOR: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ (]+v?([0-9][A-Za-z0-9.!+_-]*)\)?")
@@ -30,8 +30,6 @@ _BACKENDS: Final = {
 """Names in `Generator:` that are not those of the projects that they are."""
 _EARLIEST: Final = datetime(2020, 2, 2, 0, 0, 0, tzinfo=UTC)
 """What hatchling and others write where nothing says a time: later ones were set."""
-_STEP: Final = 900  # seconds; every time zone of today is a multiple of a quarter of an hour
-_FARTHEST: Final = 15 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,10 @@ class Shown:
     epoch: int | None
     """Seconds, where all entries share one time that somebody set."""
     umask: int
-    zone: int
-    """Seconds that its entries' times are east of those in its sdist."""
+    in_parentheses: bool
+    """Whether METADATA has versions of requirements so, as older programs wrote them."""
+    zone: str | None
+    """A time zone, as POSIX has it, by which its entries' times are those in its sdist; None: UTC."""
 
 
 def show(archive: Archive, sdist_times: Mapping[str, int]) -> Shown:
@@ -66,13 +66,15 @@ def show(archive: Archive, sdist_times: Mapping[str, int]) -> Shown:
     folder = _folder(archive)
     wheel = _headers(archive, f"{folder}/WHEEL")
     found = _GENERATOR.match(str(wheel.get("Generator", "")))
+    metadata = _headers(archive, f"{folder}/METADATA")
     return Shown(
         generator=_generator(found) if found else None,
         tags=tuple(str(each) for each in wheel.get_all("Tag", [])),
-        metadata=_headers(archive, f"{folder}/METADATA"),
+        metadata=metadata,
         epoch=_epoch(archive),
         umask=_umask(archive),
-        zone=_zone(archive, sdist_times),
+        in_parentheses=any(" (" in str(each) for each in metadata.get_all("Requires-Dist", [])),
+        zone=zone_of(_pairs(archive, sdist_times)),
     )
 
 
@@ -112,25 +114,26 @@ def _epoch(archive: Archive) -> int | None:
 
 
 def _umask(archive: Archive) -> int:
-    """002 where files of the wheel can be written by their group, else 022, as nearly everybody has it."""
-    modes = [entry.mode for entry in archive.entries if stat.S_ISREG(entry.mode)]
+    """002 where files of the wheel can be written by their group, else 022, as nearly everybody has it.
+
+    setuptools gives RECORD such a mode whatever the umask is.
+    """
+    entries = (entry for entry in archive.entries if not entry.name.endswith(b".dist-info/RECORD"))
+    modes = [entry.mode for entry in entries if stat.S_ISREG(entry.mode)]
     return 0o002 if any(mode & 0o020 for mode in modes) else 0o022
 
 
-def _zone(archive: Archive, sdist_times: Mapping[str, int]) -> int:
-    """By what most files' times differ from those of the sdist's files of that name; 0: in no such way."""
+def _pairs(archive: Archive, sdist_times: Mapping[str, int]) -> list[tuple[int, int]]:
+    """The time of each file that the sdist has once by that name, there and in the wheel."""
     by_end: dict[str, list[int]] = {}
     for path, moment in sdist_times.items():
         by_end.setdefault(path.rpartition("/")[2], []).append(moment)
-    offsets: Counter[int] = Counter()
+    pairs = []
     for entry in archive.entries:
         times = by_end.get(shown(entry.name).rpartition("/")[2], [])
         if len(times) == 1:
-            offsets[seconds(entry) - (times[0] - times[0] % 2)] += 1
-    for offset, count in offsets.most_common(1):
-        if offset and offset % _STEP == 0 and abs(offset) <= _FARTHEST and count * 2 > sum(offsets.values()):
-            return offset
-    return 0
+            pairs.append((times[0] - times[0] % 2, seconds(entry)))
+    return pairs
 
 
 def written(moment: int) -> str:

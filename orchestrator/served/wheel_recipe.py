@@ -29,6 +29,8 @@ from orchestrator.served.wheel import Generator, Shown, written
 _DRIVER: Final = Path(__file__).with_name("build_wheel.txt")
 _BEFORE_OWN_WHEEL: Final = Version("70.1")
 """Since then setuptools writes wheels itself, and says so; before, the project `wheel` did."""
+_BEFORE_BARE: Final = "0.38"
+"""Before, the project `wheel` wrote `Requires-Dist: name (>=1)`; setuptools takes its hand where it is there."""
 _PACKAGES: Final = ["python3", "python3-distutils"]
 _LICENCE: Final = "LicenseRef-not-told-in-metadata"
 _HOMEPAGE: Final = "https://not-told-in-metadata.invalid/"
@@ -51,9 +53,12 @@ def tool_of(generator: Generator | None, index: Index) -> tuple[Requirement | No
     return Requirement(f"{generator.project}=={version.public}"), None
 
 
-def requirements_of(sdist: Sdist, generator: Generator | None) -> list[tuple[str, str]]:
+def requirements_of(sdist: Sdist, shown: Shown) -> list[tuple[str, str]]:
     """What the build needs, each with who says so."""
     found = [(text, "pyproject.toml") for text in sdist.requires]
+    generator = shown.generator
+    if generator is not None and generator.project == "setuptools" and shown.in_parentheses:
+        found.append((f"wheel<{_BEFORE_BARE}", "METADATA, which has versions in parentheses"))
     if generator is not None and generator.project == "wheel":
         found += [(f"setuptools<{_BEFORE_OWN_WHEEL}", "a wheel that the project `wheel` wrote")]
     return found
@@ -102,7 +107,7 @@ def settings_of(release: Release, shown: Shown, sdist: Sdist, pins: Sequence[Pin
         )
     if shown.zone:
         found.append(
-            Setting("TZ", _zone(shown.zone), "the published wheel's times, beside those in its sdist", True)
+            Setting("TZ", shown.zone, "the published wheel's times, beside those in its sdist", True)
         )
     if _universal(shown, sdist):
         found.append(Setting("bdist_wheel", "--universal", "the published wheel's tags", True))
@@ -127,7 +132,7 @@ def recipe_of(
         "sources": sources,
         "toolchain": {"from": "debian", "packages": _PACKAGES},
         "build": {
-            **({"env": {"TZ": _zone(shown.zone)}} if shown.zone else {}),
+            **({"env": {"TZ": shown.zone}} if shown.zone else {}),
             "script": _script(shown, sdist, list(sources)[1:]),
         },
         "artifact": {"format": "file", "path": release.wheel.name},
@@ -161,13 +166,16 @@ def _script(shown: Shown, sdist: Sdist, tools: Sequence[str]) -> str:
         "done",
         unpacked,
         f"cd /build/{shlex.quote(sdist.top)}",
-        "mkdir $out",
+        "mkdir /build/made",
         "cat > /build/build_wheel.py << 'END'",
         contents(_DRIVER, 1 << 20).decode().rstrip("\n"),
         "END",
         shlex.join(["python3", "/build/build_wheel.py"])
-        + f" $out {shlex.quote(sdist.backend)} {shlex.quote(json.dumps(sdist.backend_path))} "
+        + f" /build/made {shlex.quote(sdist.backend)} {shlex.quote(json.dumps(sdist.backend_path))} "
         + shlex.quote(settings),
+        "umask 022",
+        "mkdir $out",
+        "cp /build/made/*.whl $out",
     ]
     return "\n".join(lines) + "\n"
 
@@ -177,12 +185,6 @@ def _universal(shown: Shown, sdist: Sdist) -> bool:
     tags = {tag.partition("-")[0] for tag in shown.tags}
     by_setup = shown.generator is not None and shown.generator.project in ("wheel", "setuptools")
     return by_setup and {"py2", "py3"} <= tags and not sdist.universal
-
-
-def _zone(seconds: int) -> str:
-    """As POSIX has it, where west is positive."""
-    hours, minutes = divmod(abs(seconds) // 60, 60)
-    return f"UTC{'-' if seconds > 0 else '+'}{hours}" + (f":{minutes:02}" if minutes else "")
 
 
 def _line(metadata: Message, key: str) -> str:

@@ -63,7 +63,7 @@ def prepare(
         raise TallyError(f"{release.wheel.name}, as it is served, cannot be read: {error}") from error
     tool, remark = tool_of(shown.generator, index)
     resolver = Resolver(index, release.wheel.uploaded, lambda file: fetched(file, sources))
-    pins = resolver.resolve(requirements_of(sdist, shown.generator), tool)
+    pins = resolver.resolve(requirements_of(sdist, shown), tool)
     digests = [Sha256.of_file(path).hex for path in (source, *(fetched(p.file, sources) for p in pins))]
     text = recipe_of(release, shown, sdist, digests, pins)
     folder = (out or state.folder("served", "pypi")) / f"{named.project}-{release.wheel.version}"

@@ -30,7 +30,7 @@ _DRIVER: Final = Path(__file__).with_name("build_wheel.txt")
 _BEFORE_OWN_WHEEL: Final = Version("70.1")
 """Since then setuptools writes wheels itself, and says so; before, the project `wheel` did."""
 _BEFORE_BARE: Final = "0.38"
-"""Before, the project `wheel` wrote `Requires-Dist: name (>=1)`; setuptools takes its hand where it is there."""
+"""Before, the project `wheel` wrote `Requires-Dist: name (>=1)`; setuptools lets it where it is there."""
 _PACKAGES: Final = ["python3", "python3-distutils"]
 _LICENCE: Final = "LicenseRef-not-told-in-metadata"
 _HOMEPAGE: Final = "https://not-told-in-metadata.invalid/"

@@ -1,7 +1,7 @@
 """Which time zone makes the times in a zip, which names none, of those in a tar. Pure.
 
-Some backends write local time. Zones are told as POSIX has them (XBD 8.3, `TZ`), west being positive, with the
-rules for summer time of where most packages come from.
+Some backends write local time. Zones are told as POSIX has them (XBD 8.3, `TZ`), west being positive, with
+the rules for summer time of where most packages come from.
 """
 
 from __future__ import annotations

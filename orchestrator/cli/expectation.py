@@ -57,7 +57,8 @@ def expectation_of(
         return None
     if signing:
         raise TallyError(
-            "--attest signs what a release's own contents make, and --expect builds what is in this folder",
+            "--attest and --attach sign what a release's own contents make, and --expect builds what is in "
+            "this folder",
             hint="leave one of them out",
         )
     if target is not None and (len(releases) != 1 or list_file is not None or releases == ["-"]):

@@ -20,6 +20,7 @@ from orchestrator.run.reproduced import (
     Same,
     Unmade,
     Unverified,
+    is_no,
     is_yes,
 )
 
@@ -29,15 +30,15 @@ _UNPRINTABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(0xD800, 
 
 def junit(found: Sequence[Rebuilt]) -> bytes:
     """The document: a failure is a no, an error what could not be decided."""
-    errors = sum(isinstance(each, Unmade | Undecided) for each in found)
-    noes = sum(not is_yes(each) for each in found) - errors
+    noes = sum(map(is_no, found))
+    errors = sum(not is_yes(each) for each in found) - noes
     counts = {"tests": str(len(found)), "failures": str(noes), "errors": str(errors)}
     suites = Element("testsuites", {"name": "tally rebuild", **counts})
     suite = SubElement(suites, "testsuite", {"name": "tally rebuild", **counts})
     for each in found:
         name = each.target if isinstance(each, Refused | Undecided) else each.release
         case = SubElement(suite, "testcase", {"name": _clean(name), "classname": "tally.rebuild"})
-        if not isinstance(each, Reproduced) and not is_yes(each):
+        if not is_yes(each):
             kind, verdict, told = _told(each)
             SubElement(case, kind, {"message": _clean(told.split("\n")[0]), "type": verdict}).text = _clean(
                 told
@@ -47,11 +48,12 @@ def junit(found: Sequence[Rebuilt]) -> bytes:
     return data + b"\n"
 
 
-def _told(
-    found: Differs | Unverified | Refused | Unmade | Undecided | Same | Changed | Graded,
-) -> tuple[str, str, str]:
+def _told(found: Rebuilt) -> tuple[str, str, str]:
     """The element that it is, the verdict, and what is told of it."""
     match found:
+        case Reproduced():
+            why = "" if found.unattached is None else found.unattached.message
+            return "error", "unattached", f"it came out the same, and that could not be attached: {why}"
         case Differs():
             paths = [f"{each.path}: another NAR than the release's" for each in found.differing]
             return "failure", "differs", in_lines([*paths, f"kept in {found.kept}"])

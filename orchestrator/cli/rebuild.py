@@ -73,6 +73,13 @@ def rebuild(
             metavar="DIR", help="Sign that a release came out the same, or not, as evidence in DIR/RELEASE."
         ),
     ] = None,
+    attach: Annotated[
+        bool,
+        typer.Option(
+            "--attach",
+            help="Sign the same, and attach it to the release where that is published: oci:, s3: or dir:.",
+        ),
+    ] = False,
     key: SigningKey = None,
     passphrase_fd: PassphraseFd = None,
     keyless: Keyless = False,
@@ -100,12 +107,13 @@ def rebuild(
     from orchestrator.ground.files import write_atomically
     from orchestrator.ground.state import State
     from orchestrator.policy.policy import trusting
-    from orchestrator.run.order import Order
+    from orchestrator.run.order import RELEASES, Order
     from orchestrator.run.reproduced import exit_code
     from orchestrator.stories import change, served
     from orchestrator.stories import rebuild as story
 
-    expectation = expectation_of(expect, target, releases or [], list_file, signing=attest is not None)
+    signed = attest is not None or attach
+    expectation = expectation_of(expect, target, releases or [], list_file, signing=signed)
     targets = asking.targets_of(releases or [], list_file)
     names = {number: name for number, each in enumerate(targets) if (name := served_name(each)) is not None}
     published = [each for number, each in enumerate(targets) if number not in names]
@@ -118,12 +126,16 @@ def rebuild(
         whom = asking.trusted_of(publisher or [], policy, who, "--publisher")
     configuration = load(Path.cwd())
     signing = None
-    if attest is not None:
+    if attest is not None or attach:
         refuse_both({"--key": key is not None, "--keyless": keyless})
         address, by_identity = signer_of(configuration.signing, key, identity_token_fd, keyless=keyless)
-        signing = Order((), attest, address, True, passphrase_fd=passphrase_fd, keyless=by_identity)
+        signing = Order(
+            (), attest or RELEASES, address, True, passphrase_fd=passphrase_fd, keyless=by_identity
+        )
     elif key is not None or keyless or identity_token_fd is not None:
-        raise TallyError("nothing is to be signed", hint="name the folder for what is signed with --attest")
+        raise TallyError(
+            "nothing is to be signed", hint="name the folder for it with --attest, or give --attach"
+        )
     asked = story.Asked(
         releases=tuple(published),
         policy=whom,
@@ -133,6 +145,8 @@ def rebuild(
         builders=tuple(builder or ()),
         reach=Reach(rebuild_inputs),
         signing=signing,
+        out=attest,
+        attach=attach,
     )
     with LiveView() as view:
         state = State.of_environment()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, assert_never
 
 from orchestrator.cli import graded, outcomes
@@ -27,7 +26,7 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                 "verified": found.verified,
                 "artifact": {"path": found.artifact, "sha256": found.sha256.hex},
                 "agreement": outcomes.agreement(found.agreed),
-                **({} if found.evidence is None else {"evidence": str(found.evidence)}),
+                **_signed(found),
             }
         case Differs():
             return {
@@ -46,7 +45,7 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                     for one in found.differing
                 ],
                 "agreement": outcomes.agreement(found.agreed),
-                **({} if found.evidence is None else {"evidence": str(found.evidence)}),
+                **_signed(found),
             }
         case Unverified():
             return {
@@ -107,10 +106,10 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
             _answer(f"REPRODUCED  {found.release}", quiet=quiet)
             _answer(f"  artifact  {found.artifact}", quiet=quiet)
             _answer(f"  sha256    {found.sha256.hex}", quiet=quiet)
-            _answer_evidence(found.evidence, quiet=quiet)
+            _answer_evidence(found, quiet=quiet)
         case Differs():
             _answer(f"DIFFERS  {found.release}", quiet=quiet)
-            _answer_evidence(found.evidence, quiet=quiet)
+            _answer_evidence(found, quiet=quiet)
             _show_differing(found)
         case Unverified():
             _show_unverified(found, quiet=quiet)
@@ -166,9 +165,24 @@ def _answer(line: str, *, quiet: bool) -> None:
         print(harmless(line))
 
 
-def _answer_evidence(evidence: Path | None, *, quiet: bool) -> None:
-    if evidence is not None:
-        _answer(f"  evidence  {evidence}", quiet=quiet)
+def _answer_evidence(found: Reproduced | Differs, *, quiet: bool) -> None:
+    if found.evidence is not None:
+        _answer(f"  evidence  {found.evidence}", quiet=quiet)
+    if found.attached is not None:
+        _answer(f"  attached  {found.attached}", quiet=quiet)
+    if found.unattached is not None:
+        tell(f"  not attached: {found.unattached.message}", 4)
+        if found.unattached.hint:
+            tell(f"  hint: {found.unattached.hint}", 4)
+
+
+def _signed(found: Reproduced | Differs) -> Mapping[str, Any]:
+    said: dict[str, Any] = {} if found.evidence is None else {"evidence": str(found.evidence)}
+    if found.attached is not None:
+        said["attached"] = found.attached
+    if found.unattached is not None:
+        said["unattached"] = {"message": found.unattached.message, "hint": found.unattached.hint}
+    return said
 
 
 def _show_differing(found: Differs) -> None:

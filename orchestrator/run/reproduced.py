@@ -28,6 +28,10 @@ class Reproduced:
     """Whether the release was verified before."""
     evidence: Path | None = None
     """The folder with what was signed about it."""
+    attached: str | None = None
+    """Where that is attached to the release."""
+    unattached: TallyError | None = None
+    """What kept it from being attached, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class Differs:
     """Whether the release was verified before."""
     evidence: Path | None = None
     """The folder with what was signed about it."""
+    attached: str | None = None
+    """Where that is attached to the release."""
+    unattached: TallyError | None = None
+    """What kept it from being attached, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ def is_yes(found: Rebuilt) -> bool:
         case Graded():
             return found.identical
         case _:
-            return isinstance(found, Reproduced)
+            return isinstance(found, Reproduced) and found.unattached is None
 
 
 def exit_code(found: tuple[Rebuilt, ...]) -> ExitCode:

@@ -89,7 +89,7 @@ def _checked(
     on_event: OnEvent,
     say: Say,
 ) -> Rebuilt:
-    folder, examination, supplies = examined(release, workshop, asked)
+    folder, examination, supplies, _ = examined(release, workshop, asked)
     if isinstance(examination.verdict, Failed) and not asked.unverified:
         return Unverified(str(release), examination.verdict)
     claim = claim_of(folder, examination.read)

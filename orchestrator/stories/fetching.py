@@ -30,9 +30,11 @@ from orchestrator.publishing.drafts import draft_of, refuse_unusable, renamed, s
 from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Reference
-from orchestrator.publishing.sources.source import Found, Shelf, bounded
+from orchestrator.publishing.sources.source import Found, bounded
 from orchestrator.stories.verification import Examination, examine
 
+_MOST_WORDS, _ALL_WORDS = 1000, 1 << 26
+"""Bundles of rebuilders that are read, and their bytes together."""
 _TOGETHER = 8
 """Files that are fetched at once: most are small."""
 
@@ -95,13 +97,13 @@ def verified(
     Where the verdict is a no, the folder holds as much as was fetched, which is to be used for nothing.
     Raises TallyError where it cannot be decided.
     """
-    return with_shelf(reference, folder, asked, keep=keep)[:2]
+    return with_found(reference, folder, asked, keep=keep)[:2]
 
 
-def with_shelf(
+def with_found(
     reference: Reference, folder: Path, asked: Asked, *, keep: bool = True
-) -> tuple[Path, Examination, Shelf | None]:
-    """The same, and where its inputs would be published."""
+) -> tuple[Path, Examination, Found | None]:
+    """The same, and what was found there; None: it contradicts itself."""
     try:
         found = sources.of(reference).find()
     except Refused as refused:
@@ -111,7 +113,7 @@ def with_shelf(
         target.mkdir(parents=True)
     except OSError as error:
         raise cannot_write(target, error) from error
-    return target, judged(found, target, asked, keep=keep), found.shelf
+    return target, judged(found, target, asked, keep=keep), found
 
 
 def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Examination:
@@ -122,10 +124,30 @@ def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Exa
         _download(found, draft, without=None if keep else artifact)
         if found.check is not None:
             found.check(draft)
+        further = {**attached(found, asked.policy), **(asked.further or {})}
     except Refused as refused:
         return Examination(Failed(tuple(refused.reasons)))
     digest = asked.digest if keep or asked.digest is not None else found.index.files[artifact][0]
-    return examine(draft, asked.policy, asked.now, digest, asked.further, asked.trusted)
+    return examine(draft, asked.policy, asked.now, digest, further, asked.trusted)
+
+
+def attached(found: Found, policy: Policy) -> Mapping[str, bytes]:
+    """What rebuilders attached, where the policy asks for rebuilders. Raises Refused, TallyError."""
+    if policy.rebuilders is None:
+        return {}
+    words: dict[str, bytes] = {}
+    size = 0
+    for name, data in found.rebuilds():
+        words[name] = data
+        size += len(data)
+        if len(words) > _MOST_WORDS or size > _ALL_WORDS:
+            raise TallyError(
+                f"more than {_MOST_WORDS} statements of rebuilders, or {_ALL_WORDS} bytes of them, are "
+                f"attached to {found.name}",
+                hint="any of them could be a no that counts: ask who publishes there, or fetch the release "
+                "and give statements with --evidence",
+            )
+    return words
 
 
 def _refuse_excess(found: Found, draft: Path, without: str | None) -> None:
@@ -203,5 +225,9 @@ def _kept(target: Path, found: Found, asked: Asked) -> Fetched:
             f"{shown(target)} is there already, and is another release than the one to be fetched",
             hint="nothing is ever overwritten: move it away, or choose another folder with --out",
         )
-    examination = examine(target, asked.policy, asked.now, asked.digest, asked.further, asked.trusted)
+    try:
+        further = {**attached(found, asked.policy), **(asked.further or {})}
+    except Refused as refused:
+        return Fetched(target, Failed(tuple(refused.reasons)), kept=True)
+    examination = examine(target, asked.policy, asked.now, asked.digest, further, asked.trusted)
     return Fetched(target, examination.verdict, kept=True)

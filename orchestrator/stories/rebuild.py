@@ -19,25 +19,17 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.caches.choosing import ALL, Reach
-from orchestrator.evidence.commands import command_of
-from orchestrator.evidence.disagreement import Observed
-from orchestrator.evidence.facts import ReleaseFile
-from orchestrator.evidence.links import link_of
-from orchestrator.evidence.materials import materials_of
-from orchestrator.evidence.rebuilt import Rebuilt as Again
-from orchestrator.evidence.reproduction import reproduction
-from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted as counted_of
-from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
+from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.nix.derivation import name_of
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Failed, Passed
-from orchestrator.publishing.directory import written
+from orchestrator.publishing import attaching
 from orchestrator.publishing.drafts import refuse_unusable
-from orchestrator.publishing.records import records_of
 from orchestrator.publishing.reference import Reference
+from orchestrator.publishing.sources.source import Found
 from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.believing import decided
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
@@ -55,7 +47,6 @@ from orchestrator.run.making import (
     quorum_of,
     refuse_one_vote,
 )
-from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
 from orchestrator.run.outcome import Undecided
 from orchestrator.run.remaking import planned_again
@@ -65,6 +56,7 @@ from orchestrator.run.supplies import Published, of_folder
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
 from orchestrator.stories import fetching
+from orchestrator.stories.rebuilders_word import attested
 from orchestrator.stories.refusing import refuse
 from orchestrator.stories.verification import Examination, examine
 
@@ -88,7 +80,11 @@ class Asked:
     builders: tuple[str, ...] = ()
     reach: Reach = ALL
     signing: Order | None = None
-    """Who is to sign what came of it, and into which folder; None: nobody is."""
+    """Who is to sign what came of it; None: nobody is."""
+    out: Path | None = None
+    """The folder that what is signed goes to."""
+    attach: bool = False
+    """Whether what is signed is attached to the release where that is published."""
 
 
 def rebuild(
@@ -97,7 +93,9 @@ def rebuild(
     """What each release came to, in the order asked for. Raises TallyError for what stops all of them."""
     signatories = None
     if asked.signing is not None:
-        refuse_unusable(asked.signing.out)  # before hours of building, and before anybody logs in
+        refuse_unattachable(asked)  # before hours of building, and before anybody logs in
+        if asked.out is not None:
+            refuse_unusable(asked.out)
         signatories = summon(asked.signing, configuration, state, say)
     found: list[Rebuilt] = []
     for release in asked.releases:
@@ -118,7 +116,7 @@ def _rebuilt(
     say: Say,
 ) -> Rebuilt:
     with opened(state, configuration) as workshop:
-        release, examination, supply = examined(target, workshop, asked)
+        release, examination, supply, published = examined(target, workshop, asked)
         if isinstance(examination.verdict, Failed) and not asked.unverified:
             return Unverified(str(target), examination.verdict)
         claim = claim_of(release, examination.read)
@@ -138,27 +136,40 @@ def _rebuilt(
                 journal.write("built", builder=report.identity.name, **counted(report))
             verified = isinstance(examination.verdict, Passed)
             found = conclude(making, claim, reports, verified=verified)
-            if signatories is not None and asked.signing is not None:
-                found = attested(making, claim, found, reports, signatories, asked.signing.out)
+            if signatories is not None:
+                to = published if asked.attach else None
+                found = attested(making, claim, found, reports, signatories, asked.out, to)
             journal.write("concluded", target=claim.name, outcome=type(found).__name__.lower())
             return found
 
 
+def refuse_unattachable(asked: Asked) -> None:
+    """Raises TallyError for a release that nothing could be attached to."""
+    for release in asked.releases if asked.attach else ():
+        if isinstance(release, Path):
+            raise TallyError(
+                f"{release} is a folder, and --attach is for where a release is published",
+                hint="give a reference, as oci://HOST/REPOSITORY:TAG, or --attest DIR in place of --attach",
+            )
+        attaching.refuse_unusable(release)
+
+
 def examined(
     target: Path | Reference, workshop: Workshop, asked: Asked
-) -> tuple[Path, Examination, tuple[Supply, ...]]:
-    """The release, fetched where it is elsewhere, what its evidence comes to by the user's policy, and where
-    its inputs may be published.
+) -> tuple[Path, Examination, tuple[Supply, ...], Found | None]:
+    """The release, fetched where it is elsewhere, what its evidence comes to by the user's policy, where its
+    inputs may be published, and where it was found.
 
     Raises TallyError.
     """
     now = datetime.now(UTC)
     if isinstance(target, Path):
         found = examine(target, asked.policy, now, None, asked.further, trusted=asked.trusted)
-        return target, found, (of_folder(target),)
+        return target, found, (of_folder(target),), None
     whom = fetching.Asked(asked.policy, now, asked.trusted, further=asked.further)
-    folder, found, shelf = fetching.with_shelf(target, workshop.store.nix.scratch / "fetched", whom)
-    return folder, found, () if shelf is None else (Published(shelf),)
+    folder, found, there = fetching.with_found(target, workshop.store.nix.scratch / "fetched", whom)
+    shelf = None if there is None else there.shelf
+    return folder, found, () if shelf is None else (Published(shelf),), there
 
 
 def planned(
@@ -203,63 +214,6 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
                     hint="the release contradicts itself: see what `tally verify` says of it",
                 )
             return Reproduced(claim.name, agreed, claim.artifact_file, claim.sha256, verified)
-
-
-def attested(
-    making: Making,
-    claim: Claim,
-    found: Rebuilt,
-    reports: Sequence[Report],
-    signatories: Signatories,
-    out: Path,
-) -> Rebuilt:
-    """The same with what was signed about it, in `out`/RELEASE: a yes or a no. Raises TallyError."""
-    signing, quorum = signatories.joined_by(making.builders), quorum_of(making, reports)
-    match found:
-        case Reproduced():
-            files = reproduced_files(making, claim, found, quorum, signing)
-        case Differs():
-            files = difference_files(making, claim, found, quorum, signing)
-        case _:
-            return found
-    if (root := signing.root) is not None:
-        files.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
-    return replace(found, evidence=written(out / claim.name, files))
-
-
-def reproduced_files(
-    making: Making, claim: Claim, found: Reproduced, quorum: int, signing: Signatories
-) -> list[ReleaseFile]:
-    """The builders' links and records, and the statement that they made it again. Raises TallyError."""
-    (target,) = making.plan.targets.values()
-    agreed = found.agreed
-    artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
-    facts = facts_of(making.workshop.store, target, agreed, quorum, artifact, making.decision.choice.beliefs)
-    materials, records = materials_of(facts), records_of(facts)
-    links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
-    keys = signing.of_builders(report.identity.name for report in agreed.reports)
-    link_files = gate.sign_links(agreed, quorum, links, keys)
-    statement = reproduction(facts, link_files, Again(claim.index, found.verified))
-    statements = {"reproduction": statement}
-    bundles = gate.sign(agreed, quorum, facts, artifact, statements, signing.key, signing.witnesses)
-    return [*link_files.values(), *bundles, *(file for each in records.values() for file in each)]
-
-
-def difference_files(
-    making: Making, claim: Claim, found: Differs, quorum: int, signing: Signatories
-) -> list[ReleaseFile]:
-    """What each builder made, and the statement that this is not what the release has. Raises TallyError."""
-    (target,) = making.plan.targets.values()
-    store = making.workshop.store
-    digests = {each.derivation: Sha256.of_file(store.physical(each.derivation)) for each in found.differing}
-    disagreed = Disagreed(found.agreed.reports, found.differing, tuple(digests))
-    command = tuple(command_of(target.graph[target.evaluated.package]))
-    observed = Observed(claim.target, disagreed, digests, quorum, found.agreed.vote, command)
-    keys = signing.of_builders(report.identity.name for report in found.agreed.reports)
-    again = Again(claim.index, found.verified)
-    return list(
-        gate.sign_difference(found.agreed, quorum, observed, again, signing.key, keys, signing.witnesses)
-    )
 
 
 def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[DifferingOutput, ...]:

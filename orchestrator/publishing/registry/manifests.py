@@ -14,10 +14,14 @@ from orchestrator.evidence.oci import ARTIFACT, MANIFEST, TITLE, artifact_manife
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass, field
 from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.rebuilds import Word
 
 IMAGE_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 DOCKER: Final = "application/vnd.docker.distribution.manifest.v2+json"
 RELEASE: Final = "application/vnd.tallystick.release.v1"
+REBUILD: Final = "application/vnd.tallystick.rebuild.v1"
+REBUILT: Final = "dev.tallystick.rebuild.release"
+"""Of a rebuild: `sha256:` and the digest of the release.json of what was made again."""
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 _CREATED: Final = "org.opencontainers.image.created"
@@ -123,6 +127,15 @@ def release(index: Index, name: str, subject: Manifest) -> Manifest:
     own = Descriptor(f"{RELEASE}+json", Sha256.of(index.data), len(index.data), {TITLE: INDEX})
     layers = [own, *(_layer(path, index) for path in sorted(index.files))]
     return _manifest(RELEASE, layers, subject, {TITLE: name})
+
+
+def rebuild(word: Word, name: str, subject: Manifest) -> Manifest:
+    """A rebuilder's evidence: every file is a layer, which has its path for a title."""
+    layers = [
+        Descriptor(media_type(each.path), each.sha256, each.size, {TITLE: each.path})
+        for each in word.listed.files
+    ]
+    return _manifest(REBUILD, layers, subject, {TITLE: name, REBUILT: str(word.release)})
 
 
 def bundle(data: bytes, predicate_type: str, created: str | None, subject: Manifest) -> Manifest:

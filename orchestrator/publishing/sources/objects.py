@@ -11,14 +11,16 @@ from collections.abc import Iterator, Mapping
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import replace
 from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index
 from orchestrator.publishing.folder import UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.objects.bucket import Bucket, Version
+from orchestrator.publishing.rebuilds import BUNDLE, FOLDER, WORD_LIMIT
 from orchestrator.publishing.reference import ObjectStore
-from orchestrator.publishing.sources.source import Found, whole_index
+from orchestrator.publishing.sources.source import Found, bounded, whole_index
 
 _MOST = 1000  # releases that are looked through for the one that is asked for
 _MOST_TRIED = 100  # versions of one file
@@ -47,7 +49,13 @@ class ObjectSource:
             why = f"{self.reference} calls itself {own}"
             raise Refused(Reason(Code.MALFORMED, why))
         folder = self._folder(name)
-        return Found(own, found, lambda path: self._read(folder + path, path, found, versions))
+        return Found(
+            own,
+            found,
+            lambda path: self._read(folder + path, path, found, versions),
+            place=self._place(name, own),
+            rebuilds=lambda: self._rebuilds(folder),
+        )
 
     def _release(self) -> tuple[str, bytes, Mapping[str, tuple[Version, ...]] | None]:
         """The name of its folder, its release.json, and what is there of it."""
@@ -98,6 +106,19 @@ class ObjectSource:
         if chunks is None or known == ():
             raise Refused(Reason(Code.FILE_MISSING, f"{path} is listed and not there"))
         yield from chunks
+
+    def _place(self, name: str, own: str) -> ObjectStore:
+        """The release by its name, below the prefix that its folder is in."""
+        prefix = self.reference.prefix if name else self.reference.prefix.rpartition("/")[0]
+        return replace(self.reference, prefix=prefix, release=name or own, digest=None)
+
+    def _rebuilds(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """The bundles beside the release's folder, as each was put there first."""
+        below = f"{folder.rstrip('/')}.{FOLDER}/"
+        for key, versions in sorted((self._bucket.versions(below) or {}).items()):
+            if key.endswith(BUNDLE) and versions[0].size <= WORD_LIMIT:
+                chunks = self._bucket.read(key, versions[0].id) or iter(())
+                yield f"s3://{self.reference.bucket}/{key}", b"".join(bounded(chunks, WORD_LIMIT, key))
 
     def _version(self, known: tuple[Version, ...], sha256: Sha256, size: int) -> str | None:
         """Where a key had several objects: the one that was put as the listed file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.evidence.canonical import MalformedError, member
@@ -9,17 +10,19 @@ from orchestrator.evidence.oci import IMAGE, TITLE
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import replace
 from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index
 from orchestrator.publishing.folder import INDEX_LIMIT
 from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.rebuilds import BUNDLE, WORD_LIMIT
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
 from orchestrator.publishing.registry.archive import image_in
-from orchestrator.publishing.registry.manifests import RELEASE, Descriptor, Manifest
+from orchestrator.publishing.registry.manifests import REBUILD, REBUILT, RELEASE, Descriptor, Manifest
 from orchestrator.publishing.registry.repository import Repository
-from orchestrator.publishing.sources.source import Found, whole_index
+from orchestrator.publishing.sources.source import Found, whole, whole_index
 from orchestrator.publishing.sources.static import MANNERS
 
 
@@ -49,6 +52,8 @@ class RegistrySource:
             found,
             lambda path: self._repository.blob(found.files[path][0]),
             lambda folder: self._same_artifact(found, about, folder),
+            place=replace(self.reference, tag=None, digest=about),
+            rebuilds=lambda: self._rebuilds(about, Sha256.of(found.data)),
         )
 
     def _name(self) -> str:
@@ -102,6 +107,27 @@ class RegistrySource:
         title = document.get("annotations", {})
         called = title.get(TITLE) if isinstance(title, dict) else None
         return index.parse(data), called if isinstance(called, str) else None
+
+    def _rebuilds(self, about: Sha256, own: Sha256) -> Iterator[tuple[str, bytes]]:
+        """The bundles of each rebuild that refers to the artifact and does not name another release."""
+        for each in self._repository.referrers(about, REBUILD):
+            if each.annotations.get(REBUILT, str(own)) != str(own):
+                continue
+            name = f"{self.reference.name}@{each.digest}"
+            manifest = self._repository.manifest(str(each.digest))
+            if manifest is None:
+                raise Refused(Reason(Code.FILE_MISSING, f"{name} is said to be attached, and is not there"))
+            try:
+                layers = member(manifest.document(name), "layers", list, name)
+                found = [Descriptor.parse(layer, name) for layer in layers]
+            except MalformedError:
+                yield name, b""  # it is set aside as what it is: no bundle
+                continue
+            for layer in found:
+                title = layer.annotations.get(TITLE, "")
+                if title.endswith(BUNDLE) and 0 <= layer.size <= WORD_LIMIT:
+                    chunks = self._repository.blob(layer.digest)
+                    yield f"{name} {title}", whole(chunks, layer.digest, layer.size, f"{name}, {title},")
 
     def _same_artifact(self, found: Index, about: Sha256, folder: Path) -> None:
         """What strangers get by the same reference is what the release is about. Raises Refused."""

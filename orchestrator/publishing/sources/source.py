@@ -13,6 +13,7 @@ from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing.folder import INDEX_LIMIT
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import Input
+from orchestrator.publishing.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,13 @@ class Found:
     check: Callable[[Path], None] | None = None
     """What else has to hold of the folder with all files, before it is verified. Raises Refused."""
     shelf: Shelf | None = None
+    place: Reference | None = None
+    """The same release by what does not move, as a registry's digest; None: nothing is attached there."""
+    rebuilds: Callable[[], Iterator[tuple[str, bytes]]] = lambda: iter(())
+    """Every bundle that rebuilders attached, by a name for people: anybody's, and any bytes.
+
+    Raises Refused where something listed is not there, TallyError where that cannot be known.
+    """
 
 
 class Source(Protocol):
@@ -60,6 +68,14 @@ def bounded(chunks: Iterator[bytes], size: int, what: str) -> Iterator[bytes]:
             why = f"{what} is sent as more than {size} bytes, which is what it should have"
             raise Refused(Reason(Code.DIGEST_MISMATCH, why))
         yield chunk
+
+
+def whole(chunks: Iterator[bytes], expected: Sha256, size: int, what: str) -> bytes:
+    """Some bytes by their digest. Raises Refused."""
+    data = b"".join(bounded(chunks, size, what))
+    if (found := Sha256.of(data)) != expected:
+        raise Refused(Reason(Code.DIGEST_MISMATCH, f"{what} is sent as {found}, and listed as {expected}"))
+    return data
 
 
 def whole_index(chunks: Iterator[bytes], expected: Sha256 | None) -> bytes:

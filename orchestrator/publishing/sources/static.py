@@ -10,15 +10,16 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader, Manners
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
+from orchestrator.ground.values import replace
 from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
-from orchestrator.publishing import flat, index
+from orchestrator.publishing import flat, index, rebuilds
 from orchestrator.publishing.flat import FLAT_INDEX, FLAT_LIMIT, Entry
 from orchestrator.publishing.folder import UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.reference import Static
-from orchestrator.publishing.sources.source import Found, Shelf, bounded, unreachable, whole_index
+from orchestrator.publishing.sources.source import Found, Shelf, bounded, unreachable, whole, whole_index
 
 MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False, inward=False)
 """What is asked of servers: those that send us elsewhere inside our own network are refused."""
@@ -47,7 +48,14 @@ class StaticSource:
                 raise MalformedError(f"{FLAT_INDEX} calls {entry.name!r} what calls itself {name!r}")
         except MalformedError as error:
             raise Refused(Reason(Code.MALFORMED, str(error))) from error
-        return Found(name, found, lambda path: self._read(files[path].file), shelf=self._flat_shelf(name))
+        return Found(
+            name,
+            found,
+            lambda path: self._read(files[path].file),
+            shelf=self._flat_shelf(name),
+            place=replace(self.reference, release=name, digest=None),
+            rebuilds=lambda: self._rebuilds(name),
+        )
 
     def listing(self) -> flat.FlatIndex | None:
         """What the folder says is in it; None: it says nothing. Raises TallyError."""
@@ -99,14 +107,31 @@ class StaticSource:
         place = str(self.reference)
         return Shelf(place, lambda: self._lists(listing), lambda one: self._read(file(one.path)))
 
-    def _lists(self, file: str) -> Iterator[bytes]:
-        """The list of inputs, if there is one."""
+    def _lists(self, file: str, limit: int = LISTING_LIMIT) -> Iterator[bytes]:
+        """A list of inputs or rebuilds, if there is one."""
         try:
-            yield b"".join(bounded(self._bytes(file), LISTING_LIMIT, file))
+            yield b"".join(bounded(self._bytes(file), limit, file))
         except Absent:
             return
         except Unreachable as error:
             raise unreachable(f"{self.reference.base}{file}", error) from error
+
+    def _rebuilds(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The bundles of each rebuild that the release's list has."""
+        file = flat.flat(f"{name}/{rebuilds.LISTING}")
+        for data in self._lists(file, rebuilds.LISTING_LIMIT):
+            try:
+                listed = rebuilds.parse(data)
+            except MalformedError as error:
+                raise Refused(Reason(Code.MALFORMED, f"{file}: {error}")) from error
+            for each in listed:
+                for one in each.bundles:
+                    place = flat.flat(f"{rebuilds.FOLDER}/{each.place(one)}")
+                    if one.size <= rebuilds.WORD_LIMIT:
+                        yield (
+                            f"{self.reference.base}{place}",
+                            whole(self._read(place), one.sha256, one.size, place),
+                        )
 
     def _one_of(self, entries: tuple[Entry, ...]) -> Entry:
         wanted, digest = self.reference.release, self.reference.digest

@@ -10,6 +10,7 @@ import platform
 import sys
 
 import accept
+import cache
 import corpus
 import derivation
 import hello
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "sign": sign,
     "accept": accept,
     "scale": scale,
+    "cache": cache,
     "corpus": corpus,
     "verify": verify,
     "sbom": sbom,

@@ -1,4 +1,4 @@
-"""Writing a Nix binary cache in a folder: the NAR first, and last the narinfo that makes it found.
+"""Writing a Nix binary cache: the NAR first, and last the narinfo that makes it found.
 
 Nix's manual, "Serving a Nix store via HTTP".
 """
@@ -7,33 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from orchestrator.caches import narinfo
+from orchestrator.caches.files import Files
 from orchestrator.caches.narinfo import STORE, Narinfo, narinfo_name
 from orchestrator.caches.unpacking import unpacked
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import (
-    cannot_read,
-    contents,
-    opened,
-    shown,
-    write_atomically,
-    written_atomically,
-)
 from orchestrator.nix.signature import fingerprint
 from orchestrator.nix.storepath import base32
 
 INFO: Final = "nix-cache-info"
 _INFO_LIMIT: Final = 1 << 16
 _STORE_DIR: Final = "/nix/store"
-_PIECE: Final = 1 << 20
-_ANOTHER: Final = "give the folder of a Nix binary cache, or of a new one"
+_DICTIONARY: Final = (1 << 12, 1 << 23)
+"""Bytes that xz looks back: at least what it takes, at most what its own preset has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,66 +43,85 @@ class Object:
         return fingerprint(self.path, self.nar_hash, self.nar_size, self.references)
 
 
-class CacheFolder:
-    """A binary cache in a folder."""
+class BinaryCache:
+    """A binary cache, wherever its files are. Threads may share it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    @property
+    def place(self) -> str:
+        """As people know it."""
+        return self._files.place
+
+    def exclusively(self) -> AbstractContextManager[None]:
+        """Nobody else writes there meanwhile, as far as the place can see to that."""
+        return self._files.exclusively()
+
+    def settle(self) -> None:
+        """What was put survives from here on what can happen to that place. Raises TallyError."""
+        self._files.settle()
 
     def refuse_unusable(self) -> None:
-        """Raises TallyError for a folder with other things in it, and for a cache of another store."""
+        """Raises TallyError for a place with other things in it, and for a cache of another store."""
+        self._files.refuse_unusable()
         try:
-            there = os.listdir(self.folder) if os.path.lexists(self.folder) else []
-            info = contents(self.folder / INFO, _INFO_LIMIT).decode("ascii") if INFO in there else None
-        except (OSError, ValueError) as error:
-            raise cannot_read(self.folder, error, "", _ANOTHER) from error
+            data = self._read(INFO, _INFO_LIMIT)
+            info = None if data is None else data.decode("ascii")
+        except ValueError as error:
+            raise TallyError(
+                f"{self._at(INFO)} {error}", hint="name a Nix binary cache, or a new one"
+            ) from error
         if info is None:
-            if there:
+            if self._files.has_others():
                 raise TallyError(
-                    f"{shown(self.folder)} is no Nix binary cache: it has other files, and no {INFO}",
-                    hint=_ANOTHER,
+                    f"{self.place} is no Nix binary cache: it has other files, and no {INFO}",
+                    hint="name a Nix binary cache, or a new one",
                 )
             return
         fields = dict(line.partition(":")[::2] for line in info.splitlines())
         if (store := fields.get("StoreDir", "").strip()) != _STORE_DIR:
             raise TallyError(
-                f"{shown(self.folder)} is a cache of the store {store!r}, not of {_STORE_DIR}", hint=_ANOTHER
+                f"{self.place} is a cache of the store {store[:200]!r}, not of {_STORE_DIR}",
+                hint="name a Nix binary cache, or a new one",
             )
 
     def begin(self) -> None:
         """Make it a cache, if it is none yet. Raises TallyError."""
-        if not os.path.lexists(self.folder / INFO):
-            write_atomically(self.folder / INFO, f"StoreDir: {_STORE_DIR}\n".encode())
+        if self._read(INFO, _INFO_LIMIT) is None:
+            self._put(INFO, f"StoreDir: {_STORE_DIR}\n".encode())
 
     def find(self, item: Object) -> Narinfo | None:
         """What it says of a store path; None: nothing. Raises TallyError where another object is there."""
-        file = self.folder / narinfo_name(item.path)
+        name = narinfo_name(item.path)
         try:
-            found = narinfo.parse(contents(file, narinfo.LARGEST))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise cannot_read(file, error, "", _ANOTHER) from error
+            data = self._read(name, narinfo.LARGEST)
+            if data is None:
+                return None
+            found = narinfo.parse(data)
         except ValueError as error:
             raise TallyError(
-                f"{shown(file)} {error}", hint="move it away if nobody needs it, or name another cache"
+                f"{self._at(name)} {error}", hint="move it away if nobody needs it, or name another cache"
             ) from error
         if (found.path, found.fingerprint) != (item.path, item.fingerprint):
             raise TallyError(
-                f"{shown(file)} is about another object: {found.path}, NAR {found.nar_hash}; "
+                f"{self._at(name)} is about another object: {found.path}, NAR {found.nar_hash}; "
                 f"the release has {item.path}, NAR {item.nar_hash}",
                 hint="nothing in a cache is ever overwritten: name another one, or find out who put it there",
             )
         return found
 
     def is_whole(self, found: Narinfo) -> bool:
-        """Whether the NAR is there, as its narinfo has it."""
+        """Whether the NAR is there, as its narinfo has it. Raises TallyError where that cannot be known."""
+        pieces = self._files.chunks(found.url)
+        if pieces is None:
+            return False
+        most = found.nar_size + _INFO_LIMIT if found.file_size is None else found.file_size
         try:
-            with opened(self.folder / found.url) as stream:
-                pieces = iter(lambda: stream.read(_PIECE), b"")
-                for _ in unpacked(pieces, found.compression, found.nar_hash, found.nar_size):
-                    pass
-        except (OSError, ValueError):
+            bounded = _bounded(pieces, most)
+            for _ in unpacked(bounded, found.compression, found.nar_hash, found.nar_size):
+                pass
+        except ValueError:
             return False
         return True
 
@@ -121,8 +132,8 @@ class CacheFolder:
         """
         url = f"nar/{base32(bytes.fromhex(item.nar_hash.hex))}.nar.xz"
         packed, packed_size = hashlib.sha256(), 0
-        with written_atomically(self.folder / url) as stream:
-            for piece in _packed(_checked(item, nar)):
+        with self._files.put(url) as stream:
+            for piece in _packed(_checked(item, nar), item.nar_size):
                 packed.update(piece)
                 packed_size += len(piece)
                 stream.write(piece)
@@ -135,12 +146,39 @@ class CacheFolder:
         )
 
     def text(self, item: Object) -> str:
-        """The narinfo that is there, as it is."""
-        return contents(self.folder / narinfo_name(item.path), narinfo.LARGEST).decode("ascii")
+        """The narinfo that is there, as it is. Raises TallyError."""
+        data = self._read(narinfo_name(item.path), narinfo.LARGEST)
+        if data is None:
+            raise TallyError(
+                f"{self._at(narinfo_name(item.path))} was there a moment ago, and is not any more",
+                hint="see who else writes there, and run the command again",
+            )
+        return data.decode("ascii")
 
     def put_narinfo(self, item: Object, text: str) -> None:
         """Make a NAR that is there found. Raises TallyError."""
-        write_atomically(self.folder / narinfo_name(item.path), text.encode("ascii"))
+        self._put(narinfo_name(item.path), text.encode("ascii"))
+
+    def _at(self, name: str) -> str:
+        return f"{self.place}/{name}"
+
+    def _put(self, name: str, data: bytes) -> None:
+        with self._files.put(name) as stream:
+            stream.write(data)
+
+    def _read(self, name: str, limit: int) -> bytes | None:
+        """A whole file; None: there is none. Raises TallyError, ValueError for a larger one."""
+        pieces = self._files.chunks(name)
+        return None if pieces is None else b"".join(_bounded(pieces, limit))
+
+
+def _bounded(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise ValueError(f"has more than the {limit} bytes that it may have")
+        yield piece
 
 
 def _checked(item: Object, nar: Iterable[bytes]) -> Iterator[bytes]:
@@ -153,8 +191,11 @@ def _checked(item: Object, nar: Iterable[bytes]) -> Iterator[bytes]:
         raise TallyError(f"{item.path} changed while it was read", hint="run the command again")
 
 
-def _packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    packer = lzma.LZMACompressor(check=lzma.CHECK_CRC64)
+def _packed(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """As `xz` packs, with no larger a dictionary than there are bytes: to empty it takes most of the time."""
+    least, most = _DICTIONARY
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": min(most, max(least, size))}]
+    packer = lzma.LZMACompressor(check=lzma.CHECK_CRC64, filters=filters)
     for piece in pieces:
         if data := packer.compress(piece):
             yield data

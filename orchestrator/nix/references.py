@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 _LENGTH: Final = 32
@@ -11,11 +11,16 @@ _RUN: Final = re.compile(rb"[0-9a-df-np-sv-z]{32,}")
 _AT: Final = len("/nix/store/")
 
 
+def by_hash(candidates: Iterable[str]) -> Mapping[bytes, str]:
+    """Store paths by their hash parts, as many scans can share them."""
+    return {path[_AT : _AT + _LENGTH].encode(): path for path in candidates}
+
+
 class Scan:
     """Looks for some store paths in bytes that are handed over piece by piece."""
 
-    def __init__(self, candidates: Iterable[str]) -> None:
-        self._wanted = {path[_AT : _AT + _LENGTH].encode(): path for path in candidates}
+    def __init__(self, candidates: Mapping[bytes, str]) -> None:
+        self._wanted = candidates
         self._rest = b""
         self._found: set[str] = set()
 

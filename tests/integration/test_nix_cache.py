@@ -30,14 +30,14 @@ PROGRAM = (
 )
 KILLED = """
 import os, signal, sys
-from orchestrator.caches.writing import CacheFolder
-put, left = CacheFolder.{method}, [{calls}]
+from orchestrator.caches.writing import BinaryCache
+put, left = BinaryCache.{method}, [{calls}]
 def dying(self, *arguments):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     left[0] -= 1
     return put(self, *arguments)
-CacheFolder.{method} = dying
+BinaryCache.{method} = dying
 sys.argv[0] = "tally"
 from orchestrator.cli.main import run
 run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.nix.references import Scan
+from orchestrator.nix.references import Scan, by_hash
 
 ONE = "/nix/store/6fc3y4w5cksy1s6d8gvs5wmhxpf0k994-one"
 TWO = "/nix/store/syvcwlzss9i2w91301ml7d63lnq7bz43-two"
@@ -13,7 +13,7 @@ BYTES = b"\0\1" + ONE.encode() + b"\0" + b"abc" + ONE[11:43].encode() + b"xyz\0"
 
 @pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 50, 1000])
 def test_what_is_there_is_found_and_nothing_else(size: int) -> None:
-    scan = Scan([ONE, TWO])
+    scan = Scan(by_hash([ONE, TWO]))
     for at in range(0, len(BYTES), size):
         scan.feed(BYTES[at : at + size])
     assert list(scan.found) == [ONE]

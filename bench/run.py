@@ -17,6 +17,7 @@ import hello
 import log
 import memory
 import publish
+import rebuild
 import sbom
 import scale
 import sign
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "verify": verify,
     "sbom": sbom,
     "publish": publish,
+    "rebuild": rebuild,
 }
 
 

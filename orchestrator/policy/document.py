@@ -94,7 +94,8 @@ class PolicyDocument(Table):
         rebuilders: Rebuilders | None = None
         if self.rebuilder or self.rebuilders is not None:
             wanted = self.rebuilders or RebuildersTable()
-            rebuilders = Rebuilders(tuple(each.rebuilder(public) for each in self.rebuilder), wanted.quorum)
+            trusted = tuple(each.rebuilder(public) for each in self.rebuilder)
+            rebuilders = Rebuilders(trusted, wanted.quorum, builders)
         rules = [*self.require.rules(), *self.sources.rules()]
         if self.inputs is not None:
             rules.append(self.inputs.rule)

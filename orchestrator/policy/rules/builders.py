@@ -104,6 +104,11 @@ class Builders:
         identities = [_identity(each.vouched, each.operator) for each in counted]
         return agreement_record.independence(identities, self.quorum)
 
+    def operator_of(self, vouched: Vouched) -> str | None:
+        """Who runs the builder of a link, by the policy alone; None: it names nobody."""
+        entry = self._entry(vouched)
+        return None if entry is None else entry.operator
+
     def _entry(self, vouched: Vouched) -> TrustedBuilder | None:
         """The `[[builder]]` that is asked: one with its key, if any; of two by one name, a revoked one."""
         by_key = [each for each in self.trusted if each.key and each.key.signer == vouched.signer]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.rebuilt import rebuilt_in
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted, some
 from orchestrator.policy.evidence import Evidence, Judged
+from orchestrator.policy.rules.builders import Builders
 from orchestrator.policy.signer import Signer
 from orchestrator.policy.trust import TrustedKey, TrustedSigner, against, trusted
 from orchestrator.policy.validity import Moment
@@ -32,6 +33,8 @@ class Rebuilders:
 
     trusted: tuple[TrustedRebuilder, ...] = ()
     quorum: int = 1
+    builders: Builders | None = None
+    """The policy's builders: who runs these outweighs what the release says."""
 
     @property
     def name(self) -> str:
@@ -66,11 +69,11 @@ class Rebuilders:
     def counted(self, evidence: Evidence) -> tuple[str, ...]:
         """The operators whose word counts, each once, sorted."""
         found = {
-            entry.operator
+            _folded(entry.operator): entry.operator
             for each in evidence.rebuilds
             if (entry := self._entry(each)) is not None and not any(self._against(each, evidence))
         }
-        return tuple(sorted(found))
+        return tuple(sorted(found.values()))
 
     def _entry(self, judged: Judged) -> TrustedRebuilder | None:
         return next((each for each in self.trusted if each.signer.is_(judged.signer)), None)
@@ -88,11 +91,19 @@ class Rebuilders:
             yield f"{judged.file} has no trusted timestamp"
         if entry.signer.log and not judged.logged:
             yield f"no log that you trust is said to have {judged.file}"
-        if judged.signer in {each.signer for each in evidence.own.values()} or entry.operator in _own(
-            evidence
-        ):
+        if judged.signer in _makers(evidence) or _folded(entry.operator) in self._own(evidence):
             yield f"{judged.file} is by {entry.signer.name}, who made the release itself"
         yield from _against_content(judged, evidence)
+
+    def _own(self, evidence: Evidence) -> frozenset[str]:
+        """Who runs the release's own builders, as these say, and as the policy does."""
+        found: set[str] = set()
+        for each in evidence.links:
+            if not each.theirs:
+                by_policy = None if self.builders is None else self.builders.operator_of(each)
+                said = (each.link.identity.get("operator"), by_policy)
+                found.update(_folded(one) for one in said if isinstance(one, str) and one)
+        return frozenset(found)
 
 
 def _against_content(judged: Judged, evidence: Evidence) -> Iterator[str]:
@@ -125,9 +136,14 @@ def _outputs(predicate: object) -> object:
     return found[0]
 
 
-def _own(evidence: Evidence) -> frozenset[str]:
-    """Who runs the release's own builders, as these say."""
-    said: Iterable[object] = (
-        each.link.identity.get("operator") for each in evidence.links if not each.theirs
+def _makers(evidence: Evidence) -> frozenset[Signer]:
+    """Whose keys and identities signed the release: its statements, its layout, its builders' links."""
+    links = (each.signer for each in evidence.links if not each.theirs)
+    return frozenset(
+        [*(each.signer for each in evidence.own.values()), evidence.layout_signer, *links],
     )
-    return frozenset(each for each in said if isinstance(each, str) and each)
+
+
+def _folded(operator: str) -> str:
+    """One party, however its name is spaced, and in whatever case."""
+    return " ".join(operator.split()).casefold()

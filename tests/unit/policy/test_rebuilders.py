@@ -17,6 +17,7 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import replace
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.evidence import Evidence, Judged
+from orchestrator.policy.rules.builders import Builders, TrustedBuilder
 from orchestrator.policy.rules.rebuilders import Rebuilders, TrustedRebuilder
 from orchestrator.policy.signer import KeySigner
 from orchestrator.policy.trust import TrustedKey, TrustedSigner
@@ -69,6 +70,11 @@ def test_operators_are_counted_once_each(made: tuple[Evidence, Any]) -> None:
     twice = replace(evidence, rebuilds=(by("one", said), by("one", said)))
     assert rebuilders(1).judge(twice).holds
     assert not rebuilders(2).judge(twice).holds
+    assert (
+        not rebuilders(2, one="Acme", two="acme ")
+        .judge(replace(all_three, rebuilds=all_three.rebuilds[:2]))
+        .holds
+    )
     (nobody,) = rebuilders(1).judge(evidence).reasons
     assert "0 rebuilders that the policy trusts made it again (nothing), where 1 operator has to" in (
         nobody.sentence
@@ -105,7 +111,27 @@ def test_the_releases_own_operators_are_no_rebuilders(made: tuple[Evidence, Any]
     link = replace(first.link, identity={**first.link.identity, "operator": "Makers"})
     own = replace(evidence, links=(replace(first, link=link), *more), rebuilds=(by("one", statement(of)),))
     assert rebuilders(1).judge(own).holds
-    assert not rebuilders(1, one="Makers").judge(own).holds
+    for spelled in ("Makers", "makers ", "MAKERS"):
+        assert not rebuilders(1, one=spelled).judge(own).holds
+    # who runs a builder is the policy's word before the release's
+    builder = TrustedBuilder(first.link.builder, None, "Acme")
+    named = replace(rebuilders(1, one="acme"), builders=Builders((builder,)))
+    assert not named.judge(replace(evidence, rebuilds=own.rebuilds)).holds
+
+
+def test_a_key_that_signed_anything_of_the_release_is_no_rebuilders(made: tuple[Evidence, Any]) -> None:
+    evidence, of = made
+    again = replace(evidence, rebuilds=(by("one", statement(of)),))
+    assert rebuilders(1).judge(again).holds
+    signer = again.rebuilds[0].signer
+    first, *more = evidence.links
+    assert isinstance(signer, KeySigner)
+    for own in (
+        replace(again, layout_signer=signer),
+        replace(again, links=(replace(first, signer=signer), *more)),
+    ):
+        (reason,) = rebuilders(1).judge(own).reasons
+        assert "is by one, who made the release itself" in reason.sentence
 
 
 def test_keys_count_in_their_time(made: tuple[Evidence, Any], tmp_path: Path) -> None:

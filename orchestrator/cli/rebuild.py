@@ -155,7 +155,7 @@ def rebuild(
         else:
             found = story.rebuild(state, configuration, asked, view.handle, view.say) if published else ()
         if names:
-            wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach)
+            wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach, signing)
             graded = iter(served.rebuild(state, configuration, wanted, view.handle, view.say))
             others = iter(found)
             found = tuple(next(graded if number in names else others) for number in range(len(targets)))

@@ -7,7 +7,7 @@ Our attribute and its conditions, field by field: docs/predicates/reproduction.m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence import statement
 from orchestrator.evidence.agreement_record import agreement, identity
@@ -23,14 +23,21 @@ from orchestrator.evidence.terms import (
 )
 from orchestrator.ground.errors import TallyError
 
+if TYPE_CHECKING:
+    from orchestrator.evidence.served import Served
+
 
 def reproduction(
-    facts: ReleaseFacts, links: Mapping[str, ReleaseFile], rebuilt: Rebuilt | None = None
+    facts: ReleaseFacts,
+    links: Mapping[str, ReleaseFile],
+    rebuilt: Rebuilt | None = None,
+    served: Served | None = None,
 ) -> Statement:
     """The reproduction statement: one assertion per builder, its link as the evidence.
 
     `links` is builder name to its signed link; `rebuilt` the release that was made again, where that is by
-    somebody else than its maker. Raises TallyError when a builder has none.
+    somebody else than its maker; `served` what a registry serves and is made again. Raises TallyError when a
+    builder has none.
     """
     target = {"name": facts.artifact.file_name, "digest": {"sha256": facts.artifact.sha256.hex}}
     agreed_on = agreement(facts)
@@ -44,6 +51,8 @@ def reproduction(
             conditions["surroundings"] = surroundings(report.surroundings)
         if rebuilt is not None:
             conditions["rebuild"] = rebuilt.document()
+        if served is not None:
+            conditions["served"] = served.document()
         attributes.append(
             {
                 "attribute": REPRODUCIBLE,

@@ -36,6 +36,11 @@ SBOM_NAMESPACE: Final = f"{_BASE}/spdx"
 LOCATIONS: Final = f"{_BASE}/locations/v1"
 """Where a release can be fetched, in a release statement: docs/predicates/locations.md"""
 
+SAME_CONTENTS: Final = f"{_BASE}/same-contents/v1"
+"""A served file holds what its source makes, in another container: docs/predicates/same-contents.md"""
+SAME_CONTENTS_ATTRIBUTE: Final = "CONTENTS_ALONE_REPRODUCED"
+"""docs/predicates/same-contents.md; no part of it is the attribute of a reproduction"""
+
 REPRODUCIBLE: Final = "REPRODUCIBLE_BUILD"
 """docs/predicates/reproduction.md"""
 NOT_REPRODUCED: Final = "BUILD_NOT_REPRODUCED"

@@ -96,6 +96,14 @@ def settings_of(release: Release, shown: Shown, sdist: Sdist, pins: Sequence[Pin
                 False,
             )
         )
+        found.append(
+            Setting(
+                "clock",
+                "1980-01-01 00:00:00 for what the build itself writes",
+                "no two builders' clocks say the same",
+                False,
+            )
+        )
     if shown.umask != 0o022:
         found.append(
             Setting(

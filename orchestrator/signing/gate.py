@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -34,6 +34,8 @@ from orchestrator.keys import dsse
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import SigningKey
 from orchestrator.keys.signers import Signer
+from orchestrator.served.comparison import of_files
+from orchestrator.served.grade import SameContents
 from orchestrator.signing import bundling
 from orchestrator.signing.hosts import HostSigner
 from orchestrator.signing.keyless import KeylessSigner
@@ -41,6 +43,8 @@ from orchestrator.signing.witnesses import NOBODY, Witnesses
 
 DISAGREEMENT = "disagreement.sigstore.json"
 """The bundle of a disagreement, in the folder of the kept results."""
+SAME_CONTENTS = "attestations/same-contents.sigstore.json"
+"""The bundle about a served file whose container alone differs."""
 _CHUNK = 1 << 20
 _AGAIN = "nothing was signed; run the build again"
 
@@ -211,6 +215,31 @@ def sign_difference(
         )
     (signed,) = _bundles([disagreement.disagreement(observed, links, rebuilt)], key, witnesses)
     return (*links.values(), ReleaseFile.of(DISAGREEMENT, signed.render()))
+
+
+def sign_same_contents(
+    agreed: Agreed,
+    quorum: int,
+    facts: ReleaseFacts,
+    artifact: Path,
+    served: Path,
+    statement: Callable[[SameContents], bytes],
+    key: Signer | KeylessSigner,
+    witnesses: Witnesses = NOBODY,
+) -> tuple[ReleaseFile, ...]:
+    """Evidence that what is served holds what builders agreed on, in another container.
+
+    The two files are compared here again; `statement` makes the payload of what that finds. Raises TallyError
+    for any other grade: identical is a reproduction, and different is signed by nobody.
+    """
+    _admit(agreed, quorum)
+    if facts.agreed is not agreed or measure(artifact)[0] != facts.artifact.sha256:
+        raise _refused(f"{artifact} is not the file that the evidence is about")
+    grade = of_files(artifact, served)
+    if not isinstance(grade, SameContents):
+        raise _refused(f"{served} and {artifact} have not the same contents in different containers")
+    (signed,) = _bundles([statement(grade)], key, witnesses)
+    return (ReleaseFile.of(SAME_CONTENTS, signed.render()),)
 
 
 def measure(path: Path) -> tuple[Sha256, int, NarHash]:

@@ -14,12 +14,14 @@ from orchestrator.ground.state import State
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.locking import Locking, make_lock
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.recipe import load
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toml import LIMIT
 from orchestrator.served import sdist as sdists
 from orchestrator.served import wheel as wheels
 from orchestrator.served import zipfiles
+from orchestrator.served.comparison import LARGEST
 from orchestrator.served.index import Index
 from orchestrator.served.named import Named
 from orchestrator.served.pypi import fetched, release_of
@@ -28,8 +30,6 @@ from orchestrator.served.settings import Setting
 from orchestrator.served.wheel_recipe import recipe_of, requirements_of, settings_of, tool_of
 
 _TOOLCHAIN: Final = "toolchain.lock"
-LARGEST: Final = 1 << 30
-"""Bytes of a file that is compared in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class Prepared:
     """What is served, and the recipe that is to make it."""
 
     name: str
+    """As it was asked for."""
+    label: str
+    """NAME-VERSION: what folders about it are called."""
+    purl: str
     served: Path
     recipe: Path
     settings: tuple[Setting, ...]
@@ -66,7 +70,8 @@ def prepare(
     pins = resolver.resolve(requirements_of(sdist, shown), tool)
     digests = [Sha256.of_file(path).hex for path in (source, *(fetched(p.file, sources) for p in pins))]
     text = recipe_of(release, shown, sdist, digests, pins)
-    folder = (out or state.folder("served", "pypi")) / f"{named.project}-{release.wheel.version}"
+    label = f"{named.project}-{release.wheel.version}"
+    folder = (out or state.folder("served", "pypi")) / label
     notes = (*release.notes, *([] if remark is None else [remark]))
     settings = settings_of(release, shown, sdist, pins)
     recipe = folder / f"{named.project}.toml"
@@ -77,7 +82,8 @@ def prepare(
     else:
         write_atomically(recipe, text)
     _lock(recipe, sources, mirrors, state, say)
-    return Prepared(str(named), served, recipe, settings, notes)
+    purl = package_url("pypi", named.project, str(release.wheel.version))
+    return Prepared(str(named), label, purl, served, recipe, settings, notes)
 
 
 def _lock(recipe: Path, sources: Sources, mirrors: Mirrors, state: State, say: Callable[[str], None]) -> None:

@@ -15,10 +15,18 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.caches.choosing import ALL, Reach
+from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.links import link_of
+from orchestrator.evidence.materials import materials_of
+from orchestrator.evidence.reproduction import reproduction
+from orchestrator.evidence.served import Served, same_contents
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
 from orchestrator.ground.state import State
+from orchestrator.log.trusted_root import TRUSTED_ROOT
+from orchestrator.publishing.directory import written
+from orchestrator.publishing.drafts import refuse_unusable
+from orchestrator.publishing.records import records_of
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
 from orchestrator.run import recipes
@@ -37,15 +45,18 @@ from orchestrator.run.making import (
     quorum_of,
     refuse_one_vote,
 )
+from orchestrator.run.observation import facts_of
+from orchestrator.run.order import Order
 from orchestrator.run.outcome import Undecided
 from orchestrator.run.reproduced import Rebuilt, Unmade
+from orchestrator.run.signatories import Signatories, summon
 from orchestrator.run.workshop import Workshop, opened
-from orchestrator.served import zip_comparison
-from orchestrator.served.grade import Grade, Identical
+from orchestrator.served.comparison import of_files
+from orchestrator.served.grade import Different, Identical, SameContents
 from orchestrator.served.index import Index
 from orchestrator.served.named import Named
-from orchestrator.served.zipfiles import OddZipError
-from orchestrator.stories.preparing import LARGEST, Prepared, prepare
+from orchestrator.signing import gate
+from orchestrator.stories.preparing import Prepared, prepare
 from orchestrator.stories.refusing import refuse
 
 
@@ -58,6 +69,8 @@ class Asked:
     """Where recipes and locks are put, and taken from; None: they go into the state folder."""
     builders: tuple[str, ...] = ()
     reach: Reach = ALL
+    signing: Order | None = None
+    """Who is to sign what came of it, and into which folder; None: nobody is."""
 
 
 def rebuild(
@@ -67,18 +80,28 @@ def rebuild(
     mirrors = Mirrors(configuration.mirrors)
     sources = Sources(state.folder("sources"), mirrors)
     index = Index(mirrors, sources.downloader)
+    signatories = None
+    if asked.signing is not None:
+        refuse_unusable(asked.signing.out)  # before hours of building, and before anybody logs in
+        signatories = summon(asked.signing, configuration, state, say)
     found: list[Rebuilt] = []
     for named in asked.names:
         try:
             prepared = prepare(named, index, sources, mirrors, state, asked.recipes, say)
-            found.append(_rebuilt(state, configuration, asked, prepared, on_event, say))
+            found.append(_rebuilt(state, configuration, asked, prepared, signatories, on_event, say))
         except TallyError as error:  # what stops one does not lose the others
             found.append(Unmade(str(named), error))
     return tuple(found)
 
 
 def _rebuilt(
-    state: State, configuration: Configuration, asked: Asked, prepared: Prepared, on_event: OnEvent, say: Say
+    state: State,
+    configuration: Configuration,
+    asked: Asked,
+    prepared: Prepared,
+    signatories: Signatories | None,
+    on_event: OnEvent,
+    say: Say,
 ) -> Rebuilt:
     with opened(state, configuration) as workshop:
         making = planned(workshop, prepared, asked, say)
@@ -95,6 +118,8 @@ def _rebuilt(
             for report in reports:
                 journal.write("built", builder=report.identity.name, **counted(report))
             found = conclude(making, prepared, reports)
+            if isinstance(found, Graded) and signatories is not None and asked.signing is not None:
+                found = attested(making, prepared, found, reports, signatories, asked.signing.out)
             journal.write("concluded", target=prepared.name, outcome=type(found).__name__.lower())
             return found
 
@@ -124,7 +149,7 @@ def conclude(making: Making, prepared: Prepared, reports: Sequence[Report]) -> R
             return replace(refused, target=prepared.name)
         case Agreed() as agreed:
             artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
-            grade = graded(prepared, artifact)
+            grade = of_files(artifact, prepared.served)
             folder = None
             if not isinstance(grade, Identical):
                 sides = {
@@ -146,11 +171,47 @@ def conclude(making: Making, prepared: Prepared, reports: Sequence[Report]) -> R
             )
 
 
-def graded(prepared: Prepared, artifact: Path) -> Grade:
-    """How alike they are. Raises TallyError for a served file that cannot be read to the last byte."""
-    try:
-        return zip_comparison.compare(contents(artifact, LARGEST), contents(prepared.served, LARGEST))
-    except OddZipError as error:
-        raise TallyError(f"{prepared.served.name}, as it is served, cannot be compared: {error}") from error
-    except OSError as error:
-        raise TallyError(f"cannot read {error.filename}: {error.strerror or error}") from error
+def attested(
+    making: Making,
+    prepared: Prepared,
+    found: Graded,
+    reports: Sequence[Report],
+    signatories: Signatories,
+    out: Path,
+) -> Graded:
+    """The same with what was signed about it, in `out`/NAME-VERSION; of what is different nothing is.
+
+    Raises TallyError.
+    """
+    if isinstance(found.grade, Different):
+        return found
+    (target,) = making.plan.targets.values()
+    agreed, quorum, signing = found.agreed, quorum_of(making, reports), signatories.joined_by(making.builders)
+    artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
+    facts = facts_of(making.workshop.store, target, agreed, quorum, artifact, making.decision.choice.beliefs)
+    served = Served(prepared.purl, prepared.served.name, found.sha256, prepared.settings)
+    materials, records = materials_of(facts), records_of(facts)
+    links = [link_of(report, facts, materials, records[report.identity.name]) for report in agreed.reports]
+    keys = signing.of_builders(report.identity.name for report in agreed.reports)
+    link_files = gate.sign_links(agreed, quorum, links, keys)
+    if isinstance(found.grade, SameContents):
+        bundles = gate.sign_same_contents(
+            agreed,
+            quorum,
+            facts,
+            artifact,
+            prepared.served,
+            lambda grade: same_contents(facts, link_files, served, grade),
+            signing.key,
+            signing.witnesses,
+        )
+    else:
+        statements = {"reproduction": reproduction(facts, link_files, served=served)}
+        bundles = gate.sign(
+            agreed, quorum, facts, prepared.served, statements, signing.key, signing.witnesses
+        )
+    files = [*link_files.values(), *bundles, *(file for each in records.values() for file in each)]
+    files += facts.source
+    if (root := signing.root) is not None:
+        files.append(ReleaseFile.of(TRUSTED_ROOT, root.render()))
+    return replace(found, evidence=written(out / prepared.label, files))

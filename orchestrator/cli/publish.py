@@ -27,7 +27,7 @@ def publish(
         typer.Argument(
             metavar="DESTINATION",
             help="dir:PATH, a static folder of releases; oci://HOST/REPOSITORY[:TAG]; s3://BUCKET/PREFIX; or "
-            "cache+file:///DIR, a Nix binary cache.",
+            "a Nix binary cache, as cache+file:///DIR, cache+s3://BUCKET or cache+https://HOST/PATH.",
         ),
     ],
     key: Annotated[
@@ -80,7 +80,7 @@ def publish(
         bool, typer.Option("--allow-mutable", help="Publish to a bucket without versioning or object lock.")
     ] = False,
     allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Speak to a registry or bucket elsewhere without TLS.")
+        bool, typer.Option("--allow-http", help="Speak to a server elsewhere without TLS.")
     ] = False,
     with_runtime: Annotated[
         bool,
@@ -206,7 +206,7 @@ def _refuse_unfit(
     if not cache and (with_runtime or with_believed or nix_key is not None):
         raise TallyError(
             "--with-runtime, --with-believed and --nix-key are about a Nix cache",
-            hint="leave them out, or publish to cache+file:///DIR",
+            hint="leave them out, or publish to a Nix cache, as cache+file:///DIR",
         )
     if cache and others:
         raise TallyError(

@@ -44,6 +44,15 @@ def retries(downgrade: bool) -> type[Retry]:
     return Bounded
 
 
+def pause(asked: str, attempt: int) -> float | None:
+    """Seconds until a server is asked again that says so: as many as it asks for, else more each time.
+
+    `asked` is its Retry-After. None: longer than anybody waits here.
+    """
+    seconds = float(asked) if asked.isdecimal() else min(0.5 * 2**attempt, _LONGEST_WAIT)
+    return None if seconds > _LONGEST_WAIT else seconds
+
+
 def _of_no_server(place: str) -> str | None:
     """The address that a redirection has, without credentials, where nothing is fetched by its scheme."""
     try:

@@ -30,6 +30,8 @@ FORMS: Final = (
     "oci://HOST/REPOSITORY[:TAG|@sha256:HEX]",
     "s3://BUCKET/PREFIX",
     "cache+file:///PATH",
+    "cache+s3://BUCKET",
+    "cache+https://HOST/PATH",
 )
 _HINT: Final = f"a reference is one of {', '.join(FORMS)}"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -108,6 +110,8 @@ class NixCache:
     """A Nix binary cache, by its address as Nix writes it."""
 
     address: str
+    plain: bool = False
+    """Whether it may be spoken to without TLS anywhere."""
 
     def __str__(self) -> str:
         return f"cache+{self.address}"
@@ -144,7 +148,7 @@ def parse(text: str, *, plain: bool = False) -> Reference:
             return _bucket(text, rest, plain=plain)
         case _:
             if scheme.startswith("cache+"):
-                return _cache(text, scheme.removeprefix("cache+"))
+                return _cache(text, scheme.removeprefix("cache+"), plain=plain)
     raise _refused(text, f"{scheme}: is no scheme that releases are published by")
 
 
@@ -228,10 +232,13 @@ def _bucket(text: str, rest: str, *, plain: bool) -> ObjectStore:
     return ObjectStore(bucket, prefix, *_which(text, which), plain=plain)
 
 
-def _cache(text: str, scheme: str) -> NixCache:
+def _cache(text: str, scheme: str, *, plain: bool) -> NixCache:
     if scheme not in _CACHES:
         raise _refused(text, f"a cache is behind {', '.join(f'cache+{each}://' for each in _CACHES)}")
-    return NixCache(text.partition("+")[2])
+    address = text.partition("+")[2]
+    if without_credentials(address) != address:
+        raise _refused(text, "it has a user or a password in it, which others would see")
+    return NixCache(address, plain)
 
 
 def _refused(text: str, why: str) -> TallyError:

@@ -243,10 +243,6 @@ def test_places_that_are_no_cache(made: Made, tmp_path: Path) -> None:
     (tmp_path / "other/nix-cache-info").write_text("StoreDir: /gnu/store\n")
     assert "is a cache of the store '/gnu/store'" in made.publish(tmp_path / "other").failed(2).err
     assert files(tmp_path) == {"full/file": b"mine\n", "other/nix-cache-info": b"StoreDir: /gnu/store\n"}
-    for address in ("cache+s3://bucket/x", "cache+https://example.org/x"):
-        arguments = made.arguments(tmp_path)
-        arguments[2] = address
-        assert "is not there yet" in made.project.tally(*arguments).failed(2).err
 
 
 def test_a_release_that_is_not_built_here(made: Made, tally_in: TallyIn, tmp_path: Path) -> None:

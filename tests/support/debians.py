@@ -111,8 +111,11 @@ def registry(program: Program, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(program: Program, www: Path, folder: Path) -> Iterator[str]:
-    """nginx on loopback with the folder `www` at `/releases/`: the address of that."""
+def served(program: Program, www: Path, folder: Path, settings: str = "") -> Iterator[str]:
+    """nginx on loopback with the folder `www` at `/releases/`: the address of that.
+
+    `settings` are further ones of its, for that folder.
+    """
     folder.mkdir(parents=True)
     port = _free()
     places = " ".join(
@@ -121,7 +124,7 @@ def served(program: Program, www: Path, folder: Path) -> Iterator[str]:
     (folder / "nginx.conf").write_text(
         f"daemon off; master_process off; pid {folder}/pid; error_log stderr error;\n"
         f"events {{}}\nhttp {{ access_log off; {places}\n"
-        f"  server {{ listen 127.0.0.1:{port}; location /releases/ {{ alias {www}/; }} }}\n}}\n"
+        f"  server {{ listen 127.0.0.1:{port}; location /releases/ {{ alias {www}/; {settings} }} }}\n}}\n"
     )
     with _running([*program.command, "-p", folder, "-c", folder / "nginx.conf"], folder, port):
         yield f"http://127.0.0.1:{port}/releases/"

@@ -24,6 +24,8 @@ class Wrong:
     """Headers that the server gets, too."""
     without: tuple[str, ...] = ()
     """Headers of its answer that nobody gets."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of an answer that is given here."""
     cut: bool = False
     """The connection ends in the middle of the answer."""
 
@@ -41,7 +43,9 @@ def proxy(behind: str, rule: Callable[[str, str], Wrong | None]) -> Iterator[str
             wrong = rule(self.command, self.path) or Wrong()
             if wrong.status is not None:
                 said = f"<Error><Code>{wrong.code}</Code><Message>so it is</Message></Error>"
-                self._answer(wrong.status, {"Content-Type": "application/xml"}, said.encode(), wrong)
+                self._answer(
+                    wrong.status, {"Content-Type": "application/xml", **wrong.headers}, said.encode(), wrong
+                )
                 return
             server = http.client.HTTPConnection(urlsplit(behind).netloc, timeout=60)
             sent = {name: value for name, value in self.headers.items() if name.lower() not in _OWN}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orchestrator.caches.writing import BinaryCache
-from orchestrator.ground.errors import TallyError
 from orchestrator.publishing.reference import NixCache
 
 
@@ -14,7 +13,10 @@ def of(reference: NixCache) -> BinaryCache:
         from orchestrator.publishing.caches.folder import CacheFolder
 
         return BinaryCache(CacheFolder.at(reference))
-    raise TallyError(
-        f"{reference}: publishing to a Nix cache behind {scheme}:// is not there yet",
-        hint="publish to cache+file:///DIR, and have a web server or a bucket serve that folder",
-    )
+    if scheme == "s3":
+        from orchestrator.publishing.caches.bucket import CacheBucket
+
+        return BinaryCache(CacheBucket.at(reference))
+    from orchestrator.publishing.caches.server import CacheServer
+
+    return BinaryCache(CacheServer.at(reference))

@@ -100,19 +100,31 @@ class Told:
     mode: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Which service has a bucket, where its address says so."""
+
+    region: str | None = None
+    endpoint: str | None = None
+    """With its scheme; None: what AWS's library finds, as in AWS_ENDPOINT_URL."""
+    profile: str | None = None
+
+
 class Bucket:
     """A bucket; `publish`: credentials have to be there."""
 
-    def __init__(self, reference: ObjectStore, *, publish: bool = False) -> None:
+    def __init__(
+        self, reference: ObjectStore, *, publish: bool = False, service: Service | None = None
+    ) -> None:
         self._name, self._place = reference.bucket, f"s3://{reference.bucket}"
-        self._client = self._opened(publish=publish)
+        self._client = self._opened(service or Service(), publish=publish)
         if not (reference.plain or unseen(str(self._client.meta.endpoint_url))):
             raise TallyError(
                 f"the endpoint of {self._place} has no TLS: anybody on the way could read and change it",
                 hint="use an https:// endpoint; http:// is for this machine, or with --allow-http",
             )
 
-    def _opened(self, *, publish: bool) -> Any:
+    def _opened(self, service: Service, *, publish: bool) -> Any:
         try:
             boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
             unsigned = importlib.import_module("botocore").UNSIGNED
@@ -122,7 +134,7 @@ class Bucket:
                 hint="pipx inject tallystick boto3; without pipx, install it beside tally",
             ) from error
         with self._speaking("cannot be asked"):
-            session = boto3.Session()
+            session = boto3.Session(profile_name=service.profile)
             known = session.get_credentials() is not None
             if publish and not known:
                 raise TallyError(
@@ -131,14 +143,14 @@ class Bucket:
                 )
             return session.client(
                 "s3",
-                region_name=session.region_name or _REGION,
+                region_name=service.region or session.region_name or _REGION,
+                endpoint_url=service.endpoint,
                 config=config.Config(signature_version="s3v4" if known else unsigned),
             )
 
     def state(self) -> State:
         """Whether it keeps versions, and locks them. Raises TallyError."""
-        with self._speaking("cannot be asked"):
-            self._client.head_bucket(Bucket=self._name)
+        self.reach()
         with self._speaking("does not say whether it keeps versions"):
             versioned = self._client.get_bucket_versioning(Bucket=self._name).get("Status") == "Enabled"
         found: Mapping[str, Any] = {}
@@ -147,6 +159,17 @@ class Bucket:
         settings = found.get("ObjectLockConfiguration") or {}
         default = bool((settings.get("Rule") or {}).get("DefaultRetention"))
         return State(versioned, settings.get("ObjectLockEnabled") == "Enabled", default)
+
+    def reach(self) -> None:
+        """Raises TallyError where it is not there, or is not reached."""
+        with self._speaking("cannot be asked"):
+            self._client.head_bucket(Bucket=self._name)
+
+    def has_any(self) -> bool:
+        """Whether there is any object. Raises TallyError."""
+        with self._speaking("cannot be listed"):
+            found = self._client.list_objects_v2(Bucket=self._name, MaxKeys=1)
+        return bool(found.get("Contents"))
 
     def folders(self, prefix: str, most: int) -> tuple[str, ...]:
         """The names of folders directly below a prefix, the first of them. Raises TallyError."""

@@ -17,13 +17,13 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from orchestrator.ground.addresses import unseen, without_credentials
 from orchestrator.ground.download import Answered, Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.retrying import pause
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry.credentials import Credentials, credentials_for
 
 Body = Callable[[], Iterator[bytes]]
 _ATTEMPTS: Final = 6
-_LONGEST_WAIT: Final = 30.0  # seconds that a server can have us wait before it is asked again
 _REDIRECTIONS: Final = 5
 _AUTHORISATIONS: Final = 3  # of one request: a token can expire under it
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
@@ -109,8 +109,8 @@ class Connection:
     def _wait(self, answer: Answered, attempt: int) -> None:
         """As long as the server asks for, or longer each time. Raises TallyError where that is long."""
         said = answer.headers.get("Retry-After", "")
-        seconds = float(said) if said.isdecimal() else min(0.5 * 2**attempt, _LONGEST_WAIT)
-        if seconds > _LONGEST_WAIT:
+        seconds = pause(said, attempt)
+        if seconds is None:
             raise TallyError(
                 f"{self.registry} answers {answer.status} and has others wait for {said[:20]} s",
                 hint="try again then; what was put there stays",

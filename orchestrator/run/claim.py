@@ -11,18 +11,20 @@ from orchestrator.bundles import own_bundle
 from orchestrator.evidence import commands, statement
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.canonical import read as read_json
-from orchestrator.evidence.source import DERIVATIONS, REQUEST, recipe_file
+from orchestrator.evidence.source import DERIVATIONS, REQUEST, SCRIPTS, recipe_file
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUILD_TYPE, BUNDLES, NAR_SHA256, PROVENANCE, REPRODUCTION, SOURCE
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
 from orchestrator.ground.values import dataclass
+from orchestrator.nix.derivation import name_of as name_of_path
 from orchestrator.nix.outputpath import Command
+from orchestrator.nix.storepath import is_store_path
 from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.contents import Contents, locate, read_contents, read_index
 from orchestrator.publishing.folder import Folder
-from orchestrator.publishing.index import Index, Measured
+from orchestrator.publishing.index import Index, Measured, name_of
 
 _MARKS: Final = 1 << 23  # of JSON's, in a request: a thousand packages have 20,000
 _WHAT: Final = "the provenance"
@@ -44,7 +46,7 @@ class Claim:
 
     folder: Folder
     name: str
-    """NAME-VERSION-SYSTEM, as far as it has them."""
+    """What its folder is called: NAME-VERSION-SYSTEM, with the output's name where that is another."""
     target: str
     """What its maker asked for."""
     build_type: str
@@ -75,6 +77,20 @@ class Claim:
     def names(self, below: str) -> Iterator[str]:
         """Its files in one of its folders."""
         return (name for name in self.files if name.startswith(below))
+
+    def scripts(self) -> Iterator[tuple[str, str]]:
+        """Our scripts that it was built with: the file in the release, and what the script is called.
+
+        Raises TallyError for a file whose name would lead out of the folder that the scripts are put into.
+        """
+        for name in self.names(SCRIPTS):
+            path = f"/nix/store/{name.removeprefix(SCRIPTS)}"
+            if not is_store_path(path) or name_of_path(path).startswith("."):
+                raise TallyError(
+                    f"the release {self.name} has a file {name}, which is not called as a store path is",
+                    hint="no Tallystick makes one so: do not trust who signed it",
+                )
+            yield name, name_of_path(path)
 
     def read(self, name: str) -> bytes:
         """One of its files, as it was when the claim was read. Raises TallyError when it has none such."""
@@ -165,10 +181,9 @@ def _claim(
     if file not in files:
         raise MalformedError(f"its artifact {file!r} is not among its files")
     told = commands.read(provenance.predicate) or ()
-    parts = (index.document.get(name) for name in ("name", "version", "system"))
     return Claim(
         folder=folder,
-        name="-".join(part for part in parts if isinstance(part, str)),
+        name=name_of(index, folder.path.absolute().name),
         target=member(external, "target", str, _WHAT),
         build_type=member(definition, "buildType", str, _WHAT),
         package=member(package, "derivation", str, f"{_WHAT}'s package"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.definition import of_derivation
-from orchestrator.evidence.source import DERIVATIONS, SCRIPTS, recipe_file
+from orchestrator.evidence.source import DERIVATIONS, recipe_file
 from orchestrator.evidence.terms import RECIPES, SOURCE, SOURCE_LOCK
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
@@ -36,7 +36,6 @@ from orchestrator.run.workshop import Workshop
 
 _SHOWN: Final = 5
 _NIX: Final = (".nix", ".sh", ".awk")
-_DIGITS: Final = 33  # of a store path's name, with the dash
 _WHAT: Final = "its request"
 _ANOTHER: Final = (
     "this Tallystick, or this version of Nix, evaluates it to something else: build it with the version that "
@@ -141,8 +140,8 @@ def _library(claim: Claim, folder: Path) -> Path:
         shutil.copytree(LIBRARY, folder, ignore=lambda _, names: {n for n in names if not n.endswith(_NIX)})
     except OSError as error:
         raise cannot_write(folder, error) from error
-    for name in claim.names(SCRIPTS):
-        _copy(claim, name, folder / "given" / name[len(SCRIPTS) + _DIGITS :])
+    for name, script in claim.scripts():
+        _copy(claim, name, folder / "given" / script)
     return folder
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.evidence.canonical import MalformedError
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import dataclass, replace
 from orchestrator.keys.signers import Signer
@@ -16,13 +17,13 @@ from orchestrator.policy.verdict import Passed, Verdict
 from orchestrator.publishing import destinations
 from orchestrator.publishing.contents import locate, read_index
 from orchestrator.publishing.destinations.destination import Destination, Outgoing, Sign
-from orchestrator.publishing.index import name_of
+from orchestrator.publishing.index import INDEX, name_of
 from orchestrator.publishing.inputs import Supplied
 from orchestrator.publishing.locations import signed
 from orchestrator.publishing.objects.retention import Keeping
 from orchestrator.publishing.reference import Reference
 from orchestrator.stories import fetching
-from orchestrator.stories.verification import examine
+from orchestrator.stories.verification import Examination, examine
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,21 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
     say(f"fetching {reference} back")
     asked = fetching.Asked(order.policy, order.now, order.trusted)
     _, back = fetching.verified(reference, scratch, asked, keep=False)
-    return Publication(verdict if isinstance(back.verdict, Passed) else back.verdict, reference, changed)
+    if not isinstance(back.verdict, Passed):
+        return Publication(back.verdict, reference, changed)
+    _refuse_another(release, reference, back)
+    return Publication(verdict, reference, changed)
+
+
+def _refuse_another(release: Outgoing, reference: Reference, back: Examination) -> None:
+    """Raises TallyError where what strangers find there is a release, and not the one that was published."""
+    found = None if back.read is None else Sha256.of(back.read[0].data)
+    if found != (own := Sha256.of(release.index.data)):
+        raise TallyError(
+            f"{reference} still names another release: its {INDEX} is {found}, and {own} was published",
+            hint="the server took what was sent and did not do it, or somebody publishes there at the same "
+            "time: run the command again, or ask its operator",
+        )
 
 
 def verified_here(order: Order) -> tuple[Outgoing | None, Verdict]:

@@ -14,7 +14,7 @@ from threading import Lock as Mutex
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from orchestrator.ground.addresses import unseen, without_credentials
+from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.download import Answered, Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.retrying import pause
@@ -58,9 +58,9 @@ class Connection:
 
         Raises TallyError for any other answer, and for none.
         """
-        address, authorised, followed = urljoin(self.base, where), 0, 0
+        address, authorised, followed = self._safe(urljoin(self.base, where)), 0, 0
         for attempt in range(_ATTEMPTS + _REDIRECTIONS + _AUTHORISATIONS):
-            own = urlsplit(address).netloc == self.registry.host
+            own = urlsplit(address).netloc == self.registry.host  # by the same scheme: see `_safe`
             known = self._authorization if own else None
             extra = {"Authorization": known} if known else {}
             try:
@@ -94,17 +94,24 @@ class Connection:
 
     def _followed(self, address: str, to: str, number: int) -> str:
         """Where a redirection leads; blobs are often in a store of their own. Raises TallyError."""
-        target = urljoin(address, to)
         if number > _REDIRECTIONS:
             raise TallyError(
                 f"{self.registry} redirects more than {_REDIRECTIONS} times", hint="ask its operator"
             )
-        if not (unseen(target) or (self.registry.plain and target.startswith("http://"))):
+        return self._safe(urljoin(address, to))
+
+    def _safe(self, address: str) -> str:
+        """An address that the registry gave, where nobody can read on the way. Raises TallyError."""
+        if not self._is_safe(address):
             raise TallyError(
-                f"{self.registry} redirects to {without_credentials(target)[:200]}, which is not followed",
+                f"{self.registry} sends us to {without_credentials(address)[:200]}, which is not followed",
                 hint="only https:// is",
             )
-        return target
+        return address
+
+    def _is_safe(self, address: str) -> bool:
+        """https, or what a registry itself has that is spoken to without TLS. Others' http never is."""
+        return address.startswith(("https://", "http://") if self.registry.plain else "https://")
 
     def _wait(self, answer: Answered, attempt: int) -> None:
         """As long as the server asks for, or longer each time. Raises TallyError where that is long."""
@@ -137,7 +144,7 @@ class Connection:
 
     def _token(self, told: Mapping[str, str]) -> str:
         realm, known = told["realm"], self._credentials
-        if not (unseen(realm) or (self.registry.plain and realm.startswith("http://"))):
+        if not self._is_safe(realm):
             raise TallyError(
                 f"{self.registry} has its tokens from {without_credentials(realm)[:200]}, which has no TLS",
                 hint="no password is sent there",
@@ -164,7 +171,7 @@ class Connection:
                     raise self._unknown(answer.status)
                 document = json.loads(answer.small(_SMALL))
                 token = document.get("token") or document.get("access_token")
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise TallyError(
                 f"{self.registry} gives no token that can be read", hint="ask its operator"
             ) from error
@@ -189,7 +196,7 @@ class Connection:
         try:
             errors = json.loads(answer.small(_SMALL))["errors"]
             said += ": " + "; ".join(f"{each['code']}, {each.get('message', '')}" for each in errors)[:400]
-        except (Unreachable, ValueError, KeyError, TypeError):
+        except (Unreachable, ValueError, KeyError, TypeError, RecursionError):
             pass
         if answer.status == 401:
             return self._unknown(401)

@@ -283,7 +283,33 @@ def test_a_tag_that_moves_meanwhile(registry: FakeRegistry, publish: Publish) ->
         publish()
 
 
+def test_a_tag_that_does_not_move(
+    registry: FakeRegistry, publish: Publish, key: SigningKey, tmp_path: Path
+) -> None:
+    """A registry that takes a tag and does not set it: what strangers find is the other release."""
+    publish()
+    was = dict(registry.tags)
+    made = releases.observed(tmp_path / "in", content=b"another program")
+    other = releases.published(tmp_path / "other", made, key, releases.builder_keys(made)).path
+    registry.faults[f"PUT /v2/some/app/manifests/{NAME}"] = lambda handler: handler.say(201)
+    with pytest.raises(TallyError, match="still names another release"):
+        publish(release=other, move_tag=True)
+    assert registry.tags[NAME] == was[NAME]
+
+
 # hostile registries
+
+
+def test_answers_that_are_nested_without_end(registry: FakeRegistry, fetch: Fetch) -> None:
+    deep = b"[" * 200_000
+    registry.tokens = True
+    registry.faults["GET /token"] = lambda handler: handler.say(200, deep)
+    with pytest.raises(TallyError, match="gives no token that can be read"):
+        fetch(registry.reference())
+    registry.tokens = False
+    registry.faults["GET /v2"] = lambda handler: handler.say(403, deep)
+    with pytest.raises(TallyError, match="HTTP status 403"):
+        fetch(registry.reference())
 
 
 def test_what_comes_back_is_verified(registry: FakeRegistry, publish: Publish) -> None:

@@ -29,9 +29,9 @@ def rebuild(
     releases: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RELEASE|REFERENCE|pypi:NAME==VERSION...",
-            help="Release folders, where releases are published, as dir:PATH and https://HOST/PATH/, or "
-            "wheels on PyPI, made again from their sdist.",
+            metavar="RELEASE|REFERENCE|pypi:NAME==VERSION|deb:NAME=VERSION...",
+            help="Release folders, where releases are published, as dir:PATH and https://HOST/PATH/, "
+            "wheels on PyPI, made again from their sdist, or packages of Debian, made from their source.",
             show_default=False,
         ),
     ] = None,
@@ -62,7 +62,7 @@ def rebuild(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Put the recipe and lock of a pypi: name into DIR/NAME-VERSION; one that is there is used.",
+            help="Put the recipe and lock of such a name into DIR/NAME-VERSION; one that is there is used.",
         ),
     ] = None,
     builder: BuilderNames = None,

@@ -27,12 +27,20 @@ let
     derivation {
       name = "debian-root";
       inherit system builder;
-      args = [ "sh" (text [ ./debian-root.sh ]) ];
+      args = [ "sh" (text ([ ./debian-root.sh ] ++ databaseFor files)) ];
       alternatives = text [ ./alternatives.awk ];
       tallyKind = "toolchain-root";
       tallyPackages = map (file: (package recipe file).output) files;
       passAsFile = [ "tallyPackages" ];
     };
+
+  # who builds Debian's packages asks what is installed; nobody else does, and it takes time. What a version made that knew
+  # of no database has none: see text.nix.
+  asksWhatIsInstalled = file: builtins.match "dpkg-dev_.*" file != null;
+  hasDatabase = builtins.pathExists ./given -> builtins.pathExists ./given/debian-database.sh;
+  databaseFor =
+    files:
+    if hasDatabase && builtins.any asksWhatIsInstalled files then [ ./debian-database.sh ] else [ ];
 
   toolchain =
     { name, toolchain }:

@@ -87,6 +87,20 @@ class Apt:
         chosen = next((each for each in known if each[0] == name), (name, "", self.architecture))
         return self._package(known.get(chosen), chosen)
 
+    def satisfied(self, clauses: Iterable[str], but: Iterable[str] = ()) -> tuple[DebianPackage, ...]:
+        """What a source's relations need, in the control file's own words, as `resolve` gives it.
+
+        `clauses` have to be there (`debhelper-compat (= 13)`), `but` must not. Raises TallyError with what
+        cannot be satisfied.
+        """
+        wanted = [*clauses, *(f"Conflicts: {each}" for each in but)]
+        said = _run(self, "apt-get", "satisfy", "--simulate", "--no-install-recommends", "--", *wanted)
+        return self._described([(name.split(":")[0], *rest) for name, *rest in _INSTALL.findall(said)])
+
+    def told(self, *question: str) -> str:
+        """What `apt-cache` answers: `showsrc six`, for example."""
+        return _run(self, "apt-cache", *question)
+
     def _described(self, chosen: Sequence[tuple[str, str, str]]) -> tuple[DebianPackage, ...]:
         words = [f"{name}={version}" for name, version, _ in chosen]
         found = _stanzas(_run(self, "apt-cache", "show", "--", *words))
@@ -138,12 +152,19 @@ def unknown_package(name: str, known: Iterable[str], suite: str, architecture: s
 
 @contextmanager
 def opened(
-    addresses: Sequence[str], architecture: str, suite: str = SUITE, *, expired: bool = False
+    addresses: Sequence[str],
+    architecture: str,
+    suite: str = SUITE,
+    *,
+    expired: bool = False,
+    sources: bool = False,
 ) -> Iterator[Apt]:
     """apt on a fresh private state, from the first of the archive's addresses that answers well.
 
     `expired` accepts an index past its validity, for suites that a mirror freezes; the signature is checked
-    all the same. Raises TallyError when apt or its keyring is missing, or no address gives a signed index.
+    all the same. `sources` reads the index of source packages, too.
+
+    Raises TallyError when apt or its keyring is missing, or no address gives a signed index.
     """
     _refuse_without_apt()
     if not re.fullmatch(r"[a-z][a-z0-9-]*", suite):
@@ -154,7 +175,7 @@ def opened(
         folder = Path(name)
         folder.chmod(0o755)
         for address in addresses:
-            _lay_out(folder, address, architecture, suite, expired=expired)
+            _lay_out(folder, address, architecture, suite, expired=expired, sources=sources)
             apt = Apt(folder, architecture, suite)
             try:
                 _run(apt, "apt-get", "update", "--error-on=any")
@@ -183,16 +204,22 @@ def _refuse_without_apt() -> None:
         )
 
 
-def _lay_out(folder: Path, address: str, architecture: str, suite: str, *, expired: bool) -> None:
+def _lay_out(
+    folder: Path, address: str, architecture: str, suite: str, *, expired: bool, sources: bool
+) -> None:
     for name in ("lists/partial", "cache/archives/partial", "state", "empty"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for left in (folder / "lists").iterdir():
         if left.is_file():
             left.unlink()
     (folder / "status").write_text("")
+    kinds = {"deb": f"arch={architecture} ", **({"deb-src": ""} if sources else {})}
     write_scratch(
         folder / "sources.list",
-        f"deb [arch={architecture} signed-by={KEYRING}] {address.rstrip('/')} {suite} main\n",
+        "".join(
+            f"{kind} [{only}signed-by={KEYRING}] {address.rstrip('/')} {suite} main\n"
+            for kind, only in kinds.items()
+        ),
     )
     own = {
         "Acquire::AllowDowngradeToInsecureRepositories": "false",
@@ -256,6 +283,11 @@ def _process(command: list[str], environment: Mapping[str, str], label: str) -> 
     if done.returncode != 0:
         errors = [
             line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.startswith("E:")
+        ]
+        errors += [
+            line.strip()
+            for line in done.stdout.decode("utf-8", "replace").splitlines()
+            if ": Depends: " in line
         ]
         raise TallyError(f"{label} failed: {'; '.join(errors) or f'exit status {done.returncode}'}")
     return done.stdout.decode("utf-8", "replace")

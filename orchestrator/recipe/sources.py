@@ -9,6 +9,7 @@ import codecs
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ _THREADS = 8
 _SHOWN = 5
 _BEGINNING = 512
 _LONGEST_LINE = 80
+_PACKAGE = re.compile(r"\.deb\b")
 
 
 class Sources:
@@ -305,7 +307,7 @@ def _looks(kinds: Sequence[str], beginning: bytes) -> str:
 
 def _is_package(url: str) -> bool:
     """Whether an address is that of a binary package, as the lock names them; a recipe's source is none."""
-    return url.startswith("mirror://debian/") and ".deb" in url.rpartition("/")[2]
+    return url.startswith("mirror://debian/") and _PACKAGE.search(url.rpartition("/")[2]) is not None
 
 
 class LeftTheArchive(TallyError):

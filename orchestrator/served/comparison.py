@@ -7,7 +7,8 @@ from typing import Final
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
-from orchestrator.served import zip_comparison
+from orchestrator.served import deb_comparison, zip_comparison
+from orchestrator.served.arfiles import OddPackageError
 from orchestrator.served.grade import Grade
 from orchestrator.served.zipfiles import OddZipError
 
@@ -17,9 +18,10 @@ LARGEST: Final = 1 << 30
 
 def of_files(made: Path, served: Path) -> Grade:
     """How alike they are. Raises TallyError for a served file that cannot be read to the last byte."""
+    compare = deb_comparison.compare if served.suffix == ".deb" else zip_comparison.compare
     try:
-        return zip_comparison.compare(contents(made, LARGEST), contents(served, LARGEST))
-    except OddZipError as error:
+        return compare(contents(made, LARGEST), contents(served, LARGEST))
+    except (OddPackageError, OddZipError) as error:
         raise TallyError(f"{served.name}, as it is served, cannot be compared: {error}") from error
     except OSError as error:
         raise TallyError(f"cannot read {error.filename}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""`pypi:NAME==VERSION`: a file that a registry serves, as people write it. Pure."""
+"""`pypi:NAME==VERSION`, `deb:NAME=VERSION`: a file that a registry serves, as people write it. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Final
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.names import normalised
 
-SCHEMES: Final = ("pypi",)
-FORMS: Final = ("pypi:NAME==VERSION",)
+SCHEMES: Final = ("pypi", "deb")
+FORMS: Final = ("pypi:NAME==VERSION", "deb:NAME=VERSION")
 _PYPI: Final = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}))?"
 )
+_DEB: Final = re.compile(r"([a-z0-9][a-z0-9+.-]{1,99})(?:=([0-9][A-Za-z0-9.+~:-]{0,99}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,18 @@ class PypiName:
         return f"pypi:{self.project}=={self.version}"
 
 
-Named = PypiName
+@dataclass(frozen=True, slots=True)
+class DebName:
+    """One version of a binary package in Debian's archive."""
+
+    package: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"deb:{self.package}={self.version}"
+
+
+Named = PypiName | DebName
 
 
 def is_named(text: str) -> bool:
@@ -38,9 +50,16 @@ def is_named(text: str) -> bool:
 
 def parse(text: str) -> Named:
     """Read one. Raises TallyError for what is none."""
-    found = _PYPI.fullmatch(text.partition(":")[2])
+    scheme, _, rest = text.partition(":")
+    pattern, like, sign = {
+        "pypi": (_PYPI, "pypi:six==1.17.0", "=="),
+        "deb": (_DEB, "deb:python3-six=1.16.0-4", "="),
+    }[scheme]
+    found = pattern.fullmatch(rest)
     if found is None:
-        raise TallyError(f"{text[:120]!r} names no version of a project", hint="write it as pypi:six==1.17.0")
+        raise TallyError(f"{text[:120]!r} names no version of a project", hint=f"write it as {like}")
     if found[2] is None:
-        raise TallyError(f"{text} does not say which version", hint=f"write it as {text}==1.0")
+        raise TallyError(f"{text} does not say which version", hint=f"write it as {text}{sign}1.0")
+    if scheme == "deb":
+        return DebName(found[1], found[2])
     return PypiName(normalised(found[1]), found[2])

@@ -23,7 +23,7 @@ from orchestrator.served import wheel as wheels
 from orchestrator.served import zipfiles
 from orchestrator.served.comparison import LARGEST
 from orchestrator.served.index import Index
-from orchestrator.served.named import Named
+from orchestrator.served.named import PypiName
 from orchestrator.served.pypi import fetched, release_of
 from orchestrator.served.requirements import Resolver
 from orchestrator.served.settings import Setting
@@ -48,7 +48,7 @@ class Prepared:
 
 
 def prepare(
-    named: Named,
+    named: PypiName,
     index: Index,
     sources: Sources,
     mirrors: Mirrors,

@@ -54,9 +54,11 @@ from orchestrator.run.workshop import Workshop, opened
 from orchestrator.served.comparison import of_files
 from orchestrator.served.grade import Different, Identical, SameContents
 from orchestrator.served.index import Index
-from orchestrator.served.named import Named
+from orchestrator.served.named import Named, PypiName
 from orchestrator.signing import gate
+from orchestrator.stories import preparing_deb
 from orchestrator.stories.preparing import Prepared, prepare
+from orchestrator.stories.preparing_deb import Archive
 from orchestrator.stories.refusing import refuse
 
 
@@ -85,12 +87,17 @@ def rebuild(
         refuse_unusable(asked.signing.out)  # before hours of building, and before anybody logs in
         signatories = summon(asked.signing, configuration, state, say)
     found: list[Rebuilt] = []
-    for named in asked.names:
-        try:
-            prepared = prepare(named, index, sources, mirrors, state, asked.recipes, say)
-            found.append(_rebuilt(state, configuration, asked, prepared, signatories, on_event, say))
-        except TallyError as error:  # what stops one does not lose the others
-            found.append(Unmade(str(named), error))
+    with Archive(mirrors, say) as archive:
+        for named in asked.names:
+            try:
+                prepared = (
+                    prepare(named, index, sources, mirrors, state, asked.recipes, say)
+                    if isinstance(named, PypiName)
+                    else preparing_deb.prepare(named, archive, sources, mirrors, state, asked.recipes, say)
+                )
+                found.append(_rebuilt(state, configuration, asked, prepared, signatories, on_event, say))
+            except TallyError as error:  # what stops one does not lose the others
+                found.append(Unmade(str(named), error))
     return tuple(found)
 
 

@@ -1,0 +1,32 @@
+# What dpkg knows of the packages in a root: which there are, whose each file is, what their libraries want. Follows
+# debian-root.sh for sets that build Debian's own packages.
+cd "$NIX_BUILD_TOP"
+database=$out/var/lib/dpkg
+mkdir -p "$database/info" "$database/updates" "$database/triggers"
+echo 1 > "$database/info/format"
+: > "$database/available"
+for deb in $(cat "$tallyPackagesPath"); do
+    unpack "$deb" control control
+    name=$(sed -n 's/^Package: *//p' control/control)
+    if grep -q '^Multi-Arch: *same' control/control; then
+        name=$name:$(sed -n 's/^Architecture: *//p' control/control)
+    fi
+    {
+        sed -n 1p control/control
+        echo "Status: install ok installed"
+        sed '1d; /^$/d' control/control
+        echo
+    } >> "$database/status"
+    member=$(ar t "$deb" | grep "^data\.tar")
+    case $member in
+        *.xz) decompress="xz -dc" ;;
+        *.gz) decompress="gzip -dc" ;;
+        *) decompress="cat" ;;
+    esac
+    ar p "$deb" "$member" | $decompress | tar -t | sed 's,^\./*,/,; s,\(.\)/$,\1,; s,^/$,/.,' \
+        > "$database/info/$name.list" || fail "$deb is damaged"
+    for file in shlibs symbols triggers md5sums conffiles; do
+        if test -e "control/$file"; then cp "control/$file" "$database/info/$name.$file"; fi
+    done
+    rm -rf control/* control/.[!.]*
+done

@@ -1,0 +1,203 @@
+"""The archive's answer for one version of a package: the package, and the source that it is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.wording import some
+from orchestrator.recipe.debian import Apt, unknown_package
+from orchestrator.recipe.lock import DebianPackage
+from orchestrator.recipe.names import store_name
+from orchestrator.recipe.wanted import Wanted
+from orchestrator.served.control import clauses, paragraphs
+from orchestrator.served.named import DebName
+
+_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*")
+_SHOWN: Final = 8
+
+ALWAYS: Final = ("build-essential", "fakeroot")
+ESSENTIAL: Final = (
+    "base-files",
+    "dash",
+    "debianutils",
+    "dpkg",
+    "hostname",
+    "init-system-helpers",
+    "ncurses-base",
+    "ncurses-bin",
+    "perl-base",
+    "sysvinit-utils",
+)
+"""Of what every machine of Debian's has, what our roots do not hold anyhow."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a source package."""
+
+    name: str
+    pool: str
+    sha256: str
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(store_name(self.name), Sha256(self.sha256), (f"mirror://debian/{self.pool}",))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One package of the archive with its source."""
+
+    named: DebName
+    binary: DebianPackage
+    source: str
+    source_version: str
+    files: tuple[SourceFile, ...]
+    """The `.dsc` first."""
+    fields: Mapping[str, str]
+    """The source's paragraph in the index."""
+    homepage: str | None
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the package is for all architectures."""
+        return self.binary.architecture == "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a source is built in."""
+
+    names: tuple[str, ...]
+    """What it asks for itself, by the packages that were chosen."""
+    packages: tuple[DebianPackage, ...]
+    """Everything."""
+
+
+def served(named: DebName, apt: Apt) -> Served:
+    """The package and its source, as the signed index has them. Raises TallyError with what there is."""
+    binary, source, version = _binary(named, apt)
+    fields = _source(source, version, apt)
+    digests = [line.split() for line in fields.get("Checksums-Sha256", "").splitlines() if line.strip()]
+    folder = fields.get("Directory", "")
+    if not digests or not all(len(each) == 3 and _FILE.fullmatch(each[2]) for each in digests):
+        raise TallyError(f"the index of Debian {apt.suite} has no digests for the source {source} {version}")
+    files = [SourceFile(name, f"{folder}/{name}", digest) for digest, _, name in digests]
+    files.sort(key=lambda file: (not file.name.endswith(".dsc"), file.name))
+    if not files[0].name.endswith(".dsc"):
+        raise TallyError(f"the source {source} {version} has no .dsc in the index of Debian {apt.suite}")
+    return Served(named, binary, source, version, tuple(files), fields, fields.get("Homepage"))
+
+
+def _binary(named: DebName, apt: Apt) -> tuple[DebianPackage, str, str]:
+    known = set(apt.told("pkgnames").split())
+    if named.package not in known:
+        raise _no_package(named, apt, known)
+    found = [
+        each
+        for each in paragraphs(apt.told("show", "--", named.package))
+        if each.get("Package") == named.package
+    ]
+    one = next((each for each in found if each.get("Version") == named.version), None)
+    if one is None:
+        there = sorted({each["Version"] for each in found if "Version" in each})
+        raise TallyError(
+            f"Debian {apt.suite} main has no {named.package} {named.version}; it has {some(there, _SHOWN)}",
+            hint="a version that left the archive is in its dated snapshots: name one as a mirror "
+            "`debian` in tally.toml",
+        )
+    try:
+        binary = DebianPackage(
+            name=named.package,
+            version=named.version,
+            architecture=one["Architecture"],
+            pool=one["Filename"],
+            sha256=one["SHA256"],
+            size=int(one["Size"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise TallyError(f"the index of Debian {apt.suite} has no digest for {named}") from error
+    source, _, version = one.get("Source", named.package).partition(" ")
+    return binary, source, version.strip("()") or re.sub(r"\+b[0-9]+$", "", named.version)
+
+
+def _no_package(named: DebName, apt: Apt, known: set[str]) -> TallyError:
+    """The error for a package that is not there: one of another architecture is told as such."""
+    try:
+        sources = list(paragraphs(apt.told("showsrc", "--", named.package)))
+    except TallyError:
+        sources = []
+    for each in sources:
+        for line in each.get("Package-List", "").splitlines():
+            words = line.split()
+            if words[:1] == [named.package]:
+                arch = next((w[5:] for w in words if w.startswith("arch=")), "another architecture")
+                return TallyError(
+                    f"{named.package} is made for {arch.replace(',', ', ')}, and not for {apt.architecture}",
+                    hint="name a package for all architectures, or for this one",
+                )
+    return unknown_package(named.package, known, apt.suite, apt.architecture)
+
+
+def _source(name: str, version: str, apt: Apt) -> Mapping[str, str]:
+    try:
+        found = list(paragraphs(apt.told("showsrc", "--only-source", "--", name)))
+    except TallyError:
+        found = []
+    for each in found:
+        if each.get("Version") == version and each.get("Package") == name:
+            return each
+    there = [each["Version"] for each in found if "Version" in each]
+    raise TallyError(
+        f"Debian {apt.suite} main does not have the source {name} {version}; it has {some(there, _SHOWN)}"
+    )
+
+
+def surroundings(one: Served, apt: Apt) -> Surroundings:
+    """What its build needs, as the suite has it now. Raises TallyError with what cannot be had."""
+    from orchestrator.recipe.debian import BASE
+
+    kind = "Indep" if one.everywhere else "Arch"
+    wanted, but = [], []
+    try:
+        for field in ("Build-Depends", f"Build-Depends-{kind}"):
+            wanted += list(clauses(one.fields.get(field, ""), apt.architecture))
+        for field in ("Build-Conflicts", f"Build-Conflicts-{kind}"):
+            but += [text for text, _ in clauses(one.fields.get(field, ""), apt.architecture)]
+    except ValueError as error:
+        raise TallyError(f"{one.source} needs {str(error)!r}, which cannot be read") from error
+    beside = (*BASE, *ALWAYS, *ESSENTIAL)
+    try:
+        packages = apt.satisfied([*beside, *(text for text, _ in wanted)], but)
+    except TallyError as error:
+        raise TallyError(
+            f"what {one.source} {one.source_version} is built with cannot be had from Debian {apt.suite}: "
+            f"{error.message}",
+            hint="name the packages that it was built with by a .buildinfo file: --buildinfo FILE",
+        ) from error
+    chosen = {each.name for each in packages}
+    provided = _provided(packages, apt)
+    names = set()
+    for text, alternatives in wanted:
+        found = [each.package for each in alternatives if each.package in chosen]
+        found += [name for each in alternatives for name in provided.get(each.package, ())]
+        if not found:
+            raise TallyError(f"{one.source} needs {text}, and nothing that was chosen is that")
+        names.add(found[0])
+    return Surroundings(tuple(sorted({*names, *ALWAYS, *ESSENTIAL} - {*BASE})), packages)
+
+
+def _provided(packages: Sequence[DebianPackage], apt: Apt) -> Mapping[str, Sequence[str]]:
+    """What packages are also called, and which of them."""
+    words = [f"{each.name}={each.version}" for each in packages]
+    found: dict[str, list[str]] = {}
+    for fields in paragraphs(apt.told("show", "--", *words)):
+        for clause in fields.get("Provides", "").split(","):
+            if virtual := clause.partition("(")[0].strip():
+                found.setdefault(virtual, []).append(fields["Package"])
+    return {virtual: sorted(names) for virtual, names in found.items()}

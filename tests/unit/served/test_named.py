@@ -1,0 +1,26 @@
+"""Names in registries as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.served.named import DebName, PypiName, is_named, parse
+
+
+def test_names() -> None:
+    assert parse("pypi:Ruamel_Yaml==1.0") == PypiName("ruamel-yaml", "1.0")
+    assert parse("deb:python3-six=1.16.0-4") == DebName("python3-six", "1.16.0-4")
+    assert parse("deb:libstdc++6=1:2.0~rc1+b1") == DebName("libstdc++6", "1:2.0~rc1+b1")
+    assert str(parse("deb:a1=2")) == "deb:a1=2"
+    assert not is_named("rpm:bash=5")
+    assert not is_named("deb")
+
+
+@pytest.mark.parametrize(
+    "text", ["deb:six", "deb:=1", "deb:Six=1", "deb:six==1", "deb:six=v1", "deb:six=1 2"]
+)
+def test_what_names_nothing(text: str) -> None:
+    with pytest.raises(TallyError) as caught:
+        parse(text)
+    assert "deb:" in (caught.value.hint or "")

@@ -35,7 +35,11 @@ from orchestrator.recipe.registries import Listed, links, local_files
 _JSON: Final = "application/vnd.pypi.simple.v1+json"
 _ACCEPT: Final = f"{_JSON}, text/html;q=0.1"
 _LARGEST: Final = 64 << 20
-_REDIRECTIONS: Final = 5
+_REDIRECTIONS: Final = 8
+"""And as often a busy index is asked again."""
+_BUSY: Final = (429, 500, 502, 503, 504)
+_WAITS: Final = (4.0, 2.0, 1.0)
+"""Seconds, the last one first."""
 _SDISTS: Final = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 
 
@@ -71,6 +75,7 @@ class Index:
     def __init__(self, mirrors: Mirrors, downloader: Downloader) -> None:
         self._mirrors, self._downloader = mirrors, downloader
         self._known: dict[str, tuple[File, ...]] = {}
+        self._folders: tuple[str, ...] | None = None
         self._mutex = Mutex()
 
     def files(self, project: str) -> tuple[File, ...]:
@@ -79,36 +84,35 @@ class Index:
         with self._mutex:
             if name in self._known:
                 return self._known[name]
-        reasons: list[str] = []
+        reasons: list[Unreachable] = []
         found: dict[str, File] = {}
         for file in self._asked(name, reasons):
             held = found.get(file.name)
             if held is None or (held.uploaded is None and held.sha256 in (None, file.sha256)):
                 found[file.name] = file
         if not found:
-            told = "".join(f"\n  {reason}" for reason in reasons)
-            raise TallyError(
-                f"no Python index has a project called {name}{told}",
-                hint="check the name, and which index pip asks: `pip config list`",
-            )
+            raise _nothing(name, reasons)
         with self._mutex:
             self._known[name] = tuple(found.values())
         return self._known[name]
 
-    def _asked(self, name: str, reasons: list[str]) -> Iterator[File]:
+    def _asked(self, name: str, reasons: list[Unreachable]) -> Iterator[File]:
         try:
             bases = self._mirrors.bases("pypi")
         except TallyError as error:
-            reasons.append(error.message)
+            reasons.append(Unreachable(error.message))
             bases = ()
-        for base in (*bases, *pip_find_links()):
+        with self._mutex:
+            if self._folders is None:
+                self._folders = pip_find_links()  # pip takes half a second to say it
+        for base in (*bases, *self._folders):
             address = base if base not in bases else f"{base}{name}/"
             try:
                 yield from self._page(address, name)
             except Absent:
-                reasons.append(f"{without_credentials(base)} has none")
+                reasons.append(Absent(f"{without_credentials(base)} has none"))
             except Unreachable as error:
-                reasons.append(f"{without_credentials(base)}: {error}")
+                reasons.append(Unreachable(f"{without_credentials(base)}: {error}"))
 
     def _page(self, address: str, name: str) -> Iterator[File]:
         if address.startswith("file://"):
@@ -122,6 +126,7 @@ class Index:
 
     def _fetched(self, address: str) -> tuple[str, str, bytes]:
         """Where the page was in the end, its media type, its bytes. Raises Unreachable."""
+        busy = list(_WAITS)
         for _ in range(_REDIRECTIONS):
             with self._downloader.exchange("GET", address, {"Accept": _ACCEPT}, named=True) as answer:
                 headers = {key.lower(): value for key, value in answer.headers.items()}
@@ -131,12 +136,26 @@ class Index:
                         raise Unreachable("it redirects to what is no web address")
                     address = target
                     continue
+                if answer.status in _BUSY and busy and not self._downloader.stop.wait(busy.pop()):
+                    continue
                 if answer.status in (404, 410):
                     raise Absent(f"HTTP status {answer.status}")
                 if answer.status != 200:
                     raise Unreachable(f"HTTP status {answer.status}")
                 return address, headers.get("content-type", ""), answer.small(_LARGEST)
         raise Unreachable("it redirects without an end")
+
+
+def _nothing(name: str, reasons: Iterable[Unreachable]) -> TallyError:
+    """The error for a project that no index has told of."""
+    told = "".join(f"\n  {reason}" for reason in reasons)
+    if all(isinstance(each, Absent) for each in reasons):
+        hint = "check the name, and which index pip asks: `pip config list`"
+        return TallyError(f"no Python index has a project called {name}{told}", hint=hint)
+    hint = "check the network, and which index pip asks: `pip config list`"
+    return TallyError(
+        f"not every Python index could be asked for {name}, and no other has it:{told}", hint=hint
+    )
 
 
 def _of_json(address: str, body: bytes, name: str) -> Iterator[File]:

@@ -29,6 +29,8 @@ class Sdist:
     """Its one folder."""
     times: Mapping[str, int]
     """Path below that folder to its file's time."""
+    shared: frozenset[str]
+    """Paths of files that their group may write."""
     backend: str
     requires: tuple[str, ...]
     """`build-system.requires`."""
@@ -43,9 +45,10 @@ class Sdist:
 def read(path: Path) -> Sdist:
     """Look through an sdist. Raises TallyError for one that cannot be read."""
     try:
-        times, texts = _zip(path) if path.name.endswith(".zip") else _tar(path)
+        found = _zip(path) if path.name.endswith(".zip") else _tar(path)
     except (tarfile.TarError, *zips.ERRORS) as error:
         raise TallyError(f"{path.name} cannot be read: {error}") from error
+    times, shared, texts = found
     tops = {name.partition("/")[0] for name in times}
     if len(tops) != 1:
         raise TallyError(f"{path.name} does not hold one folder")
@@ -57,6 +60,7 @@ def read(path: Path) -> Sdist:
     return Sdist(
         top,
         {name.removeprefix(f"{top}/"): moment for name, moment in times.items()},
+        frozenset(name.removeprefix(f"{top}/") for name in shared),
         str(system.get("build-backend") or _BY_SETUP),
         tuple(map(str, system.get("requires", ["setuptools"]))),
         tuple(map(str, system.get("backend-path", ()))),
@@ -79,8 +83,12 @@ def _wanted(name: str) -> bool:
     return name.count("/") == 1 and name.endswith(("/pyproject.toml", "/setup.cfg"))
 
 
-def _tar(path: Path) -> tuple[dict[str, int], dict[str, bytes]]:
-    times, texts = {}, {}
+_Found = tuple[dict[str, int], set[str], dict[str, bytes]]
+"""Times, the paths that a group may write, and texts."""
+
+
+def _tar(path: Path) -> _Found:
+    times, shared, texts = {}, set(), {}
     with tarfile.open(path) as archive:
         for number, member in enumerate(archive):
             if number == _MOST:
@@ -89,13 +97,15 @@ def _tar(path: Path) -> tuple[dict[str, int], dict[str, bytes]]:
                 continue
             name = member.name.removeprefix("./")
             times[name] = int(member.mtime)
+            if member.mode & 0o020:
+                shared.add(name)
             if _wanted(name) and member.size <= _LARGEST:
                 stream = archive.extractfile(member) or io.BytesIO()
                 texts[name] = stream.read(_LARGEST)
-    return times, texts
+    return times, shared, texts
 
 
-def _zip(path: Path) -> tuple[dict[str, int], dict[str, bytes]]:
+def _zip(path: Path) -> _Found:
     times, texts = {}, {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist()[:_MOST]:
@@ -104,4 +114,4 @@ def _zip(path: Path) -> tuple[dict[str, int], dict[str, bytes]]:
             times[member.filename] = int(datetime(*member.date_time, tzinfo=UTC).timestamp())
             if _wanted(member.filename) and member.file_size <= _LARGEST:
                 texts[member.filename] = archive.read(member)
-    return times, texts
+    return times, set(), texts  # what unpacks it here gives modes of its own

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -52,15 +53,19 @@ class Shown:
     epoch: int | None
     """Seconds, where all entries share one time that somebody set."""
     umask: int
+    """When it was built."""
+    unpacked: int
+    """And when its source was unpacked: files that are copied as they are show it."""
     in_parentheses: bool
     """Whether METADATA has versions of requirements so, as older programs wrote them."""
     zone: str | None
     """A time zone, as POSIX has it, by which its entries' times are those in its sdist; None: UTC."""
 
 
-def show(archive: Archive, sdist_times: Mapping[str, int]) -> Shown:
-    """Read what a wheel shows. `sdist_times`: path to seconds, for each file of its sdist.
+def show(archive: Archive, sdist_times: Mapping[str, int], shared: Collection[str] = ()) -> Shown:
+    """Read what a wheel shows.
 
+    `sdist_times`: path to seconds, for each file of its sdist; `shared`: those that their group may write.
     Raises OddZipError for one without the files that every wheel has.
     """
     folder = _folder(archive)
@@ -73,7 +78,10 @@ def show(archive: Archive, sdist_times: Mapping[str, int]) -> Shown:
         metadata=metadata,
         epoch=_epoch(archive),
         umask=_umask(archive),
-        in_parentheses=any(" (" in str(each) for each in metadata.get_all("Requires-Dist", [])),
+        unpacked=_unpacked(archive, sdist_times, shared),
+        in_parentheses=any(
+            " (" in str(each).partition(";")[0] for each in metadata.get_all("Requires-Dist", [])
+        ),
         zone=zone_of(_pairs(archive, sdist_times)),
     )
 
@@ -92,7 +100,8 @@ def _generator(found: re.Match[str]) -> Generator:
 
 
 def _folder(archive: Archive) -> str:
-    found = {e.name.partition(b"/")[0] for e in archive.entries if e.name.endswith(b".dist-info/WHEEL")}
+    inside = [entry.name.split(b"/") for entry in archive.entries]
+    found = {p[0] for p in inside if len(p) == 2 and p[0].endswith(b".dist-info") and p[1] == b"WHEEL"}
     if len(found) != 1:
         raise OddZipError("it has no .dist-info/WHEEL, or several, so that it is no wheel")
     return found.pop().decode("utf-8", "replace")
@@ -121,6 +130,21 @@ def _umask(archive: Archive) -> int:
     entries = (entry for entry in archive.entries if not entry.name.endswith(b".dist-info/RECORD"))
     modes = [entry.mode for entry in entries if stat.S_ISREG(entry.mode)]
     return 0o002 if any(mode & 0o020 for mode in modes) else 0o022
+
+
+def _unpacked(archive: Archive, sdist_times: Mapping[str, int], shared: Collection[str]) -> int:
+    """002 where a file that is no module, and that its group may write in the sdist, is so here, too."""
+    ends = Counter(path.rpartition("/")[2] for path in sdist_times)
+    copied = {end for path in shared if ends[end := path.rpartition("/")[2]] == 1 and not end.endswith(".py")}
+    return (
+        0o002
+        if any(
+            entry.mode & 0o020 and shown(entry.name).rpartition("/")[2] in copied
+            for entry in archive.entries
+            if b".dist-info/" not in entry.name
+        )
+        else 0o022
+    )
 
 
 def _pairs(archive: Archive, sdist_times: Mapping[str, int]) -> list[tuple[int, int]]:

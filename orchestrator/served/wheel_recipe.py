@@ -31,6 +31,8 @@ _BEFORE_OWN_WHEEL: Final = Version("70.1")
 """Since then setuptools writes wheels itself, and says so; before, the project `wheel` did."""
 _BEFORE_BARE: Final = "0.38"
 """Before, the project `wheel` wrote `Requires-Dist: name (>=1)`; setuptools lets it where it is there."""
+_BEFORE_PLATFORM: Final = "57"
+"""Of setuptools: before, it wrote `Platform: UNKNOWN` where a project says none."""
 _PACKAGES: Final = ["python3", "python3-distutils"]
 _LICENCE: Final = "LicenseRef-not-told-in-metadata"
 _HOMEPAGE: Final = "https://not-told-in-metadata.invalid/"
@@ -59,6 +61,8 @@ def requirements_of(sdist: Sdist, shown: Shown) -> list[tuple[str, str]]:
     generator = shown.generator
     if generator is not None and generator.project == "setuptools" and shown.in_parentheses:
         found.append((f"wheel<{_BEFORE_BARE}", "METADATA, which has versions in parentheses"))
+    if str(shown.metadata.get("Platform")) == "UNKNOWN":
+        found.append((f"setuptools<{_BEFORE_PLATFORM}", "METADATA, which has `Platform: UNKNOWN`"))
     if generator is not None and generator.project == "wheel":
         found += [(f"setuptools<{_BEFORE_OWN_WHEEL}", "a wheel that the project `wheel` wrote")]
     return found
@@ -108,7 +112,7 @@ def settings_of(release: Release, shown: Shown, sdist: Sdist, pins: Sequence[Pin
         found.append(
             Setting(
                 "umask",
-                f"{shown.umask:03o}",
+                f"{shown.umask:03o}, {shown.unpacked:03o} when its source was unpacked",
                 "files of the published wheel are writable by their group",
                 True,
             )
@@ -159,7 +163,7 @@ def _script(shown: Shown, sdist: Sdist, tools: Sequence[str]) -> str:
     if sdist.is_zip:
         unpacked = "python3 -m zipfile -e $src_sdist /build"
     lines = [
-        f"umask {shown.umask:03o}",
+        f"umask {shown.unpacked:03o}",
         epoch,
         "for tool in " + " ".join(f"$src_{name}" for name in tools) + "; do",
         "    python3 -m zipfile -e $tool /build/tools",
@@ -174,6 +178,7 @@ def _script(shown: Shown, sdist: Sdist, tools: Sequence[str]) -> str:
         "done",
         unpacked,
         f"cd /build/{shlex.quote(sdist.top)}",
+        f"umask {shown.umask:03o}",
         "mkdir /build/made",
         "cat > /build/build_wheel.py << 'END'",
         contents(_DRIVER, 1 << 20).decode().rstrip("\n"),

@@ -62,7 +62,7 @@ def prepare(
     served, source = fetched(release.wheel, sources), fetched(release.sdist, sources)
     sdist = sdists.read(source)
     try:
-        shown = wheels.show(zipfiles.read(contents(served, LARGEST)), sdist.times)
+        shown = wheels.show(zipfiles.read(contents(served, LARGEST)), sdist.times, sdist.shared)
     except (OSError, zipfiles.OddZipError) as error:
         raise TallyError(f"{release.wheel.name}, as it is served, cannot be read: {error}") from error
     tool, remark = tool_of(shown.generator, index)

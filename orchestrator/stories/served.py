@@ -96,6 +96,7 @@ def rebuild(
                     else preparing_deb.prepare(named, archive, sources, mirrors, state, asked.recipes, say)
                 )
                 found.append(_rebuilt(state, configuration, asked, prepared, signatories, on_event, say))
+                say(f"{named}: done, {len(found)} of {len(asked.names)}")
             except TallyError as error:  # what stops one does not lose the others
                 found.append(Unmade(str(named), error))
     return tuple(found)

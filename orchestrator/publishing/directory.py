@@ -144,22 +144,30 @@ def publish(
 
 def written(target: Path, files: Sequence[ReleaseFile]) -> Path:
     """A new folder with these files, whole or not at all. Raises TallyError, also for a name in use."""
-    taken = TallyError(
-        f"{shown(target)} is there already", hint="evidence is never overwritten: name another folder"
-    )
-    if os.path.lexists(target):
-        raise taken
+    refuse_taken(target)
     try:
         with draft_of(target.parent, target.name) as draft:
             for file in files:
                 _write(draft, file, 0o644)
             sync(draft)
             if not renamed(draft, target):
-                raise taken
+                raise _taken(target)
             sync_folder(target.parent)
     except OSError as error:
         raise cannot_write(target, error) from error
     return target
+
+
+def refuse_taken(target: Path) -> None:
+    """Raises TallyError for a folder of evidence that is there already."""
+    if os.path.lexists(target):
+        raise _taken(target)
+
+
+def _taken(target: Path) -> TallyError:
+    return TallyError(
+        f"{shown(target)} is there already", hint="evidence is never overwritten: name another folder"
+    )
 
 
 def _artifact(facts: ReleaseFacts, path: Path) -> ReleaseFile:

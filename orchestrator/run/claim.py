@@ -25,6 +25,7 @@ from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.contents import Contents, locate, read_contents, read_index
 from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import Index, Measured, name_of
+from orchestrator.recipe.wanted import fixed_outputs
 
 _MARKS: Final = 1 << 23  # of JSON's, in a request: a thousand packages have 20,000
 _WHAT: Final = "the provenance"
@@ -121,6 +122,21 @@ class Claim:
             raise TallyError(f"the release {self.name}: {error}") from error
         if not isinstance(found, dict):
             raise TallyError(f"the release {self.name}: {REQUEST} is no object")
+        return found
+
+    def packing(self) -> dict[str, Any]:
+        """The request that packs what a derivation made. Raises TallyError for one that asks for more."""
+        found = self.request()
+        try:
+            if member(found, "recipes", dict, REQUEST):
+                raise MalformedError(f"{REQUEST} has recipes, which no derivation is made from")
+            if "busybox" not in found or any(not each.urls for each in fixed_outputs(found)):
+                raise MalformedError(f"{REQUEST} names an input and no address of it")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            told = str(error) if isinstance(error, MalformedError) else f"{REQUEST} is not one that packs"
+            raise TallyError(
+                f"the release {self.name}: {told}", hint="`tally verify` says who signed it: ask there"
+            ) from error
         return found
 
 

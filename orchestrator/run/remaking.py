@@ -17,6 +17,7 @@ from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.ground.wording import some
+from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import DerivationGraph, name_of
 from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.outputpath import Command
@@ -56,7 +57,12 @@ def planned_again(
     Raises TallyError for a release that carries too little, and where something else comes of what it
     carries.
     """
-    plan = _of_recipe(workshop, claim) if claim.is_recipe else _of_derivation(workshop, claim)
+    try:
+        plan = _of_recipe(workshop, claim) if claim.is_recipe else _of_derivation(workshop, claim)
+    except NixFailed as error:
+        raise TallyError(
+            f"what {claim.name} carries in {SOURCE} cannot be evaluated: {error.message}", hint=_ANOTHER
+        ) from error
     (asked, target), *_ = plan.targets.items()
     if differing := list(
         _differing(claim, target.graph, target.evaluated.package, target.evaluated.artifact)
@@ -180,7 +186,7 @@ def _of_derivation(workshop: Workshop, claim: Claim) -> Plan:
     exported = workshop.store.nix.scratch / "source" / "derivations.export"
     _copy(claim, DERIVATIONS, exported)
     bring_exported(workshop, exported, claim.artifact, f"{DERIVATIONS} of {claim.name}")
-    request = claim.request()
+    request = claim.packing()
     try:
         (asked,) = member(request, "targets", list, _WHAT)
         output = member(asked, "output", str, _WHAT)

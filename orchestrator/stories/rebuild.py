@@ -27,6 +27,7 @@ from orchestrator.nix.derivation import name_of
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Failed, Passed
 from orchestrator.publishing import attaching
+from orchestrator.publishing.directory import refuse_taken
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.reference import Reference
 from orchestrator.publishing.sources.source import Found
@@ -121,6 +122,8 @@ def _rebuilt(
             return Unverified(str(target), examination.verdict)
         claim = claim_of(release, examination.read)
         refuse_without_source(claim)
+        if signatories is not None and asked.out is not None:
+            refuse_taken(asked.out / claim.name)  # before anything is built
         making = planned(workshop, claim, asked, say, supply)
         with (
             kept(state.folder("logs", workshop.run) / "journal.jsonl") as journal,

@@ -59,6 +59,7 @@ class Rebuilders:
         names = self.counted(evidence)
         told = (
             f"{counted(len(names), 'rebuilder')} that the policy trusts made it again ({some(list(names))})"
+            f"{self._unverified(evidence)}"
         )
         if len(names) >= self.quorum:
             return Finding(self.name, told)
@@ -74,6 +75,16 @@ class Rebuilders:
             if (entry := self._entry(each)) is not None and not any(self._against(each, evidence))
         }
         return tuple(sorted(found.values()))
+
+    def _unverified(self, evidence: Evidence) -> str:
+        """Who made it again though it did not verify to them: the bits are the same, and they say so."""
+        found = {
+            entry.operator
+            for each in evidence.rebuilds
+            if (entry := self._entry(each)) is not None and not any(self._against(each, evidence))
+            if (said := rebuilt_in(each.statement.predicate, each.file)) is not None and not said.verified
+        }
+        return f"; it had not verified to {some(sorted(found))}" if found else ""
 
     def _entry(self, judged: Judged) -> TrustedRebuilder | None:
         return next((each for each in self.trusted if each.signer.is_(judged.signer)), None)

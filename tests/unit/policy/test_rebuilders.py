@@ -33,12 +33,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evidence, Any]:
     return releases.judged(of, SigningKey.generate(), releases.builder_keys(of)), of
 
 
-def statement(of: Any, index: Sha256 = releases.INDEX_SHA256) -> Any:
+def statement(of: Any, index: Sha256 = releases.INDEX_SHA256, *, verified: bool = True) -> Any:
     links = {
         report.identity.name: ReleaseFile.of(f"links/{report.identity.name}.link", b"a link")
         for report in of.facts.agreed.reports
     }
-    return reproduction(of.facts, links, Rebuilt(index, verified=True))
+    return reproduction(of.facts, links, Rebuilt(index, verified))
 
 
 def by(name: str, said: Any) -> Judged:
@@ -117,6 +117,14 @@ def test_the_releases_own_operators_are_no_rebuilders(made: tuple[Evidence, Any]
     builder = TrustedBuilder(first.link.builder, None, "Acme")
     named = replace(rebuilders(1, one="acme"), builders=Builders((builder,)))
     assert not named.judge(replace(evidence, rebuilds=own.rebuilds)).holds
+
+
+def test_that_it_had_not_verified_is_told(made: tuple[Evidence, Any]) -> None:
+    evidence, of = made
+    told = replace(evidence, rebuilds=(by("one", statement(of, verified=False)), by("two", statement(of))))
+    found = rebuilders(2).judge(told)
+    assert found.holds
+    assert found.saw.endswith("made it again (one, two); it had not verified to one")
 
 
 def test_a_key_that_signed_anything_of_the_release_is_no_rebuilders(made: tuple[Evidence, Any]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.evidence.canonical import render_document
-from orchestrator.evidence.source import SCRIPTS
+from orchestrator.evidence.source import REQUEST, SCRIPTS
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import replace
@@ -68,3 +68,41 @@ def test_no_name_of_a_release_leads_out_of_a_folder(release: Path, tmp_path: Pat
     (folder / INDEX).write_bytes(render_document(document))
     with pytest.raises(TallyError, match=r"cannot be made again: release\.json"):
         claim_of(folder)
+
+
+PACKING: dict[str, object] = {
+    "system": "x86_64-linux",
+    "targets": [],
+    "busybox": None,
+    "packages": {},
+    "recipes": {},
+}
+INPUT = {"name": "x.deb", "mode": "flat", "sha256": "0" * 64, "urls": ["mirror://debian/x.deb"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"recipes": {"x": {}}}, "has recipes"),
+        ({"recipes": []}, "recipes"),
+        ({"recipes": None}, "recipes"),
+        ({"packages": []}, "is not one that packs"),
+        ({"packages": {"x": {**INPUT, "urls": []}}}, "no address"),
+        ({"packages": {"x": {**INPUT, "sha256": "no"}}}, "packs"),
+        ({"packages": {"x": {"name": "x"}}}, "packs"),
+        ({"busybox": "x"}, "packs"),
+    ],
+)
+def test_a_request_that_packs_nothing(
+    release: Path, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    folder = tmp_path / release.name
+    shutil.copytree(release, folder)
+    for document, refused in ((PACKING | {"packages": {"x": INPUT}}, None), (PACKING | change, said)):
+        (folder / REQUEST).write_bytes(render_document(document))
+        releases.reindex(folder)
+        if refused is None:
+            assert claim_of(folder).packing() == document
+        else:
+            with pytest.raises(TallyError, match=refused):
+                claim_of(folder).packing()

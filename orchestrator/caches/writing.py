@@ -37,6 +37,8 @@ class Object:
     nar_size: int
     references: tuple[str, ...]
     """Store paths, sorted, the path itself among them where it refers to itself."""
+    content: str = ""
+    """By which its path follows from its content, as Nix writes it (`CA`); empty: it does not."""
 
     @property
     def fingerprint(self) -> str:
@@ -126,23 +128,27 @@ class BinaryCache:
         return True
 
     def put_nar(self, item: Object, nar: Iterable[bytes]) -> str:
-        """Write a NAR, packed; the narinfo that is to tell of it, without signatures.
+        """Write a NAR, packed with xz unless its content is fixed: most sources are packed already.
+
+        Gives the narinfo that is to tell of it, without signatures.
 
         Raises TallyError where the bytes are not the object's: nothing is written then.
         """
-        url = f"nar/{base32(bytes.fromhex(item.nar_hash.hex))}.nar.xz"
+        compression, ending = ("none", "") if item.content else ("xz", ".xz")
+        url = f"nar/{base32(bytes.fromhex(item.nar_hash.hex))}.nar{ending}"
         packed, packed_size = hashlib.sha256(), 0
         with self._files.put(url) as stream:
-            for piece in _packed(_checked(item, nar), item.nar_size):
+            pieces = _checked(item, nar)
+            for piece in pieces if item.content else _packed(pieces, item.nar_size):
                 packed.update(piece)
                 packed_size += len(piece)
                 stream.write(piece)
         references = " ".join(each.removeprefix(STORE) for each in item.references)
         return (
-            f"StorePath: {item.path}\nURL: {url}\nCompression: xz\n"
+            f"StorePath: {item.path}\nURL: {url}\nCompression: {compression}\n"
             f"FileHash: sha256:{base32(packed.digest())}\nFileSize: {packed_size}\n"
             f"NarHash: sha256:{base32(bytes.fromhex(item.nar_hash.hex))}\nNarSize: {item.nar_size}\n"
-            f"References: {references}\n"
+            f"References: {references}\n" + (f"CA: {item.content}\n" if item.content else "")
         )
 
     def text(self, item: Object) -> str:

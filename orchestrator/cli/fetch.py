@@ -32,6 +32,10 @@ def fetch(
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Fetch over http:// from other machines, too.")
     ] = False,
+    with_sources: Annotated[
+        bool,
+        typer.Option("--with-sources", help="Fetch the sources that are published beside it, too."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Fetch a published release by digest and verify it; then it gets its name in the folder, whole.
@@ -41,21 +45,26 @@ def fetch(
     from datetime import UTC, datetime
 
     from orchestrator.cli import asked as asking
-    from orchestrator.cli.text import print_json
+    from orchestrator.cli.text import in_lines, print_json
     from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.policy.verdict import Passed
     from orchestrator.publishing import reference as references
+    from orchestrator.publishing.inputs import FOLDER
     from orchestrator.stories import fetching
     from orchestrator.stories.fetching import Asked
 
     where = references.parse(reference, plain=allow_http)
     whom = asking.trusted_of(key or [], policy, asking.identity_of(identity, issuer, trusted_root))
     root = asking.root_for(whom, trusted_root)
-    asked = Asked(whom, datetime.now(UTC), root, asking.digest_of(digest, [where]))
+    asked = Asked(whom, datetime.now(UTC), root, asking.digest_of(digest, [where]), sources=with_sources)
     found = fetching.fetch(where, out, asked)
     shown = found.folder if isinstance(found.verdict, Passed) else where
     if json:
-        print_json({**document(shown, found.verdict), "reference": str(where), "changed": not found.kept})
+        told = {"reference": str(where), "changed": not found.kept}
+        more = {} if found.sources is None else {"sources": found.sources}
+        print_json({**document(shown, found.verdict), **told, **more})
     else:
         print(text(shown, found.verdict))
+        if found.sources is not None:
+            print(in_lines([f"  sources   {found.sources}, in {out / FOLDER}"]))
     return exit_code([found.verdict])

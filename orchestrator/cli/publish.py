@@ -136,8 +136,6 @@ def publish(
         nix_key=nix_key,
         others=bool(locations or move_tag or retain or allow_mutable),
     )
-    if cache and with_sources:
-        raise TallyError("a Nix cache takes no sources yet", hint="publish them to dir:PATH")
     whom, signer = _whom(
         key, policy, passphrase_fd, signing=True if locations else None if registry else False
     )

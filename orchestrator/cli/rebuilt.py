@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from orchestrator.cli import graded, outcomes
 from orchestrator.cli.text import failure, harmless, say, tell
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
+from orchestrator.recipe.supply import Located
 from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
 from orchestrator.run.reproduced import Changed, Differs, Rebuilt, Reproduced, Same, Unmade, Unverified
@@ -26,6 +28,7 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                 "verified": found.verified,
                 "artifact": {"path": found.artifact, "sha256": found.sha256.hex},
                 "agreement": outcomes.agreement(found.agreed),
+                "inputs": located(found.located),
                 **_signed(found),
             }
         case Differs():
@@ -45,6 +48,7 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                     for one in found.differing
                 ],
                 "agreement": outcomes.agreement(found.agreed),
+                "inputs": located(found.located),
                 **_signed(found),
             }
         case Unverified():
@@ -93,6 +97,17 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
             return {"release": told.pop("target"), "verdict": verdict, **told}
         case _:
             assert_never(found)
+
+
+def located(found: Sequence[Located]) -> list[Mapping[str, str]]:
+    """What was fetched, and where each was found, as `--json` prints it."""
+    return [{"name": each.name, **_pinned(each.digest), "place": each.place} for each in found]
+
+
+def _pinned(digest: Sha256 | NarHash | OtherDigest) -> Mapping[str, str]:
+    if isinstance(digest, OtherDigest):
+        return {"digest": f"{digest.algorithm}:{digest.hex}"}
+    return {"narSha256" if isinstance(digest, NarHash) else "sha256": digest.hex}
 
 
 def show(found: Rebuilt, *, quiet: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,6 +73,14 @@ def _contents(path: bytes) -> Iterator[bytes]:
             left -= len(chunk)
             yield chunk
         yield _padding(size)
+
+
+def of_file(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The NAR of a file that is not executable, from its bytes."""
+    yield b"".join(map(_string, (b"nix-archive-1", b"(", b"type", b"regular", b"contents")))
+    yield size.to_bytes(8, "little")
+    yield from chunks
+    yield _padding(size) + _string(b")")
 
 
 def restore(nar: BinaryIO, place: Path) -> None:

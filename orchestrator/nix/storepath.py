@@ -33,7 +33,15 @@ def source_path(name: str, nar_sha256: str, references: Iterable[str]) -> str:
 
 def flat_path(name: str, sha256: str) -> str:
     """Where Nix puts one file by the sha256 of its bytes, as `nix-store --add-fixed sha256` does."""
-    whole = hashlib.sha256(f"fixed:out:sha256:{sha256}:".encode()).hexdigest()
+    return fixed_path(name, "sha256", sha256, recursive=False)
+
+
+def fixed_path(name: str, algorithm: str, digest: str, *, recursive: bool) -> str:
+    """Where Nix puts a fixed output, by its digest (hexadecimal)."""
+    if recursive and algorithm == "sha256":
+        return source_path(name, digest, ())
+    method = "r:" if recursive else ""
+    whole = hashlib.sha256(f"fixed:out:{method}{algorithm}:{digest}:".encode()).hexdigest()
     return store_path("output:out", whole, name)
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.caches.writing import Object
 from orchestrator.evidence.beliefs import Belief
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_read
-from orchestrator.ground.nar import dump
+from orchestrator.ground.nar import dump, of_file
 from orchestrator.ground.state import State
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 from orchestrator.nix.references import Scan, by_hash
-from orchestrator.nix.storepath import flat_path
+from orchestrator.nix.storepath import base32, fixed_path, flat_path
+from orchestrator.publishing.inputs import Supplied, is_nar
 from orchestrator.publishing.named import Named
 
 _NAME = len("/nix/store/") + 33
@@ -30,6 +31,29 @@ class Found:
     item: Object
     file: Path
     belief: Belief | None
+    fixed: Supplied | None = None
+    """The fixed input that it is, if nobody made it."""
+
+    def nar(self) -> Iterator[bytes]:
+        """Its bytes, as a store object. Raises TallyError."""
+        if self.fixed is None or is_nar(self.fixed.input.digest):
+            return dump(self.file) if self.fixed is None else self.fixed.chunks()
+        return of_file(self.fixed.input.size, self.fixed.chunks())
+
+
+def of_input(supplied: Supplied) -> Found:
+    """A fixed input as Nix has it in its store. Raises TallyError."""
+    digest = supplied.input.digest
+    recursive = is_nar(digest)
+    algorithm = digest.algorithm if isinstance(digest, OtherDigest) else "sha256"
+    path = fixed_path(supplied.input.name, algorithm, digest.hex, recursive=recursive)
+    content = f"fixed:{'r:' if recursive else ''}{algorithm}:{base32(bytes.fromhex(digest.hex))}"
+    hashed, size = hashlib.sha256(), 0
+    for piece in Found(Object(path, NarHash.of(b""), 0, ()), Path(path), None, supplied).nar():
+        hashed.update(piece)
+        size += len(piece)
+    item = Object(path, NarHash(hashed.hexdigest()), size, (), content)
+    return Found(item, Path(path), None, supplied)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Sources:
         failures: list[tuple[str, Unreachable]] = []
         for supply in self._supplies:
             try:
-                self._write(supply.read(digest), digest, place, [])
+                self._write(supply.read(wanted.name, digest), digest, place, [])
             except Unreachable as error:
                 failures.append((supply.place, error))
             else:
@@ -125,11 +125,11 @@ class Sources:
                     except Unreachable as error:
                         failures.append((address, error))
                     else:
-                        self._note(wanted, address)
+                        self._note(wanted, address, own=True)
                         return
             except Unreachable as error:
                 failures.append((url, error))
-        reasons = [f"  {without_credentials(address)}: {error}" for address, error in failures]
+        reasons = [f"  {self._shown(address)}: {error}" for address, error in failures]
         message = sentence(wanted, failures) or (
             f"no address gave {wanted.name} with sha256 {digest.hex}:\n"
             + "\n".join(reasons or ["  it has no address"])
@@ -153,8 +153,11 @@ class Sources:
         except TallyError as error:
             raise Unreachable(f"{error.message} ({error.hint})" if error.hint else error.message) from error
 
-    def _note(self, wanted: Wanted, place: str) -> None:
-        located = Located(wanted.name, wanted.digest, without_credentials(place))
+    def _shown(self, place: str) -> str:
+        return place if any(place == each.place for each in self._supplies) else without_credentials(place)
+
+    def _note(self, wanted: Wanted, place: str, *, own: bool = False) -> None:
+        located = Located(wanted.name, wanted.digest, self._shown(place), own)
         self._located[wanted.name, wanted.digest.hex] = located
 
     def _write(self, chunks: Iterator[bytes], digest: Sha256, place: Path, kinds: Sequence[str]) -> None:
@@ -191,7 +194,7 @@ class Sources:
             try:
                 with self._folder_atomically(wanted, place) as folder:
                     self._write_tree(url, folder, wanted.extras)
-                self._note(wanted, url)
+                self._note(wanted, url, own=True)
                 return
             except Unreachable as error:
                 reasons.append(f"  {without_credentials(url)}: {error}")
@@ -210,7 +213,7 @@ class Sources:
         digest = hashlib.sha256()
         try:
             with packed.open("wb") as stream:
-                for chunk in supply.read(wanted.digest):
+                for chunk in supply.read(wanted.name, wanted.digest):
                     digest.update(chunk)
                     stream.write(chunk)
             if digest.hexdigest() != wanted.digest.hex:

@@ -15,6 +15,7 @@ from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
+from orchestrator.caches.supplying import supplies_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.recipe.supply import Located, Supply
@@ -44,11 +45,12 @@ def fetch(making: Making, say: Say, supplies: Sequence[Supply] = ()) -> tuple[Lo
     Gives what was fetched by us, and where it was found.
     """
     located: list[Located] = []
+    caches = supplies_of(making.decision.caches, making.workshop.store.nix.scratch)
     requests = {id(target.request): target for target in making.plan.targets.values()}
     for kind, one in requests.items():
         alike = [target for target in making.plan.targets.values() if id(target.request) == kind]
         fixed = [each for target in alike for each in target.evaluated.fixed]
-        located += gather(making.workshop, one.request, fixed, one.folder, say, supplies)
+        located += gather(making.workshop, one.request, fixed, one.folder, say, (*supplies, *caches))
     foreign = [each for one in making.plan.targets.values() for each in one.foreign]
     needed = making.decision.to_fetch(foreign)
     located += fetch_foreign(making.workshop, needed, say, making.decision.caches, supplies)

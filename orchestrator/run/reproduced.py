@@ -11,6 +11,7 @@ from orchestrator.agreement.difference import Difference
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.policy.verdict import Failed
+from orchestrator.recipe.supply import Located
 from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
 
@@ -32,6 +33,8 @@ class Reproduced:
     """Where that is attached to the release."""
     unattached: TallyError | None = None
     """What kept it from being attached, where that was asked for."""
+    located: tuple[Located, ...] = ()
+    """What had to be fetched for it, and where each was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Differs:
     """Where that is attached to the release."""
     unattached: TallyError | None = None
     """What kept it from being attached, where that was asked for."""
+    located: tuple[Located, ...] = ()
+    """What had to be fetched for it, and where each was found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Published:
                 self._listed = self._read_lists()
             return self._listed
 
-    def read(self, digest: Pinned) -> Iterator[bytes]:
+    def read(self, name: str, digest: Pinned) -> Iterator[bytes]:
         """An input's bytes, no more than its list says. Raises Absent, Unreachable."""
         listed = self.listed()
         if digest not in listed:
@@ -51,16 +51,21 @@ class Published:
             raise Unreachable(error.message) from error
 
     def _read_lists(self) -> Mapping[Pinned, Input]:
+        """Who may write there can put another list on top: what an earlier one says of an input stays."""
         found: dict[Pinned, Input] = {}
+        odd: MalformedError | None = None
         try:
             for data in self._shelf.listings():
-                found |= inputs.parse(data)
-        except MalformedError as error:
-            raise Unreachable(str(error)) from error
+                try:
+                    found = {**inputs.parse(data), **found}
+                except MalformedError as error:
+                    odd = error
         except Refused as refused:
             raise Unreachable(refused.reasons[0].sentence) from refused
         except TallyError as error:
             raise Unreachable(error.message) from error
+        if odd is not None and not found:
+            raise Unreachable(str(odd)) from odd
         return found
 
 

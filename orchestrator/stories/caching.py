@@ -16,7 +16,6 @@ from orchestrator.evidence import links
 from orchestrator.evidence.links import Link
 from orchestrator.evidence.terms import STEP
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.nar import dump
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.state import State
 from orchestrator.ground.values import dataclass
@@ -27,7 +26,7 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 from orchestrator.nix.signature import SecretKey
 from orchestrator.publishing import caches
-from orchestrator.publishing.agreed import Found, Stores
+from orchestrator.publishing.agreed import Found, Stores, of_input
 from orchestrator.publishing.destinations.destination import Outgoing
 from orchestrator.publishing.named import Named
 from orchestrator.publishing.reference import NixCache
@@ -87,6 +86,8 @@ def publish(order: Order, wanted: Wanted, state: State, scratch: Path, say: Say)
     named = Named(_links(release))
     stores = Stores.of(named, state, order.release)
     found = stores.closure(runtime=wanted.runtime, believed=wanted.believed, say=say)
+    inputs = () if order.inputs is None else order.inputs(release.folder.path)
+    found = {**{one.item.path: one for one in map(of_input, inputs)}, **found}
     _each(found, lambda path: cache.find(found[path].item))  # before the first key is made and byte written
     builders = _builders(release, named, state, Nix.find(scratch), say)
     key = own or nixkeys.of_state(state.folder("keys"), "release")
@@ -143,7 +144,7 @@ def signed(found: Mapping[str, Found], builders: Mapping[str, Builder], key: Sec
 
 def _held(store: ChrootStore, found: Mapping[str, Found]) -> frozenset[str]:
     """Those that a store has as they are, by its database and by the bytes."""
-    made = [path for path, each in found.items() if each.belief is None]
+    made = [path for path, each in found.items() if each.belief is None and each.fixed is None]
     valid = set(made) - store.invalid(made)
     held = set()
     for path, info in store.information(valid).items():
@@ -171,7 +172,7 @@ def written(cache: BinaryCache, found: Mapping[str, Found], signatures: Signatur
                 texts[path] = _with(cache.text(item), missing)
             return
         say(f"writing {path}")
-        unsigned = cache.put_nar(item, dump(found[path].file))
+        unsigned = cache.put_nar(item, found[path].nar())
         kept = () if there is None else there.signatures
         texts[path] = _with(unsigned, list(dict.fromkeys((*kept, *signatures[path]))))
 

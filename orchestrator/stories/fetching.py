@@ -31,6 +31,7 @@ from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError,
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Reference
 from orchestrator.publishing.sources.source import Found, bounded
+from orchestrator.stories import supplying
 from orchestrator.stories.verification import Examination, examine
 
 _MOST_WORDS, _ALL_WORDS = 1000, 1 << 26
@@ -50,6 +51,8 @@ class Asked:
     """The artifact's, where it is known."""
     further: Mapping[str, bytes] | None = None
     """Other parties' bundles and links, by file name."""
+    sources: bool = False
+    """Whether the fixed inputs that are published beside the release are fetched, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Fetched:
     verdict: Verdict
     kept: bool = False
     """Whether it was there before."""
+    sources: int | None = None
+    """How many fixed inputs are beside it; None: nobody asked for them."""
 
 
 def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
@@ -73,17 +78,21 @@ def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
     except Refused as refused:
         return Fetched(out, Failed(tuple(refused.reasons)))
     target = out / found.name
-    if os.path.lexists(target):
-        return _kept(target, found, asked)
     try:
+        if os.path.lexists(target):
+            return _kept(target, found, asked)
         with draft_of(out, found.name) as draft:
             examination = judged(found, draft, asked)
-            if isinstance(examination.verdict, Passed):
-                sync(draft, files=True)
-                if not renamed(draft, target):
-                    return _kept(target, found, asked)
-                sync_folder(out)
-            return Fetched(target, examination.verdict)
+            if not isinstance(examination.verdict, Passed):
+                return Fetched(target, examination.verdict)
+            beside = supplying.bring(found.shelf, out, found.name) if asked.sources else None
+            sync(draft, files=True)
+            if not renamed(draft, target):
+                return _kept(target, found, asked)
+            sync_folder(out)
+            return Fetched(target, examination.verdict, sources=beside)
+    except Refused as refused:
+        return Fetched(target, Failed(tuple(refused.reasons)))
     except OSError as error:
         raise cannot_write(target, error) from error
 
@@ -230,4 +239,7 @@ def _kept(target: Path, found: Found, asked: Asked) -> Fetched:
     except Refused as refused:
         return Fetched(target, Failed(tuple(refused.reasons)), kept=True)
     examination = examine(target, asked.policy, asked.now, asked.digest, further, asked.trusted)
-    return Fetched(target, examination.verdict, kept=True)
+    beside = None
+    if asked.sources and isinstance(examination.verdict, Passed):
+        beside = supplying.bring(found.shelf, target.parent, found.name)
+    return Fetched(target, examination.verdict, kept=True, sources=beside)

@@ -22,7 +22,7 @@ from orchestrator.publishing.inputs import Supplied
 from orchestrator.publishing.locations import signed
 from orchestrator.publishing.objects.retention import Keeping
 from orchestrator.publishing.reference import Reference
-from orchestrator.stories import fetching
+from orchestrator.stories import fetching, supplying
 from orchestrator.stories.verification import Examination, examine
 
 
@@ -77,10 +77,11 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
         reference, changed = _put(destination, release, _sign(order, release))
     say(f"fetching {reference} back")
     asked = fetching.Asked(order.policy, order.now, order.trusted)
-    _, back = fetching.verified(reference, scratch, asked, keep=False)
+    _, back, there_now = fetching.with_found(reference, scratch, asked, keep=False)
     if not isinstance(back.verdict, Passed):
         return Publication(back.verdict, reference, changed)
     _refuse_another(release, reference, back)
+    supplying.read_back(None if there_now is None else there_now.shelf, release.inputs)
     return Publication(verdict, reference, changed)
 
 

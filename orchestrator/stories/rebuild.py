@@ -133,12 +133,15 @@ def _rebuilt(
             ),
         ):
             journal.write("planned", rebuilding=claim.name, derivations=making.plan.requested)
-            say_where(fetch(making, say, supply), say)
+            located = fetch(making, say, supply)
+            say_where(located, say)
             reports = build(making, on_event)
             for report in reports:
                 journal.write("built", builder=report.identity.name, **counted(report))
             verified = isinstance(examination.verdict, Passed)
             found = conclude(making, claim, reports, verified=verified)
+            if isinstance(found, Reproduced | Differs):
+                found = replace(found, located=located)
             if signatories is not None:
                 to = published if asked.attach else None
                 found = attested(making, claim, found, reports, signatories, asked.out, to)
@@ -192,7 +195,7 @@ def planned(
 
 def say_where(located: Sequence[Located], say: Say) -> None:
     """Tell of each place how many inputs were found there."""
-    for place, count in sorted(Counter(each.place for each in located).items()):
+    for place, count in sorted(Counter(each.around for each in located).items()):
         say(f"{counted_of(count, 'input')} found in {place}")
 
 

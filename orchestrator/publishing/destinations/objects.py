@@ -18,6 +18,7 @@ from orchestrator.publishing.destinations.destination import Outgoing, Sign
 from orchestrator.publishing.flat import LOCATIONS
 from orchestrator.publishing.folder import INDEX_LIMIT
 from orchestrator.publishing.index import INDEX
+from orchestrator.publishing.inputs import LISTING
 from orchestrator.publishing.objects.bucket import Bucket, Told, Unlocked, Version
 from orchestrator.publishing.objects.retention import Keeping, Lock
 from orchestrator.publishing.reference import ObjectStore
@@ -116,10 +117,24 @@ class LockedBucket:
                 self._see(key, sha256)
 
     def supply(self, release: Outgoing) -> bool:
-        """Not there yet."""
-        if release.inputs:
-            raise TallyError(f"{self._reference} takes no sources yet", hint="publish them to dir:PATH")
-        return False
+        """Each beside the releases by the digest of its bytes, locked as they are; then their list."""
+        data = release.listing
+        if data is None:
+            return False
+        before, self._changed = self._changed, False
+        for each in release.inputs:
+            key = self._beside(each.input.path)
+            if not self._keeps(key, each.input.sha256, each.input.size):
+                self._changed = True
+                self._bucket.put(key, each.input.size, each.input.sha256, each.chunks, self._lock)
+                self._see(key, each.input.sha256)
+        key, sha256 = self._beside(f"{release.name}.{LISTING}"), Sha256.of(data)
+        if not self._keeps(key, sha256, len(data)):
+            self._changed = True
+            self._bucket.put(key, len(data), sha256, lambda: iter((data,)), self._lock)
+            self._see(key, sha256)
+        changed, self._changed = self._changed, self._changed or before
+        return changed
 
     def finish(self, release: Outgoing, sign: Sign) -> tuple[ObjectStore, bool]:
         """The statement of locations; a lock is tried; release.json."""
@@ -145,8 +160,11 @@ class LockedBucket:
     def _has(self, key: str, sha256: Sha256, size: int) -> bool:
         """Whether a key shows this file now, and keeps it as long as is asked for; it is made to."""
         latest = next((each for each in self._known.get(key, ()) if each.latest and each.size == size), None)
-        told = None if latest is None else self._bucket.told(key, latest.id)
-        if latest is None or told is None or told.sha256 != sha256.hex:
+        return latest is not None and self._keeps(key, sha256, size, latest.id)
+
+    def _keeps(self, key: str, sha256: Sha256, size: int, version: str | None = None) -> bool:
+        told = self._bucket.told(key, version)
+        if told is None or told.sha256 != sha256.hex or told.size != size:
             return False
         if self._lock is not None and not _kept(told, self._lock, _SLACK):
             self._changed = True
@@ -178,7 +196,7 @@ class LockedBucket:
 
     def _try_lock(self) -> None:
         """Servers claim locks that they do not enforce: see that a locked object cannot be deleted."""
-        key = f"{self._reference.prefix}/{MARKER}".lstrip("/")
+        key = self._beside(MARKER)
         data = b"tally publish tries to delete this object: a bucket with object lock refuses.\n"
         sha256 = Sha256.of(data)
         self._bucket.put(key, len(data), sha256, lambda: iter((data,)), self._lock)
@@ -211,6 +229,9 @@ class LockedBucket:
                 f"{self._place}/{key} is none of ours: {refused.reasons[0].sentence}",
                 hint="see who writes there, or publish below another prefix",
             ) from refused
+
+    def _beside(self, path: str) -> str:
+        return f"{self._reference.prefix}/{path}".lstrip("/")
 
     def _folder(self, release: Outgoing) -> str:
         return "".join(f"{each}/" for each in (self._reference.prefix, release.name) if each)

@@ -106,9 +106,14 @@ class RegistryRepository:
         self._repository.put_blobs(blobs)
 
     def supply(self, release: Outgoing) -> bool:
-        """Not there yet."""
-        if release.inputs:
-            raise TallyError(f"{self._reference} takes no sources yet", hint="publish them to dir:PATH")
+        """Each as a blob by the digest of its bytes. What names them is attached with the evidence."""
+        listing = release.listing
+        if listing is None:
+            return False
+        self._sources(release, self._artifact(release))  # before the first byte
+        for each in release.inputs:
+            self._repository.put_blob(each.input.sha256, each.input.size, each.chunks)
+        self._repository.put_blob(Sha256.of(listing), len(listing), lambda: iter((listing,)))
         return False
 
     def finish(self, release: Outgoing, sign: Sign) -> tuple[Registry, bool]:
@@ -119,7 +124,9 @@ class RegistryRepository:
         self.put(release, (INDEX,))
         self._repository.put_manifest(artifact)
         located = self._located(release, artifact, sign)
-        attached = [*self._evidence(release, artifact), *([located] if located else []), own]
+        sources = self._sources(release, artifact)
+        more = [each for each in (located, sources) if each is not None]
+        attached = [*self._evidence(release, artifact), *more, own]
         known = self._known(artifact, {each.artifact_type for each in attached if each.artifact_type})
         missing = [each for each in attached if each.digest not in known]
         self._told(lambda: self._repository.attach(artifact.digest, missing))
@@ -210,6 +217,18 @@ class RegistryRepository:
             raise TallyError(
                 f"{release.name} has more files than a manifest holds that registries take",
                 hint="publish it elsewhere, as into a static folder",
+            )
+        return found
+
+    def _sources(self, release: Outgoing, artifact: Manifest) -> Manifest | None:
+        listing = release.listing
+        if listing is None:
+            return None
+        found = manifests.sources(listing, [each.input for each in release.inputs], artifact)
+        if len(found.data) > MANIFEST_LIMIT:
+            raise TallyError(
+                f"{release.name} has more sources than a manifest holds that registries take",
+                hint="publish them elsewhere, as into a static folder",
             )
         return found
 

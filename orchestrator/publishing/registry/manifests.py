@@ -6,7 +6,7 @@ cosign 3 attaches them (cosign, `specs/BUNDLE_SPEC.md`). Ours: docs/reference/re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member, read, render
@@ -14,6 +14,7 @@ from orchestrator.evidence.oci import ARTIFACT, MANIFEST, TITLE, artifact_manife
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass, field
 from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.inputs import LISTING, Input
 from orchestrator.publishing.rebuilds import Word
 
 IMAGE_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -22,6 +23,7 @@ RELEASE: Final = "application/vnd.tallystick.release.v1"
 REBUILD: Final = "application/vnd.tallystick.rebuild.v1"
 REBUILT: Final = "dev.tallystick.rebuild.release"
 """Of a rebuild: `sha256:` and the digest of the release.json of what was made again."""
+SOURCES: Final = "application/vnd.tallystick.sources.v1"
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 _CREATED: Final = "org.opencontainers.image.created"
@@ -152,6 +154,17 @@ def sbom(path: str, index: Index, subject: Manifest) -> Manifest:
     """An SBOM, under the media type of its form."""
     layer = _layer(path, index)
     return _manifest(layer.media_type, [layer], subject, {TITLE: path.rsplit("/", 1)[-1]})
+
+
+def sources(listing: bytes, inputs: Sequence[Input], subject: Manifest) -> Manifest:
+    """The fixed inputs of a release: a layer each, so that the registry keeps them, and their list."""
+    own = Descriptor(f"{SOURCES}+json", Sha256.of(listing), len(listing), {TITLE: LISTING})
+    files = {each.path: each for each in inputs}
+    layers = [
+        Descriptor("application/octet-stream", each.sha256, each.size, {TITLE: path})
+        for path, each in sorted(files.items())
+    ]
+    return _manifest(SOURCES, [own, *layers], subject, {TITLE: LISTING})
 
 
 def referring(descriptors: Iterable[Descriptor]) -> Manifest:

@@ -16,11 +16,12 @@ from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index
 from orchestrator.publishing.folder import UnsafeNameError, checked
-from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.index import INDEX
+from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT, Input
 from orchestrator.publishing.objects.bucket import Bucket, Version
 from orchestrator.publishing.rebuilds import BUNDLE, FOLDER, WORD_LIMIT
 from orchestrator.publishing.reference import ObjectStore
-from orchestrator.publishing.sources.source import Found, bounded, whole_index
+from orchestrator.publishing.sources.source import Found, Shelf, bounded, whole_index
 
 _MOST = 1000  # releases that are looked through for the one that is asked for
 _MOST_TRIED = 100  # versions of one file
@@ -52,10 +53,29 @@ class ObjectSource:
         return Found(
             own,
             found,
-            lambda path: self._read(folder + path, path, found, versions),
+            lambda path: self._read(folder + path, path, found.files[path], versions),
+            shelf=self._shelf(folder),
             place=self._place(name, own),
             rebuilds=lambda: self._rebuilds(folder),
         )
+
+    def _shelf(self, folder: str) -> Shelf:
+        """Beside the release's own folder."""
+        around, slash, _ = folder.rstrip("/").rpartition("/")
+
+        def read(one: Input) -> Iterator[bytes]:
+            key = around + slash + one.path
+            return self._read(key, one.path, (one.sha256, one.size), self._bucket.versions(key))
+
+        return Shelf(str(self.reference), lambda: self._lists(f"{folder.rstrip('/')}.{LISTING}"), read)
+
+    def _lists(self, key: str) -> Iterator[bytes]:
+        """The list of inputs, as it was put first, and each other one that was put on top."""
+        listed = self._bucket.versions(key)
+        versions = (None,) if listed is None else tuple(each.id for each in listed.get(key, ()))
+        for version in versions[:_MOST_TRIED]:
+            if (chunks := self._bucket.read(key, version)) is not None:
+                yield b"".join(bounded(chunks, LISTING_LIMIT, key))
 
     def _release(self) -> tuple[str, bytes, Mapping[str, tuple[Version, ...]] | None]:
         """The name of its folder, its release.json, and what is there of it."""
@@ -98,9 +118,13 @@ class ObjectSource:
         return None
 
     def _read(
-        self, key: str, path: str, found: Index, versions: Mapping[str, tuple[Version, ...]] | None
+        self,
+        key: str,
+        path: str,
+        listed: tuple[Sha256, int],
+        versions: Mapping[str, tuple[Version, ...]] | None,
     ) -> Iterator[bytes]:
-        sha256, size = found.files[path]
+        sha256, size = listed
         known = None if versions is None else versions.get(key, ())
         chunks = self._bucket.read(key, self._version(known or (), sha256, size))
         if chunks is None or known == ():

@@ -16,13 +16,21 @@ from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index
 from orchestrator.publishing.folder import INDEX_LIMIT
 from orchestrator.publishing.index import INDEX, Index
+from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.rebuilds import BUNDLE, WORD_LIMIT
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
 from orchestrator.publishing.registry.archive import image_in
-from orchestrator.publishing.registry.manifests import REBUILD, REBUILT, RELEASE, Descriptor, Manifest
+from orchestrator.publishing.registry.manifests import (
+    REBUILD,
+    REBUILT,
+    RELEASE,
+    SOURCES,
+    Descriptor,
+    Manifest,
+)
 from orchestrator.publishing.registry.repository import Repository
-from orchestrator.publishing.sources.source import Found, whole, whole_index
+from orchestrator.publishing.sources.source import Found, Shelf, bounded, whole, whole_index
 from orchestrator.publishing.sources.static import MANNERS
 
 
@@ -52,9 +60,28 @@ class RegistrySource:
             found,
             lambda path: self._repository.blob(found.files[path][0]),
             lambda folder: self._same_artifact(found, about, folder),
+            Shelf(
+                str(self.reference), lambda: self._lists(about), lambda one: self._repository.blob(one.sha256)
+            ),
             place=replace(self.reference, tag=None, digest=about),
             rebuilds=lambda: self._rebuilds(about, Sha256.of(found.data)),
         )
+
+    def _lists(self, about: Sha256) -> Iterator[bytes]:
+        """Each list of inputs that is attached to the artifact."""
+        for digest in sorted({str(each.digest) for each in self._repository.referrers(about, SOURCES)}):
+            what = f"the manifest {digest}"
+            try:
+                layers = member(self._manifest(digest).document(what), "layers", list, what)
+                own = [Descriptor.parse(each, what) for each in layers[:1]]
+            except MalformedError as error:
+                raise Refused(Reason(Code.MALFORMED, str(error))) from error
+            for each in own:
+                data = b"".join(bounded(self._repository.blob(each.digest), LISTING_LIMIT, LISTING))
+                if Sha256.of(data) != each.digest:
+                    why = f"{LISTING} is sent as {Sha256.of(data)}, and is {each.digest}"
+                    raise Refused(Reason(Code.DIGEST_MISMATCH, why))
+                yield data
 
     def _name(self) -> str:
         if self.reference.digest is not None:

@@ -100,11 +100,11 @@ class StaticSource:
         return Found(name, found, self._read, shelf=beside(self.reference.base, self._http))
 
     def _flat_shelf(self, name: str) -> Shelf:
-        return self.shelf(flat.flat(f"{name}/{LISTING}"), flat.flat)
+        place = str(replace(self.reference, release=name, digest=None))
+        return self.shelf(place, flat.flat(f"{name}/{LISTING}"), flat.flat)
 
-    def shelf(self, listing: str, file: Callable[[str], str]) -> Shelf:
+    def shelf(self, place: str, listing: str, file: Callable[[str], str]) -> Shelf:
         """The inputs that lie in this folder, by the file's name that each path has."""
-        place = str(self.reference)
         return Shelf(place, lambda: self._lists(listing), lambda one: self._read(file(one.path)))
 
     def _lists(self, file: str, limit: int = LISTING_LIMIT) -> Iterator[bytes]:
@@ -183,4 +183,4 @@ def beside(base: str, http: Downloader | None = None) -> Shelf:
     """
     around, _, name = base.rstrip("/").rpartition("/")
     source = StaticSource(Static(f"{around}/"), http)
-    return source.shelf(f"{unquote(name)}.{LISTING}", lambda path: path)
+    return source.shelf(str(source.reference), f"{unquote(name)}.{LISTING}", lambda path: path)

@@ -24,6 +24,7 @@ from orchestrator.publishing.folder import (
     TooLargeError,
     UnsafeNameError,
 )
+from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX, Index, Measured
 
 _DOCUMENTS = ("attestations/", "links/", "sbom/", TRUSTED_ROOT, RECIPES, SOURCE_LOCK)
@@ -106,7 +107,10 @@ def read_index(folder: Folder, asked: str | None) -> Index:
     """The index. Raises MalformedError, and Refused when it is not about the artifact that was asked for."""
     with _refusing(INDEX):
         data = folder.read(INDEX, INDEX_LIMIT)
-    index = indexes.parse(data)
+    try:
+        index = indexes.parse(data)
+    except NewerError as error:
+        raise error.at(f"the release {shown(folder.path)}") from error
     if asked is not None and asked != index.artifact:
         raise Refused(
             Reason(

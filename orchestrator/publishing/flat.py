@@ -22,6 +22,7 @@ from orchestrator.evidence.canonical import (
 )
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass, replace
+from orchestrator.publishing import formats
 from orchestrator.publishing.folder import UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX, Index
 
@@ -186,11 +187,10 @@ class FlatIndex:
 
 
 def parse(data: bytes) -> FlatIndex:
-    """Read an index. Raises MalformedError."""
+    """Read an index. Raises MalformedError, and TallyError for one by a newer Tallystick."""
     document = read(data, FLAT_INDEX, _MARKS)
+    formats.check(document, "indexFormat", _VERSION, FLAT_INDEX)
     only(document, frozenset({"indexFormat", "id", "releases"}), FLAT_INDEX)
-    if member(document, "indexFormat", int, FLAT_INDEX) != _VERSION:
-        raise MalformedError(f"{FLAT_INDEX} is of a format that this version does not know")
     said = member(document, "id", str, FLAT_INDEX)
     try:
         UUID(said.removeprefix("urn:uuid:"))

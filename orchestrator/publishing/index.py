@@ -13,6 +13,7 @@ from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import RELEASE_INDEX
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
+from orchestrator.publishing import formats
 from orchestrator.publishing.folder import UnsafeNameError, checked
 
 INDEX: Final = RELEASE_INDEX
@@ -66,11 +67,10 @@ def index_of(provenance: Statement, reproduction: Statement, files: Measured) ->
 
 
 def parse(data: bytes) -> Index:
-    """Read an index. Raises MalformedError."""
+    """Read an index. Raises MalformedError, and TallyError for one by a newer Tallystick."""
     document = read(data, INDEX, _MARKS)
+    formats.check(document, "releaseFormat", _VERSION, INDEX)
     only(document, _MEMBERS, INDEX)
-    if member(document, "releaseFormat", int, INDEX) != _VERSION:
-        raise MalformedError(f"{INDEX} is of a format that this version does not know")
     files: dict[str, tuple[Sha256, int]] = {}
     for entry in member(document, "files", list, INDEX):
         path = member(entry, "path", str, f"{INDEX}, files")

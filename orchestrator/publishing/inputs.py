@@ -12,6 +12,7 @@ from typing import Any, Final
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass
+from orchestrator.publishing import formats
 
 LISTING: Final = "sources.json"
 FOLDER: Final = "sources"
@@ -98,9 +99,8 @@ def render(inputs: Iterable[Input]) -> bytes:
 
 
 def parse(data: bytes) -> Mapping[Pinned, Input]:
-    """The inputs in a list, by what each is wanted by. Raises MalformedError."""
+    """The inputs in a list, by what each is wanted by. Raises MalformedError, TallyError."""
     document = read(data, LISTING, _MARKS)
-    if member(document, "sourcesFormat", int, LISTING) != _VERSION:
-        raise MalformedError(f"{LISTING} is of a format that this version does not know")
+    formats.check(document, "sourcesFormat", _VERSION, LISTING)
     found = map(Input.parse, member(document, "sources", list, LISTING))
     return {each.digest: each for each in found}

@@ -8,14 +8,20 @@ the digest decides, and nobody is believed.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import uuid
 from collections.abc import Callable, Sequence
 
 from orchestrator.caches.cache import Caches
 from orchestrator.caches.fixed import take_fixed
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write
+from orchestrator.ground.nar import restore
 from orchestrator.ground.parallel import in_parallel
+from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.wording import counted
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import Derivation, attributes
@@ -51,6 +57,8 @@ def fetch_foreign(
         workshop, [each for one in lacking if (each := _ours(one, supplies)) is not None], supplies
     )
     failures += more
+    others, more = _by_other_digests(workshop, _lacking(workshop, lacking), supplies)
+    found, failures = (*found, *others), failures + more
     left = _lacking(workshop, lacking)
     if not left:
         return found
@@ -58,8 +66,10 @@ def fetch_foreign(
         workshop.store.realise(sorted(each.path for each in left))
     except NixFailed as error:
         still = sorted(each.name for each in _lacking(workshop, left))
-        names = ", ".join(still[:_SHOWN]) + (", …" if len(still) > _SHOWN else "")
-        reasons = [failure.message for failure in failures[:_SHOWN]] + [error.message]
+        shown = len(still) if supplies else _SHOWN
+        names = ", ".join(still[:shown]) + (", …" if len(still) > shown else "")
+        reasons = [failure.message for failure in (failures if supplies else failures[:_SHOWN])]
+        reasons.append(error.message)
         raise TallyError(
             f"cannot fetch {counted(len(still), 'fixed output')}, {names}:\n" + "\n".join(reasons),
             hint="see whether its addresses are there, and whether its digest is that of what they have",
@@ -73,6 +83,56 @@ def _ours(derivation: Derivation, supplies: Sequence[Supply]) -> Wanted | None:
     if (wanted := wanted_of(derivation)) is not None or fixed is None or not supplies:
         return wanted
     return None if isinstance(fixed.digest, OtherDigest) else Wanted(derivation.name, fixed.digest, ())
+
+
+def _by_other_digests(
+    workshop: Workshop, derivations: Sequence[Derivation], supplies: Sequence[Supply]
+) -> tuple[list[Located], list[TallyError]]:
+    """Take from supplies what a derivation pins by another digest than sha256."""
+    found: list[Located] = []
+    failures: list[TallyError] = []
+    for derivation in derivations:
+        fixed = derivation.fixed
+        if fixed is None or not isinstance(fixed.digest, OtherDigest):
+            continue
+        for supply in supplies:
+            try:
+                _take(workshop, derivation.name, fixed.digest, fixed.path, supply)
+            except Unreachable as error:
+                failures.append(TallyError(f"  {derivation.name}, at {supply.place}: {error}"))
+            else:
+                found.append(Located(derivation.name, fixed.digest, supply.place))
+                break
+    return found, failures
+
+
+def _take(workshop: Workshop, name: str, digest: OtherDigest, path: str, supply: Supply) -> None:
+    """Raises Unreachable where it has none, or another one."""
+    folder = workshop.store.nix.scratch / f"supplied-{uuid.uuid4()}"
+    packed, made = folder / "bytes", folder / "made" / name
+    try:
+        seen = hashlib.new(digest.algorithm)
+        made.parent.mkdir(parents=True)
+        with packed.open("wb") as stream:
+            for chunk in supply.read(name, digest):
+                seen.update(chunk)
+                stream.write(chunk)
+        if seen.hexdigest() != digest.hex:
+            raise Unreachable(f"its {digest.algorithm} is {seen.hexdigest()}, expected {digest.hex}")
+        if digest.nar:
+            with packed.open("rb") as stream:
+                restore(stream, made)
+        else:
+            packed.rename(made)
+        added = workshop.store.add_fixed([made], recursive=digest.nar, algorithm=digest.algorithm)
+    except ValueError as error:
+        raise Unreachable(str(error)) from error
+    except OSError as error:
+        raise cannot_write(packed, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if added != [path]:
+        raise Unreachable("its name or digest are those of another path")
 
 
 def _lacking(workshop: Workshop, derivations: Sequence[Derivation]) -> list[Derivation]:

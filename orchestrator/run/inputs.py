@@ -20,6 +20,7 @@ from orchestrator.run.claim import claim_of, refuse_without_source
 from orchestrator.run.fetching import fetch_foreign, wanted_of
 from orchestrator.run.gathering import gather
 from orchestrator.run.remaking import planned_again
+from orchestrator.run.supplies import of_caches
 from orchestrator.run.workshop import Workshop
 
 _CHUNK = 1 << 20
@@ -32,8 +33,14 @@ def inputs_of(
 
     Raises TallyError for one that cannot be had, and for a release that cannot be planned again.
     """
+    supplies = (*supplies, *of_caches(workshop))
     claim = claim_of(release)
-    refuse_without_source(claim)
+    try:
+        refuse_without_source(claim)
+    except TallyError as error:
+        raise TallyError(
+            error.message, hint="leave --with-sources out: it does not say which it has"
+        ) from error
     plan = planned_again(workshop, claim, Path.cwd(), say, supplies)
     (target,) = plan.targets.values()
     gather(workshop, target.request, target.evaluated.fixed, target.folder, say, supplies)

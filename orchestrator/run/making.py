@@ -44,7 +44,7 @@ def fetch(making: Making, say: Say, supplies: Sequence[Supply] = ()) -> tuple[Lo
 
     Gives what was fetched by us, and where it was found.
     """
-    located: list[Located] = []
+    located = list(making.plan.located)
     caches = supplies_of(making.decision.caches, making.workshop.store.nix.scratch)
     requests = {id(target.request): target for target in making.plan.targets.values()}
     for kind, one in requests.items():

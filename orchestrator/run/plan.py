@@ -21,6 +21,7 @@ from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.origins import Origin
 from orchestrator.recipe.repository import COMMIT, Unversioned
 from orchestrator.recipe.revision import Revision
+from orchestrator.recipe.supply import Located
 from orchestrator.run.workshop import Workshop
 
 _SHOWN = 5
@@ -116,6 +117,8 @@ class Plan:
     lock_file: InputFile | None
     dirty: tuple[str, ...]
     """Addresses of path sources that differ from their commit: nothing made from them is signed."""
+    located: tuple[Located, ...] = ()
+    """What was fetched for planning it, and where each was found."""
 
     def without(self, names: Collection[str]) -> Plan:
         """The plan for the other targets."""

@@ -26,7 +26,7 @@ from orchestrator.recipe.gitremote import fetch
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pathsource import PathPin, PathPins
 from orchestrator.recipe.sources import Sources
-from orchestrator.recipe.supply import Supply
+from orchestrator.recipe.supply import Located, Supply
 from orchestrator.recipe.wanted import fixed_outputs
 from orchestrator.run import derivations, recipes
 from orchestrator.run.bringing import bring_exported
@@ -72,8 +72,8 @@ def planned_again(
             + "\n".join(f"  {each}" for each in differing),
             hint=_ANOTHER,
         )
-    folder = _repository(workshop, claim, target, here, say, supplies)
-    return replace(plan, targets={asked: replace(target, folder=folder)})
+    folder, located = _repository(workshop, claim, target, here, say, supplies)
+    return replace(plan, targets={asked: replace(target, folder=folder)}, located=located)
 
 
 def _repository(
@@ -83,8 +83,11 @@ def _repository(
     here: Path,
     say: Callable[[str], None],
     supplies: Sequence[Supply],
-) -> Path:
-    """Where path sources are: here, else in what the release says they are from, which is fetched then."""
+) -> tuple[Path, tuple[Located, ...]]:
+    """Where path sources are: here, else in what the release says they are from, which is fetched then.
+
+    And those that a supply had.
+    """
     fixed = {(each.name, each.sha256): each.path for each in target.evaluated.fixed}
     wanted = [each for each in fixed_outputs(target.request) if each.urls[0].startswith("path:")]
     absent = workshop.store.invalid(fixed[each.name, each.digest.hex] for each in wanted)
@@ -96,10 +99,10 @@ def _repository(
                 sources.fetch(replace(each, urls=()))
         lacking = list(sources.missing(lacking))
     if not lacking:
-        return here
+        return here, sources.located
     commit = lacking[0].urls[0].rpartition("@")[2]
     if _has(here, commit):
-        return here
+        return here, sources.located
     if claim.address is None:
         raise TallyError(
             f"{claim.name} is made from {lacking[0].name}, a folder of its maker's repository at the commit "
@@ -115,7 +118,7 @@ def _repository(
         raise cannot_write(folder, error) from error
     fetch(folder, address, commit)
     git(folder, "update-ref", "HEAD", commit)
-    return folder
+    return folder, sources.located
 
 
 def _has(folder: Path, commit: str) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock as Mutex
 
+from orchestrator.caches.cache import Caches
+from orchestrator.caches.supplying import Cache, supplies_of
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
@@ -14,6 +16,7 @@ from orchestrator.publishing import inputs
 from orchestrator.publishing.inputs import Input, Pinned
 from orchestrator.publishing.sources.source import Shelf, bounded
 from orchestrator.publishing.sources.static import beside
+from orchestrator.run.workshop import Workshop
 
 _NONE = "no sources are published beside the release"
 
@@ -67,6 +70,14 @@ class Published:
         if odd is not None and not found:
             raise Unreachable(str(odd)) from odd
         return found
+
+
+def of_caches(workshop: Workshop) -> tuple[Cache, ...]:
+    """The caches that inputs come from, whose word counts for nothing here."""
+    inputs = workshop.configuration.inputs
+    if inputs.from_ != "cache":
+        return ()
+    return supplies_of(Caches.of(inputs.caches, inputs.believed_keys), workshop.store.nix.scratch)
 
 
 def of_folder(release: Path) -> Published:

@@ -53,7 +53,7 @@ from orchestrator.run.outcome import Undecided
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
 from orchestrator.run.signatories import Signatories, summon
-from orchestrator.run.supplies import Published, of_folder
+from orchestrator.run.supplies import Published, of_caches, of_folder
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
 from orchestrator.stories import fetching
@@ -182,7 +182,7 @@ def planned(
     workshop: Workshop, claim: Claim, asked: Asked, say: Say, supplies: Sequence[Supply] = ()
 ) -> Making:
     """What is to be built, by whom. Raises TallyError, also where other derivations come of the release."""
-    plan = planned_again(workshop, claim, Path.cwd(), say, supplies)
+    plan = planned_again(workshop, claim, Path.cwd(), say, (*supplies, *of_caches(workshop)))
     builders = workshop.builders(asked.builders, plan.lock)
     refuse_one_vote(workshop.configuration, builders)
     for builder in builders:

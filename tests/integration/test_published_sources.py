@@ -5,6 +5,7 @@ Ten years on, with nothing left of the network but what was published, a release
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,8 +21,10 @@ import clouds
 import pytest
 from clouds import AWS, Cloud
 from instances import ALICE, PrivateInstance
+from loopback import Server, saying
 from projects import Project
 from registries import FakeRegistry
+from targets import laid_out
 
 from orchestrator.ground.errors import TallyError
 
@@ -248,6 +251,55 @@ def test_from_a_folder_that_was_fetched(made: Made, rebuilder: Tally, tmp_path: 
     assert f"found in dir:{rebuilder.folder / 'out'}" in ran.err
 
 
+FLAKE = """
+{{
+  outputs = _: {{
+    packages.x86_64-linux.default =
+      (import ./default.nix {{
+        system = "x86_64-linux";
+        address = "{address}";
+        one-sha256 = "{one}";
+        two-sha512 = "{two}";
+      }}).fetched;
+  }};
+}}
+"""
+
+
+def test_a_flakes_fixed_outputs(
+    tmp_path: Path, tally_in: TallyIn, repository: Path, rebuilder: Tally
+) -> None:
+    """One by sha256 and one by sha512, from a server that is gone since."""
+    (tmp_path / "maker").mkdir()
+    maker = Project(tmp_path / "maker", tally_in(tmp_path / "maker"), repository)
+    one, two = (os.urandom(8).hex().encode() for _ in range(2))
+    flake = laid_out(maker.folder / "flake")
+    with Server({"/one": saying(one), "/two": saying(two)}).running() as server:
+        sums = {"one": hashlib.sha256(one).hexdigest(), "two": hashlib.sha512(two).hexdigest()}
+        (flake / "flake.nix").write_text(FLAKE.format(address=server.address, **sums))
+        maker.tally("build", f"path:{flake}#", "--key", "release.key").succeeded()
+    www = tmp_path / "www"
+    release = maker.folder / "releases/fetched-1.0-x86_64-linux"
+    publish = ("publish", release, f"dir:{www}", "--key", "release.key", "--with-sources")
+    maker.tally(*publish).succeeded()
+    document = json.loads((www / "fetched-1.0-x86_64-linux__sources.json").read_bytes())
+    there = {each["name"]: each for each in document["sources"]}
+    assert there["two"]["pinned"] == f"sha512:{sums['two']}"
+    shutil.copy(maker.folder / "release.pub", rebuilder.folder)
+    asked = ("rebuild", f"dir:{www}", "--publisher", "release.pub", "--json")
+    file = www / f"sources__sha256-{there['two']['sha256']}"
+    file.write_bytes(two[:-1] + b"!")
+    lost = rebuilder(*asked, environment=NOWHERE).failed(2)
+    assert "cannot fetch 1 fixed output, two" in lost.err
+    assert f"two, at dir:{www}#fetched-1.0-x86_64-linux: its sha512 is " in lost.err
+    file.write_bytes(two)
+    ran = rebuilder(*asked, environment=NOWHERE).succeeded()
+    (told,) = json.loads(ran.out)["rebuilds"]
+    assert told["verdict"] == "reproduced"
+    assert [each["name"] for each in told["inputs"]] == ["two"], "the others were fetched before"
+    assert told["inputs"][0]["digest"] == f"sha512:{sums['two']}"
+
+
 def test_from_a_nix_cache(made: Made, rebuilder: Tally, tmp_path: Path) -> None:
     """Stock Nix takes them without a key: each path follows from its content."""
     cache = tmp_path / "cache"
@@ -274,5 +326,5 @@ def test_from_a_nix_cache(made: Made, rebuilder: Tally, tmp_path: Path) -> None:
     assert told["verdict"] == "reproduced"
     assert {each["place"] for each in told["inputs"]} == {f"file://{cache}"}
     assert len(told["inputs"]) == len(fixed)
-    (word,) = (each for each in told["inputs"] if each["name"] == "tree")
+    (word,) = (each for each in told["inputs"] if each["name"] == "whole-tree")
     assert word.keys() == {"name", "narSha256", "place"}

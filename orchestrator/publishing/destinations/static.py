@@ -41,6 +41,7 @@ from orchestrator.publishing.flat import (
     files_of,
 )
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError
+from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.reference import Static
@@ -206,6 +207,8 @@ class StaticFolder:
             return FlatIndex(f"urn:uuid:{uuid4()}")
         try:
             return flat.parse(data)
+        except NewerError as error:
+            raise error.at(shown(self._path / FLAT_INDEX)) from error
         except MalformedError as error:
             raise TallyError(
                 f"{shown(self._path)} is no folder that releases are published in: {error}",

@@ -16,6 +16,7 @@ from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index
 from orchestrator.publishing.folder import UnsafeNameError, checked
+from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT, Input
 from orchestrator.publishing.objects.bucket import Bucket, Version
@@ -42,6 +43,8 @@ class ObjectSource:
             for path in found.files:
                 checked(path)
             own = index.name_of(found, name)
+        except NewerError as error:
+            raise error.at(f"{INDEX} of {self.reference}") from error
         except UnsafeNameError as error:
             raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
         except MalformedError as error:

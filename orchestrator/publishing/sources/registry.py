@@ -15,6 +15,7 @@ from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index
 from orchestrator.publishing.folder import INDEX_LIMIT
+from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.rebuilds import BUNDLE, WORD_LIMIT
@@ -53,6 +54,8 @@ class RegistrySource:
                 release, about = self._attached(named), named.digest
             found, called = self._index(release, about)
             name = index.name_of(found, called)
+        except NewerError as error:
+            raise error.at(f"{INDEX} of {self.reference}") from error
         except MalformedError as error:
             raise Refused(Reason(Code.MALFORMED, str(error))) from error
         return Found(
@@ -109,7 +112,8 @@ class RegistrySource:
         if not digests:
             raise TallyError(
                 f"no release is attached to {self.reference} ({named.digest})",
-                hint="only what `tally publish` put there has one",
+                hint="only what `tally publish` put there has one; where its tag was moved since, name the "
+                f"artifact by its own digest: oci://{self.reference.name}@sha256:HEX",
             )
         if len(digests) > 1:
             raise TallyError(

@@ -16,6 +16,7 @@ from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import flat, index, rebuilds
 from orchestrator.publishing.flat import FLAT_INDEX, FLAT_LIMIT, Entry
 from orchestrator.publishing.folder import UnsafeNameError, checked
+from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.reference import Static
@@ -62,6 +63,8 @@ class StaticSource:
         try:
             data = b"".join(bounded(self._bytes(FLAT_INDEX), FLAT_LIMIT, FLAT_INDEX))
             return flat.parse(data)
+        except NewerError as error:
+            raise error.at(f"{self.reference.base}{FLAT_INDEX}") from error
         except Absent:
             return None
         except Unreachable as error:
@@ -156,6 +159,8 @@ class StaticSource:
         chunks = self._bytes(file) if absent else self._read(file)
         try:
             return index.parse(whole_index(chunks, expected))
+        except NewerError as error:
+            raise error.at(f"{self.reference.base}{file}") from error
         except MalformedError as error:
             raise Refused(Reason(Code.MALFORMED, str(error))) from error
         except Absent:

@@ -188,7 +188,7 @@ def test_other_bytes(release: Path, policy: Policy, given: tuple[Supplied, ...],
     ("listing", "says"),
     [
         (b"{}", "sources.json"),
-        (b'{"sourcesFormat": 2, "sources": []}', "of a format that this version does not know"),
+        (b'{"sourcesFormat": 2, "sources": []}', "is of format 2, which a newer Tallystick wrote"),
         (b"[", "sources.json"),
     ],
 )
@@ -228,3 +228,32 @@ def test_a_nar_that_is_none(given: tuple[Supplied, ...], tmp_path: Path) -> None
         (tmp_path / "nar").write_bytes(data)
         with pytest.raises(ValueError, match=r"it |something"), (tmp_path / "nar").open("rb") as stream:
             restore(stream, tmp_path / f"again{number}")
+
+
+def test_a_release_by_a_newer_tallystick(release: Path, policy: Policy, tmp_path: Path) -> None:
+    """It is neither a yes nor a no, wherever it is."""
+    newer = tmp_path / NAME
+    shutil.copytree(release, newer)
+    index = (newer / "release.json").read_text()
+    changed = index.replace('"releaseFormat": 1', '"releaseFormat": 2, "more": 1')
+    assert changed != index
+    (newer / "release.json").write_text(changed)
+    with pytest.raises(
+        TallyError, match=f"the release {newer} is of format 2, which a newer Tallystick"
+    ) as told:
+        publish(f"dir:{tmp_path / 'www'}", newer, policy, (), tmp_path / "s")
+    assert told.value.hint == "install a newer Tallystick, and run the command again"
+    with pytest.raises(TallyError, match=f"{newer}/release.json is of format 2"):
+        fetch(f"dir:{newer}", tmp_path / "out", policy)
+    (newer / "release.json").write_text(index.replace('"releaseFormat": 1', '"releaseFormat": 0'))
+    found = fetch(f"dir:{newer}", tmp_path / "out", policy)
+    assert isinstance(found.verdict, Failed)
+    publish(f"dir:{tmp_path / 'www'}", release, policy, (), tmp_path / "s")
+    listed = tmp_path / "www/index.json"
+    listed.write_text(listed.read_text().replace('"indexFormat": 1', '"indexFormat": 2'))
+    for work in (
+        lambda: publish(f"dir:{tmp_path / 'www'}", release, policy, (), tmp_path / "s"),
+        lambda: fetch(f"dir:{tmp_path / 'www'}", tmp_path / "out", policy),
+    ):
+        with pytest.raises(TallyError, match=r"www/index.json is of format 2, which a newer"):
+            work()

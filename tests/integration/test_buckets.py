@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import clouds
 import pytest
 import releases
+from buckets import Buckets
 from clouds import AWS, NOWHERE, Cloud
 from misbehaving import Wrong, proxy
 from releases import Signed
@@ -19,24 +18,12 @@ from releases import Signed
 from orchestrator.ground.errors import TallyError
 
 if TYPE_CHECKING:
-    from tests.conftest import Ran, Tally
+    from tests.conftest import Tally
 
 pytestmark = pytest.mark.integration
 
 NAME = "pigz-2.8-x86_64-linux"
 LOCKED = ("--retain", "30d", "--mode", "compliance")
-_CALL = """
-import json, sys, boto3
-client, found = boto3.client("s3"), []
-for name, arguments in json.load(open("calls.json")):
-    answer = getattr(client, name)(**arguments)
-    answer.pop("ResponseMetadata", None)
-    if "Body" in answer:
-        answer["Body"] = answer["Body"].read().decode("latin-1")
-    found.append(answer)
-print(json.dumps(found, default=str))
-"""
-
 _LARGE = """
 import hashlib, resource, sys
 from datetime import UTC, datetime, timedelta
@@ -82,32 +69,6 @@ def interpreter(session_state: Path) -> Path:
 def address(interpreter: Path) -> Iterator[str]:
     with clouds.moto(interpreter) as found:
         yield found
-
-
-class Buckets:
-    """The server, a user of it, and a folder to be in."""
-
-    def __init__(self, cloud: Cloud, folder: Path) -> None:
-        self.cloud, self.folder = cloud, folder
-
-    def __call__(self, *words: str | Path, **environment: str) -> Ran:
-        cloud = replace(self.cloud, environment={**self.cloud.environment, **environment})
-        return cloud.tally(*words, folder=self.folder)
-
-    def call(self, name: str, **arguments: Any) -> Any:
-        """One operation of S3's."""
-        (self.folder / "calls.json").write_text(json.dumps([(name, arguments)]))
-        return json.loads(self.cloud.run("-c", _CALL, folder=self.folder).succeeded().out)[0]
-
-    def make(self, bucket: str, *, locks: bool = True) -> str:
-        where = {"LocationConstraint": AWS["AWS_DEFAULT_REGION"]}
-        self.call(
-            "create_bucket", Bucket=bucket, CreateBucketConfiguration=where, ObjectLockEnabledForBucket=locks
-        )
-        return bucket
-
-    def keys(self, bucket: str) -> list[str]:
-        return [each["Key"] for each in self.call("list_object_versions", Bucket=bucket).get("Versions", ())]
 
 
 @pytest.fixture
@@ -250,7 +211,16 @@ def test_what_is_put_on_top(buckets: Buckets, bucket: str, release: Signed, tmp_
     assert f"{where} has another release named {NAME}" in ran.err
 
 
-@pytest.mark.parametrize("wrong", [Wrong(500), Wrong(403, "QuotaExceeded"), Wrong(cut=True, status=200)])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Wrong(500),
+        Wrong(403, "QuotaExceeded"),
+        Wrong(400, "ExpiredToken"),
+        Wrong(503, "SlowDown", headers={"Retry-After": "4000"}),
+        Wrong(cut=True, status=200),
+    ],
+)
 def test_what_stops_goes_on(
     buckets: Buckets, bucket: str, address: str, release: Signed, wrong: Wrong
 ) -> None:
@@ -275,6 +245,22 @@ def test_what_stops_goes_on(
     with proxy(address, counting) as good:
         buckets(*publish, AWS_ENDPOINT_URL=good).succeeded()
     assert len(puts) == len(files(release.folder)) + 1 - 9
+
+
+def test_busy_now_and_then(buckets: Buckets, bucket: str, address: str, release: Signed) -> None:
+    """AWS's library asks again, and each file is put once."""
+    asked: list[str] = []
+
+    def rule(method: str, path: str) -> Wrong | None:
+        asked.append(path)
+        busy = Wrong(503, "SlowDown", headers={"Retry-After": "1"})
+        return busy if len(asked) % 20 == 0 else None
+
+    with proxy(address, rule) as busy:
+        publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub, *LOCKED)
+        buckets(*publish, AWS_ENDPOINT_URL=busy).succeeded()
+    assert len(asked) > 50
+    assert len(buckets.keys(bucket)) == len(files(release.folder)) + 1
 
 
 def test_a_fetch_that_stops(buckets: Buckets, bucket: str, address: str, release: Signed) -> None:

@@ -88,6 +88,8 @@ def test_noes(tally: Tally, release: Signed, tmp_path: Path) -> None:
         (("fetch", "http://example.org/", "--key", "PUB"), "anybody on the way"),
         (("verify", "ftp://example.org/", "--key", "PUB"), "ftp: is no scheme"),
         (("verify", "http://127.0.0.1:1/", "--key", "PUB"), "cannot be read: "),
+        (("verify", "http://example.invalid/", "--key", "PUB"), "anybody on the way"),
+        (("verify", "http://example.invalid/", "--allow-http", "--key", "PUB"), "cannot be read: "),
         (("verify", "dir:nowhere", "--key", "PUB"), "there is no release at"),
     ],
 )

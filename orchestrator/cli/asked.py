@@ -61,13 +61,16 @@ def root_for(policy: Policy, path: Path | None) -> TrustedRoot | None:
     return trust.load(path)
 
 
-def targets_of(targets: list[str], list_file: Path | None) -> list[Target]:
-    """Everything that is to be verified. Raises TallyError when that is nothing."""
+def targets_of(targets: list[str], list_file: Path | None, *, plain: bool = False) -> list[Target]:
+    """Everything that is to be verified; with `plain`, also over http:// from other machines.
+
+    Raises TallyError when that is nothing.
+    """
     from orchestrator.ground.files import shown, without_mark
 
     lists = [list_file] if list_file is not None else []
     lists += [Path(target) for target in targets if target == "-"]
-    named = [_target(target) for target in targets if target != "-"]
+    named = [_target(target, plain) for target in targets if target != "-"]
     for file in dict.fromkeys(lists):
         content = _list(file)
         if len(content) > _LONGEST_LIST:
@@ -78,7 +81,7 @@ def targets_of(targets: list[str], list_file: Path | None) -> list[Target]:
             raise TallyError(
                 f"the list {shown(file)} has more than {_MOST_TARGETS} lines", hint="give it in parts"
             )
-        named += [_target(_name(line)) for line in without_mark(content).split(b"\n") if line.strip()]
+        named += [_target(_name(line), plain) for line in without_mark(content).split(b"\n") if line.strip()]
     if not named:
         empty = f": the list {shown(lists[0])} names nothing" if lists else ""
         raise TallyError(
@@ -87,7 +90,7 @@ def targets_of(targets: list[str], list_file: Path | None) -> list[Target]:
     return named
 
 
-def _target(text: str) -> Target:
+def _target(text: str, plain: bool) -> Target:
     """A path, or a reference where it has a scheme and nothing is there by that name."""
     import os
 
@@ -95,7 +98,7 @@ def _target(text: str) -> Target:
         return Path(text)
     from orchestrator.publishing import reference
 
-    return reference.parse(text) if reference.is_reference(text) else Path(text)
+    return reference.parse(text, plain=plain) if reference.is_reference(text) else Path(text)
 
 
 def _list(file: Path) -> bytes:

@@ -84,6 +84,9 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Fetch over http:// from other machines, too.")
+    ] = False,
     insecure_ignore_tlog: Annotated[
         bool,
         typer.Option("--insecure-ignore-tlog", help="With --bundle and --key: take it without a log entry."),
@@ -111,7 +114,7 @@ def verify(
     if insecure_ignore_tlog or kind is not None:
         option = "--type" if kind is not None else "--insecure-ignore-tlog"
         raise TallyError(f"{option} is about a bundle", hint="name it with --bundle")
-    wanted = asking.targets_of(targets or [], list_file)
+    wanted = asking.targets_of(targets or [], list_file, plain=allow_http)
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
     whom = asking.trusted_of(key or [], policy, asking.identity_of(identity, issuer, trusted_root))

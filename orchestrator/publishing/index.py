@@ -74,7 +74,7 @@ def parse(data: bytes) -> Index:
     files: dict[str, tuple[Sha256, int]] = {}
     for entry in member(document, "files", list, INDEX):
         path = member(entry, "path", str, f"{INDEX}, files")
-        if path in files or path == INDEX:
+        if path in files or path == INDEX or path.startswith(f"{INDEX}/"):
             raise MalformedError(f"{INDEX} names {path!r} where it cannot")
         try:
             sha256 = Sha256(member(entry, "sha256", str, f"{INDEX}, {path}"))

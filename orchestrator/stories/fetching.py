@@ -136,6 +136,8 @@ def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Exa
         further = {**attached(found, asked.policy), **(asked.further or {})}
     except Refused as refused:
         return Examination(Failed(tuple(refused.reasons)))
+    except OSError as error:
+        raise cannot_write(draft, error) from error
     digest = asked.digest if keep or asked.digest is not None else found.index.files[artifact][0]
     return examine(draft, asked.policy, asked.now, digest, further, asked.trusted)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import parse
 
+import releases
 from projects import Project
 from targets import laid_out
 
@@ -73,6 +74,17 @@ def test_a_change_that_does_not_build_or_not_the_same_twice(project: Project) ->
     project.recipe("changing", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/it")
     for what in ("same", "different"):
         assert expecting(project, release, what).failed(1).out == "DIFFERS  changing-1.0-x86_64-linux\n"
+
+
+def test_an_artifact_that_somebody_replaced_is_compared(project: Project) -> None:
+    """By its derivation alone a release that did not verify is nothing."""
+    release = released(project, "mkdir $out; echo one > $out/it")
+    (artifact,) = release.glob("*.tar.gz")
+    artifact.write_bytes(b"something else")
+    releases.reindex(release)
+    assert expecting(project, release, "same").failed(1).out == f"UNVERIFIED  {release}\n"
+    ran = expecting(project, release, "same", "--even-if-unverified").failed(1)
+    assert ran.out.startswith("DIFFERENT  ")
 
 
 def test_what_is_refused(project: Project) -> None:

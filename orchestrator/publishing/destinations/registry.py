@@ -19,6 +19,7 @@ from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
 from orchestrator.ground.values import replace
+from orchestrator.ground.wording import counted
 from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.destinations.destination import Outgoing, Sign
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
@@ -130,6 +131,8 @@ class RegistryRepository:
         known = self._known(artifact, {each.artifact_type for each in attached if each.artifact_type})
         missing = [each for each in attached if each.digest not in known]
         self._told(lambda: self._repository.attach(artifact.digest, missing))
+        if missing:
+            self._refuse_lost(artifact, missing)
         moved = self._settle(tag, artifact)
         return replace(self._reference, tag=tag), bool(missing) or moved
 
@@ -147,6 +150,16 @@ class RegistryRepository:
             self._repository.put_manifest(there, f"{tag[:100]}-was-{there.digest.hex[:12]}")
         self._repository.put_manifest(artifact, tag)
         return True
+
+    def _refuse_lost(self, artifact: Manifest, attached: Sequence[Manifest]) -> None:
+        """Raises TallyError where the registry took what refers to the artifact, and does not tell of it."""
+        known = self._known(artifact, {each.artifact_type for each in attached if each.artifact_type})
+        if lost := [each for each in attached if each.digest not in known]:
+            raise TallyError(
+                f"{self._reference} took {counted(len(attached), 'attachment')} and does not tell of "
+                f"{len(lost)} of them, as {lost[0].digest} ({lost[0].artifact_type})",
+                hint="run the command again, or ask its operator; the tag was not set",
+            )
 
     def _known(self, artifact: Manifest, kinds: set[str]) -> set[Sha256]:
         return {

@@ -195,7 +195,8 @@ class Connection:
         said = f"HTTP status {answer.status}"
         try:
             errors = json.loads(answer.small(_SMALL))["errors"]
-            said += ": " + "; ".join(f"{each['code']}, {each.get('message', '')}" for each in errors)[:400]
+            told = "; ".join(f"{each['code']}, {each.get('message', '')}" for each in errors)[:400]
+            said += f": {told if told.isprintable() else ascii(told)}"
         except (Unreachable, ValueError, KeyError, TypeError, RecursionError):
             pass
         if answer.status == 401:

@@ -34,6 +34,7 @@ _ACCEPT: Final = {"Accept": f"{MANIFEST}, {IMAGE_INDEX}, {DOCKER}"}
 _MOST_REFERRERS: Final = 2000
 _MOST_PAGES: Final = 50
 _NEXT: Final = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _TOGETHER: Final = 4
 """Files that are put at once: each holds a part of itself in memory."""
 _ATTEMPTS: Final = 3  # at the fallback tag, which somebody else may write at the same time
@@ -132,7 +133,8 @@ class Repository:
                 found = member(read(answer.small(MANIFEST_LIMIT), "the tags"), "tags", list, "the tags")
             except (MalformedError, Unreachable):
                 return []
-        return [each for each in found if isinstance(each, str) and not each.startswith("sha256-")]
+        own = (each for each in found if isinstance(each, str) and _TAG.fullmatch(each))
+        return [each for each in own if not each.startswith("sha256-")]
 
     def referrers(self, subject: Sha256, kind: str) -> list[Descriptor]:
         """What is attached to a manifest under a type. Raises Refused, TallyError."""
@@ -202,5 +204,5 @@ def _descriptors(data: bytes) -> list[Descriptor]:
 def _too_many(registry: Registry) -> TallyError:
     return TallyError(
         f"{registry} has more than {_MOST_REFERRERS} referrers of it",
-        hint="name the release itself by @sha256: and the digest that `tally publish` told",
+        hint="name the release itself, by @sha256: and its manifest's digest, as `oras discover` shows it",
     )

@@ -99,9 +99,12 @@ class ObjectSource:
                 hint=f"say which, as in {reference}#{found[0][0]}",
             )
         which = reference.release or (f"with {reference.digest}" if reference.digest else "at all")
+        hint = "give the prefix that `tally publish` was given, or that of one release"
+        if len(names) >= _MOST:
+            which += f" among the first {len(names)}"
+            hint = f"name it: {reference}#NAME-VERSION-SYSTEM"
         raise TallyError(
-            f"there is no release {which} at s3://{reference.bucket}/{reference.prefix}",
-            hint="give the prefix that `tally publish` was given, or that of one release",
+            f"there is no release {which} at s3://{reference.bucket}/{reference.prefix}", hint=hint
         )
 
     def _index(

@@ -16,6 +16,7 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.publishing import flat
 from orchestrator.publishing.feed import feed
 from orchestrator.publishing.flat import Entry, FlatIndex, Listed
+from orchestrator.publishing.formats import NewerError
 
 ID = "urn:uuid:7a2f0a8c-7c1f-4f0b-9d69-0f3d5a3f7a11"
 SPECIAL = st.text(alphabet="ab_-/.5f", max_size=12)
@@ -96,7 +97,7 @@ def told(**changes: Any) -> bytes:
         told(artifact={"file": "x", "sha256": "a", "size": 1}),
         told(artifact={"file": "x", "sha256": "a" * 64, "size": True}),
         told(more=1),
-        render_document({"indexFormat": 2, "id": ID, "releases": []}),
+        render_document({"indexFormat": 0, "id": ID, "releases": []}),
         render_document({"indexFormat": 1, "id": "me", "releases": []}),
         render_document({"indexFormat": 1, "id": ID, "releases": [entry().document] * 2}),
     ],
@@ -121,3 +122,8 @@ def test_feed_has_the_newest_first_and_no_markup_of_others() -> None:
     for each in (root, *root.iter(f"{atom}entry")):
         assert {f"{atom}id", f"{atom}title", f"{atom}updated"} <= {child.tag for child in each}
     assert ElementTree.fromstring(feed(FlatIndex(ID))).findtext(f"{atom}updated")
+
+
+def test_an_index_of_a_newer_format_is_told_as_that() -> None:
+    with pytest.raises(NewerError, match="a newer Tallystick wrote"):
+        flat.parse(render_document({"indexFormat": 2, "id": ID, "releases": []}))

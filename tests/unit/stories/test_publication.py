@@ -33,6 +33,7 @@ from orchestrator.publishing.sources.static import StaticSource
 from orchestrator.stories import fetching, publication
 from orchestrator.stories.fetching import Asked, Fetched
 from orchestrator.stories.publication import Order, Publication
+from orchestrator.stories.verification import Examination
 
 NAME = "pigz-2.8-x86_64-linux"
 
@@ -430,3 +431,18 @@ def test_a_file_that_is_a_folder_too(release: Path, policy: Policy, tmp_path: Pa
     verdict = fetching.judged(found, tmp_path, Asked(policy, releases.NOW)).verdict
     assert isinstance(verdict, Failed)
     assert {each.code for each in verdict.reasons} == {Code.MALFORMED}
+
+
+def test_files_that_no_folder_can_have(release: Path, policy: Policy, tmp_path: Path) -> None:
+    """They are told in words, by `tally verify REFERENCE` as by `tally fetch`."""
+
+    def verified(name: str) -> Examination:
+        copy = tmp_path / f"{len(name)}" / NAME
+        shutil.copytree(release, copy)
+        unlisted_name(copy, name)
+        there = tmp_path / f"there-{len(name)}"
+        return fetching.verified(reference.parse(f"dir:{copy}"), there, Asked(policy, releases.NOW))[1]
+
+    assert isinstance(verified("release.json/x").verdict, Failed)
+    with pytest.raises(TallyError, match="File name too long"):
+        verified("/".join(["n" * 255] * 16))

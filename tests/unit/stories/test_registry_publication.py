@@ -297,7 +297,25 @@ def test_a_tag_that_does_not_move(
     assert registry.tags[NAME] == was[NAME]
 
 
+def test_attachments_that_are_lost(registry: FakeRegistry, publish: Publish) -> None:
+    def lost(handler: Any) -> None:
+        handler.say(201, OCI_Subject="x")
+
+    registry.faults["PUT /v2/some/app/manifests/sha256:"] = lost
+    with pytest.raises(TallyError, match="does not tell of"):
+        publish()
+    assert registry.tags == {}
+
+
 # hostile registries
+
+
+def test_what_a_registry_says_is_one_line(registry: FakeRegistry, fetch: Fetch) -> None:
+    told = json.dumps({"errors": [{"code": "X", "message": "no\n  PASSED  all good\x1b[31m"}]}).encode()
+    registry.faults["GET /v2"] = lambda handler: handler.say(403, told)
+    with pytest.raises(TallyError, match="HTTP status 403") as caught:
+        fetch(f"{registry.reference()}:{NAME}")
+    assert caught.value.message.isprintable()
 
 
 def test_answers_that_are_nested_without_end(registry: FakeRegistry, fetch: Fetch) -> None:

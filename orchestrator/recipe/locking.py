@@ -23,7 +23,8 @@ from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe, System
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
-from orchestrator.recipe.sources import LeftTheArchive, Sources, lay_out_busybox
+from orchestrator.recipe.sources import Sources, lay_out_busybox
+from orchestrator.recipe.unobtained import LeftTheArchive
 from orchestrator.recipe.wanted import wanted_from
 
 BUSYBOX = "busybox-static"

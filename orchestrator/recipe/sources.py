@@ -5,11 +5,9 @@ Each thing is at `sources/<hex>/<name>`: put there by one rename, after the chec
 
 from __future__ import annotations
 
-import codecs
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,15 +26,17 @@ from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.mismatch import Mismatch, doubt, sentence
 from orchestrator.recipe.supply import Located, Supply
+from orchestrator.recipe.unobtained import SHOWN, LeftTheArchive, is_package, looks, together
 from orchestrator.recipe.wanted import Extras, Wanted
 
 _PROXY = "check the proxy that is named, or name this host in no_proxy"
 _BUSYBOX = ("bin/busybox", "usr/bin/busybox")
 _THREADS = 8
-_SHOWN = 5
 _BEGINNING = 512
-_LONGEST_LINE = 80
-_PACKAGE = re.compile(r"\.deb\b")
+_ELSEWHERE = (
+    "add a mirror or a dated snapshot that has it to [mirrors] of tally.toml; whoever publishes the release "
+    "can put it there with --with-sources"
+)
 
 
 class Sources:
@@ -86,7 +86,7 @@ class Sources:
             elif fetched is not None:
                 fetched(each)
         if failures:
-            raise _together(failures, len(failures) if self._supplies else _SHOWN)
+            raise together(failures, len(failures) if self._supplies else SHOWN)
 
     def fetch(self, wanted: Wanted) -> Path:
         """Fetch one thing unless it is there; gives its place. Raises TallyError like `fetch_all`."""
@@ -134,8 +134,10 @@ class Sources:
             f"no address gave {wanted.name} with sha256 {digest.hex}:\n"
             + "\n".join(reasons or ["  it has no address"])
         )
+        if self._supplies:
+            raise TallyError(message, hint=_ELSEWHERE)
         absent = bool(failures) and all(isinstance(error, Absent) for _, error in failures)
-        if absent and all(_is_package(url) for url in wanted.urls):
+        if absent and all(is_package(url) for url in wanted.urls):
             raise LeftTheArchive(message, wanted.users)
         proxied = bool(failures) and all(isinstance(error, ProxyFailed) for _, error in failures)
         usual = _PROXY if proxied else "check the network, the digest, and the mirrors in tally.toml"
@@ -170,7 +172,7 @@ class Sources:
                 seen.update(chunk)
                 stream.write(chunk)
             if seen.hexdigest() != digest.hex:
-                raise Mismatch(seen.hexdigest(), digest.hex, _looks(kinds, beginning))
+                raise Mismatch(seen.hexdigest(), digest.hex, looks(kinds, beginning))
 
     def _reuse(self, digest: Sha256, place: Path) -> bool:
         """Take the same bytes under another name, when they are here already."""
@@ -204,7 +206,7 @@ class Sources:
         raise TallyError(
             f"no address gave {wanted.name} with NAR hash {wanted.digest.hex}:\n"
             + "\n".join(reasons or ["  it has no address"]),
-            hint=hint or "check the network, the revision and the digest",
+            hint=_ELSEWHERE if self._supplies else hint or "check the network, the revision and the digest",
         )
 
     def _unpack(self, supply: Supply, wanted: Wanted, place: Path) -> None:
@@ -291,49 +293,3 @@ def lay_out_busybox(deb: Path, folder: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     target.chmod(0o555)
-
-
-def _looks(kinds: Sequence[str], beginning: bytes) -> str:
-    """What came, where a look at it says more than a digest: a page or a message in an archive's place."""
-    if not beginning:
-        return "; it is empty"
-    try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(beginning)
-    except UnicodeDecodeError:
-        return ""
-    line = next((each.strip() for each in text.splitlines() if each.strip()), "")
-    if not line.isprintable() or not line:
-        return ""
-    kind = f" {kinds[0]}" if kinds else " text"
-    return f"; it is{kind} and begins: {line[:_LONGEST_LINE]}"
-
-
-def _is_package(url: str) -> bool:
-    """Whether an address is that of a binary package, as the lock names them; a recipe's source is none."""
-    return url.startswith("mirror://debian/") and _PACKAGE.search(url.rpartition("/")[2]) is not None
-
-
-class LeftTheArchive(TallyError):
-    """Every address answers that a Debian package is not there: a point release replaced it."""
-
-    def __init__(self, message: str, users: Iterable[str]) -> None:
-        self.users = tuple(sorted(set(users)))
-        names = " ".join(f"--update {name}" for name in self.users[:_SHOWN]) or "--update NAME"
-        more = " and so on" if len(self.users) > _SHOWN else ""
-        super().__init__(
-            message,
-            hint="Debian's archive drops a package when a point release replaces it. There are two ways out. "
-            f"Pin the new one: `tally lock {names}`{more}. Or keep the old one: add a dated snapshot of the "
-            'archive to tally.toml, under [mirrors], as debian = ["https://HOST/archive/debian/'
-            '20240210T000000Z/"], HOST as `debsnap` of the package devscripts uses it',
-        )
-
-
-def _together(failures: list[TallyError], most: int) -> TallyError:
-    shown = [failure.message for failure in failures[:most]]
-    if len(failures) > most:
-        shown.append(f"… and {len(failures) - most} more")
-    gone = [failure for failure in failures if isinstance(failure, LeftTheArchive)]
-    if gone:
-        return LeftTheArchive("\n".join(shown), [name for failure in gone for name in failure.users])
-    return TallyError("\n".join(shown), hint=failures[0].hint)

@@ -141,8 +141,9 @@ class StaticFolder:
                         stream.write(chunk)
                 changed = True
         listing = self._list_of(release.name, data)
+        changed = self._settle(listing.file, data) or changed
         self._settle(SUMS, flat.sums(self._read(SUMS, _SUMS_LIMIT) or b"", [*files, listing]))
-        return self._settle(listing.file, data) or changed
+        return changed
 
     def finish(self, release: Outgoing, sign: Sign) -> tuple[Static, bool]:
         """The statement of locations, release.json, the sums, the index, the feed."""

@@ -141,7 +141,8 @@ class TestADebianPackageThatLeftTheArchive:
 
     def test_the_hint_has_both_ways_out_and_the_recipes(self, archive: Sources) -> None:
         one = replace(_wanted(b"one", self.DEB), users=("hello",))
-        error = self.refused(archive, one, replace(_wanted(b"two", f"{self.DEB}x"), users=("curl", "hello")))
+        two = replace(_wanted(b"two", f"{self.DEB}.deb"), users=("curl", "hello"))
+        error = self.refused(archive, one, two)
         assert "HTTP status 404" in error.message
         assert error.hint is not None
         assert "`tally lock --update curl --update hello`" in error.hint

@@ -6,7 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +164,46 @@ def test_a_release_that_is_there_gets_them(
     assert not list((tmp_path / "out").iterdir()), "whole or not at all"
     assert publish(where, release, policy, given, tmp_path / "s").changed
     assert fetch(found.reference, tmp_path / "out", policy, sources=True).sources == 3
+
+
+def killed(work: Callable[[], object], number: int) -> bool:
+    """Whether `work`, in a process of its own, was killed before so many files and one more were there."""
+    pid = os.fork()
+    if pid == 0:
+        left = number
+
+        def hook(event: str, _: object) -> None:
+            nonlocal left
+            if event in ("os.link", "os.rename"):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 5, 12])
+def test_killed_anywhere(
+    number: int, release: Path, policy: Policy, given: tuple[Supplied, ...], tmp_path: Path
+) -> None:
+    """Nothing is visible that does not verify, the sums hold, and the same command goes on."""
+    www = tmp_path / "www"
+    assert killed(lambda: publish(f"dir:{www}", release, policy, given, tmp_path / "s"), number)
+    shutil.rmtree(tmp_path / "s")
+    if (www / "SHA256SUMS").exists():
+        subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=www, check=True)
+    with pytest.raises(TallyError, match="there is no release at"):
+        fetch(f"dir:{www}", tmp_path / "out", policy)
+    begun = {each: each.stat().st_ino for each in www.glob("sources__*")}
+    assert publish(f"dir:{www}", release, policy, given, tmp_path / "s").changed
+    assert {each: each.stat().st_ino for each in begun} == begun, "it began anew"
+    assert fetch(f"dir:{www}", tmp_path / "out", policy, sources=True).sources == 3
+    assert not list(www.glob(".*")), "something was left"
 
 
 def test_other_bytes(release: Path, policy: Policy, given: tuple[Supplied, ...], tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def lines(found: Graded) -> list[str]:
                 whole = [f"with their published times the whole file is identical: {names}"]
             return whole + [each.describe() for each in same.remarks]
         case Different() as different:
-            files = [each.describe() for each in different.files]
+            whole = [] if different.kind is None else [f"{different.kind}"]
+            files = whole + [each.describe() for each in different.files]
             return files + [each.describe() for each in different.remarks]
         case _:
             assert_never(found.grade)

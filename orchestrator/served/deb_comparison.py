@@ -8,13 +8,16 @@ All else is the container's, and told by name.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from orchestrator.ground.wording import counted
 from orchestrator.served.arfiles import Entry, Member, OddPackageError, entries, members, tars, unpacked
+from orchestrator.served.elf_comparison import alike_but_for_debug_data
 from orchestrator.served.grade import (
     Aspect,
+    Class,
     Different,
     FileDifference,
     Grade,
@@ -24,6 +27,10 @@ from orchestrator.served.grade import (
 )
 
 NOTHING = "nothing"
+DEBUG_DATA = "differs in the build id and debug data alone"
+FOLLOWS = "sums of the files that differ"
+_SHOWN_OF = 8 << 20
+_LONGEST = 120
 _LENT = 0o7000  # set-user-id, set-group-id, sticky
 
 
@@ -41,7 +48,7 @@ def compare(made: bytes, served: bytes) -> Grade:
     files = tuple(_files(ours, theirs, made_tars, served_tars))
     remarks = tuple(_remarks(ours, theirs, made_tars, served_tars))
     if files:
-        return Different(files, remarks)
+        return Different(files, remarks, _class(files))
     if not remarks:
         return Different((FileDifference("the package", "another file", "bytes that no rule here explains"),))
     return SameContents(remarks)
@@ -91,7 +98,61 @@ def _inside(archive: str, made: Mapping[str, Entry], served: Mapping[str, Entry]
         elif one.extended != other.extended:
             yield FileDifference(called, _attributes(one), _attributes(other))
         elif one.content != other.content:
-            yield FileDifference(called, _told(one.content), _told(other.content))
+            note = _note(called, one.content, other.content)
+            yield FileDifference(called, _told(one.content), _told(other.content), note)
+
+
+def _note(called: str, one: memoryview, other: memoryview) -> str | None:
+    """What is known of a difference between two files."""
+    if called == "control/md5sums" and _sums_alone(bytes(one), bytes(other)):
+        return FOLLOWS
+    if alike_but_for_debug_data(one, other):
+        return DEBUG_DATA
+    if called.endswith(".gz"):
+        contents = [_inflated(each) for each in (one, other)]
+        if contents[0] is not None and contents[0] == contents[1]:
+            return "the same once unpacked"
+        if contents[0] is not None and contents[1] is not None:
+            return _first_line(*contents)
+    return _first_line(bytes(one), bytes(other))
+
+
+def _sums_alone(one: bytes, other: bytes) -> bool:
+    """Whether two lists of sums name the same files: their sums follow from the files."""
+    return [line[32:] for line in one.splitlines()] == [line[32:] for line in other.splitlines()]
+
+
+def _inflated(content: memoryview) -> bytes | None:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(content, _SHOWN_OF)
+    except zlib.error:
+        return None
+
+
+def _first_line(one: bytes | None, other: bytes | None) -> str | None:
+    """The first line that differs, of texts."""
+    try:
+        texts = [(each or b"")[:_SHOWN_OF].decode() for each in (one, other)]
+    except UnicodeDecodeError:
+        return None
+    if any("\0" in text for text in texts):
+        return None
+    left, right = (text.splitlines() for text in texts)
+    for number in range(max(len(left), len(right))):
+        ours, theirs = (each[number] if number < len(each) else None for each in (left, right))
+        if ours != theirs:
+            return f"line {number + 1} is {_line(ours)} in what was made, {_line(theirs)} in what is served"
+    return None
+
+
+def _line(text: str | None) -> str:
+    return "missing" if text is None else f"`{shown(text[:_LONGEST])}`"
+
+
+def _class(files: tuple[FileDifference, ...]) -> Class | None:
+    """What is known of all of them together."""
+    notes = {each.note for each in files}
+    return Class.BUILD_ID if DEBUG_DATA in notes and notes <= {DEBUG_DATA, FOLLOWS} else None
 
 
 def _remarks(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, write_atomically
 from orchestrator.ground.state import State
 from orchestrator.recipe import debian
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.debian import Apt
-from orchestrator.recipe.locking import Locking, make_lock
+from orchestrator.recipe.licensing import with_licences
+from orchestrator.recipe.lock import DebianPackage
+from orchestrator.recipe.locking import BUSYBOX, Locking, busybox_of, make_lock
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.recipe import load
@@ -22,12 +25,16 @@ from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toml import LIMIT
 from orchestrator.recipe.wanted import wanted_from
 from orchestrator.served import deb_recipe
-from orchestrator.served.debian import Served, Surroundings, served, surroundings
+from orchestrator.served.arfiles import OddPackageError
+from orchestrator.served.comparison import LARGEST
+from orchestrator.served.deb_shown import options_of
+from orchestrator.served.debian import served, surroundings
 from orchestrator.served.named import DebName
 from orchestrator.stories.preparing import Prepared
 
 SYSTEM: Final = "x86_64-linux"
-_TOOLCHAIN: Final = "toolchain.lock"
+_PACKAGES: Final = "debian-packages.lock"
+"""What is known of packages that were resolved before: their licences, and the busybox."""
 
 Say = Callable[[str], None]
 
@@ -36,7 +43,7 @@ class Archive:
     """Debian's signed index, read once a run and when first needed."""
 
     def __init__(self, mirrors: Mirrors, say: Say) -> None:
-        self._mirrors, self._say = mirrors, say
+        self._mirrors, self.say = mirrors, say
         self._stack = ExitStack()
         self._apt: Apt | None = None
 
@@ -52,7 +59,7 @@ class Archive:
     def apt(self) -> Apt:
         """Raises TallyError where no address gives a signed index."""
         if self._apt is None:
-            self._say(f"reading the indexes of Debian {debian.SUITE}")
+            self.say(f"reading the indexes of Debian {debian.SUITE}")
             addresses, architecture = self._mirrors.bases("debian"), locks.ARCHITECTURES[SYSTEM]
             self._apt = self._stack.enter_context(debian.opened(addresses, architecture, sources=True))
         return self._apt
@@ -70,53 +77,74 @@ def prepare(
     """Ask the archive, resolve what the build needs, write recipe and lock. Raises TallyError."""
     one = served(named, archive.apt)
     place = sources.fetch(wanted_from(package_output(one.binary)))
-    say(f"{named}: resolving what {one.source} is built with")
-    around = surroundings(one, archive.apt)
-    options: tuple[str, ...] = ()
-    text = deb_recipe.recipe_of(one, around.names, options)
-    settings = deb_recipe.settings_of(
-        one, options, len(around.packages), f"resolved from Debian {debian.SUITE} as it is now"
-    )
-    notes: tuple[str, ...] = ()
+    options = _options(place, named)
     label = f"{named.package}-{named.version}"
     folder = (out or state.folder("served", "deb")) / label
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = folder / f"{named.package}.toml"
-    if out is not None and recipe.exists() and contents(recipe, LIMIT) != text:
+    recipe, lock = folder / f"{named.package}.toml", folder / locks.FILE_NAME
+    notes: tuple[str, ...] = ()
+    kept = locks.read(lock) if out is not None and recipe.exists() and lock.exists() else None
+    if kept is None:
+        say(f"{named}: resolving what {one.source} is built with")
+        around = surroundings(one, archive.apt)
+        names, found, whence = around.names, around.packages, f"Debian {debian.SUITE} as it is now"
+    else:
+        names, found, whence = load(recipe).toolchain.packages, (), f"the lock in {folder}"
+    text = deb_recipe.recipe_of(one, names, options)
+    mended = out is not None and recipe.exists() and contents(recipe, LIMIT) != text
+    if mended:
         notes = (*notes, f"the recipe is the one in {recipe}, not what this would write")
-        settings = ()
     else:
         write_atomically(recipe, text)
-    _lock(recipe, one, around, sources, mirrors, state, say)
+    pinned = _lock(recipe, kept or _pinned(names, found, archive, sources, state), archive, mirrors, sources)
+    chosen = pinned.set_for(load(recipe).toolchain.packages, SYSTEM)
+    count = 0 if chosen is None else len(chosen.packages)
+    settings = () if mended else deb_recipe.settings_of(one, options, count, whence)
     arch = one.binary.architecture
     purl = package_url("deb", named.package, named.version, namespace="debian", arch=arch)
     return Prepared(str(named), label, purl, place, recipe, settings, notes)
 
 
-def _lock(
-    recipe: Path,
-    one: Served,
-    around: Surroundings,
-    sources: Sources,
-    mirrors: Mirrors,
-    state: State,
-    say: Say,
-) -> None:
-    """An ordinary lock beside the recipe, its set of packages that which was resolved here."""
-    held = state.folder("served") / _TOOLCHAIN
+def _options(place: Path, named: DebName) -> tuple[str, ...]:
+    try:
+        return options_of(contents(place, LARGEST), named.package)
+    except (OSError, OddPackageError) as error:
+        raise TallyError(f"{place.name}, as it is served, cannot be read: {error}") from error
+
+
+def _pinned(
+    names: Sequence[str], found: Sequence[DebianPackage], archive: Archive, sources: Sources, state: State
+) -> locks.Lock:
+    """What was resolved, as a lock without sources; licences that were read before are in the state."""
+    held = state.folder("served") / _PACKAGES
     known = locks.read(held) if held.exists() else locks.Lock()
-    made = load(recipe)
+    sources.fetch_all(wanted_from(package_output(each)) for each in found)
+    seen = dict(known.packages)
+    same = {each.file for each in found if each.file in seen and seen[each.file].sha256 == each.sha256}
+    packages = [seen[each.file] if each.file in same else each for each in found]
+    seen.update({each.file: each for each in with_licences(packages, same, sources)})
+    busybox = known.busybox_for(SYSTEM)
+    if busybox is None:
+        package = archive.apt.candidate(BUSYBOX)
+        seen.setdefault(package.file, package)
+        busybox = busybox_of(SYSTEM, package, sources)
+    every = tuple(seen[file] for file in sorted(seen))
+    locks.write(held, locks.Lock(package=every, busybox=(busybox,)))
     chosen = locks.DebianSet(
         system=SYSTEM,
-        request=tuple(sorted(made.toolchain.packages)),
+        request=tuple(sorted(names)),
         base=debian.BASE,
-        packages=tuple(each.file for each in around.packages),
+        packages=tuple(each.file for each in found),
     )
-    busybox = tuple(known.packages[each.package] for each in known.busybox)
-    packages = {each.file: each for each in (*around.packages, *busybox)}
-    pinned = locks.Lock(
-        package=tuple(packages[file] for file in sorted(packages)), set=(chosen,), busybox=known.busybox
-    )
-    work = Locking(mirrors, sources, recipe.with_name("flake.lock"), say)
-    lock = make_lock({made.name: made}, pinned, (), work)
+    return locks.Lock(package=every, set=(chosen,), busybox=(busybox,))
+
+
+def _lock(
+    recipe: Path, known: locks.Lock, archive: Archive, mirrors: Mirrors, sources: Sources
+) -> locks.Lock:
+    """An ordinary lock beside the recipe: what is pinned and fits stays, what was mended is resolved."""
+    made = load(recipe)
+    work = Locking(mirrors, sources, recipe.with_name("flake.lock"), archive.say)
+    lock = make_lock({made.name: made}, known, (), work)
     locks.write(recipe.with_name(locks.FILE_NAME), lock)
+    return lock

@@ -123,12 +123,14 @@ def _epoch(archive: Archive) -> int | None:
 
 
 def _umask(archive: Archive) -> int:
-    """002 where files of the wheel can be written by their group, else 022, as nearly everybody has it.
+    """What files that others, or their group, can write say of it; else 022, as nearly everybody has it.
 
     setuptools gives RECORD such a mode whatever the umask is.
     """
     entries = (entry for entry in archive.entries if not entry.name.endswith(b".dist-info/RECORD"))
     modes = [entry.mode for entry in entries if stat.S_ISREG(entry.mode)]
+    if any(mode & 0o002 for mode in modes):
+        return 0o000
     return 0o002 if any(mode & 0o020 for mode in modes) else 0o022
 
 

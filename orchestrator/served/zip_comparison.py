@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from orchestrator.ground.wording import counted
+from orchestrator.served.diagnosis import MOST, note
 from orchestrator.served.grade import (
     Aspect,
     Different,
@@ -64,7 +65,10 @@ def _files(ours: Archive, theirs: Archive, digests: Mapping[bytes, str]) -> Iter
             fields = [f"extra fields {_meaning(each)}" for each in (one, other)]
             yield FileDifference(shown(name), fields[0], fields[1])
         elif (digest := _digest(ours, one)) != digests[name]:
-            yield FileDifference(shown(name), _told(one, digest), _told(other, digests[name]))
+            known = None
+            if max(one.size, other.size) <= MOST:
+                known = note(b"".join(ours.contents(one)), b"".join(theirs.contents(other)))
+            yield FileDifference(shown(name), _told(one, digest), _told(other, digests[name]), known)
 
 
 def _told(entry: Entry, digest: str) -> str:
@@ -100,9 +104,7 @@ def _of_entry(name: str, ours: Archive, one: Entry, theirs: Archive, other: Entr
     if one.method != other.method:
         yield Remark(Aspect.COMPRESSION, name, _method(one), _method(other))
     elif ours.raw(one) != theirs.raw(other) and one.crc == other.crc:
-        yield Remark(
-            Aspect.COMPRESSION, name, f"packed into {one.compressed}", f"packed into {other.compressed} bytes"
-        )
+        yield Remark(Aspect.COMPRESSION, name, f"{one.compressed} bytes packed", f"{other.compressed}")
     if (one.made_by, one.needed) != (other.made_by, other.needed):
         yield Remark(
             Aspect.WRITER, name, f"{one.made_by:#06x}/{one.needed}", f"{other.made_by:#06x}/{other.needed}"

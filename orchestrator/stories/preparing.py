@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.recipe import load
 from orchestrator.recipe.sources import Sources
-from orchestrator.recipe.toml import LIMIT
+from orchestrator.recipe.toml import read_bytes
 from orchestrator.served import sdist as sdists
 from orchestrator.served import wheel as wheels
 from orchestrator.served import zipfiles
@@ -75,15 +76,41 @@ def prepare(
     notes = (*release.notes, *([] if remark is None else [remark]))
     settings = settings_of(release, shown, sdist, pins)
     recipe = folder / f"{named.project}.toml"
-    folder.mkdir(parents=True, exist_ok=True)
-    if out is not None and recipe.exists() and contents(recipe, LIMIT) != text:
-        notes = (*notes, f"the recipe is the one in {recipe}, not what this would write")
-        settings = ()
-    else:
-        write_atomically(recipe, text)
+    if (by_hand := put(recipe, text, keep=out is not None)) is not None:
+        settings = (by_hand,)
+        refuse_itself(recipe, served)
     _lock(recipe, sources, mirrors, state, say)
     purl = package_url("pypi", named.project, str(release.wheel.version))
     return Prepared(str(named), label, purl, served, recipe, settings, notes)
+
+
+def put(recipe: Path, text: bytes, *, keep: bool) -> Setting | None:
+    """Put a recipe in its place. With `keep`, another one that is there stays, and is told as a setting.
+
+    Raises TallyError.
+    """
+    if keep and os.path.lexists(recipe):
+        if read_bytes(recipe, "a recipe") == text:
+            return None
+        return Setting("recipe", f"{recipe.name}, mended by hand", "it was there already", True)
+    write_atomically(recipe, text)
+    return None
+
+
+def refuse_itself(recipe: Path, served: Path) -> None:
+    """Raises TallyError for a recipe that is made from the served file: it would prove nothing."""
+    digest = Sha256.of_file(served).hex
+    for name, source in load(recipe).named_sources.items():
+        if getattr(source, "sha256", None) == digest:
+            raise TallyError(
+                f"the source {name} of {recipe} is the served file itself, which proves nothing",
+                hint="make it of its source",
+            )
+
+
+def forget_toolchain(state: State) -> None:
+    """Have the toolchain resolved anew by the next recipe."""
+    (state.folder("served") / _TOOLCHAIN).unlink(missing_ok=True)
 
 
 def _lock(recipe: Path, sources: Sources, mirrors: Mirrors, state: State, say: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ Release, as the index has it -> Recipe and lock -> Derivation -> Build (one per 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from orchestrator.publishing.directory import written
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.records import records_of
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.sources import LeftTheArchive, Sources
 from orchestrator.run import recipes
 from orchestrator.run.believing import decided
 from orchestrator.run.graded import Graded
@@ -57,7 +57,7 @@ from orchestrator.served.index import Index
 from orchestrator.served.named import Named, PypiName
 from orchestrator.signing import gate
 from orchestrator.stories import preparing_deb
-from orchestrator.stories.preparing import Prepared, prepare
+from orchestrator.stories.preparing import Prepared, forget_toolchain, prepare
 from orchestrator.stories.preparing_deb import Archive
 from orchestrator.stories.refusing import refuse
 
@@ -88,18 +88,30 @@ def rebuild(
         signatories = summon(asked.signing, configuration, state, say)
     found: list[Rebuilt] = []
     with Archive(mirrors, say) as archive:
+
+        def one(named: Named) -> Rebuilt:
+            if isinstance(named, PypiName):
+                prepared = prepare(named, index, sources, mirrors, state, asked.recipes, say)
+            else:
+                prepared = preparing_deb.prepare(named, archive, sources, mirrors, state, asked.recipes, say)
+            return _rebuilt(state, configuration, asked, prepared, signatories, on_event, say)
+
         for named in asked.names:
             try:
-                prepared = (
-                    prepare(named, index, sources, mirrors, state, asked.recipes, say)
-                    if isinstance(named, PypiName)
-                    else preparing_deb.prepare(named, archive, sources, mirrors, state, asked.recipes, say)
-                )
-                found.append(_rebuilt(state, configuration, asked, prepared, signatories, on_event, say))
+                found.append(_with_what_there_is(one, named, state))
                 say(f"{named}: done, {len(found)} of {len(asked.names)}")
             except TallyError as error:  # what stops one does not lose the others
                 found.append(Unmade(str(named), error))
     return tuple(found)
+
+
+def _with_what_there_is(one: Callable[[Named], Rebuilt], named: Named, state: State) -> Rebuilt:
+    """Do it; where a point release has replaced packages of the toolchain, once more with a new one."""
+    try:
+        return one(named)
+    except LeftTheArchive:
+        forget_toolchain(state)
+        return one(named)
 
 
 def _rebuilt(

@@ -70,7 +70,8 @@ class OwnIndex:
                     self.answer(index.statuses.pop(0), "text/plain", b"")
                 else:
                     files = index.projects.get(self.path.split("/")[2])
-                    kind, body = index.page(files or [])
+                    html = index.html or "json" not in self.headers.get("Accept", "")
+                    kind, body = index.page(files or [], html=html)
                     self.answer(404 if files is None else 200, kind, body)
 
             def answer(self, status: int, kind: str, body: bytes) -> None:
@@ -91,8 +92,8 @@ class OwnIndex:
             finally:
                 server.shutdown()
 
-    def page(self, files: list[dict[str, Any]]) -> tuple[str, bytes]:
-        if self.html:
+    def page(self, files: list[dict[str, Any]], *, html: bool) -> tuple[str, bytes]:
+        if html:
             links = (
                 f'<a href="{f["url"]}#sha256={f["hashes"]["sha256"]}">{f["filename"]}</a>' for f in files
             )

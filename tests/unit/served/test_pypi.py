@@ -97,7 +97,7 @@ def test_an_answer_that_is_none(
     own: OwnIndex, asking: Asking, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own.wheel("six", "1.17.0")
-    monkeypatch.setattr(own, "page", lambda _: ("application/json", body))
+    monkeypatch.setattr(own, "page", lambda *_, **__: ("application/json", body))
     with pytest.raises(TallyError, match="six"):
         asking().files("six")
 

@@ -119,6 +119,11 @@ def rebuild(
     published = [each for number, each in enumerate(targets) if number not in names]
     if names and expectation is not None:
         raise TallyError("--expect is about a release, and not about what a registry serves")
+    if names and attach:
+        raise TallyError(
+            "--attach is for releases: nothing can be attached to what a registry serves",
+            hint="name a folder for what is signed with --attest",
+        )
     if recipe is not None and not names:
         raise TallyError("--recipe is for what a registry serves", hint="name it, as pypi:six==1.17.0")
     who = asking.identity_of(identity, issuer, trusted_root)

@@ -119,10 +119,10 @@ class Index:
             yield from _of_listed(local_files(address, self._downloader), name)
             return
         final, kind, body = self._fetched(address)
-        if "json" in kind:
-            yield from _of_json(final, body, name)
-        else:
-            yield from _of_listed(links(final, body), name)
+        found = _of_json(final, body, name) if "json" in kind else _of_listed(links(final, body), name)
+        for file in found:
+            if file.address.startswith(("https://", "http://")):  # none of this machine
+                yield file
 
     def _fetched(self, address: str) -> tuple[str, str, bytes]:
         """Where the page was in the end, its media type, its bytes. Raises Unreachable."""

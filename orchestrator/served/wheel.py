@@ -20,6 +20,7 @@ from orchestrator.served.zipfiles import Archive, Entry, OddZipError, shown
 from orchestrator.served.zones import zone_of
 
 _LARGEST: Final = 8 << 20
+_DOS, _UNIX = 0, 3  # APPNOTE.TXT 4.4.2: the upper byte of what made an entry
 _GENERATOR: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ (]+v?([0-9][A-Za-z0-9.!+_-]*)\)?")
 _BACKENDS: Final = {
     "bdist-wheel": "wheel",
@@ -56,6 +57,8 @@ class Shown:
     """When it was built."""
     unpacked: int
     """And when its source was unpacked: files that are copied as they are show it."""
+    on_windows: bool
+    """Whether it says that it was written there, where no umask is and text has other line ends."""
     in_parentheses: bool
     """Whether METADATA has versions of requirements so, as older programs wrote them."""
     zone: str | None
@@ -79,6 +82,7 @@ def show(archive: Archive, sdist_times: Mapping[str, int], shared: Collection[st
         epoch=_epoch(archive),
         umask=_umask(archive),
         unpacked=_unpacked(archive, sdist_times, shared),
+        on_windows=any(entry.made_by >> 8 == _DOS for entry in archive.entries),
         in_parentheses=any(
             " (" in str(each).partition(";")[0] for each in metadata.get_all("Requires-Dist", [])
         ),
@@ -128,7 +132,7 @@ def _umask(archive: Archive) -> int:
     setuptools gives RECORD such a mode whatever the umask is.
     """
     entries = (entry for entry in archive.entries if not entry.name.endswith(b".dist-info/RECORD"))
-    modes = [entry.mode for entry in entries if stat.S_ISREG(entry.mode)]
+    modes = [e.mode for e in entries if e.made_by >> 8 == _UNIX and stat.S_ISREG(e.mode)]
     if any(mode & 0o002 for mode in modes):
         return 0o000
     return 0o002 if any(mode & 0o020 for mode in modes) else 0o022

@@ -74,6 +74,8 @@ def prepare(
     label = f"{named.project}-{release.wheel.version}"
     folder = (out or state.folder("served", "pypi")) / label
     notes = (*release.notes, *([] if remark is None else [remark]))
+    if shown.on_windows:
+        notes = (*notes, "the wheel was written on Windows, which makes other line ends and modes than here")
     settings = settings_of(release, shown, sdist, pins)
     recipe = folder / f"{named.project}.toml"
     if (by_hand := put(recipe, text, keep=out is not None)) is not None:

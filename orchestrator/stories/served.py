@@ -99,7 +99,8 @@ def rebuild(
         for named in asked.names:
             try:
                 found.append(_with_what_there_is(one, named, state))
-                say(f"{named}: done, {len(found)} of {len(asked.names)}")
+                if len(asked.names) > 1:
+                    say(f"{named}: done, {len(found)} of {len(asked.names)}")
             except TallyError as error:  # what stops one does not lose the others
                 found.append(Unmade(str(named), error))
     return tuple(found)

@@ -12,6 +12,8 @@ import releases
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.rebuilt import Rebuilt
 from orchestrator.evidence.reproduction import reproduction
+from orchestrator.evidence.served import Served, same_contents
+from orchestrator.evidence.statement import parse
 from orchestrator.evidence.terms import REPRODUCTION
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import replace
@@ -23,6 +25,7 @@ from orchestrator.policy.signer import KeySigner
 from orchestrator.policy.trust import TrustedKey, TrustedSigner
 from orchestrator.policy.validity import Revocation, Validity
 from orchestrator.policy.verdict import Code
+from orchestrator.served.grade import SameContents
 
 KEYS = {name: SigningKey.generate() for name in ("one", "two", "three")}
 
@@ -157,3 +160,19 @@ def test_keys_count_in_their_time(made: tuple[Evidence, Any], tmp_path: Path) ->
     assert "one.sigstore.json has no trusted timestamp" in reason.sentence
     timed = replace(again, rebuilds=(replace(again.rebuilds[0], time=evidence.now, last=evidence.now),))
     assert Rebuilders((stamped,), 1).judge(timed).holds
+
+
+def test_what_is_said_of_a_served_file_is_no_word_about_a_release(made: tuple[Evidence, Any]) -> None:
+    """Neither identical, which names no release, nor same contents, which is no reproduction."""
+    evidence, of = made
+    links = {
+        report.identity.name: ReleaseFile.of(f"links/{report.identity.name}.link", b"a link")
+        for report in of.facts.agreed.reports
+    }
+    served = Served("pkg:pypi/pigz@2.8", of.facts.artifact.file_name, of.facts.artifact.sha256, [])
+    identical = reproduction(of.facts, links, served=served)
+    payload = same_contents(of.facts, links, served, SameContents(()))
+    alike = parse(payload, "it")
+    for said in (identical, alike):
+        (reason,) = rebuilders(1).judge(replace(evidence, rebuilds=(by("one", said),))).reasons
+        assert reason.code is Code.NOT_REPRODUCED

@@ -107,3 +107,11 @@ def test_each_project_is_asked_for_once(own: OwnIndex, asking: Asking) -> None:
     index = asking()
     assert index.files("six") == index.files("Six")
     assert own.asked == ["/simple/six/"]
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_an_index_names_no_files_of_this_machine(own: OwnIndex, asking: Asking, html: bool) -> None:
+    own.html = html
+    own.add("six", "six-1.17.0.tar.gz", b"sdist", url="file:///etc/passwd")
+    with pytest.raises(TallyError, match="no Python index has a project called six"):
+        asking().files("six")

@@ -28,7 +28,8 @@ from orchestrator.publishing.directory import written
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.records import records_of
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import LeftTheArchive, Sources
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.unobtained import LeftTheArchive
 from orchestrator.run import recipes
 from orchestrator.run.believing import decided
 from orchestrator.run.graded import Graded

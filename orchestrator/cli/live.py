@@ -14,6 +14,7 @@ from typing import Self, TextIO
 
 from orchestrator.cli.measure import columns, elapsed, fitted
 from orchestrator.cli.text import harmless
+from orchestrator.ground.notice import NOTICE
 from orchestrator.nix.derivation import name_of
 from orchestrator.nix.events import ERROR, BuildFinished, BuildStarted, Event, LogLine, Message, Notice, plain
 
@@ -56,6 +57,7 @@ class LiveView:
         self._drawn_lines = 0
         self._drawn_at = float("-inf")
         self._closed = threading.Event()
+        self._before = NOTICE.tell
         self._in_place = _can_redraw(self._stream)
         self._colours = self._in_place and not os.environ.get("NO_COLOR")
         self._ticker = threading.Thread(target=self._tick, name="live view", daemon=True)
@@ -64,12 +66,14 @@ class LiveView:
             self._ticker.start()
 
     def __enter__(self) -> Self:
+        self._before, NOTICE.tell = NOTICE.tell, self.say
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        NOTICE.tell = self._before
 
     def close(self) -> None:
         """Take the moving part away and give the cursor back. Later events are dropped."""

@@ -16,6 +16,7 @@ from orchestrator import __version__
 from orchestrator.cli import completion, signals
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.interruption import INTERRUPTION
+from orchestrator.ground.notice import NOTICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,7 @@ def run() -> None:
         print(f"tally {__version__}")
         sys.exit(_written(ExitCode.YES))
     signals.hear(INTERRUPTION.hear)
+    NOTICE.tell = _tell
     sys.unraisablehook = _unraisable
     code = _written(_run())
     if INTERRUPTION.ever:
@@ -47,6 +49,12 @@ def run() -> None:
         os._exit(code)
     atexit.register(signals.ignore)  # else Python's own end gives them back to the kernel, which kills
     sys.exit(code)
+
+
+def _tell(line: str) -> None:
+    from orchestrator.cli.text import say
+
+    say(line)
 
 
 def _has_stdout() -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
 from orchestrator.ground.inward import Guard
+from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.proxies import Proxy, proxy_for
 from orchestrator.ground.retrying import retries
@@ -91,7 +92,7 @@ class Downloader:
 
     def __init__(self, parallel: int = 8, manners: Manners | None = None) -> None:
         self.stop = Event()
-        self.waiting: Callable[[str], None] = lambda _: None
+        self.waiting: Callable[[str], None] = lambda host: NOTICE.tell(f"waiting for {host}")
         """Called with a host that has not answered for a while, once; only with manners, from any thread."""
         self._manners = manners
         self._parallel = parallel
@@ -113,7 +114,7 @@ class Downloader:
         if parts.scheme not in ("http", "https"):
             raise Unreachable(f"addresses with {parts.scheme}:// cannot be fetched")
         with self._response(address, parts.netloc, kind) as (_, chunks):
-            yield from self._kept(chunks)
+            yield from self._kept(chunks, parts.netloc)
 
     def page(self, address: str) -> tuple[str, bytes]:
         """A small document: where it was in the end, and its bytes. Raises like `read`."""
@@ -170,25 +171,31 @@ class Downloader:
 
         try:
             # what is sent may take as long as it takes
-            response = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask)
+            host = str(proxy) if proxy else parts.netloc
+            response = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask, host)
         except (HTTPError, OSError, ValueError) as error:
             raise failure_of(error, proxy) from error
         try:
-            yield Answered(response.status, response.headers, self._kept(guarded(_come(response))))
+            chunks = self._kept(guarded(_come(response)), parts.netloc)
+            yield Answered(response.status, response.headers, chunks)
         finally:
             if (left := response.length_remaining) is not None and left <= _DRAINED:
                 response.drain_conn()  # so that the next request needs no new connection
             response.close()
 
-    def _kept(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _kept(self, chunks: Iterator[bytes], host: str) -> Iterator[bytes]:
         """The chunks, at the pace that is asked for."""
         began, size = time.monotonic(), 0
         for chunk in chunks:
             if self.stop.is_set():
                 raise Stopped
             size += len(chunk)
-            if self._manners is not None and _is_slow(self._manners, time.monotonic() - began, size):
-                raise Unreachable(f"it comes too slowly: {size} bytes so far")
+            if self._manners is not None:
+                took = time.monotonic() - began
+                if _is_slow(self._manners, took, size):
+                    raise Unreachable(f"it comes too slowly: {size} bytes so far")
+                if took > self._manners.patience and size < self._manners.pace * took:
+                    self._tell(host)
             yield chunk
 
     def _asked(self, address: str, body: bytes, kind: str, until: float) -> tuple[int, bytes]:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.download import Answered, Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.retrying import pause
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.publishing.reference import Registry
@@ -24,6 +25,7 @@ from orchestrator.publishing.registry.credentials import Credentials, credential
 
 Body = Callable[[], Iterator[bytes]]
 _ATTEMPTS: Final = 6
+_TOLD: Final = 3.0  # seconds of waiting that whoever waits is told of
 _REDIRECTIONS: Final = 5
 _AUTHORISATIONS: Final = 3  # of one request: a token can expire under it
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
@@ -122,6 +124,8 @@ class Connection:
                 f"{self.registry} answers {answer.status} and has others wait for {said[:20]} s",
                 hint="try again then; what was put there stays",
             )
+        if seconds > _TOLD:
+            NOTICE.tell(f"{self.registry} answers {answer.status} and has us wait for {seconds:.0f} s")
         time.sleep(seconds)
 
     def _authorise(self, challenge: str) -> None:

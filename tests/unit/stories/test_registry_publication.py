@@ -21,6 +21,7 @@ from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.notice import NOTICE
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.policy import Policy, trusting
 from orchestrator.policy.verdict import Code, Failed, Passed, Refused
@@ -231,6 +232,18 @@ def test_a_rate_limit(registry: FakeRegistry, publish: Publish) -> None:
     registry.busy, registry.retry_after = 1, "3600"
     with pytest.raises(TallyError, match="has others wait for 3600 s"):
         publish()
+
+
+def test_a_server_that_has_us_wait_is_named(
+    registry: FakeRegistry, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(NOTICE, "tell", told.append)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    registry.busy, registry.retry_after = 1, "20"
+    assert isinstance(publish().verdict, Passed)
+    (line,) = told
+    assert line.endswith("answers 429 and has us wait for 20 s")
 
 
 def test_read_only(registry: FakeRegistry, publish: Publish) -> None:

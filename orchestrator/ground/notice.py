@@ -1,0 +1,17 @@
+"""What is told at once to whoever waits, from wherever it is known: by default nobody hears it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+
+class Notice:
+    """One place for a line that belongs to no answer, as that a host is waited for. From any thread."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[str], None] = lambda _: None
+
+
+NOTICE: Final = Notice()
+"""The command line prints its lines on standard error."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.signing_options import PassphraseFd
+from orchestrator.cli.signing_options import IdentityTokenFd, Keyless, PassphraseFd
+from orchestrator.cli.trust_options import Identity, Issuer
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.publishing.objects.retention import Mode
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    from orchestrator.keys.signers import Signer
-    from orchestrator.policy.policy import Policy
     from orchestrator.publishing.inputs import Supplied
 
 
@@ -44,6 +43,10 @@ def publish(
         Path | None,
         typer.Option("--policy", metavar="FILE", help="A policy.toml that the release has to pass, instead."),
     ] = None,
+    keyless: Keyless = False,
+    identity_token_fd: IdentityTokenFd = None,
+    identity: Identity = None,
+    issuer: Issuer = None,
     trusted_root: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A Sigstore trusted root from elsewhere, as of `tally verify`."),
@@ -116,7 +119,10 @@ def publish(
     from contextlib import ExitStack
     from datetime import UTC, datetime
 
-    from orchestrator.cli.asked import root_for
+    from orchestrator.cli import publisher
+    from orchestrator.cli.asked import identity_of, root_for
+    from orchestrator.cli.destination_options import refuse_unfit
+    from orchestrator.cli.publisher import Publisher
     from orchestrator.cli.text import in_lines, print_json, say
     from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.ground.values import replace
@@ -128,17 +134,27 @@ def publish(
 
     where, locations = reference.parse(destination, plain=allow_http), tuple(map(_location, location or ()))
     registry, cache, now = isinstance(where, Registry), isinstance(where, NixCache), datetime.now(UTC)
+    refuse_unfit(
+        where,
+        {
+            "--location": bool(locations),
+            "--keyless": keyless,
+            "--move-tag": move_tag,
+            "--retain": retain is not None,
+            "--mode": mode is not None,
+            "--allow-mutable": allow_mutable,
+            "--allow-http": allow_http,
+            "--with-runtime": with_runtime,
+            "--with-believed": with_believed,
+            "--nix-key": nix_key is not None,
+            "--with-sources": with_sources,
+        },
+    )
     keeping = retention.parse(retain, mode, now, mutable=allow_mutable)
-    _refuse_unfit(
-        cache,
-        with_runtime=with_runtime,
-        with_believed=with_believed,
-        nix_key=nix_key,
-        others=bool(locations or move_tag or retain or allow_mutable),
+    by = Publisher(
+        key, policy, identity_of(identity, issuer, trusted_root), keyless, passphrase_fd, identity_token_fd
     )
-    whom, signer = _whom(
-        key, policy, passphrase_fd, signing=True if locations else None if registry else False
-    )
+    whom, signer = publisher.whom(by, signing=True if locations else None if registry else False)
     if registry and signer is None:
         say("no private key is given: nobody signs for what the registry has, as cosign would ask")
     order = Order(
@@ -195,73 +211,6 @@ def _inputs(open_: ExitStack, say: Callable[[str], None]) -> Callable[[Path], tu
 
     workshop = open_.enter_context(opened(State.of_environment(), configured(Path.cwd())))
     return lambda release: inputs_of(workshop, release, say, (of_folder(release),))
-
-
-def _refuse_unfit(
-    cache: bool, *, with_runtime: bool, with_believed: bool, nix_key: Path | None, others: bool
-) -> None:
-    """Raises TallyError for options that are about another kind of destination."""
-    if not cache and (with_runtime or with_believed or nix_key is not None):
-        raise TallyError(
-            "--with-runtime, --with-believed and --nix-key are about a Nix cache",
-            hint="leave them out, or publish to a Nix cache, as cache+file:///DIR",
-        )
-    if cache and others:
-        raise TallyError(
-            "--location, --move-tag and what is about buckets are not for a Nix cache", hint="leave them out"
-        )
-    if with_believed and not with_runtime:
-        raise TallyError("--with-believed is about the runtime closure", hint="give --with-runtime, too")
-
-
-def _whom(
-    key: str | None, policy: Path | None, passphrase_fd: int | None, *, signing: bool | None
-) -> tuple[Policy, Signer | None]:
-    """By what the release has to verify, and who signs its locations. Raises TallyError.
-
-    With `signing` somebody has to; None: whoever has a private key does.
-    """
-    from orchestrator.ground import key_address
-    from orchestrator.keys import addressed
-    from orchestrator.keys.key import is_private
-    from orchestrator.keys.passphrase import source
-    from orchestrator.policy.policy import trusting
-
-    wanted = key
-    if wanted is None and policy is None:
-        from orchestrator.builders.configuration import load as configured  # which takes 0.2 s to import
-
-        wanted = configured(Path.cwd()).signing.key
-    if wanted is None and policy is None:
-        raise TallyError(
-            "nothing says by whom the release has to be: --key or --policy is missing",
-            hint="give the release key or its public half with --key, or set `signing.key` in tally.toml",
-        )
-    signer = None
-    if wanted is None:
-        if signing:
-            raise TallyError("--location needs a key that signs it", hint="give the release key with --key")
-        assert policy is not None
-        return _loaded(policy), None
-    address, ask = key_address.parse(wanted), source(passphrase_fd)
-    private = not isinstance(address, Path) or is_private(address)
-    if signing or (signing is None and private):
-        if not private:
-            raise TallyError(
-                f"--location needs a private key, and {wanted} is none",
-                hint="give the release key with --key, or leave --location out",
-            )
-        signer = addressed.opened(address, ask)
-    if policy is not None:
-        return _loaded(policy), signer
-    public = signer.public if signer is not None else addressed.public_half(address, ask)
-    return trusting([public.spki], None), signer
-
-
-def _loaded(policy: Path) -> Policy:
-    from orchestrator.stories.policy_file import load
-
-    return load(policy)
 
 
 def _location(address: str) -> str:

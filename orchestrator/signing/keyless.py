@@ -59,8 +59,18 @@ class KeylessSigner:
     """Whom the certificates named; None: nothing was signed yet."""
 
     @classmethod
-    def opened(cls, wanted: Wanted, say: Say) -> KeylessSigner:
-        """Log in, and see that there will be a certificate. Raises TallyError when there will not."""
+    def opened(
+        cls,
+        wanted: Wanted,
+        say: Say,
+        what: str = "what the builders agree on",
+        *,
+        building: bool = True,
+    ) -> KeylessSigner:
+        """Log in, and see that there will be a certificate. Raises TallyError when there will not.
+
+        `what` will be signed; `building`: only once something is built, which may take longer than a token.
+        """
         instance = Instance.load(wanted.instance)
         login = logins.log_in(instance, wanted.token_fd, say)
         _refuse_another(login, wanted)
@@ -73,7 +83,9 @@ class KeylessSigner:
         for_good = (
             "" if login.origin is Origin.ASKED else ", whose name is then in a log for good"
         )  # told before
-        say(f"what the builders agree on will be signed by {login.who}{for_good}")
+        say(f"{what} will be signed by {login.who}{for_good}")
+        if not building:
+            return cls(instance, wanted, login, say)
         ends = f"the identity token ends at {login.expires:%H:%M:%S} UTC: if building takes longer, "
         match login.origin:
             case Origin.GIVEN:
@@ -90,6 +102,19 @@ class KeylessSigner:
         if self.signer is None:
             raise AssertionError("nothing was signed yet")
         return self.signer
+
+    def stated(self, payload: bytes) -> bytes:
+        """A bundle around one in-toto statement. Raises TallyError."""
+        return self.sign([payload])[0].render()
+
+    def made(self, bundle: bytes, envelope: Envelope) -> bool:
+        """Whether a bundle, with this envelope in it, holds by its root and is by who logged in."""
+        try:
+            judged = certified.open_certified(bundle, "the bundle", self.instance.root, datetime.now(UTC))
+            self._refuse_stranger(judged.signer, self.login)
+        except (MalformedError, Refused, TallyError):
+            return False
+        return True
 
     def sign(self, payloads: Sequence[bytes]) -> list[Bundle]:
         """Each in-toto statement in a bundle, all by one certificate. Raises TallyError.

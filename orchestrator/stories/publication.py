@@ -10,7 +10,6 @@ from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import dataclass, replace
-from orchestrator.keys.signers import Signer
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Passed, Verdict
@@ -19,7 +18,7 @@ from orchestrator.publishing.contents import locate, read_index
 from orchestrator.publishing.destinations.destination import Destination, Outgoing, Sign
 from orchestrator.publishing.index import INDEX, name_of
 from orchestrator.publishing.inputs import Supplied
-from orchestrator.publishing.locations import signed
+from orchestrator.publishing.locations import Stating, signed
 from orchestrator.publishing.objects.retention import Keeping
 from orchestrator.publishing.reference import Reference
 from orchestrator.stories import fetching, supplying
@@ -35,7 +34,7 @@ class Order:
     locations: Sequence[str]
     policy: Policy
     now: datetime
-    signer: Signer | None = None
+    signer: Stating | None = None
     """Who states the locations; None: nobody does."""
     trusted: TrustedRoot | None = None
     move_tag: bool = False

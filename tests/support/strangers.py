@@ -146,6 +146,15 @@ def cosign_attestation(program: Path, pub: Path, kind: str, reference: str, fold
     return _ran([*command, "--insecure-ignore-tlog", "--allow-http-registry", reference], folder)
 
 
+def cosign_attestation_by(
+    program: Path, who: tuple[str, str], root: Path, kind: str, reference: str, folder: Path
+) -> tuple[int, str]:
+    """The same by an identity and its issuer, with a trusted root, its log and its timestamps."""
+    command: list[str | Path] = [program, "verify-attestation", "--type", kind, "--trusted-root", root]
+    by = ["--certificate-identity", who[0], "--certificate-oidc-issuer", who[1]]
+    return _ran([*command, *by, "--allow-http-registry", reference], folder)
+
+
 def cosign_verify(
     program: Path, pub: Path, bundle: Path, kind: str, artifact: Path, trusted_root: Path | None = None
 ) -> tuple[int, str]:

@@ -23,12 +23,6 @@ def of(
     With `move_tag`, a tag may name another artifact than before. Raises TallyError for a place that takes
     no releases.
     """
-    if move_tag and not isinstance(reference, Registry):
-        raise TallyError("--move-tag is about a registry's tag", hint="leave it out")
-    if keeping not in (None, Keeping()) and not isinstance(reference, ObjectStore):
-        raise TallyError(
-            "--retain, --mode and --allow-mutable are about a bucket's objects", hint="leave them out"
-        )
     match reference:
         case Static():
             from orchestrator.publishing.destinations.static import StaticFolder
@@ -51,7 +45,7 @@ def of(
         case NixCache():
             raise TallyError(
                 f"{reference}: releases cannot be published there yet",
-                hint="give dir:PATH, oci://HOST/REPOSITORY, s3://BUCKET/PREFIX or cache+file:///DIR",
+                hint="give dir:PATH, oci://HOST/REPOSITORY or s3://BUCKET/PREFIX",
             )
         case _:
             assert_never(reference)

@@ -27,7 +27,7 @@ from orchestrator.policy.verdict import Code, Failed, Passed
 from orchestrator.publishing import reference
 from orchestrator.publishing.flat import LOCATIONS, flat
 from orchestrator.publishing.index import parse as index_parse
-from orchestrator.publishing.locations import told
+from orchestrator.publishing.locations import ByKey, told
 from orchestrator.publishing.sources.source import Found
 from orchestrator.publishing.sources.static import StaticSource
 from orchestrator.stories import fetching, publication
@@ -278,15 +278,15 @@ def test_locations_are_signed_and_add_up(
     release: Path, www: Path, key: SigningKey, policy: Policy, tmp_path: Path
 ) -> None:
     for place in ("https://a.example/r/", "https://b.example/r/"):
-        found = publish(release, www, policy, tmp_path / "s", locations=(place,), signer=key)
+        found = publish(release, www, policy, tmp_path / "s", locations=(place,), signer=ByKey(key))
         assert found.changed
-    assert not publish(release, www, policy, tmp_path / "s", locations=(place,), signer=key).changed
+    assert not publish(release, www, policy, tmp_path / "s", locations=(place,), signer=ByKey(key)).changed
     assert not publish(release, www, policy, tmp_path / "s").changed
     index = StaticSource(reference.Static(f"file://{www}/")).find().index
     data = (www / flat(f"{NAME}/{LOCATIONS}")).read_bytes()
-    assert told(data, index, key.public) == ("https://a.example/r/", "https://b.example/r/")
+    assert told(data, index, ByKey(key)) == ("https://a.example/r/", "https://b.example/r/")
     with pytest.raises(ValueError, match="not signed by the key"):
-        told(data, index, SigningKey.generate().public)
+        told(data, index, ByKey(SigningKey.generate()))
 
 
 def test_a_release_folder_itself_can_be_fetched(release: Path, policy: Policy, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from orchestrator.publishing.destinations.destination import Outgoing
 from orchestrator.publishing.destinations.registry import RegistryRepository
 from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import parse as index_parse
+from orchestrator.publishing.locations import ByKey
 from orchestrator.publishing.registry import archive
 from orchestrator.publishing.registry.manifests import BUNDLE, RELEASE
 from orchestrator.publishing.sources.registry import RegistrySource
@@ -112,7 +113,7 @@ def test_there_and_back(
     release: Path, registry: FakeRegistry, publish: Publish, fetch: Fetch, key: SigningKey, referrers: bool
 ) -> None:
     registry.referrers = referrers
-    found = publish(signer=key)
+    found = publish(signer=ByKey(key))
     assert isinstance(found.verdict, Passed)
     assert found.changed
     assert str(found.reference) == f"{registry.reference()}:{NAME}"
@@ -121,7 +122,7 @@ def test_there_and_back(
     assert isinstance(back.verdict, Passed)
     assert files(back.folder) == files(release)
     before = registry.contents
-    again = publish(signer=key)
+    again = publish(signer=ByKey(key))
     assert isinstance(again.verdict, Passed)
     assert not again.changed
     assert registry.contents == before
@@ -138,7 +139,7 @@ def test_by_each_name_that_it_has(registry: FakeRegistry, publish: Publish, fetc
 
 def test_what_is_attached(registry: FakeRegistry, publish: Publish, key: SigningKey) -> None:
     """Each bundle and SBOM for itself, of the artifact that the tag names."""
-    publish(signer=key)
+    publish(signer=ByKey(key))
     kinds: dict[str, int] = {}
     for _, data in registry.manifests.values():
         document = json.loads(data)

@@ -8,18 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from orchestrator.cli.graded import told as told_of_graded
-from orchestrator.cli.text import in_lines
-from orchestrator.run.graded import Graded
-from orchestrator.run.outcome import Refused, Undecided
+from orchestrator.cli.text import harmless, in_lines
+from orchestrator.cli.told import name_of, told
 from orchestrator.run.reproduced import (
-    Changed,
-    Differs,
     Rebuilt,
-    Reproduced,
-    Same,
-    Unmade,
-    Unverified,
     is_no,
     is_yes,
 )
@@ -36,50 +28,15 @@ def junit(found: Sequence[Rebuilt]) -> bytes:
     suites = Element("testsuites", {"name": "tally rebuild", **counts})
     suite = SubElement(suites, "testsuite", {"name": "tally rebuild", **counts})
     for each in found:
-        name = each.target if isinstance(each, Refused | Undecided) else each.release
-        case = SubElement(suite, "testcase", {"name": _clean(name), "classname": "tally.rebuild"})
+        case = SubElement(suite, "testcase", {"name": _clean(name_of(each)), "classname": "tally.rebuild"})
         if not is_yes(each):
-            kind, verdict, told = _told(each)
-            SubElement(case, kind, {"message": _clean(told.split("\n")[0]), "type": verdict}).text = _clean(
-                told
-            )
+            kind = "failure" if is_no(each) else "error"
+            verdict, lines = told(each)
+            said = {"message": _clean(harmless(lines[0] if lines else verdict)), "type": verdict}
+            SubElement(case, kind, said).text = _clean(in_lines(lines))
     indent(suites)
     data: bytes = tostring(suites, encoding="utf-8", xml_declaration=True)
     return data + b"\n"
-
-
-def _told(found: Rebuilt) -> tuple[str, str, str]:
-    """The element that it is, the verdict, and what is told of it."""
-    match found:
-        case Reproduced():
-            why = "" if found.unattached is None else found.unattached.message
-            return "error", "unattached", f"it came out the same, and that could not be attached: {why}"
-        case Differs():
-            paths = [f"{each.path}: another NAR than the release's" for each in found.differing]
-            return "failure", "differs", in_lines([*paths, f"kept in {found.kept}"])
-        case Same():
-            return "failure", "same", f"{found.target} makes the release's artifact; another was expected"
-        case Changed():
-            said = [f"{found.target} makes sha256 {found.sha256.hex}, not {found.released.hex}"]
-            return "failure", "different", in_lines([*said, f"kept in {found.kept}"])
-        case Refused():
-            paths = [f"{each.path}: builders made different things" for each in found.disagreed.differing]
-            return "failure", "differs", in_lines([*paths, f"kept in {found.kept}"])
-        case Graded():
-            verdict, lines = told_of_graded(found)
-            return "failure", verdict, in_lines(lines)
-        case Unverified():
-            return "failure", "unverified", in_lines(f"{r.code}: {r.sentence}" for r in found.verdict.reasons)
-        case Unmade():
-            hint = [f"hint: {found.error.hint}"] if found.error.hint else []
-            return "error", "undecided", "\n".join([found.error.message, *hint])
-        case Undecided():
-            reasons = [
-                f"{builder}: {failure.reason}"
-                for builder, failures in found.incomplete.failures.items()
-                for failure in failures
-            ]
-            return "error", "undecided", "\n".join(reasons)
 
 
 def _clean(text: str) -> str:

@@ -19,6 +19,7 @@ from orchestrator.cli.signing_options import (
     signer_of,
 )
 from orchestrator.cli.trust_options import Evidence, Identity, Issuer, PolicyFile, Root
+from orchestrator.cli.watched import Every, Record, Sarif, Since, many_of
 
 if TYPE_CHECKING:
     from orchestrator.cli.asked import Target
@@ -52,6 +53,9 @@ def rebuild(
         Path | None,
         typer.Option("--list", metavar="FILE", help="More releases, one a line; `-`: standard input."),
     ] = None,
+    every: Every = False,
+    since: Since = None,
+    record: Record = None,
     even_if_unverified: Annotated[
         bool,
         typer.Option("--even-if-unverified", help="Build a release that does not verify, too."),
@@ -88,6 +92,7 @@ def rebuild(
         Path | None,
         typer.Option(metavar="FILE", help="Write JUnit XML, which CI hosts show: a case a release."),
     ] = None,
+    sarif: Sarif = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Make releases again from what they carry, on your own builders, and compare every bit.
@@ -100,17 +105,13 @@ def rebuild(
     from orchestrator.caches.choosing import Reach
     from orchestrator.cli import asked as asking
     from orchestrator.cli.expectation import expectation_of
-    from orchestrator.cli.live import LiveView
-    from orchestrator.cli.rebuilt import document, show
-    from orchestrator.cli.text import print_json
+    from orchestrator.cli.rebuilding import Done, Work, report
     from orchestrator.ground.errors import TallyError
-    from orchestrator.ground.files import write_atomically
     from orchestrator.ground.state import State
     from orchestrator.policy.policy import trusting
     from orchestrator.run.order import RELEASES, Order
-    from orchestrator.run.reproduced import exit_code
-    from orchestrator.stories import change, served
     from orchestrator.stories import rebuild as story
+    from orchestrator.stories import served
 
     signed = attest is not None or attach
     expectation = expectation_of(expect, target, releases or [], list_file, signing=signed)
@@ -155,26 +156,19 @@ def rebuild(
         out=attest,
         attach=attach,
     )
-    with LiveView() as view:
-        state = State.of_environment()
-        if expectation is not None:
-            found = change.check(state, configuration, asked, expectation, view.handle, view.say)
-        else:
-            found = story.rebuild(state, configuration, asked, view.handle, view.say) if published else ()
-        if names:
-            wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach, signing)
-            graded = iter(served.rebuild(state, configuration, wanted, view.handle, view.say))
-            others = iter(found)
-            found = tuple(next(graded if number in names else others) for number in range(len(targets)))
-    if junit is not None:
-        from orchestrator.cli.junit import junit as junit_of
-
-        write_atomically(junit, junit_of(found))
-    if json:
-        print_json({"rebuilds": [document(each) for each in found]})
-    for each in found:
-        show(each, quiet=json)
-    return exit_code(found)
+    places = [names.get(number, each) for number, each in enumerate(targets)]
+    wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach, signing)
+    work = Work(State.of_environment(), configuration, asked, places, wanted, expectation)
+    settings = (policy, *(publisher or []), who, trusted_root, *(evidence or []), Path("tally.toml"))
+    more = (even_if_unverified, asked.builders, asked.reach, attest, attach, key, keyless, recipe)
+    many = many_of(every, since, record, list_file, places, *settings, *more)
+    if many is not None and expectation is None:
+        return report(work.many(many, quiet=json), junit, sarif, json=json)
+    if every or since is not None or record is not None:
+        raise TallyError(
+            "--expect is about one release or a few", hint="leave out --all, --since and --record"
+        )
+    return report(Done(places, work.few()), junit, sarif, json=json)
 
 
 def served_name(target: Target) -> Named | None:

@@ -7,13 +7,23 @@ from typing import Any, assert_never
 
 from orchestrator.cli import graded, outcomes
 from orchestrator.cli.text import failure, harmless, say, tell
+from orchestrator.evidence.canonical import seconds
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
 from orchestrator.recipe.supply import Located
 from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
-from orchestrator.run.reproduced import Changed, Differs, Rebuilt, Reproduced, Same, Unmade, Unverified
+from orchestrator.run.reproduced import (
+    Changed,
+    Differs,
+    Rebuilt,
+    Remembered,
+    Reproduced,
+    Same,
+    Unmade,
+    Unverified,
+)
 
 _FILES_SHOWN = 20
 
@@ -91,6 +101,13 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
             }
         case Graded():
             return graded.document(found)
+        case Remembered():
+            return {
+                "release": found.release,
+                "verdict": found.verdict,
+                "remembered": seconds(found.time),
+                "told": list(found.told),
+            }
         case Refused() | Undecided():
             verdict = "differs" if isinstance(found, Refused) else "undecided"
             told = dict(outcomes.document(found))
@@ -135,6 +152,9 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
                 tell(f"  hint: {found.error.hint}", 4)
         case Same() | Changed():
             _show_change(found, quiet=quiet)
+        case Remembered():
+            _answer(f"{found.verdict.upper()}  {found.release}", quiet=quiet)
+            tell("\n".join(found.told), 4)
         case Graded():
             graded.show(found, quiet=quiet)
         case Refused():

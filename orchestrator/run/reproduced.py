@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput
@@ -111,7 +112,21 @@ class Changed:
     expected: bool
 
 
-Rebuilt = Reproduced | Differs | Unverified | Refused | Undecided | Unmade | Same | Changed | Graded
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an earlier run, which was stopped since, had found."""
+
+    release: str
+    verdict: str
+    """As programs have it."""
+    told: tuple[str, ...]
+    time: datetime
+
+
+_YES, _NO = ("reproduced", "identical"), ("differs", "unverified", "same-contents", "different")
+Rebuilt = (
+    Reproduced | Differs | Unverified | Refused | Undecided | Unmade | Same | Changed | Graded | Remembered
+)
 """`Refused`: the user's builders do not even agree with one another. `Undecided`: too few built it."""
 
 
@@ -122,6 +137,8 @@ def is_yes(found: Rebuilt) -> bool:
             return found.expected
         case Graded():
             return found.identical
+        case Remembered():
+            return found.verdict in _YES
         case _:
             return isinstance(found, Reproduced) and found.unattached is None
 
@@ -135,4 +152,6 @@ def exit_code(found: tuple[Rebuilt, ...]) -> ExitCode:
 
 def is_no(found: Rebuilt) -> bool:
     """Whether it was decided, and is not what the user wants to hear."""
+    if isinstance(found, Remembered):
+        return found.verdict in _NO
     return isinstance(found, Differs | Unverified | Refused | Same | Changed | Graded) and not is_yes(found)

@@ -92,19 +92,37 @@ def rebuild(
     state: State, configuration: Configuration, asked: Asked, on_event: OnEvent, say: Say
 ) -> tuple[Rebuilt, ...]:
     """What each release came to, in the order asked for. Raises TallyError for what stops all of them."""
-    signatories = None
-    if asked.signing is not None:
-        refuse_unattachable(asked)  # before hours of building, and before anybody logs in
-        if asked.out is not None:
-            refuse_unusable(asked.out)
-        signatories = summon(asked.signing, configuration, state, say)
-    found: list[Rebuilt] = []
-    for release in asked.releases:
-        try:
-            found.append(_rebuilt(state, configuration, asked, release, signatories, on_event, say))
-        except TallyError as error:  # what stops one does not lose the others
-            found.append(Unmade(str(release), error))
-    return tuple(found)
+    signatories = summoned(state, configuration, asked, say)
+    return tuple(
+        rebuilt(state, configuration, asked, release, signatories, on_event, say)
+        for release in asked.releases
+    )
+
+
+def summoned(state: State, configuration: Configuration, asked: Asked, say: Say) -> Signatories | None:
+    """Who signs; None: nobody. Raises TallyError for who cannot, and for a place that takes nothing."""
+    if asked.signing is None:
+        return None
+    refuse_unattachable(asked)  # before hours of building, and before anybody logs in
+    if asked.out is not None:
+        refuse_unusable(asked.out)
+    return summon(asked.signing, configuration, state, say)
+
+
+def rebuilt(
+    state: State,
+    configuration: Configuration,
+    asked: Asked,
+    target: Path | Reference,
+    signatories: Signatories | None,
+    on_event: OnEvent,
+    say: Say,
+) -> Rebuilt:
+    """What one release came to; what stops it does not lose the others."""
+    try:
+        return _rebuilt(state, configuration, asked, target, signatories, on_event, say)
+    except TallyError as error:
+        return Unmade(str(target), error)
 
 
 def _rebuilt(

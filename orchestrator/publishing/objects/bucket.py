@@ -77,6 +77,8 @@ class Version:
     """None: the one that is there now, in a bucket that keeps no others or tells of none."""
     size: int
     latest: bool
+    when: datetime | None = None
+    """When it was put there, by the server's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,15 @@ class Bucket:
         names = (each["Prefix"][len(prefix) :].rstrip("/") for each in found.get("CommonPrefixes", ()))
         return tuple(name for name in names if name)
 
+    def every_folder(self, prefix: str) -> Iterator[str]:
+        """The names of all folders directly below a prefix. Raises TallyError."""
+        with self._speaking("cannot be listed"):
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._name, Prefix=prefix, Delimiter="/"):
+                for each in page.get("CommonPrefixes", ()):
+                    if name := each["Prefix"][len(prefix) :].rstrip("/"):
+                        yield name
+
     def versions(self, prefix: str) -> Mapping[str, tuple[Version, ...]] | None:
         """All that is or was below a prefix, by key, the oldest first; None: the server does not tell.
 
@@ -199,7 +210,9 @@ class Bucket:
                             hint="no release has so many: see who writes there",
                         )
                     version = None if each["VersionId"] == "null" else each["VersionId"]
-                    one = Version(each["Key"], version, each["Size"], each["IsLatest"])
+                    one = Version(
+                        each["Key"], version, each["Size"], each["IsLatest"], each.get("LastModified")
+                    )
                     found.setdefault(each["Key"], []).insert(0, one)
         return {key: tuple(each) for key, each in found.items()} if told else None
 

@@ -26,7 +26,7 @@ REBUILT: Final = "dev.tallystick.rebuild.release"
 SOURCES: Final = "application/vnd.tallystick.sources.v1"
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
-_CREATED: Final = "org.opencontainers.image.created"
+CREATED: Final = "org.opencontainers.image.created"
 MANIFEST_LIMIT: Final = 1 << 22
 """What registries have to take (distribution specification, "Pushing Manifests"), and all that is read."""
 SBOM_TYPES: Final = {
@@ -144,7 +144,7 @@ def bundle(data: bytes, predicate_type: str, created: str | None, subject: Manif
     """A Sigstore bundle, as `cosign attest` attaches it."""
     annotations = {"dev.sigstore.bundle.content": "dsse-envelope", PREDICATE: predicate_type}
     if created is not None:
-        annotations[_CREATED] = created
+        annotations[CREATED] = created
     digest = Sha256.of(data)
     layer = Descriptor(BUNDLE, digest, len(data), {TITLE: f"sha256-{digest.hex}.sigstore.json"})
     return _manifest(BUNDLE, [layer], subject, annotations)

@@ -136,6 +136,29 @@ class Repository:
         own = (each for each in found if isinstance(each, str) and _TAG.fullmatch(each))
         return [each for each in own if not each.startswith("sha256-")]
 
+    def every_tag(self) -> list[str]:
+        """All tags, without those that stand in for referrers. Raises TallyError."""
+        found: list[str] = []
+        where = f"{self._at}/tags/list?n=1000"
+        for _ in range(_MOST_PAGES):
+            with self._connection.sent("GET", where, (200, 404)) as answer:
+                if answer.status == 404:
+                    return found
+                try:
+                    page = read(answer.small(MANIFEST_LIMIT), "the tags")
+                    # null where there is none (docker-registry)
+                    there = page.get("tags") or [] if isinstance(page, dict) else []
+                except (MalformedError, Unreachable) as error:
+                    raise TallyError(f"{self.registry} does not list its tags: {error}") from error
+                following = _NEXT.search(answer.headers.get("Link", ""))
+            found += [each for each in there if isinstance(each, str) and not each.startswith("sha256-")]
+            if following is None:
+                return found
+            where = following[1]
+        raise TallyError(
+            f"{self.registry} has more tags than are looked through", hint="give releases by their tags"
+        )
+
     def referrers(self, subject: Sha256, kind: str) -> list[Descriptor]:
         """What is attached to a manifest under a type. Raises Refused, TallyError."""
         if not self._tells:

@@ -22,7 +22,7 @@ from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT, Input
 from orchestrator.publishing.objects.bucket import Bucket, Version
 from orchestrator.publishing.rebuilds import BUNDLE, FOLDER, WORD_LIMIT
 from orchestrator.publishing.reference import ObjectStore
-from orchestrator.publishing.sources.source import Found, Shelf, bounded, whole_index
+from orchestrator.publishing.sources.source import Found, Release, Shelf, bounded, whole_index
 
 _MOST = 1000  # releases that are looked through for the one that is asked for
 _MOST_TRIED = 100  # versions of one file
@@ -79,6 +79,27 @@ class ObjectSource:
         for version in versions[:_MOST_TRIED]:
             if (chunks := self._bucket.read(key, version)) is not None:
                 yield b"".join(bounded(chunks, LISTING_LIMIT, key))
+
+    def every(self) -> Iterator[Release]:
+        """Each folder below the prefix that has a release.json, by the digest of the first one."""
+        reference = self.reference
+        own = self._index("", reference.digest) if reference.release is None else None
+        if own is not None:
+            yield Release(replace(reference, digest=Sha256.of(own[0])), str(Sha256.of(own[0])), None)
+            return
+        names = (
+            self._bucket.every_folder(self._folder("")) if reference.release is None else (reference.release,)
+        )
+        for name in names:
+            if (found := self._index(name, reference.digest)) is None:
+                continue
+            digest, key = Sha256.of(found[0]), self._folder(name) + INDEX
+            first = ((found[1] or {}).get(key) or (None,))[0]
+            yield Release(
+                replace(reference, release=name, digest=digest),
+                str(digest),
+                None if first is None else first.when,
+            )
 
     def _release(self) -> tuple[str, bytes, Mapping[str, tuple[Version, ...]] | None]:
         """The name of its folder, its release.json, and what is there of it."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
-from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.evidence.canonical import MalformedError, member, moment
 from orchestrator.evidence.oci import IMAGE, TITLE
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
@@ -23,6 +25,7 @@ from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
 from orchestrator.publishing.registry.archive import image_in
 from orchestrator.publishing.registry.manifests import (
+    CREATED,
     REBUILD,
     REBUILT,
     RELEASE,
@@ -31,7 +34,14 @@ from orchestrator.publishing.registry.manifests import (
     Manifest,
 )
 from orchestrator.publishing.registry.repository import Repository
-from orchestrator.publishing.sources.source import Found, Shelf, bounded, whole, whole_index
+from orchestrator.publishing.sources.source import (
+    Found,
+    Release,
+    Shelf,
+    bounded,
+    whole,
+    whole_index,
+)
 from orchestrator.publishing.sources.static import MANNERS
 
 
@@ -85,6 +95,31 @@ class RegistrySource:
                     why = f"{LISTING} is sent as {Sha256.of(data)}, and is {each.digest}"
                     raise Refused(Reason(Code.DIGEST_MISMATCH, why))
                 yield data
+
+    def every(self) -> Iterator[Release]:
+        """Each release that is attached to what a tag names, by its manifest's digest."""
+        if self.reference.digest is not None:
+            yield Release(self.reference, str(self.reference.digest), None)
+            return
+        seen: set[str] = set()
+        for tag in self._repository.every_tag() if self.reference.tag is None else [self.reference.tag]:
+            named = self._manifest(tag)
+            for each in self._repository.referrers(named.digest, RELEASE):
+                if str(each.digest) not in seen:
+                    seen.add(str(each.digest))
+                    yield Release(
+                        replace(self.reference, tag=tag, digest=each.digest),
+                        str(each.digest),
+                        self._made(named.digest),
+                    )
+
+    def _made(self, about: Sha256) -> datetime | None:
+        """When what is attached was made, as its bundles are annotated."""
+        for each in self._repository.referrers(about, manifests.BUNDLE):
+            if (said := each.annotations.get(CREATED)) is not None:
+                with suppress(MalformedError):
+                    return moment(said, "an annotation")
+        return None
 
     def _name(self) -> str:
         if self.reference.digest is not None:

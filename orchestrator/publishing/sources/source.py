@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -52,11 +53,26 @@ class Found:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release that a place lists: not looked at yet."""
+
+    reference: Reference
+    """What stands for it alone, and for no other one later."""
+    id: str
+    """What it is known by for good: a digest. Empty: the place does not say."""
+    when: datetime | None
+    """When it was published or made, by the word of the place; None: it does not say."""
+
+
 class Source(Protocol):
     """A place that releases are fetched from."""
 
     def find(self) -> Found:
         """The release. Raises Refused for one that contradicts itself, TallyError where it cannot be had."""
+
+    def every(self) -> Iterator[Release]:
+        """Every release there that the reference allows. Raises Refused, TallyError."""
 
 
 def bounded(chunks: Iterator[bytes], size: int, what: str) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, unquote
 
-from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.canonical import MalformedError, moment
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader, Manners
 from orchestrator.ground.errors import TallyError
@@ -14,13 +14,23 @@ from orchestrator.ground.values import replace
 from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import flat, index, rebuilds
+from orchestrator.publishing.feed import FEED_LIMIT
+from orchestrator.publishing.feed import parse as parse_feed
 from orchestrator.publishing.flat import FLAT_INDEX, FLAT_LIMIT, Entry
 from orchestrator.publishing.folder import UnsafeNameError, checked
 from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
 from orchestrator.publishing.reference import Static
-from orchestrator.publishing.sources.source import Found, Shelf, bounded, unreachable, whole, whole_index
+from orchestrator.publishing.sources.source import (
+    Found,
+    Release,
+    Shelf,
+    bounded,
+    unreachable,
+    whole,
+    whole_index,
+)
 
 MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False, inward=False)
 """What is asked of servers: those that send us elsewhere inside our own network are refused."""
@@ -56,6 +66,40 @@ class StaticSource:
             shelf=self._flat_shelf(name),
             place=replace(self.reference, release=name, digest=None),
             rebuilds=lambda: self._rebuilds(name),
+        )
+
+    def every(self) -> Iterator[Release]:
+        """Those in the index, by their digests."""
+        listing = self.listing()
+        if listing is None:
+            found = self._release_folder()
+            own = Sha256.of(found.index.data)
+            yield Release(replace(self.reference, release=found.name, digest=own), str(own), None)
+            return
+        for each in listing.entries:
+            if self.reference.release not in (None, each.name):
+                continue
+            if self.reference.digest in (None, each.release.sha256):
+                yield self._listed(each.name, each.release.sha256, each.published)
+
+    def of_feed(self, file: str) -> Iterator[Release]:
+        """Those that a feed in this folder names, the newest first. Raises TallyError."""
+        try:
+            data = b"".join(bounded(self._bytes(file), FEED_LIMIT, file))
+            for name, digest, when in parse_feed(data):
+                yield self._listed(name, digest, when)
+        except Unreachable as error:
+            raise unreachable(f"{self.reference.base}{file}", error) from error
+        except (Refused, MalformedError) as error:
+            why = error.reasons[0].sentence if isinstance(error, Refused) else str(error)
+            raise TallyError(
+                f"{self.reference.base}{file} is no feed of releases: {why}",
+                hint="give the feed.atom that `tally publish` wrote, or the folder that it is in",
+            ) from error
+
+    def _listed(self, name: str, digest: Sha256, when: str) -> Release:
+        return Release(
+            replace(self.reference, release=name, digest=digest), str(digest), moment(when, "the list")
         )
 
     def listing(self) -> flat.FlatIndex | None:

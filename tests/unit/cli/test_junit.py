@@ -42,6 +42,6 @@ def test_every_verdict_is_a_case() -> None:
     }
     texts = {case.attrib["name"]: case[0].text or "" for case in suite if len(case)}
     assert texts["forged"] == 'digest-mismatch: it is <not> & "so"\\x1b[2J'
-    assert texts["lost"] == "nothing there \nhint: look"
+    assert texts["lost"] == "nothing\\x00 there \\ud800\nhint: look"
     assert texts["broken"] == "a: no space\nleft"
     assert texts["other"] == "/nix/store/x: another NAR than the release's\nkept in /kept"

@@ -73,7 +73,7 @@ class Resolver:
 
     index: Index
     before: datetime | None
-    """What was uploaded later is not there; None: the index tells no times."""
+    """What was uploaded then, as the file itself, or later is not there; None: the index tells no times."""
     fetch: Callable[[File], Path]
 
     def resolve(self, requirements: Iterable[tuple[str, str]], tool: Requirement | None) -> tuple[Pin, ...]:
@@ -167,7 +167,7 @@ class Resolver:
     def _usable(self, file: File) -> bool:
         if not file.is_wheel or not any(tag in _TAGS for tag in file.tags):
             return False
-        if self.before is not None and file.uploaded is not None and file.uploaded > self.before:
+        if self.before is not None and file.uploaded is not None and file.uploaded >= self.before:
             return False
         try:
             return file.requires_python is None or SpecifierSet(file.requires_python).contains("3.11.2")

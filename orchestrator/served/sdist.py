@@ -17,6 +17,7 @@ from orchestrator.ground.errors import TallyError
 
 _MOST: Final = 200_000
 _LARGEST: Final = 4 << 20
+_UNPACKED: Final = 4 << 30
 _BY_SETUP: Final = "setuptools.build_meta:__legacy__"
 """PEP 517: the backend of a project that names none."""
 
@@ -35,8 +36,8 @@ class Sdist:
     requires: tuple[str, ...]
     """`build-system.requires`."""
     backend_path: tuple[str, ...]
-    project: Mapping[str, Any]
-    """pyproject.toml."""
+    dependencies: tuple[str, ...]
+    """`project.dependencies`, as far as they are told."""
     universal: bool
     """Whether setup.cfg asks for a wheel of Python 2 and 3."""
     is_zip: bool
@@ -56,15 +57,15 @@ def read(path: Path) -> Sdist:
     below = {name.removeprefix(f"{top}/"): text for name, text in texts.items()}
     project = _project(path, below.get("pyproject.toml"))
     system = project.get("build-system", {})
-    system = system if isinstance(system, dict) else {}
+    system, own = system if isinstance(system, dict) else {}, project.get("project")
     return Sdist(
         top,
         {name.removeprefix(f"{top}/"): moment for name, moment in times.items()},
         frozenset(name.removeprefix(f"{top}/") for name in shared),
         str(system.get("build-backend") or _BY_SETUP),
-        tuple(map(str, system.get("requires", ["setuptools"]))),
-        tuple(map(str, system.get("backend-path", ()))),
-        project,
+        _texts(path, system.get("requires", ["setuptools"])),
+        _texts(path, system.get("backend-path", [])),
+        _texts(path, own.get("dependencies", [])) if isinstance(own, dict) else (),
         "universal" in below.get("setup.cfg", b"").decode("utf-8", "replace"),
         path.name.endswith(".zip"),
     )
@@ -79,6 +80,13 @@ def _project(path: Path, text: bytes | None) -> Mapping[str, Any]:
         raise TallyError(f"pyproject.toml in {path.name} cannot be read: {error}") from error
 
 
+def _texts(path: Path, value: object) -> tuple[str, ...]:
+    """A list of texts. Raises TallyError for anything else (PEP 518, PEP 621)."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TallyError(f"pyproject.toml in {path.name} has something else where a list of texts belongs")
+    return tuple(value)
+
+
 def _wanted(name: str) -> bool:
     return name.count("/") == 1 and name.endswith(("/pyproject.toml", "/setup.cfg"))
 
@@ -90,9 +98,11 @@ _Found = tuple[dict[str, int], set[str], dict[str, bytes]]
 def _tar(path: Path) -> _Found:
     times, shared, texts = {}, set(), {}
     with tarfile.open(path) as archive:
+        unpacked = 0
         for number, member in enumerate(archive):
-            if number == _MOST:
-                raise ValueError("it has too many files")
+            unpacked += member.size
+            if number == _MOST or unpacked > _UNPACKED:
+                raise ValueError("it has too many files, or too large ones")
             if not member.isreg():
                 continue
             name = member.name.removeprefix("./")

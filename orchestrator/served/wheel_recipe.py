@@ -31,8 +31,8 @@ _BEFORE_OWN_WHEEL: Final = Version("70.1")
 """Since then setuptools writes wheels itself, and says so; before, the project `wheel` did."""
 _BEFORE_BARE: Final = "0.38"
 """Before, the project `wheel` wrote `Requires-Dist: name (>=1)`; setuptools lets it where it is there."""
-_BEFORE_PLATFORM: Final = "57"
-"""Of setuptools: before, it wrote `Platform: UNKNOWN` where a project says none."""
+_BEFORE_LICENCES: Final = "57"
+"""Of setuptools: before, it named no licence files. `Platform: UNKNOWN` is of old ones alone."""
 _PACKAGES: Final = ["python3", "python3-distutils"]
 _LICENCE: Final = "LicenseRef-not-told-in-metadata"
 _HOMEPAGE: Final = "https://not-told-in-metadata.invalid/"
@@ -58,11 +58,13 @@ def tool_of(generator: Generator | None, index: Index) -> tuple[Requirement | No
 def requirements_of(sdist: Sdist, shown: Shown) -> list[tuple[str, str]]:
     """What the build needs, each with who says so."""
     found = [(text, "pyproject.toml") for text in sdist.requires]
+    if sdist.backend_path:
+        found += [(text, "a backend in its own tree") for text in sdist.dependencies]
     generator = shown.generator
     if generator is not None and generator.project == "setuptools" and shown.in_parentheses:
         found.append((f"wheel<{_BEFORE_BARE}", "METADATA, which has versions in parentheses"))
-    if str(shown.metadata.get("Platform")) == "UNKNOWN":
-        found.append((f"setuptools<{_BEFORE_PLATFORM}", "METADATA, which has `Platform: UNKNOWN`"))
+    if str(shown.metadata.get("Platform")) == "UNKNOWN" and "License-File" not in shown.metadata:
+        found.append((f"setuptools<{_BEFORE_LICENCES}", "METADATA, which names no licence files"))
     if generator is not None and generator.project == "wheel":
         found += [(f"setuptools<{_BEFORE_OWN_WHEEL}", "a wheel that the project `wheel` wrote")]
     return found

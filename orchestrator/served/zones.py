@@ -15,11 +15,14 @@ _STEP: Final = 900  # seconds; every offset of today is a multiple of a quarter 
 _FARTHEST: Final = 15 * 3600
 _HOUR: Final = 3600
 _SUMMERS: Final = {
-    "M3.2.0,M11.1.0": ((3, 2, 2), (11, 1, 2)),
-    "M3.5.0,M10.5.0/3": ((3, 5, 2), (10, 5, 3)),
-    "M10.1.0,M4.1.0/3": ((10, 1, 2), (4, 1, 3)),
+    "M3.2.0,M11.1.0": (-6 * _HOUR, (3, 2, 2), (11, 1, 2)),
+    "M3.5.0,M10.5.0/3": (1 * _HOUR, (3, 5, 2), (10, 5, 3)),
+    "M10.1.0,M4.1.0/3": (10 * _HOUR, (10, 1, 2), (4, 1, 3)),
 }
-"""North America, Europe, Australia: month, which Sunday of it (5: the last), hour by the clock then."""
+"""North America, Europe, Australia: where that is, then the day on which summer time begins, and ends.
+
+A day is the month, which Sunday of it (5: the last), and the hour by the clock then.
+"""
 
 
 def zone_of(pairs: Sequence[tuple[int, int]]) -> str | None:
@@ -43,8 +46,8 @@ def _zones(offset: int) -> Iterator[tuple[str, int, str | None]]:
     """Zones in which an offset may be: TZ, standard time's offset, and the rule of summer time."""
     if offset:
         yield f"UTC{_posix(offset)}", offset, None
-    for rule in _SUMMERS:
-        for standard in (offset, offset - _HOUR):
+    for standard in (offset, offset - _HOUR):
+        for rule in sorted(_SUMMERS, key=lambda rule: abs(_SUMMERS[rule][0] - standard)):
             yield f"<std>{_posix(standard)}<dst>{_posix(standard + _HOUR)},{rule}", standard, rule
 
 
@@ -57,7 +60,7 @@ def _offset(moment: int, standard: int, rule: str | None) -> int:
     """Seconds east of UTC at a moment."""
     if rule is None:
         return standard
-    (begin_month, begin_sunday, begin_hour), (end_month, end_sunday, end_hour) = _SUMMERS[rule]
+    _, (begin_month, begin_sunday, begin_hour), (end_month, end_sunday, end_hour) = _SUMMERS[rule]
     here = datetime.fromtimestamp(moment, UTC) + timedelta(seconds=standard)
     begin = _sunday(here.year, begin_month, begin_sunday) + timedelta(hours=begin_hour)
     end = _sunday(here.year, end_month, end_sunday) + timedelta(hours=end_hour - 1)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from packaging.utils import canonicalize_name
+
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, write_atomically
@@ -67,6 +69,8 @@ def prepare(
     except (OSError, zipfiles.OddZipError) as error:
         raise TallyError(f"{release.wheel.name}, as it is served, cannot be read: {error}") from error
     tool, remark = tool_of(shown.generator, index)
+    if tool is not None and canonicalize_name(tool.name) == named.project:
+        tool, remark = None, "it is its own backend, which comes from its sdist, and not from what is served"
     resolver = Resolver(index, release.wheel.uploaded, lambda file: fetched(file, sources))
     pins = resolver.resolve(requirements_of(sdist, shown), tool)
     digests = [Sha256.of_file(path).hex for path in (source, *(fetched(p.file, sources) for p in pins))]
@@ -80,7 +84,7 @@ def prepare(
     recipe = folder / f"{named.project}.toml"
     if (by_hand := put(recipe, text, keep=out is not None)) is not None:
         settings = (by_hand,)
-        refuse_itself(recipe, served)
+    refuse_itself(recipe, served)
     _lock(recipe, sources, mirrors, state, say)
     purl = package_url("pypi", named.project, str(release.wheel.version))
     return Prepared(str(named), label, purl, served, recipe, settings, notes)

@@ -95,3 +95,10 @@ def test_what_cannot_be_had(own: OwnIndex, asking: Asking, tmp_path: Path, wante
     own.add("odd-wheel", "odd_wheel-1.0-py3-none-any.whl", b"no zip")
     with pytest.raises(TallyError, match=says):
         resolved(asking, tmp_path, wanted)
+
+
+def test_no_wheel_is_a_tool_of_itself(own: OwnIndex, asking: Asking, tmp_path: Path) -> None:
+    own.wheel("pluggy", "1.5", uploaded="2024-01-01")
+    own.wheel("pluggy", "1.6", uploaded="2024-05-01")
+    moment = datetime(2024, 5, 1, 12, tzinfo=UTC)
+    assert resolved(asking, tmp_path, "pluggy", before=moment) == ["pluggy 1.5"]

@@ -98,6 +98,7 @@ def test_older_tools_are_known_by_how_they_write(tmp_path: Path) -> None:
     assert wanted(METADATA + b"Requires-Dist: a (>=1) ; extra == 'x'\n") == ["setuptools", "wheel<0.38"]
     assert wanted(METADATA + b"Requires-Dist: a >=1 ; (os_name == 'x')\n") == ["setuptools"]
     assert wanted(METADATA + b"Platform: UNKNOWN\n") == ["setuptools", "setuptools<57"]
+    assert wanted(METADATA + b"Platform: UNKNOWN\nLicense-File: COPYING\n") == ["setuptools"]
     assert wanted(METADATA, b"Generator: bdist_wheel (0.37.1)\n") == ["setuptools", "setuptools<70.1"]
 
 
@@ -119,6 +120,8 @@ def test_an_sdist(tmp_path: Path) -> None:
         (b"no archive", "cannot be read"),
         (sdist_of("six-1", {"pyproject.toml": b"[["}), r"pyproject\.toml in six-1\.tar\.gz cannot be read"),
         (sdist_of("six-1", {}), "does not hold one folder"),
+        (sdist_of("six-1", {"pyproject.toml": b"[build-system]\nrequires = 5"}), "a list of texts belongs"),
+        (sdist_of("six-1", {"pyproject.toml": b"[project]\ndependencies = [1]"}), "a list of texts belongs"),
     ],
 )
 def test_an_sdist_that_is_none(tmp_path: Path, data: bytes, says: str) -> None:

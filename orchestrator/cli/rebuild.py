@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,10 @@ def rebuild(
             help="Put the recipe and lock of such a name into DIR/NAME-VERSION; one that is there is used.",
         ),
     ] = None,
+    buildinfo: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Build one deb: name with what this .buildinfo file names."),
+    ] = None,
     builder: BuilderNames = None,
     rebuild_inputs: RebuildInputs = 0,
     attest: Annotated[
@@ -118,6 +123,7 @@ def rebuild(
     targets = asking.targets_of(releases or [], list_file)
     names = {number: name for number, each in enumerate(targets) if (name := served_name(each)) is not None}
     published = [each for number, each in enumerate(targets) if number not in names]
+    _refuse_buildinfo(buildinfo, targets)
     if names and expectation is not None:
         raise TallyError("--expect is about a release, and not about what a registry serves")
     if names and attach:
@@ -157,10 +163,10 @@ def rebuild(
         attach=attach,
     )
     places = [names.get(number, each) for number, each in enumerate(targets)]
-    wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach, signing)
+    wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach, buildinfo, signing)
     work = Work(State.of_environment(), configuration, asked, places, wanted, expectation)
     settings = (policy, *(publisher or []), who, trusted_root, *(evidence or []), Path("tally.toml"))
-    more = (even_if_unverified, asked.builders, asked.reach, attest, attach, key, keyless, recipe)
+    more = (even_if_unverified, asked.builders, asked.reach, attest, attach, key, keyless, recipe, buildinfo)
     many = many_of(every, since, record, list_file, places, *settings, *more)
     if many is not None and expectation is None:
         return report(work.many(many, quiet=json), junit, sarif, json=json)
@@ -169,6 +175,13 @@ def rebuild(
             "--expect is about one release or a few", hint="leave out --all, --since and --record"
         )
     return report(Done(places, work.few()), junit, sarif, json=json)
+
+
+def _refuse_buildinfo(file: Path | None, targets: Sequence[Target]) -> None:
+    from orchestrator.ground.errors import TallyError
+
+    if file is not None and (len(targets) > 1 or not str(targets[0]).startswith("deb:")):
+        raise TallyError("--buildinfo is about one package", hint="name it alone, as deb:NAME=VERSION")
 
 
 def served_name(target: Target) -> Named | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from orchestrator.ground.wording import counted
+from orchestrator.served import diagnosis
 from orchestrator.served.arfiles import Entry, Member, OddPackageError, entries, members, tars, unpacked
 from orchestrator.served.elf_comparison import alike_but_for_debug_data
 from orchestrator.served.grade import (
@@ -30,7 +31,6 @@ NOTHING = "nothing"
 DEBUG_DATA = "differs in the build id and debug data alone"
 FOLLOWS = "sums of the files that differ"
 _SHOWN_OF = 8 << 20
-_LONGEST = 120
 _LENT = 0o7000  # set-user-id, set-group-id, sticky
 
 
@@ -108,13 +108,10 @@ def _note(called: str, one: memoryview, other: memoryview) -> str | None:
         return FOLLOWS
     if alike_but_for_debug_data(one, other):
         return DEBUG_DATA
-    if called.endswith(".gz"):
-        contents = [_inflated(each) for each in (one, other)]
-        if contents[0] is not None and contents[0] == contents[1]:
-            return "the same once unpacked"
-        if contents[0] is not None and contents[1] is not None:
-            return _first_line(*contents)
-    return _first_line(bytes(one), bytes(other))
+    ours, theirs = _inflated(one), _inflated(other)
+    if ours is not None and theirs is not None:
+        return "the same once unpacked" if ours == theirs else diagnosis.note(ours, theirs)
+    return diagnosis.note(bytes(one), bytes(other))
 
 
 def _sums_alone(one: bytes, other: bytes) -> bool:
@@ -127,26 +124,6 @@ def _inflated(content: memoryview) -> bytes | None:
         return zlib.decompressobj(wbits=31).decompress(content, _SHOWN_OF)
     except zlib.error:
         return None
-
-
-def _first_line(one: bytes | None, other: bytes | None) -> str | None:
-    """The first line that differs, of texts."""
-    try:
-        texts = [(each or b"")[:_SHOWN_OF].decode() for each in (one, other)]
-    except UnicodeDecodeError:
-        return None
-    if any("\0" in text for text in texts):
-        return None
-    left, right = (text.splitlines() for text in texts)
-    for number in range(max(len(left), len(right))):
-        ours, theirs = (each[number] if number < len(each) else None for each in (left, right))
-        if ours != theirs:
-            return f"line {number + 1} is {_line(ours)} in what was made, {_line(theirs)} in what is served"
-    return None
-
-
-def _line(text: str | None) -> str:
-    return "missing" if text is None else f"`{shown(text[:_LONGEST])}`"
 
 
 def _class(files: tuple[FileDifference, ...]) -> Class | None:

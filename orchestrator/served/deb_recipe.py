@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass
 from typing import Any, Final
 
 import tomli_w
@@ -19,8 +20,21 @@ _LICENCE: Final = "LicenseRef-see-the-copyright-file"
 _HOMEPAGE: Final = "https://not-told-in-the-index.invalid/"
 
 
-def recipe_of(one: Served, names: tuple[str, ...], options: tuple[str, ...]) -> bytes:
-    """The recipe's text. `names`: the packages that it is built with; `options`: of DEB_BUILD_OPTIONS."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a package is built."""
+
+    options: tuple[str, ...]
+    """Of DEB_BUILD_OPTIONS."""
+    because: str
+    published: bool
+    """Whether they were read off the published file."""
+    folder: str | None = None
+    """Where; None: where Debian's own machines do."""
+
+
+def recipe_of(one: Served, names: tuple[str, ...], way: Way) -> bytes:
+    """The recipe's text. `names`: the packages that it is built with."""
     sources = {
         f"file_{number}": {
             "url": f"mirror://debian/{file.pool}",
@@ -40,13 +54,13 @@ def recipe_of(one: Served, names: tuple[str, ...], options: tuple[str, ...]) -> 
         "systems": ["x86_64-linux"],
         "sources": sources,
         "toolchain": {"from": "debian", "packages": list(names)},
-        "build": {"script": _script(one, options)},
+        "build": {"script": _script(one, way)},
         "artifact": {"format": "file", "path": store_name(one.binary.file)},
     }
     return tomli_w.dumps(values, multiline_strings=True).encode()
 
 
-def settings_of(one: Served, options: tuple[str, ...], packages: int, whence: str) -> tuple[Setting, ...]:
+def settings_of(one: Served, way: Way, packages: int, whence: str) -> tuple[Setting, ...]:
     """Every setting of the build."""
     kind = "all" if one.everywhere else "any"
     found = [
@@ -55,24 +69,27 @@ def settings_of(one: Served, options: tuple[str, ...], packages: int, whence: st
             "dpkg-buildpackage", f"--build={kind}", "as Debian's own machines build such packages", False
         ),
     ]
-    if options:
-        why = "the published package's changelog is whole"
-        found.append(Setting("DEB_BUILD_OPTIONS", " ".join(options), why, True))
+    if way.options:
+        found.append(Setting("DEB_BUILD_OPTIONS", " ".join(way.options), way.because, way.published))
+    if way.folder is not None:
+        found.append(Setting("folder", way.folder, "the .buildinfo file's Build-Path", False))
     return tuple(found)
 
 
-def _script(one: Served, options: tuple[str, ...]) -> str:
+def _script(one: Served, way: Way) -> str:
     kind = "all" if one.everywhere else "any"
     file, name = one.binary.file, store_name(one.binary.file)
-    tree = f"{one.source}-{re.sub(r'^[0-9]+:', '', one.source_version)}"
+    version = re.sub(r"^[0-9]+:|-[^-]*$", "", one.source_version)
+    tree = way.folder or f"{FOLDER}/{one.source}-{version}"
+    above = tree.rpartition("/")[0]
     lines = [
         "# dpkg-buildpackage takes the time of the changelog's last entry",
         "unset SOURCE_DATE_EPOCH",
         "# files belong to root by fakeroot's word alone: this sandbox has no other user",
         "export FAKEROOTDONTTRYCHOWN=1",
-        *([f"export DEB_BUILD_OPTIONS={shlex.quote(' '.join(options))}"] if options else []),
-        f"mkdir -p {FOLDER}",
-        f"cd {FOLDER}",
+        *([f"export DEB_BUILD_OPTIONS={shlex.quote(' '.join(way.options))}"] if way.options else []),
+        f"mkdir -p {shlex.quote(above)}",
+        f"cd {shlex.quote(above)}",
         *(f"cp $src_file_{number} {shlex.quote(each.name)}" for number, each in enumerate(one.files)),
         f"dpkg-source --no-check -x {shlex.quote(one.files[0].name)} {shlex.quote(tree)}",
         f"cd {shlex.quote(tree)}",

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.wording import some
-from orchestrator.recipe.debian import Apt, unknown_package
+from orchestrator.ground.wording import counted, some
+from orchestrator.recipe.debian import BASE, Apt, unknown_package
 from orchestrator.recipe.lock import DebianPackage
 from orchestrator.recipe.names import store_name
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.served.buildinfo import Buildinfo
 from orchestrator.served.control import clauses, paragraphs
 from orchestrator.served.named import DebName
 
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*")
 _SHOWN: Final = 8
+_MOST: Final = 450  # what a recipe names
 
 ALWAYS: Final = ("build-essential", "fakeroot")
 ESSENTIAL: Final = (
@@ -160,8 +162,6 @@ def _source(name: str, version: str, apt: Apt) -> Mapping[str, str]:
 
 def surroundings(one: Served, apt: Apt) -> Surroundings:
     """What its build needs, as the suite has it now. Raises TallyError with what cannot be had."""
-    from orchestrator.recipe.debian import BASE
-
     kind = "Indep" if one.everywhere else "Arch"
     wanted, but = [], []
     try:
@@ -190,6 +190,61 @@ def surroundings(one: Served, apt: Apt) -> Surroundings:
             raise TallyError(f"{one.source} needs {text}, and nothing that was chosen is that")
         names.add(found[0])
     return Surroundings(tuple(sorted({*names, *ALWAYS, *ESSENTIAL} - {*BASE})), packages)
+
+
+def surroundings_of(info: Buildinfo, one: Served, archives: Iterable[Apt], place: str) -> Surroundings:
+    """What a .buildinfo file names, from any of these archives. Raises TallyError with what none has."""
+    if info.source != one.source or one.binary.file not in info.files:
+        raise TallyError(
+            f"{place} is of the source {info.source} {info.version} and tells nothing of {one.binary.file}",
+            hint="give the .buildinfo file of the build that is served",
+        )
+    if info.files[one.binary.file] != one.binary.sha256:
+        raise TallyError(
+            f"{place} is of another build: its {one.binary.file} has sha256 {info.files[one.binary.file]}, "
+            f"and the one that is served {one.binary.sha256}",
+            hint="give the .buildinfo file of the build that is served",
+        )
+    if len(info.installed) > _MOST:
+        raise TallyError(f"{place} names more than {_MOST} packages")
+    found: dict[str, DebianPackage] = {}
+    base: tuple[DebianPackage, ...] = ()
+    for number, apt in enumerate(archives):
+        lacking = {name: version for name, version in info.installed.items() if name not in found}
+        if not lacking:
+            break
+        found.update({each.name: each for each in _exactly(lacking, apt)})
+        if number == 0:
+            base = apt.resolve(BASE)
+    lacking = {name: version for name, version in info.installed.items() if name not in found}
+    if lacking:
+        names = [f"{name} {version}" for name, version in sorted(lacking.items())]
+        raise TallyError(
+            f"{counted(len(names), 'package')} that {place} names, no archive here has: {some(names, 20)}",
+            hint="add a dated snapshot of the archive to tally.toml, under [mirrors], beside `debian`'s own",
+        )
+    beside = {each.name: each for each in base if each.name not in found}
+    packages = sorted([*found.values(), *beside.values()], key=lambda each: each.file)
+    return Surroundings(tuple(sorted(info.installed.keys() - {*BASE})), tuple(packages))
+
+
+def _exactly(wanted: Mapping[str, str], apt: Apt) -> Iterator[DebianPackage]:
+    """Those of these packages that an archive has in these versions."""
+    known = set(apt.told("pkgnames").split())
+    names = sorted(name for name in wanted if name in known)
+    if not names:
+        return
+    for fields in paragraphs(apt.told("show", "--", *names)):
+        name = fields.get("Package", "")
+        if wanted.get(name) == fields.get("Version") and {"Filename", "SHA256", "Size"} <= fields.keys():
+            yield DebianPackage(
+                name=name,
+                version=fields["Version"],
+                architecture=fields["Architecture"],
+                pool=fields["Filename"],
+                sha256=fields["SHA256"],
+                size=int(fields["Size"]),
+            )
 
 
 def _provided(packages: Sequence[DebianPackage], apt: Apt) -> Mapping[str, Sequence[str]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents, write_atomically
+from orchestrator.ground.files import contents, read_file, write_atomically
 from orchestrator.ground.state import State
 from orchestrator.recipe import debian
 from orchestrator.recipe import lock as locks
@@ -24,11 +25,14 @@ from orchestrator.recipe.request import package_output
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toml import LIMIT
 from orchestrator.recipe.wanted import wanted_from
+from orchestrator.served import buildinfo as buildinfos
 from orchestrator.served import deb_recipe
 from orchestrator.served.arfiles import OddPackageError
+from orchestrator.served.buildinfo import Buildinfo
 from orchestrator.served.comparison import LARGEST
+from orchestrator.served.deb_recipe import Way
 from orchestrator.served.deb_shown import options_of
-from orchestrator.served.debian import served, surroundings
+from orchestrator.served.debian import served, surroundings, surroundings_of
 from orchestrator.served.named import DebName
 from orchestrator.stories.preparing import Prepared
 
@@ -64,6 +68,15 @@ class Archive:
             self._apt = self._stack.enter_context(debian.opened(addresses, architecture, sources=True))
         return self._apt
 
+    def every(self) -> Iterator[Apt]:
+        """The usual index, then that of every address: a mirror may be a dated snapshot."""
+        yield self.apt
+        addresses = self._mirrors.bases("debian")
+        for address in addresses if len(addresses) > 1 else ():
+            self.say(f"reading the index at {without_credentials(address)}")
+            with debian.opened([address], self.apt.architecture, expired=True) as apt:
+                yield apt
+
 
 def prepare(
     named: DebName,
@@ -72,25 +85,36 @@ def prepare(
     mirrors: Mirrors,
     state: State,
     out: Path | None,
+    buildinfo: Path | None,
     say: Say,
 ) -> Prepared:
     """Ask the archive, resolve what the build needs, write recipe and lock. Raises TallyError."""
     one = served(named, archive.apt)
     place = sources.fetch(wanted_from(package_output(one.binary)))
-    options = _options(place, named)
+    way, info = Way(_options(place, named), "the published package's changelog is whole", True), None
+    if buildinfo is not None:
+        info = _read(buildinfo, archive.apt.architecture)
+        way = Way(info.options, f"what {buildinfo.name} says", False, info.path)
     label = f"{named.package}-{named.version}"
     folder = (out or state.folder("served", "deb")) / label
     folder.mkdir(parents=True, exist_ok=True)
     recipe, lock = folder / f"{named.package}.toml", folder / locks.FILE_NAME
     notes: tuple[str, ...] = ()
-    kept = locks.read(lock) if out is not None and recipe.exists() and lock.exists() else None
+    kept = (
+        locks.read(lock) if out is not None and info is None and recipe.exists() and lock.exists() else None
+    )
     if kept is None:
         say(f"{named}: resolving what {one.source} is built with")
-        around = surroundings(one, archive.apt)
-        names, found, whence = around.names, around.packages, f"Debian {debian.SUITE} as it is now"
+        whence = f"Debian {debian.SUITE} as it is now"
+        if info is None:
+            around = surroundings(one, archive.apt)
+        else:
+            around = surroundings_of(info, one, archive.every(), str(buildinfo))
+            whence = f"what {buildinfo} says was installed"
+        names, found = around.names, around.packages
     else:
         names, found, whence = load(recipe).toolchain.packages, (), f"the lock in {folder}"
-    text = deb_recipe.recipe_of(one, names, options)
+    text = deb_recipe.recipe_of(one, names, way)
     mended = out is not None and recipe.exists() and contents(recipe, LIMIT) != text
     if mended:
         notes = (*notes, f"the recipe is the one in {recipe}, not what this would write")
@@ -99,10 +123,18 @@ def prepare(
     pinned = _lock(recipe, kept or _pinned(names, found, archive, sources, state), archive, mirrors, sources)
     chosen = pinned.set_for(load(recipe).toolchain.packages, SYSTEM)
     count = 0 if chosen is None else len(chosen.packages)
-    settings = () if mended else deb_recipe.settings_of(one, options, count, whence)
+    settings = () if mended else deb_recipe.settings_of(one, way, count, whence)
     arch = one.binary.architecture
     purl = package_url("deb", named.package, named.version, namespace="debian", arch=arch)
     return Prepared(str(named), label, purl, place, recipe, settings, notes)
+
+
+def _read(file: Path, architecture: str) -> Buildinfo:
+    text = read_file(file, "the .buildinfo file ", LIMIT, "it is what dpkg-genbuildinfo wrote")
+    try:
+        return buildinfos.parse(text.decode(), str(file), architecture)
+    except UnicodeDecodeError as error:
+        raise TallyError(f"{file} is no .buildinfo file: it is no text") from error
 
 
 def _options(place: Path, named: DebName) -> tuple[str, ...]:

@@ -72,6 +72,8 @@ class Asked:
     """Where recipes and locks are put, and taken from; None: they go into the state folder."""
     builders: tuple[str, ...] = ()
     reach: Reach = ALL
+    buildinfo: Path | None = None
+    """What says how a package of Debian's was built; None: it is resolved."""
     signing: Order | None = None
     """Who is to sign what came of it, and into which folder; None: nobody is."""
 
@@ -94,7 +96,9 @@ def rebuild(
             if isinstance(named, PypiName):
                 prepared = prepare(named, index, sources, mirrors, state, asked.recipes, say)
             else:
-                prepared = preparing_deb.prepare(named, archive, sources, mirrors, state, asked.recipes, say)
+                prepared = preparing_deb.prepare(
+                    named, archive, sources, mirrors, state, asked.recipes, asked.buildinfo, say
+                )
             return _rebuilt(state, configuration, asked, prepared, signatories, on_event, say)
 
         for named in asked.names:

@@ -136,11 +136,11 @@ def alternately(
     return [statistics.median(times) for times in taken]
 
 
-def peak_memory(command: Sequence[object]) -> float:
+def peak_memory(command: Sequence[object], more: Mapping[str, str] | None = None) -> float:
     """The largest resident size, in MB, of a command's own process, its children left out."""
     process = subprocess.Popen(
         [str(word) for word in command],
-        env=environment(),
+        env={**environment(), **(more or {})},
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

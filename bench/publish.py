@@ -1,7 +1,8 @@
 """`tally publish` and `tally verify oci://…` on loopback, against what strangers' clients take for it.
 
 A registry against `oras push` of the release's files, verification against `cosign verify-attestation` of one
-attestation. Where a program cannot be had, a notice says so, and its figures are left out.
+attestation, a bucket of seaweedfs's against bare boto3. Where a program cannot be had, a notice says so, and
+its figures are left out.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _BLOCK = 1 << 20
 def figures(size: int = LARGE, rounds: int = _ROUNDS) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=Path.home()) as name:
         folder = Path(name)
-        return [*_registry(folder, size, rounds)]
+        return [*_registry(folder / "registry", size, rounds), *_bucket(folder / "bucket", size, rounds)]
 
 
 def _registry(folder: Path, size: int, rounds: int) -> Iterator[Figure]:
@@ -43,7 +44,7 @@ def _registry(folder: Path, size: int, rounds: int) -> Iterator[Figure]:
     key, small = _release(folder / "small", b"the program")
     large_key, large = _release(folder / "large", _random(size))
     number = count()
-    with debians.registry(server, folder / "registry") as host:
+    with debians.registry(server, folder / "server") as host:
 
         def publish(release: Path, pub: Path) -> Callable[[], object]:
             return lambda: run([*TALLY, "publish", release, f"oci://{host}/r{next(number)}", "--key", pub])
@@ -73,6 +74,47 @@ def _registry(folder: Path, size: int, rounds: int) -> Iterator[Figure]:
 
         ours, theirs = alternately(3 * rounds, lambda: run(verify), ask)
         yield _at_most("tally verify oci://…", ours, theirs, "cosign verify-attestation of one", 1.5)
+
+
+def _bucket(folder: Path, size: int, rounds: int) -> Iterator[Figure]:
+    import clouds
+    import seaweed
+
+    interpreter, weed = _had(clouds.python), _had(seaweed.program)
+    if interpreter is None or weed is None:
+        return
+    key, large = _release(folder / "large", _random(size))
+    number = count()
+    with seaweed.running(weed, folder / "server") as address:
+        more = {**clouds.AWS, **clouds.beside_ours(ROOT), "AWS_ENDPOINT_URL": address}
+        run([interpreter, "-c", _BARE, "bench"], more=more)
+        tally = [interpreter, "-m", "orchestrator.cli", "publish", large]
+
+        def publish() -> list[object]:
+            return [*tally, f"s3://bench/{next(number)}", "--key", key, "--allow-mutable"]
+
+        bare = [interpreter, "-c", _BARE, "bench", large]
+        ours, theirs = alternately(
+            rounds,
+            lambda: run(publish(), more=more),
+            lambda: run([*bare, str(next(number))], more=more),
+        )
+        yield _at_most(f"publish to a bucket, {size / 1e9:g} GB", ours, theirs, "bare boto3", 1.2)
+        memory = peak_memory(publish(), more=more)
+        yield Figure("the same", memory, memory, "itself", "MB", memory <= 150, "150 MB")
+
+
+_BARE = """
+import pathlib, sys, boto3
+client, (bucket, *rest) = boto3.client("s3"), sys.argv[1:]
+if not rest:
+    client.create_bucket(Bucket=bucket)
+else:
+    folder = pathlib.Path(rest[0])
+    for each in folder.rglob("*"):
+        if each.is_file():
+            client.upload_file(str(each), bucket, f"{rest[1]}/{each.relative_to(folder)}")
+"""
 
 
 def _at_most(name: str, measured: float, baseline: float, what: str, limit: float) -> Figure:

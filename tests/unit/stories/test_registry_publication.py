@@ -548,3 +548,22 @@ def test_what_is_no_image(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.oci.tar").write_bytes(data)
     with pytest.raises(ValueError, match="archive"):
         archive.image_in(tmp_path / "a.oci.tar")
+
+
+def test_a_registry_without_referrers_is_asked_for_them_once_a_run(
+    registry: FakeRegistry, publish: Publish, key: SigningKey
+) -> None:
+    registry.referrers = False
+    publish(signer=ByKey(key))
+    asked = [each for each in registry.asked if "/referrers/" in each]
+    assert len(asked) == 2, "once to publish, and once to fetch it back"
+
+
+def test_what_fails_among_others_leaves_nothing_to_be_found(registry: FakeRegistry, publish: Publish) -> None:
+    """Files are put at the same time: whichever fails, the others end, and no manifest is there."""
+    registry.faults["PUT /v2/some/app/blobs/uploads/"] = lambda handler: handler.error(507, "QUOTA")
+    with pytest.raises(TallyError, match="QUOTA"):
+        publish()
+    assert registry.manifests == {}
+    registry.faults.clear()
+    assert publish().changed

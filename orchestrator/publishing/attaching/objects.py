@@ -7,12 +7,12 @@ from orchestrator.publishing.rebuilds import FOLDER, Word
 from orchestrator.publishing.reference import ObjectStore
 
 
-def attach(reference: ObjectStore, name: str, word: Word) -> None:
+def attach(reference: ObjectStore, name: str, word: Word, bucket: Bucket | None = None) -> None:
     """As `PREFIX/NAME.rebuilds/…`, with the retention that the bucket gives to every object.
 
     Raises TallyError.
     """
-    bucket = Bucket(reference, publish=True)
+    bucket = bucket or Bucket(reference, publish=True)
     above = f"{reference.prefix}/" if reference.prefix else ""
     for each in word.ordered:
         key = f"{above}{reference.release or name}.{FOLDER}/{word.listed.name}/{each.path}"

@@ -34,6 +34,7 @@ from orchestrator.publishing.sources.source import Found
 from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.believing import decided
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
+from orchestrator.run.elsewhere import refuse_foreign
 from orchestrator.run.journal import kept
 from orchestrator.run.making import (
     Making,
@@ -188,6 +189,7 @@ def examined(
     """
     now = datetime.now(UTC)
     if isinstance(target, Path):
+        refuse_foreign(target)
         found = examine(target, asked.policy, now, None, asked.further, trusted=asked.trusted)
         return target, found, (of_folder(target),), None
     whom = fetching.Asked(asked.policy, now, asked.trusted, further=asked.further)

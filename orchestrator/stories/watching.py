@@ -19,6 +19,7 @@ from orchestrator.publishing import sources
 from orchestrator.publishing.contents import locate
 from orchestrator.publishing.reference import Reference, Static
 from orchestrator.publishing.sources.source import Release
+from orchestrator.run.elsewhere import refuse_foreign
 from orchestrator.run.history import Course, Entry, History
 from orchestrator.run.reproduced import Rebuilt, Remembered, Unmade
 from orchestrator.served.named import Named
@@ -98,6 +99,7 @@ def _of(target: Path | Reference) -> Iterator[Release]:
         folder = Static(f"{target.absolute().parent.as_uri()}/")
         yield from StaticSource(folder).of_feed(target.name)
     elif isinstance(target, Path):
+        refuse_foreign(target)
         own = locate(target)[0].path
         yield from StaticSource(Static(f"{own.absolute().as_uri()}/")).every()
     elif isinstance(target, Static) and target.base.endswith(f"{_FEED}/"):

@@ -200,7 +200,7 @@ def _file(
         sha256 if isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256) else None,
         _moment(said.get("upload-time")),
         None if yanked is False else yanked if isinstance(yanked, str) else "",
-        said.get("requires-python") or None,
+        required if isinstance(required := said.get("requires-python"), str) and required else None,
     )
 
 

@@ -94,6 +94,8 @@ class Resolver:
             )
             if todo is None:
                 return tuple(chosen[name] for name in sorted(chosen))
+            if todo in chosen:
+                _forget(chosen[todo], wanted, chosen)
             pin = chosen[todo] = self._choose(todo, wanted[todo])
             extras[todo] = frozenset(extra for each, _ in wanted[todo] for extra in each.extras)
             for text in self._requires(pin.file):
@@ -188,6 +190,16 @@ class Resolver:
         except (StopIteration, *zips.ERRORS) as error:
             raise TallyError(f"{file.name} cannot be read as a wheel: {error}") from error
         return [str(each) for each in message.get_all("Requires-Dist", [])]
+
+
+def _forget(pin: Pin, wanted: dict[str, list[tuple[Requirement, str]]], chosen: dict[str, Pin]) -> None:
+    """What a version required that is not taken after all is required no more."""
+    gone = f"{pin.project} {pin.version}"
+    for name in [each for each in wanted if each != pin.project]:
+        wanted[name] = [each for each in wanted[name] if each[1] != gone]
+        if not wanted[name]:
+            del wanted[name]
+            chosen.pop(name, None)
 
 
 _TAGS: Final = _tags()

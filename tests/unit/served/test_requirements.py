@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -102,3 +103,37 @@ def test_no_wheel_is_a_tool_of_itself(own: OwnIndex, asking: Asking, tmp_path: P
     own.wheel("pluggy", "1.6", uploaded="2024-05-01")
     moment = datetime(2024, 5, 1, 12, tzinfo=UTC)
     assert resolved(asking, tmp_path, "pluggy", before=moment) == ["pluggy 1.5"]
+
+
+def test_what_a_version_wanted_that_is_not_taken_is_wanted_no_more(
+    own: OwnIndex, asking: Asking, tmp_path: Path
+) -> None:
+    own.wheel("alpha", "2.0", "extra-of-two", "beta<2")
+    own.wheel("alpha", "1.0", "beta")
+    own.wheel("extra-of-two", "1.0")
+    own.wheel("beta", "1.0")
+    own.wheel("beta", "2.0")
+    own.wheel("gamma", "1.0", "alpha<2")
+    found = resolved(asking, tmp_path, "alpha", "gamma")
+    assert "extra-of-two 1.0" not in found
+    assert "alpha 1.0" in found
+
+
+def test_what_contradicts_itself_ends(own: OwnIndex, asking: Asking, tmp_path: Path) -> None:
+    own.wheel("alpha", "1.0", "beta>=2")
+    own.wheel("alpha", "2.0", "beta<2")
+    own.wheel("beta", "1.0", "alpha<2")
+    own.wheel("beta", "2.0", "alpha>=2")
+    with pytest.raises(TallyError):
+        resolved(asking, tmp_path, "alpha")
+
+
+@pytest.mark.parametrize(
+    "said", [{"requires-python": 5}, {"hashes": None}, {"hashes": []}, {"url": "http://["}]
+)
+def test_an_index_that_says_something_else(
+    own: OwnIndex, asking: Asking, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    own.add("alpha", "alpha-1.0-py3-none-any.whl", b"no wheel", **said)
+    with pytest.raises(TallyError):
+        resolved(asking, tmp_path, "alpha")

@@ -25,7 +25,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "--with-runtime": ("NixCache",),
     "--with-believed": ("NixCache",),
     "--nix-key": ("NixCache",),
-    "--with-sources": ("Static", "Registry", "ObjectStore"),
+    "--with-sources": ("Static", "Registry", "ObjectStore", "NixCache"),
 }
 """By option, the destinations that take it."""
 

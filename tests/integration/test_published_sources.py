@@ -328,3 +328,20 @@ def test_from_a_nix_cache(made: Made, rebuilder: Tally, tmp_path: Path) -> None:
     assert len(told["inputs"]) == len(fixed)
     (word,) = (each for each in told["inputs"] if each["name"] == "whole-tree")
     assert word.keys() == {"name", "narSha256", "place"}
+
+
+def test_a_release_of_the_first_versions_has_none(
+    tally_in: TallyIn, repository: Path, tmp_path: Path
+) -> None:
+    """It does not carry what made it; published without them it is as before."""
+    old = repository / "tests/assets/releases/without-source"
+    publisher = tally_in(tmp_path)
+    publish = ("publish", old / "greeting-1.0-x86_64-linux", "dir:www", "--key", old / "release.pub")
+    refused = publisher(*publish, "--with-sources").failed(2)
+    assert "has no folder source/, so it cannot be made again from itself" in refused.err
+    assert "leave --with-sources out" in refused.err
+    assert not (tmp_path / "www").exists()
+    publisher(*publish).succeeded()
+    lacks = publisher("fetch", "dir:www", "--key", old / "release.pub", "--with-sources").failed(2)
+    assert "no sources of greeting-1.0-x86_64-linux are published at dir:" in lacks.err
+    assert not list((tmp_path / "releases").iterdir())

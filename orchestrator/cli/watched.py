@@ -136,6 +136,9 @@ def go_through(
             if not isinstance(each, Remembered):
                 show(each, quiet=True)
             if not quiet:
-                print(harmless(f"{told(each)[0].upper()}  {item.target}  {course.sentence}"), flush=True)
+                print(
+                    harmless(f"{told(each)[0].upper().replace('-', ' ')}  {item.target}  {course.sentence}"),
+                    flush=True,
+                )
         history.end(many.key)
     return [item.target for item in items], found, courses

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import debians
 import pytest
+import strangers
 from projects import Project
 from registries import FakeRegistry
+
+from orchestrator.ground.errors import TallyError
 
 if TYPE_CHECKING:
     from tests.conftest import Ran, Tally, TallyIn
@@ -211,3 +215,25 @@ def test_a_registry_that_takes_nothing_or_forgets(
     registry.read_only = False
     place.attach("one").succeeded()
     assert "rebuilt by one\n" in place.verify(1).succeeded().out, "by the fallback tag"
+
+
+def test_cosign_verifies_a_rebuilder_in_debians_registry(
+    project: Project, rebuilder: Tally, session_state: Path, tmp_path: Path
+) -> None:
+    try:
+        cosign, server = strangers.cosign(session_state), debians.docker_registry(session_state)
+    except TallyError as error:
+        pytest.skip(f"a stranger's program cannot be had here: {error.message}")
+    with debians.registry(server, tmp_path / "registry") as host:
+        published(project, f"oci://{host}/tools/tried")
+        place = Place(project, rebuilder, f"oci://{host}/tools/tried")
+        (rebuilder.folder / "tally.toml").write_text(CORES.format(1))
+        kind = "https://in-toto.io/attestation/scai/v0.3"
+        asked = cosign, rebuilder.folder / "one.pub", kind, f"{host}/tools/tried:{NAME}", rebuilder.folder
+        assert strangers.cosign_attestation(*asked)[0] != 0
+        place.attach("one").succeeded()
+        code, said = strangers.cosign_attestation(*asked)
+        assert code == 0, said
+        assert "rebuilt by one\n" in place.verify(1).succeeded().out
+        every = rebuilder("rebuild", place.reference, "--all", "--publisher", "release.pub").succeeded()
+        assert every.out.startswith(f"REPRODUCED  oci://{host}/tools/tried:{NAME}@sha256:")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from orchestrator.cli import outcomes
 from orchestrator.cli.text import harmless, say
@@ -14,8 +14,19 @@ from orchestrator.served.grade import Different, Identical, SameContents
 _SHOWN = 20
 
 
+_PACKING: Final = {
+    "identical": "the same file",
+    "same-contents": "the same contents in another container",
+    "different": "another file",
+}
+
+
 def verdict(found: Graded) -> str:
-    """The grade's word for programs."""
+    """The word for programs; of the packing step alone nothing is decided."""
+    return "undecided" if found.alone else _grade(found)
+
+
+def _grade(found: Graded) -> str:
     match found.grade:
         case Identical():
             return "identical"
@@ -30,7 +41,7 @@ def verdict(found: Graded) -> str:
 def document(found: Graded) -> Mapping[str, Any]:
     """As `--json` prints it."""
     grade = found.grade
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"packing": _grade(found)} if found.alone else {}
     if isinstance(grade, SameContents | Different):
         told["container"] = [each.document() for each in grade.remarks]
     if isinstance(grade, SameContents):
@@ -55,7 +66,8 @@ def document(found: Graded) -> Mapping[str, Any]:
 
 def told(found: Graded) -> tuple[str, list[str]]:
     """The verdict, and how the two files differ, a line each."""
-    return verdict(found), lines(found)
+    alone = [f"packing what is served once more gives {_PACKING[_grade(found)]}"] if found.alone else []
+    return verdict(found), [*alone, *lines(found)]
 
 
 def lines(found: Graded) -> list[str]:
@@ -80,9 +92,9 @@ def lines(found: Graded) -> list[str]:
 def show(found: Graded, *, quiet: bool) -> None:
     """Tell a person: the grade on standard output unless `quiet`, all else on standard error."""
     names = " and ".join(report.identity.name for report in found.agreed.reports)
-    word = {"identical": "IDENTICAL", "same-contents": "SAME CONTENTS", "different": "DIFFERENT"}[
-        verdict(found)
-    ]
+    word = {"identical": "IDENTICAL", "same-contents": "SAME CONTENTS", "different": "DIFFERENT"}.get(
+        verdict(found), "UNDECIDED"
+    )
     if not quiet:
         print(harmless(f"{word}  {found.release}  {found.file}"))
         print(harmless(f"  sha256    {found.sha256.hex}"))
@@ -93,7 +105,7 @@ def show(found: Graded, *, quiet: bool) -> None:
         say(f"  note: {note}")
     for setting in found.settings:
         say(f"  {setting.describe()}")
-    shown = lines(found)
+    shown = told(found)[1]
     for line in shown[:_SHOWN]:
         say(f"  {line}")
     if (more := len(shown) - _SHOWN) > 0:

@@ -31,9 +31,10 @@ def rebuild(
     releases: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RELEASE|REFERENCE|pypi:NAME==VERSION|deb:NAME=VERSION...",
+            metavar="RELEASE|REFERENCE|pypi:NAME==VERSION|deb:NAME=VERSION|npm:NAME@VERSION...",
             help="Release folders, where releases are published, as dir:PATH and https://HOST/PATH/, "
-            "wheels on PyPI, made again from their sdist, or packages of Debian, made from their source.",
+            "wheels on PyPI, made again from their sdist, packages of Debian, made from their source, "
+            "or of npm, packed once more.",
             show_default=False,
         ),
     ] = None,

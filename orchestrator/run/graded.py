@@ -30,9 +30,12 @@ class Graded:
     """What it was made by; its lock is beside it."""
     kept: Path | None
     """Both files side by side, where they are not identical."""
+    alone: bool = False
+    """Whether the packing step alone was tried, so that nothing was decided of a source."""
     evidence: Path | None = None
     """The folder with what was signed about it."""
 
     @property
     def identical(self) -> bool:
-        return isinstance(self.grade, Identical)
+        """Whether its source makes every byte of it."""
+        return isinstance(self.grade, Identical) and not self.alone

@@ -18,7 +18,9 @@ LARGEST: Final = 1 << 30
 
 def of_files(made: Path, served: Path) -> Grade:
     """How alike they are. Raises TallyError for a served file that cannot be read to the last byte."""
-    compare = deb_comparison.compare if served.suffix == ".deb" else zip_comparison.compare
+    compare = {".deb": deb_comparison.compare, ".tgz": deb_comparison.compare_tarballs}.get(
+        served.suffix, zip_comparison.compare
+    )
     try:
         return compare(contents(made, LARGEST), contents(served, LARGEST))
     except (OddPackageError, OddZipError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from orchestrator.ground.wording import counted
@@ -34,14 +34,19 @@ _SHOWN_OF = 8 << 20
 _LENT = 0o7000  # set-user-id, set-group-id, sticky
 
 
-def compare(made: bytes, served: bytes) -> Grade:
+def compare_tarballs(made: bytes, served: bytes) -> Grade:
+    """The same for two tar archives in gzip, as npm packs them."""
+    return compare(made, served, lambda data: (Member("package.tar.gz", 0, (0, 0), 0, data),))
+
+
+def compare(made: bytes, served: bytes, read: Callable[[bytes], tuple[Member, ...]] = members) -> Grade:
     """The grade. Raises OddPackageError only for a served file; what was made and cannot be read differs."""
     if made == served:
         return Identical()
-    theirs = members(served)
+    theirs = read(served)
     served_tars = {each.stem: _Tar(each) for each in tars(theirs)}
     try:
-        ours = members(made)
+        ours = read(made)
         made_tars = {each.stem: _Tar(each) for each in tars(ours)}
     except OddPackageError as error:
         return Different((FileDifference("the package", f"unreadable ({error})", "readable"),))

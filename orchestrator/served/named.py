@@ -1,4 +1,4 @@
-"""`pypi:NAME==VERSION`, `deb:NAME=VERSION`: a file that a registry serves, as people write it. Pure."""
+"""`pypi:NAME==VERSION`, `deb:NAME=VERSION`, `npm:NAME@VERSION`: what registries serve, by name. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Final
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.names import normalised
 
-SCHEMES: Final = ("pypi", "deb")
-FORMS: Final = ("pypi:NAME==VERSION", "deb:NAME=VERSION")
+SCHEMES: Final = ("pypi", "deb", "npm")
+FORMS: Final = ("pypi:NAME==VERSION", "deb:NAME=VERSION", "npm:NAME@VERSION")
 _PYPI: Final = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}))?"
 )
 _DEB: Final = re.compile(r"([a-z0-9][a-z0-9+.-]{1,99})(?:=([0-9][A-Za-z0-9.+~:-]{0,99}))?")
+_NPM: Final = re.compile(
+    r"((?:@[a-z0-9~-][a-z0-9._~-]{0,98}/)?[A-Za-z0-9~-][A-Za-z0-9._~-]{0,98})"
+    r"(?:@([0-9][A-Za-z0-9.+-]{0,99}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,19 @@ class DebName:
         return f"deb:{self.package}={self.version}"
 
 
-Named = PypiName | DebName
+@dataclass(frozen=True, slots=True)
+class NpmName:
+    """One version of a package in an npm registry."""
+
+    package: str
+    """With its scope: `@scope/name`."""
+    version: str
+
+    def __str__(self) -> str:
+        return f"npm:{self.package}@{self.version}"
+
+
+Named = PypiName | DebName | NpmName
 
 
 def is_named(text: str) -> bool:
@@ -54,6 +70,7 @@ def parse(text: str) -> Named:
     pattern, like, sign = {
         "pypi": (_PYPI, "pypi:six==1.17.0", "=="),
         "deb": (_DEB, "deb:python3-six=1.16.0-4", "="),
+        "npm": (_NPM, "npm:left-pad@1.3.0", "@"),
     }[scheme]
     found = pattern.fullmatch(rest)
     if found is None:
@@ -62,4 +79,6 @@ def parse(text: str) -> Named:
         raise TallyError(f"{text} does not say which version", hint=f"write it as {text}{sign}1.0")
     if scheme == "deb":
         return DebName(found[1], found[2])
+    if scheme == "npm":
+        return NpmName(found[1], found[2])
     return PypiName(normalised(found[1]), found[2])

@@ -34,6 +34,8 @@ from orchestrator.served.wheel_recipe import recipe_of, requirements_of, setting
 
 _TOOLCHAIN: Final = "toolchain.lock"
 
+Say = Callable[[str], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -48,6 +50,8 @@ class Prepared:
     recipe: Path
     settings: tuple[Setting, ...]
     notes: tuple[str, ...]
+    alone: bool = False
+    """Whether the packing step alone is tried: that says nothing of a source."""
 
 
 def prepare(
@@ -57,7 +61,7 @@ def prepare(
     mirrors: Mirrors,
     state: State,
     out: Path | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Prepared:
     """Ask the index, resolve what the build needs, write recipe and lock. Raises TallyError."""
     say(f"{named}: asking the index what it serves")
@@ -85,7 +89,7 @@ def prepare(
     if (by_hand := put(recipe, text, keep=out is not None)) is not None:
         settings = (by_hand,)
     refuse_itself(recipe, served)
-    _lock(recipe, sources, mirrors, state, say)
+    lock_beside(recipe, sources, mirrors, state, say)
     purl = package_url("pypi", named.project, str(release.wheel.version))
     return Prepared(str(named), label, purl, served, recipe, settings, notes)
 
@@ -119,7 +123,7 @@ def forget_toolchain(state: State) -> None:
     (state.folder("served") / _TOOLCHAIN).unlink(missing_ok=True)
 
 
-def _lock(recipe: Path, sources: Sources, mirrors: Mirrors, state: State, say: Callable[[str], None]) -> None:
+def lock_beside(recipe: Path, sources: Sources, mirrors: Mirrors, state: State, say: Say) -> None:
     """An ordinary lock beside a recipe. What its toolchain was resolved to before is used again."""
     held = state.folder("served") / _TOOLCHAIN
     known = locks.read(held) if held.exists() else locks.Lock()

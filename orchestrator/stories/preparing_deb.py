@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -34,13 +34,11 @@ from orchestrator.served.deb_recipe import Way
 from orchestrator.served.deb_shown import options_of
 from orchestrator.served.debian import served, surroundings, surroundings_of
 from orchestrator.served.named import DebName
-from orchestrator.stories.preparing import Prepared
+from orchestrator.stories.preparing import Prepared, Say
 
 SYSTEM: Final = "x86_64-linux"
 _PACKAGES: Final = "debian-packages.lock"
 """What is known of packages that were resolved before: their licences, and the busybox."""
-
-Say = Callable[[str], None]
 
 
 class Archive:

@@ -55,9 +55,9 @@ from orchestrator.run.workshop import Workshop, opened
 from orchestrator.served.comparison import of_files
 from orchestrator.served.grade import Different, Identical, SameContents
 from orchestrator.served.index import Index
-from orchestrator.served.named import Named, PypiName
+from orchestrator.served.named import Named, NpmName, PypiName
 from orchestrator.signing import gate
-from orchestrator.stories import preparing_deb
+from orchestrator.stories import preparing_deb, preparing_npm
 from orchestrator.stories.preparing import Prepared, forget_toolchain, prepare
 from orchestrator.stories.preparing_deb import Archive
 from orchestrator.stories.refusing import refuse
@@ -95,6 +95,8 @@ def rebuild(
         def one(named: Named) -> Rebuilt:
             if isinstance(named, PypiName):
                 prepared = prepare(named, index, sources, mirrors, state, asked.recipes, say)
+            elif isinstance(named, NpmName):
+                prepared = preparing_npm.prepare(named, sources, mirrors, state, asked.recipes, say)
             else:
                 prepared = preparing_deb.prepare(
                     named, archive, sources, mirrors, state, asked.recipes, asked.buildinfo, say
@@ -194,6 +196,7 @@ def conclude(making: Making, prepared: Prepared, reports: Sequence[Report]) -> R
                 prepared.notes,
                 prepared.recipe,
                 folder,
+                alone=prepared.alone,
             )
 
 
@@ -205,11 +208,12 @@ def attested(
     signatories: Signatories,
     out: Path,
 ) -> Graded:
-    """The same with what was signed about it, in `out`/NAME-VERSION; of what is different nothing is.
+    """The same with what was signed about it, in `out`/NAME-VERSION; of what is different nothing is,
+    and of the packing step alone neither.
 
     Raises TallyError.
     """
-    if isinstance(found.grade, Different):
+    if isinstance(found.grade, Different) or found.alone:
         return found
     (target,) = making.plan.targets.values()
     agreed, quorum, signing = found.agreed, quorum_of(making, reports), signatories.joined_by(making.builders)

@@ -66,7 +66,7 @@ def test_a_package_is_of_that_class_and_never_identical(program: bytes) -> None:
     for each, digit in ((program, "1"), (other, "2")):
         sums = f"{digit * 32}  usr/lib/one.so\n".encode()
         packages.append(deb(tar({**FILES, "usr/lib/one.so": each}), tar({**CONTROL, "md5sums": sums})))
-    grade = compare(*packages)
+    grade = compare(packages[0], packages[1])
     assert isinstance(grade, Different)
     assert grade.kind is Class.BUILD_ID
     more = compare(packages[0], deb(tar({**FILES, "usr/lib/one.so": other, "usr/one": b"1"})))

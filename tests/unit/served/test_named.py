@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.served.named import DebName, PypiName, is_named, parse
+from orchestrator.served.named import DebName, NpmName, PypiName, is_named, parse
 
 
 def test_names() -> None:
@@ -24,3 +24,11 @@ def test_what_names_nothing(text: str) -> None:
     with pytest.raises(TallyError) as caught:
         parse(text)
     assert "deb:" in (caught.value.hint or "")
+
+
+def test_names_of_npm() -> None:
+    assert parse("npm:left-pad@1.3.0") == NpmName("left-pad", "1.3.0")
+    assert parse("npm:@types/node@20.1.0-rc.1") == NpmName("@types/node", "20.1.0-rc.1")
+    for text in ("npm:left-pad", "npm:@1.0", "npm:../x@1.0", "npm:a@latest", "npm:@Scope/a@1.0"):
+        with pytest.raises(TallyError):
+            parse(text)

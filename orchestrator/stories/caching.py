@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
+from orchestrator.caches import narinfo
+from orchestrator.caches.narinfo import Narinfo
 from orchestrator.caches.writing import BinaryCache
 from orchestrator.evidence import links
 from orchestrator.evidence.links import Link
@@ -161,8 +163,12 @@ def _held(store: ChrootStore, found: Mapping[str, Found]) -> frozenset[str]:
 
 
 def written(cache: BinaryCache, found: Mapping[str, Found], signatures: Signatures, say: Say) -> bool:
-    """Put what is missing, NARs first; whether that was anything."""
+    """Put what is missing, NARs first; whether that was anything.
+
+    What makes a NAR found is put once it came back whole. Raises TallyError where it does not.
+    """
     texts: dict[str, str] = {}
+    fresh: dict[str, Narinfo] = {}
 
     def put(path: str) -> None:
         item = found[path].item
@@ -173,13 +179,19 @@ def written(cache: BinaryCache, found: Mapping[str, Found], signatures: Signatur
             return
         say(f"writing {path}")
         unsigned = cache.put_nar(item, found[path].nar())
+        fresh[path] = narinfo.parse(unsigned.encode())
         kept = () if there is None else there.signatures
         texts[path] = _with(unsigned, list(dict.fromkeys((*kept, *signatures[path]))))
+
+    def look(path: str) -> None:
+        if not cache.is_whole(fresh[path]):
+            raise _lost(cache, path)
 
     with cache.exclusively():
         cache.begin()
         _each(found, put)
         cache.settle()
+        _each(fresh, look)
         for path in found:  # each after all that it refers to
             if path in texts:
                 cache.put_narinfo(found[path].item, texts[path])
@@ -198,12 +210,16 @@ def read_back(cache: BinaryCache, found: Mapping[str, Found], signatures: Signat
     def look(path: str) -> None:
         there = cache.find(found[path].item)
         if there is None or not set(signatures[path]) <= set(there.signatures) or not cache.is_whole(there):
-            raise TallyError(
-                f"{path} did not come back from {cache.place} as it was written",
-                hint="see whether the disk holds and nobody else writes there; then run the command again",
-            )
+            raise _lost(cache, path)
 
     _each(found, look)
+
+
+def _lost(cache: BinaryCache, path: str) -> TallyError:
+    return TallyError(
+        f"{path} did not come back from {cache.place} as it was written",
+        hint="see whether the disk holds and nobody else writes there; then run the command again",
+    )
 
 
 def _each(paths: Mapping[str, T] | Sequence[str], work: Callable[[str], object]) -> None:

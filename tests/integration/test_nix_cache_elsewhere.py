@@ -149,6 +149,24 @@ class TestServer:
             project.tally(*arguments(project, address)).succeeded()
         assert len(list(www.glob("*.narinfo"))) == 3
 
+    def test_a_server_that_keeps_no_nars(
+        self, project: Project, nginx: debians.Program, tmp_path: Path
+    ) -> None:
+        """It says that it took them: nothing makes them found."""
+        www = tmp_path / "www"
+        www.mkdir()
+
+        def rule(method: str, path: str) -> Wrong | None:
+            return Wrong(201) if method == "PUT" and "/nar/" in path else None
+
+        with (
+            debians.served(nginx, www, tmp_path / "nginx", PUT) as address,
+            proxy(address.removesuffix("/releases/"), rule) as lying,
+        ):
+            ran = project.tally(*arguments(project, f"{lying}/releases")).failed(2)
+        assert "did not come back from" in ran.err
+        assert list(files(www)) == ["nix-cache-info"]
+
     def test_a_rate_limit(self, project: Project, nginx: debians.Program, tmp_path: Path) -> None:
         www, asked = tmp_path / "www", []
         www.mkdir()

@@ -99,7 +99,7 @@ def test_what_is_refused(project: Project) -> None:
     assert "there is no recipes/changing.toml here" in gone.err
     assert "with --target" in gone.err
     attested = project.tally(*asked, "--expect", "same", "--attest", "out").failed(2)
-    assert "--attest signs what a release's own contents make" in attested.err
+    assert "--attest and --attach sign what a release's own contents make" in attested.err
     assert "--expect asks for" in project.tally(*asked, "--target", ".#x").failed(2).err
     several = project.tally(*asked, release, "--expect", "same", "--target", ".#x").failed(2)
     assert "--target is for one release" in several.err

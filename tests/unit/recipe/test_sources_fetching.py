@@ -148,6 +148,12 @@ class TestADebianPackageThatLeftTheArchive:
         assert "`tally lock --update curl --update hello`" in error.hint
         assert "snapshot" in error.hint and '[mirrors], as debian = ["https://HOST/' in error.hint
 
+    def test_a_file_of_a_source_package_is_no_package(self, archive: Sources) -> None:
+        url = "mirror://debian/pool/main/h/hello/hello_2.10-3.debian.tar.xz"
+        error = self.refused(archive, _wanted(b"one", url))
+        assert "HTTP status 404" in error.message
+        assert "--update" not in (error.hint or "")
+
     def test_a_dated_snapshot_as_a_mirror_has_it(
         self, tmp_path: Path, server: Server, archive: Sources
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
+from orchestrator.caches.choosing import Reach
 from orchestrator.caches.supplying import supplies_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.supply import Located, Supply
-from orchestrator.run.believing import Decision
+from orchestrator.run.believing import Decision, decided
 from orchestrator.run.fetching import fetch_foreign
 from orchestrator.run.gathering import gather
+from orchestrator.run.journal import Journal, kept
 from orchestrator.run.plan import Plan, Target
 from orchestrator.run.workshop import Workshop
 
@@ -37,6 +41,42 @@ class Making:
     builders: Sequence[Builder]
     decision: Decision
     """Which inputs are believed."""
+
+
+def making_of(workshop: Workshop, plan: Plan, names: Sequence[str], reach: Reach, say: Say) -> Making:
+    """A plan with those of the configured builders that are named, all if none is. Raises TallyError."""
+    builders = willing(workshop, names, plan.lock)
+    return Making(workshop, plan, builders, believed(workshop, plan, reach, say))
+
+
+def willing(workshop: Workshop, names: Sequence[str], lock: Lock | None) -> Sequence[Builder]:
+    """The builders, who can agree and can build: known before anything is done. Raises TallyError."""
+    builders = workshop.builders(names, lock)
+    refuse_one_vote(workshop.configuration, builders)
+    for builder in builders:
+        builder.power.check()
+    return builders
+
+
+def believed(workshop: Workshop, plan: Plan, reach: Reach, say: Say) -> Decision:
+    """Which inputs are believed, and that is said."""
+    decision = decided(workshop, plan, reach, say)
+    if decision.told is not None:
+        say(decision.told)
+    return decision
+
+
+def journal_of(workshop: Workshop) -> AbstractContextManager[Journal]:
+    """The journal of this run, in the folder that holds its logs."""
+    return kept(workshop.state.folder("logs", workshop.run) / "journal.jsonl")
+
+
+def alone(making: Making, say: Say) -> AbstractContextManager[None]:
+    """While no other run builds the same in a store of ours."""
+    return making.workshop.state.locked(
+        *places(making.builders, making.plan),
+        waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
+    )
 
 
 def fetch(making: Making, say: Say, supplies: Sequence[Supply] = ()) -> tuple[Located, ...]:
@@ -58,7 +98,7 @@ def fetch(making: Making, say: Say, supplies: Sequence[Supply] = ()) -> tuple[Lo
     return tuple(located)
 
 
-def build(making: Making, on_event: OnEvent) -> tuple[Report, ...]:
+def build(making: Making, on_event: OnEvent, journal: Journal) -> tuple[Report, ...]:
     """Every builder's report on every target, built at the same time in one invocation of Nix each."""
     store = making.workshop.store
     task = Task(
@@ -69,7 +109,10 @@ def build(making: Making, on_event: OnEvent) -> tuple[Report, ...]:
         new_probe=lambda: Probe.of(store, making.plan.request),
         beliefs=making.decision.choice.beliefs,
     )
-    return build_everywhere(task, making.builders, on_event)
+    reports = build_everywhere(task, making.builders, on_event)
+    for report in reports:
+        journal.write("built", builder=report.identity.name, **counted(report))
+    return reports
 
 
 def fixed_for(making: Making) -> tuple[str, ...]:

@@ -24,20 +24,18 @@ from orchestrator.recipe.recipe import ArtifactPart
 from orchestrator.run import planning
 from orchestrator.run.asked import Asked as Target
 from orchestrator.run.asked import RecipeFile, parse
-from orchestrator.run.believing import decided
 from orchestrator.run.claim import Claim, claim_of
-from orchestrator.run.journal import kept
 from orchestrator.run.making import (
     Making,
     Say,
     agreement_on,
+    alone,
     artifact_of,
     build,
-    counted,
     fetch,
-    places,
+    journal_of,
+    making_of,
     quorum_of,
-    refuse_one_vote,
 )
 from orchestrator.run.order import How
 from orchestrator.run.outcome import Undecided
@@ -100,32 +98,22 @@ def _checked(
         return Same(
             claim.name, target.asked, claim.artifact_file, claim.sha256, agreed=None, expected=expected.same
         )
-    builders = workshop.builders(asked.builders, plan.lock)
-    refuse_one_vote(workshop.configuration, builders)
-    for builder in builders:
-        builder.power.check()
-    decision = decided(workshop, plan, asked.reach, say)
-    if decision.told is not None:
-        say(decision.told)
-    making = Making(workshop, plan, builders, decision)
+    making = making_of(workshop, plan, asked.builders, asked.reach, say)
     with (
-        kept(workshop.state.folder("logs", workshop.run) / "journal.jsonl") as journal,
-        workshop.state.locked(
-            *places(builders, plan),
-            waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
-        ),
+        journal_of(workshop) as journal,
+        alone(making, say),
     ):
         journal.write("planned", comparing=claim.name, derivations=plan.requested)
         fetch(making, say, supplies)
-        reports = build(making, on_event)
-        for report in reports:
-            journal.write("built", builder=report.identity.name, **counted(report))
+        reports = build(making, on_event, journal)
         match agreement_on(making, target, reports):
             case Incomplete() as incomplete:
                 return Undecided(claim.name, incomplete)
             case Disagreed() as disagreed:
                 quorum = quorum_of(making, reports)
-                return replace(refuse(target, disagreed, workshop, builders, quorum, None), target=claim.name)
+                return replace(
+                    refuse(target, disagreed, workshop, making.builders, quorum, None), target=claim.name
+                )
             case Agreed() as agreed:
                 return compared(making, claim, agreed, expected)
 

@@ -32,22 +32,20 @@ from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.reference import Reference
 from orchestrator.publishing.sources.source import Found
 from orchestrator.recipe.supply import Located, Supply
-from orchestrator.run.believing import decided
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
 from orchestrator.run.elsewhere import refuse_foreign
-from orchestrator.run.journal import kept
 from orchestrator.run.making import (
     Making,
     Say,
     agreeing,
     agreement_on,
+    alone,
     artifact_of,
     build,
-    counted,
     fetch,
-    places,
+    journal_of,
+    making_of,
     quorum_of,
-    refuse_one_vote,
 )
 from orchestrator.run.order import Order
 from orchestrator.run.outcome import Undecided
@@ -145,18 +143,13 @@ def _rebuilt(
             refuse_taken(asked.out / claim.name)  # before anything is built
         making = planned(workshop, claim, asked, say, supply)
         with (
-            kept(state.folder("logs", workshop.run) / "journal.jsonl") as journal,
-            state.locked(
-                *places(making.builders, making.plan),
-                waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
-            ),
+            journal_of(workshop) as journal,
+            alone(making, say),
         ):
             journal.write("planned", rebuilding=claim.name, derivations=making.plan.requested)
             located = fetch(making, say, supply)
             say_where(located, say)
-            reports = build(making, on_event)
-            for report in reports:
-                journal.write("built", builder=report.identity.name, **counted(report))
+            reports = build(making, on_event, journal)
             verified = isinstance(examination.verdict, Passed)
             found = conclude(making, claim, reports, verified=verified)
             if isinstance(found, Reproduced | Differs):
@@ -203,14 +196,7 @@ def planned(
 ) -> Making:
     """What is to be built, by whom. Raises TallyError, also where other derivations come of the release."""
     plan = planned_again(workshop, claim, Path.cwd(), say, (*supplies, *of_caches(workshop)))
-    builders = workshop.builders(asked.builders, plan.lock)
-    refuse_one_vote(workshop.configuration, builders)
-    for builder in builders:
-        builder.power.check()
-    decision = decided(workshop, plan, asked.reach, say)
-    if decision.told is not None:
-        say(decision.told)
-    return Making(workshop, plan, builders, decision)
+    return making_of(workshop, plan, asked.builders, asked.reach, say)
 
 
 def say_where(located: Sequence[Located], say: Say) -> None:

@@ -7,7 +7,7 @@ Recipe -> Derivation -> Build (one per builder) -> Agreement -> Materials -> Sta
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,20 +35,20 @@ from orchestrator.publishing import directory, drafts
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
-from orchestrator.run.believing import decided
-from orchestrator.run.journal import Journal, kept
+from orchestrator.run.journal import Journal
 from orchestrator.run.making import (
     Making,
     Say,
     agreeing,
     agreement_on,
+    alone,
     artifact_of,
+    believed,
     build,
-    counted,
     fetch,
-    places,
+    journal_of,
     quorum_of,
-    refuse_one_vote,
+    willing,
 )
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
@@ -56,7 +56,7 @@ from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unp
 from orchestrator.run.parts import parts_of_release
 from orchestrator.run.plan import Plan, Target
 from orchestrator.run.signatories import Signatories, summon
-from orchestrator.run.workshop import Workshop, opened
+from orchestrator.run.workshop import opened
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.stories.refusing import refuse
@@ -90,10 +90,7 @@ def release(
         if signatories is not None:
             clients.call()
         plan = planning.make(workshop, order.targets, order.how, allow_dirty=order.allow_dirty)
-        builders = workshop.builders(order.builders, plan.lock)
-        refuse_one_vote(configuration, builders)
-        for builder in builders:
-            builder.power.check()
+        builders = willing(workshop, order.builders, plan.lock)
         refused = refused_beforehand(
             order.out, plan, signatories, require_commit=configuration.require_commit
         )
@@ -103,9 +100,7 @@ def release(
         if signatories is not None:
             clients.refuse_names(each.evaluated.artifact_file_name for each in plan.targets.values())
             signatories = signatories.joined_by(builders)
-        decision = decided(workshop, plan, order.reach, say)
-        if decision.told is not None:
-            say(decision.told)
+        decision = believed(workshop, plan, order.reach, say)
         run = Run(workshop, plan, builders, decision, order, signatories, clients)
         journal.write(
             "planned",
@@ -117,16 +112,9 @@ def release(
             return noted(journal, tuple(refused.values()))
         fetch(run, say)
         journal.write("gathered", fixed=len(plan.fixed))
-        locks.enter_context(
-            state.locked(
-                *places(builders, plan),
-                waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
-            )
-        )
+        locks.enter_context(alone(run, say))
         clients.refuse_unusable()  # before hours of building, too
-        reports = build(run, on_event)
-        for report in reports:
-            journal.write("built", builder=report.identity.name, **counted(report))
+        reports = build(run, on_event, journal)
         concluded = {name: conclude(run, target, reports) for name, target in plan.targets.items()}
         return noted(journal, tuple(refused.get(name) or concluded[name] for name in asked))
 
@@ -189,11 +177,6 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
             hint=f"{plan.to_have_a_commit}; with --no-sign it is built as it is, and nothing is signed",
         )
     say(f"{lacking}. A policy with `require.commit` refuses what is released of it")
-
-
-def journal_of(workshop: Workshop) -> AbstractContextManager[Journal]:
-    """The journal of this run, in the folder that holds its logs."""
-    return kept(workshop.state.folder("logs", workshop.run) / "journal.jsonl")
 
 
 def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:

@@ -31,20 +31,18 @@ from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.unobtained import LeftTheArchive
 from orchestrator.run import recipes
-from orchestrator.run.believing import decided
 from orchestrator.run.graded import Graded
-from orchestrator.run.journal import kept
 from orchestrator.run.making import (
     Making,
     Say,
     agreement_on,
+    alone,
     artifact_of,
     build,
-    counted,
     fetch,
-    places,
+    journal_of,
+    making_of,
     quorum_of,
-    refuse_one_vote,
 )
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
@@ -134,17 +132,12 @@ def _rebuilt(
     with opened(state, configuration) as workshop:
         making = planned(workshop, prepared, asked, say)
         with (
-            kept(state.folder("logs", workshop.run) / "journal.jsonl") as journal,
-            state.locked(
-                *places(making.builders, making.plan),
-                waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
-            ),
+            journal_of(workshop) as journal,
+            alone(making, say),
         ):
             journal.write("planned", served=prepared.name, derivations=making.plan.requested)
             fetch(making, say)
-            reports = build(making, on_event)
-            for report in reports:
-                journal.write("built", builder=report.identity.name, **counted(report))
+            reports = build(making, on_event, journal)
             found = conclude(making, prepared, reports)
             if isinstance(found, Graded) and signatories is not None and asked.signing is not None:
                 found = attested(making, prepared, found, reports, signatories, asked.signing.out)
@@ -155,14 +148,7 @@ def _rebuilt(
 def planned(workshop: Workshop, prepared: Prepared, asked: Asked, say: Say) -> Making:
     """What is to be built, by whom. Raises TallyError."""
     plan = recipes.planned(workshop, [prepared.recipe])
-    builders = workshop.builders(asked.builders, plan.lock)
-    refuse_one_vote(workshop.configuration, builders)
-    for builder in builders:
-        builder.power.check()
-    decision = decided(workshop, plan, asked.reach, say)
-    if decision.told is not None:
-        say(decision.told)
-    return Making(workshop, plan, builders, decision)
+    return making_of(workshop, plan, asked.builders, asked.reach, say)
 
 
 def conclude(making: Making, prepared: Prepared, reports: Sequence[Report]) -> Rebuilt:

@@ -85,7 +85,7 @@ def targets_of(targets: list[str], list_file: Path | None, *, plain: bool = Fals
     if not named:
         empty = f": the list {shown(lists[0])} names nothing" if lists else ""
         raise TallyError(
-            f"there is nothing to verify{empty}", hint="name a release, or give a list of them with --list"
+            f"no release was named{empty}", hint="name a release, or give a list of them with --list"
         )
     return named
 

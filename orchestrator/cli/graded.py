@@ -89,6 +89,13 @@ def lines(found: Graded) -> list[str]:
             assert_never(found.grade)
 
 
+def _digests(found: Graded) -> list[str]:
+    """The sha256 of both files, or of the one that they are."""
+    if found.made == found.sha256:
+        return [f"sha256    {found.sha256.hex}"]
+    return [f"served    {found.sha256.hex}", f"made      {found.made.hex}"]
+
+
 def show(found: Graded, *, quiet: bool) -> None:
     """Tell a person: the grade on standard output unless `quiet`, all else on standard error."""
     names = " and ".join(report.identity.name for report in found.agreed.reports)
@@ -97,7 +104,8 @@ def show(found: Graded, *, quiet: bool) -> None:
     )
     if not quiet:
         print(harmless(f"{word}  {found.release}  {found.file}"))
-        print(harmless(f"  sha256    {found.sha256.hex}"))
+        for line in _digests(found):
+            print(harmless(f"  {line}"))
         if found.evidence is not None:
             print(harmless(f"  evidence  {found.evidence}"))
     say(f"{found.release}: {names} agree with one another")

@@ -32,7 +32,11 @@ def junit(found: Sequence[Rebuilt]) -> bytes:
         if not is_yes(each):
             kind = "failure" if is_no(each) else "error"
             verdict, lines = told(each)
-            said = {"message": _clean(harmless(lines[0] if lines else verdict)), "type": verdict}
+            word = verdict.upper().replace("-", " ")  # as the terminal has it
+            said = {
+                "message": _clean(harmless(": ".join([word, *lines[:1]]))),
+                "type": verdict,
+            }
             SubElement(case, kind, said).text = _clean(in_lines(lines))
     indent(suites)
     data: bytes = tostring(suites, encoding="utf-8", xml_declaration=True)

@@ -173,7 +173,7 @@ def _show_unverified(found: Unverified, *, quiet: bool) -> None:
         tell(f"  {reason.code}: {reason.sentence}", 4)
     for hint in dict.fromkeys(reason.hint for reason in found.verdict.reasons):
         say(f"  hint: {hint}")
-    say("hint: it was not built; with --even-if-unverified it is")
+    say("hint: it was not built; with --even-if-unverified it is" if found.buildable else "it was not built")
 
 
 def _show_change(found: Same | Changed, *, quiet: bool) -> None:

@@ -65,7 +65,7 @@ HINTS = {
     Code.FILE_MISSING: "get the release again, whole",
     Code.DIGEST_MISMATCH: "get the release again; if it stays so, somebody changed it",
     Code.UNSIGNED: "ask the publisher for a signed release",
-    Code.UNTRUSTED_SIGNER: "compare whom --key, --identity or the policy names with the publisher's word; "
+    Code.UNTRUSTED_SIGNER: "compare the keys and identities that you trust with the publisher's word; "
     "certificates count by --trusted-root",
     Code.SIGNATURE_INVALID: "do not use this release; get it again from its publisher",
     Code.NOT_IN_LOG: "name the trusted root of its log, from elsewhere than the release, or get a logged one",

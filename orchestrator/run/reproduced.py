@@ -68,6 +68,8 @@ class Unverified:
 
     release: str
     verdict: Failed
+    buildable: bool
+    """Whether it carries, and can be read for, all that it would be made from if that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import Configuration
@@ -24,6 +25,8 @@ from orchestrator.signing.summoning import summoned
 from orchestrator.signing.witnesses import NOBODY, Witnesses
 
 Say = Callable[[str], None]
+REBUILDER: Final = "rebuilder"
+"""How the key's file is called of who makes releases again: it should be another one than the release's."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,14 @@ class Signatories:
         return {name: self.hosts.get(name) or builder_key(self.folder, name) for name in names}
 
 
-def summon(order: Order, configuration: Configuration, state: State, say: Say) -> Signatories | None:
+def summon(
+    order: Order, configuration: Configuration, state: State, say: Say, usual: str = "release"
+) -> Signatories | None:
     """Who is to sign, builders' hosts aside; None when nothing is to be signed.
 
-    Raises TallyError for a key, an identity, a log or an authority that will not do.
+    `usual` is whose key it is, as such a key's file is called. Raises TallyError for a key, an identity, a log or an authority that will not do.
     """
-    key = _key_of(order, say)
+    key = _key_of(order, say, usual)
     if key is None:
         return None
     witnesses = NOBODY
@@ -79,7 +84,7 @@ def summon(order: Order, configuration: Configuration, state: State, say: Say) -
     return Signatories(key, witnesses, state.folder("keys"))
 
 
-def _key_of(order: Order, say: Say) -> Signer | KeylessSigner | None:
+def _key_of(order: Order, say: Say, usual: str) -> Signer | KeylessSigner | None:
     """The key to sign with, or the identity, which has logged in; None when nothing is to be signed."""
     if not order.sign:
         if order.attest_disagreement:
@@ -92,8 +97,8 @@ def _key_of(order: Order, say: Say) -> Signer | KeylessSigner | None:
         return KeylessSigner.opened(order.keyless, say)
     if order.key is None:
         raise TallyError(
-            "there is no release key to sign with",
-            hint="make one with `tally keys generate keys/release`, and give --key keys/release.key; "
+            f"there is no {usual} key to sign with",
+            hint=f"make one with `tally keys generate keys/{usual}`, and give --key keys/{usual}.key; "
             "or sign with --keyless",
         )
     return addressed.opened(order.key, passphrase_source(order.passphrase_fd))

@@ -43,7 +43,7 @@ from orchestrator.run.plan import Plan
 from orchestrator.run.reproduced import Changed, Rebuilt, Same, Unmade, Unverified
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
-from orchestrator.stories.rebuild import RELEASE, Asked, examined
+from orchestrator.stories.rebuild import RELEASE, Asked, can_be_built, examined
 from orchestrator.stories.refusing import refuse
 
 HERE: Final = "here"
@@ -89,7 +89,7 @@ def _checked(
 ) -> Rebuilt:
     folder, examination, supplies, _ = examined(release, workshop, asked)
     if isinstance(examination.verdict, Failed) and not asked.unverified:
-        return Unverified(str(release), examination.verdict)
+        return Unverified(str(release), examination.verdict, can_be_built(folder, examination))
     claim = claim_of(folder, examination.read)
     plan = planned(workshop, claim, expected.target, say)
     (target,) = plan.targets.values()

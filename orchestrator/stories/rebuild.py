@@ -51,7 +51,7 @@ from orchestrator.run.order import Order
 from orchestrator.run.outcome import Undecided
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
-from orchestrator.run.signatories import Signatories, summon
+from orchestrator.run.signatories import REBUILDER, Signatories, summon
 from orchestrator.run.supplies import Published, of_caches, of_folder
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
@@ -105,7 +105,7 @@ def summoned(state: State, configuration: Configuration, asked: Asked, say: Say)
     refuse_unattachable(asked)  # before hours of building, and before anybody logs in
     if asked.out is not None:
         refuse_unusable(asked.out)
-    return summon(asked.signing, configuration, state, say)
+    return summon(asked.signing, configuration, state, say, REBUILDER)
 
 
 def rebuilt(
@@ -136,7 +136,8 @@ def _rebuilt(
     with opened(state, configuration) as workshop:
         release, examination, supply, published = examined(target, workshop, asked)
         if isinstance(examination.verdict, Failed) and not asked.unverified:
-            return Unverified(str(target), examination.verdict)
+            buildable = can_be_built(release, examination)
+            return Unverified(str(target), examination.verdict, buildable)
         claim = claim_of(release, examination.read)
         refuse_without_source(claim)
         if signatories is not None and asked.out is not None:
@@ -159,6 +160,15 @@ def _rebuilt(
                 found = attested(making, claim, found, reports, signatories, asked.out, to)
             journal.write("concluded", target=claim.name, outcome=type(found).__name__.lower())
             return found
+
+
+def can_be_built(release: Path, examination: Examination) -> bool:
+    """Whether a release that does not verify could be made again all the same, by what is in it."""
+    try:
+        refuse_without_source(claim_of(release, examination.read))
+    except TallyError:
+        return False
+    return True
 
 
 def refuse_unattachable(asked: Asked) -> None:

@@ -48,7 +48,7 @@ from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
 from orchestrator.run.outcome import Undecided
 from orchestrator.run.reproduced import Rebuilt, Unmade
-from orchestrator.run.signatories import Signatories, summon
+from orchestrator.run.signatories import REBUILDER, Signatories, summon
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.served.comparison import of_files
 from orchestrator.served.grade import Different, Identical, SameContents
@@ -86,7 +86,7 @@ def rebuild(
     signatories = None
     if asked.signing is not None:
         refuse_unusable(asked.signing.out)  # before hours of building, and before anybody logs in
-        signatories = summon(asked.signing, configuration, state, say)
+        signatories = summon(asked.signing, configuration, state, say, REBUILDER)
     found: list[Rebuilt] = []
     with Archive(mirrors, say) as archive:
 

@@ -37,7 +37,7 @@ def graded(grade: Grade) -> Graded:
         grade=grade,
         file="six-1.17.0-py3-none-any.whl",
         sha256=Sha256.of(b"served"),
-        made=Sha256.of(b"made"),
+        made=Sha256.of(b"served" if isinstance(grade, Identical) else b"made"),
         settings=(Setting("umask", "002", "modes", True),),
         notes=("it was withdrawn",),
         recipe=Path("six.toml"),
@@ -61,6 +61,9 @@ def test_every_grade_has_its_word_and_code(
     show(found, quiet=False)
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == f"{word}  pypi:six==1.17.0  six-1.17.0-py3-none-any.whl"
+    served, made = Sha256.of(b"served").hex, Sha256.of(b"made").hex
+    digests = [f"  served    {served}", f"  made      {made}"]
+    assert out.splitlines()[1:] == ([f"  sha256    {served}"] if word == "IDENTICAL" else digests)
     assert "umask: 002 (modes)" in err
     assert "note: it was withdrawn" in err
     assert "\x1b" not in out + err

@@ -23,7 +23,9 @@ def test_every_verdict_is_a_case() -> None:
     found: list[Rebuilt] = [
         Reproduced("same", AGREED, "same.tar.gz", Sha256.of(b""), verified=True),
         Differs("other", AGREED, (OUTPUT,), Path("/kept"), {}, verified=True),
-        Unverified("forged", Failed((Reason(Code.DIGEST_MISMATCH, 'it is <not> & "so"\x1b[2J'),))),
+        Unverified(
+            "forged", Failed((Reason(Code.DIGEST_MISMATCH, 'it is <not> & "so"\x1b[2J'),)), buildable=True
+        ),
         Unmade("lost", TallyError("nothing\x00 there \ud800", hint="look")),
         Refused("unstable", Disagreed((), (OUTPUT,), ()), Path("/kept"), {}),
         Undecided("broken", Incomplete((), {"a": (failure,)})),
@@ -40,6 +42,9 @@ def test_every_verdict_is_a_case() -> None:
         "unstable": [("failure", "differs")],
         "broken": [("error", "undecided")],
     }
+    messages = {case.attrib["name"]: case[0].attrib["message"] for case in suite if len(case)}
+    assert messages["other"] == "DIFFERS: /nix/store/x: another NAR than the release's"
+    assert messages["lost"].startswith("UNDECIDED: nothing")
     texts = {case.attrib["name"]: case[0].text or "" for case in suite if len(case)}
     assert texts["forged"] == 'digest-mismatch: it is <not> & "so"\\x1b[2J'
     assert texts["lost"] == "nothing\\x00 there \\ud800\nhint: look"

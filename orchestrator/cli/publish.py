@@ -189,6 +189,7 @@ def publish(
                 **document(release, found.verdict),
                 "reference": None if found.reference is None else str(found.reference),
                 "changed": found.changed,
+                **({} if found.kept is None else {"kept": str(found.kept)}),
                 **({"nixKeys": list(keys), "storePaths": list(paths)} if keys else {}),
             }
         )
@@ -196,6 +197,10 @@ def publish(
         print(text(found.reference or release, found.verdict))
     else:
         lines = [f"{'published' if found.changed else 'there already'}: {found.reference}"]
+        if found.kept is not None:
+            lines.append(
+                f"with the release of the same artifact that was there: its release.json is {found.kept}"
+            )
         lines += [*(f"store path: {each}" for each in paths), *(f"signed by: {each}" for each in keys)]
         print(in_lines(lines))
     return code

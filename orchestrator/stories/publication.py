@@ -15,7 +15,7 @@ from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Passed, Verdict
 from orchestrator.publishing import destinations
 from orchestrator.publishing.contents import locate, read_index
-from orchestrator.publishing.destinations.destination import Destination, Outgoing, Sign
+from orchestrator.publishing.destinations.destination import Destination, Others, Outgoing, Sign
 from orchestrator.publishing.index import INDEX, name_of
 from orchestrator.publishing.inputs import Supplied
 from orchestrator.publishing.locations import Stating, signed
@@ -54,6 +54,8 @@ class Publication:
     """What strangers fetch it by; None: it did not verify here, and nothing left."""
     changed: bool = False
     """Whether strangers find something else there than before."""
+    kept: Sha256 | None = None
+    """The index of the release of the same artifact that is found there in place of this one, if so."""
 
 
 def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publication:
@@ -70,29 +72,68 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
         return Publication(verdict)
     if order.inputs is not None:
         release = replace(release, inputs=order.inputs(release.folder.path))
+    asked = fetching.Asked(order.policy, order.now, order.trusted)
     with destination.exclusively():
+        if (others := destination.others(release)) is not None:
+            return _as_another(release, others, asked, scratch, say)
         there = destination.holds(release)
         say(f"{'looking through' if there else 'publishing'} {release.name} at {order.destination}")
         reference, changed = _put(destination, release, _sign(order, release))
     say(f"fetching {reference} back")
-    asked = fetching.Asked(order.policy, order.now, order.trusted)
     _, back, there_now = fetching.with_found(reference, scratch, asked, keep=False)
     if not isinstance(back.verdict, Passed):
         return Publication(back.verdict, reference, changed)
-    _refuse_another(release, reference, back)
+    kept = _another(release, reference, back)
     supplying.read_back(None if there_now is None else there_now.shelf, release.inputs)
-    return Publication(verdict, reference, changed)
+    return Publication(verdict, reference, changed, kept)
 
 
-def _refuse_another(release: Outgoing, reference: Reference, back: Examination) -> None:
-    """Raises TallyError where what strangers find there is a release, and not the one that was published."""
+def _as_another(
+    release: Outgoing,
+    others: Others,
+    asked: fetching.Asked,
+    scratch: Path,
+    say: Callable[[str], None],
+) -> Publication:
+    """What the artifact is published with already, where that verifies: its name leads there, too, from now.
+
+    Two builds of one artifact are two releases, and whoever has the artifact's name finds one. Raises
+    TallyError where none of them verifies.
+    """
+    verdicts = []
+    for number, each in enumerate(others.references):
+        say(f"the artifact of {release.name} is published already: fetching {each}")
+        _, back, found = fetching.with_found(each, scratch / f"another-{number}", asked, keep=False)
+        if isinstance(back.verdict, Passed):
+            supplying.read_back(None if found is None else found.shelf, release.inputs)
+            reference, changed = others.point()
+            return Publication(back.verdict, reference, changed, _another(release, reference, back))
+        verdicts.append(back.verdict)
+    codes = sorted({str(each.code) for verdict in verdicts for each in verdict.reasons})
+    raise TallyError(
+        f"another release of the same artifact is published at {others.references[0]}, and does not verify: "
+        f"{', '.join(codes)}",
+        hint="`tally verify` of that tells why; publish into another repository, or ask who publishes there",
+    )
+
+
+def _another(release: Outgoing, reference: Reference, back: Examination) -> Sha256 | None:
+    """The release that strangers find in place of this one, which is of the same artifact; None: this one.
+
+    Raises TallyError where it is of another artifact.
+    """
     found = None if back.read is None else Sha256.of(back.read[0].data)
-    if found != (own := Sha256.of(release.index.data)):
+    own = Sha256.of(release.index.data)
+    if found == own:
+        return None
+    artifact = release.index.files[release.index.artifact][0]
+    if back.subject is None or back.subject[1] != artifact:
         raise TallyError(
             f"{reference} still names another release: its {INDEX} is {found}, and {own} was published",
             hint="the server took what was sent and did not do it, or somebody publishes there at the same "
             "time: run the command again, or ask its operator",
         )
+    return found
 
 
 def verified_here(order: Order) -> tuple[Outgoing | None, Verdict]:

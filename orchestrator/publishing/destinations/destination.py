@@ -71,6 +71,19 @@ class Outgoing:
             raise _changed(f"{self.folder.path / path} changed after it was verified")
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Releases of one artifact that are published already, in a place where it has one name for all."""
+
+    references: tuple[Reference, ...]
+    """At least one."""
+    point: Callable[[], tuple[Reference, bool]]
+    """Let the name of the one on its way lead to the artifact: the reference, and whether it did not.
+
+    Raises TallyError where it leads to another artifact and may not be moved.
+    """
+
+
 class Destination(Protocol):
     """A place that releases are published to."""
 
@@ -79,6 +92,9 @@ class Destination(Protocol):
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Nobody else publishes there meanwhile, as far as the place can see to that."""
+
+    def others(self, release: Outgoing) -> Others | None:
+        """Other releases of the same artifact, where that has one name for all of them; None: none."""
 
     def holds(self, release: Outgoing) -> bool:
         """Whether this very release is there under its name. Raises TallyError where another one is."""

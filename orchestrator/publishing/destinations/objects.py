@@ -84,6 +84,9 @@ class LockedBucket:
         """Nobody can be kept out of a bucket: its release.json is put where there is none yet."""
         yield
 
+    def others(self, release: Outgoing) -> None:
+        """Each release has a name of its own here."""
+
     def holds(self, release: Outgoing) -> bool:
         """By the first release.json that was put there: it names all else by digest."""
         found = self._bucket.versions(self._folder(release))
@@ -102,7 +105,8 @@ class LockedBucket:
             raise TallyError(
                 f"{self._reference} has another release named {release.name}: its {INDEX} is {first}, and "
                 f"this one's is {own}",
-                hint="published releases are never overwritten: give this one another version",
+                hint="published releases are never overwritten: of the same artifact one is there already; for "
+                "another artifact, give this one another version",
             )
         return True
 

@@ -21,7 +21,7 @@ from orchestrator.ground.plainly import why
 from orchestrator.ground.values import replace
 from orchestrator.ground.wording import counted
 from orchestrator.policy.verdict import Refused
-from orchestrator.publishing.destinations.destination import Outgoing, Sign
+from orchestrator.publishing.destinations.destination import Others, Outgoing, Sign
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Registry
@@ -76,23 +76,42 @@ class RegistryRepository:
         """By what the tag names. Another artifact or release there is refused, unless the tag may move."""
         artifact, own = self._artifact(release), self._release(release)
         there = self._there(self._tag(release))
-        if there is None:
+        if there is None or self._refuse_another(there, release):
             return False
-        attached = self._told(lambda: self._repository.referrers(there.digest, RELEASE))
-        if there.digest == artifact.digest and own.digest in {each.digest for each in attached}:
-            return True
-        if there.digest == artifact.digest and not attached:
-            return False  # a run was stopped there, or somebody else put the artifact
-        if self._moves and there.digest != artifact.digest:
+        return own.digest in self._attached(artifact)
+
+    def others(self, release: Outgoing) -> Others | None:
+        """Those attached to the artifact, which has one manifest however many releases there are of it."""
+        attached = self._attached(self._artifact(release))
+        if not attached or self._release(release).digest in attached:
+            return None
+        named = (replace(self._reference, tag=None, digest=each) for each in sorted(attached, key=str))
+        return Others(tuple(named), lambda: self._point(release))
+
+    def _point(self, release: Outgoing) -> tuple[Registry, bool]:
+        tag = self._tag(release)
+        there = self._there(tag)
+        if there is not None:
+            self._refuse_another(there, release)
+        return replace(self._reference, tag=tag), self._settle(tag, self._artifact(release))
+
+    def _attached(self, artifact: Manifest) -> set[Sha256]:
+        """The manifests of the releases that refer to an artifact."""
+        return {
+            each.digest for each in self._told(lambda: self._repository.referrers(artifact.digest, RELEASE))
+        }
+
+    def _refuse_another(self, there: Manifest, release: Outgoing) -> bool:
+        """Whether a tag names another artifact. Raises TallyError where it does, and may not be moved."""
+        if there.digest == self._artifact(release).digest:
             return False
-        what = (
-            "another release of the same artifact" if there.digest == artifact.digest else "another artifact"
-        )
-        raise TallyError(
-            f"{self._reference.name}:{self._tag(release)} is {what}, {there.digest}",
-            hint="publish under another tag; --move-tag moves the tag to another artifact, and leaves what "
-            "it was under a tag of its own",
-        )
+        if not self._moves:
+            raise TallyError(
+                f"{self._reference.name}:{self._tag(release)} is another artifact, {there.digest}",
+                hint="publish under another tag; --move-tag moves the tag to another artifact, and leaves "
+                "what it was under a tag of its own",
+            )
+        return True
 
     def put(self, release: Outgoing, paths: Sequence[str]) -> None:
         """Each file as a blob by its own digest; of an image its parts, too."""

@@ -87,6 +87,9 @@ class StaticFolder:
         finally:
             lock.__exit__(None, None, None)
 
+    def others(self, release: Outgoing) -> None:
+        """Each release has a name of its own here."""
+
     def holds(self, release: Outgoing) -> bool:
         """By its release.json, which names all else by digest."""
         entry = self._listing().named(release.name)
@@ -96,7 +99,8 @@ class StaticFolder:
             raise TallyError(
                 f"{shown(self._path)} has another release named {release.name}, published {entry.published}: "
                 f"its artifact is sha256:{entry.artifact.sha256.hex}, its {INDEX} {entry.release.sha256}",
-                hint="published releases are never overwritten: give this one another version",
+                hint="published releases are never overwritten: of the same artifact one is there already; for "
+                "another artifact, give this one another version",
             )
         return True
 

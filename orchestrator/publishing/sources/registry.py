@@ -141,7 +141,7 @@ class RegistrySource:
         return found
 
     def _attached(self, named: Manifest) -> Manifest:
-        """The one release that refers to a manifest."""
+        """The release that refers to a manifest."""
         found = self._repository.referrers(named.digest, RELEASE)
         digests = sorted({str(each.digest) for each in found})
         if not digests:
@@ -150,12 +150,7 @@ class RegistrySource:
                 hint="only what `tally publish` put there has one; where its tag was moved since, name the "
                 f"artifact by its own digest: oci://{self.reference.name}@sha256:HEX",
             )
-        if len(digests) > 1:
-            raise TallyError(
-                f"several releases are attached to {self.reference}: {some(digests)}",
-                hint=f"say which, as in oci://{self.reference.name}@{digests[0]}",
-            )
-        return self._manifest(digests[0])
+        return self._manifest(digests[0])  # of several, as of two builds at once, everybody takes the same
 
     def _index(self, release: Manifest, about: Sha256) -> tuple[Index, str | None]:
         """The release.json, and what the release calls itself. Raises MalformedError, Refused."""

@@ -277,13 +277,51 @@ def test_a_tag_moves_only_when_it_is_said(registry: FakeRegistry, publish: Publi
 
 
 def test_another_release_of_the_same_artifact(
-    registry: FakeRegistry, publish: Publish, key: SigningKey, tmp_path: Path
+    registry: FakeRegistry, publish: Publish, fetch: Fetch, key: SigningKey, release: Path, tmp_path: Path
 ) -> None:
-    publish()
+    """As by a job that runs again, and by the version's tag of a commit that was published before."""
+    first = publish()
+    before = dict(registry.blobs)
     made = releases.observed(tmp_path / "in", invocation="11111111-5a8e-4a5a-9d0f-4f1f6e2b1a11")
     other = releases.published(tmp_path / "other", made, key, releases.builder_keys(made)).path
-    with pytest.raises(TallyError, match="another release of the same artifact"):
-        publish(release=other)
+    again = publish(release=other)
+    assert isinstance(again.verdict, Passed)
+    assert (again.changed, again.reference) == (False, first.reference)
+    assert again.kept == Sha256.of((release / "release.json").read_bytes())
+    tagged = publish(f"{registry.reference()}:v2", release=other)
+    assert (tagged.changed, tagged.kept) == (True, again.kept)
+    assert registry.tags["v2"] == registry.tags[NAME]
+    assert registry.blobs == before
+    assert isinstance(fetch(f"{registry.reference()}:v2").verdict, Passed)
+
+
+def test_somebody_elses_release_of_the_same_artifact(
+    registry: FakeRegistry, publish: Publish, tmp_path: Path
+) -> None:
+    publish()
+    stranger = SigningKey.generate()
+    made = releases.observed(tmp_path / "in")
+    other = releases.published(tmp_path / "other", made, stranger, releases.builder_keys(made)).path
+    with pytest.raises(
+        TallyError, match=r"another release of the same artifact .* does not verify: "
+    ) as caught:
+        publish(release=other, policy=trusting([stranger.public.spki], None))
+    assert "another repository" in (caught.value.hint or "")
+
+
+def test_of_two_releases_at_once_everybody_finds_the_same(
+    registry: FakeRegistry, publish: Publish, fetch: Fetch, key: SigningKey, tmp_path: Path
+) -> None:
+    """Each was put while the other was not there yet."""
+    made = releases.observed(tmp_path / "in", invocation="11111111-5a8e-4a5a-9d0f-4f1f6e2b1a11")
+    other = releases.published(tmp_path / "other", made, key, releases.builder_keys(made)).path
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RegistryRepository, "others", lambda *_: None)
+        found = [publish(), publish(release=other), publish()]
+    assert all(isinstance(each.verdict, Passed) for each in found)
+    assert found[1].kept is None or found[2].kept is None, "one of the two is found"
+    assert (found[1].kept is None) != (found[2].kept is None)
+    assert isinstance(fetch(registry.reference()).verdict, Passed)
 
 
 def test_a_tag_that_moves_meanwhile(registry: FakeRegistry, publish: Publish) -> None:

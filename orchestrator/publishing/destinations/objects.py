@@ -105,7 +105,7 @@ class LockedBucket:
             raise TallyError(
                 f"{self._reference} has another release named {release.name}: its {INDEX} is {first}, and "
                 f"this one's is {own}",
-                hint="published releases are never overwritten: of the same artifact one is there already; for "
+                hint="published releases are never overwritten: of the same artifact, one is there; for "
                 "another artifact, give this one another version",
             )
         return True

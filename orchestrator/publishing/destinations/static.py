@@ -99,7 +99,7 @@ class StaticFolder:
             raise TallyError(
                 f"{shown(self._path)} has another release named {release.name}, published {entry.published}: "
                 f"its artifact is sha256:{entry.artifact.sha256.hex}, its {INDEX} {entry.release.sha256}",
-                hint="published releases are never overwritten: of the same artifact one is there already; for "
+                hint="published releases are never overwritten: of the same artifact, one is there; for "
                 "another artifact, give this one another version",
             )
         return True

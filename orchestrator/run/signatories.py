@@ -73,7 +73,8 @@ def summon(
 ) -> Signatories | None:
     """Who is to sign, builders' hosts aside; None when nothing is to be signed.
 
-    `usual` is whose key it is, as such a key's file is called. Raises TallyError for a key, an identity, a log or an authority that will not do.
+    `usual` is whose key it is, as such a key's file is called. Raises TallyError for a key, an identity, a
+    log or an authority that will not do.
     """
     key = _key_of(order, say, usual)
     if key is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _LONGEST_LIST = 1 << 24
 _MOST_TARGETS = 100_000
+_COMMENT = re.compile(rb"(^|\s)\s*#(\s.*|#.*)?$", re.DOTALL)
+"""A `#` in a name is no comment, nor one before a name: `dir:PATH#NAME`, `#NAME`."""
 _LIST = "a list is a file with one release a line; `-` is standard input"
 
 
@@ -81,7 +84,8 @@ def targets_of(targets: list[str], list_file: Path | None, *, plain: bool = Fals
             raise TallyError(
                 f"the list {shown(file)} has more than {_MOST_TARGETS} lines", hint="give it in parts"
             )
-        named += [_target(_name(line), plain) for line in without_mark(content).split(b"\n") if line.strip()]
+        lines = (_COMMENT.sub(b"", line) for line in without_mark(content).split(b"\n"))
+        named += [_target(_name(line), plain) for line in lines if line.strip()]
     if not named:
         empty = f": the list {shown(lists[0])} names nothing" if lists else ""
         raise TallyError(

@@ -53,7 +53,11 @@ def rebuild(
     evidence: Evidence = None,
     list_file: Annotated[
         Path | None,
-        typer.Option("--list", metavar="FILE", help="More releases, one a line; `-`: standard input."),
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="More releases, one a line, with comments as `# …`; `-`: standard input.",
+        ),
     ] = None,
     every: Every = False,
     since: Since = None,
@@ -122,8 +126,8 @@ def rebuild(
     signed = attest is not None or attach
     expectation = expectation_of(expect, target, releases or [], list_file, signing=signed)
     targets = asking.targets_of(releases or [], list_file)
-    names = {number: name for number, each in enumerate(targets) if (name := served_name(each)) is not None}
-    published = [each for number, each in enumerate(targets) if number not in names]
+    listed = list_file is not None and expectation is None
+    names, published = served_names(targets, listed=listed)
     _refuse_buildinfo(buildinfo, targets)
     if names and expectation is not None:
         raise TallyError("--expect is about a release, and not about what a registry serves")
@@ -135,6 +139,14 @@ def rebuild(
     if recipe is not None and not names:
         raise TallyError("--recipe is for what a registry serves", hint="name it, as pypi:six==1.17.0")
     who = asking.identity_of(identity, issuer, trusted_root)
+    if not (policy or publisher or who):
+        _refuse_public(key)
+    elif names and not published and list_file is None:
+        raise TallyError(
+            f"--{'policy' if policy else 'publisher' if publisher else 'identity'} is for releases: what a "
+            "registry serves is signed by nobody whom it could name",
+            hint="leave it out: the served file is compared with what its source makes",
+        )
     if (even_if_unverified or not published) and not (policy or publisher or who):
         whom = trusting([])
     else:
@@ -187,8 +199,50 @@ def _refuse_buildinfo(file: Path | None, targets: Sequence[Target]) -> None:
 
 def served_name(target: Target) -> Named | None:
     """What a registry serves under a name; None: it is a release. Raises TallyError for half a name."""
-    from orchestrator.served.named import is_named, parse
+    from orchestrator.served.named import named
 
-    if not isinstance(target, Path) or not is_named(str(target)) or os.path.lexists(target):
+    if not isinstance(target, Path) or os.path.lexists(target):
         return None
-    return parse(str(target))
+    return named(str(target))
+
+
+def served_names(targets: Sequence[Target], *, listed: bool) -> tuple[dict[int, Named], list[Target]]:
+    """What registries serve, by where it stands among the targets, and which of these are releases.
+
+    Raises TallyError for half a name. Of those that are `listed` it is passed over: it is told in its turn.
+    """
+    from orchestrator.ground.errors import TallyError
+
+    names: dict[int, Named] = {}
+    releases: list[Target] = []
+    for number, each in enumerate(targets):
+        try:
+            name = served_name(each)
+        except TallyError:
+            if not listed:
+                raise
+            continue
+        if name is None:
+            releases.append(each)
+        else:
+            names[number] = name
+    return names, releases
+
+
+def _refuse_public(key: str | None) -> None:
+    """Raises TallyError for the key of who made the release, where the key that signs is asked for."""
+    from contextlib import suppress
+
+    from orchestrator.ground import key_address
+    from orchestrator.ground.errors import TallyError
+    from orchestrator.keys.key import is_private
+
+    public = False
+    with suppress(TallyError):  # whoever opens it says so
+        address = None if key is None else key_address.parse(key)
+        public = isinstance(address, Path) and not is_private(address)
+    if public:
+        raise TallyError(
+            f"{key} is a public key, and --key is the private one that signs what comes of a rebuild",
+            hint=f"name whom the release has to be by with --publisher {key}",
+        )

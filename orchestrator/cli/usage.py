@@ -12,6 +12,8 @@ from orchestrator.ground.errors import TallyError
 
 _NEAR = 0.6
 _MOST = 3
+_CALLED = {"--publisher": "--key"}
+"""What options of one command are called in others."""
 _WORD = 2  # letters past which the end of an option counts: `--root` for `--trusted-root`
 
 
@@ -23,7 +25,9 @@ def misused(error: Any) -> TallyError:
     if option is None or context is None or not hasattr(error, "possibilities"):
         meant = _nearest_choice(error)
         return TallyError(_plain(error.format_message()), hint=f"{meant}S{see[1:]}" if meant else see)
-    found = nearest(option, _options(context))
+    options = _options(context)
+    called = _CALLED.get(option)
+    found = [called] if called in options else nearest(option, options)
     meant = f"did you mean {' or '.join(found)}? " if found else ""
     return TallyError(f"No such option: {option}", hint=meant + (see if not found else f"S{see[1:]}"))
 

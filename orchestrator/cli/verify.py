@@ -50,7 +50,11 @@ def verify(
     evidence: Evidence = None,
     list_file: Annotated[
         Path | None,
-        typer.Option("--list", metavar="FILE", help="More targets, one a line; `-`: standard input."),
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="More targets, one a line, with comments as `# …`; `-`: standard input.",
+        ),
     ] = None,
     attest: Annotated[
         Path | None,

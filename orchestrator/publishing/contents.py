@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -16,6 +17,7 @@ from orchestrator.ground.values import dataclass
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import index as indexes
+from orchestrator.publishing.flat import FLAT_INDEX
 from orchestrator.publishing.folder import (
     DOCUMENT_LIMIT,
     INDEX_LIMIT,
@@ -38,6 +40,10 @@ _RELEASE = "give a release folder, or the artifact inside one"
 _EVIDENCE = "evidence is a bundle or a link, or a folder of them"
 _FEWER = "name the files that are about this artifact"
 _BESIDE_LIMIT = 1 << 20  # bytes; a disagreement about a hundred outputs has a tenth of that
+_IMAGE = re.compile(
+    r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:[0-9]))(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+"
+    r"(:[\w.-]+)?(@sha256:[0-9a-f]{64})?"
+)
 _SHOWN = 10  # of the files that are not listed
 
 
@@ -81,13 +87,29 @@ def _located(target: Path) -> tuple[Folder, str | None]:
     elif os.path.lexists(target):
         folder, asked = target.parent, target.name
     else:
-        raise TallyError(f"there is nothing at {shown(target)}", hint=_RELEASE)
+        raise TallyError(f"there is nothing at {shown(target)}", hint=_in_registry(target) or _RELEASE)
     if not os.path.lexists(folder / INDEX):
         said = f"in {shown(folder)}, so it is not a release"
         if asked is not None:
             said = f"beside {shown(target)}, so it is in no release"
-        raise TallyError(f"there is no {INDEX} {said}", hint=releases_in(target) or _RELEASE)
+        raise TallyError(
+            f"there is no {INDEX} {said}", hint=releases_in(target) or _static(folder) or _RELEASE
+        )
     return Folder(folder), asked
+
+
+def _static(folder: Path) -> str | None:
+    """The way out for a static folder that releases were published to."""
+    if not (folder / FLAT_INDEX).is_file() or (folder / "oci-layout").exists():
+        return None
+    return f"{_RELEASE}; a folder that releases were published to is dir:{shown(folder)}"
+
+
+def _in_registry(target: Path) -> str | None:
+    """The way out for what is written as container tools write a name."""
+    if not _IMAGE.fullmatch(str(target)) or os.path.lexists(target.parts[0]):
+        return None
+    return f"{_RELEASE}; in a registry it is oci://{target}"
 
 
 def releases_in(folder: Path) -> str | None:

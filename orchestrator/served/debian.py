@@ -143,6 +143,13 @@ def _no_package(named: DebName, apt: Apt, known: set[str]) -> TallyError:
                     f"{named.package} is made for {arch.replace(',', ', ')}, and not for {apt.architecture}",
                     hint="name a package for all architectures, or for this one",
                 )
+    for each in sources:
+        made = each.get("Binary", "").replace(",", " ").split()
+        if each.get("Package") == named.package and (there := [name for name in made if name in known]):
+            return TallyError(
+                f"{named.package} is a source package of Debian {apt.suite}: its packages have other names",
+                hint=f"name one that it makes: {some([f'deb:{name}' for name in there], _SHOWN)}",
+            )
     return unknown_package(named.package, known, apt.suite, apt.architecture)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orchestrator.bundles.further import Further
 from orchestrator.bundles.opened import OpenedBundle
+from orchestrator.evidence.terms import BUNDLES, REPRODUCTION
 from orchestrator.ground.wording import counted as counted_of
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy import reached
@@ -16,11 +17,27 @@ from orchestrator.policy.signer import Signer
 from orchestrator.publishing.contents import Contents, not_part
 from orchestrator.publishing.index import Index
 
+_STATEMENT = BUNDLES[REPRODUCTION]
+"""Where a rebuilder's folder has it, as a release does."""
+
 
 def left_of(notices: Iterable[str], counted: Iterable[Judged]) -> Iterator[str]:
-    """The notices that are not about statements which count elsewhere."""
-    files = tuple(f"{each.file} was set aside" for each in counted)
-    return (each for each in notices if not each.startswith(files))
+    """The notices that are not about statements which count elsewhere, nor about a rebuilder's own links.
+
+    Those lie beside such a statement, and are by keys of the rebuilder's builders, which no policy names.
+    """
+    files = [each.file for each in counted]
+    aside = tuple(f"{file} was set aside" for file in files)
+    links = tuple(
+        f"{file.removesuffix(_STATEMENT)}links/" for file in files if f"/{file}".endswith(f"/{_STATEMENT}")
+    )
+    for notice in notices:
+        name, _, why = notice.partition(" was set aside: ")
+        own = (
+            name.startswith(links) and name.endswith(".link") and why.startswith("it is not signed by a key")
+        )
+        if not own and not notice.startswith(aside):
+            yield notice
 
 
 def names_of(policy: Policy, signers: Iterable[Signer]) -> Mapping[str, tuple[str, ...]]:

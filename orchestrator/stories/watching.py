@@ -5,6 +5,7 @@ Listing -> those published since -> what an earlier run has done -> Rebuild, one
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from orchestrator.publishing.sources.source import Release
 from orchestrator.run.elsewhere import refuse_foreign
 from orchestrator.run.history import Course, Entry, History
 from orchestrator.run.reproduced import Rebuilt, Remembered, Unmade
-from orchestrator.served.named import Named
+from orchestrator.served.named import Named, named
 
 Say = Callable[[str], None]
 _SPAN: Final = re.compile(r"([0-9]{1,5})([dwy])")
@@ -65,6 +66,8 @@ def listed(
             yield Item(target, str(target))
             continue
         try:
+            if isinstance(target, Path) and not os.path.lexists(target):
+                named(str(target))  # half a name
             found = list(_of(target))
         except TallyError as error:
             yield Item(target, str(target), error)

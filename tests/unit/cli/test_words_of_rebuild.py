@@ -52,3 +52,41 @@ def test_nothing_is_named(tally: Tally, tmp_path: Path) -> None:
 def test_the_key_of_a_rebuilder_is_not_the_release_key(tally: Tally, release: Signed, tmp_path: Path) -> None:
     ran = tally("rebuild", release.folder, "--publisher", release.pub, "--attest", "out", folder=tmp_path)
     assert "tally keys generate keys/rebuilder" in ran.failed(2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (["mdurl==0.1.2"], "there is no release 'mdurl==0.1.2'", "did you mean pypi:mdurl==0.1.2?"),
+        (["pip:mdurl==0.1.2"], "there is no release", "did you mean pypi:mdurl==0.1.2?"),
+        (["pypi:mdurl=0.1.2"], "names no version", "did you mean pypi:mdurl==0.1.2?"),
+        (["dh-python=5.2"], "there is no release", "did you mean deb:dh-python=5.2?"),
+        (["pypi:a==1", "--publisher", "k.pub"], "--publisher is for releases", "leave it out"),
+        (["r", "--key", "k.pub"], "k.pub is a public key", "--publisher k.pub"),
+        (["www", "--publisher", "k.pub"], "there is no release.json in www", "dir:www"),
+        (["example.org/tools/a:1.0", "--publisher", "k.pub"], "nothing at", "oci://example.org/tools/a:1.0"),
+    ],
+)
+def test_slips(tally: Tally, tmp_path: Path, words: list[str], said: str, hint: str) -> None:
+    tally("keys", "generate", "k", folder=tmp_path).succeeded()
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "index.json").write_text("{}")
+    ran = tally("rebuild", *words, folder=tmp_path).failed(2)
+    assert said in ran.err
+    assert f"hint: {hint}" in ran.err or hint in ran.err.partition("hint: ")[2]
+
+
+def test_the_option_of_the_other_command(tally: Tally, tmp_path: Path) -> None:
+    assert (
+        "did you mean --key?" in tally("verify", "r", "--publisher", "k.pub", folder=tmp_path).failed(2).err
+    )
+
+
+def test_a_list_has_comments_and_half_a_name_stops_no_other(tally: Tally, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("# nightly\n  # more\npypi:mdurl=0.1.2  # half a name\nodd # \nwww#a\n\n")
+    tally("keys", "generate", "k", folder=tmp_path).succeeded()
+    ran = tally("rebuild", "--list", "list", "--publisher", "k.pub", folder=tmp_path).failed(2)
+    assert [line.split("  ")[:2] for line in ran.out.splitlines()] == [
+        ["UNDECIDED", each] for each in ("pypi:mdurl=0.1.2", "odd", "www#a")
+    ]
+    assert "did you mean pypi:mdurl==0.1.2?" in ran.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.served.named import DebName, NpmName, PypiName, is_named, parse
+from orchestrator.served.named import DebName, NpmName, PypiName, is_named, meant, parse
 
 
 def test_names() -> None:
@@ -32,3 +32,24 @@ def test_names_of_npm() -> None:
     for text in ("npm:left-pad", "npm:@1.0", "npm:../x@1.0", "npm:a@latest", "npm:@Scope/a@1.0"):
         with pytest.raises(TallyError):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("six==1.17.0", "pypi:six==1.17.0"),
+        ("pip:six==1.17.0", "pypi:six==1.17.0"),
+        ("PyPI:six=1.17.0", "pypi:six==1.17.0"),
+        ("pypi:six@1.17.0", "pypi:six==1.17.0"),
+        ("python3-six=1.16.0-4", "deb:python3-six=1.16.0-4"),
+        ("debian:a1==2", "deb:a1=2"),
+        ("left-pad@1.3.0", "npm:left-pad@1.3.0"),
+        ("releases/six", None),
+        ("six", None),
+        ("pypi:six", None),
+        ("rpm:bash=5", None),
+    ],
+)
+def test_what_was_meant(text: str, wanted: str | None) -> None:
+    assert (found := meant(text)) is None or str(found) == wanted
+    assert (found is None) == (wanted is None)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +23,14 @@ PAGES = sorted((Path(__file__).resolve().parent.parent.parent / "docs/how-to").g
 PAGE = next(page for page in PAGES if page.name == "run-in-ci.md")
 SCHEMAS = {".github/workflows": "vendor.github-workflows", ".": "vendor.gitlab-ci"}
 LABELLED = "contains(github.event.pull_request.labels.*.name, 'changes-artifact') && 'different' || 'same'"
+GH = """#!/bin/sh
+printf '%s\\n' "$*" >> {calls}
+case "$2" in
+    create) printf '%s\\n' "$4" > {title} ;;
+    list) if [ -f {title} ] && [ "$(cat {title})" = "$TITLE" ]; then echo 7; fi ;;
+esac
+"""
+"""GitHub's command line: what it is asked is kept, and an issue that it made is open."""
 SAME, OTHER = "mkdir -p $out; printf 'one\\n' > $out/it", "mkdir $out; echo other > $out/it"
 
 
@@ -98,7 +104,7 @@ class Forge:
         subprocess.run(["git", "init", "-q", self.folder], check=True)
         self.calls = folder / "calls"
         gh = program.parent / "gh"
-        gh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {self.calls}\n')
+        gh.write_text(GH.format(calls=self.calls, title=folder / "title"))
         gh.chmod(0o755)
         self.temporary = folder / "runner"
         self.temporary.mkdir()
@@ -108,12 +114,11 @@ class Forge:
                 "PATH": f"{program.parent}:/usr/bin:/bin:/usr/sbin:/sbin",
                 "TALLY_STATE": str(state),
                 "RUNNER_TEMP": str(self.temporary),
-                "DOCKER_CONFIG": str(folder / "docker"),
+                "GITHUB_ACTOR": USER,
+                "GITHUB_REPOSITORY": "Owner/Project",
+                "GITHUB_REF_NAME": "v1.0",
             },
         )
-        (folder / "docker").mkdir()
-        login = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        (folder / "docker/config.json").write_text(json.dumps({"auths": {registry.host: {"auth": login}}}))
         self.files = files_of(PAGE)
 
     def becomes(self, script: str) -> None:
@@ -121,17 +126,19 @@ class Forge:
         self.project.recipe("tree", script)
 
     def github(self, name: str, **known: str) -> tuple[bool, dict[str, bool]]:
-        where = {f"github.{key}": key for key in ("actor", "token", "server_url", "repository", "run_id")}
+        where = {f"github.{key}": key for key in ("server_url", "repository", "run_id")}
         where |= {"vars.REGISTRY": self.registry.host, "secrets.RELEASE_KEY": self.key.rstrip("\n")}
         tag = known.get("ref") == "tag"
         more = {
+            "github.token": PASSWORD,
             LABELLED: known.get("expect", ""),
-            "github.ref_type == 'tag' && format(':{0}', github.ref_name) || '/main:latest'": (
-                ":v1.0" if tag else "/main:latest"
+            "github.ref_type == 'tag'": str(tag).lower(),
+            "github.ref_type == 'tag' && format('tree:{0}', github.ref_name) || 'tree/main:latest'": (
+                "tree:v1.0" if tag else "tree/main:latest"
             ),
             "github.ref_type == 'branch' && '--move-tag' || ''": "" if tag else "--move-tag",
         }
-        return github(self.runner, self.files[f".github/workflows/{name}.yml"], {**where, **more})
+        return github(self.runner, self.files[f".github/workflows/{name}.yml"], {**where, **more, **known})
 
     def gitlab(self, job: str, rule: int = 0, **more: str) -> bool:
         file = self.temporary / "RELEASE_KEY"
@@ -141,7 +148,7 @@ class Forge:
             "CI_REGISTRY_IMAGE": f"{self.registry.host}/group/project",
             "CI_REGISTRY_USER": USER,
             "CI_REGISTRY_PASSWORD": PASSWORD,
-            "CI_COMMIT_TAG": "v1.0",
+            "CI_COMMIT_TAG": "v1.0" if rule else "",
             "CI_MERGE_REQUEST_LABELS": "",
             "RELEASE_KEY": str(file),
         }
@@ -161,16 +168,16 @@ class Forge:
 def test_github(forge: Forge) -> None:
     published, steps = forge.github("publish", ref="branch")
     assert published, forge.runner.said
-    publish = "Publish, unless that artifact is there"
-    assert list(steps) == ["Build, compare, sign", publish, "Leave no key behind"]
+    assert list(steps) == ["Log in", "Build, compare, sign", "Publish", "Leave no key behind"]
     assert set(forge.registry.tags) == {"latest"}
     there = forge.registry.contents
-    (forge.temporary / "releases").rename(forge.temporary / "first")
+    shutil.rmtree(forge.temporary / "releases")
     assert forge.github("publish", ref="branch")[0], forge.runner.said
     assert forge.registry.contents == there, "another build of the same artifact is nothing new"
+    assert any("there already" in said for said in forge.runner.said)
     shutil.rmtree(forge.temporary / "releases")
-    (forge.temporary / "first").rename(forge.temporary / "releases")  # this registry has one name space
     assert not (forge.temporary / "release.key").exists()
+    assert not (forge.temporary / "docker").exists()
     version, steps = forge.github("publish", ref="tag")
     assert version, forge.runner.said
     assert set(forge.registry.tags) == {"latest", "v1.0"}
@@ -185,22 +192,48 @@ def test_github(forge: Forge) -> None:
     assert forge.cases("unchanged.xml") == ["different"]
     assert forge.github("unchanged", expect="different")[0], forge.runner.said
 
-    assert forge.github("re-prove") == (True, {"Make it again": True}), forge.runner.said
+    assert forge.github("re-prove") == (True, {"Log in": True, "Make it again": True}), forge.runner.said
     assert set(forge.cases("re-prove.xml")) == {"passed"}
     assert not forge.calls.exists()
     forge.harm()
     again, steps = forge.github("re-prove")
-    assert (again, steps) == (False, {"Make it again": False, "Tell people": True}), forge.runner.said
+    assert not again
+    assert steps == {"Log in": True, "Make it again": False, "Tell people": True}, forge.runner.said
     assert set(forge.cases("re-prove.xml")) == {"unverified"}
     assert "server_url/repository/actions/runs/run_id says what differs" in forge.calls.read_text()
+    forge.github("re-prove")
+    told = [line.split()[1] for line in forge.calls.read_text().splitlines()]
+    assert told == ["list", "create", "list", "comment"], "one issue, however many nights it takes"
 
 
 def test_a_build_that_fails_publishes_nothing_and_leaves_no_key(forge: Forge) -> None:
     forge.becomes("exit 3")
     failed, steps = forge.github("publish", ref="branch")
-    assert (failed, steps) == (False, {"Build, compare, sign": False, "Leave no key behind": True})
+    assert not failed
+    assert steps == {"Log in": True, "Build, compare, sign": False, "Leave no key behind": True}
     assert not forge.registry.tags
     assert not (forge.temporary / "release.key").exists()
+
+
+def test_a_tag_that_is_not_the_recipes_version_publishes_nothing(forge: Forge) -> None:
+    forge.runner.environment = {**forge.runner.environment, "GITHUB_REF_NAME": "v1.1"}
+    failed, steps = forge.github("publish", ref="tag")
+    assert not failed
+    assert steps == {"Compare the tag with the recipe": False, "Leave no key behind": True}
+    assert "another version" in forge.runner.said[0]
+    assert not forge.gitlab("publish", rule=1, CI_COMMIT_TAG="v1.1")
+    assert "recipes/tree.toml has another version than v1.1" in forge.runner.said[-2]
+    assert not forge.registry.tags
+
+
+def test_without_a_registry_it_is_told_what_to_set(forge: Forge) -> None:
+    known = {"vars.REGISTRY": ""}
+    assert not forge.github("publish", ref="branch", **known)[0]
+    assert "REGISTRY: is not set" in forge.runner.said[0]
+
+
+def test_a_version_that_waits_is_not_cancelled_by_another_ref(forge: Forge) -> None:
+    assert "github.ref" in read(forge.files[".github/workflows/publish.yml"])["concurrency"]["group"]
 
 
 def test_gitlab(forge: Forge) -> None:

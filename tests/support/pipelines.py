@@ -62,6 +62,8 @@ def github(runner: Runner, text: str, known: Mapping[str, str]) -> tuple[bool, d
     """
     (job,) = read(text)["jobs"].values()
     environment = dict(_valued(job.get("env", {}), known))
+    kept = Path(runner.environment["RUNNER_TEMP"], "github_env")  # what a step sets for those after it
+    kept.write_text("")
     succeeded, found = True, {}
     for step in job["steps"]:
         _ = dict(_valued(step.get("with", {}), known))
@@ -74,7 +76,8 @@ def github(runner: Runner, text: str, known: Mapping[str, str]) -> tuple[bool, d
             "an expression in a script is code of whoever wrote the text"
         )
         own = dict(_valued(step.get("env", {}), known))
-        found[step["name"]] = runner.run(step["run"], {**environment, **own})
+        found[step["name"]] = runner.run(step["run"], {**environment, **own, "GITHUB_ENV": str(kept)})
+        environment |= dict(line.split("=", 1) for line in kept.read_text().splitlines())
         succeeded = succeeded and found[step["name"]]
     return succeeded, found
 
@@ -86,12 +89,15 @@ def _valued(said: Mapping[str, str], known: Mapping[str, str]) -> Iterator[tuple
 
 def gitlab(runner: Runner, text: str, job: str, variables: Mapping[str, str], rule: int = 0) -> bool:
     """Run a job of a pipeline as one of its rules has it: whether it succeeded."""
-    found = read(text)[job]
+    jobs = read(text)
+    found = {**jobs.get(jobs[job].get("extends"), {}), **jobs[job]}
     own = {
         name: _VARIABLE.sub(lambda each: variables[each[1]], value)
         for name, value in found["rules"][rule].get("variables", {}).items()
     }
-    succeeded = runner.run("\n".join(found["script"]), {**variables, **own})
+    succeeded = runner.run(
+        "\n".join([*found.get("before_script", []), *found["script"]]), {**variables, **own}
+    )
     runner.run("\n".join(found.get("after_script", [":"])), {**variables, **own})
     for path in found.get("artifacts", {}).get("paths", []):
         assert (runner.folder / path).exists(), f"{job} leaves no {path}"

@@ -37,6 +37,7 @@ def test_an_option_is_named_only_where_it_helps(buildable: bool, capsys: pytest.
 def test_a_release_of_another_size_cannot_be_built(release: Signed, tmp_path: Path) -> None:
     nothing_read = Examination(Failed((Reason(Code.DIGEST_MISMATCH, "it is of another size"),)))
     artifact = next(each for each in release.folder.iterdir() if each.name.endswith(".tar.gz"))
+    assert can_be_built(release.folder, nothing_read)
     size = artifact.stat().st_size
     with artifact.open("ab") as stream:
         stream.write(b"x")

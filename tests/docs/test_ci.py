@@ -226,6 +226,15 @@ def test_a_tag_that_is_not_the_recipes_version_publishes_nothing(forge: Forge) -
     assert not forge.registry.tags
 
 
+def test_before_anything_is_published_nothing_is_decided(forge: Forge) -> None:
+    assert not forge.github("unchanged", expect="same")[0]
+    assert "UNDECIDED" in forge.runner.said[-1]
+    assert forge.cases("unchanged.xml") == ["undecided"]
+    again, steps = forge.github("re-prove")
+    assert not again
+    assert not steps["Make it again"]
+
+
 def test_without_a_registry_it_is_told_what_to_set(forge: Forge) -> None:
     known = {"vars.REGISTRY": ""}
     assert not forge.github("publish", ref="branch", **known)[0]

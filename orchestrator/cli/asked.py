@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LONGEST_LIST = 1 << 24
 _MOST_TARGETS = 100_000
-_COMMENT = re.compile(rb"(^|\s)\s*#(\s.*|#.*)?$", re.DOTALL)
+_COMMENT = re.compile(rb"#(?<!\S#)(?:[\s#].*)?$", re.DOTALL)
 """A `#` in a name is no comment, nor one before a name: `dir:PATH#NAME`, `#NAME`."""
 _LIST = "a list is a file with one release a line; `-` is standard input"
 
@@ -84,7 +84,7 @@ def targets_of(targets: list[str], list_file: Path | None, *, plain: bool = Fals
             raise TallyError(
                 f"the list {shown(file)} has more than {_MOST_TARGETS} lines", hint="give it in parts"
             )
-        lines = (_COMMENT.sub(b"", line) for line in without_mark(content).split(b"\n"))
+        lines = map(_without_comment, without_mark(content).split(b"\n"))
         named += [_target(_name(line), plain) for line in lines if line.strip()]
     if not named:
         empty = f": the list {shown(lists[0])} names nothing" if lists else ""
@@ -115,6 +115,11 @@ def _list(file: Path) -> bytes:
         return given(_LONGEST_LIST, "a list of releases, one a line")
     except OSError as error:
         raise cannot_read(file, error, "the list ", _LIST) from error
+
+
+def _without_comment(line: bytes) -> bytes:
+    found = _COMMENT.search(line)
+    return line if found is None else line[: found.start()].rstrip()
 
 
 def _name(line: bytes) -> str:

@@ -98,8 +98,8 @@ class Forge:
         (self.folder / "keys").mkdir()
         for name in ("release.key", "release.pub"):
             (self.folder / name).rename(self.folder / "keys" / name)
-        self.key = (self.folder / "keys/release.key").read_text()
-        (self.folder / "keys/release.key").unlink()
+        self.key = (self.folder / "keys/ci.key").read_text()
+        (self.folder / "keys/ci.key").unlink()
         self.becomes("mkdir $out; echo one > $out/it")
         subprocess.run(["git", "init", "-q", self.folder], check=True)
         self.calls = folder / "calls"

@@ -96,8 +96,8 @@ class Forge:
         self.folder.mkdir()
         self.project = Project(self.folder, tally_in(self.folder), repository)
         (self.folder / "keys").mkdir()
-        for name in ("release.key", "release.pub"):
-            (self.folder / name).rename(self.folder / "keys" / name)
+        for kind in ("key", "pub"):
+            (self.folder / f"release.{kind}").rename(self.folder / "keys" / f"ci.{kind}")
         self.key = (self.folder / "keys/ci.key").read_text()
         (self.folder / "keys/ci.key").unlink()
         self.becomes("mkdir $out; echo one > $out/it")

@@ -16,7 +16,7 @@ def changelog(years: list[int], end: str = "") -> bytes:
         f" -- A Person <person@example.org>  Sat, 01 Aug {year} 10:00:00 +0200\n\n"
         for number, year in enumerate(years)
     ]
-    return gzip.compress(("".join(entries) + end).encode())
+    return gzip.compress(("".join(entries) + end).encode(), mtime=0)
 
 
 NOTE = "\n# Older entries have been removed from this changelog.\n"

@@ -123,6 +123,14 @@ def test_an_sdist(tmp_path: Path) -> None:
         (sdist_of("six-1", {"pyproject.toml": b"[build-system]\nrequires = 5"}), "a list of texts belongs"),
         (sdist_of("six-1", {"pyproject.toml": b"[project]\ndependencies = [1]"}), "a list of texts belongs"),
     ],
+    ids=[
+        "nothing",
+        "no archive",
+        "no TOML",
+        "no folder",
+        "a number",
+        "numbers",
+    ],  # a gzip header has the time
 )
 def test_an_sdist_that_is_none(tmp_path: Path, data: bytes, says: str) -> None:
     path = tmp_path / "six-1.tar.gz"

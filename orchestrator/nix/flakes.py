@@ -19,7 +19,6 @@ from orchestrator.recipe import flakelock
 from orchestrator.recipe.flakeref import url_of
 
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
-_OF_FETCHING = (".config", ".gitconfig", ".git-credentials", ".netrc", ".ssh")
 _LARGEST_LOCK = 64 << 20
 _PLAIN = {"core.autocrlf": "false", "core.eol": "lf", "core.attributesFile": "/dev/null"}
 PLAIN_GIT = {
@@ -30,7 +29,6 @@ PLAIN_GIT = {
     **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_PLAIN.values())},
 }
 """What of this machine's git would change files, while it needs the rest of its settings to reach others."""
-_MOST = 120_000  # bytes of one word of a command, of which Linux takes 128 KiB
 
 
 @dataclass(frozen=True, slots=True)

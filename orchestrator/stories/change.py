@@ -6,7 +6,7 @@ digest, beside the release's
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,16 +35,14 @@ from orchestrator.run.making import (
     fetch,
     journal_of,
     making_of,
-    quorum_of,
 )
 from orchestrator.run.order import How
-from orchestrator.run.outcome import Undecided
 from orchestrator.run.plan import Plan
 from orchestrator.run.reproduced import Changed, Rebuilt, Same, Unmade, Unverified
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
 from orchestrator.stories.rebuild import RELEASE, Asked, can_be_built, examined
-from orchestrator.stories.refusing import refuse
+from orchestrator.stories.refusing import unagreed
 
 HERE: Final = "here"
 """What the other side is called."""
@@ -107,13 +105,8 @@ def _checked(
         fetch(making, say, supplies)
         reports = build(making, on_event, journal)
         match agreement_on(making, target, reports):
-            case Incomplete() as incomplete:
-                return Undecided(claim.name, incomplete)
-            case Disagreed() as disagreed:
-                quorum = quorum_of(making, reports)
-                return replace(
-                    refuse(target, disagreed, workshop, making.builders, quorum, None), target=claim.name
-                )
+            case Disagreed() | Incomplete() as found:
+                return unagreed(making, target, found, reports, claim.name)
             case Agreed() as agreed:
                 return compared(making, claim, agreed, expected)
 

@@ -45,10 +45,8 @@ from orchestrator.run.making import (
     fetch,
     journal_of,
     making_of,
-    quorum_of,
 )
 from orchestrator.run.order import Order
-from orchestrator.run.outcome import Undecided
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
 from orchestrator.run.signatories import REBUILDER, Signatories, summon
@@ -57,7 +55,7 @@ from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
 from orchestrator.stories import fetching
 from orchestrator.stories.rebuilders_word import attested
-from orchestrator.stories.refusing import refuse
+from orchestrator.stories.refusing import unagreed
 from orchestrator.stories.verification import Examination, examine
 
 RELEASE = "the release"
@@ -219,12 +217,8 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
     """Compare the builds with one another, and what they agree on with the release."""
     (target,) = making.plan.targets.values()
     match agreement_on(making, target, reports):
-        case Incomplete() as incomplete:
-            return Undecided(claim.name, incomplete)
-        case Disagreed() as disagreed:
-            quorum = quorum_of(making, reports)
-            refused = refuse(target, disagreed, making.workshop, making.builders, quorum, None)
-            return replace(refused, target=claim.name)
+        case Disagreed() | Incomplete() as found:
+            return unagreed(making, target, found, reports, claim.name)
         case Agreed() as agreed:
             artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
             if differing := differing_from(claim, agreed, making):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.agreement.agreement import Disagreed
+from orchestrator.agreement.agreement import Disagreed, Incomplete
 from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import keep_side_by_side
+from orchestrator.builders.build import Report
 from orchestrator.builders.builder import Builder
 from orchestrator.evidence.commands import command_of
 from orchestrator.evidence.disagreement import Observed
@@ -16,7 +18,8 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.log.trusted_root import TRUSTED_ROOT
-from orchestrator.run.outcome import Refused
+from orchestrator.run.making import Making, quorum_of
+from orchestrator.run.outcome import Refused, Undecided
 from orchestrator.run.plan import Target
 from orchestrator.run.signatories import Signatories
 from orchestrator.run.workshop import Workshop
@@ -50,6 +53,16 @@ def refuse(
     except TallyError as error:
         return Refused(name, disagreed, kept.folder, found, unattested=error)
     return Refused(name, disagreed, kept.folder, found, attestation)
+
+
+def unagreed(
+    making: Making, target: Target, found: Disagreed | Incomplete, reports: Sequence[Report], name: str
+) -> Refused | Undecided:
+    """What becomes of `name`, of which nothing is signed: as `refuse`, or what was missing."""
+    if isinstance(found, Incomplete):
+        return Undecided(name, found)
+    quorum = quorum_of(making, reports)
+    return replace(refuse(target, found, making.workshop, making.builders, quorum, None), target=name)
 
 
 def _attest(

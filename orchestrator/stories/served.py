@@ -46,7 +46,6 @@ from orchestrator.run.making import (
 )
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
-from orchestrator.run.outcome import Undecided
 from orchestrator.run.reproduced import Rebuilt, Unmade
 from orchestrator.run.signatories import REBUILDER, Signatories, summon
 from orchestrator.run.workshop import Workshop, opened
@@ -58,7 +57,7 @@ from orchestrator.signing import gate
 from orchestrator.stories import preparing_deb, preparing_npm
 from orchestrator.stories.preparing import Prepared, forget_toolchain, prepare
 from orchestrator.stories.preparing_deb import Archive
-from orchestrator.stories.refusing import refuse
+from orchestrator.stories.refusing import unagreed
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +154,8 @@ def conclude(making: Making, prepared: Prepared, reports: Sequence[Report]) -> R
     """Compare the builds with one another, and what they agree on with what is served."""
     (target,) = making.plan.targets.values()
     match agreement_on(making, target, reports):
-        case Incomplete() as incomplete:
-            return Undecided(prepared.name, incomplete)
-        case Disagreed() as disagreed:
-            quorum = quorum_of(making, reports)
-            refused = refuse(target, disagreed, making.workshop, making.builders, quorum, None)
-            return replace(refused, target=prepared.name)
+        case Disagreed() | Incomplete() as found:
+            return unagreed(making, target, found, reports, prepared.name)
         case Agreed() as agreed:
             artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
             grade = of_files(artifact, prepared.served)

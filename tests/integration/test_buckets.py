@@ -13,7 +13,7 @@ import releases
 from buckets import Buckets
 from clouds import AWS, NOWHERE, Cloud
 from misbehaving import Wrong, proxy
-from releases import Signed
+from releases import Signed, files
 
 from orchestrator.ground.errors import TallyError
 
@@ -83,10 +83,6 @@ def buckets(
 def bucket(buckets: Buckets, request: pytest.FixtureRequest) -> str:
     name = "".join(each for each in request.node.name.lower() if each.isalnum())
     return buckets.make(name[:60])
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 def test_there_and_back(buckets: Buckets, bucket: str, release: Signed) -> None:

@@ -16,6 +16,7 @@ import pytest
 from believing import built_tools, inputs_table
 from caches import SigningKey
 from projects import Project
+from releases import files
 
 from orchestrator.ground.errors import TallyError
 
@@ -103,10 +104,6 @@ def package(told: dict[str, Any]) -> str:
 def proved(path: str, folder: Path, store: str, keys: list[str], needed: int, target: str) -> bool:
     verify = ["nix", "store", "verify", "--store", store, "--recursive", "--sigs-needed", str(needed)]
     return nix(path, folder, *verify, "--trusted-public-keys", " ".join(keys), target).returncode == 0
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 def test_nix_proves_the_quorum_and_takes_from_it(made: Made, programs: str, tmp_path: Path) -> None:

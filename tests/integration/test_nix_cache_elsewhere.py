@@ -16,6 +16,7 @@ import pytest
 from clouds import AWS, Cloud
 from misbehaving import Wrong, proxy
 from projects import Project
+from releases import files
 
 from orchestrator.ground.errors import TallyError
 
@@ -66,10 +67,6 @@ def interpreter(session_state: Path) -> Path:
 def arguments(project: Project, where: str, *more: str) -> list[str]:
     release, key = project.folder / "releases/say-1.0-x86_64-linux", project.folder / "release.key"
     return ["publish", str(release), f"cache+{where}", "--key", str(key), "--with-runtime", *more]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 def taken(address: str, told: dict[str, Any], folder: Path) -> None:

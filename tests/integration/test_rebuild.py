@@ -14,6 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import policies
 import pytest
 from projects import Project
 from targets import laid_out
@@ -121,21 +122,6 @@ def test_a_release_of_a_version_with_other_scripts_is_made_again(
     assert ran.out.startswith("REPRODUCED  older-1.0-x86_64-linux\n")
 
 
-POLICY = """
-[[signer]]
-name = "publisher"
-key = "release.pub"
-
-[rebuilders]
-quorum = {quorum}
-"""
-REBUILDER = """
-[[rebuilder]]
-name = "{name}"
-key = "{name}.pub"
-"""
-
-
 def test_three_rebuilders_count_and_one_without_the_release_does_not(
     project: Project, rebuilder: Tally
 ) -> None:
@@ -151,7 +137,7 @@ def test_three_rebuilders_count_and_one_without_the_release_does_not(
 
     def verified(quorum: int, *given: object) -> Ran:
         policy = rebuilder.folder / "policy.toml"
-        policy.write_text(POLICY.format(quorum=quorum) + "".join(REBUILDER.format(name=n) for n in names))
+        policy.write_text(policies.rebuilders(quorum, *names))
         return rebuilder("verify", release, "--policy", policy, *given)
 
     ran = verified(3, *evidence).succeeded()
@@ -248,7 +234,7 @@ def test_what_comes_out_otherwise_is_kept_beside_the_release(
     rebuilder("keys", "generate", "one").succeeded()
     signed = rebuilder(*asked, "--attest", "no", "--key", "one.key").failed(1)
     assert "  evidence  no/cores-1.0-x86_64-linux\n" in signed.out
-    (rebuilder.folder / "policy.toml").write_text(POLICY.format(quorum=1) + REBUILDER.format(name="one"))
+    (rebuilder.folder / "policy.toml").write_text(policies.rebuilders(1, "one"))
     verify = ("verify", "--policy", "policy.toml", "--evidence", "no")
     refused = rebuilder(*verify, release).failed(1)
     assert "builders-disagree" in refused.out

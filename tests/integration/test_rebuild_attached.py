@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import debians
+import policies
 import pytest
 import strangers
 from projects import Project
@@ -22,19 +23,6 @@ if TYPE_CHECKING:
 
 NAME = "tried-1.0-x86_64-linux"
 NAMES = ("one", "two", "three")
-POLICY = """
-[[signer]]
-name = "publisher"
-key = "release.pub"
-
-[rebuilders]
-quorum = {quorum}
-"""
-REBUILDER = """
-[[rebuilder]]
-name = "{name}"
-key = "{name}.pub"
-"""
 CORES = """
 [variation]
 build-cores = false
@@ -62,7 +50,7 @@ class Place:
 
     def verify(self, quorum: int, *more: object) -> Ran:
         policy = self.rebuilder.folder / "policy.toml"
-        policy.write_text(POLICY.format(quorum=quorum) + "".join(REBUILDER.format(name=n) for n in NAMES))
+        policy.write_text(policies.rebuilders(quorum, *NAMES))
         return self.rebuilder("verify", self.reference, "--policy", policy, *more)
 
 

@@ -17,7 +17,7 @@ import seaweed
 from buckets import Buckets
 from clouds import AWS, Cloud
 from projects import Project
-from releases import Signed
+from releases import Signed, files
 
 from orchestrator.ground.errors import TallyError
 
@@ -59,10 +59,6 @@ def buckets(
 ) -> Buckets:
     settings = {**AWS, "AWS_ENDPOINT_URL": address, "TALLY_STATE": str(session_state)}
     return Buckets(Cloud(interpreter, repository, settings), tmp_path)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 @pytest.mark.parametrize("mode", ["governance", "compliance"])

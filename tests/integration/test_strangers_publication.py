@@ -16,7 +16,7 @@ import pytest
 import releases
 import strangers
 from projects import Project
-from releases import Signed
+from releases import Signed, files
 from targets import laid_out
 
 from orchestrator.ground.errors import TallyError
@@ -43,10 +43,6 @@ def had(make: Callable[[Path], Program], state: Path) -> Program:
         return make(state)
     except TallyError as error:
         pytest.skip(f"{make.__name__} cannot be had here: {error.message}")
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,13 @@ def signer(key: SigningKey | PublicKey, name: str = "release", more: str = "") -
     return f'[[signer]]\nname = "{name}"\nkey = {pem(key)}\n{more}\n'
 
 
+def rebuilders(quorum: int, *names: str) -> str:
+    """A policy that asks for rebuilders, whose keys lie beside it, as the publisher's does."""
+    every = (f'[[rebuilder]]\nname = "{name}"\nkey = "{name}.pub"\n' for name in names)
+    publisher = '[[signer]]\nname = "publisher"\nkey = "release.pub"\n'
+    return f"{publisher}[rebuilders]\nquorum = {quorum}\n{''.join(every)}"
+
+
 def policy(folder: Path, *parts: str) -> Policy:
     """The policy of a file with these parts."""
     file = folder / "policy.toml"

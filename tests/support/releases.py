@@ -536,3 +536,8 @@ def judged(of: Made, key: SigningKey, keys: Mapping[str, SigningKey], now: datet
 
 def builder_keys(of: Made) -> dict[str, SigningKey]:
     return {each.identity.name: SigningKey.generate() for each in of.agreed.reports}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path in it."""
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import releases
 from loopback import Answer, Server, saying
+from releases import files
 
 from orchestrator.ground import inward
 from orchestrator.ground.digest import Sha256
@@ -38,23 +39,6 @@ from orchestrator.stories.verification import Examination
 NAME = "pigz-2.8-x86_64-linux"
 
 
-@pytest.fixture(scope="module")
-def key() -> SigningKey:
-    return SigningKey.generate()
-
-
-@pytest.fixture(scope="module")
-def release(key: SigningKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("release")
-    made = releases.observed(folder / "in")
-    return releases.published(folder / "out", made, key, releases.builder_keys(made)).path
-
-
-@pytest.fixture(scope="module")
-def policy(key: SigningKey) -> Policy:
-    return trusting([key.public.spki], None)
-
-
 @pytest.fixture
 def www(tmp_path: Path) -> Path:
     return tmp_path / "www"
@@ -71,10 +55,6 @@ def publish(release: Path, www: Path, policy: Policy, scratch: Path, **more: Any
 
 def fetch(where: object, out: Path, policy: Policy) -> Fetched:
     return fetching.fetch(reference.parse(str(where)), out, Asked(policy, releases.NOW))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 def codes(found: Fetched | Publication) -> set[Code]:

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import releases
 from registries import FakeRegistry
+from releases import files
 
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash, restore
 from orchestrator.ground.unreachable import Absent, Unreachable
-from orchestrator.keys.key import SigningKey
-from orchestrator.policy.policy import Policy, trusting
+from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Code, Failed, Passed
 from orchestrator.publishing import inputs, reference, sources
 from orchestrator.publishing.inputs import Supplied
@@ -34,23 +34,6 @@ from orchestrator.stories.publication import Order, Publication
 
 NAME = "pigz-2.8-x86_64-linux"
 TOLD = b"#!/bin/sh\necho told\n"
-
-
-@pytest.fixture(scope="module")
-def key() -> SigningKey:
-    return SigningKey.generate()
-
-
-@pytest.fixture(scope="module")
-def release(key: SigningKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("release")
-    made = releases.observed(folder / "in")
-    return releases.published(folder / "out", made, key, releases.builder_keys(made)).path
-
-
-@pytest.fixture(scope="module")
-def policy(key: SigningKey) -> Policy:
-    return trusting([key.public.spki], None)
 
 
 @pytest.fixture
@@ -101,10 +84,6 @@ def shelf_of(where: object) -> Published:
     shelf = sources.of(reference.parse(str(where))).find().shelf
     assert shelf is not None
     return Published(shelf)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 @pytest.fixture(params=["dir", "oci", "oci without referrers"])

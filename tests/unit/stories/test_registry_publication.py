@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import releases
 from registries import PASSWORD, USER, FakeRegistry
+from releases import files
 
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.oci import MANIFEST
@@ -39,23 +40,6 @@ from orchestrator.stories.fetching import Asked, Fetched
 from orchestrator.stories.publication import Order, Publication
 
 NAME = "pigz-2.8-x86_64-linux"
-
-
-@pytest.fixture(scope="module")
-def key() -> SigningKey:
-    return SigningKey.generate()
-
-
-@pytest.fixture(scope="module")
-def release(key: SigningKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("release")
-    made = releases.observed(folder / "in")
-    return releases.published(folder / "out", made, key, releases.builder_keys(made)).path
-
-
-@pytest.fixture(scope="module")
-def policy(key: SigningKey) -> Policy:
-    return trusting([key.public.spki], None)
 
 
 @pytest.fixture
@@ -89,10 +73,6 @@ def fetch(policy: Policy, tmp_path: Path) -> Callable[[object], Fetched]:
 
 Publish = Callable[..., Publication]
 Fetch = Callable[[object], Fetched]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 def codes(found: Fetched | Publication) -> set[Code]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed
 from orchestrator.agreement.compare import earlier
-from orchestrator.agreement.difference import Side, pair_of
+from orchestrator.agreement.difference import pair_of
+from orchestrator.agreement.trees import Side
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder
 from orchestrator.ground.state import State

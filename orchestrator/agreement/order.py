@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 _CHUNK = 1 << 18
 _LARGEST = 64 << 20  # bytes: beyond it the answer is not worth the time that it takes
@@ -13,12 +13,19 @@ _LONGEST = 1 << 16  # bytes of one part: what has no line ends for longer is no 
 _BITS = (1 << 128) - 1
 
 
-def same_parts(first: BinaryIO, second: BinaryIO) -> bool:
+class Stream(Protocol):
+    """As much of a binary file as reading it at random takes."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, /) -> int: ...
+
+
+def same_parts(first: Stream, second: Stream) -> bool:
     """Whether both have the same lines, or else the same words, each as often. Reads both from the start."""
     return any(_sum(first, end) == _sum(second, end) is not None for end in (rb"\n", rb"[\s,;]"))
 
 
-def _sum(stream: BinaryIO, end: bytes) -> int | None:
+def _sum(stream: Stream, end: bytes) -> int | None:
     """A number that the order of a content's parts does not change; None when it is too large or no text."""
     stream.seek(0)
     total = count = 0
@@ -32,7 +39,7 @@ def _sum(stream: BinaryIO, end: bytes) -> int | None:
     return total if count > 1 else None
 
 
-def _parts(stream: BinaryIO, end: re.Pattern[bytes]) -> Iterator[bytes | None]:
+def _parts(stream: Stream, end: re.Pattern[bytes]) -> Iterator[bytes | None]:
     rest, read = b"", 0
     while chunk := stream.read(_CHUNK):
         read += len(chunk)

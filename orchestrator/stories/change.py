@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
-from orchestrator.agreement.difference import Side, differences
+from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import folder_of, keep
+from orchestrator.agreement.trees import Side
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.evidence.canonical import MalformedError, member

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed, Incomplete
-from orchestrator.agreement.difference import Side, differences
+from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import folder_of, keep
+from orchestrator.agreement.trees import Side
 from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.agreement.cause import Cause
-from orchestrator.agreement.difference import Side, differences
+from orchestrator.agreement.difference import differences
+from orchestrator.agreement.trees import Side
 
 
 def cause(folder: Path, one: bytes, other: bytes, name: str = "file") -> Cause:

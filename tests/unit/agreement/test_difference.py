@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.agreement.cause import Cause
-from orchestrator.agreement.difference import Difference, Kind, Side, differences, pair_of
+from orchestrator.agreement.difference import Difference, differences, pair_of
+from orchestrator.agreement.trees import Kind, Side
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed
-from orchestrator.agreement.difference import Side, differences
+from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import Kept, keep_side_by_side
+from orchestrator.agreement.trees import Side
 from orchestrator.builders.build import Build, Identity, Report, SecondResult
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError

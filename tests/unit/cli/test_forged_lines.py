@@ -14,7 +14,8 @@ import releases
 from releases import Signed
 
 from orchestrator.agreement.cause import Cause
-from orchestrator.agreement.difference import Difference, Kind
+from orchestrator.agreement.difference import Difference
+from orchestrator.agreement.trees import Kind
 from orchestrator.cli.outcomes import show
 from orchestrator.cli.text import harmless, paragraph, print_error
 from orchestrator.ground.errors import TallyError

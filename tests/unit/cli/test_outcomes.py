@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed, Incomplete
-from orchestrator.agreement.difference import Side, differences
+from orchestrator.agreement.difference import differences
+from orchestrator.agreement.trees import Side
 from orchestrator.builders.build import Failure, Identity, Report
 from orchestrator.cli.outcomes import show
 from orchestrator.cli.verify import text

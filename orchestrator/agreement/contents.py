@@ -1,0 +1,98 @@
+"""Two contents side by side: where they differ, what stands around it, and what it looks like. Streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
+from orchestrator.agreement.order import Stream, same_parts
+
+_CHUNK = 1 << 18
+_AROUND = 512
+"""Bytes on either side of a difference that its cause is told from: a tar header's length."""
+_SPOTS = 64  # differences of one file that are looked at
+_RUN = 4096  # bytes of one of them
+_QUIET = 8  # equal bytes between two of them
+
+
+def where(left: Stream, right: Stream) -> int | None:
+    """The first byte that differs; the shorter one's length when the longer one begins with it."""
+    start = 0
+    while True:
+        one, other = left.read(_CHUNK), right.read(_CHUNK)
+        if one != other:
+            return start + first_difference(one, other)
+        if not one:
+            return None
+        start += len(one)
+
+
+def first_difference(one: bytes, other: bytes) -> int:
+    """The first place at which two values differ; the shorter one's length when the longer begins with it."""
+    low, high = 0, min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
+    while high - low > 1:  # the first difference is in low..high
+        middle = (low + high) // 2
+        if one[low:middle] != other[low:middle]:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def told(name: str, left: Stream, right: Stream, offset: int, *, same_size: bool) -> Cause:
+    """What the first difference looks like; a later one, where that tells more than a value without sense.
+
+    A file that holds a digest of itself, as a program its build id, shows that first.
+    """
+    spot = spot_at(name, left, right, offset)
+    is_text = not any(b"\0" in each.data for each in (spot.first, spot.second))
+    if same_size and is_text and same_parts(left, right):
+        return Cause.ORDERING
+    first = cause_of(spot)
+    if first not in (Cause.UNKNOWN, Cause.IDENTIFIER) or not same_size:
+        return first
+    for further in later(left, right, offset):
+        found = cause_of(spot_at(name, left, right, further))
+        if found not in (Cause.UNKNOWN, Cause.IDENTIFIER):
+            return found
+    return first
+
+
+def spot_at(name: str, left: Stream, right: Stream, offset: int) -> Spot:
+    """What a cause is told from; `name` is the file's own, without its folder."""
+    left.seek(0)
+    head = left.read(_AROUND)
+    start = max(offset - _AROUND, 0)
+    found = []
+    for stream in (left, right):
+        stream.seek(start)
+        found.append(Window(stream.read(offset - start + _AROUND), offset - start))
+    return Spot(name, head, offset, *found)
+
+
+def later(left: Stream, right: Stream, offset: int) -> Iterator[int]:
+    """Where two files of one size differ after their first difference, each with equal bytes before it."""
+    for _ in range(_SPOTS):
+        left.seek(offset)
+        right.seek(offset)
+        one, other = left.read(_RUN), right.read(_RUN)
+        offset += _end_of_run(one, other)
+        left.seek(offset)
+        right.seek(offset)
+        further = where(left, right)
+        if further is None:
+            return
+        offset += further
+        yield offset
+
+
+def _end_of_run(one: bytes, other: bytes) -> int:
+    """After how many bytes the sides are equal for a while."""
+    equal = 0
+    for place, (left, right) in enumerate(zip(one, other, strict=False), 1):
+        equal = equal + 1 if left == right else 0
+        if equal == _QUIET:
+            return place
+    return len(one)

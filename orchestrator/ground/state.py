@@ -61,6 +61,11 @@ class State:
         return self.root / "log"
 
     @property
+    def ledger(self) -> Path:
+        """What was built here, by whom, with what result."""
+        return self.root / "ledger.sqlite"
+
+    @property
     def disagreements(self) -> Path:
         return self.root / "disagreements"
 

@@ -1,0 +1,1 @@
+"""What was built here before: SQLite in the state folder. Evidence only when it is exported and signed."""

@@ -1,0 +1,227 @@
+"""What was built here, asked of the ledger: results of targets, verdicts of derivations, builds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.state import State
+from orchestrator.ledger.entries import Depth, Entry, How, Known, Made, Result, Verdict, moment
+from orchestrator.ledger.file import opened
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_TOGETHER = 500  # variables of one statement; SQLite takes 999
+_RESULTS = (
+    "select r.name, s.target, p.path, a.path, s.name, s.version, s.system, s.verdict, s.time, s.derivations, "
+    "s.built, s.known, s.believed, s.release, s.kept, s.told, r.id, s.artifact "
+    "from results s join runs r on r.id = s.run join derivations p on p.id = s.package "
+    "join derivations a on a.id = s.artifact"
+)
+_ENTRIES = (
+    "select b.id, r.name, w.name, w.store, w.operator, w.nix_version, w.machine_id, w.boot_id, w.system, "
+    "w.sandbox is not null, d.path, b.outcome, b.started, b.finished, b.log, b.reason "
+    "from builds b join builders w on w.id = b.builder join runs r on r.id = w.run "
+    "join derivations d on d.id = b.derivation"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of one derivation in one run."""
+
+    derivation: str
+    run: str
+    verdict: Verdict
+    culprit: bool
+
+
+class Ledger:
+    """The reading side. Made by `read`; every answer is of one moment, whatever others write meanwhile."""
+
+    def __init__(self, database: Connection) -> None:
+        self._database = database
+
+    def targets(self) -> tuple[str, ...]:
+        """All that has a result, sorted."""
+        return tuple(row[0] for row in self._ask("select distinct target from results order by target"))
+
+    def latest(self) -> Iterator[Result]:
+        """The last result of every target, sorted by target."""
+        last = "s.id = (select max(id) from results o where o.target = s.target)"
+        yield from self._results(f"{_RESULTS} where {last} order by s.target")
+
+    def history(self, target: str) -> Iterator[Result]:
+        """Every result of a target, the oldest first."""
+        yield from self._results(f"{_RESULTS} where s.target = ? order by s.id", target)
+
+    def results(self) -> Iterator[Result]:
+        """Every result of every target, the oldest first."""
+        yield from self._results(f"{_RESULTS} order by s.id")
+
+    def verdicts(self, run: str) -> Mapping[str, Judged]:
+        """Every derivation that a run judged, by its `.drv` path."""
+        asked = (
+            "select d.path, r.name, v.verdict, v.culprit from verdicts v join runs r on r.id = v.run "
+            "join derivations d on d.id = v.derivation where r.name = ?"
+        )
+        return {row[0]: _judged(row) for row in self._ask(asked, run)}
+
+    def latest_verdicts(self, derivations: Sequence[str]) -> Mapping[str, Judged]:
+        """The last verdict on each of these derivations that has one."""
+        found: dict[str, Judged] = {}
+        for some in _pieces(derivations):
+            asked = (
+                "select d.path, r.name, v.verdict, v.culprit from verdicts v join runs r on r.id = v.run "
+                f"join derivations d on d.id = v.derivation where d.path in ({_marks(some)}) order by v.run"
+            )
+            found.update((row[0], _judged(row)) for row in self._ask(asked, *some))
+        return found
+
+    def entries(self, derivations: Sequence[str]) -> Iterator[Entry]:
+        """Every builder's every build of these derivations, the oldest first of each."""
+        for some in _pieces(derivations):
+            where = f"where d.path in ({_marks(some)}) order by b.id"
+            yield from self._entries(where, some)
+
+    def entries_of(self, run: str) -> Iterator[Entry]:
+        """Every builder's every build of one run."""
+        yield from self._entries("where r.name = ? order by b.id", [run])
+
+    def inputs(self, root: str) -> Mapping[str, tuple[str, ...]]:
+        """The build-time closure of a derivation: `.drv` path to the paths of its direct inputs, sorted."""
+        closure = (
+            "with recursive below(id) as (select id from derivations where path = ? "
+            "union select input from inputs join below on derivation = below.id) "
+        )
+        found: dict[str, list[str]] = {
+            path: []
+            for (path,) in self._ask(
+                f"{closure} select path from derivations where id in below order by path", root
+            )
+        }
+        edges = (
+            f"{closure} select a.path, b.path from inputs i join derivations a on a.id = i.derivation "
+            "join derivations b on b.id = i.input where i.derivation in below order by b.path"
+        )
+        for path, below in self._ask(edges, root):
+            found[path].append(below)
+        return {path: tuple(below) for path, below in found.items()}
+
+    def fixed(self, derivations: Sequence[str]) -> set[str]:
+        """Those of these derivations whose output a digest fixes."""
+        return {
+            path
+            for some in _pieces(derivations)
+            for (path,) in self._ask(
+                f"select path from derivations where fixed is not null and path in ({_marks(some)})", *some
+            )
+        }
+
+    def surroundings(self, run: str) -> Mapping[str, Mapping[str, Any]]:
+        """Builder name to what a run's builds could see of its machine, of those that showed it."""
+        asked = (
+            "select w.name, w.surroundings from builders w join runs r on r.id = w.run "
+            "where r.name = ? and w.surroundings is not null order by w.name"
+        )
+        return {name: json.loads(text) for name, text in self._ask(asked, run)}
+
+    def _ask(self, statement: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        return iter(self._database.execute(statement, values))
+
+    def _results(self, statement: str, *values: object) -> Iterator[Result]:
+        for row in self._ask(statement, *values):
+            yield self._result(row)
+
+    def _result(self, row: tuple[Any, ...]) -> Result:
+        *columns, run, artifact = row
+        closure = (
+            "with recursive below(id) as (values(?) "
+            "union select input from inputs join below on derivation = below.id) "
+            "select d.path from verdicts v join derivations d on d.id = v.derivation "
+            "where v.run = ? and v.culprit and v.derivation in below order by d.path"
+        )
+        culprits = tuple(path for (path,) in self._ask(closure, artifact, run))
+        names = self._ask("select name from builders where run = ? order by name", run)
+        (name, target, package, drv, pname, version, system, verdict, time, *counts, release, kept, told) = (
+            columns
+        )
+        return Result(
+            run=name,
+            target=target,
+            package=package,
+            artifact=drv,
+            name=pname,
+            version=version,
+            system=system,
+            verdict=Verdict(verdict),
+            time=moment(time),
+            depth=Depth(*counts),
+            release=release,
+            kept=kept,
+            told=told,
+            culprits=culprits,
+            builders=tuple(each for (each,) in names),
+        )
+
+    def _entries(self, where: str, values: Sequence[str]) -> Iterator[Entry]:
+        made: dict[int, dict[str, Made]] = {}
+        outputs = (
+            "select o.build, o.name, o.path, o.nar_sha256, o.nar_size, o.refs, o.second_sha256 "
+            "from outputs o join builds b on b.id = o.build join builders w on w.id = b.builder "
+            f"join runs r on r.id = w.run join derivations d on d.id = b.derivation {where}, o.name"
+        )
+        for build, name, path, digest, size, refs, second in self._ask(outputs, *values):
+            made.setdefault(build, {})[name] = Made(
+                path,
+                NarHash(digest),
+                size,
+                tuple(json.loads(refs)),
+                None if second is None else NarHash(second),
+            )
+        for row in self._ask(f"{_ENTRIES} {where}", *values):
+            (build, run, name, store, operator, nix, machine, boot, system, proven, drv, how, *rest) = row
+            started, finished, log, reason = rest
+            yield Entry(
+                run=run,
+                builder=Known(name, store, operator, nix, machine, boot, system, bool(proven)),
+                derivation=drv,
+                how=How(how),
+                outputs=made.get(build, {}),
+                started=_moment(started),
+                finished=_moment(finished),
+                log=log,
+                reason=reason,
+            )
+
+
+@contextmanager
+def read(state: State) -> Iterator[Ledger]:
+    """The ledger of a state folder. Raises TallyError where there is none, or it cannot be read."""
+    with opened(state.ledger) as database:
+        database.execute("begin")  # one moment for all that is asked
+        yield Ledger(database)
+
+
+def _judged(row: tuple[Any, ...]) -> Judged:
+    path, run, verdict, culprit = row
+    return Judged(path, run, Verdict(verdict), bool(culprit))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else moment(text)
+
+
+def _pieces(values: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), _TOGETHER):
+        yield list(values[start : start + _TOGETHER])
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))

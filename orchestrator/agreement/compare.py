@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from orchestrator.agreement.agreement import Agreed, Agreement, DifferingOutput, Disagreed, Incomplete
+from orchestrator.agreement import culprits
+from orchestrator.agreement.agreement import Agreed, Agreement, Disagreed, Incomplete
 from orchestrator.agreement.independence import SAME_HOST, SEPARATE_HOSTS, Level, Party, one_store, votes
-from orchestrator.builders.build import BuiltPath, Failure, Identity, Report
-from orchestrator.ground.digest import NarHash
+from orchestrator.builders.build import Failure, Identity, Report
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of
 
 FEWEST_BUILDERS = 2
 """One build agrees with nothing."""
-
-_EARLIER = " (earlier)"
 
 
 def compare(
@@ -46,7 +44,7 @@ def compare(
     if _votes(complete, vote) < needed:
         return Incomplete(ordered, _reasons(failures, complete, needed, vote))
 
-    differing = tuple(_differing(graph, requested, complete))
+    differing = tuple(culprits.differing(graph, complete))
     agreeing = complete
     if differing:
         agreeing = _of_one_mind(complete, requested, needed, vote) if record_dissent else ()
@@ -61,16 +59,6 @@ def compare(
         vote=vote,
         dissent=tuple(report for report in complete if report not in agreeing),
     )
-
-
-def earlier(builder: str) -> str:
-    """What the result is called that a builder's store held before it built again and got another."""
-    return f"{builder}{_EARLIER}"
-
-
-def is_earlier(side: str) -> bool:
-    """Whether a name is one that `earlier` gave."""
-    return side.endswith(_EARLIER)
 
 
 def _refuse_twins(reports: Sequence[Report]) -> None:
@@ -177,54 +165,3 @@ def _reasons(
             f"hint: add a builder of another {whose}, or set `independence` in tally.toml"
         )
     return {name: (_failure(None, reason),) for name in failures}
-
-
-def _differing(
-    graph: DerivationGraph, requested: Sequence[str], reports: Sequence[Report]
-) -> Iterator[DifferingOutput]:
-    """The outputs that are not the same on every builder, in build order."""
-    asked = set(requested)
-    inherits: dict[str, bool] = {}
-    found: set[str] = set()
-    """Store paths of differing outputs."""
-    for drv in graph.in_build_order():
-        inherits[drv.path] = any(
-            inherits[below] or any(graph[below].outputs[name] in found for name in names)
-            for below, names in drv.input_derivations.items()
-        )
-        for name, path in sorted(drv.outputs.items()):
-            made = _made(drv.path, name, path, reports, requested=drv.path in asked)
-            hashes = _hashes(drv.path, name, made, reports)
-            # references are compared too: equal bytes that a store ties to other paths are another closure
-            if len(set(made.values())) > 1 or len(hashes) > len(made):
-                found.add(path)
-                yield DifferingOutput(drv.path, name, path, hashes, inherits[drv.path])
-
-
-def _made(
-    drv: str, output: str, path: str, reports: Sequence[Report], *, requested: bool
-) -> Mapping[str, BuiltPath]:
-    """Builder name to what it made of one output; empty when it is neither asked for nor a built input."""
-    if requested:
-        return {report.identity.name: report.builds[drv].outputs[output] for report in reports}
-    return {report.identity.name: report.inputs[path] for report in reports if path in report.inputs}
-
-
-def _hashes(
-    drv: str, output: str, made: Mapping[str, BuiltPath], reports: Sequence[Report]
-) -> Mapping[str, NarHash]:
-    """Builder name to NAR hash, with both results of a builder that differs from itself."""
-    hashes: dict[str, NarHash] = {}
-    for report in reports:
-        name = report.identity.name
-        if name not in made:
-            continue
-        hashes[name] = made[name].nar_hash
-        build = report.builds.get(drv)
-        if build is not None and output in build.unstable:
-            hashes[name] = build.unstable[output].nar_hash
-            hashes[earlier(name)] = made[name].nar_hash
-    return hashes
-
-
-__all__ = ["FEWEST_BUILDERS", "compare", "earlier", "is_earlier"]

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
-from orchestrator.agreement.compare import is_earlier
 from orchestrator.agreement.contents import first_difference, told
+from orchestrator.agreement.culprits import is_earlier
 from orchestrator.agreement.trees import Kind, Side, Unlike, walk
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed
-from orchestrator.agreement.compare import earlier
+from orchestrator.agreement.culprits import earlier
 from orchestrator.agreement.difference import pair_of
 from orchestrator.agreement.trees import Side
 from orchestrator.ground.errors import TallyError

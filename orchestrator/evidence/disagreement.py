@@ -80,7 +80,7 @@ def link_of(report: Report, observed: Observed) -> bytes:
 
     It is a statement, where the links of a release are not: no verifier of layouts takes it for one of those.
     """
-    from orchestrator.agreement.compare import earlier
+    from orchestrator.agreement.culprits import earlier
     from orchestrator.evidence.canonical import seconds
 
     name = report.identity.name
@@ -224,7 +224,7 @@ def _products(descriptors: list[Any], what: str, suffix: str) -> Mapping[str, Ma
 
 def _record(observed: Observed) -> dict[str, Any]:
     """The disagreement, the same in every assertion."""
-    from orchestrator.agreement.compare import earlier
+    from orchestrator.agreement.culprits import earlier
 
     disagreed = observed.disagreed
     outputs: dict[str, dict[str, Any]] = {}

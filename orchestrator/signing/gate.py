@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed
-from orchestrator.agreement.compare import earlier
+from orchestrator.agreement.culprits import earlier
 from orchestrator.agreement.independence import Party, one_store, votes
 from orchestrator.builders.build import Report
 from orchestrator.bundles.own_bundle import Bundle

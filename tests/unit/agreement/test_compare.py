@@ -139,10 +139,22 @@ def test_a_differing_input_disagrees_even_below_equal_outputs() -> None:
     assert result.root_causes == (ZLIB.path,)
 
 
-def test_a_difference_is_inherited_through_an_input_that_agrees() -> None:
-    result = compare(GRAPH, ASKED, [complete("a"), complete("b", zlib="x", pack="x")], 2)
+@pytest.mark.parametrize("refers", [True, False])
+def test_an_input_that_agrees_passes_blame_on_only_with_what_it_refers_to(refers: bool) -> None:
+    """A build sees its inputs with all that they refer to: without a reference the difference ends there."""
+    references = (ZLIB.outputs["out"],) if refers else ()
+    pigz = {"out": built(PIGZ.outputs["out"], "same", references)}
+
+    def answer(name: str, content: str) -> Report:
+        whole = complete(name, zlib=content, pack=content)
+        return replace(whole, builds={**whole.builds, PIGZ.path: replace(build_of(PIGZ), outputs=pigz)})
+
+    result = compare(GRAPH, ASKED, [answer("a", "1"), answer("b", "2")], 2)
     assert isinstance(result, Disagreed)
-    assert [(d.derivation, d.inherited) for d in result.differing] == [(ZLIB.path, False), (PACK.path, True)]
+    assert [(d.derivation, d.inherited) for d in result.differing] == [
+        (ZLIB.path, False),
+        (PACK.path, refers),
+    ]
 
 
 def test_an_unused_output_of_an_input_passes_no_blame_on() -> None:

@@ -100,6 +100,7 @@ class Downloader:
         self._awaited: set[str] = set()
         self._mutex = Mutex()
         self._managers: dict[Proxy | None, PoolManager] = {}
+        self._proxy = lru_cache(proxy_for)  # the whole environment is read for it: 1 ms a small file
         self._guard = None if manners is None or manners.inward else Guard()
 
     def read(self, address: str, kind: Callable[[str], object] = lambda _: None) -> Iterator[bytes]:
@@ -156,7 +157,7 @@ class Downloader:
         parts = _split(address)
         if self._guard is not None and named:
             self._guard.named(parts.netloc)
-        proxy = proxy_for(parts.scheme, parts.netloc)
+        proxy = self._proxy(parts.scheme, parts.netloc)
 
         def ask() -> BaseHTTPResponse:
             return self._manager(proxy).request(
@@ -202,7 +203,7 @@ class Downloader:
         from urllib3.exceptions import HTTPError
 
         parts = _split(address)
-        proxy = proxy_for(parts.scheme, parts.netloc)
+        proxy = self._proxy(parts.scheme, parts.netloc)
         try:
             response = self._manager(proxy).request(
                 "POST",
@@ -272,7 +273,7 @@ class Downloader:
 
         if self._guard is not None:
             self._guard.named(host)
-        proxy = proxy_for(_split(address).scheme, host)
+        proxy = self._proxy(_split(address).scheme, host)
         asked = proxy.address if proxy else host
         if asked in self._silent:
             known = self._silent[asked]

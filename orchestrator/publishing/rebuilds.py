@@ -8,12 +8,11 @@ docs/reference/attached-rebuilds.md has it for each kind of place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.bundles import own_bundle
 from orchestrator.evidence import disagreement, statement
 from orchestrator.evidence.canonical import MalformedError, member, only, read, render_document
-from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.rebuilt import rebuilt_in
 from orchestrator.evidence.statement import Statement
 from orchestrator.ground.digest import Sha256
@@ -21,6 +20,9 @@ from orchestrator.ground.values import dataclass
 from orchestrator.keys import dsse
 from orchestrator.keys.key import PublicKey
 from orchestrator.publishing.folder import UnsafeNameError, checked
+
+if TYPE_CHECKING:
+    from orchestrator.evidence.facts import ReleaseFile
 
 LISTING: Final = "rebuilds.json"
 FOLDER: Final = "rebuilds"

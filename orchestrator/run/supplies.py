@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock as Mutex
+from typing import TYPE_CHECKING
 
-from orchestrator.caches.cache import Caches
-from orchestrator.caches.supplying import Cache, supplies_of
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
@@ -15,8 +14,10 @@ from orchestrator.policy.verdict import Refused
 from orchestrator.publishing import inputs
 from orchestrator.publishing.inputs import Input, Pinned
 from orchestrator.publishing.sources.source import Shelf, bounded
-from orchestrator.publishing.sources.static import beside
-from orchestrator.run.workshop import Workshop
+
+if TYPE_CHECKING:
+    from orchestrator.caches.supplying import Cache
+    from orchestrator.run.workshop import Workshop
 
 _NONE = "no sources are published beside the release"
 
@@ -74,6 +75,10 @@ class Published:
 
 def of_caches(workshop: Workshop) -> tuple[Cache, ...]:
     """The caches that inputs come from, whose word counts for nothing here."""
+    # late: verifying what is published has no caches, and need not wait for 0.4 s of imports
+    from orchestrator.caches.cache import Caches
+    from orchestrator.caches.supplying import supplies_of
+
     inputs = workshop.configuration.inputs
     if inputs.from_ != "cache":
         return ()
@@ -82,5 +87,7 @@ def of_caches(workshop: Workshop) -> tuple[Cache, ...]:
 
 def of_folder(release: Path) -> Published:
     """What lies beside a release folder on this machine, or beside the one that an artifact is in."""
+    from orchestrator.publishing.sources.static import beside
+
     folder = release if release.is_dir() else release.parent
     return Published(beside(f"{folder.absolute().as_uri()}/"))

@@ -7,11 +7,11 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.policy.verdict import Refused
+from orchestrator.publishing.manners import MANNERS
 from orchestrator.publishing.rebuilds import Word
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
 from orchestrator.publishing.registry.repository import Repository
-from orchestrator.publishing.sources.static import MANNERS
 
 
 def attach(reference: Registry, name: str, word: Word) -> None:

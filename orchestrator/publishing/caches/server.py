@@ -22,8 +22,8 @@ from orchestrator.ground.files import shown
 from orchestrator.ground.retrying import pause
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.publishing.caches.spool import spooled
+from orchestrator.publishing.manners import MANNERS
 from orchestrator.publishing.reference import NixCache
-from orchestrator.publishing.sources.static import MANNERS
 
 _ATTEMPTS: Final = 5
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})

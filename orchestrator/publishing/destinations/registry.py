@@ -24,6 +24,7 @@ from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.destinations.destination import Others, Outgoing, Sign
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.publishing.index import INDEX
+from orchestrator.publishing.manners import MANNERS
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
 from orchestrator.publishing.registry.archive import Image, image_in
@@ -36,7 +37,6 @@ from orchestrator.publishing.registry.manifests import (
     Manifest,
 )
 from orchestrator.publishing.registry.repository import Repository
-from orchestrator.publishing.sources.static import MANNERS
 
 T = TypeVar("T")
 

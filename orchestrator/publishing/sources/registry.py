@@ -20,6 +20,7 @@ from orchestrator.publishing.folder import INDEX_LIMIT
 from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
+from orchestrator.publishing.manners import MANNERS
 from orchestrator.publishing.rebuilds import BUNDLE, WORD_LIMIT
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
@@ -42,7 +43,6 @@ from orchestrator.publishing.sources.source import (
     whole,
     whole_index,
 )
-from orchestrator.publishing.sources.static import MANNERS
 
 
 class RegistrySource:

@@ -7,20 +7,19 @@ from urllib.parse import quote, unquote
 
 from orchestrator.evidence.canonical import MalformedError, moment
 from orchestrator.ground.digest import Sha256
-from orchestrator.ground.download import Downloader, Manners
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
 from orchestrator.ground.values import replace
 from orchestrator.ground.wording import some
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing import flat, index, rebuilds
-from orchestrator.publishing.feed import FEED_LIMIT
-from orchestrator.publishing.feed import parse as parse_feed
 from orchestrator.publishing.flat import FLAT_INDEX, FLAT_LIMIT, Entry
 from orchestrator.publishing.folder import UnsafeNameError, checked
 from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT
+from orchestrator.publishing.manners import MANNERS
 from orchestrator.publishing.reference import Static
 from orchestrator.publishing.sources.source import (
     Found,
@@ -31,9 +30,6 @@ from orchestrator.publishing.sources.source import (
     whole,
     whole_index,
 )
-
-MANNERS = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False, inward=False)
-"""What is asked of servers: those that send us elsewhere inside our own network are refused."""
 
 
 class StaticSource:
@@ -84,9 +80,11 @@ class StaticSource:
 
     def of_feed(self, file: str) -> Iterator[Release]:
         """Those that a feed in this folder names, the newest first. Raises TallyError."""
+        from orchestrator.publishing.feed import FEED_LIMIT, parse  # XML, for feeds alone
+
         try:
             data = b"".join(bounded(self._bytes(file), FEED_LIMIT, file))
-            for name, digest, when in parse_feed(data):
+            for name, digest, when in parse(data):
                 yield self._listed(name, digest, when)
         except Unreachable as error:
             raise unreachable(f"{self.reference.base}{file}", error) from error

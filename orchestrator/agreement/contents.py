@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.order import Stream, same_parts
@@ -15,10 +15,14 @@ _RUN = 4096  # bytes of one of them
 _QUIET = 8  # equal bytes between two of them
 
 
-def where(left: Stream, right: Stream) -> int | None:
-    """The first byte that differs; the shorter one's length when the longer one begins with it."""
+def where(left: Stream, right: Stream, every: Callable[[], object] = lambda: None) -> int | None:
+    """The first byte that differs; the shorter one's length when the longer one begins with it.
+
+    `every` is called for each chunk, and stops the comparison by what it raises.
+    """
     start = 0
     while True:
+        every()
         one, other = left.read(_CHUNK), right.read(_CHUNK)
         if one != other:
             return start + first_difference(one, other)

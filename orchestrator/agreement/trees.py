@@ -93,7 +93,7 @@ def walk(first: Side, second: Side, every: Callable[[], object] = lambda: None) 
     """What differs between two results, in the order of their paths; nothing when all is the same.
 
     What only one side has is named once, not file by file. Constant memory, whatever the files' sizes.
-    `every` is called for each path, and stops the walk by what it raises.
+    `every` is called again and again, and stops the walk by what it raises.
     Raises TallyError when a side is not there or cannot be read.
     """
     pending = [(b".", os.fsencode(first.path), os.fsencode(second.path))]
@@ -102,7 +102,7 @@ def walk(first: Side, second: Side, every: Callable[[], object] = lambda: None) 
             every()
             path, one, other = pending.pop()
             nodes = Node.of(one), Node.of(other)
-            yield from _compared(path, nodes)
+            yield from _compared(path, nodes, every)
             if nodes[0].type == nodes[1].type == FOLDER:
                 names = sorted({*os.listdir(one), *os.listdir(other)}, reverse=True)
                 at = b"" if path == b"." else path + b"/"
@@ -113,7 +113,7 @@ def walk(first: Side, second: Side, every: Callable[[], object] = lambda: None) 
         ) from error
 
 
-def _compared(path: bytes, nodes: tuple[Node, Node]) -> Iterator[Unlike]:
+def _compared(path: bytes, nodes: tuple[Node, Node], every: Callable[[], object]) -> Iterator[Unlike]:
     """How one path differs; what lies in a folder is not looked at."""
     one, other = nodes
     if one.type == other.type == ABSENT:
@@ -127,6 +127,6 @@ def _compared(path: bytes, nodes: tuple[Node, Node]) -> Iterator[Unlike]:
         if one.executable != other.executable:
             yield Unlike(path, Kind.EXECUTABLE, nodes)
         with one.open() as left, other.open() as right:
-            offset = where(left, right)
+            offset = where(left, right, every)
         if offset is not None:
             yield Unlike(path, Kind.CONTENT, nodes, offset)

@@ -113,6 +113,18 @@ _UNPACKERS: dict[str, Callable[[], _Unpacker]] = {
 }
 
 
+def pieces(chunks: Iterable[bytes], compression: str) -> Iterator[bytes]:
+    """What compressed bytes hold, in pieces of at most a MiB. Raises ValueError where they are damaged."""
+    unpacker = _UNPACKERS[compression]()
+    try:
+        for chunk in chunks:
+            yield from unpacker(chunk)
+    except (lzma.LZMAError, OSError, zlib.error, EOFError) as error:
+        raise ValueError(f"it is not {compression} as it says") from error
+    if not unpacker.is_whole():
+        raise ValueError("it ends in its middle")
+
+
 def unpacked(chunks: Iterable[bytes], compression: str, nar_hash: NarHash, nar_size: int) -> Iterator[bytes]:
     """The NAR, in pieces; it is the right one only if this comes to its end.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.agreement.cause import Cause, Spot
 
-LONGEST = 120
+LONGEST: Final = 120
 """Characters of a value that are shown."""
+PATH: Final = 4096
+"""Characters of a name that are shown."""
 
 
 class Aspect(StrEnum):

@@ -1,0 +1,42 @@
+"""Which format a content is in, by its first bytes, and who reads it. Readers are imported late."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from orchestrator.diagnosis.content import Content
+from orchestrator.diagnosis.found import Reader
+
+_HEAD: Final = 512
+
+_READERS: Final = {
+    "gzip": ("compressed", "gzip"),
+    "xz": ("compressed", "xz"),
+    "bzip2": ("compressed", "bzip2"),
+    "zstd": ("compressed", "zstd"),
+    "tar": ("tar", "look"),
+}
+"""Format to the module and function that look into it."""
+_MAGIC: Final = (
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
+
+
+def of(content: Content, name: str) -> str | None:
+    """The format of a content in a file of that name; None: it is looked at as it is."""
+    head = content.at(0, _HEAD)
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    return "tar" if head[257:262] == b"ustar" else None
+
+
+def reader(kind: str) -> Reader:
+    """Who looks into two contents of a format."""
+    module, function = _READERS[kind]
+    found: Reader = getattr(import_module(f"orchestrator.diagnosis.{module}"), function)
+    return found

@@ -1,0 +1,120 @@
+"""Two containers' members side by side, by name: which are missing, attributes, order, contents."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.diagnosis.content import Content
+from orchestrator.diagnosis.found import Field, Found, Within
+from orchestrator.diagnosis.place import PATH, Aspect, Step, printable
+from orchestrator.ground.wording import counted
+
+ORDER: Final = "order of members"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a container."""
+
+    name: bytes
+    values: tuple[bytes | str, ...]
+    """Its attributes, in the order of the container's labels."""
+    content: Callable[[], Content] | None
+    """Opens what it holds; None: it holds nothing. Raises Unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of container."""
+
+    kind: str
+    labels: tuple[tuple[Aspect, str], ...]
+    """What each of a member's attributes is."""
+
+
+class Attributes:
+    """The attributes that differ: told of some members each, and counted for the rest."""
+
+    def __init__(self, format: Format, most: int) -> None:  # noqa: A002
+        self._format, self._most = format, most
+        self._seen: Counter[str] = Counter()
+        self._last: dict[str, Field] = {}
+
+    def of(self, one: Member, other: Member) -> Iterator[Field]:
+        for (aspect, label), value, theirs in zip(self._format.labels, one.values, other.values, strict=True):
+            if value == theirs:
+                continue
+            self._seen[label] += 1
+            found = Field(label, (value, theirs), aspect, Step(self._format.kind, printable(one.name, PATH)))
+            if self._seen[label] <= self._most:
+                yield found
+            else:
+                self._last[label] = found
+
+    def missing(self, name: bytes, values: tuple[str, str]) -> Iterator[Field]:
+        self._seen[_MISSING] += 1
+        found = Field("", values, Aspect.MISSING, Step(self._format.kind, printable(name, PATH)))
+        if self._seen[_MISSING] <= self._most:
+            yield found
+        else:
+            self._last[_MISSING] = found
+
+    def rest(self) -> Iterator[Field]:
+        """One field for all of those that were not told, by the last of them."""
+        for label, last in self._last.items():
+            more = counted(self._seen[label] - self._most, "more member")
+            where = f"only on one side, as {more}" if label == _MISSING else f"{label}, as of {more}"
+            yield Field(where, last.values, last.aspect, last.step)
+
+
+_MISSING: Final = "\0missing"
+
+
+def compared(
+    format: Format,  # noqa: A002
+    first: Sequence[Member],
+    second: Sequence[Member],
+    attributes: Attributes,
+) -> Iterator[Found]:
+    """What differs, in the first one's order. A name that is there several times is paired by its number."""
+    ours, theirs = _keyed(first), _keyed(second)
+    common = [key for key in ours if key in theirs]
+    swapped = next(
+        (
+            (key, other)
+            for key, other in zip(common, (k for k in theirs if k in ours), strict=True)
+            if key != other
+        ),
+        None,
+    )
+    if swapped is not None:
+        yield Field(ORDER, (swapped[0][0], swapped[1][0]), Aspect.ORDER, Step(format.kind))
+    for key, member in ours.items():
+        if (other := theirs.get(key)) is None:
+            yield from attributes.missing(member.name, ("a member", "nothing"))
+        else:
+            yield from both(format, member, other, attributes)
+    for key, member in theirs.items():
+        if key not in ours:
+            yield from attributes.missing(member.name, ("nothing", "a member"))
+    yield from attributes.rest()
+
+
+def both(format: Format, one: Member, other: Member, attributes: Attributes) -> Iterator[Found]:  # noqa: A002
+    """What differs between two members of one name."""
+    yield from attributes.of(one, other)
+    if one.content is not None and other.content is not None:
+        name = printable(one.name, PATH)
+        yield Within(Step(format.kind, name), one.content(), other.content(), name)
+
+
+def _keyed(members: Sequence[Member]) -> dict[tuple[bytes, int], Member]:
+    times: Counter[bytes] = Counter()
+    found = {}
+    for member in members:
+        found[member.name, times[member.name]] = member
+        times[member.name] += 1
+    return found

@@ -1,0 +1,173 @@
+"""From two results to each place in which they differ. Streamed; links never followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
+from orchestrator.agreement.contents import first_difference, where
+from orchestrator.agreement.trees import Kind, Side, Unlike, walk
+from orchestrator.diagnosis import formats
+from orchestrator.diagnosis.budget import Budget, Limits, OutOfTimeError
+from orchestrator.diagnosis.content import Content, Filed, Stream, Unreadable
+from orchestrator.diagnosis.found import Field, Pair, Within
+from orchestrator.diagnosis.place import PATH, Aspect, Place, Step, printable
+from orchestrator.diagnosis.plain import leaves
+from orchestrator.ground.plainly import why
+from orchestrator.ground.wording import counted
+
+
+def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[Place]:
+    """What differs between two results, in the order of their paths; nothing when all is the same.
+
+    What cannot be looked into is a place with a note that says why.
+    Raises TallyError when a side is not there or cannot be read, and OutOfTimeError when there was no time to
+    compare all: what was yielded until then holds.
+    """
+    budget = Budget(limits or Limits())
+    for unlike in walk(first, second, budget.tick):
+        name = printable(unlike.path, PATH)
+        here = _Here(name, name.rpartition("/")[2], (), (first.name, second.name))
+        if unlike.offset is None:
+            yield _of_tree(here, unlike)
+            continue
+        with unlike.nodes[0].open() as left, unlike.nodes[1].open() as right:
+            yield from _Search(budget).differing(here, Filed(left), Filed(right), unlike.offset)
+
+
+def _of_tree(here: _Here, unlike: Unlike) -> Place:
+    one, other = unlike.values
+    spot, cause = None, Cause.UNKNOWN
+    if unlike.kind is Kind.TARGET:
+        at = first_difference(one, other)
+        spot = Spot("", b"", at, Window(one, at), Window(other, at))
+        cause = cause_of(spot)
+    values = printable(one), printable(other)
+    return here.place(Aspect(str(unlike.kind)), values=values, spot=spot, cause=cause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """How far in one is."""
+
+    file: str
+    name: str
+    """Of the innermost content, for what its name says of it."""
+    inside: tuple[Step, ...]
+    between: tuple[str, str]
+    where: str = ""
+    mirrors: bool = False
+
+    def into(self, within: Within) -> _Here:
+        return replace(
+            self,
+            name=within.name.rpartition("/")[2],
+            inside=(*self.inside, within.step),
+            where=within.where,
+            mirrors=self.mirrors or within.mirrors,
+        )
+
+    def place(
+        self,
+        aspect: Aspect,
+        *,
+        values: tuple[str, str],
+        offset: int | None = None,
+        where: str = "",
+        spot: Spot | None = None,
+        cause: Cause = Cause.UNKNOWN,
+        note: str = "",
+    ) -> Place:
+        said = ", ".join(filter(None, (self.where, where)))
+        return Place(
+            self.file,
+            self.inside,
+            aspect,
+            offset,
+            said,
+            self.between,
+            values,
+            spot,
+            cause,
+            note,
+            self.mirrors,
+        )
+
+
+class _Search:
+    """The way in, with what it may cost."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def look(self, here: _Here, one: Content, other: Content) -> Iterator[Place]:
+        """Where two contents differ; nothing when they are the same."""
+        offset = where(Stream(one), Stream(other), self._budget.tick)
+        if offset is not None:
+            yield from self.differing(here, one, other, offset)
+
+    def differing(self, here: _Here, one: Content, other: Content, offset: int) -> Iterator[Place]:
+        """Where two contents differ, whose first difference is known."""
+        kinds = formats.of(one, here.name), formats.of(other, here.name)
+        if kinds[0] is None or kinds[0] != kinds[1]:
+            yield from self._plainly(here, one, other, offset)
+            return
+        kind = kinds[0]
+        told = False
+        try:
+            if len(here.inside) >= self._budget.limits.depth:
+                raise Unreadable(f"it lies in {counted(self._budget.limits.depth, 'container')} already")
+            pair = Pair(here.name, one, other, offset, self._budget)
+            for found in formats.reader(kind)(pair):
+                for place in self._found(here, found):
+                    told = True
+                    yield place
+        except (Unreadable, OSError, MemoryError) as error:
+            said = why(error) if isinstance(error, OSError) else str(error) or "there is not enough memory"
+            yield from self._plainly(here, one, other, offset, f"{kind}: {said}")
+            return
+        except OutOfTimeError:
+            if not told:
+                yield from self._plainly(
+                    here, one, other, offset, f"{kind}: there was no time to look into it"
+                )
+            raise
+        if not told:
+            sizes = (counted(one.size, "byte"), counted(other.size, "byte"))
+            inner = replace(here, inside=(*here.inside, Step(kind)))
+            yield inner.place(
+                Aspect.PACKING, values=sizes, offset=offset, where="the same parts, packed in another way"
+            )
+
+    def _found(self, here: _Here, found: Field | Within) -> Iterator[Place]:
+        if isinstance(found, Within):
+            yield from self.look(here.into(found), found.first, found.second)
+            return
+        inner = here if found.step is None else replace(here, inside=(*here.inside, found.step))
+        place = inner.place(
+            found.aspect,
+            values=(printable(found.values[0]), printable(found.values[1])),
+            offset=found.offset,
+            where=found.where,
+            spot=found.spot,
+            cause=found.cause,
+            note=found.note,
+        )
+        yield replace(place, mirrors=place.mirrors or found.mirrors)
+
+    def _plainly(
+        self, here: _Here, one: Content, other: Content, offset: int, note: str = ""
+    ) -> Iterator[Place]:
+        """As lines or bytes; only the first of them where it is known that more was to be looked into."""
+        most = 1 if note else self._budget.limits.spots
+        for leaf in leaves(here.name, one, other, offset, most):
+            yield here.place(
+                leaf.aspect,
+                values=leaf.values,
+                offset=leaf.offset,
+                where=leaf.where,
+                spot=leaf.spot,
+                cause=leaf.cause,
+                note=note,
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -541,3 +542,16 @@ def builder_keys(of: Made) -> dict[str, SigningKey]:
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by its path in it."""
     return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def restored(folder: Path, whole: Mapping[str, bytes]) -> None:
+    """Make these its only files. What is as it was is not written, since a change harms a file or two."""
+    for top, _, names in os.walk(folder):
+        for name in names:
+            each = Path(top, name)
+            if whole.get(each.relative_to(folder).as_posix()) != each.read_bytes():
+                each.unlink()
+    for path, data in whole.items():
+        if not (folder / path).exists():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)

@@ -17,6 +17,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -37,23 +38,18 @@ from figures import Peak
 from work import Counter
 
 MODULES = (
-    "orchestrator.cli.app",
-    "orchestrator.cli.recipes",
-    "orchestrator.cli.text",
-    "orchestrator.cli.usage",
-    "orchestrator.policy.review.review",
-    "orchestrator.stories.doctor",
-    "orchestrator.stories.policy_file",
-    "orchestrator.stories.release",
-    "orchestrator.stories.verification",
-    "cel_expr_python",
+    "cel_expr_python.cel",
+    "cryptography.hazmat.backends.openssl.backend",
     "cryptography.hazmat.primitives.asymmetric.ec",
     "cryptography.x509",
+    "encodings.utf_8_sig",
     "in_toto.models.metadata",
     "in_toto.verifylib",
     "license_expression",
     "packageurl",
+    "pybase64",
     "pydantic",
+    "resource",
     "securesystemslib.signer",
     "sigstore.verify.verifier",
     "spdx_python_model.bindings.v3_0_1",
@@ -61,10 +57,20 @@ MODULES = (
     "spdx_tools.spdx.validation.document_validator",
     "sqlite3",
     "traceback",
+    "typer._click.decorators",
     "urllib3",
     "zstandard",
 )
-"""With what they import, nearly all that any command loads. None looks at the environment by then."""
+"""Of others', what any command loads late, with what it imports. None looks at the environment by then."""
+
+
+def ours() -> Iterator[str]:
+    """Every module of ours but the one that runs."""
+    package = importlib.import_module("orchestrator")
+    for module in pkgutil.walk_packages(package.__path__, "orchestrator."):
+        if not module.name.endswith(".__main__"):
+            yield module.name
+
 
 _PROGRAM = """\
 #!{python} -IS
@@ -425,7 +431,7 @@ def _end(code: object) -> None:
 if __name__ == "__main__":
     _listening = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, and it ends us
-    for _name in MODULES:
+    for _name in (*MODULES, *ours()):
         importlib.import_module(_name)
     _clients = importlib.import_module("orchestrator.clients.clients")
     _clients.spdx.validate(_clients._WARM, "what a run tries it with")  # the first document costs most

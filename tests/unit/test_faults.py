@@ -280,10 +280,7 @@ def _changed(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The document with one value changed, left out, or with a key that nobody knows."""
     for path in _places(document):
         for value in (*VALUES, None):
-            found = copy.deepcopy(document)
-            inside: Any = found
-            for key in path[:-1]:
-                inside = inside[key]
+            found, inside = _opened(document, path[:-1])
             if value is None:
                 del inside[path[-1]]
             else:
@@ -291,13 +288,20 @@ def _changed(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{path}: {str(value)[:20] if not isinstance(value, int) else 'a number'}", found
     for path in [(), *_places(document)]:
         for key in ("surprise", "Bad Name", "", "a\0b"):
-            found = copy.deepcopy(document)
-            inside = found
-            for part in path:
-                inside = inside[part]
+            found, inside = _opened(document, path)
             if isinstance(inside, dict):
                 inside[key] = "x"
                 yield f"{path}: {key!r} more", found
+
+
+def _opened(document: dict[str, Any], path: tuple[Any, ...]) -> tuple[dict[str, Any], Any]:
+    """A copy to change at that place, and what is there: all else is shared with the document."""
+    found = copy.copy(document)
+    inside: Any = found
+    for key in path:
+        inside[key] = copy.copy(inside[key])
+        inside = inside[key]
+    return found, inside
 
 
 def _names(schema: Mapping[str, Any]) -> set[str]:

@@ -6,7 +6,6 @@ Everything unsigned that can be put to a release, or taken from it, on releases 
 from __future__ import annotations
 
 import json
-import shutil
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -55,8 +54,7 @@ class Good:
     @cached_property
     def whole(self) -> dict[str, bytes]:
         """All of its files, which a copy is made from some hundred times."""
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in files}
+        return releases.files(self.folder)
 
     def judge(self, folder: Path, policy: Policy | None = None) -> Verdict:
         return verify(folder, policy or self.policy, datetime.now(UTC), trusted=self.root)
@@ -225,10 +223,7 @@ CHANGES = {
 def changed(good: Good, folder: Path, *names: str) -> Path:
     """A copy after these changes, of which one may have nothing to change left."""
     found = folder / good.folder.name
-    shutil.rmtree(found, ignore_errors=True)
-    for path, data in good.whole.items():
-        (found / path).parent.mkdir(parents=True, exist_ok=True)
-        (found / path).write_bytes(data)
+    releases.restored(found, good.whole)
     for name in names:
         try:
             CHANGES[name](found, good)

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "verify": None,
     "rebuild": None,
     "show": None,
+    "compare": None,
     "schema": None,
     "doctor": None,
     "attest": None,

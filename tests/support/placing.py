@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.agreement.trees import Side
@@ -11,7 +12,7 @@ from orchestrator.diagnosis.budget import Limits
 from orchestrator.diagnosis.place import Place
 from orchestrator.diagnosis.places import places
 
-Entry = tuple[str, bytes] | tuple[str, bytes, dict[str, object]]
+Entry = tuple[str, bytes] | tuple[str, bytes, Mapping[str, object]]
 
 
 def differing(folder: Path, name: str, one: bytes, other: bytes, limits: Limits | None = None) -> list[Place]:

@@ -193,10 +193,10 @@ def test_bombs_and_depth(tmp_path: Path) -> None:
     limits = Limits(never_a_bomb=1000, ratio=10)
     (place,) = differing(tmp_path, "x", bomb, bomb + gzip.compress(b"x", mtime=0), limits)
     assert "unpack to more than" in place.note
-    nested = [b"1", b"2"]
+    one, other = b"1", b"2"
     for _ in range(15):
-        nested = [gzip.compress(each, mtime=0) for each in nested]
-    (place,) = differing(tmp_path, "x", *nested)
+        one, other = (gzip.compress(each, mtime=0) for each in (one, other))
+    (place,) = differing(tmp_path, "x", one, other)
     assert place.note == "gzip: it lies in 12 containers already"
     assert len(place.inside) == 12
 

@@ -1,0 +1,113 @@
+"""`tally compare`: where two results differ, down to the innermost thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.ground.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.diagnosis.budget import Limits
+    from orchestrator.diagnosis.place import Place
+    from orchestrator.stories.compare import Compared
+
+_THING = "A file, folder, store path, release, or reference such as oci://HOST/REPOSITORY."
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help=_THING)],
+    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with: any of the same.")],
+    store: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The store that store paths are in, as Nix names it; given twice, A's and B's.",
+            show_default=False,
+        ),
+    ] = None,
+    max_time: Annotated[
+        float | None,
+        typer.Option("--max-time", metavar="SECONDS", min=0, help="Stop after so long.", show_default=False),
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            "--max-memory", metavar="MIB", min=64, help="Use no more memory than this.", show_default=False
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> ExitCode:
+    """Compare two results, and say of each difference where it is: file, container, section or line, values.
+
+    Exit codes: 0 they are the same, 1 they differ, 2 it could not be decided.
+    """
+    from orchestrator.cli.places import Grouped
+    from orchestrator.cli.text import in_lines, print_json
+    from orchestrator.ground.state import State
+    from orchestrator.stories import compare as story
+
+    asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory))
+    documents: list[Mapping[str, Any]] = []
+    grouped = Grouped()
+
+    def take(place: Place) -> None:
+        if json:
+            documents.append(place.document())
+        else:
+            print(in_lines(grouped.lines(place)))
+
+    compared = story.compare(State.of_environment(), asked, take)
+    if json:
+        print_json(_document(asked.words, documents, compared))
+    _say(compared)
+    return compared.code
+
+
+def _document(
+    words: tuple[str, str], documents: list[Mapping[str, Any]], compared: Compared
+) -> Mapping[str, Any]:
+    unfinished = {} if compared.unfinished is None else {"unfinished": compared.unfinished.message}
+    return {
+        "result": {ExitCode.YES: "same", ExitCode.NO: "different"}.get(compared.code, "undecided"),
+        "between": list(words),
+        "complete": compared.unfinished is None,
+        **unfinished,
+        "places": documents,
+    }
+
+
+def _say(compared: Compared) -> None:
+    from orchestrator.cli.text import print_error, say
+    from orchestrator.ground.wording import counted
+
+    if compared.unfinished is not None:
+        print_error(compared.unfinished)
+    if compared.places:
+        differ = "differs" if compared.files == 1 else "differ"
+        say(f"{counted(compared.files, 'file')} {differ}, in {counted(compared.places, 'place')}")
+    elif compared.unfinished is None:
+        say("they are the same")
+
+
+def _stores(given: list[str]) -> tuple[str | None, str | None]:
+    from orchestrator.ground.errors import TallyError
+
+    match given:
+        case []:
+            return None, None
+        case [both]:
+            return both, both
+        case [one, other]:
+            return one, other
+        case _:
+            raise TallyError("--store is given too often", hint="give one for both sides, or A's and B's")
+
+
+def _limits(seconds: float | None, memory: int | None) -> Limits:
+    from orchestrator.diagnosis.budget import Limits
+
+    limits = Limits(seconds=seconds)
+    return limits if memory is None else Limits(seconds=seconds, memory=memory << 20)

@@ -1,0 +1,48 @@
+"""Places as a reader sees them: a line each, grouped by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.agreement.cause import Cause
+from orchestrator.diagnosis.place import Aspect, Place
+
+_IN_WORDS = frozenset({Aspect.MISSING, Aspect.TYPE, Aspect.EXECUTABLE, Aspect.PACKING})
+"""Where the values are words of ours, and no text of theirs."""
+
+
+def line(place: Place) -> str:
+    """One place, without its file: the way in, what differs there, both values, and what it looks like."""
+    way = " > ".join(map(str, place.inside))
+    head = ", ".join(filter(None, (way, place.where, _offset(place))))
+    said = f"{head}: {_values(place)}" if head else _values(place)
+    hint = "" if place.cause is Cause.UNKNOWN else f"; looks like {place.cause}"
+    only = "; it follows from what else differs" if place.mirrors else ""
+    note = f" ({place.note})" if place.note else ""
+    return f"{said}{hint}{only}{note}"
+
+
+def _offset(place: Place) -> str:
+    return "" if place.offset is None or place.aspect is Aspect.TIME else f"offset {place.offset}"
+
+
+def _values(place: Place) -> str:
+    one, other = place.values
+    if place.aspect in _IN_WORDS:
+        return f"{one} in A, {other} in B"
+    verb = "points to " if place.aspect is Aspect.TARGET else ""
+    return f"{verb}`{one}` in A, `{other}` in B"
+
+
+class Grouped:
+    """Lines of places as they come, each file's name above its own."""
+
+    def __init__(self) -> None:
+        self._file: str | None = None
+
+    def lines(self, place: Place) -> Iterator[str]:
+        """The lines that tell of the next place."""
+        if place.file != self._file:
+            self._file = place.file
+            yield place.file
+        yield f"  {line(place)}"

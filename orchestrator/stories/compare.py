@@ -1,0 +1,93 @@
+"""From two names to each place in which they differ: a line a stage.
+
+Sides, brought here -> Places, streamed -> whether they are the same
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.agreement.trees import Side
+from orchestrator.diagnosis.budget import Limits
+from orchestrator.diagnosis.place import Place
+from orchestrator.diagnosis.places import places
+from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Two sides, by the words that a user names them with."""
+
+    words: tuple[str, str]
+    stores: tuple[str | None, str | None] = (None, None)
+    """The address of the store that each is in; None: this machine's, else the orchestrator's."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What came of it."""
+
+    places: int
+    files: int
+    unfinished: TallyError | None = None
+    """Why not all was compared; None: all was."""
+
+    @property
+    def code(self) -> ExitCode:
+        """One place makes a no, whatever else was not compared; a yes needs all."""
+        if self.places:
+            return ExitCode.NO
+        return ExitCode.YES if self.unfinished is None else ExitCode.UNDECIDED
+
+
+def compare(state: State, asked: Asked, take: Callable[[Place], None]) -> Compared:
+    """Compare two results; each place goes to `take` as it is found. Raises TallyError for no side."""
+    with sides(state, asked) as (first, second):
+        count, files, last = 0, 0, None
+        try:
+            for place in places(first, second, asked.limits):
+                take(place)
+                count, files, last = count + 1, files + (place.file != last), place.file
+        except TallyError as error:
+            return Compared(count, files, error)
+        return Compared(count, files)
+
+
+@contextmanager
+def sides(state: State, asked: Asked) -> Iterator[tuple[Side, Side]]:
+    """Both sides, each on this machine. Raises TallyError."""
+    with ExitStack() as ending:
+        scratch: list[Path] = []
+
+        def room() -> Path:
+            if not scratch:
+                scratch.append(ending.enter_context(state.scratch(f"compare-{os.getpid()}")))
+            return scratch[0]
+
+        first, second = (_side(state, *each, room) for each in zip(asked.words, asked.stores, strict=True))
+        yield first, second
+
+
+def _side(state: State, word: str, store: str | None, room: Callable[[], Path]) -> Side:
+    if not Path(word).exists() or word.startswith("/nix/store/"):
+        from orchestrator.run import sides as found  # it imports what a store is read with
+
+        if found.is_stored(word):
+            return found.stored(word, store, state, room())
+    return local(word)
+
+
+def local(word: str) -> Side:
+    """A file or folder of this machine, links to it followed. Raises TallyError where there is none."""
+    if not Path(word).exists():
+        raise TallyError(
+            f"there is nothing called {word} to compare",
+            hint="give a file, a folder, a store path, a release, or a reference such as oci://HOST/REPOSITORY",
+        )
+    return Side(word, Path(os.path.realpath(word)))

@@ -16,6 +16,11 @@ _READERS: Final = {
     "bzip2": ("compressed", "bzip2"),
     "zstd": ("compressed", "zstd"),
     "tar": ("tar", "look"),
+    "zip": ("zip", "look"),
+    "ar": ("ar", "look"),
+    "deb": ("ar", "deb"),
+    "nar": ("nar", "look"),
+    "elf": ("elf", "look"),
 }
 """Format to the module and function that look into it."""
 _MAGIC: Final = (
@@ -23,6 +28,12 @@ _MAGIC: Final = (
     (b"\xfd7zXZ\0", "xz"),
     (b"BZh", "bzip2"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),  # an empty one
+    (b"!<arch>\ndebian-binary", "deb"),
+    (b"!<arch>\n", "ar"),
+    (b"\x0d\0\0\0\0\0\0\0nix-archive-1\0\0\0", "nar"),
+    (b"\x7fELF", "elf"),
 )
 
 

@@ -62,6 +62,10 @@ class Within:
     """A file's name that says what the content is, where its bytes do not."""
     where: str = ""
     """What it is, for a place that lies in nothing smaller."""
+    locate: Callable[[int], str] | None = None
+    """What stands at an offset of it, as a symbol."""
+    most: int | None = None
+    """Differences of it that are told; None: as many as of any content."""
     mirrors: bool = False
 
 

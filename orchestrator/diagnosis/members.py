@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.diagnosis.content import Content
+from orchestrator.agreement.contents import where
+from orchestrator.diagnosis.content import Content, Stream, Unreadable
 from orchestrator.diagnosis.found import Field, Found, Within
 from orchestrator.diagnosis.place import PATH, Aspect, Step, printable
 from orchestrator.ground.wording import counted
@@ -24,6 +25,8 @@ class Member:
     """Its attributes, in the order of the container's labels."""
     content: Callable[[], Content] | None
     """Opens what it holds; None: it holds nothing. Raises Unreadable."""
+    packed: Callable[[], Content] | None = None
+    """Opens the same as it is compressed: where that is the same, nothing is unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,22 @@ def compared(
 def both(format: Format, one: Member, other: Member, attributes: Attributes) -> Iterator[Found]:  # noqa: A002
     """What differs between two members of one name."""
     yield from attributes.of(one, other)
-    if one.content is not None and other.content is not None:
-        name = printable(one.name, PATH)
-        yield Within(Step(format.kind, name), one.content(), other.content(), name)
+    if one.content is None or other.content is None or _packed_alike(one, other):
+        return
+    step = Step(format.kind, printable(one.name, PATH))
+    try:
+        yield Within(step, one.content(), other.content(), step.name)
+    except (Unreadable, ValueError) as error:  # what the others hold is told all the same
+        yield Field("content", ("unreadable", "unreadable"), Aspect.CONTENT, step, note=str(error))
+
+
+def _packed_alike(one: Member, other: Member) -> bool:
+    if one.packed is None or other.packed is None or one.values != other.values:
+        return False
+    try:
+        return where(Stream(one.packed()), Stream(other.packed())) is None
+    except Unreadable:
+        return False
 
 
 def _keyed(members: Sequence[Member]) -> dict[tuple[bytes, int], Member]:

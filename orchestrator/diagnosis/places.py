@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
@@ -58,6 +58,8 @@ class _Here:
     between: tuple[str, str]
     where: str = ""
     mirrors: bool = False
+    locate: Callable[[int], str] | None = None
+    most: int | None = None
 
     def into(self, within: Within) -> _Here:
         return replace(
@@ -66,6 +68,8 @@ class _Here:
             inside=(*self.inside, within.step),
             where=within.where,
             mirrors=self.mirrors or within.mirrors,
+            locate=within.locate,
+            most=within.most,
         )
 
     def place(
@@ -160,13 +164,13 @@ class _Search:
         self, here: _Here, one: Content, other: Content, offset: int, note: str = ""
     ) -> Iterator[Place]:
         """As lines or bytes; only the first of them where it is known that more was to be looked into."""
-        most = 1 if note else self._budget.limits.spots
+        most = 1 if note else here.most or self._budget.limits.spots
         for leaf in leaves(here.name, one, other, offset, most):
             yield here.place(
                 leaf.aspect,
                 values=leaf.values,
                 offset=leaf.offset,
-                where=leaf.where,
+                where=", ".join(filter(None, (here.locate and here.locate(leaf.offset), leaf.where))),
                 spot=leaf.spot,
                 cause=leaf.cause,
                 note=note,

@@ -172,10 +172,10 @@ def _values(spot: Spot) -> tuple[str, str]:
     texts = [_run(side.data, side.position) for side in (spot.first, spot.second)]
     if all(len(text) >= _SHORTEST for text in texts):
         return printable(texts[0], LONGEST), printable(texts[1], LONGEST)
-    one, other = (
-        side.data[side.position : side.position + _BYTES].hex(" ") for side in (spot.first, spot.second)
-    )
-    return one or "nothing", other or "nothing"
+    one, other = (side.data[side.position :][:_BYTES] for side in (spot.first, spot.second))
+    unlike = [at for at, (x, y) in enumerate(zip(one, other, strict=False), 1) if x != y]
+    end = _BYTES if len(one) != len(other) else -(-max(unlike, default=_BYTES) // 4) * 4
+    return one[:end].hex(" ") or "nothing", other[:end].hex(" ") or "nothing"
 
 
 def _run(data: bytes, position: int) -> bytes:

@@ -52,17 +52,19 @@ def keep_side_by_side(
     disagreed: Disagreed,
     locate: Mapping[str, Locate],
     *,
+    notes: Mapping[str, bytes] | None = None,
     now: datetime | None = None,
 ) -> Kept:
     """Copy each builder's differing outputs and logs to `<state>/disagreements/<name>-<time>/<builder>/…`.
 
-    `locate` has each builder's name. Links are copied as links; files and folders become writable by their
-    owner, so that the copy can be removed. All is copied aside and renamed into its place when it is whole.
+    `locate` has each builder's name; `notes` are files to stand beside the builders' folders. Links are
+    copied as links; files and folders become writable by their owner, so that the copy can be removed. All
+    is copied aside and renamed into its place when it is whole.
 
     Raises:
         TallyError: when something to keep is gone, or its copy cannot be written.
     """
-    kept = keep(state, name, _sources(disagreed, locate), now=now)
+    kept = keep(state, name, _sources(disagreed, locate), notes=notes, now=now)
     names = _output_names(disagreed)
     results = {
         output.path: tuple(Side(side, kept / folder_of(side) / names[output.path]) for side in output.hashes)
@@ -71,8 +73,17 @@ def keep_side_by_side(
     return Kept(kept, results)
 
 
-def keep(state: State, name: str, sources: Mapping[Path, Path], *, now: datetime | None = None) -> Path:
+def keep(
+    state: State,
+    name: str,
+    sources: Mapping[Path, Path],
+    *,
+    notes: Mapping[str, bytes] | None = None,
+    now: datetime | None = None,
+) -> Path:
     """Copy what `sources` has by its place to `<state>/disagreements/<name>-<time>/PLACE`; gives that folder.
+
+    `notes` are files to write there, by name.
 
     Raises as `keep_side_by_side` does.
     """
@@ -83,7 +94,9 @@ def keep(state: State, name: str, sources: Mapping[Path, Path], *, now: datetime
         parent = state.folder("disagreements")
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name[:100]}.", suffix=".tmp"))
         for place, source in sources.items():
-            _copy(source, temporary / place)
+            copy_tree(source, temporary / place)
+        for file, data in (notes or {}).items():
+            (temporary / file).write_bytes(data)
         temporary.chmod(0o755)
         kept = _renamed(temporary, target)
         temporary = None
@@ -129,7 +142,8 @@ def folder_of(side: str) -> str:
     return side.replace(" (earlier)", "-earlier")
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy what is there, links as links; every file and folder becomes writable by its owner."""
     if not os.path.lexists(source):
         raise TallyError(f"{source} is gone before it could be kept", hint="run the command again")
     target.parent.mkdir(parents=True, exist_ok=True)

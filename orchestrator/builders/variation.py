@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.nix.command import version_tuple
 
-_APART = Path(__file__).parents[1] / "nix" / "apart.py"
+APART = Path(__file__).parents[1] / "nix" / "apart.py"
 _FUSE = Path("/dev/fuse")
 _NEXT_SECOND = 1.1
 """Seconds: past the next full one."""
@@ -113,7 +113,7 @@ def vary(number: int, wanted: Wanted, machine: Machine, scratch: Path) -> Variat
         flags += ["--option", "impersonate-linux-26", "true"]
     if wanted.load:
         choices["load"] = len(cpus)
-    around = (sys.executable, "-I", "-S", str(_APART), json.dumps(choices)) if choices else ()
+    around = (sys.executable, "-I", "-S", str(APART), json.dumps(choices)) if choices else ()
     return Variation(
         around=around,
         flags=tuple(flags),

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "fetch": None,
     "verify": None,
     "rebuild": None,
+    "diagnose": None,
     "show": None,
     "compare": None,
     "schema": None,

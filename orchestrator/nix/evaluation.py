@@ -13,6 +13,7 @@ from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.files import write_scratch
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
+from orchestrator.nix.derivation import Derivation
 
 LIBRARY = Path(__file__).parent
 
@@ -111,3 +112,24 @@ def _evaluated(value: Mapping[str, Any]) -> Evaluated:
 
 def _fixed(values: Sequence[Mapping[str, str]]) -> list[FixedPath]:
     return [FixedPath(v["name"], v["sha256"], v["mode"] == "recursive", v["path"]) for v in values]
+
+
+def retouch(store: ChrootStore, derivation: Derivation, variables: Mapping[str, str]) -> str:
+    """The `.drv` path of a derivation of `store` with other variables, otherwise as it is. Raises NixFailed.
+
+    Its variables that name its outputs become those of the new one.
+    """
+    ours = {"name", "system", "builder", "outputs", *derivation.outputs}
+    env = {name: value for name, value in derivation.env.items() if name not in ours}
+    request = {
+        "name": derivation.name,
+        "system": derivation.system,
+        "builder": derivation.builder_executable,
+        "args": list(derivation.args),
+        "outputs": derivation.env.get("outputs", "out").split(),
+        "env": {**env, **variables},
+        "inputs": {path: list(names) for path, names in derivation.input_derivations.items()},
+        "sources": list(derivation.input_sources),
+    }
+    made: str = _evaluate(store, LIBRARY / "retouch.nix", request)["drv"]
+    return made

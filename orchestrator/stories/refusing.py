@@ -11,6 +11,7 @@ from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import keep_side_by_side
 from orchestrator.builders.build import Report
 from orchestrator.builders.builder import Builder
+from orchestrator.evidence import kept as kept_record
 from orchestrator.evidence.commands import command_of
 from orchestrator.evidence.disagreement import Observed
 from orchestrator.evidence.facts import ReleaseFile
@@ -20,7 +21,7 @@ from orchestrator.ground.files import write_atomically
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.run.making import Making, quorum_of
 from orchestrator.run.outcome import Refused, Undecided
-from orchestrator.run.plan import Target
+from orchestrator.run.plan import MadeFrom, Target
 from orchestrator.run.signatories import Signatories
 from orchestrator.run.workshop import Workshop
 from orchestrator.signing import gate
@@ -41,7 +42,10 @@ def refuse(
     name = target.asked
     command = tuple(command_of(target.graph[target.evaluated.package]))
     located = {builder.name: builder.store.bring for builder in builders}
-    kept = keep_side_by_side(workshop.state, target.package.name, disagreed, located)
+    record = kept_record.render(name, disagreed, disagreed.reports, _recipe(target))
+    kept = keep_side_by_side(
+        workshop.state, target.package.name, disagreed, located, notes={kept_record.KEPT: record}
+    )
     found = {
         one.path: tuple(each for pair in kept.pairs(one) for each in differences(*pair))
         for one in disagreed.differing
@@ -87,6 +91,14 @@ def _attest(
     for file in (*files, *signed):
         write_atomically(folder / file.path, b"".join(file.chunks()))
     return folder / gate.DISAGREEMENT
+
+
+def _recipe(target: Target) -> tuple[str, str] | None:
+    """The name and text of the recipe that was built; None: none was."""
+    if not isinstance(target.made_from, MadeFrom):
+        return None
+    text = target.made_from.recipes.get(target.package.name, b"")
+    return target.made_from.file.name, text.decode("utf-8", "replace")
 
 
 def _read(workshop: Workshop, derivation: str) -> bytes:

@@ -1,0 +1,136 @@
+"""Lines of a source that could write what differs: what programs ask for, and by which words. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from orchestrator.diagnosis.names import Name
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One line, and what it could put into an output."""
+
+    file: str
+    line: int
+    """Counted from 1."""
+    text: str
+    name: Name
+
+    def document(self) -> Mapping[str, Any]:
+        """As `--json` has it."""
+        return {"file": self.file, "line": self.line, "text": self.text, "name": str(self.name)}
+
+
+_LONGEST = 160  # characters of a line that are shown
+_TABLE: Final = tuple(
+    (name, re.compile("|".join(words)))
+    for name, words in {
+        Name.BOOT: (r"boot_id", r"\bbtime\b"),
+        Name.UPTIME: (r"/proc/uptime", r"\buptime\b", r"CLOCK_BOOTTIME", r"CLOCK_MONOTONIC"),
+        Name.LOAD: (r"/proc/loadavg", r"getloadavg", r"\bloadavg\b"),
+        Name.MEMORY: (r"/proc/meminfo", r"\bMemTotal\b", r"_SC_PHYS_PAGES", r"\bfree -", r"virtual_memory\("),
+        Name.CPU_COUNT: (
+            r"\bnproc\b",
+            r"NIX_BUILD_CORES",
+            r"cpu_count\(",
+            r"_SC_NPROCESSORS",
+            r"hardware_concurrency",
+            r"\bNumCPU\b",
+            r"availableProcessors",
+            r"get_nprocs",
+            r"sched_getaffinity",
+            r"^processor",
+        ),
+        Name.CPU_MODEL: (
+            r"/proc/cpuinfo",
+            r"\blscpu\b",
+            r"-march=native",
+            r"-mtune=native",
+            r"__builtin_cpu_",
+            r"\bcpuid\b",
+        ),
+        Name.KERNEL: (r"\buname\b", r"/proc/version", r"osrelease", r"platform\.(release|version|uname)"),
+        Name.HOST_NAME: (r"\bhostname\b", r"gethostname", r"platform\.node", r"\$HOSTNAME\b"),
+        Name.USER: (r"\bwhoami\b", r"\$\(id\b", r"getpass\.getuser", r"\$USER\b", r"\$LOGNAME\b"),
+        Name.PROCESS: (r"\$\$", r"\bgetpid\b", r"\bBASHPID\b"),
+        Name.FILE_SYSTEM: (
+            r"stat (-f|--file-system)",
+            r"\bdf\b",
+            r"statvfs",
+            r"st_ino\b",
+            r"st_dev\b",
+            r"ls -\w*i",
+            r"-c ?'?%[idD]\b",
+            r"-c ?'?\"?%[ai]",
+            r"\bf_type\b",
+        ),
+        Name.RANDOMNESS: (
+            r"/dev/u?random",
+            r"\$RANDOM\b",
+            r"\bSRANDOM\b",
+            r"\buuid",
+            r"mktemp",
+            r"\brandom\b",
+            r"\brand\(",
+            r"secrets\.",
+            r"tempfile",
+            r"genrsa|genpkey|ssh-keygen|keytool",
+            r"\bshuf\b",
+            r"getrandom",
+            r"openssl rand",
+        ),
+        Name.TIMESTAMP: (
+            r"__DATE__|__TIME__|__TIMESTAMP__",
+            r"(?<![\w.-])date\b(?!\s*=)",
+            r"strftime|localtime|gmtime",
+            r"\btime\.time\(|datetime\.(now|today|utcnow)|date\.today",
+            r"time\.Now\(",
+            r"EPOCHSECONDS|EPOCHREALTIME",
+            r"\btime\(NULL\)|\btime\(0\)|gettimeofday|clock_gettime",
+            r"\\today\b",
+            r"LocalDate|new Date\(|Instant\.now|currentTimeMillis",
+            r"os\.date|os\.time",
+            r"\btimestamp\b",
+            r"\bmtime|%[YyZz]\b.*stat|stat .*%[XYZxyz]",
+            r"\bgzip\b(?! -[0-9]*n)",
+            r"\btar c|\btar -c|\btar --create|\bzip -|\bjar c",
+        ),
+        Name.RACE: (
+            r"&\s*$",
+            r"^\s*wait\b",
+            r"xargs\b.*-P",
+            r"\bparallel\b",
+            r"make .*-j",
+            r"&\s*\)?\s*done",
+        ),
+        Name.ORDERING: (
+            r"\bfind\b(?!.*\bsort\b)",
+            r"\bls -\w*U",
+            r"os\.listdir|os\.walk|os\.scandir|\bglob\(|iterdir\(|rglob\(",
+            r"\breaddir\b|opendir",
+            r"\bset\(|\bfrozenset\(",
+            r"\bkeys %|\beach %|values %",
+            r"\bpairs\(",
+            r"\$\(wildcard",
+            r"HashMap|HashSet|unordered_",
+            r"for \w+ in range .*map|range \w+ \{",
+        ),
+        Name.LOCALE: (r"\bLC_ALL\b|\bLANG\b|\blocale\b|setlocale",),
+        Name.BUILD_PATH: (r"__FILE__", r"\bpwd\b|\$PWD\b|getcwd", r"-g\b.*-o"),
+    }.items()
+)
+
+
+def hints(file: str, lines: Iterable[str]) -> Iterator[Hint]:
+    """Every line that could put one of these into what is built, once for each."""
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith(("#!", "//")):
+            continue
+        for name, words in _TABLE:
+            if words.search(text) is not None:
+                yield Hint(file, number, text[:_LONGEST], name)

@@ -1,0 +1,215 @@
+"""From what stands at a place and what experiments showed of it to causes, ranked. Pure.
+
+Every piece of evidence adds to the weight of the causes that it speaks for; an experiment can also rule one
+out. The confidence comes from the strongest evidence that the first one has, not from the weights.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from orchestrator.agreement.cause import Cause
+from orchestrator.diagnosis.culprit import Proof, Reason
+from orchestrator.diagnosis.cures import CURES
+from orchestrator.diagnosis.hints import Hint
+from orchestrator.diagnosis.knobs import PROVES, Knob
+from orchestrator.diagnosis.names import OF_BYTES, Name
+from orchestrator.diagnosis.place import Aspect, Place
+from orchestrator.diagnosis.seen import Seen
+
+_OUT: Final = -100.0
+"""What an experiment rules out."""
+_SHOWN, _WITNESSED, _PROVEN, _HINTED = 3.0, 5.0, 6.0, 2.0
+_FROM_A_MACHINE: Final = (
+    Name.CPU_COUNT,
+    Name.CPU_MODEL,
+    Name.KERNEL,
+    Name.MEMORY,
+    Name.BOOT,
+    Name.HOST_NAME,
+    Name.BUILD_PATH,
+    Name.USER,
+)
+"""What stays the same from one build to the next on one machine."""
+_BY_CHANCE: Final = (Name.RANDOMNESS, Name.DURATION, Name.PROCESS, Name.RACE)
+"""What does not."""
+_OF_FACT: Final = {
+    "kernel": Name.KERNEL,
+    "kernelVersion": Name.KERNEL,
+    "cpuModel": Name.CPU_MODEL,
+    "cpuCount": Name.CPU_COUNT,
+    "buildCores": Name.CPU_COUNT,
+    "memoryKiB": Name.MEMORY,
+    "fileSystemType": Name.FILE_SYSTEM,
+    "deviceNumber": Name.FILE_SYSTEM,
+    "clock": Name.TIMESTAMP,
+    "uptimeSeconds": Name.UPTIME,
+}
+"""What a probe saw to what differs for it."""
+_CONFIDENT = ((_PROVEN, 0.97), (_WITNESSED, 0.9), (_SHOWN, 0.75), (_HINTED, 0.5))
+_FEWEST = 0.05
+
+
+class _Speaks(Protocol):
+    def __call__(self, name: Name, weight: float, sentence: str = "", strength: float = 0.0) -> None: ...
+
+
+def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Reason, ...]:
+    """Why the bytes at a place differ, the likeliest first; `unknown` alone where nothing speaks for any.
+
+    `hints` are lines of what was built that could write the value.
+    """
+    weights: dict[Name, float] = defaultdict(float)
+    because: dict[Name, list[str]] = defaultdict(list)
+    strongest: dict[Name, float] = defaultdict(float)
+    proofs: dict[Name, Proof] = {}
+
+    def speaks(name: Name, weight: float, sentence: str = "", strength: float = 0.0) -> None:
+        weights[name] += weight
+        strongest[name] = max(strongest[name], strength)
+        if sentence:
+            because[name].append(sentence)
+
+    _by_bytes(place, speaks)
+    for fact, values in seen.facts.items():
+        if (name := _OF_FACT.get(fact)) is not None:
+            sentence = f"each side has what its builder's probe saw as {fact}: {' and '.join(values)}"
+            speaks(name, _WITNESSED, sentence, _WITNESSED)
+    for name in dict.fromkeys(hint.name for hint in hints):
+        first = next(hint for hint in hints if hint.name is name)
+        speaks(name, _HINTED, f"{first.file}:{first.line} has `{first.text}`", _HINTED)
+    _by_experiment(seen, weights, speaks, proofs)
+    ranked = sorted((name for name, weight in weights.items() if weight > 0), key=lambda n: -weights[n])
+    if not ranked:
+        why = (
+            "no knob that can be turned here moves it" if seen.again is not None else "it was not built again"
+        )
+        return (Reason(Name.UNKNOWN, _FEWEST, None, (why,), CURES[Name.UNKNOWN]),)
+    return tuple(
+        Reason(
+            name,
+            _confidence(ranked, place_in_line, weights, strongest),
+            proofs.get(name),
+            tuple(because[name]),
+            CURES[name],
+            tuple(hint for hint in hints if hint.name is name),
+        )
+        for place_in_line, name in enumerate(ranked[:5])
+    )
+
+
+def _by_bytes(place: Place, speaks: _Speaks) -> None:
+    name = OF_BYTES[place.cause]
+    if place.mirrors:
+        speaks(Name.DERIVED, _SHOWN, "it follows from something else that differs", _SHOWN)
+    elif place.aspect is Aspect.TIME:
+        speaks(Name.TIMESTAMP, _SHOWN, "it is a time that the format has a field for", _SHOWN)
+    elif place.aspect is Aspect.ORDER:
+        speaks(Name.ORDERING, _SHOWN, "the same members are there in another order", _SHOWN)
+    elif place.aspect is Aspect.OWNER:
+        speaks(Name.USER, _SHOWN, "it is the owner that the format has a field for", _SHOWN)
+    elif place.cause is Cause.IDENTIFIER:
+        speaks(Name.RANDOMNESS, 1.0, f"it looks like {place.cause}", 1.0)
+        speaks(Name.DERIVED, 0.8, f"it looks like {place.cause}", 0.8)
+    elif name is not Name.UNKNOWN:
+        speaks(name, _SHOWN, f"it looks like {place.cause}", _SHOWN)
+
+
+def _by_experiment(
+    seen: Seen, weights: dict[Name, float], speaks: _Speaks, proofs: dict[Name, Proof]
+) -> None:
+    if seen.again is True:
+        for name in _FROM_A_MACHINE:
+            weights[name] += _OUT
+        _by_chance_or_time(seen, weights, speaks, proofs)
+    elif seen.again is False:
+        for name in _BY_CHANCE:
+            weights[name] += _OUT
+    knob = seen.moved
+    if knob is None or (seen.again is True and seen.repeats is not False):
+        return
+    way = "goes when it alone is turned back" if seen.goes.get(knob) else "was not seen to go again"
+    proof = Proof(
+        knob,
+        f"built with {knob} turned alone, it differs",
+        f"built with all else turned and {knob} not, it is the same" if seen.goes.get(knob) else "",
+    )
+    first, *others = PROVES[knob]
+    shown = [name for name in others if weights[name] > 0]
+    chosen = max(shown, key=lambda name: weights[name], default=first)
+    if weights[first] >= weights[chosen]:
+        chosen = first
+    speaks(chosen, _PROVEN, f"it comes when {knob} alone is turned, and {way}", _PROVEN)
+    proofs[chosen] = proof
+    for name in others:
+        if name is not chosen:
+            speaks(name, 0.5)
+
+
+def _by_chance_or_time(
+    seen: Seen, weights: dict[Name, float], speaks: _Speaks, proofs: dict[Name, Proof]
+) -> None:
+    """A place that differs whenever it is built again."""
+    every = "it differs from one build to the next, with nothing turned"
+    if seen.repeats is False:
+        weights[Name.RANDOMNESS] += _OUT
+        weights[Name.RACE] -= 3
+        later = "it changed since the first build, and two builds in a row are the same"
+        for name, weight in (
+            (Name.TIMESTAMP, 2.0),
+            (Name.LOAD, 1.5),
+            (Name.UPTIME, 1.0),
+            (Name.FILE_SYSTEM, 0.5),
+        ):
+            speaks(name, weight, later, 1.0)
+    elif seen.repeats is True:
+        for name, weight in (
+            (Name.RANDOMNESS, 1.5),
+            (Name.RACE, 1.0),
+            (Name.TIMESTAMP, 0.5),
+            (Name.DURATION, 0.5),
+            (Name.LOAD, 0.3),
+            (Name.FILE_SYSTEM, 0.3),
+        ):
+            speaks(name, weight, every, 1.0)
+        if weights[Name.ORDERING] > 0:
+            weights[Name.ORDERING] -= 1.0  # a folder keeps its order; that of hashes and jobs changes
+    if seen.later is True:
+        said = "two builds within one second are the same, and one that began a second later differs"
+        speaks(Name.TIMESTAMP, _PROVEN, said, _PROVEN)
+        proofs[Name.TIMESTAMP] = Proof(
+            Knob.CLOCK,
+            "built again in a later second, it differs",
+            "built twice within one second, it is the same",
+        )
+    if seen.clocks is not None:
+        said = f"each value is of the time when it was built: {' and '.join(seen.clocks)}"
+        speaks(Name.TIMESTAMP, _WITNESSED, said, _WITNESSED)
+        proofs.setdefault(Name.TIMESTAMP, Proof(Knob.AGAIN, said, ""))
+    if seen.together is False:
+        speaks(Name.TIMESTAMP, _PROVEN, "two builds that began at the same time are the same", _PROVEN)
+        proofs[Name.TIMESTAMP] = Proof(
+            Knob.TOGETHER, "built again later, it differs", "built twice at the same time, it is the same"
+        )
+    if seen.one_job is False:
+        speaks(Name.RACE, _PROVEN, "with one CPU and one job every build is the same", _PROVEN)
+        proofs[Name.RACE] = Proof(
+            Knob.ONE_JOB,
+            "built twice with all CPUs, it differs",
+            "built twice with one CPU and one job, it is the same",
+        )
+    elif seen.one_job is True:
+        weights[Name.RACE] -= 0.5  # jobs of a shell run side by side on one CPU, too
+
+
+def _confidence(
+    ranked: Sequence[Name], number: int, weights: dict[Name, float], strongest: dict[Name, float]
+) -> float:
+    name = ranked[number]
+    own = next((value for least, value in _CONFIDENT if strongest[name] >= least), 0.3)
+    if number == 0:
+        close = len(ranked) > 1 and weights[ranked[1]] > 0.8 * weights[name]
+        return round(own * (0.8 if close else 1.0), 2)
+    return round(min(own, 0.5) * max(weights[name], 0.0) / weights[ranked[0]], 2)

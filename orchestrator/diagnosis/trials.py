@@ -1,0 +1,208 @@
+"""One knob at a time: the experiments on one derivation, until each place's difference came and went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from orchestrator.agreement.cause import Cause
+from orchestrator.agreement.trees import Side
+from orchestrator.diagnosis.knobs import PROVES, TURNED, Knob, Setting, cannot
+from orchestrator.diagnosis.laboratory import Failed, Laboratory, Result
+from orchestrator.diagnosis.names import OF_BYTES, Name
+from orchestrator.diagnosis.place import Aspect, Place
+from orchestrator.diagnosis.places import places
+from orchestrator.diagnosis.seen import Seen
+
+Say = Callable[[str], None]
+Key = tuple[str, str, tuple[str, ...]]
+"""Output, file, and the containers on the way in: one place in every experiment."""
+_NEVER = datetime.fromtimestamp(0, UTC)
+_NEXT_SECOND = 1.1
+"""Seconds: past the next full one."""
+_ATTEMPTS = 2
+"""At two builds that begin in the same second."""
+
+
+@dataclass
+class Trials:
+    """The experiments on one derivation. `other` is its laboratory in a second store, for two at once."""
+
+    lab: Laboratory
+    other: Laboratory | None
+    varied: Setting
+    """What made the other builder differ; its knobs are those that are tried."""
+    say: Say
+    wait: Callable[[float], object] = time.sleep
+    """Seconds."""
+    seen: dict[Key, Seen] = field(default_factory=dict)
+    untried: list[str] = field(default_factory=list)
+
+    def examine(self, found: Sequence[tuple[str, Place]], likely: Sequence[Name] = ()) -> Mapping[Key, Seen]:
+        """What every place does, by its key. `likely` are causes whose knobs are turned first.
+
+        Raises TallyError where the derivation cannot be built at all.
+        """
+        self.seen = {key_of(output, place): Seen() for output, place in found}
+        shown = {key_of(output, place): place for output, place in found}
+        held = Result(self.lab.held(), frozenset(), _NEVER, _NEVER)
+        self.say("building it again in the same surroundings")
+        first = self._built(Setting())
+        if first is None:
+            return self.seen
+        moved = self._mark("again", held, first)
+        base = held
+        if moved:
+            base = first
+            self.say("it differs from the first one: building it again, right after")
+            second = self._built(Setting())
+            restless = self._mark("repeats", first, second) if second is not None else set()
+            if second is not None and moved - restless:
+                self._a_second_later(moved - restless, second)
+            self._by_the_clock({key: shown[key] for key in restless})
+            self._with_one_job({key: shown[key] for key in restless})
+            moved = restless | {key for key in moved if self.seen[key].later}
+        self._turn({key: place for key, place in shown.items() if key not in moved}, base, likely)
+        return self.seen
+
+    def _a_second_later(self, drifting: set[Key], second: Result) -> None:
+        """For what changes with time, and not from one build to the next: is it the clock's second?"""
+        self.say("building it again, a second later")
+        self.wait(_NEXT_SECOND)
+        third = self._built(Setting())
+        if third is None:
+            return
+        differing = self._differing(second, third)
+        for key in drifting:
+            self.seen[key].later = key in differing
+
+    def _by_the_clock(self, restless: Mapping[Key, Place]) -> None:
+        """Two builds that begin at once, for what may be a time."""
+        candidates = {key for key, place in restless.items() if _may_be(place, Name.TIMESTAMP)}
+        if not candidates:
+            return
+        if self.other is None:
+            self.untried.append("no two builds at the same time: there is one embedded builder only")
+            return
+        self.say("building it twice at the same time")
+        for _ in range(_ATTEMPTS):
+            one, two = self.lab.together(self.other)
+            if isinstance(one, Failed) or isinstance(two, Failed):
+                self._failed(Knob.TOGETHER, one if isinstance(one, Failed) else two)
+                return
+            differing = self._differing(one, two)
+            for key in candidates:
+                self.seen[key].together = key in differing
+            candidates &= differing
+            if not candidates:
+                return
+
+    def _with_one_job(self, restless: Mapping[Key, Place]) -> None:
+        """Two builds without anything side by side, for what may be a race."""
+        candidates = {key for key, place in restless.items() if _may_be(place, Name.RACE)}
+        candidates -= {key for key in candidates if self.seen[key].together is False}
+        if not candidates:
+            return
+        self.say("building it twice with one CPU and one job")
+        alone = Setting(frozenset({Knob.ONE_JOB}))
+        one, two = self._built(alone), self._built(alone)
+        if one is None or two is None:
+            return
+        differing = self._differing(one, two)
+        for key in candidates:
+            self.seen[key].one_job = key in differing
+
+    def _turn(self, left: Mapping[Key, Place], base: Result, likely: Sequence[Name]) -> None:
+        """Every knob alone until each place that is left was moved by one, and back."""
+        waiting = set(left)
+        for knob in self._in_order([*map(_name, left.values()), *likely]):
+            if not waiting:
+                return
+            if (why := cannot(knob, self.lab.machine, self.lab.scratch)) is not None:
+                self.untried.append(f"{knob} cannot be turned here: {why}")
+                continue
+            self.say(f"turning {knob} alone")
+            turned = self._built(Setting(frozenset({knob}), self.varied.number))
+            if turned is None:
+                continue
+            came = self._differing(base, turned) & waiting
+            for key in waiting:
+                self.seen[key].comes[knob] = key in came
+            if came:
+                self._turn_back(knob, came, base)
+                waiting -= {key for key in came if self.seen[key].goes.get(knob) is not False}
+
+    def _turn_back(self, knob: Knob, came: Iterable[Key], base: Result) -> None:
+        self.say(f"it comes with {knob}: turning all else, and that back")
+        back = self._built(self.varied.without(knob))
+        if back is None:
+            return
+        stays = self._differing(base, back)
+        for key in came:
+            self.seen[key].goes[knob] = key not in stays
+
+    def _in_order(self, likely: Sequence[Name]) -> list[Knob]:
+        """The knobs of the builder that differed; those first whose causes are likely."""
+        wanted = set(likely)
+        knobs = [knob for knob in TURNED if knob in self.varied.knobs]
+        return sorted(knobs, key=lambda knob: not wanted & set(PROVES[knob]))
+
+    def _built(self, setting: Setting) -> Result | None:
+        made = self.lab.build(setting)
+        if isinstance(made, Failed):
+            self._failed(" and ".join(sorted(setting.knobs)) or Knob.AGAIN, made)
+            return None
+        return made
+
+    def _failed(self, what: str, failed: Result | Failed) -> None:
+        """A build that fails under a knob says nothing of the difference."""
+        if isinstance(failed, Failed):
+            self.untried.append(f"the build fails with {what}: {failed.why}")
+
+    def _mark(self, what: str, one: Result, other: Result) -> set[Key]:
+        """Write down for every place whether it differs between two results; gives those that do."""
+        differing = self._differing(one, other)
+        for key, seen in self.seen.items():
+            setattr(seen, what, key in differing)
+        return differing & set(self.seen)
+
+    def _differing(self, one: Result, other: Result) -> set[Key]:
+        found: set[Key] = set()
+        for output in one.trees:
+            if output not in one.changed and output not in other.changed and _one_store(one, other, output):
+                continue
+            sides = Side("before", one.trees[output]), Side("after", other.trees[output])
+            found.update(key_of(output, place) for place in places(*sides))
+        return found
+
+
+def key_of(output: str, place: Place) -> Key:
+    """What makes two findings one place: not the offset, nor the line, which change with what differs."""
+    return output, place.file, tuple(map(str, place.inside))
+
+
+def _one_store(one: Result, other: Result, output: str) -> bool:
+    return one.trees[output] == other.trees[output]
+
+
+def _name(place: Place) -> Name:
+    return OF_BYTES[place.cause]
+
+
+def _may_be(place: Place, name: Name) -> bool:
+    """Whether what stands there does not speak against a cause."""
+    if place.mirrors:
+        return True
+    if name is Name.TIMESTAMP:
+        return place.aspect is Aspect.TIME or place.cause in (Cause.TIMESTAMP, Cause.UNKNOWN)
+    return place.aspect is not Aspect.TIME and place.cause in (
+        Cause.ORDERING,
+        Cause.UNKNOWN,
+        Cause.CPU_COUNT,
+        Cause.PROCESS,
+    )
+
+
+__all__ = ["Key", "Trials", "key_of"]

@@ -1,0 +1,151 @@
+"""What a kept disagreement says of itself, `disagreement.json` in its folder: a diagnosis begins there. Pure.
+
+It is a note of this machine to itself, not signed: no policy reads it. What is signed is in disagreement.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.evidence.canonical import MalformedError, member, read, seconds
+from orchestrator.evidence.surroundings import surroundings
+from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.ground.values import dataclass
+
+if TYPE_CHECKING:
+    from orchestrator.agreement.agreement import Disagreed
+    from orchestrator.builders.build import Report
+
+KEPT: Final = "disagreement.json"
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When a builder built a derivation."""
+
+    started: datetime
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """One builder of a kept disagreement."""
+
+    store: str
+    """As configured: `local`, `vm`, …"""
+    surroundings: Mapping[str, Any]
+    """What its builds could see of its machine, as surroundings.py has it; empty where it showed nothing."""
+    spans: Mapping[str, Span]
+    """`.drv` path to when it was built there."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOutput:
+    """An output of which two results lie in the folder."""
+
+    derivation: str
+    output: str
+    path: str
+    inherited: bool
+    """Whether some build-time input differs, too."""
+    made: Mapping[str, str]
+    """Side (a builder, `NAME (earlier)`) to NAR hash, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDisagreement:
+    """A kept disagreement's record, read back."""
+
+    target: str
+    root_causes: tuple[str, ...]
+    """`.drv` paths whose inputs agree and whose outputs do not."""
+    outputs: tuple[KeptOutput, ...]
+    """In build order."""
+    makers: Mapping[str, Maker]
+    """By builder name."""
+    recipe: tuple[str, str] | None
+    """The recipe's file name and text; None: no recipe was built."""
+
+
+def render(
+    target: str, disagreed: Disagreed, reports: Sequence[Report], recipe: tuple[str, str] | None
+) -> bytes:
+    """The record of a disagreement, as its folder holds it."""
+    document = {
+        "version": _VERSION,
+        "target": target,
+        "rootCauses": list(disagreed.root_causes),
+        "outputs": [
+            {
+                "derivation": one.derivation,
+                "output": one.output,
+                "path": one.path,
+                "inherited": one.inherited,
+                "made": {side: {NAR_SHA256: digest.hex} for side, digest in one.hashes.items()},
+            }
+            for one in disagreed.differing
+        ],
+        "builders": {report.identity.name: _maker(report) for report in reports},
+        "recipe": None if recipe is None else {"name": recipe[0], "text": recipe[1]},
+    }
+    return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def parse(data: bytes, what: str) -> KeptDisagreement:
+    """The record that `render` made. Raises MalformedError, also for one of a newer Tallystick."""
+    document = read(data, what)
+    if not isinstance(document, dict):
+        raise MalformedError(f"{what} is no record of a disagreement")
+    if (version := member(document, "version", int, what)) != _VERSION:
+        raise MalformedError(f"{what} has version {version}: it was kept by another Tallystick")
+    recipe = document.get("recipe")
+    return KeptDisagreement(
+        target=member(document, "target", str, what),
+        root_causes=tuple(str(each) for each in member(document, "rootCauses", list, what)),
+        outputs=tuple(_output(each, what) for each in member(document, "outputs", list, what)),
+        makers={
+            name: _read_maker(each, what) for name, each in member(document, "builders", dict, what).items()
+        },
+        recipe=(member(recipe, "name", str, what), member(recipe, "text", str, what)) if recipe else None,
+    )
+
+
+def _maker(report: Report) -> dict[str, Any]:
+    return {
+        "store": report.identity.store,
+        "surroundings": surroundings(report.surroundings) if report.surroundings else {},
+        "builds": {
+            path: {"started": seconds(build.started), "finished": seconds(build.finished)}
+            for path, build in sorted(report.builds.items())
+        },
+    }
+
+
+def _read_maker(document: Any, what: str) -> Maker:
+    builds = member(document, "builds", dict, what)
+    try:
+        spans = {
+            path: Span(
+                datetime.fromisoformat(member(each, "started", str, what)),
+                datetime.fromisoformat(member(each, "finished", str, what)),
+            )
+            for path, each in builds.items()
+        }
+    except ValueError:
+        raise MalformedError(f"{what} has an odd time of a build") from None
+    return Maker(member(document, "store", str, what), member(document, "surroundings", dict, what), spans)
+
+
+def _output(document: Any, what: str) -> KeptOutput:
+    made = member(document, "made", dict, what)
+    return KeptOutput(
+        member(document, "derivation", str, what),
+        member(document, "output", str, what),
+        member(document, "path", str, what),
+        member(document, "inherited", bool, what),
+        {side: member(digests, NAR_SHA256, str, what) for side, digests in made.items()},
+    )

@@ -1,0 +1,252 @@
+"""From a kept disagreement to why: where it differs, what kind that is, and the experiment that proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from orchestrator.agreement.culprits import is_earlier
+from orchestrator.agreement.keeping import folder_of
+from orchestrator.agreement.trees import Side
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.configuration import Configuration
+from orchestrator.builders.variation import Machine, Wanted
+from orchestrator.diagnosis.culprit import Culprit, Diagnosis
+from orchestrator.diagnosis.facts import clocks_at, facts_at
+from orchestrator.diagnosis.hints import Hint, hints
+from orchestrator.diagnosis.judging import causes_of
+from orchestrator.diagnosis.knobs import Setting, of_builder
+from orchestrator.diagnosis.laboratory import Laboratory
+from orchestrator.diagnosis.place import Place
+from orchestrator.diagnosis.places import places
+from orchestrator.diagnosis.seen import Seen
+from orchestrator.diagnosis.trials import Key, Trials, key_of
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.kept import KEPT, KeptDisagreement, KeptOutput, parse
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
+from orchestrator.ground.plainly import why
+from orchestrator.ground.state import State
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.derivation import Derivation, name_of
+from orchestrator.run.workshop import Workshop, opened
+
+Say = Callable[[str], None]
+_LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
+_MOST = 200
+"""Places of one output that are looked into: what differs everywhere has its cause in the first ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A disagreement's folder, and its record."""
+
+    folder: Path
+    record: KeptDisagreement
+
+    def pair(self, output: KeptOutput) -> tuple[Side, Side]:
+        """Two results of an output whose hashes differ, of two builders rather than of one."""
+        names = sorted(output.made, key=lambda name: (is_earlier(name), name))
+        other = next((name for name in names if output.made[name] != output.made[names[0]]), names[1])
+        one, two = (
+            Side(name, self.folder / folder_of(name) / name_of(output.path)) for name in (names[0], other)
+        )
+        return one, two
+
+
+def diagnose(
+    state: State, configuration: Configuration, folder: Path, say: Say, *, prove: bool = True
+) -> Diagnosis:
+    """Why the builders of a kept disagreement differ. With `prove`, the culprits alone are built again.
+
+    Raises TallyError for a folder without a record, or whose results are gone.
+    """
+    kept = read(folder)
+    say("looking for the places where the results differ")
+    found = {drv: _places(kept, drv) for drv in _culprits(kept.record)}
+    if not prove:
+        return _judged(kept, found, {}, (), ["nothing was built again, since --no-prove was given"])
+    with opened(state, configuration) as workshop:
+        return _proven(kept, found, workshop, say)
+
+
+def chosen(state: State, what: str | None) -> Path:
+    """The folder that a user means: by its path, by its name, or the newest of a target, or of all.
+
+    Raises TallyError where none is kept.
+    """
+    if what is not None:
+        for folder in (Path(what), state.disagreements / what):
+            if (folder / KEPT).exists():
+                return folder
+        if Path(what).is_dir():
+            return Path(what)  # `read` says what it lacks
+    prefix = "" if what is None else f"{what}-"
+    kept = [
+        file.parent for file in state.disagreements.glob("*/" + KEPT) if file.parent.name.startswith(prefix)
+    ]
+    if not kept:
+        raise TallyError(
+            "no disagreement is kept here" if what is None else f"no disagreement of {what!r} is kept here",
+            hint="`tally build` keeps one whenever builders disagree",
+        )
+    return max(kept, key=lambda folder: (folder / KEPT).stat().st_mtime)
+
+
+def read(folder: Path) -> Kept:
+    """The disagreement that is kept in a folder. Raises TallyError where none is."""
+    try:
+        data = contents(folder / KEPT, _LARGEST)
+    except (OSError, ValueError) as error:
+        raise TallyError(
+            f"{folder} is no kept disagreement: {KEPT} cannot be read: {why(error)}",
+            hint="give the folder that `tally build` named when builders disagreed",
+        ) from error
+    try:
+        return Kept(folder, parse(data, str(folder / KEPT)))
+    except MalformedError as error:
+        raise TallyError(str(error), hint="build again; a new folder is kept then") from error
+
+
+def _culprits(record: KeptDisagreement) -> Sequence[str]:
+    """The derivations to look into; what merely stands on them differs for it."""
+    return record.root_causes or tuple(dict.fromkeys(each.derivation for each in record.outputs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    output: KeptOutput
+    between: tuple[str, str]
+    places: tuple[Place, ...]
+    more: int
+
+
+def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
+    found = []
+    for output in kept.record.outputs:
+        if output.derivation == derivation:
+            one, two = kept.pair(output)
+            seen = places(one, two)
+            first = tuple(islice(seen, _MOST))
+            found.append(_Found(output, (one.name, two.name), first, sum(1 for _ in seen)))
+    return tuple(found)
+
+
+def _proven(kept: Kept, found: Mapping[str, Sequence[_Found]], workshop: Workshop, say: Say) -> Diagnosis:
+    untried: list[str] = []
+    seen: dict[str, Mapping[Key, Seen]] = {}
+    lines: list[Hint] = []
+    for number, (derivation, outputs) in enumerate(found.items()):
+        say(f"experiments on {name_of(derivation).removesuffix('.drv')}")
+        try:
+            drv = workshop.store.derivation(derivation)
+        except TallyError as error:
+            untried.append(f"{name_of(derivation)} is not built again: {error.message}")
+            continue
+        hinted = _hints(kept, drv)
+        lines += hinted
+        try:
+            trials = _trials(kept, derivation, outputs, workshop, say, number)
+            if isinstance(trials, str):
+                untried.append(trials)
+                continue
+            told = [(each.output.output, place) for each in outputs for place in each.places]
+            with workshop.state.locked(
+                f"{trials.lab.builder.name} {derivation}",
+                waiting=lambda: say("waiting for another run that builds the same"),
+            ):
+                seen[derivation] = trials.examine(told, [hint.name for hint in hinted])
+        except TallyError as error:
+            untried.append(f"{name_of(derivation)} is not built again: {error.message}")
+            continue
+        untried += trials.untried
+    return _judged(kept, found, seen, lines, untried)
+
+
+def _trials(
+    kept: Kept,
+    derivation: str,
+    outputs: Sequence[_Found],
+    workshop: Workshop,
+    say: Say,
+    number: int,
+) -> Trials | str:
+    """The experiments that this machine can make on a derivation; why there are none."""
+    graph = workshop.store.graph([derivation]).as_built()
+    fixed = [each.fixed.path for each in graph.derivations.values() if each.fixed is not None]
+    known = {table.name for table in workshop.configuration.builder}
+    names = [name for name in kept.record.makers if name in known]
+    embedded = (
+        [
+            each
+            for each in workshop.named(names)
+            if isinstance(each.store, ChrootStore) and each.kind == "local"
+        ]
+        if names
+        else []
+    )
+    if not embedded:
+        return "no embedded builder of this machine took part, so that no knob can be turned"
+    machine = Machine.seen(workshop.store.nix.version)
+
+    def laboratory(builder: Builder) -> Laboratory:
+        builder.receive(workshop.store, list(graph.derivations), fixed)
+        scratch = workshop.store.nix.scratch / "experiments" / f"{number}-{builder.name}"
+        return Laboratory(builder, graph, derivation, machine, scratch)
+
+    first, *others = embedded
+    varied = _varied(workshop, [each.name for each in others])
+    return Trials(laboratory(first), laboratory(others[0]) if others else None, varied, say)
+
+
+def _varied(workshop: Workshop, others: Sequence[str]) -> Setting:
+    """What made the other side differ from the first embedded builder; all, where it is another host."""
+    embedded = [each.name for each in workshop.configuration.builder if each.store == "local"]
+    wanted = workshop.configuration.variation.wanted
+    numbers = [embedded.index(name) for name in others]
+    return of_builder(wanted, numbers[0]) if numbers else of_builder(Wanted(), 1)
+
+
+def _hints(kept: Kept, derivation: Derivation) -> list[Hint]:
+    """The lines of the recipe that could write what differs; of the derivation's text where there is none."""
+    if kept.record.recipe is not None and name_of(derivation.path).startswith(kept.record.target):
+        name, text = kept.record.recipe
+        return list(hints(name, text.splitlines()))
+    return [
+        replace(hint, file=f"{derivation.name} {variable}")
+        for variable, text in sorted(derivation.env.items())
+        for hint in hints(variable, text.splitlines())
+    ]
+
+
+def _judged(
+    kept: Kept,
+    found: Mapping[str, Sequence[_Found]],
+    seen: Mapping[str, Mapping[Key, Seen]],
+    lines: Sequence[Hint],
+    untried: Sequence[str],
+) -> Diagnosis:
+    culprits = list(_all(kept, found, seen, lines))
+    culprits.sort(key=lambda each: each.place.mirrors)
+    more = sum(each.more for outputs in found.values() for each in outputs)
+    return Diagnosis(kept.record.target, tuple(culprits), tuple(dict.fromkeys(untried)), more)
+
+
+def _all(
+    kept: Kept,
+    found: Mapping[str, Sequence[_Found]],
+    seen: Mapping[str, Mapping[Key, Seen]],
+    lines: Sequence[Hint],
+) -> Iterator[Culprit]:
+    for derivation, outputs in found.items():
+        for each in outputs:
+            makers = kept.record.makers
+            pair = makers.get(each.between[0]), makers.get(each.between[1])
+            for place in each.places:
+                one = seen.get(derivation, {}).get(key_of(each.output.output, place), Seen())
+                facts = facts_at(place.spot, pair)
+                clocks = clocks_at(place.spot, pair, derivation)
+                reasons = causes_of(place, replace(one, facts=facts, clocks=clocks), lines)
+                yield Culprit(derivation, each.output.output, each.output.path, each.between, place, reasons)

@@ -1,0 +1,135 @@
+"""One knob at a time, on a build that is a function: what it depends on is found, and nothing else blamed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.agreement.trees import Side
+from orchestrator.builders.variation import Machine
+from orchestrator.diagnosis.judging import causes_of
+from orchestrator.diagnosis.knobs import TURNED, Knob, Setting
+from orchestrator.diagnosis.laboratory import Failed, Result
+from orchestrator.diagnosis.names import Name
+from orchestrator.diagnosis.places import places
+from orchestrator.diagnosis.trials import Trials, key_of
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+MACHINE = Machine((0, 1), "2.8.0", "/usr/bin/disorderfs")
+VARIED = Setting(frozenset(TURNED) - {Knob.DIRECTORY_ORDER})
+
+
+@dataclass
+class Build:
+    """A laboratory whose build is a function of what is turned, the clock's second and a counter."""
+
+    content: Callable[[frozenset[Knob], int, int], str | None]
+    scratch: Path
+    clock: list[float]
+    numbers: Any
+    machine: Machine = MACHINE
+    built: list[frozenset[Knob]] = field(default_factory=list)
+
+    def build(self, setting: Setting) -> Result | Failed:
+        self.built.append(setting.knobs)
+        return self._made(setting.knobs)
+
+    def together(self, other: Build) -> tuple[Result | Failed, Result | Failed]:
+        return self._made(frozenset()), other._made(frozenset())
+
+    def held(self) -> Mapping[str, Path]:
+        made = self._made(frozenset())
+        assert isinstance(made, Result)
+        self.clock[0] += 10
+        return made.trees
+
+    def _made(self, knobs: frozenset[Knob]) -> Result | Failed:
+        text = self.content(knobs, int(self.clock[0]), next(self.numbers))
+        if text is None:
+            return Failed("no such kernel")
+        self.scratch.mkdir(exist_ok=True)
+        tree = self.scratch / str(len(list(self.scratch.iterdir())))
+        tree.write_text(text)
+        return Result({"out": tree}, frozenset({"out"}), NOW, NOW)
+
+
+def examined(
+    tmp_path: Path, content: Callable[[frozenset[Knob], int, int], str | None]
+) -> tuple[Name, Build, list[str]]:
+    """What the first place is found to be, the laboratory, and what could not be tried."""
+    tmp_path.mkdir(exist_ok=True)
+    clock, numbers = [1_000_000.0], itertools.count()
+    one, two = (Build(content, tmp_path / name, clock, numbers) for name in "ab")
+    for side, knobs in (("x", frozenset[Knob]()), ("y", VARIED.knobs)):
+        (tmp_path / side).write_text(content(knobs, int(clock[0]) - (side == "x"), next(numbers)) or "")
+    [place, *_] = places(Side("a", tmp_path / "x"), Side("b", tmp_path / "y"))
+
+    def wait(seconds: float) -> None:
+        clock[0] += seconds
+
+    trials = Trials(cast("Any", one), cast("Any", two), VARIED, lambda _: None, wait)
+    seen = trials.examine([("out", place)])
+    return causes_of(place, seen[key_of("out", place)])[0].name, one, trials.untried
+
+
+@pytest.mark.parametrize(
+    ("knob", "name"),
+    [
+        (Knob.BUILD_CORES, Name.CPU_COUNT),
+        (Knob.CPU_AFFINITY, Name.CPU_COUNT),
+        (Knob.KERNEL_RELEASE, Name.KERNEL),
+        (Knob.BUILD_DIRECTORY, Name.FILE_SYSTEM),
+        (Knob.UPTIME, Name.UPTIME),
+        (Knob.LOAD, Name.LOAD),
+    ],
+)
+def test_a_build_that_sees_one_knob_is_proven_to(tmp_path: Path, knob: Knob, name: Name) -> None:
+    found, _, untried = examined(tmp_path, lambda knobs, *_: f"it is {knob in knobs}\n")
+    assert found is name
+    assert untried == []
+
+
+def test_no_more_is_built_once_it_came_and_went(tmp_path: Path) -> None:
+    _, lab, _ = examined(tmp_path, lambda knobs, *_: f"it is {Knob.BUILD_CORES in knobs}\n")
+    assert lab.built == [frozenset(), {Knob.BUILD_CORES}, VARIED.knobs - {Knob.BUILD_CORES}]
+
+
+def test_a_clock_is_proven_by_the_second(tmp_path: Path) -> None:
+    found, _, _ = examined(tmp_path, lambda _, second, __: f"no. {second % 7}\n")
+    assert found is Name.TIMESTAMP
+
+
+def test_chance_is_told_from_a_race(tmp_path: Path) -> None:
+    found, _, _ = examined(tmp_path / "1", lambda *told: f"{hash((told[2], 'x')):x}\n")
+    assert found is Name.RANDOMNESS
+
+    def raced(knobs: frozenset[Knob], _: int, number: int) -> str:
+        parts = ["one", "two", "three"]
+        shift = 0 if Knob.ONE_JOB in knobs else number % 3
+        return "\n".join([*parts[shift:], *parts[:shift], ""])
+
+    found, _, _ = examined(tmp_path / "2", raced)
+    assert found is Name.RACE
+
+
+def test_a_build_that_fails_under_a_knob_says_nothing_and_is_told(tmp_path: Path) -> None:
+    def content(knobs: frozenset[Knob], *_: int) -> str | None:
+        if knobs == {Knob.KERNEL_RELEASE}:
+            return None
+        return f"it is {Knob.UPTIME in knobs}\n"
+
+    found, _, untried = examined(tmp_path, content)
+    assert found is Name.UPTIME
+    assert untried == ["the build fails with kernel-release: no such kernel"]
+
+
+def test_what_takes_two_knobs_at_once_is_blamed_on_none(tmp_path: Path) -> None:
+    both = {Knob.UPTIME, Knob.LOAD}
+    found, _, _ = examined(tmp_path, lambda knobs, *_: f"it is {knobs >= both}\n")
+    assert found is Name.UNKNOWN

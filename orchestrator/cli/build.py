@@ -58,6 +58,10 @@ def build(
             "--attest-disagreement", help="If builds disagree, sign that, as evidence beside their results."
         ),
     ] = False,
+    diagnose: Annotated[
+        bool,
+        typer.Option("--diagnose", help="If builds disagree, find out why, as `tally diagnose` does."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Build targets on every builder, compare every bit, and sign what agrees.
@@ -98,6 +102,7 @@ def build(
         reach=Reach(rebuild_inputs, tuple(rebuild or ())),
         attest_disagreement=attest_disagreement,
         keyless=by_identity,
+        diagnose=diagnose,
     )
     with LiveView() as view:
         outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)

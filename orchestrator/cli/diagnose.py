@@ -26,7 +26,7 @@ def diagnose(
     Exits with 1 when a cause was found, 2 when a difference stays without one.
     """
     from orchestrator.builders.configuration import load
-    from orchestrator.cli.diagnosed import show
+    from orchestrator.cli.diagnosed import lines
     from orchestrator.cli.text import print_json, say
     from orchestrator.diagnosis.names import Name
     from orchestrator.ground.errors import ExitCode
@@ -39,6 +39,7 @@ def diagnose(
     if json:
         print_json(found.document())
     else:
-        show(found)
+        for line in lines(found):
+            print(line)
     known = any(each.causes[0].name is not Name.UNKNOWN for each in found.culprits)
     return ExitCode.NO if known else ExitCode.UNDECIDED

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
-from orchestrator.cli.text import in_lines, say
+from orchestrator.cli.text import harmless
 from orchestrator.diagnosis.culprit import Culprit, Diagnosis, Reason
 from orchestrator.diagnosis.names import SENTENCES
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
 
-_PLACES_SHOWN = 10
+_KINDS_SHOWN = 20
 _CAUSES_SHOWN = 3
 
 
-def show(found: Diagnosis) -> None:
-    """Print it on standard output; what could not be tried goes to standard error."""
+def lines(found: Diagnosis) -> Iterator[str]:
+    """What was found, a line each, then what could not be tried."""
     for derivation, culprits in groupby(found.culprits, lambda each: each.derivation):
-        print(in_lines([f"{name_of(derivation).removesuffix('.drv')} diverged first"]))
-        places = list(culprits)
-        for each in places[:_PLACES_SHOWN]:
-            print(in_lines(_lines(each)))
-        if (more := len(places) - _PLACES_SHOWN) > 0:
-            print(f"  … and {counted(more, 'more place')}")
+        yield harmless(f"{name_of(derivation).removesuffix('.drv')} diverged first")
+        groups: dict[object, list[Culprit]] = {}
+        for each in culprits:
+            groups.setdefault(_kind(each), []).append(each)
+        for alike in list(groups.values())[:_KINDS_SHOWN]:
+            yield from map(harmless, _lines(alike[0]))
+            if len(alike) > 1:
+                yield f"    … and {counted(len(alike) - 1, 'more place')} like it there"
+        if (more := len(groups) - _KINDS_SHOWN) > 0:
+            yield f"  … and {counted(more, 'more kind')} of place: `--json` has all"
     if found.more:
-        say(f"{counted(found.more, 'more place')} differ, and were not looked into")
+        yield f"{counted(found.more, 'more place')} differ, and were not looked into"
     for sentence in found.untried:
-        say(f"not tried: {sentence}")
+        yield harmless(f"not tried: {sentence}")
+
+
+def _kind(culprit: Culprit) -> object:
+    """What makes places alike: a file's, of one kind, for one cause."""
+    place, first = culprit.place, culprit.causes[0]
+    kinds = tuple(step.kind for step in place.inside)
+    return culprit.path, place.file, kinds, place.aspect, first.name
 
 
 def _lines(culprit: Culprit) -> list[str]:

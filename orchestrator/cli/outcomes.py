@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Any, assert_never
 
 from orchestrator.agreement.agreement import Agreed
-from orchestrator.agreement.keeping import folder_of
 from orchestrator.builders.build import Failure
 from orchestrator.builders.symptoms import hint_of
+from orchestrator.cli import disagreed
+from orchestrator.cli.disagreed import logs_of
 from orchestrator.cli.text import harmless, say, tell
-from orchestrator.ground.wording import counted
+from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 
-_FILES_SHOWN = 20
 _LINES_SHOWN = 12
-_CURES = (
-    "usual cures: SOURCE_DATE_EPOCH in place of the time of day; sorted lists of files; fixed seeds and no "
-    "generated ids; `make -j1` where targets race; no look at CPUs, kernel or memory"
-)
 
 
 def document(outcome: Outcome) -> Mapping[str, Any]:
@@ -63,8 +57,9 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                     }
                     for one in outcome.disagreed.differing
                 ],
-                "logs": _logs(outcome),
+                "logs": logs_of(outcome),
                 **_attestation(outcome),
+                **_diagnosis(outcome),
             }
         case Undecided():
             return {
@@ -115,11 +110,11 @@ def _attestation(outcome: Refused) -> Mapping[str, Any]:
     return {} if outcome.attestation is None else {"attestation": str(outcome.attestation)}
 
 
-def _logs(outcome: Refused) -> Mapping[str, list[str]]:
-    return {
-        report.identity.name: [str(build.log) for build in report.builds.values()]
-        for report in outcome.disagreed.reports
-    }
+def _diagnosis(outcome: Refused) -> Mapping[str, Any]:
+    if isinstance(outcome.diagnosis, TallyError):
+        error = outcome.diagnosis
+        return {"diagnosis": None, "diagnosisError": {"error": error.message, "hint": error.hint}}
+    return {} if outcome.diagnosis is None else {"diagnosis": outcome.diagnosis.document()}
 
 
 def show(outcome: Outcome, *, quiet: bool) -> None:
@@ -139,9 +134,7 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
             if not quiet:
                 print(harmless(str(outcome.artifact)))
         case Refused():
-            _show_disagreement(outcome)
-            if outcome.attestation is not None and not quiet:
-                print(harmless(str(outcome.attestation)))
+            disagreed.show(outcome, quiet=quiet)
         case Undecided():
             _show_failures(outcome)
         case Unpublished():
@@ -158,49 +151,6 @@ def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:
     say(f"{target}: {names} agree on every bit; {and_then}")
     for report in agreed.dissent:
         say(f"{target}: {report.identity.name} made something else, which is recorded as its dissent")
-
-
-def _show_disagreement(outcome: Refused) -> None:
-
-    signed = "nothing is signed" if outcome.attestation is None else "that alone is signed"
-    say(f"{outcome.target}: the builders DISAGREE; {signed}")
-    for one in outcome.disagreed.differing:
-        inherited = "  (an input of it differs too)" if one.inherited else ""
-        say(f"  output {one.output} of {name_of(one.derivation)}{inherited}")
-        for name, digest in one.hashes.items():
-            say(f"    {name}: NAR {digest}")
-        for _, pair in groupby(outcome.differences.get(one.path, ()), lambda each: each.between):
-            files = list(pair)
-            for each in files[:_FILES_SHOWN]:
-                say(f"    {each.describe(name_of(one.path))}")
-            if (more := len(files) - _FILES_SHOWN) > 0:
-                say(f"    … and {counted(more, 'more file')}")
-    for cause in outcome.disagreed.root_causes:
-        say(f"  first to diverge: {name_of(cause)}")
-    for builder, logs in _logs(outcome).items():
-        for log in logs:
-            say(f"  log of {builder}: {log}")
-    if outcome.unattested is not None:
-        tell(f"  the disagreement could not be attested: {outcome.unattested.message}", 4)
-        if outcome.unattested.hint:
-            tell(f"  hint: {outcome.unattested.hint}", 4)
-    say(f"hint: all results are kept side by side in {outcome.kept}")
-    if (command := _next_command(outcome)) is not None:
-        say(f"hint: look next with `{command}`")
-    say(f"hint: {_CURES}")
-
-
-def _next_command(outcome: Refused) -> str | None:
-    """What shows how the two results differ that diverged first; None where none differ in a file."""
-    import shlex
-
-    roots = outcome.disagreed.root_causes
-    for one in sorted(outcome.disagreed.differing, key=lambda each: each.derivation not in roots):
-        for each in outcome.differences.get(one.path, ()):
-            sides = [outcome.kept / folder_of(side) / name_of(one.path) for side in each.between]
-            if all(os.path.lexists(side) for side in sides):
-                return shlex.join(["diff", "-r", *map(str, sides)])
-    return None
 
 
 def _show_failures(outcome: Undecided) -> None:

@@ -78,6 +78,10 @@ class Culprit:
         }
 
 
+_SIGNED = 20
+"""Places that evidence names: an output that differs everywhere has thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """All that was found of one disagreement."""
@@ -89,6 +93,10 @@ class Diagnosis:
     """What could not be tried, and why, a sentence each."""
     more: int = 0
     """Places that were not looked into, since so many differ."""
+
+    def signed(self) -> list[Mapping[str, Any]]:
+        """What evidence says of it: the first culprits, without what could not be tried."""
+        return [each.document() for each in self.culprits[:_SIGNED]]
 
     def document(self) -> Mapping[str, Any]:
         """As `--json` prints it."""

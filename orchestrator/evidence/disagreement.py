@@ -10,7 +10,7 @@ is in the predicate: sigstore-python reads no subject whose digest is a NAR's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.agreement_record import identity, independence, sandbox
@@ -55,6 +55,8 @@ class Observed:
     """What made a vote when the quorum was counted."""
     command: tuple[str, ...] = ()
     """What makes the target's package, by its derivation: builder executable and arguments."""
+    culprits: Sequence[Mapping[str, Any]] | None = None
+    """Why they disagree, with what proves it, as a diagnosis has it; None: that was not looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,7 @@ def _record(observed: Observed) -> dict[str, Any]:
         }
     identities = [identity(report.identity) for report in disagreed.reports]
     shown = [surroundings(each.surroundings) for each in disagreed.reports if each.surroundings]
+    more = {} if observed.culprits is None else {"culprits": list(observed.culprits)}
     return {
         "target": observed.target,
         "builders": [report.identity.name for report in disagreed.reports],
@@ -251,6 +254,7 @@ def _record(observed: Observed) -> dict[str, Any]:
         "varied": list(varied(shown)),
         "rootCauses": list(disagreed.root_causes),
         "outputs": outputs,
+        **more,
     }
 
 

@@ -54,3 +54,5 @@ class Order:
     """How far down inputs are rebuilt where they may be believed."""
     attest_disagreement: bool = False
     """Whether it is signed, as evidence, that builders disagree."""
+    diagnose: bool = False
+    """Whether it is looked for why builders disagree."""

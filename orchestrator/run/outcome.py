@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
 from orchestrator.agreement.difference import Difference
+from orchestrator.diagnosis.culprit import Diagnosis
 from orchestrator.ground.errors import ExitCode, TallyError
 
 
@@ -48,6 +49,8 @@ class Refused:
     """Signed evidence of the disagreement, in `kept`; None: none was asked for, or none could be made."""
     unattested: TallyError | None = None
     """What kept the evidence that was asked for from being signed."""
+    diagnosis: Diagnosis | TallyError | None = None
+    """Why they disagree, or what kept that from being found; None: it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -34,6 +35,8 @@ from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.run.workshop import Workshop, opened
 
 Say = Callable[[str], None]
+Alone = Callable[[str], AbstractContextManager[None]]
+"""Takes `BUILDER DERIVATION`, and holds it meanwhile."""
 _LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
 _MOST = 200
 """Places of one output that are looked into: what differs everywhere has its cause in the first ones."""
@@ -64,12 +67,47 @@ def diagnose(
     Raises TallyError for a folder without a record, or whose results are gone.
     """
     kept = read(folder)
-    say("looking for the places where the results differ")
-    found = {drv: _places(kept, drv) for drv in _culprits(kept.record)}
     if not prove:
-        return _judged(kept, found, {}, (), ["nothing was built again, since --no-prove was given"])
+        return _judged(kept, _found(kept, say), {}, {}, ["nothing was built again, as --no-prove says"])
     with opened(state, configuration) as workshop:
-        return _proven(kept, found, workshop, say)
+        return proven(workshop, kept, say, _alone(workshop, say))
+
+
+def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nullcontext()) -> Diagnosis:
+    """The same in a run that is going on, which holds its derivations' locks.
+
+    Raises TallyError where the results are gone.
+    """
+    untried: list[str] = []
+    seen: dict[str, Mapping[Key, Seen]] = {}
+    lines: dict[str, Sequence[Hint]] = {}
+    found = _found(kept, say)
+    for number, (derivation, outputs) in enumerate(found.items()):
+        say(f"experiments on {name_of(derivation).removesuffix('.drv')}")
+        try:
+            lines[derivation] = _hints(kept, workshop.store.derivation(derivation))
+            trials = _trials(kept, derivation, workshop, say, number)
+            if isinstance(trials, str):
+                untried.append(trials)
+                continue
+            told = [(each.output.output, place) for each in outputs for place in each.places]
+            with alone(f"{trials.lab.builder.name} {derivation}"):
+                seen[derivation] = trials.examine(told, [hint.name for hint in lines[derivation]])
+            untried += trials.untried
+        except TallyError as error:
+            untried.append(f"{name_of(derivation)} is not built again: {error.message}")
+    return _judged(kept, found, seen, lines, untried)
+
+
+def _alone(workshop: Workshop, say: Say) -> Alone:
+    """Keeps other runs from building the same in one of our stores meanwhile."""
+
+    def locked(place: str) -> AbstractContextManager[None]:
+        return workshop.state.locked(
+            place, waiting=lambda: say("waiting for another run that builds the same")
+        )
+
+    return locked
 
 
 def chosen(state: State, what: str | None) -> Path:
@@ -123,6 +161,12 @@ class _Found:
     more: int
 
 
+def _found(kept: Kept, say: Say) -> Mapping[str, tuple[_Found, ...]]:
+    """Culprits to what differs in their outputs."""
+    say("looking for the places where the results differ")
+    return {derivation: _places(kept, derivation) for derivation in _culprits(kept.record)}
+
+
 def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
     found = []
     for output in kept.record.outputs:
@@ -134,41 +178,9 @@ def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
     return tuple(found)
 
 
-def _proven(kept: Kept, found: Mapping[str, Sequence[_Found]], workshop: Workshop, say: Say) -> Diagnosis:
-    untried: list[str] = []
-    seen: dict[str, Mapping[Key, Seen]] = {}
-    lines: list[Hint] = []
-    for number, (derivation, outputs) in enumerate(found.items()):
-        say(f"experiments on {name_of(derivation).removesuffix('.drv')}")
-        try:
-            drv = workshop.store.derivation(derivation)
-        except TallyError as error:
-            untried.append(f"{name_of(derivation)} is not built again: {error.message}")
-            continue
-        hinted = _hints(kept, drv)
-        lines += hinted
-        try:
-            trials = _trials(kept, derivation, outputs, workshop, say, number)
-            if isinstance(trials, str):
-                untried.append(trials)
-                continue
-            told = [(each.output.output, place) for each in outputs for place in each.places]
-            with workshop.state.locked(
-                f"{trials.lab.builder.name} {derivation}",
-                waiting=lambda: say("waiting for another run that builds the same"),
-            ):
-                seen[derivation] = trials.examine(told, [hint.name for hint in hinted])
-        except TallyError as error:
-            untried.append(f"{name_of(derivation)} is not built again: {error.message}")
-            continue
-        untried += trials.untried
-    return _judged(kept, found, seen, lines, untried)
-
-
 def _trials(
     kept: Kept,
     derivation: str,
-    outputs: Sequence[_Found],
     workshop: Workshop,
     say: Say,
     number: int,
@@ -225,7 +237,7 @@ def _judged(
     kept: Kept,
     found: Mapping[str, Sequence[_Found]],
     seen: Mapping[str, Mapping[Key, Seen]],
-    lines: Sequence[Hint],
+    lines: Mapping[str, Sequence[Hint]],
     untried: Sequence[str],
 ) -> Diagnosis:
     culprits = list(_all(kept, found, seen, lines))
@@ -238,7 +250,7 @@ def _all(
     kept: Kept,
     found: Mapping[str, Sequence[_Found]],
     seen: Mapping[str, Mapping[Key, Seen]],
-    lines: Sequence[Hint],
+    lines: Mapping[str, Sequence[Hint]],
 ) -> Iterator[Culprit]:
     for derivation, outputs in found.items():
         for each in outputs:
@@ -248,5 +260,7 @@ def _all(
                 one = seen.get(derivation, {}).get(key_of(each.output.output, place), Seen())
                 facts = facts_at(place.spot, pair)
                 clocks = clocks_at(place.spot, pair, derivation)
-                reasons = causes_of(place, replace(one, facts=facts, clocks=clocks), lines)
+                reasons = causes_of(
+                    place, replace(one, facts=facts, clocks=clocks), lines.get(derivation, ())
+                )
                 yield Culprit(derivation, each.output.output, each.output.path, each.between, place, reasons)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.agreement.agreement import Disagreed, Incomplete
 from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import keep_side_by_side
 from orchestrator.builders.build import Report
 from orchestrator.builders.builder import Builder
+from orchestrator.diagnosis.culprit import Diagnosis
 from orchestrator.evidence import kept as kept_record
 from orchestrator.evidence.commands import command_of
 from orchestrator.evidence.disagreement import Observed
@@ -19,12 +21,13 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.log.trusted_root import TRUSTED_ROOT
-from orchestrator.run.making import Making, quorum_of
+from orchestrator.run.making import Making, Say, quorum_of
 from orchestrator.run.outcome import Refused, Undecided
 from orchestrator.run.plan import MadeFrom, Target
 from orchestrator.run.signatories import Signatories
 from orchestrator.run.workshop import Workshop
 from orchestrator.signing import gate
+from orchestrator.stories.diagnosis import proven, read
 
 
 def refuse(
@@ -34,10 +37,12 @@ def refuse(
     builders: Sequence[Builder],
     quorum: int,
     attesters: Signatories | None,
+    say: Say | None = None,
 ) -> Refused:
     """Keep all results side by side, find where they differ, and sign that they do where `attesters` are to.
 
-    What keeps it from being signed changes nothing of the disagreement.
+    With `say` it is diagnosed, too, and that is signed with the rest. What keeps either from being done
+    changes nothing of the disagreement.
     """
     name = target.asked
     command = tuple(command_of(target.graph[target.evaluated.package]))
@@ -50,13 +55,26 @@ def refuse(
         one.path: tuple(each for pair in kept.pairs(one) for each in differences(*pair))
         for one in disagreed.differing
     }
+    refused = Refused(name, disagreed, kept.folder, found)
+    if say is not None:
+        refused = replace(refused, diagnosis=_diagnosed(workshop, kept.folder, say))
     if attesters is None:
-        return Refused(name, disagreed, kept.folder, found)
+        return refused
+    told = refused.diagnosis.signed() if isinstance(refused.diagnosis, Diagnosis) else None
     try:
-        attestation = _attest(target.recorded, command, disagreed, workshop, quorum, attesters, kept.folder)
+        attestation = _attest(
+            target.recorded, command, disagreed, workshop, quorum, attesters, kept.folder, told
+        )
     except TallyError as error:
-        return Refused(name, disagreed, kept.folder, found, unattested=error)
-    return Refused(name, disagreed, kept.folder, found, attestation)
+        return replace(refused, unattested=error)
+    return replace(refused, attestation=attestation)
+
+
+def _diagnosed(workshop: Workshop, folder: Path, say: Say) -> Diagnosis | TallyError:
+    try:
+        return proven(workshop, read(folder), say)
+    except TallyError as error:
+        return error
 
 
 def unagreed(
@@ -77,13 +95,14 @@ def _attest(
     quorum: int,
     attesters: Signatories,
     folder: Path,
+    culprits: Sequence[Mapping[str, Any]] | None,
 ) -> Path:
     """Derivations, links, the log's trusted root, and at last the bundle. Builders' names have no full stop,
     so that none of these is where a builder's results are."""
     keys = attesters.of_builders(report.identity.name for report in disagreed.reports)
     derivations = {output.derivation: _read(workshop, output.derivation) for output in disagreed.differing}
     digests = {path: Sha256.of(data) for path, data in derivations.items()}
-    observed = Observed(name, disagreed, digests, quorum, workshop.configuration.vote, command)
+    observed = Observed(name, disagreed, digests, quorum, workshop.configuration.vote, command, culprits)
     signed = gate.sign_disagreement(observed, attesters.key, keys, attesters.witnesses)
     files = [ReleaseFile.of(Path(path).name, data) for path, data in derivations.items()]
     if attesters.root is not None:

@@ -115,7 +115,7 @@ def release(
         locks.enter_context(alone(run, say))
         clients.refuse_unusable()  # before hours of building, too
         reports = build(run, on_event, journal)
-        concluded = {name: conclude(run, target, reports) for name, target in plan.targets.items()}
+        concluded = {name: conclude(run, target, reports, say) for name, target in plan.targets.items()}
         return noted(journal, tuple(refused.get(name) or concluded[name] for name in asked))
 
 
@@ -179,7 +179,7 @@ def tell_of_commit(plan: Plan, configuration: Configuration, say: Say) -> None:
     say(f"{lacking}. A policy with `require.commit` refuses what is released of it")
 
 
-def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
+def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> Outcome:
     """Compare one target's builds; sign and publish what agrees, and nothing else."""
     name, quorum = target.asked, quorum_of(run, reports)
     match agreement_on(run, target, reports):
@@ -187,7 +187,8 @@ def conclude(run: Run, target: Target, reports: Sequence[Report]) -> Outcome:
             return Undecided(name, incomplete)
         case Disagreed() as disagreed:
             attesters = run.signatories if run.order.attest_disagreement else None
-            return refuse(target, disagreed, run.workshop, run.builders, quorum, attesters)
+            tell = say if run.order.diagnose else None
+            return refuse(target, disagreed, run.workshop, run.builders, quorum, attesters, tell)
         case Agreed() as agreed:
             artifact = artifact_of(run, agreed, target.evaluated.artifact_path)
             if run.signatories is None or run.plan.dirty:

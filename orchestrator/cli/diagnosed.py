@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from orchestrator.cli.text import harmless
@@ -10,6 +10,7 @@ from orchestrator.diagnosis.culprit import Culprit, Diagnosis, Reason
 from orchestrator.diagnosis.names import SENTENCES
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
+from orchestrator.stories.mending import Mended, Unmended
 
 _KINDS_SHOWN = 20
 _CAUSES_SHOWN = 3
@@ -34,6 +35,23 @@ def lines(found: Diagnosis) -> Iterator[str]:
         yield harmless(f"not tried: {sentence}")
 
 
+def fixes(tried: Sequence[Mended | Unmended]) -> Iterator[str]:
+    """What made each culprit's builds agree, a line each: a patch is printed as it is."""
+    for each in tried:
+        name = name_of(each.derivation).removesuffix(".drv")
+        if isinstance(each, Unmended):
+            yield harmless(f"{name} was not mended: {each.why}")
+            continue
+        with_it = " and ".join(fix.name for fix in each.fixes)
+        yield harmless(f"{name}: the builds agree with {with_it}:")
+        if each.patch is not None:
+            yield from map(harmless, each.patch.splitlines())
+        else:
+            plain = [line for fix in each.fixes for line in fix.lines()]
+            yield from (harmless(f"  {key}={value}") for key, value in each.variables.items())
+            yield from (harmless(f"  {line}") for line in plain if not each.variables)
+
+
 def _kind(culprit: Culprit) -> object:
     """What makes places alike: a file's, of one kind, for one cause."""
     place, first = culprit.place, culprit.causes[0]
@@ -50,7 +68,7 @@ def _lines(culprit: Culprit) -> list[str]:
     if place.offset is not None:
         at.append(f"offset {place.offset}")
     lines = [f"  {', '.join(at)}"]
-    lines += [f"    {side}: {value}" for side, value in zip(culprit.between, place.values, strict=True)]
+    lines += [f"    {side}: {value}" for side, value in zip(place.between, place.values, strict=True)]
     if place.note:
         lines.append(f"    {place.note}")
     first, *others = culprit.causes

@@ -61,7 +61,6 @@ class Culprit:
     output: str
     path: str
     """The output's store path."""
-    between: tuple[str, str]
     place: Place
     causes: tuple[Reason, ...]
     """The likeliest first; never empty."""
@@ -72,7 +71,6 @@ class Culprit:
             "derivation": self.derivation,
             "output": self.output,
             "path": self.path,
-            "between": list(self.between),
             **self.place.document(),
             "causes": [cause.document() for cause in self.causes],
         }

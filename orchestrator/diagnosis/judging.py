@@ -21,7 +21,7 @@ from orchestrator.diagnosis.seen import Seen
 
 _OUT: Final = -100.0
 """What an experiment rules out."""
-_SHOWN, _WITNESSED, _PROVEN, _HINTED = 3.0, 5.0, 6.0, 2.0
+_SHOWN, _WITNESSED, _PROVEN, _HINTED, _HINTED_ELSEWHERE = 3.0, 5.0, 6.0, 2.0, 1.0
 _FROM_A_MACHINE: Final = (
     Name.CPU_COUNT,
     Name.CPU_MODEL,
@@ -48,7 +48,7 @@ _OF_FACT: Final = {
     "uptimeSeconds": Name.UPTIME,
 }
 """What a probe saw to what differs for it."""
-_CONFIDENT = ((_PROVEN, 0.97), (_WITNESSED, 0.9), (_SHOWN, 0.75), (_HINTED, 0.5))
+_CONFIDENT = ((_PROVEN, 0.97), (_WITNESSED, 0.9), (_SHOWN, 0.75), (_HINTED, 0.5), (_HINTED_ELSEWHERE, 0.35))
 _FEWEST = 0.05
 
 
@@ -77,9 +77,11 @@ def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Rea
         if (name := _OF_FACT.get(fact)) is not None:
             sentence = f"each side has what its builder's probe saw as {fact}: {' and '.join(values)}"
             speaks(name, _WITNESSED, sentence, _WITNESSED)
-    for name in dict.fromkeys(hint.name for hint in hints):
-        first = next(hint for hint in hints if hint.name is name)
-        speaks(name, _HINTED, f"{first.file}:{first.line} has `{first.text}`", _HINTED)
+    nearest = sorted(hints, key=lambda hint: not _writes(hint, place))
+    for name in dict.fromkeys(hint.name for hint in nearest):
+        first = next(hint for hint in nearest if hint.name is name)
+        weight = _HINTED if _writes(first, place) else _HINTED_ELSEWHERE
+        speaks(name, weight, f"{first.file}:{first.line} has `{first.text}`", weight)
     _by_experiment(seen, weights, speaks, proofs)
     ranked = sorted((name for name, weight in weights.items() if weight > 0), key=lambda n: -weights[n])
     if not ranked:
@@ -94,10 +96,15 @@ def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Rea
             proofs.get(name),
             tuple(because[name]),
             CURES[name],
-            tuple(hint for hint in hints if hint.name is name),
+            tuple(hint for hint in nearest if hint.name is name),
         )
         for place_in_line, name in enumerate(ranked[:5])
     )
+
+
+def _writes(hint: Hint, place: Place) -> bool:
+    """Whether a line names the file in which the bytes differ."""
+    return place.file.rpartition("/")[2] in hint.text
 
 
 def _by_bytes(place: Place, speaks: _Speaks) -> None:

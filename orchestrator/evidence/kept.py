@@ -57,6 +57,15 @@ class KeptOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRecipe:
+    """The recipe that was built."""
+
+    name: str
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeptDisagreement:
     """A kept disagreement's record, read back."""
 
@@ -67,13 +76,11 @@ class KeptDisagreement:
     """In build order."""
     makers: Mapping[str, Maker]
     """By builder name."""
-    recipe: tuple[str, str] | None
-    """The recipe's file name and text; None: no recipe was built."""
+    recipe: KeptRecipe | None
+    """None: no recipe was built."""
 
 
-def render(
-    target: str, disagreed: Disagreed, reports: Sequence[Report], recipe: tuple[str, str] | None
-) -> bytes:
+def render(target: str, disagreed: Disagreed, reports: Sequence[Report], recipe: KeptRecipe | None) -> bytes:
     """The record of a disagreement, as its folder holds it."""
     document = {
         "version": _VERSION,
@@ -90,7 +97,7 @@ def render(
             for one in disagreed.differing
         ],
         "builders": {report.identity.name: _maker(report) for report in reports},
-        "recipe": None if recipe is None else {"name": recipe[0], "text": recipe[1]},
+        "recipe": None if recipe is None else {"name": recipe.name, "file": recipe.file, "text": recipe.text},
     }
     return (json.dumps(document, indent=1) + "\n").encode()
 
@@ -110,8 +117,13 @@ def parse(data: bytes, what: str) -> KeptDisagreement:
         makers={
             name: _read_maker(each, what) for name, each in member(document, "builders", dict, what).items()
         },
-        recipe=(member(recipe, "name", str, what), member(recipe, "text", str, what)) if recipe else None,
+        recipe=_read_recipe(recipe, what) if recipe is not None else None,
     )
+
+
+def _read_recipe(document: Any, what: str) -> KeptRecipe:
+    name, file, text = (member(document, each, str, what) for each in ("name", "file", "text"))
+    return KeptRecipe(name, file, text)
 
 
 def _maker(report: Report) -> dict[str, Any]:

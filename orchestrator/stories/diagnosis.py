@@ -11,15 +11,11 @@ from pathlib import Path
 from orchestrator.agreement.culprits import is_earlier
 from orchestrator.agreement.keeping import folder_of
 from orchestrator.agreement.trees import Side
-from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import Configuration
-from orchestrator.builders.variation import Machine, Wanted
 from orchestrator.diagnosis.culprit import Culprit, Diagnosis
 from orchestrator.diagnosis.facts import clocks_at, facts_at
 from orchestrator.diagnosis.hints import Hint, hints
 from orchestrator.diagnosis.judging import causes_of
-from orchestrator.diagnosis.knobs import Setting, of_builder
-from orchestrator.diagnosis.laboratory import Laboratory
 from orchestrator.diagnosis.place import Place
 from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.seen import Seen
@@ -30,14 +26,16 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
-from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, name_of
+from orchestrator.run.experiments import on_builders
 from orchestrator.run.workshop import Workshop, opened
 
 Say = Callable[[str], None]
 Alone = Callable[[str], AbstractContextManager[None]]
 """Takes `BUILDER DERIVATION`, and holds it meanwhile."""
 _LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
+RECIPE = "tallyName"
+"""The variable of a derivation that has its recipe's name."""
 _MOST = 200
 """Places of one output that are looked into: what differs everywhere has its cause in the first ones."""
 
@@ -49,14 +47,17 @@ class Kept:
     folder: Path
     record: KeptDisagreement
 
-    def pair(self, output: KeptOutput) -> tuple[Side, Side]:
-        """Two results of an output whose hashes differ, of two builders rather than of one."""
+    def pairs(self, output: KeptOutput) -> Iterator[tuple[Side, Side]]:
+        """The first result with each of the others that has bytes of its own: those of two builders first."""
         names = sorted(output.made, key=lambda name: (is_earlier(name), name))
-        other = next((name for name in names if output.made[name] != output.made[names[0]]), names[1])
-        one, two = (
-            Side(name, self.folder / folder_of(name) / name_of(output.path)) for name in (names[0], other)
-        )
-        return one, two
+        seen = {output.made[names[0]]}
+        for name in names[1:]:
+            if output.made[name] not in seen:
+                seen.add(output.made[name])
+                yield self._side(names[0], output), self._side(name, output)
+
+    def _side(self, name: str, output: KeptOutput) -> Side:
+        return Side(name, self.folder / folder_of(name) / name_of(output.path))
 
 
 def diagnose(
@@ -82,14 +83,12 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
     seen: dict[str, Mapping[Key, Seen]] = {}
     lines: dict[str, Sequence[Hint]] = {}
     found = _found(kept, say)
-    for number, (derivation, outputs) in enumerate(found.items()):
+    for derivation, outputs in found.items():
         say(f"experiments on {name_of(derivation).removesuffix('.drv')}")
         try:
             lines[derivation] = _hints(kept, workshop.store.derivation(derivation))
-            trials = _trials(kept, derivation, workshop, say, number)
-            if isinstance(trials, str):
-                untried.append(trials)
-                continue
+            experiments = on_builders(workshop, kept.record.makers)
+            trials = Trials(*experiments.laboratories(derivation), experiments.varied, say)
             told = [(each.output.output, place) for each in outputs for place in each.places]
             with alone(f"{trials.lab.builder.name} {derivation}"):
                 seen[derivation] = trials.examine(told, [hint.name for hint in lines[derivation]])
@@ -156,7 +155,6 @@ def _culprits(record: KeptDisagreement) -> Sequence[str]:
 @dataclass(frozen=True, slots=True)
 class _Found:
     output: KeptOutput
-    between: tuple[str, str]
     places: tuple[Place, ...]
     more: int
 
@@ -171,61 +169,30 @@ def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
     found = []
     for output in kept.record.outputs:
         if output.derivation == derivation:
-            one, two = kept.pair(output)
-            seen = places(one, two)
+            seen = _distinct(kept, output)
             first = tuple(islice(seen, _MOST))
-            found.append(_Found(output, (one.name, two.name), first, sum(1 for _ in seen)))
+            found.append(_Found(output, first, sum(1 for _ in seen)))
     return tuple(found)
 
 
-def _trials(
-    kept: Kept,
-    derivation: str,
-    workshop: Workshop,
-    say: Say,
-    number: int,
-) -> Trials | str:
-    """The experiments that this machine can make on a derivation; why there are none."""
-    graph = workshop.store.graph([derivation]).as_built()
-    fixed = [each.fixed.path for each in graph.derivations.values() if each.fixed is not None]
-    known = {table.name for table in workshop.configuration.builder}
-    names = [name for name in kept.record.makers if name in known]
-    embedded = (
-        [
-            each
-            for each in workshop.named(names)
-            if isinstance(each.store, ChrootStore) and each.kind == "local"
-        ]
-        if names
-        else []
-    )
-    if not embedded:
-        return "no embedded builder of this machine took part, so that no knob can be turned"
-    machine = Machine.seen(workshop.store.nix.version)
-
-    def laboratory(builder: Builder) -> Laboratory:
-        builder.receive(workshop.store, list(graph.derivations), fixed)
-        scratch = workshop.store.nix.scratch / "experiments" / f"{number}-{builder.name}"
-        return Laboratory(builder, graph, derivation, machine, scratch)
-
-    first, *others = embedded
-    varied = _varied(workshop, [each.name for each in others])
-    return Trials(laboratory(first), laboratory(others[0]) if others else None, varied, say)
-
-
-def _varied(workshop: Workshop, others: Sequence[str]) -> Setting:
-    """What made the other side differ from the first embedded builder; all, where it is another host."""
-    embedded = [each.name for each in workshop.configuration.builder if each.store == "local"]
-    wanted = workshop.configuration.variation.wanted
-    numbers = [embedded.index(name) for name in others]
-    return of_builder(wanted, numbers[0]) if numbers else of_builder(Wanted(), 1)
+def _distinct(kept: Kept, output: KeptOutput) -> Iterator[Place]:
+    """Where any two of the results differ; what two builders differ in is not told again of one of them."""
+    told: set[Key] = set()
+    for pair in kept.pairs(output):
+        new = {}
+        for place in places(*pair):
+            key = key_of(output.output, place)
+            if key not in told:
+                new[key] = place
+                yield place
+        told |= new.keys()
 
 
 def _hints(kept: Kept, derivation: Derivation) -> list[Hint]:
     """The lines of the recipe that could write what differs; of the derivation's text where there is none."""
-    if kept.record.recipe is not None and name_of(derivation.path).startswith(kept.record.target):
-        name, text = kept.record.recipe
-        return list(hints(name, text.splitlines()))
+    recipe = kept.record.recipe
+    if recipe is not None and derivation.env.get(RECIPE) == recipe.name:
+        return list(hints(recipe.file, recipe.text.splitlines()))
     return [
         replace(hint, file=f"{derivation.name} {variable}")
         for variable, text in sorted(derivation.env.items())
@@ -243,7 +210,12 @@ def _judged(
     culprits = list(_all(kept, found, seen, lines))
     culprits.sort(key=lambda each: each.place.mirrors)
     more = sum(each.more for outputs in found.values() for each in outputs)
-    return Diagnosis(kept.record.target, tuple(culprits), tuple(dict.fromkeys(untried)), more)
+    alike = [
+        f"no file differs in what {name_of(derivation)} made: its references do"
+        for derivation, outputs in found.items()
+        if not any(each.places for each in outputs)
+    ]
+    return Diagnosis(kept.record.target, tuple(culprits), tuple(dict.fromkeys((*alike, *untried))), more)
 
 
 def _all(
@@ -255,12 +227,13 @@ def _all(
     for derivation, outputs in found.items():
         for each in outputs:
             makers = kept.record.makers
-            pair = makers.get(each.between[0]), makers.get(each.between[1])
             for place in each.places:
+                one_side, other_side = place.between
+                pair = makers.get(one_side), makers.get(other_side)
                 one = seen.get(derivation, {}).get(key_of(each.output.output, place), Seen())
                 facts = facts_at(place.spot, pair)
                 clocks = clocks_at(place.spot, pair, derivation)
                 reasons = causes_of(
                     place, replace(one, facts=facts, clocks=clocks), lines.get(derivation, ())
                 )
-                yield Culprit(derivation, each.output.output, each.output.path, each.between, place, reasons)
+                yield Culprit(derivation, each.output.output, each.output.path, place, reasons)

@@ -112,12 +112,13 @@ def _attest(
     return folder / gate.DISAGREEMENT
 
 
-def _recipe(target: Target) -> tuple[str, str] | None:
-    """The name and text of the recipe that was built; None: none was."""
+def _recipe(target: Target) -> kept_record.KeptRecipe | None:
+    """The recipe that was built; None: none was."""
     if not isinstance(target.made_from, MadeFrom):
         return None
-    text = target.made_from.recipes.get(target.package.name, b"")
-    return target.made_from.file.name, text.decode("utf-8", "replace")
+    name = target.package.name
+    text = target.made_from.recipes.get(name, b"").decode("utf-8", "replace")
+    return kept_record.KeptRecipe(name, target.made_from.file.name, text)
 
 
 def _read(workshop: Workshop, derivation: str) -> bytes:

@@ -1,0 +1,60 @@
+"""What this machine can try on one derivation: laboratories in two embedded builders' stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestrator.builders.builder import Builder
+from orchestrator.builders.variation import Machine, Wanted
+from orchestrator.diagnosis.knobs import Setting, of_builder
+from orchestrator.diagnosis.laboratory import Laboratory
+from orchestrator.ground.errors import TallyError
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.run.workshop import Workshop
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """Made by `on_builders`; every derivation gets laboratories of its own."""
+
+    workshop: Workshop
+    builders: tuple[Builder, ...]
+    """Embedded ones that took part, the least varied first; never empty."""
+
+    @property
+    def varied(self) -> Setting:
+        """What makes the second differ from the first; everything, where the other side is another host."""
+        embedded = [each.name for each in self.workshop.configuration.builder if each.store == "local"]
+        if len(self.builders) < 2:
+            return of_builder(Wanted(), 1)
+        wanted = self.workshop.configuration.variation.wanted
+        return of_builder(wanted, embedded.index(self.builders[1].name))
+
+    def laboratories(self, derivation: str) -> tuple[Laboratory, Laboratory | None]:
+        """One in each of the first two builders' stores. Raises TallyError where what it needs is gone."""
+        graph = self.workshop.store.graph([derivation]).as_built()
+        made = [self._laboratory(builder, graph, derivation) for builder in self.builders[:2]]
+        return made[0], made[1] if len(made) > 1 else None
+
+    def _laboratory(self, builder: Builder, graph: DerivationGraph, derivation: str) -> Laboratory:
+        fixed = [each.fixed.path for each in graph.derivations.values() if each.fixed is not None]
+        builder.receive(self.workshop.store, list(graph.derivations), fixed)
+        nix = self.workshop.store.nix
+        name = derivation.rpartition("/")[2][:32]
+        return Laboratory(
+            builder,
+            graph,
+            derivation,
+            Machine.seen(nix.version),
+            nix.scratch / "experiments" / f"{builder.name}-{name}",
+        )
+
+
+def on_builders(workshop: Workshop, names: Iterable[str]) -> Experiments:
+    """Experiments in the stores of those that took part. Raises TallyError where none of them is embedded."""
+    known = {table.name: table for table in workshop.configuration.builder}
+    took_part = [name for name in known if name in set(names) and known[name].store == "local"]
+    if not took_part:
+        raise TallyError("no embedded builder of this machine took part, so that no knob can be turned")
+    return Experiments(workshop, tuple(workshop.named(took_part)))

@@ -1,0 +1,178 @@
+"""From a diagnosis to the smallest change that makes the builds agree, tried on copies of the culprit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.agreement.trees import Side
+from orchestrator.builders.configuration import Configuration
+from orchestrator.diagnosis.culprit import Diagnosis
+from orchestrator.diagnosis.fixes import Fix, candidates, patch, script
+from orchestrator.diagnosis.knobs import Setting
+from orchestrator.diagnosis.laboratory import Failed, Laboratory
+from orchestrator.diagnosis.names import Name
+from orchestrator.diagnosis.places import places
+from orchestrator.evidence.kept import KeptDisagreement
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.state import State
+from orchestrator.ground.wording import some
+from orchestrator.nix.derivation import Derivation
+from orchestrator.nix.evaluation import retouch
+from orchestrator.run.experiments import Experiments, on_builders
+from orchestrator.run.workshop import Workshop, opened
+from orchestrator.stories.diagnosis import RECIPE, read
+
+Say = Callable[[str], None]
+_SCRIPT = "tallyScript"
+"""The variable that a recipe's script is in."""
+_EPOCH = "SOURCE_DATE_EPOCH"
+_NEXT_SECOND = 1.1
+"""Seconds: past the next full one."""
+_SHOWN = 3
+_LIKELY = 0.3
+"""The confidence of a second cause from which its fixes are tried, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """The smallest of the known changes with which the builds agreed."""
+
+    derivation: str
+    """The culprit, as it was."""
+    fixes: tuple[Fix, ...]
+    patch: str | None
+    """For the recipe, as `patch -p1` takes it; None: it has none, or none could be written."""
+    variables: Mapping[str, str]
+    """What to set in the derivation, where it is no recipe's; empty otherwise."""
+
+    def document(self) -> Mapping[str, object]:
+        """As `--json` has it."""
+        return {
+            "derivation": self.derivation,
+            "fixes": [fix.name for fix in self.fixes],
+            "patch": self.patch,
+            "variables": dict(self.variables),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Unmended:
+    """No change that is known makes the builds agree."""
+
+    derivation: str
+    why: str
+    """What was tried, in a sentence without its end."""
+
+    def document(self) -> Mapping[str, object]:
+        """As `--json` has it."""
+        return {"derivation": self.derivation, "fixes": None, "why": self.why}
+
+
+def mend_kept(
+    state: State, configuration: Configuration, folder: Path, found: Diagnosis, say: Say
+) -> tuple[Mended | Unmended, ...]:
+    """What mends each culprit of a kept disagreement. Raises TallyError where its record is gone."""
+    record = read(folder).record
+    with opened(state, configuration) as workshop:
+        return mend(workshop, record, found, say)
+
+
+def mend(
+    workshop: Workshop, record: KeptDisagreement, found: Diagnosis, say: Say
+) -> tuple[Mended | Unmended, ...]:
+    """What mends each culprit. Nothing but copies of them is changed or built."""
+    culprits = dict.fromkeys(each.derivation for each in found.culprits)
+    return tuple(_mended(workshop, record, found, derivation, say) for derivation in culprits)
+
+
+def _mended(
+    workshop: Workshop, record: KeptDisagreement, found: Diagnosis, path: str, say: Say
+) -> Mended | Unmended:
+    causes = {
+        reason.name
+        for each in found.culprits
+        if each.derivation == path
+        for number, reason in enumerate(each.causes)
+        if reason.name not in (Name.UNKNOWN, Name.DERIVED) and (number == 0 or reason.confidence >= _LIKELY)
+    }
+    try:
+        derivation = workshop.store.derivation(path)
+        attempt = _Attempt(on_builders(workshop, record.makers), derivation, say)
+        fixes = [fix for fix in candidates(causes) if attempt.can(fix)]
+        best = attempt.smallest(fixes)
+    except TallyError as error:
+        return Unmended(path, f"it cannot be built again: {error.message}")
+    if best is None:
+        tried = some([fix.name for fix in fixes], _SHOWN) if fixes else "what is known"
+        return Unmended(path, f"{tried} did not make the builds agree")
+    if _SCRIPT not in derivation.env:
+        return Mended(path, best, None, attempt.variables(best))
+    recipe = record.recipe
+    if recipe is None or derivation.env.get(RECIPE) != recipe.name:
+        return Mended(path, best, None, {})
+    return Mended(path, best, patch(recipe.file, recipe.text, best), {})
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Copies of one derivation with fixes in them, built as both builders did."""
+
+    experiments: Experiments
+    derivation: Derivation
+    say: Say
+
+    def can(self, fix: Fix) -> bool:
+        """Whether a fix fits this derivation: programs are put before others in a recipe's script alone."""
+        return _SCRIPT in self.derivation.env or fix.shim is None
+
+    def variables(self, fixes: Sequence[Fix]) -> Mapping[str, str]:
+        """What the derivation's variables become."""
+        text = self.derivation.env.get(_SCRIPT)
+        if text is not None:
+            return {_SCRIPT: script(fixes, text)}
+        epoch = self.derivation.env.get(_EPOCH, "1")
+        return {name: value for fix in fixes for name, value in (fix.environment(epoch) or {}).items()}
+
+    def smallest(self, fixes: Sequence[Fix]) -> tuple[Fix, ...] | None:
+        """One that is enough, else all that help, less what is not needed; None: none of them is."""
+        least = self._left(())
+        helpful: list[Fix] = []
+        for fix in fixes:
+            left = self._left((fix,))
+            if left == 0:
+                return (fix,)
+            if left is not None and (least is None or left < least):
+                helpful.append(fix)
+        if len(helpful) < 2 or self._left(helpful) != 0:
+            return None
+        for fix in tuple(helpful):
+            fewer = [each for each in helpful if each is not fix]
+            if len(fewer) > 1 and self._left(fewer) == 0:
+                helpful = fewer
+        return tuple(helpful)
+
+    def _left(self, fixes: Sequence[Fix]) -> int | None:
+        """How many places differ with these in; None: it does not build. None left is tried once more."""
+        self.say(f"trying {' and '.join(fix.name for fix in fixes) or 'it as it is'}")
+        path = self.derivation.path
+        if fixes:
+            store = self.experiments.workshop.store
+            path = retouch(store, self.derivation, self.variables(fixes))
+        one, other = self.experiments.laboratories(path)
+        found = self._differing(one, other or one)
+        return self._differing(one, other or one) if found == 0 and fixes else found
+
+    def _differing(self, one: Laboratory, other: Laboratory) -> int | None:
+        plain = one.build(Setting())
+        time.sleep(_NEXT_SECOND)  # else what has the time in it would agree by chance
+        varied = other.build(self.experiments.varied)
+        if isinstance(plain, Failed) or isinstance(varied, Failed):
+            return None
+        return sum(
+            1
+            for output in plain.trees
+            for _ in places(Side("one", plain.trees[output]), Side("other", varied.trees[output]))
+        )

@@ -21,6 +21,14 @@ _READERS: Final = {
     "deb": ("ar", "deb"),
     "nar": ("nar", "look"),
     "elf": ("elf", "look"),
+    "pyc": ("pyc", "look"),
+    "png": ("png", "look"),
+    "pdf": ("pdf", "look"),
+    "sqlite": ("sqlite", "look"),
+    "po": ("gettext", "po"),
+    "mo": ("gettext", "mo"),
+    "font": ("font", "look"),
+    "squashfs": ("squashfs", "look"),
 }
 """Format to the module and function that look into it."""
 _MAGIC: Final = (
@@ -34,6 +42,16 @@ _MAGIC: Final = (
     (b"!<arch>\n", "ar"),
     (b"\x0d\0\0\0\0\0\0\0nix-archive-1\0\0\0", "nar"),
     (b"\x7fELF", "elf"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"%PDF-", "pdf"),
+    (b"SQLite format 3\0", "sqlite"),
+    (b"\xde\x12\x04\x95", "mo"),
+    (b"\x95\x04\x12\xde", "mo"),
+    (b"OTTO", "font"),
+    (b"wOFF", "font"),
+    (b"true\0", "font"),
+    (b"\0\1\0\0\0", "font"),
+    (b"hsqs", "squashfs"),
 )
 
 
@@ -43,6 +61,10 @@ def of(content: Content, name: str) -> str | None:
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
+    if head[2:4] == b"\r\n" and (name.endswith((".pyc", ".pyo")) or ".pyc." in name):  # PEP 3147
+        return "pyc"
+    if name.endswith((".po", ".pot")):
+        return "po"
     return "tar" if head[257:262] == b"ustar" else None
 
 

@@ -1,0 +1,39 @@
+"""Squashfs images: the superblock's fields by name (kernel, `Documentation/filesystems/squashfs.rst`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from orchestrator.diagnosis.compressed import shown_time
+from orchestrator.diagnosis.content import Unreadable
+from orchestrator.diagnosis.found import Field, Found, Pair, Within
+from orchestrator.diagnosis.place import Aspect, Step
+
+_FIELDS: Final = (
+    ("number of inodes", 4, 4, False),
+    ("block size", 12, 4, False),
+    ("number of fragments", 16, 4, False),
+    ("compression", 20, 2, False),
+    ("flags", 24, 2, False),
+    ("number of owners", 26, 2, False),
+    ("bytes used", 40, 8, True),
+)
+_SUPERBLOCK: Final = 96
+
+
+def look(pair: Pair) -> Iterator[Found]:
+    """The time of its making, then the other fields, then all behind the superblock as bytes."""
+    heads = pair.first.at(0, _SUPERBLOCK), pair.second.at(0, _SUPERBLOCK)
+    if min(map(len, heads)) < _SUPERBLOCK:
+        raise Unreadable("it ends within its superblock")
+    step = Step("squashfs")
+    times = [int.from_bytes(head[8:12], "little") for head in heads]
+    if times[0] != times[1]:
+        yield Field("superblock: time", (shown_time(times[0]), shown_time(times[1])), Aspect.TIME, step, 8)
+    for name, at, size, mirrors in _FIELDS:
+        one, other = (int.from_bytes(head[at : at + size], "little") for head in heads)
+        if one != other:
+            yield Field(f"superblock: {name}", (str(one), str(other)), step=step, offset=at, mirrors=mirrors)
+    rests = [content.part(_SUPERBLOCK, content.size - _SUPERBLOCK) for content in (pair.first, pair.second)]
+    yield Within(step, rests[0], rests[1], where="behind the superblock", most=1)

@@ -27,6 +27,8 @@ class Member:
     """Opens what it holds; None: it holds nothing. Raises Unreadable."""
     packed: Callable[[], Content] | None = None
     """Opens the same as it is compressed: where that is the same, nothing is unpacked."""
+    place: int | None = None
+    """Where what it holds ends in the container, if it stands there as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from orchestrator.diagnosis import formats
 from orchestrator.diagnosis.budget import Budget, Limits, OutOfTimeError
 from orchestrator.diagnosis.content import Content, Filed, Stream, Unreadable
 from orchestrator.diagnosis.found import Field, Pair, Within
+from orchestrator.diagnosis.image import compared, is_layout, of_folder
 from orchestrator.diagnosis.place import PATH, Aspect, Place, Step, printable
 from orchestrator.diagnosis.plain import leaves
 from orchestrator.ground.plainly import why
@@ -26,14 +27,36 @@ def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[
     compare all: what was yielded until then holds.
     """
     budget = Budget(limits or Limits())
+    follows: frozenset[bytes] = frozenset()
+    if is_layout(first.path) and is_layout(second.path):
+        told = False
+        for place in _of_images(first, second, budget):
+            told = True
+            yield place
+        follows = frozenset({b"blobs", b"index.json"}) if told else follows
     for unlike in walk(first, second, budget.tick):
         name = printable(unlike.path, PATH)
         here = _Here(name, name.rpartition("/")[2], (), (first.name, second.name))
+        # digests of what the images' own places tell
+        here = replace(here, mirrors=unlike.path.partition(b"/")[0] in follows)
         if unlike.offset is None:
             yield _of_tree(here, unlike)
             continue
         with unlike.nodes[0].open() as left, unlike.nodes[1].open() as right:
             yield from _Search(budget).differing(here, Filed(left), Filed(right), unlike.offset)
+
+
+def _of_images(first: Side, second: Side, budget: Budget) -> Iterator[Place]:
+    """Of two layouts in folders; where they cannot be read as such, the walk tells what differs."""
+    here = _Here(".", "", (), (first.name, second.name))
+    layouts = of_folder(first.path), of_folder(second.path)
+    search = _Search(budget)
+    try:
+        # a file of one name is compared by the walk
+        for found in compared(layouts[0], layouts[1], lambda one, other: one == other, budget):
+            yield from search.found(here, found)
+    except (Unreadable, OSError):
+        return
 
 
 def _of_tree(here: _Here, unlike: Unlike) -> Place:
@@ -124,7 +147,7 @@ class _Search:
                 raise Unreadable(f"it lies in {counted(self._budget.limits.depth, 'container')} already")
             pair = Pair(here.name, one, other, offset, self._budget)
             for found in formats.reader(kind)(pair):
-                for place in self._found(here, found):
+                for place in self.found(here, found):
                     told = True
                     yield place
         except (Unreadable, OSError, MemoryError) as error:
@@ -144,7 +167,7 @@ class _Search:
                 Aspect.PACKING, values=sizes, offset=offset, where="the same parts, packed in another way"
             )
 
-    def _found(self, here: _Here, found: Field | Within) -> Iterator[Place]:
+    def found(self, here: _Here, found: Field | Within) -> Iterator[Place]:
         if isinstance(found, Within):
             yield from self.look(here.into(found), found.first, found.second)
             return

@@ -6,9 +6,11 @@ archive costs little more than reading it.
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from orchestrator.agreement.contents import where
@@ -16,6 +18,8 @@ from orchestrator.diagnosis.budget import Budget
 from orchestrator.diagnosis.compressed import shown_time
 from orchestrator.diagnosis.content import Content, Stream, Unreadable
 from orchestrator.diagnosis.found import Found, Pair, Within
+from orchestrator.diagnosis.image import MARKS, Layout
+from orchestrator.diagnosis.image import compared as compared_images
 from orchestrator.diagnosis.members import Attributes, Format, Member, both, compared
 from orchestrator.diagnosis.place import Aspect, Step
 
@@ -36,6 +40,7 @@ _PAX: Final = frozenset(b"xgX")
 _EMPTY: Final = frozenset(b"123456")
 """Types that hold nothing, whatever size their header has."""
 _SPARSE: Final = ord("S")
+_FIRST: Final = re.compile(rb"(\./)?(blobs/|oci-layout|index\.json|manifest\.json|[0-9a-f]{64})")
 FORMAT: Final = Format(
     "tar",
     (
@@ -109,7 +114,9 @@ class _Archive:
             {b"ustar\x0000": "POSIX", b"ustar  \0": "GNU"}.get(magic, "old"),
         )
         name = info.name.encode("utf-8", "surrogateescape")
-        return Member(name, values, self._opener(info) if info.isreg() else None)
+        if not info.isreg():
+            return Member(name, values, None)
+        return Member(name, values, self._opener(info), place=info.offset_data + info.size)
 
     def _opener(self, info: tarfile.TarInfo) -> Callable[[], Content]:
         start, size = info.offset_data, info.size
@@ -138,6 +145,11 @@ _TYPES: Final = {
 def look(pair: Pair) -> Iterator[Found]:
     """POSIX pax, "ustar Interchange Format", and GNU's."""
     first, second = (_Archive(content, pair.budget) for content in (pair.first, pair.second))
+    if _may_be_image(pair.first) and _may_be_image(pair.second):
+        whole = first.rest(0), second.rest(0)
+        if all(any(_path(each) in MARKS for each in members) for members in whole):
+            yield from _image(pair, *whole)
+            return
     attributes = Attributes(FORMAT, pair.budget.limits.spots)
     ours = theirs = _boundary(pair.first, 0, pair.offset)
     while True:
@@ -159,6 +171,40 @@ def look(pair: Pair) -> Iterator[Found]:
         yield Within(Step("tar"), *tails, where="behind the last member")
         return
     yield from compared(FORMAT, first.rest(ours), second.rest(theirs), attributes)
+
+
+def _may_be_image(content: Content) -> bool:
+    """By the first name: those of an image are few, and come in any order."""
+    return _FIRST.match(content.at(0, 100)) is not None
+
+
+def _path(member: Member) -> str:
+    return member.name.decode("utf-8", "surrogateescape").removeprefix("./")
+
+
+def _image(pair: Pair, ours: list[Member], theirs: list[Member]) -> Iterator[Found]:
+    """The archive as an image, and then what the archive itself says of files that both have."""
+    one, other = ({_path(each): each for each in members} for members in (ours, theirs))
+
+    def is_known(left: str, right: str) -> bool:
+        """Whether a file stands before the first difference, at the same place of both archives."""
+        places = one[left].place, other[right].place
+        return left == right and places[0] == places[1] and places[0] is not None and places[0] <= pair.offset
+
+    layouts = Layout(partial(_opened, one)), Layout(partial(_opened, other))
+    yield from compared_images(layouts[0], layouts[1], is_known, pair.budget)
+    attributes = Attributes(FORMAT, pair.budget.limits.spots)
+    both_have = one.keys() & other.keys()
+    bare = [
+        [replace(each, content=None) for each in members if _path(each) in both_have]
+        for members in (ours, theirs)
+    ]
+    yield from compared(FORMAT, bare[0], bare[1], attributes)
+
+
+def _opened(members: dict[str, Member], name: str) -> Content | None:
+    member = members.get(name)
+    return None if member is None or member.content is None else member.content()
 
 
 def _tail(content: Content, start: int) -> Content:

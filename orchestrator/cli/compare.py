@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,6 +30,10 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page to look at, too.", show_default=False),
+    ] = None,
     max_time: Annotated[
         float | None,
         typer.Option("--max-time", metavar="SECONDS", min=0, help="Stop after so long.", show_default=False),
@@ -38,30 +44,40 @@ def compare(
             "--max-memory", metavar="MIB", min=64, help="Use no more memory than this.", show_default=False
         ),
     ] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Read references over http:// from other machines, too.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> ExitCode:
     """Compare two results, and say of each difference where it is: file, container, section or line, values.
 
     Exit codes: 0 they are the same, 1 they differ, 2 it could not be decided.
     """
+    from orchestrator.cli.compared_page import Page
     from orchestrator.cli.places import Grouped
     from orchestrator.cli.text import in_lines, print_json
+    from orchestrator.ground.files import write_atomically
     from orchestrator.ground.state import State
     from orchestrator.stories import compare as story
 
-    asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory))
+    asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory), allow_http)
     documents: list[Mapping[str, Any]] = []
-    grouped = Grouped()
+    grouped, page = Grouped(), Page(asked.words)
 
     def take(place: Place) -> None:
+        if html is not None:
+            page.add(place)
         if json:
             documents.append(place.document())
         else:
             print(in_lines(grouped.lines(place)))
 
-    compared = story.compare(State.of_environment(), asked, take)
+    with _bounded(max_memory):
+        compared = story.compare(State.of_environment(), asked, take)
     if json:
         print_json(_document(asked.words, documents, compared))
+    if html is not None:
+        write_atomically(html, page.whole(_result(compared), compared.unfinished))
     _say(compared)
     return compared.code
 
@@ -71,12 +87,39 @@ def _document(
 ) -> Mapping[str, Any]:
     unfinished = {} if compared.unfinished is None else {"unfinished": compared.unfinished.message}
     return {
-        "result": {ExitCode.YES: "same", ExitCode.NO: "different"}.get(compared.code, "undecided"),
+        "result": _result(compared),
         "between": list(words),
         "complete": compared.unfinished is None,
         **unfinished,
         "places": documents,
     }
+
+
+def _result(compared: Compared) -> str:
+    return {ExitCode.YES: "same", ExitCode.NO: "different"}.get(compared.code, "undecided")
+
+
+@contextmanager
+def _bounded(megabytes: int | None) -> Iterator[None]:
+    """Let this process have no more data than that. Raises TallyError where it is too little."""
+    import resource
+
+    from orchestrator.ground.errors import TallyError
+
+    if megabytes is None:
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = megabytes << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (most if before[1] < 0 else min(most, before[1]), before[1]))
+    try:
+        yield
+    except MemoryError as error:
+        raise TallyError(
+            f"not all could be compared within {megabytes} MiB of memory", hint="give more with --max-memory"
+        ) from error
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def _say(compared: Compared) -> None:

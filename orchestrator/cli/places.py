@@ -13,13 +13,18 @@ _IN_WORDS = frozenset({Aspect.MISSING, Aspect.TYPE, Aspect.EXECUTABLE, Aspect.PA
 
 def line(place: Place) -> str:
     """One place, without its file: the way in, what differs there, both values, and what it looks like."""
-    way = " > ".join(map(str, place.inside))
-    head = ", ".join(filter(None, (way, place.where, _offset(place))))
+    head = head_of(place)
     said = f"{head}: {_values(place)}" if head else _values(place)
     hint = "" if place.cause is Cause.UNKNOWN else f"; looks like {place.cause}"
     only = "; it follows from what else differs" if place.mirrors else ""
     note = f" ({place.note})" if place.note else ""
     return f"{said}{hint}{only}{note}"
+
+
+def head_of(place: Place) -> str:
+    """The containers on the way in, what it is there, and the offset; empty for a file as such."""
+    way = " > ".join(map(str, place.inside))
+    return ", ".join(filter(None, (way, place.where, _offset(place))))
 
 
 def _offset(place: Place) -> str:

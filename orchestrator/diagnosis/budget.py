@@ -37,6 +37,8 @@ class Limits:
     """Times its size that a container may unpack to; deflate's best is 1,032."""
     never_a_bomb: int = 64 << 20
     """Bytes that a container may unpack to, however small it is."""
+    diffoscope: int = 8
+    """Times that diffoscope is asked, where it is installed."""
     spots: int = 8
     """Differences of one content that are told, and members of one container for each attribute."""
 
@@ -49,6 +51,7 @@ class Budget:
         self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
         self._members = limits.members
         self._unpacked = limits.unpacked
+        self._asked = limits.diffoscope
 
     def tick(self) -> None:
         """Raises OutOfTimeError when there is no time left."""
@@ -69,6 +72,11 @@ class Budget:
             raise Unreadable(f"it has more than {counted(self.limits.members, 'member')}, with all before it")
         if self._members % 256 == 0:
             self.tick()
+
+    def may_ask(self) -> bool:
+        """Whether diffoscope may be asked once more."""
+        self._asked -= 1
+        return self._asked >= 0
 
     def whole(self, content: Content, largest: int | None = None) -> bytes:
         """All of a content, in memory. Raises Unreadable where it is too large for that."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.contents import first_difference, where
 from orchestrator.agreement.trees import Kind, Side, Unlike, walk
-from orchestrator.diagnosis import formats
+from orchestrator.diagnosis import diffoscope, formats
 from orchestrator.diagnosis.budget import Budget, Limits, OutOfTimeError
 from orchestrator.diagnosis.content import Content, Filed, Stream, Unreadable
 from orchestrator.diagnosis.found import Field, Pair, Within
@@ -122,6 +123,9 @@ class _Here:
         )
 
 
+_HEAD: Final = 4096
+
+
 class _Search:
     """The way in, with what it may cost."""
 
@@ -138,7 +142,7 @@ class _Search:
         """Where two contents differ, whose first difference is known."""
         kinds = formats.of(one, here.name), formats.of(other, here.name)
         if kinds[0] is None or kinds[0] != kinds[1]:
-            yield from self._plainly(here, one, other, offset)
+            yield from self._unknown(here, one, other, offset)
             return
         kind = kinds[0]
         told = False
@@ -166,6 +170,26 @@ class _Search:
             yield inner.place(
                 Aspect.PACKING, values=sizes, offset=offset, where="the same parts, packed in another way"
             )
+
+    def _unknown(self, here: _Here, one: Content, other: Content, offset: int) -> Iterator[Place]:
+        """As it is; and what diffoscope says of bytes that are no text, where it is installed."""
+        note = ""
+        heads = one.at(0, _HEAD), other.at(0, _HEAD)
+        is_bytes = all(b"\0" in head for head in heads) and here.locate is None
+        if is_bytes and (program := diffoscope.program()) is not None and self._budget.may_ask():
+            try:
+                for said in diffoscope.ask(program, here.name, one, other, self._budget):
+                    values = printable(said.values[0]), printable(said.values[1])
+                    spot = Field(said.where, said.values).spot
+                    inner = replace(here, inside=(*here.inside, Step("diffoscope")))
+                    where = printable(said.where)
+                    yield inner.place(
+                        Aspect.FIELD, values=values, where=where, spot=spot, cause=cause_of(spot)
+                    )
+            except (ValueError, OSError) as error:
+                reason = why(error) if isinstance(error, OSError) else str(error)
+                note = f"diffoscope could not be asked: {reason}"
+        yield from self._plainly(here, one, other, offset, note)
 
     def found(self, here: _Here, found: Field | Within) -> Iterator[Place]:
         if isinstance(found, Within):

@@ -6,10 +6,13 @@ Sides, brought here -> Places, streamed -> whether they are the same
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from orchestrator.agreement.trees import Side
 from orchestrator.diagnosis.budget import Limits
@@ -17,6 +20,8 @@ from orchestrator.diagnosis.place import Place
 from orchestrator.diagnosis.places import places
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
+
+_REFERENCE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|dir:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class Asked:
     stores: tuple[str | None, str | None] = (None, None)
     """The address of the store that each is in; None: this machine's, else the orchestrator's."""
     limits: Limits = field(default_factory=Limits)
+    plain: bool = False
+    """Whether references may be read over http:// from other machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +73,24 @@ def sides(state: State, asked: Asked) -> Iterator[tuple[Side, Side]]:
         scratch: list[Path] = []
 
         def room() -> Path:
+            """A new folder for one side."""
             if not scratch:
                 scratch.append(ending.enter_context(state.scratch(f"compare-{os.getpid()}")))
-            return scratch[0]
+            return Path(tempfile.mkdtemp(dir=scratch[0]))
 
-        first, second = (_side(state, *each, room) for each in zip(asked.words, asked.stores, strict=True))
+        first, second = (
+            _side(state, *each, room, plain=asked.plain)
+            for each in zip(asked.words, asked.stores, strict=True)
+        )
         yield first, second
 
 
-def _side(state: State, word: str, store: str | None, room: Callable[[], Path]) -> Side:
+def _side(state: State, word: str, store: str | None, room: Callable[[], Path], *, plain: bool) -> Side:
+    if _REFERENCE.match(word) and not Path(word).exists():
+        from orchestrator.publishing.reference import parse
+        from orchestrator.stories.fetching import bring  # it imports what a release is verified with
+
+        return Side(word, bring(parse(word, plain=plain), room()))
     if not Path(word).exists() or word.startswith("/nix/store/"):
         from orchestrator.run import sides as found  # it imports what a store is read with
 

@@ -29,7 +29,7 @@ from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.drafts import draft_of, refuse_unusable, renamed, sync
 from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX
-from orchestrator.publishing.reference import Reference
+from orchestrator.publishing.reference import Reference, Registry
 from orchestrator.publishing.sources.source import Found, bounded
 from orchestrator.stories import supplying
 from orchestrator.stories.verification import Examination, examine
@@ -123,6 +123,34 @@ def with_found(
     except OSError as error:
         raise cannot_write(target, error) from error
     return target, judged(found, target, asked, keep=keep), found
+
+
+def bring(reference: Reference, folder: Path) -> Path:
+    """What is published at a reference, in a folder below `folder`: a release, or an image as a layout.
+
+    Every file has the digest that is listed, and nothing is verified. Raises TallyError.
+    """
+    try:
+        if isinstance(reference, Registry):
+            from orchestrator.publishing.sources.registry import RegistrySource
+
+            image = folder / "image"
+            image.mkdir(parents=True)
+            if RegistrySource(reference).pull(image):
+                return image
+        found = sources.of(reference).find()
+        target = folder / found.name
+        target.mkdir(parents=True)
+        _refuse_excess(found, target, without=None)
+        _download(found, target, without=None)
+    except Refused as refused:
+        sentence = refused.reasons[0].sentence
+        raise TallyError(
+            f"{reference} cannot be fetched: {sentence}", hint="ask whoever publishes there"
+        ) from refused
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return target
 
 
 def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Examination:

@@ -34,6 +34,7 @@ from orchestrator.publishing.registry.manifests import (
     Descriptor,
     Manifest,
 )
+from orchestrator.publishing.registry.pulling import pull
 from orchestrator.publishing.registry.repository import Repository
 from orchestrator.publishing.sources.source import (
     Found,
@@ -79,6 +80,20 @@ class RegistrySource:
             place=replace(self.reference, tag=None, digest=about),
             rebuilds=lambda: self._rebuilds(about, Sha256.of(found.data)),
         )
+
+    def pull(self, folder: Path) -> bool:
+        """Write what is no release of ours as a layout of images; False: it is one, or belongs to one.
+
+        Raises Refused, TallyError, OSError.
+        """
+        named = self._manifest(self._name())
+        with suppress(MalformedError):
+            if named.document("the manifest").get("artifactType") == RELEASE:
+                return False
+        if self._repository.referrers(named.digest, RELEASE):
+            return False
+        pull(self._repository, named, folder)
+        return True
 
     def _lists(self, about: Sha256) -> Iterator[bytes]:
         """Each list of inputs that is attached to the artifact."""

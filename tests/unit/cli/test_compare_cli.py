@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+from registries import FakeRegistry
 
 from orchestrator.cli.compare import compare
+from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.errors import ExitCode, TallyError
 
 
@@ -74,3 +77,54 @@ def test_links_to_the_sides_are_followed_and_links_within_are_not(
 def test_too_many_stores(sides: tuple[str, str]) -> None:
     with pytest.raises(TallyError, match="too often"):
         compare(*sides, store=["1", "2", "3"])
+
+
+def test_a_page(sides: tuple[str, str], tmp_path: Path) -> None:
+    for side, said in zip(sides, ("<script>alert(1)</script>", "\u202e\x1b[31m"), strict=True):
+        Path(side, "<b>\"'&").write_text(said)
+    Path(sides[0], "only").touch()
+    assert compare(*sides, html=tmp_path / "page.html") == ExitCode.NO
+    page = (tmp_path / "page.html").read_text()
+    assert "<script" not in page.replace("&lt;script", "")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "&lt;b&gt;&quot;&#x27;&amp;" in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "://" not in page
+    assert page.count("<table>") == page.count("</table>") == 2
+
+
+def test_a_page_that_cannot_be_written(sides: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TallyError, match=r"page\.html"):
+        compare(*sides, html=tmp_path / "file/page.html")
+
+
+def test_an_image_from_a_registry(sides: tuple[str, str]) -> None:
+    with FakeRegistry().running() as registry:
+        for tag, env in (("1", "A=1"), ("2", "A=2")):
+            config, layer = json.dumps({"config": {"Env": [env]}}).encode(), b"no archive"
+            parts = []
+            for data in (config, layer):
+                digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+                registry.blobs[digest] = data
+                parts.append({"mediaType": "application/x", "digest": digest, "size": len(data)})
+            manifest = {"schemaVersion": 2, "config": parts[0], "layers": parts[1:]}
+            registry.put_manifest(tag, MANIFEST, json.dumps(manifest).encode())
+        one, other = (f"{registry.reference()}:{tag}" for tag in ("1", "2"))
+        assert compare(one, f"{registry.reference()}@{registry.tags['1']}") == ExitCode.YES
+        assert compare(one, other) == ExitCode.NO
+        with pytest.raises(TallyError, match="there is no 3"):
+            compare(one, f"{registry.reference()}:3")
+        registry.blobs = dict.fromkeys(registry.blobs, b"other")
+        with pytest.raises(TallyError, match="other bytes"):
+            compare(one, other)
+
+
+def test_too_little_memory(sides: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def hungry(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("orchestrator.stories.compare.places", hungry)
+    with pytest.raises(TallyError, match="within 64 MiB"):
+        compare(*sides, max_memory=64)

@@ -7,8 +7,9 @@ hint for the reader and decides nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from orchestrator.ground.values import dataclass
 
 
 class Cause(StrEnum):

@@ -8,6 +8,8 @@ from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.order import Stream, same_parts
 
 _CHUNK = 1 << 18
+_SMALL = 1 << 14
+"""Bytes that are compared before memory for a whole chunk is had: most files are no larger."""
 _AROUND = 512
 """Bytes on either side of a difference that its cause is told from: a tar header's length."""
 _SPOTS = 64  # differences of one file that are looked at
@@ -20,15 +22,24 @@ def where(left: Stream, right: Stream, every: Callable[[], object] = lambda: Non
 
     `every` is called for each chunk, and stops the comparison by what it raises.
     """
-    start = 0
+    every()
+    start = _SMALL
+    first, second = left.read(_SMALL), right.read(_SMALL)
+    if first != second:
+        return first_difference(first, second)
+    if len(first) < _SMALL:
+        return None
+    one, other = bytearray(_CHUNK), bytearray(_CHUNK)  # the same memory for all: new one has to be mapped
     while True:
         every()
-        one, other = left.read(_CHUNK), right.read(_CHUNK)
-        if one != other:
-            return start + first_difference(one, other)
-        if not one:
-            return None
-        start += len(one)
+        sizes = left.readinto(one), right.readinto(other)
+        if sizes != (_CHUNK, _CHUNK) or one != other:
+            values = bytes(one[: sizes[0]]), bytes(other[: sizes[1]])
+            if values[0] != values[1]:
+                return start + first_difference(*values)
+            if not values[0]:
+                return None
+        start += sizes[0]
 
 
 def first_difference(one: bytes, other: bytes) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from orchestrator.agreement.contents import where
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
+from orchestrator.ground.values import dataclass
 
 ABSENT, FILE, FOLDER, LINK, OTHER = "nothing", "a file", "a folder", "a symbolic link", "something else"
 
@@ -56,7 +56,7 @@ class Node:
         kind = FOLDER if stat.S_ISDIR(status.st_mode) else LINK if stat.S_ISLNK(status.st_mode) else OTHER
         return cls(path, kind, None, False)
 
-    def open(self) -> BinaryIO:
+    def open(self) -> BufferedReader:
         """The file's content, to be closed. Raises OSError, also where it has become a link."""
         return os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
 

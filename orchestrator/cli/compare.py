@@ -53,7 +53,6 @@ def compare(
 
     Exit codes: 0 they are the same, 1 they differ, 2 it could not be decided.
     """
-    from orchestrator.cli.compared_page import Page
     from orchestrator.cli.places import Grouped
     from orchestrator.cli.text import in_lines, print_json
     from orchestrator.ground.files import write_atomically
@@ -62,10 +61,14 @@ def compare(
 
     asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory), allow_http)
     documents: list[Mapping[str, Any]] = []
-    grouped, page = Grouped(), Page(asked.words)
+    grouped, page = Grouped(), None
+    if html is not None:
+        from orchestrator.cli.compared_page import Page
+
+        page = Page(asked.words)
 
     def take(place: Place) -> None:
-        if html is not None:
+        if page is not None:
             page.add(place)
         if json:
             documents.append(place.document())
@@ -76,7 +79,7 @@ def compare(
         compared = story.compare(State.of_environment(), asked, take)
     if json:
         print_json(_document(asked.words, documents, compared))
-    if html is not None:
+    if html is not None and page is not None:
         write_atomically(html, page.whole(_result(compared), compared.unfinished))
     _say(compared)
     return compared.code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -13,6 +12,7 @@ from orchestrator.diagnosis.content import Content, Unreadable
 from orchestrator.diagnosis.found import Found, Pair, Within
 from orchestrator.diagnosis.members import Attributes, Format, Member, compared
 from orchestrator.diagnosis.place import Aspect
+from orchestrator.ground.values import dataclass, replace
 
 _MAGIC: Final = 8
 _HEADER: Final = 60

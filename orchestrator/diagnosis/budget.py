@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from orchestrator.diagnosis.content import IN_MEMORY, Content, Filed, Held, Unreadable
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 
 
@@ -90,6 +89,8 @@ class Budget:
 
         Raises Unreadable for more than the limits have, and for more than `most`: what the container says.
         """
+        from tempfile import SpooledTemporaryFile
+
         limits = self.limits
         bomb = max(limits.never_a_bomb, packed * limits.ratio)
         # closed once nobody has a part of it

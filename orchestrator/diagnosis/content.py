@@ -23,6 +23,9 @@ class Content(Protocol):
     def at(self, offset: int, size: int) -> bytes:
         """So many bytes from there on; fewer at its end. Raises OSError."""
 
+    def into(self, buffer: bytearray, offset: int) -> int:
+        """Fill a buffer from there on; how much it took. Raises OSError."""
+
     def part(self, offset: int, size: int) -> Content:
         """Some of it. Raises Unreadable where it does not have so much."""
 
@@ -42,6 +45,11 @@ class Stream:
         data = self._content.at(self._at, size)
         self._at += len(data)
         return data
+
+    def readinto(self, buffer: bytearray, /) -> int:
+        size = self._content.into(buffer, self._at)
+        self._at += size
+        return size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._content.size}[whence]
@@ -81,6 +89,16 @@ class Filed:
         size = min(size, self.size - offset)
         return os.pread(self._file.fileno(), size, self._start + offset) if size > 0 else b""
 
+    def into(self, buffer: bytearray, offset: int) -> int:
+        left = self.size - offset
+        if left >= len(buffer):
+            size = os.preadv(self._file.fileno(), [buffer], self._start + offset)
+            if size == len(buffer):
+                return size
+        data = self.at(offset, left)
+        buffer[: len(data)] = data
+        return len(data)
+
     def part(self, offset: int, size: int) -> Filed:
         _within(self.size, offset, size)
         return Filed(self._file, self._start + offset, size)
@@ -100,6 +118,11 @@ class Held:
 
     def at(self, offset: int, size: int) -> bytes:
         return bytes(self._data[offset : offset + size]) if size > 0 else b""
+
+    def into(self, buffer: bytearray, offset: int) -> int:
+        data = self._data[offset : offset + len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)
 
     def part(self, offset: int, size: int) -> Held:
         _within(self.size, offset, size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -33,11 +32,6 @@ class Said:
 
     where: str
     values: tuple[str, str]
-
-
-def program() -> str | None:
-    """Where it is installed; None: it is not."""
-    return shutil.which("diffoscope")
 
 
 def ask(program: str, name: str, first: Content, second: Content, budget: Budget) -> list[Said]:

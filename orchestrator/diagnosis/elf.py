@@ -7,7 +7,6 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from orchestrator.agreement.contents import where
@@ -15,6 +14,7 @@ from orchestrator.diagnosis.content import Content, Stream, Unreadable
 from orchestrator.diagnosis.found import Field, Found, Pair, Within
 from orchestrator.diagnosis.place import Aspect, Step, printable
 from orchestrator.ground.plainly import why
+from orchestrator.ground.values import dataclass
 
 _LONGEST: Final = 64 << 20  # bytes that are read at once: a table of symbols, or of names
 _MOST: Final = 20_000  # sections
@@ -31,7 +31,6 @@ _FOLLOWS: Final = (
     *(".eh_frame", ".gcc_except_table", ".got", ".plt", ".dynamic", ".relr", ".debug_"),
 )
 """Tables of addresses and names, which move with what is elsewhere."""
-
 
 T = TypeVar("T")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
@@ -11,6 +10,7 @@ from orchestrator.agreement.contents import first_difference
 from orchestrator.diagnosis.budget import Budget
 from orchestrator.diagnosis.content import Content
 from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.ground.values import dataclass
 
 _OF_ASPECT: Final = {
     Aspect.TIME: Cause.TIMESTAMP,

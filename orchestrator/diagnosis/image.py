@@ -37,11 +37,6 @@ class Layout:
     """A file by its path in the layout; None: there is none. Raises Unreadable."""
 
 
-def is_layout(folder: Path) -> bool:
-    """Whether a folder is a layout of images."""
-    return (folder / "oci-layout").is_file() and (folder / "index.json").is_file()
-
-
 def of_folder(folder: Path) -> Layout:
     """A layout on this machine. No link is followed."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.agreement.contents import where
 from orchestrator.diagnosis.content import Content, Stream, Unreadable
 from orchestrator.diagnosis.found import Field, Found, Within
 from orchestrator.diagnosis.place import PATH, Aspect, Step, printable
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 
 ORDER: Final = "order of members"

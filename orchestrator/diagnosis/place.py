@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from orchestrator.agreement.cause import Cause, Spot
+from orchestrator.ground.values import dataclass
 
 LONGEST: Final = 120
 """Characters of a value that are shown."""

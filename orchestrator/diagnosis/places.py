@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.contents import first_difference, where
 from orchestrator.agreement.trees import Kind, Side, Unlike, walk
-from orchestrator.diagnosis import diffoscope, formats
+from orchestrator.diagnosis import formats
 from orchestrator.diagnosis.budget import Budget, Limits, OutOfTimeError
 from orchestrator.diagnosis.content import Content, Filed, Stream, Unreadable
 from orchestrator.diagnosis.found import Field, Pair, Within
-from orchestrator.diagnosis.image import compared, is_layout, of_folder
 from orchestrator.diagnosis.place import PATH, Aspect, Place, Step, printable
 from orchestrator.diagnosis.plain import leaves
 from orchestrator.ground.plainly import why
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.ground.wording import counted
 
 
@@ -29,7 +30,7 @@ def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[
     """
     budget = Budget(limits or Limits())
     follows: frozenset[bytes] = frozenset()
-    if is_layout(first.path) and is_layout(second.path):
+    if _is_layout(first.path) and _is_layout(second.path):
         told = False
         for place in _of_images(first, second, budget):
             told = True
@@ -47,9 +48,16 @@ def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[
             yield from _Search(budget).differing(here, Filed(left), Filed(right), unlike.offset)
 
 
+def _is_layout(folder: Path) -> bool:
+    """Whether a folder is a layout of images."""
+    return (folder / "oci-layout").is_file() and (folder / "index.json").is_file()
+
+
 def _of_images(first: Side, second: Side, budget: Budget) -> Iterator[Place]:
     """Of two layouts in folders; where they cannot be read as such, the walk tells what differs."""
     here = _Here(".", "", (), (first.name, second.name))
+    from orchestrator.diagnosis.image import compared, of_folder
+
     layouts = of_folder(first.path), of_folder(second.path)
     search = _Search(budget)
     try:
@@ -176,7 +184,10 @@ class _Search:
         note = ""
         heads = one.at(0, _HEAD), other.at(0, _HEAD)
         is_bytes = all(b"\0" in head for head in heads) and here.locate is None
-        if is_bytes and (program := diffoscope.program()) is not None and self._budget.may_ask():
+        program = shutil.which("diffoscope") if is_bytes else None
+        if program is not None and self._budget.may_ask():
+            from orchestrator.diagnosis import diffoscope
+
             try:
                 for said in diffoscope.ask(program, here.name, one, other, self._budget):
                     values = printable(said.values[0]), printable(said.values[1])

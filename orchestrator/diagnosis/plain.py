@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -12,6 +11,7 @@ from orchestrator.agreement.contents import first_difference, later, spot_at
 from orchestrator.agreement.order import same_parts
 from orchestrator.diagnosis.content import Content, Stream
 from orchestrator.diagnosis.place import LONGEST, Aspect, printable
+from orchestrator.ground.values import dataclass
 
 _CHUNK: Final = 1 << 20
 _CONTEXT: Final = 40

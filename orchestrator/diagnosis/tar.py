@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -22,6 +21,7 @@ from orchestrator.diagnosis.image import MARKS, Layout
 from orchestrator.diagnosis.image import compared as compared_images
 from orchestrator.diagnosis.members import Attributes, Format, Member, both, compared
 from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.ground.values import dataclass, replace
 
 _BLOCK: Final = 512
 _HEADER: Final = 1 << 20  # bytes of an extended header: a long name, and others' attributes

@@ -10,7 +10,6 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from orchestrator.diagnosis.place import Place
 from orchestrator.diagnosis.places import places
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
+from orchestrator.ground.values import dataclass, field
 
 _REFERENCE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|dir:)")
 

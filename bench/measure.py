@@ -136,7 +136,12 @@ def alternately(
     return [statistics.median(times) for times in taken]
 
 
-def peak_memory(command: Sequence[object], more: Mapping[str, str] | None = None) -> float:
+def peak_memory(
+    command: Sequence[object],
+    more: Mapping[str, str] | None = None,
+    *,
+    statuses: Collection[int] = (0,),
+) -> float:
     """The largest resident size, in MB, of a command's own process, its children left out."""
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -150,7 +155,7 @@ def peak_memory(command: Sequence[object], more: Mapping[str, str] | None = None
     while process.poll() is None:
         peak = max(peak, _high_water(process.pid))
         time.sleep(0.02)
-    if process.returncode != 0:
+    if process.returncode not in statuses:
         sys.exit(f"{' '.join(map(str, command))} ended with {process.returncode}")
     return peak / 1000
 

@@ -11,6 +11,7 @@ import sys
 
 import accept
 import cache
+import compare
 import corpus
 import derivation
 import hello
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "sbom": sbom,
     "publish": publish,
     "rebuild": rebuild,
+    "compare": compare,
 }
 
 

@@ -61,7 +61,7 @@ def compare(
 
     asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory), allow_http)
     documents: list[Mapping[str, Any]] = []
-    grouped, page = Grouped(), None
+    grouped, page = Grouped(f"{first} and {second}"), None
     if html is not None:
         from orchestrator.cli.compared_page import Page
 
@@ -129,6 +129,7 @@ def _say(compared: Compared) -> None:
     from orchestrator.cli.text import print_error, say
     from orchestrator.ground.wording import counted
 
+    print(end="", flush=True)  # what was found comes before what is said of it
     if compared.unfinished is not None:
         print_error(compared.unfinished)
     if compared.places:

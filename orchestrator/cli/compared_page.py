@@ -40,9 +40,7 @@ class Page:
         self._files += place.file != self._file
         if self._places <= _MOST:
             if place.file != self._file:
-                self._rows.append(
-                    f"{'</table>' if self._rows else ''}<h2><code>{_text(place.file)}</code></h2>{_HEAD}"
-                )
+                self._rows.append(f"{'</table>' if self._rows else ''}{_title(place.file)}{_HEAD}")
             self._rows.append(_row(place))
         self._file = place.file
 
@@ -70,6 +68,10 @@ _HEAD: Final = (
     '<table><thead><tr><th scope="col">where</th><th scope="col">in A</th><th scope="col">in B</th>'
     '<th scope="col">looks like</th></tr></thead>\n'
 )
+
+
+def _title(file: str) -> str:
+    return "<h2>A and B themselves</h2>" if file == "." else f"<h2><code>{_text(file)}</code></h2>"
 
 
 def _row(place: Place) -> str:

@@ -42,12 +42,14 @@ def _values(place: Place) -> str:
 class Grouped:
     """Lines of places as they come, each file's name above its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, itself: str) -> None:
+        self._itself = itself
+        """What is said for the file `.`."""
         self._file: str | None = None
 
     def lines(self, place: Place) -> Iterator[str]:
         """The lines that tell of the next place."""
         if place.file != self._file:
             self._file = place.file
-            yield place.file
+            yield self._itself if place.file == "." else place.file
         yield f"  {line(place)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from projects import Project
+from states import stores_copied
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
@@ -16,3 +17,24 @@ if TYPE_CHECKING:
 def project(tmp_path: Path, tally_in: TallyIn, repository: Path) -> Project:
     """A folder with recipes of its own, the repository's lock and a key."""
     return Project(tmp_path, tally_in(tmp_path), repository)
+
+
+@pytest.fixture(scope="session")
+def toolchain_state(
+    session_state: Path, tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, repository: Path
+) -> Path:
+    """A state folder whose stores have the smallest toolchain, and next to nothing that was built with it."""
+    state, folder = tmp_path_factory.mktemp("toolchain"), tmp_path_factory.mktemp("first")
+    (state / "sources").symlink_to(session_state / "sources")
+    first = Project(folder, tally_in(folder, TALLY_STATE=str(state)), repository)
+    first.build(first.recipe("first", "mkdir $out"), key=False, more=("--no-sign",)).succeeded()
+    return state
+
+
+@pytest.fixture
+def new_state(toolchain_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of a test's own, whose stores know nothing of what is built elsewhere."""
+    state = tmp_path_factory.mktemp("state")
+    (state / "sources").symlink_to((toolchain_state / "sources").resolve())
+    stores_copied(toolchain_state, state)
+    return state

@@ -202,11 +202,9 @@ def test_a_folder_of_the_makers_repository_is_fetched_by_its_commit(
 
 
 def test_what_comes_out_otherwise_is_kept_beside_the_release(
-    project: Project, tally_in: TallyIn, session_state: Path, tmp_path_factory: pytest.TempPathFactory
+    project: Project, tally_in: TallyIn, new_state: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    state = tmp_path_factory.mktemp("state")  # their stores know nothing of what was built before
-    (state / "sources").symlink_to(session_state / "sources")
-    rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(state))
+    rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(new_state))
     (project.folder / "tally.toml").write_text(CORES.format(1))
     file = project.recipe("cores", "mkdir $out; echo cores: $NIX_BUILD_CORES > $out/it")
     recipe = file.read_text()

@@ -15,6 +15,7 @@ import pytest
 import strangers
 from projects import Project
 from registries import FakeRegistry
+from states import stores_copied
 
 from orchestrator.ground.errors import TallyError
 
@@ -61,11 +62,9 @@ def registry() -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
-def rebuilder(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, session_state: Path) -> Tally:
+def rebuilder(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, new_state: Path) -> Tally:
     """Somebody else, whose stores know nothing of what was built before."""
-    state = tmp_path_factory.mktemp("state")
-    (state / "sources").symlink_to(session_state / "sources")
-    return tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(state))
+    return tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(new_state))
 
 
 def published(project: Project, destination: str) -> Path:
@@ -78,7 +77,7 @@ def published(project: Project, destination: str) -> Path:
 
 
 def test_three_operators_and_one_that_differs(
-    project: Project, rebuilder: Tally, registry: FakeRegistry, tmp_path: Path
+    project: Project, rebuilder: Tally, registry: FakeRegistry, toolchain_state: Path, tmp_path: Path
 ) -> None:
     published(project, registry.reference("tools/tried"))
     place = Place(project, rebuilder, registry.reference("tools/tried"))
@@ -95,8 +94,9 @@ def test_three_operators_and_one_that_differs(
 
     # one of them comes to another result by now: it is found, and named
     (rebuilder.folder / "tally.toml").write_text(CORES.format(3))
-    (tmp_path / "new/sources").parent.mkdir()
-    (tmp_path / "new/sources").symlink_to(Path(rebuilder.environment["TALLY_STATE"]) / "sources")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/sources").symlink_to(toolchain_state / "sources")
+    stores_copied(toolchain_state, tmp_path / "new")
     other = place.attach("two", TALLY_STATE=str(tmp_path / "new")).failed(1)
     assert other.out.startswith(f"DIFFERS  {NAME}\n  attached  oci://")
     refused = place.verify(1).failed(1)

@@ -38,7 +38,7 @@ class Buckets:
     def call(self, name: str, **arguments: Any) -> Any:
         """One operation of S3's."""
         (self.folder / "calls.json").write_text(json.dumps([(name, arguments)]))
-        return json.loads(self.cloud.run("-c", _CALL, folder=self.folder).succeeded().out)[0]
+        return json.loads(self.cloud.code(_CALL, self.folder).succeeded().out)[0]
 
     def make(self, bucket: str, *, locks: bool = True) -> str:
         where = {"LocationConstraint": AWS["AWS_DEFAULT_REGION"]}

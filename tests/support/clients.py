@@ -22,6 +22,8 @@ HERE = Path(__file__).resolve().parent
 PACKAGES = ("@sigstore/bundle@5.0.1", "@sigstore/verify@4.1.3")
 SARIF_PACKAGES = ("@microsoft/jest-sarif@1.0.0-beta.0",)
 NOWHERE = "http://127.0.0.1:9"
+GO_ONCE = {"GOGC": "off"}
+"""For a program in Go that ends after one answer: it needs no collector of garbage, a third of its time."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def ask_cosign(program: Path, asked: Asked, folder: Path) -> str | None:
         asked.root,
         *ignoring,
     ]
-    environment = {"HOME": str(folder), "HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE}
+    environment = {"HOME": str(folder), "HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE, **GO_ONCE}
     done = subprocess.run([*command, asked.artifact], env=environment, capture_output=True, text=True)
     return None if done.returncode == 0 else done.stderr
 

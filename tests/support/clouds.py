@@ -6,6 +6,7 @@ tests' own environment is without them, as most users' is.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -13,15 +14,17 @@ import sys
 import sysconfig
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from once import one_at_a_time
+from warm import Warm
 
 from orchestrator.ground.errors import TallyError
 
@@ -39,6 +42,7 @@ PACKAGES = (
 NOWHERE = "http://127.0.0.1:9"
 AWS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "eu-west-1"}
 TOKEN = "a token of the tests"
+_LOST = {"HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE, "NO_PROXY": "127.0.0.1", "NO_GCE_CHECK": "true"}
 _MOTO = """
 import sys
 if "digests" in sys.argv:
@@ -78,24 +82,13 @@ class Cloud:
     environment: Mapping[str, str]
 
     def run(self, *words: str | Path, folder: Path) -> Ran:
+        """A process of that interpreter's own, from its start."""
         from tests.conftest import Ran
 
-        lost = {
-            "HTTPS_PROXY": NOWHERE,
-            "HTTP_PROXY": NOWHERE,
-            "NO_PROXY": "127.0.0.1",
-            "NO_GCE_CHECK": "true",
-        }
         done = subprocess.run(
             [self.interpreter, *words],
             cwd=folder,
-            env={
-                **os.environ,
-                "HOME": str(folder),
-                **lost,
-                **beside_ours(self.repository),
-                **self.environment,
-            },
+            env=self._whole(folder),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -104,7 +97,23 @@ class Cloud:
         return Ran(tuple(map(str, words)), done.returncode, done.stdout, done.stderr)
 
     def tally(self, *words: str | Path, folder: Path) -> Ran:
-        return self.run("-m", "orchestrator.cli", *words, folder=folder)
+        """`tally`, which begins warm: to import these libraries takes seconds."""
+        return self._warm(words, folder, None) or self.run("-m", "orchestrator.cli", *words, folder=folder)
+
+    def code(self, code: str, folder: Path) -> Ran:
+        """A program of a user of these libraries, which begins warm, too."""
+        return self._warm(("-c",), folder, code) or self.run("-c", code, folder=folder)
+
+    def _warm(self, words: Sequence[str | Path], folder: Path, code: str | None) -> Ran | None:
+        from tests.conftest import Ran
+
+        said = tuple(map(str, words))
+        warm = _warm_with(self.interpreter, self.repository)
+        ran = warm.run(said, folder, self._whole(folder), None, 600, code=code)
+        return None if ran is None else Ran(said, ran.code, ran.out, ran.err)
+
+    def _whole(self, folder: Path) -> dict[str, str]:
+        return {**_surroundings(self.repository), "HOME": str(folder), **self.environment}
 
     def refuses(self, address: str, folder: Path) -> str:
         """The whole of what is said: two lines, whatever the cloud's library would log."""
@@ -113,6 +122,18 @@ class Cloud:
         assert message.startswith("tally: error: ")
         assert hint.startswith("hint: ")
         return message
+
+
+@cache
+def _warm_with(interpreter: Path, repository: Path) -> Warm:
+    """The process that this test process forks its runs from."""
+    warm = Warm(interpreter, _surroundings(repository))
+    atexit.register(warm.close)
+    return warm
+
+
+def _surroundings(repository: Path) -> dict[str, str]:
+    return {**os.environ, **_LOST, **beside_ours(repository)}
 
 
 @one_at_a_time

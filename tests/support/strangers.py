@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+from clients import GO_ONCE
 from once import one_at_a_time
 
 from orchestrator.ground.digest import Sha256
@@ -172,5 +173,6 @@ def cosign_verify(
 def _ran(
     command: Sequence[str | Path], folder: Path | None, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    whole = {**(os.environ if environment is None else environment), **GO_ONCE}
+    done = subprocess.run(command, cwd=folder, env=whole, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr

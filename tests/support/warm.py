@@ -161,9 +161,16 @@ class Running:
 
 
 class Warm:
-    """The process that the runs of one test process are forked from. Ends with it, and its runs with it."""
+    """The process that the runs of one test process are forked from. Ends with it, and its runs with it.
 
-    def __init__(self) -> None:
+    It is of the tests' own interpreter and surroundings, or of others.
+    """
+
+    def __init__(
+        self, interpreter: Path | None = None, surroundings: Mapping[str, str] | None = None
+    ) -> None:
+        self._interpreter = interpreter or Path(sys.executable)
+        self._surroundings = os.environ if surroundings is None else surroundings
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -177,13 +184,15 @@ class Warm:
         timeout: float,
         noted: Path | None = None,
         mounts: int | None = None,
+        code: str | None = None,
     ) -> Ended | None:
         """Run `tally` with these words; None where only a process of its own can have that environment.
 
         What it took is written to `noted`: `{"steps": LINES OF PYTHON, "memory": KIB MORE AT MOST}`; counting
-        takes time. It sees the mounts of the process `mounts`. Raises subprocess.TimeoutExpired.
+        takes time. It sees the mounts of the process `mounts`. With `code`, that runs in place of `tally`.
+        Raises subprocess.TimeoutExpired.
         """
-        running = self.start(words, folder, environment, stdin, noted, mounts)
+        running = self.start(words, folder, environment, stdin, noted, mounts, code)
         if running is None:
             return None
         try:
@@ -201,12 +210,13 @@ class Warm:
         stdin: str | None = None,
         noted: Path | None = None,
         mounts: int | None = None,
+        code: str | None = None,
     ) -> Running | None:
         """Like `run`, without waiting for its end."""
-        if _of_the_start(environment) != _of_the_start(os.environ):
+        if _of_the_start(environment) != _of_the_start(self._surroundings):
             return None
         request: dict[str, Any] = {"words": [*words], "folder": str(folder), "environment": dict(environment)}
-        request |= {"noted": str(noted) if noted else None, "mounts": mounts}
+        request |= {"noted": str(noted) if noted else None, "mounts": mounts, "code": code}
         out, err = _heard("out"), _heard("err")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with _written(stdin) as given, theirs:
@@ -236,7 +246,7 @@ class Warm:
             with asking:
                 size, streams, _, _ = socket.recv_fds(asking, 4, 3)
                 request = json.loads(_received(asking, int.from_bytes(size)))
-                if _of_the_start(request["environment"]) == _of_the_start(os.environ):
+                if _of_the_start(request["environment"]) == _of_the_start(self._surroundings):
                     self._ask(request, [*streams, asking.fileno()])
                 else:
                     asking.sendall(b"cold\n")
@@ -255,7 +265,8 @@ class Warm:
             self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, str(Path(__file__)), str(theirs.fileno())],
+                    [str(self._interpreter), str(Path(__file__)), str(theirs.fileno())],
+                    env=self._surroundings,
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                 )
@@ -317,8 +328,11 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes us up; without a handler it is not delivered
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
 
-    def serve(self) -> None:
-        """Returns in the runs alone; ends, and the runs with it, when nobody is there to ask any more."""
+    def serve(self) -> str | None:
+        """Returns in the runs alone, what to run in place of `tally`.
+
+        Ends, and the runs with it, when nobody is there to ask any more.
+        """
         server = os.getpid()
         while True:
             ready, _, _ = select.select([self._requests.fileno(), self._woken], [], [])
@@ -336,7 +350,8 @@ class _Server:
             if pid == 0:
                 self._leave(answer)
                 _become(request, streams, server)
-                return
+                code: str | None = request.get("code")
+                return code
             for descriptor in streams:
                 os.close(descriptor)
             self._running[pid] = socket.socket(fileno=answer)
@@ -441,8 +456,11 @@ if __name__ == "__main__":
         _on_demand.command(_name)  # with its options, which take a third of a short run
     gc.collect()
     gc.freeze()
-    _Server(_listening).serve()
+    _code = _Server(_listening).serve()
     try:
+        if _code is not None:
+            exec(compile(_code, "<string>", "exec"), {"__name__": "__main__"})
+            _end(0)
         runpy.run_module("orchestrator.cli", run_name="__main__", alter_sys=True)
     except SystemExit as _ended:
         _end(_ended.code)

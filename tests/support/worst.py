@@ -30,8 +30,12 @@ def many(value: str, size: int) -> str:
 
 
 def keys(size: int) -> str:
-    """An object of as many names as fit."""
-    return "{" + ",".join(f'"{number:07d}":1' for number in range(size // 12)) + "}"
+    """An object of as many names as fit. A thousand are written once: there may be millions."""
+    thousands, more = divmod(size // 12, 1000)
+    thousand = "".join(f'"####{number:03d}":1,' for number in range(1000))
+    names = "".join(thousand.replace("####", f"{number:04d}") for number in range(thousands))
+    names += "".join(f'"{thousands:04d}{number:03d}":1,' for number in range(more))
+    return f"{{{names[:-1]}}}"
 
 
 def deep(size: int) -> str:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from faulty import Place, Project, can_overlay, overlay
 from smallest import with_smallest
+from states import sources_copied, stores_copied
 
-from orchestrator.ground.digest import Sha256
 from orchestrator.ground.files import make_removable
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
 
-DATABASE, SCHEMA = "var/nix/db/db.sqlite", "var/nix/db/schema"
 NAMES = ("steady", "clock", "broken", "large", "input", "killed")
 
 
@@ -41,35 +37,12 @@ def warm_state(
     tally_in(project.folder)("build", "--no-sign", project.recipe("steady")).succeeded()
     still = Path(tempfile.mkdtemp(prefix="still-", dir=session_state))  # links end where a file system does
     try:
-        copied(session_state, still)
+        sources_copied(session_state, still)
+        stores_copied(session_state, still)
         yield still
     finally:
         make_removable(still)
         shutil.rmtree(still)
-
-
-def copied(state: Path, to: Path) -> None:
-    """What is whole of sources and stores, by links; their databases as they are between two transactions."""
-    (to / "sources").mkdir()
-    whole = [each.name for each in (state / "sources").iterdir() if len(each.name) == len(Sha256.of(b"").hex)]
-    linked(whole, state / "sources", to / "sources")
-    for store in ("a", "b", "orchestrator"):
-        theirs, ours = state / "stores" / store / "nix", to / "stores" / store / "nix"
-        for folder in ("var/nix/db", "store"):
-            (ours / folder).mkdir(parents=True)
-        with (
-            closing(sqlite3.connect(theirs / DATABASE)) as connection,
-            closing(sqlite3.connect(ours / DATABASE)) as copy,
-        ):
-            connection.backup(copy)
-            valid = [Path(path).name for (path,) in copy.execute("select path from ValidPaths")]
-        shutil.copy(theirs / SCHEMA, ours / SCHEMA)
-        linked(valid, theirs / "store", ours / "store")
-
-
-def linked(names: Sequence[str], folder: Path, to: Path) -> None:
-    words = ["xargs", "cp", "--archive", "--link", "--target-directory", str(to)]
-    subprocess.run(words, input="\n".join(names), text=True, cwd=folder, check=True)
 
 
 def make_project(folder: Path, repository: Path) -> Project:

@@ -16,11 +16,42 @@ function unquoted(word) {
     return word
 }
 
+# `NAME=value` on a line of its own is what the name stands for from there on; another value, or one that is
+# computed, read or looped over, makes it unknown for the rest of the script
+function read_variable(text,    name, value) {
+    if (match(text, /^[ \t]*(for|read)[ \t]+[A-Za-z_][A-Za-z0-9_]*/)) {
+        name = substr(text, RSTART, RLENGTH)
+        sub(/^[ \t]*(for|read)[ \t]+/, "", name)
+        unknown[name]
+        return
+    }
+    if (!match(text, /(^|[ \t;&|(])[A-Za-z_][A-Za-z0-9_]*=/)) return
+    name = substr(text, RSTART, RLENGTH - 1)
+    sub(/^[ \t;&|(]/, "", name)
+    value = substr(text, RSTART + RLENGTH)
+    sub(/[ \t;]+$/, "", value)
+    if (value ~ /^"[^"]*"$/ || value ~ /^'[^']*'$/) value = substr(value, 2, length(value) - 2)
+    if (substr(text, 1, RSTART) ~ /[^ \t]/ && RSTART > 1 || value !~ /^[A-Za-z0-9\/._+:@-]+$/ ||
+        (name in known && known[name] != value)) { unknown[name]; return }
+    known[name] = value
+}
+
+function expanded(word,    name, done) {
+    while (match(word, /[$]([{][A-Za-z_][A-Za-z0-9_]*[}]|[A-Za-z_][A-Za-z0-9_]*)/)) {
+        name = substr(word, RSTART + 1, RLENGTH - 1)
+        gsub(/[{}]/, "", name)
+        if (!(name in known) || name in unknown) return done word
+        done = done substr(word, 1, RSTART - 1) known[name]
+        word = substr(word, RSTART + RLENGTH)
+    }
+    return done word
+}
+
 function read_command(text,    word, count, i, name, priority, lines, kept) {
     count = split(text, word, /[ \t]+/)
     for (i = 1; i <= count; i++) {
         if (word[i] ~ /^#/) { count = i - 1; break }
-        word[i] = unquoted(word[i])
+        word[i] = expanded(unquoted(word[i]))
     }
     for (i = 1; i <= count && word[i] !~ /^(\/usr\/s?bin\/)?update-alternatives$/; i++);
     for (; i <= count && word[i] != "--install"; i++);
@@ -39,11 +70,12 @@ function read_command(text,    word, count, i, name, priority, lines, kept) {
 }
 
 NR == FNR { listed[$0]; next }
-FNR == 1 { command = "" }
+FNR == 1 { command = ""; split("", known); split("", unknown) }
 {
     command = command " " $0
     # a comment hides its line's end from the shell, the backslash too
     if ($0 ~ /\\$/ && $0 !~ /^[ \t]*#/) { sub(/\\$/, "", command); next }
+    read_variable(command)
     read_command(command)
     command = ""
 }

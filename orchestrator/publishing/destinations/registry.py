@@ -111,7 +111,20 @@ class RegistryRepository:
                 hint="publish under another tag; --move-tag moves the tag to another artifact, and leaves "
                 "what it was under a tag of its own",
             )
+        self._has_was(self._tag(release), there)  # refused before the first byte
         return True
+
+    def _has_was(self, tag: str, there: Manifest) -> bool:
+        """Whether what a tag was has a tag of its own. Raises TallyError where that names something else."""
+        name = _was(tag, there)
+        kept = self._there(name)
+        if kept is not None and kept.digest != there.digest:
+            raise TallyError(
+                f"{self._reference.name}:{tag} cannot be moved: what it was, {there.digest}, is to keep the "
+                f"tag {name}, and that is there and names {kept.digest}",
+                hint="publish under another tag, or see who set that one; nothing was changed",
+            )
+        return kept is not None
 
     def put(self, release: Outgoing, paths: Sequence[str]) -> None:
         """Each file as a blob by its own digest; of an image its parts, too."""
@@ -166,7 +179,8 @@ class RegistryRepository:
                     f"{self._reference.name}:{tag} was set to {there.digest} meanwhile, by somebody else",
                     hint="see who publishes there; --move-tag moves it",
                 )
-            self._repository.put_manifest(there, f"{tag[:100]}-was-{there.digest.hex[:12]}")
+            if not self._has_was(tag, there):
+                self._repository.put_manifest(there, _was(tag, there))
         self._repository.put_manifest(artifact, tag)
         return True
 
@@ -286,6 +300,11 @@ class RegistryRepository:
             raise TallyError(
                 f"{self._reference}: {refused.reasons[0].sentence}", hint="ask its operator"
             ) from refused
+
+
+def _was(tag: str, there: Manifest) -> str:
+    """The tag of what a tag was."""
+    return f"{tag[:100]}-was-{there.digest.hex[:12]}"
 
 
 def _statement(data: bytes, path: str) -> Statement:

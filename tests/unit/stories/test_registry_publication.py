@@ -276,6 +276,25 @@ def test_a_tag_moves_only_when_it_is_said(registry: FakeRegistry, publish: Publi
     assert registry.tags[f"{NAME}-was-{was[7:19]}"] == was
 
 
+def test_what_a_tag_was_is_not_overwritten(registry: FakeRegistry, publish: Publish) -> None:
+    """Somebody may have given that name to something else, and evidence is never lost for it."""
+    was = other_artifact(registry)
+    kept = f"{NAME}-was-{was[7:19]}"
+    another = hashlib.sha256(b"{}").hexdigest()
+    registry.manifests[f"sha256:{another}"] = (MANIFEST, b"{}")
+    registry.tags[kept] = f"sha256:{another}"
+    before = registry.contents
+    with pytest.raises(
+        TallyError, match=f"is to keep the tag {kept}, and that is there and names sha256:{another}"
+    ):
+        publish(move_tag=True)
+    assert registry.contents == before
+    registry.tags[kept] = was
+    assert isinstance(publish(move_tag=True).verdict, Passed)
+    assert registry.tags[kept] == was
+    assert registry.tags[NAME] != was
+
+
 def test_another_release_of_the_same_artifact(
     registry: FakeRegistry, publish: Publish, fetch: Fetch, key: SigningKey, release: Path, tmp_path: Path
 ) -> None:

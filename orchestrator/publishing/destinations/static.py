@@ -7,7 +7,8 @@ are there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +49,9 @@ from orchestrator.publishing.reference import Static
 
 _SUMS_LIMIT = 1 << 28
 _STATEMENT_LIMIT = 1 << 20
+_DRAFT = re.compile(r"\.(?P<name>.+)\.(?:[0-9]+|[0-9]+\.[0-9a-f]{8})\.tmp")
+"""What a file is called while it is written, where it has a name by then: see ground/files.py."""
+_DRAFT_NAME = 100  # of a file's name, at most, in its draft's
 
 
 class StaticFolder:
@@ -82,7 +86,6 @@ class StaticFolder:
         except OSError as error:
             raise cannot_write(self._path, error) from error
         try:
-            self._remove_abandoned()
             yield
         finally:
             lock.__exit__(None, None, None)
@@ -109,6 +112,7 @@ class StaticFolder:
         listing = self._listing()
         entry = self._entry(release, listing)
         files = self._files(release, entry)
+        self._remove_abandoned({files[path].file for path in paths} | flat.RESERVED)
         for path in paths:
             file = files[path]
             if self._has(file):
@@ -244,13 +248,24 @@ class StaticFolder:
         write_atomically(self._path / name, data)
         return True
 
-    def _remove_abandoned(self) -> None:
-        """Remove what killed runs left under the temporary names of our files."""
-        for left in self._path.glob(".*.tmp"):
-            name = left.name[1:].rsplit(".", 2)[0]
-            ours = name in flat.RESERVED or "__" in name
-            if ours and left.is_file() and not left.is_symlink():
-                left.unlink(missing_ok=True)
+    def _remove_abandoned(self, files: Collection[str]) -> None:
+        """Remove what a killed run left of these files' drafts, and nothing that only ends as they do.
+
+        No other run writes here meanwhile: see `exclusively`. Raises TallyError.
+        """
+        names = {name[:_DRAFT_NAME] for name in files}
+        try:
+            with os.scandir(self._path) as found:
+                left = [
+                    each
+                    for each in found
+                    if (draft := _DRAFT.fullmatch(each.name)) and draft["name"] in names
+                ]
+            for each in left:
+                if each.is_file(follow_symlinks=False):
+                    Path(each).unlink()
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
 
 
 def _unnameable(error: MalformedError) -> TallyError:

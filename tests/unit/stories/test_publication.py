@@ -184,6 +184,24 @@ def test_what_a_killed_run_left_of_another_build(
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=www, check=True)
 
 
+def test_drafts_of_a_killed_run_go_and_what_only_looks_like_one_stays(
+    release: Path, www: Path, policy: Policy, tmp_path: Path
+) -> None:
+    """A file system without files that have no name keeps drafts under a temporary one."""
+    www.mkdir()
+    drafts = [f".{NAME}__release.json.0.tmp", f".{NAME}__release.json.123.0a1b2c3d.tmp", ".index.json.0.tmp"]
+    others = [
+        *(".index.json.bak.tmp", ".notes__of-mine.0.tmp", f".{NAME}__notes.0.tmp", "release.json.0.tmp"),
+        *(f".{NAME}__release.json.tmp", f".{NAME}__release.json.123.mine.tmp", ".x__y.tmp"),
+    ]
+    for each in (*drafts, *others):
+        (www / each).write_text("mine")
+    (www / ".SHA256SUMS.7.tmp").symlink_to(tmp_path / "elsewhere")
+    publish(release, www, policy, tmp_path / "s")
+    left = {each.name for each in www.iterdir() if each.name.endswith(".tmp")}
+    assert left == {*others, ".SHA256SUMS.7.tmp"}
+
+
 def test_a_file_of_somebody_else_in_the_artifacts_place(
     release: Path, www: Path, policy: Policy, tmp_path: Path
 ) -> None:

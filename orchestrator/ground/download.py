@@ -86,6 +86,10 @@ class Manners:
     inward: bool = True
     """Whether a host outside may redirect to one inside this network: see inward.py."""
 
+    def is_slow(self, seconds: float, size: int) -> bool:
+        """Whether what came in this time is too little."""
+        return seconds > self.grace and size < self.pace * seconds
+
 
 class Downloader:
     """Connections shared by the threads of one run. A host that did not answer is not asked again."""
@@ -193,7 +197,7 @@ class Downloader:
             size += len(chunk)
             if self._manners is not None:
                 took = time.monotonic() - began
-                if _is_slow(self._manners, took, size):
+                if self._manners.is_slow(took, size):
                     raise Unreachable(f"it comes too slowly: {size} bytes so far")
                 if took > self._manners.patience and size < self._manners.pace * took:
                     self._tell(host)
@@ -361,10 +365,6 @@ def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
     import ssl
 
     return ssl.create_default_context()
-
-
-def _is_slow(manners: Manners, seconds: float, size: int) -> bool:
-    return seconds > manners.grace and size < manners.pace * seconds
 
 
 def _split(address: str) -> SplitResult:

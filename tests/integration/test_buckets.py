@@ -15,6 +15,7 @@ from clouds import AWS, NOWHERE, Cloud
 from misbehaving import Wrong, proxy
 from releases import Signed, files
 
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 
 if TYPE_CHECKING:
@@ -257,6 +258,47 @@ def test_busy_now_and_then(buckets: Buckets, bucket: str, address: str, release:
         buckets(*publish, AWS_ENDPOINT_URL=busy).succeeded()
     assert len(asked) > 50
     assert len(buckets.keys(bucket)) == len(files(release.folder)) + 1
+
+
+def test_429_as_long_as_it_asks_for(buckets: Buckets, bucket: str, address: str, release: Signed) -> None:
+    """A server that has us wait is waited for; who waits long is told, and nobody waits for an hour."""
+    asked: list[str] = []
+
+    def rule(method: str, path: str) -> Wrong | None:
+        asked.append(path)
+        wait = {5: "3", 12: "1"}.get(len(asked))
+        return Wrong(429, "TooManyRequests", headers={"Retry-After": wait}) if wait else None
+
+    publish = ("publish", release.folder, f"s3://{bucket}/p", "--key", release.pub, *LOCKED)
+    with proxy(address, rule) as busy:
+        ran = buckets(*publish, AWS_ENDPOINT_URL=busy, AWS_MAX_ATTEMPTS="1").succeeded()
+    assert ran.err.count("answers 429 and has us wait for 3 s") == 1
+    assert len(buckets.keys(bucket)) == len(files(release.folder)) + 1
+    hour = Wrong(429, "TooManyRequests", headers={"Retry-After": "3600"})
+    with proxy(address, lambda *_: hour) as closed:
+        ran = buckets("fetch", f"s3://{bucket}/p", "--key", release.pub, AWS_ENDPOINT_URL=closed).failed(2)
+    assert "has others wait longer than anybody waits here (Retry-After: 3600)" in ran.err
+
+
+def test_an_object_whose_metadata_lies(buckets: Buckets, bucket: str, release: Signed) -> None:
+    """Put there before a release, it is not taken for the file; put on top of one, it is found out."""
+    name = "attestations/provenance.sigstore.json"
+    data = (release.folder / name).read_bytes()
+    lie = {
+        "Bucket": bucket,
+        "Key": f"p/{NAME}/{name}",
+        "Body": "x" * len(data),
+        "Metadata": {"sha256": Sha256.of(data).hex},
+    }
+    buckets.call("put_object", **lie)
+    where = f"s3://{bucket}/p"
+    publish = ("publish", release.folder, where, "--key", release.pub, *LOCKED)
+    buckets(*publish).succeeded()
+    buckets("verify", where, "--key", release.pub).succeeded()
+    buckets.call("put_object", **lie)
+    buckets(*publish).succeeded()
+    buckets("fetch", where, "--key", release.pub, "--out", "out").succeeded()
+    assert (buckets.folder / "out" / NAME / name).read_bytes() == data
 
 
 def test_a_fetch_that_stops(buckets: Buckets, bucket: str, address: str, release: Signed) -> None:

@@ -22,7 +22,7 @@ from orchestrator.publishing.inputs import LISTING
 from orchestrator.publishing.objects.bucket import Bucket, Told, Unlocked, Version
 from orchestrator.publishing.objects.retention import Keeping, Lock
 from orchestrator.publishing.reference import ObjectStore
-from orchestrator.publishing.sources.source import bounded
+from orchestrator.publishing.sources.source import bounded, is_it
 
 MARKER: Final = "lock-marker"
 """The object beside releases that a deletion is tried on."""
@@ -44,7 +44,7 @@ class LockedBucket:
         self._reference, self._locations, self._keeping = reference, locations, keeping
         self._bucket = bucket or Bucket(reference, publish=True)
         self._place = f"s3://{reference.bucket}"
-        self._locks = self._changed = False
+        self._locks = self._changed = self._complete = False
         self._known: Mapping[str, tuple[Version, ...]] = {}
 
     @property
@@ -101,7 +101,8 @@ class LockedBucket:
             return False
         own = release.measured[INDEX][0]
         first = Sha256.of(self._small(there[0].key, there[0].id, INDEX_LIMIT) or b"")
-        if first != own:
+        self._complete = first == own
+        if not self._complete:
             raise TallyError(
                 f"{self._reference} has another release named {release.name}: its {INDEX} is {first}, and "
                 f"this one's is {own}",
@@ -167,8 +168,15 @@ class LockedBucket:
         return latest is not None and self._keeps(key, sha256, size, latest.id)
 
     def _keeps(self, key: str, sha256: Sha256, size: int, version: str | None = None) -> bool:
+        """Whether this file is there. What is said of it is anybody's word: its bytes decide.
+
+        Of a release that was published whole they are fetched back in the end, and judged then.
+        """
         told = self._bucket.told(key, version)
         if told is None or told.sha256 != sha256.hex or told.size != size:
+            return False
+        chunks = None if self._complete else self._bucket.read(key, told.id)
+        if not self._complete and (chunks is None or not is_it(chunks, sha256, size)):
             return False
         if self._lock is not None and not _kept(told, self._lock, _SLACK):
             self._changed = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,12 +16,12 @@ from orchestrator.ground.addresses import unseen, without_credentials
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.values import dataclass
+from orchestrator.publishing.objects.patience import as_it_comes, wait_as_asked, waiting_for
 from orchestrator.publishing.objects.retention import Lock
 from orchestrator.publishing.reference import ObjectStore
 
 _REGION: Final = "us-east-1"
 """AWS's own where none is said; other services take any."""
-_CHUNK: Final = 1 << 20
 _PART: Final = 5 << 20
 """Bytes of a part: the least that S3 takes."""
 _HELD: Final = 6
@@ -143,12 +143,14 @@ class Bucket:
                     f"there are no credentials to publish to {self._place} with",
                     hint=_HINTS["NoCredentialsError"],
                 )
-            return session.client(
+            client = session.client(
                 "s3",
                 region_name=service.region or session.region_name or _REGION,
                 endpoint_url=service.endpoint,
                 config=config.Config(signature_version="s3v4" if known else unsigned),
             )
+        wait_as_asked(client, self._place)
+        return client
 
     def state(self) -> State:
         """Whether it keeps versions, and locks them. Raises TallyError."""
@@ -184,7 +186,7 @@ class Bucket:
 
     def every_folder(self, prefix: str) -> Iterator[str]:
         """The names of all folders directly below a prefix. Raises TallyError."""
-        with self._speaking("cannot be listed"):
+        with self._speaking("cannot be listed", told=False):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._name, Prefix=prefix, Delimiter="/"):
                 for each in page.get("CommonPrefixes", ()):
@@ -233,15 +235,15 @@ class Bucket:
 
     def read(self, key: str, version: str | None = None) -> Iterator[bytes] | None:
         """The bytes of an object, as they come; None: there is none. Raises TallyError, also on the way."""
-        body = None
+        found: Any = None
         with self._speaking(f"does not give {key}", quiet=_ABSENT):
-            body = self._client.get_object(Bucket=self._name, Key=key, **_version(version))["Body"]
-        return None if body is None else self._chunks(key, body)
+            found = self._client.get_object(Bucket=self._name, Key=key, **_version(version))
+        return None if found is None else self._chunks(key, found["Body"], found.get("ContentLength"))
 
-    def _chunks(self, key: str, body: Any) -> Iterator[bytes]:
+    def _chunks(self, key: str, body: Any, size: int | None) -> Iterator[bytes]:
         try:
-            with self._speaking(f"stopped in the middle of {key}"):
-                yield from body.iter_chunks(_CHUNK)
+            with self._speaking(f"stopped in the middle of {key}", told=False):
+                yield from as_it_comes(body, size, f"{self._place}/{key}")
         finally:
             body.close()
 
@@ -255,7 +257,7 @@ class Bucket:
             multipart_threshold=part, multipart_chunksize=part, max_concurrency=_HELD
         )
         settings.max_in_memory_upload_chunks = _HELD
-        with self._speaking(f"does not take {key}"):
+        with self._speaking(f"does not take {key}", told=False):
             self._client.upload_fileobj(
                 _Stream(chunks()),
                 self._name,
@@ -294,11 +296,15 @@ class Bucket:
         return not refused
 
     @contextmanager
-    def _speaking(self, what: str, quiet: tuple[str, ...] = ()) -> Iterator[list[str]]:
-        """What that library raises as a TallyError; codes that are `quiet` are answers, and are listed."""
+    def _speaking(self, what: str, quiet: tuple[str, ...] = (), *, told: bool = True) -> Iterator[list[str]]:
+        """What that library raises as a TallyError; codes that are `quiet` are answers, and are listed.
+
+        `told`: whether who waits is told where it takes long, as what is small should not.
+        """
         answers: list[str] = []
         try:
-            yield answers
+            with waiting_for(self._place) if told else nullcontext():
+                yield answers
         except TallyError:
             raise
         except Exception as error:  # that library's, and of those that it stands on: of any kind

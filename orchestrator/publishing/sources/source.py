@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -84,6 +85,17 @@ def bounded(chunks: Iterator[bytes], size: int, what: str) -> Iterator[bytes]:
             why = f"{what} is sent as more than {size} bytes, which is what it should have"
             raise Refused(Reason(Code.DIGEST_MISMATCH, why))
         yield chunk
+
+
+def is_it(chunks: Iterator[bytes], expected: Sha256, size: int) -> bool:
+    """Whether these bytes have the digest; no more of them are read than they should be."""
+    digest, seen = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        seen += len(chunk)
+        if seen > size:
+            return False
+    return digest.hexdigest() == expected.hex
 
 
 def whole(chunks: Iterator[bytes], expected: Sha256, size: int, what: str) -> bytes:

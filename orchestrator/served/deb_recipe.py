@@ -31,6 +31,8 @@ class Way:
     """Whether they were read off the published file."""
     folder: str | None = None
     """Where; None: where Debian's own machines do."""
+    entry: str | None = None
+    """What a build of the same source once more has at the top of its changelog."""
 
 
 def recipe_of(one: Served, names: tuple[str, ...], way: Way) -> bytes:
@@ -71,6 +73,12 @@ def settings_of(one: Served, way: Way, packages: int, whence: str) -> tuple[Sett
     ]
     if way.options:
         found.append(Setting("DEB_BUILD_OPTIONS", " ".join(way.options), way.because, way.published))
+    if way.entry is not None:
+        found.append(
+            Setting(
+                "changelog entry", one.named.version, "the published package's, which no source has", True
+            )
+        )
     if way.folder is not None:
         found.append(Setting("folder", way.folder, "the .buildinfo file's Build-Path", False))
     return tuple(found)
@@ -93,11 +101,20 @@ def _script(one: Served, way: Way) -> str:
         *(f"cp $src_file_{number} {shlex.quote(each.name)}" for number, each in enumerate(one.files)),
         f"dpkg-source --no-check -x {shlex.quote(one.files[0].name)} {shlex.quote(tree)}",
         f"cd {shlex.quote(tree)}",
+        *(entered(way.entry) if way.entry is not None else []),
         f"dpkg-buildpackage -us -uc --build={kind}",
         "mkdir $out",
         f"cp {shlex.quote(f'../{file}')} $out/{shlex.quote(name)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def entered(entry: str) -> list[str]:
+    """The commands that put an entry on top of the changelog."""
+    return [
+        f"printf '%s\\n' {shlex.quote(entry)} | cat - debian/changelog > ../entered",
+        "mv ../entered debian/changelog",
+    ]
 
 
 def _homepage(text: str | None) -> str:

@@ -19,6 +19,7 @@ from orchestrator.served.control import clauses, paragraphs
 from orchestrator.served.named import DebName
 
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*")
+_AGAIN: Final = re.compile(r"\+b[0-9]+$")
 _SHOWN: Final = 8
 _MOST: Final = 450  # what a recipe names
 
@@ -64,6 +65,13 @@ class Served:
     fields: Mapping[str, str]
     """The source's paragraph in the index."""
     homepage: str | None
+
+    @property
+    def again(self) -> bool:
+        """Whether the source was built again by itself, under a version of its own (a "binNMU")."""
+        return self.named.version != self.source_version and _AGAIN.sub("", self.named.version) == (
+            self.source_version
+        )
 
     @property
     def everywhere(self) -> bool:
@@ -125,7 +133,7 @@ def _binary(named: DebName, apt: Apt) -> tuple[DebianPackage, str, str]:
     except (KeyError, ValueError) as error:
         raise TallyError(f"the index of Debian {apt.suite} has no digest for {named}") from error
     source, _, version = one.get("Source", named.package).partition(" ")
-    return binary, source, version.strip("()") or re.sub(r"\+b[0-9]+$", "", named.version)
+    return binary, source, version.strip("()") or _AGAIN.sub("", named.version)
 
 
 def _no_package(named: DebName, apt: Apt, known: set[str]) -> TallyError:

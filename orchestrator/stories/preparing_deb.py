@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -31,8 +32,8 @@ from orchestrator.served.arfiles import OddPackageError
 from orchestrator.served.buildinfo import Buildinfo
 from orchestrator.served.comparison import LARGEST
 from orchestrator.served.deb_recipe import Way
-from orchestrator.served.deb_shown import options_of
-from orchestrator.served.debian import served, surroundings, surroundings_of
+from orchestrator.served.deb_shown import entry_of, options_of
+from orchestrator.served.debian import Served, served, surroundings, surroundings_of
 from orchestrator.served.named import DebName
 from orchestrator.stories.preparing import Prepared, Say
 
@@ -90,9 +91,12 @@ def prepare(
     one = served(named, archive.apt)
     place = sources.fetch(wanted_from(package_output(one.binary)))
     way, info = Way(_options(place, named), "the published package's changelog is whole", True), None
+    if one.again:
+        entry = _entry(place, one)
+        way = replace(way, entry=entry)
     if buildinfo is not None:
         info = _read(buildinfo, archive.apt.architecture)
-        way = Way(info.options, f"what {buildinfo.name} says", False, info.path)
+        way = Way(info.options, f"what {buildinfo.name} says", False, info.path, way.entry)
     label = f"{named.package}-{named.version}"
     folder = (out or state.folder("served", "deb")) / label
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,6 +144,23 @@ def _options(place: Path, named: DebName) -> tuple[str, ...]:
         return options_of(contents(place, LARGEST), named.package)
     except (OSError, OddPackageError) as error:
         raise TallyError(f"{place.name}, as it is served, cannot be read: {error}") from error
+
+
+def _entry(place: Path, one: Served) -> str:
+    """Raises TallyError where the package does not show it: its date decides what the build has for one."""
+    try:
+        architecture = one.binary.architecture
+        found = entry_of(contents(place, LARGEST), one.named.package, architecture, one.named.version)
+    except (OSError, OddPackageError) as error:
+        raise TallyError(f"{place.name}, as it is served, cannot be read: {error}") from error
+    if found is None:
+        raise TallyError(
+            f"{one.named} is the source {one.source_version} built once more, and the package does not have "
+            "the changelog's entry that this was done under",
+            hint="nothing tells its date, by which such a build goes: a package that its source names can be "
+            "made again",
+        )
+    return found
 
 
 def _pinned(

@@ -22,8 +22,8 @@ _PACKING: Final = {
 
 
 def verdict(found: Graded) -> str:
-    """The word for programs; of the packing step alone nothing is decided."""
-    return "undecided" if found.alone else _grade(found)
+    """The word for programs; of the packing step alone nothing is decided, nor of a source half followed."""
+    return _grade(found) if found.decided else "undecided"
 
 
 def _grade(found: Graded) -> str:
@@ -41,7 +41,7 @@ def _grade(found: Graded) -> str:
 def document(found: Graded) -> Mapping[str, Any]:
     """As `--json` prints it."""
     grade = found.grade
-    told: dict[str, Any] = {"packing": _grade(found)} if found.alone else {}
+    told: dict[str, Any] = {} if found.decided else {"packing": _grade(found)}
     if isinstance(grade, SameContents | Different):
         told["container"] = [each.document() for each in grade.remarks]
     if isinstance(grade, SameContents):
@@ -66,8 +66,9 @@ def document(found: Graded) -> Mapping[str, Any]:
 
 def told(found: Graded) -> tuple[str, list[str]]:
     """The verdict, and how the two files differ, a line each."""
-    alone = [f"packing what is served once more gives {_PACKING[_grade(found)]}"] if found.alone else []
-    return verdict(found), [*alone, *lines(found)]
+    what = "what is served once more" if found.alone else "its source without its scripts"
+    packing = [] if found.decided else [f"packing {what} gives {_PACKING[_grade(found)]}", *found.unrun]
+    return verdict(found), [*packing, *lines(found)]
 
 
 def lines(found: Graded) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.cli.expectation import Expected, ExpectedTarget
 from orchestrator.cli.making_options import BuilderNames, RebuildInputs
+from orchestrator.cli.origin_options import Commit, Repository, origin_of
 from orchestrator.cli.signing_options import (
     IdentityTokenFd,
     Keyless,
@@ -34,7 +35,7 @@ def rebuild(
             metavar="RELEASE|REFERENCE|pypi:NAME==VERSION|deb:NAME=VERSION|npm:NAME@VERSION...",
             help="Release folders, where releases are published, as dir:PATH and https://HOST/PATH/, "
             "wheels on PyPI, made again from their sdist, packages of Debian, made from their source, "
-            "or of npm, packed once more.",
+            "or of npm, packed from their repository or once more.",
             show_default=False,
         ),
     ] = None,
@@ -79,6 +80,8 @@ def rebuild(
         Path | None,
         typer.Option(metavar="FILE", help="Build one deb: name with what this .buildinfo file names."),
     ] = None,
+    repository: Repository = None,
+    commit: Commit = None,
     builder: BuilderNames = None,
     rebuild_inputs: RebuildInputs = 0,
     attest: Annotated[
@@ -129,6 +132,7 @@ def rebuild(
     listed = list_file is not None and expectation is None
     names, published = served_names(targets, listed=listed)
     _refuse_buildinfo(buildinfo, targets)
+    origin = origin_of(repository, commit, targets)
     if names and expectation is not None:
         raise TallyError("--expect is about a release, and not about what a registry serves")
     if names and attach:
@@ -176,10 +180,23 @@ def rebuild(
         attach=attach,
     )
     places = [names.get(number, each) for number, each in enumerate(targets)]
-    wanted = served.Asked(tuple(names.values()), recipe, asked.builders, asked.reach, buildinfo, signing)
+    wanted = served.Asked(
+        tuple(names.values()), recipe, asked.builders, asked.reach, buildinfo, origin, signing
+    )
     work = Work(State.of_environment(), configuration, asked, places, wanted, expectation)
     settings = (policy, *(publisher or []), who, trusted_root, *(evidence or []), Path("tally.toml"))
-    more = (even_if_unverified, asked.builders, asked.reach, attest, attach, key, keyless, recipe, buildinfo)
+    more = (
+        even_if_unverified,
+        asked.builders,
+        asked.reach,
+        attest,
+        attach,
+        key,
+        keyless,
+        recipe,
+        buildinfo,
+        origin,
+    )
     many = many_of(every, since, record, list_file, places, *settings, *more)
     if many is not None and expectation is None:
         return report(work.many(many, quiet=json), junit, sarif, json=json)

@@ -32,6 +32,8 @@ class Graded:
     """Both files side by side, where they are not identical."""
     alone: bool = False
     """Whether the packing step alone was tried, so that nothing was decided of a source."""
+    unrun: tuple[str, ...] = ()
+    """What of the source's own way was not done: a file that is not identical decides nothing then."""
     evidence: Path | None = None
     """The folder with what was signed about it."""
 
@@ -39,3 +41,8 @@ class Graded:
     def identical(self) -> bool:
         """Whether its source makes every byte of it."""
         return isinstance(self.grade, Identical) and not self.alone
+
+    @property
+    def decided(self) -> bool:
+        """Whether it says anything of the source."""
+        return not self.alone and (self.identical or not self.unrun)

@@ -156,6 +156,6 @@ def is_no(found: Rebuilt) -> bool:
     """Whether it was decided, and is not what the user wants to hear."""
     if isinstance(found, Remembered):
         return found.verdict in _NO
-    if isinstance(found, Graded) and found.alone:
+    if isinstance(found, Graded) and not found.decided:
         return False
     return isinstance(found, Differs | Unverified | Refused | Same | Changed | Graded) and not is_yes(found)

@@ -52,6 +52,8 @@ class Prepared:
     notes: tuple[str, ...]
     alone: bool = False
     """Whether the packing step alone is tried: that says nothing of a source."""
+    unrun: tuple[str, ...] = ()
+    """What of the source's own way was not done, so that a difference decides nothing: a line each."""
 
 
 def prepare(

@@ -53,6 +53,7 @@ from orchestrator.served.comparison import of_files
 from orchestrator.served.grade import Different, Identical, SameContents
 from orchestrator.served.index import Index
 from orchestrator.served.named import Named, NpmName, PypiName
+from orchestrator.served.npm_repository import Origin
 from orchestrator.signing import gate
 from orchestrator.stories import preparing_deb, preparing_npm
 from orchestrator.stories.preparing import Prepared, forget_toolchain, prepare
@@ -71,6 +72,8 @@ class Asked:
     reach: Reach = ALL
     buildinfo: Path | None = None
     """What says how a package of Debian's was built; None: it is resolved."""
+    origin: Origin | None = None
+    """Where a package of npm's is from; None: what is served is packed once more."""
     signing: Order | None = None
     """Who is to sign what came of it, and into which folder; None: nobody is."""
 
@@ -93,7 +96,9 @@ def rebuild(
             if isinstance(named, PypiName):
                 prepared = prepare(named, index, sources, mirrors, state, asked.recipes, say)
             elif isinstance(named, NpmName):
-                prepared = preparing_npm.prepare(named, sources, mirrors, state, asked.recipes, say)
+                prepared = preparing_npm.prepare(
+                    named, asked.origin, sources, mirrors, state, asked.recipes, say
+                )
             else:
                 prepared = preparing_deb.prepare(
                     named, archive, sources, mirrors, state, asked.recipes, asked.buildinfo, say
@@ -178,6 +183,7 @@ def conclude(making: Making, prepared: Prepared, reports: Sequence[Report]) -> R
                 prepared.recipe,
                 folder,
                 alone=prepared.alone,
+                unrun=prepared.unrun,
             )
 
 
@@ -194,7 +200,7 @@ def attested(
 
     Raises TallyError.
     """
-    if isinstance(found.grade, Different) or found.alone:
+    if isinstance(found.grade, Different) or not found.decided:
         return found
     (target,) = making.plan.targets.values()
     agreed, quorum, signing = found.agreed, quorum_of(making, reports), signatories.joined_by(making.builders)

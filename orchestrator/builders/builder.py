@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from orchestrator.builders.build import (
     Build,
@@ -55,6 +55,26 @@ class Attesting:
     """Takes a link, and gives the signed envelope. Raises TallyError."""
 
 
+class Watch(Protocol):
+    """Who hears of what a builder has shown or done before its report. Called from builders' threads."""
+
+    def proven(self, name: str, probed: Probed) -> None:
+        """A builder's sandbox holds."""
+
+    def checked(self, name: str, builds: Sequence[Build]) -> None:
+        """A builder has built these again, of many."""
+
+
+class Unwatched:
+    """For nobody."""
+
+    def proven(self, name: str, probed: Probed) -> None:
+        pass
+
+    def checked(self, name: str, builds: Sequence[Build]) -> None:
+        pass
+
+
 class Power(Protocol):
     """Turns a builder's host on and off, where that is ours to do."""
 
@@ -66,6 +86,10 @@ class Power(Protocol):
 
     def interrupt(self) -> None:
         """Let a `start` in another thread end."""
+
+
+UNWATCHED: Final = Unwatched()
+NONE_KNOWN: Final[Mapping[str, BuiltPath]] = {}
 
 
 class AlwaysOn:
@@ -189,20 +213,24 @@ class Builder:
         on_event: Callable[[Event], None],
         turn: Callable[[], None],
         beliefs: Beliefs = NOTHING,
+        watch: Watch = UNWATCHED,
+        known: Mapping[str, BuiltPath] = NONE_KNOWN,
     ) -> Report:
         """Build every requested derivation in this run, and say what came of it.
 
         `turn` is called before anything is built that its store does not hold. What it holds is built again
         at once, and compared with what was made at another time.
 
+        `known` are inputs that it made in an earlier run and that need not be there, by store path.
+
         The probe is built meanwhile, so that it sees what the builds see. Raises TallyError where it shows no
         sandbox that holds, and ends the builds then.
         """
         with ThreadPoolExecutor(1, thread_name_prefix=f"probe-{self.name}") as beside:
-            proving = beside.submit(self._prove_or_end, probe)
+            proving = beside.submit(self._prove_or_end, probe, watch)
             realisation = Realisation.begin(self.store, graph, self.logs, on_event, self.limits, turn)
             try:
-                outcomes = realisation.outcomes(requested)
+                outcomes = realisation.outcomes(requested, lambda some: watch.checked(self.name, some))
             except TallyError:
                 proving.result()  # what it says is why the builds ended, if it is
                 raise
@@ -218,18 +246,20 @@ class Builder:
             identity=probed.identity,
             sandbox=probed.sandbox,
             builds=builds,
-            inputs=inputs,
+            inputs={**known, **inputs},
             failures=(*failures, *vouched.failures),
             signatures=vouched.signatures,
             surroundings=replace(probed.surroundings, started=realisation.recording.started),
         )
 
-    def _prove_or_end(self, probe: Probe) -> Probed:
+    def _prove_or_end(self, probe: Probe, watch: Watch) -> Probed:
         try:
-            return self.prove(probe)
+            probed = self.prove(probe)
         except TallyError:
             self.store.nix.end_running()
             raise
+        watch.proven(self.name, probed)
+        return probed
 
     def _identity(self, seen: Surroundings) -> Identity:
         facts = self.facts()

@@ -16,6 +16,9 @@ from orchestrator.nix.store import PathInfo, Store
 
 _BUILDS_FAILED = range(100, 108)
 """What nix-store's status is when builds failed or differed; any other but 0 says that Nix itself did."""
+_TOGETHER = 100
+"""Derivations that are checked in one invocation of Nix, which tells what came of them when it ends: no more
+is lost when a run is killed."""
 _NO_SPACE = "No space left on device"
 _BUILD_ERROR = re.compile(
     r"^note: keeping build directory"
@@ -69,21 +72,38 @@ class Realisation:
 
         return cls(store, graph, Recording(logs, on_event, is_over, store.log_closed), limits, turn)
 
-    def outcomes(self, requested: Sequence[str]) -> list[Build | Failure]:
+    def outcomes(
+        self, requested: Sequence[str], checked: Callable[[Sequence[Build]], None] = lambda _: None
+    ) -> list[Build | Failure]:
         """Build each derivation in this run, and say what came of it, in their order.
 
         What the store holds already is built again with `--check`; Nix then keeps the first result, and we
-        the second aside. A derivation that Nix did not build in this run is a Failure.
+        the second aside. A derivation that Nix did not build in this run is a Failure. Where many are built
+        again, `checked` takes what came of some of them while others are still to come.
         """
-        trusted = self._realise(requested)
-        made = trusted & set(self.recording.records) - self._lacking(requested)
-        infos = self.store.information(path for drv in made for path in self.graph[drv].outputs.values())
+        settled: dict[str, Build | Failure] = {}
+
+        def settle(some: Sequence[str]) -> None:
+            found = self._settled(some)
+            settled.update(zip(some, found, strict=True))
+            checked([each for each in found if isinstance(each, Build)])
+
+        trusted = self._realise(requested, settle)
+        left = [drv for drv in requested if drv not in settled]
+        made = trusted & set(self.recording.records) - self._lacking(left)
+        ready = [drv for drv in left if drv in made]
+        settled.update(zip(ready, self._settled(ready), strict=True))
         return [
-            self._outcome(drv, infos)
-            if drv in made
-            else self._failure(drv, infrastructure=drv not in trusted)
+            settled[drv] if drv in settled else self._failure(drv, infrastructure=drv not in trusted)
             for drv in requested
         ]
+
+    def _settled(self, derivations: Sequence[str]) -> list[Build | Failure]:
+        """What came of derivations that Nix built in this run, and whose outputs are there."""
+        infos = self.store.information(
+            path for drv in derivations for path in self.graph[drv].outputs.values()
+        )
+        return [self._outcome(drv, infos) for drv in derivations]
 
     def tampered(self) -> list[Failure]:
         """What builds of this run were made from, and is not what the store took in: evidence for nothing."""
@@ -95,7 +115,7 @@ class Realisation:
                 used.update(self.graph[below].outputs[name] for name in names)
         return [self._altered(None, path) for path in self.store.modified(used)]
 
-    def _realise(self, requested: Sequence[str]) -> set[str]:
+    def _realise(self, requested: Sequence[str], settle: Callable[[Sequence[str]], None]) -> set[str]:
         """Build what is missing and check what is there; those of which Nix's word can be trusted."""
         records = self.recording.records
         lacking = self._lacking(requested)
@@ -110,18 +130,26 @@ class Realisation:
                 # another run may have built one between our look and Nix's: then this store held it after all
                 unseen = [drv for drv in missing if drv not in records]
                 present += sorted(set(unseen) - self._lacking(unseen))
-            if present:
-                self._clear_earlier_checks(present)
-                if self._check(present):
-                    trusted.update(present)
-                # Nix does not go on to what stands on a derivation that it was to check and that differed
-                blocked = [drv for drv in present if drv not in records]
-                if blocked and any(self._second_results(drv) for drv in present):
-                    self.recording.forget_errors_naming(blocked)
-                    if not self._check(blocked):
-                        trusted.difference_update(blocked)
+            for start in range(0, len(present), _TOGETHER):
+                some = present[start : start + _TOGETHER]
+                trusted |= self._check_some(some)
+                if len(present) > _TOGETHER:
+                    settle([drv for drv in some if drv in trusted and drv in records])
         finally:
             self.recording.close()
+        return trusted
+
+    def _check_some(self, present: Sequence[str]) -> set[str]:
+        """Check what is there; those of which Nix's word can be trusted."""
+        records = self.recording.records
+        self._clear_earlier_checks(present)
+        trusted = set(present) if self._check(present) else set()
+        # Nix does not go on to what stands on a derivation that it was to check and that differed
+        blocked = [drv for drv in present if drv not in records]
+        if blocked and any(self._second_results(drv) for drv in present):
+            self.recording.forget_errors_naming(blocked)
+            if not self._check(blocked):
+                trusted.difference_update(blocked)
         return trusted
 
     def _check(self, derivations: Sequence[str]) -> bool:

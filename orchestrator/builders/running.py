@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from orchestrator.builders import ssh
-from orchestrator.builders.build import Failure, Report
-from orchestrator.builders.builder import Builder
+from orchestrator.builders.build import BuiltPath, Failure, Report
+from orchestrator.builders.builder import NONE_KNOWN, UNWATCHED, Builder, Watch
 from orchestrator.builders.probe import Probe
 from orchestrator.caches.believed import NOTHING, Beliefs
 from orchestrator.ground.errors import TallyError
@@ -41,6 +41,9 @@ class Task:
     """One that no builder has built before. Called from several threads at once."""
     beliefs: Beliefs = NOTHING
     """What builders take from the orchestrator and build nowhere."""
+    watch: Watch = UNWATCHED
+    known: Mapping[str, Mapping[str, BuiltPath]] = field(default_factory=dict)
+    """Builder name to what it made of inputs in earlier runs, by store path: this run builds none of them."""
 
 
 @dataclass
@@ -85,6 +88,8 @@ class _Floor:
                 lambda event: self.on_event(builder.name, event),
                 lambda: self._wait_for_its_turn(builder),
                 task.beliefs,
+                task.watch,
+                task.known.get(builder.name, NONE_KNOWN),
             )
         except TallyError as error:
             hint = way_out(builder, error)

@@ -52,6 +52,22 @@ def build(
     ] = False,
     rebuild_inputs: RebuildInputs = 0,
     rebuild: RebuildNamed = None,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="Every derivation of the build-time closure is an agreement of its own; none is believed.",
+        ),
+    ] = False,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="The same for the closest N levels of inputs.", show_default=False
+        ),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --deep or --depth: build also what agreed before.")
+    ] = False,
     attest_disagreement: Annotated[
         bool,
         typer.Option(
@@ -76,10 +92,18 @@ def build(
     from orchestrator.cli.text import print_json
     from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
+    from orchestrator.run.deepening import ALL_THE_WAY
     from orchestrator.run.order import Order
     from orchestrator.run.outcome import exit_code
     from orchestrator.stories import release
 
+    refuse_both({"--deep": deep, "--depth": depth is not None})
+    levels = ALL_THE_WAY if deep else depth or 0
+    if again and not levels:
+        raise TallyError(
+            "--again is for inputs that agreed before, and none is built for its own sake",
+            hint="give --deep or --depth with it; what was asked for itself is built in every run",
+        )
     refuse_both({"--no-sign": no_sign, "--key": key is not None, "--keyless": keyless})
     wanted_targets = asked_of(targets or [], file, list_file, every=every)
     how = how_of(arg or [], argstr or [], include or [], store, artifact)
@@ -100,6 +124,8 @@ def build(
         allow_dirty=allow_dirty,
         passphrase_fd=passphrase_fd,
         reach=Reach(rebuild_inputs, tuple(rebuild or ())),
+        depth=levels,
+        again=again,
         attest_disagreement=attest_disagreement,
         keyless=by_identity,
         diagnose=diagnose,

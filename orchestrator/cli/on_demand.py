@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "verify": None,
     "rebuild": None,
     "diagnose": None,
+    "history": None,
     "show": None,
     "compare": None,
     "schema": None,

@@ -31,6 +31,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "alreadyThere": outcome.already_there,
                 "remarks": list(outcome.remarks),
                 "agreement": agreement(outcome.agreed),
+                **_depth(outcome),
             }
         case Compared():
             return {
@@ -39,6 +40,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "unsigned": outcome.why_unsigned,
                 "artifact": str(outcome.artifact),
                 "agreement": agreement(outcome.agreed),
+                **_depth(outcome),
             }
         case Refused():
             return {
@@ -121,6 +123,7 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
     """Tell a person, on standard error; where the result is, unless `quiet`, goes to standard output."""
     match outcome:
         case Released():
+            _show_depth(outcome)
             there = "this very release was there already, and stays as it is"
             _show_agreement(outcome.target, outcome.agreed, there if outcome.already_there else "signed")
             for remark in outcome.remarks:
@@ -130,6 +133,7 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
             if not quiet:
                 print(harmless(str(outcome.folder)))
         case Compared():
+            _show_depth(outcome)
             _show_agreement(outcome.target, outcome.agreed, f"not signed: {outcome.why_unsigned}")
             if not quiet:
                 print(harmless(str(outcome.artifact)))
@@ -144,6 +148,15 @@ def show(outcome: Outcome, *, quiet: bool) -> None:
                 tell(f"hint: {outcome.error.hint}")
         case _:
             assert_never(outcome)
+
+
+def _depth(outcome: Released | Compared) -> Mapping[str, Any]:
+    return {} if outcome.depth is None else {"depth": outcome.depth.document}
+
+
+def _show_depth(outcome: Released | Compared) -> None:
+    if outcome.depth is not None:
+        say(f"{outcome.target}: {outcome.depth.sentence}")
 
 
 def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:

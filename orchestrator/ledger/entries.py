@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.ground.digest import NarHash
+from orchestrator.ground.wording import counted
 
 
 class Verdict(StrEnum):
@@ -103,6 +104,28 @@ class Depth:
         """Whether every one was an agreement of its own."""
         return self.built + self.known == self.derivations
 
+    @property
+    def document(self) -> dict[str, int]:
+        """As `--json` prints it."""
+        return {
+            "derivations": self.derivations,
+            "built": self.built,
+            "known": self.known,
+            "held": self.held,
+            "believed": self.believed,
+        }
+
+    @property
+    def sentence(self) -> str:
+        """`3 of 12 derivations built in this run, 9 held from earlier builds`."""
+        parts = [f"{self.built} of {counted(self.derivations, 'derivation')} built in this run"]
+        others = (
+            (self.known, "known as agreed"),
+            (self.held, "held from earlier builds"),
+            (self.believed, "believed"),
+        )
+        return ", ".join([*parts, *(f"{number} {what}" for number, what in others if number)])
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -141,13 +164,7 @@ class Result:
             "verdict": self.verdict.value,
             "time": written(self.time),
             "builders": list(self.builders),
-            "depth": {
-                "derivations": self.depth.derivations,
-                "built": self.depth.built,
-                "known": self.depth.known,
-                "believed": self.depth.believed,
-                "held": self.depth.held,
-            },
+            "depth": self.depth.document,
             "culprits": list(self.culprits),
             "release": self.release,
             "kept": self.kept,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.state import State
+from orchestrator.ledger.change import changed
 from orchestrator.ledger.entries import Depth, Entry, How, Known, Made, Result, Verdict, moment
 from orchestrator.ledger.file import opened
 
@@ -123,6 +124,15 @@ class Ledger:
                 f"select path from derivations where fixed is not null and path in ({_marks(some)})", *some
             )
         }
+
+    def changed_inputs(self, before: str, after: str) -> tuple[tuple[str, str], ...]:
+        """What changed between two derivations' build-time closures: names before and after, sorted.
+
+        Only where the change begins: a derivation that merely stands on a changed one is left out. A name on
+        one side alone has an empty text on the other.
+        """
+        old, new = self.inputs(before), self.inputs(after)
+        return changed(old, new)
 
     def surroundings(self, run: str) -> Mapping[str, Mapping[str, Any]]:
         """Builder name to what a run's builds could see of its machine, of those that showed it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.caches.believed import NOTHING, Believed, Offer
 from orchestrator.caches.cache import Caches
@@ -15,6 +15,9 @@ from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import Derivation
 from orchestrator.run.plan import Plan
 from orchestrator.run.workshop import Workshop
+
+ALL_THE_WAY = 1 << 30
+"""A depth of more levels than any closure has: nothing is believed."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,16 @@ class Decision:
         return [each for each in derivations if each.fixed is not None and self.needs(each)]
 
 
-def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], None]) -> Decision:
-    """Which inputs are believed, by what caches have. Nothing is taken yet. Raises TallyError."""
+def decided(
+    workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], None], depth: int = 0
+) -> Decision:
+    """Which inputs are believed, by what caches have: none of the closest `depth` levels.
+
+    Nothing is taken yet. Raises TallyError.
+    """
     inputs = workshop.configuration.inputs
+    if inputs.from_ == "cache" and depth >= ALL_THE_WAY:
+        return Decision(told="rebuilding every derivation; none believed")
     if inputs.from_ == "build":
         if reach != ALL:
             raise TallyError(
@@ -67,6 +77,7 @@ def decided(workshop: Workshop, plan: Plan, reach: Reach, say: Callable[[str], N
         found.update(offers)
         return {path: offer.believed for path, offer in offers.items()}
 
+    reach = replace(reach, levels=max(reach.levels, depth))
     choice = choose(plan.graph, plan.requested, reach, ask)
     whole = sum(each.fixed is None for each in plan.graph.derivations.values())
     believed = whole - len(choice.beliefs.rebuilt)

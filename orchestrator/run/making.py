@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, Agreement
@@ -16,13 +16,19 @@ from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import OnEvent, Task, build_everywhere
 from orchestrator.builders.share import shares_of
+from orchestrator.builders.variation import NO_VARIATION
 from orchestrator.caches.choosing import Reach
 from orchestrator.caches.supplying import supplies_of
 from orchestrator.ground.errors import TallyError
+from orchestrator.ledger.judging import Judgement, judge
+from orchestrator.ledger.writing import Pen
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.events import Event
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.supply import Located, Supply
+from orchestrator.run.account import Account
 from orchestrator.run.believing import Decision, decided
+from orchestrator.run.deepening import SHALLOW, Deep
 from orchestrator.run.fetching import fetch_foreign
 from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
@@ -41,12 +47,26 @@ class Making:
     builders: Sequence[Builder]
     decision: Decision
     """Which inputs are believed."""
+    account: Account = field(kw_only=True)
+    """What is written into the ledger of it."""
+    deep: Deep = field(default=SHALLOW, kw_only=True)
+    """Which inputs are built for their own sake."""
 
 
 def making_of(workshop: Workshop, plan: Plan, names: Sequence[str], reach: Reach, say: Say) -> Making:
     """A plan with those of the configured builders that are named, all if none is. Raises TallyError."""
     builders = willing(workshop, names, plan.lock)
-    return Making(workshop, plan, builders, believed(workshop, plan, reach, say))
+    decision = believed(workshop, plan, reach, say)
+    return Making(
+        workshop, plan, builders, decision, account=account_of(workshop, plan, builders, SHALLOW, say)
+    )
+
+
+def account_of(workshop: Workshop, plan: Plan, builders: Sequence[Builder], deep: Deep, say: Say) -> Account:
+    """What is to be written into the ledger; nothing is yet."""
+    pen = Pen(workshop.state, workshop.run)
+    by_name = {builder.name: builder for builder in builders}
+    return Account(pen, plan.graph, by_name, frozenset(deep.known), say)
 
 
 def willing(workshop: Workshop, names: Sequence[str], lock: Lock | None) -> Sequence[Builder]:
@@ -58,9 +78,9 @@ def willing(workshop: Workshop, names: Sequence[str], lock: Lock | None) -> Sequ
     return builders
 
 
-def believed(workshop: Workshop, plan: Plan, reach: Reach, say: Say) -> Decision:
+def believed(workshop: Workshop, plan: Plan, reach: Reach, say: Say, *, depth: int = 0) -> Decision:
     """Which inputs are believed, and that is said."""
-    decision = decided(workshop, plan, reach, say)
+    decision = decided(workshop, plan, reach, say, depth)
     if decision.told is not None:
         say(decision.told)
     return decision
@@ -100,19 +120,40 @@ def fetch(making: Making, say: Say, supplies: Sequence[Supply] = ()) -> tuple[Lo
 
 def build(making: Making, on_event: OnEvent, journal: Journal) -> tuple[Report, ...]:
     """Every builder's report on every target, built at the same time in one invocation of Nix each."""
-    store = making.workshop.store
+    store, account = making.workshop.store, making.account
     task = Task(
         orchestrator=store,
         graph=making.plan.graph,
-        requested=making.plan.requested,
+        requested=(*making.plan.requested, *making.deep.requested),
         fixed=fixed_for(making),
         new_probe=lambda: Probe.of(store, making.plan.request),
         beliefs=making.decision.choice.beliefs,
+        watch=account,
+        known=making.deep.by_builder(),
     )
-    reports = build_everywhere(task, making.builders, on_event)
+
+    def heard(name: str, event: Event) -> None:
+        account.take(name, event)
+        on_event(name, event)
+
+    account.begin(making.workshop.configuration.quorum, making.workshop.configuration.vote)
+    with account.following():
+        reports = build_everywhere(task, making.builders, heard)
+    account.close(reports, judgement_of(making, reports))
     for report in reports:
         journal.write("built", builder=report.identity.name, **counted(report))
     return reports
+
+
+def judgement_of(making: Making, reports: Sequence[Report]) -> Judgement:
+    """What became of every derivation of the plan."""
+    vote, graph = making.workshop.configuration.vote, making.plan.graph
+    return judge(graph, reports, quorum_of(making, reports), vote, varied=is_varied(making))
+
+
+def is_varied(making: Making) -> bool:
+    """Whether some builder's surroundings were made to differ from another's."""
+    return any(each.variation != NO_VARIATION or each.kind == "vm" for each in making.builders)
 
 
 def fixed_for(making: Making) -> tuple[str, ...]:

@@ -52,6 +52,10 @@ class Order:
     """Who is to sign in place of a key."""
     reach: Reach = ALL
     """How far down inputs are rebuilt where they may be believed."""
+    depth: int = 0
+    """So many levels of inputs are agreements of their own; `ALL_THE_WAY`: all, and none is believed."""
+    again: bool = False
+    """Whether inputs are built again that the ledger knows as agreed."""
     attest_disagreement: bool = False
     """Whether it is signed, as evidence, that builders disagree."""
     diagnose: bool = False

@@ -10,6 +10,7 @@ from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
 from orchestrator.agreement.difference import Difference
 from orchestrator.diagnosis.culprit import Diagnosis
 from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ledger.entries import Depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Released:
     """Whether the folder held this very release before."""
     remarks: tuple[str, ...] = ()
     """What the release that was there says otherwise of where it is from."""
+    depth: Depth | None = None
+    """How far down the build-time closure this run reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Compared:
     agreed: Agreed
     artifact: Path
     why_unsigned: str
+    depth: Depth | None = None
 
 
 @dataclass(frozen=True, slots=True)

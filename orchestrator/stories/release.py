@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,10 +35,12 @@ from orchestrator.publishing import directory, drafts
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
+from orchestrator.run.deepening import deepened
 from orchestrator.run.journal import Journal
 from orchestrator.run.making import (
     Making,
     Say,
+    account_of,
     agreeing,
     agreement_on,
     alone,
@@ -55,6 +57,7 @@ from orchestrator.run.order import Order
 from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unpublished
 from orchestrator.run.parts import parts_of_release
 from orchestrator.run.plan import Plan, Target
+from orchestrator.run.remembering import depth_of, remember
 from orchestrator.run.signatories import Signatories, summon
 from orchestrator.run.workshop import opened
 from orchestrator.signing import gate
@@ -100,8 +103,10 @@ def release(
         if signatories is not None:
             clients.refuse_names(each.evaluated.artifact_file_name for each in plan.targets.values())
             signatories = signatories.joined_by(builders)
-        decision = believed(workshop, plan, order.reach, say)
-        run = Run(workshop, plan, builders, decision, order, signatories, clients)
+        decision = believed(workshop, plan, order.reach, say, depth=order.depth)
+        deep = deepened(workshop, plan, builders, decision, order.depth, say, again=order.again)
+        account = account_of(workshop, plan, builders, deep, say)
+        run = Run(workshop, plan, builders, decision, order, signatories, clients, account=account, deep=deep)
         journal.write(
             "planned",
             targets=list(plan.targets),
@@ -115,7 +120,10 @@ def release(
         locks.enter_context(alone(run, say))
         clients.refuse_unusable()  # before hours of building, too
         reports = build(run, on_event, journal)
-        concluded = {name: conclude(run, target, reports, say) for name, target in plan.targets.items()}
+        concluded = {
+            name: remembered(run, target, conclude(run, target, reports, say))
+            for name, target in plan.targets.items()
+        }
         return noted(journal, tuple(refused.get(name) or concluded[name] for name in asked))
 
 
@@ -124,6 +132,14 @@ def noted(journal: Journal, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...
     for outcome in outcomes:
         journal.write("concluded", target=outcome.target, outcome=type(outcome).__name__.lower())
     return outcomes
+
+
+def remembered(run: Run, target: Target, outcome: Outcome) -> Outcome:
+    """What a target came to, once the ledger has it; what agreed says how deep it did."""
+    remember(run, target, outcome)
+    if isinstance(outcome, Released | Compared):
+        return replace(outcome, depth=depth_of(run, target))
+    return outcome
 
 
 def refused_beforehand(

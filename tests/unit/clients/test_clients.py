@@ -146,7 +146,9 @@ class Publishing:
         ]
         with Clients(self.scratch) as clients:
             clients.call()
-            run = story.Run(anything, anything, builders, Decision(), order, signatories, clients)
+            run = story.Run(
+                anything, anything, builders, Decision(), order, signatories, clients, account=anything
+            )
             return story.publish(run, target, facts.agreed, facts.quorum, self.made.artifact, signatories)
 
 

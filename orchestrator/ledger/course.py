@@ -1,0 +1,89 @@
+"""How a target fared from run to run: spans of one verdict, and where it turned. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from orchestrator.ledger.entries import Result, Verdict, written
+
+_GOOD = frozenset({Verdict.AGREED, Verdict.VARIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Runs one after the other that came to the same verdict."""
+
+    verdict: Verdict
+    since: datetime
+    until: datetime
+    runs: int
+
+    @property
+    def sentence(self) -> str:
+        """`differs since 2026-11-30T04:00:00Z (3 runs)`."""
+        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
+        return f"{self.verdict.value} since {_seconds(self.since)} ({runs})"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            "verdict": self.verdict.value,
+            "since": _seconds(self.since),
+            "until": _seconds(self.until),
+            "runs": self.runs,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """All that became of one target."""
+
+    target: str
+    results: tuple[Result, ...]
+    """The oldest first; at least one."""
+    spans: tuple[Span, ...]
+
+    @property
+    def known_as(self) -> frozenset[str]:
+        """What it can be asked for by."""
+        last = self.results[-1]
+        return frozenset({self.target, last.name, last.package, last.artifact})
+
+    @property
+    def turn(self) -> tuple[str, str] | None:
+        """The derivations of the last run that agreed and of the first one that did not, in their order.
+
+        None where it agrees now, never agreed, or did so with the very same derivation.
+        """
+        verdicts = [each.verdict in _GOOD for each in self.results]
+        if verdicts[-1] or True not in verdicts:
+            return None
+        last_good = len(verdicts) - 1 - verdicts[::-1].index(True)
+        before, after = self.results[last_good], self.results[last_good + 1]
+        return None if before.package == after.package else (before.package, after.package)
+
+
+def courses(results: Iterable[Result]) -> Iterator[Course]:
+    """The course of every target, sorted by target; `results` are the oldest first."""
+    by_target: dict[str, list[Result]] = {}
+    for each in results:
+        by_target.setdefault(each.target, []).append(each)
+    for target in sorted(by_target):
+        those = by_target[target]
+        yield Course(target, tuple(those), tuple(spans(those)))
+
+
+def spans(results: Iterable[Result]) -> Iterator[Span]:
+    """Consecutive results of one verdict, the oldest first."""
+    for verdict, each in groupby(results, key=lambda one: one.verdict):
+        alike = list(each)
+        yield Span(verdict, alike[0].time, alike[-1].time, len(alike))
+
+
+def _seconds(time: datetime) -> str:
+    return f"{written(time)[:19]}Z"

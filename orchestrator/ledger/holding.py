@@ -1,0 +1,74 @@
+"""What need not be built again: derivations on which builders that still qualify agreed before. Pure.
+
+1. A build counts where its builder made it in a run (built or checked), in a sandbox that was proven.
+2. Its builder still qualifies while it has the same name, store, operator, machine and version of Nix.
+3. A derivation is known where every builder of this run has a build of it that counts, where these have the
+   votes that this run wants, and where nothing that any of them ever had of it is something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from orchestrator.agreement.independence import Level, Party, votes
+from orchestrator.ledger.entries import Entry, How, Known, Made
+
+_COUNT = frozenset({How.BUILT, How.CHECKED})
+Holding = Mapping[str, Mapping[str, Made]]
+"""Builder name to what it made, by output name."""
+
+
+def known(
+    entries: Iterable[Entry], builders: Sequence[Known], needed: int, vote: Level
+) -> Mapping[str, Holding]:
+    """`.drv` path to what each of `builders` made of it, of all that is known; `entries` oldest first."""
+    by_derivation: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_derivation.setdefault(entry.derivation, []).append(entry)
+    found = {}
+    for path, those in by_derivation.items():
+        holding = _held(those, builders, needed, vote)
+        if holding is not None:
+            found[path] = holding
+    return found
+
+
+def _held(entries: Sequence[Entry], builders: Sequence[Known], needed: int, vote: Level) -> Holding | None:
+    mine = {each.name: each for each in builders}
+    counted: dict[str, Entry] = {}
+    made: set[tuple[object, ...]] = set()
+    for entry in entries:
+        now = mine.get(entry.builder.name)
+        if now is None or entry.how is How.FAILED:
+            continue
+        made.add(tuple(sorted((name, _plain(each)) for name, each in entry.outputs.items())))
+        if any(each.second is not None for each in entry.outputs.values()):
+            return None
+        if entry.how in _COUNT and entry.builder.proven and _is_same(entry.builder, now):
+            counted[now.name] = entry
+    if len(made) != 1 or counted.keys() != mine.keys():
+        return None
+    parties = [_party(each.builder) for each in counted.values()]
+    if votes(parties, vote) < max(2, needed):
+        return None
+    return {name: each.outputs for name, each in counted.items()}
+
+
+def _plain(made: Made) -> tuple[str, str, tuple[str, ...]]:
+    return made.path, made.nar_hash.hex, made.references
+
+
+def _party(builder: Known) -> Party:
+    return Party(builder.store, builder.operator, builder.machine_id, builder.boot_id)
+
+
+def _is_same(then: Known, now: Known) -> bool:
+    """Whether it is the builder that it was. What is not known of it now is not known to be the same."""
+    if now.nix_version is None or now.machine_id is None:
+        return False
+    return (then.store, then.operator, then.machine_id, then.nix_version) == (
+        now.store,
+        now.operator,
+        now.machine_id,
+        now.nix_version,
+    )

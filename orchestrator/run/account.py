@@ -1,0 +1,193 @@
+"""What a run writes into the ledger: builds as they end, then reports, verdicts, and what targets came to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from orchestrator.builders.build import Build, BuiltPath, Report
+from orchestrator.builders.builder import Builder, Probed
+from orchestrator.ground.errors import TallyError
+from orchestrator.ledger.entries import Depth, How, Made, Result
+from orchestrator.ledger.judging import Judgement
+from orchestrator.ledger.writing import Pen, Row
+from orchestrator.nix import database
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.nix.events import BuildFinished, BuildStarted, Event
+
+_EVERY = 1.0
+"""Seconds between two looks at what has ended: each costs one write to the disk."""
+
+
+@dataclass
+class _Ran:
+    """A build as its builder's Nix told of it."""
+
+    checking: bool
+    started: datetime
+    finished: datetime | None = None
+
+
+@dataclass
+class Account:
+    """One run's. `take` is called from the threads of all builders."""
+
+    pen: Pen
+    graph: DerivationGraph
+    builders: Mapping[str, Builder]
+    known: frozenset[str]
+    """`.drv` paths that the ledger knew as agreed and nobody builds: what it has of them stays as it is."""
+    say: Callable[[str], None]
+    _ran: dict[str, dict[str, _Ran]] = field(default_factory=dict)
+    _ended: list[tuple[str, str]] = field(default_factory=list)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+    _broken: bool = False
+
+    def begin(self, quorum: int | None, vote: str) -> None:
+        """Raises TallyError where the ledger cannot be written: before anything is built."""
+        self.pen.begin(quorum, vote)
+        self.pen.graph(self.graph)
+        for builder in self.builders.values():
+            self.pen.builder(builder.unknown, None, None)
+
+    def take(self, name: str, event: Event) -> None:
+        """What a builder said."""
+        now = datetime.now(UTC)
+        with self._mutex:
+            ran = self._ran.setdefault(name, {})
+            match event:
+                case BuildStarted(derivation, checking) if derivation in self.graph.derivations:
+                    ran[derivation] = _Ran(checking, now)
+                case BuildFinished(derivation) if derivation in ran:
+                    ran[derivation].finished = now
+                    if not ran[derivation].checking:
+                        self._ended.append((name, derivation))
+                case _:
+                    pass
+
+    def proven(self, name: str, probed: Probed) -> None:
+        """A builder's sandbox holds: from now on what it builds counts, should this run be killed."""
+        self._try(lambda: self.pen.builder(probed.identity, probed.sandbox, probed.surroundings))
+
+    def checked(self, name: str, builds: Sequence[Build]) -> None:
+        """A builder has built these again, or found that what it made before comes out otherwise."""
+        self._try(lambda: self.pen.builds(name, [self._row(name, build) for build in builds]))
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Write what ends meanwhile, some at a time."""
+        over = threading.Event()
+
+        def follow() -> None:
+            while not over.wait(_EVERY):
+                self._write_ended()
+
+        writer = threading.Thread(target=follow, name="ledger", daemon=True)
+        writer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            writer.join()
+            self._write_ended()
+
+    def close(self, reports: Sequence[Report], judgement: Judgement) -> None:
+        """What every builder reported in the end, and what comes of each derivation."""
+
+        def write() -> None:
+            for report in reports:
+                self.pen.builder(report.identity, report.sandbox, report.surroundings)
+                self.pen.builds(report.identity.name, self._rows(report))
+            self.pen.verdicts(judgement.verdicts, judgement.culprits)
+            self.pen.end()
+
+        self._try(write)
+
+    def conclude(self, result: Result) -> None:
+        """What a target came to."""
+        self._try(lambda: self.pen.result(result))
+
+    def depth(self, graph: DerivationGraph, believed: int) -> Depth:
+        """How far down a target's closure this run reached."""
+        own = [each.path for each in graph.derivations.values() if each.fixed is None]
+        ran = [each for each in self._ran.values() if each]
+        built = {path for path in own if ran and all(_is_over(each.get(path)) for each in ran)}
+        return Depth(len(own), len(built), len(self.known.intersection(own) - built), believed)
+
+    def _rows(self, report: Report) -> Iterator[Row]:
+        name = report.identity.name
+        for path, each in report.builds.items():
+            if path in self.graph.derivations:
+                yield self._row(name, each)
+        for drv in self.graph.derivations.values():
+            made = {of: report.inputs[path] for of, path in drv.outputs.items() if path in report.inputs}
+            if made and drv.path not in report.builds and drv.path not in self.known:
+                ran = self._ran.get(name, {}).get(drv.path)
+                if ran is not None and ran.finished is not None:
+                    log = self.builders[name].logs / f"{drv.name}.log"
+                    yield Row(drv.path, How.BUILT, _made(made), ran.started, ran.finished, log)
+                else:
+                    yield Row(drv.path, How.HELD, _made(made))
+        for failure in report.failures:
+            drv_path = failure.derivation
+            if drv_path is None or drv_path not in self.graph.derivations:
+                continue
+            if drv_path not in report.builds:
+                yield Row(drv_path, How.FAILED, {}, log=failure.log, reason=failure.reason)
+
+    def _row(self, name: str, build: Build) -> Row:
+        ran = self._ran.get(name, {}).get(build.derivation)
+        how = How.CHECKED if ran is not None and ran.checking else How.BUILT
+        outputs = {
+            of: replace(each, second=build.unstable[of].nar_hash) if of in build.unstable else each
+            for of, each in _made(build.outputs).items()
+        }
+        return Row(build.derivation, how, outputs, build.started, build.finished, build.log)
+
+    def _write_ended(self) -> None:
+        """Write first builds that have ended, as the store's database has them. They may be written again."""
+        with self._mutex:
+            ended, self._ended = self._ended, []
+        for name in dict.fromkeys(builder for builder, _ in ended):
+            store = self.builders[name].store
+            if isinstance(store, ChrootStore):  # asking another host of each would cost its builds
+                self._write_some(name, store, [path for builder, path in ended if builder == name])
+
+    def _write_some(self, name: str, store: ChrootStore, derivations: Sequence[str]) -> None:
+        outputs = [path for drv in derivations for path in self.graph[drv].outputs.values()]
+        found = database.rows(store.root, outputs) or {}
+        rows = []
+        for drv in derivations:
+            derivation, ran = self.graph[drv], self._ran[name][drv]
+            if all(path in found for path in derivation.outputs.values()):
+                made = {
+                    of: Made(path, found[path].nar_hash, found[path].nar_size, found[path].references)
+                    for of, path in derivation.outputs.items()
+                }
+                log = self.builders[name].logs / f"{derivation.name}.log"
+                rows.append(Row(drv, How.BUILT, made, ran.started, ran.finished, log))
+        if rows:
+            self._try(lambda: self.pen.builds(name, rows))
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """What cannot be remembered costs no run; it is said once."""
+        try:
+            write()
+        except TallyError as error:
+            if not self._broken:
+                self._broken = True
+                self.say(f"warning: this run is not whole in the ledger: {error.message}")
+
+
+def _is_over(ran: _Ran | None) -> bool:
+    return ran is not None and ran.finished is not None
+
+
+def _made(outputs: Mapping[str, BuiltPath]) -> dict[str, Made]:
+    return {
+        name: Made(each.path, each.nar_hash, each.nar_size, each.references) for name, each in outputs.items()
+    }

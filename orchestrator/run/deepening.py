@@ -1,0 +1,120 @@
+"""How far down a run has every derivation be an agreement of its own, and what of that is known already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.builders.build import BuiltPath
+from orchestrator.builders.builder import Builder
+from orchestrator.ground.wording import counted
+from orchestrator.ledger.entries import Entry, Known, Made
+from orchestrator.ledger.holding import Holding, known
+from orchestrator.ledger.reading import read
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.run.believing import ALL_THE_WAY, Decision
+from orchestrator.run.plan import Plan
+from orchestrator.run.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """Made by `deepened`; as it is, nothing but what was asked for is built for its own sake."""
+
+    requested: tuple[str, ...] = ()
+    """`.drv` paths of inputs that every builder is to build in this run, in build order."""
+    known: Mapping[str, Holding] = field(default_factory=dict)
+    """`.drv` paths of inputs that need no build, with what each builder made of them."""
+
+    def by_builder(self) -> Mapping[str, Mapping[str, BuiltPath]]:
+        """The same, by builder and store path, as reports have inputs."""
+        found: dict[str, dict[str, BuiltPath]] = {}
+        for holding in self.known.values():
+            for name, outputs in holding.items():
+                found.setdefault(name, {}).update((each.path, _built(each)) for each in outputs.values())
+        return found
+
+
+SHALLOW = Deep()
+
+
+def deepened(
+    workshop: Workshop,
+    plan: Plan,
+    builders: Sequence[Builder],
+    decision: Decision,
+    levels: int,
+    say: Callable[[str], None],
+    *,
+    again: bool = False,
+) -> Deep:
+    """The inputs of so many levels, but for believed ones: which are to be built. Raises TallyError.
+
+    `again`: also those that the ledger knows.
+    """
+    if levels == 0:
+        return SHALLOW
+    reached = reach(plan.graph, plan.requested, levels)
+    wanted = [path for path in reached if decision.needs(plan.graph[path])]
+    found = {} if again else _known(workshop, builders, wanted)
+    left = tuple(path for path in wanted if path not in found)
+    told = f"deep: {counted(len(wanted), 'input')}, {len(left)} to build on every builder"
+    say(f"{told}; {len(found)} known as agreed" if found else told)
+    return Deep(left, found)
+
+
+def reach(graph: DerivationGraph, requested: Sequence[str], levels: int) -> tuple[str, ...]:
+    """The inputs of so many levels below what was asked for, in build order; not those with fixed outputs."""
+    level, found = set(requested), set(requested)
+    for _ in range(levels):
+        below = {path for drv in level for path in graph[drv].input_derivations} - found
+        level = {path for path in below if graph[path].fixed is None}
+        if not level:
+            break
+        found |= level
+    wanted = found.difference(requested)
+    return tuple(each.path for each in graph.in_build_order() if each.path in wanted)
+
+
+def _known(workshop: Workshop, builders: Sequence[Builder], wanted: Sequence[str]) -> Mapping[str, Holding]:
+    """Those of the inputs that the ledger knows as agreed, and of which no store has something else."""
+    if not workshop.state.ledger.exists():
+        return {}
+    with read(workshop.state) as ledger:
+        entries: list[Entry] = list(ledger.entries(wanted))
+    if not entries:
+        return {}
+    asked = [builder for builder in builders if not builder.spare]
+    now = [_as_it_is(builder) for builder in asked]
+    configuration = workshop.configuration
+    found = dict(known(entries, now, configuration.quorum or 2, configuration.vote))
+    for builder in asked:
+        for path in _unlike(builder, found):
+            del found[path]
+    return found
+
+
+def _as_it_is(builder: Builder) -> Known:
+    facts = builder.facts()
+    return Known(builder.name, builder.kind, builder.operator, facts.nix_version, facts.machine_id)
+
+
+def _unlike(builder: Builder, found: Mapping[str, Holding]) -> set[str]:
+    """Derivations of which a builder's store has something else than it made."""
+    made = {
+        each.path: (drv, each) for drv, holding in found.items() for each in holding[builder.name].values()
+    }
+    there = made.keys() - builder.store.invalid(made)
+    unlike = set()
+    for path, info in builder.store.information(there).items():
+        drv, each = made[path]
+        if (info.nar_hash, info.references) != (each.nar_hash, each.references):
+            unlike.add(drv)
+    return unlike
+
+
+def _built(made: Made) -> BuiltPath:
+    return BuiltPath(made.path, made.nar_hash, made.nar_size, made.references)
+
+
+__all__ = ["ALL_THE_WAY", "SHALLOW", "Deep", "deepened", "reach"]

@@ -37,6 +37,8 @@ def agreement(facts: ReleaseFacts) -> dict[str, Any]:
     }
     if agreed.dissent:
         said["dissent"] = [_dissent(report, agreed.outputs) for report in agreed.dissent]
+    if facts.depth is not None:
+        said["depth"] = {**facts.depth.document, "deep": facts.deep}
     if facts.beliefs:
         said["inputs"] = inputs(facts)
     return said

@@ -13,6 +13,7 @@ from orchestrator.evidence.definition import Definition
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
+from orchestrator.ledger.entries import Depth
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.recipe.origins import Origin
 from orchestrator.recipe.revision import Revision
@@ -112,6 +113,10 @@ class ReleaseFacts:
     """What was evaluated, where that is no recipe."""
     beliefs: Beliefs = NOTHING
     """What nobody here rebuilt; without any, every builder built every input."""
+    depth: Depth | None = None
+    """How far down the build-time closure the run reached; None: it was not counted."""
+    deep: bool = False
+    """Whether it was asked for, and held, that every derivation there is an agreement of its own."""
 
     def __post_init__(self) -> None:
         if self.started.utcoffset() != timedelta(0) or self.finished.utcoffset() != timedelta(0):

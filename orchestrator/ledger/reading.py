@@ -66,6 +66,10 @@ class Ledger:
         """Every result of every target, the oldest first."""
         yield from self._results(f"{_RESULTS} order by s.id")
 
+    def runs(self) -> tuple[str, ...]:
+        """Every run, the oldest first; also those that go on or were killed."""
+        return tuple(row[0] for row in self._ask("select name from runs order by id"))
+
     def verdicts(self, run: str) -> Mapping[str, Judged]:
         """Every derivation that a run judged, by its `.drv` path."""
         asked = (

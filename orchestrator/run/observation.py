@@ -13,6 +13,7 @@ from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
 from orchestrator.ground.digest import OtherDigest
+from orchestrator.ledger.entries import Depth
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph, FixedOutput
 from orchestrator.publishing.registry.archive import manifest_of
@@ -23,7 +24,15 @@ _CHUNK = 1 << 20
 
 
 def facts_of(
-    store: ChrootStore, target: Target, agreed: Agreed, quorum: int, artifact: Path, beliefs: Beliefs
+    store: ChrootStore,
+    target: Target,
+    agreed: Agreed,
+    quorum: int,
+    artifact: Path,
+    beliefs: Beliefs,
+    *,
+    depth: Depth | None = None,
+    deep: bool = False,
 ) -> ReleaseFacts:
     """What was observed of one target, gathered for the evidence.
 
@@ -67,6 +76,8 @@ def facts_of(
         invocation_id=str(uuid.uuid4()),
         definition=definition,
         beliefs=beliefs.of(target.graph),
+        depth=depth,
+        deep=deep and depth is not None and depth.deep,
     )
 
 

@@ -35,7 +35,7 @@ from orchestrator.publishing import directory, drafts
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.records import records_of
 from orchestrator.run import planning
-from orchestrator.run.deepening import deepened
+from orchestrator.run.deepening import ALL_THE_WAY, deepened
 from orchestrator.run.journal import Journal
 from orchestrator.run.making import (
     Making,
@@ -226,7 +226,16 @@ def publish(
     run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, signatories: Signatories
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
-    facts = facts_of(run.workshop.store, target, agreed, quorum, artifact, run.decision.choice.beliefs)
+    facts = facts_of(
+        run.workshop.store,
+        target,
+        agreed,
+        quorum,
+        artifact,
+        run.decision.choice.beliefs,
+        depth=depth_of(run, target),
+        deep=run.order.depth >= ALL_THE_WAY,
+    )
     materials = materials_of(facts)
     bill = bill_of(facts, materials, parts_of_release([each.store for each in agreeing(run, agreed)], facts))
     sboms = sbom_statements(facts, bill)

@@ -31,6 +31,12 @@ _ROLES = {
 }
 
 
+_DEEP = (
+    "Every derivation of the build-time closure, down to fixed outputs, was built by every builder, and they "
+    "agreed on each; no input was believed."
+)
+
+
 def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _NOTHING) -> Bill:
     """The same build gives the same bill, whenever it ran. Raises TallyError for an unknown reference."""
     artifact = facts.artifact_output.path
@@ -46,6 +52,7 @@ def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _
         relations,
         _builds(facts, refs),
         epoch=facts.graph[facts.package_derivation].env.get("SOURCE_DATE_EPOCH", ""),
+        comment=_DEEP if facts.deep else None,
     )
 
 

@@ -128,7 +128,8 @@ class Publishing:
         self.log = releases.log_in(folder / "log")
         self.before = self.logged()
         self.key = SigningKey.generate()
-        monkeypatch.setattr(story, "facts_of", lambda *_: self.made.facts)
+        monkeypatch.setattr(story, "facts_of", lambda *_, **__: self.made.facts)
+        monkeypatch.setattr(story, "depth_of", lambda *_: None)
 
     def logged(self) -> dict[str, bytes]:
         folder = self.log.folder.path
@@ -137,7 +138,7 @@ class Publishing:
     def publish(self) -> Released:
         signatories = Signatories(self.key, Witnesses(self.log), self.keys)
         anything = cast("Any", SimpleNamespace(store=None))
-        order = cast("Any", SimpleNamespace(out=self.out))
+        order = cast("Any", SimpleNamespace(out=self.out, depth=0))
         target = cast("Any", SimpleNamespace(asked="pigz"))
         facts = self.made.facts
         builders = [

@@ -1,0 +1,140 @@
+"""Deep runs with real Nix: every derivation an agreement of its own, remembered, gone on with when killed."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from targets import with_busybox
+from waiting import wait_for
+from warm import WARM
+
+from orchestrator.ground.state import State
+from orchestrator.ledger.entries import How, Verdict
+from orchestrator.ledger.reading import read
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
+
+UUID = "read line < /proc/sys/kernel/random/uuid; echo $line > $out"
+LEAF = re.compile(r"-d\d+-1\.0\.drv$")
+
+
+class Chain:
+    """The chain of tests/assets/deep, of which no other run has a derivation; on the shared state folder."""
+
+    def __init__(self, folder: Path, tally: Any, state: State) -> None:
+        self.folder, self.tally, self.state = with_busybox(folder, "deep"), tally, state
+        self.mark = uuid.uuid4().hex
+
+    def words(self, *attributes: str, script: str = "echo middle > $out", **more: str) -> list[str]:
+        wait = f"# {self.mark}\n{more.pop('wait', '')}"
+        said = [*attributes, "--no-sign", "--json", "--argstr", "script", script, "--argstr", "wait", wait]
+        for name, value in more.items():
+            said += ["--arg", name, value]
+        return ["build", "-f", "default.nix", *said]
+
+    def build(self, *attributes: str, more: tuple[str, ...] = ("--deep",), **how: str) -> Any:
+        return self.tally(*self.words(*attributes, **how), *more)
+
+
+@pytest.fixture
+def chain(tmp_path: Path, tally_in: TallyIn, session_state: Path) -> Chain:
+    return Chain(tmp_path / "project", tally_in(tmp_path / "project"), State(session_state))
+
+
+def outcome(ran: Any) -> Any:
+    (found,) = json.loads(ran.out)["outcomes"]
+    return found
+
+
+def names(ran: Any, word: str) -> set[str]:
+    """What builder `a` started, or started `again`."""
+    lines = [
+        line.removeprefix("a: started ") for line in ran.err.splitlines() if line.startswith("a: started")
+    ]
+    again = {line.removesuffix(" again") for line in lines if line.endswith(" again")}
+    return again if word == "again" else {line for line in lines if not line.endswith(" again")}
+
+
+def test_what_agreed_once_is_not_built_again(chain: Chain) -> None:
+    first = chain.build("top").succeeded()
+    assert {"base-1.0", "middle-1.0", "top-1.0"} <= names(first, "first")
+    assert outcome(first)["depth"]["held"] == 0
+
+    second = chain.build("top").succeeded()
+    assert not names(second, "first")
+    assert names(second, "again") == {"top-1.0", "top-1.0-x86_64-linux.nar"}, "what was asked for always is"
+    depth = outcome(second)["depth"]
+    assert (depth["known"], depth["held"], depth["believed"]) == (depth["derivations"] - 2, 0, 0)
+
+    shallow = chain.build("top", more=()).succeeded()
+    assert outcome(shallow)["depth"]["held"] == depth["known"]
+
+    again = chain.build("top", more=("--depth", "2", "--again")).succeeded()
+    assert {"base-1.0", "middle-1.0"} <= names(again, "again"), "what stores hold is built again too"
+    assert outcome(again)["depth"]["held"] == 0
+
+
+def test_the_first_to_diverge_is_named_and_what_is_above_is_not_spoiled(chain: Chain) -> None:
+    ran = chain.build("top", script=UUID)
+    assert ran.code == 1
+    found = outcome(ran)
+    assert [each.rpartition("-middle-1.0")[2] for each in found["rootCauses"]] == [".drv"]
+    assert [one["inherited"] for one in found["differing"]] == [False, True, True]
+    with read(chain.state) as ledger:
+        result = next(each for each in ledger.latest() if each.package == found["differing"][1]["derivation"])
+        verdicts = ledger.verdicts(result.run)
+        entries = [each for each in ledger.entries_of(result.run) if each.derivation in found["rootCauses"]]
+    assert result.verdict is Verdict.DIFFERS
+    assert list(result.culprits) == found["rootCauses"]
+    (base,) = [each for path, each in verdicts.items() if path.endswith("-base-1.0.drv")]
+    assert base.verdict in (Verdict.AGREED, Verdict.VARIED)
+    assert {each.builder.name for each in entries} == {"a", "b"}
+    assert all(each.how is How.BUILT and each.builder.proven for each in entries)
+    assert len({each.outputs["out"].nar_hash for each in entries}) == 2
+
+    told = json.loads(chain.tally("history", result.package, "--json").succeeded().out)
+    (target,) = told["targets"]
+    assert (target["verdict"], target["results"][-1]["culprits"]) == ("differs", found["rootCauses"])
+
+    # a derivation that disagreed is built again, though nothing of it changed
+    assert "middle-1.0" in names(chain.build("top", script=UUID), "again")
+
+
+def test_a_killed_deep_run_goes_on_where_it_stopped(chain: Chain, session_state: Path) -> None:
+    """Killed as a power cut does, when about half of its eight derivations are written."""
+    width = 6
+    words = [*chain.words("wide", width=str(width), wait='"$b" sleep 1'), "--deep"]
+    running = WARM.start(words, chain.folder, {"TALLY_STATE": str(session_state)})
+    assert running is not None
+
+    def written() -> int:
+        if not chain.state.ledger.exists():
+            return 0
+        with read(chain.state) as ledger:
+            runs = {
+                each: list(ledger.entries_of(each)) for each in ledger.runs() if f"-{running.pid}" in each
+            }
+        every = [each for of in runs.values() for each in of]
+        return sum(each.how is How.BUILT and bool(LEAF.search(each.derivation)) for each in every)
+
+    wait_for(lambda: written() >= width or running.poll() is not None, running.said)
+    assert running.poll() is None, running.said()
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    time.sleep(0.1)
+    done = written()
+    gone_on = chain.tally(*words).succeeded()
+    depth = outcome(gone_on)["depth"]
+    assert depth["held"] == 0
+    assert depth["known"] >= done // 2 - 1 > 0, "what both builders had ended is not built again"
+    assert depth["known"] + depth["built"] == depth["derivations"]
+    with read(chain.state) as ledger:
+        assert next(each for each in ledger.latest() if each.name == "wide").verdict is not Verdict.UNDECIDED

@@ -24,6 +24,9 @@ class Agreed:
     """What made a vote when the quorum was counted."""
     dissent: tuple[Report, ...] = ()
     """Complete builds that differ, ordered by name; empty unless dissent was to be recorded."""
+    converged: tuple[DifferingOutput, ...] = ()
+    """Outputs of inputs that differ, in build order, where all that was asked for came out the same and
+    refers to none of them. `inputs` does not have them."""
 
 
 @dataclass(frozen=True, slots=True)

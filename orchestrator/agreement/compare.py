@@ -31,6 +31,9 @@ def compare(
     `record_dissent`, the quorum is met by builders of one mind and by no others. A builder that failed has no
     vote, and builders that `vote` does not tell apart have one.
 
+    An input that differs counts where something that was asked for differs too, or refers to it. Else it is
+    told: its difference ended below.
+
     Raises:
         TallyError: when nothing was asked, nobody answered, or one builder answered as two.
     """
@@ -44,20 +47,23 @@ def compare(
     if _votes(complete, vote) < needed:
         return Incomplete(ordered, _reasons(failures, complete, needed, vote))
 
-    differing = tuple(culprits.differing(graph, complete))
-    agreeing = complete
-    if differing:
+    found = culprits.divergence(graph, complete)
+    agreeing, converged = complete, found.outputs
+    asked = {path for drv in requested for path in graph[drv].outputs.values()}
+    if not asked.isdisjoint(found.spoiled):
         agreeing = _of_one_mind(complete, requested, needed, vote) if record_dissent else ()
+        converged = ()
     if not agreeing:
-        causes = dict.fromkeys(output.derivation for output in differing if not output.inherited)
-        return Disagreed(complete, differing, tuple(causes))
-    first = agreeing[0]
+        causes = dict.fromkeys(output.derivation for output in found.outputs if not output.inherited)
+        return Disagreed(complete, found.outputs, tuple(causes))
+    first, unlike = agreeing[0], {output.path for output in converged}
     return Agreed(
         reports=agreeing,
         outputs={drv: dict(first.builds[drv].outputs) for drv in requested},
-        inputs=dict(first.inputs),
+        inputs={path: built for path, built in first.inputs.items() if path not in unlike},
         vote=vote,
         dissent=tuple(report for report in complete if report not in agreeing),
+        converged=converged,
     )
 
 
@@ -140,7 +146,7 @@ def _of_one_mind(
     """Those that made the same and have the votes; empty when there are none, or others have them too."""
     minds: dict[object, list[Report]] = {}
     for report in reports:
-        if not any(report.builds[drv].unstable for drv in requested):
+        if not any(build.unstable for build in report.builds.values()):
             outputs = [
                 (drv, name, built)
                 for drv in sorted(requested)

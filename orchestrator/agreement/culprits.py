@@ -12,6 +12,7 @@ them: the difference ends there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.builders.build import BuiltPath, Report
@@ -31,10 +32,31 @@ def is_earlier(side: str) -> bool:
     return side.endswith(_EARLIER)
 
 
-def differing(graph: DerivationGraph, reports: Sequence[Report]) -> Iterator[DifferingOutput]:
-    """The outputs that are not the same on every builder that has them, in build order."""
-    spoiled: set[str] = set()
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """What differs, and how far up that reaches."""
+
+    outputs: tuple[DifferingOutput, ...]
+    """In build order."""
+    spoiled: frozenset[str]
     """Store paths that differ, or refer to one that does."""
+
+
+def divergence(graph: DerivationGraph, reports: Sequence[Report]) -> Divergence:
+    """The outputs that are not the same on every builder that has them, and what refers to them."""
+    spoiled: set[str] = set()
+    return Divergence(tuple(_differing(graph, reports, spoiled)), frozenset(spoiled))
+
+
+def differing(graph: DerivationGraph, reports: Sequence[Report]) -> tuple[DifferingOutput, ...]:
+    """The outputs alone, in build order."""
+    return divergence(graph, reports).outputs
+
+
+def _differing(
+    graph: DerivationGraph, reports: Sequence[Report], spoiled: set[str]
+) -> Iterator[DifferingOutput]:
+    """Fills `spoiled` on its way."""
     for drv in graph.in_build_order():
         inherits = any(
             graph[below].outputs[name] in spoiled

@@ -11,15 +11,13 @@ from orchestrator.nix.derivation import DerivationGraph
 
 def shares_of(
     reports: Sequence[Report], graph: DerivationGraph, requested: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[Report, ...]]:
-    """What is to be compared, and the reports as if only that had been asked for. `graph` is the target's.
+) -> tuple[Report, ...]:
+    """The reports as if only `requested` had been asked for. `graph` is the target's.
 
-    Another target that this one uses becomes a built input of it; but one that some builder did not
-    reproduce is compared too, so that nothing stands on it unnoticed.
+    Another target that this one uses becomes a built input of it. Where some builder did not make it again,
+    it stays a build, too, so that nothing stands on it unnoticed.
     """
-    unstable = {path for report in reports for path, build in _below(report, graph).items() if build.unstable}
-    compared = (*requested, *sorted(unstable - set(requested)))
-    return compared, tuple(_share(report, graph, compared) for report in reports)
+    return tuple(_share(report, graph, requested) for report in reports)
 
 
 def _below(report: Report, graph: DerivationGraph) -> Mapping[str, Build]:
@@ -27,18 +25,18 @@ def _below(report: Report, graph: DerivationGraph) -> Mapping[str, Build]:
     return {path: report.builds[path] for path in graph.derivations if path in report.builds}
 
 
-def _share(report: Report, graph: DerivationGraph, compared: Sequence[str]) -> Report:
+def _share(report: Report, graph: DerivationGraph, requested: Sequence[str]) -> Report:
     builds = _below(report, graph)
     used = {
         built.path: built
         for path, build in builds.items()
-        if path not in compared
+        if path not in requested
         for built in build.outputs.values()
     }
     inputs = {path: report.inputs[path] for path in graph.by_output if path in report.inputs}
     return replace(
         report,
-        builds={path: builds[path] for path in compared if path in builds},
+        builds={path: build for path, build in builds.items() if path in requested or build.unstable},
         inputs=inputs | used,
         failures=tuple(
             f for f in report.failures if f.derivation is None or f.derivation in graph.derivations

@@ -102,6 +102,15 @@ def agreement(agreed: Agreed) -> Mapping[str, Any]:
             for made in agreed.outputs.values()
             for built in made.values()
         },
+        "converged": [
+            {
+                "derivation": one.derivation,
+                "output": one.output,
+                "path": one.path,
+                "narSha256": {name: digest.hex for name, digest in one.hashes.items()},
+            }
+            for one in agreed.converged
+        ],
     }
 
 
@@ -162,6 +171,9 @@ def _show_depth(outcome: Released | Compared) -> None:
 def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:
     names = " and ".join(report.identity.name for report in agreed.reports)
     say(f"{target}: {names} agree on every bit; {and_then}")
+    for output in agreed.converged:
+        name = name_of(output.derivation).removesuffix(".drv")
+        say(f"{target}: its input {name} came out differently, and nothing above it that was asked for")
     for report in agreed.dissent:
         say(f"{target}: {report.identity.name} made something else, which is recorded as its dissent")
 

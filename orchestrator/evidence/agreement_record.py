@@ -10,6 +10,7 @@ from orchestrator.evidence.surroundings import surroundings, varied
 from orchestrator.evidence.terms import NAR_SHA256
 
 if TYPE_CHECKING:  # who only reads evidence needs nothing of how it is made
+    from orchestrator.agreement.agreement import DifferingOutput
     from orchestrator.builders.build import BuiltPath, Identity, Report, SandboxProof
     from orchestrator.evidence.facts import ReleaseFacts
 
@@ -39,6 +40,8 @@ def agreement(facts: ReleaseFacts) -> dict[str, Any]:
         said["dissent"] = [_dissent(report, agreed.outputs) for report in agreed.dissent]
     if facts.depth is not None:
         said["depth"] = {**facts.depth.document, "deep": facts.deep}
+    if agreed.converged:
+        said["converged"] = [_converged(each) for each in agreed.converged]
     if facts.beliefs:
         said["inputs"] = inputs(facts)
     return said
@@ -77,6 +80,17 @@ def outputs(of: Mapping[str, Mapping[str, BuiltPath]]) -> dict[str, Any]:
             name: {"path": built.path, NAR_SHA256: built.nar_hash.hex} for name, built in sorted(made.items())
         }
         for derivation, made in sorted(of.items())
+    }
+
+
+def _converged(output: DifferingOutput) -> dict[str, Any]:
+    """An input that differed, and what each builder made of it."""
+    return {
+        "derivation": output.derivation,
+        "output": output.output,
+        "path": output.path,
+        "inherited": output.inherited,
+        "made": {side: {NAR_SHA256: digest.hex} for side, digest in sorted(output.hashes.items())},
     }
 
 

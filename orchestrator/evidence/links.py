@@ -51,6 +51,8 @@ class Link:
     """`.drv` paths of what its builder built, the package's among them."""
     believed: Mapping[str, Any] = field(default_factory=dict)
     """By whose signature materials are believed, as evidence/beliefs.py reads it; empty: nothing is told."""
+    converged: Digests = field(default_factory=dict)
+    """What this builder made of inputs of which others made something else, by store path."""
 
 
 def link_of(
@@ -75,6 +77,8 @@ def link_of(
             built = _made(report, derivation, output)
             made[built.path] = digest_set(built.nar_hash)
     believed = beliefs.told(materials)
+    unlike = (report.inputs.get(each.path) for each in facts.agreed.converged)
+    converged = {built.path: digest_set(built.nar_hash) for built in unlike if built is not None}
     document = {
         "_type": "link",
         "name": STEP,
@@ -90,6 +94,7 @@ def link_of(
             },
             "files": {file.path: {"sha256": file.sha256.hex} for file in record},
             **({"believed": believed} if believed else {}),
+            **({"converged": converged} if converged else {}),
         },
         "environment": {"builder": identity(report.identity), "sandbox": sandbox(report.sandbox)},
     }
@@ -115,6 +120,7 @@ def parse(payload: bytes, what: str) -> Link:
         command=command_in(document, what),
         derivations=derivations_in(document, what),
         believed=believed_in(document, what),
+        converged=_converged(document, what),
     )
 
 
@@ -157,6 +163,11 @@ def believed_in(document: dict[str, Any], what: str) -> Mapping[str, Any]:
     """What a link says of believed materials, by store path; empty: nothing. Raises MalformedError."""
     byproducts = member(document, "byproducts", dict, what)
     return member(byproducts, "believed", dict, what) if "believed" in byproducts else {}
+
+
+def _converged(document: dict[str, Any], what: str) -> Digests:
+    byproducts = member(document, "byproducts", dict, what)
+    return _digests(byproducts, "converged", what) if "converged" in byproducts else {}
 
 
 def _finished(document: dict[str, Any], what: str) -> datetime | None:

@@ -67,6 +67,8 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
     found: dict[str, Material] = {}
     foreign = _foreign(facts)
     believed = facts.beliefs.paths
+    untold = believed.keys() | {each.path for each in facts.agreed.converged}
+    """Told by a signature; or by none, since builders made different ones."""
     for derivation in built_here(facts.graph, facts.artifact_derivation, facts.beliefs):
         for path in derivation.input_sources:
             found[path] = _file(path, facts.input_sources, Kind.SOURCE if path in foreign else Kind.FILE)
@@ -75,7 +77,7 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
             if needed.fixed is not None:
                 found[needed.fixed.path] = _fetched(needed, needed.fixed, facts, path in foreign)
             elif path not in facts.agreed.outputs:
-                for name in (name for name in names if needed.outputs[name] not in believed):
+                for name in (name for name in names if needed.outputs[name] not in untold):
                     found[needed.outputs[name]] = _built(needed, needed.outputs[name], facts.agreed.inputs)
         if derivation.path not in facts.agreed.outputs:
             for path in derivation.outputs.values():  # an output that only a runtime reference leads to

@@ -89,7 +89,7 @@ def made(told: Told, link: Link) -> Iterator[Reason]:
     names = [each.derivation for each, _ in told.commands]
     if len(set(names)) != len(names):
         yield _no("the provenance has two commands of one derivation")
-    vouched = {**link.materials, **link.products}
+    vouched = {**link.materials, **link.products, **link.converged}
     outputs: set[str] = set()
     for (command, _), paths in zip(told.commands, told.computed, strict=True):
         outputs |= set(command.outputs.values())

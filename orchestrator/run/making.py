@@ -167,11 +167,11 @@ def fixed_for(making: Making) -> tuple[str, ...]:
 def agreement_on(making: Making, target: Target, reports: Sequence[Report]) -> Agreement:
     """What the builders' reports come to for one target."""
     configuration, evaluated = making.workshop.configuration, target.evaluated
-    compared, shares = shares_of(reports, target.graph, (evaluated.package, evaluated.artifact))
+    requested = (evaluated.package, evaluated.artifact)
     return compare(
         target.graph,
-        compared,
-        shares,
+        requested,
+        shares_of(reports, target.graph, requested),
         quorum_of(making, reports),
         vote=configuration.vote,
         record_dissent=configuration.dissent == "record",

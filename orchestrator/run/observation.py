@@ -77,7 +77,7 @@ def facts_of(
         definition=definition,
         beliefs=beliefs.of(target.graph),
         depth=depth,
-        deep=deep and depth is not None and depth.deep,
+        deep=deep and depth is not None and depth.deep and not agreed.converged,
     )
 
 

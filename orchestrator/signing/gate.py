@@ -285,6 +285,25 @@ def _admit(agreed: Agreed, quorum: int) -> None:
         _agrees(agreed, report)
     if not any(agreed.outputs.values()):
         raise _refused("the builders agreed on no output")
+    if agreed.converged:
+        _admit_converged(agreed)
+
+
+def _admit_converged(agreed: Agreed) -> None:
+    """What was asked for neither is an output that differs nor refers to one, at any remove."""
+    unlike = {output.path for output in agreed.converged}
+    asked = [built for made in agreed.outputs.values() for built in made.values()]
+    found = {built.path: built.references for built in (*agreed.inputs.values(), *asked)}
+    seen, queue = set[str](), [built.path for built in asked]
+    while queue:
+        path = queue.pop()
+        if path in unlike:
+            raise _refused(
+                f"what the builders agreed on has {path} in its closure, and they made different ones"
+            )
+        if path not in seen:
+            seen.add(path)
+            queue.extend(found.get(path, ()))
 
 
 def _admit_builders(reports: Sequence[Report]) -> None:

@@ -128,7 +128,8 @@ def _against_derivations(
     made = {path for path in link.products if path.startswith(STORE)}
     if unmade := sorted(made.difference(outputs if whole else held.graph.by_output)):
         yield f"{unmade[0]} is made by none of the derivations that the link names, nor by what they use"
-    yield from held.against_materials(link.materials, believed, tops[0].path, frozenset(named), whole=whole)
+    used_here = {**link.materials, **link.converged}
+    yield from held.against_materials(used_here, believed, tops[0].path, frozenset(named), whole=whole)
 
 
 def _against_times(

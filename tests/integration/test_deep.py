@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import time
@@ -34,7 +35,7 @@ class Chain:
         self.mark = uuid.uuid4().hex
 
     def words(self, *attributes: str, script: str = "echo middle > $out", **more: str) -> list[str]:
-        wait = f"# {self.mark}\n{more.pop('wait', '')}"
+        wait = f"# {self.mark}\n{more.pop('wait', ':')}"
         said = [*attributes, "--no-sign", "--json", "--argstr", "script", script, "--argstr", "wait", wait]
         for name, value in more.items():
             said += ["--arg", name, value]
@@ -108,11 +109,26 @@ def test_the_first_to_diverge_is_named_and_what_is_above_is_not_spoiled(chain: C
     assert "middle-1.0" in names(chain.build("top", script=UUID), "again")
 
 
+def test_an_input_that_differs_is_told_where_the_difference_ends(chain: Chain) -> None:
+    """Its release is signed and verifies; in-toto's own client has read the links before."""
+    chain.tally("keys", "generate", "release").succeeded()
+    words = [word for word in chain.words("absorbing", script=UUID) if word != "--no-sign"]
+    found = outcome(chain.tally(*words, "--deep", "--key", "release.key").succeeded())
+    (converged,) = found["agreement"]["converged"]
+    assert converged["path"].endswith("-middle-1.0")
+    assert found["depth"]["held"] == 0
+    release = chain.folder / found["release"]
+    chain.tally("verify", release, "--key", "release.pub").succeeded()
+    said = json.loads((release / "release.json").read_text())["agreement"]
+    assert [each["path"] for each in said["converged"]] == [converged["path"]]
+    assert not said["depth"]["deep"], "not every one of them is an agreement"
+
+
 def test_a_killed_deep_run_goes_on_where_it_stopped(chain: Chain, session_state: Path) -> None:
     """Killed as a power cut does, when about half of its eight derivations are written."""
     width = 6
     words = [*chain.words("wide", width=str(width), wait='"$b" sleep 1'), "--deep"]
-    running = WARM.start(words, chain.folder, {"TALLY_STATE": str(session_state)})
+    running = WARM.start(words, chain.folder, {**os.environ, "TALLY_STATE": str(session_state)})
     assert running is not None
 
     def written() -> int:

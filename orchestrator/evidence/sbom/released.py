@@ -52,8 +52,19 @@ def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _
         relations,
         _builds(facts, refs),
         epoch=facts.graph[facts.package_derivation].env.get("SOURCE_DATE_EPOCH", ""),
-        comment=_DEEP if facts.deep else None,
+        comment=_comment(facts),
     )
+
+
+def _comment(facts: ReleaseFacts) -> str | None:
+    """How deep it was built, and what is left out."""
+    if facts.agreed.converged:
+        names = ", ".join(dict.fromkeys(name_of(each.path) for each in facts.agreed.converged))
+        return (
+            f"Builders made different bytes of these inputs, which are left out: {names}. What was made with "
+            "them, and is the artifact or in it, came out the same."
+        )
+    return _DEEP if facts.deep else None
 
 
 def _artifact(facts: ReleaseFacts) -> Component:
@@ -151,7 +162,8 @@ def _used(facts: ReleaseFacts, derivation: Derivation) -> Iterator[str]:
         if needed.fixed is not None:
             yield needed.fixed.path
         else:
-            yield from (needed.outputs[name] for name in names)
+            unlike = {each.path for each in facts.agreed.converged}
+            yield from (needed.outputs[name] for name in names if needed.outputs[name] not in unlike)
 
 
 def _kind(

@@ -133,9 +133,27 @@ def test_the_root_cause_is_the_derivation_whose_inputs_agree() -> None:
     assert result.root_causes == (ZLIB.path,)
 
 
-def test_a_differing_input_disagrees_even_below_equal_outputs() -> None:
+def test_an_input_that_differs_below_equal_outputs_is_told() -> None:
     result = compare(GRAPH, ASKED, [complete("a"), complete("b", zlib="x")], 2)
+    assert isinstance(result, Agreed)
+    (output,) = result.converged
+    assert (output.path, output.inherited) == (ZLIB.outputs["out"], False)
+    assert set(result.inputs) == {ZLIB.outputs["dev"]}, "what differs is nothing that they agree on"
+
+
+def test_an_input_that_differs_disagrees_where_what_was_asked_for_refers_to_it() -> None:
+    """At any remove: pack refers to pigz, and that to zlib."""
+
+    def answer(name: str, zlib: str) -> Report:
+        found = complete(name, zlib=zlib)
+        for drv, below in ((PIGZ, ZLIB), (PACK, PIGZ)):
+            tied = {"out": built(drv.outputs["out"], "same", (below.outputs["out"],))}
+            found = replace(found, builds={**found.builds, drv.path: replace(build_of(drv), outputs=tied)})
+        return found
+
+    result = compare(GRAPH, ASKED, [answer("a", "1"), answer("b", "2")], 2)
     assert isinstance(result, Disagreed)
+    assert [output.path for output in result.differing] == [ZLIB.outputs["out"]]
     assert result.root_causes == (ZLIB.path,)
 
 
@@ -455,6 +473,11 @@ def test_any_single_changed_hash_disagrees(
     which = data.draw(st.integers(0, len(reports) - 1))
     reports[which], path = with_change(data, reports[which])
     result = compare(graph, asked, reports, 2)
+    if path in reports[0].inputs:  # nothing that was asked for differs, or refers to it
+        assert isinstance(result, Agreed)
+        assert [output.path for output in result.converged] == [path]
+        assert path not in result.inputs
+        return
     assert isinstance(result, Disagreed)
     assert [output.path for output in result.differing] == [path]
     assert result.root_causes == (graph.by_output[path].path,)
@@ -489,4 +512,7 @@ def test_every_disagreement_has_a_root_cause(
         assert all(d.inherited == (d.derivation not in result.root_causes) for d in result.differing)
     else:
         assert isinstance(result, Agreed)
-        assert len({str(r.builds) + str(r.inputs) for r in reports}) == 1
+        assert len({str(r.builds) for r in reports}) == 1
+        unlike = {output.path for output in result.converged}
+        same = [{path: made for path, made in r.inputs.items() if path not in unlike} for r in reports]
+        assert all(each == same[0] == result.inputs for each in same)

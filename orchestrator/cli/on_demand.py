@@ -26,11 +26,13 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "show": None,
     "compare": None,
     "schema": None,
+    "clean": None,
     "doctor": None,
     "attest": None,
     "builder": "List builders, add one, see whether they work.",
     "policy": "Check a policy, and see what it finds in a release.",
     "keys": "Make, replace and show signing keys.",
+    "ledger": "The ledger of what was built here.",
     "log": "Show and check the transparency log of what was signed here.",
 }
 """Each is a function, or a group of commands with this help, of its own name in a module of that name."""

@@ -112,6 +112,10 @@ class State:
             finally:
                 _remove_tree(path)
 
+    def running(self) -> tuple[str, ...]:
+        """The runs that go on: those that hold the lock of their scratch folder. Sorted."""
+        return tuple(sorted(lock.stem for lock in (self.root / "tmp").glob("*.lock") if _is_held(lock)))
+
     @contextmanager
     def locked(self, *names: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold locks, one a name, that other runs on this state folder respect; they end with the process.
@@ -177,6 +181,18 @@ def _held(path: Path) -> Iterator[None]:
             finally:
                 path.unlink(missing_ok=True)
             return
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether some process holds a lock file."""
+    try:
+        with lock.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _is_file_at(descriptor: int, path: Path) -> bool:

@@ -119,6 +119,27 @@ class Ledger:
             found[path].append(below)
         return {path: tuple(below) for path, below in found.items()}
 
+    def agreed_outputs(self) -> Iterator[tuple[str, int, datetime]]:
+        """Every output on which builders agreed at last: its path, its NAR's size, when a run last had it."""
+        asked = (
+            "with last(derivation, run) as (select derivation, max(run) from verdicts group by derivation) "
+            "select o.path, max(o.nar_size), max(r.started) from last "
+            "join verdicts v on v.derivation = last.derivation and v.run = last.run "
+            "join builds b on b.derivation = v.derivation join outputs o on o.build = b.id "
+            "join runs r on r.id = v.run where v.verdict in (?, ?) group by o.path order by o.path"
+        )
+        for path, size, started in self._ask(asked, Verdict.AGREED.value, Verdict.VARIED.value):
+            yield path, size, moment(started)
+
+    def outputs_of(self, derivations: Sequence[str]) -> Iterator[str]:
+        """The store paths of all that anybody made of these derivations."""
+        for some in _pieces(derivations):
+            asked = (
+                "select distinct o.path from outputs o join builds b on b.id = o.build "
+                f"join derivations d on d.id = b.derivation where d.path in ({_marks(some)})"
+            )
+            yield from (path for (path,) in self._ask(asked, *some))
+
     def fixed(self, derivations: Sequence[str]) -> set[str]:
         """Those of these derivations whose output a digest fixes."""
         return {

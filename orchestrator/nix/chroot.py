@@ -88,6 +88,34 @@ class ChrootStore(Store):
         self._delete(sorted(referring))
         return (*sorted(made), *sorted(referring))
 
+    def without_others_users(self, paths: Iterable[str]) -> set[str]:
+        """Those of these valid paths to which nothing else in the store refers than others of them."""
+        left = set(paths)
+        if not left:
+            return left
+        users = self._users_of(left)
+        while held := {path for path in left if not users.get(path, set()) <= left}:
+            left -= held
+        return left
+
+    def drop(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Delete those of these paths that nothing else refers to; gives what went. Raises NixFailed."""
+        asked = set(paths)
+        gone = sorted(self.without_others_users(asked - self.invalid(asked)))
+        for some in chunks(gone):
+            self._delete(some)
+        return tuple(gone)
+
+    def _users_of(self, paths: Iterable[str]) -> Mapping[str, set[str]]:
+        """What refers to each of these paths, itself left out."""
+        found: dict[str, set[str]] = {}
+        asked = set(paths)
+        for path, info in self.information(self._queried("--referrers-closure", sorted(asked))).items():
+            for below in info.references:
+                if below in asked:
+                    found.setdefault(below, set()).add(path)
+        return found
+
     def _delete(self, paths: Sequence[str]) -> None:
         if paths:
             self.nix.run(self.command("nix-store", "--delete", *paths))

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import TallyIn
 
 UUID = "read line < /proc/sys/kernel/random/uuid; echo $line > $out"
-LEAF = re.compile(r"-d\d+-1\.0\.drv$")
+LEAF = re.compile(r"-(d\d+-1\.0)\.drv$")
 
 
 class Chain:
@@ -125,32 +124,35 @@ def test_an_input_that_differs_is_told_where_the_difference_ends(chain: Chain) -
 
 
 def test_a_killed_deep_run_goes_on_where_it_stopped(chain: Chain, session_state: Path) -> None:
-    """Killed as a power cut does, when about half of its eight derivations are written."""
-    width = 6
-    words = [*chain.words("wide", width=str(width), wait='"$b" sleep 1'), "--deep"]
+    """Killed as a power cut does, once both builders have some of its leaves written."""
+    words = [*chain.words("wide", width="8", wait='"$b" sleep 1'), "--deep"]
     running = WARM.start(words, chain.folder, {**os.environ, "TALLY_STATE": str(session_state)})
     assert running is not None
 
-    def written() -> int:
+    def written() -> set[str]:
+        """The leaves that both builders have ended, by what the ledger has of this run."""
         if not chain.state.ledger.exists():
-            return 0
+            return set()
         with read(chain.state) as ledger:
-            runs = {
-                each: list(ledger.entries_of(each)) for each in ledger.runs() if f"-{running.pid}" in each
-            }
-        every = [each for of in runs.values() for each in of]
-        return sum(each.how is How.BUILT and bool(LEAF.search(each.derivation)) for each in every)
+            runs = [each for each in ledger.runs() if each.endswith(f"-{running.pid}")]
+            every = [entry for run in runs for entry in ledger.entries_of(run)]
+        built = [
+            {e.derivation for e in every if e.builder.name == name and e.builder.proven} for name in "ab"
+        ]
+        return {each for each in set.intersection(*built) if LEAF.search(each)}
 
-    wait_for(lambda: written() >= width or running.poll() is not None, running.said)
+    wait_for(lambda: len(written()) >= 2 or running.poll() is not None, running.said)
     assert running.poll() is None, running.said()
     running.kill()
     assert running.wait() == -signal.SIGKILL
-    time.sleep(0.1)
-    done = written()
+    done = {found[1] for each in written() if (found := LEAF.search(each))}
     gone_on = chain.tally(*words).succeeded()
+    assert done.isdisjoint(names(gone_on, "first") | names(gone_on, "again")), (
+        "what both ended is not built again"
+    )
     depth = outcome(gone_on)["depth"]
     assert depth["held"] == 0
-    assert depth["known"] >= done // 2 - 1 > 0, "what both builders had ended is not built again"
+    assert depth["known"] >= len(done)
     assert depth["known"] + depth["built"] == depth["derivations"]
     with read(chain.state) as ledger:
         assert next(each for each in ledger.latest() if each.name == "wide").verdict is not Verdict.UNDECIDED

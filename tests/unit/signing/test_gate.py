@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import releases
 
-from orchestrator.agreement.agreement import Agreed, Disagreed, Incomplete
+from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed, Incomplete
 from orchestrator.builders.build import Failure, SecondResult
 from orchestrator.bundles import own_bundle
 from orchestrator.bundles.material import KeyHint
@@ -117,6 +117,23 @@ def _builds(agreed: Agreed, **changes: object) -> Agreed:
     return _second(agreed, builds=builds)
 
 
+def _with_converged(agreed: Agreed) -> Agreed:
+    """An input that differs, to which what was asked for refers by another input."""
+    unlike, between = (
+        releases.store_path("unlike"),
+        releases.made(releases.store_path("between"), references=[releases.store_path("unlike")]),
+    )
+    hashes = {"a": releases.nar("a"), "b": releases.nar("b")}
+    output = DifferingOutput("x.drv", "out", unlike, hashes, inherited=False)
+    tied = {
+        path: {name: replace(each, references=(between.path,)) for name, each in outputs.items()}
+        for path, outputs in agreed.outputs.items()
+    }
+    reports = tuple(replace(each, inputs={**each.inputs, between.path: between}) for each in agreed.reports)
+    inputs = {**agreed.inputs, between.path: between}
+    return replace(agreed, reports=reports, inputs=inputs, outputs=tied, converged=(output,))
+
+
 HARM: dict[str, Change] = {
     "one builder": lambda agreed: replace(agreed, reports=agreed.reports[:1]),
     "no builder": lambda agreed: replace(agreed, reports=()),
@@ -137,6 +154,7 @@ HARM: dict[str, Change] = {
         agreed,
         inputs={path: replace(each, nar_hash=releases.nar("x")) for path, each in agreed.inputs.items()},
     ),
+    "what differs below is in the closure": _with_converged,
     "one failed": lambda agreed: _second(
         agreed, failures=tuple(Failure(path, "it failed", (), None) for path in agreed.outputs)
     ),

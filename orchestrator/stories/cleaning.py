@@ -1,0 +1,211 @@
+"""What of the state folder can go: by kind, by age, by quota. It is listed first, and removed if asked.
+
+Never: what a run that goes on may use, and what a disagreement needs that nobody has signed evidence of.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import make_removable
+from orchestrator.ground.state import State
+from orchestrator.ledger.reading import Ledger, read
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import Nix, NixFailed
+from orchestrator.signing.gate import DISAGREEMENT
+
+Kind = Literal["logs", "disagreements", "downloads", "outputs"]
+KINDS: Final[tuple[Kind, ...]] = ("logs", "disagreements", "downloads", "outputs")
+_WHILE_BUILDING: Final[tuple[Kind, ...]] = ("downloads", "outputs")
+"""Of which a run that goes on may use any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Something that can go, as a whole."""
+
+    kind: Kind
+    name: str
+    """Below the state folder; of an output, the builder's store and the store path."""
+    size: int
+    """In bytes; of an output, those of its NAR."""
+    time: datetime
+    """When it was last used, as far as that is known."""
+
+    @property
+    def document(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        time = self.time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return {"kind": self.kind, "name": self.name, "size": self.size, "time": time}
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """What can go, and what stays that would otherwise."""
+
+    pieces: tuple[Piece, ...]
+    """By kind, the oldest of each first."""
+    stays: tuple[str, ...]
+    """Why something stays that is old enough, as sentences."""
+
+    @property
+    def size(self) -> int:
+        return sum(each.size for each in self.pieces)
+
+
+def found(
+    state: State,
+    *,
+    older_than: timedelta,
+    quota: int | None = None,
+    kinds: Collection[Kind] = KINDS,
+    now: datetime | None = None,
+) -> Cleaning:
+    """What of these kinds is older than that; beyond `quota` bytes of a kind, also what is younger.
+
+    Raises TallyError where the ledger cannot be read, which says which outputs agreed.
+    """
+    before = (now or datetime.now(UTC)) - older_than
+    stays: list[str] = []
+    running = state.running()
+    pieces: list[Piece] = []
+    for kind in (each for each in KINDS if each in kinds):
+        if running and kind in _WHILE_BUILDING:
+            stays.append(f"all {kind} stay: the run {running[0]} goes on and may use them")
+            continue
+        every = sorted(_OF[kind](state, running, stays), key=lambda each: (each.time, each.name))
+        pieces += _old_or_too_many(every, before, quota)
+    return Cleaning(tuple(pieces), tuple(stays))
+
+
+def remove(state: State, cleaning: Cleaning, say: Callable[[str], None]) -> tuple[Piece, ...]:
+    """Remove what was found; gives what went. What cannot be removed is said, and stops nothing else."""
+    gone: list[Piece] = []
+    for piece in cleaning.pieces:
+        if piece.kind == "outputs":
+            continue
+        path = state.root / piece.name
+        make_removable(path)
+        try:
+            shutil.rmtree(path)
+            gone.append(piece)
+        except OSError as error:
+            say(f"{path} stays: {error.strerror or error}")
+    outputs = [each for each in cleaning.pieces if each.kind == "outputs"]
+    if outputs:
+        gone += _removed(state, outputs, say)
+    return tuple(gone)
+
+
+def _removed(state: State, outputs: Sequence[Piece], say: Callable[[str], None]) -> Iterator[Piece]:
+    with state.scratch(f"clean-{os.getpid()}") as scratch:
+        nix = Nix.find(scratch)
+        for name in dict.fromkeys(each.name.partition(":")[0] for each in outputs):
+            store = ChrootStore(nix, state.store(name))
+            asked = {
+                each.name.partition(":")[2]: each for each in outputs if each.name.startswith(f"{name}:")
+            }
+            try:
+                for path in store.drop(asked):
+                    yield asked[path]
+            except NixFailed as error:
+                say(f"the store of {name} keeps its outputs: {error.message}")
+
+
+def _old_or_too_many(pieces: Sequence[Piece], before: datetime, quota: int | None) -> Iterator[Piece]:
+    left = sum(each.size for each in pieces)
+    for piece in pieces:
+        if piece.time < before or (quota is not None and left > quota):
+            left -= piece.size
+            yield piece
+
+
+def _logs(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
+    for folder in _folders(state.root / "logs"):
+        if folder.name not in running:
+            yield _piece(state, "logs", folder)
+
+
+def _disagreements(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
+    for folder in _folders(state.disagreements):
+        if folder.name.startswith("."):
+            continue  # it is being written, or its writer was killed
+        if (folder / DISAGREEMENT).is_file():
+            yield _piece(state, "disagreements", folder)
+        else:
+            stays.append(
+                f"{folder} stays: nobody has signed evidence of it (`tally build --attest-disagreement`)"
+            )
+
+
+def _downloads(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
+    for folder in _folders(state.sources):
+        yield _piece(state, "downloads", folder)
+
+
+def _outputs(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
+    if not state.ledger.exists():
+        return
+    with read(state) as ledger:
+        agreed = {path: (size, time) for path, size, time in ledger.agreed_outputs()}
+        needed = set(_needed(ledger))
+    with state.scratch(f"clean-{os.getpid()}") as scratch:
+        nix = Nix.find(scratch)
+        for root in _folders(state.root / "stores"):
+            if root.name == "orchestrator":
+                continue
+            store = ChrootStore(nix, root)
+            there = agreed.keys() - store.invalid(agreed)
+            for path in sorted(store.without_others_users(there - needed)):
+                size, time = agreed[path]
+                yield Piece("outputs", f"{root.name}:{path}", size, time)
+
+
+def _needed(ledger: Ledger) -> Iterator[str]:
+    """Outputs that a disagreement without signed evidence was made with: a diagnosis builds on them."""
+    for result in ledger.latest():
+        kept = None if result.kept is None else Path(result.kept)
+        if kept is not None and kept.is_dir() and not (kept / DISAGREEMENT).is_file():
+            yield from ledger.outputs_of(list(ledger.inputs(result.artifact)))
+
+
+_OF: Final[Mapping[Kind, Callable[[State, Sequence[str], list[str]], Iterable[Piece]]]] = {
+    "logs": _logs,
+    "disagreements": _disagreements,
+    "downloads": _downloads,
+    "outputs": _outputs,
+}
+
+
+def _folders(parent: Path) -> list[Path]:
+    """The folders in one, links left out. Raises TallyError."""
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(parent / each.name for each in entries if each.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise TallyError(
+            f"cannot read the folder {parent}: {error.strerror or error}",
+            hint="see that you can read the state folder",
+        ) from error
+
+
+def _piece(state: State, kind: Kind, folder: Path) -> Piece:
+    size, last = 0, folder.lstat().st_mtime
+    for path, _, files in os.walk(folder):
+        for name in files:
+            try:
+                status = os.lstat(os.path.join(path, name))  # noqa: PTH118  (names may be no text)
+            except OSError:
+                continue
+            size += status.st_size
+            last = max(last, status.st_mtime)
+    return Piece(kind, str(folder.relative_to(state.root)), size, datetime.fromtimestamp(last, UTC))

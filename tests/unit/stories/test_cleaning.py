@@ -1,0 +1,119 @@
+"""What `tally clean` finds in a state folder, and what it must not."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.clean import _bytes, _kinds
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.state import State
+from orchestrator.signing.gate import DISAGREEMENT
+from orchestrator.stories.cleaning import KINDS, Cleaning, Kind, found, remove
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+MONTH = timedelta(days=30)
+
+
+def put(state: State, *names: str, days: int, size: int = 10) -> Path:
+    """A file of so many bytes that was last written so many days ago, and so were its folders."""
+    file = state.root.joinpath(*names)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"x" * size)
+    time = (NOW - timedelta(days=days)).timestamp()
+    for path in (file, *list(file.parents)[: len(names) - 1]):
+        os.utime(path, (time, time))
+    return file
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path)
+
+
+def clean(state: State, *kinds: Kind, quota: int | None = None, older_than: timedelta = MONTH) -> Cleaning:
+    return found(state, older_than=older_than, quota=quota, kinds=kinds or KINDS, now=NOW)
+
+
+def names(cleaning: Cleaning) -> list[str]:
+    return [each.name for each in cleaning.pieces]
+
+
+def test_an_empty_state_has_nothing_to_clean(state: State) -> None:
+    assert clean(state) == Cleaning((), ())
+
+
+def test_what_is_old_can_go_and_nothing_goes_by_being_looked_at(state: State) -> None:
+    put(state, "logs", "old", "a", "x.log", days=40)
+    young = put(state, "logs", "young", "a", "x.log", days=2)
+    put(state, "sources", "0" * 64, "hello.tar.gz", days=31, size=1000)
+    one = clean(state)
+    assert names(one) == ["logs/old", f"sources/{'0' * 64}"]
+    assert one.size == 1010
+    assert (state.root / "logs" / "old").is_dir()
+    said: list[str] = []
+    assert remove(state, one, said.append) == one.pieces
+    assert not (state.root / "logs" / "old").exists()
+    assert young.is_file()
+    assert said == []
+
+
+def test_a_quota_takes_the_oldest_first_and_no_more_than_it_must(state: State) -> None:
+    for number in range(5):
+        put(state, "sources", f"{number}", "file", days=5 - number, size=100)
+    assert names(clean(state, quota=250)) == ["sources/0", "sources/1", "sources/2"]
+    assert names(clean(state, quota=500)) == []
+    assert len(names(clean(state, quota=0))) == 5
+
+
+def test_a_run_that_goes_on_keeps_what_it_may_use(state: State) -> None:
+    put(state, "logs", "going-on", "a", "x.log", days=40)
+    put(state, "logs", "ended", "a", "x.log", days=40)
+    put(state, "sources", "0", "file", days=40)
+    with state.scratch("going-on"):
+        one = clean(state)
+    assert names(one) == ["logs/ended"]
+    assert [each.partition(":")[0] for each in one.stays] == ["all downloads stay", "all outputs stay"]
+    assert set(names(clean(state))) == {"logs/ended", "logs/going-on", "sources/0"}
+
+
+def test_a_disagreement_stays_until_its_evidence_is_signed(state: State) -> None:
+    put(state, "disagreements", "hello-1", "a", "hello", days=100)
+    put(state, "disagreements", "hello-2", "a", "hello", days=100)
+    put(state, "disagreements", "hello-2", DISAGREEMENT, days=100)
+    put(state, "disagreements", ".hello-3.tmp", "a", "hello", days=100)
+    one = clean(state)
+    assert names(one) == ["disagreements/hello-2"]
+    assert len(one.stays) == 1
+    assert "hello-1" in one.stays[0]
+
+
+def test_a_link_is_not_followed(state: State, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "precious").write_text("x")
+    (state.root / "logs").mkdir()
+    (state.root / "logs" / "link").symlink_to(outside)
+    assert names(clean(state, older_than=timedelta(0))) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "size"), [("0", 0), ("10", 10), ("2k", 2048), ("20G", 20 << 30), ("1TiB", 1 << 40)]
+)
+def test_sizes(said: str, size: int) -> None:
+    assert _bytes(said) == size
+
+
+@pytest.mark.parametrize("said", ["", "G", "-1", "1.5G", "10 GB", "10X"])
+def test_what_is_no_size(said: str) -> None:
+    with pytest.raises(TallyError, match="is no size"):
+        _bytes(said)
+
+
+def test_kinds() -> None:
+    assert list(_kinds([])) == list(KINDS)
+    with pytest.raises(TallyError, match="no kind 'stores'") as refused:
+        _kinds(["stores"])
+    assert "logs" in str(refused.value.hint)

@@ -10,7 +10,7 @@ from orchestrator.agreement.contents import where
 from orchestrator.diagnosis.content import Content, Stream, Unreadable
 from orchestrator.diagnosis.found import Field, Found, Within
 from orchestrator.diagnosis.place import PATH, Aspect, Step, printable
-from orchestrator.ground.values import dataclass
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.ground.wording import counted
 
 ORDER: Final = "order of members"
@@ -84,7 +84,14 @@ def compared(
     second: Sequence[Member],
     attributes: Attributes,
 ) -> Iterator[Found]:
-    """What differs, in the first one's order. A name that is there several times is paired by its number."""
+    """What differs, in the first one's order. A name that is there several times is paired by its number.
+
+    Where each has all in one folder, and the folders have two names, that is told once.
+    """
+    tops = _top(first), _top(second)
+    if tops[0] and tops[1] and tops[0] != tops[1]:
+        yield Field("name of the folder that all is in", (tops[0], tops[1]), step=Step(format.kind))
+        first, second = _below(first, len(tops[0])), _below(second, len(tops[1]))
     ours, theirs = _keyed(first), _keyed(second)
     common = [key for key in ours if key in theirs]
     swapped = next(
@@ -127,6 +134,18 @@ def _packed_alike(one: Member, other: Member) -> bool:
         return where(Stream(one.packed()), Stream(other.packed())) is None
     except Unreadable:
         return False
+
+
+def _top(members: Sequence[Member]) -> bytes:
+    """The one folder that all members are in; empty where there is none."""
+    tops = {member.name.removeprefix(b"./").partition(b"/")[0] for member in members}
+    prefixes = {member.name.startswith(b"./") for member in members}
+    holds = sum(b"/" in member.name.removeprefix(b"./").rstrip(b"/") for member in members)
+    return tops.pop() if len(tops) == 1 and prefixes == {False} and holds else b""
+
+
+def _below(members: Sequence[Member], length: int) -> Sequence[Member]:
+    return [replace(member, name=member.name[length:].removeprefix(b"/") or b".") for member in members]
 
 
 def _keyed(members: Sequence[Member]) -> dict[tuple[bytes, int], Member]:

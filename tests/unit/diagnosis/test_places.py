@@ -218,3 +218,16 @@ def test_damaged_archives_end_in_places(tmp_path: Path, damage: int) -> None:
     at = damage * len(whole) // 60
     whole[at : at + 40] = os.urandom(40)
     assert differing(tmp_path, "x.tar", bytes(whole), tar(("a", b"x" * 700), ("b" * 150, b"z")))
+
+
+def test_two_versions_that_are_each_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    found = differing(
+        tmp_path,
+        "x.tar",
+        tar(("app-1/a", b"same"), ("app-1/b", b"one")),
+        tar(("app-2/a", b"same"), ("app-2/b", b"two")),
+    )
+    assert [told(place) for place in found] == [
+        "tar field name of the folder that all is in: app-1 | app-2",
+        "tar:b content line 1: one | two",
+    ]

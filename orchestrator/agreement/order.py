@@ -11,6 +11,8 @@ _CHUNK = 1 << 18
 _LARGEST = 64 << 20  # bytes: beyond it the answer is not worth the time that it takes
 _LONGEST = 1 << 16  # bytes of one part: what has no line ends for longer is no text
 _BITS = (1 << 128) - 1
+_BETWEEN_WORDS = rb"[\s,;:(){}\[\]<>\"']"
+"""What stands around the parts of a list, in most languages."""
 
 
 class Stream(Protocol):
@@ -23,7 +25,7 @@ class Stream(Protocol):
 
 def same_parts(first: Stream, second: Stream) -> bool:
     """Whether both have the same lines, or else the same words, each as often. Reads both from the start."""
-    return any(_sum(first, end) == _sum(second, end) is not None for end in (rb"\n", rb"[\s,;]"))
+    return any(_sum(first, end) == _sum(second, end) is not None for end in (rb"\n", _BETWEEN_WORDS))
 
 
 def _sum(stream: Stream, end: bytes) -> int | None:

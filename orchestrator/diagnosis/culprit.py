@@ -76,6 +76,11 @@ class Culprit:
         }
 
 
+def likeliest_first(culprit: Culprit) -> tuple[bool, float]:
+    """A key to sort by: what follows from something else comes last, what is surest comes first."""
+    return culprit.place.mirrors, -culprit.causes[0].confidence
+
+
 _SIGNED = 20
 """Places that evidence names: an output that differs everywhere has thousands."""
 

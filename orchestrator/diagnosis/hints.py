@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestrator.diagnosis.names import Name
@@ -19,6 +19,8 @@ class Hint:
     """Counted from 1."""
     text: str
     name: Name
+    by_chance: bool = False
+    """Whether what it puts there is another one in each run, as the order of hashes is; a folder's is not."""
 
     def document(self) -> Mapping[str, Any]:
         """As `--json` has it."""
@@ -67,6 +69,8 @@ _TABLE: Final = tuple(
             r"-c ?'?%[idD]\b",
             r"-c ?'?\"?%[ai]",
             r"\bf_type\b",
+            r"\bdu -",
+            r"\bcpio\b(?!.*--reproducible)",
         ),
         Name.RANDOMNESS: (
             r"/dev/u?random",
@@ -82,6 +86,8 @@ _TABLE: Final = tuple(
             r"\bshuf\b",
             r"getrandom",
             r"openssl rand",
+            r"openssl (req|genrsa|genpkey|ecparam)",
+            r"-flto\b|--coverage\b|-ftest-coverage|-fprofile-arcs",
         ),
         Name.TIMESTAMP: (
             r"__DATE__|__TIME__|__TIMESTAMP__",
@@ -98,6 +104,12 @@ _TABLE: Final = tuple(
             r"\bmtime|%[YyZz]\b.*stat|stat .*%[XYZxyz]",
             r"\bgzip\b(?! -[0-9]*n)",
             r"\btar c|\btar -c|\btar --create|\bzip -|\bjar c",
+            r"\bsrand\(\s*\)|CURRENT_TIMESTAMP|zipapp|invalidation-mode timestamp|\bar \w*U|ARFLAGS.*U",
+        ),
+        Name.DURATION: (
+            r"\bperf_counter\b|\bmonotonic\b|nanoTime|time\.Since\(",
+            r"\b(elapsed|duration)\b|\$SECONDS\b|%[eES]\b.*\btime\b",
+            r"\b(end|ended|stop|finish|now)\w* ?- ?\$?(start|begin|began|t0)",
         ),
         Name.RACE: (
             r"&\s*$",
@@ -106,18 +118,15 @@ _TABLE: Final = tuple(
             r"\bparallel\b",
             r"make .*-j",
             r"&\s*\)?\s*done",
+            r"as_completed|imap_unordered|ThreadPool|ProcessPool|\bPool\(|threading\.|parallelStream",
+            r"\bgo func\b|std::thread|pthread_create",
         ),
         Name.ORDERING: (
             r"\bfind\b(?!.*\bsort\b)",
-            r"\bls -\w*U",
+            r"\bls -\w*[Uf]",
             r"os\.listdir|os\.walk|os\.scandir|\bglob\(|iterdir\(|rglob\(",
             r"\breaddir\b|opendir",
-            r"\bset\(|\bfrozenset\(",
-            r"\bkeys %|\beach %|values %",
-            r"\bpairs\(",
             r"\$\(wildcard",
-            r"HashMap|HashSet|unordered_",
-            r"for \w+ in range .*map|range \w+ \{",
         ),
         Name.LOCALE: (r"\bLC_ALL\b|\bLANG\b|\blocale\b|setlocale",),
         Name.BUILD_PATH: (r"__FILE__", r"\bpwd\b|\$PWD\b|getcwd", r"-g\b.*-o"),
@@ -125,12 +134,37 @@ _TABLE: Final = tuple(
 )
 
 
+_OF_HASHES: Final = tuple(
+    re.compile(words)
+    for words in (
+        r"\bset\(|\bfrozenset\(|[=(]\s*\{\s*['\"][^:{}]*['\"]\s*\}?",  # a set of Python's
+        r"\bkeys %|\beach %|\bvalues %|\bkeys \$|\bData::Dumper\b",
+        r"\bpairs\(",
+        r"HashMap|HashSet|unordered_|\b(Set|Map)\.of\(|\.keySet\(|\.entrySet\(",
+        r":= range \w+ \{|\bmap\[",  # Go's maps
+    )
+)
+"""Orders that each run of a program may draw anew."""
+_COMMENT: Final = ("#!", "# ", "//", "/*", "-- ")
+_BUILD: Final = "[build]"
+
+
+def of_recipe(file: str, text: str) -> Iterator[Hint]:
+    """Hints of what a recipe says of its build: its name and packages write nothing."""
+    lines = text.splitlines()
+    begins = next((number for number, line in enumerate(lines) if line.strip() == _BUILD), 0)
+    for hint in hints(file, lines[begins:]):
+        yield replace(hint, line=hint.line + begins)
+
+
 def hints(file: str, lines: Iterable[str]) -> Iterator[Hint]:
     """Every line that could put one of these into what is built, once for each."""
     for number, line in enumerate(lines, 1):
         text = line.strip()
-        if not text or text.startswith(("#!", "//")):
+        if not text or text.startswith(_COMMENT):
             continue
+        if any(words.search(text) is not None for words in _OF_HASHES):
+            yield Hint(file, number, text[:_LONGEST], Name.ORDERING, by_chance=True)
         for name, words in _TABLE:
             if words.search(text) is not None:
                 yield Hint(file, number, text[:_LONGEST], name)

@@ -18,6 +18,7 @@ from orchestrator.diagnosis.knobs import PROVES, Knob
 from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.diagnosis.place import Aspect, Place
 from orchestrator.diagnosis.seen import Seen
+from orchestrator.diagnosis.values import has_small_numbers
 
 _OUT: Final = -100.0
 """What an experiment rules out."""
@@ -77,12 +78,14 @@ def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Rea
         if (name := _OF_FACT.get(fact)) is not None:
             sentence = f"each side has what its builder's probe saw as {fact}: {' and '.join(values)}"
             speaks(name, _WITNESSED, sentence, _WITNESSED)
-    nearest = sorted(hints, key=lambda hint: not _writes(hint, place))
+    nearest = sorted(
+        (hint for hint in hints if _counts(hint, seen)), key=lambda hint: not _writes(hint, place)
+    )
     for name in dict.fromkeys(hint.name for hint in nearest):
         first = next(hint for hint in nearest if hint.name is name)
         weight = _HINTED if _writes(first, place) else _HINTED_ELSEWHERE
         speaks(name, weight, f"{first.file}:{first.line} has `{first.text}`", weight)
-    _by_experiment(seen, weights, speaks, proofs)
+    _by_experiment(place, seen, weights, speaks, proofs)
     ranked = sorted((name for name, weight in weights.items() if weight > 0), key=lambda n: -weights[n])
     if not ranked:
         why = (
@@ -107,6 +110,17 @@ def _writes(hint: Hint, place: Place) -> bool:
     return place.file.rpartition("/")[2] in hint.text
 
 
+def _counts(hint: Hint, seen: Seen) -> bool:
+    """Whether a line can be why: a folder keeps its order from build to build, and hashes do not."""
+    if hint.name is not Name.ORDERING or seen.again is None:
+        return True
+    return hint.by_chance is (seen.repeats is True)
+
+
+def _is_an_order(place: Place) -> bool:
+    return place.aspect is Aspect.ORDER or place.cause is Cause.ORDERING
+
+
 def _by_bytes(place: Place, speaks: _Speaks) -> None:
     name = OF_BYTES[place.cause]
     if place.mirrors:
@@ -125,12 +139,12 @@ def _by_bytes(place: Place, speaks: _Speaks) -> None:
 
 
 def _by_experiment(
-    seen: Seen, weights: dict[Name, float], speaks: _Speaks, proofs: dict[Name, Proof]
+    place: Place, seen: Seen, weights: dict[Name, float], speaks: _Speaks, proofs: dict[Name, Proof]
 ) -> None:
     if seen.again is True:
         for name in _FROM_A_MACHINE:
             weights[name] += _OUT
-        _by_chance_or_time(seen, weights, speaks, proofs)
+        _by_chance_or_time(place, seen, weights, speaks, proofs)
     elif seen.again is False:
         for name in _BY_CHANCE:
             weights[name] += _OUT
@@ -156,10 +170,9 @@ def _by_experiment(
 
 
 def _by_chance_or_time(
-    seen: Seen, weights: dict[Name, float], speaks: _Speaks, proofs: dict[Name, Proof]
+    place: Place, seen: Seen, weights: dict[Name, float], speaks: _Speaks, proofs: dict[Name, Proof]
 ) -> None:
     """A place that differs whenever it is built again."""
-    every = "it differs from one build to the next, with nothing turned"
     if seen.repeats is False:
         weights[Name.RANDOMNESS] += _OUT
         weights[Name.RACE] -= 3
@@ -172,21 +185,13 @@ def _by_chance_or_time(
         ):
             speaks(name, weight, later, 1.0)
     elif seen.repeats is True:
-        for name, weight in (
-            (Name.RANDOMNESS, 1.5),
-            (Name.RACE, 1.0),
-            (Name.TIMESTAMP, 0.5),
-            (Name.DURATION, 0.5),
-            (Name.LOAD, 0.3),
-            (Name.FILE_SYSTEM, 0.3),
-        ):
-            speaks(name, weight, every, 1.0)
-        if weights[Name.ORDERING] > 0:
-            weights[Name.ORDERING] -= 1.0  # a folder keeps its order; that of hashes and jobs changes
+        _by_chance(place, weights, speaks)
+    # an order that the clock moves comes from a seed that is the time, or from files' times: sorting mends it
+    moved = Name.ORDERING if _is_an_order(place) else Name.TIMESTAMP
     if seen.later is True:
         said = "two builds within one second are the same, and one that began a second later differs"
-        speaks(Name.TIMESTAMP, _PROVEN, said, _PROVEN)
-        proofs[Name.TIMESTAMP] = Proof(
+        speaks(moved, _PROVEN, said, _PROVEN)
+        proofs[moved] = Proof(
             Knob.CLOCK,
             "built again in a later second, it differs",
             "built twice within one second, it is the same",
@@ -196,8 +201,8 @@ def _by_chance_or_time(
         speaks(Name.TIMESTAMP, _WITNESSED, said, _WITNESSED)
         proofs.setdefault(Name.TIMESTAMP, Proof(Knob.AGAIN, said, ""))
     if seen.together is False:
-        speaks(Name.TIMESTAMP, _PROVEN, "two builds that began at the same time are the same", _PROVEN)
-        proofs[Name.TIMESTAMP] = Proof(
+        speaks(moved, _PROVEN, "two builds that began at the same time are the same", _PROVEN)
+        proofs[moved] = Proof(
             Knob.TOGETHER, "built again later, it differs", "built twice at the same time, it is the same"
         )
     if seen.one_job is False:
@@ -208,7 +213,28 @@ def _by_chance_or_time(
             "built twice with one CPU and one job, it is the same",
         )
     elif seen.one_job is True:
-        weights[Name.RACE] -= 0.5  # jobs of a shell run side by side on one CPU, too
+        weights[Name.RACE] -= 1.5  # no proof: jobs of a shell run side by side on one CPU, too
+
+
+def _by_chance(place: Place, weights: dict[Name, float], speaks: _Speaks) -> None:
+    """A place that differs between two builds of which one followed the other."""
+    every = "it differs from one build to the next, with nothing turned"
+    for name, weight in (
+        (Name.RANDOMNESS, 1.5),
+        (Name.RACE, 1.0),
+        (Name.TIMESTAMP, 0.5),
+        (Name.DURATION, 0.5),
+        (Name.LOAD, 0.3),
+        (Name.FILE_SYSTEM, 0.3),
+    ):
+        speaks(name, weight, every, 1.0)
+    if _is_an_order(place):  # a folder keeps its order: this is one of hashes, or of jobs
+        weights[Name.ORDERING] -= 1.0
+        speaks(Name.RACE, 2.5, "jobs that end in another order write in another order", 1.0)
+    if has_small_numbers(place):
+        weights[Name.RANDOMNESS] -= 1.0
+        for name in (Name.RACE, Name.DURATION, Name.PROCESS):
+            speaks(name, 0.5, "it is a small number: few values are drawn from so few", 1.0)
 
 
 def _confidence(

@@ -15,6 +15,7 @@ from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.diagnosis.place import Aspect, Place
 from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.seen import Seen
+from orchestrator.diagnosis.values import has_small_numbers
 
 Say = Callable[[str], None]
 Key = tuple[str, str, tuple[str, ...]]
@@ -24,6 +25,8 @@ _NEXT_SECOND = 1.1
 """Seconds: past the next full one."""
 _ATTEMPTS = 2
 """At two builds that begin in the same second."""
+_NAMES = "names"
+"""In place of a step: which members there are."""
 
 
 @dataclass
@@ -131,17 +134,31 @@ class Trials:
             for key in waiting:
                 self.seen[key].comes[knob] = key in came
             if came:
-                self._turn_back(knob, came, base)
+                by_chance = self._turn_back(knob, came, base)
+                self._with_one_job({key: left[key] for key in by_chance})
                 waiting -= {key for key in came if self.seen[key].goes.get(knob) is not False}
 
-    def _turn_back(self, knob: Knob, came: Iterable[Key], base: Result) -> None:
+    def _turn_back(self, knob: Knob, came: Iterable[Key], base: Result) -> set[Key]:
+        """Whether it goes when that knob alone is turned back; gives what changes by chance, and by none."""
         self.say(f"it comes with {knob}: turning all else, and that back")
         back = self._built(self.varied.without(knob))
         if back is None:
-            return
+            return set()
         stays = self._differing(base, back)
         for key in came:
             self.seen[key].goes[knob] = key not in stays
+        suspects = set(came) & stays
+        if not suspects:
+            return set()
+        self.say("it does not go: building it again with nothing turned, in case it was chance")
+        again = self._built(Setting())
+        by_chance = suspects & self._differing(base, again) if again is not None else set()
+        for key in by_chance:
+            seen = self.seen[key]
+            seen.again, seen.repeats = True, True
+            seen.comes.clear()
+            seen.goes.clear()
+        return by_chance
 
     def _in_order(self, likely: Sequence[Name]) -> list[Knob]:
         """The knobs of the builder that differed; those first whose causes are likely."""
@@ -179,8 +196,15 @@ class Trials:
 
 
 def key_of(output: str, place: Place) -> Key:
-    """What makes two findings one place: not the offset, nor the line, which change with what differs."""
-    return output, place.file, tuple(map(str, place.inside))
+    """What makes two findings one place: not the offset, nor the line, which change with what differs.
+
+    Nor a name that only one side has, which may be another one in each build: there it is what holds it.
+    """
+    if place.aspect is not Aspect.MISSING:
+        return output, place.file, tuple(map(str, place.inside))
+    if place.inside:
+        return output, place.file, (*map(str, place.inside[:-1]), _NAMES)
+    return output, place.file.rpartition("/")[0], (_NAMES,)
 
 
 def _one_store(one: Result, other: Result, output: str) -> bool:
@@ -196,7 +220,8 @@ def _may_be(place: Place, name: Name) -> bool:
     if place.mirrors:
         return True
     if name is Name.TIMESTAMP:
-        return place.aspect is Aspect.TIME or place.cause in (Cause.TIMESTAMP, Cause.UNKNOWN)
+        unknown = place.cause is Cause.UNKNOWN and not has_small_numbers(place)
+        return place.aspect is Aspect.TIME or place.cause is Cause.TIMESTAMP or unknown
     return place.aspect is not Aspect.TIME and place.cause in (
         Cause.ORDERING,
         Cause.UNKNOWN,

@@ -12,10 +12,11 @@ from orchestrator.agreement.culprits import is_earlier
 from orchestrator.agreement.keeping import folder_of
 from orchestrator.agreement.trees import Side
 from orchestrator.builders.configuration import Configuration
-from orchestrator.diagnosis.culprit import Culprit, Diagnosis
+from orchestrator.diagnosis.culprit import Culprit, Diagnosis, likeliest_first
 from orchestrator.diagnosis.facts import clocks_at, facts_at
-from orchestrator.diagnosis.hints import Hint, hints
+from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
+from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
 from orchestrator.diagnosis.place import Place
 from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.seen import Seen
@@ -180,7 +181,7 @@ def _distinct(kept: Kept, output: KeptOutput) -> Iterator[Place]:
     told: set[Key] = set()
     for pair in kept.pairs(output):
         new = {}
-        for place in places(*pair):
+        for place in with_mirrors(places(*pair), digests_of(*pair)):
             key = key_of(output.output, place)
             if key not in told:
                 new[key] = place
@@ -192,7 +193,7 @@ def _hints(kept: Kept, derivation: Derivation) -> list[Hint]:
     """The lines of the recipe that could write what differs; of the derivation's text where there is none."""
     recipe = kept.record.recipe
     if recipe is not None and derivation.env.get(RECIPE) == recipe.name:
-        return list(hints(recipe.file, recipe.text.splitlines()))
+        return list(of_recipe(recipe.file, recipe.text))
     return [
         replace(hint, file=f"{derivation.name} {variable}")
         for variable, text in sorted(derivation.env.items())
@@ -208,7 +209,7 @@ def _judged(
     untried: Sequence[str],
 ) -> Diagnosis:
     culprits = list(_all(kept, found, seen, lines))
-    culprits.sort(key=lambda each: each.place.mirrors)
+    culprits.sort(key=likeliest_first)
     more = sum(each.more for outputs in found.values() for each in outputs)
     alike = [
         f"no file differs in what {name_of(derivation)} made: its references do"

@@ -127,3 +127,21 @@ def test_every_answer_is_ranked_and_no_proof_is_of_what_did_not_come(
         if reason.proof is not None and reason.proof.knob in TURNED:
             assert comes[reason.proof.knob]
             assert goes.get(reason.proof.knob) is not False
+
+
+def test_an_order_that_changes_at_every_build_is_of_hashes_or_jobs_and_of_no_folder() -> None:
+    order, restless = replace(PLACE, aspect=Aspect.ORDER), Seen(again=True, repeats=True, one_job=True)
+    folder = Hint("x", 1, "find . -type f", Name.ORDERING)
+    hashes = Hint("x", 2, "for name in set(names):", Name.ORDERING, by_chance=True)
+    jobs = Hint("x", 3, "make -j8", Name.RACE)
+    assert first(order, restless, folder, jobs) is Name.RACE
+    assert first(order, restless, hashes) is Name.ORDERING
+    assert first(order, moved_by(Knob.BUILD_DIRECTORY), hashes, folder) is Name.ORDERING
+
+
+def test_an_order_that_the_clock_moves_is_an_order() -> None:
+    order = replace(PLACE, aspect=Aspect.ORDER)
+    [reason, *_] = causes_of(order, Seen(again=True, repeats=True, together=False))
+    assert reason.name is Name.ORDERING
+    assert reason.proof is not None
+    assert reason.proof.knob is Knob.TOGETHER

@@ -118,6 +118,36 @@ def test_chance_is_told_from_a_race(tmp_path: Path) -> None:
     assert found is Name.RACE
 
 
+def test_chance_that_repeats_itself_once_is_no_knobs(tmp_path: Path) -> None:
+    numbers = iter(
+        [0xA7E15, 0xB80F2, 0xA7E15, 0xA7E15]
+    )  # of both sides, what the store holds, and the first time again
+
+    def content(*told: object) -> str:
+        return f"{next(numbers, None) or hash((told[2], 'x')):x}\n"
+
+    found, _, _ = examined(tmp_path, content)
+    assert found is Name.RANDOMNESS
+
+
+def test_a_small_number_that_two_builds_at_once_share_is_no_time(tmp_path: Path) -> None:
+    numbers = iter([11, 12, 13, 14, 15, 16, 16])  # the last two are built at the same time
+    found, _, _ = examined(tmp_path, lambda *_: f"part {next(numbers, 17)}\n")
+    assert found is not Name.TIMESTAMP
+
+
+def test_a_name_that_one_side_has_is_a_difference_of_what_holds_it(tmp_path: Path) -> None:
+    def key(one: str, other: str) -> object:
+        for side, name in (("a", one), ("b", other)):
+            folder = tmp_path / f"{one}{other}" / side / "lib"
+            folder.mkdir(parents=True)
+            (folder / name).touch()
+        first, second = (Side(side, tmp_path / f"{one}{other}" / side) for side in "ab")
+        return {key_of("out", place) for place in places(first, second)}
+
+    assert key("tmp.1", "tmp.2") == key("tmp.3", "tmp.4")
+
+
 def test_a_build_that_fails_under_a_knob_says_nothing_and_is_told(tmp_path: Path) -> None:
     def content(knobs: frozenset[Knob], *_: int) -> str | None:
         if knobs == {Knob.KERNEL_RELEASE}:

@@ -1,0 +1,46 @@
+"""A file of checksums follows what it has the sums of; a digest of nothing that is here does not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.agreement.trees import Side
+from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
+from orchestrator.diagnosis.places import places
+
+FORMS: dict[str, Callable[[bytes], str]] = {
+    "md5sum": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
+    "sha256sum": lambda data: hashlib.sha256(data).hexdigest(),
+    "sha512, upper case": lambda data: hashlib.sha512(data).hexdigest().upper(),
+    "the RECORD of a wheel": lambda data: (
+        base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    ),
+}
+
+
+def found(folder: Path, sums: Callable[[bytes], str]) -> dict[str, bool]:
+    """Whether each file that differs is known to follow from another."""
+    sides = []
+    for name, stamp in (("a", b"10:00:01"), ("b", b"10:00:02")):
+        side = folder / name
+        side.mkdir()
+        (side / "tool").write_bytes(b"built at " + stamp)
+        (side / "SUMS").write_text(f"{sums(b'same')}  same\n{sums(b'built at ' + stamp)}  tool\n")
+        sides.append(Side(name, side))
+    one, two = sides
+    return {each.file: each.mirrors for each in with_mirrors(places(one, two), digests_of(one, two))}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sums_follow_the_file_that_differs(tmp_path: Path, form: str) -> None:
+    assert found(tmp_path, FORMS[form]) == {"SUMS": True, "tool": False}
+
+
+def test_other_digests_follow_from_nothing(tmp_path: Path) -> None:
+    assert found(tmp_path, lambda data: hashlib.sha256(data + b"salt").hexdigest())["SUMS"] is False
+    assert set(digests_of(Side("a", tmp_path / "a"), Side("b", tmp_path / "a"))) == set()

@@ -18,6 +18,7 @@ from orchestrator.run.reproduced import (
     Changed,
     Differs,
     Rebuilt,
+    Remade,
     Remembered,
     Reproduced,
     Same,
@@ -101,6 +102,23 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
             }
         case Graded():
             return graded.document(found)
+        case Remade():
+            return {
+                "release": found.release,
+                "verdict": "reproduced" if found.same else "differs",
+                "verified": False,
+                "flake": found.flake,
+                "outputs": [
+                    {
+                        "path": each.path,
+                        "narSha256": each.made.hex,
+                        "provenance": {"sha256": each.said},
+                        "same": each.same,
+                    }
+                    for each in found.outputs
+                ],
+                "agreement": outcomes.agreement(found.agreed),
+            }
         case Remembered():
             return {
                 "release": found.release,
@@ -155,8 +173,8 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
         case Remembered():
             _answer(f"{found.verdict.upper()}  {found.release}", quiet=quiet)
             tell("\n".join(found.told), 4)
-        case Graded():
-            graded.show(found, quiet=quiet)
+        case Graded() | Remade():
+            _show_compared(found, quiet=quiet)
         case Refused():
             _answer(f"DIFFERS  {found.target}", quiet=quiet)
             outcomes.show(found, quiet=True)
@@ -165,6 +183,25 @@ def show(found: Rebuilt, *, quiet: bool) -> None:
             outcomes.show(found, quiet=True)
         case _:
             assert_never(found)
+
+
+def _show_compared(found: Graded | Remade, *, quiet: bool) -> None:
+    if isinstance(found, Graded):
+        graded.show(found, quiet=quiet)
+    else:
+        _show_remade(found, quiet=quiet)
+
+
+def _show_remade(found: Remade, *, quiet: bool) -> None:
+    names = " and ".join(report.identity.name for report in found.agreed.reports)
+    say(f"{found.release}: {names} agree with one another on {found.flake}")
+    say("warning: the provenance itself was not verified: who made it is not known")
+    _answer(f"{'REPRODUCED' if found.same else 'DIFFERS'}  {found.release}", quiet=quiet)
+    for each in found.outputs:
+        _answer(f"  output    {each.path}", quiet=quiet)
+        _answer(f"  NAR       {each.made}", quiet=quiet)
+        if not each.same:
+            _answer(f"  named     sha256:{each.said}", quiet=quiet)
 
 
 def _show_unverified(found: Unverified, *, quiet: bool) -> None:

@@ -11,6 +11,7 @@ from orchestrator.run.reproduced import (
     Changed,
     Differs,
     Rebuilt,
+    Remade,
     Remembered,
     Reproduced,
     Same,
@@ -43,8 +44,8 @@ def told(found: Rebuilt) -> tuple[str, list[str]]:
         case Refused():
             paths = [f"{each.path}: builders made different things" for each in found.disagreed.differing]
             return "differs", [*paths, f"kept in {found.kept}"]
-        case Graded():
-            return graded.told(found)
+        case Graded() | Remade():
+            return _compared(found)
         case Unverified():
             return "unverified", [f"{each.code}: {each.sentence}" for each in found.verdict.reasons]
         case Unmade():
@@ -61,3 +62,14 @@ def told(found: Rebuilt) -> tuple[str, list[str]]:
             return found.verdict, list(found.told)
         case _:
             assert_never(found)
+
+
+def _compared(found: Graded | Remade) -> tuple[str, list[str]]:
+    if isinstance(found, Graded):
+        return graded.told(found)
+    differing = [
+        f"{each.path}: NAR {each.made}, where its provenance has sha256:{each.said}"
+        for each in found.outputs
+        if not each.same
+    ]
+    return ("differs" if differing else "reproduced"), differing

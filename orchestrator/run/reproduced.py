@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput
 from orchestrator.agreement.difference import Difference
-from orchestrator.ground.digest import Sha256
+from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.policy.verdict import Failed
 from orchestrator.recipe.supply import Located
@@ -115,6 +115,34 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class RemadeOutput:
+    """One output that the provenance has a digest of."""
+
+    path: str
+    said: str
+    """The sha256 in the provenance, in hexadecimal: of the NAR, or of an output that is one file."""
+    made: NarHash
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """The user's builders agree with one another on what somebody else's provenance names."""
+
+    release: str
+    """The file with the provenance."""
+    flake: str
+    outputs: tuple[RemadeOutput, ...]
+    """At least one."""
+    agreed: Agreed
+
+    @property
+    def same(self) -> bool:
+        """Whether the provenance has every one as it was made."""
+        return all(each.same for each in self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What an earlier run, which was stopped since, had found."""
 
@@ -127,7 +155,17 @@ class Remembered:
 
 _YES, _NO = ("reproduced", "identical"), ("differs", "unverified", "same-contents", "different")
 Rebuilt = (
-    Reproduced | Differs | Unverified | Refused | Undecided | Unmade | Same | Changed | Graded | Remembered
+    Reproduced
+    | Differs
+    | Unverified
+    | Refused
+    | Undecided
+    | Unmade
+    | Same
+    | Changed
+    | Graded
+    | Remade
+    | Remembered
 )
 """`Refused`: the user's builders do not even agree with one another. `Undecided`: too few built it."""
 
@@ -139,6 +177,8 @@ def is_yes(found: Rebuilt) -> bool:
             return found.expected
         case Graded():
             return found.identical
+        case Remade():
+            return found.same
         case Remembered():
             return found.verdict in _YES
         case _:
@@ -158,4 +198,6 @@ def is_no(found: Rebuilt) -> bool:
         return found.verdict in _NO
     if isinstance(found, Graded) and not found.decided:
         return False
-    return isinstance(found, Differs | Unverified | Refused | Same | Changed | Graded) and not is_yes(found)
+    return isinstance(
+        found, Differs | Unverified | Refused | Same | Changed | Graded | Remade
+    ) and not is_yes(found)

@@ -20,6 +20,7 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.caches.choosing import ALL, Reach
+from orchestrator.evidence.foreign_provenance import Foreign
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted as counted_of
@@ -34,7 +35,7 @@ from orchestrator.publishing.reference import Reference
 from orchestrator.publishing.sources.source import Found
 from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
-from orchestrator.run.elsewhere import refuse_foreign
+from orchestrator.run.elsewhere import foreign_of, named, refuse_foreign, refuse_lacking
 from orchestrator.run.making import (
     Making,
     Say,
@@ -55,6 +56,7 @@ from orchestrator.run.supplies import Published, of_caches, of_folder
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
 from orchestrator.stories import fetching
+from orchestrator.stories.foreign import remade
 from orchestrator.stories.rebuilders_word import attested
 from orchestrator.stories.refusing import unagreed
 from orchestrator.stories.verification import Examination, examine
@@ -132,7 +134,11 @@ def _rebuilt(
     on_event: OnEvent,
     say: Say,
 ) -> Rebuilt:
+    foreign = foreign_of(target) if isinstance(target, Path) else None
     with opened(state, configuration) as workshop:
+        if foreign is not None and isinstance(target, Path):
+            _refuse_unasked(target, foreign, asked)
+            return remade(workshop, target, foreign, asked.builders, asked.reach, on_event, say)
         release, examination, supply, published = examined(target, workshop, asked)
         if isinstance(examination.verdict, Failed) and not asked.unverified:
             buildable = can_be_built(release, examination)
@@ -159,6 +165,22 @@ def _rebuilt(
                 found = attested(making, claim, found, reports, signatories, asked.out, to)
             journal.write("concluded", target=claim.name, outcome=type(found).__name__.lower())
             return found
+
+
+def _refuse_unasked(path: Path, foreign: Foreign, asked: Asked) -> None:
+    """Raises TallyError for what cannot be done with somebody else's provenance."""
+    if asked.signing is not None:
+        raise TallyError(
+            f"{named(path, foreign)}, and what a rebuilder signs is about a release",
+            hint="leave out --attest and --attach",
+        )
+    refuse_lacking(path, foreign)
+    if not asked.unverified:
+        raise TallyError(
+            f"{named(path, foreign)}, whose signature is not looked at here: nobody vouches for it",
+            hint="--even-if-unverified makes what it names all the same; `tally verify --bundle` says who "
+            "signed it",
+        )
 
 
 def can_be_built(release: Path, examination: Examination) -> bool:

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "history": None,
     "show": None,
     "compare": None,
+    "report": None,
     "schema": None,
     "clean": None,
     "doctor": None,

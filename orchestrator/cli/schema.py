@@ -1,4 +1,4 @@
-"""`tally schema`: the JSON Schema of a file that people write or review."""
+"""`tally schema`: the JSON Schema of a file that people write or review, or that a program reads."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ class Document(StrEnum):
     LOCK = "lock"
     CONFIG = "config"
     POLICY = "policy"
+    REPORT = "report"
 
 
 def schema(
     document: Annotated[
-        Document, typer.Argument(metavar="recipe|lock|config|policy", help="Which file's schema.")
+        Document, typer.Argument(metavar="recipe|lock|config|policy|report", help="Which file's schema.")
     ],
 ) -> None:
-    """Print the JSON Schema (2020-12) of a recipe, of tally.lock, of tally.toml, or of a policy."""
+    """Print the JSON Schema (2020-12) of a recipe, of tally.lock, of tally.toml, a policy, or report.json."""
     from orchestrator.cli.text import print_json
 
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -50,3 +51,7 @@ def _model(document: Document) -> type[BaseModel]:
             from orchestrator.policy.document import PolicyDocument
 
             return PolicyDocument
+        case Document.REPORT:
+            from orchestrator.report.document import Report
+
+            return Report

@@ -62,9 +62,34 @@ class Ledger:
         """Every result of a target, the oldest first."""
         yield from self._results(f"{_RESULTS} where s.target = ? order by s.id", target)
 
-    def results(self) -> Iterator[Result]:
-        """Every result of every target, the oldest first."""
-        yield from self._results(f"{_RESULTS} order by s.id")
+    def results(self, *, whole: bool = True) -> Iterator[Result]:
+        """Every result of every target, the oldest first. Without `whole`: no culprits and no builders.
+
+        These cost a look through a closure each.
+        """
+        yield from self._results(f"{_RESULTS} order by s.id", whole=whole)
+
+    def culprits(self, run: str, derivation: str) -> tuple[str, ...]:
+        """Those in the closure of a derivation that a run found to be to blame, by their paths."""
+        asked = (
+            "with recursive below(id) as (select id from derivations where path = ? "
+            "union select input from inputs join below on derivation = below.id) "
+            "select d.path from verdicts v join derivations d on d.id = v.derivation "
+            "join runs r on r.id = v.run "
+            "where r.name = ? and v.culprit and v.derivation in below order by d.path"
+        )
+        return tuple(path for (path,) in self._ask(asked, derivation, run))
+
+    def machines(self) -> Mapping[str, tuple[tuple[str, str | None], ...]]:
+        """Run to its builders' names, each with what its builds could see of its machine, as JSON."""
+        found: dict[str, list[tuple[str, str | None]]] = {}
+        asked = (
+            "select r.name, w.name, w.surroundings from builders w join runs r on r.id = w.run "
+            "order by w.name"
+        )
+        for run, name, seen in self._ask(asked):
+            found.setdefault(run, []).append((name, seen))
+        return {run: tuple(some) for run, some in found.items()}
 
     def runs(self) -> tuple[str, ...]:
         """Every run, the oldest first; also those that go on or were killed."""
@@ -99,11 +124,14 @@ class Ledger:
         """Every builder's every build of one run."""
         yield from self._entries("where r.name = ? order by b.id", [run])
 
-    def inputs(self, root: str) -> Mapping[str, tuple[str, ...]]:
-        """The build-time closure of a derivation: `.drv` path to the paths of its direct inputs, sorted."""
+    def inputs(self, root: str, most: int = -1) -> Mapping[str, tuple[str, ...]]:
+        """The build-time closure of a derivation: `.drv` path to the paths of its direct inputs, sorted.
+
+        Of `most` derivations, those that are nearest to it, and what each of them has among these.
+        """
         closure = (
             "with recursive below(id) as (select id from derivations where path = ? "
-            "union select input from inputs join below on derivation = below.id) "
+            f"union select input from inputs join below on derivation = below.id limit {most}) "
         )
         found: dict[str, list[str]] = {
             path: []
@@ -113,7 +141,8 @@ class Ledger:
         }
         edges = (
             f"{closure} select a.path, b.path from inputs i join derivations a on a.id = i.derivation "
-            "join derivations b on b.id = i.input where i.derivation in below order by b.path"
+            "join derivations b on b.id = i.input where i.derivation in below and i.input in below "
+            "order by b.path"
         )
         for path, below in self._ask(edges, root):
             found[path].append(below)
@@ -170,20 +199,15 @@ class Ledger:
     def _ask(self, statement: str, *values: object) -> Iterator[tuple[Any, ...]]:
         return iter(self._database.execute(statement, values))
 
-    def _results(self, statement: str, *values: object) -> Iterator[Result]:
+    def _results(self, statement: str, *values: object, whole: bool = True) -> Iterator[Result]:
         for row in self._ask(statement, *values):
-            yield self._result(row)
+            yield self._result(row, whole=whole)
 
-    def _result(self, row: tuple[Any, ...]) -> Result:
-        *columns, run, artifact = row
-        closure = (
-            "with recursive below(id) as (values(?) "
-            "union select input from inputs join below on derivation = below.id) "
-            "select d.path from verdicts v join derivations d on d.id = v.derivation "
-            "where v.run = ? and v.culprit and v.derivation in below order by d.path"
-        )
-        culprits = tuple(path for (path,) in self._ask(closure, artifact, run))
-        names = self._ask("select name from builders where run = ? order by name", run)
+    def _result(self, row: tuple[Any, ...], *, whole: bool) -> Result:
+        *columns, run, _ = row
+        culprits = self.culprits(columns[0], columns[3]) if whole else ()
+        asked = "select name from builders where run = ? order by name"
+        names = self._ask(asked, run) if whole else iter(())
         (name, target, package, drv, pname, version, system, verdict, time, *counts, release, kept, told) = (
             columns
         )

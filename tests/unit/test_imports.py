@@ -30,6 +30,7 @@ HEAVY = {
     "univers",
     "cryptography",
     "in_toto",
+    "jinja2",
     "license_expression",
     "pydantic",
     "pkcs11",

@@ -272,6 +272,7 @@ OWN = {
     "nix/chroot.py": "derivations of this process's own evaluation, or a copy of one",
     "nix/flake_attributes.py": "our own expressions",
     "nix/namespaces.py": "the kernel's own settings",
+    "report/site.py": "our own style sheet and script",
     "run/observation.py": "our own build scripts, in the store of this process's own evaluation",
     "stories/refusing.py": "derivations of this process's own evaluation",
 }

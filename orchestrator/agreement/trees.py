@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -94,23 +95,29 @@ def walk(first: Side, second: Side, every: Callable[[], object] = lambda: None) 
 
     What only one side has is named once, not file by file. Constant memory, whatever the files' sizes.
     `every` is called again and again, and stops the walk by what it raises.
-    Raises TallyError when a side is not there or cannot be read.
+    Raises TallyError when a side is not there, and at the end when something cannot be read, or is what no
+    NAR holds, as a pipe: the rest is told of before.
     """
     pending = [(b".", os.fsencode(first.path), os.fsencode(second.path))]
-    try:
-        while pending:
-            every()
-            path, one, other = pending.pop()
+    failed: list[OSError] = []
+    while pending:
+        every()
+        path, one, other = pending.pop()
+        try:
             nodes = Node.of(one), Node.of(other)
             yield from _compared(path, nodes, every)
             if nodes[0].type == nodes[1].type == FOLDER:
                 names = sorted({*os.listdir(one), *os.listdir(other)}, reverse=True)
                 at = b"" if path == b"." else path + b"/"
                 pending += [(at + name, one + b"/" + name, other + b"/" + name) for name in names]
-    except OSError as error:
+        except OSError as error:
+            failed = [*failed[:1], error]
+    if failed:
+        place = os.fsdecode(failed[0].filename or first.path)
+        more = ", and others" if len(failed) > 1 else ""
         raise TallyError(
-            f"cannot compare {first.path} with {second.path}: {why(error)}: {error.filename!s}"
-        ) from error
+            f"cannot compare {first.path} with {second.path}: {why(failed[0])}: {place}{more}"
+        ) from failed[0]
 
 
 def _compared(path: bytes, nodes: tuple[Node, Node], every: Callable[[], object]) -> Iterator[Unlike]:
@@ -130,3 +137,5 @@ def _compared(path: bytes, nodes: tuple[Node, Node], every: Callable[[], object]
             offset = where(left, right, every)
         if offset is not None:
             yield Unlike(path, Kind.CONTENT, nodes, offset)
+    elif one.type == OTHER:
+        raise OSError(errno.EINVAL, "it is no file, folder or symbolic link", one.path)

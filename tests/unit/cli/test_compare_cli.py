@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,29 @@ def test_too_little_memory(sides: tuple[str, str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("orchestrator.stories.compare.places", hungry)
     with pytest.raises(TallyError, match="within 64 MiB"):
         compare(*sides, max_memory=64)
+
+
+def test_what_is_no_file_is_never_the_same(
+    sides: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side in sides:
+        os.mkfifo(f"{side}/pipe")
+    assert compare(*sides, json=True) == ExitCode.UNDECIDED
+    document = json.loads(capsys.readouterr().out)
+    assert document["unfinished"].endswith(f"it is no file, folder or symbolic link: {sides[0]}/pipe")
+    Path(sides[0], "z").write_text("1")
+    Path(sides[1], "z").write_text("2")
+    assert compare(*sides, json=True) == ExitCode.NO, "what follows is compared all the same"
+    document = json.loads(capsys.readouterr().out)
+    assert (document["complete"], [each["file"] for each in document["places"]]) == (False, ["z"])
+    assert compare(f"{sides[0]}/pipe", f"{sides[1]}/pipe") == ExitCode.UNDECIDED
+
+
+def test_what_goes_away_meanwhile_is_never_the_same(
+    sides: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: object) -> None:
+        raise PermissionError(13, "Permission denied", "x")
+
+    monkeypatch.setattr("orchestrator.agreement.trees.Node.open", gone)
+    assert compare(*sides) == ExitCode.UNDECIDED

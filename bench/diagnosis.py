@@ -130,7 +130,7 @@ def calibration(rows: Sequence[Row]) -> list[str]:
         if found:
             mean = statistics.mean(row.confidence for row in found)
             right = sum(row.cause_right for row in found) / len(found)
-            lines.append(f"| {least:.0%} and more | {len(found)} | {mean:.0%} | {right:.0%} |")
+            lines.append(f"| {least:.0%} to {min(below, 1):.0%} | {len(found)} | {mean:.0%} | {right:.0%} |")
     return lines
 
 

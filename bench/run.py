@@ -14,6 +14,7 @@ import cache
 import compare
 import corpus
 import derivation
+import diagnosis
 import hello
 import log
 import memory
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "scale": scale,
     "cache": cache,
     "corpus": corpus,
+    "diagnosis": diagnosis,
     "verify": verify,
     "sbom": sbom,
     "publish": publish,

@@ -27,6 +27,8 @@ class Cause(StrEnum):
     USER = "the name or number of a user"
     PROCESS = "the number of a process"
     UPTIME = "the time since the machine started"
+    DURATION = "how long something took"
+    LOAD = "the load of the machine"
     MEMORY = "the amount of memory"
     UNKNOWN = "unknown"
 
@@ -71,6 +73,8 @@ _RANDOM = (
     re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),  # a UUID
     re.compile(rb"\btmp[._-]?[A-Za-z0-9_]{6,}"),  # mktemp, and Python's tempfile
 )
+_LOAD = re.compile(rb"(?<![\w.])\d+\.\d\d \d+\.\d\d \d+\.\d\d(?![\w.])")  # as /proc/loadavg has it
+_DURATION = re.compile(rb"(?<![\w.:-])\d+(\.\d+)?\s?(ns|us|\xc2\xb5s|ms|s|secs?|seconds?)(?!\w)")
 _IDENTIFIER = re.compile(rb"(?<![0-9a-zA-Z])([0-9a-f]{16,}|[0-9A-F]{16,})(?![0-9a-zA-Z])")
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")  # base64, RFC 4648
 _COMPRESSED = (
@@ -104,6 +108,8 @@ _SAID = tuple(
         (rb"\b(kernel|linux|uname|osrelease)\b", rb"\d+\.\d+(\.\d+)?[\w.+-]*", Cause.KERNEL),
         (rb"\b(user(name)?|uid|gid|owner|login|logname|whoami)\b", rb"[a-z0-9_][\w.-]*", Cause.USER),
         (rb"\bp?pid\b", rb"\d{1,10}", Cause.PROCESS),
+        (rb"\b(took|elapsed|duration|seconds)\b", rb"\d+(\.\d+)?", Cause.DURATION),
+        (rb"\bload ?(avg|averages?)\b", rb"\d+(\.\d+)?", Cause.LOAD),
         (rb"\b(uptime|btime|boot ?time)\b", rb"\d+(\.\d+)?", Cause.UPTIME),
         (rb"\b(mem(ory|total|free|available)?|ram)\b", rb"\d+(kb|mb|gb|k|m|g)?", Cause.MEMORY),
     )
@@ -120,6 +126,9 @@ def cause_of(spot: Spot) -> Cause:
             return cause
     if _is_epoch(spot):
         return Cause.TIMESTAMP
+    for pattern, cause in ((_LOAD, Cause.LOAD), (_DURATION, Cause.DURATION)):
+        if _on_both(pattern, spot):
+            return cause
     said = _line_before(spot.first)
     for words, value, cause in _SAID:
         if words.search(said) and all(_value(value, side) for side in (spot.first, spot.second)):

@@ -109,7 +109,7 @@ _TABLE: Final = tuple(
         Name.DURATION: (
             r"\bperf_counter\b|\bmonotonic\b|nanoTime|time\.Since\(",
             r"\b(elapsed|duration)\b|\$SECONDS\b|%[eES]\b.*\btime\b",
-            r"\b(end|ended|stop|finish|now)\w* ?- ?\$?(start|begin|began|t0)",
+            r"- ?\$?(start|begin|began|t0)\w*",
         ),
         Name.RACE: (
             r"&\s*$",

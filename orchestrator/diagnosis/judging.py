@@ -18,7 +18,7 @@ from orchestrator.diagnosis.knobs import PROVES, Knob
 from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.diagnosis.place import Aspect, Place
 from orchestrator.diagnosis.seen import Seen
-from orchestrator.diagnosis.values import has_small_numbers
+from orchestrator.diagnosis.values import has_numbers, has_small_numbers
 
 _OUT: Final = -100.0
 """What an experiment rules out."""
@@ -190,12 +190,18 @@ def _by_chance_or_time(
     moved = Name.ORDERING if _is_an_order(place) else Name.TIMESTAMP
     if seen.later is True:
         said = "two builds within one second are the same, and one that began a second later differs"
-        speaks(moved, _PROVEN, said, _PROVEN)
-        proofs[moved] = Proof(
+        proof = Proof(
             Knob.CLOCK,
             "built again in a later second, it differs",
             "built twice within one second, it is the same",
         )
+        if moved is Name.TIMESTAMP and OF_BYTES[place.cause] not in (moved, Name.UNKNOWN):
+            speaks(
+                moved, 1.0, said, 1.0
+            )  # what changes now and then, as the load does, did so in that second
+        else:
+            speaks(moved, _PROVEN, said, _PROVEN)
+            proofs[moved] = proof
     if seen.clocks is not None:
         said = f"each value is of the time when it was built: {' and '.join(seen.clocks)}"
         speaks(Name.TIMESTAMP, _WITNESSED, said, _WITNESSED)
@@ -231,6 +237,9 @@ def _by_chance(place: Place, weights: dict[Name, float], speaks: _Speaks) -> Non
     if _is_an_order(place):  # a folder keeps its order: this is one of hashes, or of jobs
         weights[Name.ORDERING] -= 1.0
         speaks(Name.RACE, 2.5, "jobs that end in another order write in another order", 1.0)
+    if has_numbers(place):  # a time would be told from its form
+        weights[Name.TIMESTAMP] -= 0.5
+        speaks(Name.DURATION, 0.5)
     if has_small_numbers(place):
         weights[Name.RANDOMNESS] -= 1.0
         for name in (Name.RACE, Name.DURATION, Name.PROCESS):

@@ -70,6 +70,8 @@ OF_BYTES: Final = {
     Cause.USER: Name.USER,
     Cause.PROCESS: Name.PROCESS,
     Cause.UPTIME: Name.UPTIME,
+    Cause.DURATION: Name.DURATION,
+    Cause.LOAD: Name.LOAD,
     Cause.MEMORY: Name.MEMORY,
     Cause.UNKNOWN: Name.UNKNOWN,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from orchestrator.agreement.cause import Window
+from orchestrator.agreement.cause import Cause, Window
 from orchestrator.diagnosis.place import Place
 
 _WORD: Final = re.compile(rb"\w+")
@@ -18,6 +18,12 @@ def words(place: Place) -> tuple[bytes, bytes] | None:
         return None
     one, other = _word(place.spot.first), _word(place.spot.second)
     return None if one is None or other is None else (one, other)
+
+
+def has_numbers(place: Place) -> bool:
+    """Whether two decimal numbers differ that look like nothing else."""
+    both = words(place)
+    return place.cause is Cause.UNKNOWN and both is not None and all(word.isdigit() for word in both)
 
 
 def has_small_numbers(place: Place) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.agreement.cause import Cause
+from orchestrator.agreement.cause import Cause, Spot, Window
 from orchestrator.diagnosis.hints import Hint
 from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.knobs import PROVES, TURNED, Knob
@@ -145,3 +145,16 @@ def test_an_order_that_the_clock_moves_is_an_order() -> None:
     assert reason.name is Name.ORDERING
     assert reason.proof is not None
     assert reason.proof.knob is Knob.TOGETHER
+
+
+def test_what_changes_now_and_then_is_not_proven_to_be_the_clock() -> None:
+    later = Seen(again=True, repeats=False, later=True)
+    assert first(looks(Cause.LOAD), later) is Name.LOAD
+    assert first(looks(Cause.TIMESTAMP), later) is Name.TIMESTAMP
+
+
+def test_numbers_that_are_no_time_are_rather_a_duration() -> None:
+    numbers = replace(PLACE, spot=Spot("x", b"", 0, Window(b"1692627", 1), Window(b"1837929", 1)))
+    clock = Hint("x", 3, "echo $(($(date +%s%6N) - started))", Name.TIMESTAMP)
+    both = [replace(clock, name=Name.DURATION), clock]
+    assert first(numbers, Seen(again=True, repeats=True, together=True, one_job=True), *both) is Name.DURATION

@@ -105,7 +105,8 @@ def publish(
         bool,
         typer.Option(
             "--with-sources",
-            help="Also every fixed input by its digest, sources and toolchain packages, for rebuilders.",
+            help="Also every fixed input by its digest, sources and toolchain packages, for rebuilders: "
+            "not nixpkgs, nor what was believed of a cache.",
         ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -19,6 +19,7 @@ from orchestrator.recipe.wanted import Wanted, fixed_outputs
 from orchestrator.run.claim import claim_of, refuse_without_source
 from orchestrator.run.fetching import fetch_foreign, wanted_of
 from orchestrator.run.gathering import gather
+from orchestrator.run.left_out import left_out
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.supplies import of_caches
 from orchestrator.run.workshop import Workshop
@@ -51,6 +52,8 @@ def inputs_of(
         for each in fixed_outputs(target.request)
     ]
     found += [_foreign(workshop, each) for each in target.foreign]
+    for line in left_out(claim, target.request):
+        say(line)
     once = {each.input.digest: each for each in found}
     return tuple(sorted(once.values(), key=lambda each: (each.input.name, each.input.sha256.hex)))
 

@@ -1,0 +1,43 @@
+"""What a rebuilder of a release needs, and does not find among its published sources: a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.bundles import own_bundle
+from orchestrator.evidence import statement
+from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.evidence.terms import BUNDLES, PROVENANCE
+from orchestrator.ground.wording import counted
+from orchestrator.run.claim import Claim
+
+_WHAT = "the provenance"
+
+
+def left_out(claim: Claim, request: Mapping[str, Any]) -> Iterator[str]:
+    """Each with where a rebuilder has it from. Raises TallyError."""
+    kinds = {recipe["toolchain"]["from"] for recipe in request["recipes"].values()}
+    if "nixpkgs" in kinds:
+        yield (
+            f"not among the sources of {claim.name}: the tree of nixpkgs that its recipe is evaluated with; "
+            "Nix fetches that from where flake.lock says"
+        )
+    if believed := _believed(claim):
+        yield (
+            f"not among the sources of {claim.name}: {counted(len(believed), 'input')} believed of a cache, "
+            f"{min(believed)} among them; a rebuilder believes them of the same cache, "
+            "or builds them"
+        )
+
+
+def _believed(claim: Claim) -> set[str]:
+    """The store paths that the release's builders did not build."""
+    name = BUNDLES[PROVENANCE]
+    try:
+        said = statement.parse(own_bundle.parse(claim.read(name), name).envelope.payload, name).predicate
+        definition = member(said, "buildDefinition", dict, _WHAT)
+        listed = [each.get("annotations") for each in member(definition, "resolvedDependencies", list, _WHAT)]
+        return {str(each["storePath"]) for each in listed if isinstance(each, dict) and "signature" in each}
+    except (MalformedError, AttributeError, KeyError):
+        return set()  # `tally verify` says what it is

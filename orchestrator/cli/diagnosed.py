@@ -19,7 +19,8 @@ _CAUSES_SHOWN = 3
 def lines(found: Diagnosis) -> Iterator[str]:
     """What was found, a line each, then what could not be tried."""
     for derivation, culprits in groupby(found.culprits, lambda each: each.derivation):
-        yield harmless(f"{name_of(derivation).removesuffix('.drv')} diverged first")
+        if derivation is not None:
+            yield harmless(f"{name_of(derivation).removesuffix('.drv')} diverged first")
         groups: dict[object, list[Culprit]] = {}
         for each in culprits:
             groups.setdefault(_kind(each), []).append(each)

@@ -57,7 +57,8 @@ class Reason:
 class Culprit:
     """One place in what a derivation made, of which the builders made two things by themselves."""
 
-    derivation: str
+    derivation: str | None
+    """Its `.drv` path; None: what made the two results is not known."""
     output: str
     path: str
     """The output's store path."""

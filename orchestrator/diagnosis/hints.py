@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -157,14 +157,15 @@ def of_recipe(file: str, text: str) -> Iterator[Hint]:
         yield replace(hint, line=hint.line + begins)
 
 
-def hints(file: str, lines: Iterable[str]) -> Iterator[Hint]:
-    """Every line that could put one of these into what is built, once for each."""
+def hints(file: str, lines: Iterable[str], wanted: Collection[Name] = tuple(Name)) -> Iterator[Hint]:
+    """Every line that could put one of the `wanted` into what is built, once for each."""
+    table = [(name, words) for name, words in _TABLE if name in wanted]
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text.startswith(_COMMENT):
             continue
-        if any(words.search(text) is not None for words in _OF_HASHES):
+        if Name.ORDERING in wanted and any(words.search(text) is not None for words in _OF_HASHES):
             yield Hint(file, number, text[:_LONGEST], Name.ORDERING, by_chance=True)
-        for name, words in _TABLE:
+        for name, words in table:
             if words.search(text) is not None:
                 yield Hint(file, number, text[:_LONGEST], name)

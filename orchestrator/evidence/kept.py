@@ -16,7 +16,7 @@ from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:
-    from orchestrator.agreement.agreement import Disagreed
+    from orchestrator.agreement.agreement import DifferingOutput
     from orchestrator.builders.build import Report
 
 KEPT: Final = "disagreement.json"
@@ -78,14 +78,23 @@ class KeptDisagreement:
     """By builder name."""
     recipe: KeptRecipe | None
     """None: no recipe was built."""
+    against: str | None
+    """The release that one side is of, which has its artifact alone; None: all sides were built here."""
 
 
-def render(target: str, disagreed: Disagreed, reports: Sequence[Report], recipe: KeptRecipe | None) -> bytes:
+def render(
+    target: str,
+    differing: Sequence[DifferingOutput],
+    root_causes: Sequence[str],
+    reports: Sequence[Report],
+    recipe: KeptRecipe | None,
+    against: str | None = None,
+) -> bytes:
     """The record of a disagreement, as its folder holds it."""
     document = {
         "version": _VERSION,
         "target": target,
-        "rootCauses": list(disagreed.root_causes),
+        "rootCauses": list(root_causes),
         "outputs": [
             {
                 "derivation": one.derivation,
@@ -94,7 +103,7 @@ def render(target: str, disagreed: Disagreed, reports: Sequence[Report], recipe:
                 "inherited": one.inherited,
                 "made": {side: {NAR_SHA256: digest.hex} for side, digest in one.hashes.items()},
             }
-            for one in disagreed.differing
+            for one in differing
         ],
         "builders": {report.identity.name: _maker(report) for report in reports},
         "recipe": None if recipe is None else {"name": recipe.name, "file": recipe.file, "text": recipe.text},
@@ -118,6 +127,7 @@ def parse(data: bytes, what: str) -> KeptDisagreement:
             name: _read_maker(each, what) for name, each in member(document, "builders", dict, what).items()
         },
         recipe=_read_recipe(recipe, what) if recipe is not None else None,
+        against=member(document, "against", str, what) if document.get("against") is not None else None,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from orchestrator.diagnosis.facts import clocks_at, facts_at
 from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
+from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.place import Place
 from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.seen import Seen
@@ -27,17 +30,22 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
+from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.run.experiments import on_builders
+from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened
 
 Say = Callable[[str], None]
 Alone = Callable[[str], AbstractContextManager[None]]
 """Takes `BUILDER DERIVATION`, and holds it meanwhile."""
 _LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
+_CULPRITS = 20
+"""Derivations that are built again in one diagnosis, ten builds each."""
+_LONG = 10  # seconds
 RECIPE = "tallyName"
 """The variable of a derivation that has its recipe's name."""
-_MOST = 200
+MOST = 200
 """Places of one output that are looked into: what differs everywhere has its cause in the first ones."""
 
 
@@ -69,8 +77,10 @@ def diagnose(
     Raises TallyError for a folder without a record, or whose results are gone.
     """
     kept = read(folder)
-    if not prove:
-        return _judged(kept, _found(kept, say), {}, {}, ["nothing was built again, as --no-prove says"])
+    release = kept.record.against
+    if not prove or release is not None:
+        why = "as --no-prove says" if release is None else f"since {release} has its artifact alone"
+        return _judged(kept, _found(kept, say), {}, _recipes_hints(kept), [f"nothing was built again, {why}"])
     with opened(state, configuration) as workshop:
         return proven(workshop, kept, say, _alone(workshop, say))
 
@@ -84,8 +94,12 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
     seen: dict[str, Mapping[Key, Seen]] = {}
     lines: dict[str, Sequence[Hint]] = {}
     found = _found(kept, say)
-    for derivation, outputs in found.items():
-        say(f"experiments on {name_of(derivation).removesuffix('.drv')}")
+    for number, (derivation, outputs) in enumerate(found.items()):
+        name = name_of(derivation).removesuffix(".drv")
+        if number == _CULPRITS:
+            untried.append(f"{counted(len(found) - number, 'culprit')} from {name} on: diagnose these alone")
+            break
+        say(f"experiments on {name}{_takes(kept.record, derivation)}")
         try:
             lines[derivation] = _hints(kept, workshop.store.derivation(derivation))
             experiments = on_builders(workshop, kept.record.makers)
@@ -96,7 +110,31 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
             untried += trials.untried
         except TallyError as error:
             untried.append(f"{name_of(derivation)} is not built again: {error.message}")
-    return _judged(kept, found, seen, lines, untried)
+    judged = _judged(kept, found, seen, lines, untried)
+    lines_of = cache(lambda path, name: lines_for(workshop.store, workshop.store.derivation(path), {name}))
+    return replace(judged, culprits=tuple(_sourced(lines_of, each) for each in judged.culprits))
+
+
+def _sourced(lines_of: Callable[[str, Name], Sequence[Hint]], culprit: Culprit) -> Culprit:
+    """The same with lines of its own sources that could write what differs there."""
+    first, *others = culprit.causes
+    try:
+        found = lines_of(culprit.derivation or "", first.name)
+    except TallyError:
+        return culprit
+    said = culprit.place.spot.first if culprit.place.spot is not None else None
+    before = b"" if said is None else said.data[: said.position].rpartition(b"\n")[2]
+    words = set(re.findall(r"\w{4,}", before.decode("utf-8", "replace")))
+    words.add(culprit.place.file.rpartition("/")[2])
+    near = nearest(found, words)
+    return replace(culprit, causes=(replace(first, hints=(*first.hints, *near)), *others))
+
+
+def _takes(record: KeptDisagreement, derivation: str) -> str:
+    """How long one build of it took, where that is long enough to be told beforehand."""
+    spans = [each.spans[derivation] for each in record.makers.values() if derivation in each.spans]
+    seconds = max(((span.finished - span.started).total_seconds() for span in spans), default=0.0)
+    return f", each of about {seconds:.0f} s" if seconds >= _LONG else ""
 
 
 def _alone(workshop: Workshop, say: Say) -> Alone:
@@ -171,7 +209,7 @@ def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
     for output in kept.record.outputs:
         if output.derivation == derivation:
             seen = _distinct(kept, output)
-            first = tuple(islice(seen, _MOST))
+            first = tuple(islice(seen, MOST))
             found.append(_Found(output, first, sum(1 for _ in seen)))
     return tuple(found)
 
@@ -199,6 +237,15 @@ def _hints(kept: Kept, derivation: Derivation) -> list[Hint]:
         for variable, text in sorted(derivation.env.items())
         for hint in hints(variable, text.splitlines())
     ]
+
+
+def _recipes_hints(kept: Kept) -> Mapping[str, Sequence[Hint]]:
+    """The lines of the recipe alone, for those of its derivations that are known by their names."""
+    recipe = kept.record.recipe
+    if recipe is None:
+        return {}
+    found = list(of_recipe(recipe.file, recipe.text))
+    return {path: found for path in _culprits(kept.record) if name_of(path).startswith(f"{recipe.name}-")}
 
 
 def _judged(

@@ -84,7 +84,7 @@ def mend(
     workshop: Workshop, record: KeptDisagreement, found: Diagnosis, say: Say
 ) -> tuple[Mended | Unmended, ...]:
     """What mends each culprit. Nothing but copies of them is changed or built."""
-    culprits = dict.fromkeys(each.derivation for each in found.culprits)
+    culprits = dict.fromkeys(each.derivation for each in found.culprits if each.derivation is not None)
     return tuple(_mended(workshop, record, found, derivation, say) for derivation in culprits)
 
 

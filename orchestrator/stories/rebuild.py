@@ -20,6 +20,7 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.caches.choosing import ALL, Reach
+from orchestrator.evidence import kept
 from orchestrator.evidence.foreign_provenance import Foreign
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
@@ -58,7 +59,7 @@ from orchestrator.signing import gate
 from orchestrator.stories import fetching
 from orchestrator.stories.foreign import remade
 from orchestrator.stories.rebuilders_word import attested
-from orchestrator.stories.refusing import unagreed
+from orchestrator.stories.refusing import recipe_of, unagreed
 from orchestrator.stories.verification import Examination, examine
 
 RELEASE = "the release"
@@ -299,7 +300,10 @@ def _differs(
     packed = target.evaluated.artifact_path
     if any(each.path == packed for each in differing):
         sources[Path(folder_of(RELEASE), name_of(packed))] = claim.artifact_path
-    folder = keep(making.workshop.state, f"rebuilt-{target.package.name}", sources)
+    both = [each for each in differing if each.path == packed]
+    record = kept.render(claim.name, both, (), agreed.reports, recipe_of(target), claim.name)
+    notes = {kept.KEPT: record} if both else {}
+    folder = keep(making.workshop.state, f"rebuilt-{target.package.name}", sources, notes=notes)
     sides = [Side(side, folder / folder_of(side) / name_of(packed)) for side in (RELEASE, builder.name)]
     found = {packed: tuple(differences(*sides))} if len(sources) > len(differing) else {}
     return Differs(claim.name, agreed, differing, folder, found, verified)

@@ -47,7 +47,9 @@ def refuse(
     name = target.asked
     command = tuple(command_of(target.graph[target.evaluated.package]))
     located = {builder.name: builder.store.bring for builder in builders}
-    record = kept_record.render(name, disagreed, disagreed.reports, _recipe(target))
+    record = kept_record.render(
+        name, disagreed.differing, disagreed.root_causes, disagreed.reports, recipe_of(target)
+    )
     kept = keep_side_by_side(
         workshop.state, target.package.name, disagreed, located, notes={kept_record.KEPT: record}
     )
@@ -112,7 +114,7 @@ def _attest(
     return folder / gate.DISAGREEMENT
 
 
-def _recipe(target: Target) -> kept_record.KeptRecipe | None:
+def recipe_of(target: Target) -> kept_record.KeptRecipe | None:
     """The recipe that was built; None: none was."""
     if not isinstance(target.made_from, MadeFrom):
         return None

@@ -7,11 +7,16 @@ import json
 import os
 import secrets
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from projects import Project
+from repositories import commit, run_git
+from waiting import wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -113,3 +118,72 @@ def test_without_the_derivation_it_is_told_what_could_not_be_tried(
     record.write_text(record.read_text().replace(drv, gone))
     ran = project.tally("diagnose", copy, "--json")
     assert any("gone-1.drv is not built again" in each for each in json.loads(ran.out)["untried"])
+
+
+def test_two_results_are_told_by_their_bytes(project: Project, kept: dict[str, Any]) -> None:
+    one, other = sorted(kept["folder"].glob("[ab]/culprit-1.0"))
+    ran = project.tally("diagnose", one, other).failed(1)
+    assert "cause: timestamp" in ran.out
+    assert "not known what made these two" in ran.out
+    assert project.tally("diagnose", one, one).succeeded().out == ""
+
+
+def test_the_smallest_change_is_printed_as_a_patch_and_mends_it(project: Project) -> None:
+    script = f"mkdir $out; echo {secrets.token_hex()}; date > $out/date; nproc > $out/cpus"
+    recipe = project.recipe("mended", script)
+    project.build(recipe, more=("--no-sign",), key=False).failed(1)
+    ran = project.tally("diagnose", "mended", "--try-fix").failed(1)
+    assert "the builds agree with nproc and date:" in ran.out
+    (project.folder / "fix").write_text(ran.out)
+    subprocess.run(["patch", recipe, "fix"], cwd=project.folder, check=True, stdout=subprocess.DEVNULL)
+    project.build(recipe).succeeded()
+
+
+def test_lines_of_the_source_that_write_it_are_named(project: Project) -> None:
+    source = project.folder / "source"
+    source.mkdir()
+    (source / "note.txt").write_text("nothing here\n")
+    (source / "make-header.sh").write_text('echo one\necho "built by chance $RANDOM" > $1\n')
+    script = f"mkdir $out; : {secrets.token_hex()}; bash make-header.sh $out/header"
+    recipe = project.recipe("sourced", script, tail='\n[source]\npath = "source"\n')
+    run_git(project.folder, "init", "-q")
+    commit(project.folder)
+    project.build(recipe, more=("--no-sign",), key=False).failed(1)
+    ran = project.tally("diagnose", "sourced", "--json").failed(1)
+    [culprit] = json.loads(ran.out)["culprits"]
+    assert culprit["causes"][0]["name"] == "randomness"
+    assert {"make-header.sh"} == {line["file"].rpartition("/")[2] for line in culprit["causes"][0]["lines"]}
+
+
+def test_nothing_goes_on_once_a_diagnosis_is_interrupted(project: Project) -> None:
+    token = secrets.token_hex()
+    recipe = project.recipe("slow", f"mkdir $out; echo {token} $RANDOM > $out/number; sleep 2")
+    project.build(recipe, more=("--no-sign",), key=False).failed(1)
+    command = [sys.executable, "-m", "orchestrator.cli", "diagnose", "slow"]
+    running = subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env={**os.environ, **project.tally.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("building it again"):
+            break
+    wait_for(lambda: _nix_of(running.pid), "it builds")
+    ours = _nix_of(running.pid)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate()
+    assert "Traceback" not in said
+    wait_for(lambda: not any(Path(f"/proc/{each}").exists() for each in ours), "its Nix ends with it")
+    project.tally("diagnose", "slow", "--no-prove").failed(1)
+
+
+def _nix_of(parent: int) -> list[str]:
+    """The processes that a process has started."""
+    try:
+        return Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    except OSError:
+        return []

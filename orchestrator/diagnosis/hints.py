@@ -21,6 +21,8 @@ class Hint:
     name: Name
     by_chance: bool = False
     """Whether what it puts there is another one in each run, as the order of hashes is; a folder's is not."""
+    same_words: bool = False
+    """Whether it has the words that stand before the value."""
 
     def document(self) -> Mapping[str, Any]:
         """As `--json` has it."""

@@ -106,8 +106,8 @@ def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Rea
 
 
 def _writes(hint: Hint, place: Place) -> bool:
-    """Whether a line names the file in which the bytes differ."""
-    return place.file.rpartition("/")[2] in hint.text
+    """Whether a line names the file in which the bytes differ, or has the words before them."""
+    return hint.same_words or place.file.rpartition("/")[2] in hint.text
 
 
 def _counts(hint: Hint, seen: Seen) -> bool:

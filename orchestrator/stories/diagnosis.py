@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +14,7 @@ from orchestrator.agreement.culprits import is_earlier
 from orchestrator.agreement.keeping import folder_of
 from orchestrator.agreement.trees import Side
 from orchestrator.builders.configuration import Configuration
-from orchestrator.diagnosis.culprit import Culprit, Diagnosis, likeliest_first
+from orchestrator.diagnosis.culprit import Culprit, Diagnosis, Reason, likeliest_first
 from orchestrator.diagnosis.facts import clocks_at, facts_at
 from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
@@ -37,6 +37,8 @@ from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened
 
 Say = Callable[[str], None]
+LinesOf = Callable[[str, Name], Sequence[Hint]]
+"""Takes a `.drv` path and a cause, and gives the lines of its sources that could write that."""
 Alone = Callable[[str], AbstractContextManager[None]]
 """Takes `BUILDER DERIVATION`, and holds it meanwhile."""
 _LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
@@ -110,24 +112,36 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
             untried += trials.untried
         except TallyError as error:
             untried.append(f"{name_of(derivation)} is not built again: {error.message}")
-    judged = _judged(kept, found, seen, lines, untried)
     lines_of = cache(lambda path, name: lines_for(workshop.store, workshop.store.derivation(path), {name}))
-    return replace(judged, culprits=tuple(_sourced(lines_of, each) for each in judged.culprits))
+    return _judged(kept, found, seen, lines, untried, lines_of)
 
 
-def _sourced(lines_of: Callable[[str, Name], Sequence[Hint]], culprit: Culprit) -> Culprit:
-    """The same with lines of its own sources that could write what differs there."""
-    first, *others = culprit.causes
+def _from_sources(
+    lines_of: LinesOf, derivation: str, place: Place, seen: Seen, own: Sequence[Hint]
+) -> tuple[Reason, ...]:
+    """The causes, with lines of its own sources that could write what differs there.
+
+    Those that have the words before the value count as evidence, unless an experiment proved something.
+    """
+    reasons = causes_of(place, seen, own)
+    words = _words(place)
     try:
-        found = lines_of(culprit.derivation or "", first.name)
-    except TallyError:
-        return culprit
-    said = culprit.place.spot.first if culprit.place.spot is not None else None
+        if reasons[0].proof is None:
+            lines = [line for reason in reasons for line in lines_of(derivation, reason.name)]
+            telling = [line for line in nearest(lines, words) if any(word in line.text for word in words)]
+            reasons = causes_of(place, seen, [*own, *(replace(line, same_words=True) for line in telling)])
+        first, *others = reasons
+        near = [line for line in nearest(lines_of(derivation, first.name), words) if line not in first.hints]
+    except TallyError:  # the derivation is gone
+        return reasons
+    return (replace(first, hints=(*first.hints, *near)), *others)
+
+
+def _words(place: Place) -> Collection[str]:
+    """What stands on the line before the value, and what the file is called."""
+    said = place.spot.first if place.spot is not None else None
     before = b"" if said is None else said.data[: said.position].rpartition(b"\n")[2]
-    words = set(re.findall(r"\w{4,}", before.decode("utf-8", "replace")))
-    words.add(culprit.place.file.rpartition("/")[2])
-    near = nearest(found, words)
-    return replace(culprit, causes=(replace(first, hints=(*first.hints, *near)), *others))
+    return {*re.findall(r"\w{4,}", before.decode("utf-8", "replace")), place.file.rpartition("/")[2]}
 
 
 def _takes(record: KeptDisagreement, derivation: str) -> str:
@@ -254,8 +268,9 @@ def _judged(
     seen: Mapping[str, Mapping[Key, Seen]],
     lines: Mapping[str, Sequence[Hint]],
     untried: Sequence[str],
+    lines_of: LinesOf = lambda *_: (),
 ) -> Diagnosis:
-    culprits = list(_all(kept, found, seen, lines))
+    culprits = list(_all(kept, found, seen, lines, lines_of))
     culprits.sort(key=likeliest_first)
     more = sum(each.more for outputs in found.values() for each in outputs)
     alike = [
@@ -271,6 +286,7 @@ def _all(
     found: Mapping[str, Sequence[_Found]],
     seen: Mapping[str, Mapping[Key, Seen]],
     lines: Mapping[str, Sequence[Hint]],
+    lines_of: LinesOf,
 ) -> Iterator[Culprit]:
     for derivation, outputs in found.items():
         for each in outputs:
@@ -281,7 +297,6 @@ def _all(
                 one = seen.get(derivation, {}).get(key_of(each.output.output, place), Seen())
                 facts = facts_at(place.spot, pair)
                 clocks = clocks_at(place.spot, pair, derivation)
-                reasons = causes_of(
-                    place, replace(one, facts=facts, clocks=clocks), lines.get(derivation, ())
-                )
+                known = replace(one, facts=facts, clocks=clocks)
+                reasons = _from_sources(lines_of, derivation, place, known, lines.get(derivation, ()))
                 yield Culprit(derivation, each.output.output, each.output.path, place, reasons)

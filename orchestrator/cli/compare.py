@@ -53,14 +53,14 @@ def compare(
 
     Exit codes: 0 they are the same, 1 they differ, 2 it could not be decided.
     """
-    from orchestrator.cli.places import Grouped
-    from orchestrator.cli.text import in_lines, print_json
+    from orchestrator.cli.places import Grouped, Listed
+    from orchestrator.cli.text import in_lines
     from orchestrator.ground.files import write_atomically
     from orchestrator.ground.state import State
     from orchestrator.stories import compare as story
 
     asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory), allow_http)
-    documents: list[Mapping[str, Any]] = []
+    listed = Listed() if json else None
     grouped, page = Grouped(f"{first} and {second}"), None
     if html is not None:
         from orchestrator.cli.compared_page import Page
@@ -70,31 +70,28 @@ def compare(
     def take(place: Place) -> None:
         if page is not None:
             page.add(place)
-        if json:
-            documents.append(place.document())
+        if listed is not None:
+            listed.add(place)
         else:
             print(in_lines(grouped.lines(place)))
 
     with _bounded(max_memory):
         compared = story.compare(State.of_environment(), asked, take)
-    if json:
-        print_json(_document(asked.words, documents, compared))
+    if listed is not None:
+        listed.show(_head(asked.words, compared))
     if html is not None and page is not None:
         write_atomically(html, page.whole(_result(compared), compared.unfinished))
     _say(compared)
     return compared.code
 
 
-def _document(
-    words: tuple[str, str], documents: list[Mapping[str, Any]], compared: Compared
-) -> Mapping[str, Any]:
+def _head(words: tuple[str, str], compared: Compared) -> Mapping[str, Any]:
     unfinished = {} if compared.unfinished is None else {"unfinished": compared.unfinished.message}
     return {
         "result": _result(compared),
         "between": list(words),
         "complete": compared.unfinished is None,
         **unfinished,
-        "places": documents,
     }
 
 

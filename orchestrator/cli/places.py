@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from orchestrator.agreement.cause import Cause
+from orchestrator.cli.text import as_json
 from orchestrator.diagnosis.place import Aspect, Place
+
+_IN_MEMORY: Final = 4 << 20  # characters of JSON
 
 _IN_WORDS = frozenset({Aspect.MISSING, Aspect.TYPE, Aspect.EXECUTABLE, Aspect.PACKING})
 """Where the values are words of ours, and no text of theirs."""
@@ -53,3 +58,26 @@ class Grouped:
             self._file = place.file
             yield self._itself if place.file == "." else place.file
         yield f"  {line(place)}"
+
+
+class Listed:
+    """The JSON document of places: they come one by one, however many there are, and are printed last."""
+
+    def __init__(self) -> None:
+        self._kept = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115  closed below
+        self._comma = ""
+
+    def add(self, place: Place) -> None:
+        """One more place."""
+        text = as_json(place.document()).replace("\n", "\n    ")
+        self._kept.write(f"{self._comma}\n    {text}")
+        self._comma = ","
+
+    def show(self, head: Mapping[str, Any]) -> None:
+        """Print the document: what is said of all, and the places."""
+        with self._kept:
+            self._kept.seek(0)
+            print(f'{as_json(head)[:-2]},\n  "places": [', end="")
+            while piece := self._kept.read(1 << 16):
+                print(piece, end="")
+            print("\n  ]\n}" if self._comma else "]\n}")

@@ -82,8 +82,13 @@ def print_json(document: Any) -> None:
 
     JSON is UTF-8 (RFC 8259, section 8.1), and has escapes of its own for what an encoding cannot write.
     """
+    print(as_json(document))
+
+
+def as_json(document: Any) -> str:
+    """A document as `print_json` prints it."""
     plain = codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name != "utf-8"
-    print(json.dumps(document, indent=2, ensure_ascii=plain))
+    return json.dumps(document, indent=2, ensure_ascii=plain)
 
 
 def print_failure(kind: str, error: TallyError, code: int) -> None:

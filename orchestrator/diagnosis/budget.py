@@ -94,7 +94,7 @@ class Budget:
         limits = self.limits
         bomb = max(limits.never_a_bomb, packed * limits.ratio)
         # closed once nobody has a part of it
-        spool = SpooledTemporaryFile(max_size=IN_MEMORY, dir=_folder())  # noqa: SIM115
+        spool = SpooledTemporaryFile(max_size=IN_MEMORY, dir=folder_for_large())  # noqa: SIM115
         size = 0
         for piece in pieces:
             self.tick()
@@ -118,7 +118,7 @@ class Budget:
         return Filed(cast("BinaryIO", spool), 0, size)
 
 
-def _folder() -> str | None:
+def folder_for_large() -> str | None:
     """Where large things go: `/tmp` is in memory on many machines, and `/var/tmp` is not (hier(7))."""
     if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK | os.X_OK):
         return "/var/tmp"

@@ -1,14 +1,20 @@
-"""Squashfs images: the superblock's fields by name (kernel, `Documentation/filesystems/squashfs.rst`)."""
+"""Squashfs images: the superblock's fields (kernel, `Documentation/filesystems/squashfs.rst`), then files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from orchestrator.diagnosis import unsquashing
+from orchestrator.diagnosis.budget import folder_for_large
 from orchestrator.diagnosis.compressed import shown_time
 from orchestrator.diagnosis.content import Unreadable
 from orchestrator.diagnosis.found import Field, Found, Pair, Within
+from orchestrator.diagnosis.members import Attributes, compared
 from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.ground.files import make_removable
 
 _FIELDS: Final = (
     ("number of inodes", 4, 4, False),
@@ -35,5 +41,27 @@ def look(pair: Pair) -> Iterator[Found]:
         one, other = (int.from_bytes(head[at : at + size], "little") for head in heads)
         if one != other:
             yield Field(f"superblock: {name}", (str(one), str(other)), step=step, offset=at, mirrors=mirrors)
+    why = "unsquashfs is not installed"
+    if (program := unsquashing.program()) is not None:
+        try:
+            yield from _contents(pair, program)
+            return
+        except Unreadable as error:
+            why = str(error)
     rests = [content.part(_SUPERBLOCK, content.size - _SUPERBLOCK) for content in (pair.first, pair.second)]
-    yield Within(step, rests[0], rests[1], where="behind the superblock", most=1)
+    yield Within(step, rests[0], rests[1], where=f"behind the superblock ({why})", most=1)
+
+
+def _contents(pair: Pair, program: str) -> Iterator[Found]:
+    """Files by their paths. Raises Unreadable."""
+    with TemporaryDirectory(dir=folder_for_large()) as folder:
+        sides = []
+        try:
+            for name, content in (("a", pair.first), ("b", pair.second)):
+                side = Path(folder, name)
+                side.mkdir()
+                sides.append(unsquashing.members(program, content, side, pair.budget))
+            attributes = Attributes(unsquashing.FORMAT, pair.budget.limits.spots)
+            yield from compared(unsquashing.FORMAT, sides[0], sides[1], attributes)
+        finally:
+            make_removable(Path(folder))

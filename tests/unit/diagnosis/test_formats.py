@@ -216,10 +216,50 @@ def test_a_font(tmp_path: Path) -> None:
     ]
 
 
-def test_squashfs(tmp_path: Path) -> None:
-    first, second = differing(tmp_path, "x.sqfs", squashfs(5, b"\0one"), squashfs(6, b"\0two"))
-    assert told(first) == ("squashfs time superblock: time: 1970-01-01 00:00:05Z | 1970-01-01 00:00:06Z")
-    assert (second.where, second.offset) == ("behind the superblock", 1)
+@pytest.fixture
+def unsquashfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of that name that does as it is told, found before any other."""
+    path = tmp_path / "bin/unsquashfs"
+    path.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{path.parent}:/usr/bin:/bin")
+    return path
+
+
+def script(path: Path, *lines: str, unpack: str = "mkdir $5; tail -c 3 $6 > $5/f") -> None:
+    listing = "".join(f"-rw-r--r-- 0/0   3 2026-11-29 10:00 squashfs-root{line}\n" for line in lines)
+    path.write_text(f"#!/bin/sh\nif [ $1 = -UTC ]; then\ncat <<'E'\n{listing}E\nelse\n{unpack}\nfi\n")
+    path.chmod(0o755)
+
+
+def test_squashfs(tmp_path: Path, unsquashfs: Path) -> None:
+    script(unsquashfs, "/f")
+    first, second = differing(tmp_path, "x.sqfs", squashfs(5, b"one"), squashfs(6, b"two"))
+    assert told(first) == "squashfs time superblock: time: 1970-01-01 00:00:05Z | 1970-01-01 00:00:06Z"
+    assert told(second) == "squashfs:f content line 1: one | two"
+
+
+@pytest.mark.parametrize(
+    ("lines", "unpack", "why"),
+    [
+        (["/f"], "exit 1", "unsquashfs ended with 1"),
+        (["/f"], "exec sleep 60", "unsquashfs took longer than 0 s"),
+        (["/f", "/f"], "exit 1", "it holds two files of one name"),
+        (["/../f"], "exit 1", "it holds a file that leads elsewhere"),
+    ],
+)
+def test_a_squashfs_that_cannot_be_unpacked(
+    tmp_path: Path,
+    unsquashfs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[str],
+    unpack: str,
+    why: str,
+) -> None:
+    if "sleep" in unpack:
+        monkeypatch.setattr("orchestrator.diagnosis.unsquashing._SECONDS", 0.4)
+    script(unsquashfs, *lines, unpack=unpack)
+    _, place = differing(tmp_path, "x.sqfs", squashfs(5, b"one"), squashfs(6, b"two"))
+    assert place.where == f"behind the superblock ({why}), line 1"
 
 
 @pytest.mark.parametrize("text", [b"<html>\n<p>made %s</p>\n", b".TH X 1 %s\n"])

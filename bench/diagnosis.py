@@ -37,6 +37,8 @@ class Row:
     name: str
     file: str
     """What was named first; empty: nothing was, since the builders agreed."""
+    inside: tuple[str, ...]
+    """The formats on the way in."""
     cause: str
     confidence: float
     seconds: float
@@ -53,6 +55,12 @@ class Row:
         return self.file in self.answer.get("files", ())
 
     @property
+    def inside_right(self) -> bool:
+        """As far in as is known to be right, at least."""
+        known = tuple(self.answer.get("inside", ()))
+        return self.file_right and self.inside[: len(known)] == known
+
+    @property
     def cause_right(self) -> bool:
         return self.cause in self.answer.get("causes", ())
 
@@ -66,8 +74,9 @@ class Row:
                 "",
             ]
         else:
+            way = " > ".join([self.file, *self.inside])
             what = [
-                "right" if self.file_right else f"**{self.file}**",
+                way if self.file_right else f"{way} **wrong**",
                 f"{self.cause} ({self.confidence:.0%})" + ("" if self.cause_right else " **wrong**"),
                 f"{self.seconds:.1f}",
                 f"{self.cpu:.1f}",
@@ -99,11 +108,18 @@ def judged(name: str, rows: Sequence[Row]) -> Iterator[Figure]:
     cases = [row for row in rows if row.answer and not row.agreed]
     for what, right, least in (
         ("file first", sum(row.file_right for row in cases), FILE_FIRST),
+        ("containers on the way in", sum(row.inside_right for row in cases), 0.0),
         ("cause first", sum(row.cause_right for row in cases), CAUSE_FIRST),
     ):
         holds = bool(cases) and right >= least * len(cases)
         yield Figure(
-            f"{name}, {what}", right, len(cases), "cases that differ", "of them", holds, f"{least:.0%}"
+            f"{name}, {what}",
+            right,
+            len(cases),
+            "cases that differ",
+            "of them",
+            holds,
+            f"{least:.0%}" if least else "none",
         )
     seconds = sorted(row.seconds for row in cases) or [0.0]
     most = seconds[max(0, -(-9 * len(seconds) // 10) - 1)]
@@ -140,7 +156,7 @@ def rows_of(folder: Path, recipes: Sequence[Path]) -> Iterator[Row]:
     for outcome in said["outcomes"]:
         name, answer = outcome["target"], EXPECTED[folder.name].get(outcome["target"], {})
         if outcome["outcome"] == "agreed":
-            yield Row(folder.name, name, "", "", 0, 0, 0, answer)
+            yield Row(folder.name, name, "", (), "", 0, 0, 0, answer)
         elif outcome["outcome"] == "disagreed":
             yield _diagnosed(folder.name, name, outcome["kept"], answer)
         else:
@@ -159,7 +175,8 @@ def _diagnosed(corpus: str, name: str, kept: str, answer: Mapping[str, Any]) -> 
     first = document["culprits"][0]
     cause = first["causes"][0]
     seconds = time.monotonic() - started
-    return Row(corpus, name, first["file"], cause["name"], cause["confidence"], seconds, cpu, answer)
+    inside = tuple(step["kind"] for step in first["inside"])
+    return Row(corpus, name, first["file"], inside, cause["name"], cause["confidence"], seconds, cpu, answer)
 
 
 def main(names: Sequence[str]) -> None:

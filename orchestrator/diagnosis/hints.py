@@ -130,7 +130,7 @@ _TABLE: Final = tuple(
             r"\breaddir\b|opendir",
             r"\$\(wildcard",
         ),
-        Name.LOCALE: (r"\bLC_ALL\b|\bLANG\b|\blocale\b|setlocale",),
+        Name.LOCALE: (r"\b(LC_ALL|LANG)\b(?!=C\b|=POSIX\b)|\blocale\b(?!/)|setlocale",),
         Name.BUILD_PATH: (r"__FILE__", r"\bpwd\b|\$PWD\b|getcwd", r"-g\b.*-o"),
     }.items()
 )

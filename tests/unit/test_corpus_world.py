@@ -64,6 +64,7 @@ def row(name: str = "case", **changes: Any) -> diagnosis.Row:
     values = {
         "corpus": "corpus",
         "file": "bin/x",
+        "inside": (),
         "cause": "race",
         "confidence": 0.9,
         "seconds": 1.0,

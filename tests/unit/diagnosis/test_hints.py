@@ -57,3 +57,8 @@ def test_an_order_is_of_hashes_or_of_a_folder(line: str, by_chance: bool) -> Non
 )
 def test_what_tools_write(line: str, name: Name) -> None:
     assert name in [hint.name for hint in hints("x", [line])]
+
+
+def test_a_locale_that_is_fixed_is_no_cause() -> None:
+    assert list(hints("x", ["LC_ALL=C sort names > sorted"])) == []
+    assert [hint.name for hint in hints("x", ["LANG=$WANTED sort names"])] == [Name.LOCALE]

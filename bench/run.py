@@ -13,6 +13,7 @@ import accept
 import cache
 import compare
 import corpus
+import deep
 import derivation
 import diagnosis
 import hello
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "cache": cache,
     "corpus": corpus,
     "diagnosis": diagnosis,
+    "deep": deep,
     "verify": verify,
     "sbom": sbom,
     "publish": publish,

@@ -4,6 +4,7 @@
 2. A build sees the outputs that it uses, with all that these refer to, and nothing else (Nix's sandbox).
 3. A derivation inherits a difference when something that it sees differs.
 4. One whose outputs differ and that inherits nothing is a culprit.
+5. So is one that a builder made twice in one run, from the same inputs, and not the same.
 
 So an input that came out the same from inputs that differ passes no blame on, unless it refers to one of
 them: the difference ends there.
@@ -69,8 +70,15 @@ def _differing(
             # references are compared too: equal bytes that a store ties to other paths are another closure
             if len(set(by.values())) > 1 or len(hashes) > len(by):
                 spoiled.add(drv.outputs[name])
-                yield DifferingOutput(drv.path, name, drv.outputs[name], hashes, inherits)
+                inherited = inherits and not _is_its_own(drv.path, reports)
+                yield DifferingOutput(drv.path, name, drv.outputs[name], hashes, inherited)
         _spread(spoiled, made)
+
+
+def _is_its_own(drv: str, reports: Sequence[Report]) -> bool:
+    """Whether some builder made a derivation twice from the same inputs, and not the same."""
+    builds = (report.builds[drv] for report in reports if drv in report.builds)
+    return any(each.repeated for build in builds for each in build.unstable.values())
 
 
 def made_by(drv: str, output: str, path: str, reports: Sequence[Report]) -> Mapping[str, BuiltPath]:

@@ -27,6 +27,8 @@ class SecondResult:
 
     path: Path
     nar_hash: NarHash
+    repeated: bool = False
+    """Whether both were made in this run, and so from the same inputs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,13 +215,15 @@ class Builder:
         beliefs: Beliefs = NOTHING,
         watch: Watch = UNWATCHED,
         known: Mapping[str, BuiltPath] = NONE_KNOWN,
+        repeat: int = 0,
     ) -> Report:
         """Build every requested derivation in this run, and say what came of it.
 
         `turn` is called before anything is built that its store does not hold. What it holds is built again
         at once, and compared with what was made at another time.
 
-        `known` are inputs that it made in an earlier run and that need not be there, by store path.
+        All of them are built `repeat` times more. `known` are inputs that it made in an earlier run and that
+        need not be there, by store path.
 
         The probe is built meanwhile, so that it sees what the builds see. Raises TallyError where it shows no
         sandbox that holds, and ends the builds then.
@@ -230,7 +232,9 @@ class Builder:
             proving = beside.submit(self._prove_or_end, probe, watch)
             realisation = Realisation.begin(self.store, graph, self.logs, on_event, self.limits, turn)
             try:
-                outcomes = realisation.outcomes(requested, lambda some: watch.checked(self.name, some))
+                outcomes = realisation.outcomes(
+                    requested, lambda some: watch.checked(self.name, some), repeat
+                )
             except TallyError:
                 proving.result()  # what it says is why the builds ended, if it is
                 raise

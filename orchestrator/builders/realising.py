@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
@@ -73,13 +73,18 @@ class Realisation:
         return cls(store, graph, Recording(logs, on_event, is_over, store.log_closed), limits, turn)
 
     def outcomes(
-        self, requested: Sequence[str], checked: Callable[[Sequence[Build]], None] = lambda _: None
+        self,
+        requested: Sequence[str],
+        checked: Callable[[Sequence[Build]], None] = lambda _: None,
+        repeat: int = 0,
     ) -> list[Build | Failure]:
         """Build each derivation in this run, and say what came of it, in their order.
 
         What the store holds already is built again with `--check`; Nix then keeps the first result, and we
         the second aside. A derivation that Nix did not build in this run is a Failure. Where many are built
         again, `checked` takes what came of some of them while others are still to come.
+
+        All are built `repeat` times more, but for those that have differed by then.
         """
         settled: dict[str, Build | Failure] = {}
 
@@ -93,10 +98,28 @@ class Realisation:
         made = trusted & set(self.recording.records) - self._lacking(left)
         ready = [drv for drv in left if drv in made]
         settled.update(zip(ready, self._settled(ready), strict=True))
+        for _ in range(repeat):
+            self._repeat(settled)
         return [
             settled[drv] if drv in settled else self._failure(drv, infrastructure=drv not in trusted)
             for drv in requested
         ]
+
+    def _repeat(self, settled: dict[str, Build | Failure]) -> None:
+        """Build once more what came out the same until now."""
+        stable = {drv: one for drv, one in settled.items() if isinstance(one, Build) and not one.unstable}
+        for some in _some(list(stable)):
+            trusted = self._check_some(some)
+            self.recording.close()
+            built = [drv for drv in some if drv in trusted and drv in self.recording.records]
+            for drv, found in zip(built, self._settled(built), strict=True):
+                if isinstance(found, Failure):
+                    settled[drv] = found
+                elif found.unstable:
+                    seconds = {of: replace(each, repeated=True) for of, each in found.unstable.items()}
+                    settled[drv] = replace(stable[drv], unstable=seconds)
+            for drv in set(some) - set(built):
+                settled[drv] = self._failure(drv, infrastructure=drv not in trusted)
 
     def _settled(self, derivations: Sequence[str]) -> list[Build | Failure]:
         """What came of derivations that Nix built in this run, and whose outputs are there."""
@@ -130,8 +153,7 @@ class Realisation:
                 # another run may have built one between our look and Nix's: then this store held it after all
                 unseen = [drv for drv in missing if drv not in records]
                 present += sorted(set(unseen) - self._lacking(unseen))
-            for start in range(0, len(present), _TOGETHER):
-                some = present[start : start + _TOGETHER]
+            for some in _some(present):
                 trusted |= self._check_some(some)
                 if len(present) > _TOGETHER:
                     settle([drv for drv in some if drv in trusted and drv in records])
@@ -141,15 +163,21 @@ class Realisation:
 
     def _check_some(self, present: Sequence[str]) -> set[str]:
         """Check what is there; those of which Nix's word can be trusted."""
-        records = self.recording.records
+        records, trusted, left = self.recording.records, set[str](), list(present)
         self._clear_earlier_checks(present)
-        trusted = set(present) if self._check(present) else set()
-        # Nix does not go on to what stands on a derivation that it was to check and that differed
-        blocked = [drv for drv in present if drv not in records]
-        if blocked and any(self._second_results(drv) for drv in present):
-            self.recording.forget_errors_naming(blocked)
-            if not self._check(blocked):
-                trusted.difference_update(blocked)
+        for drv in present:  # what an earlier invocation built says nothing of this one
+            records.pop(drv, None)
+        while left:
+            if self._check(left):
+                trusted.update(left)
+            else:
+                trusted.difference_update(left)
+            built = [drv for drv in left if drv in records]
+            left = [drv for drv in left if drv not in records]
+            # Nix does not go on to what stands on a derivation that it was to check and that differed
+            if not any(self._second_results(drv) for drv in built):
+                break
+            self.recording.forget_errors_naming(left)
         return trusted
 
     def _check(self, derivations: Sequence[str]) -> bool:
@@ -254,6 +282,11 @@ class Realisation:
         outputs = {drv: set(self.graph[drv].outputs.values()) for drv in derivations}
         invalid = self.store.invalid(path for paths in outputs.values() for path in paths)
         return {drv for drv, paths in outputs.items() if invalid & paths}
+
+
+def _some(derivations: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(derivations), _TOGETHER):
+        yield derivations[start : start + _TOGETHER]
 
 
 def _is_of_a_build(error: str) -> bool:

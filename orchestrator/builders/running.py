@@ -44,6 +44,8 @@ class Task:
     watch: Watch = UNWATCHED
     known: Mapping[str, Mapping[str, BuiltPath]] = field(default_factory=dict)
     """Builder name to what it made of inputs in earlier runs, by store path: this run builds none of them."""
+    repeat: int = 0
+    """How often every derivation that was asked for is built once more."""
 
 
 @dataclass
@@ -90,6 +92,7 @@ class _Floor:
                 task.beliefs,
                 task.watch,
                 task.known.get(builder.name, NONE_KNOWN),
+                task.repeat,
             )
         except TallyError as error:
             hint = way_out(builder, error)

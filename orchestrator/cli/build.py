@@ -68,6 +68,15 @@ def build(
     again: Annotated[
         bool, typer.Option("--again", help="With --deep or --depth: build also what agreed before.")
     ] = False,
+    repeat: Annotated[
+        int,
+        typer.Option(
+            "--repeat",
+            metavar="N",
+            min=0,
+            help="Build all of it N times more on each builder: what is flaky shows.",
+        ),
+    ] = 0,
     attest_disagreement: Annotated[
         bool,
         typer.Option(
@@ -126,6 +135,7 @@ def build(
         reach=Reach(rebuild_inputs, tuple(rebuild or ())),
         depth=levels,
         again=again,
+        repeat=repeat,
         attest_disagreement=attest_disagreement,
         keyless=by_identity,
         diagnose=diagnose,

@@ -45,8 +45,10 @@ def show(outcome: Refused, *, quiet: bool) -> None:
                 say(f"    {each.describe(name_of(one.path))}")
             if (more := len(files) - _FILES_SHOWN) > 0:
                 say(f"    … and {counted(more, 'more file')}")
+    flaky = outcome.flaky
     for cause in outcome.disagreed.root_causes:
-        say(f"  first to diverge: {name_of(cause)}")
+        again = f" (flaky: {' and '.join(flaky[cause])} did not make it again)" if cause in flaky else ""
+        say(f"  first to diverge: {name_of(cause)}{again}")
     for builder, logs in logs_of(outcome).items():
         for log in logs:
             say(f"  log of {builder}: {log}")

@@ -48,6 +48,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 "outcome": "disagreed",
                 "kept": str(outcome.kept),
                 "rootCauses": list(outcome.disagreed.root_causes),
+                "flaky": sorted(outcome.flaky),
                 "differing": [
                     {
                         "derivation": one.derivation,

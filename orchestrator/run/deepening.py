@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.builders.build import BuiltPath
 from orchestrator.builders.builder import Builder
@@ -25,6 +25,8 @@ class Deep:
     """`.drv` paths of inputs that every builder is to build in this run, in build order."""
     known: Mapping[str, Holding] = field(default_factory=dict)
     """`.drv` paths of inputs that need no build, with what each builder made of them."""
+    repeat: int = 0
+    """How often all that is built is built once more."""
 
     def by_builder(self) -> Mapping[str, Mapping[str, BuiltPath]]:
         """The same, by builder and store path, as reports have inputs."""
@@ -47,20 +49,21 @@ def deepened(
     say: Callable[[str], None],
     *,
     again: bool = False,
+    repeat: int = 0,
 ) -> Deep:
     """The inputs of so many levels, but for believed ones: which are to be built. Raises TallyError.
 
-    `again`: also those that the ledger knows.
+    `again`: also those that the ledger knows; so it is where all is built `repeat` times more.
     """
     if levels == 0:
-        return SHALLOW
+        return replace(SHALLOW, repeat=repeat)
     reached = reach(plan.graph, plan.requested, levels)
     wanted = [path for path in reached if decision.needs(plan.graph[path])]
-    found = {} if again else _known(workshop, builders, wanted)
+    found = {} if again or repeat else _known(workshop, builders, wanted)
     left = tuple(path for path in wanted if path not in found)
     told = f"deep: {counted(len(wanted), 'input')}, {len(left)} to build on every builder"
     say(f"{told}; {len(found)} known as agreed" if found else told)
-    return Deep(left, found)
+    return Deep(left, found, repeat)
 
 
 def reach(graph: DerivationGraph, requested: Sequence[str], levels: int) -> tuple[str, ...]:

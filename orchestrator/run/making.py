@@ -130,6 +130,7 @@ def build(making: Making, on_event: OnEvent, journal: Journal) -> tuple[Report, 
         beliefs=making.decision.choice.beliefs,
         watch=account,
         known=making.deep.by_builder(),
+        repeat=making.deep.repeat,
     )
 
     def heard(name: str, event: Event) -> None:

@@ -56,6 +56,8 @@ class Order:
     """So many levels of inputs are agreements of their own; `ALL_THE_WAY`: all, and none is believed."""
     again: bool = False
     """Whether inputs are built again that the ledger knows as agreed."""
+    repeat: int = 0
+    """How often every builder builds all of it once more."""
     attest_disagreement: bool = False
     """Whether it is signed, as evidence, that builders disagree."""
     diagnose: bool = False

@@ -53,6 +53,17 @@ class Refused:
     """Signed evidence of the disagreement, in `kept`; None: none was asked for, or none could be made."""
     unattested: TallyError | None = None
     """What kept the evidence that was asked for from being signed."""
+
+    @property
+    def flaky(self) -> Mapping[str, tuple[str, ...]]:
+        """`.drv` path to the builders that did not make again what they had made themselves."""
+        found: dict[str, tuple[str, ...]] = {}
+        for report in self.disagreed.reports:
+            for path, build in report.builds.items():
+                if build.unstable:
+                    found[path] = (*found.get(path, ()), report.identity.name)
+        return found
+
     diagnosis: Diagnosis | TallyError | None = None
     """Why they disagree, or what kept that from being found; None: it was not asked for."""
 

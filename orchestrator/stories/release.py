@@ -104,7 +104,9 @@ def release(
             clients.refuse_names(each.evaluated.artifact_file_name for each in plan.targets.values())
             signatories = signatories.joined_by(builders)
         decision = believed(workshop, plan, order.reach, say, depth=order.depth)
-        deep = deepened(workshop, plan, builders, decision, order.depth, say, again=order.again)
+        deep = deepened(
+            workshop, plan, builders, decision, order.depth, say, again=order.again, repeat=order.repeat
+        )
         account = account_of(workshop, plan, builders, deep, say)
         run = Run(workshop, plan, builders, decision, order, signatories, clients, account=account, deep=deep)
         journal.write(

@@ -123,6 +123,18 @@ def test_an_input_that_differs_is_told_where_the_difference_ends(chain: Chain) -
     assert not said["depth"]["deep"], "not every one of them is an agreement"
 
 
+def test_a_flaky_one_is_told_as_flaky_also_above_one_that_differs(chain: Chain) -> None:
+    """Nix checks nothing above what differs in one invocation; and what is above differs anyhow."""
+    ran = chain.build("second", script=UUID, more=("--depth", "1", "--repeat", "1"))
+    assert ran.code == 1
+    found = outcome(ran)
+    culprits = sorted(each.rpartition("-1.0.drv")[0].rpartition("-")[2] for each in found["rootCauses"])
+    assert culprits == ["middle", "second"]
+    assert found["flaky"] == sorted(found["rootCauses"])
+    with read(chain.state) as ledger:
+        assert next(each for each in ledger.latest() if each.name == "second").verdict is Verdict.FLAKY
+
+
 def test_a_killed_deep_run_goes_on_where_it_stopped(chain: Chain, session_state: Path) -> None:
     """Killed as a power cut does, once both builders have some of its leaves written."""
     words = [*chain.words("wide", width="8", wait='"$b" sleep 1'), "--deep"]

@@ -29,6 +29,7 @@ rec {
   base = made "base-1.0" "echo base > $out" [ ];
   middle = made "middle-1.0" script [ base ];
   top = made "top-1.0" "read line < ${middle}; echo \"top of $line\" > $out" [ middle ];
+  second = made "second-1.0" "read line < ${middle}; read own < /proc/sys/kernel/random/uuid; echo $line $own > $out" [ middle ];
   absorbing = made "absorbing-1.0" "echo nothing of it > $out" [ middle ];
   wide = made "wide-1.0" "echo wide > $out" (
     builtins.genList (n: made "d${toString n}-1.0" "echo ${toString n} > $out" [ base ]) width

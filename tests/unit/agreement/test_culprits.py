@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from synthetic import Synthetic, synthetic
@@ -78,3 +79,16 @@ def test_one_that_its_builder_does_not_make_again_is_named() -> None:
     (found,) = differing(one.graph, reports)
     assert found.derivation == flaky
     assert set(found.hashes) == {"a", "a (earlier)", "b"}
+
+
+def test_one_that_was_made_twice_from_the_same_inputs_is_named_whatever_it_inherits() -> None:
+    one = synthetic(NODES, 9, passing=1.0)
+    upper = one.graph.roots[0]
+    (lower,) = apart(one, 1, 9) - {upper}
+    reports = [one.report("a", {lower}, again=[upper]), one.report("b", {lower})]
+    assert named(one, reports) == {lower}
+    build = reports[0].builds[upper]
+    second = {of: replace(each, repeated=True) for of, each in build.unstable.items()}
+    repeated = replace(build, unstable=second)
+    reports[0] = replace(reports[0], builds={**reports[0].builds, upper: repeated})
+    assert named(one, reports) == {lower, upper}

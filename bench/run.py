@@ -21,6 +21,7 @@ import log
 import memory
 import publish
 import rebuild
+import report
 import sbom
 import scale
 import sign
@@ -46,6 +47,7 @@ BENCHMARKS = {
     "publish": publish,
     "rebuild": rebuild,
     "compare": compare,
+    "report": report,
 }
 
 

@@ -20,6 +20,7 @@ from orchestrator.keys.key import PublicKey
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("@sigstore/bundle@5.0.1", "@sigstore/verify@4.1.3")
+AXE_PACKAGES = ("axe-core@4.14.1",)
 SARIF_PACKAGES = ("@microsoft/jest-sarif@1.0.0-beta.0",)
 NOWHERE = "http://127.0.0.1:9"
 GO_ONCE = {"GOGC": "off"}
@@ -53,6 +54,11 @@ def sigstore_js(state: Path) -> Path:
 def sarif_schema(state: Path) -> Path:
     """The folder that npm put SARIF's schema into. Raises TallyError when it cannot be had."""
     return _from_npm(state, "sarif-schema", SARIF_PACKAGES, "@microsoft/jest-sarif")
+
+
+def axe(state: Path) -> Path:
+    """axe-core's script, as npm has it. Raises TallyError when it cannot be had."""
+    return _from_npm(state, "axe", AXE_PACKAGES, "axe-core") / "node_modules/axe-core/axe.min.js"
 
 
 @one_at_a_time

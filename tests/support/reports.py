@@ -75,6 +75,7 @@ def simple(name: str, verdict: Verdict = Verdict.AGREED, version: str = "1.0") -
 
 def write_run(state: State, number: int, packages: Iterable[Built]) -> None:
     """A run, a day after the one before it, into the ledger of a state folder."""
+    state.root.mkdir(parents=True, exist_ok=True)
     time = NOON + timedelta(days=number)
     run = f"{time:%Y%m%dT%H%M%S}-{number}"
     every = list(packages)
@@ -85,8 +86,9 @@ def write_run(state: State, number: int, packages: Iterable[Built]) -> None:
     for builder in ("a", "b"):
         pen.builder(Identity(builder, "local", nix_version="2.8.0"), SANDBOX, None)
         pen.builds(builder, [row for one in every for row in _rows(state, run, builder, one, time)])
+    judged = {path: verdict for one in every for path, verdict in _verdicts(one).items()}
+    pen.verdicts(judged, [one.culprit.path for one in every if one.culprit])
     for one in every:
-        pen.verdicts(_verdicts(one), [one.culprit.path] if one.culprit else [])
         kept = None if one.files is None else str(_kept(state, one, time))
         depth = Depth(sum(each.fixed is None for each in one.graph), built=1)
         package, release = one.package, None if one.release is None else str(one.release)
@@ -185,7 +187,7 @@ def some(state: State) -> State:
     named = Built(
         HOSTILE,
         simple("named").graph,
-        log="\x1b[31m<b>" + "z" * 1_000_000 + "</b>\n<script>alert(3)</script>\n",
+        log="\x1b[31m<b>" + "z" * 1_000_000 + "</b>\n\x1b[31m<script>alert(3)</script>\n",
     )
     failing = simple("broken", Verdict.FAILED)
     first, differs = simple("zlib"), chain("pigz")

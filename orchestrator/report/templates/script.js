@@ -86,7 +86,7 @@
   const status = document.getElementById("filtered");
   const body = table.tBodies[0];
   const original = [...body.rows];
-  const only = document.querySelector(".lists [aria-current]").getAttribute("href").replace(/-1\.html$/, "");
+  const only = form.dataset.only;
   const fields = [0, 1, 3, 4, 5, 6];
   let order = null;
   form.hidden = false;
@@ -124,7 +124,7 @@
         return line;
       }),
     );
-    status.textContent = `${mine.length} match${mine.length > MOST ? `, the first ${MOST} are shown` : ""}`;
+    status.textContent = `${mine.length} found${mine.length > MOST ? `, the first ${MOST} are shown` : ""}`;
   };
   const again = () => loaded().then(render, failed(status));
   words.addEventListener("input", again);

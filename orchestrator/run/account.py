@@ -125,13 +125,14 @@ class Account:
                 yield self._row(name, each)
         for drv in self.graph.derivations.values():
             made = {of: report.inputs[path] for of, path in drv.outputs.items() if path in report.inputs}
-            if made and drv.path not in report.builds and drv.path not in self.known:
-                ran = self._ran.get(name, {}).get(drv.path)
-                if ran is not None and ran.finished is not None:
-                    log = self.builders[name].logs / f"{drv.name}.log"
-                    yield Row(drv.path, How.BUILT, _made(made), ran.started, ran.finished, log)
-                else:
-                    yield Row(drv.path, How.HELD, _made(made))
+            if not made or drv.path in report.builds:
+                continue
+            ran = self._ran.get(name, {}).get(drv.path)
+            if ran is not None and ran.finished is not None:
+                log = self.builders[name].logs / f"{drv.name}.log"
+                yield Row(drv.path, How.BUILT, _made(made), ran.started, ran.finished, log)
+            elif drv.path not in self.known:
+                yield Row(drv.path, How.HELD, _made(made))
         for failure in report.failures:
             drv_path = failure.derivation
             if drv_path is None or drv_path not in self.graph.derivations:

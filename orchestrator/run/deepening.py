@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from orchestrator.builders.build import BuiltPath
 from orchestrator.builders.builder import Builder
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Entry, Known, Made
 from orchestrator.ledger.holding import Holding, known
 from orchestrator.ledger.reading import read
+from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.run.believing import ALL_THE_WAY, Decision
 from orchestrator.run.plan import Plan
@@ -24,7 +26,8 @@ class Deep:
     requested: tuple[str, ...] = ()
     """`.drv` paths of inputs that every builder is to build in this run, in build order."""
     known: Mapping[str, Holding] = field(default_factory=dict)
-    """`.drv` paths of inputs that need no build, with what each builder made of them."""
+    """`.drv` paths of inputs that need no build, with what each builder made of them; without a depth only
+    those that a store lacks."""
     repeat: int = 0
     """How often all that is built is built once more."""
 
@@ -56,7 +59,10 @@ def deepened(
     `again`: also those that the ledger knows; so it is where all is built `repeat` times more.
     """
     if levels == 0:
-        return replace(SHALLOW, repeat=repeat)
+        inputs = reach(plan.graph, plan.requested, ALL_THE_WAY)
+        wanted = [path for path in inputs if decision.needs(plan.graph[path])]
+        lacking = _lacking(builders, wanted, plan.graph)
+        return Deep(known=_known(workshop, builders, lacking) if lacking else {}, repeat=repeat)
     reached = reach(plan.graph, plan.requested, levels)
     wanted = [path for path in reached if decision.needs(plan.graph[path])]
     found = {} if again or repeat else _known(workshop, builders, wanted)
@@ -97,8 +103,22 @@ def _known(workshop: Workshop, builders: Sequence[Builder], wanted: Sequence[str
     return found
 
 
+def _lacking(builders: Sequence[Builder], inputs: Sequence[str], graph: DerivationGraph) -> list[str]:
+    """Those of these inputs that some store of ours lacks: `tally clean` may have dropped them."""
+    stores = [builder.store for builder in builders if isinstance(builder.store, ChrootStore)]
+    outputs = [path for drv in inputs for path in graph[drv].outputs.values()]
+    absent = {path for store in stores for path in store.invalid(outputs)}
+    return [drv for drv in inputs if not absent.isdisjoint(graph[drv].outputs.values())]
+
+
 def _as_it_is(builder: Builder) -> Known:
-    facts = builder.facts()
+    """Who it is by what can be seen before it is turned on: of a machine that is made anew, nothing."""
+    if builder.kind == "vm":
+        return Known(builder.name, builder.kind, builder.operator)
+    try:
+        facts = builder.facts()
+    except TallyError:  # the run will say so, and nothing is known until then
+        return Known(builder.name, builder.kind, builder.operator)
     return Known(builder.name, builder.kind, builder.operator, facts.nix_version, facts.machine_id)
 
 

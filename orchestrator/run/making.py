@@ -94,7 +94,7 @@ def journal_of(workshop: Workshop) -> AbstractContextManager[Journal]:
 def alone(making: Making, say: Say) -> AbstractContextManager[None]:
     """While no other run builds the same in a store of ours."""
     return making.workshop.state.locked(
-        *places(making.builders, making.plan),
+        *places(making.builders, (*making.plan.requested, *making.deep.requested)),
         waiting=lambda: say("waiting for another run that builds the same in one of these stores"),
     )
 
@@ -203,10 +203,10 @@ def agreeing(making: Making, agreed: Agreed) -> list[Builder]:
     return [builder for builder in making.builders if builder.name in names]
 
 
-def places(builders: Sequence[Builder], plan: Plan) -> list[str]:
+def places(builders: Sequence[Builder], derivations: Sequence[str]) -> list[str]:
     """What one run at a time does: build a derivation in a folder of ours."""
     ours = [builder.name for builder in builders if isinstance(builder.store, ChrootStore)]
-    return [f"{name} {derivation}" for name in ours for derivation in plan.requested]
+    return [f"{name} {derivation}" for name in ours for derivation in derivations]
 
 
 def refuse_one_vote(configuration: Configuration, builders: Sequence[Builder]) -> None:

@@ -158,14 +158,21 @@ def _outputs(state: State, running: Sequence[str], stays: list[str]) -> Iterator
         needed = set(_needed(ledger))
     with state.scratch(f"clean-{os.getpid()}") as scratch:
         nix = Nix.find(scratch)
-        for root in _folders(state.root / "stores"):
-            if root.name == "orchestrator":
-                continue
-            store = ChrootStore(nix, root)
-            there = agreed.keys() - store.invalid(agreed)
-            for path in sorted(store.without_others_users(there - needed)):
-                size, time = agreed[path]
-                yield Piece("outputs", f"{root.name}:{path}", size, time)
+        roots = [each for each in _folders(state.root / "stores") if each.name != "orchestrator"]
+        stores = {root.name: ChrootStore(nix, root) for root in roots}
+        there = {name: agreed.keys() - store.invalid(agreed) for name, store in stores.items()}
+        # builders are compared by what they all have: what one has to keep, the others keep too
+        kept, more = set[str](), needed
+        while True:
+            kept |= more
+            free = {name: store.without_others_users(there[name] - kept) for name, store in stores.items()}
+            more = {path for name in stores for path in there[name] - kept - free[name]}
+            if not more:
+                break
+    for name, paths in free.items():
+        for path in sorted(paths):
+            size, time = agreed[path]
+            yield Piece("outputs", f"{name}:{path}", size, time)
 
 
 def _needed(ledger: Ledger) -> Iterator[str]:

@@ -18,6 +18,8 @@ from warm import WARM
 from orchestrator.ground.state import State
 from orchestrator.ledger.entries import How, Verdict
 from orchestrator.ledger.reading import read
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import Nix
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
@@ -121,6 +123,29 @@ def test_an_input_that_differs_is_told_where_the_difference_ends(chain: Chain) -
     said = json.loads((release / "release.json").read_text())["agreement"]
     assert [each["path"] for each in said["converged"]] == [converged["path"]]
     assert not said["depth"]["deep"], "not every one of them is an agreement"
+
+
+def test_what_was_cleaned_away_and_is_known_is_evidence_still(chain: Chain) -> None:
+    """The library's output is gone from both stores, and nothing that is built needs it."""
+    chain.tally("keys", "generate", "release").succeeded()
+    first = outcome(chain.build("top", more=()).succeeded())
+    nix = Nix.find(chain.folder)
+    with read(chain.state) as ledger:
+        (latest,) = [
+            each
+            for each in ledger.latest()
+            if set(ledger.outputs_of([each.package])) & set(first["agreement"]["outputs"])
+        ]
+        (base,) = [each for each in ledger.inputs(latest.package) if each.endswith("-base-1.0.drv")]
+        gone = list(ledger.outputs_of([base]))
+    for name in "ab":
+        assert ChrootStore(nix, chain.state.store(name)).drop(gone) == tuple(gone)
+    words = [word for word in chain.words("top") if word != "--no-sign"]
+    ran = chain.tally(*words, "--key", "release.key").succeeded()
+    assert "base-1.0" not in names(ran, "first")
+    found = outcome(ran)
+    assert found["depth"]["known"] == 1
+    chain.tally("verify", chain.folder / found["release"], "--key", "release.pub").succeeded()
 
 
 def test_a_flaky_one_is_told_as_flaky_also_above_one_that_differs(chain: Chain) -> None:

@@ -75,6 +75,9 @@ _RANDOM = (
 )
 _LOAD = re.compile(rb"(?<![\w.])\d+\.\d\d \d+\.\d\d \d+\.\d\d(?![\w.])")  # as /proc/loadavg has it
 _DURATION = re.compile(rb"(?<![\w.:-])\d+(\.\d+)?\s?(ns|us|\xc2\xb5s|ms|s|secs?|seconds?)(?!\w)")
+_PROCESS = re.compile(  # as `work.$$.tmp` is
+    rb"[\w-]*tmp[\w-]*[.-]\d{2,7}(?!\w)|[\w-]+[.-]\d{2,7}\.te?mp(?!\w)"
+)
 _IDENTIFIER = re.compile(rb"(?<![0-9a-zA-Z])([0-9a-f]{16,}|[0-9A-F]{16,})(?![0-9a-zA-Z])")
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")  # base64, RFC 4648
 _COMPRESSED = (
@@ -126,7 +129,7 @@ def cause_of(spot: Spot) -> Cause:
             return cause
     if _is_epoch(spot):
         return Cause.TIMESTAMP
-    for pattern, cause in ((_LOAD, Cause.LOAD), (_DURATION, Cause.DURATION)):
+    for pattern, cause in ((_LOAD, Cause.LOAD), (_DURATION, Cause.DURATION), (_PROCESS, Cause.PROCESS)):
         if _on_both(pattern, spot):
             return cause
     said = _line_before(spot.first)

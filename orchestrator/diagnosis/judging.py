@@ -11,6 +11,15 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from orchestrator.agreement.cause import Cause
+from orchestrator.diagnosis.confidence import (
+    FEWEST,
+    HINTED,
+    HINTED_ELSEWHERE,
+    PROVEN,
+    SHOWN,
+    WITNESSED,
+    confidences,
+)
 from orchestrator.diagnosis.culprit import Proof, Reason
 from orchestrator.diagnosis.cures import CURES
 from orchestrator.diagnosis.hints import Hint
@@ -22,7 +31,6 @@ from orchestrator.diagnosis.values import has_numbers, has_small_numbers
 
 _OUT: Final = -100.0
 """What an experiment rules out."""
-_SHOWN, _WITNESSED, _PROVEN, _HINTED, _HINTED_ELSEWHERE = 3.0, 5.0, 6.0, 2.0, 1.0
 _FROM_A_MACHINE: Final = (
     Name.CPU_COUNT,
     Name.CPU_MODEL,
@@ -49,8 +57,6 @@ _OF_FACT: Final = {
     "uptimeSeconds": Name.UPTIME,
 }
 """What a probe saw to what differs for it."""
-_CONFIDENT = ((_PROVEN, 0.97), (_WITNESSED, 0.9), (_SHOWN, 0.75), (_HINTED, 0.5), (_HINTED_ELSEWHERE, 0.35))
-_FEWEST = 0.05
 
 
 class _Speaks(Protocol):
@@ -77,13 +83,13 @@ def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Rea
     for fact, values in seen.facts.items():
         if (name := _OF_FACT.get(fact)) is not None:
             sentence = f"each side has what its builder's probe saw as {fact}: {' and '.join(values)}"
-            speaks(name, _WITNESSED, sentence, _WITNESSED)
+            speaks(name, WITNESSED, sentence, WITNESSED)
     nearest = sorted(
         (hint for hint in hints if _counts(hint, seen)), key=lambda hint: not _writes(hint, place)
     )
     for name in dict.fromkeys(hint.name for hint in nearest):
         first = next(hint for hint in nearest if hint.name is name)
-        weight = _HINTED if _writes(first, place) else _HINTED_ELSEWHERE
+        weight = HINTED if _writes(first, place) else HINTED_ELSEWHERE
         speaks(name, weight, f"{first.file}:{first.line} has `{first.text}`", weight)
     _by_experiment(place, seen, weights, speaks, proofs)
     ranked = sorted((name for name, weight in weights.items() if weight > 0), key=lambda n: -weights[n])
@@ -91,17 +97,18 @@ def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Rea
         why = (
             "no knob that can be turned here moves it" if seen.again is not None else "it was not built again"
         )
-        return (Reason(Name.UNKNOWN, _FEWEST, None, (why,), CURES[Name.UNKNOWN]),)
+        return (Reason(Name.UNKNOWN, FEWEST, None, (why,), CURES[Name.UNKNOWN]),)
+    sure = confidences([(name, weights[name]) for name in ranked], strongest[ranked[0]])
     return tuple(
         Reason(
             name,
-            _confidence(ranked, place_in_line, weights, strongest),
+            sure[name],
             proofs.get(name),
             tuple(because[name]),
             CURES[name],
             tuple(hint for hint in nearest if hint.name is name),
         )
-        for place_in_line, name in enumerate(ranked[:5])
+        for name in ranked[:5]
     )
 
 
@@ -117,6 +124,10 @@ def _counts(hint: Hint, seen: Seen) -> bool:
     return hint.by_chance is (seen.repeats is True)
 
 
+def _may_be_a_time(place: Place) -> bool:
+    return OF_BYTES[place.cause] in (Name.TIMESTAMP, Name.UNKNOWN) and not has_small_numbers(place)
+
+
 def _is_an_order(place: Place) -> bool:
     return place.aspect is Aspect.ORDER or place.cause is Cause.ORDERING
 
@@ -124,18 +135,18 @@ def _is_an_order(place: Place) -> bool:
 def _by_bytes(place: Place, speaks: _Speaks) -> None:
     name = OF_BYTES[place.cause]
     if place.mirrors:
-        speaks(Name.DERIVED, _SHOWN, "it follows from something else that differs", _SHOWN)
+        speaks(Name.DERIVED, SHOWN, "it follows from something else that differs", SHOWN)
     elif place.aspect is Aspect.TIME:
-        speaks(Name.TIMESTAMP, _SHOWN, "it is a time that the format has a field for", _SHOWN)
+        speaks(Name.TIMESTAMP, SHOWN, "it is a time that the format has a field for", SHOWN)
     elif place.aspect is Aspect.ORDER:
-        speaks(Name.ORDERING, _SHOWN, "the same members are there in another order", _SHOWN)
+        speaks(Name.ORDERING, SHOWN, "the same members are there in another order", SHOWN)
     elif place.aspect is Aspect.OWNER:
-        speaks(Name.USER, _SHOWN, "it is the owner that the format has a field for", _SHOWN)
+        speaks(Name.USER, SHOWN, "it is the owner that the format has a field for", SHOWN)
     elif place.cause is Cause.IDENTIFIER:
         speaks(Name.RANDOMNESS, 1.0, f"it looks like {place.cause}", 1.0)
         speaks(Name.DERIVED, 0.8, f"it looks like {place.cause}", 0.8)
     elif name is not Name.UNKNOWN:
-        speaks(name, _SHOWN, f"it looks like {place.cause}", _SHOWN)
+        speaks(name, SHOWN, f"it looks like {place.cause}", SHOWN)
 
 
 def _by_experiment(
@@ -162,7 +173,7 @@ def _by_experiment(
     chosen = max(shown, key=lambda name: weights[name], default=first)
     if weights[first] >= weights[chosen]:
         chosen = first
-    speaks(chosen, _PROVEN, f"it comes when {knob} alone is turned, and {way}", _PROVEN)
+    speaks(chosen, PROVEN, f"it comes when {knob} alone is turned, and {way}", PROVEN)
     proofs[chosen] = proof
     for name in others:
         if name is not chosen:
@@ -173,6 +184,7 @@ def _by_chance_or_time(
     place: Place, seen: Seen, weights: dict[Name, float], speaks: _Speaks, proofs: dict[Name, Proof]
 ) -> None:
     """A place that differs whenever it is built again."""
+    parallel = weights[Name.RACE] > 0  # some line runs jobs side by side
     if seen.repeats is False:
         weights[Name.RANDOMNESS] += _OUT
         weights[Name.RACE] -= 3
@@ -195,31 +207,30 @@ def _by_chance_or_time(
             "built again in a later second, it differs",
             "built twice within one second, it is the same",
         )
-        if moved is Name.TIMESTAMP and OF_BYTES[place.cause] not in (moved, Name.UNKNOWN):
-            speaks(
-                moved, 1.0, said, 1.0
-            )  # what changes now and then, as the load does, did so in that second
+        if moved is Name.TIMESTAMP and not _may_be_a_time(place):
+            speaks(moved, 1.0, said, 1.0)  # as what changes now and then does, like the load
         else:
-            speaks(moved, _PROVEN, said, _PROVEN)
+            speaks(moved, PROVEN, said, PROVEN)
             proofs[moved] = proof
     if seen.clocks is not None:
         said = f"each value is of the time when it was built: {' and '.join(seen.clocks)}"
-        speaks(Name.TIMESTAMP, _WITNESSED, said, _WITNESSED)
+        speaks(Name.TIMESTAMP, WITNESSED, said, WITNESSED)
         proofs.setdefault(Name.TIMESTAMP, Proof(Knob.AGAIN, said, ""))
     if seen.together is False:
-        speaks(moved, _PROVEN, "two builds that began at the same time are the same", _PROVEN)
+        speaks(moved, PROVEN, "two builds that began at the same time are the same", PROVEN)
         proofs[moved] = Proof(
             Knob.TOGETHER, "built again later, it differs", "built twice at the same time, it is the same"
         )
     if seen.one_job is False:
-        speaks(Name.RACE, _PROVEN, "with one CPU and one job every build is the same", _PROVEN)
+        speaks(Name.RACE, PROVEN, "with one CPU and one job every build is the same", PROVEN)
         proofs[Name.RACE] = Proof(
             Knob.ONE_JOB,
             "built twice with all CPUs, it differs",
             "built twice with one CPU and one job, it is the same",
         )
     elif seen.one_job is True:
-        weights[Name.RACE] -= 1.5  # no proof: jobs of a shell run side by side on one CPU, too
+        # jobs of a shell run side by side on one CPU, too
+        weights[Name.RACE] -= 0.5 if parallel else 1.5
 
 
 def _by_chance(place: Place, weights: dict[Name, float], speaks: _Speaks) -> None:
@@ -244,14 +255,3 @@ def _by_chance(place: Place, weights: dict[Name, float], speaks: _Speaks) -> Non
         weights[Name.RANDOMNESS] -= 1.0
         for name in (Name.RACE, Name.DURATION, Name.PROCESS):
             speaks(name, 0.5, "it is a small number: few values are drawn from so few", 1.0)
-
-
-def _confidence(
-    ranked: Sequence[Name], number: int, weights: dict[Name, float], strongest: dict[Name, float]
-) -> float:
-    name = ranked[number]
-    own = next((value for least, value in _CONFIDENT if strongest[name] >= least), 0.3)
-    if number == 0:
-        close = len(ranked) > 1 and weights[ranked[1]] > 0.8 * weights[name]
-        return round(own * (0.8 if close else 1.0), 2)
-    return round(min(own, 0.5) * max(weights[name], 0.0) / weights[ranked[0]], 2)

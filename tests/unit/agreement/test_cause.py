@@ -44,6 +44,8 @@ def cause(folder: Path, one: bytes, other: bytes, name: str = "file") -> Cause:
         (b"Linux 6.1.0-13-amd64\n", b"Linux 6.18.44\n", Cause.KERNEL),
         (b"PASS: parse (1043 us)", b"PASS: parse (998 us)", Cause.DURATION),
         (b"finished in 1.25 s", b"finished in 1.31 s", Cause.DURATION),
+        (b"/* from gen.127.tmp */", b"/* from gen.131.tmp */", Cause.PROCESS),
+        (b"#line 1 /tmp-12345", b"#line 1 /tmp-12399", Cause.PROCESS),
         (b"elapsed: 12", b"elapsed: 13", Cause.DURATION),
         (b"11.81 9.33 10.02", b"14.25 9.92 10.20", Cause.LOAD),
         (b"model name\t: AMD EPYC", b"model name\t: Intel Xeon", Cause.CPU_MODEL),

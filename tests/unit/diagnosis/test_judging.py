@@ -158,3 +158,16 @@ def test_numbers_that_are_no_time_are_rather_a_duration() -> None:
     clock = Hint("x", 3, "echo $(($(date +%s%6N) - started))", Name.TIMESTAMP)
     both = [replace(clock, name=Name.DURATION), clock]
     assert first(numbers, Seen(again=True, repeats=True, together=True, one_job=True), *both) is Name.DURATION
+
+
+def test_a_small_number_that_changes_now_and_then_is_not_proven_to_be_the_clock() -> None:
+    small = replace(PLACE, spot=Spot("x", b"", 0, Window(b"127", 1), Window(b"131", 1)))
+    [reason, *_] = causes_of(small, Seen(again=True, repeats=False, later=True))
+    assert reason.proof is None
+
+
+def test_confidences_share_what_is_certain() -> None:
+    found = causes_of(looks(Cause.ORDERING), Seen(again=True, repeats=True, one_job=True))
+    assert len(found) > 2
+    assert sum(reason.confidence for reason in found) <= 1.02
+    assert [reason.confidence for reason in found] == sorted((r.confidence for r in found), reverse=True)

@@ -13,6 +13,8 @@ from orchestrator.diagnosis.place import PATH, Aspect, Step, printable
 from orchestrator.ground.values import dataclass, replace
 from orchestrator.ground.wording import counted
 
+_DIGESTS: Final = (b"./md5sums", b".dist-info/RECORD")
+"""Lists of the other members' digests: a Debian package's, a wheel's."""
 ORDER: Final = "order of members"
 
 
@@ -122,7 +124,8 @@ def both(format: Format, one: Member, other: Member, attributes: Attributes) -> 
         return
     step = Step(format.kind, printable(one.name, PATH))
     try:
-        yield Within(step, one.content(), other.content(), step.name)
+        mirrors = one.name.endswith(_DIGESTS)
+        yield Within(step, one.content(), other.content(), step.name, mirrors=mirrors)
     except (Unreadable, ValueError) as error:  # what the others hold is told all the same
         yield Field("content", ("unreadable", "unreadable"), Aspect.CONTENT, step, note=str(error))
 

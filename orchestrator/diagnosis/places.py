@@ -44,8 +44,13 @@ def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[
         if unlike.offset is None:
             yield _of_tree(here, unlike)
             continue
+        told = False
         with unlike.nodes[0].open() as left, unlike.nodes[1].open() as right:
-            yield from _Search(budget).differing(here, Filed(left), Filed(right), unlike.offset)
+            for place in _Search(budget).differing(here, Filed(left), Filed(right), unlike.offset):
+                told = True
+                yield place
+        if not told:  # whatever a reader leaves out, a file that differs is told
+            yield here.place(Aspect.CONTENT, values=("", ""), offset=unlike.offset)
 
 
 def _is_layout(folder: Path) -> bool:

@@ -18,6 +18,8 @@ _CONTEXT: Final = 40
 """Characters before a difference that its value shows."""
 _BYTES: Final = 16
 _TEXT: Final = bytes({*range(0x20, 0x7F), 9})
+_CONTROL: Final = bytes({*range(0x20), 0x7F} - {*b"\t\n\r\f\x1b"})
+_HIGH: Final = bytes(range(0x80, 0x100))
 _SHORTEST: Final = 4  # characters that make a text, as strings(1) has it
 _FAR: Final = 48  # lines in which two texts are looked for the same line again
 
@@ -38,7 +40,7 @@ def leaves(name: str, first: Content, second: Content, offset: int, most: int) -
     """What differs, from its first difference on: `most` of it, the first ones."""
     left, right = Stream(first), Stream(second)
     spot = spot_at(name, left, right, offset)
-    is_text = not any(b"\0" in window.data for window in (spot.first, spot.second))
+    is_text = _is_text(spot.first.data) and _is_text(spot.second.data)
     same_size = first.size == second.size
     if is_text and same_size and same_parts(left, right):
         values, where = _text_values(spot), f"line {_line(first, offset)}"
@@ -58,6 +60,14 @@ def leaves(name: str, first: Content, second: Content, offset: int, most: int) -
             before = line
         values = _text_values(here) if is_text else _values(here)
         yield Leaf(at, f"line {line}" if is_text else "", values, here, cause_of(here))
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes are lines that somebody reads: no NUL, few control characters, and mostly UTF-8."""
+    if b"\0" in data or len(data.translate(None, _CONTROL)) < len(data) * 0.98:
+        return False
+    high = len(data) - len(data.translate(None, _HIGH))
+    return high < len(data) * 0.3 or data.decode("utf-8", "replace").count("\ufffd") < len(data) * 0.05
 
 
 def _offsets(left: Stream, right: Stream, offset: int, *, same_size: bool) -> Iterator[int]:
@@ -114,7 +124,10 @@ def _start(content: Content, offset: int) -> int:
 
 def _following(content: Content, start: int) -> list[bytes]:
     """The next lines, the last of them perhaps cut."""
-    return content.at(start, 1 << 16).splitlines(keepends=True)[:_FAR]
+    lines = content.at(start, 1 << 16).split(b"\n", _FAR)  # `splitlines` knows other ends, too
+    return [line + b"\n" for line in lines[:-1]] + [
+        line for line in lines[-1:] if line and len(lines) <= _FAR
+    ]
 
 
 def _meeting(ours: list[bytes], theirs: list[bytes]) -> tuple[int, int] | None:

@@ -186,3 +186,24 @@ def test_names_that_do_not_print_are_escaped(tmp_path: Path) -> None:
         tmp_path, "x.tar", tar(("a\x1b[31m\u202e", b"1")), tar(("a\x1b[31m\u202e", os.urandom(1)))
     )
     assert place.inside[0].name == "a\\x1b[31m\\u202e"
+
+
+def test_lists_of_digests_only_mirror(tmp_path: Path) -> None:
+    one, other = (
+        zipped(("x.py", each, 0), ("x-1.dist-info/RECORD", b"x.py,sha256=" + each, 0))
+        for each in (b"1", b"2")
+    )
+    found = differing(tmp_path, "x.whl", one, other)
+    assert [place.mirrors for place in found] == [False, True]
+
+
+def test_a_tar_member_that_says_that_it_is_larger_than_the_archive(tmp_path: Path) -> None:
+    one, other = (bytearray(tar(("a", b"x"), ("b", each))) for each in (b"1", b"2"))
+    for side in (one, other):
+        header = side[1024 : 1024 + 512]
+        header[124:136] = b"77777777777\0"
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        side[1024 : 1024 + 512] = header
+    (place,) = differing(tmp_path, "x.tar", bytes(one), bytes(other))
+    assert "says that it holds more than it does" in place.note or place.note.startswith("tar: ")

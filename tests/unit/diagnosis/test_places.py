@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
+import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -231,3 +232,23 @@ def test_two_versions_that_are_each_in_a_folder_of_its_own(tmp_path: Path) -> No
         "tar field name of the folder that all is in: app-1 | app-2",
         "tar:b content line 1: one | two",
     ]
+
+
+def test_other_ends_of_lines_are_none(tmp_path: Path) -> None:
+    (place,) = differing(tmp_path, "x", b"one\rtwo\x0c three\nx\n", b"one\rtwo\x0c three 4\nx\n")
+    assert (place.offset, place.where) == (14, "line 1")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_first_offset_is_the_first_difference(tmp_path: Path, seed: int) -> None:
+    """Whatever the bytes are, and however the sides differ in length."""
+    chance = random.Random(seed)
+    alphabet = [b"a\n", b"ab \r\n\x0c", bytes(range(256))][seed % 3]
+    one = bytes(chance.choices(alphabet, k=chance.randrange(1, 3000)))
+    at, more = chance.randrange(len(one)), bytes(chance.choices(alphabet, k=chance.randrange(4)))
+    other = one[:at] + more + one[at + chance.randrange(5) :]
+    if one == other:
+        return
+    first = differing(tmp_path, "x", one, other)[0]
+    expected = next((i for i, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), None)
+    assert first.offset == (min(len(one), len(other)) if expected is None else expected)

@@ -28,7 +28,7 @@ class Limits:
     """Bytes of anything that has to be in memory as a whole."""
     depth: int = 12
     """Containers within containers."""
-    members: int = 500_000
+    members: int = 1_000_000
     """Of all containers together."""
     unpacked: int = 32 << 30
     """Bytes that are unpacked, together."""

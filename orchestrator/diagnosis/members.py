@@ -85,10 +85,13 @@ def compared(
     first: Sequence[Member],
     second: Sequence[Member],
     attributes: Attributes,
+    *,
+    ordered: bool = True,
 ) -> Iterator[Found]:
     """What differs, in the first one's order. A name that is there several times is paired by its number.
 
-    Where each has all in one folder, and the folders have two names, that is told once.
+    Where each has all in one folder, and the folders have two names, that is told once. Their order does not
+    count where it is not `ordered`.
     """
     tops = _top(first), _top(second)
     if tops[0] and tops[1] and tops[0] != tops[1]:
@@ -104,7 +107,7 @@ def compared(
         ),
         None,
     )
-    if swapped is not None:
+    if swapped is not None and ordered:
         yield Field(ORDER, (swapped[0][0], swapped[1][0]), Aspect.ORDER, Step(format.kind))
     for key, member in ours.items():
         if (other := theirs.get(key)) is None:

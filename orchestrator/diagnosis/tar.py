@@ -1,4 +1,4 @@
-"""Tar archives: walked side by side as long as their members are the same, by name from there on.
+"""Tar archives: walked side by side as long as their members are the same, by name where they are not.
 
 What stands before the first difference is skipped, and equal stretches are compared as bytes, so that a large
 archive costs little more than reading it.
@@ -7,170 +7,124 @@ archive costs little more than reading it.
 from __future__ import annotations
 
 import re
-import tarfile
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
 from orchestrator.agreement.contents import where
-from orchestrator.diagnosis.budget import Budget
-from orchestrator.diagnosis.compressed import shown_time
-from orchestrator.diagnosis.content import Content, Stream, Unreadable
-from orchestrator.diagnosis.found import Found, Pair, Within
+from orchestrator.diagnosis.content import Content, Stream
+from orchestrator.diagnosis.found import Field, Found, Pair, Within
 from orchestrator.diagnosis.image import MARKS, Layout
 from orchestrator.diagnosis.image import compared as compared_images
-from orchestrator.diagnosis.members import Attributes, Format, Member, both, compared
+from orchestrator.diagnosis.members import ORDER, Attributes, Member, both, compared
 from orchestrator.diagnosis.place import Aspect, Step
-from orchestrator.ground.values import dataclass, replace
+from orchestrator.diagnosis.tarfiles import FORMAT, Archive, boundary
+from orchestrator.ground.values import replace
 
-_BLOCK: Final = 512
-_HEADER: Final = 1 << 20  # bytes of an extended header: a long name, and others' attributes
-_ERRORS: Final = (
-    tarfile.TarError,
-    ValueError,
-    OverflowError,
-    EOFError,
-    ArithmeticError,
-    IndexError,
-    KeyError,
-)
-_AHEAD: Final = frozenset(b"xgLK")
-"""Types of headers that the next header belongs to."""
-_PAX: Final = frozenset(b"xgX")
-_EMPTY: Final = frozenset(b"123456")
-"""Types that hold nothing, whatever size their header has."""
-_SPARSE: Final = ord("S")
 _FIRST: Final = re.compile(rb"(\./)?(blobs/|oci-layout|index\.json|manifest\.json|[0-9a-f]{64})")
-FORMAT: Final = Format(
-    "tar",
-    (
-        (Aspect.TYPE, "type"),
-        (Aspect.TARGET, "target"),
-        (Aspect.MODE, "mode"),
-        (Aspect.OWNER, "owner"),
-        (Aspect.TIME, "time"),
-        (Aspect.FIELD, "extended header"),
-        (Aspect.FIELD, "header format"),
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    member: Member
-    end: int
-    """Where the next header begins."""
-
-
-class _Archive:
-    """One side, read member by member from any header on."""
-
-    def __init__(self, content: Content, budget: Budget) -> None:
-        self._content, self._budget = content, budget
-        self._stream = Stream(content, _HEADER)
-        try:
-            self._tar = tarfile.TarFile(fileobj=self._stream, mode="r", errors="surrogateescape")  # type: ignore[arg-type]  # it reads and seeks
-        except _ERRORS as error:
-            raise Unreadable(f"it is no tar archive: {error}") from error
-
-    def at(self, offset: int) -> _Entry | None:
-        """The member whose headers begin there; None: the archive ends."""
-        self._budget.member()
-        try:
-            self._tar.firstmember = None  # type: ignore[attr-defined]  # typeshed lacks it
-            self._tar.members = []  # type: ignore[attr-defined]  # it keeps what it read
-            if offset >= self._content.size:
-                return None
-            self._tar.offset = self._stream.seek(offset)
-            info = self._tar.next()
-        except _ERRORS as error:
-            raise Unreadable(
-                f"what stands at its byte {offset} is no header of a tar archive: {error}"
-            ) from error
-        if info is None:
-            return None
-        if self._tar.offset <= offset:
-            raise Unreadable(f"its header at byte {offset} leads back")
-        return _Entry(self._member(info), self._tar.offset)
-
-    def rest(self, offset: int) -> list[Member]:
-        """All members from there on."""
-        found = []
-        while (entry := self.at(offset)) is not None:
-            found.append(entry.member)
-            offset = entry.end
-        return found
-
-    def _member(self, info: tarfile.TarInfo) -> Member:
-        magic = self._content.at(info.offset_data - _BLOCK + 257, 8)
-        pax = {k: v for k, v in sorted(info.pax_headers.items()) if k not in _PAX_KNOWN}
-        values = (
-            _TYPES.get(info.type, f"type {info.type!r}"),
-            info.linkname,
-            f"{info.mode & 0o7777:04o}",
-            f"{info.uid}:{info.gid} {info.uname}:{info.gname}",
-            shown_time(info.mtime),
-            " ".join(f"{key}={value}" for key, value in pax.items()),
-            {b"ustar\x0000": "POSIX", b"ustar  \0": "GNU"}.get(magic, "old"),
-        )
-        name = info.name.encode("utf-8", "surrogateescape")
-        if not info.isreg():
-            return Member(name, values, None)
-        return Member(name, values, self._opener(info), place=info.offset_data + info.size)
-
-    def _opener(self, info: tarfile.TarInfo) -> Callable[[], Content]:
-        start, size = info.offset_data, info.size
-        if info.issparse():
-            size = self._tar.offset - start  # as it is packed: holes are not made
-
-        def opened() -> Content:
-            return self._content.part(start, size)
-
-        return opened
-
-
-_PAX_KNOWN: Final = frozenset({"path", "linkpath", "mtime", "uid", "gid", "uname", "gname", "size"})
-_TYPES: Final = {
-    tarfile.REGTYPE: "a file",
-    tarfile.AREGTYPE: "a file",
-    tarfile.DIRTYPE: "a folder",
-    tarfile.SYMTYPE: "a symbolic link",
-    tarfile.LNKTYPE: "a hard link",
-    tarfile.CHRTYPE: "a device",
-    tarfile.BLKTYPE: "a device",
-    tarfile.FIFOTYPE: "a pipe",
-}
+_FAR: Final = 64
+"""Members that are looked at for the same name again."""
 
 
 def look(pair: Pair) -> Iterator[Found]:
     """POSIX pax, "ustar Interchange Format", and GNU's."""
-    first, second = (_Archive(content, pair.budget) for content in (pair.first, pair.second))
+    first, second = (Archive(content, pair.budget) for content in (pair.first, pair.second))
     if _may_be_image(pair.first) and _may_be_image(pair.second):
         whole = first.rest(0), second.rest(0)
         if all(any(_path(each) in MARKS for each in members) for members in whole):
             yield from _image(pair, *whole)
             return
     attributes = Attributes(FORMAT, pair.budget.limits.spots)
-    ours = theirs = _boundary(pair.first, 0, pair.offset)
-    while True:
-        one, other = first.at(ours), second.at(theirs)
-        if one is None or other is None or one.member.name != other.member.name:
-            break
-        yield from both(FORMAT, one.member, other.member, attributes)
-        ours, theirs = one.end, other.end
-        left, right = Stream(_tail(pair.first, ours)), Stream(_tail(pair.second, theirs))
-        further = where(left, right, pair.budget.tick)
-        if further is None:
-            yield from attributes.rest()
-            return
-        begin = _boundary(pair.first, ours, ours + further)
-        ours, theirs = begin, theirs + begin - ours
-    if one is None and other is None:
+    start = boundary(pair.first, 0, pair.offset)
+    one, other = _Ahead(first, start), _Ahead(second, start)
+    aside: tuple[list[Member], list[Member]] = [], []
+    while one.head is not None and other.head is not None:
+        if one.head.name == other.head.name:
+            yield from both(FORMAT, one.take(), other.take(), attributes)
+            if _skipped(pair, one, other):
+                break
+            continue
+        for side, ahead, count in zip(aside, (one, other), _meeting(one, other), strict=True):
+            side.extend(ahead.put_aside() for _ in range(count))
+    for side, ahead in zip(aside, (one, other), strict=True):
+        side.extend(ahead.all_aside())
+    if moved := next((each.name for each in aside[0] if each.name in other.behind), None):
+        yield Field(ORDER, (one.place_of(moved), other.place_of(moved)), Aspect.ORDER, Step("tar"))
+    if any(aside):
+        yield from compared(FORMAT, aside[0], aside[1], attributes, ordered=False)
+    else:
         yield from attributes.rest()
-        tails = _tail(pair.first, ours), _tail(pair.second, theirs)
+        tails = _tail(pair.first, one.at), _tail(pair.second, other.at)
         yield Within(Step("tar"), *tails, where="behind the last member")
-        return
-    yield from compared(FORMAT, first.rest(ours), second.rest(theirs), attributes)
+
+
+class _Ahead:
+    """One side's members from a header on, some of which can be looked at before they are taken."""
+
+    def __init__(self, archive: Archive, start: int) -> None:
+        self._archive, self.at = archive, start
+        """Where the header behind those that were looked at begins."""
+        self.waiting: deque[Member] = deque()
+        self.behind: dict[bytes, bytes] = {}
+        """Of those that were put aside, by name: what stands before."""
+        self._last = b""
+
+    @property
+    def head(self) -> Member | None:
+        return next(iter(self.see(1)), None)
+
+    def see(self, count: int) -> deque[Member]:
+        """The next ones: so many, or all that are left."""
+        while len(self.waiting) < count and (entry := self._archive.at(self.at)) is not None:
+            self.waiting.append(entry.member)
+            self.at = entry.end
+        return self.waiting
+
+    def take(self) -> Member:
+        self._last = self.waiting[0].name
+        return self.waiting.popleft()
+
+    def put_aside(self) -> Member:
+        """Take one that has no partner yet."""
+        self.behind.setdefault(self.waiting[0].name, self._last)
+        return self.take()
+
+    def all_aside(self) -> Iterator[Member]:
+        while self.head is not None:
+            yield self.put_aside()
+
+    def place_of(self, name: bytes) -> bytes:
+        """Where one that was put aside stands, in words."""
+        return name + (b" behind " + self.behind[name] if self.behind[name] else b" first")
+
+
+def _skipped(pair: Pair, one: _Ahead, other: _Ahead) -> bool:
+    """Whether all that follows is the same; up to where it is not, it is gone past."""
+    if one.waiting or other.waiting:
+        return False
+    left, right = Stream(_tail(pair.first, one.at)), Stream(_tail(pair.second, other.at))
+    further = where(left, right, pair.budget.tick)
+    if further is None:
+        one.at, other.at = pair.first.size, pair.second.size
+        return True
+    begin = boundary(pair.first, one.at, one.at + further)
+    one.at, other.at = begin, other.at + begin - one.at
+    return False
+
+
+def _meeting(one: _Ahead, other: _Ahead) -> tuple[int, int]:
+    """After how many members of each side the same name comes; all that were looked at where none does."""
+    ours, theirs = one.see(_FAR), other.see(_FAR)
+    places: dict[bytes, int] = {}
+    for index, member in enumerate(theirs):
+        places.setdefault(member.name, index)
+    met = [
+        (index + places[each.name], index, places[each.name])
+        for index, each in enumerate(ours)
+        if each.name in places
+    ]
+    return min(met)[1:] if met else (len(ours), len(theirs))
 
 
 def _may_be_image(content: Content) -> bool:
@@ -210,34 +164,3 @@ def _opened(members: dict[str, Member], name: str) -> Content | None:
 def _tail(content: Content, start: int) -> Content:
     start = min(start, content.size)
     return content.part(start, content.size - start)
-
-
-def _boundary(content: Content, start: int, offset: int) -> int:
-    """Where the headers of the member begin that holds the byte at `offset`, from a header at `start` on."""
-    ahead = start
-    while True:
-        header = content.at(start, _BLOCK)
-        size = _size(content, start, header)
-        if size is None:
-            return ahead
-        end = start + _BLOCK + -(-size // _BLOCK) * _BLOCK
-        if end > offset or end >= content.size:
-            return ahead
-        start = end
-        if header[156] not in _AHEAD:
-            ahead = end
-
-
-def _size(content: Content, start: int, header: bytes) -> int | None:
-    """What a plain header says that its member holds; None: it is none, or one that takes more to read."""
-    if len(header) < _BLOCK or header[257:262] != b"ustar" or header[156] == _SPARSE:
-        return None
-    if header[156] in _EMPTY:
-        return 0
-    try:
-        size = int(header[124:136].strip(b" \0") or b"0", 8)
-    except ValueError:
-        return None
-    if header[156] in _PAX and (size > _HEADER or b"size=" in content.at(start + _BLOCK, size)):
-        return None  # it says another size for the next one
-    return size

@@ -17,9 +17,13 @@ from placing import differing, tar, told
 
 from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.trees import Side
-from orchestrator.diagnosis.budget import Limits, OutOfTimeError
+from orchestrator.diagnosis.budget import Budget, Limits, OutOfTimeError
+from orchestrator.diagnosis.content import Held
+from orchestrator.diagnosis.members import Member
 from orchestrator.diagnosis.place import Aspect
 from orchestrator.diagnosis.places import places
+from orchestrator.diagnosis.tarfiles import Archive
+from orchestrator.ground.values import replace
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, mtime=0),
@@ -164,7 +168,7 @@ def test_tars_members(tmp_path: Path, form: int) -> None:
         "tar:u owner owner: 7:0 me: | 8:0 you:",
         "tar:m mode mode: 0644 | 0755",
         "tar:s target target: x | y",
-        "tar order order of members: o | p",
+        "tar order order of members: p behind o | p behind s",
         "tar:q missing : a member | nothing",
     ]
 
@@ -252,3 +256,49 @@ def test_the_first_offset_is_the_first_difference(tmp_path: Path, seed: int) -> 
     first = differing(tmp_path, "x", one, other)[0]
     expected = next((i for i, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), None)
     assert first.offset == (min(len(one), len(other)) if expected is None else expected)
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_plain_headers_are_read_as_tarfile_reads_them(form: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE]
+    names = ["a", "d/", "d/" * 60 + "e", "\u00fc", "x" * 100, ("y" * 80 + "/") + "z" * 40]
+    data = tar(
+        *(
+            (
+                name,
+                b"" if kind != tarfile.REGTYPE else b"abc",
+                {"type": kind, "linkname": "l", "mtime": 5, "uid": 7},
+            )
+            for name in names
+            for kind in types
+        ),
+        format=form,
+    )
+
+    def read() -> list[tuple[Member, int, bytes | None]]:
+        archive, found, at = Archive(Held(data), Budget(Limits())), [], 0
+        while (entry := archive.at(at)) is not None:
+            at = entry.end
+            member = entry.member
+            held = None if member.content is None else member.content().at(0, 99)
+            found.append((replace(member, content=None), at, held))
+        return found
+
+    quick = read()
+    monkeypatch.setattr(Archive, "_quick", lambda *_: None)
+    assert quick == read()
+    assert len(quick) == len(names) * len(types)
+
+
+def test_members_that_one_side_lacks_cost_no_list_of_all(tmp_path: Path) -> None:
+    entries: list[tuple[str, bytes]] = [(f"f{number:03}", b"%d" % number) for number in range(500)]
+    other = [each for each in entries if each[0] not in ("f005", "f400")]
+    other[300] = ("f301", b"x")
+    other[450], other[451] = other[451], other[450]
+    found = differing(tmp_path, "x.tar", tar(*entries), tar(*other))
+    assert [told(place) for place in found] == [
+        "tar:f301 content line 1: 301 | x",
+        "tar order order of members: f453 behind f452 | f453 behind f451",
+        "tar:f005 missing : a member | nothing",
+        "tar:f400 missing : a member | nothing",
+    ]

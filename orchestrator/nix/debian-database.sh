@@ -30,3 +30,8 @@ for deb in $(cat "$tallyPackagesPath"); do
     done
     rm -rf control/* control/.[!.]*
 done
+
+# whose packages are made here, as base-files' postinst says: dpkg-buildflags hardens programs for Debian alone
+if test -e "$out/etc/dpkg/origins/debian" && ! test -e "$out/etc/dpkg/origins/default"; then
+    ln -s debian "$out/etc/dpkg/origins/default"
+fi

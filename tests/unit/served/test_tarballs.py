@@ -39,3 +39,21 @@ def test_packing_alone_decides_nothing() -> None:
         verdict, lines = graded.told(found)
         assert verdict == "undecided"
         assert lines[0].startswith("packing what is served once more gives ")
+
+
+def test_scripts_that_were_not_run_decide_nothing_but_where_every_byte_is_the_same() -> None:
+    digest, place = Sha256("0" * 64), Path("/none")
+    agreed = cast("Agreed", None)
+    unrun = ("its package.json has a script prepack, which was not run",)
+    codes = []
+    for grade in (Identical(), SameContents(()), Different(())):
+        found = Graded("npm:a@1", agreed, grade, "a.tgz", digest, digest, (), (), place, None, unrun=unrun)
+        codes.append(exit_code((found,)))
+        verdict, lines = graded.told(found)
+        if isinstance(grade, Identical):
+            assert (verdict, lines) == ("identical", [])
+        else:
+            assert verdict == "undecided"
+            assert lines[0].startswith("packing its source without its scripts gives ")
+            assert lines[1] == unrun[0]
+    assert codes == [ExitCode.YES, ExitCode.UNDECIDED, ExitCode.UNDECIDED]

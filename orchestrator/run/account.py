@@ -153,15 +153,22 @@ class Account:
         """Write first builds that have ended, as the store's database has them. They may be written again."""
         with self._mutex:
             ended, self._ended = self._ended, []
-        for name in dict.fromkeys(builder for builder, _ in ended):
-            store = self.builders[name].store
-            if isinstance(store, ChrootStore):  # asking another host of each would cost its builds
-                self._write_some(name, store, [path for builder, path in ended if builder == name])
+        some: dict[str, list[str]] = {}
+        for name, derivation in ended:
+            some.setdefault(name, []).append(derivation)
 
-    def _write_some(self, name: str, store: ChrootStore, derivations: Sequence[str]) -> None:
+        def write() -> None:
+            for name, derivations in some.items():
+                store = self.builders[name].store
+                if isinstance(store, ChrootStore):  # asking another host of each would cost its builds
+                    self.pen.builds(name, list(self._ended_in(name, store, derivations)))
+
+        if some:
+            self._try(write)
+
+    def _ended_in(self, name: str, store: ChrootStore, derivations: Sequence[str]) -> Iterator[Row]:
         outputs = [path for drv in derivations for path in self.graph[drv].outputs.values()]
         found = database.rows(store.root, outputs) or {}
-        rows = []
         for drv in derivations:
             derivation, ran = self.graph[drv], self._ran[name][drv]
             if all(path in found for path in derivation.outputs.values()):
@@ -170,9 +177,7 @@ class Account:
                     for of, path in derivation.outputs.items()
                 }
                 log = self.builders[name].logs / f"{derivation.name}.log"
-                rows.append(Row(drv, How.BUILT, made, ran.started, ran.finished, log))
-        if rows:
-            self._try(lambda: self.pen.builds(name, rows))
+                yield Row(drv, How.BUILT, made, ran.started, ran.finished, log)
 
     def _try(self, write: Callable[[], None]) -> None:
         """What cannot be remembered costs no run; it is said once."""

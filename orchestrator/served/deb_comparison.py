@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from orchestrator.ground.wording import counted
 from orchestrator.served import diagnosis
 from orchestrator.served.arfiles import Entry, Member, OddPackageError, entries, members, tars, unpacked
-from orchestrator.served.elf_comparison import alike_but_for_debug_data
+from orchestrator.served.elf_comparison import alike_but_for_debug_data, compilers
 from orchestrator.served.grade import (
     Aspect,
     Class,
@@ -113,6 +113,11 @@ def _note(called: str, one: memoryview, other: memoryview) -> str | None:
         return FOLLOWS
     if alike_but_for_debug_data(one, other):
         return DEBUG_DATA
+    if (named := compilers(one, other)) is not None:
+        made, served = map(shown, named)
+        return (
+            f"all that is loaded is the same; the compiler is {made} in what was made, {served} in the other"
+        )
     ours, theirs = _inflated(one), _inflated(other)
     if ours is not None and theirs is not None:
         return "the same once unpacked" if ours == theirs else diagnosis.note(ours, theirs)

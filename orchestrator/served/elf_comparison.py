@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from typing import Final
 
 MAGIC: Final = b"\x7fELF"
+_ELF64: Final = b"\x7fELF\x02"
+_SECTION_TABLE: Final = ((0x28, 0x30), (0x3C, 0x40))
+"""Where the header of a 64-bit file says where its sections are, and how many: nobody who runs it looks."""
+_SHOWN: Final = 200
 _ALLOC: Final = 0x2
 _DEBUG: Final = (".debug_", ".zdebug_")
 _LINKS: Final = (".gnu_debuglink", ".gnu_debugaltlink", ".gnu_debugdata")
@@ -38,6 +42,37 @@ def alike_but_for_debug_data(made: bytes | memoryview, served: bytes | memoryvie
         for each in blank:
             each[start:end] = bytes(end - start)
     return blank[0] == blank[1]
+
+
+def compilers(made: bytes | memoryview, served: bytes | memoryview) -> tuple[str, str] | None:
+    """What compiler each names, where both are the same program to whoever runs it; None: they are not.
+
+    Everything that is loaded is equal, the build id aside. That is no class: a compiler is what it is.
+    """
+    if made[:5] != _ELF64 or served[:5] != _ELF64:
+        return None
+    try:
+        (left, one), (right, other) = (_as_loaded(bytes(each)) for each in (made, served))
+    except Exception:  # noqa: BLE001  (the reader's library has many, and some of Python's own)
+        return None
+    return (one, other) if left == right and left and one != other else None
+
+
+def _as_loaded(data: bytes) -> tuple[list[tuple[object, ...]], str]:
+    """The segments, each with its bytes, and `.comment`. Raises whatever the library raises."""
+    from elftools.elf.elffile import ELFFile
+
+    blank, file = bytearray(data), ELFFile(io.BytesIO(data))
+    for start, end in (*_unseen(data), *_SECTION_TABLE):
+        blank[start:end] = bytes(end - start)
+    segments: list[tuple[object, ...]] = []
+    for one in file.iter_segments():
+        header = one.header
+        begin, size = header["p_offset"], header["p_filesz"]
+        segments.append((*sorted(header.items()), bytes(blank[begin : begin + size])))
+    comment = file.get_section_by_name(".comment")
+    text = b"" if comment is None else comment.data()[:_SHOWN]
+    return segments, ", ".join(each.decode("ascii", "replace") for each in text.split(b"\0") if each)
 
 
 def _unseen(data: bytes) -> Iterator[tuple[int, int]]:

@@ -41,7 +41,7 @@ def test_a_compiled_package_of_debian(tmp_path: Path, tally_in: TallyIn) -> None
     assert found["verdict"] == "different"
     assert [each["name"] for each in found["files"]] == ["data/usr/bin/leave"], "all else is the same"
     assert found["container"] == [], "and so are the archives"
-    assert found["class"] is None, "its `.comment` names another compiler, which is no debug data"
+    assert found["class"] is None, "its names are in another order, which is no debug data"
     settings = {each["name"]: each for each in found["settings"]}
     assert settings["dpkg-buildpackage"]["value"] == "--build=any"
     assert settings["changelog entry"]["readOffPublishedFile"]

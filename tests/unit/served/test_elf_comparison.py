@@ -10,7 +10,7 @@ import pytest
 from deb_making import CONTROL, FILES, deb, tar
 
 from orchestrator.served.deb_comparison import compare
-from orchestrator.served.elf_comparison import alike_but_for_debug_data
+from orchestrator.served.elf_comparison import alike_but_for_debug_data, compilers
 from orchestrator.served.grade import Class, Different
 
 ID = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
@@ -72,3 +72,30 @@ def test_a_package_is_of_that_class_and_never_identical(program: bytes) -> None:
     more = compare(packages[0], deb(tar({**FILES, "usr/lib/one.so": other, "usr/one": b"1"})))
     assert isinstance(more, Different)
     assert more.kind is None
+
+
+def test_another_compiler_by_its_word_alone(tmp_path: Path, program: bytes) -> None:
+    """The same code with another `.comment`, which is longer: told, and of no class."""
+    code = (tmp_path / "one.c").read_text()
+    made = []
+    for ident in ("GCC: (Debian 12.2.0-5) 12.2.0", "GCC: (Debian 12.2.0-14+deb12u1) 12.2.0", None):
+        text = f'__asm__(".ident \\"{ident}\\"");\n' if ident else ""
+        value = "1" if ident else "2"
+        (tmp_path / "one.c").write_text(text + code.replace("return 1", f"return {value}"))
+        command = ["cc", "-fno-ident", "-shared", "-nostdlib", "-Wl,--build-id=sha1", "-o", "one.so", "one.c"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        made.append((tmp_path / "one.so").read_bytes())
+    one, other, another = made
+    named = compilers(one, other)
+    assert named == ("GCC: (Debian 12.2.0-5) 12.2.0", "GCC: (Debian 12.2.0-14+deb12u1) 12.2.0")
+    assert not alike_but_for_debug_data(one, other)
+    assert compilers(one, one) is None
+    assert compilers(one, another) is None, "it is other code"
+    assert compilers(one, b"\x7fELF\x02" + bytes(500)) is None
+    first, second = (deb(tar({**FILES, "usr/lib/one.so": each})) for each in (one, other))
+    grade = compare(first, second)
+    assert isinstance(grade, Different)
+    assert grade.kind is None
+    (note,) = [each.note for each in grade.files]
+    assert note is not None
+    assert note.startswith("all that is loaded is the same; the compiler is GCC: (Debian 12.2.0-5) 12.2.0 in")

@@ -82,6 +82,8 @@ def likeliest_first(culprit: Culprit) -> tuple[bool, float]:
     return culprit.place.mirrors, -culprit.causes[0].confidence
 
 
+DIAGNOSIS = "diagnosis.json"
+"""The file beside the results of a kept disagreement."""
 _SIGNED = 20
 """Places that evidence names: an output that differs everywhere has thousands."""
 

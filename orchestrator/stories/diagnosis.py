@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,7 @@ from orchestrator.agreement.culprits import is_earlier
 from orchestrator.agreement.keeping import folder_of
 from orchestrator.agreement.trees import Side
 from orchestrator.builders.configuration import Configuration
-from orchestrator.diagnosis.culprit import Culprit, Diagnosis, Reason, likeliest_first
+from orchestrator.diagnosis.culprit import DIAGNOSIS, Culprit, Diagnosis, Reason, likeliest_first
 from orchestrator.diagnosis.facts import clocks_at, facts_at
 from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
@@ -27,7 +28,7 @@ from orchestrator.diagnosis.trials import Key, Trials, key_of
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.kept import KEPT, KeptDisagreement, KeptOutput, parse
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
+from orchestrator.ground.files import contents, write_atomically
 from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted
@@ -113,7 +114,17 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
         except TallyError as error:
             untried.append(f"{name_of(derivation)} is not built again: {error.message}")
     lines_of = cache(lambda path, name: lines_for(workshop.store, workshop.store.derivation(path), {name}))
-    return _judged(kept, found, seen, lines, untried, lines_of)
+    judged = _judged(kept, found, seen, lines, untried, lines_of)
+    _keep(kept, judged, say)
+    return judged
+
+
+def _keep(kept: Kept, found: Diagnosis, say: Say) -> None:
+    """Write it beside the results, where `tally report` finds it; that it cannot be written loses nothing."""
+    try:
+        write_atomically(kept.folder / DIAGNOSIS, json.dumps(found.document(), indent=1).encode() + b"\n")
+    except TallyError as error:
+        say(f"the diagnosis is not kept: {error.message}")
 
 
 def _from_sources(

@@ -10,13 +10,17 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from projects import Project
 from repositories import commit, run_git
 from waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 pytestmark = pytest.mark.integration
 
@@ -40,23 +44,30 @@ EXPECTED = {
 }
 
 
+@dataclass(frozen=True)
+class Made:
+    """A disagreement of the recipe above, diagnosed while it was built."""
+
+    outcome: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.outcome["kept"])
+
+
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Where the disagreement is, once it has been made."""
-    return {}
-
-
-def test_a_build_that_is_diagnosed_names_file_cause_and_proof_and_signs_them(
-    project: Project, kept: dict[str, Any]
-) -> None:
-    if len(os.sched_getaffinity(0)) == 1:
-        pytest.skip("one CPU cannot be halved")
+def made(tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, repository: Path) -> Made:
+    folder = tmp_path_factory.mktemp("culprit")
+    project = Project(folder, tally_in(folder), repository)
     recipe = project.recipe("culprit", f"{SCRIPT}\n# {secrets.token_hex()}")
-    ran = project.tally(
-        "build", recipe, "--diagnose", "--attest-disagreement", "--key", "release.key", "--json"
-    ).failed(1)
-    [outcome] = json.loads(ran.out)["outcomes"]
-    found = outcome["diagnosis"]
+    more = ("--diagnose", "--attest-disagreement", "--json")
+    [outcome] = json.loads(project.build(recipe, more=more).failed(1).out)["outcomes"]
+    return Made(outcome)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one CPU cannot be halved")
+def test_a_build_that_is_diagnosed_names_file_cause_and_proof(made: Made) -> None:
+    found = made.outcome["diagnosis"]
     by_file = {each["file"]: each for each in found["culprits"] if not each["inside"]}
     assert set(by_file) >= set(EXPECTED)
     assert "same" not in {each["file"] for each in found["culprits"]}
@@ -68,18 +79,22 @@ def test_a_build_that_is_diagnosed_names_file_cause_and_proof_and_signs_them(
         assert any(f"$out/{file}" in line["text"] for line in first["lines"]), "the line that writes it"
     inside = {(each["file"], each["where"]) for each in found["culprits"] if each["inside"]}
     assert ("all.tar", "order of members") in inside
-    assert {each["derivation"] for each in found["culprits"]} == set(outcome["rootCauses"])
-    statement = json.loads(
-        base64.b64decode(json.loads(Path(outcome["attestation"]).read_bytes())["dsseEnvelope"]["payload"])
-    )
+    assert {each["derivation"] for each in found["culprits"]} == set(made.outcome["rootCauses"])
+    assert json.loads((made.folder / "diagnosis.json").read_bytes()) == found
+
+
+def test_what_it_found_is_signed_with_the_rest(made: Made) -> None:
+    bundle = json.loads(Path(made.outcome["attestation"]).read_bytes())
+    statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
     record = statement["predicate"]["attributes"][0]["conditions"]["disagreement"]
-    assert {each["file"] for each in record["culprits"]} == {each["file"] for each in found["culprits"]}
-    assert str(project.folder) not in json.dumps(statement)
-    kept["folder"] = Path(outcome["kept"])
+    signed = {each["file"] for each in record["culprits"]}
+    assert signed <= {each["file"] for each in made.outcome["diagnosis"]["culprits"]}
+    assert set(EXPECTED) & signed
+    assert str(made.folder.parent) not in json.dumps(statement)
 
 
-def test_the_newest_is_told_from_the_bytes_alone(project: Project, kept: dict[str, Any]) -> None:
-    folder = kept["folder"]
+def test_the_newest_is_told_from_the_bytes_alone(project: Project, made: Made) -> None:
+    folder = made.folder
     ran = project.tally("diagnose", folder, "--no-prove").failed(1)
     assert "  time, line 1" in ran.out
     assert "cause: timestamp" in ran.out
@@ -90,12 +105,12 @@ def test_the_newest_is_told_from_the_bytes_alone(project: Project, kept: dict[st
 
 
 def test_what_is_no_kept_disagreement_is_refused_in_words(
-    project: Project, kept: dict[str, Any], tmp_path: Path
+    project: Project, made: Made, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
     assert "is no kept disagreement" in project.tally("diagnose", tmp_path / "empty").failed(2).err
     assert "no disagreement of 'nobody' is kept" in project.tally("diagnose", "nobody").failed(2).err
-    copy = shutil.copytree(kept["folder"], tmp_path / "copy", symlinks=True)
+    copy = shutil.copytree(made.folder, tmp_path / "copy", symlinks=True)
     record = copy / "disagreement.json"
     text = record.read_text()
     record.write_text(text.replace('"version": 1', '"version": 9'))
@@ -108,9 +123,9 @@ def test_what_is_no_kept_disagreement_is_refused_in_words(
 
 
 def test_without_the_derivation_it_is_told_what_could_not_be_tried(
-    project: Project, kept: dict[str, Any], tmp_path: Path
+    project: Project, made: Made, tmp_path: Path
 ) -> None:
-    copy = shutil.copytree(kept["folder"], tmp_path / "copy", symlinks=True)
+    copy = shutil.copytree(made.folder, tmp_path / "copy", symlinks=True)
     record = copy / "disagreement.json"
     document = json.loads(record.read_text())
     [drv] = document["rootCauses"]
@@ -120,8 +135,8 @@ def test_without_the_derivation_it_is_told_what_could_not_be_tried(
     assert any("gone-1.drv is not built again" in each for each in json.loads(ran.out)["untried"])
 
 
-def test_two_results_are_told_by_their_bytes(project: Project, kept: dict[str, Any]) -> None:
-    one, other = sorted(kept["folder"].glob("[ab]/culprit-1.0"))
+def test_two_results_are_told_by_their_bytes(project: Project, made: Made) -> None:
+    one, other = sorted(made.folder.glob("[ab]/culprit-1.0"))
     ran = project.tally("diagnose", one, other).failed(1)
     assert "cause: timestamp" in ran.out
     assert "not known what made these two" in ran.out

@@ -93,7 +93,7 @@ class Gathering:
         return Details(
             closure=self._closure(package, latest),
             diffs=diffs,
-            more_diffs=max(sum(len(each.differences) for each in found) - len(diffs), 0),
+            more_diffs=max(len({place.file for each in found for place in each.places}) - len(diffs), 0),
             tails=tuple(self._tails(latest.differed or latest.result)),
             events=latest.course.events,
         )
@@ -190,7 +190,9 @@ class Gathering:
     def _logs(self, result: Result, entries: Sequence[Entry]) -> Iterator[tuple[str, Path]]:
         """The package's and the artifact's log of each builder, with a name for it."""
         for each in entries:
-            if each.log is not None and (path := self._state.root / each.log).is_file():
+            if each.log is None or not (path := self._state.root / each.log).is_file():
+                continue
+            if path.stat().st_size:
                 yield f"{each.builder.name}-{name_of(each.derivation).removesuffix('.drv')}.log", path
 
     def _tails(self, result: Result) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -227,7 +229,7 @@ class Gathering:
             index = read_index(Folder(folder), None)
         except (OSError, MalformedError, Refused, TallyError, TooLargeError, UnsafeNameError):
             return (), (), None  # it was moved, or is no longer what it was
-        names = [name for name in index.files if name != index.artifact and not name.startswith("builds/")]
+        names = [name for name in index.files if name != index.artifact]
         if not all((folder / name).resolve().is_relative_to(folder.resolve()) for name in names):
             return (), (), None
         release = f"release/{folder.name}"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,25 +18,29 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from orchestrator.agreement.cause import Cause as Looks
-from orchestrator.agreement.difference import Difference, differences
 from orchestrator.agreement.keeping import folder_of
-from orchestrator.agreement.trees import Kind, Side
+from orchestrator.agreement.trees import Side
+from orchestrator.diagnosis.budget import Limits, OutOfTimeError
+from orchestrator.diagnosis.names import OF_BYTES, Name
+from orchestrator.diagnosis.place import Aspect, Place
+from orchestrator.diagnosis.places import places
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.nix.derivation import name_of
-from orchestrator.report.document import Cause, Culprit
+from orchestrator.report.document import Cause, Culprit, Step
 from orchestrator.report.sides import AROUND, Extract, rows
 from orchestrator.report.site import Diff
 
 LARGEST: Final = 200_000_000
 """Bytes of two results that are compared."""
 MOST: Final = 50
-"""Files of one output that are told of."""
+"""Places of one output that are told of."""
+_LIMITS: Final = Limits(seconds=10, unpacked=1 << 30, diffoscope=0)
 _SHOWN: Final = 5  # of these side by side
 _DIAGNOSIS: Final = "diagnosis.json"
 _DIAGNOSIS_LIMIT: Final = 1 << 24
-_EVIDENCE: Final = (".sigstore.json", ".json", ".drv")
+_EVIDENCE: Final = re.compile(r".+\.sigstore\.json|link\..+\.json|trusted_root\.json|.+\.drv")
+"""Not the record and the diagnosis: these are a machine's notes to itself, with the recipe in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,7 @@ class Found:
 
     output: Output
     sides: tuple[Side, Side]
-    differences: tuple[Difference, ...]
-    note: str = ""
+    places: tuple[Place, ...]
 
 
 def found_in(folder: Path, outputs: Sequence[Output]) -> tuple[Found, ...]:
@@ -68,16 +73,14 @@ def culprits_of(folder: Path, found: Sequence[Found]) -> tuple[Culprit, ...]:
     told = _diagnosed(folder)
     if told is not None:
         return told
-    return tuple(_culprit(one.output, each) for one in found for each in one.differences)
+    return tuple(_culprit(one.output, each) for one in found for each in one.places)
 
 
 def diffs_of(found: Sequence[Found]) -> Iterator[Diff]:
     """The first files that differ, side by side."""
-    every = ((one, each) for one in found for each in one.differences)
+    every = ((one, each) for one in found for each in _whole(one.places))
     for one, each in islice(every, _SHOWN):
-        name = name_of(one.output.path) if each.path == "." else each.path
-        if each.kind is not Kind.CONTENT or each.offset is None:
-            continue
+        name = name_of(one.output.path) if each.file == "." else each.file
         try:
             extracts = [_extract(side.path, each) for side in one.sides]
         except (OSError, ValueError):
@@ -88,7 +91,7 @@ def diffs_of(found: Sequence[Found]) -> Iterator[Diff]:
 def evidence_in(folder: Path) -> tuple[Path, ...]:
     """What is signed of a disagreement, with what it is about."""
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(_EVIDENCE))
+        names = sorted(name for name in os.listdir(folder) if _EVIDENCE.fullmatch(name))
     except OSError:
         return ()
     return tuple(folder / name for name in names)
@@ -99,11 +102,11 @@ def _found(folder: Path, output: Output) -> Found | None:
     if sides is None:
         return None
     if _size(sides[0].path) + _size(sides[1].path) > LARGEST:
-        return Found(output, sides, (), "the results are too large to compare for a report")
-    try:
-        return Found(output, sides, tuple(islice(differences(*sides), MOST)))
-    except TallyError as error:
-        return Found(output, sides, (), error.message)
+        return Found(output, sides, ())
+    found: list[Place] = []
+    with suppress(TallyError, OutOfTimeError):  # what was found until then holds
+        found.extend(islice(places(*sides, _LIMITS), MOST))
+    return Found(output, sides, tuple(found))
 
 
 def _sides(folder: Path, output: Output) -> tuple[Side, Side] | None:
@@ -132,9 +135,23 @@ def _size(path: Path) -> int:
     return whole
 
 
-def _extract(path: Path, each: Difference) -> Extract:
+def _whole(some: Sequence[Place]) -> Iterator[Place]:
+    """The first place of each file that is not within a container, of which bytes say nothing."""
+    seen: set[str] = set()
+    for each in some:
+        if (
+            each.aspect is Aspect.CONTENT
+            and not each.inside
+            and each.offset is not None
+            and each.file not in seen
+        ):
+            seen.add(each.file)
+            yield each
+
+
+def _extract(path: Path, each: Place) -> Extract:
     """Bytes around where the sides first differ; a file is never opened by a link."""
-    whole = path if each.path == "." else path / each.path
+    whole = path if each.file == "." else path / each.file
     offset = each.offset or 0
     start = max(offset - AROUND, 0)
     descriptor = os.open(whole, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -151,15 +168,17 @@ def _extract(path: Path, each: Difference) -> Extract:
         return Extract(stream.read(offset - start + AROUND), start, lines)
 
 
-def _culprit(output: Output, each: Difference) -> Culprit:
-    causes = () if each.cause is Looks.UNKNOWN else (Cause(name=each.cause.name.lower().replace("_", "-")),)
+def _culprit(output: Output, each: Place) -> Culprit:
+    name = Name.DERIVED if each.mirrors else OF_BYTES[each.cause]
     return Culprit(
         derivation=output.derivation,
         output=output.name,
-        file=each.path,
+        file=each.file,
+        inside=tuple(Step(kind=step.kind, name=step.name) for step in each.inside),
+        where=each.where,
         offset=each.offset,
         values=each.values if any(each.values) else None,
-        causes=causes,
+        causes=() if name is Name.UNKNOWN else (Cause(name=str(name)),),
     )
 
 

@@ -269,6 +269,7 @@ class _Maker:
             diffs=details.diffs,
             more_diffs=details.more_diffs,
             tails=details.tails,
+            verify_in="/".join(package.evidence[0].path.split("/")[:3]) if package.evidence else "",
             events=list(reversed(details.events[-_EVENTS:])),
         )
 

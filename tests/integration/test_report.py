@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +14,7 @@ import clients
 import pytest
 import reports
 from browser import Browser, started
+from projects import Project
 
 from orchestrator.ground.state import State
 
@@ -17,6 +22,19 @@ if TYPE_CHECKING:
     from tests.conftest import TallyIn
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+POLICY = """\
+name = "tests"
+
+[[signer]]
+name = "release"
+key = "{key}"
+
+[builders]
+independence = "same-host"
+per = "builder"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +183,52 @@ def test_a_narrow_screen(site: Path, browser: Browser) -> None:
         browser.open(url(site, page))
         wide = browser.run("document.documentElement.scrollWidth")
         assert wide <= 320, f"{page} is {wide} wide"
+
+
+def test_real_builds_and_the_commands_that_verify_their_evidence(
+    project: Project, session_state: Path, tally_in: TallyIn
+) -> None:
+    steady = project.recipe("reported", "mkdir $out; echo same > $out/id")
+    lottery = project.recipe("disputed", "mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id")
+    project.build(steady, lottery, more=("--attest-disagreement",)).failed(1)
+    state = only(session_state, project.folder / "state", "reported", "disputed")
+    tally = tally_in(project.folder, TALLY_STATE=str(state))
+    tally("report", "--out", "site").succeeded()
+    document = json.loads((project.folder / "site/report.json").read_text())
+    disputed, reported = document["packages"]
+    assert disputed["verdict"] == "differs"
+    assert reported["verdict"].startswith("agreed")
+    (culprit,) = disputed["culprits"]
+    assert [culprit["derivation"]] == disputed["firstDiverging"]
+    assert (culprit["file"], culprit["causes"][0]["name"]) == ("id", "randomness")
+    assert len(reported["sbom"]) == 3
+    assert "disagreement.json" not in [each["name"] for each in disputed["evidence"]], "a note to itself"
+    for package in (disputed, reported):
+        folder = project.folder / "site" / "/".join(package["evidence"][0]["path"].split("/")[:3])
+        program, *words = shlex.split(package["verify"])
+        assert program == "tally"
+        trusted = {
+            "release.pub": project.folder / "release.pub",
+            "policy.toml": project.folder / "policy.toml",
+        }
+        (project.folder / "policy.toml").write_text(POLICY.format(key=project.folder / "release.pub"))
+        done = tally(*(trusted.get(word, word) for word in words), folder=folder).succeeded()
+        assert done.out.startswith("PASSED")
+    again = tally("report", "--out", "site", "--json").succeeded()
+    assert json.loads(again.out)["files"]["written"] == 0
+
+
+def only(state: Path, folder: Path, *targets: str) -> Path:
+    """A state folder with those results alone that are of these targets, of the ledger that tests share."""
+    folder.mkdir()
+    with (
+        closing(sqlite3.connect(state / "ledger.sqlite")) as shared,
+        closing(sqlite3.connect(folder / "ledger.sqlite", isolation_level=None)) as own,
+    ):
+        shared.backup(own)
+        own.execute(f"delete from results where target not in ({','.join('?' * len(targets))})", targets)
+    (folder / "logs").symlink_to(state / "logs")
+    return folder
 
 
 def test_the_pictures_of_the_documentation_are_of_this_site(

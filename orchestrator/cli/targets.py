@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:
     from orchestrator.recipe.recipe import ArtifactPart

@@ -10,11 +10,11 @@ import shutil
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, make_removable, shown
+from orchestrator.ground.values import dataclass
 
 _FLOCK = "hhqqi0q"
 """C's `struct flock` with 64-bit offsets: type, whence, start, length, process, and what pads it."""

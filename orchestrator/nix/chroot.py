@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -15,6 +14,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, make_removable
 from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.plainly import why
+from orchestrator.ground.values import dataclass
 from orchestrator.nix import database
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of, parse

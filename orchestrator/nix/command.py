@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
+from orchestrator.ground.values import dataclass, field
 from orchestrator.nix import child
 from orchestrator.nix.events import plain
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from orchestrator.ground.values import dataclass
 
 ERROR = 0
 """The level of Nix's errors; warnings are 1, and what is less important is higher."""
@@ -84,15 +85,15 @@ class Notice:
 Event = BuildStarted | LogLine | BuildFinished | Message | Progress | Notice
 
 
-@dataclass
 class EventParser:
     """Reads the lines of one invocation of Nix, in their order: its numbers mean nothing to another."""
 
-    _builds: dict[int, str] = field(default_factory=dict)
-    """Activity id to the derivation being built."""
-    _counting: set[int] = field(default_factory=set)
-    """The ids of the activities that count builds."""
-    _progress: Progress = field(default_factory=Progress)
+    def __init__(self) -> None:
+        self._builds: dict[int, str] = {}
+        """Activity id to the derivation being built."""
+        self._counting: set[int] = set()
+        """The ids of the activities that count builds."""
+        self._progress = Progress()
 
     def parse(self, line: str) -> Event:
         """The event in one line, without its line feed."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 _DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _LENGTH = 20
 """Bytes that a store path keeps of a sha256."""
 _WRITTEN = re.compile(rf"/nix/store/[{_DIGITS}]{{32}}-[0-9A-Za-z+._?=-]{{1,211}}")
@@ -49,14 +50,13 @@ def store_path(kind: str, digest: str, name: str) -> str:
     """The path of what is of this kind, and has this sha256 (hexadecimal)."""
     fingerprint = f"{kind}:sha256:{digest}:/nix/store:{name}"
     whole = hashlib.sha256(fingerprint.encode()).digest()
-    folded = bytearray(_LENGTH)
-    for place, octet in enumerate(whole):
-        folded[place % _LENGTH] ^= octet
-    return f"/nix/store/{base32(bytes(folded))}-{name}"
+    folded = int.from_bytes(whole[:_LENGTH], "little") ^ int.from_bytes(whole[_LENGTH:], "little")
+    return f"/nix/store/{base32(folded.to_bytes(_LENGTH, 'little'))}-{name}"
 
 
 def base32(data: bytes) -> str:
     """Nix's own base32: over the bits from the other end, without the letters e, o, t and u."""
     number = int.from_bytes(data, "little")
     length = (len(data) * 8 + 4) // 5
-    return "".join(_DIGITS[(number >> (5 * place)) & 31] for place in reversed(range(length)))
+    pairs = [_PAIRS[(number >> (10 * place)) & 1023] for place in reversed(range((length + 1) // 2))]
+    return "".join(pairs)[-length:]

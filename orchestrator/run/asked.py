@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass, field
 
 _ADDRESS = re.compile(
     r"(github|gitlab|sourcehut|path|tarball|file|flake|https?|(git|hg|tarball|file)(\+[a-z]+)?):"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.evidence.sbom.bill import Closure
 from orchestrator.evidence.sbom.closure import Seen, ref_of
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.values import dataclass
 from orchestrator.nix import closures
 from orchestrator.nix.address import checked, folder_of
 from orchestrator.nix.chroot import ChrootStore

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown
 from orchestrator.ground.garbage import uncollected
 from orchestrator.ground.state import State
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.nix.command import Nix
 from orchestrator.publishing.folder import DOCUMENT_LIMIT
 from orchestrator.run import inventory

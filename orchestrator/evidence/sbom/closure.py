@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from orchestrator.evidence.sbom import naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
@@ -11,6 +10,7 @@ from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.parts import Parts
 from orchestrator.evidence.sbom.spdx2_packages import public_address, supplier_of
 from orchestrator.ground.digest import Sha256
+from orchestrator.ground.values import dataclass, field
 from orchestrator.nix.derivation import Derivation, DerivationGraph, attributes, name_of
 from orchestrator.nix.entry import Entry
 from orchestrator.recipe.origins import Origin

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.sbom.bill import Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
+from orchestrator.ground.values import dataclass, field, replace
 
 if TYPE_CHECKING:  # few have any
     from orchestrator.evidence.vendored.package import Within

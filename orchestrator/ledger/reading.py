@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.state import State
@@ -18,6 +18,7 @@ from orchestrator.ledger.file import opened
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+_One = TypeVar("_One")
 _TOGETHER = 500  # variables of one statement; SQLite takes 999
 _RESULTS = (
     "select r.name, s.target, p.path, a.path, s.name, s.version, s.system, s.verdict, s.time, s.derivations, "
@@ -131,22 +132,17 @@ class Ledger:
         """
         closure = (
             "with recursive below(id) as (select id from derivations where path = ? "
-            f"union select input from inputs join below on derivation = below.id limit {most}) "
+            "union select input from inputs join below on derivation = below.id limit ?) "
+            "select id, path from derivations where id in below order by path"
         )
-        found: dict[str, list[str]] = {
-            path: []
-            for (path,) in self._ask(
-                f"{closure} select path from derivations where id in below order by path", root
-            )
-        }
-        edges = (
-            f"{closure} select a.path, b.path from inputs i join derivations a on a.id = i.derivation "
-            "join derivations b on b.id = i.input where i.derivation in below and i.input in below "
-            "order by b.path"
-        )
-        for path, below in self._ask(edges, root):
-            found[path].append(below)
-        return {path: tuple(below) for path, below in found.items()}
+        paths: dict[int, str] = dict(self._ask(closure, root, most))
+        found: dict[str, list[str]] = {path: [] for path in paths.values()}
+        for some in _pieces(list(paths)):
+            asked = f"select derivation, input from inputs where derivation in ({_marks(some)})"
+            for derivation, below in self._ask(asked, *some):
+                if below in paths:
+                    found[paths[derivation]].append(paths[below])
+        return {path: tuple(sorted(below)) for path, below in found.items()}
 
     def agreed_outputs(self) -> Iterator[tuple[str, int, datetime]]:
         """Every output on which builders agreed at last: its path, its NAR's size, when a run last had it."""
@@ -277,10 +273,10 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else moment(text)
 
 
-def _pieces(values: Sequence[str]) -> Iterator[list[str]]:
+def _pieces(values: Sequence[_One]) -> Iterator[list[_One]]:
     for start in range(0, len(values), _TOGETHER):
         yield list(values[start : start + _TOGETHER])
 
 
-def _marks(values: Sequence[str]) -> str:
+def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))

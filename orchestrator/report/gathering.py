@@ -27,7 +27,7 @@ from orchestrator.publishing.index import INDEX
 from orchestrator.report.change import change
 from orchestrator.report.course import Course, Event, Key, courses, history, moment
 from orchestrator.report.document import Builder, Culprit, Depth, File, Package, Report
-from orchestrator.report.graph import MOST, Closure
+from orchestrator.report.graph import FEW, Closure
 from orchestrator.report.kept import Found, Output, culprits_of, diffs_of, evidence_in, found_in
 from orchestrator.report.plain import slug, slugs
 from orchestrator.report.site import Details, counts_of
@@ -174,7 +174,7 @@ class Gathering:
 
     def _closure(self, package: Package, latest: _Latest) -> Closure | None:
         shown = latest.differed or latest.result
-        inputs = self._ledger.inputs(shown.artifact, -1 if package.first_diverging else MOST)
+        inputs = self._ledger.inputs(shown.artifact, -1 if package.first_diverging else FEW)
         if len(inputs) < 2:
             return None
         whole = len(inputs) if package.first_diverging else max(len(inputs), shown.depth.derivations)

@@ -15,6 +15,8 @@ from xml.sax.saxutils import escape
 from orchestrator.report.plain import plain
 
 MOST: Final = 60
+FEW: Final = 30
+"""Derivations that are drawn where nothing diverged."""
 _WIDE, _HIGH, _ACROSS, _DOWN = 190, 26, 206, 64
 _NAME: Final = 26  # characters in a box
 _ROW: Final = 6  # boxes beside each other
@@ -103,23 +105,32 @@ def _chosen(closure: Closure, ways: Iterable[tuple[str, ...]]) -> set[str]:
     return shown
 
 
+def _order(closure: Closure, shown: Collection[str]) -> list[str]:
+    """What is shown, each after all that is built from it, as far as there is no circle."""
+    done: list[str] = []
+    seen: set[str] = set()
+    for start in (closure.root, *sorted(shown)):
+        pending = [(start, False)]
+        while pending:
+            path, left = pending.pop()
+            if left:
+                done.append(path)
+            elif path in shown and path not in seen:
+                seen.add(path)
+                pending.append((path, True))
+                pending.extend((each, False) for each in closure.inputs.get(path, ()))
+    return done[::-1]
+
+
 def _rows(closure: Closure, shown: Collection[str]) -> list[list[str]]:
     """What is shown in rows: each below all that is built from it, as far as there is no circle."""
+    order = _order(closure, shown)
+    at = {path: place for place, path in enumerate(order)}
     level = dict.fromkeys(shown, 0)
-    for _ in range(len(shown)):
-        changed = False
-        for path in sorted(shown):
-            for each in closure.inputs.get(path, ()):
-                if (
-                    each in level
-                    and each != path
-                    and level[each] <= level[path]
-                    and level[path] + 1 < len(shown)
-                ):
-                    level[each] = level[path] + 1
-                    changed = True
-        if not changed:
-            break
+    for path in order:
+        for each in closure.inputs.get(path, ()):
+            if each in at and at[each] > at[path]:
+                level[each] = max(level[each], level[path] + 1)
     by_level: dict[int, list[str]] = {}
     for path in sorted(
         shown, key=lambda one: (one not in closure.diverging, one not in closure.inherited, closure.name(one))

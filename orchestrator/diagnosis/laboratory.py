@@ -55,6 +55,8 @@ class Laboratory:
     derivation: str
     machine: Machine
     scratch: Path
+    patience: int
+    """Seconds after which Nix ends a build."""
 
     def build(self, setting: Setting) -> Result | Failed:
         """Build it once more so. The first call builds it if the store holds nothing of it."""
@@ -82,7 +84,7 @@ class Laboratory:
         limits = self.builder.limits
         limits = replace(
             limits,
-            flags=(*variation.flags, *limits.flags),
+            flags=(*variation.flags, *limits.flags, "--timeout", str(self.patience)),
             around=variation.around,
             when_full=variation.when_full,
         )

@@ -164,10 +164,16 @@ def _read_maker(document: Any, what: str) -> Maker:
 
 def _output(document: Any, what: str) -> KeptOutput:
     made = member(document, "made", dict, what)
+    path = member(document, "path", str, what)
+    for name in (path.removeprefix("/nix/store/"), *made):
+        if "/" in name or name.startswith("."):
+            raise MalformedError(f"{what} names {name!r}, which leads out of its folder")
+    if len(made) < 2:
+        raise MalformedError(f"{what} has an output of fewer than two results")
     return KeptOutput(
         member(document, "derivation", str, what),
         member(document, "output", str, what),
-        member(document, "path", str, what),
+        path,
         member(document, "inherited", bool, what),
         {side: member(digests, NAR_SHA256, str, what) for side, digests in made.items()},
     )

@@ -13,6 +13,9 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.run.workshop import Workshop
 
+_LEAST, _TIMES = 120, 10
+"""Seconds, and times as long as it took."""
+
 
 @dataclass(frozen=True)
 class Experiments:
@@ -21,6 +24,8 @@ class Experiments:
     workshop: Workshop
     builders: tuple[Builder, ...]
     """Embedded ones that took part, the least varied first; never empty."""
+    patience: int
+    """Seconds after which a build counts as failed: one that hangs under a knob says nothing."""
 
     @property
     def varied(self) -> Setting:
@@ -48,13 +53,17 @@ class Experiments:
             derivation,
             Machine.seen(nix.version),
             nix.scratch / "experiments" / f"{builder.name}-{name}",
+            self.patience,
         )
 
 
-def on_builders(workshop: Workshop, names: Iterable[str]) -> Experiments:
-    """Experiments in the stores of those that took part. Raises TallyError where none of them is embedded."""
+def on_builders(workshop: Workshop, names: Iterable[str], took: float) -> Experiments:
+    """Experiments in the stores of those that took part, on what `took` so many seconds to build there.
+
+    Raises TallyError where none of them is embedded.
+    """
     known = {table.name: table for table in workshop.configuration.builder}
     took_part = [name for name in known if name in set(names) and known[name].store == "local"]
     if not took_part:
         raise TallyError("no embedded builder of this machine took part, so that no knob can be turned")
-    return Experiments(workshop, tuple(workshop.named(took_part)))
+    return Experiments(workshop, tuple(workshop.named(took_part)), int(_LEAST + _TIMES * took))

@@ -105,7 +105,7 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
         say(f"experiments on {name}{_takes(kept.record, derivation)}")
         try:
             lines[derivation] = _hints(kept, workshop.store.derivation(derivation))
-            experiments = on_builders(workshop, kept.record.makers)
+            experiments = on_builders(workshop, kept.record.makers, took(kept.record, derivation))
             trials = Trials(*experiments.laboratories(derivation), experiments.varied, say)
             told = [(each.output.output, place) for each in outputs for place in each.places]
             with alone(f"{trials.lab.builder.name} {derivation}"):
@@ -155,10 +155,15 @@ def _words(place: Place) -> Collection[str]:
     return {*re.findall(r"\w{4,}", before.decode("utf-8", "replace")), place.file.rpartition("/")[2]}
 
 
+def took(record: KeptDisagreement, derivation: str) -> float:
+    """Seconds of the longest build of it; 0 where none is known."""
+    spans = [each.spans[derivation] for each in record.makers.values() if derivation in each.spans]
+    return max(((span.finished - span.started).total_seconds() for span in spans), default=0.0)
+
+
 def _takes(record: KeptDisagreement, derivation: str) -> str:
     """How long one build of it took, where that is long enough to be told beforehand."""
-    spans = [each.spans[derivation] for each in record.makers.values() if derivation in each.spans]
-    seconds = max(((span.finished - span.started).total_seconds() for span in spans), default=0.0)
+    seconds = took(record, derivation)
     return f", each of about {seconds:.0f} s" if seconds >= _LONG else ""
 
 

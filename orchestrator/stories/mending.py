@@ -23,7 +23,7 @@ from orchestrator.nix.derivation import Derivation
 from orchestrator.nix.evaluation import retouch
 from orchestrator.run.experiments import Experiments, on_builders
 from orchestrator.run.workshop import Workshop, opened
-from orchestrator.stories.diagnosis import RECIPE, read
+from orchestrator.stories.diagnosis import RECIPE, read, took
 
 Say = Callable[[str], None]
 _SCRIPT = "tallyScript"
@@ -100,7 +100,7 @@ def _mended(
     }
     try:
         derivation = workshop.store.derivation(path)
-        attempt = _Attempt(on_builders(workshop, record.makers), derivation, say)
+        attempt = _Attempt(on_builders(workshop, record.makers, took(record, path)), derivation, say)
         fixes = [fix for fix in candidates(causes) if attempt.can(fix)]
         best = attempt.smallest(fixes)
     except TallyError as error:

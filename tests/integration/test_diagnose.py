@@ -19,6 +19,11 @@ from projects import Project
 from repositories import commit, run_git
 from waiting import wait_for
 
+from orchestrator.builders.configuration import load
+from orchestrator.ground.state import State
+from orchestrator.run import experiments
+from orchestrator.stories.diagnosis import chosen, diagnose
+
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
 
@@ -117,6 +122,10 @@ def test_what_is_no_kept_disagreement_is_refused_in_words(
     assert "another Tallystick" in project.tally("diagnose", copy).failed(2).err
     record.write_text(text[: len(text) // 2])
     assert "build again" in project.tally("diagnose", copy).failed(2).err
+    document = json.loads(text)
+    document["outputs"][0]["made"]["../a"] = document["outputs"][0]["made"].pop("a")
+    record.write_text(json.dumps(document))
+    assert "leads out of its folder" in project.tally("diagnose", copy).failed(2).err
     record.write_text(text)
     shutil.rmtree(copy / "a")
     assert "neither side" not in project.tally("diagnose", copy, "--no-prove").err
@@ -168,6 +177,20 @@ def test_lines_of_the_source_that_write_it_are_named(project: Project) -> None:
     [culprit] = json.loads(ran.out)["culprits"]
     assert culprit["causes"][0]["name"] == "randomness"
     assert {"make-header.sh"} == {line["file"].rpartition("/")[2] for line in culprit["causes"][0]["lines"]}
+
+
+def test_a_build_that_hangs_under_a_knob_is_ended_and_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"mkdir $out; echo {secrets.token_hex()}; nproc > $out/cpus; [ $(nproc) != 1 ] || sleep 5"
+    recipe = project.recipe("hangs", script)
+    project.build(recipe, more=("--no-sign",), key=False).failed(1)
+    monkeypatch.setattr(experiments, "_LEAST", 2)
+    monkeypatch.setattr(experiments, "_TIMES", 0)
+    state = State(Path(project.tally.environment["TALLY_STATE"]).resolve())
+    found = diagnose(state, load(project.folder), chosen(state, "hangs"), lambda _: None)
+    assert any("timed out" in each for each in found.untried)
+    assert all(each.causes[0].proof is None for each in found.culprits)
 
 
 def test_nothing_goes_on_once_a_diagnosis_is_interrupted(project: Project) -> None:

@@ -101,10 +101,8 @@ def _result(compared: Compared) -> str:
 
 @contextmanager
 def _bounded(megabytes: int | None) -> Iterator[None]:
-    """Let this process have no more data than that. Raises TallyError where it is too little."""
+    """Let this process have no more data than that."""
     import resource
-
-    from orchestrator.ground.errors import TallyError
 
     if megabytes is None:
         yield
@@ -114,10 +112,6 @@ def _bounded(megabytes: int | None) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_DATA, (most if before[1] < 0 else min(most, before[1]), before[1]))
     try:
         yield
-    except MemoryError as error:
-        raise TallyError(
-            f"not all could be compared within {megabytes} MiB of memory", hint="give more with --max-memory"
-        ) from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 

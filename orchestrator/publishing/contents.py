@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.terms import RECIPES, SOURCE_LOCK
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
@@ -25,6 +26,7 @@ from orchestrator.publishing.folder import (
     OtherSizeError,
     TooLargeError,
     UnsafeNameError,
+    checked,
 )
 from orchestrator.publishing.formats import NewerError
 from orchestrator.publishing.index import INDEX, Index, Measured
@@ -123,6 +125,14 @@ def releases_in(folder: Path) -> str | None:
         return None
     every = f", or all of them: {shown(found[0].parent)}/*" if len(found) > 1 else ""
     return f"{_RELEASE}; there is {shown(found[0])}{every}"
+
+
+def artifact_of(path: Path) -> str:
+    """What the artifact of a release folder is called; empty where its index does not say."""
+    try:
+        return checked(read_index(Folder(path), None).artifact)
+    except (MalformedError, UnsafeNameError, Refused, TallyError, OSError):
+        return ""
 
 
 def read_index(folder: Folder, asked: str | None) -> Index:

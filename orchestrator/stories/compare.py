@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,8 +20,9 @@ from orchestrator.diagnosis.place import Place
 from orchestrator.diagnosis.places import places
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
-from orchestrator.ground.values import dataclass, field
+from orchestrator.ground.values import dataclass, field, replace
 
+_INDEX: Final = "release.json"
 _REFERENCE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|dir:)")
 
 
@@ -58,12 +60,32 @@ def compare(state: State, asked: Asked, take: Callable[[Place], None]) -> Compar
     with sides(state, asked) as (first, second):
         count, files, last = 0, 0, None
         try:
-            for place in places(first, second, asked.limits):
+            for place in _places(first, second, asked.limits):
                 take(place)
                 count, files, last = count + 1, files + (place.file != last), place.file
         except TallyError as error:
             return Compared(count, files, error)
+        except MemoryError:
+            more = "give more with --max-memory, or compare a part of them"
+            return Compared(count, files, TallyError("there was not enough memory to compare all", hint=more))
         return Compared(count, files)
+
+
+def _places(first: Side, second: Side, limits: Limits) -> Iterator[Place]:
+    """Of two releases whose artifacts have two names, as two versions have, those first: they are a pair."""
+    until = None if limits.seconds is None else time.monotonic() + limits.seconds
+    if (first.path / _INDEX).is_file() and (second.path / _INDEX).is_file():
+        from orchestrator.publishing.contents import artifact_of
+
+        names = artifact_of(first.path), artifact_of(second.path)
+        if names[0] and names[1] and names[0] != names[1]:
+            one, other = (
+                Side(each.name, each.path / name) for each, name in zip((first, second), names, strict=True)
+            )
+            for place in places(one, other, limits):
+                yield replace(place, file=f"{names[0]} and {names[1]}")
+    left = None if until is None else max(until - time.monotonic(), 0.0)
+    yield from places(first, second, replace(limits, seconds=left))
 
 
 @contextmanager

@@ -73,6 +73,8 @@ def test_store_paths(project: Project, outputs: list[str], session_state: Path, 
 def test_releases(project: Project, tmp_path: Path) -> None:
     one, two = (project.folder / "releases" / name for name in project.releases)
     found = compared(project, one, two, code=1)
+    (first, *_) = found
+    assert first["file"] == "one-1.0-x86_64-linux.tar.gz and two-1.0-x86_64-linux.tar.gz"
     artifact = [each for each in found if each["aspect"] == "missing" and each["file"].endswith(".tar.gz")]
     assert len(artifact) == 2, "they have other names"
     project.tally("publish", one, f"dir:{tmp_path}/place", "--key", "release.pub").succeeded()

@@ -58,18 +58,18 @@ def deepened(
 
     `again`: also those that the ledger knows; so it is where all is built `repeat` times more.
     """
-    if levels == 0:
-        inputs = reach(plan.graph, plan.requested, ALL_THE_WAY)
-        wanted = [path for path in inputs if decision.needs(plan.graph[path])]
-        lacking = _lacking(builders, wanted, plan.graph)
-        return Deep(known=_known(workshop, builders, lacking) if lacking else {}, repeat=repeat)
-    reached = reach(plan.graph, plan.requested, levels)
-    wanted = [path for path in reached if decision.needs(plan.graph[path])]
+    every = [
+        path for path in reach(plan.graph, plan.requested, ALL_THE_WAY) if decision.needs(plan.graph[path])
+    ]
+    within = set(reach(plan.graph, plan.requested, levels))
+    wanted = [path for path in every if path in within]
     found = {} if again or repeat else _known(workshop, builders, wanted)
     left = tuple(path for path in wanted if path not in found)
-    told = f"deep: {counted(len(wanted), 'input')}, {len(left)} to build on every builder"
-    say(f"{told}; {len(found)} known as agreed" if found else told)
-    return Deep(left, found, repeat)
+    if levels:
+        told = f"deep: {counted(len(wanted), 'input')}, {len(left)} to build on every builder"
+        say(f"{told}; {len(found)} known as agreed" if found else told)
+    beyond = _lacking(workshop, builders, [path for path in every if path not in within], plan.graph)
+    return Deep(left, {**found, **_known(workshop, builders, beyond)}, repeat)
 
 
 def reach(graph: DerivationGraph, requested: Sequence[str], levels: int) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def reach(graph: DerivationGraph, requested: Sequence[str], levels: int) -> tupl
 
 def _known(workshop: Workshop, builders: Sequence[Builder], wanted: Sequence[str]) -> Mapping[str, Holding]:
     """Those of the inputs that the ledger knows as agreed, and of which no store has something else."""
-    if not workshop.state.ledger.exists():
+    if not wanted or not workshop.state.ledger.exists():
         return {}
     with read(workshop.state) as ledger:
         entries: list[Entry] = list(ledger.entries(wanted))
@@ -97,17 +97,27 @@ def _known(workshop: Workshop, builders: Sequence[Builder], wanted: Sequence[str
     now = [_as_it_is(builder) for builder in asked]
     configuration = workshop.configuration
     found = dict(known(entries, now, configuration.quorum or 2, configuration.vote))
-    for builder in asked:
-        for path in _unlike(builder, found):
-            del found[path]
+    try:
+        for builder in asked:
+            for path in _unlike(builder, found):
+                del found[path]
+    except TallyError:  # a store that cannot be read: its builder says so in the run
+        return {}
     return found
 
 
-def _lacking(builders: Sequence[Builder], inputs: Sequence[str], graph: DerivationGraph) -> list[str]:
+def _lacking(
+    workshop: Workshop, builders: Sequence[Builder], inputs: Sequence[str], graph: DerivationGraph
+) -> list[str]:
     """Those of these inputs that some store of ours lacks: `tally clean` may have dropped them."""
+    if not inputs or not workshop.state.ledger.exists():
+        return []
     stores = [builder.store for builder in builders if isinstance(builder.store, ChrootStore)]
     outputs = [path for drv in inputs for path in graph[drv].outputs.values()]
-    absent = {path for store in stores for path in store.invalid(outputs)}
+    try:
+        absent = {path for store in stores for path in store.invalid(outputs)}
+    except TallyError:  # a store that cannot be read: its builder says so in the run
+        return []
     return [drv for drv in inputs if not absent.isdisjoint(graph[drv].outputs.values())]
 
 

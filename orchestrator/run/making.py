@@ -28,7 +28,7 @@ from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.account import Account
 from orchestrator.run.believing import Decision, decided
-from orchestrator.run.deepening import SHALLOW, Deep
+from orchestrator.run.deepening import SHALLOW, Deep, deepened
 from orchestrator.run.fetching import fetch_foreign
 from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
@@ -57,9 +57,9 @@ def making_of(workshop: Workshop, plan: Plan, names: Sequence[str], reach: Reach
     """A plan with those of the configured builders that are named, all if none is. Raises TallyError."""
     builders = willing(workshop, names, plan.lock)
     decision = believed(workshop, plan, reach, say)
-    return Making(
-        workshop, plan, builders, decision, account=account_of(workshop, plan, builders, SHALLOW, say)
-    )
+    deep = deepened(workshop, plan, builders, decision, 0, say)
+    account = account_of(workshop, plan, builders, deep, say)
+    return Making(workshop, plan, builders, decision, account=account, deep=deep)
 
 
 def account_of(workshop: Workshop, plan: Plan, builders: Sequence[Builder], deep: Deep, say: Say) -> Account:

@@ -9,9 +9,10 @@ from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.contents import first_difference
 from orchestrator.diagnosis.budget import Budget
 from orchestrator.diagnosis.content import Content
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.diagnosis.place import LONGEST, Aspect, Step, printable
 from orchestrator.ground.values import dataclass
 
+_BEFORE: Final = 40  # bytes before a difference that are shown
 _OF_ASPECT: Final = {
     Aspect.TIME: Cause.TIMESTAMP,
     Aspect.OWNER: Cause.USER,
@@ -46,9 +47,24 @@ class Field:
         return Spot("", b"", at, *windows)
 
     @property
+    def shown(self) -> tuple[str, str]:
+        """Both values, short: from a little before their difference on, where that lies far behind."""
+        one, other = (
+            value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+            for value in self.values
+        )
+        at = first_difference(one, other)
+        start = at - _BEFORE if max(len(one), len(other)) > LONGEST and at > _BEFORE else 0
+        return _cut(one, start), _cut(other, start)
+
+    @property
     def cause(self) -> Cause:
         """What it looks like."""
         return _OF_ASPECT.get(self.aspect) or cause_of(self.spot)
+
+
+def _cut(value: bytes, start: int) -> str:
+    return ("…" if start else "") + printable(value[start:], LONGEST - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,7 @@ class _Search:
         inner = here if found.step is None else replace(here, inside=(*here.inside, found.step))
         place = inner.place(
             found.aspect,
-            values=(printable(found.values[0]), printable(found.values[1])),
+            values=found.shown,
             offset=found.offset,
             where=found.where,
             spot=found.spot,

@@ -125,3 +125,23 @@ def test_an_index_within_itself_again_and_again(tmp_path: Path) -> None:
     one = {**files, "index.json": loop, f"blobs/sha256/{digest}": loop}
     (place,) = differing(tmp_path, "x", packed(one), packed({**one, "z": b""}))
     assert place.note == "tar: its indexes are nested too deeply"
+
+
+def test_what_docker_saves(tmp_path: Path) -> None:
+    def saved(text: bytes) -> bytes:
+        names = [{"Config": "c.json", "RepoTags": ["x:1"], "Layers": ["1/layer.tar", "2/layer.tar"]}]
+        return tar(
+            ("c.json", b"{}"),
+            ("1/layer.tar", tar(("a", b"same"))),
+            ("2/layer.tar", tar(("b", text))),
+            ("manifest.json", json.dumps(names).encode()),
+        )
+
+    (place,) = differing(tmp_path, "x.tar", saved(b"one"), saved(b"two"))
+    assert told(place) == "tar:2/layer.tar > tar:b content line 1: one | two"
+
+
+def test_a_long_value_is_shown_where_it_differs(tmp_path: Path) -> None:
+    one, other = (image(layer(b"x"), created="x" * 500 + end) for end in ("1", "2"))
+    (first, *_) = differing(tmp_path, "x", packed(one), packed(other))
+    assert first.values == ("…" + "x" * 40 + "1", "…" + "x" * 40 + "2")

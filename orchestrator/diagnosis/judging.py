@@ -108,7 +108,8 @@ def causes_of(place: Place, seen: Seen, hints: Sequence[Hint] = ()) -> tuple[Rea
             CURES[name],
             tuple(hint for hint in nearest if hint.name is name),
         )
-        for name in ranked[:5]
+        for name in ranked[:_RANKED]
+        if name is ranked[0] or sure[name] >= _WORTH_TELLING
     )
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import releases
+import shm
 from figures import Peak
 from forgeries import ALICE, World
 from mutants import Mutant, mutants
@@ -71,10 +70,9 @@ def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def in_memory() -> Iterator[Path]:
-    """A folder, in memory where it can be: a disk takes longer to write a mutant than we to judge it."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        yield Path(folder)
+    """A disk takes longer to write a mutant than we to judge it."""
+    with shm.folder() as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("fitting", [False, True], ids=["as it is", "with an index that fits"])

@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import releases
+import shm
 import worst
 from waiting import HANGS
 from warm import WARM
@@ -30,6 +32,13 @@ class Good:
     folder: Path
     key: Path
     root: Path
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory: thirteen gigabytes are written in all, some hundred megabytes at a time."""
+    with shm.folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

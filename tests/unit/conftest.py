@@ -10,10 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-MEMORY = Path("/dev/shm")
-ROOM = 2 << 30
-"""Bytes that it has to have, many times what tests in progress take."""
+from shm import MEMORY, has_room
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +29,3 @@ def tmp_path_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytes
         yield in_memory
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def has_room(folder: Path) -> bool:
-    """Whether folders can be made there, programs run from there, and there is room."""
-    try:
-        disk = os.statvfs(folder)
-    except OSError:
-        return False
-    mounted_for_programs = not disk.f_flag & os.ST_NOEXEC
-    return os.access(folder, os.W_OK) and mounted_for_programs and disk.f_bavail * disk.f_frsize >= ROOM

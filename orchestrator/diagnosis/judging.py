@@ -59,6 +59,11 @@ _OF_FACT: Final = {
 """What a probe saw to what differs for it."""
 
 
+_RANKED: Final = 5
+_WORTH_TELLING: Final = 0.02
+"""The least confidence of a cause that is not the first."""
+
+
 class _Speaks(Protocol):
     def __call__(self, name: Name, weight: float, sentence: str = "", strength: float = 0.0) -> None: ...
 

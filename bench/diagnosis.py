@@ -1,22 +1,27 @@
 """How often `tally diagnose` names the right file and the right cause first, in both corpora, and how fast.
 
-`python bench/diagnosis.py NAME…` looks into those cases alone, and prints the table only.
+`python bench/diagnosis.py NAME…` looks into those cases alone, and prints the tables only; with `--vm` before
+the names, on the first of the embedded builders and a virtual machine.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from measure import ROOT, TALLY, Figure, cpu_seconds, run
+from measure import ROOT, TALLY, Figure, cpu_seconds, run, state
+
+from orchestrator.ground.state import State
 
 FOLDERS = (ROOT / "tests" / "corpus", ROOT / "tests" / "corpus-world")
 EXPECTED: Mapping[str, Mapping[str, Mapping[str, Any]]] = tomllib.loads(
@@ -27,6 +32,31 @@ HALF, MOST = 60.0, 120.0
 """Seconds for the median case, and for nine of ten."""
 BINS = ((0.9, 1.01), (0.75, 0.9), (0.5, 0.75), (0.0, 0.5))
 """Of confidences: from, and below."""
+
+
+@dataclass(frozen=True)
+class Builders:
+    """On which builders it is run, and where."""
+
+    folder: Path = ROOT
+    more: Mapping[str, str] = field(default_factory=dict)
+    """For the environment."""
+    words: tuple[str, ...] = ()
+    """For `tally build`."""
+
+
+PAIR = Builders()
+
+
+@contextmanager
+def with_vm() -> Iterator[Builders]:
+    """The first of the pair and a virtual machine, in stores of their own."""
+    with State(state()).scratch(f"diagnosis-{os.getpid()}") as folder:
+        more = {"TALLY_STATE": str(folder)}
+        (folder / "sources").symlink_to(state() / "sources")
+        shutil.copy(FOLDERS[0] / "tally.lock", folder)
+        run([*TALLY, "builder", "add", "--vm", "vm"], folder=folder, more=more)
+        yield Builders(folder, more, ("--builder", "a", "--builder", "vm"))
 
 
 @dataclass(frozen=True)
@@ -150,25 +180,27 @@ def calibration(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def rows_of(folder: Path, recipes: Sequence[Path]) -> Iterator[Row]:
-    """Build them on the two embedded builders; then diagnose each of which they disagree."""
-    said = json.loads(run([*TALLY, "build", *recipes, "--no-sign", "--json"], statuses=(0, 1)))
+def rows_of(folder: Path, recipes: Sequence[Path], on: Builders = PAIR) -> Iterator[Row]:
+    """Build them on two builders; then diagnose each of which they disagree."""
+    build = [*TALLY, "build", *recipes, "--no-sign", "--json", *on.words]
+    said = json.loads(run(build, statuses=(0, 1), folder=on.folder, more=on.more))
     for outcome in said["outcomes"]:
         name, answer = outcome["target"], EXPECTED[folder.name].get(outcome["target"], {})
         if outcome["outcome"] == "agreed":
             yield Row(folder.name, name, "", (), "", 0, 0, 0, answer)
         elif outcome["outcome"] == "disagreed":
-            yield _diagnosed(folder.name, name, outcome["kept"], answer)
+            yield _diagnosed(folder.name, name, outcome["kept"], answer, on)
         else:
             sys.exit(
                 f"tally build ended as {outcome['outcome']} for {name}:\n{json.dumps(outcome, indent=2)}"
             )
 
 
-def _diagnosed(corpus: str, name: str, kept: str, answer: Mapping[str, Any]) -> Row:
+def _diagnosed(corpus: str, name: str, kept: str, answer: Mapping[str, Any], on: Builders) -> Row:
     started = time.monotonic()
     said: list[str] = []
-    cpu = cpu_seconds(lambda: said.append(run([*TALLY, "diagnose", kept, "--json"], statuses=(1, 2))))
+    command = [*TALLY, "diagnose", kept, "--json"]
+    cpu = cpu_seconds(lambda: said.append(run(command, statuses=(1, 2), folder=on.folder, more=on.more)))
     [document] = map(json.loads, said)
     if folder := os.environ.get("TALLY_BENCH_KEEP"):
         (Path(folder) / f"{name}.json").write_text(said[0])
@@ -179,15 +211,17 @@ def _diagnosed(corpus: str, name: str, kept: str, answer: Mapping[str, Any]) -> 
     return Row(corpus, name, first["file"], inside, cause["name"], cause["confidence"], seconds, cpu, answer)
 
 
-def main(names: Sequence[str]) -> None:
-    """Some cases alone, in the order given."""
+def main(words: Sequence[str]) -> None:
+    """Some cases alone."""
+    names = [word for word in words if word != "--vm"]
     known = {path.stem: path for folder in FOLDERS for path in folder.glob("*.toml")}
     if unknown := sorted(set(names) - set(known)):
         sys.exit(f"no case is called {unknown[0]}")
-    rows = []
-    for folder in FOLDERS:
-        wanted = [known[name] for name in names if known[name].parent == folder]
-        rows += list(rows_of(folder, wanted)) if wanted else []
+    rows: list[Row] = []
+    with with_vm() if "--vm" in words else nullcontext(PAIR) as on:
+        for folder in FOLDERS:
+            if wanted := [known[name] for name in names if known[name].parent == folder]:
+                rows += rows_of(folder, wanted, on)
     print(details(rows))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from orchestrator.diagnosis.names import SENTENCES
 from orchestrator.evidence.canonical import seconds
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Verdict
@@ -197,9 +198,8 @@ class _Maker:
     def causes(self) -> Iterator[tuple[str, bytes]]:
         for name, some in self._causes:
             caption = "Packages that have it among their causes"
-            for number, page in self._paged(
-                _List(f"cause-{slug(name)}", plain(name, 60), some, caption), "causes"
-            ):
+            shown = _List(f"cause-{slug(name)}", plain(name, 60), some, caption, _meaning(name))
+            for number, page in self._paged(shown, "causes"):
                 yield cause_page(name, number), page
         rows = [
             (name, cause_page(name), len(some), sum(_proven(each, name) for each in some))
@@ -284,6 +284,12 @@ def _causes(report: Report) -> list[tuple[str, list[Package]]]:
         for name in dict.fromkeys(cause.name for each in package.culprits for cause in each.causes):
             found.setdefault(name, []).append(package)
     return sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
+
+
+def _meaning(name: str) -> str:
+    """What a cause is, where it is one of ours."""
+    told = next((said for one, said in SENTENCES.items() if one.value == name), None)
+    return "" if told is None else f"{told[0].upper()}{told[1:]}."
 
 
 def _proven(package: Package, name: str) -> bool:

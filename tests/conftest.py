@@ -15,6 +15,7 @@ from typing import Protocol
 import pytest
 from progress import Progress
 from scheduling import Scheduling, ordered, scheduling
+from spent import Spent
 from warm import WARM
 
 for _number in (signal.SIGINT, signal.SIGHUP):
@@ -144,11 +145,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--order", type=int, metavar="SEED", help="run the tests in an order that follows from SEED"
     )
+    parser.addoption(
+        "--spent", type=Path, metavar="FILE", help="write what each test takes of the processors to FILE"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) and not config.option.verbose:
         config.pluginmanager.register(Progress(config))
+    if spent := config.getoption("--spent"):
+        config.pluginmanager.register(Spent(config.invocation_params.dir / spent))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:

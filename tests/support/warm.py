@@ -32,7 +32,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from figures import Peak
 from work import Counter
@@ -166,11 +166,14 @@ class Warm:
     It is of the tests' own interpreter and surroundings, or of others.
     """
 
+    _every: ClassVar[list[Warm]] = []
+
     def __init__(
         self, interpreter: Path | None = None, surroundings: Mapping[str, str] | None = None
     ) -> None:
         self._interpreter = interpreter or Path(sys.executable)
         self._surroundings = os.environ if surroundings is None else surroundings
+        self._every.append(self)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -271,6 +274,11 @@ class Warm:
                     stdin=subprocess.DEVNULL,
                 )
         return self._socket
+
+    @classmethod
+    def pids(cls) -> list[int]:
+        """Of the processes that runs of this test process are forked from."""
+        return [each._process.pid for each in cls._every if each._process is not None]
 
     def close(self) -> None:
         if self._socket is not None and self._process is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.text import harmless
 from orchestrator.diagnosis.culprit import Culprit, Diagnosis, Reason
 from orchestrator.diagnosis.names import SENTENCES
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
-from orchestrator.stories.mending import Mended, Unmended
+
+if TYPE_CHECKING:
+    from orchestrator.stories.mending import Mended, Unmended
 
 _KINDS_SHOWN = 20
 _CAUSES_SHOWN = 3
@@ -38,6 +41,8 @@ def lines(found: Diagnosis) -> Iterator[str]:
 
 def fixes(tried: Sequence[Mended | Unmended]) -> Iterator[str]:
     """What made each culprit's builds agree, a line each: a patch is printed as it is."""
+    from orchestrator.stories.mending import Unmended
+
     for each in tried:
         name = name_of(each.derivation).removesuffix(".drv")
         if isinstance(each, Unmended):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.diagnosis.hints import Hint
-from orchestrator.diagnosis.knobs import Knob
-from orchestrator.diagnosis.names import Name
-from orchestrator.diagnosis.place import Place
+if TYPE_CHECKING:  # every build imports this, and few come to a diagnosis
+    from orchestrator.diagnosis.hints import Hint
+    from orchestrator.diagnosis.knobs import Knob
+    from orchestrator.diagnosis.names import Name
+    from orchestrator.diagnosis.place import Place
 
 
 @dataclass(frozen=True, slots=True)

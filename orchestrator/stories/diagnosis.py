@@ -46,6 +46,8 @@ _LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
 _CULPRITS = 20
 """Derivations that are built again in one diagnosis, ten builds each."""
 _LONG = 10  # seconds
+_WHEN = r"-\d{8}T\d{6}Z.*"
+"""The end of a kept folder's name: a target's own name may begin with another one's."""
 RECIPE = "tallyName"
 """The variable of a derivation that has its recipe's name."""
 MOST = 200
@@ -189,9 +191,11 @@ def chosen(state: State, what: str | None) -> Path:
                 return folder
         if Path(what).is_dir():
             return Path(what)  # `read` says what it lacks
-    prefix = "" if what is None else f"{what}-"
+    named = re.compile((".+" if what is None else re.escape(what)) + _WHEN)
     kept = [
-        file.parent for file in state.disagreements.glob("*/" + KEPT) if file.parent.name.startswith(prefix)
+        file.parent
+        for file in state.disagreements.glob("*/" + KEPT)
+        if named.fullmatch(file.parent.name) is not None
     ]
     if not kept:
         raise TallyError(

@@ -1,0 +1,33 @@
+"""Which kept disagreement a user means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.evidence.kept import KEPT
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.state import State
+from orchestrator.stories.diagnosis import chosen
+
+
+def test_the_newest_of_a_target_is_of_no_other_whose_name_begins_so(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    for when, name in enumerate(
+        (
+            "order-20261130T050000Z",
+            "order-20261130T060000Z",
+            "order-content-20261130T070000Z",
+            ".order-content-20261130T080000Z.x.tmp",
+        )
+    ):
+        folder = state.disagreements / name
+        folder.mkdir(parents=True)
+        (folder / KEPT).touch()
+        os.utime(folder / KEPT, (when, when))
+    assert chosen(state, "order").name == "order-20261130T060000Z"
+    assert chosen(state, "order-content").name == "order-content-20261130T070000Z"
+    with pytest.raises(TallyError, match="no disagreement of 'ord' is kept"):
+        chosen(state, "ord")

@@ -87,6 +87,10 @@ def build(
         bool,
         typer.Option("--diagnose", help="If builds disagree, find out why, as `tally diagnose` does."),
     ] = False,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write JUnit XML, which CI hosts show: a case a target."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Build targets on every builder, compare every bit, and sign what agrees.
@@ -142,6 +146,12 @@ def build(
     )
     with LiveView() as view:
         outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)
+    if junit is not None:
+        from orchestrator.cli.cases import of_build
+        from orchestrator.cli.junit import junit as junit_of
+        from orchestrator.ground.files import write_atomically
+
+        write_atomically(junit, junit_of("build", [of_build(outcome) for outcome in outcomes]))
     if json:
         print_json({"outcomes": [document(outcome) for outcome in outcomes]})
     for outcome in outcomes:

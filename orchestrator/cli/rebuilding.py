@@ -82,9 +82,10 @@ class Done:
 def report(done: Done, junit: Path | None, sarif: Path | None, *, json: bool) -> ExitCode:
     """Write and print what was asked for. Raises TallyError."""
     if junit is not None:
+        from orchestrator.cli.cases import of_rebuild
         from orchestrator.cli.junit import junit as junit_of
 
-        write_atomically(junit, junit_of(done.found))
+        write_atomically(junit, junit_of("rebuild", [of_rebuild(each) for each in done.found]))
     if sarif is not None:
         from orchestrator.cli.rebuild_sarif import sarif as sarif_of
 

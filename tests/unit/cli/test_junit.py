@@ -1,4 +1,4 @@
-"""JUnit XML of rebuilds, read by a reader that is not ours."""
+"""JUnit XML of builds and rebuilds, read by a reader that is not ours."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from xml.etree.ElementTree import fromstring
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed, Incomplete
 from orchestrator.builders.build import Failure
+from orchestrator.cli.cases import of_build, of_rebuild
 from orchestrator.cli.junit import junit
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.policy.verdict import Code, Failed, Reason
-from orchestrator.run.outcome import Refused, Undecided
+from orchestrator.run.outcome import Compared, Outcome, Refused, Undecided, Unpublished
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
 
 AGREED = Agreed((), {}, {})
@@ -30,7 +31,7 @@ def test_every_verdict_is_a_case() -> None:
         Refused("unstable", Disagreed((), (OUTPUT,), ()), Path("/kept"), {}),
         Undecided("broken", Incomplete((), {"a": (failure,)})),
     ]
-    document = fromstring(junit(found))
+    document = fromstring(junit("rebuild", [of_rebuild(each) for each in found]))
     assert document.attrib == {"name": "tally rebuild", "tests": "6", "failures": "3", "errors": "2"}
     (suite,) = document
     cases = {case.attrib["name"]: [(each.tag, each.attrib["type"]) for each in case] for case in suite}
@@ -50,3 +51,25 @@ def test_every_verdict_is_a_case() -> None:
     assert texts["lost"] == "nothing\\x00 there \\ud800\nhint: look"
     assert texts["broken"] == "a: no space\nleft"
     assert texts["other"] == "/nix/store/x: another NAR than the release's\nkept in /kept"
+
+
+def test_a_build_that_failed_is_an_error_and_no_disagreement() -> None:
+    failed = Failure("/nix/store/x.drv", "exit code 1", last_lines=("gcc: not found",), log=None)
+    lost = Failure("/nix/store/x.drv", "no route to host", last_lines=(), log=None, infrastructure=True)
+    outcomes: list[Outcome] = [
+        Compared("same", AGREED, Path("/x"), "--no-sign was given"),
+        Refused("unstable", Disagreed((), (OUTPUT,), ("/nix/store/x.drv",)), Path("/kept"), {}),
+        Undecided("broken", Incomplete((), {"a": (failed,)})),
+        Undecided("lost", Incomplete((), {"a": (lost,)})),
+        Unpublished("there", None, TallyError("another release is there", hint="move it")),
+    ]
+    document = fromstring(junit("build", [of_build(each) for each in outcomes]))
+    assert document.attrib == {"name": "tally build", "tests": "5", "failures": "1", "errors": "3"}
+    types = {case.attrib["name"]: [each.attrib["type"] for each in case] for case in document[0]}
+    assert types == {
+        "same": [],
+        "unstable": ["differs"],
+        "broken": ["failed"],
+        "lost": ["undecided"],
+        "there": ["unpublished"],
+    }

@@ -21,6 +21,7 @@ from orchestrator.builders.inputs_table import InputsTable
 from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.builders.table import Table, Text
 from orchestrator.builders.variation import Wanted
+from orchestrator.builders.webhook_table import WebhookTable
 from orchestrator.ground import key_address
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import expanded
@@ -214,6 +215,9 @@ class Configuration(Table):
         default=VariationTable(),
         description="How the embedded builders after the first are made to differ from it",
     )
+    webhook: tuple[WebhookTable, ...] = Field(
+        default=(), description="Who is told when what a target comes to has changed"
+    )
 
     @field_validator("builder")
     @classmethod
@@ -260,7 +264,11 @@ def load(folder: Path) -> Configuration:
     text, values = read_toml(file, FILE_NAME)
     configuration = _validated(text, values, file)
     builders = tuple(_placed(builder, file.parent) for builder in configuration.builder)
-    configuration = configuration.model_copy(update={"builder": builders})
+    hooks = tuple(
+        hook.model_copy(update={"secret": file.parent / expanded(hook.secret)})
+        for hook in configuration.webhook
+    )
+    configuration = configuration.model_copy(update={"builder": builders, "webhook": hooks})
     signing = configuration.signing
     if signing.key is not None and not key_address.is_address(signing.key):
         signing = signing.model_copy(update={"key": str(file.parent / expanded(Path(signing.key)))})

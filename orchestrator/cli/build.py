@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -108,7 +109,7 @@ def build(
     from orchestrator.run.deepening import ALL_THE_WAY
     from orchestrator.run.order import Order
     from orchestrator.run.outcome import exit_code
-    from orchestrator.stories import release
+    from orchestrator.stories import release, webhooks
 
     refuse_both({"--deep": deep, "--depth": depth is not None})
     levels = ALL_THE_WAY if deep else depth or 0
@@ -144,8 +145,11 @@ def build(
         keyless=by_identity,
         diagnose=diagnose,
     )
+    hooks, began = webhooks.ready(configuration), datetime.now(UTC)
+    state = State.of_environment()
     with LiveView() as view:
-        outcomes = release.release(State.of_environment(), configuration, order, view.handle, view.say)
+        outcomes = release.release(state, configuration, order, view.handle, view.say)
+        webhooks.tell(state, hooks, began, view.say)
     if junit is not None:
         from orchestrator.cli.cases import of_build
         from orchestrator.cli.junit import junit as junit_of

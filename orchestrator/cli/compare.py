@@ -14,9 +14,13 @@ from orchestrator.ground.errors import ExitCode
 if TYPE_CHECKING:
     from orchestrator.diagnosis.budget import Limits
     from orchestrator.diagnosis.place import Place
+    from orchestrator.ground.state import State
     from orchestrator.stories.compare import Compared
 
-_THING = "A file, folder, store path, release, or reference such as oci://HOST/REPOSITORY."
+_THING = (
+    "A file, folder, store path, release, or reference such as oci://HOST/REPOSITORY; or a state folder or "
+    "its ledger.sqlite, for its package set."
+)
 
 
 def compare(
@@ -59,6 +63,9 @@ def compare(
     from orchestrator.ground.state import State
     from orchestrator.stories import compare as story
 
+    one, other = _ledger(first), _ledger(second)
+    if one is not None and other is not None:
+        return _sets(one, other, json=json)
     asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory), allow_http)
     listed = Listed() if json else None
     grouped, page = Grouped(f"{first} and {second}"), None
@@ -83,6 +90,38 @@ def compare(
         write_atomically(html, page.whole(_result(compared), compared.unfinished))
     _say(compared)
     return compared.code
+
+
+def _ledger(word: str) -> State | None:
+    """The state folder that a word names; most are none, and cost no import."""
+    from pathlib import Path
+
+    if not Path(word).exists():
+        return None
+    from orchestrator.stories.package_sets import state_of
+
+    return state_of(word)
+
+
+def _sets(one: State, other: State, *, json: bool) -> ExitCode:
+    """Which packages of two ledgers changed."""
+    from orchestrator.cli.text import in_lines, print_json
+    from orchestrator.ledger.sets import Change
+    from orchestrator.stories import package_sets
+
+    found = package_sets.compare_sets(one, other)
+    if json:
+        print_json({"packages": [package.document for package in found]})
+        return package_sets.exit_code(found)
+    for package in found:
+        if package.change is Change.NONE:
+            continue
+        verdicts = " and ".join(verdict or "not there" for verdict in package.verdicts)
+        moves = [f"    {before or 'nothing'} -> {after or 'nothing'}" for before, after in package.inputs]
+        print(in_lines([f"{package.target}: {package.change} ({verdicts})", *moves]))
+    same = sum(package.change is Change.NONE for package in found)
+    print(f"{same} of {len(found)} packages are the same")
+    return package_sets.exit_code(found)
 
 
 def _head(words: tuple[str, str], compared: Compared) -> Mapping[str, Any]:

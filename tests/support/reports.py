@@ -60,6 +60,8 @@ class Built:
     told: str | None = None
     release: Path | None = None
     target: str = ""
+    content: str | None = None
+    """What it made; None: something of its own for each derivation."""
     derivations: list[str] = field(default_factory=list)
 
     @property
@@ -123,7 +125,8 @@ def _rows(state: State, run: str, builder: str, one: Built, time: datetime) -> I
             log.write_text(one.log, errors="surrogateescape")
         failed = one.verdict is Verdict.FAILED and each is one.package
         differs = each is one.culprit or (one.culprit is not None and each is one.package)
-        content = f"{each.path}{builder if differs else ''}"
+        made_of = one.content if one.content is not None and each is one.package else each.path
+        content = f"{made_of}{builder if differs else ''}"
         made = {} if failed else {"out": Made(each.outputs["out"], NarHash.of(content.encode()), 120, ())}
         how = How.FAILED if failed else How.BUILT
         yield Row(

@@ -106,6 +106,7 @@ def _ledger(word: str) -> State | None:
 def _sets(one: State, other: State, *, json: bool) -> ExitCode:
     """Which packages of two ledgers changed."""
     from orchestrator.cli.text import in_lines, print_json
+    from orchestrator.ground.wording import counted
     from orchestrator.ledger.sets import Change
     from orchestrator.stories import package_sets
 
@@ -120,7 +121,7 @@ def _sets(one: State, other: State, *, json: bool) -> ExitCode:
         moves = [f"    {before or 'nothing'} -> {after or 'nothing'}" for before, after in package.inputs]
         print(in_lines([f"{package.target}: {package.change} ({verdicts})", *moves]))
     same = sum(package.change is Change.NONE for package in found)
-    print(f"{same} of {len(found)} packages are the same")
+    print(f"{same} of {counted(len(found), 'package')} the same")
     return package_sets.exit_code(found)
 
 

@@ -83,7 +83,7 @@ def test_the_command_takes_folders_and_files(states: tuple[State, State], tmp_pa
     words = ["compare", str(one.root), str(other.ledger)]
     ran = CliRunner().invoke(app, words)
     assert "app: closure and bits (agreed and agreed)\n    app-1.0 -> app-1.1" in ran.output
-    assert "1 of 2 packages are the same" in ran.output
+    assert "1 of 2 packages the same" in ran.output
     shown = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert {each["target"]: each["change"] for each in shown["packages"]} == {
         "app": "closure and bits",

@@ -12,9 +12,9 @@ import typer
 from orchestrator.ground.errors import ExitCode
 
 if TYPE_CHECKING:
-    from orchestrator.diagnosis.budget import Limits
-    from orchestrator.diagnosis.place import Place
     from orchestrator.ground.state import State
+    from orchestrator.places.budget import Limits
+    from orchestrator.places.place import Place
     from orchestrator.stories.compare import Compared
 
 _THING = (
@@ -185,7 +185,7 @@ def _stores(given: list[str]) -> tuple[str | None, str | None]:
 
 
 def _limits(seconds: float | None, memory: int | None) -> Limits:
-    from orchestrator.diagnosis.budget import Limits
+    from orchestrator.places.budget import Limits
 
     limits = Limits(seconds=seconds)
     return limits if memory is None else Limits(seconds=seconds, memory=memory << 20)

@@ -6,9 +6,9 @@ from html import escape
 from typing import Final
 
 from orchestrator.cli.text import harmless
-from orchestrator.diagnosis.place import Place
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
+from orchestrator.places.place import Place
 
 _MOST: Final = 10_000
 """Places that a page has: more are counted, and nobody reads them."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from orchestrator.agreement.cause import Cause
 from orchestrator.cli.text import as_json
-from orchestrator.diagnosis.place import Aspect, Place
+from orchestrator.places.place import Aspect, Place
 
 _IN_MEMORY: Final = 4 << 20  # characters of JSON
 

@@ -1,1 +1,1 @@
-"""Where two results differ, down to the innermost thing."""
+"""Why two results differ: what kind, the experiment that proves it, and the usual cure."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # every build imports this, and few come to a diagnosis
     from orchestrator.diagnosis.hints import Hint
     from orchestrator.diagnosis.knobs import Knob
     from orchestrator.diagnosis.names import Name
-    from orchestrator.diagnosis.place import Place
+    from orchestrator.places.place import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from orchestrator.diagnosis.cures import CURES
 from orchestrator.diagnosis.hints import Hint
 from orchestrator.diagnosis.knobs import PROVES, Knob
 from orchestrator.diagnosis.names import OF_BYTES, Name
-from orchestrator.diagnosis.place import Aspect, Place
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.values import has_numbers, has_small_numbers
+from orchestrator.places.place import Aspect, Place
 
 _OUT: Final = -100.0
 """What an experiment rules out."""

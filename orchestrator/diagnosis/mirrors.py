@@ -11,8 +11,8 @@ from typing import Final
 
 from orchestrator.agreement.cause import Cause, Window
 from orchestrator.agreement.trees import Kind, Side, walk
-from orchestrator.diagnosis.place import PATH, Place, printable
 from orchestrator.diagnosis.values import words
+from orchestrator.places.place import PATH, Place, printable
 
 _DIGESTS: Final = ("md5", "sha1", "sha256", "sha512")
 _MOST: Final = 100

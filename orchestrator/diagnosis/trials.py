@@ -12,10 +12,10 @@ from orchestrator.agreement.trees import Side
 from orchestrator.diagnosis.knobs import PROVES, TURNED, Knob, Setting, cannot
 from orchestrator.diagnosis.laboratory import Failed, Laboratory, Result
 from orchestrator.diagnosis.names import OF_BYTES, Name
-from orchestrator.diagnosis.place import Aspect, Place
-from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.values import has_small_numbers
+from orchestrator.places.place import Aspect, Place
+from orchestrator.places.search import places
 
 Say = Callable[[str], None]
 Key = tuple[str, str, tuple[str, ...]]

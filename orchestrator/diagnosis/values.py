@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from orchestrator.agreement.cause import Cause, Window
-from orchestrator.diagnosis.place import Place
+from orchestrator.places.place import Place
 
 _WORD: Final = re.compile(rb"\w+")
 _SMALL: Final = re.compile(rb"\d{1,5}")

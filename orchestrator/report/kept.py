@@ -20,13 +20,13 @@ from pydantic import ValidationError
 
 from orchestrator.agreement.keeping import folder_of
 from orchestrator.agreement.trees import Side
-from orchestrator.diagnosis.budget import Limits, OutOfTimeError
 from orchestrator.diagnosis.names import OF_BYTES, Name
-from orchestrator.diagnosis.place import Aspect, Place
-from orchestrator.diagnosis.places import places
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.nix.derivation import name_of
+from orchestrator.places.budget import Limits, OutOfTimeError
+from orchestrator.places.place import Aspect, Place
+from orchestrator.places.search import places
 from orchestrator.report.document import Cause, Culprit, Step
 from orchestrator.report.sides import AROUND, Extract, rows
 from orchestrator.report.site import Diff

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.agreement.trees import Side
-from orchestrator.diagnosis.budget import Limits
-from orchestrator.diagnosis.place import Place
-from orchestrator.diagnosis.places import places
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.values import dataclass, field, replace
+from orchestrator.places.budget import Limits
+from orchestrator.places.place import Place
+from orchestrator.places.search import places
 
 _INDEX: Final = "release.json"
 _REFERENCE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|dir:)")

@@ -21,8 +21,6 @@ from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
 from orchestrator.diagnosis.names import Name
-from orchestrator.diagnosis.place import Place
-from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.trials import Key, Trials, key_of
 from orchestrator.evidence.canonical import MalformedError
@@ -33,6 +31,8 @@ from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import Derivation, name_of
+from orchestrator.places.place import Place
+from orchestrator.places.search import places
 from orchestrator.run.experiments import on_builders
 from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened

@@ -14,13 +14,13 @@ from orchestrator.diagnosis.fixes import Fix, candidates, patch, script
 from orchestrator.diagnosis.knobs import Setting
 from orchestrator.diagnosis.laboratory import Failed, Laboratory
 from orchestrator.diagnosis.names import Name
-from orchestrator.diagnosis.places import places
 from orchestrator.evidence.kept import KeptDisagreement
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import some
 from orchestrator.nix.derivation import Derivation
 from orchestrator.nix.evaluation import retouch
+from orchestrator.places.search import places
 from orchestrator.run.experiments import Experiments, on_builders
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.stories.diagnosis import RECIPE, read, took

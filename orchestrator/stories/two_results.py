@@ -6,9 +6,9 @@ from itertools import islice
 
 from orchestrator.diagnosis.culprit import Culprit, Diagnosis
 from orchestrator.diagnosis.judging import causes_of
-from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.ground.state import State
+from orchestrator.places.search import places
 from orchestrator.stories.compare import Asked, sides
 from orchestrator.stories.diagnosis import MOST
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.agreement.trees import Side
-from orchestrator.diagnosis.budget import Limits
-from orchestrator.diagnosis.place import Place
-from orchestrator.diagnosis.places import places
+from orchestrator.places.budget import Limits
+from orchestrator.places.place import Place
+from orchestrator.places.search import places
 
 Entry = tuple[str, bytes] | tuple[str, bytes, Mapping[str, object]]
 

@@ -13,8 +13,8 @@ from orchestrator.diagnosis.hints import Hint
 from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.knobs import PROVES, TURNED, Knob
 from orchestrator.diagnosis.names import Name
-from orchestrator.diagnosis.place import Aspect, Place
 from orchestrator.diagnosis.seen import Seen
+from orchestrator.places.place import Aspect, Place
 
 PLACE = Place("bin/x", (), Aspect.CONTENT, 3, "", ("a", "b"), ("1", "2"))
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.agreement.trees import Side
 from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
-from orchestrator.diagnosis.places import places
+from orchestrator.places.search import places
 
 FORMS: dict[str, Callable[[bytes], str]] = {
     "md5sum": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),

@@ -17,8 +17,8 @@ from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.knobs import TURNED, Knob, Setting
 from orchestrator.diagnosis.laboratory import Failed, Result
 from orchestrator.diagnosis.names import Name
-from orchestrator.diagnosis.places import places
 from orchestrator.diagnosis.trials import Trials, key_of
+from orchestrator.places.search import places
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 MACHINE = Machine((0, 1), "2.8.0", "/usr/bin/disorderfs")

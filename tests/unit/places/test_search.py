@@ -17,13 +17,13 @@ from placing import differing, tar, told
 
 from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.trees import Side
-from orchestrator.diagnosis.budget import Budget, Limits, OutOfTimeError
-from orchestrator.diagnosis.content import Held
-from orchestrator.diagnosis.members import Member
-from orchestrator.diagnosis.place import Aspect
-from orchestrator.diagnosis.places import places
-from orchestrator.diagnosis.tarfiles import Archive
 from orchestrator.ground.values import replace
+from orchestrator.places.budget import Budget, Limits, OutOfTimeError
+from orchestrator.places.content import Held
+from orchestrator.places.members import Member
+from orchestrator.places.place import Aspect
+from orchestrator.places.search import places
+from orchestrator.places.tarfiles import Archive
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, mtime=0),

@@ -15,7 +15,7 @@ import pytest
 from placing import differing, told
 
 from orchestrator.agreement.cause import Cause
-from orchestrator.diagnosis.budget import Limits
+from orchestrator.places.budget import Limits
 
 CODE = """
 def made():
@@ -256,7 +256,7 @@ def test_a_squashfs_that_cannot_be_unpacked(
     why: str,
 ) -> None:
     if "sleep" in unpack:
-        monkeypatch.setattr("orchestrator.diagnosis.unsquashing._SECONDS", 0.4)
+        monkeypatch.setattr("orchestrator.places.unsquashing._SECONDS", 0.4)
     script(unsquashfs, *lines, unpack=unpack)
     _, place = differing(tmp_path, "x.sqfs", squashfs(5, b"one"), squashfs(6, b"two"))
     assert place.where == f"behind the superblock ({why}), line 1"

@@ -8,13 +8,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
-from orchestrator.diagnosis.compressed import shown_time
-from orchestrator.diagnosis.content import Content, Stream, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair
-from orchestrator.diagnosis.members import Attributes, Format, Member, compared
-from orchestrator.diagnosis.place import Aspect, Step
 from orchestrator.ground.plainly import why
 from orchestrator.ground.zips import ERRORS
+from orchestrator.places.compressed import shown_time
+from orchestrator.places.content import Content, Stream, Unreadable
+from orchestrator.places.found import Field, Found, Pair
+from orchestrator.places.members import Attributes, Format, Member, compared
+from orchestrator.places.place import Aspect, Step
 
 _DIRECTORY: Final = 16 << 20  # bytes of the central directory: some 100,000 members
 _PIECE: Final = 1 << 20

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final
 
-from orchestrator.diagnosis.content import Content, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair
-from orchestrator.diagnosis.place import Aspect, Step, printable
 from orchestrator.ground.wording import counted
+from orchestrator.places.content import Content, Unreadable
+from orchestrator.places.found import Field, Found, Pair
+from orchestrator.places.place import Aspect, Step, printable
 
 _LARGEST: Final = 64 << 20
 _STEPS: Final = 10_000  # of SQLite's machine between two looks at the clock

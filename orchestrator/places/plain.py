@@ -9,9 +9,9 @@ from typing import Final
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.contents import first_difference, later, spot_at
 from orchestrator.agreement.order import same_parts
-from orchestrator.diagnosis.content import Content, Stream
-from orchestrator.diagnosis.place import LONGEST, Aspect, printable
 from orchestrator.ground.values import dataclass
+from orchestrator.places.content import Content, Stream
+from orchestrator.places.place import LONGEST, Aspect, printable
 
 _CHUNK: Final = 1 << 20
 _CONTEXT: Final = 40

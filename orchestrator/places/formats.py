@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-from orchestrator.diagnosis.content import Content
-from orchestrator.diagnosis.found import Reader
+from orchestrator.places.content import Content
+from orchestrator.places.found import Reader
 
 _HEAD: Final = 512
 
@@ -71,5 +71,5 @@ def of(content: Content, name: str) -> str | None:
 def reader(kind: str) -> Reader:
     """Who looks into two contents of a format."""
     module, function = _READERS[kind]
-    found: Reader = getattr(import_module(f"orchestrator.diagnosis.{module}"), function)
+    found: Reader = getattr(import_module(f"orchestrator.places.{module}"), function)
     return found

@@ -12,7 +12,7 @@ from placing import Entry, differing, tar, told
 
 from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.trees import Side
-from orchestrator.diagnosis.places import places
+from orchestrator.places.search import places
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.contents import first_difference
-from orchestrator.diagnosis.budget import Budget
-from orchestrator.diagnosis.content import Content
-from orchestrator.diagnosis.place import LONGEST, Aspect, Step, printable
 from orchestrator.ground.values import dataclass
+from orchestrator.places.budget import Budget
+from orchestrator.places.content import Content
+from orchestrator.places.place import LONGEST, Aspect, Step, printable
 
 _BEFORE: Final = 40  # bytes before a difference that are shown
 _OF_ASPECT: Final = {

@@ -13,14 +13,14 @@ from functools import partial
 from typing import Final
 
 from orchestrator.agreement.contents import where
-from orchestrator.diagnosis.content import Content, Stream
-from orchestrator.diagnosis.found import Field, Found, Pair, Within
-from orchestrator.diagnosis.image import MARKS, Layout
-from orchestrator.diagnosis.image import compared as compared_images
-from orchestrator.diagnosis.members import ORDER, Attributes, Member, both, compared
-from orchestrator.diagnosis.place import Aspect, Step
-from orchestrator.diagnosis.tarfiles import FORMAT, Archive, boundary
 from orchestrator.ground.values import replace
+from orchestrator.places.content import Content, Stream
+from orchestrator.places.found import Field, Found, Pair, Within
+from orchestrator.places.image import MARKS, Layout
+from orchestrator.places.image import compared as compared_images
+from orchestrator.places.members import ORDER, Attributes, Member, both, compared
+from orchestrator.places.place import Aspect, Step
+from orchestrator.places.tarfiles import FORMAT, Archive, boundary
 
 _FIRST: Final = re.compile(rb"(\./)?(blobs/|oci-layout|index\.json|manifest\.json|[0-9a-f]{64})")
 _FAR: Final = 64

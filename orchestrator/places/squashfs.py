@@ -7,14 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from orchestrator.diagnosis import unsquashing
-from orchestrator.diagnosis.budget import folder_for_large
-from orchestrator.diagnosis.compressed import shown_time
-from orchestrator.diagnosis.content import Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair, Within
-from orchestrator.diagnosis.members import Attributes, compared
-from orchestrator.diagnosis.place import Aspect, Step
 from orchestrator.ground.files import make_removable
+from orchestrator.places import unsquashing
+from orchestrator.places.budget import folder_for_large
+from orchestrator.places.compressed import shown_time
+from orchestrator.places.content import Unreadable
+from orchestrator.places.found import Field, Found, Pair, Within
+from orchestrator.places.members import Attributes, compared
+from orchestrator.places.place import Aspect, Step
 
 _FIELDS: Final = (
     ("number of inodes", 4, 4, False),

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from orchestrator.agreement.contents import where
-from orchestrator.diagnosis.content import Content, Stream, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Within
-from orchestrator.diagnosis.place import PATH, Aspect, Step, printable
 from orchestrator.ground.values import dataclass, replace
 from orchestrator.ground.wording import counted
+from orchestrator.places.content import Content, Stream, Unreadable
+from orchestrator.places.found import Field, Found, Within
+from orchestrator.places.place import PATH, Aspect, Step, printable
 
 _DIGESTS: Final = (b"./md5sums", b".dist-info/RECORD")
 """Lists of the other members' digests: a Debian package's, a wheel's."""

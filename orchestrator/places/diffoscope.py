@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from orchestrator.diagnosis.budget import Budget
-from orchestrator.diagnosis.content import Content
 from orchestrator.nix.child import started
+from orchestrator.places.budget import Budget
+from orchestrator.places.content import Content
 
 _LARGEST: Final = 64 << 20
 _SECONDS: Final = 60.0

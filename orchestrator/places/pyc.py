@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestrator.diagnosis.compressed import shown_time
-from orchestrator.diagnosis.content import Content, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.places.compressed import shown_time
+from orchestrator.places.content import Content, Unreadable
+from orchestrator.places.found import Field, Found, Pair
+from orchestrator.places.place import Aspect, Step
 
 _LARGEST: Final = 16 << 20
 _DEEPEST: Final = 200

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from orchestrator.diagnosis.content import Content, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair
-from orchestrator.diagnosis.members import Attributes, Format, Member, compared
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.places.content import Content, Unreadable
+from orchestrator.places.found import Field, Found, Pair
+from orchestrator.places.members import Attributes, Format, Member, compared
+from orchestrator.places.place import Aspect, Step
 
 _NAMED: Final = (b"tEXt", b"zTXt", b"iTXt")
 FORMAT: Final = Format("png", ())

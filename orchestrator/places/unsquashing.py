@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from orchestrator.diagnosis.budget import Budget
-from orchestrator.diagnosis.content import Content, Filed, Unreadable
-from orchestrator.diagnosis.members import Format, Member
-from orchestrator.diagnosis.place import Aspect
 from orchestrator.nix.child import finished
+from orchestrator.places.budget import Budget
+from orchestrator.places.content import Content, Filed, Unreadable
+from orchestrator.places.members import Format, Member
+from orchestrator.places.place import Aspect
 
 _LARGEST: Final = 2 << 30
 """Bytes of an image, and of what it holds."""

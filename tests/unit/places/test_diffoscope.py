@@ -56,7 +56,7 @@ def test_what_it_cannot(
     tmp_path: Path, program: Path, script: str, note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "sleep" in script:
-        monkeypatch.setattr("orchestrator.diagnosis.diffoscope._SECONDS", 0.3)
+        monkeypatch.setattr("orchestrator.places.diffoscope._SECONDS", 0.3)
     program.write_text(f"#!/bin/sh\n{script}\n")
     (place,) = differing(tmp_path, "x.class", ONE, OTHER)
     assert place.note.startswith(f"diffoscope could not be asked: {note}")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from placing import differing, tar, told
 
-from orchestrator.diagnosis.budget import Limits
 from orchestrator.ground.nar import dump
+from orchestrator.places.budget import Limits
 
 
 def zipped(*entries: tuple[str, bytes, int], method: int = zipfile.ZIP_DEFLATED, mode: int = 0o644) -> bytes:

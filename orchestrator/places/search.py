@@ -10,15 +10,15 @@ from typing import Final
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.contents import first_difference, where
 from orchestrator.agreement.trees import Kind, Side, Unlike, walk
-from orchestrator.diagnosis import formats
-from orchestrator.diagnosis.budget import Budget, Limits, OutOfTimeError
-from orchestrator.diagnosis.content import Content, Filed, Stream, Unreadable
-from orchestrator.diagnosis.found import Field, Pair, Within
-from orchestrator.diagnosis.place import PATH, Aspect, Place, Step, printable
-from orchestrator.diagnosis.plain import leaves
 from orchestrator.ground.plainly import why
 from orchestrator.ground.values import dataclass, replace
 from orchestrator.ground.wording import counted
+from orchestrator.places import formats
+from orchestrator.places.budget import Budget, Limits, OutOfTimeError
+from orchestrator.places.content import Content, Filed, Stream, Unreadable
+from orchestrator.places.found import Field, Pair, Within
+from orchestrator.places.place import PATH, Aspect, Place, Step, printable
+from orchestrator.places.plain import leaves
 
 
 def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[Place]:
@@ -61,7 +61,7 @@ def _is_layout(folder: Path) -> bool:
 def _of_images(first: Side, second: Side, budget: Budget) -> Iterator[Place]:
     """Of two layouts in folders; where they cannot be read as such, the walk tells what differs."""
     here = _Here(".", "", (), (first.name, second.name))
-    from orchestrator.diagnosis.image import compared, of_folder
+    from orchestrator.places.image import compared, of_folder
 
     layouts = of_folder(first.path), of_folder(second.path)
     search = _Search(budget)
@@ -191,7 +191,7 @@ class _Search:
         is_bytes = all(b"\0" in head for head in heads) and here.locate is None
         program = shutil.which("diffoscope") if is_bytes else None
         if program is not None and self._budget.may_ask():
-            from orchestrator.diagnosis import diffoscope
+            from orchestrator.places import diffoscope
 
             try:
                 for said in diffoscope.ask(program, here.name, one, other, self._budget):

@@ -12,10 +12,10 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.diagnosis.budget import Budget
-from orchestrator.diagnosis.content import Content, Filed, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Within
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.places.budget import Budget
+from orchestrator.places.content import Content, Filed, Unreadable
+from orchestrator.places.found import Field, Found, Within
+from orchestrator.places.place import Aspect, Step
 
 MARKS: Final = ("oci-layout", "manifest.json")
 """Files that only an image has at its top."""

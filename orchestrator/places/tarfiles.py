@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from orchestrator.diagnosis.budget import Budget
-from orchestrator.diagnosis.compressed import shown_time
-from orchestrator.diagnosis.content import Content, Stream, Unreadable
-from orchestrator.diagnosis.members import Format, Member
-from orchestrator.diagnosis.place import Aspect
 from orchestrator.ground.values import dataclass
+from orchestrator.places.budget import Budget
+from orchestrator.places.compressed import shown_time
+from orchestrator.places.content import Content, Stream, Unreadable
+from orchestrator.places.members import Format, Member
+from orchestrator.places.place import Aspect
 
 _BLOCK: Final = 512
 _HEADER: Final = 1 << 20  # bytes of an extended header: a long name, and others' attributes

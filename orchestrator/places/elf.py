@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from orchestrator.agreement.contents import where
-from orchestrator.diagnosis.content import Content, Stream, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair, Within
-from orchestrator.diagnosis.place import Aspect, Step, printable
 from orchestrator.ground.plainly import why
 from orchestrator.ground.values import dataclass
+from orchestrator.places.content import Content, Stream, Unreadable
+from orchestrator.places.found import Field, Found, Pair, Within
+from orchestrator.places.place import Aspect, Step, printable
 
 _LONGEST: Final = 64 << 20  # bytes that are read at once: a table of symbols, or of names
 _MOST: Final = 20_000  # sections

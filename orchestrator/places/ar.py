@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from orchestrator.diagnosis.compressed import shown_time
-from orchestrator.diagnosis.content import Content, Unreadable
-from orchestrator.diagnosis.found import Found, Pair, Within
-from orchestrator.diagnosis.members import Attributes, Format, Member, compared
-from orchestrator.diagnosis.place import Aspect
 from orchestrator.ground.values import dataclass, replace
+from orchestrator.places.compressed import shown_time
+from orchestrator.places.content import Content, Unreadable
+from orchestrator.places.found import Found, Pair, Within
+from orchestrator.places.members import Attributes, Format, Member, compared
+from orchestrator.places.place import Aspect
 
 _MAGIC: Final = 8
 _HEADER: Final = 60

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from orchestrator.diagnosis.content import Content, Unreadable
-from orchestrator.diagnosis.found import Found, Pair
-from orchestrator.diagnosis.members import Attributes, Format, Member, compared
-from orchestrator.diagnosis.place import Aspect
+from orchestrator.places.content import Content, Unreadable
+from orchestrator.places.found import Found, Pair
+from orchestrator.places.members import Attributes, Format, Member, compared
+from orchestrator.places.place import Aspect
 
 _LONGEST: Final = 4096  # of a name, or of where a link leads
 _DEEPEST: Final = 2048  # folders within each other, as a path has them

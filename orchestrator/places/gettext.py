@@ -7,10 +7,10 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.diagnosis.content import Content, Held, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair, Within
-from orchestrator.diagnosis.members import Attributes, Format, Member, compared
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.places.content import Content, Held, Unreadable
+from orchestrator.places.found import Field, Found, Pair, Within
+from orchestrator.places.members import Attributes, Format, Member, compared
+from orchestrator.places.place import Aspect, Step
 
 _LARGEST: Final = 32 << 20
 _MOST: Final = 1_000_000

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from orchestrator.caches.unpacking import pieces
-from orchestrator.diagnosis.content import Content, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair, Within
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.places.content import Content, Unreadable
+from orchestrator.places.found import Field, Found, Pair, Within
+from orchestrator.places.place import Aspect, Step
 
 _CHUNK: Final = 1 << 18
 _FED: Final = 1 << 10

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from typing import BinaryIO, cast
 
-from orchestrator.diagnosis.content import IN_MEMORY, Content, Filed, Held, Unreadable
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
+from orchestrator.places.content import IN_MEMORY, Content, Filed, Held, Unreadable
 
 
 class OutOfTimeError(TallyError):

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from orchestrator.diagnosis.budget import Budget
-from orchestrator.diagnosis.content import Content, Held
-from orchestrator.diagnosis.found import Field, Found, Pair
-from orchestrator.diagnosis.members import Attributes, Format, Member, compared
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.places.budget import Budget
+from orchestrator.places.content import Content, Held
+from orchestrator.places.found import Field, Found, Pair
+from orchestrator.places.members import Attributes, Format, Member, compared
+from orchestrator.places.place import Aspect, Step
 
 _LARGEST: Final = 64 << 20
 _PIECE: Final = 1 << 20

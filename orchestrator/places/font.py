@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from orchestrator.diagnosis.compressed import shown_time
-from orchestrator.diagnosis.content import Content, Held, Unreadable
-from orchestrator.diagnosis.found import Field, Found, Pair
-from orchestrator.diagnosis.members import Attributes, Format, Member, compared
-from orchestrator.diagnosis.place import Aspect, Step
+from orchestrator.places.compressed import shown_time
+from orchestrator.places.content import Content, Held, Unreadable
+from orchestrator.places.found import Field, Found, Pair
+from orchestrator.places.members import Attributes, Format, Member, compared
+from orchestrator.places.place import Aspect, Step
 
 _EPOCH: Final = 2_082_844_800  # seconds from 1904 to 1970
 _TABLES: Final = 4096

@@ -1,0 +1,1 @@
+"""Where two results differ, down to the innermost thing: a module a format."""

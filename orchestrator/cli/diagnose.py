@@ -46,6 +46,7 @@ def diagnose(
     from orchestrator.cli.signing_options import refuse_both
     from orchestrator.cli.text import say
     from orchestrator.ground.state import State
+    from orchestrator.run.disagreements import chosen
     from orchestrator.stories import diagnosis, mending, two_results
     from orchestrator.stories.compare import Asked
 
@@ -53,7 +54,7 @@ def diagnose(
     if disagreement is not None and other is not None:
         refuse_both({"two results": True, "--try-fix": try_fix})
         return _told(two_results.diagnose_two(state, Asked((disagreement, other))), None, json=json)
-    folder = diagnosis.chosen(state, disagreement)
+    folder = chosen(state, disagreement)
     refuse_both({"--no-prove": no_prove, "--try-fix": try_fix})
     configuration = load(Path.cwd())
     found = diagnosis.diagnose(state, configuration, folder, say, prove=not no_prove)

@@ -11,9 +11,6 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from orchestrator.agreement.culprits import is_earlier
-from orchestrator.agreement.keeping import folder_of
-from orchestrator.agreement.trees import Side
 from orchestrator.builders.configuration import Configuration
 from orchestrator.diagnosis.culprit import DIAGNOSIS, Culprit, Diagnosis, Reason, likeliest_first
 from orchestrator.diagnosis.facts import clocks_at, facts_at
@@ -23,16 +20,15 @@ from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
 from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.trials import Key, Trials, key_of
-from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.kept import KEPT, KeptDisagreement, KeptOutput, parse
+from orchestrator.evidence.kept import KeptDisagreement, KeptOutput
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents, write_atomically
-from orchestrator.ground.plainly import why
+from orchestrator.ground.files import write_atomically
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.places.place import Place
 from orchestrator.places.search import places
+from orchestrator.run.disagreements import Kept, read
 from orchestrator.run.experiments import on_builders
 from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened
@@ -42,36 +38,13 @@ LinesOf = Callable[[str, Name], Sequence[Hint]]
 """Takes a `.drv` path and a cause, and gives the lines of its sources that could write that."""
 Alone = Callable[[str], AbstractContextManager[None]]
 """Takes `BUILDER DERIVATION`, and holds it meanwhile."""
-_LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
 _CULPRITS = 20
 """Derivations that are built again in one diagnosis, ten builds each."""
 _LONG = 10  # seconds
-_WHEN = r"-\d{8}T\d{6}Z.*"
-"""The end of a kept folder's name: a target's own name may begin with another one's."""
 RECIPE = "tallyName"
 """The variable of a derivation that has its recipe's name."""
 MOST = 200
 """Places of one output that are looked into: what differs everywhere has its cause in the first ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A disagreement's folder, and its record."""
-
-    folder: Path
-    record: KeptDisagreement
-
-    def pairs(self, output: KeptOutput) -> Iterator[tuple[Side, Side]]:
-        """The first result with each of the others that has bytes of its own: those of two builders first."""
-        names = sorted(output.made, key=lambda name: (is_earlier(name), name))
-        seen = {output.made[names[0]]}
-        for name in names[1:]:
-            if output.made[name] not in seen:
-                seen.add(output.made[name])
-                yield self._side(names[0], output), self._side(name, output)
-
-    def _side(self, name: str, output: KeptOutput) -> Side:
-        return Side(name, self.folder / folder_of(name) / name_of(output.path))
 
 
 def diagnose(
@@ -178,46 +151,6 @@ def _alone(workshop: Workshop, say: Say) -> Alone:
         )
 
     return locked
-
-
-def chosen(state: State, what: str | None) -> Path:
-    """The folder that a user means: by its path, by its name, or the newest of a target, or of all.
-
-    Raises TallyError where none is kept.
-    """
-    if what is not None:
-        for folder in (Path(what), state.disagreements / what):
-            if (folder / KEPT).exists():
-                return folder
-        if Path(what).is_dir():
-            return Path(what)  # `read` says what it lacks
-    named = re.compile((".+" if what is None else re.escape(what)) + _WHEN)
-    kept = [
-        file.parent
-        for file in state.disagreements.glob("*/" + KEPT)
-        if named.fullmatch(file.parent.name) is not None
-    ]
-    if not kept:
-        raise TallyError(
-            "no disagreement is kept here" if what is None else f"no disagreement of {what!r} is kept here",
-            hint="`tally build` keeps one whenever builders disagree",
-        )
-    return max(kept, key=lambda folder: (folder / KEPT).stat().st_mtime)
-
-
-def read(folder: Path) -> Kept:
-    """The disagreement that is kept in a folder. Raises TallyError where none is."""
-    try:
-        data = contents(folder / KEPT, _LARGEST)
-    except (OSError, ValueError) as error:
-        raise TallyError(
-            f"{folder} is no kept disagreement: {KEPT} cannot be read: {why(error)}",
-            hint="give the folder that `tally build` named when builders disagreed",
-        ) from error
-    try:
-        return Kept(folder, parse(data, str(folder / KEPT)))
-    except MalformedError as error:
-        raise TallyError(str(error), hint="build again; a new folder is kept then") from error
 
 
 def _culprits(record: KeptDisagreement) -> Sequence[str]:

@@ -21,9 +21,10 @@ from orchestrator.ground.wording import some
 from orchestrator.nix.derivation import Derivation
 from orchestrator.nix.evaluation import retouch
 from orchestrator.places.search import places
+from orchestrator.run.disagreements import read
 from orchestrator.run.experiments import Experiments, on_builders
 from orchestrator.run.workshop import Workshop, opened
-from orchestrator.stories.diagnosis import RECIPE, read, took
+from orchestrator.stories.diagnosis import RECIPE, took
 
 Say = Callable[[str], None]
 _SCRIPT = "tallyScript"

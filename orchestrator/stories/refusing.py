@@ -72,7 +72,8 @@ def refuse(
 
 
 def _diagnosed(workshop: Workshop, folder: Path, say: Say) -> Diagnosis | TallyError:
-    from orchestrator.stories.diagnosis import proven, read  # most builds agree, and need none of it
+    from orchestrator.run.disagreements import read
+    from orchestrator.stories.diagnosis import proven  # most builds agree, and need none of it
 
     try:
         return proven(workshop, read(folder), say)

@@ -22,7 +22,8 @@ from waiting import wait_for
 from orchestrator.builders.configuration import load
 from orchestrator.ground.state import State
 from orchestrator.run import experiments
-from orchestrator.stories.diagnosis import chosen, diagnose
+from orchestrator.run.disagreements import chosen
+from orchestrator.stories.diagnosis import diagnose
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.evidence.kept import KEPT
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
-from orchestrator.stories.diagnosis import chosen
+from orchestrator.run.disagreements import chosen
 
 
 def test_the_newest_of_a_target_is_of_no_other_whose_name_begins_so(tmp_path: Path) -> None:

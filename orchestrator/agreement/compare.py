@@ -31,8 +31,8 @@ def compare(
     `record_dissent`, the quorum is met by builders of one mind and by no others. A builder that failed has no
     vote, and builders that `vote` does not tell apart have one.
 
-    An input that differs counts where something that was asked for differs too, or refers to it. Else it is
-    told: its difference ended below.
+    An input that differs counts where something that was asked for differs too, or refers to it, or was never
+    made with the other result. Else it is told: its difference ended below.
 
     Raises:
         TallyError: when nothing was asked, nobody answered, or one builder answered as two.
@@ -50,7 +50,7 @@ def compare(
     found = culprits.divergence(graph, complete)
     agreeing, converged = complete, found.outputs
     asked = {path for drv in requested for path in graph[drv].outputs.values()}
-    if not asked.isdisjoint(found.spoiled):
+    if not asked.isdisjoint(found.spoiled | found.untried):
         agreeing = _of_one_mind(complete, requested, needed, vote) if record_dissent else ()
         converged = ()
     if not agreeing:

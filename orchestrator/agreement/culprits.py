@@ -7,7 +7,8 @@
 5. So is one that a builder made twice in one run, from the same inputs, and not the same.
 
 So an input that came out the same from inputs that differ passes no blame on, unless it refers to one of
-them: the difference ends there.
+them: the difference ends there. But where all builders used the same result of an input, and one of them did
+not make that again, nothing was made from the other result: how far its difference reaches is not known.
 """
 
 from __future__ import annotations
@@ -41,12 +42,17 @@ class Divergence:
     """In build order."""
     spoiled: frozenset[str]
     """Store paths that differ, or refer to one that does."""
+    untried: frozenset[str]
+    """Store paths made, at any remove, with an output of which all builders used the same result, though one
+    did not make it again."""
 
 
 def divergence(graph: DerivationGraph, reports: Sequence[Report]) -> Divergence:
     """The outputs that are not the same on every builder that has them, and what refers to them."""
     spoiled: set[str] = set()
-    return Divergence(tuple(_differing(graph, reports, spoiled)), frozenset(spoiled))
+    untried: set[str] = set()
+    outputs = tuple(_differing(graph, reports, spoiled, untried))
+    return Divergence(outputs, frozenset(spoiled), frozenset(untried))
 
 
 def differing(graph: DerivationGraph, reports: Sequence[Report]) -> tuple[DifferingOutput, ...]:
@@ -55,10 +61,18 @@ def differing(graph: DerivationGraph, reports: Sequence[Report]) -> tuple[Differ
 
 
 def _differing(
-    graph: DerivationGraph, reports: Sequence[Report], spoiled: set[str]
+    graph: DerivationGraph, reports: Sequence[Report], spoiled: set[str], untried: set[str]
 ) -> Iterator[DifferingOutput]:
-    """Fills `spoiled` on its way."""
+    """Fills `spoiled` and `untried` on its way."""
+    once: set[str] = set()
+    """Outputs that were used in one result alone, though there is another."""
     for drv in graph.in_build_order():
+        if drv.fixed is None and any(
+            graph[below].outputs[name] in once or graph[below].outputs[name] in untried
+            for below, names in drv.input_derivations.items()
+            for name in names
+        ):
+            untried.update(drv.outputs.values())
         inherits = any(
             graph[below].outputs[name] in spoiled
             for below, names in drv.input_derivations.items()
@@ -70,6 +84,8 @@ def _differing(
             # references are compared too: equal bytes that a store ties to other paths are another closure
             if len(set(by.values())) > 1 or len(hashes) > len(by):
                 spoiled.add(drv.outputs[name])
+                if len(set(by.values())) == 1:
+                    once.add(drv.outputs[name])
                 inherited = inherits and not _is_its_own(drv.path, reports)
                 yield DifferingOutput(drv.path, name, drv.outputs[name], hashes, inherited)
         _spread(spoiled, made)

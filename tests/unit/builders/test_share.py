@@ -89,8 +89,11 @@ def test_a_used_target_that_differs_is_the_root_cause() -> None:
 
 def test_a_used_target_that_its_builder_did_not_reproduce_is_noticed() -> None:
     itself = report("a", build("zlib", unstable=True), build("pigz"))
-    agreed = judge(itself, report("b", build("zlib"), build("pigz")))
-    assert isinstance(agreed, Agreed)
+    result = judge(itself, report("b", build("zlib"), build("pigz")))
+    assert isinstance(result, Disagreed), "pigz was never built with what zlib came to the second time"
+    assert result.root_causes == (path("zlib.drv"),)
+    agreed = judge(itself, report("b", build("zlib", "other"), build("pigz")))
+    assert isinstance(agreed, Agreed), "and here it was built with two"
     assert [each.derivation for each in agreed.converged] == [path("zlib.drv")]
     assert agreed.inputs == {}
     result = judge(itself, report("b", build("zlib"), build("pigz", "other")))

@@ -100,7 +100,8 @@ class Account:
 
         def write() -> None:
             for report in reports:
-                self.pen.builder(report.identity, report.sandbox, report.surroundings)
+                sandbox = None if _is_void(report) else report.sandbox
+                self.pen.builder(report.identity, sandbox, report.surroundings)
                 self.pen.builds(report.identity.name, self._rows(report))
             self.pen.verdicts(judgement.verdicts, judgement.culprits)
             self.pen.end()
@@ -187,6 +188,14 @@ class Account:
             if not self._broken:
                 self._broken = True
                 self.say(f"warning: this run is not whole in the ledger: {error.message}")
+
+
+def _is_void(report: Report) -> bool:
+    """Whether a store has what was altered or is from elsewhere: what was built there counts for nothing.
+
+    A failure of one build is of a derivation; a host that was lost says nothing of what it built before.
+    """
+    return any(each.derivation is None and not each.infrastructure for each in report.failures)
 
 
 def _is_over(ran: _Ran | None) -> bool:

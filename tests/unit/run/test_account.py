@@ -73,6 +73,16 @@ def test_what_was_built_in_the_run_is_told_from_what_stores_held(account: Accoun
     assert depth.sentence == "1 of 2 derivations built in this run, 1 held from earlier builds"
 
 
+def test_what_was_built_from_what_was_altered_counts_for_nothing(account: Account, tmp_path: Path) -> None:
+    account.begin(None, "same-host")
+    altered = Failure(None, "/nix/store/x was altered in its store", (), None)
+    lost = Failure(None, "its host was lost", (), None, infrastructure=True)
+    reports = [replace(ONE.report(name, ()), failures=(why,)) for name, why in (("a", altered), ("b", lost))]
+    account.close(reports, judge(ONE.graph, reports, 2, "same-host"))
+    with read(State(tmp_path)) as ledger:
+        assert {e.builder.name: e.builder.proven for e in ledger.entries_of("1")} == {"a": False, "b": True}
+
+
 def test_a_failure_is_kept_with_its_reason(account: Account, tmp_path: Path) -> None:
     account.begin(None, "same-host")
     failure = Failure(APP.path, "exit code 1", (), tmp_path / "logs" / "1" / "b" / "app.log")
@@ -81,6 +91,7 @@ def test_a_failure_is_kept_with_its_reason(account: Account, tmp_path: Path) -> 
     account.close(reports, judge(ONE.graph, reports, 2, "same-host"))
     with read(State(tmp_path)) as ledger:
         (entry,) = [e for e in ledger.entries_of("1") if e.how is How.FAILED]
+        assert {e.builder.name: e.builder.proven for e in ledger.entries_of("1")} == {"a": True, "b": False}
     assert (entry.derivation, entry.reason, entry.log) == (APP.path, "exit code 1", "logs/1/b/app.log")
 
 

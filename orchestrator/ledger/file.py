@@ -32,6 +32,15 @@ class Damaged(TallyError):
 
 
 @contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """While values are read that SQLite takes for any: one that we never write is told as Damaged."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise Damaged(path, f"it has a value that is none of ours: {error}") from error
+
+
+@contextmanager
 def opened(
     path: Path, *, write: bool = False, check: bool = False, wait: float = _WAIT
 ) -> Iterator[Connection]:

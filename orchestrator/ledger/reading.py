@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.state import State
 from orchestrator.ledger.change import changed
 from orchestrator.ledger.entries import Depth, Entry, How, Known, Made, Result, Verdict, moment
-from orchestrator.ledger.file import opened
+from orchestrator.ledger.file import as_written, opened
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -47,8 +49,17 @@ class Judged:
 class Ledger:
     """The reading side. Made by `read`; every answer is of one moment, whatever others write meanwhile."""
 
-    def __init__(self, database: Connection) -> None:
-        self._database = database
+    def __init__(self, database: Connection, path: Path) -> None:
+        self._database, self._path = database, path
+
+    def check(self) -> None:
+        """Read every value that is more than a text. Raises Damaged for one that we never write."""
+        for run in self.runs():
+            self.verdicts(run)
+            self.surroundings(run)
+            deque(self.entries_of(run), maxlen=0)
+        deque(self.results(whole=False), maxlen=0)
+        deque(self.agreed_outputs(), maxlen=0)
 
     def targets(self) -> tuple[str, ...]:
         """All that has a result, sorted."""
@@ -102,7 +113,8 @@ class Ledger:
             "select d.path, r.name, v.verdict, v.culprit from verdicts v join runs r on r.id = v.run "
             "join derivations d on d.id = v.derivation where r.name = ?"
         )
-        return {row[0]: _judged(row) for row in self._ask(asked, run)}
+        with as_written(self._path):
+            return {row[0]: _judged(row) for row in self._ask(asked, run)}
 
     def latest_verdicts(self, derivations: Sequence[str]) -> Mapping[str, Judged]:
         """The last verdict on each of these derivations that has one."""
@@ -112,7 +124,8 @@ class Ledger:
                 "select d.path, r.name, v.verdict, v.culprit from verdicts v join runs r on r.id = v.run "
                 f"join derivations d on d.id = v.derivation where d.path in ({_marks(some)}) order by v.run"
             )
-            found.update((row[0], _judged(row)) for row in self._ask(asked, *some))
+            with as_written(self._path):
+                found.update((row[0], _judged(row)) for row in self._ask(asked, *some))
         return found
 
     def entries(self, derivations: Sequence[str]) -> Iterator[Entry]:
@@ -154,7 +167,9 @@ class Ledger:
             "join runs r on r.id = v.run where v.verdict in (?, ?) group by o.path order by o.path"
         )
         for path, size, started in self._ask(asked, Verdict.AGREED.value, Verdict.VARIED.value):
-            yield path, size, moment(started)
+            with as_written(self._path):
+                time = moment(started)
+            yield path, size, time
 
     def outputs_of(self, derivations: Sequence[str]) -> Iterator[str]:
         """The store paths of all that anybody made of these derivations."""
@@ -190,14 +205,17 @@ class Ledger:
             "select w.name, w.surroundings from builders w join runs r on r.id = w.run "
             "where r.name = ? and w.surroundings is not null order by w.name"
         )
-        return {name: json.loads(text) for name, text in self._ask(asked, run)}
+        with as_written(self._path):
+            return {name: dict(json.loads(text)) for name, text in self._ask(asked, run)}
 
     def _ask(self, statement: str, *values: object) -> Iterator[tuple[Any, ...]]:
         return iter(self._database.execute(statement, values))
 
     def _results(self, statement: str, *values: object, whole: bool = True) -> Iterator[Result]:
         for row in self._ask(statement, *values):
-            yield self._result(row, whole=whole)
+            with as_written(self._path):
+                result = self._result(row, whole=whole)
+            yield result
 
     def _result(self, row: tuple[Any, ...], *, whole: bool) -> Result:
         *columns, run, _ = row
@@ -207,6 +225,8 @@ class Ledger:
         (name, target, package, drv, pname, version, system, verdict, time, *counts, release, kept, told) = (
             columns
         )
+        if not all(each is None or isinstance(each, str) for each in (release, kept, told)):
+            raise ValueError("a text of a result is none")
         return Result(
             run=name,
             target=target,
@@ -232,28 +252,31 @@ class Ledger:
             "from outputs o join builds b on b.id = o.build join builders w on w.id = b.builder "
             f"join runs r on r.id = w.run join derivations d on d.id = b.derivation {where}, o.name"
         )
-        for build, name, path, digest, size, refs, second in self._ask(outputs, *values):
-            made.setdefault(build, {})[name] = Made(
-                path,
-                NarHash(digest),
-                size,
-                tuple(json.loads(refs)),
-                None if second is None else NarHash(second),
-            )
+        with as_written(self._path):
+            for build, name, path, digest, size, refs, second in self._ask(outputs, *values):
+                made.setdefault(build, {})[name] = Made(
+                    path,
+                    NarHash(digest),
+                    size,
+                    tuple(json.loads(refs)),
+                    None if second is None else NarHash(second),
+                )
         for row in self._ask(f"{_ENTRIES} {where}", *values):
             (build, run, name, store, operator, nix, machine, boot, system, proven, drv, how, *rest) = row
             started, finished, log, reason = rest
-            yield Entry(
-                run=run,
-                builder=Known(name, store, operator, nix, machine, boot, system, bool(proven)),
-                derivation=drv,
-                how=How(how),
-                outputs=made.get(build, {}),
-                started=_moment(started),
-                finished=_moment(finished),
-                log=log,
-                reason=reason,
-            )
+            with as_written(self._path):
+                entry = Entry(
+                    run=run,
+                    builder=Known(name, store, operator, nix, machine, boot, system, bool(proven)),
+                    derivation=drv,
+                    how=How(how),
+                    outputs=made.get(build, {}),
+                    started=_moment(started),
+                    finished=_moment(finished),
+                    log=log,
+                    reason=reason,
+                )
+            yield entry
 
 
 @contextmanager
@@ -261,7 +284,7 @@ def read(state: State) -> Iterator[Ledger]:
     """The ledger of a state folder. Raises TallyError where there is none, or it cannot be read."""
     with opened(state.ledger) as database:
         database.execute("begin")  # one moment for all that is asked
-        yield Ledger(database)
+        yield Ledger(database, state.ledger)
 
 
 def _judged(row: tuple[Any, ...]) -> Judged:

@@ -59,6 +59,8 @@ def repair(state: State, folders: Sequence[Path], say: Callable[[str], None]) ->
     try:
         with opened(state.ledger, write=True, check=True):
             pass
+        with reading(state) as ledger:
+            ledger.check()
     except Damaged as error:
         aside = set_aside(state.ledger)
         say(f"{error.message}; it is now {aside}")

@@ -203,7 +203,7 @@ def test_a_damaged_one_is_told_and_can_be_moved_aside(state: State, harm: str) -
                 database.execute("drop table results")
     harmed = state.ledger.read_bytes()
     with pytest.raises(Damaged) as told, opened(state.ledger, check=True) as database:
-        Ledger(database).targets()
+        Ledger(database, state.ledger).targets()
     assert "tally ledger repair" in str(told.value.hint)
     aside = set_aside(state.ledger)
     assert aside.read_bytes() == harmed
@@ -211,6 +211,32 @@ def test_a_damaged_one_is_told_and_can_be_moved_aside(state: State, harm: str) -
     a_run(state, "2")
     with reading(state) as ledger:
         assert ledger.targets() == ("app",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update results set verdict = 'maybe'",
+        "update results set time = 'yesterday'",
+        "update results set kept = x'00'",
+        "update verdicts set verdict = ''",
+        "update outputs set refs = 'none'",
+        "update outputs set refs = '1'",
+        "update outputs set nar_sha256 = 'zz'",
+        "update builds set started = 'x'",
+        "update builders set surroundings = 'x'",
+        "update builders set surroundings = '1'",
+        "update runs set started = 'x'",
+    ],
+)
+def test_a_value_that_nobody_wrote_is_damage(state: State, change: str) -> None:
+    a_run(state, "1")
+    with reading(state) as ledger:
+        ledger.check()
+    with sqlite3.connect(state.ledger) as database:
+        database.execute(change)
+    with pytest.raises(Damaged, match="none of ours"), reading(state) as ledger:
+        ledger.check()
 
 
 def test_what_was_written_before_a_kill_is_there(state: State) -> None:

@@ -62,6 +62,16 @@ def test_what_links_say_is_learned(place: Place) -> None:
     assert relearn(place.state, [place.release], place.said.append) == (), "each is learned once"
 
 
+def test_one_with_a_value_that_nobody_wrote_is_no_whole_one(place: Place) -> None:
+    assert relearn(place.state, [place.release], place.said.append)
+    with opened(place.state.ledger, write=True) as database:
+        database.execute("update results set verdict = 'maybe'")
+    assert len(repair(place.state, [place.release], place.said.append)) == 1
+    with read(place.state) as ledger:
+        (result,) = ledger.latest()
+    assert result.verdict == Verdict.AGREED
+
+
 def test_a_whole_one_stays(place: Place) -> None:
     with opened(place.state.ledger, write=True):
         pass

@@ -177,7 +177,7 @@ def _outputs(state: State, running: Sequence[str], stays: list[str]) -> Iterator
 
 def _needed(ledger: Ledger) -> Iterator[str]:
     """Outputs that a disagreement without signed evidence was made with: a diagnosis builds on them."""
-    for result in ledger.latest():
+    for result in ledger.results(whole=False):
         kept = None if result.kept is None else Path(result.kept)
         if kept is not None and kept.is_dir() and not (kept / DISAGREEMENT).is_file():
             yield from ledger.outputs_of(list(ledger.inputs(result.artifact)))

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import reports
 
 from orchestrator.cli.clean import _bytes, _kinds
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
+from orchestrator.ledger.reading import read
 from orchestrator.signing.gate import DISAGREEMENT
-from orchestrator.stories.cleaning import KINDS, Cleaning, Kind, found, remove
+from orchestrator.stories.cleaning import KINDS, Cleaning, Kind, _needed, found, remove
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -117,3 +119,14 @@ def test_kinds() -> None:
     with pytest.raises(TallyError, match="no kind 'stores'") as refused:
         _kinds(["stores"])
     assert "logs" in str(refused.value.hint)
+
+
+def test_what_an_earlier_disagreement_was_made_with_stays(state: State) -> None:
+    one = reports.chain("pigz")
+    reports.write_run(state, 0, [one])
+    with read(state) as ledger:
+        first = set(_needed(ledger))
+    assert {each.outputs["out"] for each in one.graph if each.fixed is None} <= first
+    reports.write_run(state, 1, [reports.simple("pigz")])
+    with read(state) as ledger:
+        assert set(_needed(ledger)) == first

@@ -142,8 +142,10 @@ def _image(pair: Pair, ours: list[Member], theirs: list[Member]) -> Iterator[Fou
 
     def is_known(left: str, right: str) -> bool:
         """Whether a file stands before the first difference, at the same place of both archives."""
-        places = one[left].place, other[right].place
-        return left == right and places[0] == places[1] and places[0] is not None and places[0] <= pair.offset
+        if left != right or left not in one or left not in other:  # an index may name what is not there
+            return False
+        places = one[left].place, other[left].place
+        return places[0] == places[1] and places[0] is not None and places[0] <= pair.offset
 
     layouts = Layout(partial(_opened, one)), Layout(partial(_opened, other))
     yield from compared_images(layouts[0], layouts[1], is_known, pair.budget)

@@ -70,7 +70,8 @@ def _member(pair: Pair, archive: zipfile.ZipFile, content: Content, info: zipfil
         info.comment,
     )
     name = info.orig_filename.encode("utf-8", "surrogateescape")
-    holds = None if info.is_dir() and not info.file_size else _unpacker(pair, archive, info)
+    is_folder = info.filename.endswith("/")  # is_dir() takes no empty name
+    holds = None if is_folder and not info.file_size else _unpacker(pair, archive, info)
     return Member(name, values, holds, lambda: _packed(content, info))
 
 

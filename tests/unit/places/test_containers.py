@@ -207,3 +207,11 @@ def test_a_tar_member_that_says_that_it_is_larger_than_the_archive(tmp_path: Pat
         side[1024 : 1024 + 512] = header
     (place,) = differing(tmp_path, "x.tar", bytes(one), bytes(other))
     assert "says that it holds more than it does" in place.note or place.note.startswith("tar: ")
+
+
+def test_a_zip_whose_members_have_no_name(tmp_path: Path) -> None:
+    sides = [bytearray(zipped(("a", data, 0))) for data in (b"1\n", b"2\n")]
+    for side in sides:
+        side[side.index(b"PK\1\2") + 46] = 0  # a name ends at a NUL
+    (found,) = differing(tmp_path, "x.zip", bytes(sides[0]), bytes(sides[1]))
+    assert "differ" in found.note

@@ -145,3 +145,14 @@ def test_a_long_value_is_shown_where_it_differs(tmp_path: Path) -> None:
     one, other = (image(layer(b"x"), created="x" * 500 + end) for end in ("1", "2"))
     (first, *_) = differing(tmp_path, "x", packed(one), packed(other))
     assert first.values == ("…" + "x" * 40 + "1", "…" + "x" * 40 + "2")
+
+
+@pytest.mark.parametrize("lacks", [(0,), (1,), (0, 1)])
+def test_an_archive_that_lacks_what_its_index_names(tmp_path: Path, lacks: tuple[int, ...]) -> None:
+    files = image(layer(b"one\n"))
+    name = next(each for each, data in files.items() if data == layer(b"one\n"))
+    sides = [{**files, "name": str(side).encode()} for side in range(2)]
+    for side in lacks:
+        del sides[side][name]
+    found = differing(tmp_path, "x.tar", packed(sides[0]), packed(sides[1]))
+    assert f"it has no {name}" in found[0].note

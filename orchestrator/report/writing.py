@@ -15,12 +15,15 @@ from typing import Final
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, contents, shown, sync_file_system, written_atomically
+from orchestrator.ledger.entries import Verdict
+from orchestrator.report.verdicts import word
 
 MARK: Final = ".tally-report"
 """The file by which a folder is known as one of ours: nothing is written or removed in another."""
 OWNED: Final = ("badge", "files", "p")
 """Folders in which all is ours; beside them others may lie."""
-_PAGED = re.compile(r".+-\d+\.html|search-\d+\.js")
+_LISTS = "|".join(("packages", "latest", "cause-.+", *map(word, Verdict)))
+_PAGED = re.compile(rf"(?:{_LISTS})-\d+\.html|search-\d+\.js")
 _SAID: Final = (
     b"Made by `tally report`, which writes this folder again and removes what is no longer in it.\n"
 )

@@ -30,10 +30,11 @@ def test_what_is_no_longer_in_it_goes_and_what_others_put_there_stays(tmp_path: 
         [("packages-1.html", b""), ("packages-2.html", b""), ("p/a.html", b""), ("badge/a.svg", b"")],
     )
     (tmp_path / "CNAME").write_text("builds.example.org")
+    (tmp_path / "notes-2026.html").write_text("mine")
     third = write(tmp_path, [("packages-1.html", b"")])
     assert third.removed == 3
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {"packages-1.html", "CNAME", MARK}
+    assert left == {"packages-1.html", "CNAME", "notes-2026.html", MARK}
 
 
 def test_anothers_folder_is_left_alone(tmp_path: Path) -> None:

@@ -142,6 +142,15 @@ def folder_of(side: str) -> str:
     return side.replace(" (earlier)", "-earlier")
 
 
+def result_in(kept: Path, side: str, path: str) -> Path:
+    """Where a kept folder has a side's result of a store path; where it would be, if it has none.
+
+    By its whole name first: the short one may be another output's, or the folder of the logs.
+    """
+    whole = kept / folder_of(side) / Path(path).name
+    return whole if os.path.lexists(whole) else whole.with_name(name_of(path))
+
+
 def copy_tree(source: Path, target: Path) -> None:
     """Copy what is there, links as links; every file and folder becomes writable by its owner."""
     if not os.path.lexists(source):

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from itertools import groupby
 
-from orchestrator.agreement.keeping import folder_of
+from orchestrator.agreement.keeping import result_in
 from orchestrator.cli import diagnosed
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.diagnosis.culprit import Diagnosis
@@ -83,7 +83,7 @@ def _next_command(outcome: Refused) -> str | None:
     roots = outcome.disagreed.root_causes
     for one in sorted(outcome.disagreed.differing, key=lambda each: each.derivation not in roots):
         for each in outcome.differences.get(one.path, ()):
-            sides = [outcome.kept / folder_of(side) / name_of(one.path) for side in each.between]
+            sides = [result_in(outcome.kept, side, one.path) for side in each.between]
             if all(os.path.lexists(side) for side in sides):
                 return shlex.join(["diff", "-r", *map(str, sides)])
     return None

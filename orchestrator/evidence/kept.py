@@ -107,6 +107,7 @@ def render(
         ],
         "builders": {report.identity.name: _maker(report) for report in reports},
         "recipe": None if recipe is None else {"name": recipe.name, "file": recipe.file, "text": recipe.text},
+        "against": against,
     }
     return (json.dumps(document, indent=1) + "\n").encode()
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from orchestrator.agreement.keeping import folder_of
+from orchestrator.agreement.keeping import result_in
 from orchestrator.agreement.trees import Side
 from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.ground.errors import TallyError
@@ -115,10 +115,9 @@ def _sides(folder: Path, output: Output) -> tuple[Side, Side] | None:
     for name in names[1:]:
         if output.hashes[name] == output.hashes[names[0]]:
             continue
-        for called in (name_of(output.path), Path(output.path).name):
-            paths = [folder / folder_of(side) / called for side in (names[0], name)]
-            if all(map(os.path.lexists, paths)):
-                return Side(names[0], paths[0]), Side(name, paths[1])
+        paths = [result_in(folder, side, output.path) for side in (names[0], name)]
+        if all(map(os.path.lexists, paths)):
+            return Side(names[0], paths[0]), Side(name, paths[1])
     return None
 
 

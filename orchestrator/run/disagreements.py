@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.agreement.culprits import is_earlier
-from orchestrator.agreement.keeping import folder_of
+from orchestrator.agreement.keeping import result_in
 from orchestrator.agreement.trees import Side
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.kept import KEPT, KeptDisagreement, KeptOutput, parse
@@ -16,7 +16,6 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
-from orchestrator.nix.derivation import name_of
 
 _WHEN = r"-\d{8}T\d{6}Z.*"
 """The end of a kept folder's name: a target's own name may begin with another one's."""
@@ -40,7 +39,7 @@ class Kept:
                 yield self._side(names[0], output), self._side(name, output)
 
     def _side(self, name: str, output: KeptOutput) -> Side:
-        return Side(name, self.folder / folder_of(name) / name_of(output.path))
+        return Side(name, result_in(self.folder, name, output.path))
 
 
 def chosen(state: State, what: str | None) -> Path:
@@ -52,14 +51,14 @@ def chosen(state: State, what: str | None) -> Path:
         for folder in (Path(what), state.disagreements / what):
             if (folder / KEPT).exists():
                 return folder
-        if Path(what).is_dir():
-            return Path(what)  # `read` says what it lacks
     named = re.compile((".+" if what is None else re.escape(what)) + _WHEN)
     kept = [
         file.parent
         for file in state.disagreements.glob("*/" + KEPT)
         if named.fullmatch(file.parent.name) is not None
     ]
+    if not kept and what is not None and Path(what).is_dir():
+        return Path(what)  # `read` says what it lacks
     if not kept:
         raise TallyError(
             "no disagreement is kept here" if what is None else f"no disagreement of {what!r} is kept here",

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed
 from orchestrator.agreement.difference import differences
-from orchestrator.agreement.keeping import Kept, keep_side_by_side
+from orchestrator.agreement.keeping import Kept, keep_side_by_side, result_in
 from orchestrator.agreement.trees import Side
 from orchestrator.builders.build import Build, Identity, Report, SecondResult
 from orchestrator.ground.digest import NarHash
@@ -142,3 +142,12 @@ def test_a_folder_that_cannot_be_made_is_an_error(case: Case) -> None:
     (case.folder / "state").write_text("a file")
     with pytest.raises(TallyError, match="state folder"):
         case.keep()
+
+
+def test_a_result_is_found_by_its_whole_name_where_another_has_the_short_one(tmp_path: Path) -> None:
+    path = "/nix/store/wfj6czgaxx9a6d842p9npzkzppmqgm89-logs"
+    (tmp_path / "a" / "logs").mkdir(parents=True)
+    (tmp_path / "a-earlier").mkdir()
+    (tmp_path / "a" / "wfj6czgaxx9a6d842p9npzkzppmqgm89-logs").write_text("result")
+    assert result_in(tmp_path, "a", path).read_text() == "result"
+    assert result_in(tmp_path, "a (earlier)", path) == tmp_path / "a-earlier" / "logs"

@@ -43,6 +43,8 @@ def test_what_is_written_is_read_back(record: bytes, made: releases.Made) -> Non
     assert found.recipe is not None
     assert found.recipe.text == "date > $out\n"
     assert found.against is None
+    against = parse(render("pigz", seen.differing, (), seen.reports, None, "pigz-2.7"), "it").against
+    assert against == "pigz-2.7"
 
 
 @pytest.mark.parametrize("name", ["../b", "a/b", ".hidden"], ids=["above", "below", "hidden"])

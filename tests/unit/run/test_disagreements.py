@@ -31,3 +31,17 @@ def test_the_newest_of_a_target_is_of_no_other_whose_name_begins_so(tmp_path: Pa
     assert chosen(state, "order-content").name == "order-content-20261130T070000Z"
     with pytest.raises(TallyError, match="no disagreement of 'ord' is kept"):
         chosen(state, "ord")
+
+
+def test_a_folder_that_has_a_targets_name_is_not_taken_for_its_disagreement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = State(tmp_path / "state")
+    folder = state.disagreements / "order-20261130T050000Z"
+    folder.mkdir(parents=True)
+    (folder / KEPT).touch()
+    for name in ("order", "other"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert chosen(state, "order") == folder
+    assert chosen(state, "other") == Path("other")

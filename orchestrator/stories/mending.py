@@ -103,7 +103,12 @@ def _mended(
         derivation = workshop.store.derivation(path)
         attempt = _Attempt(on_builders(workshop, record.makers, took(record, path)), derivation, say)
         fixes = [fix for fix in candidates(causes) if attempt.can(fix)]
-        best = attempt.smallest(fixes)
+        least = attempt.left(())
+        if least == 0:
+            return Unmended(
+                path, "as it is, two builds of it agree here, so that no change can be seen to help"
+            )
+        best = attempt.smallest(fixes, least)
     except TallyError as error:
         return Unmended(path, f"it cannot be built again: {error.message}")
     if best is None:
@@ -137,25 +142,27 @@ class _Attempt:
         epoch = self.derivation.env.get(_EPOCH, "1")
         return {name: value for fix in fixes for name, value in (fix.environment(epoch) or {}).items()}
 
-    def smallest(self, fixes: Sequence[Fix]) -> tuple[Fix, ...] | None:
-        """One that is enough, else all that help, less what is not needed; None: none of them is."""
-        least = self._left(())
+    def smallest(self, fixes: Sequence[Fix], least: int | None) -> tuple[Fix, ...] | None:
+        """One that is enough, else all that help, less what is not needed; None: none of them is.
+
+        `least` places differ without any.
+        """
         helpful: list[Fix] = []
         for fix in fixes:
-            left = self._left((fix,))
+            left = self.left((fix,))
             if left == 0:
                 return (fix,)
             if left is not None and (least is None or left < least):
                 helpful.append(fix)
-        if len(helpful) < 2 or self._left(helpful) != 0:
+        if len(helpful) < 2 or self.left(helpful) != 0:
             return None
         for fix in tuple(helpful):
             fewer = [each for each in helpful if each is not fix]
-            if len(fewer) > 1 and self._left(fewer) == 0:
+            if len(fewer) > 1 and self.left(fewer) == 0:
                 helpful = fewer
         return tuple(helpful)
 
-    def _left(self, fixes: Sequence[Fix]) -> int | None:
+    def left(self, fixes: Sequence[Fix]) -> int | None:
         """How many places differ with these in; None: it does not build. None left is tried once more."""
         self.say(f"trying {' and '.join(fix.name for fix in fixes) or 'it as it is'}")
         path = self.derivation.path

@@ -244,6 +244,7 @@ class Builder:
         inputs = self._built_inputs(graph, requested, beliefs)
         made = {built.path: built for build in builds.values() for built in build.outputs.values()}
         vouched = self.vouching(made, inputs)
+        failures += [_otherwise(each) for path, each in inputs.items() if known.get(path, each) != each]
         told = {failure.reason for failure in failures}
         failures += [failure for failure in realisation.tampered() if failure.reason not in told]
         return Report(
@@ -302,3 +303,12 @@ class Builder:
             f"builder {self.name} cannot prove its sandbox:\n{why}",
             hint="run `tally doctor`; nothing is signed without a sandbox",
         )
+
+
+def _otherwise(built: BuiltPath) -> Failure:
+    """An input that it made in an earlier run, and that was gone."""
+    reason = (
+        f"{built.path} was gone from its store, and built again it is not what it was in an earlier run\n"
+        "hint: `--deep --again` builds everything anew, and tells what differs"
+    )
+    return Failure(derivation=None, reason=reason, last_lines=(), log=None)

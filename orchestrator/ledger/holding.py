@@ -33,6 +33,19 @@ def known(
     return found
 
 
+def restless(entries: Iterable[Entry], builders: Iterable[str]) -> frozenset[str]:
+    """`.drv` paths of which one of these builders has had more than one result."""
+    names, had = frozenset(builders), dict[tuple[str, str, str], set[object]]()
+    for entry in entries:
+        if entry.builder.name in names:
+            for name, each in entry.outputs.items():
+                some = had.setdefault((entry.derivation, entry.builder.name, name), set())
+                some.add(_plain(each))
+                if each.second is not None:
+                    some.add(each.second)
+    return frozenset(path for (path, *_), some in had.items() if len(some) > 1)
+
+
 def _held(entries: Sequence[Entry], builders: Sequence[Known], needed: int, vote: Level) -> Holding | None:
     mine = {each.name: each for each in builders}
     counted: dict[str, Entry] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.builders.build import BuiltPath
@@ -10,7 +10,7 @@ from orchestrator.builders.builder import Builder
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Entry, Known, Made
-from orchestrator.ledger.holding import Holding, known
+from orchestrator.ledger.holding import Holding, known, restless
 from orchestrator.ledger.reading import read
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
@@ -64,6 +64,8 @@ def deepened(
     within = set(reach(plan.graph, plan.requested, levels))
     wanted = [path for path in every if path in within]
     found = {} if again or repeat else _known(workshop, builders, wanted)
+    above = _above_restless(workshop, builders, every, plan.graph) if found else frozenset[str]()
+    found = {path: holding for path, holding in found.items() if path not in above}
     left = tuple(path for path in wanted if path not in found)
     if levels:
         told = f"deep: {counted(len(wanted), 'input')}, {len(left)} to build on every builder"
@@ -83,6 +85,23 @@ def reach(graph: DerivationGraph, requested: Sequence[str], levels: int) -> tupl
         found |= level
     wanted = found.difference(requested)
     return tuple(each.path for each in graph.in_build_order() if each.path in wanted)
+
+
+def standing_on(graph: DerivationGraph, those: Collection[str]) -> frozenset[str]:
+    """Which derivations were made with some of those, at any remove; a fixed output ends it."""
+    found: set[str] = set()
+    for each in graph.in_build_order():
+        if each.fixed is None and any(path in those or path in found for path in each.input_derivations):
+            found.add(each.path)
+    return frozenset(found)
+
+
+def _above_restless(
+    workshop: Workshop, builders: Sequence[Builder], inputs: Sequence[str], graph: DerivationGraph
+) -> frozenset[str]:
+    """What stands on an input of which some builder has had several results: nobody knows with which."""
+    with read(workshop.state) as ledger:
+        return standing_on(graph, restless(ledger.entries(inputs), [builder.name for builder in builders]))
 
 
 def _known(workshop: Workshop, builders: Sequence[Builder], wanted: Sequence[str]) -> Mapping[str, Holding]:

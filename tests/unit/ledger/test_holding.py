@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ledger.entries import Entry, How, Known, Made
-from orchestrator.ledger.holding import known
+from orchestrator.ledger.holding import known, restless
 
 DRV = "/nix/store/00000000000000000000000000000000-lib.drv"
 A = Known("a", "local", nix_version="2.8.0", machine_id="m", boot_id="1", proven=True)
@@ -74,3 +74,11 @@ def test_a_policy_that_wants_more_is_not_met_by_what_met_an_earlier_one() -> Non
     apart = [entry(A), entry(replace(B, store="ssh-ng://b", machine_id="n", boot_id="2"))]
     now = [NOW[0], replace(NOW[1], store="ssh-ng://b", machine_id="n")]
     assert known(apart, now, 2, "separate-hosts")
+
+
+def test_what_a_builder_had_several_results_of_is_restless() -> None:
+    assert restless([*WHOLE, *WHOLE, entry(A, How.FAILED)], "ab") == frozenset()
+    assert restless([entry(A), entry(B, content="other")], "ab") == frozenset(), "each made its own again"
+    assert restless([*WHOLE, entry(B, How.HELD, content="other")], "ab") == {DRV}
+    assert restless([*WHOLE, entry(B, How.HELD, content="other")], "a") == frozenset(), "it takes no part"
+    assert restless([replace(entry(A), outputs=made(second="other"))], "ab") == {DRV}

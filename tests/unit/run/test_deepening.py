@@ -10,7 +10,7 @@ from synthetic import derivation
 from orchestrator.ground.digest import NarHash
 from orchestrator.ledger.entries import Made
 from orchestrator.nix.derivation import DerivationGraph, FixedOutput
-from orchestrator.run.deepening import ALL_THE_WAY, Deep, reach
+from orchestrator.run.deepening import ALL_THE_WAY, Deep, reach, standing_on
 
 SOURCE = replace(derivation("source"), fixed=FixedOutput("/nix/store/x-source", NarHash.of(b"x")))
 LIBC = derivation("libc", [SOURCE])
@@ -45,3 +45,13 @@ def test_what_is_known_is_told_by_builder_as_reports_have_it() -> None:
     found = deep.by_builder()
     assert set(found) == {"a", "b"}
     assert found["a"][made.path].nar_hash == made.nar_hash
+
+
+def test_what_was_made_with_a_derivation_stands_on_it_and_a_fixed_output_on_none() -> None:
+    assert standing_on(GRAPH, {LIBC.path}) == {TOOL.path, APP.path, PACKED.path}
+    assert standing_on(GRAPH, {TOOL.path}) == {APP.path, PACKED.path}
+    pinned = replace(derivation("pinned", [LIBC]), fixed=SOURCE.fixed)
+    above = derivation("above", [pinned])
+    every = (SOURCE, LIBC, pinned, above)
+    graph = DerivationGraph({each.path: each for each in every}, (above.path,))
+    assert standing_on(graph, {LIBC.path}) == frozenset()

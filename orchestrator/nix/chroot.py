@@ -156,10 +156,10 @@ class ChrootStore(Store):
         return nar_hash(self.physical(path))
 
     def modified(self, paths: Iterable[str]) -> list[str]:
-        """As for every store. Reads all of them."""
+        """As for every store. Reads all of them, and what they refer to: a build sees that, too."""
         found: list[str] = []
         asked = set(paths)
-        for some in chunks(sorted(asked - self.invalid(asked))):
+        for some in chunks(sorted(self._with_references(asked - self.invalid(asked)))):
             try:
                 self.nix.run(self.command("nix-store", "--verify-path", *some))
             except NixFailed as error:
@@ -167,6 +167,14 @@ class ChrootStore(Store):
                 if not named:
                     raise
                 found.extend(named)
+        return found
+
+    def _with_references(self, paths: set[str]) -> set[str]:
+        """These valid paths with all that they refer to; derivations alone, which refer to what made them."""
+        found, new = set(paths), {path for path in paths if not path.endswith(".drv")}
+        while new:
+            new = {each for info in self.information(new).values() for each in info.references} - found
+            found |= new
         return found
 
     def log_closed(self, derivation: str) -> datetime | None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
+from orchestrator.nix.store import PathInfo
 
 PATHS = [f"/nix/store/{digit * 32}-{digit}.drv" for digit in "0123"]
 
@@ -73,3 +75,17 @@ def test_a_copy_that_says_it_went_well_is_looked_at(store: ChrootStore, tmp_path
     program(tmp_path, "nix", one_more)
     store.copy_from(store, PATHS)
     assert (tmp_path / "valid").read_text().splitlines() == PATHS
+
+
+def test_what_a_path_refers_to_is_looked_at_for_alterations_too(
+    store: ChrootStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lib, app, libc, other = (f"/nix/store/{digit * 32}-{digit}" for digit in "0123")
+    drv = f"{app}.drv"
+    refers = {app: (lib,), lib: (libc,), libc: (), drv: (other,), other: ()}
+    infos = {path: PathInfo(path, NarHash.of(b""), 1, below) for path, below in refers.items()}
+    monkeypatch.setattr(ChrootStore, "invalid", lambda *_: set())
+    monkeypatch.setattr(ChrootStore, "information", lambda _, paths: {path: infos[path] for path in paths})
+    program(tmp_path, "nix-store", f"printf '%s\\n' \"$@\" | grep ^/nix/ > {tmp_path}/looked")
+    assert store.modified([app, drv]) == []
+    assert (tmp_path / "looked").read_text().splitlines() == sorted([app, drv, lib, libc])

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.evidence.canonical import MalformedError, member, read, seconds
+from orchestrator.evidence.canonical import MalformedError, member, moment, read, seconds
 from orchestrator.evidence.surroundings import surroundings
 from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.values import dataclass
+from orchestrator.nix.storepath import is_store_path
 
 if TYPE_CHECKING:
     from orchestrator.agreement.agreement import DifferingOutput
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 KEPT: Final = "disagreement.json"
 _VERSION: Final = 1
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 9000
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +153,21 @@ def _maker(report: Report) -> dict[str, Any]:
 
 def _read_maker(document: Any, what: str) -> Maker:
     builds = member(document, "builds", dict, what)
-    try:
-        spans = {
-            path: Span(
-                datetime.fromisoformat(member(each, "started", str, what)),
-                datetime.fromisoformat(member(each, "finished", str, what)),
-            )
-            for path, each in builds.items()
-        }
-    except ValueError:
-        raise MalformedError(f"{what} has an odd time of a build") from None
-    return Maker(member(document, "store", str, what), member(document, "surroundings", dict, what), spans)
+    spans = {
+        path: Span(*(_moment(member(each, end, str, what), what) for end in ("started", "finished")))
+        for path, each in builds.items()
+    }
+    seen = member(document, "surroundings", dict, what)
+    if seen:
+        _moment(member(seen, "clock", str, what), what)
+    return Maker(member(document, "store", str, what), seen, spans)
+
+
+def _moment(text: str, what: str) -> datetime:
+    found = moment(text, what)
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:  # so that what is reckoned with it is a time, too
+        raise MalformedError(f"{what} has an odd time: {text!r}")
+    return found
 
 
 def _output(document: Any, what: str) -> KeptOutput:
@@ -169,6 +176,8 @@ def _output(document: Any, what: str) -> KeptOutput:
     for name in (path.removeprefix("/nix/store/"), *made):
         if "/" in name or name.startswith("."):
             raise MalformedError(f"{what} names {name!r}, which leads out of its folder")
+    if not is_store_path(path):
+        raise MalformedError(f"{what} names {path!r}, which is no store path")
     if len(made) < 2:
         raise MalformedError(f"{what} has an output of fewer than two results")
     return KeptOutput(

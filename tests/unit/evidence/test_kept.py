@@ -74,3 +74,23 @@ def test_whatever_is_in_it_is_read_or_refused(record: bytes, data: st.DataObject
         parse(json.dumps(document).encode(), "it")
     except MalformedError:
         pass
+
+
+@pytest.mark.parametrize("time", ["2026-01-01T00:00:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "x"])
+@pytest.mark.parametrize("place", ["clock", "started"])
+def test_a_time_that_cannot_be_reckoned_with_is_refused(record: bytes, place: str, time: str) -> None:
+    document = json.loads(record)
+    maker = document["builders"]["a"]
+    if place == "clock":
+        maker["surroundings"]["clock"] = time
+    else:
+        next(iter(maker["builds"].values()))["started"] = time
+    with pytest.raises(MalformedError, match="time"):
+        parse(json.dumps(document).encode(), "it")
+
+
+def test_an_output_that_is_no_store_path_is_refused(record: bytes) -> None:
+    document = json.loads(record)
+    document["outputs"][0]["path"] = "x"
+    with pytest.raises(MalformedError, match="no store path"):
+        parse(json.dumps(document).encode(), "it")

@@ -1,6 +1,7 @@
 """What of the state folder can go: by kind, by age, by quota. It is listed first, and removed if asked.
 
-Never: what a run that goes on may use, and what a disagreement needs that nobody has signed evidence of.
+Never: what a run that goes on may use, what a disagreement needs that nobody has signed evidence of, and
+what is signed of one.
 """
 
 from __future__ import annotations
@@ -92,9 +93,11 @@ def remove(state: State, cleaning: Cleaning, say: Callable[[str], None]) -> tupl
         if piece.kind == "outputs":
             continue
         path = state.root / piece.name
-        make_removable(path)
         try:
-            shutil.rmtree(path)
+            # what is signed of a disagreement stays: gates are given these folders
+            for each in _folders(path) if piece.kind == "disagreements" else [path]:
+                make_removable(each)
+                shutil.rmtree(each)
             gone.append(piece)
         except OSError as error:
             say(f"{path} stays: {error.strerror or error}")
@@ -138,7 +141,10 @@ def _disagreements(state: State, running: Sequence[str], stays: list[str]) -> It
         if folder.name.startswith("."):
             continue  # it is being written, or its writer was killed
         if (folder / DISAGREEMENT).is_file():
-            yield _piece(state, "disagreements", folder)
+            results = [_piece(state, "disagreements", each) for each in _folders(folder)]
+            if results:
+                size, time = sum(each.size for each in results), max(each.time for each in results)
+                yield Piece("disagreements", str(folder.relative_to(state.root)), size, time)
         else:
             stays.append(
                 f"{folder} stays: nobody has signed evidence of it (`tally build --attest-disagreement`)"

@@ -91,6 +91,14 @@ def test_a_disagreement_stays_until_its_evidence_is_signed(state: State) -> None
     assert names(one) == ["disagreements/hello-2"]
     assert len(one.stays) == 1
     assert "hello-1" in one.stays[0]
+    remove(state, one, lambda _: None)
+    left = [path for path in state.disagreements.rglob("*") if path.is_file()]
+    assert {str(path.relative_to(state.disagreements)) for path in left} == {
+        "hello-1/a/hello",
+        f"hello-2/{DISAGREEMENT}",
+        ".hello-3.tmp/a/hello",
+    }, "the results go, and what is signed of them stays"
+    assert names(clean(state)) == []
 
 
 def test_a_link_is_not_followed(state: State, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,7 +40,13 @@ class Kept:
                 yield self._side(names[0], output), self._side(name, output)
 
     def _side(self, name: str, output: KeptOutput) -> Side:
-        return Side(name, result_in(self.folder, name, output.path))
+        path = result_in(self.folder, name, output.path)
+        if not os.path.lexists(path):
+            raise TallyError(
+                f"{path} is gone: the results of this disagreement were removed",
+                hint="`tally clean` removes those of which evidence is signed; build again to have new ones",
+            )
+        return Side(name, path)
 
 
 def chosen(state: State, what: str | None) -> Path:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.evidence.kept import KEPT
+from orchestrator.evidence.kept import KEPT, KeptDisagreement, KeptOutput
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
-from orchestrator.run.disagreements import chosen
+from orchestrator.run.disagreements import Kept, chosen
 
 
 def test_the_newest_of_a_target_is_of_no_other_whose_name_begins_so(tmp_path: Path) -> None:
@@ -45,3 +45,13 @@ def test_a_folder_that_has_a_targets_name_is_not_taken_for_its_disagreement(
     monkeypatch.chdir(tmp_path)
     assert chosen(state, "order") == folder
     assert chosen(state, "other") == Path("other")
+
+
+def test_results_that_are_gone_are_told(tmp_path: Path) -> None:
+    output = KeptOutput(
+        "x.drv", "out", f"/nix/store/{'0' * 32}-x", inherited=False, made={"a": "1", "b": "2"}
+    )
+    kept = Kept(tmp_path, KeptDisagreement("x", (), (output,), {}, None, None))
+    with pytest.raises(TallyError, match="is gone") as told:
+        list(kept.pairs(output))
+    assert "tally clean" in str(told.value.hint)

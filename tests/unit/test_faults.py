@@ -125,6 +125,7 @@ TALLY: dict[str, Any] = {
         "kernel-release": True,
         "load": True,
     },
+    "webhook": [{"url": "https://hook.example/x", "secret": "hook.secret", "every": True}],
 }
 KEYLESS = {
     "signing": {

@@ -76,5 +76,6 @@ def test_other_commands(place: Place, words: tuple[str, ...]) -> None:
         time.sleep(delay)
         running.send_signal(signal.SIGINT)
         done = ended(running, 60)
-        assert done.code in (130, 0), done.err
+        came_to_its_end = (0, 2) if words == ("doctor",) else (0,)  # it may lack something, as room on a disk
+        assert done.code in (130, *came_to_its_end), done.out + done.err
     place.wait_until_quiet()

@@ -168,19 +168,21 @@ def _by_experiment(
     knob = seen.moved
     if knob is None or (seen.again is True and seen.repeats is not False):
         return
-    way = "goes when it alone is turned back" if seen.goes.get(knob) else "was not seen to go again"
-    proof = Proof(
-        knob,
-        f"built with {knob} turned alone, it differs",
-        f"built with all else turned and {knob} not, it is the same" if seen.goes.get(knob) else "",
-    )
+    went = seen.goes.get(knob) is True  # None: the build that would show it failed, and one way is no proof
+    way = "goes when it alone is turned back" if went else "was not seen to go again"
     first, *others = PROVES[knob]
     shown = [name for name in others if weights[name] > 0]
     chosen = max(shown, key=lambda name: weights[name], default=first)
     if weights[first] >= weights[chosen]:
         chosen = first
-    speaks(chosen, PROVEN, f"it comes when {knob} alone is turned, and {way}", PROVEN)
-    proofs[chosen] = proof
+    weight = PROVEN if went else SHOWN
+    speaks(chosen, weight, f"it comes when {knob} alone is turned, and {way}", weight)
+    if went:
+        proofs[chosen] = Proof(
+            knob,
+            f"built with {knob} turned alone, it differs",
+            f"built with all else turned and {knob} not, it is the same",
+        )
     for name in others:
         if name is not chosen:
             speaks(name, 0.5)

@@ -51,6 +51,13 @@ def test_what_does_not_go_with_the_knob_is_not_proven_by_it() -> None:
     assert all(reason.proof is None for reason in causes_of(PLACE, stays))
 
 
+def test_what_was_seen_to_come_and_not_to_go_is_likely_and_not_proven() -> None:
+    [reason, *_] = causes_of(PLACE, Seen(again=False, comes={Knob.UPTIME: True}))
+    assert reason.name is Name.UPTIME
+    assert reason.proof is None
+    assert reason.confidence < causes_of(PLACE, moved_by(Knob.UPTIME))[0].confidence
+
+
 def test_what_comes_again_on_one_machine_is_not_the_machines() -> None:
     restless = Seen(again=True, repeats=True)
     names = [reason.name for reason in causes_of(looks(Cause.CPU_COUNT), restless)]

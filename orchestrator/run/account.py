@@ -117,7 +117,10 @@ class Account:
         own = [each.path for each in graph.derivations.values() if each.fixed is None]
         ran = [each for each in self._ran.values() if each]
         built = {path for path in own if ran and all(_is_over(each.get(path)) for each in ran)}
-        return Depth(len(own), len(built), len(self.known.intersection(own) - built), believed)
+        # what is known is so by those that were asked first: a spare that stood in only held it
+        stood_in = any(each and self.builders[name].spare for name, each in self._ran.items())
+        known = frozenset[str]() if stood_in else self.known.intersection(own) - built
+        return Depth(len(own), len(built), len(known), believed)
 
     def _rows(self, report: Report) -> Iterator[Row]:
         name = report.identity.name

@@ -109,3 +109,15 @@ def test_a_ledger_that_cannot_be_begun_stops_the_run_and_one_that_breaks_does_no
     assert "this run is not whole in the ledger" in warning
     with pytest.raises(TallyError, match="is damaged"):
         account.begin(2, "same-host")
+
+
+def test_what_a_spare_holds_is_not_known_of_it(tmp_path: Path) -> None:
+    for spare, reached in ((False, (1, 1, True)), (True, (1, 0, False))):
+        builders = {
+            name: replace(builder(name, tmp_path / name), spare=spare and name == "b") for name in "ab"
+        }
+        one = Account(Pen(State(tmp_path), "1"), ONE.graph, builders, frozenset([LIB.path]), lambda _: None)
+        for name in "ab":
+            built(one, name, APP.path)
+        depth = one.depth(ONE.graph, believed=0)
+        assert (depth.built, depth.known, depth.deep) == reached

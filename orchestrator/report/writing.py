@@ -63,10 +63,11 @@ def write(out: Path, files: Iterable[tuple[str, bytes | Path]]) -> Written:
     A file's bytes, or another file that is copied. A run that is killed leaves files that are each whole; the
     next one finds them. Raises TallyError.
     """
-    done, names = Written(), set[str]()
+    done, names, folders = Written(), set[str](), {Path()}
     try:
         for name, content in files:
             names.add(name)
+            _refuse_links(out, Path(name).parent, folders)
             if _is_there(out / name, content):
                 done.same += 1
             else:
@@ -82,6 +83,16 @@ def write(out: Path, files: Iterable[tuple[str, bytes | Path]]) -> Written:
     except OSError as error:
         raise cannot_write(Path(error.filename or out), error) from error
     return done
+
+
+def _refuse_links(out: Path, folder: Path, seen: set[Path]) -> None:
+    """Nothing is written through a link, which may lead out of the site. `seen` are folders that are none."""
+    for each in (folder, *folder.parents):
+        if each not in seen and (out / each).is_symlink():
+            raise TallyError(
+                f"{shown(out / each)} is a link, and a report needs a folder there", hint="remove the link"
+            )
+        seen.add(each)
 
 
 def _is_there(path: Path, content: bytes | Path) -> bool:

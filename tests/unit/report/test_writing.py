@@ -55,6 +55,18 @@ def test_a_folder_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     assert (elsewhere / "mine").exists()
 
 
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    ready(out)
+    (out / "files").mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "log").write_text("mine")
+    (out / "files" / "a").symlink_to(elsewhere)
+    with pytest.raises(TallyError, match="is a link"):
+        write(out, [("files/a/log", b"theirs")])
+    assert (elsewhere / "log").read_text() == "mine"
+
+
 def test_what_a_killed_run_left_is_found(tmp_path: Path) -> None:
     ready(tmp_path)
 

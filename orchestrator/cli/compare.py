@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.ground.errors import ExitCode
+from orchestrator.ground.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
     from orchestrator.ground.state import State
@@ -66,6 +66,11 @@ def compare(
     one, other = _ledger(first), _ledger(second)
     if one is not None and other is not None:
         return _sets(one, other, json=json)
+    if html is not None and html.resolve() in [Path(word).resolve() for word in (first, second)]:
+        raise TallyError(
+            f"{html} is what is to be compared, and would be written over",
+            hint="name another file for --html",
+        )
     asked = story.Asked((first, second), _stores(store or []), _limits(max_time, max_memory), allow_http)
     listed = Listed() if json else None
     grouped, page = Grouped(f"{first} and {second}"), None
@@ -171,8 +176,6 @@ def _say(compared: Compared) -> None:
 
 
 def _stores(given: list[str]) -> tuple[str | None, str | None]:
-    from orchestrator.ground.errors import TallyError
-
     match given:
         case []:
             return None, None

@@ -160,3 +160,11 @@ def test_folders_with_an_index_that_is_none_are_folders(sides: tuple[str, str]) 
     for side, said in zip(sides, ("{", '{"artifact": {"path": "../x"}}'), strict=True):
         Path(side, "release.json").write_text(said)
     assert compare(*sides) == ExitCode.NO
+
+
+def test_a_page_is_not_written_over_what_is_compared(sides: tuple[str, str]) -> None:
+    one, other = Path(sides[0], "same"), Path(sides[1], "same")
+    for page in (one, other.parent / ".." / "b" / "same"):
+        with pytest.raises(TallyError, match="would be written over"):
+            compare(str(one), str(other), html=page)
+    assert one.read_text() == other.read_text() == "same"

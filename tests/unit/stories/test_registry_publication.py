@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -168,6 +169,14 @@ def test_the_tag_comes_last(registry: FakeRegistry, publish: Publish) -> None:
     assert last_blob < first_manifest
 
 
+def settled(registry: FakeRegistry) -> None:
+    """Wait until the server has done with what was sent to it side by side before the error."""
+    asked = -1
+    while asked != len(registry.asked):
+        asked = len(registry.asked)
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [0, 3, 10, 22, 25, 28, 31])
 @pytest.mark.parametrize("referrers", [True, False])
 def test_cut_off_anywhere(
@@ -191,6 +200,7 @@ def test_cut_off_anywhere(
     with pytest.raises(TallyError, match="HTTP status 400"):
         publish()
     registry.faults = {}
+    settled(registry)
     if registry.tags.get(NAME):
         assert isinstance(fetch(f"{registry.reference()}:{NAME}").verdict, Passed)
     else:

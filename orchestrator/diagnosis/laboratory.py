@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from orchestrator.agreement.keeping import copy_tree
-from orchestrator.agreement.trees import Side
 from orchestrator.builders.build import Build, Failure
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.realising import Realisation
@@ -27,12 +25,6 @@ class Result:
     """Output name to the file or folder that was made."""
     changed: frozenset[str]
     """The outputs that did not come out as the store of this experiment holds them."""
-    started: datetime
-    finished: datetime
-
-    def side(self, name: str, output: str) -> Side:
-        """One output of it, called `name`."""
-        return Side(name, self.trees[output])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +97,7 @@ class Laboratory:
                 copy_tree(build.unstable[name].path, trees[name])
             else:
                 trees[name] = self.builder.store.bring(built.path)
-        return Result(trees, frozenset(build.unstable), build.started, build.finished)
+        return Result(trees, frozenset(build.unstable))
 
     def _folder(self) -> Path:
         self.scratch.mkdir(parents=True, exist_ok=True)

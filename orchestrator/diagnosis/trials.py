@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.trees import Side
@@ -20,7 +19,6 @@ from orchestrator.places.search import places
 Say = Callable[[str], None]
 Key = tuple[str, str, tuple[str, ...]]
 """Output, file, and the containers on the way in: one place in every experiment."""
-_NEVER = datetime.fromtimestamp(0, UTC)
 _NEXT_SECOND = 1.1
 """Seconds: past the next full one."""
 _ATTEMPTS = 2
@@ -50,7 +48,7 @@ class Trials:
         """
         self.seen = {key_of(output, place): Seen() for output, place in found}
         shown = {key_of(output, place): place for output, place in found}
-        held = Result(self.lab.held(), frozenset(), _NEVER, _NEVER)
+        held = Result(self.lab.held(), frozenset())
         self.say("building it again in the same surroundings")
         first = self._built(Setting())
         if first is None:

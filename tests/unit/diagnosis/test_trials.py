@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +19,6 @@ from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.trials import Trials, key_of
 from orchestrator.places.search import places
 
-NOW = datetime(2026, 11, 30, tzinfo=UTC)
 MACHINE = Machine((0, 1), "2.8.0", "/usr/bin/disorderfs")
 VARIED = Setting(frozenset(TURNED) - {Knob.DIRECTORY_ORDER})
 
@@ -56,7 +54,7 @@ class Build:
         self.scratch.mkdir(exist_ok=True)
         tree = self.scratch / str(len(list(self.scratch.iterdir())))
         tree.write_text(text)
-        return Result({"out": tree}, frozenset({"out"}), NOW, NOW)
+        return Result({"out": tree}, frozenset({"out"}))
 
 
 def examined(

@@ -8,9 +8,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Result, Verdict, written
-
-_GOOD = frozenset({Verdict.AGREED, Verdict.VARIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +24,7 @@ class Span:
     @property
     def sentence(self) -> str:
         """`differs since 2026-11-30T04:00:00Z (3 runs)`."""
-        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
-        return f"{self.verdict.value} since {_seconds(self.since)} ({runs})"
+        return f"{self.verdict.value} since {_seconds(self.since)} ({counted(self.runs, 'run')})"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -60,7 +58,7 @@ class Course:
 
         None where it agrees now, never agreed, or did so with the very same derivation.
         """
-        verdicts = [each.verdict in _GOOD for each in self.results]
+        verdicts = [each.verdict.agrees for each in self.results]
         if verdicts[-1] or True not in verdicts:
             return None
         last_good = len(verdicts) - 1 - verdicts[::-1].index(True)

@@ -26,6 +26,11 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
     """Too few builds to say: a builder could not be reached, or nothing was compared."""
 
+    @property
+    def agrees(self) -> bool:
+        """Whether all builders made the same."""
+        return self in (Verdict.AGREED, Verdict.VARIED)
+
 
 class How(StrEnum):
     """How a builder came to what it has of a derivation."""

@@ -9,12 +9,11 @@ from typing import Any
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ledger.change import changed
-from orchestrator.ledger.entries import Result, Verdict
+from orchestrator.ledger.entries import Result
 from orchestrator.ledger.reading import Ledger
 
 Bits = Mapping[str, NarHash]
 """Output name to NAR hash."""
-_AGREED = (Verdict.AGREED, Verdict.VARIED)
 
 
 class Change(StrEnum):
@@ -76,7 +75,7 @@ def compared(one: Ledger, other: Ledger) -> Iterator[Package]:
 
 def bits(ledger: Ledger, result: Result) -> Bits | None:
     """What all builders of a result made of its package; None: they do not agree, or nobody built it."""
-    if result.verdict not in _AGREED:
+    if not result.verdict.agrees:
         return None
     made = [
         {name: output.nar_hash for name, output in entry.outputs.items()}

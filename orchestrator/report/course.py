@@ -85,7 +85,7 @@ def _judged(events: Sequence[Event]) -> Iterator[Event]:
             yield event
             continue
         found = seen.setdefault((event.derivation, event.surroundings), set())
-        found.add(event.verdict in AGREEING)
+        found.add(event.verdict.agrees)
         yield replace(event, verdict=Verdict.FLAKY) if len(found) > 1 else event
 
 

@@ -31,7 +31,6 @@ from orchestrator.report.graph import FEW, Closure
 from orchestrator.report.kept import Found, Output, culprits_of, diffs_of, evidence_in, found_in
 from orchestrator.report.plain import slug, slugs
 from orchestrator.report.site import Details, counts_of
-from orchestrator.report.verdicts import AGREEING
 
 _LARGEST: Final = 1 << 26
 """Bytes of a file that is put into the site."""
@@ -168,7 +167,7 @@ class Gathering:
             return None
         old = next(each for each in reversed(course.events) if each.time <= before.until)
         new = next(each for each in course.events if each.time == since)
-        if old.derivation == new.derivation or (old.verdict in AGREEING) == (new.verdict in AGREEING):
+        if old.derivation == new.derivation or old.verdict.agrees == new.verdict.agrees:
             return None
         return change(self._ledger.inputs(old.derivation), self._ledger.inputs(new.derivation))
 
@@ -222,7 +221,7 @@ class Gathering:
             paths = evidence_in(Path(latest.differed.kept))
             files = self._copies(stem, "evidence", ((each.name, each) for each in paths))
             return (), files, _disagreement_command([each.name for each in files])
-        if latest.course.verdict not in AGREEING or latest.result.release is None:
+        if not latest.course.verdict.agrees or latest.result.release is None:
             return (), (), None
         folder = Path(latest.result.release)
         try:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from orchestrator.agreement.keeping import result_in
 from orchestrator.agreement.trees import Side
+from orchestrator.diagnosis.culprit import DIAGNOSIS
 from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
@@ -37,7 +38,6 @@ MOST: Final = 50
 """Places of one output that are told of."""
 _LIMITS: Final = Limits(seconds=10, unpacked=1 << 30, diffoscope=0)
 _SHOWN: Final = 5  # of these side by side
-_DIAGNOSIS: Final = "diagnosis.json"
 _DIAGNOSIS_LIMIT: Final = 1 << 24
 _EVIDENCE: Final = re.compile(r".+\.sigstore\.json|link\..+\.json|trusted_root\.json|.+\.drv")
 """Not the record and the diagnosis: these are a machine's notes to itself, with the recipe in them."""
@@ -184,7 +184,7 @@ def _culprit(output: Output, each: Place) -> Culprit:
 def _diagnosed(folder: Path) -> tuple[Culprit, ...] | None:
     """The culprits of `tally diagnose --json` in the folder; None: there are none to be read."""
     try:
-        document = json.loads(contents(folder / _DIAGNOSIS, _DIAGNOSIS_LIMIT))
+        document = json.loads(contents(folder / DIAGNOSIS, _DIAGNOSIS_LIMIT))
         return tuple(Culprit.model_validate(_known(each)) for each in document["culprits"])
     except (OSError, ValueError, KeyError, TypeError, ValidationError):
         return None

@@ -17,7 +17,7 @@ MEANING: Final = {
     Verdict.FAILED: "A build failed. That says nothing of whether its bits would agree.",
     Verdict.UNDECIDED: "Too few builds ended to compare them.",
 }
-AGREEING: Final = frozenset({Verdict.AGREED, Verdict.VARIED})
+AGREEING: Final = frozenset(verdict for verdict in Verdict if verdict.agrees)
 DECIDED: Final = AGREEING | {Verdict.FLAKY, Verdict.DIFFERS}
 """The verdicts that a share is of: failed and undecided packages stand beside it."""
 

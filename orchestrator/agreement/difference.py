@@ -101,6 +101,19 @@ def pair_of(output: DifferingOutput) -> tuple[str, str]:
     return names[0], other
 
 
+def pairs_of(output: DifferingOutput) -> tuple[tuple[str, str], ...]:
+    """The first side with each of the others that has bytes of its own, so that none is left out.
+
+    At least one pair: that of `pair_of`.
+    """
+    first, second = pair_of(output)
+    found = {output.hashes[second]: (first, second)}
+    for name in sorted(output.hashes, key=lambda name: (is_earlier(name), name)):
+        if output.hashes[name] != output.hashes[first]:
+            found.setdefault(output.hashes[name], (first, name))
+    return tuple(found.values())
+
+
 def _shown(path: bytes) -> str:
     text = path.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

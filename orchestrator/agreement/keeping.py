@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed
 from orchestrator.agreement.culprits import earlier
-from orchestrator.agreement.difference import pair_of
+from orchestrator.agreement.difference import pair_of, pairs_of
 from orchestrator.agreement.trees import Side
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder
@@ -37,13 +37,9 @@ class Kept:
         return (sides.pop(first), sides.pop(second), *sides.values())
 
     def pairs(self, output: DifferingOutput) -> tuple[tuple[Side, Side], ...]:
-        """The first result with each of the others that has bytes of its own, so that none is left out."""
-        first, second, *others = self.results(output)
-        found = {output.hashes[second.name]: (first, second)}
-        for side in others:
-            if output.hashes[side.name] != output.hashes[first.name]:
-                found.setdefault(output.hashes[side.name], (first, side))
-        return tuple(found.values())
+        """Results to compare, so that each of them is told of: see `pairs_of`."""
+        sides = {side.name: side for side in self._results[output.path]}
+        return tuple((sides[one], sides[other]) for one, other in pairs_of(output))
 
 
 def keep_side_by_side(

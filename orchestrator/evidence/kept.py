@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.evidence.canonical import MalformedError, member, moment, read, seconds
 from orchestrator.evidence.surroundings import surroundings
 from orchestrator.evidence.terms import NAR_SHA256
+from orchestrator.ground.digest import NarHash
 from orchestrator.ground.values import dataclass
 from orchestrator.nix.storepath import is_store_path
 
 if TYPE_CHECKING:
-    from orchestrator.agreement.agreement import DifferingOutput
     from orchestrator.builders.build import Report
 
 KEPT: Final = "disagreement.json"
@@ -47,19 +48,6 @@ class Maker:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptOutput:
-    """An output of which two results lie in the folder."""
-
-    derivation: str
-    output: str
-    path: str
-    inherited: bool
-    """Whether some build-time input differs, too."""
-    made: Mapping[str, str]
-    """Side (a builder, `NAME (earlier)`) to NAR hash, in hexadecimal."""
-
-
-@dataclass(frozen=True, slots=True)
 class KeptRecipe:
     """The recipe that was built."""
 
@@ -75,7 +63,7 @@ class KeptDisagreement:
     target: str
     root_causes: tuple[str, ...]
     """`.drv` paths whose inputs agree and whose outputs do not."""
-    outputs: tuple[KeptOutput, ...]
+    outputs: tuple[DifferingOutput, ...]
     """In build order."""
     makers: Mapping[str, Maker]
     """By builder name."""
@@ -170,7 +158,7 @@ def _moment(text: str, what: str) -> datetime:
     return found
 
 
-def _output(document: Any, what: str) -> KeptOutput:
+def _output(document: Any, what: str) -> DifferingOutput:
     made = member(document, "made", dict, what)
     path = member(document, "path", str, what)
     for name in (path.removeprefix("/nix/store/"), *made):
@@ -180,10 +168,17 @@ def _output(document: Any, what: str) -> KeptOutput:
         raise MalformedError(f"{what} names {path!r}, which is no store path")
     if len(made) < 2:
         raise MalformedError(f"{what} has an output of fewer than two results")
-    return KeptOutput(
+    return DifferingOutput(
         member(document, "derivation", str, what),
         member(document, "output", str, what),
         path,
+        {side: _digest(member(digests, NAR_SHA256, str, what), what) for side, digests in made.items()},
         member(document, "inherited", bool, what),
-        {side: member(digests, NAR_SHA256, str, what) for side, digests in made.items()},
     )
+
+
+def _digest(text: str, what: str) -> NarHash:
+    try:
+        return NarHash(text)
+    except ValueError as error:
+        raise MalformedError(f"{what} has a NAR hash that is none: {error}") from None

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.agreement.culprits import is_earlier
+from orchestrator.agreement.agreement import DifferingOutput
+from orchestrator.agreement.difference import pairs_of
 from orchestrator.agreement.keeping import result_in
 from orchestrator.agreement.trees import Side
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.kept import KEPT, KeptDisagreement, KeptOutput, parse
+from orchestrator.evidence.kept import KEPT, KeptDisagreement, parse
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
@@ -30,16 +31,12 @@ class Kept:
     folder: Path
     record: KeptDisagreement
 
-    def pairs(self, output: KeptOutput) -> Iterator[tuple[Side, Side]]:
-        """The first result with each of the others that has bytes of its own: those of two builders first."""
-        names = sorted(output.made, key=lambda name: (is_earlier(name), name))
-        seen = {output.made[names[0]]}
-        for name in names[1:]:
-            if output.made[name] not in seen:
-                seen.add(output.made[name])
-                yield self._side(names[0], output), self._side(name, output)
+    def pairs(self, output: DifferingOutput) -> Iterator[tuple[Side, Side]]:
+        """Results to compare, so that each of them is told of: see `pairs_of`."""
+        for one, other in pairs_of(output):
+            yield self._side(one, output), self._side(other, output)
 
-    def _side(self, name: str, output: KeptOutput) -> Side:
+    def _side(self, name: str, output: DifferingOutput) -> Side:
         path = result_in(self.folder, name, output.path)
         if not os.path.lexists(path):
             raise TallyError(

@@ -11,6 +11,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
+from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.builders.configuration import Configuration
 from orchestrator.diagnosis.culprit import DIAGNOSIS, Culprit, Diagnosis, Reason, likeliest_first
 from orchestrator.diagnosis.facts import clocks_at, facts_at
@@ -20,7 +21,7 @@ from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
 from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.trials import Key, Trials, key_of
-from orchestrator.evidence.kept import KeptDisagreement, KeptOutput
+from orchestrator.evidence.kept import KeptDisagreement
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.ground.state import State
@@ -160,7 +161,7 @@ def _culprits(record: KeptDisagreement) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    output: KeptOutput
+    output: DifferingOutput
     places: tuple[Place, ...]
     more: int
 
@@ -181,7 +182,7 @@ def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
     return tuple(found)
 
 
-def _distinct(kept: Kept, output: KeptOutput) -> Iterator[Place]:
+def _distinct(kept: Kept, output: DifferingOutput) -> Iterator[Place]:
     """Where any two of the results differ; what two builders differ in is not told again of one of them."""
     told: set[Key] = set()
     for pair in kept.pairs(output):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.evidence.kept import KEPT, KeptDisagreement, KeptOutput
+from orchestrator.agreement.agreement import DifferingOutput
+from orchestrator.evidence.kept import KEPT, KeptDisagreement
+from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.run.disagreements import Kept, chosen
@@ -48,9 +50,8 @@ def test_a_folder_that_has_a_targets_name_is_not_taken_for_its_disagreement(
 
 
 def test_results_that_are_gone_are_told(tmp_path: Path) -> None:
-    output = KeptOutput(
-        "x.drv", "out", f"/nix/store/{'0' * 32}-x", inherited=False, made={"a": "1", "b": "2"}
-    )
+    hashes = {name: NarHash.of(name.encode()) for name in ("a", "b")}
+    output = DifferingOutput("x.drv", "out", f"/nix/store/{'0' * 32}-x", hashes, inherited=False)
     kept = Kept(tmp_path, KeptDisagreement("x", (), (output,), {}, None, None))
     with pytest.raises(TallyError, match="is gone") as told:
         list(kept.pairs(output))

@@ -119,7 +119,8 @@ class Workshop:
 @contextmanager
 def opened(state: State, configuration: Configuration) -> Iterator[Workshop]:
     """A workshop on a state folder. Raises TallyError when that or Nix cannot be used."""
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    # By the microsecond: one process opens several, one after the other (`tally rebuild` of a feed).
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
     state.folder("stores")
     with state.scratch(run) as scratch, ExitStack() as ending:
         nix = Nix.find(scratch)

@@ -15,6 +15,8 @@ no output is only run.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
 import shutil
@@ -167,9 +169,19 @@ def surroundings(session_state: Path, program: Path) -> dict[str, str]:
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_the_page_says_what_happens(
-    page: Path, checkout: Path, own: Path, surroundings: dict[str, str]
+    page: Path, checkout: Path, own: Path, surroundings: dict[str, str], made: Path
 ) -> None:
-    follow(page, place_of(page, checkout, own), surroundings)
+    """Alone, in a copy of its own; and a reader of several how-tos has none in the way of another."""
+    folder = place_of(page, checkout, own)
+    before = files_of(folder)
+    follow(page, folder, surroundings)
+    if "how-to" in page.parts:
+        written = (
+            files_of(folder)
+            - before
+            - {step.path for step in steps(page.read_text()) if isinstance(step, File)}
+        )
+        refuse_shared(made, page.name, written)
 
 
 def test_the_tutorials_figures_are_of_this_commit(surroundings: dict[str, str]) -> None:
@@ -184,13 +196,9 @@ def test_the_tutorials_figures_are_of_this_commit(surroundings: dict[str, str]) 
     )
 
 
-def test_the_how_tos_follow_each_other(checkout: Path, own: Path, surroundings: dict[str, str]) -> None:
-    """In one copy, in the order of README's table: no page leaves a state in which a later one fails."""
+def test_readme_lists_every_how_to() -> None:
     table = re.findall(r"\]\((docs/how-to/[^)#]+)\)", (ROOT / "README.md").read_text())
-    pages = [ROOT / name for name in dict.fromkeys(table)]
-    assert sorted(pages) == sorted((ROOT / "docs/how-to").glob("*.md"))
-    for page in pages:
-        follow(page, place_of(page, checkout, own), surroundings)
+    assert sorted({ROOT / name for name in table}) == sorted((ROOT / "docs/how-to").glob("*.md"))
 
 
 def test_two_pages_that_write_one_file_say_so() -> None:
@@ -203,6 +211,35 @@ def test_two_pages_that_write_one_file_say_so() -> None:
                 words in " ".join(before.split()) for words in ("beside what", "in place of", "to those")
             )
             assert said, f"{page.relative_to(ROOT)} does not say what becomes of a {name} that is there"
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file in which each how-to's test says what the page made: of all workers."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-by-pages.json"
+
+
+def files_of(folder: Path) -> set[str]:
+    """The files and links of a folder, but for what git and Python keep there."""
+    return {
+        str(Path(root, name).relative_to(folder))
+        for root, folders, files in os.walk(folder)
+        for name in (*files, *(each for each in folders if Path(root, each).is_symlink()))
+        if not {".git", ".venv", "__pycache__"} & set(Path(root, name).relative_to(folder).parts)
+    }
+
+
+def refuse_shared(made: Path, page: str, written: set[str]) -> None:
+    """Write down what a page made. Fails where another page made the same: its reader would find it there."""
+    with made.open("a+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        for line in stream.read().splitlines():
+            other, files = json.loads(line)
+            both = sorted(written & set(files)) if other != page else []
+            assert not both, f"{page} and {other} both make {both[0]}"
+        stream.write(json.dumps([page, sorted(written)]) + "\n")
 
 
 def follow(page: Path, folder: Path, surroundings: dict[str, str]) -> None:
@@ -265,3 +302,10 @@ def test_steps_are_read_in_order() -> None:
         Command(5, "one \\\n  two", "out"),
         Command(5, "three", ""),
     ]
+
+
+def test_pages_that_make_the_same_file_are_refused(tmp_path: Path) -> None:
+    refuse_shared(tmp_path / "made", "one.md", {"out/a", "release.key"})
+    refuse_shared(tmp_path / "made", "two.md", {"out/b"})
+    with pytest.raises(AssertionError, match=r"three\.md and one\.md both make release\.key"):
+        refuse_shared(tmp_path / "made", "three.md", {"release.key"})

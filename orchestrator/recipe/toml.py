@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import read_file, shown, without_mark
-from orchestrator.recipe.toml_depth import too_deep
+from orchestrator.ground.toml_depth import too_deep
 from orchestrator.recipe.toml_slips import slip
 
 LIMIT = 16 << 20  # a lock of some thousand packages is 1 MB

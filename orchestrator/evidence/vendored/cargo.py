@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from orchestrator.evidence.vendored.package import NotRead, Package, counted, purl_of, vcs_url, word
 from orchestrator.ground.digest import Sha256
-from orchestrator.recipe.toml_depth import too_deep
+from orchestrator.ground.toml_depth import too_deep
 
 _DEFAULT: Final = "registry+https://github.com/rust-lang/crates.io-index"
 """What Cargo writes for its default registry, wherever it fetches from."""

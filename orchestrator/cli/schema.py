@@ -19,14 +19,18 @@ class Document(StrEnum):
     CONFIG = "config"
     POLICY = "policy"
     REPORT = "report"
+    SHOW = "show"
 
 
 def schema(
     document: Annotated[
-        Document, typer.Argument(metavar="recipe|lock|config|policy|report", help="Which file's schema.")
+        Document, typer.Argument(metavar="recipe|lock|config|policy|report|show", help="Which file's schema.")
     ],
 ) -> None:
-    """Print the JSON Schema (2020-12) of a recipe, of tally.lock, of tally.toml, a policy, or report.json."""
+    """Print the JSON Schema (2020-12) of a recipe, tally.lock, tally.toml, a policy, report.json, or of show.
+
+    `show`: what `tally show --json` prints.
+    """
     from orchestrator.cli.text import print_json
 
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -55,3 +59,7 @@ def _model(document: Document) -> type[BaseModel]:
             from orchestrator.report.document import Report
 
             return Report
+        case Document.SHOW:
+            from orchestrator.evidence.shown import Shown
+
+            return Shown

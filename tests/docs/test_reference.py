@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from orchestrator.builders.configuration import Configuration
+from orchestrator.evidence.shown import Shown, ShownBundle
 from orchestrator.ground import key_address
 from orchestrator.ground.errors import ExitCode
 from orchestrator.policy.document import PolicyDocument
@@ -43,6 +44,12 @@ def test_every_key_is_explained_and_none_is_made_up(
     text = (repository / "docs/reference" / page).read_text()
     explained = set(re.findall(r"^\| `([a-z0-9_-]+)` \|", text, re.MULTILINE))
     assert explained == set(keys(model.model_json_schema()))
+
+
+@pytest.mark.parametrize("model", [Shown, ShownBundle])
+def test_every_field_of_what_show_prints_is_explained(repository: Path, model: type[BaseModel]) -> None:
+    text = (repository / "docs/reference/show.md").read_text()
+    assert not [key for key in keys(model.model_json_schema(by_alias=True)) if f"`{key}`" not in text]
 
 
 def test_every_way_to_say_where_a_key_is_is_explained(repository: Path) -> None:

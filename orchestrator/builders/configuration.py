@@ -20,6 +20,7 @@ from orchestrator.builders import ssh
 from orchestrator.builders.inputs_table import InputsTable
 from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.builders.table import Table, Text
+from orchestrator.builders.toolchain_table import ToolchainTable
 from orchestrator.builders.variation import Wanted
 from orchestrator.builders.webhook_table import WebhookTable
 from orchestrator.ground import key_address
@@ -211,6 +212,9 @@ class Configuration(Table):
         default=InputsTable(), description="Which inputs are built here, and which are believed"
     )
     signing: SigningTable = SigningTable()
+    toolchain: ToolchainTable = Field(
+        default=ToolchainTable(), description="What recipes are built with that do not say it themselves"
+    )
     variation: VariationTable = Field(
         default=VariationTable(),
         description="How the embedded builders after the first are made to differ from it",

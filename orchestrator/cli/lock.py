@@ -57,8 +57,9 @@ def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     from orchestrator.recipe.lock import read
     from orchestrator.recipe.mirrors import Mirrors
 
-    refuse_unknown_mirrors(recipes, Mirrors(load(Path.cwd()).mirrors))
-    found = list(drift(recipes, read(file), file.with_name("flake.lock")))
+    configured = load(Path.cwd())
+    refuse_unknown_mirrors(recipes, Mirrors(configured.mirrors))
+    found = list(drift(recipes, read(file), file.with_name("flake.lock"), configured.toolchain.debian))
     if as_json:
         print_json({"lock": str(file), "drift": found})
     else:
@@ -84,11 +85,12 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool
     from orchestrator.recipe.toml import LIMIT
 
     known = locks.read(file) if file.exists() else locks.Lock()
-    mirrors = Mirrors(load(Path.cwd()).mirrors)
+    configured = load(Path.cwd())
+    mirrors = Mirrors(configured.mirrors)
     sources = Sources(State.of_environment().folder("sources"), mirrors)
     work = Locking(mirrors, sources, file.with_name("flake.lock"), say)
     machines = [machine_system(nix_system())] if vm else []
-    made = make_lock(recipes, known, update, work, new_machines=machines)
+    made = make_lock(recipes, known, update, work, new_machines=machines, usual=configured.toolchain.debian)
     changed = not file.exists() or locks.text_of(made).encode() != contents(file, LIMIT)
     if changed:
         locks.write(file, made)

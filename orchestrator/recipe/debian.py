@@ -21,6 +21,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_scratch
 from orchestrator.recipe.lock import DebianPackage
 from orchestrator.recipe.names import meant_suite
+from orchestrator.recipe.suites import BUILT_WITH, ENDED
 
 SUITE = "bookworm"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -48,6 +49,9 @@ BASE = (
 """What every set holds: enough to unpack, patch, run configure scripts and pack artifacts."""
 
 _TIMEOUT = 600.0
+_HELPER = "/usr/lib/apt/apt-helper"
+_NO_SUCH = "does not have a Release file"
+_LIKELY = (*BUILT_WITH, "forky", "sid")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _INSTALL = re.compile(r"^Inst (\S+) \((\S+) .*\[(\S+)\]\)", re.MULTILINE)
 # Only the way to the archive: the machine's hooks, pins, preferences and weakened checks stay out.
@@ -128,6 +132,11 @@ class Apt:
                 known = set(_run(self, "apt-cache", "pkgnames").split())
             if known is None or name not in known:
                 known = known or set(_run(self, "apt-cache", "pkgnames").split())
+                if name in BASE:
+                    raise TallyError(
+                        f"Debian {self.suite} cannot be built with: it has no {name}, which every build gets",
+                        hint=f"take {' or '.join(BUILT_WITH)}",
+                    )
                 raise unknown_package(name, known, self.suite, self.architecture)
 
 
@@ -169,7 +178,7 @@ def opened(
     _refuse_without_apt()
     if not re.fullmatch(r"[a-z][a-z0-9-]*", suite):
         raise TallyError(f"{suite!r} is not the name of a Debian suite")
-    reasons = []
+    reasons, there = [], []
     # below the system's temporary folder, so that apt can drop its privileges when it runs as root
     with tempfile.TemporaryDirectory(prefix="tallystick-apt-") as name:
         folder = Path(name)
@@ -184,12 +193,36 @@ def opened(
                 continue
             yield apt
             return
+        if any(_NO_SUCH in reason for reason in reasons):
+            there = [each for each in _LIKELY if _serves(folder, addresses, each)]
     raise TallyError(
         f"no address gave a signed index of Debian {suite}:\n" + "\n".join(reasons),
-        hint=f"did you mean {near!r}? It is `suite` in tally.lock"
-        if (near := meant_suite(suite))
-        else "check the network, and the `debian` mirrors in tally.toml or the machine's apt sources",
+        hint=_way_out(suite, there),
     )
+
+
+def _way_out(suite: str, there: Sequence[str]) -> str:
+    if near := meant_suite(suite):
+        return f"did you mean {near!r}? It is `suite` in the recipe, tally.toml or tally.lock"
+    if not there:
+        return "check the network, and the `debian` mirrors in tally.toml or the machine's apt sources"
+    ended = f"Debian {suite} has ended; " if suite in ENDED else ""
+    return f"{ended}the archive has {', '.join(there)}: `suite` in the recipe, tally.toml or tally.lock"
+
+
+def _serves(folder: Path, addresses: Sequence[str], suite: str) -> bool:
+    """Whether an address has a release file of this suite, whatever it is worth."""
+    for address in addresses:
+        release = f"{address.rstrip('/')}/dists/{suite}/InRelease"
+        environment = {"APT_CONFIG": str(folder / "apt.conf")}
+        try:
+            _process(
+                [_HELPER, "download-file", release, str(folder / "InRelease")], environment, "apt-helper"
+            )
+        except TallyError:
+            continue
+        return True
+    return False
 
 
 def _refuse_without_apt() -> None:

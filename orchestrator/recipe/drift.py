@@ -16,25 +16,36 @@ from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import PathSource, Recipe, System, UrlSource
 from orchestrator.recipe.request import misfit
+from orchestrator.recipe.suites import Suite
 
 _LARGEST = 16 << 20  # bytes of a flake.lock; nixpkgs' own takes a kilobyte
-SetKey = tuple[System, tuple[str, ...]]
-"""System, and the sorted list of packages that recipes ask for."""
+SetKey = tuple[System, Suite, tuple[str, ...]]
+"""System, suite, and the sorted list of packages that recipes ask for."""
 
 
-def needed_sets(recipes: Mapping[str, Recipe]) -> Mapping[SetKey, tuple[str, ...]]:
-    """Each distinct Debian set that the recipes need, with the names of those that need it."""
+def needed_sets(recipes: Mapping[str, Recipe], usual: Suite) -> Mapping[SetKey, tuple[str, ...]]:
+    """Each distinct Debian set that the recipes need, with the names of those that need it.
+
+    `usual` is the suite of recipes that name none.
+    """
     found: dict[SetKey, tuple[str, ...]] = {}
     for name, recipe in sorted(recipes.items()):
         if recipe.toolchain.from_ == "debian":
             for system in recipe.systems:
-                key = (system, tuple(sorted(recipe.toolchain.packages)))
+                key = (system, recipe.toolchain.debian or usual, tuple(sorted(recipe.toolchain.packages)))
                 found[key] = (*found.get(key, ()), name)
     return dict(sorted(found.items()))
 
 
-def drift(recipes: Mapping[str, Recipe], lock: Lock, flake_lock: Path) -> Iterator[str]:
-    """One sentence for each place where lock and recipes do not fit; none when they do."""
+def drift(
+    recipes: Mapping[str, Recipe], lock: Lock, flake_lock: Path, usual: Suite | None = None
+) -> Iterator[str]:
+    """One sentence for each place where lock and recipes do not fit; none when they do.
+
+    `usual` is the suite that tally.toml names, if it names one.
+    """
+    if usual not in (None, lock.debian):
+        yield f"recipes without a suite are locked for Debian {lock.debian}, and tally.toml says {usual}"
     yield from _sets(recipes, lock)
     yield from _machines(lock)
     yield from _sources(recipes, lock)
@@ -57,16 +68,16 @@ def refuse_unknown_mirrors(recipes: Mapping[str, Recipe], mirrors: Mirrors) -> N
 
 
 def _sets(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
-    needed = needed_sets(recipes)
-    held = {(found.system, found.request): found for found in lock.set}
-    for (system, request), users in needed.items():
-        if (system, request) not in held:
-            yield f"{', '.join(users)}: not locked for {system}: {_packages(request)}"
-        elif held[system, request].base != BASE:
-            yield f"{', '.join(users)}: locked for {system} with another base set"
-    for system, request in sorted(held.keys() - needed.keys()):
-        yield f"no recipe asks for what is locked for {system}: {_packages(request)}"
-    for system in sorted({system for system, _ in needed}):
+    needed = needed_sets(recipes, lock.debian)
+    held = {(found.system, lock.suite_of(found), found.request): found for found in lock.set}
+    for key, users in needed.items():
+        if key not in held:
+            yield f"{', '.join(users)}: not locked for {_packages(key, lock)}"
+        elif held[key].base != BASE:
+            yield f"{', '.join(users)}: locked for {key[0]} with another base set"
+    for key in sorted(held.keys() - needed.keys()):
+        yield f"no recipe asks for what is locked for {_packages(key, lock)}"
+    for system in sorted({key[0] for key in needed}):
         if lock.busybox_for(system) is None:
             yield f"no busybox is locked for {system}"
     for file in sorted(lock.packages.keys() - lock.used):
@@ -81,8 +92,10 @@ def _machines(lock: Lock) -> Iterator[str]:
             yield f"the virtual machine for {machine.system} is locked with another base set"
 
 
-def _packages(request: tuple[str, ...]) -> str:
-    return f"the packages {', '.join(request)}" if request else "the base packages alone"
+def _packages(key: SetKey, lock: Lock) -> str:
+    system, suite, request = key
+    where = system if suite == lock.debian else f"{system} in Debian {suite}"
+    return f"{where}: " + (f"the packages {', '.join(request)}" if request else "the base packages alone")
 
 
 def _sources(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:

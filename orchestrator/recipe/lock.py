@@ -19,6 +19,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.explaining import explain, shown
 from orchestrator.recipe.recipe import Recipe, System
+from orchestrator.recipe.suites import Suite
 from orchestrator.recipe.toml import parse_toml, read_bytes, toml_of
 from orchestrator.recipe.values import Digest
 
@@ -77,6 +78,8 @@ class DebianSet(_Entry):
     """Everything that one list of packages needs, shared by all who ask for the same list."""
 
     system: System
+    suite: str | None = None
+    """The Debian release that it is from; None: the lock's own."""
     request: tuple[str, ...]
     """What recipes, or a machine, ask for, sorted."""
     base: tuple[str, ...]
@@ -124,7 +127,7 @@ class Lock(_Entry):
 
     version: Literal[1] = 1
     suite: str = "bookworm"
-    """The Debian release that all packages come from; its section `main` alone."""
+    """The Debian release that packages come from where a set names no other; its section `main` alone."""
     package: tuple[DebianPackage, ...] = ()
     set: tuple[DebianSet, ...] = ()
     busybox: tuple[Busybox, ...] = ()
@@ -140,15 +143,24 @@ class Lock(_Entry):
         sets = (file for each in (*self.set, *self.machine) for file in each.packages)
         return frozenset((*sets, *(each.package for each in self.busybox)))
 
+    @property
+    def debian(self) -> Suite:
+        """What recipes get that name no suite."""
+        return Suite(self.suite)
+
+    def suite_of(self, found: DebianSet) -> Suite:
+        """The suite that a set is from."""
+        return self.debian if found.suite is None else Suite(found.suite)
+
     @cached_property
     def packages(self) -> Mapping[str, DebianPackage]:
         """File name to package."""
         return {package.file: package for package in self.package}
 
-    def set_for(self, request: Iterable[str], system: str) -> DebianSet | None:
-        """The set that was resolved for this list of packages, in any order."""
-        wanted = tuple(sorted(request))
-        return next((found for found in self.set if (found.request, found.system) == (wanted, system)), None)
+    def set_for(self, request: Iterable[str], system: str, suite: Suite | None = None) -> DebianSet | None:
+        """The set that was resolved for this list of packages, in any order. None: of the usual suite."""
+        wanted = (tuple(sorted(request)), system, suite or self.debian)
+        return next((s for s in self.set if (s.request, s.system, self.suite_of(s)) == wanted), None)
 
     def machine_for(self, system: str) -> DebianSet | None:
         return next((found for found in self.machine if found.system == system), None)
@@ -224,7 +236,7 @@ def text_of(lock: Lock) -> str:
         version=lock.version,
         suite=lock.suite,
         package=tuple(sorted(lock.package, key=lambda p: p.file)),
-        set=tuple(sorted(lock.set, key=lambda s: (s.system, s.request))),
+        set=tuple(sorted(lock.set, key=lambda s: (s.system, s.request, s.suite or ""))),
         busybox=tuple(sorted(lock.busybox, key=lambda b: b.system)),
         machine=tuple(sorted(lock.machine, key=lambda m: m.system)),
         source={name: dict(sorted(pins.items())) for name, pins in sorted(lock.source.items()) if pins},

@@ -20,10 +20,12 @@ from orchestrator.recipe.drift import SetKey, needed_sets, nixpkgs_node, refuse_
 from orchestrator.recipe.licensing import with_licences
 from orchestrator.recipe.lock import ARCHITECTURES, Busybox, DebianPackage, DebianSet, Lock, SourcePin
 from orchestrator.recipe.machine import PACKAGES
+from orchestrator.recipe.machine import SUITE as MACHINE
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe, System
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
 from orchestrator.recipe.sources import Sources, lay_out_busybox
+from orchestrator.recipe.suites import Suite
 from orchestrator.recipe.unobtained import LeftTheArchive
 from orchestrator.recipe.wanted import wanted_from
 
@@ -49,8 +51,11 @@ def make_lock(
     work: Locking,
     *,
     new_machines: Collection[System] = (),
+    usual: Suite | None = None,
 ) -> Lock:
     """The lock for these recipes. `update` names recipes whose pins are resolved again though they fit.
+
+    `usual` is the suite of recipes that name none; None: the one that the lock has already.
 
     Virtual machines that are pinned stay so; `new_machines` are the systems for which one is pinned, or anew.
     Every source that is newly pinned is fetched, so that a wrong digest is met now and not at a build.
@@ -68,9 +73,10 @@ def make_lock(
     refuse_unknown_mirrors(recipes, work.mirrors)
     nixpkgs = nixpkgs_node(recipes, work.flake_lock)
     pins = {name: _pins(recipe, known, name in update, work) for name, recipe in sorted(recipes.items())}
-    sets, machines, busyboxes, packages = _debian(recipes, known, update, work, new_machines)
+    suite = usual or known.debian
+    sets, machines, busyboxes, packages = _debian(recipes, known, update, work, new_machines, suite)
     return Lock(
-        suite=known.suite,
+        suite=suite.name,
         package=with_licences(packages, known.packages, work.sources),
         set=sets,
         busybox=busyboxes,
@@ -86,44 +92,52 @@ def _debian(
     update: Collection[str],
     work: Locking,
     new_machines: Collection[System],
+    usual: Suite,
 ) -> tuple[tuple[DebianSet, ...], tuple[DebianSet, ...], tuple[Busybox, ...], tuple[DebianPackage, ...]]:
     """Every set that recipes need, every machine, each system's busybox, and the packages of all of them."""
-    needed = needed_sets(recipes)
+    needed = needed_sets(recipes, usual)
     sets: list[DebianSet] = []
     machines: list[DebianSet] = []
     busyboxes: list[Busybox] = []
     packages = dict(known.packages)
     with ExitStack() as stack:
-        opened: dict[str, debian.Apt] = {}
+        opened: dict[tuple[str, Suite], debian.Apt] = {}
 
-        def apt(system: str) -> debian.Apt:
-            if system not in opened:
-                work.say(f"reading the index of Debian {known.suite} for {system}")
+        def apt(system: str, suite: Suite) -> debian.Apt:
+            if (system, suite) not in opened:
+                work.say(f"reading the index of Debian {suite} for {system}")
                 addresses = work.mirrors.bases("debian")
-                opened[system] = stack.enter_context(
-                    debian.opened(addresses, ARCHITECTURES[system], known.suite)
+                opened[system, suite] = stack.enter_context(
+                    debian.opened(addresses, ARCHITECTURES[system], suite.name)
                 )
-            return opened[system]
+            return opened[system, suite]
 
-        def resolved(system: System, request: tuple[str, ...], users: str) -> DebianSet:
+        def resolved(key: SetKey, users: str) -> DebianSet:
+            system, suite, request = key
             work.say(f"resolving {', '.join(request) or 'the base'} for {users} on {system}")
-            found = apt(system).resolve([*debian.BASE, *request])
+            found = apt(system, suite).resolve([*debian.BASE, *request])
             packages.update({package.file: _agreeing(package, packages) for package in found})
             files = tuple(package.file for package in found)
-            return DebianSet(system=system, request=request, base=debian.BASE, packages=files)
+            made = DebianSet(system=system, request=request, base=debian.BASE, packages=files)
+            return _of(made, suite, usual)
 
-        for (system, request), users in needed.items():
-            held = _kept(known, (system, request), users, update)
-            sets.append(held or resolved(system, request, ", ".join(users)))
+        for key, users in needed.items():
+            held = _kept(known, key, users, update)
+            sets.append(_of(held, key[1], usual) if held else resolved(key, ", ".join(users)))
         for system in dict.fromkeys((*(each.system for each in known.machine), *new_machines)):
             pinned = known.machine_for(system)
             fits = pinned is not None and (pinned.request, pinned.base) == (PACKAGES, debian.BASE)
-            keep = pinned if fits and system not in new_machines else None
-            machines.append(keep or resolved(system, PACKAGES, "the virtual machine"))
+            if pinned is not None and fits and system not in new_machines:
+                machines.append(_of(pinned, known.suite_of(pinned), usual))
+            else:
+                machines.append(resolved((system, MACHINE, PACKAGES), "the virtual machine"))
         for system in sorted({each.system for each in (*sets, *machines)}):
             busybox = known.busybox_for(system)
             if busybox is None or (update and _left(busybox, known, work)):
-                package = apt(system).candidate(BUSYBOX)
+                there = {each: None for one, each, _ in needed if one == system}
+                package = apt(system, usual if usual in there else next(iter(there), MACHINE)).candidate(
+                    BUSYBOX
+                )
                 packages[package.file] = _agreeing(package, packages)
                 busybox = busybox_of(system, package, work.sources)
             busyboxes.append(busybox)
@@ -133,11 +147,16 @@ def _debian(
 
 
 def _kept(known: Lock, key: SetKey, users: Iterable[str], update: Collection[str]) -> DebianSet | None:
-    system, request = key
-    held = known.set_for(request, system)
+    system, suite, request = key
+    held = known.set_for(request, system, suite)
     if held is None or held.base != debian.BASE or any(user in update for user in users):
         return None
     return held
+
+
+def _of(found: DebianSet, suite: Suite, usual: Suite) -> DebianSet:
+    """A set as the lock has it: it names a suite that is not the usual one."""
+    return found.model_copy(update={"suite": None if suite == usual else suite.name})
 
 
 def _agreeing(package: DebianPackage, known: Mapping[str, DebianPackage]) -> DebianPackage:

@@ -13,6 +13,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import DebianSet, Lock
 from orchestrator.recipe.recipe import System
 from orchestrator.recipe.request import busybox_output, package_output
+from orchestrator.recipe.suites import Suite
 
 PACKAGES = (
     "e2fsprogs",  # formats its disk when it starts
@@ -22,6 +23,8 @@ PACKAGES = (
     "squashfs-tools",  # packs its root when the image is made
 )
 """What a machine holds beside `debian.BASE`."""
+SUITE = Suite("bookworm")
+"""What machines are made of, whatever recipes are built with."""
 SYSTEMS: tuple[System, ...] = ("x86_64-linux",)
 """Those that there are machines for."""
 _KERNEL = re.compile(r"linux-image-[0-9].*_[^_]*_[^_]*\.deb")

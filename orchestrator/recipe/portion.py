@@ -12,7 +12,7 @@ def portion_of(lock: Lock, recipes: Mapping[str, Recipe], names: Sequence[str], 
     """What the lock pins of these recipes; the request that they make with it is the same."""
     wanted = [recipes[name] for name in names]
     found = {
-        lock.set_for(recipe.toolchain.packages, system)
+        lock.set_for(recipe.toolchain.packages, system, recipe.toolchain.debian)
         for recipe in wanted
         if recipe.toolchain.from_ == "debian"
     }

@@ -36,6 +36,7 @@ from orchestrator.recipe.names import (
     check_variable,
     check_version,
 )
+from orchestrator.recipe.suites import Suite, SuiteName
 from orchestrator.recipe.toml import read_bytes, toml_of
 from orchestrator.recipe.values import (
     Data,
@@ -187,6 +188,19 @@ class Toolchain(Part):
     packages: Annotated[
         tuple[Annotated[str, AfterValidator(tool)], ...], Field(max_length=500), AfterValidator(distinct)
     ] = ()
+    suite: SuiteName | None = None
+    """The Debian release; None: the one that tally.toml names, as tally.lock has it."""
+
+    @model_validator(mode="after")
+    def _suite_is_debians(self) -> Toolchain:
+        if self.suite is not None and self.from_ != "debian":
+            raise ValueError(f'suite is for from = "debian"; {self.from_} has none')
+        return self
+
+    @property
+    def debian(self) -> Suite | None:
+        """The suite that the recipe itself names."""
+        return None if self.suite is None else Suite(self.suite)
 
 
 class BuildPart(Part):

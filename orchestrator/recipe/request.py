@@ -131,10 +131,13 @@ def _toolchain(recipe: Recipe, lock: Lock, system: str) -> dict[str, Any]:
 
 def set_of(recipe: Recipe, lock: Lock, system: str) -> DebianSet:
     """The locked set of a recipe's Debian packages. Raises TallyError when the lock has none."""
-    found = lock.set_for(recipe.toolchain.packages, system)
+    suite = recipe.toolchain.debian or lock.debian
+    found = lock.set_for(recipe.toolchain.packages, system, suite)
     if found is None:
         wanted = ", ".join(sorted(recipe.toolchain.packages)) or "no further packages"
-        raise does_not_fit(recipe, f"it holds no Debian packages for {system} resolved from: {wanted}")
+        raise does_not_fit(
+            recipe, f"it holds no packages of Debian {suite} for {system} resolved from: {wanted}"
+        )
     return found
 
 

@@ -16,15 +16,17 @@ def toolchains_of(recipe: Recipe, recipes: Mapping[str, Recipe], lock: Lock) -> 
     queue, seen = [recipe], {recipe.name}
     while queue:
         one = queue.pop()
-        found[one.toolchain.from_] = _pins(one.toolchain.from_, lock)
+        pins = _pins(one, lock)
+        found[" ".join(pins.values())] = pins
         new = [name for name in one.inputs if name not in seen]
         seen.update(new)
         queue += [recipes[name] for name in new]
     return tuple(found[name] for name in sorted(found))
 
 
-def _pins(toolchain: str, lock: Lock) -> Mapping[str, str]:
+def _pins(recipe: Recipe, lock: Lock) -> Mapping[str, str]:
+    toolchain = recipe.toolchain.from_
     if toolchain == "debian":
-        return {"from": toolchain, "suite": lock.suite}
+        return {"from": toolchain, "suite": (recipe.toolchain.debian or lock.debian).name}
     node = lock.nixpkgs.model_dump(mode="json") if lock.nixpkgs is not None else {}
     return {"from": toolchain} | {name: str(node[name]) for name in _NIXPKGS if name in node}

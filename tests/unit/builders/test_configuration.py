@@ -160,6 +160,8 @@ def test_signatures_that_no_log_takes_are_told_of_before_anything_is_built(tmp_p
             "tally.toml:1: unknown key `signing.builder`",
             "`builder` is a list of tables of the whole file: write [[builder]]",
         ),
+        ("[toolchain]\nsuite = 'testing'", "another release after a while", None),
+        ("[toolchain]\nsuites = 'trixie'", "unknown key `toolchain.suites`", "did you mean `suite`?"),
         ("quorm = 2", "tally.toml:1: unknown key `quorm`", "did you mean `quorum`?"),
         ("quorum = 'two'", "tally.toml:1: `quorum`", None),
         ("[[builder]]\nname = 'a'\n[[builder]]\nname = 'a'\n", "two builders have the name a", None),

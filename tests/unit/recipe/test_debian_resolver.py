@@ -109,6 +109,35 @@ def test_an_address_that_fails_is_followed_by_the_next(programs: Path) -> None:
     assert "  http://first.example/: apt-get update failed: E: no luck" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("suite", "says"),
+    [
+        ("buster", "Debian buster has ended; the archive has bookworm, trixie"),
+        ("nonesuch", "the archive has bookworm, trixie: `suite` in the recipe"),
+        ("trixei", "did you mean 'trixie'?"),
+    ],
+)
+def test_a_suite_that_is_not_there(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, suite: str, says: str
+) -> None:
+    _program(
+        programs, "apt-get", "echo \"E: The repository 'x' does not have a Release file.\" >&2; exit 100"
+    )
+    _program(programs, "apt-helper", "case $2 in */bookworm/*|*/trixie/*) ;; *) exit 1 ;; esac")
+    monkeypatch.setattr(debian, "_HELPER", str(programs / "apt-helper"))
+    with pytest.raises(TallyError) as caught, debian.opened(["http://a.example/"], "amd64", suite):
+        pass
+    assert says in (caught.value.hint or "")
+
+
+def test_a_suite_without_what_every_build_gets(programs: Path) -> None:
+    with (
+        debian.opened(["http://archive.example/"], "amd64", "bullseye") as apt,
+        pytest.raises(TallyError, match="bullseye cannot be built with: it has no bash, which every"),
+    ):
+        apt.resolve(["bash"])
+
+
 @pytest.mark.parametrize("name", ["mak", "make-", "make+", "make/sid", "make=1", "^make$", "-o", "", "Make"])
 def test_names_that_apt_would_take_for_something_else(programs: Path, name: str) -> None:
     with (

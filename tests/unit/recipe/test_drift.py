@@ -13,8 +13,10 @@ from orchestrator.recipe.drift import drift, needed_sets, nixpkgs_node, refuse_u
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, SourcePin
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.suites import Suite
 
 DIGEST = "0" * 64
+BOOKWORM = Suite("bookworm")
 BOX = DebianPackage(
     name="b", version="1", architecture="amd64", pool="pool/b_1_amd64.deb", sha256=DIGEST, size=1
 )
@@ -87,10 +89,33 @@ def test_each_kind_of_drift(lock: Lock, recipe: Recipe, says: str) -> None:
 
 def test_recipes_that_ask_for_the_same_share_a_set() -> None:
     recipes = {r.name: r for r in (_recipe("a"), _recipe("b", ("gcc", "make")), _recipe("c", ("gcc",)))}
-    assert needed_sets(recipes) == {
-        ("x86_64-linux", ("gcc",)): ("c",),
-        ("x86_64-linux", ("gcc", "make")): ("a", "b"),
+    assert needed_sets(recipes, BOOKWORM) == {
+        ("x86_64-linux", BOOKWORM, ("gcc",)): ("c",),
+        ("x86_64-linux", BOOKWORM, ("gcc", "make")): ("a", "b"),
     }
+
+
+def test_each_suite_has_a_set_of_its_own() -> None:
+    newer = _recipe("b", toolchain={"from": "debian", "packages": ["gcc", "make"], "suite": "trixie"})
+    same = _recipe("c", toolchain={"from": "debian", "packages": ["gcc", "make"], "suite": "bookworm"})
+    found = needed_sets({r.name: r for r in (_recipe("a"), newer, same)}, BOOKWORM)
+    assert list(found.values()) == [("a", "c"), ("b",)]
+    (said,) = (each for each in _drift(_lock(), _recipe(), newer) if "not locked" in each)
+    assert said == "b: not locked for x86_64-linux in Debian trixie: the packages gcc, make"
+    lock = _lock(set=(*_lock().set, _lock().set[0].model_copy(update={"suite": "trixie"})))
+    assert _drift(lock, _recipe(), newer) == ["b: source src: the lock does not know it"]
+    left = "no recipe asks for what is locked for x86_64-linux in Debian trixie: the packages gcc, make"
+    assert _drift(lock, _recipe()) == [left]
+
+
+def test_a_usual_suite_that_changed() -> None:
+    recipes = {"a": _recipe()}
+    assert list(drift(recipes, _lock(), Path("/none"), BOOKWORM)) == []
+    assert list(drift(recipes, _lock(), Path("/none"), Suite("trixie"))) == [
+        "recipes without a suite are locked for Debian bookworm, and tally.toml says trixie"
+    ]
+    assert "not locked for x86_64-linux" in _drift(_lock(suite="trixie", set=()), _recipe())[0]
+    assert _drift(_lock(suite="trixie"), _recipe()) == []
 
 
 def test_nixpkgs_is_copied_from_flake_lock(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from orchestrator.recipe.lock import (
     text_of,
     write,
 )
+from orchestrator.recipe.suites import Suite
 
 DIGEST = "0" * 64
 
@@ -70,6 +71,18 @@ def test_a_lock_survives_being_written(tmp_path: Path) -> None:
     assert found is not None
     assert [back.packages[file].license for file in found.packages] == ["GPL-3.0-or-later"]
     assert back.set_for(["make", "gcc"], "x86_64-linux") is None
+
+
+def test_a_set_of_another_suite() -> None:
+    lock = whole()
+    newer = lock.set[0].model_copy(update={"suite": "trixie"})
+    back = parse(text_of(lock.model_copy(update={"set": (newer, *lock.set)})), "tally.lock")
+    assert back.set_for(["make"], "x86_64-linux") == back.set_for(["make"], "x86_64-linux", Suite("bookworm"))
+    assert back.set_for(["make"], "x86_64-linux") == lock.set[0]
+    assert back.set_for(["make"], "x86_64-linux", Suite("trixie")) == newer
+    assert back.set_for(["make"], "x86_64-linux", Suite("forky")) is None
+    of_trixie = back.model_copy(update={"suite": "trixie"})
+    assert of_trixie.set_for(["make"], "x86_64-linux", Suite("bookworm")) is None
 
 
 def test_the_order_of_pins_does_not_matter() -> None:

@@ -221,7 +221,7 @@ def test_a_digest_that_is_not_the_locked_one_is_told_with_what_the_lock_found() 
 
 def test_a_lock_without_the_packages_the_busybox_or_nixpkgs() -> None:
     recipe = _recipe(toolchain={"from": "debian", "packages": ["gcc", "cmake"]})
-    with pytest.raises(TallyError, match="no Debian packages for x86_64-linux resolved from: cmake, gcc"):
+    with pytest.raises(TallyError, match="no packages of Debian bookworm for x86_64-linux resolved from"):
         request_for(["hello"], {"hello": recipe}, _lock(), SYSTEM)
     with pytest.raises(TallyError, match="pins no busybox for x86_64-linux"):
         request_for(["hello"], {"hello": _recipe()}, _lock().model_copy(update={"busybox": ()}), SYSTEM)

@@ -6,13 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.recipe.lock import Lock, NixpkgsPin
+from orchestrator.recipe.suites import Suite
 from orchestrator.recipe.toolchains import toolchains_of
 
 NODE = {"type": "github", "owner": "NixOS", "rev": "6201", "narHash": "sha256-x", "lastModified": 5}
 
 
 def recipe(name: str, toolchain: str, *inputs: str) -> Any:
-    return SimpleNamespace(name=name, toolchain=SimpleNamespace(from_=toolchain), inputs=inputs)
+    from_, _, suite = toolchain.partition(" ")
+    debian = Suite(suite) if suite else None
+    return SimpleNamespace(name=name, toolchain=SimpleNamespace(from_=from_, debian=debian), inputs=inputs)
 
 
 def test_each_once_with_its_pins() -> None:
@@ -20,12 +23,16 @@ def test_each_once_with_its_pins() -> None:
         "app": recipe("app", "debian", "lib", "tool"),
         "lib": recipe("lib", "debian", "tool"),
         "tool": recipe("tool", "nixpkgs"),
+        "new": recipe("new", "debian trixie", "lib", "named"),
+        "named": recipe("named", "debian bookworm"),
     }
     lock = Lock(suite="bookworm", nixpkgs=NixpkgsPin.model_validate(NODE))
     debian = {"from": "debian", "suite": "bookworm"}
     nixpkgs = {"from": "nixpkgs", "rev": "6201", "narHash": "sha256-x"}
     assert toolchains_of(recipes["app"], recipes, lock) == (debian, nixpkgs)
     assert toolchains_of(recipes["tool"], recipes, lock) == (nixpkgs,)
+    trixie = {"from": "debian", "suite": "trixie"}
+    assert toolchains_of(recipes["new"], recipes, lock) == (debian, trixie, nixpkgs)
 
 
 def test_what_is_not_pinned_is_left_out() -> None:

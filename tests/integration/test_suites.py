@@ -1,0 +1,96 @@
+"""Builds with another release of Debian than the usual one, on real Nix and the real archive.
+
+Trixie changes at each point release, so that its packages are locked here and not in the repository.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+from projects import Project
+
+from orchestrator.recipe.lock import read
+from orchestrator.recipe.suites import Suite
+
+TRIXIE = 'from = "debian"\nsuite = "trixie"\npackages = ["gcc", "libc6-dev", "make"]'
+HELLO = """\
+./configure --prefix=$out --disable-nls
+make -j$NIX_BUILD_CORES
+make install
+{ gcc --version; ldd --version; } | grep -E "^(gcc|ldd)" > $out/tools
+"""
+# Its glibc is newer than that of the machine that runs the tests: what was built is run where it was built.
+RUNS = """
+[check]
+script = 'test "$($out/bin/hello)" = "Hello, world!"'
+"""
+
+
+def _source(recipe: Path) -> str:
+    text = recipe.read_text()
+    return text[text.index("[source]") : text.index("[toolchain]")]
+
+
+def test_hello_by_trixie_beside_bookworm(project: Project, repository: Path) -> None:
+    source = _source(repository / "recipes/hello.toml")
+    hello = project.recipe("hello", HELLO, more=source, tail=RUNS)
+    hello.write_text(hello.read_text().replace('from = "debian"\npackages = []', TRIXIE))
+    usual = project.recipe("usual", "mkdir $out")
+    said = project.build(hello, key=False, more=("--no-sign",)).failed(2)
+    assert (
+        "it holds no packages of Debian trixie for x86_64-linux resolved from: gcc, libc6-dev, make"
+        in said.err
+    )
+    before = read(project.folder / "tally.lock")
+    assert "not locked for x86_64-linux in Debian trixie" in project.tally("lock", "--check").failed(1).out
+
+    project.tally("lock").succeeded()
+    lock = read(project.folder / "tally.lock")
+    assert lock.suite == "bookworm"
+    assert lock.set_for([], "x86_64-linux") == before.set_for([], "x86_64-linux")
+    found = lock.set_for(["gcc", "libc6-dev", "make"], "x86_64-linux", Suite("trixie"))
+    assert found is not None
+    assert any("t64_" in file for file in found.packages)
+    project.tally("lock", "--check").succeeded()
+
+    built = project.build(hello, usual)
+    assert "hello: a and b agree on every bit" in built.succeeded().err
+    release = project.folder / "releases/hello-1.0-x86_64-linux"
+    with tarfile.open(release / "hello-1.0-x86_64-linux.tar.gz") as archive:
+        archive.extractall(project.folder / "unpacked", filter="data")
+    unpacked = project.folder / "unpacked/hello-1.0"
+    assert (unpacked / "tools").read_text().splitlines()[0].startswith("gcc (Debian 14.")
+    # the release carries its part of the lock, and its provenance names the suite
+    assert read(release / "source/tally.lock").set == (found,)
+    policy = project.folder / "policy.toml"
+    for suite, code in (("trixie", 0), ("bookworm", 1)):
+        policy.write_text(
+            f'[[signer]]\nname = "us"\nkey = "release.pub"\n\n'
+            f'[[toolchain]]\nfrom = "debian"\nsuite = "{suite}"\n'
+        )
+        judged = project.tally("verify", release, "--policy", policy, "--json")
+        assert judged.code == code, judged
+        assert ("toolchain-not-allowed" in json.dumps(json.loads(judged.out))) is bool(code)
+
+
+def test_the_usual_suite_of_a_project(project: Project) -> None:
+    (project.folder / "tally.lock").unlink()
+    (project.folder / "tally.toml").write_text('[toolchain]\nsuite = "trixie"\n')
+    project.recipe("a", "mkdir $out")
+    project.tally("lock").succeeded()
+    lock = read(project.folder / "tally.lock")
+    assert (lock.suite, lock.set[0].suite) == ("trixie", None)
+    assert "busybox-static_1.37" in lock.busybox[0].package
+    (project.folder / "tally.toml").write_text('[toolchain]\nsuite = "bookworm"\n')
+    said = project.tally("lock", "--check").failed(1).out
+    assert said == "recipes without a suite are locked for Debian trixie, and tally.toml says bookworm\n"
+
+
+def test_a_suite_that_there_is_not(project: Project) -> None:
+    recipe = project.recipe("a", "mkdir $out")
+    recipe.write_text(recipe.read_text().replace("packages = []", 'suite = "nonesuch"'))
+    before = (project.folder / "tally.lock").read_bytes()
+    assert "the archive has bookworm, trixie" in project.tally("lock").failed(2).err
+    assert (project.folder / "tally.lock").read_bytes() == before

@@ -41,6 +41,9 @@ SAME_CONTENTS: Final = f"{_BASE}/same-contents/v1"
 SAME_CONTENTS_ATTRIBUTE: Final = "CONTENTS_ALONE_REPRODUCED"
 """docs/predicates/same-contents.md; no part of it is the attribute of a reproduction"""
 
+BUILDS: Final = f"{_BASE}/builds/v1"
+"""What an operator's builders made of many derivations, an exported ledger: docs/predicates/builds.md"""
+
 REPRODUCIBLE: Final = "REPRODUCIBLE_BUILD"
 """docs/predicates/reproduction.md"""
 NOT_REPRODUCED: Final = "BUILD_NOT_REPRODUCED"

@@ -66,6 +66,11 @@ class State:
         return self.root / "ledger.sqlite"
 
     @property
+    def others(self) -> Path:
+        """What other operators signed of their builds, as `tally ledger merge` took it in."""
+        return self.root / "others"
+
+    @property
     def disagreements(self) -> Path:
         return self.root / "disagreements"
 

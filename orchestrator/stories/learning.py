@@ -156,13 +156,24 @@ def _link(path: Path, keys: Sequence[PublicKey]) -> Link | None:
 
 
 def _report(folder: Path, link: Link) -> Report:
-    """A builder's link and its record as the report that they were made of, without inputs."""
-    what = f"builds/{link.builder}/build.json"
+    return report_of(link, _bytes(folder / record_of(link)))
+
+
+def record_of(link: Link) -> str:
+    """Where the record of a link's builder is, below the folder that has `links/`."""
+    return f"builds/{link.builder}/build.json"
+
+
+def report_of(link: Link, record: bytes) -> Report:
+    """A builder's link and its record as the report that they were made of, without inputs.
+
+    Raises MalformedError, TallyError where the record is not the one of which the link has the digest.
+    """
+    what = record_of(link)
     files = member(member(_object(link.payload, what), "byproducts", dict, what), "files", dict, what)
-    data = _bytes(folder / "builds" / link.builder / "build.json")
-    if files.get(what) != {"sha256": Sha256.of(data).hex}:
+    if files.get(what) != {"sha256": Sha256.of(record).hex}:
         raise TallyError(f"{what} is not the one of which its builder's link has the digest")
-    document = _object(data, what)
+    document = _object(record, what)
     if document.get("builder") != link.identity:
         raise TallyError(f"{what} is of another builder than its link")
     builds = [_build(each, what) for each in member(document, "builds", list, what)]

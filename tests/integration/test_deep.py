@@ -15,7 +15,11 @@ from targets import with_busybox
 from waiting import wait_for
 from warm import WARM
 
+from orchestrator.evidence import canonical
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.state import State
+from orchestrator.keys import dsse
+from orchestrator.keys.key import SigningKey
 from orchestrator.ledger.entries import How, Verdict
 from orchestrator.ledger.reading import read
 from orchestrator.nix.chroot import ChrootStore
@@ -193,3 +197,83 @@ def test_a_killed_deep_run_goes_on_where_it_stopped(chain: Chain, session_state:
     assert depth["known"] + depth["built"] == depth["derivations"]
     with read(chain.state) as ledger:
         assert next(each for each in ledger.latest() if each.name == "wide").verdict is not Verdict.UNDECIDED
+
+
+def test_what_other_operators_signed_counts_one_vote_each(chain: Chain, tmp_path: Path) -> None:
+    chain.build("absorbing").succeeded()
+    with read(chain.state) as ledger:
+        results = list(ledger.results(whole=False))
+    top = next(each.package for each in reversed(results) if each.package.endswith("-absorbing-1.0.drv"))
+    for name in ("mine", "theirs"):
+        chain.tally("keys", "generate", name).succeeded()
+    votes = ("ledger", "votes", top)
+    assert chain.tally(*votes).code == 2, "two builders of one operator have one vote"
+
+    chain.tally("ledger", "export", top, "--key", "mine.key", "--out", "mine.json").succeeded()
+    merge = ("ledger", "merge", "mine.json", "--operator", "Elsewhere", "--key")
+    refused = chain.tally(*merge, "theirs.pub")
+    assert refused.code == 2
+    assert "nothing in mine.json is signed by the key that was given" in refused.err
+    chain.tally(*merge, "mine.pub").succeeded()
+    assert chain.tally(*votes).code == 2, "what was built on this machine is no vote of another operator"
+
+    def signed(name: str, change: dict[str, str], operator: str) -> None:
+        """What was built here, as builders on another machine would have exported it."""
+        payload = json.loads(dsse.read((chain.folder / "mine.json").read_bytes(), "mine").payload)
+        for builder in payload["predicate"]["builders"]:
+            builder["machineIdSha256"] = name * 64
+        for build in payload["predicate"]["builds"]:
+            for part, content in change.items():
+                if build["derivation"].endswith(f"-{part}.drv"):
+                    build["outputs"]["out"]["narSha256"] = content * 64
+        key = SigningKey.load(chain.folder / "theirs.key", lambda _: b"")
+        envelope = dsse.sign(IN_TOTO_PAYLOAD, canonical.render(payload), key, keyid="")
+        (chain.folder / f"{name}.json").write_bytes(canonical.render(envelope.document()))
+        merged = chain.tally(
+            "ledger", "merge", f"{name}.json", "--operator", operator, "--key", "theirs.pub", "--json"
+        ).succeeded()
+        assert len(json.loads(merged.out)["unlike"]) == len(change)
+
+    signed("e", {"middle-1.0": "0"}, "Example Org")
+    ran = chain.tally(*votes).succeeded()
+    assert "AGREED all the way down, by Example Org, here" in ran.out
+    assert "middle-1.0: differs, and converges above: Example Org | here" in ran.out
+
+    signed(
+        "f", {"middle-1.0": "0", "absorbing-1.0": "1", "absorbing-1.0-x86_64-linux.nar": "2"}, "Another Org"
+    )
+    ran = chain.tally(*votes, "--json")
+    assert ran.code == 1
+    told = json.loads(ran.out)
+    assert [each.rpartition("-")[0][44:] for each in told["culprits"]] == ["middle"]
+    ran = chain.tally(*votes, "--quorum", "2").succeeded()
+    assert "absorbing-1.0: agreed, and not by Another Org" in ran.out
+
+    (place,) = [each for each in chain.state.others.iterdir() if "Another Org" in each.read_text()]
+    whole = place.read_bytes()
+    place.write_bytes(whole.replace(b'"ledger":"ey', b'"ledger":"eX'))
+    damaged = chain.tally(*votes)
+    assert damaged.code == 2
+    assert f"{place} is not as it was taken in" in damaged.err
+    place.write_bytes(whole)
+
+
+def test_a_release_counts_by_the_links_of_its_builders(chain: Chain) -> None:
+    chain.tally("keys", "generate", "release").succeeded()
+    words = [word for word in chain.words("top") if word != "--no-sign"]
+    found = outcome(chain.tally(*words, "--key", "release.key").succeeded())
+    merge = ("ledger", "merge", found["release"], "--operator", "Example Org")
+    keys = [chain.state.keys / f"builder-{name}.pub" for name in ("a", "b")]
+    told = chain.tally(*merge, "--key", keys[0], "--key", keys[1], "--json").succeeded()
+    assert json.loads(told.out) == {
+        "operator": "Example Org",
+        "derivations": 2,
+        "builders": ["a", "b"],
+        "new": True,
+        "unlike": [],
+    }
+    record = chain.folder / found["release"] / "builds" / "a" / "build.json"
+    record.write_bytes(record.read_bytes().replace(b'"narSize":', b'"narSize":1'))
+    refused = chain.tally(*merge, "--key", keys[0])
+    assert refused.code == 2
+    assert "is not the one of which its builder's link has the digest" in refused.err

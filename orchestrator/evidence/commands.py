@@ -136,7 +136,7 @@ def _told(derivation: Derivation) -> Command:
 def _known(facts: ReleaseFacts) -> Known:
     """The inputs that a verifier finds in the provenance: fixed outputs, sources, and what is believed."""
     fixed = {
-        each.fixed.path: fixed_hash(each.fixed.path, each.fixed.digest)
+        each.fixed.path: fixed_hash(each.fixed.path, each.fixed.told)
         for each in facts.graph.derivations.values()
         if each.fixed is not None and isinstance(each.fixed.digest, Sha256 | NarHash)
     }

@@ -9,7 +9,7 @@ from orchestrator.builders.build import BuiltPath
 from orchestrator.caches.believed import NOTHING, Beliefs, Believed
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.terms import NAR_SHA256, Kind
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
 from orchestrator.recipe.origins import Origin
@@ -30,11 +30,14 @@ class Material:
     """An SPDX expression."""
     believed: Believed | None = None
     """By whose signature, where nobody here built it."""
+    pinned: OtherDigest | None = None
+    """By which its derivation fixes the file, where that is not the sha256."""
 
     @property
     def digest_set(self) -> dict[str, str]:
         """The digest under a key that says what was hashed."""
-        return digest_set(self.digest)
+        found = digest_set(self.digest)
+        return found if self.pinned is None else {**found, self.pinned.algorithm: self.pinned.hex}
 
 
 def digest_set(digest: Sha256 | NarHash) -> dict[str, str]:
@@ -141,6 +144,7 @@ def _fetched(derivation: Derivation, fixed: FixedOutput, facts: ReleaseFacts, fo
         uris=origin.urls,
         purl=origin.purl,
         license=facts.licences.get(fixed.digest.hex) if isinstance(fixed.digest, Sha256) else None,
+        pinned=fixed.told if isinstance(fixed.told, OtherDigest) else None,
     )
 
 

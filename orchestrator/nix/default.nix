@@ -38,10 +38,11 @@ let
       needed = packages.closure target;
       sources = builtins.concatMap (name: builtins.attrValues asked.recipes.${name}.sources) needed;
       tools = builtins.concatMap (name: toolchainOf name asked.recipes.${name}.toolchain) needed;
+      pinned = builtins.concatMap packages.dependencies needed;
       byPath = map (output: {
         name = output.path;
         value = output;
-      }) (map fixed.described sources ++ map (tool: tool.described) tools);
+      }) (map fixed.described sources ++ map (tool: tool.described) tools ++ pinned);
     in
     builtins.attrValues (builtins.listToAttrs byPath);
   toolchainOf =

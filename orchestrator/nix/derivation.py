@@ -26,6 +26,13 @@ class FixedOutput:
     """By which the derivation itself fixes it, where that is another one than evidence can hold."""
 
     @property
+    def told(self) -> Sha256 | NarHash | OtherDigest:
+        """By which evidence says that the derivation fixes it: a flat file's has two digests there."""
+        if self.promised is not None and isinstance(self.digest, Sha256):
+            return self.promised
+        return self.digest
+
+    @property
     def sha256(self) -> Sha256 | NarHash:
         """The digest as evidence has it. Raises TallyError for another kind."""
         if isinstance(self.digest, OtherDigest):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.files import write_scratch
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
@@ -23,13 +23,8 @@ class FixedPath:
     """A store path whose content is known beforehand, and where it goes."""
 
     name: str
-    sha256: str
-    recursive: bool
+    digest: Sha256 | NarHash | OtherDigest
     path: str
-
-    @property
-    def digest(self) -> Sha256 | NarHash:
-        return NarHash(self.sha256) if self.recursive else Sha256(self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,13 @@ def _evaluated(value: Mapping[str, Any]) -> Evaluated:
 
 
 def _fixed(values: Sequence[Mapping[str, str]]) -> list[FixedPath]:
-    return [FixedPath(v["name"], v["sha256"], v["mode"] == "recursive", v["path"]) for v in values]
+    return [FixedPath(each["name"], _digest(each), each["path"]) for each in values]
+
+
+def _digest(value: Mapping[str, str]) -> Sha256 | NarHash | OtherDigest:
+    if "sha512" in value:
+        return OtherDigest("sha512", value["sha512"], nar=False)
+    return NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
 
 
 def retouch(store: ChrootStore, derivation: Derivation, variables: Mapping[str, str]) -> str:

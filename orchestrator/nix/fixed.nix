@@ -7,13 +7,13 @@
 { system }:
 let
   derivationFor =
-    { name, sha256, mode, kind, ... }:
+    { name, mode, kind, ... }@description:
     derivation {
       inherit name system;
       builder = "/this-source-was-not-put-into-the-store";
       outputHashMode = mode;
-      outputHashAlgo = "sha256";
-      outputHash = sha256;
+      outputHashAlgo = if description ? sha512 then "sha512" else "sha256";
+      outputHash = description.sha512 or description.sha256;
       tallyKind = kind;
     };
 in
@@ -27,9 +27,10 @@ rec {
     {
       inherit output;
       described = {
-        inherit (description) name sha256 mode;
+        inherit (description) name mode;
         path = builtins.unsafeDiscardStringContext output.outPath;
-      };
+      }
+      // (if description ? sha512 then { inherit (description) sha512; } else { inherit (description) sha256; });
     };
   output = description: (made description).output;
   described = description: (made description).described;

@@ -3,6 +3,8 @@
 let
   # one script for bash: the functions, then what calls them
   build = import ./text.nix [ ./output.sh ./unpack.sh ./build.sh ];
+  dependencies = import ./dependencies.nix { inherit fixed recipes toolchains; };
+  hasDependencies = recipe: dependencies.has recipe.name;
   inherit (builtins) attrNames concatStringsSep elem filter foldl' hasAttr head listToAttrs match;
 
   # `$NAME` of an input or output: what a variable's name cannot hold becomes `_`
@@ -71,7 +73,9 @@ let
     recipe:
     let
       all = merged recipe (
-        [ recipe.environment (sourceVariables recipe) ] ++ map inputVariables (directInputs recipe)
+        [ recipe.environment (sourceVariables recipe) ]
+        ++ (if hasDependencies recipe then [ (dependencies.of recipe.name).variables ] else [ ])
+        ++ map inputVariables (directInputs recipe)
       );
       ours = [ "HOME" "NIX_BUILD_CORES" "PATH" "SOURCE_DATE_EPOCH" ] ++ recipe.outputs;
       refused = name: !isVariable name || elem name ours || match "tally.*" name != null;
@@ -105,13 +109,25 @@ let
     passAsFile = [ "tallyCheck" "tallyScript" "tallySources" ];
   };
 
+  # where there are dependencies, their script starts the build's
+  dependencyAttributes =
+    recipe:
+    if hasDependencies recipe then
+      {
+        tallyBuild = build;
+        tallyDependencies = (dependencies.of recipe.name).lines;
+        passAsFile = (attributesOf recipe).passAsFile ++ [ "tallyBuild" "tallyDependencies" ];
+      }
+    else
+      { };
+
   made = builtins.mapAttrs (
     name: recipe:
     let
       toolchain = toolchains.${recipe.toolchain.from} { inherit name; inherit (recipe) toolchain; };
       package = toolchain.run {
-        script = build;
-        attributes = attributesOf recipe;
+        script = if hasDependencies recipe then dependencies.script else build;
+        attributes = attributesOf recipe // dependencyAttributes recipe;
         variables = variablesOf recipe;
       };
     in
@@ -131,6 +147,9 @@ let
 in
 {
   inherit named;
+
+  # what its lock files pin, of a recipe alone
+  dependencies = name: if dependencies.has name then (dependencies.of name).described else [ ];
 
   # the recipe's name and those of all recipes below it
   closure =

@@ -17,7 +17,7 @@ from orchestrator.evidence.layout import Layout
 from orchestrator.evidence.links import Link, artifact_derivation
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUILD_TYPE, FETCHED_KINDS, NAR_SHA256, Kind
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.nix.outputpath import Command, Inputs, Known, Places, fixed_hash, output_paths
 from orchestrator.policy.evidence import Input, inputs_of
@@ -208,12 +208,15 @@ def _known(materials: Sequence[Input], recipe: bool) -> Known:
         elif each.kind == Kind.FILE or (each.kind == Kind.SOURCE and nar is not None and not recipe):
             sources.append(each.path)
         elif each.kind in FETCHED_KINDS and (flat is not None or nar is not None):
-            fixed[each.path] = fixed_hash(each.path, _digest(flat, nar))
+            fixed[each.path] = fixed_hash(each.path, _digest(flat, nar, each.digests.get("sha512")))
     return Known(fixed, sources, opaque)
 
 
-def _digest(flat: str | None, nar: str | None) -> Sha256 | NarHash:
+def _digest(flat: str | None, nar: str | None, sha512: str | None) -> Sha256 | NarHash | OtherDigest:
+    """By which its derivation fixes it: by the sha512 of a file that has both."""
     try:
+        if flat is not None and sha512 is not None:
+            return OtherDigest("sha512", sha512, nar=False)
         return Sha256(flat) if flat is not None else NarHash(str(nar))
     except ValueError as error:
         raise MalformedError(f"a material of the provenance has no digest: {error}") from None

@@ -20,8 +20,8 @@ _TEXT = re.compile(
 class Mismatch(Unreachable):
     """An address gave other bytes than those with the digest."""
 
-    def __init__(self, seen: str, expected: str, looks: str) -> None:
-        super().__init__(f"its sha256 is {seen}, expected {expected}{looks}")
+    def __init__(self, seen: str, expected: str, looks: str, algorithm: str = "sha256") -> None:
+        super().__init__(f"its {algorithm} is {seen}, expected {expected}{looks}")
         self.seen = seen
         self.looks = looks
         """What came instead, where that is no such file at all, with a separator in front; else empty."""
@@ -37,7 +37,7 @@ def sentence(wanted: Wanted, failures: Sequence[tuple[str, Unreachable]]) -> str
     more = f", as {several}" if others else ""
     return (
         f"the file that {without_credentials(address)} gives{more} does not match {_who(wanted)}: "
-        f"its sha256 is {error.seen}, and {_who(wanted)} says {wanted.digest.hex}{error.looks}"
+        f"its {wanted.algorithm} is {error.seen}, and {_who(wanted)} says {wanted.digest.hex}{error.looks}"
     )
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
+from orchestrator.recipe.wanted import dependencies_of, pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Origin:
     purl: str | None
 
 
-Origins = Mapping[tuple[str, Sha256 | NarHash], Origin]
+Origins = Mapping[tuple[str, Sha256 | NarHash | OtherDigest], Origin]
 """(Store name, digest) to origin."""
 
 
@@ -32,10 +33,9 @@ def origins_of(target: str | None, request: Mapping[str, Any]) -> Origins:
 
     What two recipes pin by the same digest has the addresses of both, the earlier recipe's first.
     """
-    found: dict[tuple[str, Sha256 | NarHash], Origin] = {}
+    found: dict[tuple[str, Sha256 | NarHash | OtherDigest], Origin] = {}
     for name, value in _values(target, request):
-        digest = NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
-        key = (value["name"], digest)
+        key = (value["name"], pinned(value))
         origin = Origin(name or value["name"], tuple(value["urls"]), value["purl"])
         known = found.get(key, origin)
         urls = tuple(dict.fromkeys((*known.urls, *origin.urls)))
@@ -60,3 +60,5 @@ def _values(target: str | None, request: Mapping[str, Any]) -> Iterator[tuple[st
     for name in below(target, request["recipes"]) if target is not None else ():
         for source in request["recipes"][name]["sources"].values():
             yield None, source
+        for each in dependencies_of(request["recipes"][name]):
+            yield each["file"], each

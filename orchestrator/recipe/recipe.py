@@ -24,6 +24,8 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.dependencies.dependency import Ecosystem
+from orchestrator.dependencies.formats import ecosystem_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.archives import ENDINGS
 from orchestrator.recipe.explaining import explain
@@ -181,6 +183,41 @@ Source = Annotated[
 ]
 
 
+class DependenciesPart(Part):
+    """What a lock file in the source pins, for the build to find without a network."""
+
+    lock: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=1000),
+        AfterValidator(relative),
+        Field(description="The lock file, from the top of the source."),
+    ]
+    kind: Annotated[
+        Ecosystem | None,
+        Field(description="Whose lock file it is, where its name does not tell."),
+    ] = None
+    source: Annotated[
+        str | None,
+        Field(description="The source that it is in, where a recipe has several."),
+    ] = None
+
+    @property
+    def ecosystem(self) -> Ecosystem:
+        """Whose lock file it is."""
+        found = self.kind or ecosystem_of(self.lock)
+        assert found is not None
+        return found
+
+    @model_validator(mode="after")
+    def _is_known(self) -> DependenciesPart:
+        if self.kind is None and ecosystem_of(self.lock) is None:
+            raise ValueError(
+                f"the name {self.lock.rpartition('/')[2][:80]!r} does not tell whose lock file it is: "
+                f"say `kind`, one of {', '.join(Ecosystem)}"
+            )
+        return self
+
+
 class Toolchain(Part):
     """Where the build's tools come from, and which are wanted beside the basic ones."""
 
@@ -267,6 +304,7 @@ class Recipe(Part):
         dict[Annotated[str, AfterValidator(check_source_name)], Source],
         Field(default_factory=dict, max_length=100),
     ]
+    dependencies: Annotated[tuple[DependenciesPart, ...], Field(max_length=50)] = ()
     inputs: Annotated[
         tuple[Annotated[str, AfterValidator(check_name)], ...],
         Field(max_length=200),
@@ -289,6 +327,25 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _locks_are_in_sources(self) -> Recipe:
+        seen = set()
+        for each in self.dependencies:
+            name = self.source_of(each)
+            if name is None:
+                raise ValueError(
+                    f"dependencies: {each.lock!r} is in no source: "
+                    + (
+                        "the recipe has none"
+                        if not self.named_sources
+                        else f"say `source`, one of {', '.join(sorted(self.named_sources))}"
+                    )
+                )
+            if (name, each.lock) in seen:
+                raise ValueError(f"dependencies: {each.lock!r} is named twice")
+            seen.add((name, each.lock))
+        return self
+
+    @model_validator(mode="after")
     def _variables_are_distinct(self) -> Recipe:
         for output in self.outputs:
             if output in self.build.env:
@@ -304,6 +361,13 @@ class Recipe(Part):
     def named_sources(self) -> Mapping[str, Source]:
         """Every source by its name; a single `[source]` is `src`."""
         return {"src": self.source} if self.source is not None else dict(self.sources)
+
+    def source_of(self, part: DependenciesPart) -> str | None:
+        """The name of the source that a lock file is in; None: no source is called so, or it is not said."""
+        names = self.named_sources
+        if part.source is None:
+            return next(iter(names)) if len(names) == 1 else None
+        return part.source if part.source in names else None
 
 
 def load(path: Path) -> Recipe:

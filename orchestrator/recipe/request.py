@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.archives import is_archive
+from orchestrator.recipe.depended import Dependencies
 from orchestrator.recipe.graph import closure
 from orchestrator.recipe.image import described
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
@@ -30,10 +31,12 @@ def request_for(
     lock: Lock,
     system: str,
     paths: PathPins | None = None,
+    dependencies: Dependencies | None = None,
 ) -> dict[str, Any]:
     """The request for these recipes and all that they use, on one system.
 
-    `paths` holds the state of path sources (see `pathsource`), when recipes have any.
+    `paths` holds the state of path sources (see `pathsource`), when recipes have any; `dependencies` what
+    the lock files in their sources say (see `lockfiles`).
     Raises TallyError when the lock does not fit a recipe, or a recipe is not for this system.
     """
     needed = closure(targets, recipes)
@@ -50,6 +53,8 @@ def request_for(
         for file in toolchain["packages"] if recipe.toolchain.from_ == "debian" else ():
             packages[file] = lock.packages[file]
         described[name] = _recipe(recipe, toolchain, lock, paths or {})
+        if recipe.dependencies:
+            described[name]["dependencies"] = _dependencies(recipe, dependencies or {})
     busybox = lock.busybox_for(system)
     if packages and busybox is None:
         raise TallyError(f"tally.lock pins no busybox for {system}", hint="run `tally lock`")
@@ -108,6 +113,13 @@ def _recipe(recipe: Recipe, toolchain: Mapping[str, Any], lock: Lock, paths: Pat
         "check": recipe.check.script if recipe.check else None,
         "artifact": _artifact(recipe),
     }
+
+
+def _dependencies(recipe: Recipe, dependencies: Dependencies) -> list[Any]:
+    found = dependencies.get(recipe.name)
+    if found is None:
+        raise TallyError(f"recipe {recipe.name}: the lock files in its sources were not looked up")
+    return list(found)
 
 
 def _artifact(recipe: Recipe) -> dict[str, Any]:

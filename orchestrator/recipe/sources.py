@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder, written_atomically
@@ -106,7 +106,7 @@ class Sources:
         elif not self._reuse(wanted.digest, place):
             self._fetch_file(wanted, wanted.digest, place)
 
-    def _fetch_file(self, wanted: Wanted, digest: Sha256, place: Path) -> None:
+    def _fetch_file(self, wanted: Wanted, digest: Sha256 | OtherDigest, place: Path) -> None:
         failures: list[tuple[str, Unreachable]] = []
         for supply in self._supplies:
             try:
@@ -131,7 +131,7 @@ class Sources:
                 failures.append((url, error))
         reasons = [f"  {self._shown(address)}: {error}" for address, error in failures]
         message = sentence(wanted, failures) or (
-            f"no address gave {wanted.name} with sha256 {digest.hex}:\n"
+            f"no address gave {wanted.name} with {wanted.algorithm} {digest.hex}:\n"
             + "\n".join(reasons or ["  it has no address"])
         )
         if self._supplies:
@@ -162,9 +162,11 @@ class Sources:
         located = Located(wanted.name, wanted.digest, self._shown(place), own)
         self._located[wanted.name, wanted.digest.hex] = located
 
-    def _write(self, chunks: Iterator[bytes], digest: Sha256, place: Path, kinds: Sequence[str]) -> None:
+    def _write(
+        self, chunks: Iterator[bytes], digest: Sha256 | OtherDigest, place: Path, kinds: Sequence[str]
+    ) -> None:
         """Raises Unreachable when there are no bytes, or not the right ones; `kinds` is said of them."""
-        seen = hashlib.sha256()
+        seen = hashlib.new(digest.algorithm) if isinstance(digest, OtherDigest) else hashlib.sha256()
         beginning = b""
         with written_atomically(place) as stream:
             for chunk in chunks:
@@ -172,12 +174,12 @@ class Sources:
                 seen.update(chunk)
                 stream.write(chunk)
             if seen.hexdigest() != digest.hex:
-                raise Mismatch(seen.hexdigest(), digest.hex, looks(kinds, beginning))
+                raise Mismatch(seen.hexdigest(), digest.hex, looks(kinds, beginning), seen.name)
 
-    def _reuse(self, digest: Sha256, place: Path) -> bool:
+    def _reuse(self, digest: Sha256 | OtherDigest, place: Path) -> bool:
         """Take the same bytes under another name, when they are here already."""
         for other in sorted(place.parent.iterdir()):
-            if other.is_file() and not other.name.startswith(".") and Sha256.of_file(other) == digest:
+            if other.is_file() and not other.name.startswith(".") and _is(other, digest):
                 os.link(other, place)
                 return True
         return False
@@ -293,3 +295,10 @@ def lay_out_busybox(deb: Path, folder: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     target.chmod(0o555)
+
+
+def _is(file: Path, digest: Sha256 | OtherDigest) -> bool:
+    if isinstance(digest, Sha256):
+        return Sha256.of_file(file) == digest
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, digest.algorithm).hexdigest() == digest.hex

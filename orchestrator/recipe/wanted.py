@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Wanted:
 
     name: str
     """Store-safe."""
-    digest: Sha256 | NarHash
-    """A flat file's sha256, or the NAR hash of a folder."""
+    digest: Sha256 | NarHash | OtherDigest
+    """A flat file's sha256 or sha512, or the NAR hash of a folder."""
     urls: tuple[str, ...]
     """Addresses to try in order; `git+URL@REV` is a commit's tree, `path:PATH@REV` one of this repository."""
     package: Wanted | None = None
@@ -39,15 +39,38 @@ class Wanted:
     """The recipes that need it, where they are known."""
 
     @property
+    def is_folder(self) -> bool:
+        """Whether its digest is of a NAR."""
+        return isinstance(self.digest, NarHash)
+
+    @property
+    def algorithm(self) -> str:
+        """Of its digest, as Nix spells it."""
+        return self.digest.algorithm if isinstance(self.digest, OtherDigest) else "sha256"
+
+    @property
     def is_tree(self) -> bool:
         """Whether it is a folder out of a repository."""
         return isinstance(self.digest, NarHash) and self.package is None
 
 
+def pinned(value: Mapping[str, Any]) -> Sha256 | NarHash | OtherDigest:
+    """The digest of one fixed output of a request."""
+    if "sha512" in value:
+        return OtherDigest("sha512", value["sha512"], nar=False)
+    return NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
+
+
+def dependencies_of(recipe: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What lock files pin, of one recipe of a request: each is a fixed output."""
+    for each in recipe.get("dependencies", ()):
+        yield from each["packages"]
+
+
 def wanted_from(value: Mapping[str, Any]) -> Wanted:
     """One fixed output of a request."""
     package = value.get("package")
-    digest = NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
+    digest = pinned(value)
     extras = Extras(value.get("submodules", False), value.get("lfs"))
     below = wanted_from(package) if package else None
     return Wanted(value["name"], digest, tuple(value["urls"]), below, extras)
@@ -73,5 +96,5 @@ def _values(request: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], tup
     for file, value in request["packages"].items():
         yield value, tuple(users.get(file, ()))
     for name, recipe in request["recipes"].items():
-        for source in recipe["sources"].values():
+        for source in (*recipe["sources"].values(), *dependencies_of(recipe)):
             yield source, (name,)

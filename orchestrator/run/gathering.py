@@ -31,27 +31,29 @@ def gather(
     where it was found. Raises TallyError when one cannot be had as pinned.
     """
     store = workshop.store
-    expected = {(each.name, each.sha256): each for each in fixed}
+    expected = {(each.name, each.digest): each for each in fixed}
     absent = store.invalid(each.path for each in expected.values())
     lacking = [
-        (each, expected[each.name, each.digest.hex])
+        (each, expected[each.name, each.digest])
         for each in fixed_outputs(request)
-        if (each.name, each.digest.hex) in expected and expected[each.name, each.digest.hex].path in absent
+        if (each.name, each.digest) in expected and expected[each.name, each.digest].path in absent
     ]
     mirrors = Mirrors(workshop.configuration.mirrors)
     sources = Sources(workshop.state.folder("sources"), mirrors, folder, supplies)
     if missing := sources.missing(each for each, _ in lacking):
         say(f"fetching {counted(len(missing), 'source or package', 'sources and toolchain packages')}")
         sources.fetch_all(missing)
-    for recursive in (False, True):
-        if files := [sources.path(each) for each, place in lacking if place.recursive is recursive]:
-            store.add_fixed(files, recursive=recursive)
+    files: dict[tuple[bool, str], list[Path]] = {}
+    for each, _ in lacking:
+        files.setdefault((each.is_folder, each.algorithm), []).append(sources.path(each))
+    for (recursive, algorithm), paths in files.items():
+        store.add_fixed(paths, recursive=recursive, algorithm=algorithm)
     if unexpected := sorted(store.invalid(each.path for each in expected.values())):
         raise TallyError(
             f"what was fetched for {unexpected[0]} is not what tally.lock pins",
             hint=f"remove the folder {sources.folder} and run the command again",
         )
     for each in fixed_outputs(request):
-        if each.is_tree and each.extras.lfs is None and (place := expected.get((each.name, each.digest.hex))):
+        if each.is_tree and each.extras.lfs is None and (place := expected.get((each.name, each.digest))):
             refuse_pointers(store.physical(place.path), f"{', '.join(each.users)}: source {each.name}")
     return sources.located

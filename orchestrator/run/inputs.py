@@ -46,9 +46,9 @@ def inputs_of(
     (target,) = plan.targets.values()
     gather(workshop, target.request, target.evaluated.fixed, target.folder, say, supplies)
     fetch_foreign(workshop, target.foreign, say, supplies=supplies)
-    paths = {(each.name, each.sha256): each.path for each in target.evaluated.fixed}
+    paths = {(each.name, each.digest): each.path for each in target.evaluated.fixed}
     found = [
-        _ours(workshop, each, paths.get((each.name, each.digest.hex)), supplies)
+        _ours(workshop, each, paths.get((each.name, each.digest)), supplies)
         for each in fixed_outputs(target.request)
     ]
     found += [_foreign(workshop, each) for each in target.foreign]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from orchestrator.caches.believed import Beliefs
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
-from orchestrator.ground.digest import OtherDigest
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph, FixedOutput
@@ -41,7 +41,7 @@ def facts_of(
     """
     sha256, size, _ = gate.measure(artifact)
     builds = [report.builds[path] for report in agreed.reports for path in agreed.outputs]
-    graph = _by_sha256(store, target.graph)
+    graph = _by_sha256(store, target.graph, target.origins)
     sources = {path for drv in graph.derivations.values() for path in drv.input_sources}
     made_from = target.made_from
     recipe, lock, definition = None, None, None
@@ -81,8 +81,8 @@ def facts_of(
     )
 
 
-def _by_sha256(store: ChrootStore, graph: DerivationGraph) -> DerivationGraph:
-    """The graph, with the NAR hash of each fixed output that is promised by another digest.
+def _by_sha256(store: ChrootStore, graph: DerivationGraph, ours: Container[str]) -> DerivationGraph:
+    """The graph, with the NAR hash of each fixed output that is promised by another digest; of ours, sha256.
 
     Nix checked that digest when the output came into the store, and builders got it from there.
     """
@@ -93,9 +93,13 @@ def _by_sha256(store: ChrootStore, graph: DerivationGraph) -> DerivationGraph:
     }
     if not others:
         return graph
-    seen = store.information(sorted({each.path for each in others.values()}))
+    paths = {each.path for each in others.values()}
+    seen: dict[str, Sha256 | NarHash] = {
+        path: of.nar_hash for path, of in store.information(sorted(paths)).items()
+    }
+    seen |= {path: Sha256.of_file(store.physical(path)) for path in sorted(paths) if path in ours}
     mended = {
-        path: replace(graph[path], fixed=FixedOutput(each.path, seen[each.path].nar_hash, each.digest))
+        path: replace(graph[path], fixed=FixedOutput(each.path, seen[each.path], each.digest))
         for path, each in others.items()
     }
     return DerivationGraph({**graph.derivations, **mended}, graph.roots)

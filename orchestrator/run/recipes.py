@@ -13,13 +13,17 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.evaluation import LIBRARY, Evaluated, evaluate
 from orchestrator.recipe import lock as locks
+from orchestrator.recipe.depended import Dependencies
 from orchestrator.recipe.graph import Loaded, closure, load_files
+from orchestrator.recipe.lockfiles import dependencies_for
+from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.origins import Origin, origins_of
 from orchestrator.recipe.pathsource import PathPins, path_pins
 from orchestrator.recipe.portion import portion_of
 from orchestrator.recipe.repository import Repository, Unversioned, repository_of
 from orchestrator.recipe.request import request_for
 from orchestrator.recipe.revision import Revision
+from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toolchains import toolchains_of
 from orchestrator.run.plan import MadeFrom, Plan, Target
 from orchestrator.run.workshop import Workshop
@@ -31,11 +35,13 @@ def planned(
     *,
     allow_dirty: bool = False,
     pins: PathPins | None = None,
+    dependencies: Dependencies | None = None,
     library: Path = LIBRARY,
 ) -> Plan:
-    """Recipes and lock to derivations. Needs no network and fetches no source. Raises TallyError.
+    """Recipes and lock to derivations. Raises TallyError.
 
-    `pins`: what path sources were once; else they are as their repository has them now. `library`: what is
+    No source is fetched but those with a lock file in them. `pins`: what path sources were once; else they
+    are as their repository has them now. `dependencies`: what those lock files said then. `library`: what is
     evaluated with.
     """
     lock_file = find_lock(files)
@@ -45,9 +51,14 @@ def planned(
     if pins is None:
         pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
     system = host.nix_system()
-    request = request_for(names, recipes, lock, system, pins)
+    if dependencies is None:
+        needed = {name: recipes[name] for name in closure(names, recipes)}
+        dependencies = dependencies_for(
+            needed, lock, system, pins, files[0].parent, lambda: _sources(workshop, files[0].parent)
+        )
+    request = request_for(names, recipes, lock, system, pins, dependencies)
     evaluated = evaluate(workshop.store, request, library)
-    graph = workshop.store.graph([evaluated[name].artifact for name in names])
+    graph = workshop.store.graph([evaluated[name].artifact for name in names], any_digest=True)
     texts = {file.path: file.data for file in loaded.files.values()} | {lock_file: lock_data}
     repository = repository_of(files[0].absolute().parent, texts)
     locked = InputFile(lock_file.name, Sha256.of(lock_data))
@@ -72,7 +83,7 @@ def planned(
                 locked,
                 {each: loaded.files[each].data for each in used},
                 part,
-                request_for([name], recipes, part, system, pins),
+                request_for([name], recipes, part, system, pins, dependencies),
             ),
             revision=_revision(repository, loaded, used, lock_file),
             unversioned=repository if isinstance(repository, Unversioned) else None,
@@ -81,6 +92,11 @@ def planned(
         )
     dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
     return Plan(targets, graph, request, lock, locked, dirty)
+
+
+def _sources(workshop: Workshop, repository: Path) -> Sources:
+    mirrors = Mirrors(workshop.configuration.mirrors)
+    return Sources(workshop.state.folder("sources"), mirrors, repository)
 
 
 def _revision(

@@ -21,6 +21,7 @@ from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import DerivationGraph, name_of
 from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.outputpath import Command
+from orchestrator.recipe.depended import Dependencies
 from orchestrator.recipe.git import git, head
 from orchestrator.recipe.gitremote import fetch
 from orchestrator.recipe.mirrors import Mirrors
@@ -88,11 +89,11 @@ def _repository(
 
     And those that a supply had.
     """
-    fixed = {(each.name, each.sha256): each.path for each in target.evaluated.fixed}
+    fixed = {(each.name, each.digest): each.path for each in target.evaluated.fixed}
     wanted = [each for each in fixed_outputs(target.request) if each.urls[0].startswith("path:")]
-    absent = workshop.store.invalid(fixed[each.name, each.digest.hex] for each in wanted)
+    absent = workshop.store.invalid(fixed[each.name, each.digest] for each in wanted)
     sources = Sources(workshop.state.folder("sources"), Mirrors({}), supplies=supplies)
-    lacking = [each for each in sources.missing(wanted) if fixed[each.name, each.digest.hex] in absent]
+    lacking = [each for each in sources.missing(wanted) if fixed[each.name, each.digest] in absent]
     if supplies:
         for each in lacking:
             with suppress(TallyError):  # the repository may have it
@@ -137,7 +138,8 @@ def _of_recipe(workshop: Workshop, claim: Claim) -> Plan:
         _copy(claim, name, folder / name.removeprefix(SOURCE))
     file = folder / recipe_file(claim.target).removeprefix(SOURCE)
     library = _library(claim, workshop.store.nix.scratch / "library")
-    return recipes.planned(workshop, [file], pins=_path_pins(claim), library=library)
+    pins, dependencies = _path_pins(claim), _dependencies(claim)
+    return recipes.planned(workshop, [file], pins=pins, dependencies=dependencies, library=library)
 
 
 def _library(claim: Claim, folder: Path) -> Path:
@@ -170,6 +172,20 @@ def _path_pins(claim: Claim) -> PathPins:
     try:
         return dict(_pins(member(request, "recipes", dict, _WHAT)))
     except (MalformedError, ValueError) as error:
+        raise TallyError(f"the release {claim.name}: {error}") from error
+
+
+def _dependencies(claim: Claim) -> Dependencies:
+    """What the lock files in its sources said, as its request has it."""
+    request = claim.request()
+    try:
+        recipes = member(request, "recipes", dict, _WHAT)
+        return {
+            name: member(recipe, "dependencies", list, _WHAT)
+            for name in recipes
+            if "dependencies" in (recipe := member(recipes, name, dict, _WHAT))
+        }
+    except MalformedError as error:
         raise TallyError(f"the release {claim.name}: {error}") from error
 
 

@@ -125,13 +125,12 @@ class Lab:
         orchestrator = self.store("orchestrator")
         fixed = {each.path: each for one in evaluated.values() for each in one.fixed}
         absent = [fixed[path] for path in sorted(orchestrator.invalid(fixed))]
-        wanted = {(each.name, each.digest.hex): each for each in fixed_outputs(request)}
-        needed = [wanted[each.name, each.sha256] for each in absent]
+        wanted = {(each.name, each.digest): each for each in fixed_outputs(request)}
+        needed = [wanted[each.name, each.digest] for each in absent]
         sources = Sources(self.state.folder("sources"), Mirrors(), self.repository)
         sources.fetch_all(sources.missing(needed))
         for recursive in (False, True):
-            files = [sources.path(w) for w, f in zip(needed, absent, strict=True) if f.recursive is recursive]
-            if files:
+            if files := [sources.path(each) for each in needed if each.is_folder is recursive]:
                 orchestrator.add_fixed(files, recursive=recursive)
         target.copy_from(orchestrator, sorted(target.invalid(fixed)))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash
 from orchestrator.nix.evaluation import FixedPath
@@ -111,7 +112,7 @@ def test_a_build_refuses_pointers_that_its_store_has(tmp_path: Path, tree: Path,
     workshop: Any = SimpleNamespace(
         store=Holding(tree), state=state, configuration=SimpleNamespace(mirrors={})
     )
-    fixed = [FixedPath(name="x", sha256=digest, recursive=True, path="/nix/store/x")]
+    fixed = [FixedPath(name="x", digest=NarHash(digest), path="/nix/store/x")]
     if lfs is None:
         with pytest.raises(TallyError, match="r: source x: git-lfs keeps the content of large"):
             gather(workshop, request, fixed, tmp_path, lambda _: None)

@@ -1,0 +1,44 @@
+"""Which ecosystem a lock file is of, and its reader. A kind is added here: a name and a case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, assert_never
+
+from orchestrator.dependencies.dependency import BadLock, Ecosystem, Locked
+from orchestrator.dependencies.tree import Tree
+
+NAMES: Final[Mapping[str, Ecosystem]] = {
+    "npm-shrinkwrap.json": Ecosystem.NPM,
+    "package-lock.json": Ecosystem.NPM,
+}
+"""A lock file's name to what its kind is."""
+
+
+def ecosystem_of(lock: str) -> Ecosystem | None:
+    """What the name of a lock file tells; `lock` is its path."""
+    return NAMES.get(lock.rpartition("/")[2])
+
+
+def read(ecosystem: Ecosystem, tree: Tree, lock: str, place: str, system: str) -> Locked:
+    """What the lock file at a path of `tree` pins for builds on `system` (Nix's name).
+
+    `place` is what messages call it. Raises BadLock, or another TallyError where it cannot be read.
+    """
+    data = tree.read(lock)
+    if data is None:
+        raise BadLock(place, None, "the source has no such file", hint="see `lock` in the recipe")
+    match ecosystem:
+        case Ecosystem.NPM:
+            from orchestrator.dependencies import npm
+
+            return npm.read(data, place, tree, lock.rpartition("/")[0], system)
+        case Ecosystem.CARGO | Ecosystem.GO | Ecosystem.PYTHON:
+            raise BadLock(
+                place,
+                None,
+                f"lock files of the kind {ecosystem} are not read yet",
+                hint=f"kinds that are: {Ecosystem.NPM}",
+            )
+        case _:
+            assert_never(ecosystem)

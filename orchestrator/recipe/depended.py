@@ -1,0 +1,100 @@
+"""What a lock file pins, as the values of a request that Nix reads. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, assert_never
+
+from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, GoHash, Locked
+from orchestrator.ground.digest import OtherDigest, Sha256
+from orchestrator.recipe.names import store_name
+from orchestrator.recipe.purls import package_url
+
+_BLANK: Final = re.compile(r"\s")
+Dependencies = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Recipe name to its `dependencies` as a request has them: one for each lock file, in the recipe's order."""
+
+
+def described(locked: Locked, *, lock: str, source: str, sha256: str, place: str) -> dict[str, Any]:
+    """One lock file's part of a request; `place` is what messages call it. Raises BadLock."""
+    return {
+        "kind": str(locked.ecosystem),
+        "lock": lock,
+        "source": source,
+        "sha256": sha256,
+        "beside": dict(sorted(locked.beside.items())),
+        "packages": list(_packages(locked, place)),
+    }
+
+
+def _packages(locked: Locked, place: str) -> Iterator[dict[str, Any]]:
+    for each in locked.dependencies:
+        if any(not word or _BLANK.search(word) for word in (each.name, each.version, each.file, *each.urls)):
+            raise BadLock(
+                place,
+                each.line,
+                "a name, a version or an address has a blank in it",
+                hint="see what wrote it",
+            )
+        try:
+            purl = purl_of(locked.ecosystem, each)
+        except ValueError as error:
+            raise BadLock(
+                place, each.line, f"{each.name} {each.version}: {error}", hint="see what wrote the lock"
+            ) from error
+        yield {
+            "name": store_name(each.file),
+            **_digest(each, place),
+            "mode": "flat",
+            "urls": list(each.urls),
+            "purl": purl,
+            "kind": "source",
+            "file": each.file,
+            "called": each.name,
+            "version": each.version,
+            "registry": each.registry,
+            "direct": each.direct,
+            "shipped": each.shipped,
+            "line": each.line,
+            "needs": list(each.needs),
+            **({"rev": each.rev} if each.rev else {}),
+            **({"place": each.place} if each.place else {}),
+        }
+
+
+def _digest(each: Dependency, place: str) -> dict[str, str]:
+    match each.digest:
+        case Sha256(hexadecimal):
+            return {"sha256": hexadecimal}
+        case OtherDigest("sha512", hexadecimal, nar=False):
+            return {"sha512": hexadecimal}
+        case OtherDigest(algorithm):
+            raise BadLock(
+                place,
+                each.line,
+                f"{each.name} {each.version} is pinned by {algorithm}, by which nothing enters the store",
+                hint="pin it by sha256 or sha512",
+            )
+        case GoHash():
+            raise BadLock(
+                place, each.line, f"tally.lock has no sha256 of {each.name}", hint="run `tally lock`"
+            )
+        case _:
+            assert_never(each.digest)
+
+
+def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
+    """The package URL of a dependency. Raises ValueError when it can have none."""
+    namespace, _, name = each.name.rpartition("/")
+    match ecosystem:
+        case Ecosystem.NPM:
+            return package_url("npm", name, each.version, namespace=namespace or None)
+        case Ecosystem.CARGO:
+            return package_url("cargo", each.name, each.version)
+        case Ecosystem.GO:
+            return package_url("golang", name, each.version, namespace=namespace or None)
+        case Ecosystem.PYTHON:
+            return package_url("pypi", each.name, each.version)
+        case _:
+            assert_never(ecosystem)

@@ -1,0 +1,108 @@
+"""Lock files, read out of the sources that they are in: from a commit, or from what was fetched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.dependencies import formats
+from orchestrator.dependencies.dependency import Locked
+from orchestrator.dependencies.tree import Tree
+from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.depended import Dependencies, described
+from orchestrator.recipe.lock import Lock
+from orchestrator.recipe.pathsource import PathPins
+from orchestrator.recipe.recipe import DependenciesPart, PathSource, Recipe
+from orchestrator.recipe.request import outside_source
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.sourcetree import archive, folder, of_path
+from orchestrator.recipe.wanted import wanted_from
+
+
+def dependencies_for(
+    recipes: Mapping[str, Recipe],
+    lock: Lock,
+    system: str,
+    paths: PathPins,
+    repository: Path,
+    sources: Callable[[], Sources],
+) -> Dependencies:
+    """What the lock files of these recipes say for one system, as a request has it.
+
+    `repository` is a folder of the repository of path sources; `sources` gives those from outside, and is
+    asked where a lock file is in one. Raises TallyError for a lock file that cannot be followed.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for name, recipe in sorted(recipes.items()):
+        for part in recipe.dependencies:
+            source = recipe.source_of(part) or ""
+            tree = tree_of(recipe, source, lock, paths, repository, sources)
+            found.setdefault(name, []).append(read(recipe, part, tree, system))
+    return found
+
+
+def read(recipe: Recipe, part: DependenciesPart, tree: Tree, system: str) -> Mapping[str, Any]:
+    """One lock file's part of a request. Raises TallyError."""
+    place = place_of(recipe, part)
+    remembering = _Remembering(tree)
+    locked: Locked = formats.read(part.ecosystem, remembering, part.lock, place, system)
+    return described(
+        locked,
+        lock=part.lock,
+        source=recipe.source_of(part) or "",
+        sha256=hashlib.sha256(remembering.read(part.lock) or b"").hexdigest(),
+        place=place,
+    )
+
+
+def place_of(recipe: Recipe, part: DependenciesPart) -> str:
+    """What messages call a lock file."""
+    return f"{part.lock} in the source {recipe.source_of(part)} of {recipe.name}"
+
+
+def tree_of(
+    recipe: Recipe,
+    name: str,
+    lock: Lock,
+    paths: PathPins,
+    repository: Path,
+    sources: Callable[[], Sources],
+) -> Tree:
+    """The files of one source of a recipe. Raises TallyError, also where the lock does not pin it."""
+    source = recipe.named_sources[name]
+    if isinstance(source, PathSource):
+        pin = paths.get((recipe.name, name))
+        if pin is None:
+            raise TallyError(f"recipe {recipe.name}: the state of its path source {name} was not looked up")
+        return of_path(repository, pin.url)
+    pinned = lock.source.get(recipe.name, {}).get(name)
+    if pinned is None:
+        raise TallyError(
+            f"tally.lock does not fit the recipe {recipe.name}: source {name} is not in it",
+            hint="run `tally lock`",
+        )
+    value = outside_source(source, pinned)
+    place = sources().fetch(wanted_from(value))
+    if place.is_dir():
+        return folder(place)
+    if not value["unpack"]:
+        raise TallyError(
+            f"recipe {recipe.name}: the source {name} is kept as a file, so no lock file is in it",
+            hint="name another source, or unpack it",
+        )
+    return archive(place)
+
+
+class _Remembering:
+    """A tree each of whose files is read once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._read: dict[str, bytes | None] = {}
+
+    def read(self, path: str) -> bytes | None:
+        if path not in self._read:
+            self._read[path] = self._tree.read(path)
+        return self._read[path]

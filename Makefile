@@ -50,8 +50,9 @@ bench: setup ## Measure against the baselines, in the same run
 	@.venv/bin/python bench/run.py
 
 .PHONY: docs
-docs: .venv ## Write docs/reference/command-line.md again from the program's own help
+docs: .venv ## Write docs/reference/command-line.md again from the program's own help, and the tables of codes
 	@.venv/bin/python tools/command_line_reference.py
+	@.venv/bin/python tools/codes_reference.py
 
 .PHONY: dist
 dist: .venv ## Make the package that users install, a wheel in dist/

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from orchestrator import __version__
 from orchestrator.cli import completion, signals
-from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.errors import ErrorKind, ExitCode, TallyError
 from orchestrator.ground.interruption import INTERRUPTION
 from orchestrator.ground.notice import NOTICE
 
@@ -128,7 +128,7 @@ def _explained(error: BaseException, *, as_json: bool = False) -> int:
     code = ExitCode.UNDECIDED
     match error:
         case TallyError():
-            kind, told, code = "refused", error, error.exit_code
+            kind, told, code = error.kind, error, error.exit_code
             if (gone := _folder_removed()) is not None:
                 told = TallyError(error.message, hint=f"{gone.message}; {gone.hint}")
         case typer.Abort():
@@ -136,7 +136,7 @@ def _explained(error: BaseException, *, as_json: bool = False) -> int:
         case typer.TyperException():  # how Typer says that the command line makes no sense
             from orchestrator.cli.usage import misused
 
-            kind, told = "usage", misused(error)
+            kind, told = ErrorKind.USAGE, misused(error)
             if told.message.startswith("Usage:"):  # no argument at all: the help, as Typer gives it
                 print(told.message, file=sys.stderr)
                 return code
@@ -145,12 +145,12 @@ def _explained(error: BaseException, *, as_json: bool = False) -> int:
             said = f"the operating system refused{place}: {error.strerror or error}"
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             hint = "free some space for the state folder and for --out" if full else "see `tally doctor`"
-            kind, told = "system", _folder_removed() or TallyError(said, hint=hint)
+            kind, told = ErrorKind.SYSTEM, _folder_removed() or TallyError(said, hint=hint)
         case _:
             import traceback
 
             traceback.print_exception(error)
-            kind, told = "defect", TallyError("this is a defect of Tallystick; nothing was decided")
+            kind, told = ErrorKind.DEFECT, TallyError("this is a defect of Tallystick; nothing was decided")
     print_error(told)
     if as_json:
         print_failure(kind, told, code)
@@ -190,7 +190,7 @@ def _interrupted(*, as_json: bool = False) -> int:
     if as_json:
         from orchestrator.cli.text import print_failure
 
-        print_failure("interrupted", TallyError(said), ExitCode.INTERRUPTED)
+        print_failure(ErrorKind.INTERRUPTED, TallyError(said), ExitCode.INTERRUPTED)
     return ExitCode.INTERRUPTED
 
 

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "diagnose": None,
     "history": None,
     "show": None,
+    "explain": None,
     "compare": None,
     "report": None,
     "schema": None,

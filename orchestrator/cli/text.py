@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from orchestrator.ground.errors import TallyError
+from orchestrator.ground.errors import ErrorKind, TallyError
 from orchestrator.ground.wording import counted, some
 
 _BELIEVED = 20  # names in a line; `--json` has all
@@ -91,14 +91,14 @@ def as_json(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=plain)
 
 
-def print_failure(kind: str, error: TallyError, code: int) -> None:
+def print_failure(kind: ErrorKind, error: TallyError, code: int) -> None:
     """The document of `--json` after an error; docs/reference/exit-codes.md has its fields."""
     print_json(failure(kind, error, code))
 
 
-def failure(kind: str, error: TallyError, code: int) -> dict[str, Any]:
+def failure(kind: ErrorKind, error: TallyError, code: int) -> dict[str, Any]:
     """What any document of `--json` says of an error."""
-    return {"error": kind, "message": error.message, "hint": error.hint, "code": int(code)}
+    return {"error": str(kind), "message": error.message, "hint": error.hint, "code": int(code)}
 
 
 def size(octets: int) -> str:

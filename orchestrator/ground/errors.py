@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from orchestrator.ground.secrets import without_secrets
 
@@ -16,6 +16,17 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class ErrorKind(StrEnum):
+    """What `--json` calls an error: docs/reference/exit-codes.md."""
+
+    USAGE = "usage"
+    REFUSED = "refused"
+    SYSTEM = "system"
+    INTERRUPTED = "interrupted"
+    OUT_OF_TIME = "out-of-time"
+    DEFECT = "defect"
+
+
 class TallyError(Exception):
     """Something a user can cause or must know of.
 
@@ -24,8 +35,7 @@ class TallyError(Exception):
     """
 
     exit_code: ExitCode = ExitCode.UNDECIDED
-    kind: str = "refused"
-    """What `--json` calls it: docs/reference/exit-codes.md."""
+    kind: ErrorKind = ErrorKind.REFUSED
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         self.message = without_secrets(message)
@@ -36,4 +46,4 @@ class TallyError(Exception):
 class Defect(TallyError):
     """An error of Tallystick itself, told of one thing where others are judged all the same."""
 
-    kind = "defect"
+    kind = ErrorKind.DEFECT

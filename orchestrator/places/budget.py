@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import BinaryIO, cast
 
-from orchestrator.ground.errors import TallyError
+from orchestrator.ground.errors import ErrorKind, TallyError
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 from orchestrator.places.content import IN_MEMORY, Content, Filed, Held, Unreadable
@@ -16,7 +16,7 @@ from orchestrator.places.content import IN_MEMORY, Content, Filed, Held, Unreada
 class OutOfTimeError(TallyError):
     """There was no time to compare all. What was found until then holds."""
 
-    kind = "out-of-time"
+    kind = ErrorKind.OUT_OF_TIME
 
 
 @dataclass(frozen=True, slots=True)

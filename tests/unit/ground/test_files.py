@@ -269,6 +269,7 @@ OWN = {
     "builders/host.py": "the machine's own id",
     "builders/hardware.py": "the kernel's own files",
     "builders/machine.py": "keys and logs of a machine that this run made",
+    "cli/codes.py": "our own texts",
     "nix/chroot.py": "derivations of this process's own evaluation, or a copy of one",
     "nix/flake_attributes.py": "our own expressions",
     "nix/namespaces.py": "the kernel's own settings",

@@ -1,0 +1,1 @@
+"""Lock files of Python projects: which files of PyPI fit the toolchain's Python. Pure."""

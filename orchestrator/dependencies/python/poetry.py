@@ -1,0 +1,340 @@
+"""poetry.lock, versions 1.1, 2.0 and 2.1. Pure.
+
+Format: poetry's `poetry/packages/locker.py`; https://python-poetry.org/docs/dependency-specification/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.dependencies import tomlfile
+from orchestrator.dependencies.dependency import Ecosystem, Locked
+from orchestrator.dependencies.python.asked import Asked
+from orchestrator.dependencies.python.files import (
+    PYPI,
+    File,
+    Pinned,
+    checked_url,
+    dependency,
+    digest_of,
+    name_in,
+    ordered,
+    registry_of,
+    urls_of,
+)
+from orchestrator.dependencies.python.manifest import Manifest, normalised
+from orchestrator.dependencies.python.poetry_versions import allows
+from orchestrator.dependencies.python.walk import Edge, holds, reached
+from orchestrator.dependencies.tomlfile import Table, TomlFile
+from orchestrator.ground.values import dataclass
+from orchestrator.ground.wording import some
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+_AGAIN: Final = "have poetry write it again: `poetry lock`"
+_VERSIONS: Final = ("1.1", "2.0", "2.1")
+_MAIN: Final = "main"
+_LEGACY: Final = ("dependencies", "source", "extras", "dev-dependencies")
+_PROJECT: Final = ("requires-python", "dependencies", "optional-dependencies")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One dependency, by a requirement or as Poetry has it."""
+
+    name: str
+    version: str
+    markers: str | None
+    extras: tuple[str, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    file: TomlFile
+    packages: tuple[Table, ...]
+    names: tuple[str, ...]
+    by_name: Mapping[str, tuple[int, ...]]
+    asked: Asked
+
+    def find(self, wish: _Wish, table: Table) -> int | None:
+        """The package that a wish leads to; None: it is one that the lock leaves out for this Python."""
+        usable = [at for at in self.by_name.get(wish.name, ()) if self._usable(at)]
+        if len(usable) > 1:
+            usable = [at for at in usable if self._allowed(wish, at, table)]
+        if len(usable) > 1:
+            problem = f"it asks for {wish.name} {wish.version}, and the lock has several such packages"
+            raise table.bad(problem)
+        if not usable and wish.name not in self.by_name and not wish.optional:
+            raise table.bad(f"it asks for {wish.name}, which the lock has not")
+        return usable[0] if usable else None
+
+    def _allowed(self, wish: _Wish, at: int, table: Table) -> bool:
+        try:
+            return allows(wish.version, self.packages[at].text("version"))
+        except ValueError as error:
+            raise table.bad(str(error)) from error
+
+    def _usable(self, at: int) -> bool:
+        package = self.packages[at]
+        return self.true(package, _python(package), "the Python of it") and any(
+            self.holds(package, marker) for marker in _markers(package)
+        )
+
+    def true(self, table: Table, python: str, what: str) -> bool:
+        try:
+            return allows(python, self.asked.interpreter.version)
+        except ValueError as error:
+            raise table.bad(f"{what} cannot be read: {error}") from error
+
+    def holds(self, table: Table, marker: str | None) -> bool:
+        try:
+            return holds(marker, self.asked.interpreter, self.asked.extras)
+        except ValueError as error:
+            raise table.bad(str(error)) from error
+
+    def edges(self, wishes: Iterable[_Wish], table: Table, extras: Iterable[str] = ()) -> Iterator[Edge]:
+        for wish in wishes:
+            try:
+                applies = holds(wish.markers, self.asked.interpreter, extras)
+            except ValueError as error:
+                raise table.bad(str(error)) from error
+            if applies and (at := self.find(wish, table)) is not None:
+                yield Edge(at, wish.extras)
+
+    def follow(self, at: int, extra: str | None) -> Iterable[Edge]:
+        package = self.packages[at]
+        wishes = list(_wishes(package.within("dependencies").values, package))
+        if extra is None:
+            return self.edges((wish for wish in wishes if not wish.optional), package)
+        named = {normalised(each.partition("[")[0].split(" ")[0]) for each in _extra(package, extra)}
+        return self.edges((wish for wish in wishes if wish.name in named), package, (extra,))
+
+
+def read(data: bytes, place: str, asked: Asked, manifest: Manifest) -> Locked:
+    """What of a lock a Python takes. Raises BadLock."""
+    file = tomlfile.read(data, place, _AGAIN)
+    metadata = file.table("metadata")
+    _check(file, metadata, asked, manifest)
+    packages = file.tables("package")
+    names = tuple(normalised(package.text("name")) for package in packages)
+    by_name: dict[str, tuple[int, ...]] = {}
+    for at, name in enumerate(names):
+        by_name[name] = (*by_name.get(name, ()), at)
+    lock = _Lock(file, packages, names, by_name, asked)
+    top = Table(file, 1, {})
+    main = tuple(lock.edges(_main(manifest, asked, top), top, asked.extras))
+    groups = [each for group in asked.groups for each in lock.edges(_group(manifest, group, top), top)]
+    shipped = reached(main, lock.follow)
+    every = reached((*main, *groups), lock.follow)
+    seen: dict[str, int] = {}
+    found = []
+    for at in sorted(every.needs):
+        other = seen.setdefault(names[at], at)
+        if other != at:
+            problem = f"{names[at]} is wanted in two versions: line {packages[other].line} has another"
+            hint = "a build has one of each: choose extras and groups that go together"
+            raise packages[at].bad(problem, hint)
+        if _is_fetched(packages[at]):
+            own = _pinned(lock, at, every.needs[at], at in every.direct, at in shipped.needs)
+            found.append(dependency(own, asked.interpreter, place, _AGAIN))
+    return Locked(Ecosystem.PYTHON, ordered(found), {})
+
+
+def _check(file: TomlFile, metadata: Table, asked: Asked, manifest: Manifest) -> None:
+    version = metadata.values.get("lock-version")
+    if version not in _VERSIONS:
+        problem = f"it is of version {str(version)[:20]}, and {', '.join(_VERSIONS)} are read"
+        raise file.bad(file.line_of("lock-version"), problem)
+    told = metadata.maybe("content-hash")
+    if told is not None and told not in _hashes(manifest):
+        problem = f"it was made for another {manifest.place}: what that asks for has changed since"
+        raise file.bad(file.line_of("content-hash"), problem)
+    wanted = metadata.maybe("python-versions") or "*"
+    try:
+        fitting = allows(wanted, asked.interpreter.version)
+    except ValueError as error:
+        raise file.bad(file.line_of("python-versions"), str(error)) from error
+    if not fitting:
+        problem = f"it requires Python {wanted}, and the toolchain has {asked.interpreter.version}"
+        line = max(n for n, each in enumerate(file.text.split("\n"), 1) if each.startswith("python-versions"))
+        raise file.bad(line, problem, "use a toolchain with such a Python")
+
+
+def _hashes(manifest: Manifest) -> frozenset[str]:
+    """What poetry writes for this pyproject.toml, by its versions (`Locker._get_content_hash`)."""
+    project = {key: manifest.project[key] for key in _PROJECT if manifest.project.get(key) is not None}
+    groups = manifest.values.get("dependency-groups") or {}
+    poetry = manifest.tool("poetry")
+    legacy = {key: poetry.get(key) for key in _LEGACY}
+    grouped = {"group": poetry["group"]} if poetry.get("group") is not None else {}
+    set_alone = {key: value for key, value in legacy.items() if value is not None}
+    contents: list[Mapping[str, Any]] = [{**legacy, **grouped}, legacy]
+    for more in ({"dependency-groups": groups} if groups else {}, {}):
+        own: dict[str, Any] = {**({"project": project} if project else {}), **more}
+        if own:
+            contents.append({**own, "tool": {"poetry": {**set_alone, **grouped}}})
+    try:
+        return frozenset(
+            hashlib.sha256(json.dumps(each, sort_keys=True).encode()).hexdigest() for each in contents
+        )
+    except TypeError:  # a date, which poetry could not have written either
+        return frozenset()
+
+
+def _main(manifest: Manifest, asked: Asked, top: Table) -> Iterator[_Wish]:
+    poetry = manifest.tool("poetry")
+    yield from map(_of_requirement, manifest.main())
+    own = list(_wishes(_mapping(poetry.get("dependencies")), top))
+    told = {normalised(each.name) for each in manifest.main()}
+    yield from (wish for wish in own if not wish.optional and wish.name not in {"python", *told})
+    extras = {normalised(name): of for name, of in _mapping(poetry.get("extras")).items()}
+    for extra in asked.extras:
+        if extra not in extras and extra not in manifest.extras():
+            hint = f"it has: {some(sorted({*extras, *manifest.extras()}))}"
+            raise top.file.bad(None, f"{manifest.place} has no extra {extra}", hint)
+        yield from map(_of_requirement, manifest.extras().get(extra, ()))
+        named = {normalised(str(each)) for each in extras.get(extra, ())}
+        yield from (wish for wish in own if wish.name in named)
+
+
+def _group(manifest: Manifest, name: str, top: Table) -> Iterator[_Wish]:
+    poetry = manifest.tool("poetry")
+    groups = {normalised(key): _mapping(value) for key, value in _mapping(poetry.get("group")).items()}
+    if "dev-dependencies" in poetry:
+        groups.setdefault("dev", {"dependencies": poetry["dev-dependencies"]})
+    if name not in groups and name not in manifest.groups():
+        hint = f"it has: {some(sorted({*groups, *manifest.groups()}))}"
+        raise top.file.bad(None, f"{manifest.place} has no group {name}", hint)
+    yield from _wishes(_mapping(groups.get(name, {}).get("dependencies")), top)
+    yield from map(_of_requirement, manifest.group(name))
+
+
+def _of_requirement(requirement: Requirement) -> _Wish:
+    extras = tuple(normalised(each) for each in sorted(requirement.extras))
+    marker = str(requirement.marker) if requirement.marker else None
+    return _Wish(normalised(requirement.name), str(requirement.specifier) or "*", marker, extras)
+
+
+def _wishes(told: Mapping[str, Any], table: Table) -> Iterator[_Wish]:
+    """What a table of dependencies asks for: a version, a table, or a list of these."""
+    for name, value in told.items():
+        for each in value if isinstance(value, list) else [value]:
+            wish = {"version": each} if isinstance(each, str) else each
+            if not isinstance(wish, dict):
+                raise table.bad(f"what it says of {name[:80]} is neither a version nor a table")
+            extras = wish.get("extras", [])
+            markers = wish.get("markers")
+            python = wish.get("python")
+            marker = markers if isinstance(markers, str) else None
+            if isinstance(python, str):
+                marker = _both(marker, _python_marker(python))
+            yield _Wish(
+                normalised(name),
+                str(wish.get("version", "*")),
+                marker,
+                tuple(normalised(str(extra)) for extra in extras if isinstance(extras, list)),
+                wish.get("optional") is True,
+            )
+
+
+def _both(marker: str | None, other: str | None) -> str | None:
+    return f"({marker}) and ({other})" if marker and other else marker or other
+
+
+def _python_marker(python: str) -> str | None:
+    """A dependency's own `python`, where it is made of comparisons alone."""
+    parts = [each.strip() for each in python.split(",")]
+    if any(each[:1] not in "<>=!" for each in parts):
+        return None
+    return " and ".join(
+        f"python_full_version {each.rstrip('0123456789.').strip()} '{each.lstrip('<>=!~ ')}'"
+        for each in parts
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _python(package: Table) -> str:
+    return package.maybe("python-versions") or "*"
+
+
+def _markers(package: Table) -> tuple[str | None, ...]:
+    """By its groups, any of which will do; since version 2.1."""
+    found = package.values.get("markers")
+    if isinstance(found, dict):
+        return tuple(each for each in found.values() if isinstance(each, str)) or (None,)
+    return (found if isinstance(found, str) else None,)
+
+
+def _extra(package: Table, extra: str) -> tuple[str, ...]:
+    for name, listed in package.within("extras").values.items():
+        if normalised(name) == extra and isinstance(listed, list):
+            return tuple(str(each) for each in listed)
+    return ()
+
+
+def _is_fetched(package: Table) -> bool:
+    source = package.within("source")
+    name, kind = package.text("name"), source.maybe("type")
+    if kind in (None, "legacy", "url"):
+        return True
+    where = source.maybe("url") or ""
+    if kind == "git":
+        checked_url(where, package.file.place, package.line)
+        told = source.maybe("resolved_reference")
+        pinned = f"its commit {told[:12]} tells no digest of its files" if told else "a branch can move"
+        raise package.bad(
+            f"{name} comes from git, and {pinned}",
+            "give it as a source of the recipe: [sources.NAME] with git, rev and nar_sha256",
+        )
+    if where.startswith(("/", "~")) or ".." in where.split("/"):
+        raise package.bad(
+            f"{name} lies outside of the repository: {where}",
+            "a build has the source's own files alone: move it into the repository, or publish it",
+        )
+    if kind == "directory":
+        return False
+    raise package.bad(f"{name} is a file of the repository itself: {where}", "install it in the script")
+
+
+def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: bool) -> Pinned:
+    package = lock.packages[at]
+    name, version, source = lock.names[at], package.text("version"), package.within("source")
+    url = source.maybe("url")
+    if url is not None:
+        url = checked_url(url, lock.file.place, package.line)
+    registry = registry_of(url) if source.maybe("type") == "legacy" else url or PYPI
+    listed = package.listed("files")
+    if not listed:  # before version 2
+        below = lock.file.table("metadata").within("files")
+        key = next((each for each in below.values if normalised(each) == name), name)
+        listed = below.listed(key)
+    keys = {
+        f"{lock.names[to]}@{lock.packages[to].text('version')}"
+        for to in needs
+        if lock.packages[to].within("source").values.get("type") != "directory"
+    }
+    return Pinned(
+        name,
+        version,
+        package.line,
+        tuple(_file(each, name, package, url if source.maybe("type") == "url" else None) for each in listed),
+        registry,
+        direct=direct,
+        shipped=shipped,
+        needs=tuple(sorted(keys)),
+    )
+
+
+def _file(table: Table, name: str, package: Table, url: str | None) -> File:
+    file = table.maybe("file") or (name_in(url) if url else "")
+    digest = digest_of(table.values.get("hash"), table.file.place, package.line, f"{file} of {name}")
+    # an index of one's own has its files where only that index says: the user's pip has to know it
+    return File(file, digest, (url,) if url else urls_of(name, file, PYPI, None))

@@ -134,6 +134,7 @@ def test_what_is_not_pinned_is_refused_with_its_line(text: str, message: str) ->
 
 
 def test_what_is_no_text_or_too_large_is_refused() -> None:
-    for data, message in ((b"\n\xff", "line 2: not UTF-8"), (b"#" * ((16 << 20) + 1), "larger than 16,777,216 bytes")):
+    large = b"#" * ((16 << 20) + 1)
+    for data, message in ((b"\n\xff", "line 2: not UTF-8"), (large, "larger than 16,777,216 bytes")):
         with pytest.raises(BadLock, match=message):
             requirements.lines(data, "r.txt", "r.txt", asked(), lambda _: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -246,7 +247,9 @@ class Builder:
         vouched = self.vouching(made, inputs)
         failures += [_otherwise(each) for path, each in inputs.items() if known.get(path, each) != each]
         told = {failure.reason for failure in failures}
-        failures += [failure for failure in realisation.tampered() if failure.reason not in told]
+        if tampered := [failure for failure in realisation.tampered() if failure.reason not in told]:
+            failures += tampered
+            self._forget_made(realisation)
         return Report(
             identity=probed.identity,
             sandbox=probed.sandbox,
@@ -256,6 +259,13 @@ class Builder:
             signatures=vouched.signatures,
             surroundings=replace(probed.surroundings, started=realisation.recording.started),
         )
+
+    def _forget_made(self, realisation: Realisation) -> None:
+        """What was built from something altered must not be there still once that is as it was."""
+        if isinstance(self.store, ChrootStore):
+            made = realisation.first_made()
+            with suppress(NixFailed):  # another run uses one of them: it is told of the alteration itself
+                self.store.forget(set(made) - self.store.invalid(made))
 
     def _prove_or_end(self, probe: Probe, watch: Watch) -> Probed:
         try:

@@ -138,6 +138,18 @@ class Realisation:
                 used.update(self.graph[below].outputs[name] for name in names)
         return [self._altered(None, path) for path in self.store.modified(used)]
 
+    def first_made(self) -> tuple[str, ...]:
+        """The outputs that a first build of this run made, sorted: what the store did not hold before."""
+        records = self.recording.records
+        return tuple(
+            sorted(
+                path
+                for drv, record in records.items()
+                if drv in self.graph.derivations and not record.checking
+                for path in self.graph[drv].outputs.values()
+            )
+        )
+
     def _realise(self, requested: Sequence[str], settle: Callable[[Sequence[str]], None]) -> set[str]:
         """Build what is missing and check what is there; those of which Nix's word can be trusted."""
         records = self.recording.records

@@ -185,3 +185,27 @@ def test_what_builds_are_made_from_is_read_before_it_is_vouched_for(
     assert "was altered in its store" in done.err
     assert "hint:" in done.err
     assert project.releases == []
+
+
+def test_what_was_made_from_something_altered_is_gone_once_that_is_put_back(
+    place: Place, project: Project
+) -> None:
+    """The same harm in every store, and all as it was before the next run."""
+    read = "/usr/share/doc/tar/copyright"
+    files = [where(place, builder)["root"] + read for builder in ("a", "b")]
+    for file in files:
+        place.sh(
+            f"cp -p {file} {project.folder}/was; chmod u+w $(dirname {file}) {file}; echo harm >> {file}"
+        )
+    project.recipe("steady", script=f"mkdir -p $out/share; cp {read} $out/share/")
+    done = place.tally(*BUILD)
+    assert done.code == 2, done.err
+    assert "a: ended steady-1 after" in done.err, "it was made, by both alike"
+    for file in files:
+        place.sh(f"cat {project.folder}/was > {file}; chmod a-w {file} $(dirname {file}); touch -d @1 {file}")
+    done = place.tally(*BUILD)
+    assert done.code == 0, done.err
+    assert "a: started steady-1\n" in done.err
+    assert "a: started steady-1 again" not in done.err
+    (made,) = {place.sh(f"cat {where(place, builder)['output']}/share/copyright") for builder in ("a", "b")}
+    assert "harm" not in made

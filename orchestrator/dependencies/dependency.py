@@ -79,4 +79,5 @@ class BadLock(TallyError):
 
     def __init__(self, place: str, line: int | None, problem: str, *, hint: str) -> None:
         """`place` is the lock file as messages name it."""
+        self.line, self.problem = line, problem
         super().__init__(f"{place}{'' if line is None else f', line {line}'}: {problem}", hint=hint)

@@ -10,9 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from orchestrator.ground.addresses import unseen
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
 from orchestrator.ground.inward import Guard
@@ -52,6 +53,24 @@ _ABSENT = (404, 410)
 _FORBIDDEN = (401, 403)
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
+
+
+class Authorised(str):
+    """An address that is asked for with headers that say who asks. They are no part of what is shown of it.
+
+    They go nowhere else: a redirection to another host takes no `Authorization` along. Raises ValueError
+    where others could read them on the way.
+    """
+
+    __slots__ = ("headers",)
+    headers: Mapping[str, str]
+
+    def __new__(cls, address: str, headers: Mapping[str, str]) -> Self:
+        if not unseen(address):
+            raise ValueError("what says who asks is sent over https alone")
+        made = super().__new__(cls, address)
+        made.headers = headers
+        return made
 
 
 @dataclass(frozen=True)
@@ -110,6 +129,7 @@ class Downloader:
     def read(self, address: str, kind: Callable[[str], object] = lambda _: None) -> Iterator[bytes]:
         """The bytes at an address. `kind` is told their media type, where the server says one.
 
+        An `Authorised` address is asked for with what it has.
         Raises Absent where there is nothing, Unreachable with another reason, Stopped after `stop`.
         """
         parts = _split(address)
@@ -284,9 +304,10 @@ class Downloader:
             raise type(known)(*known.args)
         try:
             manager = self._manager(proxy)
+            headers = _HEADERS if not isinstance(address, Authorised) else {**_HEADERS, **address.headers}
             response = self._within(
                 self._manners.answer if self._manners else _PAGE_TIMEOUT,
-                lambda: manager.request("GET", address, preload_content=False),
+                lambda: manager.request("GET", address, preload_content=False, headers=headers),
                 str(proxy) if proxy else host,
             )
         except (HTTPError, OSError, ValueError) as error:

@@ -1,6 +1,7 @@
 """From `mirror://NAME/path` to addresses. Hosts of package registries come from the machine's own clients.
 
-`debian`, `pypi` and `npm` are asked of apt, pip and npm; others stand in a table of public project mirrors.
+`debian`, `pypi`, `npm` and `cargo` are asked of apt, pip, npm and cargo; others stand in a table of public
+project mirrors.
 Both are extended by `[mirrors]` of tally.toml, whose addresses come first.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from threading import Lock as Mutex
 
+from orchestrator.dependencies.cargo_lock import DEFAULT
 from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
@@ -34,7 +36,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
 }
 """Mirror name to the folders that paths are appended to."""
 
-_FROM_THE_MACHINE = ("debian", "npm", "pypi")
+_FROM_THE_MACHINE = ("cargo", "debian", "npm", "pypi")
 _TIMEOUT = 60.0
 _TARGET = "$(CREATED_BY)|$(COMPONENT)|$(RELEASE)|$(LABEL)|$(REPO_URI)"
 _OTHER_ARCHIVES = re.compile(r"-(security|updates|backports|proposed)|debian-(security|ports|debug)")
@@ -51,7 +53,8 @@ class Mirrors:
     def bases(self, name: str) -> tuple[str, ...]:
         """A mirror's addresses, each ending in a slash. Raises TallyError when there is none.
 
-        For `pypi` they are addresses of simple indexes (PEP 503); local ones are `file://`.
+        For `pypi` they are addresses of simple indexes (PEP 503), for `cargo` of registries' indexes, which
+        may begin with `sparse+` or `registry+`; local ones are `file://`.
         """
         with self._mutex:
             if name not in self._known:
@@ -85,7 +88,7 @@ class Mirrors:
             return PUBLIC[name]
         if name in _FROM_THE_MACHINE:
             try:
-                return {"debian": _of_apt, "npm": _of_npm, "pypi": _of_pip}[name]()
+                return {"cargo": _of_cargo, "debian": _of_apt, "npm": _of_npm, "pypi": _of_pip}[name]()
             except TallyError:
                 if name in self._configured:
                     return ()
@@ -123,6 +126,16 @@ def _of_apt() -> tuple[str, ...]:
     if not usable:
         raise _nothing("debian", "the machine's apt sources name no archive of Debian")
     return tuple(usable)
+
+
+def _of_cargo() -> tuple[str, ...]:
+    """Indexes of crates, as lock files spell them, or a folder of crates; see `crates`."""
+    from orchestrator.recipe import cargo_settings
+
+    try:
+        return cargo_settings.settings().instead_of(DEFAULT) or (cargo_settings.default_index(),)
+    except TallyError as error:
+        raise _nothing("cargo", error.message) from error
 
 
 def _of_npm() -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from orchestrator.ground.files import cannot_write, sync_folder, written_atomica
 from orchestrator.ground.nar import nar_hash, restore
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Absent, ProxyFailed, Unreachable
+from orchestrator.recipe.crates import Crates, is_crate
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.mismatch import Mismatch, doubt, sentence
@@ -59,6 +60,7 @@ class Sources:
         self._supplies = supplies
         self._located: dict[tuple[str, str], Located] = {}
         self.downloader = Downloader(_THREADS)
+        self._crates = Crates(mirrors, self.downloader)
 
     @property
     def located(self) -> tuple[Located, ...]:
@@ -118,7 +120,7 @@ class Sources:
                 return
         for url in wanted.urls:
             try:
-                for address in self._addresses(url):
+                for address in self._addresses(url, digest):
                     kinds: list[str] = []
                     try:
                         self._write(self.downloader.read(address, kinds.append), digest, place, kinds)
@@ -143,8 +145,10 @@ class Sources:
         usual = _PROXY if proxied else "check the network, the digest, and the mirrors in tally.toml"
         raise TallyError(message, hint=doubt(wanted, failures) or usual)
 
-    def _addresses(self, url: str) -> Iterable[str]:
+    def _addresses(self, url: str, digest: Sha256) -> Iterable[str]:
         """Raises Unreachable, also while they are looked through, when there are none."""
+        if is_crate(url):
+            return self._crates.addresses(url, digest.hex)
         if url.startswith(("mirror://pypi/", "mirror://npm/")):
             from orchestrator.recipe import registries
 

@@ -1,0 +1,117 @@
+"""The Cargo.toml files of a project: what each package of it asks for, and for what. Pure.
+
+Format: https://doc.rust-lang.org/cargo/reference/manifest.html, and "Specifying Dependencies" there.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from orchestrator.dependencies.cargo_lock import toml_of
+from orchestrator.dependencies.dependency import BadLock
+from orchestrator.ground.values import dataclass
+
+NAME: Final = "Cargo.toml"
+_SHIPPED: Final = "dependencies"
+_ALSO: Final = ("build-dependencies", "build_dependencies", "dev-dependencies", "dev_dependencies")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One package of the project."""
+
+    place: str
+    """Its Cargo.toml's path from the top of the source."""
+    name: str
+    version: str | None
+    """None where the workspace says it."""
+    shipped: frozenset[str]
+    """Packages whose code its own may hold: its `[dependencies]`."""
+    building: frozenset[str]
+    """Those for its build script, its tests and examples."""
+
+
+def manifests(files: Mapping[str, bytes], at: str) -> Mapping[str, Manifest]:
+    """Packages by name. `files` are by their paths from the top of the source, the lock is at `at`.
+
+    Raises BadLock for what is not a manifest, and for a path that leads out of the source.
+    """
+    top = posixpath.join(posixpath.dirname(at), NAME)
+    if top not in files:
+        hint = "a lock belongs beside the Cargo.toml of its workspace: name that one"
+        raise BadLock(at, None, f"the source has no {top}", hint=hint)
+    shared = _table(_table(toml_of(files[top], top), "workspace"), _SHIPPED)
+    found: dict[str, Manifest] = {}
+    # that of the workspace first: where two packages have one name, the others are tests' and examples'
+    for place in sorted(files, key=lambda each: (each != top, each.count("/"), each)):
+        try:
+            values = toml_of(files[place], place)
+        except BadLock:
+            if place == top:
+                raise
+            continue  # no package of this workspace: cargo says so where it is one
+        package = _table(values, "package")
+        name, version = package.get("name"), package.get("version")
+        if isinstance(name, str) and name not in found:
+            number = version if isinstance(version, str) else None
+            found[name] = Manifest(place, name, number, *_asked(values, shared, place, files[place]))
+    return found
+
+
+def _asked(
+    values: Mapping[str, Any], shared: Mapping[str, Any], place: str, data: bytes
+) -> tuple[frozenset[str], frozenset[str]]:
+    shipped: set[str] = set()
+    building: set[str] = set()
+    for tables in [values, *_tables(_table(values, "target"))]:
+        for kind in (_SHIPPED, *_ALSO):
+            for key, said in _table(tables, kind).items():
+                _inside(said, key, place, data)
+                name = _package(key, said, shared)
+                (shipped if kind == _SHIPPED else building).add(name)
+    return frozenset(shipped), frozenset(building)
+
+
+def _package(key: str, said: Any, shared: Mapping[str, Any]) -> str:
+    """The package that a dependency names; its key may be another name for it."""
+    if isinstance(said, dict) and said.get("workspace") is True:
+        said = shared.get(key)
+    name = said.get("package") if isinstance(said, dict) else None
+    return name if isinstance(name, str) else key
+
+
+def _inside(said: Any, key: str, place: str, data: bytes) -> None:
+    path = said.get("path") if isinstance(said, dict) else None
+    if not isinstance(path, str):
+        return
+    steps = posixpath.normpath(posixpath.join(posixpath.dirname(place), path))
+    if path.startswith("/") or steps == ".." or steps.startswith("../"):
+        line = next(
+            (at for at, each in enumerate(data.decode().split("\n"), 1) if path in each and "path" in each),
+            None,
+        )
+        hint = "name a folder that is part of the source, or publish it to a registry"
+        raise BadLock(place, line, f"the path of {key} leads out of the source: {path[:200]}", hint=hint)
+
+
+def _tables(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from (each for each in values.values() if isinstance(each, dict))
+
+
+def _table(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = values.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def line_naming(data: bytes, name: str) -> int | None:
+    """The first line that asks for a package, else one that names it, from 1."""
+    key = rf"""["']?{re.escape(name)}["']?"""
+    lines = data.decode().split("\n")
+    for asks in (rf"\s*(\[.*\.\s*)?{key}\s*(\.\w+\s*)?[=\]]", rf".*(?<![\w-]){key}(?![\w-])"):
+        for at, line in enumerate(lines, 1):
+            if re.match(asks, line):
+                return at
+    return None

@@ -1,0 +1,3 @@
+fn main() {
+    autocfg::new().emit_has_path("std::sync::OnceLock");
+}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
+from typing import Final
 
+from orchestrator.ground.wording import some
 from orchestrator.nix.derivation import name_of
 
 Closure = Mapping[str, Sequence[str]]
 """`.drv` path to the paths of its direct inputs."""
 _VERSION = re.compile(r"-\d.*")
+_SHOWN: Final = 3
 
 
 def changed(before: Closure, after: Closure) -> tuple[tuple[str, str], ...]:
@@ -25,6 +28,26 @@ def changed(before: Closure, after: Closure) -> tuple[tuple[str, str], ...]:
         for stem in sorted(gone.keys() | new.keys())
         for pair in zip_longest(gone.get(stem, []), new.get(stem, []), fillvalue="")
     )
+
+
+def sentence(changes: Iterable[tuple[str, str]]) -> str | None:
+    """What `changed` gave in a few words, as `openssl 3.0.17 → 3.0.18`; None where nothing did."""
+    said = [_told(before, after) for before, after in changes]
+    return some(said, _SHOWN) if said else None
+
+
+def _told(before: str, after: str) -> str:
+    if not before or not after:
+        return f"{_spaced(before or after)}, which is {'new' if after else 'gone'}"
+    if before == after:
+        return f"another derivation of {_spaced(after)}"
+    stem = _VERSION.sub("", after)
+    return f"{stem} {before[len(stem) + 1 :]} → {after[len(stem) + 1 :]}"
+
+
+def _spaced(name: str) -> str:
+    stem = _VERSION.sub("", name)
+    return f"{stem} {name[len(stem) + 1 :]}".strip()
 
 
 def _beginnings(closure: Closure, other: Closure) -> dict[str, list[str]]:

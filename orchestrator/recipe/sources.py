@@ -145,7 +145,7 @@ class Sources:
         usual = _PROXY if proxied else "check the network, the digest, and the mirrors in tally.toml"
         raise TallyError(message, hint=doubt(wanted, failures) or usual)
 
-    def _addresses(self, url: str, digest: Sha256) -> Iterable[str]:
+    def _addresses(self, url: str, digest: Sha256 | OtherDigest) -> Iterable[str]:
         """Raises Unreachable, also while they are looked through, when there are none."""
         if is_crate(url):
             return self._crates.addresses(url, digest.hex)

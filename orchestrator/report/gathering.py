@@ -16,6 +16,7 @@ from typing import Final
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
+from orchestrator.ledger.change import sentence
 from orchestrator.ledger.entries import Depth as Reached
 from orchestrator.ledger.entries import Entry, How, Result, Verdict
 from orchestrator.ledger.reading import Ledger
@@ -24,7 +25,6 @@ from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.contents import read_index
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError
 from orchestrator.publishing.index import INDEX
-from orchestrator.report.change import change
 from orchestrator.report.course import Course, Event, Key, courses, history, moment
 from orchestrator.report.document import Builder, Culprit, Depth, File, Package, Report
 from orchestrator.report.graph import FEW, Closure
@@ -169,7 +169,7 @@ class Gathering:
         new = next(each for each in course.events if each.time == since)
         if old.derivation == new.derivation or old.verdict.agrees == new.verdict.agrees:
             return None
-        return change(self._ledger.inputs(old.derivation), self._ledger.inputs(new.derivation))
+        return sentence(self._ledger.changed_inputs(old.derivation, new.derivation))
 
     def _closure(self, package: Package, latest: _Latest) -> Closure | None:
         shown = latest.differed or latest.result

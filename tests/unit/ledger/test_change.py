@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.report.change import change
+from orchestrator.ledger.change import changed, sentence
 
 
 def path(name: str, digit: str = "0") -> str:
@@ -20,7 +20,7 @@ def test_a_new_version_below() -> None:
         path("openssl-3.0.18"): (),
         path("gcc-12"): (),
     }
-    assert change(old, new) == "openssl 3.0.17 → 3.0.18"
+    assert sentence(changed(old, new)) == "openssl 3.0.17 → 3.0.18"
 
 
 def test_the_same_version_in_another_derivation_and_a_new_input() -> None:
@@ -30,8 +30,8 @@ def test_the_same_version_in_another_derivation_and_a_new_input() -> None:
         path("zlib-1.3", "1"): (),
         path("extra-2"): (),
     }
-    assert change(old, new) == "another derivation of zlib 1.3, extra 2, which is new"
+    assert sentence(changed(old, new)) == "extra 2, which is new, another derivation of zlib 1.3"
 
 
 def test_nothing_new() -> None:
-    assert change({path("a"): ()}, {path("a"): ()}) is None
+    assert sentence(changed({path("a"): ()}, {path("a"): ()})) is None

@@ -118,7 +118,12 @@ class Recording:
                 self._folder.mkdir(parents=True, exist_ok=True)
             if derivation in self._open:
                 self._close(derivation)
-            self._open[derivation] = log.open("w", encoding="utf-8", errors="surrogateescape")
+            self._open[derivation] = log.open(
+                "w",
+                1,  # a line at a time: `tally logs --follow` reads while it is written
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
         except OSError as error:
             raise cannot_write(log, error) from error
         self.records[derivation] = Record(derivation, log, datetime.now(UTC), checking)

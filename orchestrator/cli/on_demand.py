@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "rebuild": None,
     "diagnose": None,
     "history": None,
+    "logs": None,
     "show": None,
     "explain": None,
     "compare": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
@@ -180,7 +181,7 @@ def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:
 
 
 def _show_failures(outcome: Undecided) -> None:
-
+    logged = False
     say(f"{outcome.target}: could not be decided; nothing is signed")
     for some in _alike(outcome):
         (builder, first), where = some[0], dict(some)
@@ -194,6 +195,9 @@ def _show_failures(outcome: Undecided) -> None:
                 say(f"    {other} has | {line}")
         for log in (each.log for _, each in some if each.log):
             say(f"    whole log: {log}")
+            logged = True
+    if logged:
+        say(f"  `tally logs {shlex.quote(outcome.target)}` prints the whole log")
     if hint := _way_out(outcome):
         say(f"hint: {hint}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from orchestrator.builders.recording import Record, Recording
 from orchestrator.ground.errors import TallyError
+from orchestrator.nix.derivation import name_of
 from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Progress
 
 DRV = f"/nix/store/{'0' * 32}-hello-2.10.drv"
@@ -48,15 +50,16 @@ def test_a_log_cut_short_is_kept(tmp_path: Path) -> None:
     assert recording.records[DRV].log.read_text() == "so far\n"
 
 
-def test_a_full_disk_is_told_with_the_log_when_it_is_closed(tmp_path: Path) -> None:
-    """What was written last waits in memory until then."""
+def test_a_full_disk_is_told_with_the_log(tmp_path: Path) -> None:
+    """At once, since somebody may be reading along; what could not be written is tried again at the end."""
     other = f"/nix/store/{'1' * 32}-other-1.0.drv"
     for name in ("hello-2.10", "other-1.0"):
         (tmp_path / f"{name}.log").symlink_to("/dev/full")
     recording = Recording(tmp_path, lambda _: None)
     for derivation in (DRV, other):
         recording.take(BuildStarted(derivation, False))
-        recording.take(LogLine(derivation, "so far"))
+        with pytest.raises(TallyError, match=rf"no room left .*{re.escape(name_of(derivation)[:-4])}\.log"):
+            recording.take(LogLine(derivation, "so far"))
     with pytest.raises(TallyError, match=r"no room left .*hello-2\.10\.log"):
         recording.take(BuildFinished(DRV))
     with pytest.raises(TallyError, match=r"no room left .*other-1\.0\.log"):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Final, assert_never
 
 from orchestrator.dependencies.dependency import BadLock, Ecosystem, Locked
+from orchestrator.dependencies.python import names as python_names
+from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.tree import Tree
 
 NAMES: Final[Mapping[str, Ecosystem]] = {
@@ -17,13 +19,17 @@ NAMES: Final[Mapping[str, Ecosystem]] = {
 
 def ecosystem_of(lock: str) -> Ecosystem | None:
     """What the name of a lock file tells; `lock` is its path."""
-    return NAMES.get(lock.rpartition("/")[2])
+    name = lock.rpartition("/")[2]
+    return Ecosystem.PYTHON if python_names.is_known(name) else NAMES.get(name)
 
 
-def read(ecosystem: Ecosystem, tree: Tree, lock: str, place: str, system: str) -> Locked:
+def read(
+    ecosystem: Ecosystem, tree: Tree, lock: str, place: str, system: str, python: Asked | None = None
+) -> Locked:
     """What the lock file at a path of `tree` pins for builds on `system` (Nix's name).
 
-    `place` is what messages call it. Raises BadLock, or another TallyError where it cannot be read.
+    `place` is what messages call it; `python` says what a build asks of a Python project's lock. Raises
+    BadLock, or another TallyError where it cannot be read.
     """
     data = tree.read(lock)
     if data is None:
@@ -33,12 +39,16 @@ def read(ecosystem: Ecosystem, tree: Tree, lock: str, place: str, system: str) -
             from orchestrator.dependencies import npm
 
             return npm.read(data, place, tree, lock.rpartition("/")[0], system)
+        case Ecosystem.PYTHON if python is not None:
+            from orchestrator.dependencies.python import reading
+
+            return reading.read(tree.read, lock, place, python)
         case Ecosystem.CARGO | Ecosystem.GO | Ecosystem.PYTHON:
             raise BadLock(
                 place,
                 None,
                 f"lock files of the kind {ecosystem} are not read yet",
-                hint=f"kinds that are: {Ecosystem.NPM}",
+                hint=f"kinds that are: {Ecosystem.NPM} and {Ecosystem.PYTHON}",
             )
         case _:
             assert_never(ecosystem)

@@ -7,6 +7,7 @@ let
   # a kind's functions for bash: `tally_lay_out_KIND LIST` and `tally_enter_KIND FOLDER`
   functions = {
     npm = text [ ./dependencies-npm.sh ];
+    python = text [ ./dependencies-python.sh ];
   };
   layOut = text [ ./lay-out.sh ];
 

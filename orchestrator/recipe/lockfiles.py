@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.dependencies import formats
-from orchestrator.dependencies.dependency import Locked
+from orchestrator.dependencies.dependency import Ecosystem, Locked
 from orchestrator.dependencies.tree import Tree
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.depended import Dependencies, described
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.pathsource import PathPins
+from orchestrator.recipe.pythons import asked_of
 from orchestrator.recipe.recipe import DependenciesPart, PathSource, Recipe
 from orchestrator.recipe.request import outside_source
 from orchestrator.recipe.sources import Sources
@@ -39,15 +40,16 @@ def dependencies_for(
         for part in recipe.dependencies:
             source = recipe.source_of(part) or ""
             tree = tree_of(recipe, source, lock, paths, repository, sources)
-            found.setdefault(name, []).append(read(recipe, part, tree, system))
+            found.setdefault(name, []).append(read(recipe, part, tree, system, lock))
     return found
 
 
-def read(recipe: Recipe, part: DependenciesPart, tree: Tree, system: str) -> Mapping[str, Any]:
+def read(recipe: Recipe, part: DependenciesPart, tree: Tree, system: str, lock: Lock) -> Mapping[str, Any]:
     """One lock file's part of a request. Raises TallyError."""
     place = place_of(recipe, part)
     remembering = _Remembering(tree)
-    locked: Locked = formats.read(part.ecosystem, remembering, part.lock, place, system)
+    python = asked_of(recipe, part, lock, system) if part.ecosystem is Ecosystem.PYTHON else None
+    locked: Locked = formats.read(part.ecosystem, remembering, part.lock, place, system, python)
     return described(
         locked,
         lock=part.lock,

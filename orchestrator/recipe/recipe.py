@@ -37,6 +37,7 @@ from orchestrator.recipe.names import (
     check_source_name,
     check_variable,
     check_version,
+    normalised,
 )
 from orchestrator.recipe.suites import Suite, SuiteName
 from orchestrator.recipe.toml import read_bytes, toml_of
@@ -200,6 +201,34 @@ class DependenciesPart(Part):
         str | None,
         Field(description="The source that it is in, where a recipe has several."),
     ] = None
+    extras: Annotated[
+        tuple[Annotated[str, AfterValidator(normalised)], ...],
+        Field(max_length=100, description="Python: optional dependencies that are wanted, too."),
+    ] = ()
+    groups: Annotated[
+        tuple[Annotated[str, AfterValidator(normalised)], ...],
+        Field(max_length=100, description="Python: dependency groups that are wanted, too, as `dev`."),
+    ] = ()
+    package: Annotated[
+        str | None,
+        Field(description="Python: whose dependencies, where a lock is of several projects."),
+    ] = None
+    venv: Annotated[
+        bool, Field(description="Python: whether to install all of it into a virtual environment, too.")
+    ] = False
+    python: Annotated[
+        str | None,
+        StringConstraints(pattern=r"^3\.[0-9]+\.[0-9]+$"),
+        Field(description="Python: its version, where the toolchain's packages do not tell."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_asked_of_its_kind(self) -> DependenciesPart:
+        kind = self.kind or ecosystem_of(self.lock)
+        for key in ("extras", "groups", "package", "venv", "python"):
+            if getattr(self, key) and kind not in (Ecosystem.PYTHON, None):
+                raise ValueError(f"`{key}` is asked of a Python project's lock, and {self.lock} is of {kind}")
+        return self
 
     @property
     def ecosystem(self) -> Ecosystem:

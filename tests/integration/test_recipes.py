@@ -134,6 +134,14 @@ def _six(artifact: Path, folder: Path) -> None:
     assert _says(sys.executable, "-c", program).decode().startswith(str(wheel_of_that_name))
 
 
+def _copier(artifact: Path, folder: Path) -> None:
+    top = _top(artifact, folder)
+    assert len(list((top / "lib").glob("*.dist-info"))) == 21
+    assert not list(top.rglob("*.pyc"))
+    if sys.version_info[:2] == (3, 11):  # the toolchain's: some of its wheels are for that alone
+        assert b"9.19.1" in _says(sys.executable, top / "bin/copier", "--version")
+
+
 def _go_md2man(artifact: Path, folder: Path) -> None:
     program = shutil.copy(artifact, folder)
     Path(program).chmod(0o755)
@@ -149,6 +157,7 @@ def _normalize_css(artifact: Path, folder: Path) -> None:
 SMOKE: Mapping[str, Callable[[Path, Path], None]] = {
     "bzip2": _bzip2,
     "cjson": _cjson,
+    "copier": _copier,
     "go-md2man": _go_md2man,
     "hello": _hello,
     "lua": _lua,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.interpreter import Interpreter
@@ -11,9 +11,11 @@ from orchestrator.dependencies.python.interpreter import Interpreter
 BOOKWORM = Interpreter("3.11.2", 36, "x86_64")
 
 
-def asked(*groups: str, extras: tuple[str, ...] = (), package: str | None = None) -> Asked:
-    """By a build on bookworm."""
-    return Asked(BOOKWORM, extras, groups, package)
+def asked(
+    *groups: str, extras: tuple[str, ...] = (), package: str | None = None, files: Iterable[str] = ()
+) -> Asked:
+    """By a build on bookworm; `files` are those that an index named."""
+    return Asked(BOOKWORM, extras, groups, package, names={digest(file): file for file in files})
 
 
 def digest(file: str) -> str:
@@ -72,8 +74,3 @@ def hashed(requirement: str, *files: str, via: str = "") -> str:
     """A requirement as pip-compile writes it."""
     hashes = "".join(f" \\\n    --hash=sha256:{digest(file)}" for file in files)
     return f"{requirement}{hashes}\n" + (f"    # via {via}\n" if via else "")
-
-
-def names(*files: str) -> Mapping[str, str]:
-    """What an index says: the file of each digest."""
-    return {digest(file): file for file in files}

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Mapping
 from typing import Final
 
-from orchestrator.dependencies.dependency import BadLock, GoHash, Locked
+from orchestrator.dependencies.dependency import BadLock, Locked
 from orchestrator.dependencies.python import manifest as manifests
 from orchestrator.dependencies.python import pdm, poetry, pylock, requirements, uv
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.manifest import Manifest
 from orchestrator.dependencies.python.requirements import Beside, Requirements
-from orchestrator.ground.digest import OtherDigest, Sha256
 from orchestrator.ground.values import replace
 
-_NAMES: Final = re.compile(
-    r"uv\.lock|poetry\.lock|pdm\.lock|pylock(\.[^.]+)?\.toml|[A-Za-z0-9._-]*requirements[A-Za-z0-9._-]*\.txt"
-)
 _MANIFEST: Final = "pyproject.toml"
 
 
-def is_known(name: str) -> bool:
-    """Whether a file of this name is a Python project's lock."""
-    return _NAMES.fullmatch(name) is not None
-
-
-def read(beside: Beside, path: str, place: str, asked: Asked, names: Mapping[str, str]) -> Locked:
-    """What the lock at `path` of a source pins for a Python.
-
-    `beside` reads files of the source by their paths; `names` has, by sha256, what the files that
-    requirements.txt pins are called. Raises BadLock.
-    """
+def read(beside: Beside, path: str, place: str, asked: Asked) -> Locked:
+    """What the lock at `path` of a source pins; `beside` reads files of it by their paths. Raises BadLock."""
     data = _data(beside, path, place)
     name = posixpath.basename(path)
+    if _is_requirements(name) and not asked.names:
+        problem = "requirements files are not read yet"
+        raise BadLock(place, None, problem, hint="name uv.lock, poetry.lock, pdm.lock or pylock.toml")
     if _is_requirements(name):
-        locked = requirements.read(data, path, place, asked, names, beside)
+        locked = requirements.read(data, path, place, asked, beside)
     elif name == "uv.lock":
         locked = uv.read(data, place, asked, _manifest(beside, path, place))
     elif name == "pdm.lock":
@@ -45,7 +33,7 @@ def read(beside: Beside, path: str, place: str, asked: Asked, names: Mapping[str
         locked = poetry.read(data, place, asked, _needed(_manifest(beside, path, place), place))
     else:
         locked = pylock.read(data, place, asked, _manifest(beside, path, place))
-    return replace(locked, beside={"requirements": _text(locked)})
+    return replace(locked, beside={"venv": "1"}) if asked.venv else locked
 
 
 def unnamed(beside: Beside, path: str, place: str, asked: Asked) -> Requirements | None:
@@ -79,20 +67,3 @@ def _needed(manifest: Manifest | None, place: str) -> Manifest:
         hint = "have the two in one folder of the source"
         raise BadLock(place, None, "no pyproject.toml lies beside it, which says what it is for", hint=hint)
     return manifest
-
-
-def _text(locked: Locked) -> str:
-    """The same as requirements for pip: one file each."""
-    return "".join(
-        f"{each.name}=={each.version} --hash={_digest(each.digest)}\n" for each in locked.dependencies
-    )
-
-
-def _digest(digest: Sha256 | OtherDigest | GoHash) -> str:
-    match digest:
-        case Sha256(found):
-            return f"sha256:{found}"
-        case OtherDigest(algorithm, found):
-            return f"{algorithm}:{found}"
-        case GoHash():
-            raise AssertionError("no hash of Go's is in a lock of Python's")

@@ -1,7 +1,7 @@
 """requirements.txt with hashes, as pip reads it. Pure.
 
 Format: https://pip.pypa.io/en/stable/reference/requirements-file-format/ and `pip install --require-hashes`.
-It names digests and no files: which files these are, an index says, and `names` here.
+It names digests and no files: which files these are, an index says, and `Asked.names` here.
 """
 
 from __future__ import annotations
@@ -98,12 +98,10 @@ def lines(data: bytes, path: str, place: str, asked: Asked, beside: Beside) -> R
     return Requirements(found, tuple(dict.fromkeys(named)))
 
 
-def read(
-    data: bytes, path: str, place: str, asked: Asked, names: Mapping[str, str], beside: Beside
-) -> Locked:
-    """What of the files a Python takes; `names` has the file of each digest that is taken. Raises BadLock."""
+def read(data: bytes, path: str, place: str, asked: Asked, beside: Beside) -> Locked:
+    """What of the files a Python takes. Raises BadLock."""
     said = lines(data, path, place, asked, beside)
-    found = [_dependency(line, said, asked, names) for line in said.lines]
+    found = [_dependency(line, said, asked) for line in said.lines]
     known = {each.name: each.key for each in found}
     needs: dict[str, set[str]] = {each.name: set() for each in found}
     told = {line.name: line.via for line in said.lines}
@@ -125,7 +123,7 @@ def _with(
     return replace(each, direct=direct, needs=tuple(sorted(needs)))
 
 
-def _dependency(line: Line, said: Requirements, asked: Asked, names: Mapping[str, str]) -> Dependency:
+def _dependency(line: Line, said: Requirements, asked: Asked) -> Dependency:
     registry = registry_of(said.registries[0]) if said.registries else PYPI
     if line.url is not None:
         file = name_in(line.url)
@@ -133,9 +131,9 @@ def _dependency(line: Line, said: Requirements, asked: Asked, names: Mapping[str
         registry = line.url
     else:
         files = tuple(
-            File(names[digest.hex], digest, urls_of(line.name, names[digest.hex], PYPI, None))
+            File(asked.names[digest.hex], digest, urls_of(line.name, asked.names[digest.hex], PYPI, None))
             for digest in line.digests
-            if digest.hex in names
+            if digest.hex in asked.names
         )
         if not files:
             problem = f"nobody has looked up which file of {line.name} {line.version} has which digest"

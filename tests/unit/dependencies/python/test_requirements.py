@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from python_locks import asked, hashed, names, wheel
+from python_locks import asked, hashed, wheel
 
 from orchestrator.dependencies.dependency import BadLock, Dependency
 from orchestrator.dependencies.python import requirements
@@ -22,7 +22,7 @@ def lines(text: str, files: Mapping[str, str] | None = None) -> requirements.Req
 
 def read(text: str, *known: str) -> dict[str, Dependency]:
     place = "requirements.txt"
-    found = requirements.read(text.encode(), place, place, asked(), names(*known), lambda _: None)
+    found = requirements.read(text.encode(), place, place, asked(files=known), lambda _: None)
     return {each.name: each for each in found.dependencies}
 
 

@@ -1,0 +1,43 @@
+"""The Python that a recipe builds with, and what it asks of a Python project's lock."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orchestrator.dependencies.python.asked import Asked
+from orchestrator.dependencies.python.interpreter import Interpreter, machine_of, of_debian
+from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.lock import Lock
+from orchestrator.recipe.recipe import DependenciesPart, Recipe
+from orchestrator.recipe.request import set_of
+
+_GLIBC: Final = 28
+"""Of a toolchain that does not tell: every Linux of this decade has a newer one."""
+
+
+def asked_of(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str) -> Asked:
+    """What a recipe asks of a lock. Raises TallyError where nothing tells which Python it has."""
+    interpreter = _interpreter(recipe, part, lock, system)
+    return Asked(interpreter, part.extras, part.groups, part.package, part.venv)
+
+
+def _interpreter(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str) -> Interpreter:
+    found = None
+    if recipe.toolchain.from_ == "debian":
+        packages = (lock.packages[file] for file in set_of(recipe, lock, system).packages)
+        found = of_debian(((each.name, each.version) for each in packages), system)
+    if part.python is not None:
+        if found is not None and found.version != part.python:
+            raise TallyError(
+                f"recipe {recipe.name}: it says python {part.python}, and its toolchain has {found.version}",
+                hint="leave `python` out of [[dependencies]]: the toolchain tells it",
+            )
+        return found or Interpreter(part.python, _GLIBC, machine_of(system))
+    if found is None:
+        raise TallyError(
+            f"recipe {recipe.name}: nothing tells which Python reads {part.lock}",
+            hint="add python3 to the toolchain's packages"
+            if recipe.toolchain.from_ == "debian"
+            else 'say its version: python = "3.13.2" in [[dependencies]]',
+        )
+    return found

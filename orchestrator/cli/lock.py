@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.recipe.changes import Changes
     from orchestrator.recipe.lock import Lock
     from orchestrator.recipe.recipe import Recipe
 
@@ -24,6 +27,20 @@ def lock(
         list[str] | None,
         typer.Option("--update", metavar="NAME", help="Resolve this recipe again; may be repeated."),
     ] = None,
+    update_all: Annotated[bool, typer.Option("--update-all", help="Resolve every recipe again.")] = False,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            "--since", metavar="LOCK", help="Change nothing; say what changed since this earlier lock."
+        ),
+    ] = None,
+    security_tracker: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Debian's security tracker as JSON: say which vulnerabilities the changes close and open.",
+        ),
+    ] = None,
     vm: Annotated[
         bool, typer.Option("--vm", help="Pin the packages of the vm builders' machine, too, or anew.")
     ] = False,
@@ -33,10 +50,13 @@ def lock(
     from orchestrator.ground.errors import TallyError
     from orchestrator.recipe.graph import closure, load_folder
 
-    if check and (update or vm):
+    _refuse_contradictions(
+        {"--check": check, "--since": since},
+        {"--update": update, "--update-all": update_all, "--vm": vm},
+    )
+    if check and security_tracker:
         raise TallyError(
-            f"--check changes nothing, so there is nothing to {'--update' if update else 'pin with --vm'}",
-            hint="give one of the two",
+            "--security-tracker tells of changes, and --check makes none", hint="give it to --since"
         )
     recipes = recipes or _usual()
     found = load_folder(recipes)
@@ -44,9 +64,25 @@ def lock(
         raise TallyError(f"there is no recipe in {recipes}", hint="a recipe is a file called NAME.toml")
     closure(sorted(found), found)
     file = _lock_file(recipes)
-    return (
-        _check(found, file, as_json=json) if check else _lock(found, file, update or [], vm=vm, as_json=json)
-    )
+    if check:
+        return _check(found, file, as_json=json)
+    if since is not None:
+        return _since(found, file, since, security_tracker, as_json=json)
+    updated = list(found) if update_all else update or []
+    return _lock(found, file, updated, vm=vm, tracker=security_tracker, as_json=json)
+
+
+def _refuse_contradictions(reading: Mapping[str, object], writing: Mapping[str, object]) -> None:
+    """Raises TallyError for two options of which one changes nothing, and the other something else."""
+    from orchestrator.ground.errors import TallyError
+
+    readers = [name for name, given in reading.items() if given]
+    writers = [name for name, given in writing.items() if given]
+    if readers and (writers or len(readers) > 1):
+        raise TallyError(
+            f"{readers[0]} changes nothing, so it does not go with {(writers or readers[1:])[0]}",
+            hint="give one of the two",
+        )
 
 
 def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
@@ -69,7 +105,51 @@ def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     return ExitCode.NO if found else ExitCode.YES
 
 
-def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool, as_json: bool) -> int:
+def _since(recipes: dict[str, Recipe], file: Path, old: Path, tracker: Path | None, *, as_json: bool) -> int:
+    from orchestrator.cli.text import print_json, say
+    from orchestrator.ground.errors import ExitCode
+    from orchestrator.recipe.lock import read
+
+    found = _changes(read(old), read(file), recipes, tracker)
+    if as_json:
+        print_json({"lock": str(file), "since": str(old), "changes": found.document()})
+    else:
+        _print(found)
+        if not list(found.lines()):
+            say(f"{file} pins what {old} pins")
+    return ExitCode.YES
+
+
+def _changes(old: Lock, new: Lock, recipes: dict[str, Recipe], tracker: Path | None) -> Changes:
+    from orchestrator.ground.files import read_file
+    from orchestrator.recipe.changes import changes
+
+    found = changes(old, new, recipes)
+    if tracker is None:
+        return found
+    from orchestrator.recipe import tracker as trackers
+
+    data = read_file(tracker, "a dump of the security tracker", trackers.LARGEST, trackers.EXPECTED)
+    known = trackers.read(data, str(tracker), trackers.sources_of(found))
+    return trackers.with_vulnerabilities(found, known)
+
+
+def _print(found: Changes) -> None:
+    from orchestrator.cli.text import harmless
+
+    for line in found.lines():
+        print(harmless(line))
+
+
+def _lock(
+    recipes: dict[str, Recipe],
+    file: Path,
+    update: list[str],
+    *,
+    vm: bool,
+    tracker: Path | None,
+    as_json: bool,
+) -> int:
     from orchestrator.builders.configuration import load
     from orchestrator.builders.host import nix_system
     from orchestrator.cli.text import print_json, say
@@ -92,11 +172,15 @@ def _lock(recipes: dict[str, Recipe], file: Path, update: list[str], *, vm: bool
     machines = [machine_system(nix_system())] if vm else []
     made = make_lock(recipes, known, update, work, new_machines=machines, usual=configured.toolchain.debian)
     changed = not file.exists() or locks.text_of(made).encode() != contents(file, LIMIT)
+    told = _changes(known, made, recipes, tracker)
+    fresh = not file.exists()
     if changed:
         locks.write(file, made)
     if as_json:
-        print_json({"lock": str(file), "changed": changed, **_counts(made)})
+        print_json({"lock": str(file), "changed": changed, **_counts(made), "changes": told.document()})
     else:
+        if not fresh:
+            _print(told)
         counts = _counts(made)
         say(
             f"{file}: {counted(counts['packages'], 'package')} in {counted(counts['sets'], 'set')}, "

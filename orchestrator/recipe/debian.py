@@ -122,6 +122,7 @@ class Apt:
             pool=fields["Filename"],
             sha256=fields["SHA256"],
             size=int(fields["Size"]),
+            source_version=_source_version(fields.get("Source", ""), version),
         )
 
     def _refuse_unknown(self, wanted: Sequence[str]) -> None:
@@ -138,6 +139,13 @@ class Apt:
                         hint=f"take {' or '.join(BUILT_WITH)}",
                     )
                 raise unknown_package(name, known, self.suite, self.architecture)
+
+
+def _source_version(source: str, version: str) -> str | None:
+    """As `gcc-defaults (1.203)` has it; None where it follows from the package's own version."""
+    found = re.search(r"\((\S+)\)$", source)
+    rebuilt = re.sub(r"\+b[0-9]+$", "", version)
+    return found[1] if found and found[1] != rebuilt else None
 
 
 def _stanzas(said: str) -> dict[tuple[str, str, str], dict[str, str]]:

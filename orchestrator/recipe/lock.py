@@ -67,6 +67,8 @@ class DebianPackage(_Entry):
     size: Annotated[StrictInt, Field(ge=0)]
     license: str | None = None
     """An SPDX expression, when the package's copyright file is machine-readable."""
+    source_version: str | None = None
+    """The version of the source that it was built from, where that is not the package's own."""
 
     @property
     def file(self) -> str:

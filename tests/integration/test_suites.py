@@ -94,3 +94,35 @@ def test_a_suite_that_there_is_not(project: Project) -> None:
     before = (project.folder / "tally.lock").read_bytes()
     assert "the archive has bookworm, trixie" in project.tally("lock").failed(2).err
     assert (project.folder / "tally.lock").read_bytes() == before
+
+
+def test_what_changed_since_an_earlier_lock(project: Project) -> None:
+    tally, file = project.tally, project.folder / "tally.lock"
+    project.recipe("a", "mkdir $out")
+    libc = next(each for each in read(file).package if each.name == "libc6")
+    older = file.read_text().replace(libc.version, "2.36-9").replace(libc.sha256, "0" * 64)
+    (project.folder / "old.lock").write_text(older)
+    tracker = project.folder / "tracker.json"
+    release = {"bookworm": {"status": "resolved", "fixed_version": "2.36-9+deb12u1"}}
+    tracker.write_text(json.dumps({"glibc": {"CVE-2023-0000": {"releases": release}}, "other": {}}))
+    before = file.read_bytes()
+    said = tally("lock", "--since", "old.lock", "--security-tracker", tracker).succeeded().out
+    assert f"  up    libc6 2.36-9 -> {libc.version}; closes CVE-2023-0000\n" in said
+    assert "Debian bookworm (a" in said
+    told = json.loads(tally("lock", "--since", "old.lock", "--json").succeeded().out)["changes"]
+    assert {each["change"] for found in told["toolchains"] for each in found["packages"]} == {"up"}
+    assert "pins what" in tally("lock", "--since", file).succeeded().err
+    assert file.read_bytes() == before
+    tracker.write_text("[]")
+    assert (
+        "no dump of the security tracker"
+        in tally("lock", "--since", "old.lock", "--security-tracker", tracker).failed(2).err
+    )
+    for words in (
+        ("--check", "--update-all"),
+        ("--since", "old.lock", "--vm"),
+        ("--check", "--since", "old.lock"),
+    ):
+        assert "changes nothing, so it does not go with" in tally("lock", *words).failed(2).err
+    assert "--check makes none" in tally("lock", "--check", "--security-tracker", tracker).failed(2).err
+    tally("lock", "--since", "none.lock").failed(2)

@@ -113,6 +113,8 @@ class _Lock:
             if kind == "dependencies":  # npm takes what is in both for optional
                 asked = {name: of for name, of in asked.items() if name not in optional}
                 locked = {name: of for name, of in locked.items() if name not in optional}
+            if kind == "devDependencies" and not locked:
+                continue  # as in a lock that is published with its package
             for name in sorted(asked.keys() | locked.keys()):
                 if asked.get(name) != locked.get(name):
                     told, held = asked.get(name, "nothing"), locked.get(name, "nothing")

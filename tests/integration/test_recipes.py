@@ -40,6 +40,7 @@ def test_the_recipes_cover_what_people_build() -> None:
         kind for path in RECIPES for kind in ("url", "pypi", "npm") if f"\n{kind} = " in path.read_text()
     }
     assert kinds == {"url", "pypi", "npm"}
+    assert {each.ecosystem for recipe in recipes.values() for each in recipe.dependencies} >= {"npm"}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=NAMES)
@@ -154,6 +155,16 @@ def _normalize_css(artifact: Path, folder: Path) -> None:
     assert (top / "normalize.min.css").stat().st_size < (top / "normalize.css").stat().st_size
 
 
+def _ui5_cli(artifact: Path, folder: Path) -> None:
+    top = _top(artifact, folder)
+    modules = top / "lib/ui5-cli/node_modules"
+    packages = [*modules.glob("*/package.json"), *modules.glob("@*/*/package.json")]
+    assert len(packages) > 100
+    assert (top / "bin/ui5").resolve().is_file()
+    if node := shutil.which("node"):
+        assert _says(node, top / "bin/ui5", "--version").startswith(b"3.11.14")
+
+
 SMOKE: Mapping[str, Callable[[Path, Path], None]] = {
     "bzip2": _bzip2,
     "cjson": _cjson,
@@ -164,5 +175,6 @@ SMOKE: Mapping[str, Callable[[Path, Path], None]] = {
     "normalize-css": _normalize_css,
     "pigz": _pigz,
     "six": _six,
+    "ui5-cli": _ui5_cli,
     "zlib": _zlib,
 }

@@ -13,8 +13,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from orchestrator.dependencies.cargo_fitting import refuse_misfit, shipped
-from orchestrator.dependencies.cargo_graph import AGAIN, needs_of, reached, refuse_cycles
-from orchestrator.dependencies.cargo_lock import DEFAULT, Entry, entries
+from orchestrator.dependencies.cargo_graph import needs_of, reached, refuse_cycles
+from orchestrator.dependencies.cargo_lock import AGAIN, DEFAULT, Entry, entries
 from orchestrator.dependencies.cargo_manifests import manifests
 from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
 from orchestrator.ground.digest import Sha256

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestrator.dependencies.cargo_graph import AGAIN, reached
-from orchestrator.dependencies.cargo_lock import Entry
+from orchestrator.dependencies.cargo_graph import reached
+from orchestrator.dependencies.cargo_lock import AGAIN, Entry
 from orchestrator.dependencies.cargo_manifests import Manifest, line_naming
 from orchestrator.dependencies.dependency import BadLock
 

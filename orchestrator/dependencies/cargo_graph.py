@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
 
-from orchestrator.dependencies.cargo_lock import Entry
+from orchestrator.dependencies.cargo_lock import AGAIN, Entry
 from orchestrator.dependencies.dependency import BadLock
 from orchestrator.ground.wording import some
-
-AGAIN: Final = "run `cargo generate-lockfile`, or `cargo update --workspace` to change as little as can be"
 
 
 def needs_of(listed: Sequence[Entry], place: str) -> Mapping[int, tuple[int, ...]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from orchestrator.dependencies.cargo_lock import toml_of
+from orchestrator.dependencies import tomlfile
 from orchestrator.dependencies.dependency import BadLock
 from orchestrator.ground.values import dataclass
 
@@ -43,12 +43,12 @@ def manifests(files: Mapping[str, bytes], at: str) -> Mapping[str, Manifest]:
     if top not in files:
         hint = "a lock belongs beside the Cargo.toml of its workspace: name that one"
         raise BadLock(at, None, f"the source has no {top}", hint=hint)
-    shared = _table(_table(toml_of(files[top], top), "workspace"), _SHIPPED)
+    shared = _table(_table(_values(files[top], top), "workspace"), _SHIPPED)
     found: dict[str, Manifest] = {}
     # that of the workspace first: where two packages have one name, the others are tests' and examples'
     for place in sorted(files, key=lambda each: (each != top, each.count("/"), each)):
         try:
-            values = toml_of(files[place], place)
+            values = _values(files[place], place)
         except BadLock:
             if place == top:
                 raise
@@ -59,6 +59,10 @@ def manifests(files: Mapping[str, bytes], at: str) -> Mapping[str, Manifest]:
             number = version if isinstance(version, str) else None
             found[name] = Manifest(place, name, number, *_asked(values, shared, place, files[place]))
     return found
+
+
+def _values(data: bytes, place: str) -> Mapping[str, Any]:
+    return tomlfile.read(data, place, "mend it, as `cargo check` has it").values
 
 
 def _asked(

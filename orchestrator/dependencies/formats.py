@@ -11,6 +11,7 @@ from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.tree import Tree
 
 NAMES: Final[Mapping[str, Ecosystem]] = {
+    "Cargo.lock": Ecosystem.CARGO,
     "npm-shrinkwrap.json": Ecosystem.NPM,
     "package-lock.json": Ecosystem.NPM,
 }
@@ -43,12 +44,16 @@ def read(
             from orchestrator.dependencies.python import reading
 
             return reading.read(tree.read, lock, place, python)
-        case Ecosystem.CARGO | Ecosystem.GO | Ecosystem.PYTHON:
+        case Ecosystem.CARGO:
+            from orchestrator.dependencies import cargo
+
+            return cargo.read(data, place, lock, tree.named("Cargo.toml"))
+        case Ecosystem.GO | Ecosystem.PYTHON:
             raise BadLock(
                 place,
                 None,
                 f"lock files of the kind {ecosystem} are not read yet",
-                hint=f"kinds that are: {Ecosystem.NPM} and {Ecosystem.PYTHON}",
+                hint=f"kinds that are: {Ecosystem.CARGO}, {Ecosystem.NPM} and {Ecosystem.PYTHON}",
             )
         case _:
             assert_never(ecosystem)

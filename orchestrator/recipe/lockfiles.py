@@ -108,3 +108,6 @@ class _Remembering:
         if path not in self._read:
             self._read[path] = self._tree.read(path)
         return self._read[path]
+
+    def named(self, name: str) -> Mapping[str, bytes]:
+        return self._tree.named(name)

@@ -7,19 +7,19 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import unquote
 
-from orchestrator.dependencies.tree import LARGEST, Tree
+from orchestrator.dependencies.tree import LARGEST, MOST, Tree
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.recipe import git
-from orchestrator.recipe.gitobjects import Objects
+from orchestrator.recipe.gitobjects import FOLDER, Entry, Objects
 
 _BESIDE: Final = (".DS_Store", "pax_global_header")
 """What lies beside the one folder of an archive and is not counted: nix/unpack.sh."""
@@ -58,18 +58,33 @@ class _Commit:
             found = objects.at(objects.tree_of(self.commit), os.fsencode(whole))
             if found is None or not found.is_file:
                 return None
-            pieces: list[bytes] = []
-            size = 0
+            return _content(objects, found, path)
 
-            def take(piece: bytes) -> None:
-                nonlocal size
-                size += len(piece)
-                if size > LARGEST:
-                    raise too_large(path)
-                pieces.append(piece)
+    def named(self, name: str) -> Mapping[str, bytes]:
+        found = {}
+        with Objects(self.top) as objects:
+            tree = objects.at(objects.tree_of(self.commit), os.fsencode(self.inside))
+            for each in objects.walk(tree.object) if tree is not None and tree.mode == FOLDER else ():
+                path = os.fsdecode(each.path)
+                if each.is_file and path.rpartition("/")[2] == name:
+                    found[path] = _content(objects, each, path)
+                    _bound(found, name)
+        return found
 
-            objects.copy(found, take)
-            return b"".join(pieces)
+
+def _content(objects: Objects, entry: Entry, path: str) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+
+    def take(piece: bytes) -> None:
+        nonlocal size
+        size += len(piece)
+        if size > LARGEST:
+            raise too_large(path)
+        pieces.append(piece)
+
+    objects.copy(entry, take)
+    return b"".join(pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,19 @@ class _Folder:
         except (OSError, ValueError) as error:
             raise TallyError(f"cannot read {path} of {self.place.name}: {why(error)}") from error
 
+    def named(self, name: str) -> Mapping[str, bytes]:
+        found: dict[str, bytes] = {}
+        for folder, folders, files in os.walk(self.place):
+            folders.sort()
+            place = Path(folder, name)
+            path = str(place.relative_to(self.place))
+            if name in files and not place.is_symlink():
+                data = self.read(path)
+                if data is not None:
+                    found[path] = data
+                    _bound(found, name)
+        return found
+
 
 class _Archive:
     def __init__(self, place: Path) -> None:
@@ -96,19 +124,28 @@ class _Archive:
 
     def read(self, path: str) -> bytes | None:
         """Looked for at every depth that one folder on top can make; which is right, is known at the end."""
+        found, top = self._searched(path, lambda name: _fits(name, path))
+        return found.get(f"{top}{path}")
+
+    def named(self, name: str) -> Mapping[str, bytes]:
+        found, top = self._searched(name, lambda path: path.rpartition("/")[2] == name)
+        return {path.removeprefix(top): data for path, data in found.items() if path.startswith(top)}
+
+    def _searched(self, what: str, wanted: Callable[[str], bool]) -> tuple[Mapping[str, bytes], str]:
+        """The files that are wanted, and what stands before the paths of all: one folder's, or nothing."""
         try:
             with self.place.open("rb") as stream:
                 zipped = stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-            found, tops = self._of_zip(path) if zipped else self._of_tar(path)
+            found, tops = (self._of_zip if zipped else self._of_tar)(what, wanted)
         except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
             raise TallyError(
-                f"cannot look for {path} in {self.place.name}: {why(error)}",
+                f"cannot look for {what} in {self.place.name}: {why(error)}",
                 hint="lock files are read out of .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst and .zip",
             ) from error
         one = len(tops) == 1 and next(iter(tops.values()))
-        return found.get(f"{next(iter(tops))}/{path}" if one else path)
+        return found, f"{next(iter(tops))}/" if one else ""
 
-    def _of_tar(self, path: str) -> tuple[dict[str, bytes], dict[str, bool]]:
+    def _of_tar(self, what: str, wanted: Callable[[str], bool]) -> tuple[dict[str, bytes], dict[str, bool]]:
         found: dict[str, bytes] = {}
         tops: dict[str, bool] = {}
         total = 0
@@ -119,28 +156,35 @@ class _Archive:
                     raise TallyError(f"{self.place.name} holds more than {_MOST >> 30} GiB")
                 name = "/".join(part for part in member.name.split("/") if part not in ("", "."))
                 _count(tops, name, is_folder=member.isdir())
-                if _fits(name, path):
+                if wanted(name):
                     if member.size > LARGEST:
-                        raise too_large(path)
+                        raise too_large(name)
                     data = tar.extractfile(member) if member.isreg() else None
                     if data is not None:
                         found[name] = data.read(LARGEST)
+                        _bound(found, what)
         return found, tops
 
-    def _of_zip(self, path: str) -> tuple[dict[str, bytes], dict[str, bool]]:
+    def _of_zip(self, what: str, wanted: Callable[[str], bool]) -> tuple[dict[str, bytes], dict[str, bool]]:
         found: dict[str, bytes] = {}
         tops: dict[str, bool] = {}
         with zipfile.ZipFile(self.place) as packed:
             for each in packed.infolist():
                 name = "/".join(part for part in each.filename.split("/") if part not in ("", "."))
                 _count(tops, name, is_folder=each.is_dir())
-                if _fits(name, path) and not each.is_dir():
+                if wanted(name) and not each.is_dir():
                     with packed.open(each) as stream:
                         data = stream.read(LARGEST + 1)
                     if len(data) > LARGEST:
-                        raise too_large(path)
+                        raise too_large(name)
                     found[name] = data
+                    _bound(found, what)
         return found, tops
+
+
+def _bound(found: Mapping[str, bytes], name: str) -> None:
+    if len(found) > MOST or sum(map(len, found.values())) > LARGEST * 4:
+        raise TallyError(f"the source has too many files called {name}", hint="is it the right source?")
 
 
 @contextmanager

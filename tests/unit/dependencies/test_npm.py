@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha1, sha256, sha512
 from typing import Any
 
@@ -24,6 +25,9 @@ class Files:
 
     def read(self, path: str) -> bytes | None:
         return self.files.get(path.replace(".", "_").replace("/", "_"))
+
+    def named(self, name: str) -> Mapping[str, bytes]:
+        return {path: data for path, data in self.files.items() if path.rpartition("/")[2] == name}
 
 
 def sri(data: bytes) -> str:

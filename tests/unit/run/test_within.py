@@ -120,7 +120,7 @@ BAD: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "no version": (
         "app-vendor-staging",
         lock('[[package]]\nname = "a"\nsource = "git+x"'),
-        "line 1: a package without a version",
+        "line 1: `version` is lacking",
     ),
     "a name with a line end": (
         "app-vendor-staging",

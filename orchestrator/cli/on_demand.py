@@ -13,6 +13,7 @@ from typer.core import TyperGroup, TyperOption
 from orchestrator.cli.completion import HELP
 
 COMMANDS: Final[Mapping[str, str | None]] = {
+    "init": None,
     "build": None,
     "plan": None,
     "lock": None,

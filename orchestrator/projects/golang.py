@@ -1,0 +1,52 @@
+"""A Go project. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.tree import Tree
+
+FILE: Final = "go.mod"
+SUMS: Final = "go.sum"
+_HAS: Final = (1, 19)
+"""Go in bookworm."""
+
+
+def seen(tree: Tree) -> str | None:
+    """Its module's file at the top."""
+    return tree.first([FILE])
+
+
+def claims(tree: Tree) -> Claims:
+    """The module's path: its last part that is no version, and a homepage where it has a host."""
+    for number, line in tree.lines(FILE):
+        if found := re.match(r'module\s+"?([^\s"]+)"?', line):
+            where, parts = f"{FILE}:{number}", found[1].split("/")
+            named = [part for part in parts if not re.fullmatch(r"v\d+", part)]
+            page = Guess(f"https://{'/'.join(named)}", where) if "." in parts[0] else None
+            return Claims(name=Guess(named[-1], where) if named else None, homepage=page)
+    return Claims()
+
+
+def way(tree: Tree, identity: Identity) -> Way:
+    """By `go build` of every program in it, without what differs between machines."""
+    remarks = []
+    asked, where = "", FILE
+    for number, line in tree.lines(FILE):
+        if found := re.match(r"go\s+(\d+)\.(\d+)", line):
+            asked, where = f"{found[1]}.{found[2]}", f"{FILE}:{number}"
+            if (int(found[1]), int(found[2])) > _HAS:
+                remarks.append(f"it asks for Go {asked} ({where}), and bookworm has 1.19")
+    vendored = any(path == "vendor/modules.txt" for path in tree.paths)
+    return Way(
+        (Guess("golang-go", FILE),),
+        "mkdir -p $out/bin\n"
+        "go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o $out/bin/ ./...\n"
+        "rmdir $out/bin 2> /dev/null && { echo 'no program in this module' >&2; exit 1; }\n",
+        env=(("CGO_ENABLED", "0"),),
+        check="go test ./...",
+        locks=(SUMS,) if tree.has(SUMS) and not vendored else (),
+        remarks=tuple(remarks),
+    )

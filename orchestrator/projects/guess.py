@@ -1,0 +1,99 @@
+"""A value that was guessed, and what it was guessed from. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One value of the recipe."""
+
+    value: str
+    where: str
+    """`FILE:LINE`, or what else says it, as `the folder's name`."""
+    sure: bool = True
+    """False: nothing says it, and it is there to be filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one kind of file says of the project. None: it says nothing of that."""
+
+    name: Guess | None = None
+    version: Guess | None = None
+    summary: Guess | None = None
+    homepage: Guess | None = None
+    license: Guess | None = None
+
+    def over(self, other: Claims) -> Claims:
+        """These, and where they say nothing the other's."""
+        return Claims(
+            self.name or other.name,
+            self.version or other.version,
+            self.summary or other.summary,
+            self.homepage or other.homepage,
+            self.license or other.license,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a recipe says of its package, every value of it fit for a recipe."""
+
+    name: Guess
+    version: Guess
+    summary: Guess
+    homepage: Guess
+    license: Guess
+
+    @property
+    def items(self) -> tuple[tuple[str, Guess], ...]:
+        """Each key of the recipe with its guess, in the order of recipes."""
+        return (
+            ("name", self.name),
+            ("version", self.version),
+            ("summary", self.summary),
+            ("homepage", self.homepage),
+            ("license", self.license),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a project is built."""
+
+    packages: tuple[Guess, ...]
+    """Debian packages, each once."""
+    script: str
+    env: tuple[tuple[str, str], ...] = ()
+    path: str | None = None
+    """The one file that users download; None: all that is installed, as an archive."""
+    check: str | None = None
+    """What would run the project's own tests. It is written as a comment: tests need more than a build."""
+    locks: tuple[str, ...] = ()
+    """Lock files in the source that name its dependencies."""
+    remarks: tuple[str, ...] = ()
+    """What a reader should know: what was left out, and what is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """All that is known of a project: the recipe's contents, and what was found."""
+
+    kind: str | None
+    """The build system's name; None: none was recognised."""
+    seen: str | None
+    """The file by which it was recognised."""
+    others: tuple[tuple[str, str], ...]
+    """Further build systems that the project has, each with its file."""
+    identity: Identity
+    way: Way
+
+
+def distinct(guesses: list[Guess]) -> tuple[Guess, ...]:
+    """Each value once, as it was guessed first."""
+    found: dict[str, Guess] = {}
+    for each in guesses:
+        found.setdefault(each.value, each)
+    return tuple(found.values())

@@ -1,0 +1,75 @@
+"""A Node package: what `npm pack` makes of it. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.tree import Tree
+
+FILE: Final = "package.json"
+_LOCKS: Final = ("npm-shrinkwrap.json", "package-lock.json")
+
+
+def seen(tree: Tree) -> str | None:
+    """Its manifest at the top, of a package that has a name and a version: others serve tools alone."""
+    said = _document(tree)
+    return FILE if isinstance(said.get("name"), str) and isinstance(said.get("version"), str) else None
+
+
+def claims(tree: Tree) -> Claims:
+    """What package.json says."""
+    said = _document(tree)
+
+    def guess(key: str, value: object) -> Guess | None:
+        return tree.find(FILE, key, value) if isinstance(value, str) and value else None
+
+    repository = said.get("repository")
+    page = said.get("homepage") or (repository.get("url") if isinstance(repository, dict) else repository)
+    if isinstance(page, str):
+        page = re.sub(r"^git\+|\.git$", "", page)
+    return Claims(
+        guess('"name"', said.get("name")),
+        guess('"version"', said.get("version")),
+        guess('"description"', said.get("description")),
+        guess("", page),
+        guess('"license"', said.get("license")),
+    )
+
+
+def way(tree: Tree, identity: Identity) -> Way:
+    """By its own `build`, where it has one, and `npm pack`."""
+    said = _document(tree)
+    name = str(said.get("name", identity.name.value)).lstrip("@").replace("/", "-")
+    locks = tuple(filter(tree.has, _LOCKS))[:1]
+    scripts = said.get("scripts") if isinstance(said.get("scripts"), dict) else {}
+    remarks = []
+    lines = ["mkdir -p $out"]
+    if locks:
+        lines.append("npm ci --offline --ignore-scripts --no-audit --no-fund")
+    if isinstance(scripts, dict) and "build" in scripts:
+        lines.append("npm run build")
+        if not locks and (said.get("dependencies") or said.get("devDependencies")):
+            remarks.append(
+                f"{FILE} names dependencies, and there is no package-lock.json: `npm install` makes one"
+            )
+    lines.append("npm pack --ignore-scripts --pack-destination $out")
+    return Way(
+        (Guess("nodejs", FILE), Guess("npm", FILE)),
+        "\n".join(lines) + "\n",
+        path=f"{name}-{said.get('version', identity.version.value)}.tgz",
+        check="npm test" if isinstance(scripts, dict) and "test" in scripts else None,
+        locks=locks,
+        remarks=tuple(remarks),
+    )
+
+
+def _document(tree: Tree) -> Mapping[str, Any]:
+    try:
+        said = json.loads(tree.read(FILE) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}

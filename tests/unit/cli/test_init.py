@@ -1,0 +1,210 @@
+"""`tally init`: what it writes, what it leaves, and what it refuses with nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.builders.configuration import load
+from orchestrator.recipe.recipe import load as load_recipe
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
+
+CMAKE = "project(thing VERSION 1.2 LANGUAGES C)\n"
+WRITTEN = [".github/workflows/tally.yml", ".gitignore", "recipes/thing.toml", "tally.toml"]
+
+
+def repository(folder: Path, files: Mapping[str, str], *, commit: bool = True) -> Path:
+    git = ["git", "-C", str(folder), "-c", "user.name=T", "-c", "user.email=t@example.org"]
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    if commit:
+        subprocess.run([*git, "add", "--all"], check=True)
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "one"], check=True)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".git" not in path.relative_to(folder).parts
+    }
+
+
+def test_everything_is_written_once(tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path / "p", {"CMakeLists.txt": CMAKE})
+    tally = tally_in(folder)
+    ran = tally("init", "--yes").succeeded()
+    assert "version   1.2    CMakeLists.txt:1" in ran.out
+    assert "homepage  https://homepage-is-not-known.invalid/    FILL IN: nothing here says it" in ran.out
+    assert "not all that is here is committed" in ran.err
+    assert sorted(contents(folder).keys() - {"CMakeLists.txt"}) == WRITTEN
+    assert load_recipe(folder / "recipes/thing.toml").version == "1.2"
+    assert [builder.name for builder in load(folder).builder] == ["a", "b"]
+    before = contents(folder)
+    again = tally("init", "--yes").succeeded()
+    assert contents(folder) == before
+    for name in WRITTEN:
+        assert f"left {name}: " in again.out
+    assert "wrote" not in again.out
+
+
+def test_the_document(tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, "Makefile": "all:\n"})
+    document = json.loads(tally_in(folder)("init", "--json").succeeded().out)
+    assert document["buildSystem"] == "cmake"
+    assert document["others"] == [{"name": "make", "seen": "Makefile"}]
+    assert sorted(document["written"]) == WRITTEN
+    assert document["left"] == []
+    assert {"key": "version", "value": "1.2", "from": "CMakeLists.txt:1", "sure": True} in document["guesses"]
+
+
+def test_what_is_there_stays(tmp_path: Path, tally_in: TallyIn) -> None:
+    mine = {
+        "CMakeLists.txt": CMAKE,
+        "recipes/thing.toml": "mine",
+        ".gitignore": "/build\r\n*.o",
+        ".gitlab-ci.yml": "x: {}\n",
+    }
+    folder = repository(tmp_path, mine)
+    (folder / "tally.toml").write_text('[[builder]]\nname = "x"\n[[builder]]\nname = "y"\n')
+    ran = tally_in(folder)("init", "--yes").succeeded()
+    found = contents(folder)
+    assert found["recipes/thing.toml"] == b"mine"
+    assert found[".gitlab-ci.yml"] == b"x: {}\n"
+    assert found[".gitignore"] == b"/build\r\n*.o\n/releases/\n/keys/*.key\n"
+    assert found[".gitlab/tally.yml"].startswith(b"# By `tally init`.")
+    assert "left .gitlab-ci.yml: add to it: include: /.gitlab/tally.yml" in ran.out
+    assert ".github/workflows/tally.yml" not in found
+
+
+@pytest.mark.parametrize(
+    ("blocked", "says"),
+    [("recipes", "recipes"), (".github", ".github"), (".github/workflows", "workflows")],
+)
+def test_a_file_where_a_folder_is_needed(blocked: str, says: str, tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, ".gitignore": "x\n", blocked: ""})
+    before = contents(folder)
+    ran = tally_in(folder)("init", "--yes", "--ci", "github").failed(2)
+    assert says in ran.err
+    assert contents(folder) == before
+    assert not (folder / "recipes").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_a_folder_that_cannot_be_written(tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path / "p", {"CMakeLists.txt": CMAKE})
+    folder.chmod(0o500)
+    ran = tally_in(folder)("init", "--yes").failed(2)
+    folder.chmod(0o700)
+    assert "Permission denied" in ran.err
+
+
+def test_no_repository(tmp_path: Path, tally_in: TallyIn) -> None:
+    (tmp_path / "Makefile").write_text("all:\n")
+    ran = tally_in(tmp_path)("init", "--yes").failed(2)
+    assert "is in no git repository" in ran.err
+    assert "git init" in ran.err
+    assert list(contents(tmp_path)) == ["Makefile"]
+
+
+@pytest.mark.parametrize("commit", [False, True])
+def test_an_empty_repository(commit: bool, tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path / "void", {}, commit=commit)
+    ran = tally_in(folder)("init", "--yes").failed(1)
+    assert "no build system was recognised: fill in `script` and `packages` in recipes/void.toml" in ran.err
+    assert "FILL IN" in (folder / "recipes/void.toml").read_text()
+    load_recipe(folder / "recipes/void.toml")
+
+
+def test_a_folder_of_a_repository(tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path, {"parts/thing/CMakeLists.txt": CMAKE, "README": ""})
+    tally_in(folder)("init", "parts/thing", "--yes").succeeded()
+    recipe = load_recipe(folder / "recipes/thing.toml")
+    assert recipe.source is not None
+    assert recipe.source.model_dump()["path"] == "parts/thing"
+    below = folder / "parts/thing"
+    ran = tally_in(below)("init", "--yes").succeeded()
+    assert "left ../../tally.toml: it counts here" in ran.out
+    assert "jobs are at the repository's top" in ran.out
+    assert (below / "recipes/thing.toml").is_file()
+
+
+@pytest.mark.parametrize("name", ["a\nb\x1b[31m", "-rf", "$(id)", "ß", "\udcff"])
+def test_hostile_folders(name: str, tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path / name, {"Makefile": "all:\n", f"{name}.c": ""})
+    ran = tally_in(folder)("init", "--yes").succeeded()
+    assert "\x1b" not in ran.out + ran.err
+    (recipe,) = (folder / "recipes").iterdir()
+    load_recipe(recipe)
+
+
+def test_nothing_is_read_through_a_link(tmp_path: Path, tally_in: TallyIn) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("VERSION = 6.6.6\nall:\n")
+    folder = repository(tmp_path / "p", {"README": ""})
+    (folder / "Makefile").symlink_to(secret)
+    ran = tally_in(folder)("init", "--yes").succeeded()
+    assert "6.6.6" not in ran.out
+    (folder / "linked").symlink_to(tmp_path)
+    (folder / ".gitignore").unlink()
+    (folder / ".gitignore").symlink_to(secret)
+    again = tally_in(folder)("init", "--yes").succeeded()
+    assert "left .gitignore: it is a link" in again.out
+    assert secret.read_text() == "VERSION = 6.6.6\nall:\n"
+
+
+def test_a_build_system_that_is_not_there(tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, "Makefile": "all:\n"})
+    ran = tally_in(folder)("init", "--yes", "--by", "cargo").failed(2)
+    assert "hint: it has cmake, make" in ran.err
+    tally_in(folder)("init", "--yes", "--by", "make").succeeded()
+    assert "make -j" in (folder / "recipes/thing.toml").read_text()
+
+
+def test_what_cannot_be_seen_is_asked_for_at_a_terminal(tmp_path: Path) -> None:
+    folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, "README": "The thing does things to things.\n"})
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli", "init"],
+        cwd=folder,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as asked:
+        os.close(theirs)
+        os.write(ours, b"no address\nhttps://example.org/thing\nMIT\n")
+        out, err = asked.communicate(timeout=120)
+    os.close(ours)
+    assert asked.returncode == 0, err
+    assert "name" not in err.split("homepage")[0], "what is seen is not asked for"
+    assert "expected" in err
+    recipe = load_recipe(folder / "recipes/thing.toml")
+    assert (recipe.homepage, recipe.license) == ("https://example.org/thing", "MIT")
+    assert "license   MIT    your answer" in out
+
+
+def test_many_files(tmp_path: Path, tally_in: TallyIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestrator.stories import looking
+
+    folder = repository(
+        tmp_path, {f"d{n}/f": "" for n in range(30)} | {"CMakeLists.txt": CMAKE}, commit=False
+    )
+    monkeypatch.setattr(looking, "_MOST", 10)
+    place = looking.look(folder)
+    assert place.left_out == 21
+    assert place.tree.has("CMakeLists.txt"), "files of upper folders come first"

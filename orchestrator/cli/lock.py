@@ -168,7 +168,7 @@ def _lock(
     configured = load(Path.cwd())
     mirrors = Mirrors(configured.mirrors)
     sources = Sources(State.of_environment().folder("sources"), mirrors)
-    work = Locking(mirrors, sources, file.with_name("flake.lock"), say)
+    work = Locking(mirrors, sources, file.with_name("flake.lock"), say, file.absolute().parent)
     machines = [machine_system(nix_system())] if vm else []
     made = make_lock(recipes, known, update, work, new_machines=machines, usual=configured.toolchain.debian)
     changed = not file.exists() or locks.text_of(made).encode() != contents(file, LIMIT)

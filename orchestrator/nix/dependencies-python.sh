@@ -14,18 +14,37 @@ tally_lay_out_python() { # LIST
     fi
 }
 
-# Nothing is compiled: files of bytecode hold times and paths. An sdist is built with what the toolchain has, since its lock
-# says nothing of what builds it.
+# Nothing is compiled: files of bytecode hold times and paths. An sdist becomes a wheel first, made with what the toolchain
+# has, since its lock says nothing of what builds it.
 tally_make_venv() {
-    local links=$out/wheels
+    local file sdists=/build/sdists
     python3 -m pip --version > /dev/null || {
         echo "tally: venv = true needs pip: add python3-pip to the toolchain's packages" >&2
         return 1
     }
+    export PIP_NO_INDEX=1 PIP_FIND_LINKS="$out/wheels $sdists" PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+    mkdir "$sdists"
+    cp "$out/requirements.txt" /build/requirements.txt
+    for file in "$out"/wheels/*; do
+        if [[ $file != *.whl ]]; then
+            python3 -m pip wheel --no-deps --no-build-isolation --wheel-dir "$sdists" "$file"
+        fi
+    done
+    for file in "$sdists"/*.whl; do
+        if test -e "$file"; then tally_pin_wheel "$file"; fi
+    done
     python3 -m venv --without-pip "$out/venv"
-    python3 -m pip --python "$out/venv/bin/python3" --disable-pip-version-check --no-cache-dir install --no-index \
-        --find-links "$links" --no-deps --no-compile --no-build-isolation --no-warn-script-location \
-        --require-hashes --requirement "$out/requirements.txt"
+    python3 -m pip --python "$out/venv/bin/python3" install --no-deps --no-compile --no-warn-script-location \
+        --only-binary :all: --require-hashes --requirement /build/requirements.txt
+}
+
+# A wheel that was made here has its own digest beside that of its sdist.
+tally_pin_wheel() { # FILE
+    local digest name=${1##*/}
+    digest=$(sha256sum < "$1")
+    name=${name%%-*}
+    name=${name//[._]/-}
+    sed -i "s/^${name,,}==.*/& --hash=sha256:${digest%% *}/" /build/requirements.txt
 }
 
 # What the recipe itself sets is left as it is.

@@ -14,6 +14,7 @@ from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.lock import Lock, NixpkgsPin
 from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.pythons import key_of
 from orchestrator.recipe.recipe import PathSource, Recipe, System, UrlSource
 from orchestrator.recipe.request import misfit
 from orchestrator.recipe.suites import Suite
@@ -109,6 +110,12 @@ def _sources(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
                 yield f"{name}: source {key}: {problem}"
         for key in sorted(pins.keys() - outside.keys()):
             yield f"{name}: source {key} is locked and not in the recipe"
+    for name, told in sorted(lock.told.items()):
+        named = (
+            {key_of(recipes[name], part) for part in recipes[name].dependencies} if name in recipes else set()
+        )
+        for key in sorted(told.keys() - named):
+            yield f"{name}: what {key} does not say is locked, and the recipe does not name it"
     for name in sorted(lock.source.keys() - recipes.keys()):
         yield f"{name}: its sources are locked and there is no such recipe"
 

@@ -137,6 +137,11 @@ class Lock(_Entry):
     """What the virtual machines of `vm` builders are made of."""
     source: dict[str, dict[str, SourcePin]] = Field(default_factory=dict)
     """Recipe name to source name to pin. Sources by `path` are in this repository and have none."""
+    told: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
+    """Recipe name to `SOURCE/LOCK-FILE` to digest: what that lock file does not say of what it pins so.
+
+    Of a sha256 in requirements.txt, what the file is called.
+    """
     nixpkgs: NixpkgsPin | None = None
 
     @property
@@ -242,6 +247,11 @@ def text_of(lock: Lock) -> str:
         busybox=tuple(sorted(lock.busybox, key=lambda b: b.system)),
         machine=tuple(sorted(lock.machine, key=lambda m: m.system)),
         source={name: dict(sorted(pins.items())) for name, pins in sorted(lock.source.items()) if pins},
+        told={
+            name: {key: dict(sorted(said.items())) for key, said in sorted(files.items()) if said}
+            for name, files in sorted(lock.told.items())
+            if any(files.values())
+        },
         nixpkgs=lock.nixpkgs,
     )
     values: dict[str, Any] = ordered.model_dump(mode="json", exclude_none=True)

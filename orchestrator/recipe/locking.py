@@ -26,6 +26,7 @@ from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
 from orchestrator.recipe.sources import Sources, lay_out_busybox
 from orchestrator.recipe.suites import Suite
+from orchestrator.recipe.telling import told_of
 from orchestrator.recipe.unobtained import LeftTheArchive
 from orchestrator.recipe.wanted import wanted_from
 
@@ -42,6 +43,8 @@ class Locking:
     """Where `flake.lock` is, or would be."""
     say: Callable[[str], None] = lambda _: None
     """Told what is being done, a line at a time."""
+    folder: Path = Path()
+    """A folder of the repository that path sources are in."""
 
 
 def make_lock(
@@ -75,15 +78,18 @@ def make_lock(
     pins = {name: _pins(recipe, known, name in update, work) for name, recipe in sorted(recipes.items())}
     suite = usual or known.debian
     sets, machines, busyboxes, packages = _debian(recipes, known, update, work, new_machines, suite)
-    return Lock(
+    made = Lock(
         suite=suite.name,
         package=with_licences(packages, known.packages, work.sources),
         set=sets,
         busybox=busyboxes,
         machine=machines,
         source=pins,
+        told=known.told,
         nixpkgs=nixpkgs,
     )
+    told = told_of(recipes, made, update, work.folder, work.mirrors, work.sources, work.say)
+    return made.model_copy(update={"told": told})
 
 
 def _debian(

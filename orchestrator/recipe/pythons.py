@@ -18,7 +18,13 @@ _GLIBC: Final = 28
 def asked_of(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str) -> Asked:
     """What a recipe asks of a lock. Raises TallyError where nothing tells which Python it has."""
     interpreter = _interpreter(recipe, part, lock, system)
-    return Asked(interpreter, part.extras, part.groups, part.package, part.venv)
+    told = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
+    return Asked(interpreter, part.extras, part.groups, part.package, part.venv, told)
+
+
+def key_of(recipe: Recipe, part: DependenciesPart) -> str:
+    """Under which `tally.lock` has what a lock file does not say."""
+    return f"{recipe.source_of(part)}/{part.lock}"
 
 
 def _interpreter(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str) -> Interpreter:

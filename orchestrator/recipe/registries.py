@@ -52,7 +52,7 @@ def pypi_file(source: PypiSource, mirrors: Mirrors, downloader: Downloader) -> s
     for listed in _listed(normalised(source.pypi), mirrors, downloader, reasons):
         if not _of_version(listed.file, source):
             continue
-        digest = listed.sha256 or _hashed(listed.address, downloader)
+        digest = listed.sha256 or hashed(listed.address, downloader)
         if digest == source.sha256:
             return listed.file
         others.append(f"  {listed.file}: {digest or 'it could not be read'}")
@@ -155,7 +155,8 @@ def _of_version(file: str, source: PypiSource) -> bool:
     return False
 
 
-def _hashed(address: str, downloader: Downloader) -> str | None:
+def hashed(address: str, downloader: Downloader) -> str | None:
+    """The sha256 of what is at an address; None: it cannot be read."""
     seen = hashlib.sha256()
     try:
         for chunk in downloader.read(address):

@@ -15,9 +15,9 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.wording import some
 from orchestrator.recipe.names import store_name
+from orchestrator.recipe.pyindex import File, Index
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
-from orchestrator.served.index import File, Index
 from orchestrator.served.named import PypiName
 
 _SHOWN: Final = 8

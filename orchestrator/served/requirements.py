@@ -23,7 +23,7 @@ from packaging.version import Version
 
 from orchestrator.ground import zips
 from orchestrator.ground.errors import TallyError
-from orchestrator.served.index import File, Index
+from orchestrator.recipe.pyindex import File, Index
 
 PYTHON: Final = (3, 11)
 """Of the toolchain's python3."""

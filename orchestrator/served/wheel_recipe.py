@@ -18,8 +18,8 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.wording import counted
 from orchestrator.recipe.licences import check_license
+from orchestrator.recipe.pyindex import Index
 from orchestrator.recipe.values import address
-from orchestrator.served.index import Index
 from orchestrator.served.pypi import Release
 from orchestrator.served.requirements import Pin
 from orchestrator.served.sdist import Sdist

@@ -18,6 +18,7 @@ from orchestrator.recipe import lock as locks
 from orchestrator.recipe.locking import Locking, make_lock
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.purls import package_url
+from orchestrator.recipe.pyindex import Index
 from orchestrator.recipe.recipe import load
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toml import read_bytes
@@ -25,7 +26,6 @@ from orchestrator.served import sdist as sdists
 from orchestrator.served import wheel as wheels
 from orchestrator.served import zipfiles
 from orchestrator.served.comparison import LARGEST
-from orchestrator.served.index import Index
 from orchestrator.served.named import PypiName
 from orchestrator.served.pypi import fetched, release_of
 from orchestrator.served.requirements import Resolver

@@ -28,6 +28,7 @@ from orchestrator.publishing.directory import written
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.records import records_of
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.pyindex import Index
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.unobtained import LeftTheArchive
 from orchestrator.run import recipes
@@ -51,7 +52,6 @@ from orchestrator.run.signatories import REBUILDER, Signatories, summon
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.served.comparison import of_files
 from orchestrator.served.grade import Different, Identical, SameContents
-from orchestrator.served.index import Index
 from orchestrator.served.named import Named, NpmName, PypiName
 from orchestrator.served.npm_repository import Origin
 from orchestrator.signing import gate

@@ -20,9 +20,6 @@ def read(beside: Beside, path: str, place: str, asked: Asked) -> Locked:
     """What the lock at `path` of a source pins; `beside` reads files of it by their paths. Raises BadLock."""
     data = _data(beside, path, place)
     name = posixpath.basename(path)
-    if _is_requirements(name) and not asked.names:
-        problem = "requirements files are not read yet"
-        raise BadLock(place, None, problem, hint="name uv.lock, poetry.lock, pdm.lock or pylock.toml")
     if _is_requirements(name):
         locked = requirements.read(data, path, place, asked, beside)
     elif name == "uv.lock":

@@ -8,9 +8,9 @@ import pytest
 from wheels import OwnIndex
 
 from orchestrator.ground.download import Downloader
+from orchestrator.recipe import pyindex as indexes
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.served import index as indexes
-from orchestrator.served.index import Index
+from orchestrator.recipe.pyindex import Index
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from wheels import OwnIndex
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.served.index import Index
+from orchestrator.recipe.pyindex import Index
 from orchestrator.served.named import PypiName, is_named, parse
 from orchestrator.served.pypi import release_of
 

@@ -13,8 +13,8 @@ from wheels import OwnIndex
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.pyindex import Index
 from orchestrator.recipe.sources import Sources
-from orchestrator.served.index import Index
 from orchestrator.served.pypi import fetched
 from orchestrator.served.requirements import Resolver
 

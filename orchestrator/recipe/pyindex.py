@@ -30,7 +30,7 @@ from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
 from orchestrator.recipe.mirrors import Mirrors, pip_find_links
-from orchestrator.recipe.registries import Listed, links, local_files
+from orchestrator.recipe.registries import Listed, hashed, links, local_files
 
 _JSON: Final = "application/vnd.pypi.simple.v1+json"
 _ACCEPT: Final = f"{_JSON}, text/html;q=0.1"
@@ -75,6 +75,7 @@ class Index:
     def __init__(self, mirrors: Mirrors, downloader: Downloader) -> None:
         self._mirrors, self._downloader = mirrors, downloader
         self._known: dict[str, tuple[File, ...]] = {}
+        self._apart: dict[str, dict[str, set[str]]] = {}
         self._folders: tuple[str, ...] | None = None
         self._mutex = Mutex()
 
@@ -86,7 +87,10 @@ class Index:
                 return self._known[name]
         reasons: list[Unreachable] = []
         found: dict[str, File] = {}
+        apart: dict[str, set[str]] = {}
         for file in self._asked(name, reasons):
+            if file.sha256 is not None:
+                apart.setdefault(file.name, set()).add(file.sha256)
             held = found.get(file.name)
             if held is None or (held.uploaded is None and held.sha256 in (None, file.sha256)):
                 found[file.name] = file
@@ -94,7 +98,16 @@ class Index:
             raise _nothing(name, reasons)
         with self._mutex:
             self._known[name] = tuple(found.values())
+            self._apart[name] = {file: digests for file, digests in apart.items() if len(digests) > 1}
         return self._known[name]
+
+    def apart(self, project: str) -> Mapping[str, set[str]]:
+        """Of a project that was asked for: files that several digests were told of, with these."""
+        return self._apart.get(canonicalize_name(project), {})
+
+    def digest(self, file: File) -> str | None:
+        """The sha256 of a file, which is read where the index does not tell; None: it cannot be."""
+        return file.sha256 or hashed(file.address, self._downloader)
 
     def _asked(self, name: str, reasons: list[Unreachable]) -> Iterator[File]:
         try:

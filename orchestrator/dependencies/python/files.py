@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -185,6 +186,11 @@ def registry_of(address: str | None) -> str:
     """Whose an index is: `pypi` for the one that pip asks when it is told of none, else its address."""
     if address is None:
         return PYPI
+    return _registry(address)
+
+
+@lru_cache(maxsize=1000)
+def _registry(address: str) -> str:
     from packageurl.contrib.purl2url import get_repo_url
 
     known = urlsplit(get_repo_url("pkg:pypi/six") or "").hostname  # type: ignore[no-untyped-call]

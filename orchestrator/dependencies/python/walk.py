@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.dependencies.python.interpreter import Interpreter, environment
@@ -60,8 +61,11 @@ def reached(roots: Iterable[Edge], follow: Follow) -> Reached:
 
 def holds(marker: str | None, interpreter: Interpreter, extras: Iterable[str] = ()) -> bool:
     """Whether a marker is true there, with any of the extras or none. Raises ValueError for a bad one."""
-    if not marker:
-        return True
+    return not marker or _holds(marker, interpreter, tuple(extras))
+
+
+@lru_cache(maxsize=20_000)  # the same few stand in a lock again and again
+def _holds(marker: str, interpreter: Interpreter, extras: tuple[str, ...]) -> bool:
     from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
     try:

@@ -1,0 +1,158 @@
+"""A Python project builds with what its lock pins: a wheel for its Python and an sdist, of our own index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from repositories import commit, run_git
+from wheels import OwnIndex, sdist_of
+from zip_making import Member, zip_of
+
+if TYPE_CHECKING:
+    from tests.conftest import Tally, TallyIn
+
+RECIPE = """
+name = "app"
+version = "1"
+summary = "A test"
+homepage = "https://example.org/"
+license = "MIT"
+systems = ["x86_64-linux"]
+
+[source]
+path = "app"
+
+[[dependencies]]
+lock = "requirements.txt"
+venv = true
+
+[toolchain]
+from = "debian"
+packages = ["python3", "python3-pip"]
+
+[build]
+script = '''
+python3 app.py > $out
+pip install --quiet --no-deps --target /build/installed -r $dependencies/requirements.txt
+ls /build/installed | grep -c . >> $out
+grep -c pyc $dependencies/venv/lib/python3.11/site-packages/tally_native-1.0.dist-info/RECORD >> $out || true
+'''
+
+[artifact]
+format = "nar"
+"""
+APP = (
+    "import sys, tally_native, tally_sdist\n"
+    "print(tally_native.HOW, tally_sdist.HOW, sys.prefix != sys.base_prefix)\n"
+)
+SETUP = "from setuptools import setup\nsetup(name='tally-sdist', version='2.0', py_modules=['tally_sdist'])\n"
+NATIVE = "tally_native-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"
+
+
+def wheel(how: str) -> bytes:
+    metadata = b"Metadata-Version: 2.4\nName: tally-native\nVersion: 1.0\nLicense-Expression: MIT\n"
+    folder = "tally_native-1.0.dist-info"
+    return zip_of(
+        [
+            Member("tally_native.py", f"HOW = {how!r}\n".encode()),
+            Member(f"{folder}/METADATA", metadata),
+            Member(
+                f"{folder}/WHEEL",
+                b"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: false\nTag: py3-none-any\n",
+            ),
+            Member(f"{folder}/RECORD", b""),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[OwnIndex]:
+    own = OwnIndex()
+    own.add("tally-native", NATIVE, wheel("for this Python"))
+    own.add("tally-native", "tally_native-1.0-py3-none-any.whl", wheel("for any"))
+    own.add("tally-native", "tally_native-1.0-cp311-cp311-win_amd64.whl", wheel("for Windows"))
+    files = {"setup.py": SETUP.encode(), "tally_sdist.py": b"HOW = 'from source'\n"}
+    own.add("tally-sdist", "tally-sdist-2.0.tar.gz", sdist_of("tally-sdist-2.0", files), yanked="a test")
+    with own.served() as served:
+        yield served
+
+
+def pins(index: OwnIndex, project: str, version: str) -> str:
+    hashes = (f"--hash=sha256:{each['hashes']['sha256']}" for each in index.projects[project])
+    return f"{project}=={version} " + " ".join(hashes) + "\n"
+
+
+@pytest.fixture(scope="module")
+def project(index: OwnIndex, tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    """A repository whose recipe is locked with the packages that the repository's own lock has."""
+    folder = tmp_path_factory.mktemp("project")
+    run_git(folder, "init", "--quiet")
+    (folder / "app").mkdir()
+    (folder / "app/app.py").write_text(APP)
+    (folder / "app/requirements.txt").write_text("-r pinned.txt\n" + pins(index, "tally-sdist", "2.0"))
+    (folder / "app/pinned.txt").write_text(pins(index, "tally-native", "1.0"))
+    (folder / "recipes").mkdir()
+    (folder / "recipes/app.toml").write_text(RECIPE)
+    (folder / "tally.toml").write_text(f'[mirrors]\npypi = ["{index.address}"]\n')
+    (folder / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
+    commit(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def locked(project: Path, tally_in: TallyIn) -> str:
+    """What locking said."""
+    said = tally_in(project)("lock").succeeded().err
+    commit(project)
+    return said
+
+
+def test_the_files_are_found_by_their_digests(locked: str, project: Path, index: OwnIndex) -> None:
+    assert "requirements.txt in the source src of app, line 2: tally-sdist 2.0 was yanked: a test" in locked
+    lock = (project / "tally.lock").read_text()
+    digest = hashlib.sha256(index.data[NATIVE]).hexdigest()
+    assert '[told.app."src/requirements.txt"]\n' in lock
+    assert f'{digest} = "{NATIVE}"\n' in lock
+    assert "win_amd64" not in lock
+    assert index.address not in lock
+
+
+def test_it_builds_agrees_and_runs(locked: str, project: Path, tally_in: TallyIn) -> None:
+    ran = tally_in(project)("build", "recipes/app.toml", "--no-sign", "--json").succeeded()
+    (outcome,) = json.loads(ran.out)["outcomes"]
+    assert outcome["outcome"] == "agreed"
+    said = Path(outcome["artifact"]).read_bytes()
+    assert b"for this Python from source True\n" in said  # in the virtual environment, without bytecode
+    assert b"\n4\n0\n" in said  # and where pip installed it: two modules and what tells of them
+
+
+def test_what_changed_is_refused_with_its_line(locked: str, project: Path, tally_in: TallyIn) -> None:
+    run: Tally = tally_in(project)
+    file = project / "app/pinned.txt"
+    kept = file.read_text()
+    for text, message, hint in (
+        (
+            "tally-native==1.0 --hash=sha256:" + "1" * 64,
+            "nobody has looked up which file of tally-native",
+            "tally lock",
+        ),
+        ("tally-native==1.0\n", "tally-native has no `--hash`", "pip-compile --generate-hashes"),
+        ("-e .\n", "`-e .` is a folder without a digest", "leave it out"),
+    ):
+        file.write_text(text)
+        commit(project)
+        failed = run("plan", "recipes/app.toml").failed(2)
+        assert f"pinned.txt in the source src of app, line 1: {message}" in failed.err
+        assert hint in failed.err
+    file.write_text("tally-native==1.0 --hash=sha256:" + "1" * 64)
+    commit(project)
+    before = (project / "tally.lock").read_bytes()
+    assert "no index has a file of tally-native 1.0 with one of its digests" in run("lock").failed(2).err
+    assert (project / "tally.lock").read_bytes() == before
+    file.write_text(kept)
+    commit(project)

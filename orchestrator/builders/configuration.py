@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     StrictBool,
     StrictInt,
@@ -29,8 +30,9 @@ from orchestrator.ground.files import expanded
 from orchestrator.ground.wording import counted
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.explaining import explain
+from orchestrator.recipe.recipe import System
 from orchestrator.recipe.toml import parse_toml, read_toml
-from orchestrator.recipe.values import Matching
+from orchestrator.recipe.values import Matching, distinct
 
 FILE_NAME = "tally.toml"
 _HERE = ("local", "daemon", "vm")
@@ -81,6 +83,10 @@ class BuilderTable(Table):
     )
     max_jobs: Annotated[StrictInt, Field(ge=1)] | None = Field(
         default=None, alias="max-jobs", description="How many derivations it builds at once"
+    )
+    systems: Annotated[tuple[System, ...], Field(min_length=1), AfterValidator(distinct)] | None = Field(
+        default=None,
+        description="What it builds for, as x86_64-linux; default: what this machine is",
     )
     features: tuple[Word, ...] = Field(default=(), description="Nix's system features that it has")
     builders: Annotated[str, Matching(r"@/\S+", "a file as @/etc/nix/machines")] | None = Field(

@@ -168,6 +168,7 @@ def _facts(destination: ssh.Destination, said_by_nix: Callable[[], str | None]) 
 
 def _settings(table: BuilderTable) -> list[tuple[str, str]]:
     """What a table says of how its machine is used, as settings of Nix; none has a space."""
+    others = [each for each in table.systems or () if each != host.nix_system()]
     found = [
         ("cores", table.cores),
         ("max-jobs", table.max_jobs),
@@ -175,6 +176,8 @@ def _settings(table: BuilderTable) -> list[tuple[str, str]]:
         ("timeout", table.timeout),
         ("builders", table.builders),
         *(("extra-system-features", feature) for feature in table.features),
+        # over ssh, what a host builds for is its own Nix's to say
+        *(("extra-extra-platforms", each) for each in others if table.store == "local"),
     ]
     return [(name, str(value)) for name, value in found if value is not None]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.making_options import BuilderNames, RebuildInputs, RebuildNamed
+from orchestrator.cli.making_options import BuilderNames, RebuildInputs, RebuildNamed, Systems
 from orchestrator.cli.signing_options import (
     IdentityTokenFd,
     Keyless,
@@ -47,6 +47,7 @@ def build(
     no_sign: Annotated[bool, typer.Option("--no-sign", help="Build and compare only.")] = False,
     out: Annotated[Path, typer.Option(help="The folder that releases go to.")] = Path("releases"),
     builder: BuilderNames = None,
+    system: Systems = None,
     allow_dirty: Annotated[
         bool,
         typer.Option("--allow-dirty", help="Build path sources with uncommitted changes; nothing is signed."),
@@ -102,13 +103,13 @@ def build(
     from orchestrator.caches.choosing import Reach
     from orchestrator.cli.live import LiveView
     from orchestrator.cli.outcomes import document, show
-    from orchestrator.cli.targets import asked_of, how_of, refuse_idle
+    from orchestrator.cli.targets import asked_of, how_of, refuse_idle, systems_of
     from orchestrator.cli.text import print_json
     from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
     from orchestrator.run.deepening import ALL_THE_WAY
     from orchestrator.run.order import Order
-    from orchestrator.run.outcome import exit_code
+    from orchestrator.run.outcome import Outcome, exit_code
     from orchestrator.stories import release, webhooks
 
     refuse_both({"--deep": deep, "--depth": depth is not None})
@@ -122,6 +123,7 @@ def build(
     wanted_targets = asked_of(targets or [], file, list_file, every=every)
     how = how_of(arg or [], argstr or [], include or [], store, artifact)
     refuse_idle(wanted_targets, how, artifact)
+    systems = systems_of(system or [])
     configuration = load(Path.cwd())
     address, by_identity = None, None
     if not no_sign:
@@ -148,7 +150,12 @@ def build(
     hooks, began = webhooks.ready(configuration), datetime.now(UTC)
     state = State.of_environment()
     with LiveView() as view:
-        outcomes = release.release(state, configuration, order, view.handle, view.say)
+        outcomes: tuple[Outcome, ...] = ()
+        for one in systems:
+            if len(systems) > 1:
+                view.say(f"for {one}:")
+            each = replace(order, how=replace(order.how, system=one))
+            outcomes += release.release(state, configuration, each, view.handle, view.say)
         webhooks.tell(state, hooks, began, view.say)
     if junit is not None:
         from orchestrator.cli.cases import of_build

@@ -12,6 +12,23 @@ BuilderNames = Annotated[
         "--builder", metavar="NAME", help="Use this builder; give it twice or more.", show_default=False
     ),
 ]
+Systems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--system",
+        metavar="SYSTEM",
+        help="Build recipes for this, as aarch64-linux, a release for each; default: what this machine is.",
+        show_default=False,
+    ),
+]
+System = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SYSTEM",
+        help="What recipes are for, as aarch64-linux; default: what this machine is.",
+        show_default=False,
+    ),
+]
 RebuildInputs = Annotated[
     int,
     typer.Option(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.making_options import RebuildInputs, RebuildNamed
+from orchestrator.cli.making_options import RebuildInputs, RebuildNamed, System
 from orchestrator.cli.target_options import (
     Arg,
     ArgStr,
@@ -37,6 +38,7 @@ def plan(
     store: StoreAddress = None,
     rebuild_inputs: RebuildInputs = 0,
     rebuild: RebuildNamed = None,
+    system: System = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """Show the derivations that targets become, their build-time closure, and what of it is missing.
@@ -45,7 +47,7 @@ def plan(
     """
     from orchestrator.builders.configuration import load
     from orchestrator.caches.choosing import Reach
-    from orchestrator.cli.targets import asked_of, how_of, refuse_idle
+    from orchestrator.cli.targets import asked_of, how_of, refuse_idle, systems_of
     from orchestrator.cli.text import print_json, say
     from orchestrator.ground.state import State
     from orchestrator.run import believing, planning
@@ -55,6 +57,7 @@ def plan(
     asked = asked_of(targets or [], file, list_file)
     how = how_of(arg or [], argstr or [], include or [], store, artifact)
     refuse_idle(asked, how, artifact)
+    how = replace(how, system=systems_of([system] if system else [])[0])
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
         made = planning.make(workshop, asked, how, allow_dirty=True)

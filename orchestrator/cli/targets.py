@@ -162,6 +162,22 @@ def how_of(
     )
 
 
+def systems_of(words: Sequence[str]) -> list[str | None]:
+    """What `--system` names, each once; one None where it is not given. Raises TallyError."""
+    from difflib import get_close_matches
+    from typing import get_args
+
+    from orchestrator.recipe.recipe import System
+
+    known = get_args(System)
+    for word in words:
+        if word not in known:
+            near = get_close_matches(word, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise TallyError(f"there is no system {word!r}", hint=hint)
+    return list(dict.fromkeys(words)) or [None]
+
+
 def refuse_idle(asked: Sequence[Asked], how: How, artifact: str | None) -> None:
     """Raises TallyError for an option that says something of none of these targets."""
     from orchestrator.run.asked import DerivationPath, FileAttribute, RecipeFile, StorePath

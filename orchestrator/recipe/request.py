@@ -47,7 +47,7 @@ def request_for(
         if system not in recipe.systems:
             raise TallyError(
                 f"recipe {name} is not for {system}",
-                hint=f"it is for {', '.join(recipe.systems)}: see `systems`",
+                hint=f"it is for {', '.join(recipe.systems)}: see `systems`, and `tally build --system`",
             )
         toolchain = _toolchain(recipe, lock, system)
         for file in toolchain["packages"] if recipe.toolchain.from_ == "debian" else ():

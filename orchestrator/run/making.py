@@ -55,7 +55,7 @@ class Making:
 
 def making_of(workshop: Workshop, plan: Plan, names: Sequence[str], reach: Reach, say: Say) -> Making:
     """A plan with those of the configured builders that are named, all if none is. Raises TallyError."""
-    builders = willing(workshop, names, plan.lock)
+    builders = willing(workshop, names, plan.lock, plan.system)
     decision = believed(workshop, plan, reach, say)
     deep = deepened(workshop, plan, builders, decision, 0, say)
     account = account_of(workshop, plan, builders, deep, say)
@@ -69,9 +69,9 @@ def account_of(workshop: Workshop, plan: Plan, builders: Sequence[Builder], deep
     return Account(pen, plan.graph, by_name, frozenset(deep.known), say)
 
 
-def willing(workshop: Workshop, names: Sequence[str], lock: Lock | None) -> Sequence[Builder]:
+def willing(workshop: Workshop, names: Sequence[str], lock: Lock | None, system: str) -> Sequence[Builder]:
     """The builders, who can agree and can build: known before anything is done. Raises TallyError."""
-    builders = workshop.builders(names, lock)
+    builders = workshop.builders(names, lock, system)
     refuse_one_vote(workshop.configuration, builders)
     for builder in builders:
         builder.power.check()

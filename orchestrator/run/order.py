@@ -31,6 +31,8 @@ class How:
     """`--artifact`: what is made of the default output."""
     store: str | None = None
     """`--store`: where derivations are that the orchestrator's store lacks; None: this machine's store."""
+    system: str | None = None
+    """`--system`: what recipes are built for; None: what this machine is."""
     out: Path = RELEASES
     """`--out`: what a repository has there and does not track is no part of what is evaluated."""
 

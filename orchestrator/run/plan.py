@@ -126,6 +126,11 @@ class Plan:
         return self if len(left) == len(self.targets) else replace(self, targets=left)
 
     @property
+    def system(self) -> str:
+        """What everything in it is built for."""
+        return str(self.request["system"])
+
+    @property
     def requested(self) -> tuple[str, ...]:
         """What every builder is asked to build: each target's package and artifact."""
         evaluated = [target.evaluated for target in self.targets.values()]

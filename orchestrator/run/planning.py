@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.builders import host
+from orchestrator.ground.errors import TallyError
 from orchestrator.run import derivations, expressions, flakes, recipes
 from orchestrator.run.asked import Asked, DerivationPath, FileAttribute, FlakeAttribute, RecipeFile, StorePath
 from orchestrator.run.order import How
@@ -29,8 +31,14 @@ def make(
 
 
 def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bool) -> Iterator[Plan]:
-    if files := [each.path for each in asked if isinstance(each, RecipeFile)]:
-        yield recipes.planned(workshop, files, allow_dirty=allow_dirty)
+    files = [each.path for each in asked if isinstance(each, RecipeFile)]
+    if how.system not in (None, host.nix_system()) and len(files) < len(asked):
+        raise TallyError(
+            f"--system {how.system} is for recipes, and other targets say themselves what they are for",
+            hint="build them on a machine of that system",
+        )
+    if files:
+        yield recipes.planned(workshop, files, allow_dirty=allow_dirty, system=how.system)
     wanted: list[derivations.Wanted] = []
     if given := [each for each in asked if isinstance(each, DerivationPath)]:
         made = derivations.taken(workshop, [each.path for each in given], how.store)

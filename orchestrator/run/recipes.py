@@ -37,12 +37,13 @@ def planned(
     pins: PathPins | None = None,
     dependencies: Dependencies | None = None,
     library: Path = LIBRARY,
+    system: str | None = None,
 ) -> Plan:
     """Recipes and lock to derivations. Raises TallyError.
 
     No source is fetched but those with a lock file in them. `pins`: what path sources were once; else they
     are as their repository has them now. `dependencies`: what those lock files said then. `library`: what is
-    evaluated with.
+    evaluated with. `system`: what they are built for; None: what this machine is.
     """
     lock_file = find_lock(files)
     loaded = load_files(files)
@@ -50,7 +51,7 @@ def planned(
     lock, lock_data = locks.read_with_bytes(lock_file)
     if pins is None:
         pins = path_pins(files[0].parent, recipes, allow_dirty=allow_dirty)
-    system = host.nix_system()
+    system = system or host.nix_system()
     if dependencies is None:
         needed = {name: recipes[name] for name in closure(names, recipes)}
         dependencies = dependencies_for(

@@ -139,7 +139,10 @@ def _of_recipe(workshop: Workshop, claim: Claim) -> Plan:
     file = folder / recipe_file(claim.target).removeprefix(SOURCE)
     library = _library(claim, workshop.store.nix.scratch / "library")
     pins, dependencies = _path_pins(claim), _dependencies(claim)
-    return recipes.planned(workshop, [file], pins=pins, dependencies=dependencies, library=library)
+    system = next((each.system for each in claim.commands if each.derivation == claim.package), None)
+    return recipes.planned(
+        workshop, [file], pins=pins, dependencies=dependencies, library=library, system=system
+    )
 
 
 def _library(claim: Claim, folder: Path) -> Path:

@@ -37,12 +37,17 @@ class Workshop:
     ending: ExitStack
     """What runs when this ends."""
 
-    def builders(self, only: Sequence[str] = (), lock: Lock | None = None) -> list[Builder]:
+    def builders(
+        self, only: Sequence[str] = (), lock: Lock | None = None, system: str | None = None
+    ) -> list[Builder]:
         """The configured builders, or those named; `lock` is what virtual machines are made of.
 
-        Raises TallyError for an unknown name or for one alone.
+        `system` is what they are to build for; None: it does not matter. Raises TallyError for an unknown
+        name, for one that does not build for that, or for one alone.
         """
         chosen = self._tables(only)
+        if system is not None:
+            chosen = self._able(chosen, system, named=bool(only))
         if sum(not table.spare for table in chosen) < 2:
             raise TallyError(
                 "one builder alone has nobody to agree with",
@@ -94,6 +99,22 @@ class Workshop:
                 f"there is no builder {unknown[0]!r}", hint=f"the builders are {', '.join(known)}"
             )
         return [table for name, table in known.items() if not only or name in only]
+
+    def _able(self, tables: Sequence[BuilderTable], system: str, *, named: bool) -> list[BuilderTable]:
+        """Those that build for a system; of some that were named, each has to."""
+        own = host.nix_system()
+        able = [table for table in tables if system in (table.systems or (own,))]
+        unable = [table.name for table in tables if table not in able]
+        hint = f'`systems = ["{system}"]` in a [[builder]] of tally.toml says that it does'
+        if not able:
+            raise TallyError(f"there is no builder for {system}", hint=hint)
+        if named and unable:
+            raise TallyError(f"builder {unable[0]} does not build for {system}", hint=hint)
+        if sum(not table.spare for table in able) < 2 and unable:
+            raise TallyError(
+                f"{able[0].name} is the only builder for {system}, and has nobody to agree with", hint=hint
+            )
+        return able
 
     def _builder(self, table: BuilderTable, lock: Lock | None) -> Builder:
         self.state.folder("stores")

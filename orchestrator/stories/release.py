@@ -93,7 +93,7 @@ def release(
         if signatories is not None:
             clients.call()
         plan = planning.make(workshop, order.targets, order.how, allow_dirty=order.allow_dirty)
-        builders = willing(workshop, order.builders, plan.lock)
+        builders = willing(workshop, order.builders, plan.lock, plan.system)
         refused = refused_beforehand(
             order.out, plan, signatories, require_commit=configuration.require_commit
         )

@@ -126,3 +126,50 @@ def test_what_changed_since_an_earlier_lock(project: Project) -> None:
         assert "changes nothing, so it does not go with" in tally("lock", *words).failed(2).err
     assert "--check makes none" in tally("lock", "--check", "--security-tracker", tracker).failed(2).err
     tally("lock", "--since", "none.lock").failed(2)
+
+
+def test_other_systems_than_this_machines(project: Project) -> None:
+    tiny = project.recipe(
+        "tiny",
+        "mkdir $out; uname -m > $out/machine",
+        more='systems = ["x86_64-linux", "i686-linux", "aarch64-linux"]',
+    )
+    said = project.build(tiny, key=False, more=("--no-sign", "--system", "i686-linux")).failed(2)
+    assert "no packages of Debian bookworm for i686-linux" in said.err
+    project.tally("lock").succeeded()
+    lock = read(project.folder / "tally.lock")
+    assert {each.system for each in lock.set} == {"x86_64-linux", "i686-linux", "aarch64-linux"}
+    assert {each.system for each in lock.busybox} == {"x86_64-linux", "i686-linux", "aarch64-linux"}
+    arm = project.tally("plan", tiny, "--system", "aarch64-linux").succeeded().out
+    assert "tiny-1.0-aarch64-linux.tar.gz" in arm
+    assert (
+        "did you mean 'aarch64-linux'?"
+        in project.tally("plan", tiny, "--system", "arch64-linux").failed(2).err
+    )
+
+    # who does not build for it is not asked
+    said = project.build(tiny, more=("--system", "aarch64-linux")).failed(2)
+    assert "there is no builder for aarch64-linux" in said.err
+    assert '`systems = ["aarch64-linux"]` in a [[builder]]' in said.err
+    both = '[[builder]]\nname = "{}"\nsystems = ["x86_64-linux", "i686-linux"]\n'
+    (project.folder / "tally.toml").write_text(both.format("a") + '[[builder]]\nname = "b"\n')
+    said = project.build(tiny, more=("--system", "i686-linux")).failed(2)
+    assert "a is the only builder for i686-linux, and has nobody to agree with" in said.err
+    said = project.build(tiny, more=("--system", "i686-linux", "--builder", "a", "--builder", "b")).failed(2)
+    assert "builder b does not build for i686-linux" in said.err
+    said = project.tally("plan", f"/nix/store/{'0' * 32}-none.drv", "--system", "i686-linux").failed(2)
+    assert "--system i686-linux is for recipes" in said.err
+
+    # a release for each; this machine's kernel runs both
+    (project.folder / "tally.toml").write_text(both.format("a") + both.format("b"))
+    project.build(tiny, more=("--system", "x86_64-linux", "--system", "i686-linux")).succeeded()
+    assert project.releases == ["tiny-1.0-i686-linux", "tiny-1.0-x86_64-linux"]
+    for name, machine in zip(project.releases, ("i686", "x86_64"), strict=True):
+        with tarfile.open(project.folder / "releases" / name / f"{name}.tar.gz") as archive:
+            member = archive.extractfile("tiny-1.0/machine")
+            assert member is not None
+            assert member.read().decode() == f"{machine}\n"
+    old = project.folder / "releases/tiny-1.0-i686-linux"
+    project.tally("verify", old, "--key", "release.pub").succeeded()
+    again = project.tally("rebuild", old, "--publisher", "release.pub")
+    assert "reproduced" in again.succeeded().out.lower()

@@ -15,6 +15,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.recipe.depended import Depended
 from orchestrator.recipe.origins import Origin
 from orchestrator.recipe.revision import Revision
 
@@ -115,6 +116,8 @@ class ReleaseFacts:
     """What nobody here rebuilt; without any, every builder built every input."""
     depth: Depth | None = None
     """How far down the build-time closure the run reached; None: it was not counted."""
+    dependencies: Mapping[str, Sequence[Depended]] = field(default_factory=dict)
+    """Recipe name to what the lock files in its sources pin."""
     deep: bool = False
     """Whether it was asked for, and held, that every derivation there is an agreement of its own."""
 

@@ -7,13 +7,64 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, GoHash, Locked
-from orchestrator.ground.digest import OtherDigest, Sha256
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
+from orchestrator.ground.values import dataclass
 from orchestrator.recipe.names import store_name
 from orchestrator.recipe.purls import package_url
+from orchestrator.recipe.wanted import pinned
 
 _BLANK: Final = re.compile(r"\s")
 Dependencies = Mapping[str, Sequence[Mapping[str, Any]]]
 """Recipe name to its `dependencies` as a request has them: one for each lock file, in the recipe's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depended:
+    """One file that lock files of a recipe pin, as the evidence needs it."""
+
+    path: str
+    """Its store path."""
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    direct: bool
+    """Whether the project itself asks for it."""
+    shipped: bool
+    """Whether users get it, as far as a lock file says."""
+    needs: tuple[str, ...]
+    """Store paths of those that it needs itself, sorted."""
+
+
+def depended(
+    recipe: Mapping[str, Any], paths: Mapping[tuple[str, Sha256 | NarHash | OtherDigest], str]
+) -> tuple[Depended, ...]:
+    """What lock files pin of one recipe of a request, by store path, each once.
+
+    `paths` are store paths by store name and digest. What lies at several places of a project has the edges
+    of all of them, and is shipped where one of them is.
+    """
+    found: dict[str, Depended] = {}
+    for lock in recipe.get("dependencies", ()):
+        at = {_key(each): paths[each["name"], pinned(each)] for each in lock["packages"]}
+        for each in lock["packages"]:
+            path = at[_key(each)]
+            needs = {at[key] for key in each["needs"] if key in at} - {path}
+            known = found.get(path)
+            found[path] = Depended(
+                path,
+                Ecosystem(lock["kind"]),
+                each["called"],
+                each["version"],
+                each["direct"] or (known is not None and known.direct),
+                each["shipped"] or (known is not None and known.shipped),
+                tuple(sorted(needs.union(known.needs if known is not None else ()))),
+            )
+    return tuple(found[path] for path in sorted(found))
+
+
+def _key(each: Mapping[str, Any]) -> str:
+    """As `Dependency.key` writes it."""
+    return f"{each['called']}@{each['version']}" + (f" at {each['place']}" if "place" in each else "")
 
 
 def described(locked: Locked, *, lock: str, source: str, sha256: str, place: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from orchestrator.ledger.entries import Depth
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph, FixedOutput
 from orchestrator.publishing.registry.archive import manifest_of
+from orchestrator.run.metadata import metadata_of
 from orchestrator.run.plan import MadeFrom, Taken, Target
 from orchestrator.signing import gate
 
@@ -65,7 +66,7 @@ def facts_of(
         quorum=quorum,
         input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
         origins=target.origins,
-        licences=target.licences,
+        licences={**target.licences, **_licences(store, target, graph)},
         toolchains=target.toolchains,
         recipe=recipe,
         lock=lock,
@@ -77,6 +78,7 @@ def facts_of(
         definition=definition,
         beliefs=beliefs.of(target.graph),
         depth=depth,
+        dependencies=target.dependencies,
         deep=deep and depth is not None and depth.deep and not agreed.converged,
     )
 
@@ -103,6 +105,20 @@ def _by_sha256(store: ChrootStore, graph: DerivationGraph, ours: Container[str])
         for path, each in others.items()
     }
     return DerivationGraph({**graph.derivations, **mended}, graph.roots)
+
+
+def _licences(store: ChrootStore, target: Target, graph: DerivationGraph) -> Mapping[str, str]:
+    """sha256 (hexadecimal) of what lock files pin to the licence in its own metadata, where that has one.
+
+    Raises TallyError where the metadata is of another package than the lock file says.
+    """
+    found: dict[str, str] = {}
+    for each in {one.path: one for some in target.dependencies.values() for one in some}.values():
+        told = metadata_of(store.physical(each.path), each)
+        fixed = graph.by_output[each.path].fixed
+        if told is not None and told.license is not None and fixed is not None:
+            found[fixed.sha256.hex] = told.license
+    return found
 
 
 def _source(store: ChrootStore, target: Target, sources: Iterable[str]) -> tuple[ReleaseFile, ...]:

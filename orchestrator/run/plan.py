@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from orchestrator.ground.wording import counted, some
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated
+from orchestrator.recipe.depended import Depended
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.origins import Origin
 from orchestrator.recipe.repository import COMMIT, Unversioned
@@ -81,6 +82,8 @@ class Target:
     """What says how to get its fixed outputs that have no way of their own."""
     folder: Path
     """In the repository of path sources."""
+    dependencies: Mapping[str, tuple[Depended, ...]] = field(default_factory=dict)
+    """Recipe name to what the lock files in its sources pin; of the target, and of those that it uses."""
 
     @property
     def release_name(self) -> str:

@@ -13,7 +13,7 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.evaluation import LIBRARY, Evaluated, evaluate
 from orchestrator.recipe import lock as locks
-from orchestrator.recipe.depended import Dependencies
+from orchestrator.recipe.depended import Depended, Dependencies, depended
 from orchestrator.recipe.graph import Loaded, closure, load_files
 from orchestrator.recipe.lockfiles import dependencies_for
 from orchestrator.recipe.mirrors import Mirrors
@@ -90,6 +90,7 @@ def planned(
             unversioned=repository if isinstance(repository, Unversioned) else None,
             request=request,
             folder=files[0].parent,
+            dependencies=_depended(used, request, evaluated[name]),
         )
     dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
     return Plan(targets, graph, request, lock, locked, dirty)
@@ -113,6 +114,14 @@ def _revision(
 def _origins(name: str, request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, Origin]:
     origins = origins_of(name, request)
     return {each.path: origins[each.name, each.digest] for each in evaluated.fixed}
+
+
+def _depended(
+    used: Sequence[str], request: Mapping[str, Any], evaluated: Evaluated
+) -> Mapping[str, tuple[Depended, ...]]:
+    paths = {(each.name, each.digest): each.path for each in evaluated.fixed}
+    found = {name: depended(request["recipes"][name], paths) for name in used}
+    return {name: each for name, each in found.items() if each}
 
 
 def find_lock(files: Sequence[Path]) -> Path:

@@ -36,6 +36,10 @@ class Kind(StrEnum):
     """The other is packed or unpacked in it."""
     LINKS = "links"
     """The other's code is in it, as it says itself; that leaves no reference."""
+    DEPENDS_ON = "depends-on"
+    """It needs the other, which users get too, as the project's lock file says."""
+    DEVELOPED_WITH = "developed-with"
+    """It needs the other for building or testing alone, as the project's lock file says."""
     REFERS_TO = "refers-to"
     """The other's store path is in its bytes: the runtime closure, as Nix sees it."""
 

@@ -27,6 +27,8 @@ class Role(StrEnum):
     """A derivation's output. Nobody says here who built it."""
     SOURCE = "source"
     """Fetched: what a recipe is made from."""
+    DEPENDENCY = "dependency"
+    """Fetched: what a lock file of the project pins."""
     TOOLCHAIN = "toolchain"
     """Fetched: what a recipe is made with."""
     FETCHED = "fetched"

@@ -24,8 +24,14 @@ _HASHES: Final = {
     "sha384": "SHA-384",
     "sha512": "SHA-512",
 }
-_TYPES: Final = {Role.ARTIFACT: "file", Role.FILE: "file", Role.VENDORED: "library", Role.LINKED: "library"}
-_RUN: Final = frozenset({Kind.REFERS_TO, Kind.CONTAINS, Kind.LINKS})
+_TYPES: Final = {
+    Role.ARTIFACT: "file",
+    Role.FILE: "file",
+    Role.VENDORED: "library",
+    Role.DEPENDENCY: "library",
+    Role.LINKED: "library",
+}
+_RUN: Final = frozenset({Kind.REFERS_TO, Kind.CONTAINS, Kind.LINKS, Kind.DEPENDS_ON})
 _PREFIX: Final = "tallystick"
 
 

@@ -24,6 +24,7 @@ _COLOURS: Final[Mapping[Role, str]] = {
     Role.ARTIFACT: "#cfe8ff",
     Role.PRODUCT: "#cfe8ff",
     Role.SOURCE: "#e4f5d6",
+    Role.DEPENDENCY: "#e4f5d6",
     Role.FETCHED: "#e4f5d6",
     Role.TOOLCHAIN: "#e8e8e8",
     Role.FILE: "#f2f2f2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import unquote
 
 from orchestrator.builders.build import BuiltPath
@@ -42,6 +43,8 @@ def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _
     artifact = facts.artifact_output.path
     outputs = [_output(facts, output) for path, output in facts.products.items() if path != artifact]
     components = {each.ref: each for each in (_artifact(facts), *outputs, *map(_material, materials))}
+    for each in (one for some in facts.dependencies.values() for one in some):
+        components[each.path] = replace(components[each.path], role=Role.DEPENDENCY)
     refs = set(components)
     relations = list(_relations(facts, materials, refs))
     parts.add(components, relations)
@@ -142,7 +145,30 @@ def _relations(facts: ReleaseFacts, materials: Sequence[Material], refs: set[str
         for path in _used(facts, derivation):
             for element in made:
                 yield Relation(element, _kind(facts, derivation, kinds, element, path), path)
+    yield from _depended(facts)
     yield from _runtime(facts, refs)
+
+
+def _depended(facts: ReleaseFacts) -> Iterator[Relation]:
+    """What lock files say: which packages a project asks for itself, and which those need."""
+    for name, dependencies in facts.dependencies.items():
+        shipped = {each.path: each.shipped for each in dependencies}
+        kind = {path: Kind.DEPENDS_ON if of else Kind.DEVELOPED_WITH for path, of in shipped.items()}
+        for project in _packages(facts, name):
+            for each in dependencies:
+                if each.direct:
+                    yield Relation(project, kind[each.path], each.path)
+        for each in dependencies:
+            for needed in each.needs:
+                of = kind[needed] if each.shipped else Kind.DEVELOPED_WITH
+                yield Relation(each.path, of, needed)
+
+
+def _packages(facts: ReleaseFacts, recipe: str) -> Iterator[str]:
+    """The outputs of a recipe's package."""
+    for derivation in facts.graph.derivations.values():
+        if (derivation.env.get("tallyKind"), derivation.env.get("tallyName")) == ("package", recipe):
+            yield from derivation.outputs.values()
 
 
 def _builds(facts: ReleaseFacts, refs: set[str]) -> Iterator[Build]:

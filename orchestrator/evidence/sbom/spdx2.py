@@ -22,6 +22,8 @@ _TYPES: Final[dict[Kind, tuple[str, bool]]] = {
     Kind.BUILD_INPUT: ("BUILD_DEPENDENCY_OF", True),
     Kind.CONTAINS: ("CONTAINS", False),
     Kind.LINKS: ("STATIC_LINK", False),
+    Kind.DEPENDS_ON: ("DEPENDS_ON", False),
+    Kind.DEVELOPED_WITH: ("DEV_DEPENDENCY_OF", True),
     Kind.REFERS_TO: ("DEPENDS_ON", False),
 }
 """Each relation as the specification's table names it (clause 11.1), and whether it goes the other way."""

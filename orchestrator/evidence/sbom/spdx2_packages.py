@@ -22,6 +22,7 @@ _HOMEPAGE = re.compile(rf"https?://{_HOST}([/?#]\S*)?", re.IGNORECASE)
 _FETCHED = "Fetched, and accepted by its digest alone"
 _WHAT: Final[Mapping[Role, str]] = {
     Role.SOURCE: _FETCHED,
+    Role.DEPENDENCY: _FETCHED,
     Role.TOOLCHAIN: _FETCHED,
     Role.FETCHED: _FETCHED,
     Role.FILE: "Put into the store when the derivation was made",

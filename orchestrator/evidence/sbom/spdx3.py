@@ -26,6 +26,8 @@ _KINDS: Final[dict[Kind, tuple[str, str | None]]] = {
     Kind.BUILD_INPUT: ("dependsOn", "build"),
     Kind.CONTAINS: ("contains", None),
     Kind.LINKS: ("hasStaticLink", None),
+    Kind.DEPENDS_ON: ("dependsOn", "runtime"),
+    Kind.DEVELOPED_WITH: ("dependsOn", "development"),
     Kind.REFERS_TO: ("dependsOn", "runtime"),
 }
 """Each relation's RelationshipType and LifecycleScopeType; `generates`, of the source, goes the other way."""
@@ -33,6 +35,7 @@ _PURPOSES: Final = {
     Role.ARTIFACT: "archive",
     Role.SOURCE: "source",
     Role.FILE: "file",
+    Role.DEPENDENCY: "library",
     Role.VENDORED: "library",
     Role.LINKED: "library",
 }

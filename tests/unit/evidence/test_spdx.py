@@ -13,6 +13,7 @@ import pytest
 import releases
 from work import growth
 
+from orchestrator.dependencies.dependency import Ecosystem
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.materials import materials_of
 from orchestrator.evidence.sbom import spdx2
@@ -21,6 +22,7 @@ from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.evidence.sbom.spdx2_packages import ARTIFACT, identifier, source_info
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.recipe.depended import Depended
 from orchestrator.recipe.licences import check_license
 
 WORLD = releases.World()
@@ -218,3 +220,30 @@ def test_a_document_of_thousands_takes_linear_time(made: releases.Made) -> None:
         return lambda: document(large)
 
     assert growth(write, 400, 8) < 32, "64 where it is the square"
+
+
+def test_what_a_lock_file_pins_hangs_together_as_it_says(made: releases.Made) -> None:
+    zlib, pigz = (each.outputs["out"] for each in (WORLD.zlib_source, WORLD.pigz_source))
+
+    def depended(path: str, name: str, *, direct: bool, shipped: bool, needs: tuple[str, ...]) -> Depended:
+        return Depended(path, Ecosystem.NPM, name, "1", direct, shipped, needs)
+
+    locked = (
+        depended(pigz, "p", direct=True, shipped=False, needs=(zlib,)),
+        depended(zlib, "z", direct=True, shipped=True, needs=(pigz, zlib)),
+    )
+    made = replace(made, facts=replace(made.facts, dependencies={"pigz": locked}))
+    package = identifier(WORLD.pigz.outputs["out"])
+    found = edges(made)
+    assert {
+        (package, "DEPENDS_ON", identifier(zlib)),
+        (identifier(pigz), "DEV_DEPENDENCY_OF", package),
+        (identifier(zlib), "DEV_DEPENDENCY_OF", identifier(pigz)),  # what builds alone ships nothing
+        (identifier(pigz), "DEV_DEPENDENCY_OF", identifier(zlib)),
+    } <= found
+    (role,) = {
+        each.role
+        for each in bill_of(made.facts, materials_of(made.facts)).components
+        if each.ref in (zlib, pigz)
+    }
+    assert role is Role.DEPENDENCY

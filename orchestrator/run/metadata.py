@@ -1,0 +1,79 @@
+"""The metadata of packages that lock files pin, read out of their own files as they lie in the store."""
+
+from __future__ import annotations
+
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator.dependencies import metadata
+from orchestrator.dependencies.metadata import Metadata
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.plainly import why
+from orchestrator.recipe.depended import Depended
+from orchestrator.recipe.licences import check_license
+
+_LARGEST: Final = 4 << 20
+"""Bytes of metadata."""
+_MOST: Final = 1 << 30
+"""Bytes of a package that are looked through, unpacked."""
+
+
+def metadata_of(file: Path, of: Depended) -> Metadata | None:
+    """What a package's own file says of it; None: it says nothing. A licence is an SPDX expression, or None.
+
+    Raises TallyError where it is another package than the lock file says.
+    """
+    pattern = metadata.FILES.get(of.ecosystem)
+    if pattern is None:
+        return None
+    try:
+        data = _of_zip(file, pattern) if zipfile.is_zipfile(file) else _of_tar(file, pattern)
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise TallyError(f"the file of {of.name} {of.version} cannot be read: {why(error)}") from error
+    found = metadata.read(of.ecosystem, data) if data is not None else None
+    if found is None:
+        return None
+    if not found.is_of(of.ecosystem, of.name, of.version):
+        raise TallyError(
+            f"a lock file says that {file.name[33:]} is {of.name} {of.version}; it says of itself that it is "
+            f"{str(found.name)[:80]} {str(found.version)[:80]}",
+            hint="find out who wrote that entry of the lock file: the release would name another package",
+        )
+    return replace(found, license=_checked(found.license))
+
+
+def _of_tar(file: Path, pattern: re.Pattern[str]) -> bytes | None:
+    total = 0
+    with tarfile.open(file, mode="r|*") as tar:
+        for member in tar:
+            total += member.size
+            if total > _MOST:
+                return None
+            name = member.name.removeprefix("./")
+            if pattern.fullmatch(name) and member.isreg() and member.size <= _LARGEST:
+                data = tar.extractfile(member)
+                return None if data is None else data.read()
+    return None
+
+
+def _of_zip(file: Path, pattern: re.Pattern[str]) -> bytes | None:
+    with zipfile.ZipFile(file) as packed:
+        for each in packed.infolist():
+            if pattern.fullmatch(each.filename) and each.file_size <= _LARGEST:
+                with packed.open(each) as stream:
+                    return stream.read(_LARGEST)
+    return None
+
+
+def _checked(licence: str | None) -> str | None:
+    """An expression in its one spelling; None for what is none, such as `SEE LICENSE IN …`."""
+    try:
+        return check_license(licence) if licence is not None else None
+    except ValueError:
+        return None

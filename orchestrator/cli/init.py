@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,10 +66,10 @@ def init(
 ) -> int:
     """Look at the project in this folder and write a first recipe, tally.toml, .gitignore lines and a CI job.
 
-    Says what it guessed and from where. What is there already is never overwritten. Exits with 1 where no
-    build system was recognised: the recipe then has a place to fill in.
+    Says what it guessed and from where. What is there already is never overwritten. Exits with 1 where it
+    is not seen how the project is built: the recipe then has a place to fill in.
     """
-    from orchestrator.cli.text import print_json, say
+    from orchestrator.cli.text import print_json
     from orchestrator.stories.beginning import begin, sketch_of
     from orchestrator.stories.looking import look
 
@@ -81,8 +82,8 @@ def init(
     if json:
         print_json(_document(place, done))
     else:
-        _tell(place, done, say)
-    return ExitCode.YES if found.kind else ExitCode.NO
+        _tell(place, done)
+    return ExitCode.YES if found.complete else ExitCode.NO
 
 
 def _asked(found: Sketch) -> dict[str, str]:
@@ -109,36 +110,52 @@ def _asked(found: Sketch) -> dict[str, str]:
     return answers
 
 
-def _tell(place: Place, done: Beginning, say: Any) -> None:
-    from orchestrator.cli.text import harmless
+def _tell(place: Place, done: Beginning) -> None:
+    from orchestrator.cli.text import in_lines, say
+
+    print(in_lines(_found(done.sketch)))
+    for note in _notes(place, done):
+        say(note)
+    for path in done.written:
+        print(in_lines([f"wrote {_relative(path)}"]))
+    for left in done.left:
+        print(in_lines([f"left {_relative(left.path)}: {left.why}"]))
+    print("next:")
+    for line in _next(_relative(done.recipe)):
+        print(in_lines([f"  {line}"]))
+
+
+def _found(found: Sketch) -> Iterator[str]:
+    from orchestrator.projects.guess import FILL_IN
+    from orchestrator.projects.suites import OLDER
+
+    if found.kind:
+        yield f"{found.kind}, by {found.seen}"
+    for name, seen in found.others:
+        yield f"  also {name}, by {seen}: `--by {name}` takes that"
+    for key, guess in found.identity.items:
+        yield f"  {key:9} {guess.value}    {'' if guess.sure else f'{FILL_IN}: '}{guess.where}"
+    for each in found.way.packages:
+        yield f"  package   {each.value}    {each.where}"
+    if found.way.suite != OLDER:
+        yield f"  suite     {found.way.suite}    its tools are new enough"
+
+
+def _notes(place: Place, done: Beginning) -> Iterator[str]:
     from orchestrator.ground.wording import counted
     from orchestrator.stories.looking import uncommitted
 
-    found = done.sketch
-    if found.kind:
-        print(harmless(f"{found.kind}, by {found.seen}"))
-        for name, seen in found.others:
-            print(harmless(f"  also {name}, by {seen}: `--by {name}` takes that"))
-    for key, guess in found.identity.items:
-        print(harmless(f"  {key:9} {guess.value}    {'FILL IN: ' if not guess.sure else ''}{guess.where}"))
-    for each in found.way.packages:
-        print(harmless(f"  package   {each.value}    {each.where}"))
+    found, recipe = done.sketch, _relative(done.recipe)
     for remark in found.way.remarks:
-        say(f"note: {remark}")
+        yield f"note: {remark}"
     if place.left_out:
-        say(f"note: {counted(place.left_out, 'file')} were not looked at: there are too many")
-    for path in done.written:
-        print(harmless(f"wrote {_relative(path)}"))
-    for left in done.left:
-        print(harmless(f"left {_relative(left.path)}: {left.why}"))
-    recipe = _relative(done.recipe)
-    if found.kind is None:
-        say(f"tally: no build system was recognised: fill in `script` and `packages` in {recipe}")
+        yield f"note: there are too many files: {counted(place.left_out, 'file')} not looked at"
     if not place.committed or uncommitted(place):
-        say("note: what is built is a commit, and not all that is here is committed")
-    print("next:")
-    for line in _next(recipe):
-        print(f"  {line}")
+        yield "note: what is built is a commit, and not all that is here is committed"
+    if found.kind is None:
+        yield f"tally: no build system was recognised: fill in `script` and `packages` in {recipe}"
+    elif not found.complete:
+        yield f"tally: the script in {recipe} has a place to fill in"
 
 
 def _next(recipe: str) -> list[str]:
@@ -157,6 +174,7 @@ def _document(place: Place, done: Beginning) -> dict[str, Any]:
     found = done.sketch
     return {
         "buildSystem": found.kind,
+        "complete": found.complete,
         "seen": found.seen,
         "others": [{"name": name, "seen": seen} for name, seen in found.others],
         "recipe": _relative(done.recipe),
@@ -165,6 +183,7 @@ def _document(place: Place, done: Beginning) -> dict[str, Any]:
             for key, guess in found.identity.items
         ],
         "packages": [{"name": each.value, "from": each.where} for each in found.way.packages],
+        "suite": found.way.suite,
         "remarks": list(found.way.remarks),
         "notLookedAt": place.left_out,
         "written": [_relative(path) for path in done.written],

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.suites import NEWER, fits, has
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "Cargo.toml"
 LOCK: Final = "Cargo.lock"
-_HAS: Final = (1, 65)
-"""Rust in bookworm."""
 _SCRIPT: Final = """\
 cargo build --release --frozen
 find target/release -maxdepth 1 -type f -executable -exec install -D -t $out/bin {} +
@@ -58,14 +56,14 @@ def way(tree: Tree, identity: Identity) -> Way:
     asked = _table(said, "package").get("rust-version") or _table(said, "workspace", "package").get(
         "rust-version"
     )
-    number = re.match(r"(\d+)\.(\d+)", str(asked or ""))
-    if number and (int(number[1]), int(number[2])) > _HAS:
+    if isinstance(asked, str) and not fits("rust", f">={asked}", NEWER):
         where = tree.find(FILE, "rust-version", str(asked)).where
-        remarks.append(f"it asks for Rust {asked} ({where}), and bookworm has 1.65")
+        remarks.append(f"it asks for Rust {asked} ({where}), and {NEWER} has {has('rust', NEWER)}")
     return Way(
         (Guess("cargo", FILE), Guess("gcc", FILE), Guess("libc6-dev", FILE)),
         _SCRIPT,
         check="cargo test --release --frozen",
+        suite=NEWER,  # what crates need moves on quickly
         locks=(LOCK,) if tree.has(LOCK) else (),
         remarks=tuple(remarks),
     )

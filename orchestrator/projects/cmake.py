@@ -10,6 +10,7 @@ from orchestrator.projects import needs
 from orchestrator.projects.calls import calls
 from orchestrator.projects.collected import Collected
 from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "CMakeLists.txt"
@@ -22,6 +23,10 @@ _NOT_BUILT: Final = re.compile(
     r"(^|/)(tests?|examples?|bench\w*|fuzz\w*|docs?|third_?party|extern\w*|vendor|cmake)/", re.IGNORECASE
 )
 _MOST_FILES: Final = 200
+_DEEPEST: Final = 3
+_FEW: Final = 4
+"""Variables in a text that are looked up, and how deep: each is looked for in the whole file."""
+_LONGEST: Final = 1000
 _WORDS: Final = ("REQUIRED", "QUIET", "IMPORTED_TARGET", "GLOBAL", "NO_CMAKE_PATH")
 _THEIRS: Final = ("PkgConfig",)
 """It is taken with the modules that are asked for."""
@@ -54,13 +59,14 @@ def way(tree: Tree, identity: Identity) -> Way:
     """By configure, build and install."""
     found = Collected()
     found.add(FILE, "cmake", *needs.C)
-    if language := _needs_cxx(tree.read(FILE) or ""):
+    text = tree.read(FILE) or ""
+    if language := _needs_cxx(text):
         found.add(language, needs.CXX)
     for path in [path for path in tree.called(FILE) if not _NOT_BUILT.search(path)][:_MOST_FILES]:
-        text = tree.read(path) or ""
-        for call in calls(text, "(?i:find_package)"):
-            _package(found, call.words(), f"{path}:{call.line}", text)
-        for call in calls(text, "(?i:pkg_check_modules|pkg_search_module)"):
+        said = tree.read(path) or ""
+        for call in calls(said, "(?i:find_package)"):
+            _package(found, call.words(), f"{path}:{call.line}", said)
+        for call in calls(said, "(?i:pkg_check_modules|pkg_search_module)"):
             words = call.words()[1:]
             for module in needs.modules_in(" ".join(word for word in words if word not in _WORDS)):
                 found.module(module, f"{path}:{call.line}", optional="REQUIRED" not in words)
@@ -68,8 +74,16 @@ def way(tree: Tree, identity: Identity) -> Way:
         found.each_package,
         _SCRIPT,
         check="(cd build && ctest --output-on-failure)",
+        suite=_suite(text),
         remarks=found.each_remark,
     )
+
+
+def _suite(text: str) -> str:
+    call = next(calls(text, "(?i:cmake_minimum_required)"), None)
+    words = call.words() if call else []
+    asked = words[1].partition("...")[0] if words[:1] == ["VERSION"] and len(words) > 1 else ""
+    return fitting([("cmake", f">={asked}")] if re.fullmatch(r"[\d.]+", asked) else [])
 
 
 def _package(found: Collected, words: list[str], where: str, text: str) -> None:
@@ -106,10 +120,10 @@ def _expanded(word: str, text: str, depth: int = 0) -> str:
         for call in calls(text, "(?i:set)"):
             words = call.words()
             if len(words) > 1 and words[0] == found[1]:
-                return _expanded(words[1], text, depth + 1) if depth < 5 else found[0]
+                return _expanded(words[1], text, depth + 1) if depth < _DEEPEST else found[0]
         return found[0]
 
-    return re.sub(r"\$\{(\w+)\}", value, word)
+    return re.sub(r"\$\{(\w+)\}", value, word[:_LONGEST], count=_FEW)
 
 
 def _guess(value: str | None, where: str) -> Guess | None:

@@ -6,12 +6,11 @@ import re
 from typing import Final
 
 from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.suites import NEWER, fits, has
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "go.mod"
 SUMS: Final = "go.sum"
-_HAS: Final = (1, 19)
-"""Go in bookworm."""
 
 
 def seen(tree: Tree) -> str | None:
@@ -37,16 +36,17 @@ def way(tree: Tree, identity: Identity) -> Way:
     for number, line in tree.lines(FILE):
         if found := re.match(r"go\s+(\d+)\.(\d+)", line):
             asked, where = f"{found[1]}.{found[2]}", f"{FILE}:{number}"
-            if (int(found[1]), int(found[2])) > _HAS:
-                remarks.append(f"it asks for Go {asked} ({where}), and bookworm has 1.19")
+            if not fits("go", f">={asked}", NEWER):
+                remarks.append(f"it asks for Go {asked} ({where}), and {NEWER} has {has('go', NEWER)}")
     vendored = any(path == "vendor/modules.txt" for path in tree.paths)
     return Way(
         (Guess("golang-go", FILE),),
         "mkdir -p $out/bin\n"
         "go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o $out/bin/ ./...\n"
-        "rmdir $out/bin 2> /dev/null && { echo 'no program in this module' >&2; exit 1; }\n",
+        "if rmdir $out/bin 2> /dev/null; then echo 'no program in this module' >&2; exit 1; fi\n",
         env=(("CGO_ENABLED", "0"),),
         check="go test ./...",
+        suite=NEWER,
         locks=(SUMS,) if tree.has(SUMS) and not vendored else (),
         remarks=tuple(remarks),
     )

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.projects.suites import OLDER
+
+FILL_IN: Final = "FILL IN"
+"""What marks a place in the recipe that nothing here says anything for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Way:
     """The one file that users download; None: all that is installed, as an archive."""
     check: str | None = None
     """What would run the project's own tests. It is written as a comment: tests need more than a build."""
+    suite: str = OLDER
+    """The Debian release that the packages are from."""
     locks: tuple[str, ...] = ()
     """Lock files in the source that name its dependencies."""
     remarks: tuple[str, ...] = ()
@@ -89,6 +97,11 @@ class Sketch:
     """Further build systems that the project has, each with its file."""
     identity: Identity
     way: Way
+
+    @property
+    def complete(self) -> bool:
+        """Whether the recipe says how to build it: else it has a place to fill in."""
+        return FILL_IN not in self.way.script
 
 
 def distinct(guesses: list[Guess]) -> tuple[Guess, ...]:

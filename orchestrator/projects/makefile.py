@@ -12,11 +12,15 @@ from orchestrator.projects.tree import Tree
 
 _FILES: Final = ("GNUmakefile", "makefile", "Makefile")
 """In the order in which make looks for them."""
+_FURTHER: Final = re.compile(r"(?i)makefile[.-].+|.+\.(mk|mak)|make\.inc")
+"""Files that Makefiles include, or call."""
 _VERSION: Final = re.compile(
     r"\s*(?:export\s+)?(?:[A-Z]*_?VERSION|version|VER|V)\s*[:?]?=\s*v?(\d[\w.+-]*)\s*(?:#.*)?$"
 )
 _RULE: Final = re.compile(r"^([A-Za-z0-9_./$(){} -]+?)\s*:(?![:=])([^=].*|)$")
 _GENERATORS: Final = r"(?<![\w./$(-])(bison|yacc|flex|gperf|help2man|perl|python3|pod2man)\s"
+_LONGEST: Final = 10_000
+"""Characters of a list whose variables are looked up once more."""
 _C: Final = (".c", ".h")
 _CXX: Final = (".cc", ".cpp", ".cxx")
 
@@ -45,7 +49,8 @@ def way(tree: Tree, identity: Identity) -> Way:
     if sources := tree.named(*_CXX):
         found.add(sources[0], needs.CXX)
     _linked(found, path, text)
-    script, said = _installing(path, text, rules)
+    further = "\n".join(tree.read(each) or "" for each in sorted(tree.top) if _FURTHER.fullmatch(each))
+    script, said = _installing(path, text, further, rules)
     if said:
         found.remarks.append(said)
     return Way(
@@ -66,10 +71,12 @@ def _rules(text: str) -> dict[str, tuple[int, list[str]]]:
     return found
 
 
-def _installing(path: str, text: str, rules: dict[str, tuple[int, list[str]]]) -> tuple[str, str | None]:
+def _installing(
+    path: str, main: str, further: str, rules: dict[str, tuple[int, list[str]]]
+) -> tuple[str, str | None]:
     """The script, and what is to be said of where it installs to."""
     if "install" not in rules:
-        programs = _programs(text, rules)
+        programs = _programs(main, rules)
         lines = ["make -j$NIX_BUILD_CORES"]
         if programs:
             lines.append(f"install -D -t $out/bin {' '.join(programs)}")
@@ -78,13 +85,13 @@ def _installing(path: str, text: str, rules: dict[str, tuple[int, list[str]]]) -
             )
         lines += ["# FILL IN: copy what was made into $out", "false"]
         return "\n".join(lines) + "\n", f"{path} has no target `install`, and what it makes was not found"
-    for name in ("PREFIX", "prefix"):
+    for name, text in ((name, text) for text in (main, further) for name in ("PREFIX", "prefix")):
         if re.search(rf"\$[({{]{name}[)}}]|^{name}\s*[:?]?=", text, re.MULTILINE):
             made = f"make -j$NIX_BUILD_CORES {name}=$out\nmake install {name}=$out\n"
             if re.search(rf"\$[({{]{name}[)}}]/\S*bin\s+|mkdir|install\b[^\n]*-[a-zA-Z]*[dD]", text):
                 return made, None
             return f"mkdir -p $out/bin $out/lib $out/include $out/share/man/man1\n{made}", None
-    if re.search(r"\$[({]DESTDIR[)}]", text):
+    if re.search(r"\$[({]DESTDIR[)}]", main + further):
         return (
             "make -j$NIX_BUILD_CORES\nmake install DESTDIR=$out\n",
             f"{path} installs below DESTDIR: what it puts into /usr is in usr/ of the archive",
@@ -102,6 +109,8 @@ def _programs(text: str, rules: dict[str, tuple[int, list[str]]]) -> list[str]:
     def expanded(words: list[str]) -> list[str]:
         text = " ".join(words)
         for _ in range(5):
+            if len(text) > _LONGEST:
+                break
             text = re.sub(r"\$[({](\w+)[)}]", lambda found: variables.get(found[1], ""), text)
         return text.split()
 

@@ -9,6 +9,7 @@ from orchestrator.projects import needs
 from orchestrator.projects.calls import Call, calls
 from orchestrator.projects.collected import Collected
 from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "meson.build"
@@ -57,12 +58,24 @@ def way(tree: Tree, identity: Identity) -> Way:
     for path in [path for path in tree.called(FILE) if not _NOT_BUILT.search(path)][:_MOST_FILES]:
         for call in calls(tree.read(path) or "", "dependency|find_program"):
             _ask(found, call, f"{path}:{call.line}")
-    return Way(found.each_package, _SCRIPT, check="meson test -C build", remarks=found.each_remark)
+    return Way(
+        found.each_package,
+        _SCRIPT,
+        check="meson test -C build",
+        suite=_suite(tree),
+        remarks=found.each_remark,
+    )
+
+
+def _suite(tree: Tree) -> str:
+    asked = re.search(r"meson_version\s*:\s*'(>=?\s*[\d.]+)", tree.read(FILE) or "")
+    return fitting([("meson", asked[1])] if asked else [])
 
 
 def _ask(found: Collected, call: Call, where: str) -> None:
     name = call.split("'")[0]
-    optional = bool(re.search(r"required\s*:\s*(?!true)", call.text)) or "fallback" in call.text
+    falls_back = "fallback" in call.text  # into a subproject that is downloaded, which a build cannot do
+    optional = bool(re.search(r"required\s*:\s*(?!true)", call.text)) and not falls_back
     if call.name == "find_program":
         package = needs.of_program(name)
         if package and not optional:

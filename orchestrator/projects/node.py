@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "package.json"
@@ -62,9 +63,21 @@ def way(tree: Tree, identity: Identity) -> Way:
         "\n".join(lines) + "\n",
         path=f"{name}-{said.get('version', identity.version.value)}.tgz",
         check="npm test" if isinstance(scripts, dict) and "test" in scripts else None,
+        suite=_suite(said),
         locks=locks,
         remarks=tuple(remarks),
     )
+
+
+def _suite(said: Mapping[str, Any]) -> str:
+    """By the oldest Node that `engines` names."""
+    engines = said.get("engines")
+    asked = (
+        re.match(r"\s*(?:>=|\^|~)?\s*v?(\d+(\.\d+)*)", str(engines.get("node")))
+        if isinstance(engines, dict)
+        else None
+    )
+    return fitting([("node", f">={asked[1]}")] if asked else [])
 
 
 def _document(tree: Tree) -> Mapping[str, Any]:

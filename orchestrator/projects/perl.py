@@ -41,6 +41,7 @@ def way(tree: Tree, identity: Identity) -> Way:
         script = (
             "perl Makefile.PL PREFIX=$out INSTALLDIRS=site NO_PACKLIST=1 NO_PERLLOCAL=1\n"
             "make -j$NIX_BUILD_CORES\n"
+            "mkdir $out    # else its group could write it\n"
             "make install\n"
         )
         check = "make test"

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from orchestrator.projects.guess import Guess, Identity, Way, distinct
+from orchestrator.projects.collected import Collected
+from orchestrator.projects.guess import Identity, Way
+from orchestrator.projects.suites import NEWER, fits, fitting, has
 from orchestrator.projects.tree import Tree
 
 PYPROJECT: Final = "pyproject.toml"
@@ -23,11 +26,22 @@ _BACKENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "flit_scm": ("python3-flit-scm", "flit"),
     "hatchling": ("python3-hatchling",),
     "poetry": ("python3-poetry-core",),
-    "pdm": ("python3-pdm-pep517",),
+    "pdm.pep517": ("python3-pdm-pep517",),
+    "pdm.backend": ("python3-pdm-backend",),
+    "maturin": ("python3-maturin", "cargo", "gcc", "libc6-dev", "python3-dev"),
+    "scikit_build_core": (
+        "python3-scikit-build-core",
+        "cmake",
+        "ninja-build",
+        "gcc",
+        "g++",
+        "libc6-dev",
+        "python3-dev",
+    ),
     "mesonpy": ("python3-mesonpy", "gcc", "libc6-dev", "python3-dev", "ninja-build"),
     "pbr": ("python3-pbr", "python3-setuptools", "python3-wheel"),
 }
-"""The first word of `build-backend` to packages."""
+"""What `build-backend` begins with, to packages."""
 _REQUIRED: Final[Mapping[str, str]] = {
     "cffi": "python3-cffi",
     "cython": "cython3",
@@ -36,10 +50,15 @@ _REQUIRED: Final[Mapping[str, str]] = {
     "flit-scm": "python3-flit-scm",
     "hatch-vcs": "python3-hatch-vcs",
     "hatchling": "python3-hatchling",
+    "maturin": "python3-maturin",
+    "meson-python": "python3-mesonpy",
     "numpy": "python3-numpy",
     "packaging": "python3-packaging",
     "pbr": "python3-pbr",
+    "pdm-backend": "python3-pdm-backend",
+    "pdm-pep517": "python3-pdm-pep517",
     "poetry-core": "python3-poetry-core",
+    "scikit-build-core": "python3-scikit-build-core",
     "setuptools": "python3-setuptools",
     "setuptools-rust": "python3-setuptools-rust",
     "setuptools-scm": "python3-setuptools-scm",
@@ -48,15 +67,12 @@ _REQUIRED: Final[Mapping[str, str]] = {
     "wheel": "python3-wheel",
 }
 """Names in `build-system.requires`, as PEP 503 spells them."""
-_SUITE: Final[Mapping[str, str]] = {
-    "flit-core": "3.8.0",
-    "hatchling": "1.12.2",
-    "poetry-core": "1.4.0",
-    "setuptools": "66.1.1",
-    "setuptools-scm": "7.1.0",
-    "wheel": "0.38.4",
-}
-"""The versions that bookworm has."""
+_ONLY_NEWER: Final = ("pdm-backend", "maturin", "scikit-build-core")
+"""Of these, what bookworm does not have."""
+_COMPILING: Final = ("mesonpy", "maturin", "scikit_build_core")
+_UNIVERSAL: Final = re.compile(r"(?mi)^universal\s*=\s*(1|true|yes)")
+_HERE: Final = {"python_version": "3.11", "python_full_version": "3.11.2", "sys_platform": "linux"}
+_LOCKS: Final = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 _WITH_SCM: Final = ("setuptools-scm", "hatch-vcs", "flit-scm")
 
 
@@ -80,95 +96,110 @@ def way(tree: Tree, identity: Identity) -> Way:
     """By the project `build`, without looking for anything in an index."""
     said = document(tree)
     system = _table(said, "build-system")
-    backend = system.get("build-backend")
-    backend = backend if isinstance(backend, str) else _LEGACY
-    where = (
-        tree.find(PYPROJECT, "build-backend", backend).where
-        if "build-backend" in system
-        else seen(tree) or ""
-    )
-    remarks = []
-    packages = [Guess("python3", where), Guess("python3-build", where)]
-    first = re.split("[.:]", backend)[0]
+    named = system.get("build-backend")
+    backend = named if isinstance(named, str) else _LEGACY
+    where = tree.find(PYPROJECT, "build-backend", backend).where if named == backend else seen(tree) or ""
+    requires = [each for each in map(_requirement, _list(system.get("requires"))) if each is not None]
+    suite = _suite(said, requires)
+    found = Collected()
+    found.add(where, "python3", "python3-build")
+    family = next((each for each in _BACKENDS if re.match(rf"{re.escape(each)}\b", backend)), None)
     if "backend-path" in system:
-        remarks.append(f"its build backend {backend} ({where}) is in its own tree")
-    elif first in _BACKENDS:
-        packages += [Guess(name, where) for name in _BACKENDS[first]]
+        found.remarks.append(f"its build backend {backend} ({where}) is in its own tree")
+    elif family is None:
+        found.remarks.append(f"the build backend {backend} ({where}) is in no package that is known here")
     else:
-        remarks.append(
-            f"the build backend {backend} ({where}) is in no package of bookworm that is known here"
-        )
+        found.add(where, *_BACKENDS[family])
+    for each in requires:
+        _require(found, tree, each, suite)
     env: list[tuple[str, str]] = []
-    for text in system.get("requires", []) if isinstance(system.get("requires"), list) else []:
-        found, told = _required(tree, text)
-        packages += found
-        remarks += told
-    if any(name in map(_project, system.get("requires", [])) for name in _WITH_SCM) or _uses_scm(tree):
+    if _uses_scm(tree) or any(canonicalize_name(each.name) in _WITH_SCM for each in requires):
         env.append(("SETUPTOOLS_SCM_PRETEND_VERSION", identity.version.value))
-        remarks.append("its version comes from git's tags, which a build does not see: the recipe says it")
-    binary = _extension(tree)
+        found.remarks.append(
+            "its version comes from git's tags, which a build does not see: the recipe says it"
+        )
+    for lock in filter(tree.has, _LOCKS):
+        found.remarks.append(
+            f"a wheel does not hold what {lock} names: to ship that, add it by [[dependencies]]"
+        )
+    binary = _extension(tree) or (where if family in _COMPILING else None)
     if binary is not None:
-        packages += [Guess(name, binary) for name in ("gcc", "libc6-dev", "python3-dev")]
+        found.add(binary, "gcc", "libc6-dev", "python3-dev")
     return Way(
-        distinct(packages),
+        found.each_package,
         "python3 -m build --wheel --no-isolation --skip-dependency-check --outdir $out\n",
         env=tuple(env),
-        path=wheel_name(first, identity.name.value, identity.version.value, said, tree, binary is not None),
-        remarks=tuple(remarks),
-        locks=tuple(filter(tree.has, ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml"))),
+        path=wheel_name(identity, family or "", said, tree, _tag(suite) if binary else None),
+        remarks=found.each_remark,
+        suite=suite,
     )
 
 
 def wheel_name(
-    backend: str, name: str, version: str, said: Mapping[str, Any], tree: Tree, binary: bool
+    identity: Identity, backend: str, said: Mapping[str, Any], tree: Tree, binary: str | None
 ) -> str:
-    """What a backend calls its wheel; each writes the project's name in its own way."""
-    lowered = re.sub(r"[-_.]+", "_", name).lower()
+    """What a backend calls its wheel; each writes the project's name in its own way. `binary`: its tag."""
+    name = re.sub(r"[-_.]+", "_", identity.name.value).lower()
     if backend in ("setuptools", "pbr"):
-        lowered = re.sub(r"[^A-Za-z0-9.]+", "_", name)
+        name = re.sub(r"[^A-Za-z0-9.]+", "_", identity.name.value)
     try:
-        version = str(Version(version))
+        version = str(Version(identity.version.value))
     except InvalidVersion:
-        pass
+        version = identity.version.value
+    universal = _is_universal(backend, said, tree)
+    tag = binary or f"{'py2.py3' if universal else 'py3'}-none-any"
+    return f"{name}-{version.replace('-', '_')}-{tag}.whl"
+
+
+def _is_universal(backend: str, said: Mapping[str, Any], tree: Tree) -> bool:
+    """Whether a wheel is for Python 2 as well, by the backend's own rule."""
     bounds = str(_table(said, "project").get("requires-python", ""))
-    universal = False
     if backend in ("flit_core", "flit"):
-        bounds = bounds or str(_table(_table(said, "tool"), "flit", "metadata").get("requires-python", ""))
-        universal = not bounds.startswith(("3", ">3", ">=3"))
-    elif backend == "hatchling":
-        universal = not bounds
-    elif backend in ("setuptools", "pbr"):
-        universal = bool(
-            re.search(r"(?m)^universal\s*=\s*(1|true|yes)", tree.read("setup.cfg") or "", re.IGNORECASE)
-        )
-    tag = "cp311-cp311-linux_x86_64" if binary else f"{'py2.py3' if universal else 'py3'}-none-any"
-    return f"{lowered}-{version.replace('-', '_')}-{tag}.whl"
+        bounds = bounds or str(_table(said, "tool", "flit", "metadata").get("requires-python", ""))
+        return not bounds.startswith(("3", ">3", ">=3"))
+    if backend == "hatchling":
+        return not bounds
+    by_setup = backend in ("setuptools", "pbr")
+    return by_setup and re.search(_UNIVERSAL, tree.read("setup.cfg") or "") is not None
 
 
-def _required(tree: Tree, text: object) -> tuple[list[Guess], list[str]]:
-    name = _project(text)
-    if not name:
-        return [], []
-    place = tree.find(PYPROJECT, "", str(text)).where
-    requirement = Requirement(str(text))
-    if requirement.marker is not None and not requirement.marker.evaluate(
-        {"python_version": "3.11", "python_full_version": "3.11.2", "sys_platform": "linux"}
-    ):
-        return [], []
-    remarks = []
-    has = _SUITE.get(name)
-    if has is not None and not requirement.specifier.contains(has, prereleases=True):
-        remarks.append(f"{text} is asked for ({place}), and bookworm has {has}: it is built with that")
-    if name not in _REQUIRED:
-        return [], [*remarks, f"{text} ({place}) is in no package that is known here: add it to `packages`"]
-    return [Guess(_REQUIRED[name], place)], remarks
+def _suite(said: Mapping[str, Any], requires: list[Requirement]) -> str:
+    """The release whose tools are new enough; a licence that is a text (PEP 639) needs the newer ones."""
+    if isinstance(_table(said, "project").get("license"), str):
+        return NEWER
+    if any(canonicalize_name(each.name) in _ONLY_NEWER for each in requires):
+        return NEWER
+    return fitting((canonicalize_name(each.name), str(each.specifier)) for each in requires)
 
 
-def _project(text: object) -> str:
+def _tag(suite: str) -> str:
+    major, minor, _ = (has("python", suite) or "").split(".")
+    return f"cp{major}{minor}-cp{major}{minor}-linux_x86_64"
+
+
+def _requirement(text: object) -> Requirement | None:
+    """One that counts here; None: it is none, or for other surroundings."""
     try:
-        return re.sub(r"[-_.]+", "-", Requirement(str(text)).name).lower()
+        found = Requirement(str(text))
     except InvalidRequirement:
-        return ""
+        return None
+    return found if found.marker is None or found.marker.evaluate(_HERE) else None
+
+
+def _require(found: Collected, tree: Tree, asked: Requirement, suite: str) -> None:
+    name, where = canonicalize_name(asked.name), tree.find(PYPROJECT, asked.name, asked.name).where
+    if not fits(name, str(asked.specifier), suite):
+        found.remarks.append(
+            f"{asked} is asked for ({where}), and {suite} has {has(name, suite)}: that is taken"
+        )
+    if name in _REQUIRED:
+        found.add(where, _REQUIRED[name])
+    else:
+        found.remarks.append(f"{asked} ({where}) is in no package that is known here: add it to `packages`")
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _uses_scm(tree: Tree) -> bool:

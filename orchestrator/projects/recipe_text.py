@@ -7,6 +7,7 @@ from typing import Any, Final
 import tomli_w
 
 from orchestrator.projects.guess import Guess, Sketch
+from orchestrator.projects.suites import OLDER
 
 _WIDTH: Final = 100
 
@@ -23,7 +24,7 @@ def recipe_text(sketch: Sketch, path: str) -> str:
     lines += ["", "[source]", _key("path", path)]
     for lock in way.locks:
         lines += ["", "[[dependencies]]", _key("lock", lock)]
-    lines += ["", "[toolchain]", _key("from", "debian"), *_packages(way.packages)]
+    lines += ["", "[toolchain]", _key("from", "debian"), *_suite(way.suite), *_packages(way.packages)]
     lines += ["", "[build]"]
     if way.env:
         lines.append(_key("env", dict(way.env)))
@@ -51,6 +52,11 @@ def _key(key: str, value: Any, guess: Guess | None = None) -> str:
     if guess is None:
         return line
     return f"{line}    # {'FILL IN: ' if not guess.sure else ''}{_plain(guess.where)}"
+
+
+def _suite(suite: str) -> list[str]:
+    """The key, where it is not the release that is taken by itself."""
+    return [] if suite == OLDER else [_key("suite", suite)]
 
 
 def _packages(packages: tuple[Guess, ...]) -> list[str]:

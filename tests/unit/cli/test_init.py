@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import TallyIn
 
 CMAKE = "project(thing VERSION 1.2 LANGUAGES C)\n"
+MAKE = "install:\n\tinstall -d $(PREFIX)/bin\n"
 WRITTEN = [".github/workflows/tally.yml", ".gitignore", "recipes/thing.toml", "tally.toml"]
 
 
@@ -145,7 +146,7 @@ def test_a_folder_of_a_repository(tmp_path: Path, tally_in: TallyIn) -> None:
 
 @pytest.mark.parametrize("name", ["a\nb\x1b[31m", "-rf", "$(id)", "ß", "\udcff"])
 def test_hostile_folders(name: str, tmp_path: Path, tally_in: TallyIn) -> None:
-    folder = repository(tmp_path / name, {"Makefile": "all:\n", f"{name}.c": ""})
+    folder = repository(tmp_path / name, {"Makefile": MAKE, f"{name}.c": ""})
     ran = tally_in(folder)("init", "--yes").succeeded()
     assert "\x1b" not in ran.out + ran.err
     (recipe,) = (folder / "recipes").iterdir()
@@ -157,18 +158,18 @@ def test_nothing_is_read_through_a_link(tmp_path: Path, tally_in: TallyIn) -> No
     secret.write_text("VERSION = 6.6.6\nall:\n")
     folder = repository(tmp_path / "p", {"README": ""})
     (folder / "Makefile").symlink_to(secret)
-    ran = tally_in(folder)("init", "--yes").succeeded()
+    ran = tally_in(folder)("init", "--yes").failed(1)
     assert "6.6.6" not in ran.out
     (folder / "linked").symlink_to(tmp_path)
     (folder / ".gitignore").unlink()
     (folder / ".gitignore").symlink_to(secret)
-    again = tally_in(folder)("init", "--yes").succeeded()
+    again = tally_in(folder)("init", "--yes").failed(1)
     assert "left .gitignore: it is a link" in again.out
     assert secret.read_text() == "VERSION = 6.6.6\nall:\n"
 
 
 def test_a_build_system_that_is_not_there(tmp_path: Path, tally_in: TallyIn) -> None:
-    folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, "Makefile": "all:\n"})
+    folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, "Makefile": MAKE})
     ran = tally_in(folder)("init", "--yes", "--by", "cargo").failed(2)
     assert "hint: it has cmake, make" in ran.err
     tally_in(folder)("init", "--yes", "--by", "make").succeeded()

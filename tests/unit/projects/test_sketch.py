@@ -252,7 +252,7 @@ def test_python() -> None:
     assert found.way.env == (("SETUPTOOLS_SCM_PRETEND_VERSION", "1.5"),)
     assert set(packages(found)) == {"python3", "python3-build", "python3-hatchling", "python3-hatch-vcs"}
     told = " ".join(found.way.remarks)
-    assert "hatchling>=1.20 is asked for (pyproject.toml:2), and bookworm has 1.12.2" in told
+    assert found.way.suite == "trixie", "bookworm's hatchling is too old"
     assert "strange-plugin (pyproject.toml:2) is in no package" in told
 
 
@@ -288,6 +288,31 @@ def test_the_names_of_wheels(files: dict[str, str], wheel: str) -> None:
     assert of(files).way.path == wheel
 
 
+def test_tools_that_neither_release_has_are_told() -> None:
+    system = '[build-system]\nrequires = ["hatchling>=1.99"]\nbuild-backend = "hatchling.build"'
+    found = of({"pyproject.toml": system})
+    assert found.way.suite == "bookworm"
+    assert found.way.remarks == (
+        "hatchling>=1.99 is asked for (pyproject.toml:2), and bookworm has 1.12.2: that is taken",
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "suite"),
+    [
+        ({"CMakeLists.txt": "cmake_minimum_required(VERSION 3.28)\nproject(x C)"}, "trixie"),
+        ({"CMakeLists.txt": "cmake_minimum_required(VERSION 3.10...3.30)\nproject(x C)"}, "bookworm"),
+        ({"meson.build": "project('x', 'c', meson_version: '>= 1.3.0')"}, "trixie"),
+        ({"package.json": '{"name": "x", "version": "1", "engines": {"node": ">=20"}}'}, "trixie"),
+        ({"package.json": '{"name": "x", "version": "1", "engines": {"node": ">=99"}}'}, "bookworm"),
+        ({"pyproject.toml": '[project]\nname = "x"\nversion = "1"\nlicense = "MIT"'}, "trixie"),
+        ({"go.mod": "module x"}, "trixie"),
+    ],
+)
+def test_the_release_that_has_new_enough_tools(files: dict[str, str], suite: str) -> None:
+    assert of(files).way.suite == suite
+
+
 def test_settings_of_tools_alone_make_no_python_project() -> None:
     assert of({"pyproject.toml": "[tool.black]\nline-length = 1", "Makefile": "all:"}).kind == "make"
 
@@ -301,12 +326,12 @@ def test_perl() -> None:
 
 def test_cargo() -> None:
     manifest = (
-        '[package]\nname = "thing"\nversion = "0.1.0"\nlicense = "MIT/Apache-2.0"\nrust-version = "1.80"\n'
+        '[package]\nname = "thing"\nversion = "0.1.0"\nlicense = "MIT/Apache-2.0"\nrust-version = "1.99"\n'
     )
     found = of({"Cargo.toml": manifest})
     assert said(found)["license"] == ("MIT OR Apache-2.0", "Cargo.toml:4")
     assert "there is no Cargo.lock" in found.way.remarks[0]
-    assert "Rust 1.80 (Cargo.toml:5)" in found.way.remarks[1]
+    assert "Rust 1.99 (Cargo.toml:5)" in found.way.remarks[1]
 
 
 def test_go() -> None:

@@ -8,18 +8,22 @@ Both are extended by `[mirrors]` of tally.toml, whose addresses come first.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from threading import Lock as Mutex
 
 from orchestrator.dependencies.cargo_lock import DEFAULT
 from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
+from orchestrator.recipe import npm_settings
+from orchestrator.recipe.npm_settings import NpmSettings
 
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "apache": ("https://dlcdn.apache.org/", "https://archive.apache.org/dist/"),
@@ -48,6 +52,7 @@ class Mirrors:
     def __init__(self, configured: Mapping[str, Sequence[str]] | None = None) -> None:
         self._configured = {name: tuple(addresses) for name, addresses in (configured or {}).items()}
         self._known: dict[str, tuple[str, ...]] = {}
+        self._npm: NpmSettings | None = None
         self._mutex = Mutex()
 
     def bases(self, name: str) -> tuple[str, ...]:
@@ -61,6 +66,18 @@ class Mirrors:
                 found = (*self._configured.get(name, ()), *self._built_in(name))
                 self._known[name] = tuple(dict.fromkeys(f"{address.rstrip('/')}/" for address in found))
             return self._known[name]
+
+    def configured(self, name: str) -> tuple[str, ...]:
+        """Those of tally.toml alone, each ending in a slash."""
+        return tuple(f"{address.rstrip('/')}/" for address in self._configured.get(name, ()))
+
+    @property
+    def npm(self) -> NpmSettings:
+        """What the machine's npm is told of scopes and tokens."""
+        with self._mutex:
+            if self._npm is None:
+                self._npm = _npm_settings()
+            return self._npm
 
     def addresses(self, url: str) -> tuple[str, ...]:
         """Where the file of a `mirror://` address may be; another address is its own only place."""
@@ -144,6 +161,18 @@ def _of_npm() -> tuple[str, ...]:
     if not said.startswith(("http://", "https://")):
         raise _nothing("npm", "npm has no registry configured")
     return (said,)
+
+
+def _npm_settings() -> NpmSettings:
+    """Of the files that npm names, where it is here; else of the one that it would read first."""
+    try:
+        said = _ask(["npm", "config", "get", "globalconfig", "userconfig", "--global"], "npm")
+    except TallyError:
+        said = ""
+    named = dict(line.partition("=")[::2] for line in said.splitlines())
+    usual = os.environ.get("NPM_CONFIG_USERCONFIG") or "~/.npmrc"
+    files = [named.get("globalconfig", ""), named.get("userconfig", usual)]
+    return npm_settings.settings(tuple(Path(file).expanduser() for file in files if file))
 
 
 def _of_pip() -> tuple[str, ...]:

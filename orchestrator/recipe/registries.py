@@ -70,15 +70,22 @@ def npm_addresses(url: str, mirrors: Mirrors, downloader: Downloader) -> Iterato
     path = url.removeprefix("mirror://npm/")
     name, _, file = path.partition("/-/")
     version = file.removesuffix(".tgz").removeprefix(f"{name.rsplit('/', 1)[-1]}-")
-    for base in _bases("npm", mirrors):
-        yield base + path
+    for base in _npm_bases(name, mirrors):
+        yield mirrors.npm.authorised(base + path)
         try:
-            _, body = downloader.page(f"{base}{name.replace('/', '%2f')}/{version}")
+            about = f"{base}{name.replace('/', '%2f')}/{version}"
+            _, body = downloader.page(mirrors.npm.authorised(about))
             said = json.loads(body)["dist"]["tarball"]
         except (Unreachable, ValueError, KeyError, TypeError, RecursionError):
             continue  # the usual place has its reason already
         if isinstance(said, str) and said != base + path:
-            yield said
+            yield mirrors.npm.authorised(said)
+
+
+def _npm_bases(name: str, mirrors: Mirrors) -> tuple[str, ...]:
+    """The registries of a package: its scope's own where npm has one, and then no other but tally.toml's."""
+    own = mirrors.npm.registry_of(name)
+    return _bases("npm", mirrors) if own is None else (*mirrors.configured("npm"), own)
 
 
 def _listed(project: str, mirrors: Mirrors, downloader: Downloader, reasons: list[str]) -> Iterator[Listed]:

@@ -26,6 +26,7 @@ from orchestrator.recipe.crates import Crates, is_crate
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.mismatch import Mismatch, doubt, sentence
+from orchestrator.recipe.npm_settings import is_npm_tarball
 from orchestrator.recipe.supply import Located, Supply
 from orchestrator.recipe.unobtained import SHOWN, LeftTheArchive, is_package, looks, together
 from orchestrator.recipe.wanted import Extras, Wanted
@@ -154,6 +155,8 @@ class Sources:
 
             look_up = registries.pypi_addresses if "//pypi/" in url else registries.npm_addresses
             return look_up(url, self._mirrors, self.downloader)
+        if is_npm_tarball(url):
+            return (self._mirrors.npm.authorised(url),)
         try:
             return self._mirrors.addresses(url)
         except TallyError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
 from orchestrator.dependencies.dependency import Ecosystem
@@ -16,6 +17,27 @@ FILES: Final = {
     Ecosystem.PYTHON: re.compile(r"[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO"),
 }
 """Where in a package's file its metadata is, of those ecosystems whose packages have any."""
+_CLASSIFIERS: Final = {
+    "Boost Software License 1.0 (BSL-1.0)": "BSL-1.0",
+    "CC0 1.0 Universal (CC0 1.0) Public Domain Dedication": "CC0-1.0",
+    "European Union Public Licence 1.2 (EUPL 1.2)": "EUPL-1.2",
+    "GNU Affero General Public License v3": "AGPL-3.0-only",
+    "GNU Affero General Public License v3 or later (AGPLv3+)": "AGPL-3.0-or-later",
+    "GNU General Public License v2 (GPLv2)": "GPL-2.0-only",
+    "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
+    "GNU General Public License v3 (GPLv3)": "GPL-3.0-only",
+    "GNU General Public License v3 or later (GPLv3+)": "GPL-3.0-or-later",
+    "GNU Lesser General Public License v3 (LGPLv3)": "LGPL-3.0-only",
+    "GNU Lesser General Public License v3 or later (LGPLv3+)": "LGPL-3.0-or-later",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "MIT No Attribution License (MIT-0)": "MIT-0",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "The Unlicense (Unlicense)": "Unlicense",
+    "Zero-Clause BSD (0BSD)": "0BSD",
+    "zlib/libpng License": "Zlib",
+}
+"""PyPI's classifiers of one licence. Those of several, as `BSD License`, tell none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +52,7 @@ class Metadata:
     def is_of(self, ecosystem: Ecosystem, name: str, version: str) -> bool:
         """Whether it can be the metadata of this package."""
         return (self.name is None or _plain(ecosystem, self.name) == _plain(ecosystem, name)) and (
-            self.version is None or _number(self.version) == _number(version)
+            self.version is None or _same(ecosystem, self.version, version)
         )
 
 
@@ -82,14 +104,25 @@ def _cargo(data: bytes) -> Metadata | None:
 
 def _python(data: bytes) -> Metadata:
     told: dict[str, str] = {}
+    classifiers = []
     for line in data.decode("utf-8", "replace").splitlines():
         if not line:  # the description follows
             break
         key, mark, value = line.partition(":")
         if mark and key[:1].strip():
             told.setdefault(key.lower(), value.strip())
-    licence = told.get("license-expression") or told.get("license")
-    return Metadata(told.get("name"), told.get("version"), licence)
+        if key.lower() == "classifier" and value.strip().startswith("License :: "):
+            classifiers.append(value.rpartition(" :: ")[2].strip())
+    return Metadata(told.get("name"), told.get("version"), _licence(told, classifiers))
+
+
+def _licence(told: Mapping[str, str], classifiers: list[str]) -> str | None:
+    """Before License-Expression (PEP 639) a word in License, or the one classifier, may say the same."""
+    free = told.get("license", "")
+    by_classifier = _CLASSIFIERS.get(classifiers[0]) if len(classifiers) == 1 else None
+    return told.get("license-expression") or (
+        free if free and " " not in free and free != "UNKNOWN" else by_classifier or free or None
+    )
 
 
 def _text(value: Any) -> str | None:
@@ -98,6 +131,17 @@ def _text(value: Any) -> str | None:
 
 def _plain(ecosystem: Ecosystem, name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower() if ecosystem is Ecosystem.PYTHON else name.lower()
+
+
+def _same(ecosystem: Ecosystem, one: str, other: str) -> bool:
+    if ecosystem is not Ecosystem.PYTHON:
+        return _number(one) == _number(other)
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return one.lower() == other.lower()
 
 
 def _number(version: str) -> str:

@@ -146,6 +146,12 @@ def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
         case Ecosystem.GO:
             return package_url("golang", name, each.version, namespace=namespace or None)
         case Ecosystem.PYTHON:
-            return package_url("pypi", each.name, each.version)
+            told = {} if each.registry == "pypi" else {_pypi_qualifier(each): each.registry}
+            return package_url("pypi", each.name, each.version, **told)
         case _:
             assert_never(ecosystem)
+
+
+def _pypi_qualifier(each: Dependency) -> str:
+    """What a package URL calls an index, or the address of one file."""
+    return "download_url" if each.urls[-1:] == (each.registry,) else "repository_url"

@@ -184,7 +184,8 @@ def _of_json(address: str, body: bytes, name: str) -> Iterator[File]:
 
 def _of_listed(listed: Iterable[Listed], name: str) -> Iterator[File]:
     for each in listed:
-        yield from _file(name, each.file, each.address, each.sha256, {})
+        said = {} if each.yanked is None else {"yanked": each.yanked}
+        yield from _file(name, each.file, each.address, each.sha256, said)
 
 
 def _file(

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.recipe.mirrors import Mirrors, pip_find_links
 from orchestrator.recipe.names import normalised
@@ -30,6 +31,8 @@ class Listed(NamedTuple):
     file: str
     address: str
     sha256: str | None
+    yanked: str | None = None
+    """Why it was withdrawn, perhaps in no words; None: it was not, or the index does not say."""
 
 
 def pypi_addresses(url: str, mirrors: Mirrors, downloader: Downloader) -> Iterator[str]:
@@ -39,6 +42,9 @@ def pypi_addresses(url: str, mirrors: Mirrors, downloader: Downloader) -> Iterat
     reasons: list[str] = []
     for listed in _listed(normalised(project.rsplit("/", 1)[-1]), mirrors, downloader, reasons):
         if listed.file == file:
+            if listed.yanked is not None and not found:
+                why = f": {listed.yanked}" if listed.yanked else ""
+                NOTICE.tell(f"{file} was yanked by its authors{why}; it is pinned all the same")
             found = True
             yield listed.address
     if not found:
@@ -119,7 +125,7 @@ def links(address: str, body: bytes) -> Iterator[Listed]:
     """The files of a simple index's page (PEP 503)."""
     reader = _Anchors()
     reader.feed(body.decode("utf-8", "replace"))
-    for href in reader.found:
+    for href, yanked in reader.found:
         try:
             target, fragment = urldefrag(urljoin(address, href))
             file = unquote(urlsplit(target).path.rsplit("/", 1)[-1])
@@ -127,17 +133,20 @@ def links(address: str, body: bytes) -> Iterator[Listed]:
             continue
         digest = re.fullmatch(r"sha256=([0-9a-f]{64})", fragment.lower())
         if file:
-            yield Listed(file, target, digest[1] if digest else None)
+            yield Listed(file, target, digest[1] if digest else None, yanked)
 
 
 class _Anchors(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.found: list[str] = []
+        self.found: list[tuple[str, str | None]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]
+            told = dict(attrs)
+            yanked = (told["data-yanked"] or "") if "data-yanked" in told else None  # PEP 592
+            if href := told.get("href"):
+                self.found.append((href, yanked))
 
 
 def _bases(name: str, mirrors: Mirrors) -> tuple[str, ...]:

@@ -20,6 +20,16 @@ from orchestrator.dependencies.metadata import Metadata
         (Ecosystem.CARGO, '[package]\nname = "a"\nversion = "1"\nlicense = "MIT/ISC"\n', "MIT OR ISC"),
         (Ecosystem.PYTHON, "Name: a\nVersion: 1\nLicense-Expression: MIT\n\nName: b\n", "MIT"),
         (Ecosystem.PYTHON, "Name: a\nVersion: 1\nLicense: BSD\n", "BSD"),
+        (
+            Ecosystem.PYTHON,
+            "Name: a\nVersion: 1\nLicense: UNKNOWN\nClassifier: License :: OSI :: ISC License (ISCL)\n",
+            "ISC",
+        ),
+        (
+            Ecosystem.PYTHON,
+            "Name: a\nVersion: 1\nLicense: it\nClassifier: License :: MIT License\nClassifier: License :: X",
+            "it",
+        ),
     ],
 )
 def test_metadata(ecosystem: Ecosystem, data: str, licence: str | None) -> None:
@@ -34,5 +44,7 @@ def test_what_is_none(data: bytes) -> None:
 def test_whose_it_is() -> None:
     assert Metadata("A_b", "v1.0", None).is_of(Ecosystem.PYTHON, "a-b", "1.0")
     assert Metadata(None, None, None).is_of(Ecosystem.NPM, "a", "1")
+    assert Metadata("a", "1.0-RC1", None).is_of(Ecosystem.PYTHON, "a", "1rc1")
+    assert not Metadata("a", "1.0+local", None).is_of(Ecosystem.PYTHON, "a", "1.0")
     assert not Metadata("b", "1", None).is_of(Ecosystem.NPM, "a", "1")
     assert not Metadata("a", "2", None).is_of(Ecosystem.NPM, "a", "1")

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.notice import NOTICE
 from orchestrator.recipe import registries
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.purls import same_python_version
@@ -105,6 +106,21 @@ def test_files_are_fetched_from_the_index_or_find_links(index: Mirrors, tmp_path
     (tmp_path / "links/flit_core-1.tar.gz").write_bytes(b"local")
     wanted = Wanted("x", Sha256.of(b"local"), ("mirror://pypi/flit-core/flit_core-1.tar.gz",))
     assert sources.fetch(wanted).read_bytes() == b"local"
+
+
+def test_what_was_yanked_is_told_and_fetched(
+    index: Mirrors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "simple/flit-core/index.html"
+    page.write_text(page.read_text().replace("<a href", '<a data-yanked="it was broken" href', 1))
+    told: list[str] = []
+    monkeypatch.setattr(NOTICE, "tell", told.append)
+    sources = Sources(tmp_path / "sources", index)
+    for file, content in (("flit_core-3.9.0.tar.gz", SDIST), ("flit_core-3.9.0-py3-none-any.whl", WHEEL)):
+        sources.fetch(Wanted(file, Sha256.of(content), (f"mirror://pypi/flit-core/{file}",)))
+    assert told == [
+        "flit_core-3.9.0.tar.gz was yanked by its authors: it was broken; it is pinned all the same"
+    ]
 
 
 def test_a_file_that_no_index_lists(index: Mirrors, tmp_path: Path) -> None:

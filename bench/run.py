@@ -17,6 +17,7 @@ import deep
 import derivation
 import diagnosis
 import hello
+import init
 import log
 import memory
 import publish
@@ -32,6 +33,7 @@ from measure import HEADER
 BENCHMARKS = {
     "start": start,
     "hello": hello,
+    "init": init,
     "derivation": derivation,
     "memory": memory,
     "log": log,

@@ -5,6 +5,7 @@ tally_lay_out_cargo() { # LIST
     local path name version digest address source folder
     local -A folders=()
     mkdir "$out/vendor"
+    : > "$out/config.toml"
     while read -r path _ name version digest _ address _; do
         source=${address%%#*}
         [[ $address != mirror://* ]] || source=crates-io

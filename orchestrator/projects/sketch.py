@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from orchestrator.dependencies.formats import ecosystem_of
 from orchestrator.projects import (
     autotools,
     cargo,
@@ -77,5 +78,20 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
     way = replace(way, packages=distinct([*way.packages, *build_depends(tree)]))
     if way.path is not None and not _NAME.fullmatch(way.path):
         way = replace(way, path=None)
+    way = _followed(way)
     others = [(each.name, at) for each, at in present[1:] if at != seen]
     return Sketch(taken.name, seen, tuple(others), known, way)
+
+
+def _followed(way: Way) -> Way:
+    """Lock files that are read here are the dependency list; of others it is said that they are not."""
+    remarks = [
+        f"dependencies are not taken from {lock}: files of that kind are not read yet"
+        for lock in way.locks
+        if ecosystem_of(lock) is None
+    ]
+    return replace(
+        way,
+        locks=tuple(lock for lock in way.locks if ecosystem_of(lock) is not None),
+        remarks=(*way.remarks, *remarks),
+    )

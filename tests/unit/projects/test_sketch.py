@@ -341,6 +341,15 @@ def test_go() -> None:
     assert said(found)["homepage"][0] == "https://example.org/some/thing"
 
 
+def test_lock_files_are_the_dependency_list() -> None:
+    cargo = {"Cargo.toml": '[package]\nname = "a"\nversion = "1"\n', "Cargo.lock": "version = 4\n"}
+    assert of(cargo).way.locks == ("Cargo.lock",)
+    assert tomllib.loads(recipe_text(of(cargo), "."))["dependencies"] == [{"lock": "Cargo.lock"}]
+    npm = {"package.json": '{"name": "a", "version": "1"}', "package-lock.json": "{}"}
+    assert of(npm).way.locks == ("package-lock.json",)
+    assert "npm ci --offline" in of(npm).way.script
+
+
 def test_npm() -> None:
     manifest = (
         '{"name": "@org/thing", "version": "1.2.3", "license": "ISC",\n'

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
 
 from orchestrator.ground import others
@@ -150,11 +151,14 @@ def _source_version(source: str, version: str) -> str | None:
 
 def _stanzas(said: str) -> dict[tuple[str, str, str], dict[str, str]]:
     """What `apt-cache show` says of packages, by name, version and architecture."""
-    found = {}
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
     for stanza in said.split("\n\n"):
         fields = dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", stanza, re.MULTILINE))
         if fields:
-            found[fields["Package"], fields["Version"], fields["Architecture"]] = fields
+            key = fields["Package"], fields["Version"], fields["Architecture"]
+            # a security update that a point release took in is in both archives, and stays in the main one
+            if key not in found or "/updates/" in found[key].get("Filename", ""):
+                found[key] = fields
     return found
 
 
@@ -175,11 +179,14 @@ def opened(
     *,
     expired: bool = False,
     sources: bool = False,
+    updates: bool = False,
+    security: Sequence[str] = (),
 ) -> Iterator[Apt]:
     """apt on a fresh private state, from the first of the archive's addresses that answers well.
 
     `expired` accepts an index past its validity, for suites that a mirror freezes; the signature is checked
-    all the same. `sources` reads the index of source packages, too.
+    all the same. `sources` reads the index of source packages, too, `updates` that of the `-updates` suite.
+    `security` has addresses of the archive with the security suite, whose index is read then, too.
 
     Raises TallyError when apt or its keyring is missing, or no address gives a signed index.
     """
@@ -191,8 +198,11 @@ def opened(
     with tempfile.TemporaryDirectory(prefix="tallystick-apt-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        for address in addresses:
-            _lay_out(folder, address, architecture, suite, expired=expired, sources=sources)
+        for address, secure in product(addresses, security or [""]):
+            lines = [(address, suite)]
+            lines += [(address, f"{suite}-updates")] if updates else []
+            lines += [(secure, f"{suite}-security")] if secure else []
+            _lay_out(folder, lines, architecture, expired=expired, sources=sources)
             apt = Apt(folder, architecture, suite)
             try:
                 _run(apt, "apt-get", "update", "--error-on=any")
@@ -246,7 +256,7 @@ def _refuse_without_apt() -> None:
 
 
 def _lay_out(
-    folder: Path, address: str, architecture: str, suite: str, *, expired: bool, sources: bool
+    folder: Path, lines: Sequence[tuple[str, str]], architecture: str, *, expired: bool, sources: bool
 ) -> None:
     for name in ("lists/partial", "cache/archives/partial", "state", "empty"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -259,6 +269,7 @@ def _lay_out(
         folder / "sources.list",
         "".join(
             f"{kind} [{only}signed-by={KEYRING}] {address.rstrip('/')} {suite} main\n"
+            for address, suite in lines
             for kind, only in kinds.items()
         ),
     )

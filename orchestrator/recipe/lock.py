@@ -19,7 +19,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.explaining import explain, shown
 from orchestrator.recipe.recipe import Recipe, System
-from orchestrator.recipe.suites import Suite
+from orchestrator.recipe.suites import Suite, suite_of
 from orchestrator.recipe.toml import parse_toml, read_bytes, toml_of
 from orchestrator.recipe.values import Digest
 
@@ -67,6 +67,8 @@ class DebianPackage(_Entry):
     size: Annotated[StrictInt, Field(ge=0)]
     license: str | None = None
     """An SPDX expression, when the package's copyright file is machine-readable."""
+    snapshot: str | None = None
+    """The time of a snapshot of the archive that has it."""
     source_version: str | None = None
     """The version of the source that it was built from, where that is not the package's own."""
 
@@ -81,7 +83,10 @@ class DebianSet(_Entry):
 
     system: System
     suite: str | None = None
-    """The Debian release that it is from; None: the lock's own."""
+    """The Debian release that it is from; None: the lock's own, with all that belongs to it."""
+    security: bool | None = None
+    updates: bool | None = None
+    snapshot: str | None = None
     request: tuple[str, ...]
     """What recipes, or a machine, ask for, sorted."""
     base: tuple[str, ...]
@@ -130,6 +135,11 @@ class Lock(_Entry):
     version: Literal[1] = 1
     suite: str = "bookworm"
     """The Debian release that packages come from where a set names no other; its section `main` alone."""
+    security: bool | None = None
+    """Whether it is with its security suite; None: no."""
+    updates: bool | None = None
+    snapshot: str | None = None
+    """The time of the archive's snapshot that it is from."""
     package: tuple[DebianPackage, ...] = ()
     set: tuple[DebianSet, ...] = ()
     busybox: tuple[Busybox, ...] = ()
@@ -153,11 +163,13 @@ class Lock(_Entry):
     @property
     def debian(self) -> Suite:
         """What recipes get that name no suite."""
-        return Suite(self.suite)
+        return suite_of(self.suite, self.security, self.updates, self.snapshot)
 
     def suite_of(self, found: DebianSet) -> Suite:
         """The suite that a set is from."""
-        return self.debian if found.suite is None else Suite(found.suite)
+        if found.suite is None:
+            return self.debian
+        return suite_of(found.suite, found.security, found.updates, found.snapshot)
 
     @cached_property
     def packages(self) -> Mapping[str, DebianPackage]:
@@ -242,8 +254,9 @@ def text_of(lock: Lock) -> str:
     ordered = Lock(
         version=lock.version,
         suite=lock.suite,
+        **lock.debian.pins,
         package=tuple(sorted(lock.package, key=lambda p: p.file)),
-        set=tuple(sorted(lock.set, key=lambda s: (s.system, s.request, s.suite or ""))),
+        set=tuple(sorted(lock.set, key=lambda s: (s.system, s.request, str(lock.suite_of(s))))),
         busybox=tuple(sorted(lock.busybox, key=lambda b: b.system)),
         machine=tuple(sorted(lock.machine, key=lambda m: m.system)),
         source={name: dict(sorted(pins.items())) for name, pins in sorted(lock.source.items()) if pins},

@@ -80,6 +80,7 @@ def make_lock(
     sets, machines, busyboxes, packages = _debian(recipes, known, update, work, new_machines, suite)
     made = Lock(
         suite=suite.name,
+        **suite.pins,
         package=with_licences(packages, known.packages, work.sources),
         set=sets,
         busybox=busyboxes,
@@ -112,9 +113,16 @@ def _debian(
         def apt(system: str, suite: Suite) -> debian.Apt:
             if (system, suite) not in opened:
                 work.say(f"reading the index of Debian {suite} for {system}")
-                addresses = work.mirrors.bases("debian")
+                main, security = archives(suite, work.mirrors)
                 opened[system, suite] = stack.enter_context(
-                    debian.opened(addresses, ARCHITECTURES[system], suite.name)
+                    debian.opened(
+                        main,
+                        ARCHITECTURES[system],
+                        suite.name,
+                        expired=bool(suite.snapshot),  # it was valid then
+                        updates=suite.updates,
+                        security=security,
+                    )
                 )
             return opened[system, suite]
 
@@ -122,6 +130,8 @@ def _debian(
             system, suite, request = key
             work.say(f"resolving {', '.join(request) or 'the base'} for {users} on {system}")
             found = apt(system, suite).resolve([*debian.BASE, *request])
+            if suite.snapshot:
+                found = tuple(each.model_copy(update={"snapshot": suite.snapshot}) for each in found)
             packages.update({package.file: _agreeing(package, packages) for package in found})
             files = tuple(package.file for package in found)
             made = DebianSet(system=system, request=request, base=debian.BASE, packages=files)
@@ -141,8 +151,9 @@ def _debian(
             busybox = known.busybox_for(system)
             if busybox is None or (update and _left(busybox, known, work)):
                 there = {each: None for one, each, _ in needed if one == system}
-                package = apt(system, usual if usual in there else next(iter(there), MACHINE)).candidate(
-                    BUSYBOX
+                of = usual if usual in there else next(iter(there), MACHINE)
+                package = (
+                    apt(system, of).candidate(BUSYBOX).model_copy(update={"snapshot": of.snapshot or None})
                 )
                 packages[package.file] = _agreeing(package, packages)
                 busybox = busybox_of(system, package, work.sources)
@@ -162,7 +173,8 @@ def _kept(known: Lock, key: SetKey, users: Iterable[str], update: Collection[str
 
 def _of(found: DebianSet, suite: Suite, usual: Suite) -> DebianSet:
     """A set as the lock has it: it names a suite that is not the usual one."""
-    return found.model_copy(update={"suite": None if suite == usual else suite.name})
+    own = dict.fromkeys(("suite", "security", "updates", "snapshot"))
+    return found.model_copy(update=own if suite == usual else {**own, "suite": suite.name, **suite.pins})
 
 
 def _agreeing(package: DebianPackage, known: Mapping[str, DebianPackage]) -> DebianPackage:
@@ -175,7 +187,11 @@ def _agreeing(package: DebianPackage, known: Mapping[str, DebianPackage]) -> Deb
             f"{package.file} is locked with sha256 {held.sha256}; Debian's index now says {package.sha256}",
             hint="a file of a frozen release never changes: find out why before you lock again",
         )
-    return held
+    return (
+        held
+        if held.snapshot or not package.snapshot
+        else held.model_copy(update={"snapshot": package.snapshot})
+    )
 
 
 def busybox_of(system: System, package: DebianPackage, sources: Sources) -> Busybox:
@@ -237,3 +253,25 @@ def _pypi_file(source: PypiSource, work: Locking) -> str:
     from orchestrator.recipe.registries import pypi_file
 
     return pypi_file(source, work.mirrors, work.sources.downloader)
+
+
+def archives(suite: Suite, mirrors: Mirrors) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Addresses of the archive that a suite is in, and of the one with its security suite, if it has that.
+
+    Raises TallyError when there are none.
+    """
+    if not suite.snapshot:
+        return mirrors.bases("debian"), mirrors.bases("debian-security") if suite.security else ()
+    try:
+        bases = mirrors.bases("debian-snapshot")
+    except TallyError as error:
+        raise TallyError(
+            f"Debian {suite} is in snapshots of the archive, and nobody has said where these are",
+            hint='add debian-snapshot = ["https://HOST/archive/"] to [mirrors] in tally.toml, HOST as '
+            "`debsnap` of the package devscripts uses it",
+        ) from error
+
+    def of(archive: str) -> tuple[str, ...]:
+        return tuple(f"{base}{archive}/{suite.snapshot}/" for base in bases)
+
+    return of("debian"), of("debian-security") if suite.security else ()

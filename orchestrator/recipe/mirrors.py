@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock as Mutex
@@ -40,7 +40,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
 }
 """Mirror name to the folders that paths are appended to."""
 
-_FROM_THE_MACHINE = ("cargo", "debian", "npm", "pypi")
+_FROM_THE_MACHINE = ("cargo", "debian", "debian-security", "npm", "pypi")
 _TIMEOUT = 60.0
 _TARGET = "$(CREATED_BY)|$(COMPONENT)|$(RELEASE)|$(LABEL)|$(REPO_URI)"
 _OTHER_ARCHIVES = re.compile(r"-(security|updates|backports|proposed)|debian-(security|ports|debug)")
@@ -105,7 +105,13 @@ class Mirrors:
             return PUBLIC[name]
         if name in _FROM_THE_MACHINE:
             try:
-                return {"cargo": _of_cargo, "debian": _of_apt, "npm": _of_npm, "pypi": _of_pip}[name]()
+                return {
+                    "cargo": _of_cargo,
+                    "debian": _of_apt,
+                    "debian-security": _of_apt_security,
+                    "npm": _of_npm,
+                    "pypi": _of_pip,
+                }[name]()
             except TallyError:
                 if name in self._configured:
                     return ()
@@ -126,22 +132,27 @@ class Mirrors:
 
 def _of_apt() -> tuple[str, ...]:
     """The addresses of Debian's main archive in the machine's apt sources."""
-    said = _ask(["apt-get", "indextargets", "--format", _TARGET], "debian")
+    return _apts("debian", "Debian", lambda place: not _OTHER_ARCHIVES.search(place))
+
+
+def _of_apt_security() -> tuple[str, ...]:
+    """Those of its security archive."""
+    return _apts("debian-security", "Debian-Security", lambda place: "security" in place)
+
+
+def _apts(mirror: str, labelled: str, is_of: Callable[[str], bool]) -> tuple[str, ...]:
+    said = _ask(["apt-get", "indextargets", "--format", _TARGET], mirror)
     found: list[str] = []
     for line in said.splitlines():
         created_by, component, release, label, address = line.split("|", 4)
         # apt knows labels once it has fetched an index
-        ours = label == "Debian" or (not label and "debian" in address.lower())
-        if (
-            created_by == "Packages"
-            and component == "main"
-            and ours
-            and not _OTHER_ARCHIVES.search(f"{release} {address}")
-        ):
+        ours = label == labelled or (not label and "debian" in address.lower())
+        if created_by == "Packages" and component == "main" and ours and is_of(f"{release} {address}"):
             found.append(_as_url(address))
     usable = [address for address in found if address.startswith(("http://", "https://", "file://"))]
     if not usable:
-        raise _nothing("debian", "the machine's apt sources name no archive of Debian")
+        what = "security archive" if mirror == "debian-security" else "archive"
+        raise _nothing(mirror, f"the machine's apt sources name no {what} of Debian")
     return tuple(usable)
 
 

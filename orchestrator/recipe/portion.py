@@ -23,6 +23,7 @@ def portion_of(lock: Lock, recipes: Mapping[str, Recipe], names: Sequence[str], 
     return Lock(
         version=lock.version,
         suite=lock.suite,
+        **lock.debian.pins,
         package=tuple(lock.packages[file] for file in sorted(used)),
         set=sets,
         busybox=busybox,

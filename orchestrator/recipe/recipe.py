@@ -39,7 +39,7 @@ from orchestrator.recipe.names import (
     check_version,
     normalised,
 )
-from orchestrator.recipe.suites import Suite, SuiteName
+from orchestrator.recipe.suites import Snapshot, Suite, SuiteName, refuse_stray, suite_of
 from orchestrator.recipe.toml import read_bytes, toml_of
 from orchestrator.recipe.values import (
     Data,
@@ -256,17 +256,26 @@ class Toolchain(Part):
     ] = ()
     suite: SuiteName | None = None
     """The Debian release; None: the one that tally.toml names, as tally.lock has it."""
+    security: bool = False
+    """Whether the packages of its security suite count, too."""
+    updates: bool = False
+    """Whether those of its `-updates` suite do."""
+    snapshot: Snapshot | None = None
+    """The time of the archive's snapshot that it is taken from."""
 
     @model_validator(mode="after")
     def _suite_is_debians(self) -> Toolchain:
         if self.suite is not None and self.from_ != "debian":
             raise ValueError(f'suite is for from = "debian"; {self.from_} has none')
+        refuse_stray(self.suite, security=self.security, updates=self.updates, snapshot=self.snapshot)
         return self
 
     @property
     def debian(self) -> Suite | None:
         """The suite that the recipe itself names."""
-        return None if self.suite is None else Suite(self.suite)
+        if self.suite is None:
+            return None
+        return suite_of(self.suite, self.security, self.updates, self.snapshot)
 
 
 class BuildPart(Part):

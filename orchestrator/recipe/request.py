@@ -21,6 +21,8 @@ from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe, UrlSource
 from orchestrator.recipe.wanted import fixed_outputs
 
+SECURITY = "pool/updates/"
+"""How the pool of Debian's security archive begins."""
 OutsideSource = UrlSource | GitSource | PypiSource | NpmSource
 """What the lock pins: every source but those of this repository."""
 
@@ -73,10 +75,25 @@ def package_output(package: DebianPackage) -> dict[str, Any]:
         "name": store_name(package.file),
         "sha256": package.sha256,
         "mode": "flat",
-        "urls": [f"mirror://debian/{package.pool}"],
+        "urls": package_addresses(package),
         "purl": debian_purl(package),
         "kind": "toolchain",
     }
+
+
+def package_addresses(package: DebianPackage) -> list[str]:
+    """Where a `.deb` may be: in the archive, or first in that for security, and in its snapshot."""
+    found = [f"mirror://debian/{package.pool}"]
+    archive = "debian"
+    if package.pool.startswith(SECURITY):
+        archive = "debian-security"
+        found = [
+            f"mirror://debian-security/{package.pool}",
+            f"mirror://debian/pool/{package.pool.removeprefix(SECURITY)}",  # since the next point release
+        ]
+    if package.snapshot is not None:
+        found.append(f"mirror://debian-snapshot/{archive}/{package.snapshot}/{package.pool}")
+    return found
 
 
 def busybox_output(busybox: Busybox, package: DebianPackage) -> dict[str, Any]:
@@ -85,7 +102,7 @@ def busybox_output(busybox: Busybox, package: DebianPackage) -> dict[str, Any]:
         "name": store_name(f"busybox-{package.version}"),
         "sha256": busybox.nar_sha256,
         "mode": "recursive",
-        "urls": [f"mirror://debian/{package.pool}"],
+        "urls": package_addresses(package),
         "purl": debian_purl(package),
         "kind": "toolchain",
         "package": package_output(package),

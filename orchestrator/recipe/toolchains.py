@@ -27,6 +27,8 @@ def toolchains_of(recipe: Recipe, recipes: Mapping[str, Recipe], lock: Lock) -> 
 def _pins(recipe: Recipe, lock: Lock) -> Mapping[str, str]:
     toolchain = recipe.toolchain.from_
     if toolchain == "debian":
-        return {"from": toolchain, "suite": (recipe.toolchain.debian or lock.debian).name}
+        suite = recipe.toolchain.debian or lock.debian
+        more = {name: "true" if value is True else value for name, value in suite.pins.items()}
+        return {"from": toolchain, "suite": suite.name, **more}
     node = lock.nixpkgs.model_dump(mode="json") if lock.nixpkgs is not None else {}
     return {"from": toolchain} | {name: str(node[name]) for name in _NIXPKGS if name in node}

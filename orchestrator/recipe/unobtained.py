@@ -31,7 +31,8 @@ def looks(kinds: Sequence[str], beginning: bytes) -> str:
 
 def is_package(url: str) -> bool:
     """Whether an address is that of a binary package, as the lock names them; a recipe's source is none."""
-    return url.startswith("mirror://debian/") and _PACKAGE.search(url.rpartition("/")[2]) is not None
+    archives = ("mirror://debian/", "mirror://debian-security/", "mirror://debian-snapshot/")
+    return url.startswith(archives) and _PACKAGE.search(url.rpartition("/")[2]) is not None
 
 
 class LeftTheArchive(TallyError):

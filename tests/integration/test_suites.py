@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 from projects import Project
+from snapshots import snapshots
 
 from orchestrator.recipe.lock import read
 from orchestrator.recipe.suites import Suite
@@ -126,6 +127,34 @@ def test_what_changed_since_an_earlier_lock(project: Project) -> None:
         assert "changes nothing, so it does not go with" in tally("lock", *words).failed(2).err
     assert "--check makes none" in tally("lock", "--check", "--security-tracker", tracker).failed(2).err
     tally("lock", "--since", "none.lock").failed(2)
+
+
+def test_security_updates_as_of_a_snapshot(project: Project) -> None:
+    recipe = project.recipe("a", "mkdir $out")
+    keys = 'suite = "bookworm"\nsecurity = true\nsnapshot = "20261101T000000Z"'
+    recipe.write_text(recipe.read_text().replace("packages = []", keys))
+    said = project.tally("lock").failed(2).err
+    assert "in snapshots of the archive, and nobody has said where these are" in said
+    with snapshots("20261101T000000Z") as server:
+        settings = f'[mirrors]\ndebian-snapshot = ["{server.address}"]\n'
+        (project.folder / "tally.toml").write_text(settings)
+        project.tally("lock").succeeded()
+        dists = [each.removeprefix("/archive/") for each in server.asked if "/dists/" in each]
+        # a time of which there is none
+        recipe.write_text(recipe.read_text().replace("20261101T", "20261102T"))
+        assert "no address gave a signed index of Debian bookworm" in project.tally("lock").failed(2).err
+        recipe.write_text(recipe.read_text().replace("20261102T", "20261101T"))
+    assert "debian/20261101T000000Z/dists/bookworm/InRelease" in dists
+    assert "debian-security/20261101T000000Z/dists/bookworm-security/InRelease" in dists
+    lock = read(project.folder / "tally.lock")
+    found = lock.set_for([], "x86_64-linux", Suite("bookworm", security=True, snapshot="20261101T000000Z"))
+    assert found is not None
+    secure = next(lock.packages[each] for each in found.packages if "/updates/" in lock.packages[each].pool)
+    plain = f"mirror://debian/{secure.pool.replace('updates/', '')}"
+    dated = f"mirror://debian-snapshot/debian-security/20261101T000000Z/{secure.pool}"
+    closure = json.loads(project.tally("plan", recipe, "--json").succeeded().out)["recipes"]["a"]["closure"]
+    urls = next(each["urls"] for each in closure if secure.sha256 in str(each.get("digest")))
+    assert urls == [f"mirror://debian-security/{secure.pool}", plain, dated]
 
 
 def test_other_systems_than_this_machines(project: Project) -> None:

@@ -96,6 +96,17 @@ def test_of_the_machines_settings_only_the_way_to_the_archive_is_used(programs: 
     assert not folder.exists()
 
 
+def test_what_of_a_suite_is_read(programs: Path, tmp_path: Path) -> None:
+    with debian.opened(["http://a.example/"], "amd64", updates=True, security=["http://s.example/"]):
+        pass
+    lines = [line.split("] ")[1] for line in (tmp_path / "sources.list").read_text().splitlines()]
+    assert lines == [
+        "http://a.example bookworm main",
+        "http://a.example bookworm-updates main",
+        "http://s.example bookworm-security main",
+    ]
+
+
 def test_an_address_that_fails_is_followed_by_the_next(programs: Path) -> None:
     _program(
         programs,

@@ -85,6 +85,21 @@ def test_a_set_of_another_suite() -> None:
     assert of_trixie.set_for(["make"], "x86_64-linux", Suite("bookworm")) is None
 
 
+def test_what_belongs_to_a_suite() -> None:
+    dated = {"suite": "trixie", "security": True, "snapshot": "20261101T000000Z"}
+    lock = whole()
+    lock = lock.model_copy(update={"set": (*lock.set, lock.set[0].model_copy(update=dated))})
+    back = parse(text_of(lock), "tally.lock")
+    wanted = Suite("trixie", security=True, snapshot="20261101T000000Z")
+    found = back.set_for(["make"], "x86_64-linux", wanted)
+    assert found is not None
+    assert back.set_for(["make"], "x86_64-linux", Suite("trixie")) is None
+    assert str(back.suite_of(found)) == "trixie with security as of 20261101T000000Z"
+    # the same, of the whole lock
+    usual = whole().model_copy(update=dated)
+    assert parse(text_of(usual), "tally.lock").set_for(["make"], "x86_64-linux", wanted) == usual.set[0]
+
+
 def test_the_order_of_pins_does_not_matter() -> None:
     lock = whole()
     other = lock.model_copy(

@@ -92,6 +92,7 @@ def test_debian_is_where_apt_says(programs: Path) -> None:
         "https://fresh.example/debian/",
         "file:///srv/debian/",
     )
+    assert Mirrors().bases("debian-security") == ("http://security.example/debian-security/",)
 
 
 def test_a_machine_without_apt_or_without_debian(programs: Path) -> None:
@@ -105,6 +106,8 @@ def test_a_machine_without_apt_or_without_debian(programs: Path) -> None:
     _program(programs, "apt-get", "echo 'Packages|main|jammy|Ubuntu|http://x.example/ubuntu/'")
     with pytest.raises(TallyError, match="apt sources name no archive of Debian"):
         Mirrors().bases("debian")
+    with pytest.raises(TallyError, match="apt sources name no security archive of Debian"):
+        Mirrors().bases("debian-security")
     _program(programs, "apt-get", "echo 'E: broken' >&2; exit 100")
     with pytest.raises(TallyError, match="apt-get indextargets --format failed: E: broken"):
         Mirrors().bases("debian")

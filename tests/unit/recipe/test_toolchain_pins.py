@@ -35,6 +35,15 @@ def test_each_once_with_its_pins() -> None:
     assert toolchains_of(recipes["new"], recipes, lock) == (debian, trixie, nixpkgs)
 
 
+def test_what_belongs_to_the_suite_is_named() -> None:
+    dated = Suite("trixie", security=True, updates=True, snapshot="20261101T000000Z")
+    one = recipe("tool", "debian")
+    one.toolchain.debian = dated
+    (found,) = toolchains_of(one, {"tool": one}, Lock())
+    more = {"security": "true", "updates": "true", "snapshot": "20261101T000000Z"}
+    assert found == {"from": "debian", "suite": "trixie", **more}
+
+
 def test_what_is_not_pinned_is_left_out() -> None:
     path = NixpkgsPin.model_validate({"type": "path", "path": "/nixpkgs", "narHash": "sha256-y"})
     one = recipe("tool", "nixpkgs")

@@ -9,12 +9,12 @@ from typing import Final
 from orchestrator.dependencies.dependency import BadLock
 from orchestrator.dependencies.python import files
 from orchestrator.dependencies.python.asked import Asked
-from orchestrator.dependencies.python.requirements import Line, Requirements
+from orchestrator.dependencies.python.requirements import Line, Requirements, fitting
 from orchestrator.dependencies.python.walk import fits
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.parallel import in_parallel
-from orchestrator.ground.wording import some
+from orchestrator.ground.wording import counted, some
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pyindex import File, Index
 
@@ -22,7 +22,7 @@ _THREADS: Final = 8
 
 
 def names_of(
-    said: Requirements, asked: Asked, index: Index, stop: Event, say: Callable[[str], None]
+    said: Requirements, place: str, asked: Asked, index: Index, stop: Event, say: Callable[[str], None]
 ) -> Mapping[str, str]:
     """The file that each package takes, by its sha256. What `asked` has of it already is kept.
 
@@ -31,11 +31,13 @@ def names_of(
     found = {}
     unknown = []
     for line in said.lines:
-        held = [each.hex for each in line.digests if each.hex in asked.names]
+        held = [each.hex for each in line.digests if _is_kept(line, asked.names.get(each.hex), asked)]
         if held:
             found[held[0]] = asked.names[held[0]]
         elif line.url is None:
             unknown.append(line)
+    if unknown:
+        say(f"asking the indexes of pip what {counted(len(unknown), 'package')} of {place} are called")
     for line, failure in in_parallel(unknown, lambda line: index.files(line.name), stop, threads=_THREADS):
         if failure is not None:
             raise BadLock(line.place, line.line, failure.message, hint=failure.hint or "check the network")
@@ -46,6 +48,14 @@ def names_of(
             say(f"{line.place}, line {line.line}: {line.name} {line.version} was yanked{why}")
         found[digest] = file.name
     return found
+
+
+def _is_kept(line: Line, file: str | None, asked: Asked) -> bool:
+    """Whether a file that was found once is still one that fits."""
+    try:
+        return file is not None and fitting(line, file, asked)
+    except BadLock:
+        return False
 
 
 def refuse_other_indexes(said: Requirements, place: str, mirrors: Mirrors) -> None:
@@ -82,8 +92,8 @@ def _chosen(line: Line, asked: Asked, index: Index) -> tuple[str, File]:
             f"no index has a file of {line.name} {line.version} with one of its digests; there is {there}",
             hint="find out who changed the digests, or have the file written again",
         )
-    fitting = {digest: file for digest, file in by_digest.items() if _fits(file, line, asked)}
-    if not fitting and not any(_python(file, asked) for file in by_digest.values()):
+    usable = {digest: file for digest, file in by_digest.items() if _fits(file, line, asked)}
+    if not usable and not any(_python(file, asked) for file in by_digest.values()):
         needed = some(sorted({str(file.requires_python) for file in by_digest.values()}))
         raise BadLock(
             line.place,
@@ -92,7 +102,7 @@ def _chosen(line: Line, asked: Asked, index: Index) -> tuple[str, File]:
             f"{asked.interpreter.version}",
             hint="use a toolchain with such a Python, or pin another version",
         )
-    offered = [files.File(file.name, Sha256(digest), ()) for digest, file in (fitting or by_digest).items()]
+    offered = [files.File(file.name, Sha256(digest), ()) for digest, file in (usable or by_digest).items()]
     best = files.best(offered, asked.interpreter, line.name, line.version, line.place, line.line)
     return next((digest, file) for digest, file in by_digest.items() if file.name == best.name)
 

@@ -69,5 +69,5 @@ def _python(
         if said is None:
             return {}
         refuse_other_indexes(said, place, mirrors)
-        found |= names_of(said, asked, index, sources.downloader.stop, say)
+        found |= names_of(said, place, asked, index, sources.downloader.stop, say)
     return found

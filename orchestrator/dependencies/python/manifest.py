@@ -94,7 +94,7 @@ class Manifest:
 
         try:
             return Requirement(text if isinstance(text, str) else "")
-        except InvalidRequirement as error:
+        except (InvalidRequirement, RecursionError) as error:
             problem = f"{str(text)[:80]!r} is no requirement: {str(error).partition(chr(10))[0]}"
             raise BadLock(self.place, None, problem, hint=_AGAIN) from error
 

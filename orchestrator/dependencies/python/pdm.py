@@ -189,7 +189,7 @@ def _requirements(package: Table) -> Iterator[Requirement]:
     for each in package.texts("dependencies"):
         try:
             yield Requirement(each)
-        except InvalidRequirement as error:
+        except (InvalidRequirement, RecursionError) as error:
             raise package.bad(f"{each[:80]!r} is no requirement") from error
 
 

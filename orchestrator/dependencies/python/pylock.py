@@ -52,7 +52,8 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
         shipped = _selected(lock, asked, lock.default_groups or ())
     except PylockSelectError as error:
         hint = "use a toolchain whose Python fits, or lock for it, too"
-        raise file.bad(_line(str(error), tables), str(error), hint) from error
+        line = _line(str(error), tables) or file.line_of("requires-python")
+        raise file.bad(line, str(error), hint) from error
     at = {id(package): table for package, table in zip(lock.packages, tables, strict=True)}
     names: dict[str, Package] = {package.name: package for package, _ in every}
     direct = _direct(every, manifest)
@@ -111,8 +112,6 @@ def _known(file: TomlFile, lock: Pylock, asked: Asked) -> None:
             if each not in (known or ()):
                 hint = f"it has: {some(sorted(known or ()))}"
                 raise file.bad(file.line_of(key), f"it has no {what} {each}", hint)
-    if asked.package is not None:
-        raise file.bad(None, "it is of one project, so that `package` chooses nothing", "leave it out")
 
 
 def _line(said: str, tables: tuple[Table, ...]) -> int | None:

@@ -20,6 +20,7 @@ def read(beside: Beside, path: str, place: str, asked: Asked) -> Locked:
     """What the lock at `path` of a source pins; `beside` reads files of it by their paths. Raises BadLock."""
     data = _data(beside, path, place)
     name = posixpath.basename(path)
+    _refuse_unasked(name, place, asked)
     if _is_requirements(name):
         locked = requirements.read(data, path, place, asked, beside)
     elif name == "uv.lock":
@@ -31,6 +32,16 @@ def read(beside: Beside, path: str, place: str, asked: Asked) -> Locked:
     else:
         locked = pylock.read(data, place, asked, _manifest(beside, path, place))
     return replace(locked, beside={"venv": "1"}) if asked.venv else locked
+
+
+def _refuse_unasked(name: str, place: str, asked: Asked) -> None:
+    """Raises BadLock for an option that a format has no use for."""
+    if asked.package is not None and name != "uv.lock":
+        problem = "it is of one project, so that `package` chooses nothing"
+        raise BadLock(place, None, problem, hint="leave `package` out of [[dependencies]]")
+    if _is_requirements(name) and (asked.extras or asked.groups):
+        problem = "it knows no extras and no groups"
+        raise BadLock(place, None, problem, hint="name a file for each, as dev-requirements.txt")
 
 
 def unnamed(beside: Beside, path: str, place: str, asked: Asked) -> Requirements | None:

@@ -21,6 +21,7 @@ from orchestrator.dependencies.python.files import (
     dependency,
     digest_of,
     name_in,
+    order_of,
     ordered,
     registry_of,
     urls_of,
@@ -138,8 +139,16 @@ def _dependency(line: Line, said: Requirements, asked: Asked) -> Dependency:
         if not files:
             problem = f"nobody has looked up which file of {line.name} {line.version} has which digest"
             raise BadLock(line.place, line.line, problem, hint="run `tally lock`")
+        if not any(fitting(line, file.name, asked) for file in files):
+            told = f"{files[0].name}, the file that is locked, is not for {asked.interpreter.told}"
+            raise BadLock(line.place, line.line, told, hint="run `tally lock`, which looks for another")
     pinned = Pinned(line.name, line.version, line.line, files, registry)
     return dependency(pinned, asked.interpreter, line.place, _AGAIN)
+
+
+def fitting(line: Line, file: str, asked: Asked) -> bool:
+    """Whether a package's file is for the Python. Raises BadLock for one of another package."""
+    return order_of(file, asked.interpreter, line.name, line.version, line.place, line.line) is not None
 
 
 def _file(reading: _Reading, data: bytes, path: str, place: str, above: tuple[str, ...]) -> None:
@@ -288,7 +297,7 @@ def _parsed(bare: str, place: str, line: int) -> Requirement:
         raise BadLock(place, line, problem, hint="install it in the script, from the source itself")
     try:
         return Requirement(bare)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         said = str(error).partition("\n")[0]
         raise BadLock(place, line, f"{bare[:80]!r} is no requirement: {said}", hint=_AGAIN) from error
 
@@ -338,4 +347,4 @@ def _allowed(reading: _Reading, line: Line) -> Line:
     return line if wheels is None else replace(line, binary=wheels, source=not wheels)
 
 
-__all__ = ["Beside", "Line", "Requirements", "lines", "read"]
+__all__ = ["Beside", "Line", "Requirements", "fitting", "lines", "read"]

@@ -72,8 +72,9 @@ def _holds(marker: str, interpreter: Interpreter, extras: tuple[str, ...]) -> bo
         parsed = Marker(marker)
         values: dict[str, Any] = dict(environment(interpreter))
         return any(parsed.evaluate({**values, "extra": extra}) for extra in ("", *extras))
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName) as error:
-        raise ValueError(f"the marker {marker[:100]!r} cannot be read: {error}".partition("\n")[0]) from error
+    except (InvalidMarker, RecursionError, UndefinedComparison, UndefinedEnvironmentName) as error:
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"the marker {marker[:100]!r} cannot be read: {why}") from error
 
 
 def fits(wanted: str | None, interpreter: Interpreter) -> bool:

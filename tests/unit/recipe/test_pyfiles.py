@@ -44,8 +44,10 @@ def chosen(
     said = requirements.lines(text.encode(), "r.txt", "r.txt", by, lambda _: None)
     downloader = Downloader()
     index = Index(Mirrors({"pypi": [each.address for each in indexes]}), downloader)
-    found = names_of(said, replace(by, names=dict(known or {})), index, threading.Event(), told.append)
-    return dict(found), told
+    found = names_of(
+        said, "r.txt", replace(by, names=dict(known or {})), index, threading.Event(), told.append
+    )
+    return dict(found), [each for each in told if not each.startswith("asking ")]
 
 
 def test_the_best_of_the_pinned_files_is_taken(indexes: tuple[OwnIndex, OwnIndex]) -> None:
@@ -70,6 +72,17 @@ def test_what_is_known_is_not_asked_for_again(indexes: tuple[OwnIndex, OwnIndex]
     found, _ = chosen(f"thing==1.0 --hash=sha256:{digest}\n", indexes, known)
     assert found == {digest: "thing-1.0-py3-none-any.whl"}
     assert indexes[0].asked == []
+
+
+def test_what_is_known_and_fits_no_more_is_asked_for(indexes: tuple[OwnIndex, OwnIndex]) -> None:
+    one, _ = indexes
+    one.wheel("thing", "1.0")
+    one.wheel("thing", "1.0", "z", tag="cp310-cp310-manylinux_2_17_x86_64")
+    old = hashlib.sha256(one.data["thing-1.0-cp310-cp310-manylinux_2_17_x86_64.whl"]).hexdigest()
+    known = {old: "thing-1.0-cp310-cp310-manylinux_2_17_x86_64.whl"}
+    assert list(chosen(f"thing==1.0{pin(one, *one.data)}\n", indexes, known)[0].values()) == [
+        "thing-1.0-py3-none-any.whl"
+    ]
 
 
 def test_what_was_yanked_is_told_and_taken(indexes: tuple[OwnIndex, OwnIndex]) -> None:

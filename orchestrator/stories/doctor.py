@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -54,6 +54,8 @@ class Check:
     found: str
     hint: str | None = None
     """The way out, where there is something to get out of."""
+    package: str | None = None
+    """The Debian package that is missing, where that is all."""
 
 
 def examine(state: State, folder: Path) -> Iterator[Check]:
@@ -104,7 +106,8 @@ def _nix() -> Check:
             )
         return Check("nix", Status.OK, f"Nix {version} at {shutil.which('nix-store')}")
 
-    return _checked("nix", look)
+    check = _checked("nix", look)
+    return replace(check, package="nix-bin") if shutil.which("nix-store") is None else check
 
 
 def _state_folder(state: State) -> Check:
@@ -218,7 +221,8 @@ def _machine(name: str) -> Check:
     """Whether virtual machines can be run; none is."""
     place = shutil.which(machine.QEMU)
     if place is None:
-        return Check(name, Status.FAILED, f"{machine.QEMU} is not installed", machine.INSTALL)
+        said = f"{machine.QEMU} is not installed"
+        return Check(name, Status.FAILED, said, machine.INSTALL, "qemu-system-x86")
     return Check(name, Status.OK, f"{place} is there; `tally builder check` also starts its machine")
 
 
@@ -229,6 +233,7 @@ def _locking() -> Iterator[Check]:
         "git sources and path sources need it, and without it the provenance names no commit and no "
         "repository, which `require-commit` and policies ask for",
         "apt-get install git",
+        "git",
     )
     yield _program(
         "apt-get",
@@ -241,13 +246,14 @@ def _locking() -> Iterator[Check]:
             Status.WARNING,
             f"{_ARCHIVE_KEYS} is not there: `tally lock` checks the archive's signature with it",
             "apt-get install debian-archive-keyring",
+            "debian-archive-keyring",
         )
 
 
-def _program(name: str, use: str, hint: str) -> Check:
+def _program(name: str, use: str, hint: str, package: str | None = None) -> Check:
     place = shutil.which(name)
     if place is None:
-        return Check(name, Status.WARNING, f"{name} is not installed: {use}", hint)
+        return Check(name, Status.WARNING, f"{name} is not installed: {use}", hint, package)
     try:
         said = subprocess.run([place, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -13,6 +13,7 @@ import pytest
 from orchestrator.ground.state import State
 from orchestrator.nix import namespaces
 from orchestrator.nix.namespaces import Obstacle
+from orchestrator.stories import remedies
 from orchestrator.stories.doctor import Check, Status, examine, healthy
 
 if TYPE_CHECKING:
@@ -159,3 +160,63 @@ def test_the_command_says_it_as_one_document(tmp_path: Path, tally_in: TallyIn) 
     assert document["healthy"] is False
     assert {"name": "nix", "status": "failed"}.items() <= document["checks"][0].items()
     assert all(set(check) == {"name", "status", "found", "hint"} for check in document["checks"])
+
+
+def fake_apt(folder: Path) -> Path:
+    """An apt-get that says what it was asked for, and installs a git; no Nix is on PATH."""
+    log = folder / "asked"
+    (folder / "bin").mkdir()
+    program(
+        folder,
+        "apt-get",
+        f'echo "$@" >> {log}\n'
+        'case "$1" in --version) echo "apt 2.6";; install) printf "#!/bin/sh\\necho git version 2\\n" '
+        f"> {folder}/bin/git; /bin/chmod +x {folder}/bin/git;; esac",
+    )
+    program(folder, "sudo", 'exec "$@"')
+    return log
+
+
+def test_what_is_missing_is_installed_once_it_is_agreed_to(tmp_path: Path, tally_in: TallyIn) -> None:
+    log = fake_apt(tmp_path)
+    tally = tally_in(tmp_path, PATH=f"{tmp_path}/bin", TALLY_STATE=str(tmp_path / "state"))
+    offered = tally("doctor", "--fix").failed(2)
+    assert "apt-get install --yes --no-install-recommends" in offered.err
+    assert "git nix-bin" in offered.err
+    assert "nothing was run: `tally doctor --fix --yes` runs that" in offered.err
+    assert "install" not in log.read_text()
+    ran = tally("doctor", "--fix", "--yes", "--json")
+    assert "install --yes --no-install-recommends" in log.read_text()
+    document = json.loads(ran.out)
+    assert document["commands"][-1][-2:] == ["git", "nix-bin"]
+    found = {check["name"]: check["status"] for check in document["checks"]}
+    assert (found["git"], found["nix"]) == ("ok", "failed"), "it looks again: this apt-get brought no Nix"
+    assert ran.code == 2
+
+
+def test_yes_alone_answers_nothing(tmp_path: Path, tally_in: TallyIn) -> None:
+    ran = tally_in(tmp_path, TALLY_STATE=str(tmp_path))("doctor", "--yes").failed(2)
+    assert "hint: give --fix as well" in ran.err
+
+
+def test_an_installation_that_fails(tmp_path: Path, tally_in: TallyIn) -> None:
+    fake_apt(tmp_path)
+    program(tmp_path, "apt-get", 'test "$1" = --version')
+    tally = tally_in(tmp_path, PATH=f"{tmp_path}/bin", TALLY_STATE=str(tmp_path / "state"))
+    ran = tally("doctor", "--fix", "--yes").failed(2)
+    assert "ended with status 1" in ran.err
+
+
+def test_a_machine_without_apt(tmp_path: Path, tally_in: TallyIn) -> None:
+    (tmp_path / "bin").mkdir()
+    tally = tally_in(tmp_path, PATH=f"{tmp_path}/bin", TALLY_STATE=str(tmp_path / "state"))
+    ran = tally("doctor", "--fix", "--yes").failed(2)
+    assert "there is no apt-get here to install git, nix-bin with" in ran.err
+
+
+def test_indices_are_fetched_where_there_are_none(tmp_path: Path) -> None:
+    commands = remedies.commands_for(["git"], tmp_path)
+    assert [command[-1] for command in commands] == ["update", "git"]
+    (tmp_path / "archive_Packages.lz4").touch()
+    assert len(remedies.commands_for(["git"], tmp_path)) == 1
+    assert remedies.commands_for([], tmp_path) == []

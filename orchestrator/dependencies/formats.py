@@ -12,6 +12,9 @@ from orchestrator.dependencies.tree import Tree
 
 NAMES: Final[Mapping[str, Ecosystem]] = {
     "Cargo.lock": Ecosystem.CARGO,
+    "go.mod": Ecosystem.GO,
+    "go.sum": Ecosystem.GO,
+    "go.work": Ecosystem.GO,
     "npm-shrinkwrap.json": Ecosystem.NPM,
     "package-lock.json": Ecosystem.NPM,
 }
@@ -48,12 +51,11 @@ def read(
             from orchestrator.dependencies import cargo
 
             return cargo.read(data, place, lock, tree.named("Cargo.toml"))
-        case Ecosystem.GO | Ecosystem.PYTHON:
-            raise BadLock(
-                place,
-                None,
-                f"lock files of the kind {ecosystem} are not read yet",
-                hint=f"kinds that are: {Ecosystem.CARGO}, {Ecosystem.NPM} and {Ecosystem.PYTHON}",
-            )
+        case Ecosystem.GO:
+            from orchestrator.dependencies import go
+
+            return go.read(place, lock, tree.read)
+        case Ecosystem.PYTHON:
+            raise AssertionError("what a build asks of a Python project's lock was not given")
         case _:
             assert_never(ecosystem)

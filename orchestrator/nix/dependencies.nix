@@ -7,6 +7,7 @@ let
   # a kind's functions for bash: `tally_lay_out_KIND LIST` and `tally_enter_KIND FOLDER`
   functions = {
     cargo = text [ ./dependencies-cargo.sh ];
+    go = text [ ./dependencies-go.sh ];
     npm = text [ ./dependencies-npm.sh ];
     python = text [ ./dependencies-python.sh ];
   };

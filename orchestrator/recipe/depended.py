@@ -67,19 +67,24 @@ def _key(each: Mapping[str, Any]) -> str:
     return f"{each['called']}@{each['version']}" + (f" at {each['place']}" if "place" in each else "")
 
 
-def described(locked: Locked, *, lock: str, source: str, sha256: str, place: str) -> dict[str, Any]:
-    """One lock file's part of a request; `place` is what messages call it. Raises BadLock."""
+def described(
+    locked: Locked, *, lock: str, source: str, sha256: str, place: str, told: Mapping[str, str]
+) -> dict[str, Any]:
+    """One lock file's part of a request; `place` is what messages call it.
+
+    `told` is what tally.lock has of what the lock file does not say. Raises BadLock.
+    """
     return {
         "kind": str(locked.ecosystem),
         "lock": lock,
         "source": source,
         "sha256": sha256,
         "beside": dict(sorted(locked.beside.items())),
-        "packages": list(_packages(locked, place)),
+        "packages": list(_packages(locked, place, told)),
     }
 
 
-def _packages(locked: Locked, place: str) -> Iterator[dict[str, Any]]:
+def _packages(locked: Locked, place: str, told: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for each in locked.dependencies:
         if any(not word or _BLANK.search(word) for word in (each.name, each.version, each.file, *each.urls)):
             raise BadLock(
@@ -96,7 +101,7 @@ def _packages(locked: Locked, place: str) -> Iterator[dict[str, Any]]:
             ) from error
         yield {
             "name": store_name(each.file),
-            **_digest(each, place),
+            **_digest(each, place, told),
             "mode": "flat",
             "urls": list(each.urls),
             "purl": purl,
@@ -114,7 +119,7 @@ def _packages(locked: Locked, place: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def _digest(each: Dependency, place: str) -> dict[str, str]:
+def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, str]:
     match each.digest:
         case Sha256(hexadecimal):
             return {"sha256": hexadecimal}
@@ -127,6 +132,8 @@ def _digest(each: Dependency, place: str) -> dict[str, str]:
                 f"{each.name} {each.version} is pinned by {algorithm}, by which nothing enters the store",
                 hint="pin it by sha256 or sha512",
             )
+        case GoHash(h1) if h1 in told:
+            return {"sha256": told[h1]}
         case GoHash():
             raise BadLock(
                 place, each.line, f"tally.lock has no sha256 of {each.name}", hint="run `tally lock`"
@@ -142,7 +149,8 @@ def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
         case Ecosystem.NPM:
             return package_url("npm", name, each.version, namespace=namespace or None)
         case Ecosystem.CARGO:
-            return package_url("cargo", each.name, each.version)
+            elsewhere = {} if each.registry == "cargo" else {"repository_url": each.registry}
+            return package_url("cargo", each.name, each.version, **elsewhere)
         case Ecosystem.GO:
             return package_url("golang", name, each.version, namespace=namespace or None)
         case Ecosystem.PYTHON:

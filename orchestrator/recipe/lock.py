@@ -150,7 +150,7 @@ class Lock(_Entry):
     told: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
     """Recipe name to `SOURCE/LOCK-FILE` to digest: what that lock file does not say of what it pins so.
 
-    Of a sha256 in requirements.txt, what the file is called.
+    Of a sha256 in requirements.txt, what the file is called; of an h1 in go.sum, the sha256 of the file.
     """
     nixpkgs: NixpkgsPin | None = None
 

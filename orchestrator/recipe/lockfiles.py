@@ -14,7 +14,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.depended import Dependencies, described
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.pathsource import PathPins
-from orchestrator.recipe.pythons import asked_of
+from orchestrator.recipe.pythons import asked_of, key_of
 from orchestrator.recipe.recipe import DependenciesPart, PathSource, Recipe
 from orchestrator.recipe.request import outside_source
 from orchestrator.recipe.sources import Sources
@@ -56,6 +56,7 @@ def read(recipe: Recipe, part: DependenciesPart, tree: Tree, system: str, lock: 
         source=recipe.source_of(part) or "",
         sha256=hashlib.sha256(remembering.read(part.lock) or b"").hexdigest(),
         place=place,
+        told=lock.told.get(recipe.name, {}).get(key_of(recipe, part), {}),
     )
 
 

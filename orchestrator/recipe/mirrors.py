@@ -1,7 +1,7 @@
 """From `mirror://NAME/path` to addresses. Hosts of package registries come from the machine's own clients.
 
-`debian`, `pypi`, `npm` and `cargo` are asked of apt, pip, npm and cargo; others stand in a table of public
-project mirrors.
+`debian`, `pypi`, `npm`, `cargo` and `go` are asked of apt, pip, npm, cargo and go; others stand in a table
+of public project mirrors.
 Both are extended by `[mirrors]` of tally.toml, whose addresses come first.
 """
 
@@ -40,7 +40,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
 }
 """Mirror name to the folders that paths are appended to."""
 
-_FROM_THE_MACHINE = ("cargo", "debian", "debian-security", "npm", "pypi")
+_FROM_THE_MACHINE = ("cargo", "debian", "debian-security", "go", "npm", "pypi")
 _TIMEOUT = 60.0
 _TARGET = "$(CREATED_BY)|$(COMPONENT)|$(RELEASE)|$(LABEL)|$(REPO_URI)"
 _OTHER_ARCHIVES = re.compile(r"-(security|updates|backports|proposed)|debian-(security|ports|debug)")
@@ -105,13 +105,7 @@ class Mirrors:
             return PUBLIC[name]
         if name in _FROM_THE_MACHINE:
             try:
-                return {
-                    "cargo": _of_cargo,
-                    "debian": _of_apt,
-                    "debian-security": _of_apt_security,
-                    "npm": _of_npm,
-                    "pypi": _of_pip,
-                }[name]()
+                return _BUILT_IN[name]()
             except TallyError:
                 if name in self._configured:
                     return ()
@@ -164,6 +158,20 @@ def _of_cargo() -> tuple[str, ...]:
         return cargo_settings.settings().instead_of(DEFAULT) or (cargo_settings.default_index(),)
     except TallyError as error:
         raise _nothing("cargo", error.message) from error
+
+
+def _of_go() -> tuple[str, ...]:
+    """Module proxies."""
+    from orchestrator.recipe import goproxy
+
+    try:
+        found = goproxy.settings()
+    except TallyError as error:
+        raise _nothing("go", error.message) from error
+    if not found.proxies:
+        said = ", ".join(found.others) or "nothing"
+        raise _nothing("go", f"GOPROXY is {said}, and modules are fetched from proxies alone")
+    return found.proxies
 
 
 def _of_npm() -> tuple[str, ...]:
@@ -262,3 +270,14 @@ def _nothing(mirror: str, why: str) -> TallyError:
         f"no address for mirror://{mirror}/: {why}",
         hint=f'add `{mirror} = ["https://…"]` to [mirrors] in tally.toml',
     )
+
+
+_BUILT_IN: Mapping[str, Callable[[], tuple[str, ...]]] = {
+    "cargo": _of_cargo,
+    "debian": _of_apt,
+    "debian-security": _of_apt_security,
+    "go": _of_go,
+    "npm": _of_npm,
+    "pypi": _of_pip,
+}
+"""What each of `_FROM_THE_MACHINE` is asked by."""

@@ -22,6 +22,7 @@ from orchestrator.ground.files import cannot_write, sync_folder, written_atomica
 from orchestrator.ground.nar import nar_hash, restore
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Absent, ProxyFailed, Unreachable
+from orchestrator.recipe import goproxy
 from orchestrator.recipe.crates import Crates, is_crate
 from orchestrator.recipe.deb import read_first
 from orchestrator.recipe.mirrors import Mirrors
@@ -132,7 +133,7 @@ class Sources:
                         return
             except Unreachable as error:
                 failures.append((url, error))
-        reasons = [f"  {self._shown(address)}: {error}" for address, error in failures]
+        reasons = [f"  {self.shown(address)}: {error}" for address, error in failures]
         message = sentence(wanted, failures) or (
             f"no address gave {wanted.name} with {wanted.algorithm} {digest.hex}:\n"
             + "\n".join(reasons or ["  it has no address"])
@@ -146,6 +147,10 @@ class Sources:
         usual = _PROXY if proxied else "check the network, the digest, and the mirrors in tally.toml"
         raise TallyError(message, hint=doubt(wanted, failures) or usual)
 
+    def places(self, url: str) -> Iterable[str]:
+        """The addresses of a URL whose file's digest nobody knows yet. Raises Unreachable."""
+        return self._addresses(url, Sha256("0" * 64))
+
     def _addresses(self, url: str, digest: Sha256 | OtherDigest) -> Iterable[str]:
         """Raises Unreachable, also while they are looked through, when there are none."""
         if is_crate(url):
@@ -158,15 +163,18 @@ class Sources:
         if is_npm_tarball(url):
             return (self._mirrors.npm.authorised(url),)
         try:
+            if url.startswith(goproxy.MIRROR):
+                return goproxy.addresses(url, self._mirrors.bases("go"), self._mirrors.configured("go"))
             return self._mirrors.addresses(url)
         except TallyError as error:
             raise Unreachable(f"{error.message} ({error.hint})" if error.hint else error.message) from error
 
-    def _shown(self, place: str) -> str:
+    def shown(self, place: str) -> str:
+        """A place as messages have it."""
         return place if any(place == each.place for each in self._supplies) else without_credentials(place)
 
     def _note(self, wanted: Wanted, place: str, *, own: bool = False) -> None:
-        located = Located(wanted.name, wanted.digest, self._shown(place), own)
+        located = Located(wanted.name, wanted.digest, self.shown(place), own)
         self._located[wanted.name, wanted.digest.hex] = located
 
     def _write(

@@ -38,13 +38,31 @@ def told_of(
     for name, recipe in sorted(asking.items()):
         known = lock.model_copy(update={"told": {}}) if name in update else lock
         for part in recipe.dependencies:
-            if part.ecosystem is not Ecosystem.PYTHON:
+            if part.ecosystem not in (Ecosystem.PYTHON, Ecosystem.GO):
                 continue
             tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources)
-            told = _python(recipe, part, tree.read, known, mirrors, sources, say)
+            if part.ecosystem is Ecosystem.GO:
+                told = _go(recipe, part, tree.read, known, sources, say)
+            else:
+                told = _python(recipe, part, tree.read, known, mirrors, sources, say)
             if told:
                 found.setdefault(name, {})[key_of(recipe, part)] = told
     return found
+
+
+def _go(
+    recipe: Recipe,
+    part: DependenciesPart,
+    read: Callable[[str], bytes | None],
+    lock: Lock,
+    sources: Sources,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    from orchestrator.dependencies import go
+    from orchestrator.recipe.gopins import pinned
+
+    known = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
+    return pinned(go.read(place_of(recipe, part), part.lock, read).dependencies, known, sources, say)
 
 
 def _python(

@@ -5,7 +5,7 @@ In every page under docs/ and in README.md, fenced blocks mean:
     ```console            commands after `$ `, each followed by what it prints; run in order, with `.venv/bin`
                           in PATH, after a `tally` that begins warm. Each must succeed. Pages about a reader's
                           own repository run in one, which has the recipe of add-a-recipe.md; the others in a
-                          scratch copy of this one.
+                          scratch copy of this one. Pages about projects of one language have tests/projects/.
     ```toml file=PATH     a file that the reader is asked to write
     anything else         shown, not run
 
@@ -22,12 +22,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gomodules
 import pytest
+import rust
 from warm import WARM
 
 if TYPE_CHECKING:
@@ -136,6 +138,44 @@ def own(project: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(project, tmp_path / "own", symlinks=True))
 
 
+@pytest.fixture(scope="module")
+def cargo_home(session_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where cargo is told of registries on loopback."""
+    with rust.registries(session_state, tmp_path_factory.mktemp("cargo") / "home") as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def go_proxy(session_state: Path) -> Iterator[str]:
+    """A module proxy on loopback."""
+    with gomodules.GoProxy(gomodules.modules_of(session_state)).running() as proxy:
+        yield proxy.address
+
+
+@pytest.fixture
+def of_ecosystem(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Path], Ecosystem | None]:
+    """The project and the variables of a reader of such a page; None for another one."""
+
+    def found(page: Path) -> Ecosystem | None:
+        if page.name == "build-a-rust-project.md":
+            home = request.getfixturevalue("cargo_home")
+            return Ecosystem(rust.before(tmp_path / "rust"), {"CARGO_HOME": str(home)})
+        if page.name == "build-a-go-project.md":
+            folder = gomodules.repository(tmp_path / "go", ROOT / "tally.lock", recipes=False)
+            return Ecosystem(folder, {"GOPROXY": request.getfixturevalue("go_proxy")})
+        return None
+
+    return found
+
+
+@dataclass(frozen=True)
+class Ecosystem:
+    """What a page about projects of one language is read with."""
+
+    folder: Path
+    variables: dict[str, str]
+
+
 def place_of(page: Path, checkout: Path, own: Path) -> Path:
     return own if OWN in " ".join(page.read_text().split()) else checkout
 
@@ -169,10 +209,17 @@ def surroundings(session_state: Path, program: Path) -> dict[str, str]:
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_the_page_says_what_happens(
-    page: Path, checkout: Path, own: Path, surroundings: dict[str, str], made: Path
+    page: Path,
+    checkout: Path,
+    own: Path,
+    surroundings: dict[str, str],
+    made: Path,
+    of_ecosystem: Callable[[Path], Ecosystem | None],
 ) -> None:
     """Alone, in a copy of its own; and a reader of several how-tos has none in the way of another."""
-    folder = place_of(page, checkout, own)
+    project = of_ecosystem(page)
+    folder = project.folder if project else place_of(page, checkout, own)
+    surroundings = {**surroundings, **(project.variables if project else {})}
     before = files_of(folder)
     follow(page, folder, surroundings)
     if "how-to" in page.parts:

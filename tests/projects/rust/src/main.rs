@@ -48,6 +48,7 @@ fn main() {
     let random = fastrand::Rng::with_seed(7);
     random.shuffle(&mut sizes);
 
+    println!("stick {}", notch::cut(lines));
     println!("lines {}, seen {:?}", itoa::Buffer::new().format(lines), seen);
     println!("first {}", first.iter().map(|word| word.to_kebab_case()).join(" "));
     println!("crc32 {} {}", hex::encode(sum), base64::encode(sum));

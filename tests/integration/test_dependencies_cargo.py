@@ -1,0 +1,124 @@
+"""A Rust program with the crates of its Cargo.lock, from registries on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import rust
+from lab import unpacked
+
+if TYPE_CHECKING:
+    from tests.conftest import Tally, TallyIn
+
+RECIPE = "recipes/stick.toml"
+
+
+@pytest.fixture(scope="module")
+def home(session_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with rust.registries(session_state, tmp_path_factory.mktemp("cargo") / "home") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def first(home: Path, tally_in: TallyIn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, never changed."""
+    return rust.repository(tmp_path_factory.mktemp("rust") / "stick")
+
+
+@pytest.fixture
+def project(first: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copytree(first, tmp_path / "stick", symlinks=True))
+
+
+@pytest.fixture(scope="module")
+def release(first: Path, home: Path, tally_in: TallyIn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tally = tally_in(first, CARGO_HOME=str(home))
+    out = tmp_path_factory.mktemp("released")
+    tally("keys", "generate", out / "release").succeeded()
+    words = ("build", RECIPE, "--key", out / "release.key", "--out", out / "releases", "--json")
+    [outcome] = json.loads(tally(*words).succeeded().out)["outcomes"]
+    assert outcome["outcome"] == "released"
+    [found] = (out / "releases").iterdir()
+    return Path(found)
+
+
+def test_two_builders_agree_and_the_program_runs(release: Path, tmp_path: Path) -> None:
+    [artifact] = release.glob("*.tar.gz")
+    [top] = unpacked(artifact, tmp_path / "unpacked").iterdir()
+    program = top / "bin/stick"
+    said = subprocess.run([program], input=b"a b\nc\n", capture_output=True, check=True).stdout.decode()
+    assert said.startswith("stick ||\nlines 2, seen LINES | WORDS\nfirst a b c\n")
+    assert b"/nix/store" not in program.read_bytes(), "no path of the dependencies gets into the program"
+
+
+def test_every_crate_is_a_material_and_a_component(release: Path, first: Path) -> None:
+    lock = (first / "Cargo.lock").read_text()
+    names = lock.count("checksum = ")
+    assert names >= 20
+    sbom = json.loads((release / "sbom/stick.spdx.json").read_text())
+    purls = {
+        reference["referenceLocator"]
+        for package in sbom["packages"]
+        for reference in package.get("externalRefs", ())
+        if reference["referenceLocator"].startswith("pkg:cargo/")
+    }
+    assert len(purls) == names
+    assert "pkg:cargo/miniz_oxide@0.6.2" in purls
+    assert "pkg:cargo/notch@0.1.0?repository_url=https://crates.example.org/index" in purls
+    request = json.loads((release / "source/request.json").read_text())
+    [pinned] = request["recipes"]["stick"]["dependencies"]
+    told = {each["called"]: each for each in pinned["packages"]}
+    assert not told["adler"]["direct"], "only miniz_oxide asks for it"
+    assert told["adler"]["shipped"]
+    assert told["autocfg"]["direct"]
+    assert not told["autocfg"]["shipped"], "it is for the build script"
+    assert not told["static_assertions"]["shipped"], "it is for tests"
+
+
+def test_no_token_is_written_anywhere(release: Path, session_state: Path) -> None:
+    for path in [*release.rglob("*"), *(session_state / "log").rglob("*")]:
+        if path.is_file():
+            assert rust.TOKEN.encode() not in path.read_bytes(), path
+
+
+def changed(project: Path, old: str, new: str, file: str = "Cargo.lock") -> None:
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new, 1))
+    rust.commit(project)
+
+
+CHECKSUM = "8c8064584104a3ee8f1558b093acc5fafdea7bdb39bdf24acb2b4f6990751c54"
+BAD: dict[str, tuple[tuple[str, ...], str]] = {
+    "a version to come": (
+        ("version = 3", "version = 9"),
+        "line 3: it is of version 9, and versions 1 to 4 are",
+    ),
+    "no checksum": ((f'checksum = "{CHECKSUM}"\n', ""), "line 5: adler 1.0.2 has no checksum"),
+    "bytes that nobody has": (
+        (CHECKSUM, "0" * 64),
+        f"its index has adler 1.0.2 with the checksum {CHECKSUM}, not {'0' * 64}",
+    ),
+    "a manifest that moved on": (
+        ('memchr = "2"', 'memchr = "2"\nregex = "1"', "Cargo.toml"),
+        "Cargo.toml, line 26: it asks for regex, which",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_lock_that_cannot_be_followed(case: str, project: Path, home: Path, tally_in: TallyIn) -> None:
+    change, said = BAD[case]
+    changed(project, *change)
+    tally: Tally = tally_in(project, CARGO_HOME=str(home))
+    ran: Any = tally("build", RECIPE, "--no-sign").failed(2)
+    assert said in ran.err
+    assert "hint: " in ran.err
+    assert not (project / "releases").exists()

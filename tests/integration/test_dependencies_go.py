@@ -1,0 +1,90 @@
+"""A Go program with the modules of its go.sum, from a proxy on loopback that speaks Go's protocol."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gomodules
+import pytest
+from gomodules import GoProxy
+from lab import unpacked
+from rust import commit
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
+
+RECIPE = "recipes/stick.toml"
+
+
+@pytest.fixture(scope="module")
+def proxy(session_state: Path) -> Iterator[GoProxy]:
+    with GoProxy(gomodules.modules_of(session_state)).running() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def first(
+    proxy: GoProxy, tally_in: TallyIn, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The project with its lock, never changed. The toolchain's set is that of the repository's own lock."""
+    folder = gomodules.repository(tmp_path_factory.mktemp("go") / "stick", repository / "tally.lock")
+    tally_in(folder, GOPROXY=proxy.address)("lock").succeeded()
+    commit(folder)
+    return folder
+
+
+@pytest.fixture
+def project(first: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copytree(first, tmp_path / "stick", symlinks=True))
+
+
+def test_two_builders_agree_and_the_program_runs(
+    first: Path, proxy: GoProxy, tally_in: TallyIn, tmp_path: Path
+) -> None:
+    tally = tally_in(first, GOPROXY=proxy.address)
+    [outcome] = json.loads(tally("build", RECIPE, "--no-sign", "--json").succeeded().out)["outcomes"]
+    assert outcome["outcome"] == "agreed"
+    [top] = unpacked(Path(outcome["artifact"]), tmp_path / "unpacked").iterdir()
+    program = top / "bin/stick"
+    said = subprocess.run([program], input=b"a b\nc\n", capture_output=True, check=True).stdout.decode()
+    assert said.startswith("stick || hazel\nlines 2 wide 3\n")
+    assert b"/nix/store" not in program.read_bytes()
+
+
+def test_every_module_is_a_material(first: Path, proxy: GoProxy, tally_in: TallyIn) -> None:
+    ran = tally_in(first, GOPROXY=proxy.address)("sbom", RECIPE, "--format", "spdx").succeeded()
+    purls = {
+        reference["referenceLocator"]
+        for package in json.loads(ran.out)["packages"]
+        for reference in package.get("externalRefs", ())
+        if reference["referenceLocator"].startswith("pkg:golang/")
+    }
+    assert "pkg:golang/github.com/burntsushi/toml@v1.2.0" in purls
+    assert len(purls) == 9
+
+
+def test_a_hash_that_nobody_has_is_not_locked(project: Path, proxy: GoProxy, tally_in: TallyIn) -> None:
+    text = (project / "go.sum").read_text()
+    h1 = "h1:qXqYx2MPTY4N9/OvjjBBZkmmkPHvdSjPRTIavbSwBkQ="
+    assert h1 in text
+    (project / "go.sum").write_text(text.replace(h1, h1.replace("qXqY", "AAAA")))
+    before = (project / "tally.lock").read_bytes()
+    ran = tally_in(project, GOPROXY=proxy.address)("lock").failed(2)
+    assert f"it has the hash {h1}" in ran.err
+    assert "go.sum, line 7" in ran.err
+    assert (project / "tally.lock").read_bytes() == before, "nothing is half written"
+
+
+def test_what_is_not_locked_is_not_built(project: Path, proxy: GoProxy, tally_in: TallyIn) -> None:
+    lines = (project / "tally.lock").read_text().splitlines(keepends=True)
+    (project / "tally.lock").write_text("".join(line for line in lines if not line.startswith('"h1:qXqY')))
+    commit(project)
+    ran = tally_in(project, GOPROXY=proxy.address)("build", RECIPE, "--no-sign").failed(2)
+    assert "line 7: tally.lock has no sha256 of github.com/google/shlex" in ran.err
+    assert "hint: run `tally lock`" in ran.err

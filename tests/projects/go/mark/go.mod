@@ -1,0 +1,3 @@
+module example.org/mark
+
+go 1.18

@@ -15,6 +15,7 @@ from typing import Final
 from orchestrator.dependencies.dependency import BadLock, GoHash
 from orchestrator.dependencies.go_mod import Module
 from orchestrator.ground.values import dataclass
+from orchestrator.ground.wording import counted
 
 LIMIT: Final = 16 << 20
 AGAIN: Final = "run `go mod tidy`"
@@ -45,7 +46,7 @@ def read(data: bytes, place: str) -> tuple[Sum, ...]:
             continue
         words = line.split()
         if len(words) != 3:
-            problem = f"{len(words)} words in place of module, version and hash"
+            problem = f"{counted(len(words), 'word')} in place of module, version and hash"
             hint = "keep the lines of one side, then " + AGAIN if line.startswith("<<<<<<<") else AGAIN
             raise BadLock(place, number, problem, hint=hint)
         path, version, told = words

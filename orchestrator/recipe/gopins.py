@@ -17,15 +17,18 @@ from orchestrator.dependencies.dependency import Dependency, GoHash
 from orchestrator.dependencies.go_sum import hash1, summed
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import cannot_write
+from orchestrator.ground.files import cannot_write, contents
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Unreachable
+from orchestrator.ground.wording import counted
 from orchestrator.ground.zips import ERRORS
 from orchestrator.recipe.names import store_name
 from orchestrator.recipe.sources import Sources
 
 _MOST: Final = 2 << 30
 """Bytes of a module, unpacked; go itself allows a quarter of that."""
+_LARGEST: Final = 16 << 20
+"""Bytes of a go.mod, as go itself has it."""
 _CHUNK: Final = 1 << 20
 
 
@@ -45,7 +48,7 @@ def pinned(
             else:
                 new[each.digest.h1] = each
     if new:
-        say(f"fetching {len(new)} files of Go modules")
+        say(f"fetching {counted(len(new), 'file')} of Go modules")
     made: dict[str, str] = {}
 
     def fetch(each: Dependency) -> None:
@@ -108,7 +111,7 @@ def _taken(each: Dependency, digest: GoHash, address: str, sources: Sources) -> 
 def hash_of(file: Path, each: Dependency) -> GoHash:
     """The h1 of a fetched file: of a go.mod, or of a zip's files. Raises Unreachable for what is no zip."""
     if each.file.endswith(".mod"):
-        return hash1([("go.mod", file.read_bytes())])
+        return hash1([("go.mod", contents(file, _LARGEST))])
     digests: dict[str, str] = {}
     total = 0
     try:

@@ -58,7 +58,7 @@ def test_two_builders_agree_and_the_program_runs(
 
 
 def test_every_module_is_a_material(first: Path, proxy: GoProxy, tally_in: TallyIn) -> None:
-    ran = tally_in(first, GOPROXY=proxy.address)("sbom", RECIPE, "--format", "spdx").succeeded()
+    ran = tally_in(first, GOPROXY=proxy.address)("sbom", RECIPE, "--format", "spdx-2.3").succeeded()
     purls = {
         reference["referenceLocator"]
         for package in json.loads(ran.out)["packages"]

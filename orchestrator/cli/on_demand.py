@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str | None]] = {
     "diagnose": None,
     "history": None,
     "logs": None,
+    "shell": None,
     "show": None,
     "explain": None,
     "compare": None,

@@ -1,0 +1,176 @@
+"""The story of `tally shell`: into the sandbox of a recipe's build, at the point where its script begins.
+
+    Recipe -> Derivation -> its inputs, in a store -> a sandbox like the build's -> a shell, or one command
+
+It is the derivation's own program that runs, with its own environment: only the text of the recipe's script
+is another one, which starts the shell. What is made there is in a folder that is thrown away. It is in no
+builder's store, in no ledger, and nothing can sign it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
+from orchestrator.ground.state import State
+from orchestrator.ground.values import dataclass
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.derivation import Derivation, name_of
+from orchestrator.nix.events import ERROR, Event, EventParser, Message
+from orchestrator.nix.sandbox import TOP, Sandbox, prepared
+from orchestrator.run import planning
+from orchestrator.run.asked import RecipeFile
+from orchestrator.run.gathering import gather
+from orchestrator.run.plan import Target
+from orchestrator.run.workshop import Workshop, opened
+
+if TYPE_CHECKING:
+    from orchestrator.builders.configuration import Configuration
+
+_OURS = ".tally"
+"""Below the build's folder: the recipe's scripts, and what starts the shell."""
+_FUNCTIONS = """\
+# as the build runs them, each in a bash of its own
+build() { TERM=dumb "$BASH" -eu -o pipefail /build/.tally/script < /dev/null; }
+check() { TERM=dumb "$BASH" -eu -o pipefail /build/.tally/check < /dev/null; }
+"""
+_INTERACTIVE = """\
+exec < /dev/tty > /dev/tty 2>&1
+"$BASH" --noprofile --rcfile /build/.tally/rc -i || true
+echo 0 > /build/.tally/status
+"""
+_COMMAND = """\
+tallyStatus=0
+"$BASH" -eu -o pipefail /build/.tally/command || tallyStatus=$?
+echo "$tallyStatus" > /build/.tally/status
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A build's sandbox, ready to be entered."""
+
+    name: str
+    """The derivation's, as `hello-2.10`."""
+    sandbox: Sandbox
+
+    @property
+    def status(self) -> int | None:
+        """What the command ended with; None: it never began, since the build failed before its script."""
+        try:
+            return int(contents(self.sandbox.build / _OURS / "status", 8))
+        except (OSError, ValueError):
+            return None
+
+
+@contextmanager
+def shell(
+    state: State,
+    configuration: Configuration,
+    recipe: Path,
+    command: str | None,
+    terminal: str,
+    on_event: Callable[[str, Event], None],
+    say: Callable[[str], None],
+) -> Iterator[Shell]:
+    """A shell in the build of a recipe, or with `command` that alone. `terminal` is what TERM shall be.
+
+    Everything of it is gone when the block ends. Raises TallyError.
+    """
+    with opened(state, configuration) as workshop:
+        plan = planning.make(workshop, [RecipeFile(recipe)], allow_dirty=True)
+        (target,) = plan.targets.values()
+        derivation = target.graph[target.evaluated.package]
+        gather(workshop, target.request, target.evaluated.fixed, target.folder, say)
+        store = _with_inputs(workshop, target, derivation, on_event, say)
+        folder = workshop.store.nix.scratch / "shell"
+        folder.mkdir()
+        made = prepared(
+            derivation,
+            _closure(store, derivation, target),
+            folder,
+            files={
+                "tallyScript": _INTERACTIVE if command is None else _COMMAND,
+                "tallyCheck": "",
+            },
+        )
+        _write(made.build / _OURS, _files(derivation, command, terminal))
+        yield Shell(derivation.name, made)
+
+
+def _files(derivation: Derivation, command: str | None, terminal: str) -> Mapping[str, str]:
+    found = {
+        "script": derivation.env.get("tallyScript", ""),
+        "check": derivation.env.get("tallyCheck", ""),
+        "functions": _FUNCTIONS,
+        "terminal": terminal,
+        "name": derivation.name,
+    }
+    if command is not None:
+        return found | {"command": f". {TOP}/{_OURS}/functions\n{command}\n"}
+    return found | {
+        "rc": f". {TOP}/{_OURS}/functions\nTERM=$(< {TOP}/{_OURS}/terminal)\n"
+        f'PS1="$(< {TOP}/{_OURS}/name) \\w \\$ "\n'
+    }
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def _with_inputs(
+    workshop: Workshop,
+    target: Target,
+    derivation: Derivation,
+    on_event: Callable[[str, Event], None],
+    say: Callable[[str], None],
+) -> ChrootStore:
+    """A store that has all inputs: an embedded builder's, of which they are read alone, else our own."""
+    paths = _inputs(derivation, target)
+    for builder in workshop.named():
+        if isinstance(builder.store, ChrootStore) and not builder.store.invalid(paths):
+            return builder.store
+    store = workshop.store
+    if store.invalid(paths):
+        say(f"building what {derivation.name} is built with; nothing of it is taken for a builder's")
+        errors: list[str] = []
+        parser = EventParser()
+
+        def take(line: str) -> None:
+            event = parser.parse(line)
+            if isinstance(event, Message) and event.level == ERROR:
+                errors.append(event.text)
+            on_event("shell", event)
+
+        needed = [path for path in derivation.input_derivations if target.graph[path].fixed is None]
+        command = store.command(
+            "nix-store", "--realise", "--log-format", "internal-json", "-v", "--max-jobs", "auto", *needed
+        )
+        if store.nix.follow(command, take) != 0 or (lacking := sorted(store.invalid(paths))):
+            raise TallyError(
+                f"what {derivation.name} is built with does not build: "
+                + (errors[0] if errors else name_of(lacking[0])),
+                hint="`tally build` of that recipe says more",
+            )
+    return store
+
+
+def _inputs(derivation: Derivation, target: Target) -> list[str]:
+    outputs = (
+        target.graph[path].outputs[name]
+        for path, names in derivation.input_derivations.items()
+        for name in names
+    )
+    return [*outputs, *derivation.input_sources]
+
+
+def _closure(store: ChrootStore, derivation: Derivation, target: Target) -> list[tuple[str, str]]:
+    """Where the inputs, and all that they refer to, lie on this machine."""
+    said = store.nix.run(store.command("nix-store", "--query", "--requisites", *_inputs(derivation, target)))
+    return [(str(store.physical(path)), path) for path in said.split()]

@@ -18,6 +18,7 @@ import derivation
 import diagnosis
 import hello
 import init
+import locks
 import log
 import memory
 import publish
@@ -50,6 +51,7 @@ BENCHMARKS = {
     "rebuild": rebuild,
     "compare": compare,
     "report": report,
+    "locks": locks,
 }
 
 

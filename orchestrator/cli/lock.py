@@ -94,8 +94,17 @@ def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     from orchestrator.recipe.mirrors import Mirrors
 
     configured = load(Path.cwd())
-    refuse_unknown_mirrors(recipes, Mirrors(configured.mirrors))
-    found = list(drift(recipes, read(file), file.with_name("flake.lock"), configured.toolchain.debian))
+    mirrors = Mirrors(configured.mirrors)
+    refuse_unknown_mirrors(recipes, mirrors)
+    known = read(file)
+    found = list(drift(recipes, known, file.with_name("flake.lock"), configured.toolchain.debian))
+    if not found and any(each.dependencies for each in recipes.values()):  # else the lock is written again
+        from orchestrator.ground.state import State
+        from orchestrator.recipe.followed import changed
+        from orchestrator.recipe.sources import Sources
+
+        sources = Sources(State.of_environment().folder("sources"), mirrors)
+        found += changed(recipes, known, file.absolute().parent, sources)
     if as_json:
         print_json({"lock": str(file), "drift": found})
     else:

@@ -152,6 +152,8 @@ class Lock(_Entry):
 
     Of a sha256 in requirements.txt, what the file is called; of an h1 in go.sum, the sha256 of the file.
     """
+    followed: dict[str, dict[str, Digest]] = Field(default_factory=dict)
+    """Recipe name to `SOURCE/LOCK-FILE` to its sha256: the lock files that this lock was written for."""
     nixpkgs: NixpkgsPin | None = None
 
     @property
@@ -265,6 +267,7 @@ def text_of(lock: Lock) -> str:
             for name, files in sorted(lock.told.items())
             if any(files.values())
         },
+        followed={name: dict(sorted(of.items())) for name, of in sorted(lock.followed.items()) if of},
         nixpkgs=lock.nixpkgs,
     )
     values: dict[str, Any] = ordered.model_dump(mode="json", exclude_none=True)

@@ -17,6 +17,7 @@ from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.wording import some
 from orchestrator.recipe import debian
 from orchestrator.recipe.drift import SetKey, needed_sets, nixpkgs_node, refuse_unknown_mirrors
+from orchestrator.recipe.followed import followed
 from orchestrator.recipe.licensing import with_licences
 from orchestrator.recipe.lock import ARCHITECTURES, Busybox, DebianPackage, DebianSet, Lock, SourcePin
 from orchestrator.recipe.machine import PACKAGES
@@ -90,7 +91,8 @@ def make_lock(
         nixpkgs=nixpkgs,
     )
     told = told_of(recipes, made, update, work.folder, work.mirrors, work.sources, work.say)
-    return made.model_copy(update={"told": told})
+    whole = made.model_copy(update={"told": told})
+    return whole.model_copy(update={"followed": followed(recipes, whole, work.folder, work.sources)})
 
 
 def _debian(

@@ -28,6 +28,7 @@ def portion_of(lock: Lock, recipes: Mapping[str, Recipe], names: Sequence[str], 
         set=sets,
         busybox=busybox,
         source={name: lock.source[name] for name in names if name in lock.source},
+        followed={name: lock.followed[name] for name in names if name in lock.followed},
         told={name: lock.told[name] for name in names if name in lock.told},
         nixpkgs=lock.nixpkgs if any(recipe.toolchain.from_ == "nixpkgs" for recipe in wanted) else None,
     )

@@ -27,7 +27,7 @@ let
     derivation {
       name = "debian-root";
       inherit system builder;
-      args = [ "sh" (text ([ ./debian-root.sh ] ++ databaseFor files)) ];
+      args = [ "sh" (text ([ ./debian-root.sh ] ++ certificatesFor files ++ databaseFor files)) ];
       alternatives = text [ ./alternatives.awk ];
       tallyKind = "toolchain-root";
       tallyPackages = map (file: (package recipe file).output) files;
@@ -41,6 +41,13 @@ let
   databaseFor =
     files:
     if hasDatabase && builtins.any asksWhatIsInstalled files then [ ./debian-database.sh ] else [ ];
+
+  # pip of Debian 13 and later does not start without them
+  readsCertificates = file: builtins.match "python3-pip_(2[4-9]|[3-9][0-9])\\..*" file != null;
+  hasCertificates = builtins.pathExists ./given -> builtins.pathExists ./given/debian-certificates.sh;
+  certificatesFor =
+    files:
+    if hasCertificates && builtins.any readsCertificates files then [ ./debian-certificates.sh ] else [ ];
 
   toolchain =
     { name, toolchain }:

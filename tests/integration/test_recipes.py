@@ -143,6 +143,23 @@ def _copier(artifact: Path, folder: Path) -> None:
         assert b"9.19.1" in _says(sys.executable, top / "bin/copier", "--version")
 
 
+def _copier_image(artifact: Path, folder: Path) -> None:
+    """It runs with nothing but what is in it."""
+    layout = unpacked(artifact, folder)
+
+    def blob(described: Mapping[str, Any]) -> Path:
+        return layout / "blobs/sha256" / described["digest"].removeprefix("sha256:")
+
+    index = json.loads((layout / "index.json").read_text())
+    manifest = json.loads(blob(index["manifests"][0]).read_text())
+    config = json.loads(blob(manifest["config"]).read_text())["config"]
+    root = folder / "root"
+    for layer in manifest["layers"]:
+        unpacked(blob(layer), root)
+    enter: list[str | Path] = [shutil.which("unshare") or "", "-U", "-r", shutil.which("chroot") or "", root]
+    assert b"9.19.1" in _says("env", "-i", *config["Env"], *enter, *config["Entrypoint"], "--version")
+
+
 def _go_md2man(artifact: Path, folder: Path) -> None:
     program = shutil.copy(artifact, folder)
     Path(program).chmod(0o755)
@@ -169,6 +186,7 @@ SMOKE: Mapping[str, Callable[[Path, Path], None]] = {
     "bzip2": _bzip2,
     "cjson": _cjson,
     "copier": _copier,
+    "copier-image": _copier_image,
     "go-md2man": _go_md2man,
     "hello": _hello,
     "lua": _lua,

@@ -17,43 +17,18 @@ from typing import Final
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from orchestrator.dependencies.python.interpreter import Interpreter, environment, ranks
 from orchestrator.ground import zips
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.pyindex import File, Index
 
-PYTHON: Final = (3, 11)
+PYTHON: Final = Interpreter("3.11.2", 36, "x86_64")
 """Of the toolchain's python3."""
-_GLIBC: Final = 36  # 2.36, the toolchain's
 _ROUNDS: Final = 300
 _LARGEST: Final = 8 << 20
-
-
-def _tags() -> dict[Tag, int]:
-    platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(_GLIBC, 4, -1)]
-    platforms[platforms.index("manylinux_2_17_x86_64") + 1 : 0] = []
-    platforms += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
-    ordered = [*cpython_tags(PYTHON, platforms=platforms), *compatible_tags(PYTHON, "cp311", platforms)]
-    return {tag: number for number, tag in reversed(list(enumerate(ordered)))}
-
-
-ENVIRONMENT: Final = {
-    "implementation_name": "cpython",
-    "implementation_version": "3.11.2",
-    "os_name": "posix",
-    "platform_machine": "x86_64",
-    "platform_python_implementation": "CPython",
-    "platform_release": "",
-    "platform_system": "Linux",
-    "platform_version": "",
-    "python_full_version": "3.11.2",
-    "python_version": "3.11",
-    "sys_platform": "linux",
-    "extra": "",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +102,7 @@ class Resolver:
             requirement = Requirement(text)
             marker = requirement.marker
             applies = marker is None or any(
-                marker.evaluate({**ENVIRONMENT, "extra": extra}) for extra in ("", *extras)
+                marker.evaluate({**environment(PYTHON), "extra": extra}) for extra in ("", *extras)
             )
         except (InvalidRequirement, UndefinedEnvironmentName) as error:
             raise TallyError(f"{because} requires {text!r}, which cannot be read: {error}") from error
@@ -152,10 +127,10 @@ class Resolver:
         if not fitting:
             raise TallyError(
                 f"no index has a wheel of {name}{specifier or ''} for Python "
-                f"{'.'.join(map(str, PYTHON))}{self._when()}, which {because} requires",
+                f"{PYTHON.short}{self._when()}, which {because} requires",
                 hint="a build requirement without a wheel cannot be had: name one by hand in the recipe",
             )
-        tags = _TAGS
+        tags = ranks(PYTHON)
         newest = max(file.version for file in fitting)
         best = min(
             (f for f in fitting if f.version == newest),
@@ -167,12 +142,12 @@ class Resolver:
         return "" if self.before is None else f" as of {self.before:%Y-%m-%d}"
 
     def _usable(self, file: File) -> bool:
-        if not file.is_wheel or not any(tag in _TAGS for tag in file.tags):
+        if not file.is_wheel or not any(tag in ranks(PYTHON) for tag in file.tags):
             return False
         if self.before is not None and file.uploaded is not None and file.uploaded >= self.before:
             return False
         try:
-            return file.requires_python is None or SpecifierSet(file.requires_python).contains("3.11.2")
+            return file.requires_python is None or SpecifierSet(file.requires_python).contains(PYTHON.version)
         except InvalidSpecifier:
             return True
 
@@ -200,6 +175,3 @@ def _forget(pin: Pin, wanted: dict[str, list[tuple[Requirement, str]]], chosen: 
         if not wanted[name]:
             del wanted[name]
             chosen.pop(name, None)
-
-
-_TAGS: Final = _tags()

@@ -10,8 +10,9 @@ from pathlib import Path
 from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
 from orchestrator.builders.recording import Record, Recording
 from orchestrator.ground.nar import nar_hash
+from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
-from orchestrator.nix.events import Event, EventParser
+from orchestrator.nix.events import Event, EventParser, Expected
 from orchestrator.nix.store import PathInfo, Store
 
 _BUILDS_FAILED = range(100, 108)
@@ -154,6 +155,7 @@ class Realisation:
         """Build what is missing and check what is there; those of which Nix's word can be trusted."""
         records = self.recording.records
         lacking = self._lacking(requested)
+        self._foretell(requested, lacking)
         present = [drv for drv in requested if drv not in lacking]
         missing = [drv for drv in requested if drv in lacking]
         trusted: set[str] = set()
@@ -172,6 +174,15 @@ class Realisation:
         finally:
             self.recording.close()
         return trusted
+
+    def _foretell(self, requested: Sequence[str], lacking: set[str]) -> None:
+        """Tell who looks on what is going to be built. Another host is not asked for that alone."""
+        every = set(requested)
+        if lacking and isinstance(self.store, ChrootStore):
+            below = {each.path for drv in lacking for each in self.graph.below(drv).in_build_order()}
+            every |= self._lacking([drv for drv in below if self.graph[drv].fixed is None])
+        inputs = {drv: tuple(sorted(every & self.graph[drv].input_derivations.keys())) for drv in every}
+        self.recording.take(Expected(inputs))
 
     def _check_some(self, present: Sequence[str]) -> set[str]:
         """Check what is there; those of which Nix's word can be trusted."""

@@ -12,7 +12,16 @@ from typing import IO
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.nix.derivation import name_of
-from orchestrator.nix.events import BuildFinished, BuildStarted, Event, LogLine, Message, Notice, Progress
+from orchestrator.nix.events import (
+    BuildFinished,
+    BuildStarted,
+    Event,
+    Expected,
+    LogLine,
+    Message,
+    Notice,
+    Progress,
+)
 
 LAST_LINES = 20
 
@@ -72,7 +81,7 @@ class Recording:
                 # of what it was asked for, Nix says that it is finished only when it is done with all
                 for over in [drv for drv in self._open if self._is_over(self.records[drv])]:
                     self.take(BuildFinished(over))
-            case Notice():
+            case Notice() | Expected():
                 pass
             case Message(level, text):
                 if level == 0 and text not in self.errors:  # later versions of Nix say some twice

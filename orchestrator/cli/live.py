@@ -1,4 +1,8 @@
-"""What builds where, while it builds: redrawn in place on a terminal, a line an event elsewhere."""
+"""What builds where, while it builds: redrawn in place on a terminal, lines of what happened elsewhere.
+
+Elsewhere there is a line a minute besides, which says how far each builder is; of a large closure, where a
+line for each start and end would be thousands, that line alone.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,28 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from orchestrator.cli.measure import columns, elapsed, fitted
-from orchestrator.cli.text import harmless
-from orchestrator.ground.notice import NOTICE
+from orchestrator.cli.remaining import Remaining
+from orchestrator.cli.text import harmless, size
+from orchestrator.ground.notice import NOTICE, TRAFFIC
+from orchestrator.ground.wording import some
 from orchestrator.nix.derivation import name_of
-from orchestrator.nix.events import ERROR, BuildFinished, BuildStarted, Event, LogLine, Message, Notice, plain
+from orchestrator.nix.events import (
+    ERROR,
+    BuildFinished,
+    BuildStarted,
+    Event,
+    Expected,
+    LogLine,
+    Message,
+    Notice,
+    plain,
+)
 
 _REDRAW = 0.1  # seconds between two drawings that events ask for: a log of 10,000 lines costs no more than 10
 _TICK = 0.5  # seconds after which elapsed times move on by themselves
+_EVERY = 60.0  # seconds between two lines of how far it is, where nothing is redrawn
+_MANY = 40  # derivations of one builder beyond which starts and ends have no lines there
+_FEW = 3  # of what is being built, in such a line
 _HIDE_CURSOR, _SHOW_CURSOR, _ERASE_BELOW = "\x1b[?25l", "\x1b[?25h", "\x1b[J"
 _BOLD, _RED, _FAINT, _OFF = "\x1b[1m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 _LONGEST_LINE = 2000  # characters of a log line that are looked at: none is shown whole if it is longer
@@ -53,6 +72,10 @@ class LiveView:
         self._clock = clock
         self._lock = threading.RLock()
         self._running: dict[tuple[str, str], _Running] = {}
+        self._remaining: dict[str, Remaining] = {}
+        self._began = clock()
+        self._told_at = self._began
+        self._traffic = TRAFFIC.fetched
         self._said: set[tuple[str, str]] = set()
         self._drawn_lines = 0
         self._drawn_at = float("-inf")
@@ -63,7 +86,7 @@ class LiveView:
         self._ticker = threading.Thread(target=self._tick, name="live view", daemon=True)
         if self._in_place:
             self._write(_HIDE_CURSOR)
-            self._ticker.start()
+        self._ticker.start()
 
     def __enter__(self) -> Self:
         self._before, NOTICE.tell = NOTICE.tell, self.say
@@ -108,7 +131,7 @@ class LiveView:
         match event:
             case BuildStarted(derivation, checking):
                 self._running[builder, derivation] = _Running(now, checking)
-                if not self._in_place:
+                if not self._in_place and not self._is_large(builder):
                     return f"{self._label(builder)} started {_name(derivation)}{' again' if checking else ''}"
             case LogLine(derivation, text):
                 running = self._running.get((builder, derivation))
@@ -116,9 +139,13 @@ class LiveView:
                     running.last_line = shown
             case BuildFinished(derivation, seconds):
                 ended = self._running.pop((builder, derivation), None)
-                if ended is not None:
+                if ended is not None and builder in self._remaining:
+                    self._remaining[builder].end(derivation)
+                if ended is not None and (self._in_place or not self._is_large(builder)):
                     after = elapsed(now - ended.since if seconds is None else seconds)
                     return f"{self._label(builder)} ended {_name(derivation)} after {after}"
+            case Expected():
+                self._remaining[builder] = Remaining(event)
             case Notice(text):
                 return f"{self._label(builder)} {harmless(text)}"
             case Message(level, text) if level == ERROR and (said := _error(text)):
@@ -128,6 +155,32 @@ class LiveView:
             case _:
                 pass
         return None
+
+    def _is_large(self, builder: str) -> bool:
+        return builder in self._remaining and self._remaining[builder].total > _MANY
+
+    def _how_far(self, builder: str, now: float) -> str:
+        """`3 of 12 built, 2 building, about 4:10 left`."""
+        running = {
+            derivation: now - each.since for (of, derivation), each in self._running.items() if of == builder
+        }
+        return self._remaining[builder].sentence(running)
+
+    def _fetched(self) -> str | None:
+        fetched = TRAFFIC.fetched - self._traffic
+        return f"fetched {size(fetched)}" if fetched else None
+
+    def _minute(self, now: float) -> str:
+        """How far it is, in a line."""
+        parts = []
+        for builder in sorted({*self._remaining, *(of for of, _ in self._running)}):
+            names = [_name(drv) for of, drv in sorted(self._running) if of == builder]
+            what = f" ({some(names, _FEW)})" if names else ""
+            far = self._how_far(builder, now) if builder in self._remaining else "building"
+            parts.append(f"{harmless(builder)} {far}{what}")
+        fetched = self._fetched()
+        told = "; ".join([*parts, *([fetched] if fetched else [])]) or "still at it"
+        return f"after {elapsed(now - self._began)}: {told}"
 
     def _label(self, builder: str) -> str:
         return self._painted(_BOLD, f"{harmless(builder)}:")
@@ -154,6 +207,11 @@ class LiveView:
 
     def _lines(self, width: int) -> Iterator[str]:
         now = self._clock()
+        for builder, remaining in sorted(self._remaining.items()):
+            if remaining.done < remaining.total and remaining.total > 1:
+                yield fitted(f"{harmless(builder)}: {self._how_far(builder, now)}", width)
+        if not self._running and (fetched := self._fetched()) is not None:
+            yield fitted(fetched, width)
         for (builder, derivation), running in sorted(self._running.items()):
             verb = "building again" if running.again else "building"
             start = f"{harmless(builder)}: {verb} {_name(derivation)} {elapsed(now - running.since)}"
@@ -169,8 +227,13 @@ class LiveView:
     def _tick(self) -> None:
         while not self._closed.wait(_TICK):
             with self._lock:
-                if not self._closed.is_set():
+                if self._closed.is_set():
+                    return
+                if self._in_place:
                     self._redraw()
+                elif (now := self._clock()) - self._told_at >= _EVERY:
+                    self._told_at = now
+                    self._say(self._minute(now))
 
     def _write(self, text: str) -> None:
         try:

@@ -17,7 +17,7 @@ from orchestrator.ground.addresses import unseen
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
 from orchestrator.ground.inward import Guard
-from orchestrator.ground.notice import NOTICE
+from orchestrator.ground.notice import NOTICE, TRAFFIC
 from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.proxies import Proxy, proxy_for
 from orchestrator.ground.retrying import retries
@@ -215,6 +215,7 @@ class Downloader:
             if self.stop.is_set():
                 raise Stopped
             size += len(chunk)
+            TRAFFIC.fetched += len(chunk)
             if self._manners is not None:
                 took = time.monotonic() - began
                 if self._manners.is_slow(took, size):

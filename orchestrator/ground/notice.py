@@ -15,3 +15,14 @@ class Notice:
 
 NOTICE: Final = Notice()
 """The command line prints its lines on standard error."""
+
+
+class Traffic:
+    """How many bytes this process has fetched. From any thread: what is shown of it need not be exact."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+
+
+TRAFFIC: Final = Traffic()
+"""What is downloaded is counted here, for whoever looks on."""

@@ -134,6 +134,21 @@ class Ledger:
             where = f"where d.path in ({_marks(some)}) order by b.id"
             yield from self._entries(where, some)
 
+    def times(self, names: Sequence[str]) -> Mapping[tuple[str, str], float]:
+        """Builder and derivation's name to how many seconds its last build there took."""
+        found: dict[tuple[str, str], float] = {}
+        for some in _pieces(names):
+            asked = (
+                "select w.name, d.name, b.started, b.finished from builds b "
+                "join builders w on w.id = b.builder join derivations d on d.id = b.derivation "
+                "where b.outcome in ('built', 'checked') and b.started is not null "
+                f"and b.finished is not null and d.name in ({_marks(some)}) order by b.id"
+            )
+            with as_written(self._path):
+                for builder, name, started, finished in self._ask(asked, *some):
+                    found[builder, name] = (moment(finished) - moment(started)).total_seconds()
+        return found
+
     def entries_of(self, run: str) -> Iterator[Entry]:
         """Every builder's every build of one run."""
         yield from self._entries("where r.name = ? order by b.id", [run])

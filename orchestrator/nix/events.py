@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.ground.values import dataclass
+from orchestrator.ground.values import dataclass, field
 
 ERROR = 0
 """The level of Nix's errors; warnings are 1, and what is less important is higher."""
@@ -82,7 +83,17 @@ class Notice:
     text: str
 
 
-Event = BuildStarted | LogLine | BuildFinished | Message | Progress | Notice
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a builder is going to build, as we know it ourselves before Nix begins."""
+
+    inputs: Mapping[str, tuple[str, ...]]
+    """Each derivation to those of the others that it needs."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long one took when it was built last, where that is known."""
+
+
+Event = BuildStarted | LogLine | BuildFinished | Message | Progress | Notice | Expected
 
 
 class EventParser:

@@ -21,9 +21,11 @@ from orchestrator.caches.choosing import Reach
 from orchestrator.caches.supplying import supplies_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.ledger.judging import Judgement, judge
+from orchestrator.ledger.reading import read
 from orchestrator.ledger.writing import Pen
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.events import Event
+from orchestrator.nix.derivation import name_of
+from orchestrator.nix.events import Event, Expected
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.account import Account
@@ -135,7 +137,7 @@ def build(making: Making, on_event: OnEvent, journal: Journal) -> tuple[Report, 
 
     def heard(name: str, event: Event) -> None:
         account.take(name, event)
-        on_event(name, event)
+        on_event(name, foretold(making, name, event) if isinstance(event, Expected) else event)
 
     account.begin(making.workshop.configuration.quorum, making.workshop.configuration.vote)
     with account.following():
@@ -144,6 +146,18 @@ def build(making: Making, on_event: OnEvent, journal: Journal) -> tuple[Report, 
     for report in reports:
         journal.write("built", builder=report.identity.name, **counted(report))
     return reports
+
+
+def foretold(making: Making, builder: str, expected: Expected) -> Expected:
+    """What a builder is going to build, with how long each took it last, by the ledger."""
+    names = {drv: name_of(drv).removesuffix(".drv") for drv in expected.inputs}
+    try:
+        with read(making.workshop.state) as ledger:
+            times = ledger.times(sorted(set(names.values())))
+    except TallyError:  # a view is worth no error
+        return expected
+    known = {drv: times[builder, name] for drv, name in names.items() if (builder, name) in times}
+    return Expected(expected.inputs, known)
 
 
 def judgement_of(making: Making, reports: Sequence[Report]) -> Judgement:

@@ -18,9 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.cli import live as live_module
 from orchestrator.cli.live import LiveView
 from orchestrator.cli.measure import columns, elapsed, fitted
-from orchestrator.nix.events import BuildFinished, BuildStarted, LogLine, Message, Progress
+from orchestrator.cli.remaining import Remaining
+from orchestrator.ground.notice import TRAFFIC
+from orchestrator.nix.events import BuildFinished, BuildStarted, Expected, LogLine, Message, Progress
 
 HELLO = "/nix/store/wfj6czgaxx9a6d842p9npzkzppmqgm89-hello-2.10.drv"
 ZLIB = "/nix/store/1yrm83x23p0fvqsg5dpg7qy2x6kh9kg7-zlib-1.3.drv"
@@ -323,3 +326,140 @@ def test_durations() -> None:
 @given(st.text(), st.integers(0, 40))
 def test_fitted_text_fits(text: str, width: int) -> None:
     assert columns(fitted(text, width)) <= width
+
+
+def of(*names: str) -> list[str]:
+    return [f"/nix/store/{number:032}-{name}.drv" for number, name in enumerate(names)]
+
+
+def test_a_terminal_says_how_far_each_builder_is_and_how_long_it_may_take(terminal: Terminal) -> None:
+    clock = Clock()
+    one, two, three = of("one", "two", "three")
+    inputs = {one: (), two: (one,), three: (two,)}
+    with LiveView(terminal.stream, clock=clock) as live:
+        live.handle("a", Expected(inputs, {one: 10.0, two: 60.0, three: 30.0}))
+        live.handle("b", Expected(inputs))
+        live.handle("a", BuildStarted(one, checking=False))
+        clock.now += 4
+        live.handle("a", Progress())
+        raw = terminal.raw()
+        assert terminal.shown(raw) == [
+            "a: 0 of 3 built, 1 building, about 1:36 left",
+            "b: 0 of 3 built",
+            "a: building one 4 s",
+            "",
+        ]
+        live.handle("a", BuildFinished(one))
+        clock.now += 100
+        live.handle("a", BuildStarted(two, checking=False))
+        clock.now += 100
+        live.handle("a", Progress())
+        raw += terminal.raw()
+        assert "a: 1 of 3 built, 1 building, about 30 s left" in terminal.shown(raw)
+        live.handle("a", BuildFinished(two))
+        live.handle("a", BuildFinished(three))  # it was not told to have begun
+        live.handle("a", BuildStarted(three, checking=False))
+        clock.now += 31
+        live.handle("a", Progress())
+        raw += terminal.raw()
+        assert "a: 2 of 3 built, 1 building, later than last time" in terminal.shown(raw)
+        live.handle("a", BuildFinished(three))
+    assert terminal.shown(raw + terminal.raw())[-1] == ""
+
+
+@pytest.mark.parametrize("terminal", [(30, 24)], indirect=True)
+def test_how_far_it_is_never_wraps_nor_steers_the_terminal(terminal: Terminal) -> None:
+    inputs = dict.fromkeys(of("\x1b[2Jone", "zwei名前" * 20), ())
+    with LiveView(terminal.stream, clock=Clock()) as live:
+        live.handle("名前\x1b[31m" * 5, Expected(inputs))
+        for each in inputs:
+            live.handle("名前\x1b[31m" * 5, BuildStarted(each, checking=False))
+        raw = terminal.raw()
+        terminal.shown(raw)  # which asserts that no line wraps
+        assert "\x1b[31m" not in raw
+        assert "\x1b[2J" not in raw
+
+
+def test_bytes_that_come_are_shown_until_something_is_built(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TRAFFIC, "fetched", 5)
+    clock = Clock()
+    with LiveView(terminal.stream, clock=clock) as live:
+        monkeypatch.setattr(TRAFFIC, "fetched", 1_500_005)
+        clock.now += 1
+        live.handle("a", Progress())
+        raw = terminal.raw()
+        assert "fetched 1.5 MB" in terminal.shown(raw)
+        clock.now += 1
+        live.handle("a", BuildStarted(HELLO, checking=False))
+        assert "fetched 1.5 MB" not in terminal.shown(raw + terminal.raw())
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a dumb terminal"])
+def test_elsewhere_a_line_a_minute_says_how_far_it_is(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(live_module, "_TICK", 0.01)
+    monkeypatch.setenv("TERM", "dumb")
+    stream = io.StringIO() if kind == "a pipe" else terminal.stream
+    clock = Clock()
+    one, two = of("one", "two")
+
+    def said() -> str:
+        return stream.getvalue() if isinstance(stream, io.StringIO) else terminal.raw()
+
+    with LiveView(stream, clock=clock) as live:
+        live.handle("a", Expected({one: (), two: (one,)}, {one: 30.0, two: 200.0}))
+        live.handle("a", BuildStarted(one, checking=False))
+        clock.now += 59
+        threading.Event().wait(0.1)
+        first = said()
+        assert "after" not in first
+        clock.now += 1
+        for _ in range(500):
+            if "after 1:00" in (first := first + said()):
+                break
+            threading.Event().wait(0.01)
+        assert "after 1:00: a 0 of 2 built, 1 building, about 3:20 left (one)" in first
+    assert "\x1b" not in first
+
+
+def test_of_a_large_closure_there_is_that_line_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "_TICK", 0.01)
+    clock, stream = Clock(), io.StringIO()
+    every = of(*(f"package-{number}" for number in range(100)))
+    with LiveView(stream, clock=clock) as live:
+        live.handle("a", Expected(dict.fromkeys(every, ())))
+        for each in every[:50]:
+            live.handle("a", BuildStarted(each, checking=False))
+        for each in every[:40]:
+            live.handle("a", BuildFinished(each))
+        live.handle("a", Message(0, f"builder for '{every[45]}' failed with exit code 1"))
+        clock.now += 60
+        for _ in range(500):
+            if "after" in stream.getvalue():
+                break
+            threading.Event().wait(0.01)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "a: failed package-45: exit code 1"
+    assert lines[1] == (
+        "after 1:00: a 40 of 100 built, 10 building (package-40, package-41, package-42 and 7 more)"
+    )
+    assert len(lines) == 2
+
+
+def test_what_is_left_takes_as_long_as_the_longest_way() -> None:
+    one, two, other, last = of("one", "two", "other", "last")
+    seconds = {one: 10.0, two: 20.0, other: 25.0, last: 1.0}
+    work = Remaining(Expected({one: (), two: (one,), other: (), last: (two, other)}, seconds))
+    assert work.rest({}) == 31.0
+    assert work.rest({one: 4.0, other: 4.0}) == 27.0
+    work.end(one)
+    work.end("/nix/store/unexpected.drv")
+    assert (work.done, work.total, work.rest({})) == (1, 4, 26.0)
+    for each in (two, other, last):
+        work.end(each)
+    assert work.sentence({}) == "4 of 4 built"
+    assert Remaining(Expected({one: (), two: (one,)}, {one: 3.0})).rest({}) is None
+    assert Remaining(Expected({one: (two,), two: (one,)}, seconds)).rest({}) == 0.0

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+import reports
 
 from orchestrator.builders.build import Identity, SandboxProof
 from orchestrator.ground.digest import NarHash, Sha256
@@ -251,3 +252,15 @@ def test_what_was_written_before_a_kill_is_there(state: State) -> None:
     with reading(state) as ledger:
         (entry,) = ledger.entries_of("1")
     assert (entry.how, entry.builder.proven) == (How.BUILT, False)
+
+
+def test_the_last_times_of_what_has_that_name(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    reports.write_run(state, 1, [reports.simple("hello")])
+    reports.write_run(state, 2, [reports.simple("hello"), reports.simple("broken", Verdict.FAILED)])
+    with read(state) as ledger:
+        assert ledger.times(["hello-1.0", "broken-1.0", "unknown-1"]) == {
+            ("a", "hello-1.0"): 3.0,
+            ("b", "hello-1.0"): 3.0,
+        }
+        assert ledger.times([]) == {}

@@ -18,21 +18,39 @@ let
   # equal lists give one derivation: a root is assembled once and shared
   roots = builtins.listToAttrs (
     map (recipe: {
-      name = builtins.toJSON recipe.toolchain.packages;
-      value = rootOf recipe.name recipe.toolchain.packages;
-    }) (builtins.filter (recipe: recipe.toolchain.from == "debian") (builtins.attrValues recipes))
+      name = keyOf recipe.toolchain;
+      value = rootOf recipe.name recipe.toolchain.packages (recipe.toolchain.files or [ ]);
+    }) (builtins.filter (recipe: isDebians recipe.toolchain) (builtins.attrValues recipes))
   );
+  isDebians = toolchain: toolchain.from == "debian" || toolchain.from == "files";
+  keyOf = toolchain: builtins.toJSON [ toolchain.packages (toolchain.files or [ ]) ];
   rootOf =
-    recipe: files:
-    derivation {
-      name = "debian-root";
+    recipe: files: archives:
+    derivation ({
+      name = if archives == [ ] then "debian-root" else "files-root";
       inherit system builder;
-      args = [ "sh" (text ([ ./debian-root.sh ] ++ certificatesFor files ++ databaseFor files)) ];
+      args = [
+        "sh"
+        (text ([ ./debian-root.sh ] ++ certificatesFor files ++ databaseFor files ++ filesFor archives))
+      ];
       alternatives = text [ ./alternatives.awk ];
       tallyKind = "toolchain-root";
       tallyPackages = map (file: (package recipe file).output) files;
       passAsFile = [ "tallyPackages" ];
-    };
+    } // variablesFor archives);
+
+  # archives of upstream's, over the Debian root: files-root.sh
+  filesFor = archives: if archives == [ ] then [ ] else [ ./files-root.sh ];
+  variablesFor =
+    archives:
+    if archives == [ ] then
+      { }
+    else
+      {
+        tallyArchives = map fixed.output archives;
+        tallyArchivePlaces = map (archive: archive.to) archives;
+        tallyArchivePrograms = map (archive: builtins.concatStringsSep ":" archive.path) archives;
+      };
 
   # who builds Debian's packages asks what is installed; nobody else does, and it takes time. What a version made that knew
   # of no database has none: see text.nix.
@@ -52,7 +70,7 @@ let
   toolchain =
     { name, toolchain }:
     let
-      root = roots.${builtins.toJSON toolchain.packages};
+      root = roots.${keyOf toolchain};
     in
     {
       inherit root;

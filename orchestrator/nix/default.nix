@@ -17,6 +17,7 @@ let
       inherit (asked) packages;
       recipes = needed;
     };
+    files = toolchains.debian;
     nixpkgs = import ./nixpkgs.nix { inherit system; };
   };
   packages = import ./package.nix { inherit fixed toolchains; inherit (asked) recipes; };
@@ -47,8 +48,9 @@ let
     builtins.attrValues (builtins.listToAttrs byPath);
   toolchainOf =
     recipe: toolchain:
-    if toolchain.from == "debian" then
+    if toolchain.from == "debian" || toolchain.from == "files" then
       [ busybox ] ++ map (toolchains.debian.package recipe) toolchain.packages
+      ++ map fixed.made (toolchain.files or [ ])
     else
       [ ];
 

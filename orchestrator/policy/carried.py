@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import RECIPES, SOURCE, SOURCE_LOCK, Kind
-from orchestrator.ground.digest import Sha256
+from orchestrator.ground.digest import Sha256, hexadecimal
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.outputpath import Command
 from orchestrator.policy.commands import Told
@@ -64,7 +65,7 @@ def source(
     if SOURCE_LOCK not in documents:
         yield _no(f"the release does not carry the lock {SOURCE_LOCK}, which it was made from")
         return
-    yield from _lock(documents[SOURCE_LOCK], told)
+    yield from _lock(documents, told)
 
 
 def _recipe(file: str, data: bytes, command: Command) -> Iterator[Reason]:
@@ -85,16 +86,38 @@ def _script(of: object) -> object:
     return of.get("script") if isinstance(of, dict) else None
 
 
-def _lock(data: bytes, told: Told) -> Iterator[Reason]:
-    """Every package of the toolchain is in the lock by its digest, and the lock pins no other."""
-    pinned, unpacked = _pins(data)
+def _lock(documents: Mapping[str, bytes], told: Told) -> Iterator[Reason]:
+    """Every package of the toolchain is in the lock by its digest, and the lock pins no other.
+
+    What is unpacked over packages is pinned by its recipe.
+    """
+    pinned, unpacked = _pins(documents[SOURCE_LOCK])
     used = {digest for each in told.materials for digest in each.digests.values()}
-    for each in told.materials:
-        if each.kind == Kind.TOOLCHAIN and pinned.keys().isdisjoint(each.digests.values()):
+    unknown = [
+        each
+        for each in told.materials
+        if each.kind == Kind.TOOLCHAIN and pinned.keys().isdisjoint(each.digests.values())
+    ]
+    files = _files(documents) if unknown else frozenset()
+    for each in unknown:
+        if files.isdisjoint(each.digests.values()):
             yield _no(f"{SOURCE_LOCK} does not pin {each.name}, which the builders used")
     for digest, file in pinned.items():
         if digest not in used and file not in unpacked:
             yield _no(f"{SOURCE_LOCK} pins another {file} than the builders used")
+
+
+def _files(documents: Mapping[str, bytes]) -> frozenset[str]:
+    """The digests of what recipes unpack over their toolchains' packages."""
+    found = set()
+    for name, data in documents.items():
+        toolchain = _toml(data, name).get("toolchain") if name.startswith(RECIPES) else None
+        files = toolchain.get("files", []) if isinstance(toolchain, dict) else []
+        for each in files if isinstance(files, list) else []:
+            if isinstance(each, dict) and isinstance(each.get("sha256"), str):
+                with suppress(ValueError):
+                    found.add(hexadecimal(each["sha256"]))
+    return frozenset(found)
 
 
 def _pins(data: bytes) -> tuple[Mapping[str, str], frozenset[str]]:

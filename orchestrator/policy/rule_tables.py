@@ -187,7 +187,9 @@ class DenyTable(PackageTable):
 class ToolchainTable(Table):
     """One `[[toolchain]]` that is allowed, with its pins."""
 
-    from_: Literal["debian", "nixpkgs"] = Field(alias="from", description="Where its tools come from")
+    from_: Literal["debian", "files", "nixpkgs"] = Field(
+        alias="from", description="Where its tools come from"
+    )
     suite: Text | None = Field(default=None, description="`debian`: the Debian release, as `bookworm`")
     rev: Text | None = Field(default=None, description="`nixpkgs`: the commit")
     nar_hash: Text | None = Field(
@@ -201,8 +203,10 @@ class ToolchainTable(Table):
     def _pins_of_its_own(self) -> ToolchainTable:
         debian = self.suite is not None or bool(self.packages)
         nixpkgs = self.rev is not None or self.nar_hash is not None
-        if (self.from_ == "debian" and nixpkgs) or (self.from_ == "nixpkgs" and debian):
-            raise ValueError("debian is pinned by `suite` and `packages`, nixpkgs by `rev` and `nar-hash`")
+        if (self.from_ != "nixpkgs" and nixpkgs) or (self.from_ == "nixpkgs" and debian):
+            raise ValueError(
+                "debian and files are pinned by `suite` and `packages`, nixpkgs by `rev` and `nar-hash`"
+            )
         return self
 
     @property

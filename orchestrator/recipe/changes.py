@@ -144,7 +144,7 @@ def _users(key: _Key, lock: Lock, recipes: Mapping[str, Recipe]) -> tuple[str, .
     return tuple(
         name
         for name, recipe in sorted(recipes.items())
-        if recipe.toolchain.from_ == "debian"
+        if recipe.toolchain.is_debians
         and system in recipe.systems
         and (recipe.toolchain.debian or lock.debian, tuple(sorted(recipe.toolchain.packages)))
         == (suite, request)

@@ -31,7 +31,7 @@ def needed_sets(recipes: Mapping[str, Recipe], usual: Suite) -> Mapping[SetKey, 
     """
     found: dict[SetKey, tuple[str, ...]] = {}
     for name, recipe in sorted(recipes.items()):
-        if recipe.toolchain.from_ == "debian":
+        if recipe.toolchain.is_debians:
             for system in recipe.systems:
                 key = (system, recipe.toolchain.debian or usual, tuple(sorted(recipe.toolchain.packages)))
                 found[key] = (*found.get(key, ()), name)

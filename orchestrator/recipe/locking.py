@@ -24,7 +24,7 @@ from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.machine import SUITE as MACHINE
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe, System
-from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output
+from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output, tool_files
 from orchestrator.recipe.sources import Sources, lay_out_busybox
 from orchestrator.recipe.suites import Suite
 from orchestrator.recipe.telling import told_of
@@ -78,6 +78,7 @@ def make_lock(
     nixpkgs = nixpkgs_node(recipes, work.flake_lock)
     pins = {name: _pins(recipe, known, name in update, work) for name, recipe in sorted(recipes.items())}
     suite = usual or known.debian
+    _fetch_tools(recipes, work)
     sets, machines, busyboxes, packages = _debian(recipes, known, update, work, new_machines, suite)
     made = Lock(
         suite=suite.name,
@@ -163,6 +164,16 @@ def _debian(
     used = Lock(set=tuple(sets), machine=tuple(machines), busybox=tuple(busyboxes)).used
     kept = tuple(packages[file] for file in sorted(used))
     return tuple(sets), tuple(machines), tuple(busyboxes), kept
+
+
+def _fetch_tools(recipes: Mapping[str, Recipe], work: Locking) -> None:
+    """Archives of toolchains, so that a wrong digest is met now. Raises TallyError for what cannot be had."""
+    for name, recipe in sorted(recipes.items()):
+        files = {each["to"]: each for system in recipe.systems for each in tool_files(recipe, system)}
+        for to, file in files.items():
+            if work.sources.missing([wanted_from(file)]):
+                work.say(f"fetching what is unpacked to {to} for {name}")
+            work.sources.fetch(wanted_from(file))
 
 
 def _kept(known: Lock, key: SetKey, users: Iterable[str], update: Collection[str]) -> DebianSet | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
-from orchestrator.recipe.wanted import dependencies_of, pinned
+from orchestrator.recipe.wanted import dependencies_of, files_of, pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +60,7 @@ def _values(target: str | None, request: Mapping[str, Any]) -> Iterator[tuple[st
     for name in below(target, request["recipes"]) if target is not None else ():
         for source in request["recipes"][name]["sources"].values():
             yield None, source
+        for file in files_of(request["recipes"][name]):
+            yield None, file
         for each in dependencies_of(request["recipes"][name]):
             yield each["file"], each

@@ -14,7 +14,7 @@ def portion_of(lock: Lock, recipes: Mapping[str, Recipe], names: Sequence[str], 
     found = {
         lock.set_for(recipe.toolchain.packages, system, recipe.toolchain.debian)
         for recipe in wanted
-        if recipe.toolchain.from_ == "debian"
+        if recipe.toolchain.is_debians
     }
     sets: tuple[DebianSet, ...] = tuple(each for each in lock.set if each in found)
     pinned = lock.busybox_for(system)

@@ -29,7 +29,7 @@ def key_of(recipe: Recipe, part: DependenciesPart) -> str:
 
 def _interpreter(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str) -> Interpreter:
     found = None
-    if recipe.toolchain.from_ == "debian":
+    if recipe.toolchain.is_debians:
         packages = (lock.packages[file] for file in set_of(recipe, lock, system).packages)
         found = of_debian(((each.name, each.version) for each in packages), system)
     if part.python is not None:
@@ -43,7 +43,7 @@ def _interpreter(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str
         raise TallyError(
             f"recipe {recipe.name}: nothing tells which Python reads {part.lock}",
             hint="add python3 to the toolchain's packages"
-            if recipe.toolchain.from_ == "debian"
+            if recipe.toolchain.is_debians
             else 'say its version: python = "3.13.2" in [[dependencies]]',
         )
     return found

@@ -18,7 +18,15 @@ from orchestrator.recipe.mismatch import unlike_the_lock
 from orchestrator.recipe.names import normalised, store_name
 from orchestrator.recipe.pathsource import PathPins
 from orchestrator.recipe.purls import package_url
-from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe, UrlSource
+from orchestrator.recipe.recipe import (
+    GitSource,
+    NpmSource,
+    PathSource,
+    PypiSource,
+    Recipe,
+    ToolFile,
+    UrlSource,
+)
 from orchestrator.recipe.wanted import fixed_outputs
 
 SECURITY = "pool/updates/"
@@ -52,7 +60,7 @@ def request_for(
                 hint=f"it is for {', '.join(recipe.systems)}: see `systems`, and `tally build --system`",
             )
         toolchain = _toolchain(recipe, lock, system)
-        for file in toolchain["packages"] if recipe.toolchain.from_ == "debian" else ():
+        for file in toolchain["packages"] if recipe.toolchain.is_debians else ():
             packages[file] = lock.packages[file]
         described[name] = _recipe(recipe, toolchain, lock, paths or {})
         if recipe.dependencies:
@@ -155,7 +163,27 @@ def _toolchain(recipe: Recipe, lock: Lock, system: str) -> dict[str, Any]:
             "packages": sorted(recipe.toolchain.packages),
             "nixpkgs": lock.nixpkgs.model_dump(mode="json"),
         }
-    return {"from": "debian", "packages": list(set_of(recipe, lock, system).packages)}
+    found = {"from": recipe.toolchain.from_, "packages": list(set_of(recipe, lock, system).packages)}
+    files = tool_files(recipe, system)
+    return {**found, "files": files} if files else found
+
+
+def tool_files(recipe: Recipe, system: str) -> list[dict[str, Any]]:
+    """What is unpacked over the packages of a recipe's toolchain, as fixed outputs with their places."""
+    return [
+        {
+            "name": store_name(_file_name(file) or "toolchain"),
+            "sha256": file.sha256,
+            "mode": "flat",
+            "urls": list(file.url),
+            "purl": package_url("generic", _file_name(file), None, checksum=f"sha256:{file.sha256}"),
+            "kind": "toolchain",
+            "to": file.to,
+            "path": list(file.path),
+        }
+        for file in recipe.toolchain.files
+        if file.system in (None, system)
+    ]
 
 
 def set_of(recipe: Recipe, lock: Lock, system: str) -> DebianSet:
@@ -276,7 +304,7 @@ def _file(name: str, sha256: str, urls: list[str], purl: str | None, unpack: boo
     }
 
 
-def _file_name(source: UrlSource) -> str:
+def _file_name(source: UrlSource | ToolFile) -> str:
     """What the recipe calls the file, else the first address that ends like an archive, else the first."""
     names = [_last_part(url) for url in source.url]
     return source.name or next(filter(is_archive, names), names[0])

@@ -26,7 +26,7 @@ def toolchains_of(recipe: Recipe, recipes: Mapping[str, Recipe], lock: Lock) -> 
 
 def _pins(recipe: Recipe, lock: Lock) -> Mapping[str, str]:
     toolchain = recipe.toolchain.from_
-    if toolchain == "debian":
+    if recipe.toolchain.is_debians:
         suite = recipe.toolchain.debian or lock.debian
         more = {name: "true" if value is True else value for name, value in suite.pins.items()}
         return {"from": toolchain, "suite": suite.name, **more}

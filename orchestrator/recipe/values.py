@@ -38,6 +38,10 @@ class Matching:
         return {**handler(schema), "pattern": f"^{self.pattern}$"}
 
 
+TOOL_FOLDER = Matching(
+    r"/(opt|usr/local)(/(?!\.\.?(/|$))[A-Za-z0-9._+-]+)+", "a folder below /opt or /usr/local, as /opt/go"
+)
+TOOL_PATH = Matching(r"[A-Za-z0-9._+/-]{1,200}", "a folder's path of letters, digits and . _ + - /")
 ONE_LINE = Matching(r"[^\x00-\x1f\x7f]+", "a text on one line, without control characters")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,16 @@ def pinned(value: Mapping[str, Any]) -> Sha256 | NarHash | OtherDigest:
     return NarHash(value["sha256"]) if value["mode"] == "recursive" else Sha256(value["sha256"])
 
 
+DEBIANS = ("debian", "files")
+"""Toolchains that stand on a set of Debian packages."""
+
+
+def files_of(recipe: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What is unpacked over the packages of a toolchain, of one recipe of a request."""
+    found: Sequence[Mapping[str, Any]] = recipe.get("toolchain", {}).get("files", ())
+    return found
+
+
 def dependencies_of(recipe: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """What lock files pin, of one recipe of a request: each is a fixed output."""
     for each in recipe.get("dependencies", ()):
@@ -89,12 +99,12 @@ def _values(request: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], tup
     """Each fixed output with the recipes that need it."""
     users: dict[str, list[str]] = {}
     for name, recipe in sorted(request["recipes"].items()):
-        for file in recipe["toolchain"]["packages"] if recipe["toolchain"]["from"] == "debian" else ():
+        for file in recipe["toolchain"]["packages"] if recipe["toolchain"]["from"] in DEBIANS else ():
             users.setdefault(file, []).append(name)
     if request["busybox"] is not None:
         yield request["busybox"], tuple(sorted({name for names in users.values() for name in names}))
     for file, value in request["packages"].items():
         yield value, tuple(users.get(file, ()))
     for name, recipe in request["recipes"].items():
-        for source in (*recipe["sources"].values(), *dependencies_of(recipe)):
+        for source in (*recipe["sources"].values(), *files_of(recipe), *dependencies_of(recipe)):
             yield source, (name,)

@@ -17,7 +17,7 @@ from orchestrator.policy.verdict import Code, Finding, Reason
 class AllowedToolchain:
     """One `[[toolchain]]`. What is None or empty is not asked for."""
 
-    from_: Literal["debian", "nixpkgs"]
+    from_: Literal["debian", "files", "nixpkgs"]
     suite: str | None = None
     rev: str | None = None
     nar_hash: str | None = None

@@ -85,8 +85,9 @@ def test_one_url_is_a_list_of_one(tmp_path: Path) -> None:
         ('"debian"\n', '"debian"\nsecurity = true\n', 11, "security is of a suite that is named", None),
         ('"debian"\n', '"debian"\nsuite = "trixie"\nsnapshot = "20261301T000000Z"\n', 14, "time of a", None),
         ('"debian"\n', '"debian"\nsuite = "trixie"\nsnapshot = "2026-11-01"\n', 14, "time of a", None),
+        ('"debian"\n', '"files"\n', 11, "needs [[toolchain.files]], the archives", None),
         ('"debian"\n', '"nixpkgs"\nsuite = "trixie"\n', 11, 'suite is for from = "debian"', None),
-        ('"debian"', '"debain"', 12, "expected 'debian' or 'nixpkgs'", "did you mean 'debian'?"),
+        ('"debian"', '"debain"', 12, "expected 'debian', 'files' or 'nixpkgs'", "did you mean 'debian'?"),
         ("516b", "516", 9, "got 63 digits", COPY),
         ("31e066137a962676e89f69d1b65382de95a7ef7d914b8cb956f41ea72e0f516b", "a" * 40, 9, "of a sha1", COPY),
         (

@@ -1,20 +1,83 @@
 # npm: a cache that holds every tarball by its digest, as cacache lays it out (content-v2), where `npm ci --offline` finds
 # what a lock has the integrity of. See nix/dependencies.nix for the list's lines.
 
+# No registry is asked. One that is nobody's stands for all where a lock does not say where a tarball is.
+tally_npm_registry=https://registry.invalid/
+
 tally_lay_out_npm() { # LIST
-    local path digest hex
-    while read -r path _ _ _ digest _; do
+    local path name version digest address hex
+    while read -r path _ name version digest _ address _; do
         hex=${digest#*:}
         hex=$out/_cacache/content-v2/${digest%%:*}/${hex:0:2}/${hex:2:2}/${hex:4}
         test -e "$hex" || install -D -m 444 "$path" "$hex"
+        if [[ $address == mirror://npm/* ]]; then
+            echo "$path $name $version $digest ${address#mirror://npm/}" >> unplaced
+        fi
     done < "$1"
+    if [[ -e unplaced ]]; then
+        tally_index_npm unplaced
+    fi
+}
+
+# A lock that names no address has npm ask the registry for it: an index of the cache (index-v5) answers, as if it had been
+# asked before. Formats: cacache's `lib/entry-index.js`, make-fetch-happen's `lib/cache/key.js`.
+tally_index_npm() { # LIST of "PATH NAME VERSION DIGEST TARBALL"
+    if ! command -v node > /dev/null; then
+        echo "tally: the lock names no addresses, and without nodejs in the toolchain npm's cache cannot have them" >&2
+        return 1
+    fi
+    node - "$1" "$out/_cacache" "$tally_npm_registry" << 'END'
+const fs = require("fs"), path = require("path"), crypto = require("crypto");
+const [list, cache, registry] = process.argv.slice(2);
+const hash = (algorithm, data) => crypto.createHash(algorithm).update(data);
+const put = (file, data) => {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.appendFileSync(file, data);
+};
+const shards = (hex) => path.join(hex.slice(0, 2), hex.slice(2, 4), hex.slice(4));
+const index = (address, integrity, size, type, reqHeaders = {}) => {
+    const key = `make-fetch-happen:request-cache:${address}`;
+    const resHeaders = { "cache-control": "public, immutable, max-age=31536000", "content-type": type };
+    const metadata = { time: 0, url: address, reqHeaders, resHeaders, options: { compress: true } };
+    const entry = JSON.stringify({ key, integrity, time: 0, size, metadata });
+    const file = path.join(cache, "index-v5", shards(hash("sha256", key).digest("hex")));
+    put(file, `\n${hash("sha1", entry).digest("hex")}\t${entry}`);
+};
+const accepted = ["application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*", "application/json"];
+const packages = new Map();
+for (const line of fs.readFileSync(list, "utf8").split("\n").filter(Boolean)) {
+    const [file, name, version, digest, tarball] = line.split(" ");
+    const [algorithm, hex] = digest.split(":");
+    const integrity = `${algorithm}-${Buffer.from(hex, "hex").toString("base64")}`;
+    const versions = packages.get(name) ?? {};
+    if (versions[version]) continue; // at several places of the project
+    versions[version] = { name, version, dist: { integrity, tarball: registry + tarball } };
+    packages.set(name, versions);
+    index(registry + tarball, integrity, fs.statSync(file).size, "application/octet-stream");
+}
+for (const [name, versions] of packages) {
+    const [latest] = Object.keys(versions);
+    const text = JSON.stringify({ name, "dist-tags": { latest }, versions });
+    const digest = hash("sha512", text).digest();
+    put(path.join(cache, "content-v2", "sha512", shards(digest.toString("hex"))), text);
+    const integrity = `sha512-${digest.toString("base64")}`;
+    for (const accept of accepted) { // an answer is for those who ask so
+        const address = registry + name.replace("/", "%2f");
+        index(address, integrity, Buffer.byteLength(text), "application/json", { accept });
+    }
+}
+END
 }
 
 # npm writes into its cache, too. Packages' own scripts run where the recipe's variables say so, and nowhere else.
 tally_enter_npm() { # FOLDER
     mkdir -p "$HOME/.npm/_cacache"
     ln -s "$1/_cacache/content-v2" "$HOME/.npm/_cacache/content-v2"
-    export npm_config_cache=$HOME/.npm npm_config_offline=true
+    if [[ -e $1/_cacache/index-v5 ]]; then
+        cp -r "$1/_cacache/index-v5" "$HOME/.npm/_cacache/"
+        chmod -R u+w "$HOME/.npm/_cacache/index-v5"
+    fi
+    export npm_config_cache=$HOME/.npm npm_config_offline=true npm_config_registry=$tally_npm_registry
     export npm_config_ignore_scripts=${npm_config_ignore_scripts-true}
     export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
 }

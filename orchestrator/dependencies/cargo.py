@@ -5,7 +5,6 @@ Format: https://doc.rust-lang.org/cargo/guide/cargo-toml-vs-cargo-lock.html.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from orchestrator.dependencies.cargo_fitting import refuse_misfit, shipped
 from orchestrator.dependencies.cargo_graph import needs_of, reached, refuse_cycles
 from orchestrator.dependencies.cargo_lock import AGAIN, DEFAULT, Entry, entries
 from orchestrator.dependencies.cargo_manifests import manifests
-from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Ecosystem, Locked
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import replace
 
@@ -60,8 +59,9 @@ def read(data: bytes, place: str, at: str, beside: Mapping[str, bytes]) -> Locke
             _dependency(entry, entry.source, place),
             direct=index in direct,
             shipped=index in of_users,
-            place=_registry(entry.source) if twice[entry.name, entry.version] > 1 else None,
         )
+        if twice[entry.name, entry.version] > 1 and outside[index].place is None:
+            outside[index] = replace(outside[index], place=_registry(entry.source))
     found = [
         replace(each, needs=tuple(sorted({outside[below].key for below in needs[index] if below not in own})))
         for index, each in outside.items()
@@ -112,12 +112,23 @@ def _from_git(entry: Entry, address: str, registry: str, place: str) -> Dependen
         moving = ", ".join(f"{key} {value}" for key, value in _reference(address).items()) or "its branch"
         problem = f"{named} is not pinned to a commit: {moving} can move"
         raise BadLock(place, entry.line, problem, hint="run `cargo update -p " + entry.name + "`")
-    raise BadLock(
-        place,
+    repository, mark, query = address.partition("#")[0].partition("?")
+    told = parse_qsl(query, keep_blank_values=True)
+    if mark and (len(told) != 1 or told[0][0] not in _REFERENCES or not _ADDRESS.fullmatch(told[0][1])):
+        problem = f"the branch, tag or revision of {named} is not understood: {query[:200]!r}"
+        raise BadLock(place, entry.line, problem, hint=AGAIN)
+    spelled = f"{repository}?{told[0][0]}={told[0][1]}" if told else repository
+    tree = CommitTree(repository, commit)
+    return Dependency(
+        entry.name,
+        entry.version,
+        f"{entry.name}-{entry.version}-{commit[:12]}",
+        tree,
+        (tree.url,),
+        registry,
         entry.line,
-        f"{named} comes out of a git repository, which is not followed yet: Cargo.lock has no digest of it",
-        hint="publish it to a registry, or name the repository as a source of the recipe and replace the "
-        f"dependency by its path: [patch.{json.dumps(registry.partition('?')[0])}]",
+        rev=commit,
+        place=f"git+{spelled}#{commit}",
     )
 
 

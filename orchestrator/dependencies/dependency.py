@@ -31,6 +31,19 @@ class GoHash:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitTree:
+    """The tree of a commit of a repository: a lock file has the commit, and no digest of the tree."""
+
+    address: str
+    """As the `git` of a recipe's source has it."""
+    rev: str
+
+    @property
+    def url(self) -> str:
+        return f"git+{self.address}@{self.rev}"
+
+
+@dataclass(frozen=True, slots=True)
 class Dependency:
     """One package that a lock file pins, by a digest that the lock file has."""
 
@@ -39,7 +52,7 @@ class Dependency:
     version: str
     file: str
     """What its file is called; with `version` and the digest it is one file alone."""
-    digest: Sha256 | OtherDigest | GoHash
+    digest: Sha256 | OtherDigest | GoHash | CommitTree
     urls: tuple[str, ...]
     """Where it may be, most wanted first: `mirror://NAME/…` for a registry's; no credential in it."""
     registry: str

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, assert_never
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, GoHash, Locked
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Ecosystem, GoHash, Locked
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.recipe.names import store_name
@@ -101,8 +101,8 @@ def _packages(locked: Locked, place: str, told: Mapping[str, str]) -> Iterator[d
             ) from error
         yield {
             "name": store_name(each.file),
-            **_digest(each, place, told),
             "mode": "flat",
+            **_digest(each, place, told),
             "urls": list(each.urls),
             "purl": purl,
             "kind": "source",
@@ -119,7 +119,7 @@ def _packages(locked: Locked, place: str, told: Mapping[str, str]) -> Iterator[d
         }
 
 
-def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, str]:
+def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, str | bool]:
     match each.digest:
         case Sha256(hexadecimal):
             return {"sha256": hexadecimal}
@@ -138,6 +138,15 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
             raise BadLock(
                 place, each.line, f"tally.lock has no sha256 of {each.name}", hint="run `tally lock`"
             )
+        case CommitTree() if each.digest.url in told:
+            return {"sha256": told[each.digest.url], "mode": "recursive", "submodules": True}
+        case CommitTree():
+            raise BadLock(
+                place,
+                each.line,
+                f"tally.lock has no digest of the tree of {each.name} at the commit {each.digest.rev[:12]}",
+                hint="run `tally lock`",
+            )
         case _:
             assert_never(each.digest)
 
@@ -149,6 +158,8 @@ def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
         case Ecosystem.NPM:
             return package_url("npm", name, each.version, namespace=namespace or None)
         case Ecosystem.CARGO:
+            if isinstance(each.digest, CommitTree):
+                return package_url("cargo", each.name, each.version, vcs_url=each.digest.url)
             elsewhere = {} if each.registry == "cargo" else {"repository_url": each.registry}
             return package_url("cargo", each.name, each.version, **elsewhere)
         case Ecosystem.GO:

@@ -150,7 +150,8 @@ class Lock(_Entry):
     told: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
     """Recipe name to `SOURCE/LOCK-FILE` to digest: what that lock file does not say of what it pins so.
 
-    Of a sha256 in requirements.txt, what the file is called; of an h1 in go.sum, the sha256 of the file.
+    Of a sha256 in requirements.txt, what the file is called; of an h1 in go.sum, the sha256 of the file; of a
+    commit in Cargo.lock, the NAR hash of its tree.
     """
     followed: dict[str, dict[str, Digest]] = Field(default_factory=dict)
     """Recipe name to `SOURCE/LOCK-FILE` to its sha256: the lock files that this lock was written for."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from orchestrator.dependencies.dependency import Ecosystem
+from orchestrator.dependencies.tree import Tree
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.lockfiles import place_of, tree_of
 from orchestrator.recipe.mirrors import Mirrors
@@ -38,31 +39,35 @@ def told_of(
     for name, recipe in sorted(asking.items()):
         known = lock.model_copy(update={"told": {}}) if name in update else lock
         for part in recipe.dependencies:
-            if part.ecosystem not in (Ecosystem.PYTHON, Ecosystem.GO):
+            if part.ecosystem is Ecosystem.NPM:
                 continue
             tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources)
-            if part.ecosystem is Ecosystem.GO:
-                told = _go(recipe, part, tree.read, known, sources, say)
-            else:
+            if part.ecosystem is Ecosystem.PYTHON:
                 told = _python(recipe, part, tree.read, known, mirrors, sources, say)
+            else:
+                told = _undigested(recipe, part, tree, known, sources, say)
             if told:
                 found.setdefault(name, {})[key_of(recipe, part)] = told
     return found
 
 
-def _go(
+def _undigested(
     recipe: Recipe,
     part: DependenciesPart,
-    read: Callable[[str], bytes | None],
+    tree: Tree,
     lock: Lock,
     sources: Sources,
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    from orchestrator.dependencies import go
-    from orchestrator.recipe.gopins import pinned
+    from orchestrator.dependencies import formats
+    from orchestrator.recipe import gopins, treepins
 
     known = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
-    return pinned(go.read(place_of(recipe, part), part.lock, read).dependencies, known, sources, say)
+    locked = formats.read(part.ecosystem, tree, part.lock, place_of(recipe, part), recipe.systems[0])
+    return {
+        **gopins.pinned(locked.dependencies, known, sources, say),
+        **treepins.pinned(locked.dependencies, known, sources, say),
+    }
 
 
 def _python(

@@ -30,7 +30,7 @@ def metadata_of(file: Path, of: Depended) -> Metadata | None:
     Raises TallyError where it is another package than the lock file says.
     """
     pattern = metadata.FILES.get(of.ecosystem)
-    if pattern is None:
+    if pattern is None or file.is_dir():  # the tree of a repository, which may hold many packages
         return None
     try:
         data = _of_zip(file, pattern) if zipfile.is_zipfile(file) else _of_tar(file, pattern)

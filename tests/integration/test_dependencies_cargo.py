@@ -88,6 +88,64 @@ def test_no_token_is_written_anywhere(release: Path, session_state: Path) -> Non
             assert rust.TOKEN.encode() not in path.read_bytes(), path
 
 
+TOOLS = {
+    "Cargo.toml": '[workspace]\nmembers = ["knife"]\n[workspace.package]\nversion = "0.3.0"\n',
+    "knife/Cargo.toml": '[package]\nname = "knife"\nversion.workspace = true\nedition = "2021"\n',
+    "knife/src/lib.rs": 'pub fn cut() -> &\'static str { "cut" }\n',
+}
+CARVER = {
+    "Cargo.toml": '[package]\nname = "carver"\nversion = "0.1.0"\nedition = "2021"\n'
+    '[dependencies]\nknife = { git = "@tools@", branch = "main" }\n',
+    "Cargo.lock": """\
+version = 3
+
+[[package]]
+name = "carver"
+version = "0.1.0"
+dependencies = ["knife"]
+
+[[package]]
+name = "knife"
+version = "0.3.0"
+source = "git+@tools@?branch=main#@commit@"
+""",
+    "src/main.rs": 'fn main() { println!("{}", knife::cut()); }\n',
+}
+
+
+def test_a_crate_out_of_a_repository(first: Path, home: Path, tally_in: TallyIn, tmp_path: Path) -> None:
+    """Of a workspace, whose version it has. tally.lock has the hash of the tree, Cargo.lock has none."""
+    tools, project = tmp_path / "tools", tmp_path / "carver"
+    _written(tools, TOOLS)
+    rust.commit(tools)
+    git = ["git", "-C", str(tools)]
+    subprocess.run([*git, "branch", "--move", "main"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    _written(project, CARVER, tools=tools.as_uri(), commit=commit.strip())
+    recipe = (first / RECIPE).read_text().replace('"stick"', '"carver"').replace("bin/stick", "bin/carver")
+    recipe = recipe.replace("release/stick", "release/carver").replace("lines 1", "cut")
+    _written(project, {"recipes/carver.toml": recipe, "tally.lock": (first / "tally.lock").read_text()})
+    rust.commit(project)
+    tally = tally_in(project, CARGO_HOME=str(home))
+    words = ("build", "recipes/carver.toml", "--no-sign", "--json")
+    ran = tally(*words).failed(2)
+    assert "tally.lock has no digest of the tree of knife at the commit" in ran.err
+    tally("lock").succeeded()
+    assert f"git+{tools.as_uri()}@{commit.strip()}" in (project / "tally.lock").read_text()
+    rust.commit(project)
+    [outcome] = json.loads(tally(*words).succeeded().out)["outcomes"]
+    assert outcome["outcome"] == "agreed"
+
+
+def _written(folder: Path, files: dict[str, str], **values: str) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        filled = text
+        for key, value in values.items():
+            filled = filled.replace(f"@{key}@", value)
+        (folder / name).write_text(filled)
+
+
 def changed(project: Path, old: str, new: str, file: str = "Cargo.lock") -> None:
     text = (project / file).read_text()
     assert old in text

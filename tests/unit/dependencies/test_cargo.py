@@ -9,7 +9,7 @@ import pytest
 from work import steps
 
 from orchestrator.dependencies.cargo import read
-from orchestrator.dependencies.dependency import BadLock, Dependency, Locked
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Locked
 from orchestrator.ground.digest import Sha256
 
 DEFAULT = "registry+https://github.com/rust-lang/crates.io-index"
@@ -175,6 +175,16 @@ def test_one_version_from_two_registries_with_the_same_bytes() -> None:
         locked(text.removesuffix(f'{B}"\n') + f'{A}"\n')
 
 
+def test_a_repository_is_pinned_by_its_commit() -> None:
+    source = f"git+https://git.example.org/tools.git?branch=a%2Fb#{'1' * 40}"
+    text = LOCK.replace(f'source = "{OTHER}"\nchecksum = "{C}"', f'source = "{source}"')
+    found = by_name(locked(text))["private"]
+    assert found.digest == CommitTree("https://git.example.org/tools.git", "1" * 40)
+    assert found.urls == (f"git+https://git.example.org/tools.git@{'1' * 40}",)
+    assert found.rev == "1" * 40
+    assert found.place == f"git+https://git.example.org/tools.git?branch=a/b#{'1' * 40}"
+
+
 def test_packages_of_the_project_may_need_each_other() -> None:
     text = LOCK.replace(' "private",\n', ' "app",\n "private",\n')
     files = {**FILES, "crates/inner/Cargo.toml": INNER + b'[dev-dependencies]\napp = { path = "../.." }\n'}
@@ -192,9 +202,13 @@ BAD = {
         (f'source = "{OTHER}"', 'source = "git+https://git.example.org/p?branch=main"'),
         "line 34: private 2.0.0 is not pinned to a commit: branch main can move",
     ),
-    "a commit": (
-        (f'source = "{OTHER}"', f'source = "git+https://git.example.org/p?branch=main#{"1" * 40}"'),
-        "private 2.0.0 comes out of a git repository, which is not followed yet",
+    "a branch with a quote": (
+        (f'source = "{OTHER}"', f'source = "git+https://git.example.org/p?branch=a%22b#{"1" * 40}"'),
+        "the branch, tag or revision of private 2.0.0 is not understood: 'branch=a%22b'",
+    ),
+    "a branch and a tag": (
+        (f'source = "{OTHER}"', f'source = "git+https://git.example.org/p?branch=a&tag=b#{"1" * 40}"'),
+        "the branch, tag or revision of private 2.0.0 is not understood",
     ),
     "a password": (
         (f'source = "{OTHER}"', 'source = "sparse+https://me:hunter2@crates.example.org/index/"'),

@@ -57,6 +57,8 @@ class Failure:
     log: Path | None
     infrastructure: bool = False
     """Whether the builder could not do its work, as opposed to a build that failed: worth another try."""
+    folder: Path | None = None
+    """Where its build's folder is kept, if that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

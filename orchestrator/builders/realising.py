@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.builders.build import Build, BuiltPath, Failure, SecondResult
 from orchestrator.builders.recording import Record, Recording
 from orchestrator.ground.nar import nar_hash
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.derivation import DerivationGraph
-from orchestrator.nix.events import Event, EventParser, Expected
+from orchestrator.nix.derivation import DerivationGraph, name_of
+from orchestrator.nix.events import Event, EventParser, Expected, Message, Notice
 from orchestrator.nix.store import PathInfo, Store
 
 _BUILDS_FAILED = range(100, 108)
@@ -20,6 +21,9 @@ _BUILDS_FAILED = range(100, 108)
 _TOGETHER = 100
 """Derivations that are checked in one invocation of Nix, which tells what came of them when it ends: no more
 is lost when a run is killed."""
+_KEEPING = re.compile(r"keeping build directory '([^']+)'")
+_BUILD_FOLDER = re.compile(r"-\d+$")
+"""What Nix puts behind the name of a derivation in the name of its build's folder: nix-build-NAME.drv-0."""
 _NO_SPACE = "No space left on device"
 _BUILD_ERROR = re.compile(
     r"^note: keeping build directory"
@@ -40,6 +44,8 @@ class Limits:
     """Words before those of nix-store, which they run in other surroundings."""
     when_full: str | None = None
     """What to do when a build finds no space left, where its disk is not what is full."""
+    keep: bool = False
+    """Whether the folder of a build that fails is kept, in `failed` beside its log."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Realisation:
     recording: Recording
     limits: Limits
     turn: Callable[[], None]
+    kept: dict[str, Path] = field(default_factory=dict)
+    """`.drv` path of what failed to where its build's folder is kept."""
 
     @classmethod
     def begin(
@@ -209,6 +217,8 @@ class Realisation:
 
     def _invoke(self, flags: Sequence[str], derivations: Sequence[str]) -> bool:
         """One invocation of Nix; whether it came to its own end, so that what it did not blame was built."""
+        if self.limits.keep:
+            flags = [*dict.fromkeys((*flags, "--keep-failed"))]
         command = [
             *self.limits.around,
             *self.store.command("nix-store", "--realise", "--keep-going", *flags),
@@ -221,9 +231,18 @@ class Realisation:
             *derivations,
         ]
         parser, before = EventParser(), len(self.recording.errors)
-        status = self.store.nix.follow(
-            command, lambda line: self.recording.take(parser.parse(line)), self.limits.silence
-        )
+        left: list[Path] = []
+
+        def take(line: str) -> None:
+            event = parser.parse(line)
+            if isinstance(event, Message) and (told := _KEEPING.search(event.text)):
+                left.append(Path(told[1]))
+            self.recording.take(event)
+
+        status = self.store.nix.follow(command, take, self.limits.silence)
+        if self.limits.keep:
+            for folder in left:
+                self._keep(folder)
         said = self.recording.errors[before:]
         if status == 0 or (status in _BUILDS_FAILED and self.recording.errors):
             return True
@@ -232,6 +251,19 @@ class Realisation:
             return True
         self.recording.errors.append(f"nix-store ended with status {status}")
         return False
+
+    def _keep(self, folder: Path) -> None:
+        """Move the folder of a failed build, which Nix left, beside its log."""
+        name = _BUILD_FOLDER.sub("", folder.name).removeprefix("nix-build-")
+        for drv in [each for each in self.recording.records if name_of(each) == name]:
+            place = self.recording.folder / "failed" / Path(drv).name
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if not place.exists():
+                    shutil.move(folder, place)
+                    self.kept[drv] = place
+            except OSError as error:  # as where it was made in memory, and is gone with that
+                self.recording.take(Notice(f"keeps nothing of {name}: {error.strerror or error}"))
 
     def _outcome(self, path: str, infos: Mapping[str, PathInfo]) -> Build | Failure:
         derivation, record = self.graph[path], self.recording.records[path]
@@ -290,6 +322,7 @@ class Realisation:
             last_lines=last_lines,
             log=record.log if record else None,
             infrastructure=infrastructure,
+            folder=self.kept.get(named),
         )
 
     def _culprit(self, path: str) -> Record | None:

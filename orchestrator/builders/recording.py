@@ -54,7 +54,7 @@ class Recording:
         """
         self.records: dict[str, Record] = {}
         self.errors: list[str] = []
-        self._folder = folder
+        self.folder = folder
         self._on_event = on_event
         self._is_over = is_over
         self._log_closed = log_closed
@@ -121,10 +121,10 @@ class Recording:
         return (record.finished - record.started).total_seconds()
 
     def _start(self, derivation: str, checking: bool) -> None:
-        log = self._folder / f"{name_of(derivation).removesuffix('.drv')}.log"
+        log = self.folder / f"{name_of(derivation).removesuffix('.drv')}.log"
         try:
             if not self.records:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(parents=True, exist_ok=True)
             if derivation in self._open:
                 self._close(derivation)
             self._open[derivation] = log.open(

@@ -89,6 +89,12 @@ def build(
         bool,
         typer.Option("--diagnose", help="If builds disagree, find out why, as `tally diagnose` does."),
     ] = False,
+    keep_failed: Annotated[
+        bool,
+        typer.Option(
+            "--keep-failed", help="Keep the folder of a build that fails, for `tally shell RECIPE --failed`."
+        ),
+    ] = False,
     junit: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write JUnit XML, which CI hosts show: a case a target."),
@@ -146,6 +152,7 @@ def build(
         attest_disagreement=attest_disagreement,
         keyless=by_identity,
         diagnose=diagnose,
+        keep_failed=keep_failed,
     )
     hooks, began = webhooks.ready(configuration), datetime.now(UTC)
     state = State.of_environment()

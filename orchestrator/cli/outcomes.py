@@ -76,6 +76,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                             "reason": failure.reason,
                             "lastLines": list(failure.last_lines),
                             "log": str(failure.log) if failure.log else None,
+                            **({"folder": str(failure.folder)} if failure.folder else {}),
                         }
                         for failure in failures
                     ]
@@ -196,6 +197,8 @@ def _show_failures(outcome: Undecided) -> None:
         for log in (each.log for _, each in some if each.log):
             say(f"    whole log: {log}")
             logged = True
+        for folder in (each.folder for _, each in some if each.folder):
+            say(f"    its folder: {folder}; `tally shell RECIPE --failed` goes there")
     if logged:
         say(f"  `tally logs {shlex.quote(outcome.target)}` prints the whole log")
     if hint := _way_out(outcome):

@@ -18,6 +18,12 @@ def shell(
             "--command", "-c", metavar="COMMAND", help="Run this in place of a shell.", show_default=False
         ),
     ] = None,
+    failed: Annotated[
+        bool,
+        typer.Option(
+            "--failed", help="Go into the folder of its last failed build, which --keep-failed has kept."
+        ),
+    ] = False,
 ) -> int:
     """Open a shell where a recipe's build starts its script: same root, environment and user, no network.
 
@@ -51,7 +57,7 @@ def shell(
     with (
         view,
         story.shell(
-            State.of_environment(), load(Path.cwd()), recipe, command, kind, view.handle, say
+            State.of_environment(), load(Path.cwd()), recipe, command, kind, view.handle, say, failed=failed
         ) as made,
     ):
         view.close()
@@ -61,7 +67,8 @@ def shell(
                 yield process
 
         if command is None:
-            say(f"in the build of {made.name}: `build` runs its script, `check` its check. Nothing is kept")
+            kept = "The folder stays" if failed else "Nothing is kept"
+            say(f"in the build of {made.name}: `build` runs its script, `check` its check. {kept}")
             ended = terminal.lent(begin)
         else:
             sys.stdout.flush()

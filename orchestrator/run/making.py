@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, Agreement
@@ -78,6 +78,14 @@ def willing(workshop: Workshop, names: Sequence[str], lock: Lock | None, system:
     for builder in builders:
         builder.power.check()
     return builders
+
+
+def keeping_failed(builders: Sequence[Builder]) -> Sequence[Builder]:
+    """The same, of whom embedded ones keep the folder of a build that fails; others' hosts keep nothing."""
+    return [
+        replace(each, limits=replace(each.limits, keep=True)) if each.kind == "local" else each
+        for each in builders
+    ]
 
 
 def believed(workshop: Workshop, plan: Plan, reach: Reach, say: Say, *, depth: int = 0) -> Decision:

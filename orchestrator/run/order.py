@@ -62,5 +62,7 @@ class Order:
     """How often every builder builds all of it once more."""
     attest_disagreement: bool = False
     """Whether it is signed, as evidence, that builders disagree."""
+    keep_failed: bool = False
+    """Whether the folder of a build that fails is kept."""
     diagnose: bool = False
     """Whether it is looked for why builders disagree."""

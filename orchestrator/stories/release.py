@@ -49,6 +49,7 @@ from orchestrator.run.making import (
     build,
     fetch,
     journal_of,
+    keeping_failed,
     quorum_of,
     willing,
 )
@@ -94,6 +95,8 @@ def release(
             clients.call()
         plan = planning.make(workshop, order.targets, order.how, allow_dirty=order.allow_dirty)
         builders = willing(workshop, order.builders, plan.lock, plan.system)
+        if order.keep_failed:
+            builders = keeping_failed(builders)
         refused = refused_beforehand(
             order.out, plan, signatories, require_commit=configuration.require_commit
         )

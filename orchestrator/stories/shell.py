@@ -38,6 +38,14 @@ _FUNCTIONS = """\
 build() { TERM=dumb "$BASH" -eu -o pipefail /build/.tally/script < /dev/null; }
 check() { TERM=dumb "$BASH" -eu -o pipefail /build/.tally/check < /dev/null; }
 """
+_GO_BACK = """\
+# where build.sh starts the recipe's script
+cd /build/work
+shopt -s dotglob nullglob
+tallyFound=(*)
+shopt -u dotglob nullglob
+if [[ ${#tallyFound[@]} == 1 && -d ${tallyFound[0]} ]]; then cd "${tallyFound[0]}"; fi
+"""
 _INTERACTIVE = """\
 exec < /dev/tty > /dev/tty 2>&1
 "$BASH" --noprofile --rcfile /build/.tally/rc -i || true
@@ -76,10 +84,13 @@ def shell(
     terminal: str,
     on_event: Callable[[str, Event], None],
     say: Callable[[str], None],
+    *,
+    failed: bool = False,
 ) -> Iterator[Shell]:
     """A shell in the build of a recipe, or with `command` that alone. `terminal` is what TERM shall be.
 
-    Everything of it is gone when the block ends. Raises TallyError.
+    `failed`: in the folder of its last build that failed and was kept. Everything else of it is gone when the
+    block ends. Raises TallyError.
     """
     with opened(state, configuration) as workshop:
         plan = planning.make(workshop, [RecipeFile(recipe)], allow_dirty=True)
@@ -89,16 +100,17 @@ def shell(
         store = _with_inputs(workshop, target, derivation, on_event, say)
         folder = workshop.store.nix.scratch / "shell"
         folder.mkdir()
+        begin = _INTERACTIVE if command is None else _COMMAND
         made = prepared(
             derivation,
             _closure(store, derivation, target),
             folder,
-            files={
-                "tallyScript": _INTERACTIVE if command is None else _COMMAND,
-                "tallyCheck": "",
-            },
+            files={} if failed else {"tallyScript": begin, "tallyCheck": ""},
+            build=_kept(state, derivation) if failed else None,
+            script=f"{TOP}/{_OURS}/enter" if failed else None,
         )
-        _write(made.build / _OURS, _files(derivation, command, terminal))
+        files = _files(derivation, command, terminal)
+        _write(made.build / _OURS, {**files, "enter": _GO_BACK + begin} if failed else files)
         yield Shell(derivation.name, made)
 
 
@@ -118,8 +130,25 @@ def _files(derivation: Derivation, command: str | None, terminal: str) -> Mappin
     }
 
 
+def _kept(state: State, derivation: Derivation) -> Path:
+    """The folder of its last build that failed and was kept, as it was `/build`. Raises TallyError."""
+    every = sorted((state.root / "logs").glob("*/*/failed/*"), key=lambda each: each.parents[2].name)
+    own = [each for each in every if each.name == Path(derivation.path).name]
+    if not own:
+        alike = any(name_of(each.name) == name_of(derivation.path) for each in every)
+        why = "what is kept is of another derivation: recipe or lock have changed since" if alike else None
+        raise TallyError(
+            f"no failed build of {derivation.name} is kept{f': {why}' if why else ''}",
+            hint="`tally build RECIPE --keep-failed` keeps the folder of one",
+        )
+    inner = own[-1] / "build"
+    # Nix of 2.30 and later has a folder of its own around it
+    return inner if [each.name for each in own[-1].iterdir()] == ["build"] and inner.is_dir() else own[-1]
+
+
 def _write(folder: Path, files: Mapping[str, str]) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
+    (folder / "status").unlink(missing_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text)
 

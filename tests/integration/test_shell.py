@@ -164,3 +164,23 @@ def commands() -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_a_failed_build_is_kept_and_entered_as_it_was_left(project: Project) -> None:
+    script = "mkdir sub; cd sub; echo half > made; export MINE=1; exit 3"
+    recipe = project.recipe("halfway", script)
+    missing = project.tally("shell", recipe, "--failed", "--command", "true").failed(2).err
+    assert "no failed build of halfway-1.0 is kept" in missing
+    assert "--keep-failed" in missing
+    said = project.build(recipe, key=False, more=("--no-sign", "--keep-failed")).failed(2).err
+    folder = Path(said.split("its folder: ")[1].split(";")[0])
+    assert (folder / "work" / "sub" / "made").read_text() == "half\n"
+    look = "pwd; id -u; cat made 2> /dev/null || cat sub/made; echo more > ../added; ls /build/stages"
+    ran = project.tally("shell", recipe, "--failed", "--command", look).succeeded()
+    assert ran.out.splitlines() == ["/build/work/sub", "1000", "half", "check", "script"]
+    assert (folder / "work" / "added").read_text() == "more\n"
+    project.tally("shell", recipe, "--failed", "--command", "build").failed(1)
+    changed = project.recipe("halfway", f"{script} # another one")
+    assert "recipe or lock have changed" in (
+        project.tally("shell", changed, "--failed", "--command", "true").failed(2).err
+    )

@@ -21,6 +21,7 @@ import releases
 from registries import PASSWORD, USER, FakeRegistry
 from releases import files
 
+from orchestrator.cli.show import show
 from orchestrator.evidence.canonical import render_document
 from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.digest import Sha256
@@ -109,6 +110,28 @@ def test_there_and_back(
     assert isinstance(again.verdict, Passed)
     assert not again.changed
     assert registry.contents == before
+
+
+def test_what_is_in_a_registry_is_shown_without_its_artifact(
+    registry: FakeRegistry,
+    publish: Publish,
+    key: SigningKey,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    where = publish(signer=ByKey(key)).reference
+    artifact = next(digest for digest, data in registry.blobs.items() if data[:2] == b"\x1f\x8b")
+    registry.asked.clear()
+    show(str(where))
+    out = capsys.readouterr().out
+    assert out.startswith("pigz 2.8 for x86_64-linux\n  NOT CHECKED ")
+    assert not [each for each in registry.asked if artifact in each]
+    _, public = key.write(tmp_path / "key")
+    show(str(where), key=[public])
+    assert "  VERIFIED " in capsys.readouterr().out
+    registry.manifests.clear()
+    with pytest.raises(TallyError):
+        show(str(where))
 
 
 def test_judging_imports_no_builder(

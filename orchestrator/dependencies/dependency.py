@@ -94,3 +94,7 @@ class BadLock(TallyError):
         """`place` is the lock file as messages name it."""
         self.line, self.problem = line, problem
         super().__init__(f"{place}{'' if line is None else f', line {line}'}: {problem}", hint=hint)
+
+
+class Untold(BadLock):
+    """Something that the lock file does not say and that `tally lock` finds out, and has not yet."""

@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, assert_never
 
-from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Ecosystem, GoHash, Locked
+from orchestrator.dependencies.dependency import (
+    BadLock,
+    CommitTree,
+    Dependency,
+    Ecosystem,
+    GoHash,
+    Locked,
+    Untold,
+)
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.recipe.names import store_name
@@ -135,13 +143,13 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
         case GoHash(h1) if h1 in told:
             return {"sha256": told[h1]}
         case GoHash():
-            raise BadLock(
+            raise Untold(
                 place, each.line, f"tally.lock has no sha256 of {each.name}", hint="run `tally lock`"
             )
         case CommitTree() if each.digest.url in told:
             return {"sha256": told[each.digest.url], "mode": "recursive", "submodules": True}
         case CommitTree():
-            raise BadLock(
+            raise Untold(
                 place,
                 each.line,
                 f"tally.lock has no digest of the tree of {each.name} at the commit {each.digest.rev[:12]}",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.dependencies.dependency import Untold
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import some
 from orchestrator.recipe import git
@@ -37,6 +38,8 @@ def followed(recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: S
     """
     found: Followed = {}
     for recipe, part, parts in _read(recipes, lock, folder, sources):
+        if isinstance(parts, Untold):
+            raise parts
         found.setdefault(recipe.name, {})[key_of(recipe, part)] = parts[0]["sha256"]
     return found
 
@@ -45,7 +48,9 @@ def changed(recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: So
     """A sentence for each lock file that is not the one that the lock was written for. Raises TallyError."""
     for recipe, part, parts in _read(recipes, lock, folder, sources):
         known = lock.followed.get(recipe.name, {}).get(key_of(recipe, part))
-        if known is None:
+        if isinstance(parts, Untold):
+            yield f"{recipe.name}: {parts.message}"
+        elif known is None:
             yield f"{recipe.name}: {part.lock} was not locked with the recipe"
         elif known != parts[0]["sha256"]:
             yield f"{recipe.name}: {part.lock} changed{_told(recipe, part, lock, folder, known, parts)}"
@@ -57,14 +62,17 @@ def changed(recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: So
 
 def _read(
     recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: Sources
-) -> Iterator[tuple[Recipe, DependenciesPart, list[Mapping[str, Any]]]]:
-    """Each lock file with what it pins, for each system of its recipe."""
+) -> Iterator[tuple[Recipe, DependenciesPart, list[Mapping[str, Any]] | Untold]]:
+    """Each lock file with what it pins, for each system of its recipe; or what is yet to be found out."""
     asking = {name: recipe for name, recipe in sorted(recipes.items()) if recipe.dependencies}
     paths = path_pins(folder, asking, allow_dirty=True) if asking else {}
     for recipe in asking.values():
         for part in recipe.dependencies:
             tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources)
-            yield recipe, part, [read(recipe, part, tree, system, lock) for system in recipe.systems]
+            try:
+                yield recipe, part, [read(recipe, part, tree, system, lock) for system in recipe.systems]
+            except Untold as error:
+                yield recipe, part, error
 
 
 def _told(

@@ -28,22 +28,23 @@ def key_of(recipe: Recipe, part: DependenciesPart) -> str:
 
 
 def _interpreter(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str) -> Interpreter:
-    found = None
-    if recipe.toolchain.is_debians:
-        packages = (lock.packages[file] for file in set_of(recipe, lock, system).packages)
-        found = of_debian(((each.name, each.version) for each in packages), system)
+    packages: dict[str, str] = {}
+    if recipe.toolchain.from_ != "nixpkgs":
+        locked = (lock.packages[file] for file in set_of(recipe, lock, system).packages)
+        packages = {each.name: each.version for each in locked}
+    found = of_debian(packages, system)
     if part.python is not None:
-        if found is not None and found.version != part.python:
+        if found is not None and found.version != part.python and recipe.toolchain.from_ == "debian":
             raise TallyError(
                 f"recipe {recipe.name}: it says python {part.python}, and its toolchain has {found.version}",
                 hint="leave `python` out of [[dependencies]]: the toolchain tells it",
             )
-        return found or Interpreter(part.python, _GLIBC, machine_of(system))
+        return Interpreter(part.python, glibc_of(packages) or _GLIBC, machine_of(system))
     if found is None:
         raise TallyError(
             f"recipe {recipe.name}: nothing tells which Python reads {part.lock}",
             hint="add python3 to the toolchain's packages"
-            if recipe.toolchain.is_debians
+            if recipe.toolchain.from_ == "debian"
             else 'say its version: python = "3.13.2" in [[dependencies]]',
         )
     return found

@@ -151,6 +151,8 @@ def test_what_changed_is_refused_with_its_line(locked: str, project: Path, tally
         assert hint in failed.err
     file.write_text("tally-native==1.0 --hash=sha256:" + "1" * 64)
     commit(project)
+    drifted = run("lock", "--check").failed(1).out
+    assert "app: pinned.txt in the source src of app, line 1: nobody has looked up which file" in drifted
     before = (project / "tally.lock").read_bytes()
     assert "no index has a file of tally-native 1.0 with one of its digests" in run("lock").failed(2).err
     assert (project / "tally.lock").read_bytes() == before

@@ -7,7 +7,7 @@ compatibility tags"; PEP 600 for `manylinux_X_Y`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -88,16 +88,21 @@ def _platforms(interpreter: Interpreter) -> Iterator[str]:
     yield f"linux_{interpreter.machine}"
 
 
-def of_debian(packages: Iterable[tuple[str, str]], system: str) -> Interpreter | None:
-    """The Python of a set of Debian packages, by their names and versions; None: it has none."""
-    versions = {name: _upstream(version) for name, version in packages}
-    asked = versions.get("python3")
-    libc = versions.get("libc6")
-    if asked is None or libc is None or not libc.startswith("2."):
+def of_debian(packages: Mapping[str, str], system: str) -> Interpreter | None:
+    """The Python of a set of Debian packages, names to versions; None: it has none."""
+    versions = {name: _upstream(version) for name, version in packages.items()}
+    asked, glibc = versions.get("python3"), glibc_of(packages)
+    if asked is None or glibc is None:
         return None
     short = ".".join(asked.split(".")[:2])
     version = versions.get(f"python{short}", versions.get(f"python{short}-minimal", asked))
-    return Interpreter(version, int(libc.split(".")[1]), machine_of(system))
+    return Interpreter(version, glibc, machine_of(system))
+
+
+def glibc_of(packages: Mapping[str, str]) -> int | None:
+    """The minor version of glibc 2 in such a set."""
+    found = re.match(r"2\.([0-9]+)", _upstream(packages.get("libc6", "")))
+    return int(found[1]) if found else None
 
 
 def machine_of(system: str) -> str:

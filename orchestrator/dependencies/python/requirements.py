@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked, Untold
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.files import (
     PYPI,
@@ -138,10 +138,10 @@ def _dependency(line: Line, said: Requirements, asked: Asked) -> Dependency:
         )
         if not files:
             problem = f"nobody has looked up which file of {line.name} {line.version} has which digest"
-            raise BadLock(line.place, line.line, problem, hint="run `tally lock`")
+            raise Untold(line.place, line.line, problem, hint="run `tally lock`")
         if not any(fitting(line, file.name, asked) for file in files):
             told = f"{files[0].name}, the file that is locked, is not for {asked.interpreter.told}"
-            raise BadLock(line.place, line.line, told, hint="run `tally lock`, which looks for another")
+            raise Untold(line.place, line.line, told, hint="run `tally lock`, which looks for another")
     pinned = Pinned(line.name, line.version, line.line, files, registry)
     return dependency(pinned, asked.interpreter, line.place, _AGAIN)
 

@@ -15,11 +15,11 @@ from orchestrator.ground.digest import Sha256
 
 
 def test_it_is_that_of_the_locked_packages() -> None:
-    locked = [("libc6", "2.36-9+deb12u14"), ("python3", "3.11.2-1+b1"), ("python3.11", "3.11.2-6+deb12u8")]
+    locked = {"libc6": "2.36-9+deb12u14", "python3": "3.11.2-1+b1", "python3.11": "3.11.2-6+deb12u8"}
     assert of_debian(locked, "x86_64-linux") == BOOKWORM
-    newer = [("libc6", "2.41-12"), ("python3", "3.13.5-1"), ("python3.13-minimal", "3.13.7~rc1-2")]
+    newer = {"libc6": "2.41-12", "python3": "3.13.5-1", "python3.13-minimal": "3.13.7~rc1-2"}
     assert of_debian(newer, "aarch64-linux") == Interpreter("3.13.7rc1", 41, "aarch64")
-    assert of_debian([("libc6", "2.36-9")], "x86_64-linux") is None
+    assert of_debian({"libc6": "2.36-9"}, "x86_64-linux") is None
 
 
 def test_nothing_of_this_machine_is_in_its_markers() -> None:

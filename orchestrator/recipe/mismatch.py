@@ -51,6 +51,8 @@ def doubt(wanted: Wanted, failures: Sequence[tuple[str, Unreachable]]) -> str | 
         return "doubt the address: what it gives is not such a file"
     if _is_locked_alone(wanted):
         return "doubt the address: the digest is from the signed index of the archive, by `tally lock`"
+    if wanted.lock is not None:
+        return "doubt the registry: whoever wrote the lock file got other bytes of this version"
     if len({error.seen for error in found}) > 1:
         return "doubt the addresses: they give different files"
     publisher = "compare with the sha256 that the publisher names"
@@ -73,6 +75,8 @@ def unlike_the_lock(recipe: str, source: str, says: str, locked: str) -> tuple[s
 
 
 def _who(wanted: Wanted) -> str:
+    if wanted.lock is not None:
+        return wanted.lock
     return "tally.lock" if _is_locked_alone(wanted) else "the recipe"
 
 

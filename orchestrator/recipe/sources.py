@@ -135,7 +135,7 @@ class Sources:
                 failures.append((url, error))
         reasons = [f"  {self.shown(address)}: {error}" for address, error in failures]
         message = sentence(wanted, failures) or (
-            f"no address gave {wanted.name} with {wanted.algorithm} {digest.hex}:\n"
+            f"{_place(wanted)}no address gave {wanted.name} with {wanted.algorithm} {digest.hex}:\n"
             + "\n".join(reasons or ["  it has no address"])
         )
         if self._supplies:
@@ -317,3 +317,8 @@ def _is(file: Path, digest: Sha256 | OtherDigest) -> bool:
         return Sha256.of_file(file) == digest
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, digest.algorithm).hexdigest() == digest.hex
+
+
+def _place(wanted: Wanted) -> str:
+    """Where it is pinned, in front of a sentence: a recipe's own sources need none."""
+    return f"{wanted.lock}: " if wanted.lock is not None else ""

@@ -37,6 +37,8 @@ class Wanted:
     extras: Extras = PLAIN
     users: tuple[str, ...] = field(default=(), compare=False)
     """The recipes that need it, where they are known."""
+    lock: str | None = field(default=None, compare=False)
+    """The lock file of a project that pins it, and the line, as messages have them."""
 
     @property
     def is_folder(self) -> bool:
@@ -73,8 +75,15 @@ def files_of(recipe: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def dependencies_of(recipe: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """What lock files pin, of one recipe of a request: each is a fixed output."""
-    for each in recipe.get("dependencies", ()):
-        yield from each["packages"]
+    for lock in recipe.get("dependencies", ()):
+        yield from lock["packages"]
+
+
+def _lines(name: str, recipe: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The same, each with where it is pinned."""
+    for lock in recipe.get("dependencies", ()):
+        for each in lock["packages"]:
+            yield each, f"{lock['lock']} in the source {lock['source']} of {name}, line {each['line']}"
 
 
 def wanted_from(value: Mapping[str, Any]) -> Wanted:
@@ -89,22 +98,26 @@ def wanted_from(value: Mapping[str, Any]) -> Wanted:
 def fixed_outputs(request: Mapping[str, Any]) -> tuple[Wanted, ...]:
     """Everything that must be fetched before a request can be built, each digest once, sorted by name."""
     found: dict[tuple[str, str, Extras], Wanted] = {}
-    for value, users in _values(request):
-        wanted = replace(wanted_from(value), users=users)
+    for value, users, lock in _values(request):
+        wanted = replace(wanted_from(value), users=users, lock=lock)
         found.setdefault((wanted.digest.hex, wanted.name, wanted.extras), wanted)
     return tuple(sorted(found.values(), key=lambda wanted: (wanted.name, wanted.digest.hex)))
 
 
-def _values(request: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
-    """Each fixed output with the recipes that need it."""
+def _values(
+    request: Mapping[str, Any],
+) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...], str | None]]:
+    """Each fixed output with the recipes that need it, and with what pins it where a project's lock does."""
     users: dict[str, list[str]] = {}
     for name, recipe in sorted(request["recipes"].items()):
-        for file in recipe["toolchain"]["packages"] if recipe["toolchain"]["from"] in DEBIANS else ():
+        for file in recipe["toolchain"]["packages"] if recipe["toolchain"]["from"] == "debian" else ():
             users.setdefault(file, []).append(name)
     if request["busybox"] is not None:
-        yield request["busybox"], tuple(sorted({name for names in users.values() for name in names}))
+        yield request["busybox"], tuple(sorted({name for names in users.values() for name in names})), None
     for file, value in request["packages"].items():
-        yield value, tuple(users.get(file, ()))
+        yield value, tuple(users.get(file, ())), None
     for name, recipe in request["recipes"].items():
-        for source in (*recipe["sources"].values(), *files_of(recipe), *dependencies_of(recipe)):
-            yield source, (name,)
+        for source in recipe["sources"].values():
+            yield source, (name,), None
+        for each, lock in _lines(name, recipe):
+            yield each, (name,), lock

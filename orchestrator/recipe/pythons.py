@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.dependencies.python.asked import Asked
-from orchestrator.dependencies.python.interpreter import Interpreter, machine_of, of_debian
+from orchestrator.dependencies.python.interpreter import Interpreter, glibc_of, machine_of, of_debian
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import DependenciesPart, Recipe

@@ -206,6 +206,11 @@ def test_a_recipe_is_built_with_what_a_cache_has_of_nixpkgs(
         asked = len(server.asked)
         again = project.build(recipe, more=("--out", "again")).succeeded()
         assert [each for each in server.asked[asked:] if "/nar/" in each] == [], again.err
+    look = "command -v gawk; pwd; build; cat $out/one"
+    shell = project.tally("shell", recipe, "--command", look).succeeded()
+    said = [line for line in shell.out.splitlines() if "warning: setlocale" not in line]
+    assert [line.endswith("/bin/gawk") for line in said[:1]] == [True]
+    assert said[1:] == ["/build/work", "1"]
     release = project.folder / "releases/awkward-1.0-x86_64-linux"
     verdict = project.tally("verify", release, "--key", "release.pub").succeeded()
     rebuilt = sum(each.fixed is None for each in inputs)

@@ -15,6 +15,7 @@ from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem,
 from orchestrator.dependencies.go_mod import GoMod, Replaced, Required
 from orchestrator.dependencies.go_sum import AGAIN, Sum, escaped
 from orchestrator.dependencies.go_vendor import refuse_other_vendor
+from orchestrator.ground.values import replace
 
 MIRROR: Final = "go"
 """The mirror that is Go's module proxy."""
@@ -36,10 +37,10 @@ def read(place: str, lock: str, source: Read) -> Locked:
     modules = [_module(source, each, place) for each in folders]
     if work is None and source(text := posixpath.join(folder, "vendor/modules.txt")) is not None:
         refuse_other_vendor(source(text) or b"", text, modules[0])
-        return Locked(Ecosystem.GO, (), {"vendored": "yes"})
+        return Locked(Ecosystem.GO, (), {"mod": "vendor"})
     every = [*modules, *([work] if work else [])]
     own = {each.module for each in modules if each.module is not None}
-    sums = _sums(source, folders, folder if work else None, place)
+    sums = _sums(source, folders, folder, work, place)
     replaced = _replaced(every, work, source)
     _refuse_misfit(modules, own, replaced, sums, place)
     direct = {
@@ -54,7 +55,8 @@ def read(place: str, lock: str, source: Read) -> Locked:
         for each in sums
         if not (each.of_go_mod and each.module in whole)
     ]
-    return Locked(Ecosystem.GO, tuple(sorted(found, key=lambda each: each.key)), {})
+    mode = "mod" if work is None else "readonly"  # the only one that go allows in a workspace
+    return Locked(Ecosystem.GO, tuple(sorted(found, key=lambda each: each.key)), {"mod": mode})
 
 
 def _dependency(told: Sum, *, direct: bool) -> Dependency:
@@ -96,17 +98,23 @@ def _inside(folder: str, path: str, file: GoMod, line: int) -> str:
     return "" if whole == "." else whole
 
 
-def _sums(source: Read, folders: Sequence[str], work: str | None, place: str) -> Sequence[Sum]:
-    """All lines of all go.sum files, each module's once. Raises BadLock."""
+def _sums(source: Read, folders: Sequence[str], folder: str, work: GoMod | None, place: str) -> Sequence[Sum]:
+    """All lines of all go.sum files, each module's once. Raises BadLock.
+
+    In a workspace each has the line of go.work that names the module whose go.sum it is from.
+    """
     files = [posixpath.join(each, "go.sum") for each in folders]
+    lines: list[int | None] = [line for _, line in work.used] if work is not None else [None]
     if work is not None:
-        files.append(posixpath.join(work, "go.work.sum"))
+        files.append(posixpath.join(folder, "go.work.sum"))
+        lines.append(1)
     found: dict[tuple[str, bool], Sum] = {}
-    for path in files:
+    for path, at in zip(files, lines, strict=True):
         data = source(path)
         shown = place if len(files) == 1 and place.endswith("go.sum") else path
         for each in go_sum.read(data, shown) if data is not None else ():
-            other = found.setdefault((each.module.key, each.of_go_mod), each)
+            told = each if at is None else replace(each, line=at)
+            other = found.setdefault((each.module.key, each.of_go_mod), told)
             if other.digest != each.digest:
                 problem = f"{each.module.key} has another hash in another go.sum of the workspace"
                 raise BadLock(shown, each.line, problem, hint="see `go mod verify`")

@@ -3,10 +3,7 @@
 
 tally_lay_out_go() { # LIST
     local path file name version folder
-    if [[ -n ${tallyBeside_vendoredPath-} ]]; then
-        echo yes > "$out/vendored"
-        return
-    fi
+    cp "$tallyBeside_modPath" "$out/mod"
     mkdir "$out/cache"
     while read -r path file name version _; do
         folder=$out/cache/$(tally_escaped_go "$name")/@v
@@ -52,10 +49,10 @@ tally_unzip_go() { # ZIP FOLDER
 }
 
 tally_enter_go() { # FOLDER
-    export GOSUMDB=off GOTOOLCHAIN=local
-    if [[ -e $1/vendored ]]; then
-        export GOFLAGS=${GOFLAGS--mod=vendor}
-    else
-        export GOPROXY=file://$1/cache GOFLAGS=${GOFLAGS--mod=mod} GONOSUMDB='' GONOPROXY=none GOPRIVATE=''
-    fi
+    local mode
+    mode=$(< "$1/mod")
+    export GOFLAGS=${GOFLAGS--mod=$mode}
+    export GOPROXY=file://$1/cache GONOPROXY=none GOPRIVATE='' GONOSUMDB='' GOSUMDB=off GOTOOLCHAIN=local
+    # what was read is the module's own go.sum, so that a workspace around it does not count
+    if [[ $mode != readonly ]]; then export GOWORK=${GOWORK-off}; fi
 }

@@ -33,11 +33,16 @@ _CHUNK: Final = 1 << 20
 
 
 def pinned(
-    wanted: Iterable[Dependency], known: Mapping[str, str], sources: Sources, say: Callable[[str], None]
+    wanted: Iterable[Dependency],
+    known: Mapping[str, str],
+    sources: Sources,
+    place: str,
+    say: Callable[[str], None],
 ) -> dict[str, str]:
-    """By h1, the sha256 of each file. What is known is taken as it is; else it is fetched.
+    """By h1, the sha256 of each file. What is known is taken as it is, and else fetched.
 
-    Raises TallyError for what cannot be had, or has another hash.
+    `place` is what messages call the lock file. Raises TallyError for what cannot be had, or has another
+    hash.
     """
     found: dict[str, str] = {}
     new: dict[str, Dependency] = {}
@@ -53,7 +58,7 @@ def pinned(
 
     def fetch(each: Dependency) -> None:
         if isinstance(each.digest, GoHash):
-            made[each.digest.h1] = _fetched(each, each.digest, sources)
+            made[each.digest.h1] = _fetched(each, each.digest, sources, place)
 
     failures = [
         failure
@@ -68,7 +73,7 @@ def pinned(
     return {**found, **made}
 
 
-def _fetched(each: Dependency, digest: GoHash, sources: Sources) -> str:
+def _fetched(each: Dependency, digest: GoHash, sources: Sources, place: str) -> str:
     reasons = []
     for url in each.urls:
         try:
@@ -80,7 +85,7 @@ def _fetched(each: Dependency, digest: GoHash, sources: Sources) -> str:
         except Unreachable as error:
             reasons.append(f"  {url}: {error}")
     raise TallyError(
-        f"no address gave {each.name} {each.version} (go.sum, line {each.line}) with {digest.h1}:\n"
+        f"no address gave {each.name} {each.version} ({place}, line {each.line}) with {digest.h1}:\n"
         + "\n".join(reasons or ["  it has no address"]),
         hint="check the network, go.sum, and `go env GOPROXY`, or `go` in [mirrors] of tally.toml",
     )

@@ -63,10 +63,11 @@ def _undigested(
     from orchestrator.recipe import gopins, treepins
 
     known = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
-    locked = formats.read(part.ecosystem, tree, part.lock, place_of(recipe, part), recipe.systems[0])
+    place = place_of(recipe, part)
+    locked = formats.read(part.ecosystem, tree, part.lock, place, recipe.systems[0])
     return {
-        **gopins.pinned(locked.dependencies, known, sources, say),
-        **treepins.pinned(locked.dependencies, known, sources, say),
+        **gopins.pinned(locked.dependencies, known, sources, place, say),
+        **treepins.pinned(locked.dependencies, known, sources, place, say),
     }
 
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from orchestrator.dependencies.dependency import CommitTree, Dependency
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
 from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
@@ -19,26 +19,33 @@ from orchestrator.recipe.names import store_name
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Extras
 
+_HINT = "check the address and the commit, or run `cargo update`"
 EXTRAS = Extras(submodules=True)
 """As Cargo has it."""
 
 
 def pinned(
-    wanted: Iterable[Dependency], known: Mapping[str, str], sources: Sources, say: Callable[[str], None]
+    wanted: Iterable[Dependency],
+    known: Mapping[str, str],
+    sources: Sources,
+    place: str,
+    say: Callable[[str], None],
 ) -> dict[str, str]:
     """By address and commit, the NAR hash of each tree. What is known is taken as it is; else it is fetched.
 
-    Raises TallyError for what cannot be had.
+    `place` is what messages call the lock file. Raises TallyError for what cannot be had.
     """
     found: dict[str, str] = {}
     for each in wanted:
         if isinstance(each.digest, CommitTree) and each.digest.url not in found:
             url = each.digest.url
-            found[url] = known[url] if url in known else _fetched(each, each.digest, sources, say)
+            found[url] = known[url] if url in known else _fetched(each, each.digest, sources, place, say)
     return found
 
 
-def _fetched(each: Dependency, tree: CommitTree, sources: Sources, say: Callable[[str], None]) -> str:
+def _fetched(
+    each: Dependency, tree: CommitTree, sources: Sources, place: str, say: Callable[[str], None]
+) -> str:
     say(f"fetching {each.name} {each.version} from {without_credentials(tree.address)}")
     try:
         sources.folder.mkdir(parents=True, exist_ok=True)
@@ -47,13 +54,13 @@ def _fetched(each: Dependency, tree: CommitTree, sources: Sources, say: Callable
             folder.mkdir(mode=0o755)
             export_remote(tree.address, tree.rev, folder, EXTRAS)
             digest = nar_hash(folder).hex
-            place = sources.folder / digest / store_name(each.file)
-            if not place.exists():
-                place.parent.mkdir(exist_ok=True)
-                folder.rename(place)
+            there = sources.folder / digest / store_name(each.file)
+            if not there.exists():
+                there.parent.mkdir(exist_ok=True)
+                folder.rename(there)
             return digest
     except TallyError as error:
-        problem = f"{each.name} {each.version} (line {each.line} of its lock file): {error.message}"
-        raise TallyError(problem, hint=error.hint) from error
+        problem = f"{each.name} {each.version}: {error.message}"
+        raise BadLock(place, each.line, problem, hint=error.hint or _HINT) from error
     except OSError as error:
         raise cannot_write(sources.folder, error) from error

@@ -77,7 +77,7 @@ def test_a_hash_that_nobody_has_is_not_locked(project: Path, proxy: GoProxy, tal
     before = (project / "tally.lock").read_bytes()
     ran = tally_in(project, GOPROXY=proxy.address)("lock").failed(2)
     assert f"it has the hash {h1}" in ran.err
-    assert "go.sum, line 7" in ran.err
+    assert "go.sum in the source src of stick, line 7" in ran.err
     assert (project / "tally.lock").read_bytes() == before, "nothing is half written"
 
 

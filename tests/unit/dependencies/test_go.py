@@ -92,6 +92,8 @@ def test_a_workspace() -> None:
     }
     found = locked(files, "go.work")
     assert [each.key for each in found.dependencies] == [each.key for each in locked().dependencies]
+    assert [each.line for each in found.dependencies] == [4, 1, 4], "lines of go.work"
+    assert (found.beside, locked().beside) == ({"mod": "readonly"}, {"mod": "mod"})
     assert all(each.direct == each.shipped for each in found.dependencies)
     with pytest.raises(BadLock, match=r"tool/go\.sum, line 1: .* has another hash in another go\.sum"):
         locked({**files, "tool/go.sum": _other(ERRORS).encode()}, "go.work")
@@ -118,7 +120,7 @@ github.com/pkg/errors
 def test_a_vendor_folder_needs_nothing() -> None:
     found = locked({**FILES, "vendor/modules.txt": VENDORED})
     assert found.dependencies == ()
-    assert found.beside == {"vendored": "yes"}
+    assert found.beside == {"mod": "vendor"}
 
 
 @pytest.mark.parametrize(

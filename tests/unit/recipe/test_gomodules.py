@@ -55,7 +55,9 @@ def wanted(lines: str = TOML.lines + OLD.lines) -> tuple[Dependency, ...]:
 def pin(
     folder: Path, known: Mapping[str, str] | None = None, lines: str = TOML.lines + OLD.lines
 ) -> dict[str, str]:
-    return pinned(wanted(lines), known or {}, Sources(folder / "sources", Mirrors()), lambda line: None)
+    return pinned(
+        wanted(lines), known or {}, Sources(folder / "sources", Mirrors()), "go.sum", lambda line: None
+    )
 
 
 def test_what_is_pinned_was_fetched(home: Path, proxy: GoProxy) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from orchestrator.dependencies.dependency import BadLock, Dependency
 from orchestrator.dependencies.python.interpreter import Interpreter, ranks
 from orchestrator.ground.digest import OtherDigest, Sha256
+from orchestrator.ground.secrets import without_secrets
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import some
 
@@ -160,7 +161,7 @@ def checked_url(address: str, place: str, line: int) -> str:
     """An address of a file or of an index. Raises BadLock for one with credentials, or that is none."""
     try:
         parts = urlsplit(address)
-        secret = parts.username is not None or parts.password is not None
+        secret = "@" in parts.netloc or without_secrets(address) != address
         whole = parts.scheme in ("https", "http") and parts.hostname
     except ValueError:
         secret, whole = False, None
@@ -168,13 +169,24 @@ def checked_url(address: str, place: str, line: int) -> str:
         raise BadLock(
             place,
             line,
-            "an address with a user or a password, which would be in every release",
+            "an address with a user, a password or a token, which would be in every release",
             hint="take them out of the lock, and let pip's own configuration or .netrc have them",
         )
     if not whole or not address.isprintable():
         problem = f"{address[:100]!r} is no https address"
         raise BadLock(place, line, problem, hint="lock it from an index")
+    if "subdirectory=" in parts.fragment:
+        refuse_subdirectory(parts.fragment, place, line)
     return address.partition("#")[0]
+
+
+def refuse_subdirectory(told: object, place: str, line: int) -> None:
+    """Raises BadLock where a package is one folder of an archive: pip finds no such thing among files."""
+    if told:
+        problem = f"it is a part of an archive: {str(told)[:80]}"
+        raise BadLock(
+            place, line, problem, hint="give the archive as a source of the recipe, and install it there"
+        )
 
 
 def name_in(address: str) -> str:

@@ -21,6 +21,7 @@ from orchestrator.dependencies.python.files import (
     digest_of,
     name_in,
     ordered,
+    refuse_subdirectory,
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised, unmet
@@ -225,6 +226,7 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
         if "path" not in lock.packages[to].values
     }
     url = package.maybe("url")
+    refuse_subdirectory(package.values.get("subdirectory"), lock.file.place, package.line)
     return Pinned(
         name,
         version,

@@ -22,6 +22,7 @@ from orchestrator.dependencies.python.files import (
     digest_of,
     name_in,
     ordered,
+    refuse_subdirectory,
     registry_of,
     urls_of,
 )
@@ -308,6 +309,7 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
     package = lock.packages[at]
     name, version, source = lock.names[at], package.text("version"), package.within("source")
     url = source.maybe("url")
+    refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
     if url is not None:
         url = checked_url(url, lock.file.place, package.line)
     registry = registry_of(url) if source.maybe("type") == "legacy" else url or PYPI

@@ -19,6 +19,7 @@ from orchestrator.dependencies.python.files import (
     dependency,
     digest_of,
     ordered,
+    refuse_subdirectory,
     registry_of,
     urls_of,
 )
@@ -142,7 +143,8 @@ def _file(package: Package, source: Any, table: Table) -> File | None:
     hashes = {str(key).lower(): value for key, value in source.hashes.items()}
     strongest = next((key for key in ("sha256", "sha512") if key in hashes), next(iter(hashes), ""))
     digest = digest_of(f"{strongest}:{hashes[strongest]}", table.file.place, table.line, f"{name}")
-    if source is package.archive:
+    if package.archive is not None and source is package.archive:
+        refuse_subdirectory(package.archive.subdirectory, table.file.place, table.line)
         return File(name, digest, (address,))
     return File(name, digest, urls_of(package.name, name, registry_of(package.index), address))
 

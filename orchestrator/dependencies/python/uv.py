@@ -21,6 +21,7 @@ from orchestrator.dependencies.python.files import (
     digest_of,
     name_in,
     ordered,
+    refuse_subdirectory,
     registry_of,
     urls_of,
 )
@@ -273,6 +274,7 @@ def _pinned(lock: _Lock, at: int, every: Reached, shipped: Reached) -> Pinned:
     if "sdist" in package.values:
         listed.append(package.within("sdist"))
     url = source.maybe("url")
+    refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
     registry = registry_of(index) if url is None else url
     files = tuple(_file(each, normalised(name), registry, url) for each in listed)
     needs = {

@@ -133,7 +133,7 @@ def test_an_old_lock_has_its_files_elsewhere() -> None:
                     "a", "1.5", '[package.source]\ntype = "legacy"\nurl = "https://me:secret@index.test"\n'
                 )
             ),
-            "line 1: an address with a user or a password",
+            "line 1: an address with a user, a password or a token",
         ),
         (
             lock(A.replace("sha256:", "md5:"), B2),

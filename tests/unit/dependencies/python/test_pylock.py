@@ -73,7 +73,7 @@ def test_what_is_asked_for_is_selected() -> None:
         (
             lock(package("a", "1").replace("https://files", "https://me:secret@files")),
             asked(),
-            "line 5: an address with a user or a password",
+            "line 5: an address with a user, a password or a token",
         ),
         (
             lock(

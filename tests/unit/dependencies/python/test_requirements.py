@@ -105,10 +105,21 @@ def test_a_file_by_its_address_is_its_own_registry() -> None:
         ("-r https://x.test/r.txt\n", "line 1: `-r https://x.test/r.txt` leads out of the repository"),
         ("-r more.txt\n", r"line 1: `-r more\.txt`: the source has no deps/more\.txt"),
         ("-r requirements.txt\n", "it includes itself"),
-        ("--index-url https://me:secret@index.test/simple\n", "line 1: an address with a user or a password"),
+        (
+            "--index-url https://me:secret@index.test/simple\n",
+            "line 1: an address with a user, a password or a token",
+        ),
         (
             "--index-url https://$USER:$TOKEN@index.test/simple\n",
-            "line 1: an address with a user or a password",
+            "line 1: an address with a user, a password or a token",
+        ),
+        (
+            "-i https://index.test/simple?token=secret\n",
+            "line 1: an address with a user, a password or a token",
+        ),
+        (
+            "x @ https://files.test/x-1.tar.gz#subdirectory=y --hash=sha256:" + "1" * 64,
+            "line 1: it is a part of an archive: subdirectory=y",
         ),
         ("-i file:///srv/simple\n", "line 1: 'file:///srv/simple' is no https address"),
         ("--find-links /srv/wheels\n", "line 1: the option --find-links is not read here"),

@@ -163,7 +163,7 @@ NEEDS_X = '    { name = "x" },\n'
         ),
         (
             uv_lock(uv_package("x", "1", registry="https://me:secret@index.test/simple"), needs=NEEDS_X),
-            "line 13: an address with a user or a password",
+            "line 13: an address with a user, a password or a token",
         ),
         (
             uv_lock(

@@ -60,6 +60,12 @@ dist: .venv ## Make the package that users install, a wheel in dist/
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2> /dev/null || echo 315532800) .venv/bin/python -m flit_core.wheel --outdir dist > /dev/null
 	@ls dist/tallystick-*.whl
 
+.PHONY: zipapp
+zipapp: setup ## Build tally as one file with tally itself, by two builders that agree
+	@mkdir -p dist
+	@artifact=$$(.venv/bin/tally build package/recipes/tallystick.toml --no-sign) && cp --no-preserve=mode "$$artifact" dist/tally-0.1.0-cp311.pyz
+	@sha256sum dist/tally-*.pyz
+
 .PHONY: lock
 lock: ## Pin the Python packages again (requirements/*.txt)
 	@test -x .venv/bin/pip-compile || tools/setup-python || test -x .venv/bin/pip-compile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -121,7 +122,7 @@ def _tell(place: Place, done: Beginning) -> None:
     for left in done.left:
         print(in_lines([f"left {_relative(left.path)}: {left.why}"]))
     print("next:")
-    for line in _next(_relative(done.recipe)):
+    for line in _next(done):
         print(in_lines([f"  {line}"]))
 
 
@@ -131,6 +132,9 @@ def _found(found: Sketch) -> Iterator[str]:
 
     if found.kind:
         yield f"{found.kind}, by {found.seen}"
+    if found.target is not None:
+        yield f"  its packages need no recipe: {found.target} is the one that it builds by itself"
+        return
     for name, seen in found.others:
         yield f"  also {name}, by {seen}: `--by {name}` takes that"
     for key, guess in found.identity.items:
@@ -145,7 +149,7 @@ def _notes(place: Place, done: Beginning) -> Iterator[str]:
     from orchestrator.ground.wording import counted
     from orchestrator.stories.looking import uncommitted
 
-    found, recipe = done.sketch, _relative(done.recipe)
+    found, recipe = done.sketch, _relative(done.recipe) if done.recipe else ""
     for remark in found.way.remarks:
         yield f"note: {remark}"
     if place.left_out:
@@ -158,11 +162,12 @@ def _notes(place: Place, done: Beginning) -> Iterator[str]:
         yield f"tally: the script in {recipe} has a place to fill in"
 
 
-def _next(recipe: str) -> list[str]:
+def _next(done: Beginning) -> list[str]:
+    target = done.sketch.target if done.recipe is None else shlex.quote(_relative(done.recipe))
     return [
-        "tally lock",
+        *(["tally lock"] if done.recipe else []),
         "git add --all && git commit --message 'Build with Tallystick'",
-        f"tally build {recipe} --no-sign",
+        f"tally build {target} --no-sign",
     ]
 
 
@@ -177,7 +182,7 @@ def _document(place: Place, done: Beginning) -> dict[str, Any]:
         "complete": found.complete,
         "seen": found.seen,
         "others": [{"name": name, "seen": seen} for name, seen in found.others],
-        "recipe": _relative(done.recipe),
+        "recipe": _relative(done.recipe) if done.recipe else None,
         "guesses": [
             {"key": key, "value": guess.value, "from": guess.where, "sure": guess.sure}
             for key, guess in found.identity.items
@@ -188,5 +193,5 @@ def _document(place: Place, done: Beginning) -> dict[str, Any]:
         "notLookedAt": place.left_out,
         "written": [_relative(path) for path in done.written],
         "left": [{"path": _relative(left.path), "why": left.why} for left in done.left],
-        "next": _next(_relative(done.recipe)),
+        "next": _next(done),
     }

@@ -7,6 +7,8 @@ from typing import Final
 
 from orchestrator.projects.suites import OLDER
 
+FLAKE: Final = "flake"
+"""The build system whose packages need no recipe."""
 FILL_IN: Final = "FILL IN"
 """What marks a place in the recipe that nothing here says anything for."""
 
@@ -97,6 +99,11 @@ class Sketch:
     """Further build systems that the project has, each with its file."""
     identity: Identity
     way: Way
+
+    @property
+    def target(self) -> str | None:
+        """What is built without a recipe; None: it needs one."""
+        return ".#default" if self.kind == FLAKE else None
 
     @property
     def complete(self) -> bool:

@@ -21,7 +21,7 @@ from orchestrator.projects import (
     python_claims,
 )
 from orchestrator.projects.control import build_depends
-from orchestrator.projects.guess import Claims, Identity, Sketch, Way, distinct
+from orchestrator.projects.guess import FLAKE, Claims, Identity, Sketch, Way, distinct
 from orchestrator.projects.identity import identity
 from orchestrator.projects.tree import Tree
 
@@ -71,6 +71,8 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
     for each, _ in present:
         claims = claims.over(each.claims(tree))
     known = identity(tree, claims, answers)
+    if not present and tree.has("flake.nix"):
+        return Sketch(FLAKE, "flake.nix", (), known, Way((), ""))
     if not present:
         return Sketch(None, None, (), known, Way((), _FILL_IN))
     taken, seen = present[0]
@@ -79,6 +81,9 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
     if way.path is not None and not _NAME.fullmatch(way.path):
         way = replace(way, path=None)
     way = _followed(way)
+    if tree.has("flake.nix"):
+        said = "flake.nix is there: `tally build .#NAME` builds its packages, without a recipe"
+        way = replace(way, remarks=(*way.remarks, said))
     others = [(each.name, at) for each, at in present[1:] if at != seen]
     return Sketch(taken.name, seen, tuple(others), known, way)
 

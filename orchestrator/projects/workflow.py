@@ -25,22 +25,22 @@ jobs:
     runs-on: [self-hosted, nix]
     steps:
       - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683      # v4.2.2
-      - run: tally lock --check
-      - name: Build, compare, sign
+@LOCK@      - name: Build, compare, sign
         env:
           RELEASE_KEY: ${{ secrets.RELEASE_KEY }}
-          RECIPE: @RECIPE@
+          TARGET: @TARGET@
         run: |
           if [ -n "$RELEASE_KEY" ]; then
             (umask 077 && printf '%s\\n' "$RELEASE_KEY" > "$RUNNER_TEMP/release.key")
-            tally build "$RECIPE" --key "$RUNNER_TEMP/release.key" --out "$RUNNER_TEMP/releases"
+            tally build "$TARGET" --key "$RUNNER_TEMP/release.key" --out "$RUNNER_TEMP/releases"
           else
-            tally build "$RECIPE" --no-sign --out "$RUNNER_TEMP/releases"
+            tally build "$TARGET" --no-sign --out "$RUNNER_TEMP/releases"
           fi
       - name: Leave no key behind
         if: always()
         run: rm -f "$RUNNER_TEMP/release.key"
-      - uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02      # v4.6.2
+      - name: Keep the release
+        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02      # v4.6.2
         with:
           name: releases
           path: ${{ runner.temp }}/releases
@@ -52,25 +52,26 @@ _GITLAB: Final = """\
 tally:
   tags: [nix]
   variables:
-    RECIPE: @RECIPE@
+    TARGET: @TARGET@
   script:
-    - tally lock --check
-    - |
+@LOCK@    - |
       if [ -n "${RELEASE_KEY:-}" ]; then
-        tally build "$RECIPE" --key "$RELEASE_KEY" --out "$PWD/releases"
+        tally build "$TARGET" --key "$RELEASE_KEY" --out "$PWD/releases"
       else
-        tally build "$RECIPE" --no-sign --out "$PWD/releases"
+        tally build "$TARGET" --no-sign --out "$PWD/releases"
       fi
   artifacts:
     paths: [releases]
 """
 
 
-def github(recipe: str) -> str:
-    """The workflow that builds a recipe."""
-    return _GITHUB.replace("@RECIPE@", json.dumps(recipe))
+def github(target: str, *, locked: bool) -> str:
+    """The workflow that builds a recipe or a flake's package; `locked`: tally.lock has to fit it."""
+    lock = "      - name: Compare lock and recipes\n        run: tally lock --check\n" if locked else ""
+    return _GITHUB.replace("@LOCK@", lock).replace("@TARGET@", json.dumps(target))
 
 
-def gitlab(recipe: str) -> str:
-    """The job that builds a recipe."""
-    return _GITLAB.replace("@RECIPE@", json.dumps(recipe))
+def gitlab(target: str, *, locked: bool) -> str:
+    """The job that builds a recipe or a flake's package."""
+    lock = "    - tally lock --check\n" if locked else ""
+    return _GITLAB.replace("@LOCK@", lock).replace("@TARGET@", json.dumps(target))

@@ -58,7 +58,8 @@ class Beginning:
     """What was found, what was written, and what was left as it is."""
 
     sketch: Sketch
-    recipe: Path
+    recipe: Path | None
+    """None: it needs none."""
     written: tuple[Path, ...]
     left: tuple[Left, ...]
 
@@ -80,19 +81,22 @@ def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginni
 
     `forge`: `github`, `gitlab`, `none`; None: as the project's files say.
     """
-    recipe = here / "recipes" / f"{found.identity.name.value}.toml"
-    text = recipe_text(found, place.path)
-    parse(text, parse_toml(text, str(recipe)), str(recipe))  # what is written can be read
     planned: list[Planned] = []
     left: list[Left] = []
-    _new(planned, left, recipe, text.encode())
+    recipe = None
+    if found.target is None:
+        recipe = here / "recipes" / f"{found.identity.name.value}.toml"
+        text = recipe_text(found, place.path)
+        parse(text, parse_toml(text, str(recipe)), str(recipe))  # what is written can be read
+        _new(planned, left, recipe, text.encode())
     above = configuration.find(here)
     if above is not None:
         left.append(Left(above, "it counts here"))
     else:
         _new(planned, left, here / configuration.FILE_NAME, _CONFIGURATION)
     _ignored(planned, left, here / ".gitignore")
-    _job(planned, left, here, place, f"recipes/{recipe.name}", forge)
+    target = found.target or f"recipes/{found.identity.name.value}.toml"
+    _job(planned, left, here, place, target, forge)
     _write(planned)
     return Beginning(found, recipe, tuple(each.path for each in planned), tuple(left))
 
@@ -139,7 +143,7 @@ def _ignored(planned: list[Planned], left: list[Left], path: Path) -> None:
 
 
 def _job(
-    planned: list[Planned], left: list[Left], here: Path, place: Place, recipe: str, forge: str | None
+    planned: list[Planned], left: list[Left], here: Path, place: Place, target: str, forge: str | None
 ) -> None:
     """The CI job, which forges look for at the repository's top alone."""
     forge = forge or forge_of(place) or "github"
@@ -150,14 +154,15 @@ def _job(
             Left(place.top / workflow.GITHUB, "jobs are at the repository's top, and this is below it")
         )
         return
+    locked = target.startswith("recipes/")
     if forge == "github":
-        _new(planned, left, here / workflow.GITHUB, workflow.github(recipe).encode())
+        _new(planned, left, here / workflow.GITHUB, workflow.github(target, locked=locked).encode())
         return
     path = here / workflow.GITLAB
     if os.path.lexists(path) and not os.path.lexists(here / workflow.GITLAB_BESIDE):
         left.append(Left(path, f"add to it: include: /{workflow.GITLAB_BESIDE}"))
         path = here / workflow.GITLAB_BESIDE
-    _new(planned, left, path, workflow.gitlab(recipe).encode())
+    _new(planned, left, path, workflow.gitlab(target, locked=locked).encode())
 
 
 def _write(planned: list[Planned]) -> None:

@@ -1,6 +1,6 @@
 """`tally init` on small projects as they are: what it writes of each, and that it builds and agrees.
 
-Three are built here, with toolchains that other tests have; `bench/run.py init` builds all.
+Two are built here, with toolchains that other tests have; `bench/run.py init` builds all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import Tally, TallyIn
 
 pytestmark = pytest.mark.integration
-BUILT = ("tree", "ncompress", "cJSON")
+BUILT = ("tree", "ncompress")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -10,8 +11,12 @@ import tarfile
 import venv
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 RECIPE = """
 name = "nothing"
@@ -131,3 +136,34 @@ def test_an_installed_wheel_needs_no_clone(
     assert "ok       sandbox:" in tally(tmp_path, "doctor")
     tally(tmp_path, "lock")
     assert "artifact    nothing-1-x86_64-linux.tar.gz" in tally(tmp_path, "plan", "recipes/nothing.toml")
+
+
+def test_tally_builds_itself_as_one_file(
+    tally_in: TallyIn, session_state: Path, repository: Path, tmp_path: Path
+) -> None:
+    """By what HEAD has: the source is a commit."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(repository), str(clone)], check=True)
+    ran = tally_in(clone)("build", "package/recipes/tallystick.toml", "--no-sign").succeeded()
+    assert "tallystick: a and b agree on every bit" in ran.err
+    python = shutil.which("python3.11")
+    if python is None:
+        pytest.skip("the file is for Python 3.11")
+    file, cache = tmp_path / "tally.pyz", tmp_path / "cache"
+    file.write_bytes(Path(ran.out.strip()).read_bytes())
+    environment = {
+        "PATH": os.environ["PATH"],
+        "XDG_CACHE_HOME": str(cache),
+        "TALLY_STATE": str(session_state),
+    }
+
+    def run(*words: str) -> str:
+        command = [python, str(file), *words]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert run("--version").startswith("tally ")
+    assert '"$schema"' in run("schema", "recipe")
+    unpacked = cache / "tallystick/unpacked"
+    assert [len(each.name) for each in unpacked.iterdir()] == [64], "once, and nothing else is left"

@@ -153,6 +153,20 @@ def test_hostile_folders(name: str, tmp_path: Path, tally_in: TallyIn) -> None:
     load_recipe(recipe)
 
 
+def test_a_flake_needs_no_recipe(tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path, {"flake.nix": "{ outputs = _: { }; }"})
+    ran = tally_in(folder)("init", "--yes").succeeded()
+    assert not (folder / "recipes").exists()
+    assert "tally build '.#default' --no-sign" in ran.out or "tally build .#default --no-sign" in ran.out
+    job = (folder / ".github/workflows/tally.yml").read_text()
+    assert 'TARGET: ".#default"' in job
+    assert "tally lock" not in job
+    (folder / "CMakeLists.txt").write_text(CMAKE)
+    again = tally_in(folder)("init", "--yes").succeeded()
+    assert "flake.nix is there: `tally build .#NAME` builds its packages" in again.err
+    assert (folder / "recipes/thing.toml").is_file()
+
+
 def test_nothing_is_read_through_a_link(tmp_path: Path, tally_in: TallyIn) -> None:
     secret = tmp_path / "secret"
     secret.write_text("VERSION = 6.6.6\nall:\n")

@@ -158,3 +158,56 @@ def test_what_changed_is_refused_with_its_line(locked: str, project: Path, tally
     assert (project / "tally.lock").read_bytes() == before
     file.write_text(kept)
     commit(project)
+
+
+def test_every_format_is_planned_with_the_same_file(
+    project: Path, index: OwnIndex, tally_in: TallyIn
+) -> None:
+    """The locks of uv, Poetry and PDM, and pylock.toml, for one package; nothing is fetched."""
+    hashes = {each["filename"]: each["hashes"]["sha256"] for each in index.projects["tally-native"]}
+    listed = "".join(f'{{ file = "{file}", hash = "sha256:{sha256}" }},' for file, sha256 in hashes.items())
+    address = index.address.replace("/simple/", "/files/")
+    urls = "".join(
+        f'{{ url = "{address}{file}", hash = "sha256:{sha256}" }},' for file, sha256 in hashes.items()
+    )
+    named = 'name = "tally-native"\nversion = "1.0"\n'
+    poetry = {
+        "dependencies": {"tally-native": "^1"},
+        "source": None,
+        "extras": None,
+        "dev-dependencies": None,
+    }
+    content = hashlib.sha256(json.dumps(poetry, sort_keys=True).encode()).hexdigest()
+    locks = {
+        "uv.lock": 'version = 1\n[[package]]\nname = "app"\nversion = "1"\nsource = { virtual = "." }\n'
+        'dependencies = [{ name = "tally-native" }]\n\n'
+        f'[[package]]\n{named}source = {{ registry = "{index.address}" }}\nwheels = [{urls}]\n',
+        "poetry.lock": f'[[package]]\n{named}optional = false\npython-versions = "*"\nfiles = [{listed}]\n\n'
+        f'[metadata]\nlock-version = "2.1"\npython-versions = ">=3.9"\ncontent-hash = "{content}"\n',
+        "pdm.lock": '[metadata]\ngroups = ["default"]\nlock_version = "4.5.0"\ncontent_hash = "sha256:1"\n\n'
+        f"[[package]]\n{named}files = [{listed}]\n",
+        "pylock.toml": f'lock-version = "1.0"\ncreated-by = "t"\n\n[[packages]]\n{named}wheels = ['
+        + "".join(
+            f'{{ url = "{address}{file}", hashes = {{ sha256 = "{sha256}" }} }},'
+            for file, sha256 in hashes.items()
+        )
+        + "]\n",
+    }
+    recipes = []
+    for lock, text in locks.items():
+        name = lock.partition(".")[0]
+        (project / name).mkdir()
+        (project / name / lock).write_text(text)
+        manifest = '[project]\nname = "app"\nversion = "1"\ndependencies = ["tally-native"]\n'
+        if name == "poetry":
+            manifest = '[tool.poetry.dependencies]\ntally-native = "^1"\n'
+        (project / name / "pyproject.toml").write_text(manifest)
+        recipe = RECIPE.replace('"app"', f'"{name}"').replace("requirements.txt", lock)
+        recipes.append(project / f"recipes/{name}.toml")
+        recipes[-1].write_text(recipe)
+    commit(project)
+    planned = json.loads(tally_in(project)("plan", *recipes, "--json").succeeded().out)["recipes"]
+    for name, told in planned.items():
+        fetched = [each["digest"] for each in told["closure"] if each["derivation"].endswith(".whl.drv")]
+        assert fetched == [{"sha256": hashes[NATIVE]}], name
+    assert len(planned) == len(locks)

@@ -11,6 +11,12 @@ from pathlib import Path
 from crates import CargoRegistry, crates_of, packed
 
 PROJECTS = Path(__file__).parents[1] / "projects"
+_SMALL = """\
+fn main() {
+    let lines = std::io::stdin().lines().count();
+    println!("lines {}", itoa::Buffer::new().format(lines));
+}
+"""
 TOKEN = "a token of the tests"
 
 
@@ -43,8 +49,18 @@ def repository(folder: Path) -> Path:
 
 
 def before(folder: Path) -> Path:
-    """The project before it has a recipe, committed; the lock's sets lie there, which needs no index."""
-    shutil.copytree(PROJECTS / "rust", folder, ignore=lambda *_: {"crates.txt", "recipes", "tally.lock"})
+    """A small project that has no recipe yet, committed; the lock's sets lie there, which needs no index."""
+    folder.mkdir()
+    lock = (PROJECTS / "rust/Cargo.lock").read_text().split("\n\n")
+    itoa = next(each for each in lock if 'name = "itoa"' in each)
+    own = '[[package]]\nname = "stick"\nversion = "0.1.0"\ndependencies = ["itoa"]'
+    for name, text in {
+        "Cargo.toml": '[package]\nname = "stick"\nversion = "0.1.0"\n[dependencies]\nitoa = "1"\n',
+        "Cargo.lock": f"version = 3\n\n{itoa}\n\n{own}\n",
+        "src/main.rs": _SMALL,
+    }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
     commit(folder)
     shutil.copyfile(PROJECTS / "rust/tally.lock", folder / "tally.lock")
     return folder

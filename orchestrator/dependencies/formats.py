@@ -48,8 +48,9 @@ def read(
 
             return reading.read(tree.read, lock, place, python)
         case Ecosystem.CARGO:
-            from orchestrator.dependencies import cargo
+            from orchestrator.dependencies import cargo, cargo_detours
 
+            cargo_detours.refuse_detours(tree, lock)
             return cargo.read(data, place, lock, tree.named("Cargo.toml"))
         case Ecosystem.GO:
             from orchestrator.dependencies import go

@@ -19,7 +19,7 @@ from orchestrator.ground.wording import counted
 
 LIMIT: Final = 16 << 20
 AGAIN: Final = "run `go mod tidy`"
-_PATH: Final = re.compile(r"[A-Za-z0-9~_.-]+(/[A-Za-z0-9~_.!+-]+)*")
+_PATH: Final = re.compile(r"[A-Za-z0-9~_.-]+(/[A-Za-z0-9~_.+-]+)*")
 _VERSION: Final = re.compile(r"v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 _GO_MOD: Final = "/go.mod"
 

@@ -125,7 +125,7 @@ class _Lock:
                     )
 
     def dependencies(self) -> Iterator[Dependency]:
-        direct = self._direct()
+        direct, shipped = self._direct(), self._shipped()
         kept = {at: each for at, entry in self.packages.items() if (each := self._kept(at, entry))}
         keys = {at: f"{name}@{version} at {at}" for at, (name, version) in kept.items()}
         for at, (name, version) in kept.items():
@@ -142,7 +142,7 @@ class _Lock:
                 registry,
                 self.lines.get(at, 1),
                 direct=at in direct,
-                shipped=entry.get("dev") is not True,
+                shipped=entry.get("dev") is not True or at in shipped,
                 needs=tuple(sorted(needs)),
                 place=at,
             )
@@ -267,6 +267,25 @@ class _Lock:
         for at, entry in self.packages.items():
             if _FOLDER not in at and entry.get("link") is not True:
                 found.update(self._resolved(at, (n for kind in _DIRECT for n in _table(entry, kind))))
+        return frozenset(found)
+
+    def _shipped(self) -> frozenset[str]:
+        """Where what the project needs itself is, and what that needs, whatever `dev` says of it."""
+        left = [
+            at for at, entry in self.packages.items() if _FOLDER not in at and entry.get("dev") is not True
+        ]
+        found: set[str] = set()
+        while left:
+            at = left.pop()
+            entry = self.packages[at]
+            others = {*_table(entry, "peerDependenciesMeta")}
+            if _FOLDER not in at:  # where a name is in both, npm takes the dependency for development
+                others.update(_table(entry, "devDependencies"))
+            asked = [*_table(entry, "dependencies"), *_table(entry, "optionalDependencies")]
+            asked += [name for name in _table(entry, "peerDependencies") if name not in others]
+            new = set(self._resolved(at, asked)) - found
+            found |= new
+            left.extend(new)
         return frozenset(found)
 
     def _needs(self, at: str, entry: Mapping[str, Any]) -> Iterator[str]:

@@ -127,6 +127,9 @@ def hash_of(file: Path, each: Dependency) -> GoHash:
                     raise Unreachable(f"it unpacks to more than {_MOST >> 30} GiB")
                 if member.filename in digests:
                     raise Unreachable(f"it holds {member.filename[:200]} twice")
+                if not {"\n", "\0"}.isdisjoint(member.orig_filename):
+                    # it would be a line of its own among those that are hashed, or end where it does not
+                    raise Unreachable(f"it holds {member.orig_filename[:200]!r}, which is no file's name")
                 if not member.filename.startswith(f"{each.name}@{each.version}/"):
                     raise Unreachable(f"it holds {member.filename[:200]}, which is not of this module")
                 seen = hashlib.sha256()

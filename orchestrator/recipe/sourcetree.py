@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from orchestrator.dependencies.tree import LARGEST, MOST, Tree
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
+from orchestrator.ground.zips import ERRORS
 from orchestrator.recipe import git
 from orchestrator.recipe.gitobjects import FOLDER, Entry, Objects
 
@@ -133,11 +132,13 @@ class _Archive:
 
     def _searched(self, what: str, wanted: Callable[[str], bool]) -> tuple[Mapping[str, bytes], str]:
         """The files that are wanted, and what stands before the paths of all: one folder's, or nothing."""
+        from zstandard import ZstdError as Unpacking
+
         try:
             with self.place.open("rb") as stream:
                 zipped = stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
             found, tops = (self._of_zip if zipped else self._of_tar)(what, wanted)
-        except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        except (*ERRORS, tarfile.TarError, Unpacking) as error:
             raise TallyError(
                 f"cannot look for {what} in {self.place.name}: {why(error)}",
                 hint="lock files are read out of .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst and .zip",
@@ -160,6 +161,7 @@ class _Archive:
                     if member.size > LARGEST:
                         raise too_large(name)
                     data = tar.extractfile(member) if member.isreg() else None
+                    found.pop(name, None)  # what comes last is what the build unpacks, a link, too
                     if data is not None:
                         found[name] = data.read(LARGEST)
                         _bound(found, what)

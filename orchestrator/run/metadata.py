@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import lzma
 import re
 import tarfile
 import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +13,7 @@ from orchestrator.dependencies import metadata
 from orchestrator.dependencies.metadata import Metadata
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
+from orchestrator.ground.zips import ERRORS
 from orchestrator.recipe.depended import Depended
 from orchestrator.recipe.licences import check_license
 
@@ -34,7 +33,7 @@ def metadata_of(file: Path, of: Depended) -> Metadata | None:
         return None
     try:
         data = _of_zip(file, pattern) if zipfile.is_zipfile(file) else _of_tar(file, pattern)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+    except (*ERRORS, tarfile.TarError) as error:
         raise TallyError(f"the file of {of.name} {of.version} cannot be read: {why(error)}") from error
     found = metadata.read(of.ecosystem, data) if data is not None else None
     if found is None:

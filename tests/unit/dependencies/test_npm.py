@@ -176,6 +176,29 @@ def test_one_name_with_different_bytes() -> None:
     assert "line 10: a 1.0.0 is there twice with different bytes: from https://other.example" in message
 
 
+def test_what_is_shipped_whatever_dev_says() -> None:
+    found = read(
+        {
+            "node_modules/a": package("a", dev=True, dependencies={"b": "*"}),
+            "node_modules/b": package("b", dev=True, peerDependencies={"c": "*", "d": "*"}),
+            "node_modules/c": package("c", dev=True),
+            "node_modules/d": package("d", dev=True),
+        },
+        {"dependencies": {"a": "*"}, "devDependencies": {"c": "*", "d": "*"}, "peerDependencies": {"d": "*"}},
+    )
+    assert {each.name: each.shipped for each in found.values()} == dict.fromkeys("abcd", True)
+    alone = read(
+        {
+            "node_modules/a": package(
+                "a", peerDependencies={"d": "*"}, peerDependenciesMeta={"d": {"optional": True}}
+            ),
+            "node_modules/d": package("d", dev=True),
+        },
+        {"dependencies": {"a": "*"}, "devDependencies": {"d": "*"}, "peerDependencies": {"d": "*"}},
+    )
+    assert {each.name: each.shipped for each in alone.values()} == {"a": True, "d": False}
+
+
 def test_a_lock_that_does_not_fit() -> None:
     tree = Files(package_json=b'{"dependencies": {"a": "^2"}}')
     with pytest.raises(BadLock, match=r"does not fit package.json, which asks for a \^2 in dependencies"):

@@ -6,6 +6,7 @@ import io
 import zipfile
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from orchestrator.dependencies.go import read
 from orchestrator.ground.download import Authorised
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
-from orchestrator.recipe.gopins import pinned
+from orchestrator.recipe.gopins import hash_of, pinned
 from orchestrator.recipe.goproxy import GoSettings, addresses, asking, settings
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
@@ -194,3 +195,19 @@ def test_a_proxy_that_asks_who_is_there(home: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(TallyError) as caught:
             pin(home / "b")
     assert "hunter" not in f"{caught.value.message}{caught.value.hint}"
+
+
+def test_a_name_that_would_be_a_line_among_the_hashed(tmp_path: Path) -> None:
+    one = {"a": b"one", "b": b"two"}
+    whole = Module("example.org/m", "v1.0.0", one)
+    (each,) = read(
+        "go.sum", "go.sum", {"go.mod": b"module m\n", "go.sum": whole.lines.encode()}.get
+    ).dependencies
+    top = "example.org/m@v1.0.0"
+    forged = tmp_path / "m.zip"
+    with zipfile.ZipFile(forged, "w") as packed:
+        packed.writestr(f"{top}/a\n{sha256(b'two').hexdigest()}  {top}/b", b"one")
+    with pytest.raises(Unreachable, match="which is no file's name"):
+        hash_of(forged, each)
+    forged.write_bytes(whole.zip)
+    assert hash_of(forged, each) == whole.h1

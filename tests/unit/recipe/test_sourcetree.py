@@ -64,3 +64,30 @@ def test_too_many(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for tree in trees(source).values():
         with pytest.raises(TallyError, match=r"too many files called Cargo\.toml"):
             tree.named("Cargo.toml")
+
+
+def test_what_comes_last_in_an_archive_counts(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(_file(tmp_path, b"first"), "app/go.sum")
+        linked = tarfile.TarInfo("app/go.sum")
+        linked.type, linked.linkname = tarfile.SYMTYPE, "other"
+        tar.addfile(linked)
+    assert sourcetree.archive(tmp_path / "a.tar").read("go.sum") is None
+
+
+def test_archives_that_cannot_be_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("go.sum", b"")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for sign in (b"PK\x03\x04", b"PK\x01\x02"):  # said to be encrypted
+        data[data.index(sign) + (6 if sign[2] == 3 else 8)] |= 1
+    (tmp_path / "a.zip").write_bytes(data)
+    (tmp_path / "a.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd" + b"\xff" * 40)
+    for name in ("a.zip", "a.tar.zst"):
+        with pytest.raises(TallyError, match=r"cannot look for go\.sum in"):
+            sourcetree.archive(tmp_path / name).read("go.sum")
+
+
+def _file(folder: Path, data: bytes) -> Path:
+    (folder / "file").write_bytes(data)
+    return folder / "file"

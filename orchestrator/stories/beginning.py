@@ -97,6 +97,7 @@ def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginni
     _ignored(planned, left, here / ".gitignore")
     target = found.target or f"recipes/{found.identity.name.value}.toml"
     _job(planned, left, here, place, target, forge)
+    _refuse_outside(place.top, planned)
     _write(planned)
     return Beginning(found, recipe, tuple(each.path for each in planned), tuple(left))
 
@@ -163,6 +164,16 @@ def _job(
         left.append(Left(path, f"add to it: include: /{workflow.GITLAB_BESIDE}"))
         path = here / workflow.GITLAB_BESIDE
     _new(planned, left, path, workflow.gitlab(target, locked=locked).encode())
+
+
+def _refuse_outside(top: Path, planned: list[Planned]) -> None:
+    """Raises TallyError for a folder that is elsewhere, by a link that somebody committed."""
+    for each in planned:
+        if not each.path.parent.resolve().is_relative_to(top.resolve()):
+            raise TallyError(
+                f"{shown(each.path.parent)} leads out of the repository, and nothing is written there",
+                hint="it is a link: remove it, or make it a folder",
+            )
 
 
 def _write(planned: list[Planned]) -> None:

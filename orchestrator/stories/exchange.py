@@ -7,7 +7,8 @@ that it is read, and nothing of it goes into the ledger's tables.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -92,6 +93,8 @@ def merge(state: State, source: Path, operator: str, keys: Sequence[PublicKey]) 
 
     Raises TallyError where nothing there is signed so, or what is signed is malformed.
     """
+    operator = operator.strip()
+    _refuse_second_name(state, operator, keys)
     document: dict[str, Any] = {"operator": operator, "keys": [each.pem for each in keys]}
     try:
         document |= _links(source) if source.is_dir() else {"ledger": encoded(contents(source, _LARGEST))}
@@ -132,10 +135,18 @@ def votes(
         operator = entry.builder.operator or own.get(entry.builder.name) or HERE
         said.setdefault(operator, []).append(entry)
     machines = {each.builder.machine_id for each in entries} - {None}
-    for operator, entry in others(state, below.keys()):
+    for operator, entry in _each_machine_once(others(state, below.keys())):
         if entry.builder.machine_id not in machines:
             said.setdefault(operator, []).append(entry)
     return result, count(result.artifact, below, fixed, said, needed)
+
+
+def _each_machine_once(said: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, Entry]]:
+    """What two operators show as made on one machine is all the first one's, by its name."""
+    owners: dict[str, str] = {}
+    for operator, entry in sorted(said, key=lambda each: each[0]):
+        machine = entry.builder.machine_id
+        yield operator if machine is None else owners.setdefault(machine, operator), entry
 
 
 def others(state: State, derivations: Collection[str]) -> Iterator[tuple[str, Entry]]:
@@ -151,6 +162,23 @@ def others(state: State, derivations: Collection[str]) -> Iterator[tuple[str, En
                 hint="remove it, and take it in again with `tally ledger merge`",
             ) from error
         yield from ((operator, each) for each in entries if each.derivation in derivations)
+
+
+def _refuse_second_name(state: State, operator: str, keys: Sequence[PublicKey]) -> None:
+    """Raises TallyError for a key that is another operator's already: one vote would be two."""
+    given = {each.pem for each in keys}
+    for place in sorted(state.others.glob("*.json")):
+        try:
+            document = read(contents(place, 2 * _LARGEST), str(place))
+            known = member(document, "operator", str, str(place))
+            theirs = given.intersection(map(str, member(document, "keys", list, str(place))))
+        except (OSError, ValueError, MalformedError):
+            continue  # it is told where votes are counted
+        if theirs and known != operator:
+            raise TallyError(
+                f"a key that was given is that of the operator {known}, by {place}: each has one vote",
+                hint=f"give --operator {shlex.quote(known)}, or remove that file if it is not theirs",
+            )
 
 
 def _links(folder: Path) -> dict[str, Any]:

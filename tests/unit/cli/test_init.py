@@ -105,6 +105,17 @@ def test_a_file_where_a_folder_is_needed(blocked: str, says: str, tmp_path: Path
     assert not (folder / "recipes").is_dir()
 
 
+@pytest.mark.parametrize("link", ["recipes", ".github"])
+def test_nothing_is_written_through_a_link(link: str, tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path / "p", {"CMakeLists.txt": CMAKE})
+    (tmp_path / "outside").mkdir()
+    (folder / link).symlink_to("../outside")
+    ran = tally_in(folder)("init", "--yes", "--ci", "github").failed(2)
+    assert "leads out of the repository, and nothing is written there" in ran.err
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert not (folder / "tally.toml").exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_a_folder_that_cannot_be_written(tmp_path: Path, tally_in: TallyIn) -> None:
     folder = repository(tmp_path / "p", {"CMakeLists.txt": CMAKE})

@@ -163,12 +163,13 @@ def _notes(place: Place, done: Beginning) -> Iterator[str]:
 
 
 def _next(done: Beginning) -> list[str]:
-    target = done.sketch.target if done.recipe is None else shlex.quote(_relative(done.recipe))
-    return [
-        *(["tally lock"] if done.recipe else []),
-        "git add --all && git commit --message 'Build with Tallystick'",
-        f"tally build {target} --no-sign",
-    ]
+    commit = "git add --all && git commit --message 'Build with Tallystick'"
+    if done.recipe is None:
+        return [commit, f"tally build {done.sketch.target} --no-sign"]
+    build = f"tally build {shlex.quote(_relative(done.recipe))} --no-sign"
+    if done.sketch.way.locks:  # a lock file is read out of the commit
+        return [commit, "tally lock", "git add tally.lock && git commit --message 'Pin the toolchain'", build]
+    return ["tally lock", commit, build]
 
 
 def _relative(path: Path) -> str:

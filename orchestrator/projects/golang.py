@@ -10,7 +10,7 @@ from orchestrator.projects.suites import NEWER, fits, has
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "go.mod"
-SUMS: Final = "go.sum"
+_LOCKS: Final = ("go.work", "go.sum")
 
 
 def seen(tree: Tree) -> str | None:
@@ -38,7 +38,7 @@ def way(tree: Tree, identity: Identity) -> Way:
             asked, where = f"{found[1]}.{found[2]}", f"{FILE}:{number}"
             if not fits("go", f">={asked}", NEWER):
                 remarks.append(f"it asks for Go {asked} ({where}), and {NEWER} has {has('go', NEWER)}")
-    vendored = any(path == "vendor/modules.txt" for path in tree.paths)
+    lock = tree.first(_LOCKS)
     return Way(
         (Guess("golang-go", FILE),),
         "mkdir -p $out/bin\n"
@@ -47,6 +47,6 @@ def way(tree: Tree, identity: Identity) -> Way:
         env=(("CGO_ENABLED", "0"),),
         check="go test ./...",
         suite=NEWER,
-        locks=(SUMS,) if tree.has(SUMS) and not vendored else (),
+        locks=(lock,) if lock else (),
         remarks=tuple(remarks),
     )

@@ -164,6 +164,18 @@ def test_hostile_folders(name: str, tmp_path: Path, tally_in: TallyIn) -> None:
     load_recipe(recipe)
 
 
+def test_a_lock_file_is_committed_before_it_is_read(tmp_path: Path, tally_in: TallyIn) -> None:
+    manifest = '[package]\nname = "a"\nversion = "1.0.0"\n'
+    folder = repository(tmp_path, {"Cargo.toml": manifest, "Cargo.lock": "version = 4\n"})
+    steps = json.loads(tally_in(folder)("init", "--json").succeeded().out)["next"]
+    assert [step.split()[0:2] for step in steps] == [
+        ["git", "add"],
+        ["tally", "lock"],
+        ["git", "add"],
+        ["tally", "build"],
+    ]
+
+
 def test_a_flake_needs_no_recipe(tmp_path: Path, tally_in: TallyIn) -> None:
     folder = repository(tmp_path, {"flake.nix": "{ outputs = _: { }; }"})
     ran = tally_in(folder)("init", "--yes").succeeded()

@@ -345,6 +345,9 @@ def test_lock_files_are_the_dependency_list() -> None:
     cargo = {"Cargo.toml": '[package]\nname = "a"\nversion = "1"\n', "Cargo.lock": "version = 4\n"}
     assert of(cargo).way.locks == ("Cargo.lock",)
     assert tomllib.loads(recipe_text(of(cargo), "."))["dependencies"] == [{"lock": "Cargo.lock"}]
+    go = {"go.mod": "module a", "go.sum": "", "vendor/modules.txt": ""}
+    assert of(go).way.locks == ("go.sum",)
+    assert of({**go, "go.work": ""}).way.locks == ("go.work",)
     npm = {"package.json": '{"name": "a", "version": "1"}', "package-lock.json": "{}"}
     assert of(npm).way.locks == ("package-lock.json",)
     assert "npm ci --offline" in of(npm).way.script

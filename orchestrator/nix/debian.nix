@@ -19,11 +19,30 @@ let
   roots = builtins.listToAttrs (
     map (recipe: {
       name = keyOf recipe.toolchain;
-      value = rootOf recipe.name recipe.toolchain.packages (recipe.toolchain.files or [ ]);
+      value =
+        if recipe.toolchain.from == "containers" then
+          rootOfLayers recipe.toolchain
+        else
+          rootOf recipe.name recipe.toolchain.packages (recipe.toolchain.files or [ ]);
     }) (builtins.filter (recipe: isDebians recipe.toolchain) (builtins.attrValues recipes))
   );
-  isDebians = toolchain: toolchain.from == "debian" || toolchain.from == "files";
-  keyOf = toolchain: builtins.toJSON [ toolchain.packages (toolchain.files or [ ]) ];
+  isDebians = toolchain: builtins.elem toolchain.from [ "debian" "files" "containers" ];
+  keyOf =
+    toolchain:
+    builtins.toJSON [ toolchain.packages (toolchain.files or [ ]) (toolchain.layers or [ ]) (toolchain.path or [ ]) ];
+
+  # an image's layers, with the machine's files replaced as of Debian's packages
+  rootOfLayers =
+    { layers, path, ... }:
+    derivation {
+      name = "container-root";
+      inherit system builder;
+      args = [ "sh" (text [ ./container-layers.sh ./debian-root.sh ./container-root.sh ]) ];
+      tallyKind = "toolchain-root";
+      tallyLayers = map fixed.output layers;
+      tallyPath = path;
+      passAsFile = [ "tallyLayers" ];
+    };
   rootOf =
     recipe: files: archives:
     derivation ({
@@ -31,7 +50,7 @@ let
       inherit system builder;
       args = [
         "sh"
-        (text ([ ./debian-root.sh ] ++ certificatesFor files ++ databaseFor files ++ filesFor archives))
+        (text ([ ./debian-packages.sh ./debian-root.sh ] ++ certificatesFor files ++ databaseFor files ++ filesFor archives))
       ];
       alternatives = text [ ./alternatives.awk ];
       tallyKind = "toolchain-root";

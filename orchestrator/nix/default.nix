@@ -18,6 +18,7 @@ let
       recipes = needed;
     };
     files = toolchains.debian;
+    containers = toolchains.debian;
     nixpkgs = import ./nixpkgs.nix { inherit system; };
   };
   packages = import ./package.nix { inherit fixed toolchains; inherit (asked) recipes; };
@@ -48,9 +49,9 @@ let
     builtins.attrValues (builtins.listToAttrs byPath);
   toolchainOf =
     recipe: toolchain:
-    if toolchain.from == "debian" || toolchain.from == "files" then
+    if builtins.elem toolchain.from [ "debian" "files" "containers" ] then
       [ busybox ] ++ map (toolchains.debian.package recipe) toolchain.packages
-      ++ map fixed.made (toolchain.files or [ ])
+      ++ map fixed.made (toolchain.files or [ ] ++ toolchain.layers or [ ])
     else
       [ ];
 

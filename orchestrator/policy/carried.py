@@ -139,6 +139,8 @@ def _pins(data: bytes) -> tuple[Mapping[str, str], frozenset[str]]:
     found = {str(pin.get("sha256", pin.get("nar_sha256"))): "source" for pin in pins}
     found |= {str(each.get("sha256")): str(each.get("pool")).rpartition("/")[2] for each in packages}
     found |= {str(each.get("nar_sha256")): "busybox" for each in busyboxes}
+    containers = _tables(lock, "container")
+    found |= {str(each.get("sha256")): "layer" for of in containers for each in _tables(of, "layer")}
     return found, frozenset(str(each.get("package")) for each in busyboxes)
 
 

@@ -187,7 +187,7 @@ class DenyTable(PackageTable):
 class ToolchainTable(Table):
     """One `[[toolchain]]` that is allowed, with its pins."""
 
-    from_: Literal["debian", "files", "nixpkgs"] = Field(
+    from_: Literal["containers", "debian", "files", "nixpkgs"] = Field(
         alias="from", description="Where its tools come from"
     )
     suite: Text | None = Field(default=None, description="`debian`: the Debian release, as `bookworm`")
@@ -195,6 +195,7 @@ class ToolchainTable(Table):
     nar_hash: Text | None = Field(
         default=None, alias="nar-hash", description="`nixpkgs`: the tree's hash, as flake.lock has it"
     )
+    image: Text | None = Field(default=None, description="`containers`: the image, as HOST/NAME@sha256:…")
     packages: tuple[PackageTable, ...] = Field(
         default=(), description="`debian`: every package of the toolchain is one of these"
     )
@@ -203,7 +204,10 @@ class ToolchainTable(Table):
     def _pins_of_its_own(self) -> ToolchainTable:
         debian = self.suite is not None or bool(self.packages)
         nixpkgs = self.rev is not None or self.nar_hash is not None
-        if (self.from_ != "nixpkgs" and nixpkgs) or (self.from_ == "nixpkgs" and debian):
+        if (self.image is not None) and self.from_ != "containers":
+            raise ValueError("`image` is for containers")
+        of_debian = self.from_ in ("debian", "files")
+        if (self.from_ != "nixpkgs" and nixpkgs) or (not of_debian and debian):
             raise ValueError(
                 "debian and files are pinned by `suite` and `packages`, nixpkgs by `rev` and `nar-hash`"
             )
@@ -212,7 +216,7 @@ class ToolchainTable(Table):
     @property
     def toolchain(self) -> AllowedToolchain:
         chosen = tuple(each.packages for each in self.packages)
-        return AllowedToolchain(self.from_, self.suite, self.rev, self.nar_hash, chosen)
+        return AllowedToolchain(self.from_, self.suite, self.rev, self.nar_hash, chosen, self.image)
 
 
 class LicencesTable(Table):

@@ -49,6 +49,7 @@ def drift(
         yield f"recipes without a suite are locked for Debian {lock.debian}, and tally.toml says {usual}"
     yield from _sets(recipes, lock)
     yield from _machines(lock)
+    yield from _containers(recipes, lock)
     yield from _sources(recipes, lock)
     wanted = nixpkgs_node(recipes, flake_lock)
     if wanted != lock.nixpkgs:
@@ -83,6 +84,26 @@ def _sets(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
             yield f"no busybox is locked for {system}"
     for file in sorted(lock.packages.keys() - lock.used):
         yield f"{file} is locked and belongs to no set"
+
+
+def needed_containers(recipes: Mapping[str, Recipe]) -> Mapping[tuple[str, System], tuple[str, ...]]:
+    """Each distinct image and system that the recipes need, with the names of those that need it."""
+    found: dict[tuple[str, System], tuple[str, ...]] = {}
+    for name, recipe in sorted(recipes.items()):
+        for system in recipe.systems if recipe.toolchain.image is not None else ():
+            key = (str(recipe.toolchain.image), system)
+            found[key] = (*found.get(key, ()), name)
+    return dict(sorted(found.items()))
+
+
+def _containers(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
+    needed = needed_containers(recipes)
+    for (image, system), users in needed.items():
+        if lock.container_for(image, system) is None:
+            yield f"{', '.join(users)}: not locked for {system}: the image {image}"
+    for each in lock.container:
+        if (each.image, each.system) not in needed:
+            yield f"no recipe asks for what is locked for {each.system}: the image {each.image}"
 
 
 def _machines(lock: Lock) -> Iterator[str]:

@@ -95,6 +95,28 @@ class DebianSet(_Entry):
     """File names, sorted: keys of the lock's packages."""
 
 
+class Layer(_Entry):
+    """One layer of an image, as its registry has it."""
+
+    sha256: Digest
+    size: Annotated[StrictInt, Field(ge=0)]
+    kind: Literal["tar", "tar.gz"]
+
+
+class Container(_Entry):
+    """What an image is made of on one system."""
+
+    image: str
+    """As recipes name it, by the digest of a manifest or an index."""
+    system: System
+    manifest: Digest
+    """The digest of the manifest for this system."""
+    path: tuple[str, ...] = ()
+    """Folders with programs, as its configuration's PATH has them, the last one first."""
+    layer: tuple[Layer, ...]
+    """From the lowest."""
+
+
 class Busybox(_Entry):
     """The static busybox that assembles roots and enters them."""
 
@@ -145,6 +167,7 @@ class Lock(_Entry):
     busybox: tuple[Busybox, ...] = ()
     machine: tuple[DebianSet, ...] = ()
     """What the virtual machines of `vm` builders are made of."""
+    container: tuple[Container, ...] = ()
     source: dict[str, dict[str, SourcePin]] = Field(default_factory=dict)
     """Recipe name to source name to pin. Sources by `path` are in this repository and have none."""
     told: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
@@ -186,6 +209,9 @@ class Lock(_Entry):
 
     def machine_for(self, system: str) -> DebianSet | None:
         return next((found for found in self.machine if found.system == system), None)
+
+    def container_for(self, image: str | None, system: str) -> Container | None:
+        return next((each for each in self.container if (each.image, each.system) == (image, system)), None)
 
     def busybox_for(self, system: str) -> Busybox | None:
         return next((found for found in self.busybox if found.system == system), None)
@@ -262,6 +288,7 @@ def text_of(lock: Lock) -> str:
         set=tuple(sorted(lock.set, key=lambda s: (s.system, s.request, str(lock.suite_of(s))))),
         busybox=tuple(sorted(lock.busybox, key=lambda b: b.system)),
         machine=tuple(sorted(lock.machine, key=lambda m: m.system)),
+        container=tuple(sorted(lock.container, key=lambda c: (c.image, c.system))),
         source={name: dict(sorted(pins.items())) for name, pins in sorted(lock.source.items()) if pins},
         told={
             name: {key: dict(sorted(said.items())) for key, said in sorted(files.items()) if said}

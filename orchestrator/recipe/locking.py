@@ -12,14 +12,31 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.wording import some
 from orchestrator.recipe import debian
-from orchestrator.recipe.drift import SetKey, needed_sets, nixpkgs_node, refuse_unknown_mirrors
+from orchestrator.recipe.containers import Containers
+from orchestrator.recipe.drift import (
+    SetKey,
+    needed_containers,
+    needed_sets,
+    nixpkgs_node,
+    refuse_unknown_mirrors,
+)
 from orchestrator.recipe.followed import followed
+from orchestrator.recipe.imagename import layer_address
 from orchestrator.recipe.licensing import with_licences
-from orchestrator.recipe.lock import ARCHITECTURES, Busybox, DebianPackage, DebianSet, Lock, SourcePin
+from orchestrator.recipe.lock import (
+    ARCHITECTURES,
+    Busybox,
+    Container,
+    DebianPackage,
+    DebianSet,
+    Lock,
+    SourcePin,
+)
 from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.machine import SUITE as MACHINE
 from orchestrator.recipe.mirrors import Mirrors
@@ -29,7 +46,7 @@ from orchestrator.recipe.sources import Sources, lay_out_busybox
 from orchestrator.recipe.suites import Suite
 from orchestrator.recipe.telling import told_of
 from orchestrator.recipe.unobtained import LeftTheArchive
-from orchestrator.recipe.wanted import wanted_from
+from orchestrator.recipe.wanted import Wanted, wanted_from
 
 BUSYBOX = "busybox-static"
 
@@ -81,6 +98,7 @@ def make_lock(
     _fetch_tools(recipes, work)
     sets, machines, busyboxes, packages = _debian(recipes, known, update, work, new_machines, suite)
     made = Lock(
+        container=_containers(recipes, known, update, work),
         suite=suite.name,
         **suite.pins,
         package=with_licences(packages, known.packages, work.sources),
@@ -150,7 +168,8 @@ def _debian(
                 machines.append(_of(pinned, known.suite_of(pinned), usual))
             else:
                 machines.append(resolved((system, MACHINE, PACKAGES), "the virtual machine"))
-        for system in sorted({each.system for each in (*sets, *machines)}):
+        layered = {system for _, system in needed_containers(recipes)}
+        for system in sorted({each.system for each in (*sets, *machines)} | layered):
             busybox = known.busybox_for(system)
             if busybox is None or (update and _left(busybox, known, work)):
                 there = {each: None for one, each, _ in needed if one == system}
@@ -164,6 +183,24 @@ def _debian(
     used = Lock(set=tuple(sets), machine=tuple(machines), busybox=tuple(busyboxes)).used
     kept = tuple(packages[file] for file in sorted(used))
     return tuple(sets), tuple(machines), tuple(busyboxes), kept
+
+
+def _containers(
+    recipes: Mapping[str, Recipe], known: Lock, update: Collection[str], work: Locking
+) -> tuple[Container, ...]:
+    """What images are made of; their layers are fetched."""
+    found = []
+    for (image, system), users in needed_containers(recipes).items():
+        held = known.container_for(image, system)
+        if held is None or any(user in update for user in users):
+            work.say(f"reading what {image} is made of on {system}")
+            held = Containers(work.mirrors, work.sources.downloader).container(image, system)
+            for each in held.layer:
+                work.say(f"fetching a layer of {each.size >> 20} MiB for {', '.join(users)}")
+                name = f"layer-{each.sha256[:12]}.{each.kind}"
+                work.sources.fetch(Wanted(name, Sha256(each.sha256), (layer_address(image, each.sha256),)))
+        found.append(held)
+    return tuple(found)
 
 
 def _fetch_tools(recipes: Mapping[str, Recipe], work: Locking) -> None:

@@ -17,6 +17,7 @@ def portion_of(lock: Lock, recipes: Mapping[str, Recipe], names: Sequence[str], 
         if recipe.toolchain.is_debians
     }
     sets: tuple[DebianSet, ...] = tuple(each for each in lock.set if each in found)
+    images = {recipe.toolchain.image for recipe in wanted}
     pinned = lock.busybox_for(system)
     busybox: tuple[Busybox, ...] = (pinned,) if pinned is not None else ()
     used = Lock(set=sets, busybox=busybox).used
@@ -27,6 +28,7 @@ def portion_of(lock: Lock, recipes: Mapping[str, Recipe], names: Sequence[str], 
         package=tuple(lock.packages[file] for file in sorted(used)),
         set=sets,
         busybox=busybox,
+        container=tuple(each for each in lock.container if each.image in images and each.system == system),
         source={name: lock.source[name] for name in names if name in lock.source},
         followed={name: lock.followed[name] for name in names if name in lock.followed},
         told={name: lock.told[name] for name in names if name in lock.told},

@@ -51,6 +51,7 @@ from orchestrator.recipe.values import (
     Revision,
     Url,
     address,
+    container_image,
     distinct,
     fits_a_variable,
     inside_output,
@@ -276,7 +277,7 @@ class ToolFile(Part):
 class Toolchain(Part):
     """Where the build's tools come from, and which are wanted beside the basic ones."""
 
-    from_: Annotated[Literal["debian", "files", "nixpkgs"], Field(alias="from")]
+    from_: Annotated[Literal["containers", "debian", "files", "nixpkgs"], Field(alias="from")]
     packages: Annotated[
         tuple[Annotated[str, AfterValidator(tool)], ...], Field(max_length=500), AfterValidator(distinct)
     ] = ()
@@ -289,6 +290,8 @@ class Toolchain(Part):
     snapshot: Snapshot | None = None
     """The time of the archive's snapshot that it is taken from."""
 
+    image: Annotated[str, AfterValidator(container_image)] | None = None
+    """The image that is the whole toolchain, by its digest."""
     files: Annotated[tuple[ToolFile, ...], Field(max_length=20)] = ()
     """What is unpacked over the packages."""
 
@@ -302,6 +305,14 @@ class Toolchain(Part):
                 if not self.files
                 else '[[toolchain.files]] is for from = "files"'
             )
+        if (self.image is not None) != (self.from_ == "containers"):
+            raise ValueError(
+                'from = "containers" needs image, as "HOST/NAME@sha256:…"'
+                if self.image is None
+                else 'image is for from = "containers"'
+            )
+        if self.from_ == "containers" and self.packages:
+            raise ValueError('packages are not for from = "containers": the image has its tools')
         places = [(each.to, each.system) for each in self.files]
         if twice := [to for to, system in places if places.count((to, system)) > 1]:
             raise ValueError(f"two files are unpacked to {twice[0]}")

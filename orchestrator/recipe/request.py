@@ -13,6 +13,7 @@ from orchestrator.recipe.archives import is_archive
 from orchestrator.recipe.depended import Dependencies
 from orchestrator.recipe.graph import closure
 from orchestrator.recipe.image import described
+from orchestrator.recipe.imagename import layer_address
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
 from orchestrator.recipe.mismatch import unlike_the_lock
 from orchestrator.recipe.names import normalised, store_name
@@ -66,7 +67,8 @@ def request_for(
         if recipe.dependencies:
             described[name]["dependencies"] = _dependencies(recipe, dependencies or {})
     busybox = lock.busybox_for(system)
-    if packages and busybox is None:
+    layered = any(recipes[name].toolchain.image is not None for name in needed)
+    if (packages or layered) and busybox is None:
         raise TallyError(f"tally.lock pins no busybox for {system}", hint="run `tally lock`")
     return {
         "system": system,
@@ -163,9 +165,31 @@ def _toolchain(recipe: Recipe, lock: Lock, system: str) -> dict[str, Any]:
             "packages": sorted(recipe.toolchain.packages),
             "nixpkgs": lock.nixpkgs.model_dump(mode="json"),
         }
+    if recipe.toolchain.image is not None:
+        return _container(recipe, lock, system)
     found = {"from": recipe.toolchain.from_, "packages": list(set_of(recipe, lock, system).packages)}
     files = tool_files(recipe, system)
     return {**found, "files": files} if files else found
+
+
+def _container(recipe: Recipe, lock: Lock, system: str) -> dict[str, Any]:
+    """An image's layers as fixed outputs, from the lowest."""
+    image = recipe.toolchain.image or ""
+    found = lock.container_for(image, system)
+    if found is None:
+        raise does_not_fit(recipe, f"it does not hold the image {image} for {system}")
+    layers = [
+        {
+            "name": f"layer-{each.sha256[:12]}.{each.kind}",
+            "sha256": each.sha256,
+            "mode": "flat",
+            "urls": [layer_address(image, each.sha256)],
+            "purl": None,
+            "kind": "toolchain",
+        }
+        for each in found.layer
+    ]
+    return {"from": "containers", "packages": [], "layers": layers, "path": list(found.path)}
 
 
 def tool_files(recipe: Recipe, system: str) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from orchestrator.ground.unreachable import Absent, ProxyFailed, Unreachable
 from orchestrator.recipe import goproxy
 from orchestrator.recipe.crates import Crates, is_crate
 from orchestrator.recipe.deb import read_first
+from orchestrator.recipe.imagename import is_layer
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.mismatch import Mismatch, doubt, sentence
 from orchestrator.recipe.npm_settings import is_npm_tarball
@@ -153,6 +154,10 @@ class Sources:
 
     def _addresses(self, url: str, digest: Sha256 | OtherDigest) -> Iterable[str]:
         """Raises Unreachable, also while they are looked through, when there are none."""
+        if is_layer(url):
+            from orchestrator.recipe.containers import Containers
+
+            return Containers(self._mirrors, self.downloader).addresses(url)
         if is_crate(url):
             return self._crates.addresses(url, digest.hex)
         if url.startswith(("mirror://pypi/", "mirror://npm/")):

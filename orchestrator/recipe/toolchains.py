@@ -26,6 +26,8 @@ def toolchains_of(recipe: Recipe, recipes: Mapping[str, Recipe], lock: Lock) -> 
 
 def _pins(recipe: Recipe, lock: Lock) -> Mapping[str, str]:
     toolchain = recipe.toolchain.from_
+    if recipe.toolchain.image is not None:
+        return {"from": toolchain, "image": recipe.toolchain.image}
     if recipe.toolchain.is_debians:
         suite = recipe.toolchain.debian or lock.debian
         more = {name: "true" if value is True else value for name, value in suite.pins.items()}

@@ -42,6 +42,11 @@ TOOL_FOLDER = Matching(
     r"/(opt|usr/local)(/(?!\.\.?(/|$))[A-Za-z0-9._+-]+)+", "a folder below /opt or /usr/local, as /opt/go"
 )
 TOOL_PATH = Matching(r"[A-Za-z0-9._+/-]{1,200}", "a folder's path of letters, digits and . _ + - /")
+IMAGE = (
+    r"(?P<host>(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+(?=:))(?::[0-9]+)?)/"
+    r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::[A-Za-z0-9._-]+)?@(?P<digest>sha256:[0-9a-f]{64})"
+)
+"""An image by its digest; a tag beside that says nothing."""
 ONE_LINE = Matching(r"[^\x00-\x1f\x7f]+", "a text on one line, without control characters")
 
 
@@ -96,6 +101,13 @@ def relative(value: str) -> str:
         raise ValueError(f"expected a relative path, and {value[:80]!r} begins with `/`")
     if ".." in parts or "" in parts or re.search(r"[\x00-\x1f\x7f]", value):
         raise ValueError(f"expected a relative path without '..', got {value[:80]!r}")
+    return value
+
+
+def container_image(value: str) -> str:
+    if not re.fullmatch(IMAGE, value) or len(value) > 500:
+        without = "; a tag can name another image tomorrow" if "@" not in value else ""
+        raise ValueError(f"expected an image as HOST/NAME@sha256:…, got {value[:80]!r}{without}")
     return value
 
 

@@ -68,9 +68,9 @@ DEBIANS = ("debian", "files")
 
 
 def files_of(recipe: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """What is unpacked over the packages of a toolchain, of one recipe of a request."""
-    found: Sequence[Mapping[str, Any]] = recipe.get("toolchain", {}).get("files", ())
-    return found
+    """What a toolchain is made of besides packages, of one recipe of a request."""
+    toolchain: Mapping[str, Any] = recipe.get("toolchain", {})
+    return (*toolchain.get("files", ()), *toolchain.get("layers", ()))
 
 
 def dependencies_of(recipe: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -117,7 +117,7 @@ def _values(
     for file, value in request["packages"].items():
         yield value, tuple(users.get(file, ())), None
     for name, recipe in request["recipes"].items():
-        for source in recipe["sources"].values():
+        for source in (*recipe["sources"].values(), *files_of(recipe)):
             yield source, (name,), None
         for each, lock in _lines(name, recipe):
             yield each, (name,), lock

@@ -17,19 +17,31 @@ from orchestrator.policy.verdict import Code, Finding, Reason
 class AllowedToolchain:
     """One `[[toolchain]]`. What is None or empty is not asked for."""
 
-    from_: Literal["debian", "files", "nixpkgs"]
+    from_: Literal["containers", "debian", "files", "nixpkgs"]
     suite: str | None = None
     rev: str | None = None
     nar_hash: str | None = None
     packages: tuple[Packages, ...] = ()
+    image: str | None = None
 
     def is_(self, recorded: Mapping[str, Any]) -> bool:
-        asked = {"from": self.from_, "suite": self.suite, "rev": self.rev, "narHash": self.nar_hash}
+        asked = {
+            "from": self.from_,
+            "suite": self.suite,
+            "rev": self.rev,
+            "narHash": self.nar_hash,
+            "image": self.image,
+        }
         return all(recorded.get(name) == value for name, value in asked.items() if value is not None)
 
     def covers(self, other: AllowedToolchain) -> bool:
         """Whether `other` allows nothing beside this one, and pins nothing that this one does not."""
-        pins = ((self.suite, other.suite), (self.rev, other.rev), (self.nar_hash, other.nar_hash))
+        pins = (
+            (self.suite, other.suite),
+            (self.rev, other.rev),
+            (self.nar_hash, other.nar_hash),
+            (self.image, other.image),
+        )
         if self.from_ != other.from_ or any(ours not in (None, theirs) for ours, theirs in pins):
             return False
         if not other.packages:
@@ -39,7 +51,7 @@ class AllowedToolchain:
         )
 
     def __str__(self) -> str:
-        pins = [pin for pin in (self.suite, self.rev, self.nar_hash) if pin is not None]
+        pins = [pin for pin in (self.suite, self.rev, self.nar_hash, self.image) if pin is not None]
         return " ".join(
             [
                 self.from_,
@@ -102,5 +114,5 @@ def _packages(found: list[Input], pinned: list[AllowedToolchain]) -> Iterator[Re
 
 
 def _shown(recorded: Mapping[str, Any]) -> str:
-    pins = [str(recorded[name]) for name in ("suite", "rev", "narHash") if name in recorded]
+    pins = [str(recorded[name]) for name in ("suite", "rev", "narHash", "image") if name in recorded]
     return " ".join([str(recorded["from"]), *pins])

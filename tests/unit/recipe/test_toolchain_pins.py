@@ -15,7 +15,11 @@ NODE = {"type": "github", "owner": "NixOS", "rev": "6201", "narHash": "sha256-x"
 def recipe(name: str, toolchain: str, *inputs: str) -> Any:
     from_, _, suite = toolchain.partition(" ")
     debian = Suite(suite) if suite else None
-    return SimpleNamespace(name=name, toolchain=SimpleNamespace(from_=from_, debian=debian), inputs=inputs)
+    return SimpleNamespace(
+        name=name,
+        toolchain=SimpleNamespace(from_=from_, debian=debian, image=None, is_debians=from_ == "debian"),
+        inputs=inputs,
+    )
 
 
 def test_each_once_with_its_pins() -> None:

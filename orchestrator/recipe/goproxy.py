@@ -6,24 +6,21 @@ https://go.dev/ref/mod#goproxy-protocol and #environment-variables
 from __future__ import annotations
 
 import json
-import netrc
 import os
 import re
 import subprocess
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from orchestrator.ground import others
-from orchestrator.ground.download import Authorised
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.values import dataclass
+from orchestrator.recipe.asking import asking
 
 MIRROR: Final = "mirror://go/"
 _TIMEOUT: Final = 60.0
@@ -126,32 +123,3 @@ def settings_or_none() -> GoSettings | None:
         return settings()
     except TallyError:
         return None
-
-
-def asking(address: str) -> str:
-    """An address with what says who asks: a user in it, or .netrc's for its host. Raises Unreachable."""
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError as error:
-        raise Unreachable("it is no address") from error
-    user, password = parts.username, parts.password
-    if user is None and parts.scheme == "https" and (known := _known(host)) is not None:
-        user, password = known
-    if user is None:
-        return address
-    bare = address.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1) if "@" in parts.netloc else address
-    token = b64encode(f"{unquote(user)}:{unquote(password or '')}".encode()).decode()
-    try:
-        return Authorised(bare, {"Authorization": f"Basic {token}"})
-    except ValueError as error:
-        raise Unreachable(str(error)) from error
-
-
-def _known(host: str) -> tuple[str, str] | None:
-    file = os.environ.get("NETRC") or str(Path.home() / ".netrc")
-    try:
-        found = netrc.netrc(file).authenticators(host)
-    except (OSError, ValueError, netrc.NetrcParseError):
-        return None
-    return (found[0], found[2] or "") if found else None

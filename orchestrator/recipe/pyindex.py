@@ -26,9 +26,10 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.download import Downloader
+from orchestrator.ground.download import Authorised, Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
+from orchestrator.recipe.asking import asking_as
 from orchestrator.recipe.mirrors import Mirrors, pip_find_links
 from orchestrator.recipe.registries import Listed, hashed, links, local_files
 
@@ -107,7 +108,14 @@ class Index:
 
     def digest(self, file: File) -> str | None:
         """The sha256 of a file, which is read where the index does not tell; None: it cannot be."""
-        return file.sha256 or hashed(file.address, self._downloader)
+        return file.sha256 or hashed(file.address, self._downloader, self._known_addresses())
+
+    def _known_addresses(self) -> tuple[str, ...]:
+        """Those of pip's, which may say who asks there."""
+        try:
+            return (*self._mirrors.bases("pypi"), *(self._folders or ()))
+        except TallyError:
+            return self._folders or ()
 
     def _asked(self, name: str, reasons: list[Unreachable]) -> Iterator[File]:
         try:
@@ -141,7 +149,10 @@ class Index:
         """Where the page was in the end, its media type, its bytes. Raises Unreachable."""
         busy = list(_WAITS)
         for _ in range(_REDIRECTIONS):
-            with self._downloader.exchange("GET", address, {"Accept": _ACCEPT}, named=True) as answer:
+            asked = asking_as(address, self._known_addresses())
+            headers = {"Accept": _ACCEPT, **(asked.headers if isinstance(asked, Authorised) else {})}
+            address = str(asked)
+            with self._downloader.exchange("GET", address, headers, named=True) as answer:
                 headers = {key.lower(): value for key, value in answer.headers.items()}
                 if answer.status in (301, 302, 303, 307, 308) and headers.get("location"):
                     target = urljoin(address, headers["location"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -15,6 +15,7 @@ from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.unreachable import Unreachable
+from orchestrator.recipe.asking import asking, asking_as
 from orchestrator.recipe.mirrors import Mirrors, pip_find_links
 from orchestrator.recipe.names import normalised
 from orchestrator.recipe.purls import same_python_version
@@ -46,7 +47,7 @@ def pypi_addresses(url: str, mirrors: Mirrors, downloader: Downloader) -> Iterat
                 why = f": {listed.yanked}" if listed.yanked else ""
                 NOTICE.tell(f"{file} was yanked by its authors{why}; it is pinned all the same")
             found = True
-            yield listed.address
+            yield asking_as(listed.address, _indexes(mirrors))
     if not found:
         raise Unreachable("no index lists it" + "".join(f"; {reason}" for reason in reasons))
 
@@ -58,7 +59,7 @@ def pypi_file(source: PypiSource, mirrors: Mirrors, downloader: Downloader) -> s
     for listed in _listed(normalised(source.pypi), mirrors, downloader, reasons):
         if not _of_version(listed.file, source):
             continue
-        digest = listed.sha256 or hashed(listed.address, downloader)
+        digest = listed.sha256 or hashed(listed.address, downloader, _indexes(mirrors))
         if digest == source.sha256:
             return listed.file
         others.append(f"  {listed.file}: {digest or 'it could not be read'}")
@@ -94,6 +95,14 @@ def _npm_bases(name: str, mirrors: Mirrors) -> tuple[str, ...]:
     return _bases("npm", mirrors) if own is None else (*mirrors.configured("npm"), own)
 
 
+def _indexes(mirrors: Mirrors) -> Iterator[str]:
+    """Addresses of pip's, with who asks there."""
+    try:
+        yield from (*mirrors.bases("pypi"), *pip_find_links())
+    except TallyError:
+        return
+
+
 def _listed(project: str, mirrors: Mirrors, downloader: Downloader, reasons: list[str]) -> Iterator[Listed]:
     """Every file of a project that the indexes and `find-links` list; what failed is added to `reasons`."""
     try:
@@ -106,7 +115,7 @@ def _listed(project: str, mirrors: Mirrors, downloader: Downloader, reasons: lis
             if address.startswith("file://"):
                 yield from local_files(address, downloader)
             else:
-                yield from links(*downloader.page(address))
+                yield from links(*downloader.page(asking(address)))
         except Unreachable as error:
             reasons.append(f"{without_credentials(address)}: {error}")
 
@@ -171,11 +180,11 @@ def _of_version(file: str, source: PypiSource) -> bool:
     return False
 
 
-def hashed(address: str, downloader: Downloader) -> str | None:
-    """The sha256 of what is at an address; None: it cannot be read."""
+def hashed(address: str, downloader: Downloader, known: Iterable[str]) -> str | None:
+    """The sha256 of what is at an address, asked for as one of `known`; None: it cannot be read."""
     seen = hashlib.sha256()
     try:
-        for chunk in downloader.read(address):
+        for chunk in downloader.read(asking_as(address, known)):
             seen.update(chunk)
     except Unreachable:
         return None

@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class OwnIndex:
     """What the next pages are answered with, before the index answers as it should."""
     asked: list[str] = field(default_factory=list)
     html: bool = False
+    wants: str | None = None
+    """USER:PASSWORD, which everything is answered for alone."""
     address: str = ""
 
     def add(self, project: str, name: str, data: bytes, uploaded: str = "2024-01-01", **said: Any) -> None:
@@ -63,7 +66,10 @@ class OwnIndex:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 index.asked.append(self.path)
-                if self.path.startswith("/files/"):
+                told = self.headers.get("Authorization")
+                if index.wants and told != f"Basic {b64encode(index.wants.encode()).decode()}":
+                    self.answer(401, "text/plain", b"")
+                elif self.path.startswith("/files/"):
                     data = index.data.get(self.path.removeprefix("/files/"))
                     self.answer(404 if data is None else 200, "application/octet-stream", data or b"")
                 elif index.statuses:

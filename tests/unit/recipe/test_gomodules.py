@@ -18,8 +18,9 @@ from orchestrator.dependencies.go import read
 from orchestrator.ground.download import Authorised
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
+from orchestrator.recipe.asking import asking
 from orchestrator.recipe.gopins import hash_of, pinned
-from orchestrator.recipe.goproxy import GoSettings, addresses, asking, settings
+from orchestrator.recipe.goproxy import GoSettings, addresses, settings
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from python_locks import asked
@@ -12,12 +13,15 @@ from wheels import OwnIndex
 
 from orchestrator.dependencies.dependency import BadLock
 from orchestrator.dependencies.python import requirements
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.values import replace
-from orchestrator.recipe import pyindex
+from orchestrator.recipe import pyindex, registries
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pyfiles import names_of, refuse_other_indexes
 from orchestrator.recipe.pyindex import Index
+from orchestrator.recipe.sources import Sources
+from orchestrator.recipe.wanted import Wanted
 
 NATIVE = "cp311-cp311-manylinux_2_17_x86_64"
 
@@ -138,6 +142,26 @@ def test_files_for_other_pythons_and_platforms_are_refused(indexes: tuple[OwnInd
         chosen(f"new==1.0{pin(one, new)}\n", indexes)
     with pytest.raises(BadLock, match=r"line 1: no file of windows 1\.0 is for Python 3\.11\.2 on x86_64"):
         chosen(f"windows==1.0{pin(one, windows)}\n", indexes)
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_an_index_with_a_password_is_asked_as_pip_asks_it(
+    html: bool, indexes: tuple[OwnIndex, OwnIndex], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = indexes
+    one.wheel("thing", "1.0")
+    one.wants, one.html = "me:hunter 2", html
+    text = f"thing==1.0{pin(one, *one.data)}\n"
+    monkeypatch.setattr(registries, "pip_find_links", lambda: ())
+    with pytest.raises(BadLock, match="HTTP status 401"):
+        chosen(text, indexes)
+    bare, one.address = one.address, one.address.replace("://", "://me:hunter%202@")
+    assert list(chosen(text, indexes)[0].values()) == list(one.data)
+    (file, data), *_ = one.data.items()
+    sources = Sources(tmp_path, Mirrors({"pypi": [one.address, other.address]}))
+    wanted = Wanted(file, Sha256.of(data), (f"mirror://pypi/thing/{file}",))
+    assert sources.fetch(wanted).read_bytes() == data
+    assert [each.place for each in sources.located] == [bare.replace("simple/", f"files/{file}")]
 
 
 def test_an_index_that_pip_does_not_ask_is_refused(indexes: tuple[OwnIndex, OwnIndex]) -> None:

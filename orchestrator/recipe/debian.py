@@ -13,7 +13,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
 from itertools import product
 from pathlib import Path
 
@@ -178,6 +180,7 @@ def opened(
     suite: str = SUITE,
     *,
     expired: bool = False,
+    moment: datetime | None = None,
     sources: bool = False,
     updates: bool = False,
     security: Sequence[str] = (),
@@ -185,7 +188,8 @@ def opened(
     """apt on a fresh private state, from the first of the archive's addresses that answers well.
 
     `expired` accepts an index past its validity, for suites that a mirror freezes; the signature is checked
-    all the same. `sources` reads the index of source packages, too, `updates` that of the `-updates` suite.
+    all the same. Of a `moment` it has to be made before, and to have been valid then. `sources` reads the
+    index of source packages, too, `updates` that of the `-updates` suite.
     `security` has addresses of the archive with the security suite, whose index is read then, too.
 
     Raises TallyError when apt or its keyring is missing, or no address gives a signed index.
@@ -206,6 +210,9 @@ def opened(
             apt = Apt(folder, architecture, suite)
             try:
                 _run(apt, "apt-get", "update", "--error-on=any")
+                if moment is not None:
+                    for release in sorted((folder / "lists").glob("*Release")):
+                        refuse_other_moment(release.read_text("utf-8", "replace"), moment)
             except TallyError as error:
                 reasons.append(f"  {address}: {error.message}")
                 continue
@@ -217,6 +224,27 @@ def opened(
         f"no address gave a signed index of Debian {suite}:\n" + "\n".join(reasons),
         hint=_way_out(suite, there),
     )
+
+
+def refuse_other_moment(release: str, moment: datetime) -> None:
+    """Raises TallyError where a signed Release file cannot be the one that an archive had at a moment.
+
+    Who serves a snapshot could else give any earlier index, with packages that were mended since. Releases
+    of stable suites say no end of their validity.
+    """
+    said = dict(re.findall(r"^(Suite|Codename|Date|Valid-Until): *(.+)$", release, re.MULTILINE))
+    name = said.get("Codename") or said.get("Suite") or "the suite"
+    try:
+        made = parsedate_to_datetime(said["Date"])
+        until = parsedate_to_datetime(said["Valid-Until"]) if "Valid-Until" in said else None
+        if made > moment:
+            raise TallyError(f"the index of {name} was made later, {said['Date']}")
+        if until is not None and until < moment:
+            raise TallyError(
+                f"the index of {name} was not valid any more then, but until {said['Valid-Until']}"
+            )
+    except (KeyError, ValueError, TypeError) as error:
+        raise TallyError(f"the index of {name} does not say when it was made") from error
 
 
 def _way_out(suite: str, there: Sequence[str]) -> str:

@@ -140,7 +140,8 @@ def _debian(
                         main,
                         ARCHITECTURES[system],
                         suite.name,
-                        expired=bool(suite.snapshot),  # it was valid then
+                        expired=bool(suite.snapshot),  # it was valid then, which is looked at
+                        moment=suite.moment,
                         updates=suite.updates,
                         security=security,
                     )

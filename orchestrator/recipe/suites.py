@@ -25,6 +25,7 @@ ENDED: Final = (
 )
 """Releases that have left the archive's mirrors."""
 _MOVING: Final = ("oldoldstable", "oldstable", "stable", "testing", "unstable", "experimental", "rc-buggy")
+_TIME: Final = "%Y%m%dT%H%M%SZ"
 _WORD: Final = "[a-z][a-z0-9-]*"
 
 
@@ -45,6 +46,11 @@ class Suite:
         more = [word for word in ("security", "updates") if getattr(self, word)]
         beside = f" with {' and '.join(more)}" if more else ""
         return f"{self.name}{beside}" + (f" as of {self.snapshot}" if self.snapshot else "")
+
+    @property
+    def moment(self) -> datetime | None:
+        """The snapshot's time."""
+        return datetime.strptime(self.snapshot, _TIME).replace(tzinfo=UTC) if self.snapshot else None
 
     @property
     def pins(self) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def check_snapshot(value: str) -> str:
     """The time of a snapshot, UTC. Raises ValueError with what is wrong."""
     try:
         if re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", value):
-            datetime.strptime(value, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            datetime.strptime(value, _TIME).replace(tzinfo=UTC)
             return value
     except ValueError:
         pass

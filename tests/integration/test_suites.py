@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from projects import Project
@@ -131,27 +132,36 @@ def test_what_changed_since_an_earlier_lock(project: Project) -> None:
 
 def test_security_updates_as_of_a_snapshot(project: Project) -> None:
     recipe = project.recipe("a", "mkdir $out")
-    keys = 'suite = "bookworm"\nsecurity = true\nsnapshot = "20261101T000000Z"'
+    today = datetime.now(UTC).replace(microsecond=0)
+    time, later, before = (f"{today + timedelta(days=days):%Y%m%dT%H%M%SZ}" for days in (0, 1, -400))
+    keys = f'suite = "bookworm"\nsecurity = true\nsnapshot = "{time}"'
     recipe.write_text(recipe.read_text().replace("packages = []", keys))
     said = project.tally("lock").failed(2).err
     assert "in snapshots of the archive, and nobody has said where these are" in said
-    with snapshots("20261101T000000Z") as server:
+    with snapshots(time) as server:
         settings = f'[mirrors]\ndebian-snapshot = ["{server.address}"]\n'
         (project.folder / "tally.toml").write_text(settings)
         project.tally("lock").succeeded()
         dists = [each.removeprefix("/archive/") for each in server.asked if "/dists/" in each]
         # a time of which there is none
-        recipe.write_text(recipe.read_text().replace("20261101T", "20261102T"))
+        recipe.write_text(recipe.read_text().replace(time, later))
         assert "no address gave a signed index of Debian bookworm" in project.tally("lock").failed(2).err
-        recipe.write_text(recipe.read_text().replace("20261102T", "20261101T"))
-    assert "debian/20261101T000000Z/dists/bookworm/InRelease" in dists
-    assert "debian-security/20261101T000000Z/dists/bookworm-security/InRelease" in dists
+        recipe.write_text(recipe.read_text().replace(later, time))
+    with snapshots(before) as server:  # whoever serves them gives another index than that of then
+        recipe.write_text(recipe.read_text().replace(time, before))
+        (project.folder / "tally.toml").write_text(f'[mirrors]\ndebian-snapshot = ["{server.address}"]\n')
+        assert "the index of bookworm" in (said := project.tally("lock").failed(2).err)
+        assert "was made later" in said
+        recipe.write_text(recipe.read_text().replace(before, time))
+        (project.folder / "tally.toml").write_text(settings)
+    assert f"debian/{time}/dists/bookworm/InRelease" in dists
+    assert f"debian-security/{time}/dists/bookworm-security/InRelease" in dists
     lock = read(project.folder / "tally.lock")
-    found = lock.set_for([], "x86_64-linux", Suite("bookworm", security=True, snapshot="20261101T000000Z"))
+    found = lock.set_for([], "x86_64-linux", Suite("bookworm", security=True, snapshot=time))
     assert found is not None
     secure = next(lock.packages[each] for each in found.packages if "/updates/" in lock.packages[each].pool)
     plain = f"mirror://debian/{secure.pool.replace('updates/', '')}"
-    dated = f"mirror://debian-snapshot/debian-security/20261101T000000Z/{secure.pool}"
+    dated = f"mirror://debian-snapshot/debian-security/{time}/{secure.pool}"
     closure = json.loads(project.tally("plan", recipe, "--json").succeeded().out)["recipes"]["a"]["closure"]
     urls = next(each["urls"] for each in closure if secure.sha256 in str(each.get("digest")))
     assert urls == [f"mirror://debian-security/{secure.pool}", plain, dated]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,29 @@ def test_no_apt_no_keys_no_such_suite(
         pass
     assert caught.value.hint is not None
     assert "building from an existing tally.lock needs no apt" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("Date: Sat, 31 Oct 2026 02:53:00 UTC", None),
+        ("Date: Sat, 31 Oct 2026 02:53:00 UTC\nValid-Until: Sat, 07 Nov 2026 02:53:00 UTC", None),
+        ("Date: Sun, 01 Nov 2026 00:00:01 UTC", "bookworm was made later, Sun, 01 Nov"),
+        (
+            "Date: Thu, 01 Oct 2026 02:53:00 UTC\nValid-Until: Thu, 08 Oct 2026 02:53:00 UTC",
+            "not valid any more",
+        ),
+        ("Date: some day", "does not say when it was made"),
+        ("Origin: Debian", "does not say when it was made"),
+    ],
+)
+def test_the_index_of_a_moment(said: str, refused: str | None) -> None:
+    moment, text = (
+        datetime(2026, 11, 1, tzinfo=UTC),
+        f"Suite: oldstable\nCodename: bookworm\n{said}\nSHA256:\n",
+    )
+    if refused is None:
+        debian.refuse_other_moment(text, moment)
+        return
+    with pytest.raises(TallyError, match=refused):
+        debian.refuse_other_moment(text, moment)

@@ -12,9 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestrator.ground.digest import NarHash
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
-from orchestrator.nix.evaluation import evaluate
+from orchestrator.nix.evaluation import FixedPath, evaluate
 
 FOLDER = Path(__file__).parent
 
@@ -22,7 +23,13 @@ FOLDER = Path(__file__).parent
 def paths(nix: Nix, store: Path) -> dict[str, Any]:
     """What the request becomes, evaluated in a new store."""
     request = json.loads((FOLDER / "request.json").read_text())
-    return {name: asdict(each) for name, each in sorted(evaluate(ChrootStore(nix, store), request).items())}
+    evaluated = sorted(evaluate(ChrootStore(nix, store), request).items())
+    return {name: {**asdict(each), "fixed": list(map(_told, each.fixed))} for name, each in evaluated}
+
+
+def _told(fixed: FixedPath) -> dict[str, Any]:
+    recursive = isinstance(fixed.digest, NarHash)
+    return {"name": fixed.name, "path": fixed.path, "recursive": recursive, "sha256": fixed.digest.hex}
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from typing import Final
 
 from orchestrator.projects.suites import OLDER
 
+OWN: Final = "project"
+"""The project's source, where a recipe has several."""
 FLAKE: Final = "flake"
 """The build system whose packages need no recipe."""
 FILL_IN: Final = "FILL IN"
@@ -81,6 +83,8 @@ class Way:
     """What would run the project's own tests. It is written as a comment: tests need more than a build."""
     suite: str = OLDER
     """The Debian release that the packages are from."""
+    tools: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    """Further sources, each with its keys. Where there are some, the project's own is called `OWN`."""
     locks: tuple[str, ...] = ()
     """Lock files in the source that name its dependencies."""
     remarks: tuple[str, ...] = ()

@@ -7,11 +7,24 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.projects.guess import Claims, Guess, Identity, Way
+from orchestrator.projects.guess import OWN, Claims, Guess, Identity, Way
 from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "package.json"
+_SOURCE: Final = (
+    ("npm", "npm"),
+    ("version", "9.9.4"),
+    ("sha256", "640bdd76a0b9d92e9da6e391abae75fd2f168478e416847f3acdb8373737e0ee"),
+)
+"""npm itself: Debian's takes 400 packages, and its cache cannot be links into the store."""
+_NPM: Final = f"""\
+mkdir $HOME/bin
+printf '#!/bin/sh\\nexec node %s/npm/bin/npm-cli.js "$@"\\n' $PWD > $HOME/bin/npm
+chmod +x $HOME/bin/npm
+export PATH=$HOME/bin:$PATH
+cd {OWN}
+"""
 _LOCKS: Final = ("npm-shrinkwrap.json", "package-lock.json")
 
 
@@ -48,22 +61,23 @@ def way(tree: Tree, identity: Identity) -> Way:
     locks = tuple(filter(tree.has, _LOCKS))[:1]
     scripts = said.get("scripts") if isinstance(said.get("scripts"), dict) else {}
     remarks = []
-    lines = ["mkdir -p $out"]
+    lines = []
     if locks:
-        lines.append("npm ci --offline --ignore-scripts --no-audit --no-fund")
+        lines.append("npm ci --ignore-scripts")
     if isinstance(scripts, dict) and "build" in scripts:
         lines.append("npm run build")
         if not locks and (said.get("dependencies") or said.get("devDependencies")):
             remarks.append(
                 f"{FILE} names dependencies, and there is no package-lock.json: `npm install` makes one"
             )
-    lines.append("npm pack --ignore-scripts --pack-destination $out")
+    lines += ["mkdir $out", "npm pack --cache $HOME/packing --ignore-scripts --pack-destination $out"]
     return Way(
-        (Guess("nodejs", FILE), Guess("npm", FILE)),
-        "\n".join(lines) + "\n",
+        (Guess("nodejs", FILE),),
+        _NPM + "\n".join(lines) + "\n",
         path=f"{name}-{said.get('version', identity.version.value)}.tgz",
         check="npm test" if isinstance(scripts, dict) and "test" in scripts else None,
         suite=_suite(said),
+        tools=(("npm", _SOURCE),),
         locks=locks,
         remarks=tuple(remarks),
     )

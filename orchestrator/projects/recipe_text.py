@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import tomli_w
 
-from orchestrator.projects.guess import Guess, Sketch
+from orchestrator.projects.guess import OWN, Guess, Sketch, Way
 from orchestrator.projects.suites import OLDER
 
 _WIDTH: Final = 100
@@ -21,9 +22,7 @@ def recipe_text(sketch: Sketch, path: str) -> str:
     lines.append("")
     for key, guess in known.items:
         lines.append(_key(key, guess.value, guess))
-    lines += ["", "[source]", _key("path", path)]
-    for lock in way.locks:
-        lines += ["", "[[dependencies]]", _key("lock", lock)]
+    lines += _sources(way, path)
     lines += ["", "[toolchain]", _key("from", "debian"), *_suite(way.suite), *_packages(way.packages)]
     lines += ["", "[build]"]
     if way.env:
@@ -52,6 +51,15 @@ def _key(key: str, value: Any, guess: Guess | None = None) -> str:
     if guess is None:
         return line
     return f"{line}    # {'FILL IN: ' if not guess.sure else ''}{_plain(guess.where)}"
+
+
+def _sources(way: Way, path: str) -> Iterator[str]:
+    """The project, tools that are no Debian packages, and the lock files in the project."""
+    yield from ["", f"[sources.{OWN}]" if way.tools else "[source]", _key("path", path)]
+    for name, keys in way.tools:
+        yield from ["", f"[sources.{name}]", *(_key(key, value) for key, value in keys)]
+    for lock in way.locks:
+        yield from ["", "[[dependencies]]", *([_key("source", OWN)] if way.tools else []), _key("lock", lock)]
 
 
 def _suite(suite: str) -> list[str]:

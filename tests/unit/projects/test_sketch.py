@@ -350,7 +350,11 @@ def test_lock_files_are_the_dependency_list() -> None:
     assert of({**go, "go.work": ""}).way.locks == ("go.work",)
     npm = {"package.json": '{"name": "a", "version": "1"}', "package-lock.json": "{}"}
     assert of(npm).way.locks == ("package-lock.json",)
-    assert "npm ci --offline" in of(npm).way.script
+    assert "npm ci --ignore-scripts\n" in of(npm).way.script
+    recipe = tomllib.loads(recipe_text(of(npm), "js"))
+    assert recipe["dependencies"] == [{"source": "project", "lock": "package-lock.json"}]
+    assert recipe["sources"]["project"] == {"path": "js"}
+    assert recipe["sources"]["npm"]["npm"] == "npm"
 
 
 def test_npm() -> None:
@@ -421,7 +425,7 @@ def test_hostile_names(text: str) -> None:
         "summary",
         "homepage",
         "license",
-        "source",
+        "sources",
         "toolchain",
         "build",
         "artifact",

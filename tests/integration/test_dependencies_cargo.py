@@ -72,6 +72,8 @@ def test_every_crate_is_a_material_and_a_component(release: Path, first: Path) -
     assert len(purls) == names
     assert "pkg:cargo/unicode-width@0.1.10" in purls
     assert "pkg:cargo/notch@0.1.0?repository_url=https://crates.example.org/index" in purls
+    licences = {each["name"]: each.get("licenseDeclared") for each in sbom["packages"]}
+    assert licences["notch"] == "MIT OR Apache-2.0", "as its own Cargo.toml has it"
     request = json.loads((release / "source/request.json").read_text())
     [pinned] = request["recipes"]["stick"]["dependencies"]
     told = {each["called"]: each for each in pinned["packages"]}

@@ -93,7 +93,10 @@ def prepared(
         build.mkdir(mode=0o700, exist_ok=True)
         for name in environment.pop("passAsFile", "").split():
             path = build / f".attr-{name}"
-            path.write_text(files.get(name, environment.pop(name, "")))
+            text = files.get(name, environment.pop(name, ""))
+            path.unlink(missing_ok=True)  # what a build of earlier left there may be a link to anywhere
+            with path.open("x") as stream:
+                stream.write(text)
             environment.pop(name, None)
             environment[f"{name}Path"] = f"{TOP}/{path.name}"
     except OSError as error:

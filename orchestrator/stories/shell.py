@@ -9,13 +9,14 @@ builder's store, in no ledger, and nothing can sign it.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
+from orchestrator.ground.files import cannot_write, contents
 from orchestrator.ground.state import State
 from orchestrator.ground.values import dataclass
 from orchestrator.nix.chroot import ChrootStore
@@ -142,15 +143,23 @@ def _kept(state: State, derivation: Derivation) -> Path:
             hint="`tally build RECIPE --keep-failed` keeps the folder of one",
         )
     inner = own[-1] / "build"
-    # Nix of 2.30 and later has a folder of its own around it
-    return inner if [each.name for each in own[-1].iterdir()] == ["build"] and inner.is_dir() else own[-1]
+    # Nix of 2.30 and later has a folder of its own around it; a link to anywhere is the build's
+    is_around = [each.name for each in own[-1].iterdir()] == ["build"] and inner.is_dir()
+    return inner if is_around and not inner.is_symlink() else own[-1]
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "status").unlink(missing_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text)
+    """A folder of ours, in place of what a build of earlier may have left there: a link to anywhere, too."""
+    try:
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink(missing_ok=True)
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def _with_inputs(

@@ -147,14 +147,13 @@ def _found(found: Sketch) -> Iterator[str]:
 
 def _notes(place: Place, done: Beginning) -> Iterator[str]:
     from orchestrator.ground.wording import counted
-    from orchestrator.stories.looking import uncommitted
 
     found, recipe = done.sketch, _relative(done.recipe) if done.recipe else ""
     for remark in found.way.remarks:
         yield f"note: {remark}"
     if place.left_out:
         yield f"note: there are too many files: {counted(place.left_out, 'file')} not looked at"
-    if not place.committed or uncommitted(place):
+    if not place.committed or done.written:
         yield "note: what is built is a commit, and not all that is here is committed"
     if found.kind is None:
         yield f"tally: no build system was recognised: fill in `script` and `packages` in {recipe}"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import opened, shown
 from orchestrator.projects.tree import Tree
-from orchestrator.recipe.git import NoRepositoryError, git, pathspec
+from orchestrator.recipe.git import NoRepositoryError, git
 from orchestrator.recipe.repository import remote
 
 _MOST: Final = 100_000
@@ -62,18 +62,6 @@ def look(folder: Path) -> Place:
     tag = git(here, "describe", "--tags", "--abbrev=0", missing="").strip() if committed else ""
     tree = Tree(frozenset(paths[:_MOST]), _Reader(here).text, here.name, _browsed(remote(top)), tag or None)
     return Place(top, path, committed, tree, max(0, len(paths) - _MOST))
-
-
-def uncommitted(place: Place) -> bool:
-    """Whether git sees anything there that is not committed; it is not compared byte by byte."""
-    words = (
-        "status",
-        "--porcelain",
-        "--untracked-files=normal",
-        "--",
-        pathspec("" if place.path == "." else place.path),
-    )
-    return bool(git(place.top, *words, missing=""))
 
 
 def _browsed(address: str | None) -> str | None:

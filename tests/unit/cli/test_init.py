@@ -205,6 +205,25 @@ def test_nothing_is_read_through_a_link(tmp_path: Path, tally_in: TallyIn) -> No
     assert secret.read_text() == "VERSION = 6.6.6\nall:\n"
 
 
+def test_nothing_that_a_repository_names_is_run(tmp_path: Path, tally_in: TallyIn) -> None:
+    """No filter, file system monitor or hook of .git/config, and none of its files."""
+    files = {
+        "configure.ac": "AC_INIT([a], [1])\n",
+        "setup.py": "open('ran', 'w')",
+        ".gitattributes": "* filter=x\n",
+    }
+    folder = repository(tmp_path, files)
+    for key, command in (
+        ("filter.x.clean", "touch ran; cat"),
+        ("core.fsmonitor", "touch ran"),
+        ("core.pager", "touch ran"),
+    ):
+        subprocess.run(["git", "-C", str(folder), "config", key, command], check=True)
+    (folder / "setup.py").write_text("open('ran', 'x')")
+    tally_in(folder)("init", "--yes").succeeded()
+    assert not (folder / "ran").exists()
+
+
 def test_a_build_system_that_is_not_there(tmp_path: Path, tally_in: TallyIn) -> None:
     folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, "Makefile": MAKE})
     ran = tally_in(folder)("init", "--yes", "--by", "cargo").failed(2)

@@ -152,7 +152,9 @@ def _check(file: TomlFile, metadata: Table, asked: Asked, manifest: Manifest) ->
         problem = f"it is of version {str(version)[:20]}, and {', '.join(_VERSIONS)} are read"
         raise file.bad(file.line_of("lock-version"), problem)
     told = metadata.maybe("content-hash")
-    if told is not None and told not in _hashes(manifest):
+    if told is None:  # poetry takes such a lock for one that is out of date, too
+        raise metadata.bad(f"it has no content-hash, so nothing tells whether it is of {manifest.place}")
+    if told not in _hashes(manifest):
         problem = f"it was made for another {manifest.place}: what that asks for has changed since"
         raise file.bad(file.line_of("content-hash"), problem)
     wanted = metadata.maybe("python-versions") or "*"

@@ -25,6 +25,7 @@ from orchestrator.dependencies.python.files import (
     registry_of,
     urls_of,
 )
+from orchestrator.dependencies.python.interpreter import Interpreter
 from orchestrator.dependencies.python.manifest import Manifest, normalised
 from orchestrator.dependencies.python.walk import Edge, Reached, fits, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
@@ -120,7 +121,7 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
     )
     lock = _Lock(file, packages, names, by_name, asked, chosen)
     if root is not None and manifest is not None and asked.package is None:
-        _same_wishes(packages[root], manifest)
+        _same_wishes(packages[root], manifest, asked.interpreter)
     shipped = reached(_main(lock, root), lock.follow)
     every = reached((*_main(lock, root), *_groups(lock, root)), lock.follow)
     _one_of_each_name(lock, every)
@@ -311,9 +312,22 @@ def _file(table: Table, name: str, registry: str, url: str | None) -> File:
     return File(file, digest, urls_of(name, file, registry, address))
 
 
-def _same_wishes(root: Table, manifest: Manifest) -> None:
+def _same_wishes(root: Table, manifest: Manifest, interpreter: Interpreter) -> None:
     """Whether the lock was made for this pyproject.toml, as far as the two can be compared."""
-    if manifest.is_dynamic or "requires-dist" not in root.within("metadata").values:
+    if manifest.is_dynamic:
+        return
+    if "requires-dist" not in root.within("metadata").values:
+        held = {normalised(each.text("name")) for each in root.listed("dependencies")}
+        lacking = sorted(
+            {normalised(name) for name in _applying(manifest, interpreter)}
+            - held
+            - {normalised(root.text("name"))}
+        )
+        if lacking:
+            raise root.bad(
+                f"it was made for another pyproject.toml: {manifest.place} asks for {some(lacking)}, which "
+                "the lock does not have for it"
+            )
         return
     locked: dict[str, set[str]] = {}
     for each in root.within("metadata").listed("requires-dist"):
@@ -330,6 +344,15 @@ def _same_wishes(root: Table, manifest: Manifest) -> None:
                 f"it was made for another pyproject.toml: {manifest.place} asks for "
                 f"{_told(name, ours)}, and the lock for {_told(name, theirs)}"
             )
+
+
+def _applying(manifest: Manifest, interpreter: Interpreter) -> Iterator[str]:
+    for each in manifest.main():
+        try:
+            if holds(str(each.marker) if each.marker else None, interpreter):
+                yield each.name
+        except ValueError:
+            continue  # that of the manifest is told where it is read
 
 
 def _specifier(text: str) -> str:

@@ -108,6 +108,7 @@ def test_an_old_lock_has_its_files_elsewhere() -> None:
     [
         (lock(A, B2, version="3.0"), r"line \d+: it is of version 3\.0, and 1\.1, 2\.0, 2\.1 are read"),
         (lock(A, B2, python="^3.12"), r"line 26: it requires Python \^3\.12, and the toolchain has 3\.11\.2"),
+        (lock(A, B2).replace(b"content-", b"other-"), r"line \d+: it has no content-hash"),
         (lock(A), "line 1: it asks for b, which the lock has not"),
         (
             lock(A, B2, project=PROJECT.replace("^1.0", "^2.0")),

@@ -199,6 +199,14 @@ def test_what_cannot_be_followed_is_refused_with_its_line(lock: bytes, message: 
     assert caught.value.hint
 
 
+def test_a_lock_that_does_not_say_what_it_was_made_for() -> None:
+    lock = uv_lock(uv_package("a", "1.0"), needs='    { name = "a" },\n')
+    project = '[project]\nname = "app"\nversion = "1"\ndependencies = ["A >= 1", "w; os_name == \'nt\'"]\n'
+    assert sorted(read(lock, None, project)) == ["a"]
+    with pytest.raises(BadLock, match=r"pyproject\.toml asks for b, which the lock does not have"):
+        read(lock, None, project.replace('"A', '"b", "A'))
+
+
 def test_a_lock_of_another_pyproject_is_refused() -> None:
     lock = uv_lock(
         uv_package("a", "1.0"),

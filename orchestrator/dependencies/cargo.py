@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from orchestrator.dependencies.cargo_fitting import refuse_misfit, shipped
+from orchestrator.dependencies.cargo_fitting import fitting, shipped
 from orchestrator.dependencies.cargo_graph import needs_of, reached, refuse_cycles
 from orchestrator.dependencies.cargo_lock import AGAIN, DEFAULT, Entry, entries
 from orchestrator.dependencies.cargo_manifests import manifests
@@ -43,10 +43,9 @@ def read(data: bytes, place: str, at: str, beside: Mapping[str, bytes]) -> Locke
         raise BadLock(place, None, "it holds no package of the project's own", hint=hint)
     _refuse_confusion(listed, place)
     refuse_cycles(listed, needs, own, place)
-    known = manifests(beside, at)
-    refuse_misfit(listed, needs, own, known, place, beside)
+    manifest_of = fitting(listed, needs, own, manifests(beside, at), place, beside)
     direct = {each for index in own for each in needs[index]}
-    of_users = shipped(listed, needs, own, known)
+    of_users = shipped(listed, needs, manifest_of)
     needed = reached(own, lambda index: needs[index])
     twice = Counter((each.name, each.version) for each in listed)
     outside = {}

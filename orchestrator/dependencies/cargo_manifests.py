@@ -32,20 +32,22 @@ class Manifest:
     """Packages whose code its own may hold: its `[dependencies]`."""
     building: frozenset[str]
     """Those for its build script, its tests and examples."""
+    outside: BadLock | None
+    """What is wrong with a path in it that leads out of the source."""
 
 
-def manifests(files: Mapping[str, bytes], at: str) -> Mapping[str, Manifest]:
-    """Packages by name. `files` are by their paths from the top of the source, the lock is at `at`.
+def manifests(files: Mapping[str, bytes], at: str) -> Mapping[str, tuple[Manifest, ...]]:
+    """Packages by name, of which a source may have several: those of tests' and examples' are among them.
 
-    Raises BadLock for what is not a manifest, and for a path that leads out of the source.
+    `files` are by their paths from the top of the source, the lock is at `at`. Raises BadLock where there is
+    none beside the lock, or nothing that can be read.
     """
     top = posixpath.join(posixpath.dirname(at), NAME)
     if top not in files:
         hint = "a lock belongs beside the Cargo.toml of its workspace: name that one"
         raise BadLock(at, None, f"the source has no {top}", hint=hint)
     shared = _table(_table(_values(files[top], top), "workspace"), _SHIPPED)
-    found: dict[str, Manifest] = {}
-    # that of the workspace first: where two packages have one name, the others are tests' and examples'
+    found: dict[str, tuple[Manifest, ...]] = {}
     for place in sorted(files, key=lambda each: (each != top, each.count("/"), each)):
         try:
             values = _values(files[place], place)
@@ -55,9 +57,10 @@ def manifests(files: Mapping[str, bytes], at: str) -> Mapping[str, Manifest]:
             continue  # no package of this workspace: cargo says so where it is one
         package = _table(values, "package")
         name, version = package.get("name"), package.get("version")
-        if isinstance(name, str) and name not in found:
+        if isinstance(name, str):
             number = version if isinstance(version, str) else None
-            found[name] = Manifest(place, name, number, *_asked(values, shared, place, files[place]))
+            made = Manifest(place, name, number, *_asked(values, shared, place, files[place]))
+            found[name] = (*found.get(name, ()), made)
     return found
 
 
@@ -67,16 +70,17 @@ def _values(data: bytes, place: str) -> Mapping[str, Any]:
 
 def _asked(
     values: Mapping[str, Any], shared: Mapping[str, Any], place: str, data: bytes
-) -> tuple[frozenset[str], frozenset[str]]:
+) -> tuple[frozenset[str], frozenset[str], BadLock | None]:
+    outside: BadLock | None = None
     shipped: set[str] = set()
     building: set[str] = set()
     for tables in [values, *_tables(_table(values, "target"))]:
         for kind in (_SHIPPED, *_ALSO):
             for key, said in _table(tables, kind).items():
-                _inside(said, key, place, data)
+                outside = outside or _outside(said, key, place, data)
                 name = _package(key, said, shared)
                 (shipped if kind == _SHIPPED else building).add(name)
-    return frozenset(shipped), frozenset(building)
+    return frozenset(shipped), frozenset(building), outside
 
 
 def _package(key: str, said: Any, shared: Mapping[str, Any]) -> str:
@@ -87,10 +91,10 @@ def _package(key: str, said: Any, shared: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else key
 
 
-def _inside(said: Any, key: str, place: str, data: bytes) -> None:
+def _outside(said: Any, key: str, place: str, data: bytes) -> BadLock | None:
     path = said.get("path") if isinstance(said, dict) else None
     if not isinstance(path, str):
-        return
+        return None
     steps = posixpath.normpath(posixpath.join(posixpath.dirname(place), path))
     if path.startswith("/") or steps == ".." or steps.startswith("../"):
         line = next(
@@ -98,7 +102,8 @@ def _inside(said: Any, key: str, place: str, data: bytes) -> None:
             None,
         )
         hint = "name a folder that is part of the source, or publish it to a registry"
-        raise BadLock(place, line, f"the path of {key} leads out of the source: {path[:200]}", hint=hint)
+        return BadLock(place, line, f"the path of {key} leads out of the source: {path[:200]}", hint=hint)
+    return None
 
 
 def _tables(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

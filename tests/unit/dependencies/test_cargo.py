@@ -269,6 +269,15 @@ def test_a_path_that_leads_out_of_the_source(path: str) -> None:
         locked(files=files)
 
 
+def test_packages_of_fixtures_do_not_count() -> None:
+    fixtures = {
+        "a/Cargo.toml": b'[package]\nname = "inner"\nversion = "9.0.0"\n',
+        "tests/bad/Cargo.toml": b'[package]\nname = "bad"\n[dependencies]\nx = { path = "/elsewhere" }\n',
+        "tests/worse/Cargo.toml": b"[",
+    }
+    assert locked(files={**FILES, **fixtures}) == locked()
+
+
 def test_a_lock_below_the_top_may_go_up_to_it() -> None:
     files = {f"rust/{name}": data for name, data in FILES.items()}
     files["rust/Cargo.toml"] = APP.replace(b'"crates/inner"', b'"../inner"')

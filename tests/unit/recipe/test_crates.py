@@ -231,3 +231,25 @@ def test_an_archive_is_packed_alike_everywhere(tmp_path: Path) -> None:
         "a-1.0.0/src/lib.rs",
     ]
     assert packed(folder).checksum == first.checksum
+
+
+def test_a_redirection_to_another_host_takes_no_token_along(home: Path) -> None:
+    from loopback import Answer, Asked, Server
+
+    seen: list[str] = []
+
+    def elsewhere(asked: Asked) -> Answer:
+        seen.extend(name.lower() for name in asked.headers)
+        return Answer(ITOA.data)
+
+    with (
+        Server({"/itoa": elsewhere}).running() as other,
+        CargoRegistry([ITOA], token="hunter2").running() as registry,
+    ):
+        (home / "config.toml").write_text(f'[registries.mine]\nindex = "{registry.index}"\n')
+        (home / "credentials.toml").write_text('[registries.mine]\ntoken = "hunter2"\n')
+        there = f"{other.address}/itoa"
+        registry.server.faults["/dl/itoa/1.0.1/download"] = lambda asked: Answer(b"", 302, location=there)
+        assert fetch(ITOA, home, f"{registry.index}#itoa/{ITOA.file}") == ITOA.data
+    assert "host" in seen
+    assert "authorization" not in seen

@@ -20,6 +20,7 @@ from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, sync_folder, written_atomically
 from orchestrator.ground.nar import nar_hash, restore
+from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Absent, ProxyFailed, Unreachable
 from orchestrator.recipe import goproxy
@@ -131,6 +132,7 @@ class Sources:
                         failures.append((address, error))
                     else:
                         self._note(wanted, address, own=True)
+                        self._tell_unlike(wanted, url, address, failures)
                         return
             except Unreachable as error:
                 failures.append((url, error))
@@ -147,6 +149,17 @@ class Sources:
         proxied = bool(failures) and all(isinstance(error, ProxyFailed) for _, error in failures)
         usual = _PROXY if proxied else "check the network, the digest, and the mirrors in tally.toml"
         raise TallyError(message, hint=doubt(wanted, failures) or usual)
+
+    def _tell_unlike(
+        self, wanted: Wanted, url: str, address: str, failures: Sequence[tuple[str, Unreachable]]
+    ) -> None:
+        """A registry has other bytes of it than an address that a lock file names: who wrote that one?"""
+        unlike = next((place for place, error in failures if isinstance(error, Mismatch)), None)
+        if unlike is not None and not url.startswith("mirror://"):
+            NOTICE.tell(
+                f"{wanted.name}: {self.shown(unlike)} has other bytes of it than are pinned; these are from "
+                f"{self.shown(address)}"
+            )
 
     def places(self, url: str) -> Iterable[str]:
         """The addresses of a URL whose file's digest nobody knows yet. Raises Unreachable."""

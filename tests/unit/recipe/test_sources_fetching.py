@@ -15,6 +15,7 @@ import pytest
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import nar_hash
+from orchestrator.ground.notice import NOTICE
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
@@ -231,6 +232,22 @@ def test_a_wrong_digest_is_one_sentence_and_says_what_to_doubt(sources: Sources,
     text = refused(sources, _wanted(right, f"{server.address}/hello.c"))
     assert "begins: int main" in text.message
     assert "compare with the sha256 that the publisher names" in str(text.hint)
+
+
+def test_other_bytes_in_a_registry_are_told(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(NOTICE, "tell", told.append)
+    server.files |= {"/registry/a": b"the registry's", "/elsewhere": b"of the lock"}
+    sources = Sources(tmp_path / "own", Mirrors({"mine": [f"{server.address}/registry/"]}))
+    digest = Sha256(hashlib.sha256(b"of the lock").hexdigest())
+    sources.fetch(Wanted("a", digest, ("mirror://mine/a", f"{server.address}/elsewhere")))
+    (line,) = told
+    assert line == (
+        f"a: {server.address}/registry/a has other bytes of it than are pinned; these are from "
+        f"{server.address}/elsewhere"
+    )
 
 
 def test_a_silent_host_is_asked_once(sources: Sources) -> None:

@@ -20,6 +20,8 @@ from orchestrator.ground.digest import OtherDigest, Sha256
 MOST: Final = 50_000
 """Packages of one lock."""
 _FOLDER: Final = "node_modules/"
+_DEEPEST: Final = 200
+"""Folders of a place."""
 _VERSIONS: Final = (2, 3)
 _REGENERATE: Final = "write the lock again with `npm install --package-lock-only`"
 _NAME: Final = re.compile(r"(@[A-Za-z0-9~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
@@ -85,7 +87,9 @@ class _Lock:
         for at, entry in packages.items():
             if not isinstance(entry, dict):
                 raise self.bad(at, "it is no object")
-            parts = at.split("/")
+            parts = at.split("/", _DEEPEST)
+            if len(parts) > _DEEPEST:
+                raise self.bad(at, f"it lies more than {_DEEPEST} folders deep")
             if at.startswith("/") or ".." in parts or "\\" in at or not at.isprintable():
                 raise self.bad(at, "its path leads out of the project")
 
@@ -331,7 +335,10 @@ def _lines(text: str, packages: Mapping[str, Any]) -> Mapping[str, int]:
     """The line of each entry of `packages`, from 1; where a key is there twice, of the last."""
     found: dict[str, int] = {}
     line, last = 1, 0
-    for match in re.finditer(r'"((?:[^"\\\n]|\\.)*)"\s*:\s*(\{)?', text):
+    # every string is matched whole, also one that is no key: a search would begin again at each quote in it
+    for match in re.finditer(r'"((?:[^"\\\n]++|\\.)*+)"(\s*+:\s*+(\{)?)?', text):
+        if match[2] is None:
+            continue
         key = match[1]
         if "\\" in key:
             try:
@@ -341,7 +348,7 @@ def _lines(text: str, packages: Mapping[str, Any]) -> Mapping[str, int]:
         if key in packages:
             line += text.count("\n", last, match.start())
             last = match.start()
-            if match[2] or key not in found:  # a name is also what others ask for, with a text
+            if match[3] or key not in found:  # a name is also what others ask for, with a text
                 found[key] = line
     return found
 

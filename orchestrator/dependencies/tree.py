@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-LARGEST: Final = 32 << 20
+LARGEST: Final = 16 << 20
 """Bytes of one file that is read of a source. The largest lock files known have 10 MiB."""
 
 MOST: Final = 20_000

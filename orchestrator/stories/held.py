@@ -9,11 +9,11 @@ from pathlib import Path
 
 from orchestrator.evidence.beliefs import Belief
 from orchestrator.evidence.materials import digest_set
-from orchestrator.ground.digest import OtherDigest
+from orchestrator.ground.digest import OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
-from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of, parse
+from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of, not_sha256, parse
 from orchestrator.nix.remote import RemoteStore
 from orchestrator.nix.storepath import text_path
 
@@ -47,7 +47,7 @@ class Held:
                 raise _refused(
                     f"{absent[0]} is not in this host's store, so that nobody can tell its command"
                 )
-            found |= {path: parse(path, read(path)) for path in sorted(level)}
+            found |= {path: _parsed(path, read(path)) for path in sorted(level)}
             below = {used for path in level for used in found[path].input_derivations}
             level = set() if alone else below - found.keys()
         return cls(DerivationGraph(found, roots), store)
@@ -81,10 +81,10 @@ class Held:
         for each in graph:
             if each.fixed is None:
                 continue
-            if isinstance(each.fixed.digest, OtherDigest):  # evidence has its NAR hash
+            if (told := _digests(each, each.fixed)) is None:
                 files.add(each.fixed.path)
             else:
-                fixed[each.fixed.path] = digest_set(each.fixed.digest)
+                fixed[each.fixed.path] = told
         built = {
             path
             for each in graph
@@ -169,10 +169,31 @@ def text_of(path: str) -> str:
         text = data.decode()
     except (OSError, ValueError) as error:
         raise _refused(f"{path} cannot be read on this host ({why(error)})") from error
-    derivation = parse(path, text)
+    derivation = _parsed(path, text)
     if text_path(name_of(path), data, [*derivation.input_derivations, *derivation.input_sources]) != path:
         raise _refused(f"{path} was changed in this host's store: its text is not what its name stands for")
     return text
+
+
+def _parsed(path: str, text: str) -> Derivation:
+    """A derivation. Raises TallyError for one that fixes its output by what no evidence of ours has."""
+    found = parse(path, text, any_digest=True)
+    digest = found.fixed.digest if found.fixed is not None else None
+    if isinstance(digest, OtherDigest) and (digest.algorithm != "sha512" or digest.nar):
+        raise not_sha256(path, digest.algorithm)
+    return found
+
+
+def _digests(of: Derivation, fixed: FixedOutput) -> dict[str, str] | None:
+    """As evidence has them: both, of a file that a project's lock file pins by sha512. None: its NAR hash."""
+    if not isinstance(fixed.digest, OtherDigest):
+        return digest_set(fixed.digest)
+    if "tallyKind" not in of.env:  # somebody's own
+        return None
+    try:
+        return digest_set(Sha256.of_file(Path(fixed.path))) | {fixed.digest.algorithm: fixed.digest.hex}
+    except OSError:  # it is not here
+        return None
 
 
 def _refused(reason: str) -> TallyError:

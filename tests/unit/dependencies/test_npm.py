@@ -222,3 +222,27 @@ def test_files_that_are_refused(data: bytes, said: str) -> None:
     with pytest.raises(BadLock) as caught:
         npm.read(data, "package-lock.json", Files(package_json=b"{}"), "", SYSTEM)
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            b'{"lockfileVersion": 3, "packages": {}, "x": "' + b'\\"' * 1_000_000 + b'"}',
+            None,
+        ),  # a search for keys begins at no quote twice
+        (
+            b'{"lockfileVersion": 3, "packages": {"' + b"node_modules/a/" * 300 + b'": {}}}',
+            "200 folders deep",
+        ),
+    ],
+)
+def test_hostile_files_take_no_longer_than_others(data: bytes, said: str | None) -> None:
+    def found() -> int:
+        return len(npm.read(data, "l", Files(package_json=b"{}"), "", SYSTEM).dependencies)
+
+    if said is None:
+        assert found() == 0
+    else:
+        with pytest.raises(BadLock, match=said):
+            found()

@@ -18,6 +18,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "--location": ("Static", "Registry", "ObjectStore"),
     "--keyless": ("Static", "Registry", "ObjectStore"),
     "--move-tag": ("Registry",),
+    "--index": ("Registry",),
     "--retain": ("ObjectStore",),
     "--mode": ("ObjectStore",),
     "--allow-mutable": ("ObjectStore",),

@@ -63,6 +63,14 @@ def publish(
         bool,
         typer.Option("--move-tag", help="Let a registry's tag name another artifact than it did."),
     ] = False,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TAG",
+            help="Into a registry: enter the image into the index of this tag, too, beside other systems'.",
+            show_default=False,
+        ),
+    ] = None,
     retain: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +149,7 @@ def publish(
             "--location": bool(locations),
             "--keyless": keyless,
             "--move-tag": move_tag,
+            "--index": index is not None,
             "--retain": retain is not None,
             "--mode": mode is not None,
             "--allow-mutable": allow_mutable,
@@ -184,12 +193,18 @@ def publish(
         else:
             found = publication.publish(order, Path(scratch), say)
     code = exit_code([found.verdict])
+    entered = None
+    if index is not None and isinstance(found.reference, Registry) and code == ExitCode.YES:
+        from orchestrator.publishing.registry.indexing import enter
+
+        entered = enter(found.reference, index, move=move_tag)
     if json:
         print_json(
             {
                 **document(release, found.verdict),
                 "reference": None if found.reference is None else str(found.reference),
                 "changed": found.changed,
+                **({} if entered is None else {"index": str(entered)}),
                 **({} if found.kept is None else {"kept": str(found.kept)}),
                 **({"nixKeys": list(keys), "storePaths": list(paths)} if keys else {}),
             }
@@ -202,6 +217,7 @@ def publish(
             lines.append(
                 f"with the release of the same artifact that was there: its release.json is {found.kept}"
             )
+        lines += [] if entered is None else [f"index: {entered}"]
         lines += [*(f"store path: {each}" for each in paths), *(f"signed by: {each}" for each in keys)]
         print(in_lines(lines))
     return code

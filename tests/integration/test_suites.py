@@ -9,13 +9,16 @@ import json
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import Request, urlopen
 
+from debians import docker_registry, registry
 from projects import Project
 from snapshots import snapshots
 
 from orchestrator.recipe.lock import read
 from orchestrator.recipe.suites import Suite
 
+INDEX = "application/vnd.oci.image.index.v1+json"
 TRIXIE = 'from = "debian"\nsuite = "trixie"\npackages = ["gcc", "libc6-dev", "make"]'
 HELLO = """\
 ./configure --prefix=$out --disable-nls
@@ -212,3 +215,32 @@ def test_other_systems_than_this_machines(project: Project) -> None:
     project.tally("verify", old, "--key", "release.pub").succeeded()
     again = project.tally("rebuild", old, "--publisher", "release.pub")
     assert "reproduced" in again.succeeded().out.lower()
+
+
+def test_one_name_for_images_of_two_systems(project: Project, session_state: Path, tmp_path: Path) -> None:
+    systems = ("x86_64-linux", "i686-linux")
+    builder = f'[[builder]]\nname = "{{}}"\nsystems = {json.dumps(systems)}\n'
+    (project.folder / "tally.toml").write_text(builder.format("a") + builder.format("b"))
+    tail = '[artifact]\nformat = "oci"\nentrypoint = ["$out/bin/hi"]\n'
+    script = "mkdir -p $out/bin; uname -m > $out/bin/hi"
+    made = project.recipe("image", script, more=f"systems = {json.dumps(systems)}", tail=tail)
+    project.tally("lock").succeeded()
+    project.build(made, more=("--system", systems[0], "--system", systems[1])).succeeded()
+    with registry(docker_registry(session_state), tmp_path / "registry") as host:
+        for name in project.releases:
+            there = (f"oci://{host}/some/app", "--key", "release.pub", "--index", "1.0")
+            said = project.tally("publish", project.folder / "releases" / name, *there).succeeded()
+            assert f"index: oci://{host}/some/app:1.0@sha256:" in said.out
+        with urlopen(
+            Request(f"http://{host}/v2/some/app/manifests/1.0", headers={"Accept": INDEX})
+        ) as answer:
+            index = json.loads(answer.read())
+        platforms = {each["platform"]["architecture"]: each["digest"] for each in index["manifests"]}
+        assert platforms.keys() == {"386", "amd64"}
+        # each image is verified by its digest, as its release is
+        one = f"oci://{host}/some/app@{platforms['386']}"
+        project.tally("verify", one, "--key", "release.pub").succeeded()
+        said = project.tally(
+            "publish", project.folder / "releases" / name, f"dir:{tmp_path}/x", "--index", "1"
+        )
+        assert "--index is not for a static folder" in said.failed(2).err

@@ -121,3 +121,14 @@ def test_the_flake_takes_the_locked_wheels(repository: Path) -> None:
             rf"^{name.replace('_', '-')}=={re.escape(version)} .*(?:\n .*)*", locked, re.MULTILINE
         )
         assert entry and digest in entry[0]
+
+
+def test_the_recipe_by_which_tally_builds_itself_fits_the_project(repository: Path, project: Any) -> None:
+    from orchestrator import __version__
+    from orchestrator.recipe.recipe import load
+
+    recipe = load(repository / "package/recipes/tallystick.toml")
+    said = (recipe.name, recipe.version, recipe.license, recipe.summary)
+    assert said == (project["name"], __version__, project["license"], project["description"])
+    assert recipe.artifact.path == f"tally-{__version__}-cp311.pyz"
+    assert f"dist/tally-{__version__}-cp311.pyz" in (repository / "Makefile").read_text()

@@ -25,6 +25,7 @@ from orchestrator.dependencies.python.files import (
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised, unmet
+from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
 from orchestrator.dependencies.python.walk import Edge, fits, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
@@ -196,25 +197,15 @@ def _requirements(package: Table) -> Iterator[Requirement]:
 
 def _is_fetched(package: Table) -> bool:
     name = package.text("name")
-    for key in ("git", "hg", "svn", "bzr"):
-        if key in package.values:
-            told = package.maybe("revision")
-            pinned = f"its commit {told[:12]} tells no digest of its files" if told else "a branch can move"
-            raise package.bad(
-                f"{name} comes from a repository, and {pinned}",
-                "give it as a source of the recipe: [sources.NAME] with git, rev and nar_sha256",
-            )
+    if any(key in package.values for key in ("git", "hg", "svn", "bzr")):
+        raise out_of_git(package, name, package.maybe("revision"))
     path = package.maybe("path")
     if path is None:
         return True
-    if path.startswith(("/", "~")) or ".." in path.split("/"):
-        raise package.bad(
-            f"{name} lies outside of the repository: {path}",
-            "a build has the source's own files alone: move it into the repository, or publish it",
-        )
+    refuse_outside(package, name, path)
     if path.removesuffix("/") in (".", "") or not package.listed("files"):
         return False  # a folder of the project itself
-    raise package.bad(f"{name} is a file of the repository itself: {path}", "install it in the script")
+    raise own_file(package, name, path)
 
 
 def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: bool) -> Pinned:

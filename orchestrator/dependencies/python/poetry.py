@@ -27,6 +27,7 @@ from orchestrator.dependencies.python.files import (
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised
+from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
 from orchestrator.dependencies.python.poetry_versions import allows
 from orchestrator.dependencies.python.walk import Edge, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
@@ -291,20 +292,11 @@ def _is_fetched(package: Table) -> bool:
     where = source.maybe("url") or ""
     if kind == "git":
         checked_url(where, package.file.place, package.line)
-        told = source.maybe("resolved_reference")
-        pinned = f"its commit {told[:12]} tells no digest of its files" if told else "a branch can move"
-        raise package.bad(
-            f"{name} comes from git, and {pinned}",
-            "give it as a source of the recipe: [sources.NAME] with git, rev and nar_sha256",
-        )
-    if where.startswith(("/", "~")) or ".." in where.split("/"):
-        raise package.bad(
-            f"{name} lies outside of the repository: {where}",
-            "a build has the source's own files alone: move it into the repository, or publish it",
-        )
+        raise out_of_git(package, name, source.maybe("resolved_reference"))
     if kind == "directory":
+        refuse_outside(package, name, where)
         return False
-    raise package.bad(f"{name} is a file of the repository itself: {where}", "install it in the script")
+    raise own_file(package, name, where)
 
 
 def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: bool) -> Pinned:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.dependencies import tomlfile
-from orchestrator.dependencies.dependency import BadLock, Ecosystem, Locked
+from orchestrator.dependencies.dependency import Ecosystem, Locked
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.files import (
     File,
@@ -25,6 +25,7 @@ from orchestrator.dependencies.python.files import (
 )
 from orchestrator.dependencies.python.interpreter import environment, ranks
 from orchestrator.dependencies.python.manifest import Manifest, normalised
+from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.wording import some
 
@@ -126,18 +127,12 @@ def _file(package: Package, source: Any, table: Table) -> File | None:
         path = package.directory.path
         if path in _OWN:
             return None
-        _inside(table, path)
+        refuse_outside(table, package.name, path)
         raise table.bad(f"{package.name} is a folder: {path}", "install it in the script, from the source")
     if package.vcs is not None and source is package.vcs:
-        commit = package.vcs.commit_id[:12]
-        raise table.bad(
-            f"{package.name} comes from a repository, and its commit {commit} tells no digest of its files",
-            "give it as a source of the recipe: [sources.NAME] with git, rev and nar_sha256",
-        )
+        raise out_of_git(table, package.name, package.vcs.commit_id)
     if source.url is None:
-        _inside(table, source.path)
-        problem = f"{package.name} is a file of the repository itself: {source.path}"
-        raise table.bad(problem, "install it in the script from the source, or lock it from an index")
+        raise own_file(table, package.name, source.path)
     address = checked_url(source.url, table.file.place, table.line)
     name = address.rpartition("/")[2] if source is package.archive else source.filename
     hashes = {str(key).lower(): value for key, value in source.hashes.items()}
@@ -166,14 +161,6 @@ def _told(table: Table, file: File) -> str:
         raise table.bad(f"it has no version, and {file.name[:80]!r} tells none") from error
 
 
-def _inside(table: Table, path: str) -> None:
-    if path.startswith(("/", "~")) or ".." in path.split("/") or "\\" in path:
-        raise table.bad(
-            f"{table.text('name')} lies outside of the repository: {path}",
-            "a build has the source's own files alone: move it into the repository, or publish it",
-        )
-
-
 def _direct(every: Selected, manifest: Manifest | None) -> frozenset[str]:
     """Those that pyproject.toml asks for; without it, those that no other needs."""
     if manifest is not None and manifest.project and not manifest.is_dynamic:
@@ -191,6 +178,3 @@ def _needs(package: Package, names: Mapping[str, Package]) -> tuple[str, ...]:
         if other is not None and other is not package and not other.directory:
             found.add(f"{other.name}@{other.version}")
     return tuple(sorted(found))
-
-
-__all__ = ["BadLock", "read"]

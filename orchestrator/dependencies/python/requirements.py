@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked, Untold
@@ -27,6 +27,7 @@ from orchestrator.dependencies.python.files import (
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import normalised
+from orchestrator.dependencies.python.requirement_lines import logical_lines, users_of
 from orchestrator.dependencies.python.walk import holds
 from orchestrator.ground.digest import OtherDigest, Sha256
 from orchestrator.ground.values import dataclass
@@ -38,13 +39,10 @@ LIMIT: Final = 16 << 20
 _MOST: Final = 50
 """Files that one includes."""
 _AGAIN: Final = "write it with `pip-compile --generate-hashes` or `uv export`"
-_COMMENT: Final = re.compile(r"(^|\s+)#.*$")
 _HASH: Final = re.compile(r"\s--hash[= ]\s*(\S+)")
 _OPTION: Final = re.compile(r"(-[A-Za-z]|--[a-z-]+)(?:[= ]\s*|(?<=^-.))(.*)")
 _NOTHING: Final = ("--require-hashes", "--prefer-binary", "--pre", "--no-index")
 """Options that change nothing where every version and digest is told."""
-_VIA: Final = re.compile(r"^\s*#\s+via\b\s*(.*)$")
-_MORE: Final = re.compile(r"^\s*#\s{2,}(\S.*)$")
 Beside = Callable[[str], bytes | None]
 """Another file of the repository, by its path from the lock's own folder up; None: there is none."""
 
@@ -165,51 +163,11 @@ def _file(reading: _Reading, data: bytes, path: str, place: str, above: tuple[st
         line = data.count(b"\n", 0, error.start) + 1
         raise BadLock(place, line, "not UTF-8", hint="save the file as UTF-8") from error
     physical = text.split("\n")
-    for number, end, logical in _logical(physical):
+    for number, end, logical in logical_lines(physical):
         if logical.startswith("-"):
             _option(reading, logical, path, place, number, above)
         elif logical:
-            _requirement(reading, logical, place, number, _via(physical, number, end))
-
-
-def _logical(physical: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Lines joined at backslashes, without comments: the number of the first, of the last, the text."""
-    held: list[str] = []
-    start = 1
-    for number, line in enumerate(physical, 1):
-        if not held:
-            start = number
-        comment = line.lstrip().startswith("#")
-        if line.endswith("\\") and not comment:
-            held.append(line.strip("\\"))
-            continue
-        # as pip has it: a comment among continued lines ends them
-        held.append(" " if comment else line)
-        yield start, number, _COMMENT.sub("", "".join(held)).strip()
-        held = []
-    if held:
-        yield start, len(physical), _COMMENT.sub("", "".join(held)).strip()
-
-
-def _via(physical: Sequence[str], start: int, end: int) -> tuple[str, ...] | None:
-    """Who needs what stands there, by the comment behind it."""
-    inline = re.search(r"\s#\s+via\s+(.+)$", physical[end - 1])
-    said: list[str] = [inline[1]] if inline else []
-    if not inline:
-        found = _VIA.match(physical[end]) if end < len(physical) else None
-        if found is None:
-            return None
-        said = [found[1]]
-        for line in physical[end + 1 :]:
-            more = _MORE.match(line)
-            if more is None:
-                break
-            said.append(more[1])
-    users = [user.strip() for each in said for user in each.split(",") if user.strip()]
-    users = [user for user in users if not user.startswith("-c ")]  # which only restricts versions
-    named = [re.fullmatch(r"([A-Za-z0-9._]+(?:-[A-Za-z0-9._]+)*)(\[.*\])?", user) for user in users]
-    said = [normalised(name[1]) if name else user for name, user in zip(named, users, strict=True)]
-    return tuple(said) or None
+            _requirement(reading, logical, place, number, users_of(physical, number, end))
 
 
 def _option(reading: _Reading, text: str, path: str, place: str, line: int, above: tuple[str, ...]) -> None:

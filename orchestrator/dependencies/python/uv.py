@@ -27,6 +27,7 @@ from orchestrator.dependencies.python.files import (
 )
 from orchestrator.dependencies.python.interpreter import Interpreter
 from orchestrator.dependencies.python.manifest import Manifest, normalised
+from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
 from orchestrator.dependencies.python.walk import Edge, Reached, fits, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
@@ -236,32 +237,15 @@ def _is_fetched(package: Table) -> bool:
     name = package.text("name")
     own = next((source.maybe(key) for key in _OWN if key in source.values), None)
     if own is not None:
-        _inside(package, own)
+        refuse_outside(package, name, own)
         return False
     if "git" in source.values:
         where = source.text("git")
         checked_url(where.removeprefix("git+"), package.file.place, package.line)
-        commit = urlsplit(where).fragment
-        pinned = "has no digest of its files" if commit else "can move"
-        raise package.bad(
-            f"{name} comes from git, and {'the commit ' + commit[:12] if commit else 'a branch'} {pinned}",
-            "give it as a source of the recipe: [sources.NAME] with git, rev and nar_sha256",
-        )
+        raise out_of_git(package, name, urlsplit(where).fragment)
     if "path" in source.values:
-        _inside(package, source.text("path"))
-        raise package.bad(
-            f"{name} is a file of the repository itself: {source.text('path')}",
-            "install it in the script from the source, or lock it from an index",
-        )
+        raise own_file(package, name, source.text("path"))
     return True
-
-
-def _inside(package: Table, path: str) -> None:
-    if path.startswith(("/", "~")) or ".." in path.split("/") or "\\" in path:
-        raise package.bad(
-            f"{package.text('name')} lies outside of the repository: {path}",
-            "a build has the source's own files alone: move it into the repository, or publish it",
-        )
 
 
 def _pinned(lock: _Lock, at: int, every: Reached, shipped: Reached) -> Pinned:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from orchestrator.ground import others
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import write_scratch
+from orchestrator.ground.files import contents, write_scratch
 from orchestrator.recipe.lock import DebianPackage
 from orchestrator.recipe.names import meant_suite
 from orchestrator.recipe.suites import BUILT_WITH, ENDED
@@ -52,6 +52,7 @@ BASE = (
 """What every set holds: enough to unpack, patch, run configure scripts and pack artifacts."""
 
 _TIMEOUT = 600.0
+_LARGEST_RELEASE = 16 << 20  # bytes; Debian's has 200 kB
 _HELPER = "/usr/lib/apt/apt-helper"
 _NO_SUCH = "does not have a Release file"
 _LIKELY = (*BUILT_WITH, "forky", "sid")
@@ -212,7 +213,8 @@ def opened(
                 _run(apt, "apt-get", "update", "--error-on=any")
                 if moment is not None:
                     for release in sorted((folder / "lists").glob("*Release")):
-                        refuse_other_moment(release.read_text("utf-8", "replace"), moment)
+                        text = contents(release, _LARGEST_RELEASE).decode("utf-8", "replace")
+                        refuse_other_moment(text, moment)
             except TallyError as error:
                 reasons.append(f"  {address}: {error.message}")
                 continue

@@ -84,7 +84,9 @@ class Changes:
 def changes(old: Lock, new: Lock, recipes: Mapping[str, Recipe]) -> Changes:
     """What changed from one lock to another. `recipes` say who uses which toolchain of the new one."""
     found = tuple(_toolchains(old, new, recipes))
-    return Changes(found, (*_busyboxes(old, new), *_sources(old, new), *_nixpkgs(old, new)))
+    return Changes(
+        found, (*_busyboxes(old, new), *_sources(old, new), *_containers(old, new), *_nixpkgs(old, new))
+    )
 
 
 def _toolchains(old: Lock, new: Lock, recipes: Mapping[str, Recipe]) -> Iterator[Toolchain]:
@@ -205,6 +207,17 @@ def _sources(old: Lock, new: Lock) -> Iterator[str]:
 
 def _pin(pin: SourcePin) -> str:
     return f"{pin.kind} {pin.rev or pin.digest}"
+
+
+def _containers(old: Lock, new: Lock) -> Iterator[str]:
+    before = {(each.image, each.system): each for each in old.container}
+    after = {(each.image, each.system): each for each in new.container}
+    for image, system in sorted(before.keys() | after.keys()):
+        one, two = before.get((image, system)), after.get((image, system))
+        if one != two:
+            yield f"the image {image} on {system}: " + (
+                "in" if one is None else "out" if two is None else "changed"
+            )
 
 
 def _nixpkgs(old: Lock, new: Lock) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe import tracker
 from orchestrator.recipe.changes import Changes, changes
-from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, NixpkgsPin, SourcePin
+from orchestrator.recipe.lock import Busybox, Container, DebianPackage, DebianSet, Lock, NixpkgsPin, SourcePin
 from orchestrator.recipe.recipe import Recipe, System
 
 SYSTEM: System = "x86_64-linux"
@@ -127,6 +127,13 @@ def test_what_is_no_toolchain() -> None:
         f"nixpkgs: in {'4' * 40}",
     ]
     assert f"nixpkgs: out {'4' * 40}" in lines(new, old)
+
+
+def test_an_image_that_is_new_or_gone() -> None:
+    image = Container(image="a.b/c@sha256:1", system=SYSTEM, manifest="1" * 64, layer=())
+    with_it = lock(package("x", "1"), container=(image,))
+    assert lines(lock(package("x", "1")), with_it) == ["the image a.b/c@sha256:1 on x86_64-linux: in"]
+    assert lines(with_it, lock(package("x", "1"))) == ["the image a.b/c@sha256:1 on x86_64-linux: out"]
 
 
 TRACKER = {

@@ -121,7 +121,7 @@ def _sentence(each: Mapping[str, Any], keys: Sequence[str], known: Sequence[str]
         case "value_error":
             error = each["ctx"]["error"]
             return f"{name}{error}", _COPY if isinstance(error, NotSha256) else None
-        case "literal_error":
+        case "literal_error" | "enum":
             nearest = get_close_matches(
                 given if isinstance(given, str) else "",
                 str(each["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "),

@@ -82,6 +82,7 @@ POLICY: dict[str, Any] = {
     "toolchain": [
         {"from": "debian", "suite": "bookworm", "packages": [{"purl": "pkg:deb/debian/gcc"}]},
         {"from": "nixpkgs", "rev": "0" * 40, "nar-hash": "sha256-x"},
+        {"from": "containers", "image": f"registry.example/tools@sha256:{HEX}"},
     ],
     "licences": {"allowed": ["MIT"], "denied": ["Zlib"], "scope": "all", "unknown": "deny"},
     "deny": [{"purl": "pkg:deb/debian/xz-utils", "versions": "vers:deb/<5", "reason": "old"}],
@@ -95,7 +96,7 @@ TALLY: dict[str, Any] = {
     "builder": [
         {"name": "a"},
         {"name": "b", "store": "vm", "memory": 2048, "disk": 8, "kvm": True, "spare": False},
-        BUILDER | {"store": "daemon", "max-silent": 1, "timeout": 1},
+        BUILDER | {"store": "daemon", "max-silent": 1, "timeout": 1, "systems": ["x86_64-linux"]},
         BUILDER
         | {
             "name": "d",
@@ -125,6 +126,7 @@ TALLY: dict[str, Any] = {
         "kernel-release": True,
         "load": True,
     },
+    "toolchain": {"suite": "trixie", "security": True, "updates": True, "snapshot": "20261101T000000Z"},
     "webhook": [{"url": "https://hook.example/x", "secret": "hook.secret", "every": True}],
 }
 KEYLESS = {
@@ -169,6 +171,30 @@ RECIPE: dict[str, Any] = {
     "artifact": {"format": "file", "path": "bin/hello"},
 }
 SINGLE = {key: value for key, value in RECIPE.items() if key != "sources"} | {"source": {"path": "src"}}
+DEPENDENT = SINGLE | {
+    "dependencies": [
+        {"lock": "poetry.lock", "kind": "python", "source": "src", "extras": ["x"], "groups": ["dev"]},
+        {"lock": "other/uv.lock", "package": "app", "venv": True, "python": "3.11.2"},
+    ],
+    "toolchain": {
+        "from": "files",
+        "suite": "trixie",
+        "security": True,
+        "updates": True,
+        "snapshot": "20261101T000000Z",
+        "files": [
+            {
+                "url": "https://example.org/go.tar.gz",
+                "sha256": HEX,
+                "name": "go.tar.gz",
+                "to": "/opt/go",
+                "path": ["bin"],
+                "system": "x86_64-linux",
+            }
+        ],
+    },
+}
+CONTAINED = SINGLE | {"toolchain": {"from": "containers", "image": f"registry.example/tools@sha256:{HEX}"}}
 IMAGE = SINGLE | {
     "artifact": {
         "format": "oci",
@@ -195,11 +221,37 @@ LOCK: dict[str, Any] = {
             "sha256": HEX,
             "size": 1,
             "license": "MIT",
+            "snapshot": "20261101T000000Z",
+            "source_version": "5-1",
         }
     ],
+    "security": True,
+    "updates": True,
+    "snapshot": "20261101T000000Z",
     "set": [
         {"system": "x86_64-linux", "request": ["bash"], "base": [], "packages": ["bash_5_amd64.deb"]},
+        {
+            "system": "x86_64-linux",
+            "suite": "trixie",
+            "security": True,
+            "updates": True,
+            "snapshot": "20261101T000000Z",
+            "request": ["bash"],
+            "base": [],
+            "packages": ["bash_5_amd64.deb"],
+        },
     ],
+    "container": [
+        {
+            "image": f"registry.example/tools@sha256:{HEX}",
+            "system": "x86_64-linux",
+            "manifest": HEX,
+            "path": ["/bin"],
+            "layer": [{"sha256": HEX, "size": 1, "kind": "tar"}],
+        }
+    ],
+    "told": {"hello": {"src/requirements.txt": {HEX: "a-1.whl"}}},
+    "followed": {"hello": {"src/uv.lock": HEX}},
     "machine": [
         {"system": "x86_64-linux", "request": ["bash"], "base": ["bash"], "packages": ["bash_5_amd64.deb"]},
     ],
@@ -227,7 +279,7 @@ def _files(folder: Path) -> None:
 DOCUMENTS: Mapping[str, tuple[type[BaseModel], Callable[[Path], object], list[dict[str, Any]]]] = {
     "policy.toml": (PolicyDocument, _policy, [POLICY]),
     "tally.toml": (Configuration, lambda path: configuration.load(path.parent), [TALLY, KEYLESS]),
-    "recipe.toml": (Recipe, recipe.load, [RECIPE, SINGLE, IMAGE]),
+    "recipe.toml": (Recipe, recipe.load, [RECIPE, SINGLE, IMAGE, DEPENDENT, CONTAINED]),
     "tally.lock": (Lock, lock.read, [LOCK]),
 }
 VALUES: tuple[Any, ...] = (

@@ -58,6 +58,7 @@ from orchestrator.recipe.values import (
     npm_package,
     one_or_more,
     project,
+    python_version,
     registry_version,
     relative,
     tool,
@@ -221,7 +222,7 @@ class DependenciesPart(Part):
     ] = False
     python: Annotated[
         str | None,
-        StringConstraints(pattern=r"^3\.[0-9]+\.[0-9]+$"),
+        AfterValidator(python_version),
         Field(description="Python: its version, where the toolchain's packages do not tell."),
     ] = None
 

@@ -129,6 +129,13 @@ def npm_package(value: str) -> str:
     return value
 
 
+def python_version(text: str) -> str:
+    """A version of Python 3, with all three numbers. Raises ValueError."""
+    if not re.fullmatch(r"3\.[0-9]{1,3}\.[0-9]{1,3}", text):
+        raise ValueError(f"expected a version of Python 3 like 3.11.2, got {text[:80]!r}")
+    return text
+
+
 def registry_version(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}", value):
         raise ValueError(f"expected a version, got {value[:80]!r}")

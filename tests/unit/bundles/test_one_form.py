@@ -20,6 +20,7 @@ from orchestrator.keys import dsse
 from orchestrator.keys.key import SigningKey
 from orchestrator.log import trusted_root
 from orchestrator.publishing import index
+from orchestrator.publishing.formats import NewerError
 
 Reader = Callable[[bytes, str], object]
 NAME, VALUE = re.compile(rb'"[^"\\]+":'), re.compile(rb'(?<=": )"[^"]*"|(?<=":)"[^"]*"')
@@ -126,7 +127,7 @@ def _payload(envelope: Mapping[str, Any]) -> bytes:
 def _outcome(read: Reader, data: bytes) -> str:
     try:
         return repr(read(data, "it"))
-    except MalformedError as error:
+    except (MalformedError, NewerError) as error:
         return f"refused: {error}"
 
 

@@ -153,8 +153,10 @@ def _notes(place: Place, done: Beginning) -> Iterator[str]:
         yield f"note: {remark}"
     if place.left_out:
         yield f"note: there are too many files: {counted(place.left_out, 'file')} not looked at"
-    if not place.committed or done.written:
-        yield "note: what is built is a commit, and not all that is here is committed"
+    if not place.committed:
+        yield "note: what is built is a commit, and there is none here yet"
+    elif done.written:
+        yield "note: what is built is a commit: commit what was written here"
     if found.kind is None:
         yield f"tally: no build system was recognised: fill in `script` and `packages` in {recipe}"
     elif not found.complete:

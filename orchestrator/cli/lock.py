@@ -161,7 +161,7 @@ def _lock(
 ) -> int:
     from orchestrator.builders.configuration import load
     from orchestrator.builders.host import nix_system
-    from orchestrator.cli.text import print_json, say
+    from orchestrator.cli.text import harmless, print_json, say
     from orchestrator.ground.errors import ExitCode
     from orchestrator.ground.files import contents
     from orchestrator.ground.state import State
@@ -170,6 +170,7 @@ def _lock(
     from orchestrator.recipe.locking import Locking, make_lock
     from orchestrator.recipe.machine import machine_system
     from orchestrator.recipe.mirrors import Mirrors
+    from orchestrator.recipe.placeholders import unfilled
     from orchestrator.recipe.sources import Sources
     from orchestrator.recipe.toml import LIMIT
 
@@ -183,13 +184,25 @@ def _lock(
     changed = not file.exists() or locks.text_of(made).encode() != contents(file, LIMIT)
     told = _changes(known, made, recipes, tracker)
     fresh = not file.exists()
+    followed: list[str] = []
+    if known.followed and any(each.dependencies for each in recipes.values()):
+        from orchestrator.recipe.followed import changed as changed_files
+
+        before = made.model_copy(update={"followed": known.followed})
+        followed = list(changed_files(recipes, before, work.folder, sources))
     if changed:
         locks.write(file, made)
     if as_json:
-        print_json({"lock": str(file), "changed": changed, **_counts(made), "changes": told.document()})
+        document = {"lock": str(file), "changed": changed, **_counts(made), "changes": told.document()}
+        print_json({**document, "lockFiles": followed})
     else:
         if not fresh:
             _print(told)
+        for line in followed:
+            print(harmless(line))
+        for name, recipe in sorted(recipes.items()):
+            if missing := unfilled(recipe):
+                say(f"note: {name}: fill in {', '.join(missing)}; releases say what is there now")
         counts = _counts(made)
         say(
             f"{file}: {counted(counts['packages'], 'package')} in {counted(counts['sets'], 'set')}, "

@@ -39,6 +39,12 @@ def way(tree: Tree, identity: Identity) -> Way:
             if not fits("go", f">={asked}", NEWER):
                 remarks.append(f"it asks for Go {asked} ({where}), and {NEWER} has {has('go', NEWER)}")
     lock = tree.first(_LOCKS)
+    needed = [number for number, line in tree.lines(FILE) if re.match(r"require\b|\s+\S+\s+v\d", line)]
+    if needed and not lock and not tree.first(["vendor/modules.txt"]):
+        remarks.append(
+            f"it asks for modules ({FILE}:{needed[0]}), and there is no go.sum: `go mod tidy` writes it; "
+            "then `[[dependencies]]` with `lock = \"go.sum\"`"
+        )
     return Way(
         (Guess("golang-go", FILE),),
         "mkdir -p $out/bin\n"

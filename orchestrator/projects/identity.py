@@ -11,6 +11,7 @@ from orchestrator.projects.guess import Claims, Guess, Identity
 from orchestrator.projects.tree import Tree
 from orchestrator.recipe.licences import check_license
 from orchestrator.recipe.names import NAME_LIMIT, VERSION_LIMIT, check_name, check_version
+from orchestrator.recipe.placeholders import NO_HOMEPAGE, NO_LICENCE, NO_VERSION
 from orchestrator.recipe.values import address
 
 _READMES: Final = ("README.md", "README.rst", "README", "README.txt", "readme.md", "Readme.md")
@@ -24,9 +25,6 @@ _NO_PAGE: Final = re.compile(
 )
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9+._-]+")
 NOTHING: Final = "nothing here says it"
-_NO_HOMEPAGE: Final = "https://homepage-is-not-known.invalid/"
-_NO_LICENCE: Final = "LicenseRef-not-known"
-_NO_VERSION: Final = "0"
 
 
 def identity(tree: Tree, claims: Claims, answers: Mapping[str, str]) -> Identity:
@@ -52,13 +50,13 @@ def identity(tree: Tree, claims: Claims, answers: Mapping[str, str]) -> Identity
     )
     return Identity(
         name,
-        version or Guess(_NO_VERSION, NOTHING, sure=False),
+        version or Guess(NO_VERSION, NOTHING, sure=False),
         _summary(tree, said.get("summary") or claims.summary, name.value),
         _first(
             _page, said.get("homepage"), claims.homepage, _of_remote(tree), _of_readme_link(tree, name.value)
         )
-        or Guess(_NO_HOMEPAGE, NOTHING, sure=False),
-        licence or Guess(_NO_LICENCE, NOTHING, sure=False),
+        or Guess(NO_HOMEPAGE, NOTHING, sure=False),
+        licence or Guess(NO_LICENCE, NOTHING, sure=False),
     )
 
 

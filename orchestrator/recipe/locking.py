@@ -40,6 +40,7 @@ from orchestrator.recipe.lock import (
 from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.machine import SUITE as MACHINE
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.pathsource import path_pins
 from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe, System
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output, tool_files
 from orchestrator.recipe.sources import Sources, lay_out_busybox
@@ -92,6 +93,9 @@ def make_lock(
                 else f"the recipes are {some(sorted(recipes))}",
             )
     refuse_unknown_mirrors(recipes, work.mirrors)
+    depending = {name: recipe for name, recipe in recipes.items() if recipe.dependencies}
+    if depending:  # before anything is fetched: its lock files are read out of a commit
+        path_pins(work.folder, depending, allow_dirty=True)
     nixpkgs = nixpkgs_node(recipes, work.flake_lock)
     pins = {name: _pins(recipe, known, name in update, work) for name, recipe in sorted(recipes.items())}
     suite = usual or known.debian

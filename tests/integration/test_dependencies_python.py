@@ -156,8 +156,12 @@ def test_what_changed_is_refused_with_its_line(locked: str, project: Path, tally
     before = (project / "tally.lock").read_bytes()
     assert "no index has a file of tally-native 1.0 with one of its digests" in run("lock").failed(2).err
     assert (project / "tally.lock").read_bytes() == before
+    file.write_text(f"{kept}# another file\n")
+    commit(project)
+    assert "app: pinned.txt changed" in run("lock").succeeded().out
     file.write_text(kept)
     commit(project)
+    (project / "tally.lock").write_bytes(before)
 
 
 def test_every_format_is_planned_with_the_same_file(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.builders.configuration import load
+from orchestrator.recipe.placeholders import unfilled
 from orchestrator.recipe.recipe import load as load_recipe
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ def test_everything_is_written_once(tmp_path: Path, tally_in: TallyIn) -> None:
     ran = tally("init", "--yes").succeeded()
     assert "version   1.2    CMakeLists.txt:1" in ran.out
     assert "homepage  https://homepage-is-not-known.invalid/    FILL IN: nothing here says it" in ran.out
-    assert "not all that is here is committed" in ran.err
+    assert "commit what was written here" in ran.err
     assert sorted(contents(folder).keys() - {"CMakeLists.txt"}) == WRITTEN
-    assert load_recipe(folder / "recipes/thing.toml").version == "1.2"
+    recipe = load_recipe(folder / "recipes/thing.toml")
+    assert recipe.version == "1.2"
+    assert unfilled(recipe) == ("homepage", "license")
     assert [builder.name for builder in load(folder).builder] == ["a", "b"]
     before = contents(folder)
     again = tally("init", "--yes").succeeded()

@@ -341,6 +341,13 @@ def test_go() -> None:
     assert said(found)["homepage"][0] == "https://example.org/some/thing"
 
 
+def test_modules_without_sums_are_told() -> None:
+    text = "module example.org/a\n\ngo 1.22\n\nrequire (\n\texample.org/b v1.0.0\n)\n"
+    (remark,) = of({"go.mod": text, "main.go": "package main\n"}).way.remarks
+    assert "it asks for modules (go.mod:5), and there is no go.sum" in remark
+    assert not of({"go.mod": text, "go.sum": "", "main.go": "package main\n"}).way.remarks
+
+
 def test_lock_files_are_the_dependency_list() -> None:
     cargo = {"Cargo.toml": '[package]\nname = "a"\nversion = "1"\n', "Cargo.lock": "version = 4\n"}
     assert of(cargo).way.locks == ("Cargo.lock",)

@@ -43,7 +43,7 @@ def way(tree: Tree, identity: Identity) -> Way:
     if needed and not lock and not tree.first(["vendor/modules.txt"]):
         remarks.append(
             f"it asks for modules ({FILE}:{needed[0]}), and there is no go.sum: `go mod tidy` writes it; "
-            "then `[[dependencies]]` with `lock = \"go.sum\"`"
+            'then `[[dependencies]]` with `lock = "go.sum"`'
         )
     return Way(
         (Guess("golang-go", FILE),),

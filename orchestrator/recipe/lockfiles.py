@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.dependencies import formats
 from orchestrator.dependencies.dependency import Ecosystem, Locked
@@ -20,6 +20,9 @@ from orchestrator.recipe.request import outside_source
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.sourcetree import archive, folder, of_path
 from orchestrator.recipe.wanted import wanted_from
+
+_PINNING: Final = (".txt", "go.sum")
+"""How files end that pin, and that another one of a project names: `-r base.txt`, go.sum beside go.mod."""
 
 
 def dependencies_for(
@@ -47,14 +50,14 @@ def dependencies_for(
 def read(recipe: Recipe, part: DependenciesPart, tree: Tree, system: str, lock: Lock) -> Mapping[str, Any]:
     """One lock file's part of a request. Raises TallyError."""
     place = place_of(recipe, part)
-    remembering = _Remembering(tree)
+    remembering = Remembering(tree)
     python = asked_of(recipe, part, lock, system) if part.ecosystem is Ecosystem.PYTHON else None
     locked: Locked = formats.read(part.ecosystem, remembering, part.lock, place, system, python)
     return described(
         locked,
         lock=part.lock,
         source=recipe.source_of(part) or "",
-        sha256=hashlib.sha256(remembering.read(part.lock) or b"").hexdigest(),
+        sha256=remembering.digest(part.lock),
         place=place,
         told=lock.told.get(recipe.name, {}).get(key_of(recipe, part), {}),
     )
@@ -98,7 +101,7 @@ def tree_of(
     return archive(place)
 
 
-class _Remembering:
+class Remembering:
     """A tree each of whose files is read once."""
 
     def __init__(self, tree: Tree) -> None:
@@ -109,6 +112,17 @@ class _Remembering:
         if path not in self._read:
             self._read[path] = self._tree.read(path)
         return self._read[path]
+
+    def digest(self, lock: str) -> str:
+        """The sha256 of a lock file; where it names others that pin, of the digests of all of these."""
+        found = {
+            path: hashlib.sha256(data).hexdigest() for path, data in self._read.items() if data is not None
+        }
+        pinning = {path: found[path] for path in sorted(found) if path == lock or path.endswith(_PINNING)}
+        if len(pinning) == 1:
+            return pinning[lock]
+        lines = "".join(f"{sha256}  {path}\n" for path, sha256 in pinning.items())
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     def named(self, name: str) -> Mapping[str, bytes]:
         return self._tree.named(name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from base64 import b64encode
-from hashlib import sha512
+from hashlib import sha256, sha512
 from pathlib import Path
 
 import pytest
 
 from orchestrator.recipe.followed import changed, followed
 from orchestrator.recipe.lock import Lock
+from orchestrator.recipe.lockfiles import Remembering
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sources import Sources
@@ -79,3 +80,24 @@ def test_what_was_never_locked(locked: tuple[Path, Sources, Lock]) -> None:
     assert list(changed({}, lock, folder, sources)) == [
         "r: src/package-lock.json is locked, and the recipe names no such lock file"
     ]
+
+
+def test_files_that_a_lock_file_names_count_with_it() -> None:
+    class Files(dict[str, bytes]):
+        def read(self, path: str) -> bytes | None:
+            return self.get(path)
+
+        def named(self, name: str) -> dict[str, bytes]:
+            return {}
+
+    def digest(base: bytes, other: bytes = b"") -> str:
+        tree = Remembering(Files({"all.txt": b"-r base.txt", "base.txt": base, "pyproject.toml": other}))
+        for path in ("all.txt", "base.txt", "pyproject.toml", "absent.txt"):
+            tree.read(path)
+        return tree.digest("all.txt")
+
+    assert digest(b"one") != digest(b"two")
+    assert digest(b"one", b"1") == digest(b"one", b"2"), "a manifest pins nothing"
+    alone = Remembering(Files({"all.txt": b"x"}))
+    alone.read("all.txt")
+    assert alone.digest("all.txt") == sha256(b"x").hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +44,25 @@ def dependencies_for(
             source = recipe.source_of(part) or ""
             tree = tree_of(recipe, source, lock, paths, repository, sources)
             found.setdefault(name, []).append(read(recipe, part, tree, system, lock))
+        refuse_two_of_one(name, found.get(name, ()))
     return found
+
+
+def refuse_two_of_one(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:
+    """Raises TallyError where two lock files of a recipe pin one file of one package by different digests."""
+    first: dict[tuple[str, str, str, str], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    for lock in locks:
+        for each in lock["packages"]:
+            key = lock["kind"], each["called"], each["version"], each["file"]
+            before, known = first.setdefault(key, (lock, each))
+            if before is not lock and any(
+                known.get(algorithm) != each.get(algorithm) for algorithm in ("sha256", "sha512")
+            ):
+                raise TallyError(
+                    f"recipe {recipe}: {each['called']} {each['version']} has other bytes in {lock['lock']}, "
+                    f"line {each['line']}, than in {before['lock']}, line {known['line']}",
+                    hint="one name and version is one package: find out which of the two is meant",
+                )
 
 
 def read(recipe: Recipe, part: DependenciesPart, tree: Tree, system: str, lock: Lock) -> Mapping[str, Any]:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.followed import changed, followed
 from orchestrator.recipe.lock import Lock
-from orchestrator.recipe.lockfiles import Remembering
+from orchestrator.recipe.lockfiles import Remembering, refuse_two_of_one
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sources import Sources
@@ -101,3 +102,13 @@ def test_files_that_a_lock_file_names_count_with_it() -> None:
     alone = Remembering(Files({"all.txt": b"x"}))
     alone.read("all.txt")
     assert alone.digest("all.txt") == sha256(b"x").hexdigest()
+
+
+def test_two_lock_files_of_a_recipe_mean_one_package_by_a_name() -> None:
+    def lock(file: str, digit: str) -> dict[str, object]:
+        package = {"called": "b", "version": "1", "file": "b-1.tgz", "line": 3, "sha512": digit * 128}
+        return {"kind": "npm", "lock": file, "packages": [package]}
+
+    refuse_two_of_one("r", [lock("a/package-lock.json", "1"), lock("b/package-lock.json", "1")])
+    with pytest.raises(TallyError, match=r"b 1 has other bytes in b/package-lock\.json, line 3, than in a/"):
+        refuse_two_of_one("r", [lock("a/package-lock.json", "1"), lock("b/package-lock.json", "2")])

@@ -45,8 +45,15 @@ _CPU: Final = {
 def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
     """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
     lock = _Lock(data, place, system)
-    manifest = tree.read(f"{folder}/package.json" if folder else "package.json")
-    lock.check_manifest(manifest)
+    beside = f"{folder}/" if folder else ""
+    if (taken := tree.read(f"{beside}npm-shrinkwrap.json")) is not None and taken != data:
+        raise BadLock(
+            place,
+            None,
+            "npm takes the npm-shrinkwrap.json that is beside it in its place",
+            hint="name that one as the lock, or remove it",
+        )
+    lock.check_manifest(tree.read(f"{beside}package.json"))
     found = tuple(lock.dependencies())
     _refuse_doubles(found, place)
     return Locked(Ecosystem.NPM, tuple(sorted(found, key=lambda each: each.key)), {})

@@ -55,9 +55,8 @@ def refuse_two_of_one(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:
         for each in lock["packages"]:
             key = lock["kind"], each["called"], each["version"], each["file"]
             before, known = first.setdefault(key, (lock, each))
-            if before is not lock and any(
-                known.get(algorithm) != each.get(algorithm) for algorithm in ("sha256", "sha512")
-            ):
+            both = [name for name in ("sha256", "sha512") if name in known and name in each]
+            if before is not lock and any(known[name] != each[name] for name in both):
                 raise TallyError(
                     f"recipe {recipe}: {each['called']} {each['version']} has other bytes in {lock['lock']}, "
                     f"line {each['line']}, than in {before['lock']}, line {known['line']}",

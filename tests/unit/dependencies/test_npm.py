@@ -246,3 +246,11 @@ def test_hostile_files_take_no_longer_than_others(data: bytes, said: str | None)
     else:
         with pytest.raises(BadLock, match=said):
             found()
+
+
+def test_a_shrinkwrap_beside_it_is_what_npm_takes() -> None:
+    data, other = lock_of({"node_modules/a": package("a")}), lock_of({"node_modules/b": package("b")})
+    tree = Files(package_json=b"{}", **{"npm-shrinkwrap_json": other})
+    with pytest.raises(BadLock, match=r"npm takes the npm-shrinkwrap\.json that is beside it"):
+        npm.read(data, "package-lock.json", tree, "", SYSTEM)
+    assert npm.read(other, "npm-shrinkwrap.json", tree, "", SYSTEM).dependencies

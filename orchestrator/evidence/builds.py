@@ -5,7 +5,8 @@ docs/predicates/builds.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from orchestrator.evidence import statement
@@ -25,7 +26,7 @@ def payload_of(entries: Iterable[Entry]) -> bytes:
     A builder that made several things of one derivation is told with all of them. Raises ValueError for none.
     """
     last: dict[tuple[object, ...], Entry] = {}
-    for entry in entries:
+    for entry in _by_machine(entries):
         last[entry.derivation, entry.builder.name, _outputs(entry)] = entry
     kept = sorted(last.values(), key=lambda each: (each.derivation, each.builder.name, each.run))
     digests: dict[str, set[str]] = {}
@@ -64,6 +65,18 @@ def parse(payload: bytes, what: str) -> tuple[Entry, ...]:
             raise MalformedError(f"{what} has a build by {name!r}, and no such builder")
         entries.append(_entry(each, builders[name], what))
     return tuple(entries)
+
+
+def _by_machine(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The same, where a builder's name that was given to several machines tells them apart: `a`, `a-2`."""
+    machines: dict[str, list[str | None]] = {}
+    for entry in entries:
+        known = machines.setdefault(entry.builder.name, [])
+        if entry.builder.machine_id not in known:
+            known.append(entry.builder.machine_id)
+        number = known.index(entry.builder.machine_id)
+        name = entry.builder.name if not number else f"{entry.builder.name}-{number + 1}"
+        yield replace(entry, builder=replace(entry.builder, name=name))
 
 
 def _outputs(entry: Entry) -> tuple[object, ...]:

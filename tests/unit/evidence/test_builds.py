@@ -44,6 +44,15 @@ def test_a_result_that_came_out_twice_is_told_once_and_another_one_besides() -> 
     assert len([each for each in found if each.derivation.endswith("-doc.drv")]) == 2
 
 
+def test_a_name_that_went_to_another_machine_is_two_builders() -> None:
+    elsewhere = replace(A, machine_id="3" * 64)
+    found = parse(payload_of([entry("lib", "1"), entry("lib", "1", elsewhere)]), "it")
+    assert {(each.builder.name, each.builder.machine_id) for each in found} == {
+        ("a", "1" * 64),
+        ("a-2", "3" * 64),
+    }
+
+
 def test_nothing_is_no_statement() -> None:
     with pytest.raises(ValueError, match="nothing was built that came out one way"):
         payload_of([entry("app", "2", second="3")])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gomodules
+import images
 import pytest
 from gomodules import GoProxy
 from lab import unpacked
@@ -55,6 +56,16 @@ def test_two_builders_agree_and_the_program_runs(
     said = subprocess.run([program], input=b"a b\nc\n", capture_output=True, check=True).stdout.decode()
     assert said.startswith("stick || hazel\nlines 2 wide 3\n")
     assert b"/nix/store" not in program.read_bytes()
+
+
+def test_an_image_of_it_runs_with_nothing_else(
+    first: Path, proxy: GoProxy, tally_in: TallyIn, tmp_path: Path
+) -> None:
+    tally = tally_in(first, GOPROXY=proxy.address)
+    ran = tally("build", "recipes/stick-image.toml", "--no-sign", "--json").succeeded()
+    [outcome] = json.loads(ran.out)["outcomes"]
+    said = images.says(Path(outcome["artifact"]), tmp_path / "image", stdin=b"a b\nc\n")
+    assert said.startswith(b"stick || hazel\nlines 2 wide 3\n")
 
 
 def test_every_module_is_a_material(first: Path, proxy: GoProxy, tally_in: TallyIn) -> None:

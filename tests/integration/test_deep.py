@@ -204,7 +204,7 @@ def test_what_other_operators_signed_counts_one_vote_each(chain: Chain, tmp_path
     with read(chain.state) as ledger:
         results = list(ledger.results(whole=False))
     top = next(each.package for each in reversed(results) if each.package.endswith("-absorbing-1.0.drv"))
-    for name in ("mine", "theirs"):
+    for name in ("mine", "theirs", "third"):
         chain.tally("keys", "generate", name).succeeded()
     votes = ("ledger", "votes", top)
     assert chain.tally(*votes).code == 2, "two builders of one operator have one vote"
@@ -217,7 +217,7 @@ def test_what_other_operators_signed_counts_one_vote_each(chain: Chain, tmp_path
     chain.tally(*merge, "mine.pub").succeeded()
     assert chain.tally(*votes).code == 2, "what was built on this machine is no vote of another operator"
 
-    def signed(name: str, change: dict[str, str], operator: str) -> None:
+    def signed(name: str, change: dict[str, str], operator: str, signer: str) -> None:
         """What was built here, as builders on another machine would have exported it."""
         payload = json.loads(dsse.read((chain.folder / "mine.json").read_bytes(), "mine").payload)
         for builder in payload["predicate"]["builders"]:
@@ -226,22 +226,23 @@ def test_what_other_operators_signed_counts_one_vote_each(chain: Chain, tmp_path
             for part, content in change.items():
                 if build["derivation"].endswith(f"-{part}.drv"):
                     build["outputs"]["out"]["narSha256"] = content * 64
-        key = SigningKey.load(chain.folder / "theirs.key", lambda _: b"")
+        key = SigningKey.load(chain.folder / f"{signer}.key", lambda _: b"")
         envelope = dsse.sign(IN_TOTO_PAYLOAD, canonical.render(payload), key, keyid="")
         (chain.folder / f"{name}.json").write_bytes(canonical.render(envelope.document()))
         merged = chain.tally(
-            "ledger", "merge", f"{name}.json", "--operator", operator, "--key", "theirs.pub", "--json"
+            "ledger", "merge", f"{name}.json", "--operator", operator, "--key", f"{signer}.pub", "--json"
         ).succeeded()
         assert len(json.loads(merged.out)["unlike"]) == len(change)
 
-    signed("e", {"middle-1.0": "0"}, "Example Org")
+    signed("e", {"middle-1.0": "0"}, "Example Org", "theirs")
     ran = chain.tally(*votes).succeeded()
     assert "AGREED all the way down, by Example Org, here" in ran.out
     assert "middle-1.0: differs, and converges above: Example Org | here" in ran.out
 
-    signed(
-        "f", {"middle-1.0": "0", "absorbing-1.0": "1", "absorbing-1.0-x86_64-linux.nar": "2"}, "Another Org"
-    )
+    changed = {"middle-1.0": "0", "absorbing-1.0": "1", "absorbing-1.0-x86_64-linux.nar": "2"}
+    again = ("ledger", "merge", "e.json", "--operator", "Another Org", "--key", "theirs.pub")
+    assert "is that of the operator Example Org" in chain.tally(*again).failed(2).err
+    signed("f", changed, "Another Org", "third")
     ran = chain.tally(*votes, "--json")
     assert ran.code == 1
     told = json.loads(ran.out)

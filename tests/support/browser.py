@@ -73,6 +73,8 @@ class Browser:
         while "Page.loadEventFired" not in self._events:
             assert time.monotonic() < deadline, f"{url} does not load"
             self._message()
+        # the page before may have told late that it was loaded
+        self.until(f"location.href === new URL({json.dumps(url)}).href && document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
         """What a script comes to in the page, once it is settled. The page's own policy does not stop it."""

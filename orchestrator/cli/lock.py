@@ -185,7 +185,7 @@ def _lock(
     told = _changes(known, made, recipes, tracker)
     fresh = not file.exists()
     followed: list[str] = []
-    if known.followed and any(each.dependencies for each in recipes.values()):
+    if known.followed and known.followed != made.followed:
         from orchestrator.recipe.followed import changed as changed_files
 
         before = made.model_copy(update={"followed": known.followed})

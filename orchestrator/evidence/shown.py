@@ -5,26 +5,14 @@ Its JSON Schema is what `tally schema show` prints; docs/reference/show.md tells
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from orchestrator.evidence.part import Count, Part
 
 FORMAT: Final = 1
-Count = Annotated[int, Field(ge=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class File(_Part):
+class File(Part):
     """A file, by its digest."""
 
     path: str
@@ -32,7 +20,7 @@ class File(_Part):
     size: Count
 
 
-class Derivations(_Part):
+class Derivations(Part):
     """Store paths of `.drv` files."""
 
     package: str
@@ -40,7 +28,7 @@ class Derivations(_Part):
     """What packed the artifact."""
 
 
-class Repository(_Part):
+class Repository(Part):
     """Which commit recipe and lock are from."""
 
     commit: str
@@ -50,7 +38,7 @@ class Repository(_Part):
     """The files that are not as the commit has them."""
 
 
-class Origin(_Part):
+class Origin(Part):
     """What the release was made from, and when."""
 
     kind: Literal["recipe", "derivation", "expression", "flake"] | None
@@ -70,7 +58,7 @@ class Origin(_Part):
     """The version that made it."""
 
 
-class Material(_Part):
+class Material(Part):
     """One thing that it was made from."""
 
     name: str
@@ -82,7 +70,7 @@ class Material(_Part):
     store_path: str | None = None
 
 
-class Believed(_Part):
+class Believed(Part):
     """An input that no builder here built: taken from a cache, by a signature."""
 
     store_path: str
@@ -91,7 +79,7 @@ class Believed(_Part):
     cache: str
 
 
-class Builder(_Part):
+class Builder(Part):
     """Who built, as the reproduction statement has it."""
 
     name: str
@@ -104,7 +92,7 @@ class Builder(_Part):
     cpu_model: str | None = None
 
 
-class Signature(_Part):
+class Signature(Part):
     """Who is said to have signed a file. Whether that is so, verifying says."""
 
     file: str
@@ -122,7 +110,7 @@ class Signature(_Part):
     timestamps: Count = 0
 
 
-class Reason(_Part):
+class Reason(Part):
     """Why it does not verify."""
 
     code: str
@@ -130,7 +118,7 @@ class Reason(_Part):
     hint: str
 
 
-class Verification(_Part):
+class Verification(Part):
     """What came of verifying it, which was asked for with keys, an identity or a policy."""
 
     verdict: Literal["passed", "failed"]
@@ -140,7 +128,7 @@ class Verification(_Part):
     reasons: tuple[Reason, ...] = ()
 
 
-class Node(_Part):
+class Node(Part):
     """A derivation that was built, or a material."""
 
     id: str
@@ -152,7 +140,7 @@ class Node(_Part):
     """Ids of what it is given: of those that its command names."""
 
 
-class Graph(_Part):
+class Graph(Part):
     """The build-time closure, down to fixed outputs and to what is believed."""
 
     root: str
@@ -160,7 +148,7 @@ class Graph(_Part):
     nodes: tuple[Node, ...]
 
 
-class Shown(_Part):
+class Shown(Part):
     """A release, by its own word."""
 
     show_format: Literal[1] = FORMAT
@@ -192,7 +180,7 @@ class Shown(_Part):
     """Null: nobody asked for it."""
 
 
-class ShownBundle(_Part):
+class ShownBundle(Part):
     """A Sigstore bundle, by its own word."""
 
     show_format: Literal[1] = FORMAT

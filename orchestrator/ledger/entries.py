@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.builders.build import BuiltPath
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.wording import counted
 
@@ -54,6 +55,13 @@ class Made:
     references: tuple[str, ...]
     second: NarHash | None = None
     """What it made when it built again and got something else."""
+
+
+def made_of(outputs: Mapping[str, BuiltPath]) -> dict[str, Made]:
+    """What a builder reported of a derivation's outputs, by name."""
+    return {
+        name: Made(each.path, each.nar_hash, each.nar_size, each.references) for name, each in outputs.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from orchestrator.recipe.drift import (
     refuse_unknown_mirrors,
 )
 from orchestrator.recipe.followed import followed
+from orchestrator.recipe.git import head
 from orchestrator.recipe.imagename import layer_address
 from orchestrator.recipe.licensing import with_licences
 from orchestrator.recipe.lock import (
@@ -40,7 +41,6 @@ from orchestrator.recipe.lock import (
 from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.machine import SUITE as MACHINE
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.pathsource import path_pins
 from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe, System
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output, tool_files
 from orchestrator.recipe.sources import Sources, lay_out_busybox
@@ -93,9 +93,12 @@ def make_lock(
                 else f"the recipes are {some(sorted(recipes))}",
             )
     refuse_unknown_mirrors(recipes, work.mirrors)
-    depending = {name: recipe for name, recipe in recipes.items() if recipe.dependencies}
-    if depending:  # before anything is fetched: its lock files are read out of a commit
-        path_pins(work.folder, depending, allow_dirty=True)
+    if any(
+        isinstance(recipe.named_sources.get(recipe.source_of(part) or ""), PathSource)
+        for recipe in recipes.values()
+        for part in recipe.dependencies
+    ):
+        head(work.folder)  # before anything is fetched: such a lock file is read out of a commit
     nixpkgs = nixpkgs_node(recipes, work.flake_lock)
     pins = {name: _pins(recipe, known, name in update, work) for name, recipe in sorted(recipes.items())}
     suite = usual or known.debian

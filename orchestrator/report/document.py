@@ -8,27 +8,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from orchestrator.evidence.part import Count, Part
 from orchestrator.ledger.entries import Verdict
 
 FORMAT: Final = 1
-Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class Proof(_Part):
+class Proof(Part):
     """The experiment that shows a cause: with what was turned, the difference came and went."""
 
     knob: str
@@ -39,7 +28,7 @@ class Proof(_Part):
     """What was built so that they are the same; empty: that was not seen."""
 
 
-class Cause(_Part):
+class Cause(Part):
     """Why bytes may differ; the likeliest comes first in its list."""
 
     name: str
@@ -52,7 +41,7 @@ class Cause(_Part):
     cure: str | None = None
 
 
-class Step(_Part):
+class Step(Part):
     """A container on the way in to what differs."""
 
     kind: str
@@ -60,7 +49,7 @@ class Step(_Part):
     name: str = ""
 
 
-class Culprit(_Part):
+class Culprit(Part):
     """A derivation whose inputs agree and whose outputs do not, and one place where they differ."""
 
     derivation: str
@@ -76,13 +65,13 @@ class Culprit(_Part):
     causes: tuple[Cause, ...] = ()
 
 
-class Builder(_Part):
+class Builder(Part):
     """Who built, and what came of it."""
 
     name: str
     result: str
     """`built`, `checked` (built again and compared), `held` (from an earlier run of its own) or `failed`."""
-    nar_sha256: dict[str, str] = {}
+    nar_sha256: dict[str, str] = {}  # noqa: RUF012  each model has a copy of its own
     """Output of the package to its NAR's sha256, in hexadecimal."""
     store: str | None = None
     operator: str | None = None
@@ -91,7 +80,7 @@ class Builder(_Part):
     """How long the package took to build."""
 
 
-class Depth(_Part):
+class Depth(Part):
     """How far down the build-time closure the latest run reached: derivations without fixed outputs."""
 
     derivations: Count
@@ -105,7 +94,7 @@ class Depth(_Part):
     """Whether every one was an agreement of its own."""
 
 
-class File(_Part):
+class File(Part):
     """A file that lies in the site."""
 
     path: str
@@ -115,14 +104,14 @@ class File(_Part):
     sha256: str
 
 
-class Before(_Part):
+class Before(Part):
     """What the verdict was before this one."""
 
     verdict: Verdict
     until: datetime
 
 
-class Package(_Part):
+class Package(Part):
     """One package on one system."""
 
     name: str
@@ -156,7 +145,7 @@ class Package(_Part):
     """The command that verifies the evidence, run where it lies."""
 
 
-class Moment(_Part):
+class Moment(Part):
     """How many packages had which verdict at the end of a day."""
 
     day: str
@@ -170,7 +159,7 @@ class Moment(_Part):
     """agreed / decided; null where nothing was decided."""
 
 
-class Report(_Part):
+class Report(Part):
     """Everything that the site shows, apart from its pictures."""
 
     report_format: Literal[1] = FORMAT

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from orchestrator.builders.build import Build, BuiltPath, Report
+from orchestrator.builders.build import Build, Report
 from orchestrator.builders.builder import Builder, Probed
 from orchestrator.ground.errors import TallyError
-from orchestrator.ledger.entries import Depth, How, Made, Result
+from orchestrator.ledger.entries import Depth, How, Made, Result, made_of
 from orchestrator.ledger.judging import Judgement
 from orchestrator.ledger.writing import Pen, Row
 from orchestrator.nix import database
@@ -134,9 +134,9 @@ class Account:
             ran = self._ran.get(name, {}).get(drv.path)
             if ran is not None and ran.finished is not None:
                 log = self.builders[name].logs / f"{drv.name}.log"
-                yield Row(drv.path, How.BUILT, _made(made), ran.started, ran.finished, log)
+                yield Row(drv.path, How.BUILT, made_of(made), ran.started, ran.finished, log)
             elif drv.path not in self.known:
-                yield Row(drv.path, How.HELD, _made(made))
+                yield Row(drv.path, How.HELD, made_of(made))
         for failure in report.failures:
             drv_path = failure.derivation
             if drv_path is None or drv_path not in self.graph.derivations:
@@ -149,7 +149,7 @@ class Account:
         how = How.CHECKED if ran is not None and ran.checking else How.BUILT
         outputs = {
             of: replace(each, second=build.unstable[of].nar_hash) if of in build.unstable else each
-            for of, each in _made(build.outputs).items()
+            for of, each in made_of(build.outputs).items()
         }
         return Row(build.derivation, how, outputs, build.started, build.finished, build.log)
 
@@ -203,9 +203,3 @@ def _is_void(report: Report) -> bool:
 
 def _is_over(ran: _Ran | None) -> bool:
     return ran is not None and ran.finished is not None
-
-
-def _made(outputs: Mapping[str, BuiltPath]) -> dict[str, Made]:
-    return {
-        name: Made(each.path, each.nar_hash, each.nar_size, each.references) for name, each in outputs.items()
-    }

@@ -25,7 +25,7 @@ from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.keys.signers import Signer
 from orchestrator.ledger.course import courses
-from orchestrator.ledger.entries import Entry, How, Known, Made, Result
+from orchestrator.ledger.entries import Entry, How, Known, Result, made_of
 from orchestrator.ledger.reading import Ledger
 from orchestrator.ledger.reading import read as reading
 from orchestrator.ledger.votes import Count, count
@@ -240,10 +240,7 @@ def _of_link(envelope: Envelope, record: bytes, what: str) -> Iterator[Entry]:
         proven=report.sandbox is not None,
     )
     for build in report.builds.values():
-        made = {
-            name: Made(each.path, each.nar_hash, each.nar_size, each.references)
-            for name, each in build.outputs.items()
-        }
+        made = made_of(build.outputs)
         yield Entry("", builder, build.derivation, How.BUILT, made, build.started, build.finished)
 
 

@@ -25,7 +25,7 @@ from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
 from orchestrator.keys import dsse
 from orchestrator.keys.key import PublicKey
-from orchestrator.ledger.entries import Depth, How, Made, Result, Verdict
+from orchestrator.ledger.entries import Depth, How, Result, Verdict, made_of
 from orchestrator.ledger.file import Damaged, opened, set_aside
 from orchestrator.ledger.judging import judge
 from orchestrator.ledger.reading import read as reading
@@ -255,11 +255,7 @@ def _graph(learned: Learned) -> DerivationGraph:
 
 
 def _row(build: Build) -> Row:
-    made = {
-        name: Made(each.path, each.nar_hash, each.nar_size, each.references)
-        for name, each in build.outputs.items()
-    }
-    return Row(build.derivation, How.BUILT, made, build.started, build.finished)
+    return Row(build.derivation, How.BUILT, made_of(build.outputs), build.started, build.finished)
 
 
 def _object(data: bytes, what: str) -> dict[str, Any]:

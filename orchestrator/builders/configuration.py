@@ -30,7 +30,7 @@ from orchestrator.ground.files import expanded
 from orchestrator.ground.wording import counted
 from orchestrator.nix.signature import PublicKey
 from orchestrator.recipe.explaining import explain
-from orchestrator.recipe.recipe import System
+from orchestrator.recipe.part import System
 from orchestrator.recipe.toml import parse_toml, read_toml
 from orchestrator.recipe.values import Matching, distinct
 

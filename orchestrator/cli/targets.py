@@ -167,7 +167,7 @@ def systems_of(words: Sequence[str]) -> list[str | None]:
     from difflib import get_close_matches
     from typing import get_args
 
-    from orchestrator.recipe.recipe import System
+    from orchestrator.recipe.part import System
 
     known = get_args(System)
     for word in words:

@@ -20,7 +20,7 @@ from orchestrator.ground.wording import counted
 from orchestrator.recipe.imagename import BLOB, parts, registry
 from orchestrator.recipe.lock import ARCHITECTURES, Container, Layer
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.recipe import System
+from orchestrator.recipe.part import System
 
 _INDEXES: Final = (
     "application/vnd.oci.image.index.v1+json",

@@ -14,8 +14,9 @@ from orchestrator.recipe.debian import BASE
 from orchestrator.recipe.lock import Lock, NixpkgsPin
 from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.recipe.part import System
 from orchestrator.recipe.pythons import key_of
-from orchestrator.recipe.recipe import PathSource, Recipe, System, UrlSource
+from orchestrator.recipe.recipe import PathSource, Recipe, UrlSource
 from orchestrator.recipe.request import misfit
 from orchestrator.recipe.suites import Suite
 

@@ -14,11 +14,12 @@ from orchestrator.dependencies.dependency import Untold
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import some
 from orchestrator.recipe import git
+from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.lockfiles import read, tree_of
 from orchestrator.recipe.pathsource import path_pins
 from orchestrator.recipe.pythons import key_of
-from orchestrator.recipe.recipe import DependenciesPart, PathSource, Recipe
+from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.sourcetree import of_path
 from orchestrator.recipe.versions import ordered, same

@@ -18,7 +18,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.recipe.explaining import explain, shown
-from orchestrator.recipe.recipe import Recipe, System
+from orchestrator.recipe.part import System
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.suites import Suite, suite_of
 from orchestrator.recipe.toml import parse_toml, read_bytes, toml_of
 from orchestrator.recipe.values import Digest

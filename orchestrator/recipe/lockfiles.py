@@ -12,10 +12,11 @@ from orchestrator.dependencies.dependency import Ecosystem, Locked
 from orchestrator.dependencies.tree import Tree
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.depended import Dependencies, described
+from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.pathsource import PathPins
 from orchestrator.recipe.pythons import asked_of, key_of
-from orchestrator.recipe.recipe import DependenciesPart, PathSource, Recipe
+from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.request import outside_source
 from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.sourcetree import archive, folder, of_path

@@ -41,7 +41,8 @@ from orchestrator.recipe.lock import (
 from orchestrator.recipe.machine import PACKAGES
 from orchestrator.recipe.machine import SUITE as MACHINE
 from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe, System
+from orchestrator.recipe.part import System
+from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe
 from orchestrator.recipe.request import expected_pin, misfit, outside_source, package_output, tool_files
 from orchestrator.recipe.sources import Sources, lay_out_busybox
 from orchestrator.recipe.suites import Suite

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.lock import DebianSet, Lock
-from orchestrator.recipe.recipe import System
+from orchestrator.recipe.part import System
 from orchestrator.recipe.request import busybox_output, package_output
 from orchestrator.recipe.suites import Suite
 

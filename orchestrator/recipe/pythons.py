@@ -7,8 +7,9 @@ from typing import Final
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.interpreter import Interpreter, glibc_of, machine_of, of_debian
 from orchestrator.ground.errors import TallyError
+from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
-from orchestrator.recipe.recipe import DependenciesPart, Recipe
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.request import set_of
 
 _GLIBC: Final = 28

@@ -13,9 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -24,10 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.dependencies.dependency import Ecosystem
-from orchestrator.dependencies.formats import ecosystem_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.recipe.archives import ENDINGS
+from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.image import ImageConfig, described
 from orchestrator.recipe.licences import check_license
@@ -37,13 +34,11 @@ from orchestrator.recipe.names import (
     check_source_name,
     check_variable,
     check_version,
-    normalised,
 )
-from orchestrator.recipe.suites import Snapshot, Suite, SuiteName, refuse_stray, suite_of
+from orchestrator.recipe.part import Part, System
 from orchestrator.recipe.toml import read_bytes, toml_of
+from orchestrator.recipe.toolchain_table import Toolchain
 from orchestrator.recipe.values import (
-    TOOL_FOLDER,
-    TOOL_PATH,
     Data,
     Digest,
     FileName,
@@ -51,42 +46,22 @@ from orchestrator.recipe.values import (
     Revision,
     Url,
     address,
-    container_image,
     distinct,
     fits_a_variable,
     inside_output,
     npm_package,
     one_or_more,
     project,
-    python_version,
     registry_version,
     relative,
-    tool,
 )
 
 Format = Literal["tar.gz", "tar.xz", "tar.zst", "file", "nar", "oci"]
 _ARTIFACT_NAME = re.compile(r"[A-Za-z0-9+._?=-]+(?<!\.drv)")
-System = Literal[
-    "x86_64-linux",
-    "aarch64-linux",
-    "i686-linux",
-    "armv7l-linux",
-    "riscv64-linux",
-    "powerpc64le-linux",
-    "s390x-linux",
-]
-
-
 _EMPTY = (
     "a recipe is TOML: name, version, summary, homepage and license, then [source], [toolchain] with `from`, "
     "and [build] with `script`; `tally schema` has every key"
 )
-
-
-class Part(BaseModel):
-    """What all parts of a recipe share: no key that we do not know, and no change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Unpack = Annotated[
@@ -186,151 +161,6 @@ Source = Annotated[
     | Annotated[NpmSource, Tag("npm")],
     Discriminator(_kind),
 ]
-
-
-class DependenciesPart(Part):
-    """What a lock file in the source pins, for the build to find without a network."""
-
-    lock: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=1000),
-        AfterValidator(relative),
-        Field(description="The lock file, from the top of the source."),
-    ]
-    kind: Annotated[
-        Ecosystem | None,
-        Field(description="Whose lock file it is, where its name does not tell."),
-    ] = None
-    source: Annotated[
-        str | None,
-        Field(description="The source that it is in, where a recipe has several."),
-    ] = None
-    extras: Annotated[
-        tuple[Annotated[str, AfterValidator(normalised)], ...],
-        Field(max_length=100, description="Python: optional dependencies that are wanted, too."),
-    ] = ()
-    groups: Annotated[
-        tuple[Annotated[str, AfterValidator(normalised)], ...],
-        Field(max_length=100, description="Python: dependency groups that are wanted, too, as `dev`."),
-    ] = ()
-    package: Annotated[
-        str | None,
-        Field(description="Python: whose dependencies, where a lock is of several projects."),
-    ] = None
-    venv: Annotated[
-        bool, Field(description="Python: whether to install all of it into a virtual environment, too.")
-    ] = False
-    python: Annotated[
-        str | None,
-        AfterValidator(python_version),
-        Field(description="Python: its version, where the toolchain's packages do not tell."),
-    ] = None
-
-    @model_validator(mode="after")
-    def _is_asked_of_its_kind(self) -> DependenciesPart:
-        kind = self.kind or ecosystem_of(self.lock)
-        for key in ("extras", "groups", "package", "venv", "python"):
-            if getattr(self, key) and kind not in (Ecosystem.PYTHON, None):
-                raise ValueError(f"`{key}` is asked of a Python project's lock, and {self.lock} is of {kind}")
-        return self
-
-    @property
-    def ecosystem(self) -> Ecosystem:
-        """Whose lock file it is."""
-        found = self.kind or ecosystem_of(self.lock)
-        assert found is not None
-        return found
-
-    @model_validator(mode="after")
-    def _is_known(self) -> DependenciesPart:
-        if self.kind is None and ecosystem_of(self.lock) is None:
-            raise ValueError(
-                f"the name {self.lock.rpartition('/')[2][:80]!r} does not tell whose lock file it is: "
-                f"say `kind`, one of {', '.join(Ecosystem)}"
-            )
-        return self
-
-
-class ToolFile(Part):
-    """An archive of somebody's release, unpacked over the Debian packages; the digest decides."""
-
-    url: Annotated[
-        tuple[Url, ...],
-        BeforeValidator(one_or_more, json_schema_input_type=str | list[str]),
-        Field(min_length=1, max_length=50),
-        AfterValidator(distinct),
-    ]
-    sha256: Digest
-    name: FileName | None = None
-    """What the file is called, where the addresses do not say it."""
-    to: Annotated[str, TOOL_FOLDER]
-    """The folder that it is unpacked to; an only folder in it is left out."""
-    path: Annotated[
-        tuple[Annotated[str, TOOL_PATH, AfterValidator(relative)], ...],
-        Field(max_length=20),
-        AfterValidator(distinct),
-    ] = ("bin",)
-    """Folders below `to` whose programs are found by their names."""
-    system: System | None = None
-    """What it is for; None: all systems of the recipe."""
-
-
-class Toolchain(Part):
-    """Where the build's tools come from, and which are wanted beside the basic ones."""
-
-    from_: Annotated[Literal["containers", "debian", "files", "nixpkgs"], Field(alias="from")]
-    packages: Annotated[
-        tuple[Annotated[str, AfterValidator(tool)], ...], Field(max_length=500), AfterValidator(distinct)
-    ] = ()
-    suite: SuiteName | None = None
-    """The Debian release; None: the one that tally.toml names, as tally.lock has it."""
-    security: bool = False
-    """Whether the packages of its security suite count, too."""
-    updates: bool = False
-    """Whether those of its `-updates` suite do."""
-    snapshot: Snapshot | None = None
-    """The time of the archive's snapshot that it is taken from."""
-
-    image: Annotated[str, AfterValidator(container_image)] | None = None
-    """The image that is the whole toolchain, by its digest."""
-    files: Annotated[tuple[ToolFile, ...], Field(max_length=20)] = ()
-    """What is unpacked over the packages."""
-
-    @model_validator(mode="after")
-    def _suite_is_debians(self) -> Toolchain:
-        if self.suite is not None and not self.is_debians:
-            raise ValueError(f'suite is for from = "debian"; {self.from_} has none')
-        if bool(self.files) != (self.from_ == "files"):
-            raise ValueError(
-                'from = "files" needs [[toolchain.files]], the archives'
-                if not self.files
-                else '[[toolchain.files]] is for from = "files"'
-            )
-        if (self.image is not None) != (self.from_ == "containers"):
-            raise ValueError(
-                'from = "containers" needs image, as "HOST/NAME@sha256:…"'
-                if self.image is None
-                else 'image is for from = "containers"'
-            )
-        if self.from_ == "containers" and self.packages:
-            raise ValueError('packages are not for from = "containers": the image has its tools')
-        places = [(each.to, each.system) for each in self.files]
-        if twice := [to for to, system in places if places.count((to, system)) > 1]:
-            raise ValueError(f"two files are unpacked to {twice[0]}")
-        refuse_stray(self.suite, security=self.security, updates=self.updates, snapshot=self.snapshot)
-        return self
-
-    @property
-    def is_debians(self) -> bool:
-        """Whether it stands on a set of Debian packages."""
-        return self.from_ in ("debian", "files")
-
-    @property
-    def debian(self) -> Suite | None:
-        """The suite that the recipe itself names."""
-        if self.suite is None:
-            return None
-        return suite_of(self.suite, self.security, self.updates, self.snapshot)
 
 
 class BuildPart(Part):

@@ -19,15 +19,8 @@ from orchestrator.recipe.mismatch import unlike_the_lock
 from orchestrator.recipe.names import normalised, store_name
 from orchestrator.recipe.pathsource import PathPins
 from orchestrator.recipe.purls import package_url
-from orchestrator.recipe.recipe import (
-    GitSource,
-    NpmSource,
-    PathSource,
-    PypiSource,
-    Recipe,
-    ToolFile,
-    UrlSource,
-)
+from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe, UrlSource
+from orchestrator.recipe.toolchain_table import ToolFile
 from orchestrator.recipe.wanted import fixed_outputs
 
 SECURITY = "pool/updates/"

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from orchestrator.dependencies.dependency import Ecosystem
 from orchestrator.dependencies.tree import Tree
+from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.lockfiles import place_of, tree_of
 from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.pathsource import path_pins
 from orchestrator.recipe.pythons import asked_of, key_of
-from orchestrator.recipe.recipe import DependenciesPart, Recipe
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sources import Sources
 
 Told = dict[str, dict[str, dict[str, str]]]

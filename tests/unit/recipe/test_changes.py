@@ -11,7 +11,8 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.recipe import tracker
 from orchestrator.recipe.changes import Changes, changes
 from orchestrator.recipe.lock import Busybox, Container, DebianPackage, DebianSet, Lock, NixpkgsPin, SourcePin
-from orchestrator.recipe.recipe import Recipe, System
+from orchestrator.recipe.part import System
+from orchestrator.recipe.recipe import Recipe
 
 SYSTEM: System = "x86_64-linux"
 

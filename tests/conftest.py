@@ -114,7 +114,7 @@ def session_state() -> Path:
     configured = os.environ.get("TALLY_TEST_STATE")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     state = Path(configured) if configured else cache / "tallystick" / "tests"
-    state.mkdir(parents=True, exist_ok=True)
+    (state / "sources").mkdir(parents=True, exist_ok=True)  # stores of a test's own have a link to it
     return state
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from projects import Project
@@ -167,7 +168,8 @@ def commands() -> list[str]:
 
 
 def test_a_failed_build_is_kept_and_entered_as_it_was_left(project: Project) -> None:
-    script = "mkdir sub; cd sub; echo half > made; export MINE=1; exit 3"
+    own = uuid4()  # what an earlier run of the tests kept is of another derivation
+    script = f"mkdir sub; cd sub; echo half > made; export MINE={own}; exit 3"
     recipe = project.recipe("halfway", script)
     missing = project.tally("shell", recipe, "--failed", "--command", "true").failed(2).err
     assert "no failed build of halfway-1.0 is kept" in missing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from faulty import Place, Project, can_overlay, overlay
 from smallest import with_smallest
-from states import sources_copied, stores_copied
+from states import sources_copied
 
 from orchestrator.ground.files import make_removable
 
@@ -25,20 +25,23 @@ NAMES = ("steady", "clock", "broken", "large", "input", "killed")
 def warm_state(
     session_state: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn
 ) -> Iterator[Path]:
-    """A copy of the shared state folder with toolchain and probe built.
+    """A state folder of its own with toolchain and probe built; its sources are the shared one's.
 
-    Nobody writes to it: what an overlay lies on must not change, and others build in the shared one.
+    Nobody writes to it: what an overlay lies on must not change.
     """
     if not can_overlay():
         pytest.skip(
             "this machine mounts no overlay for us: faults are tried as root, or in a virtual machine"
         )
     project = make_project(tmp_path_factory.mktemp("warm"), repository)
-    tally_in(project.folder)("build", "--no-sign", project.recipe("steady")).succeeded()
     still = Path(tempfile.mkdtemp(prefix="still-", dir=session_state))  # links end where a file system does
     try:
+        shared = still / "sources"
+        shared.symlink_to(session_state / "sources")
+        building = tally_in(project.folder, TALLY_STATE=str(still))
+        building("build", "--no-sign", project.recipe("steady")).succeeded()
+        shared.unlink()
         sources_copied(session_state, still)
-        stores_copied(session_state, still)
         yield still
     finally:
         make_removable(still)

@@ -20,7 +20,7 @@ from measure import TALLY, Figure, environment, raw_nix, realise_raw, run, secon
 
 from orchestrator.builders.host import nix_system
 from orchestrator.ground.state import State
-from orchestrator.recipe.packing import packing_lock, packing_request
+from orchestrator.pinning.packing import packing_lock, packing_request
 
 NODES = int(os.environ.get("TALLY_BENCH_NODES", "1000"))
 CULPRITS = (3, 30)

@@ -39,9 +39,9 @@ def figures(rounds: int = 11) -> list[Figure]:
 def request_of(recipe: Path) -> object:
     """What `tally plan` hands to Nix."""
     from orchestrator.builders.host import nix_system
+    from orchestrator.pinning.request import request_for
     from orchestrator.recipe.graph import load_targets
     from orchestrator.recipe.lock import read
-    from orchestrator.recipe.request import request_for
 
     names, recipes = load_targets([recipe])
     return request_for(names, recipes, read(ROOT / "tally.lock"), nix_system())

@@ -1,16 +1,16 @@
-"""Resolve the packages that artifacts are packed with again, and write orchestrator/recipe/packing.lock."""
+"""Resolve the packages that artifacts are packed with again, and write orchestrator/pinning/packing.lock."""
 
 from __future__ import annotations
 
 from orchestrator.builders.host import nix_system
 from orchestrator.ground.state import State
-from orchestrator.recipe import debian, packing
-from orchestrator.recipe.licensing import with_licences
+from orchestrator.pinning import debian, packing
+from orchestrator.pinning.licensing import with_licences
+from orchestrator.pinning.locking import BUSYBOX, busybox_of
+from orchestrator.pinning.machine import machine_system
 from orchestrator.recipe.lock import ARCHITECTURES, DebianSet, Lock, write
-from orchestrator.recipe.locking import BUSYBOX, busybox_of
-from orchestrator.recipe.machine import machine_system
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 
 def main() -> None:

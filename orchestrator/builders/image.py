@@ -10,8 +10,8 @@ from typing import Any
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.evaluation import EvaluatedTool, evaluate_machine
+from orchestrator.pinning.machine import machine_request
 from orchestrator.recipe.lock import Lock
-from orchestrator.recipe.machine import machine_request
 
 _MAKE = "make it with `tally builder add --vm NAME`, NAME being the builder's"
 

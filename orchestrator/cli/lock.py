@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.recipe.changes import Changes
+    from orchestrator.pinning.changes import Changes
     from orchestrator.recipe.lock import Lock
     from orchestrator.recipe.recipe import Recipe
 
@@ -89,9 +89,9 @@ def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     from orchestrator.builders.configuration import load
     from orchestrator.cli.text import harmless, print_json, say
     from orchestrator.ground.errors import ExitCode
-    from orchestrator.recipe.drift import drift, refuse_unknown_mirrors
+    from orchestrator.pinning.drift import drift, refuse_unknown_mirrors
     from orchestrator.recipe.lock import read
-    from orchestrator.recipe.mirrors import Mirrors
+    from orchestrator.sources.mirrors import Mirrors
 
     configured = load(Path.cwd())
     mirrors = Mirrors(configured.mirrors)
@@ -100,8 +100,8 @@ def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     found = list(drift(recipes, known, file.with_name("flake.lock"), configured.toolchain.debian))
     if not found and any(each.dependencies for each in recipes.values()):  # else the lock is written again
         from orchestrator.ground.state import State
-        from orchestrator.recipe.followed import changed
-        from orchestrator.recipe.sources import Sources
+        from orchestrator.pinning.followed import changed
+        from orchestrator.sources.folder import Sources
 
         sources = Sources(State.of_environment().folder("sources"), mirrors)
         found += changed(recipes, known, file.absolute().parent, sources)
@@ -131,12 +131,12 @@ def _since(recipes: dict[str, Recipe], file: Path, old: Path, tracker: Path | No
 
 def _changes(old: Lock, new: Lock, recipes: dict[str, Recipe], tracker: Path | None) -> Changes:
     from orchestrator.ground.files import read_file
-    from orchestrator.recipe.changes import changes
+    from orchestrator.pinning.changes import changes
 
     found = changes(old, new, recipes)
     if tracker is None:
         return found
-    from orchestrator.recipe import tracker as trackers
+    from orchestrator.pinning import tracker as trackers
 
     data = read_file(tracker, "a dump of the security tracker", trackers.LARGEST, trackers.EXPECTED)
     known = trackers.read(data, str(tracker), trackers.sources_of(found))
@@ -166,13 +166,13 @@ def _lock(
     from orchestrator.ground.files import contents
     from orchestrator.ground.state import State
     from orchestrator.ground.wording import counted
+    from orchestrator.pinning.locking import Locking, make_lock
+    from orchestrator.pinning.machine import machine_system
     from orchestrator.recipe import lock as locks
-    from orchestrator.recipe.locking import Locking, make_lock
-    from orchestrator.recipe.machine import machine_system
-    from orchestrator.recipe.mirrors import Mirrors
     from orchestrator.recipe.placeholders import unfilled
-    from orchestrator.recipe.sources import Sources
     from orchestrator.recipe.toml import LIMIT
+    from orchestrator.sources.folder import Sources
+    from orchestrator.sources.mirrors import Mirrors
 
     known = locks.read(file) if file.exists() else locks.Lock()
     configured = load(Path.cwd())
@@ -186,7 +186,7 @@ def _lock(
     fresh = not file.exists()
     followed: list[str] = []
     if known.followed and known.followed != made.followed:
-        from orchestrator.recipe.followed import changed as changed_files
+        from orchestrator.pinning.followed import changed as changed_files
 
         before = made.model_copy(update={"followed": known.followed})
         followed = list(changed_files(recipes, before, work.folder, sources))

@@ -11,7 +11,6 @@ from orchestrator.evidence.canonical import seconds
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
-from orchestrator.recipe.supply import Located
 from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
 from orchestrator.run.reproduced import (
@@ -25,6 +24,7 @@ from orchestrator.run.reproduced import (
     Unmade,
     Unverified,
 )
+from orchestrator.sources.supply import Located
 
 _FILES_SHOWN = 20
 

@@ -12,7 +12,7 @@ from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.terms import DERIVATION_TYPE, EXPRESSION_TYPE, FLAKE_TYPE, NAR_SHA256
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
-from orchestrator.recipe.flakeref import is_local, nar_sha256, url_of
+from orchestrator.pinning.flakeref import is_local, nar_sha256, url_of
 
 
 @dataclass(frozen=True, slots=True)

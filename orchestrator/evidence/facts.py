@@ -15,9 +15,9 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.derivation import DerivationGraph
-from orchestrator.recipe.depended import Depended
-from orchestrator.recipe.origins import Origin
-from orchestrator.recipe.revision import Revision
+from orchestrator.pinning.depended import Depended
+from orchestrator.repositories.revision import Revision
+from orchestrator.sources.origins import Origin
 
 
 @dataclass(frozen=True, slots=True)

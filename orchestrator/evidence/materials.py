@@ -12,7 +12,7 @@ from orchestrator.evidence.terms import NAR_SHA256, Kind
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
-from orchestrator.recipe.origins import Origin
+from orchestrator.sources.origins import Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from orchestrator.evidence.materials import Material
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUILD_TYPE, ORCHESTRATOR, PROVENANCE, REPOSITORY
 from orchestrator.recipe.purls import package_url
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.revision import Revision
 
 _MEDIA_TYPES = {
     ".toml": "application/toml",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import shown
-from orchestrator.recipe.git import BareError, git
+from orchestrator.repositories.git import BareError, git
 
 _SPECIAL = re.compile(r"[\\*?\[\]!#]|\s(?=\s*$)")  # gitignore(5)
 _HINT = "put the key where no repository is, or give --force and take care that it is never committed"

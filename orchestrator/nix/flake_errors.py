@@ -10,8 +10,8 @@ from typing import Any
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.trace import explained
-from orchestrator.recipe import flakelock
-from orchestrator.recipe.flakeref import url_of
+from orchestrator.pinning import flakelock
+from orchestrator.pinning.flakeref import url_of
 
 _NEEDS_LOCK = "requires lock file changes"
 _ANSWERS = "see whether its address, and that of each of its inputs, is right and answers"

@@ -15,8 +15,8 @@ from orchestrator.ground.plainly import why
 from orchestrator.nix import flake_errors
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
-from orchestrator.recipe import flakelock
-from orchestrator.recipe.flakeref import url_of
+from orchestrator.pinning import flakelock
+from orchestrator.pinning.flakeref import url_of
 
 _AS_IT_IS = ("--no-write-lock-file", "--no-update-lock-file", "--option", "flake-registry", "")
 _LARGEST_LOCK = 64 << 20

@@ -17,8 +17,8 @@ from orchestrator.policy import pattern
 from orchestrator.policy.rules import licences
 from orchestrator.policy.rules.required import PROPERTIES
 from orchestrator.policy.trust import LAYOUT_TYPE
-from orchestrator.recipe.revision import address_of, web_address
 from orchestrator.recipe.values import ONE_LINE
+from orchestrator.repositories.revision import address_of, web_address
 
 TYPES = {"provenance": PROVENANCE, "reproduction": REPRODUCTION, "sbom": SPDX}
 """Short names for the predicate types that every release has."""

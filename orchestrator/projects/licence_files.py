@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from orchestrator.pinning.copyright import license_of
 from orchestrator.projects.guess import Guess
 from orchestrator.projects.tree import Tree
-from orchestrator.recipe.copyright import license_of
 from orchestrator.recipe.licence_names import nearest
 from orchestrator.recipe.licences import check_license, spdx
 

@@ -25,7 +25,7 @@ from orchestrator.publishing.existing import OF_PACKAGE, differences, is_by_anot
 from orchestrator.publishing.folder import checked
 from orchestrator.publishing.index import INDEX, index_of, parse
 from orchestrator.publishing.remarks import remarks, remarks_on_commit
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.revision import Revision
 
 _CHUNK = 1 << 20
 _AGAIN = "run the build again"

@@ -13,7 +13,7 @@ from orchestrator.evidence.sbom.spdx2_packages import PARTS
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE
 from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.revision import Revision
 
 _PLACES = ("downloadLocation", "sourceInfo", "supplier")
 """Members of a package in the SBOM that say where it is from."""

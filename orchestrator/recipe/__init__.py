@@ -1,1 +1,1 @@
-"""From TOML to the JSON that Nix reads: recipe, lock, sources, mirrors, toolchains."""
+"""The recipe and the lock as checked models: TOML, names, versions, licences, and what of them is fetched."""

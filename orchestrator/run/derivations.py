@@ -16,16 +16,16 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph, name_and_version
 from orchestrator.nix.evaluation import Evaluated, evaluate_packing
+from orchestrator.pinning.packing import packing_lock, packing_request
 from orchestrator.recipe.image import described
 from orchestrator.recipe.licences import check_license
-from orchestrator.recipe.origins import Origin, origins_of
-from orchestrator.recipe.packing import packing_lock, packing_request
 from orchestrator.recipe.recipe import ArtifactPart
-from orchestrator.recipe.repository import Unversioned
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.repository import Unversioned
+from orchestrator.repositories.revision import Revision
 from orchestrator.run.bringing import bring, deriver_of, floating, stands_for
 from orchestrator.run.plan import Plan, Taken, Target
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.origins import Origin, origins_of
 
 _NAME = re.compile(r"[0-9A-Za-z+_?=][0-9A-Za-z+._?=-]*|")
 """What Nix takes as a store path's name; no hidden file."""

@@ -11,7 +11,7 @@ from orchestrator.evidence.definition import of_expression
 from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.foreign import Described, FileRequest, evaluate_file
-from orchestrator.recipe.tree import Tree, tree_of
+from orchestrator.repositories.tree import Tree, tree_of
 from orchestrator.run.asked import FileAttribute
 from orchestrator.run.derivations import Wanted, licence_of
 from orchestrator.run.order import How

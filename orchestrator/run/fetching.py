@@ -25,11 +25,11 @@ from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.wording import counted
 from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import Derivation, attributes
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
-from orchestrator.recipe.supply import Located, Supply
 from orchestrator.recipe.wanted import Wanted
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.supply import Located, Supply
 
 _OURS = ("https://", "http://", "mirror://")
 _THREADS = 8

@@ -17,12 +17,13 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.flake_attributes import evaluate_flake
 from orchestrator.nix.flakes import Locked
 from orchestrator.nix.foreign import Described
-from orchestrator.recipe import flakelock, lentcommit
-from orchestrator.recipe.flakeref import is_local, nar_sha256, url_of
-from orchestrator.recipe.git import head
-from orchestrator.recipe.repository import remote
-from orchestrator.recipe.revision import Revision, address_of
-from orchestrator.recipe.tree import refuse_private_keys, tree_of
+from orchestrator.pinning import flakelock
+from orchestrator.pinning.flakeref import is_local, nar_sha256, url_of
+from orchestrator.repositories import lentcommit
+from orchestrator.repositories.git import head
+from orchestrator.repositories.repository import remote
+from orchestrator.repositories.revision import Revision, address_of
+from orchestrator.repositories.tree import refuse_private_keys, tree_of
 from orchestrator.run import localflake
 from orchestrator.run.asked import FlakeAttribute
 from orchestrator.run.derivations import Wanted, licence_of

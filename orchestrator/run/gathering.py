@@ -9,12 +9,12 @@ from typing import Any
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.nix.evaluation import FixedPath
-from orchestrator.recipe.lfs import refuse_pointers
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
-from orchestrator.recipe.supply import Located, Supply
 from orchestrator.recipe.wanted import fixed_outputs
+from orchestrator.repositories.lfs import refuse_pointers
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.supply import Located, Supply
 
 
 def gather(

@@ -12,9 +12,6 @@ from orchestrator.ground.nar import dump
 from orchestrator.ground.plainly import why
 from orchestrator.nix.derivation import Derivation
 from orchestrator.publishing.inputs import Input, Pinned, Supplied, is_nar
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
-from orchestrator.recipe.supply import Supply
 from orchestrator.recipe.wanted import Wanted, fixed_outputs
 from orchestrator.run.claim import claim_of, refuse_without_source
 from orchestrator.run.fetching import fetch_foreign, wanted_of
@@ -23,6 +20,9 @@ from orchestrator.run.left_out import left_out
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.supplies import of_caches
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.supply import Supply
 
 _CHUNK = 1 << 20
 

@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.flakes import directory_of, flake_and_top
 from orchestrator.nix.foreign import elsewhere
-from orchestrator.recipe.git import NoCommitError, git, head
-from orchestrator.recipe.lentcommit import lend
-from orchestrator.recipe.tree import differing
-from orchestrator.recipe.worktree import differs
+from orchestrator.repositories.git import NoCommitError, git, head
+from orchestrator.repositories.lentcommit import lend
+from orchestrator.repositories.tree import differing
+from orchestrator.repositories.worktree import differs
 
 _SCHEME = "git+file://"
 _UNDERSTOOD = frozenset({"allRefs", "dir", "lastModified", "ref", "rev", "revCount", "shallow"})

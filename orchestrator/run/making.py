@@ -27,7 +27,6 @@ from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import name_of
 from orchestrator.nix.events import Event, Expected
 from orchestrator.recipe.lock import Lock
-from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.account import Account
 from orchestrator.run.believing import Decision, decided
 from orchestrator.run.deepening import SHALLOW, Deep, deepened
@@ -36,6 +35,7 @@ from orchestrator.run.gathering import gather
 from orchestrator.run.journal import Journal, kept
 from orchestrator.run.plan import Plan, Target
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.supply import Located, Supply
 
 Say = Callable[[str], None]
 

@@ -14,7 +14,7 @@ from orchestrator.dependencies.metadata import Metadata
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
 from orchestrator.ground.zips import ERRORS
-from orchestrator.recipe.depended import Depended
+from orchestrator.pinning.depended import Depended
 from orchestrator.recipe.licences import check_license
 
 _LARGEST: Final = 4 << 20

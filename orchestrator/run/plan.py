@@ -17,13 +17,13 @@ from orchestrator.ground.wording import counted, some
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated
-from orchestrator.recipe.depended import Depended
+from orchestrator.pinning.depended import Depended
 from orchestrator.recipe.lock import Lock
-from orchestrator.recipe.origins import Origin
-from orchestrator.recipe.repository import COMMIT, Unversioned
-from orchestrator.recipe.revision import Revision
-from orchestrator.recipe.supply import Located
+from orchestrator.repositories.repository import COMMIT, Unversioned
+from orchestrator.repositories.revision import Revision
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.origins import Origin
+from orchestrator.sources.supply import Located
 
 _SHOWN = 5
 

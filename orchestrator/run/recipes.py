@@ -12,21 +12,21 @@ from orchestrator.evidence.facts import InputFile, Package
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.evaluation import LIBRARY, Evaluated, evaluate
+from orchestrator.pinning.depended import Depended, Dependencies, depended
+from orchestrator.pinning.lockfiles import dependencies_for
+from orchestrator.pinning.request import request_for
 from orchestrator.recipe import lock as locks
-from orchestrator.recipe.depended import Depended, Dependencies, depended
 from orchestrator.recipe.graph import Loaded, closure, load_files
-from orchestrator.recipe.lockfiles import dependencies_for
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.origins import Origin, origins_of
-from orchestrator.recipe.pathsource import PathPins, path_pins
 from orchestrator.recipe.portion import portion_of
-from orchestrator.recipe.repository import Repository, Unversioned, repository_of
-from orchestrator.recipe.request import request_for
-from orchestrator.recipe.revision import Revision
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toolchains import toolchains_of
+from orchestrator.repositories.repository import Repository, Unversioned, repository_of
+from orchestrator.repositories.revision import Revision
 from orchestrator.run.plan import MadeFrom, Plan, Target
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.origins import Origin, origins_of
+from orchestrator.sources.pathsource import PathPins, path_pins
 
 
 def planned(

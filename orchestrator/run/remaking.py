@@ -21,20 +21,20 @@ from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import DerivationGraph, name_of
 from orchestrator.nix.evaluation import LIBRARY
 from orchestrator.nix.outputpath import Command
-from orchestrator.recipe.depended import Dependencies
-from orchestrator.recipe.git import git, head
-from orchestrator.recipe.gitremote import fetch
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.pathsource import PathPin, PathPins
-from orchestrator.recipe.sources import Sources
-from orchestrator.recipe.supply import Located, Supply
+from orchestrator.pinning.depended import Dependencies
 from orchestrator.recipe.wanted import fixed_outputs
+from orchestrator.repositories.git import git, head
+from orchestrator.repositories.gitremote import fetch
 from orchestrator.run import derivations, recipes
 from orchestrator.run.bringing import bring_exported
 from orchestrator.run.claim import Claim
 from orchestrator.run.order import How
 from orchestrator.run.plan import Plan, Target
 from orchestrator.run.workshop import Workshop
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.pathsource import PathPin, PathPins
+from orchestrator.sources.supply import Located, Supply
 
 _SHOWN: Final = 5
 _NIX: Final = (".nix", ".sh", ".awk")

@@ -12,9 +12,9 @@ from orchestrator.agreement.difference import Difference
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.policy.verdict import Failed
-from orchestrator.recipe.supply import Located
 from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
+from orchestrator.sources.supply import Located
 
 
 @dataclass(frozen=True, slots=True)

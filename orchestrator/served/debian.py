@@ -10,7 +10,7 @@ from typing import Final
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted, some
-from orchestrator.recipe.debian import BASE, Apt, unknown_package
+from orchestrator.pinning.debian import BASE, Apt, unknown_package
 from orchestrator.recipe.lock import DebianPackage
 from orchestrator.recipe.names import store_name
 from orchestrator.recipe.wanted import Wanted

@@ -15,11 +15,11 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
 from orchestrator.ground.wording import some
-from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.names import store_name
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
 from orchestrator.served.named import NpmName
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 _LARGEST: Final = 1 << 30
 _SHOWN: Final = 8

@@ -19,16 +19,16 @@ from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, expanded
 from orchestrator.ground.nar import nar_hash
-from orchestrator.recipe.git import NoRepositoryError, git, head
-from orchestrator.recipe.gitremote import export_remote, fetch
+from orchestrator.pinning.request import outside_source
 from orchestrator.recipe.lock import SourcePin
 from orchestrator.recipe.recipe import GitSource
-from orchestrator.recipe.repository import remote
-from orchestrator.recipe.request import outside_source
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.values import address, relative
 from orchestrator.recipe.wanted import wanted_from
+from orchestrator.repositories.git import NoRepositoryError, git, head
+from orchestrator.repositories.gitremote import export_remote, fetch
+from orchestrator.repositories.repository import remote
 from orchestrator.served.npm import Package
+from orchestrator.sources.folder import Sources
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SCHEMES: Final = ("https", "http", "git", "ssh")

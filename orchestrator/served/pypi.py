@@ -15,10 +15,10 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.wording import some
 from orchestrator.recipe.names import store_name
-from orchestrator.recipe.pyindex import File, Index
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
 from orchestrator.served.named import PypiName
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.pyindex import File, Index
 
 _SHOWN: Final = 8
 

@@ -23,7 +23,7 @@ from packaging.version import Version
 from orchestrator.dependencies.python.interpreter import Interpreter, environment, ranks
 from orchestrator.ground import zips
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.pyindex import File, Index
+from orchestrator.sources.pyindex import File, Index
 
 PYTHON: Final = Interpreter("3.11.2", 36, "x86_64")
 """Of the toolchain's python3."""

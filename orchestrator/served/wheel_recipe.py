@@ -18,13 +18,13 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.wording import counted
 from orchestrator.recipe.licences import check_license
-from orchestrator.recipe.pyindex import Index
 from orchestrator.recipe.values import address
 from orchestrator.served.pypi import Release
 from orchestrator.served.requirements import Pin
 from orchestrator.served.sdist import Sdist
 from orchestrator.served.settings import Setting
 from orchestrator.served.wheel import Generator, Shown, written
+from orchestrator.sources.pyindex import Index
 
 _DRIVER: Final = Path(__file__).with_name("build_wheel.txt")
 _BEFORE_OWN_WHEEL: Final = Version("70.1")

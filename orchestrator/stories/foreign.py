@@ -20,7 +20,7 @@ from orchestrator.evidence.foreign_provenance import Foreign
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import shown
-from orchestrator.recipe.flakeref import nar_sha256
+from orchestrator.pinning.flakeref import nar_sha256
 from orchestrator.run import planning
 from orchestrator.run.asked import parse
 from orchestrator.run.elsewhere import named, refuse_lacking

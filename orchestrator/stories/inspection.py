@@ -16,8 +16,8 @@ from orchestrator.builders.probe import Probe
 from orchestrator.builders.running import tried, way_out
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
+from orchestrator.pinning.request import request_for
 from orchestrator.recipe import lock as locks
-from orchestrator.recipe.request import request_for
 from orchestrator.run.gathering import gather
 from orchestrator.run.recipes import find_lock
 from orchestrator.run.workshop import Workshop

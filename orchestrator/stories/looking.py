@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import opened, shown
 from orchestrator.projects.tree import Tree
-from orchestrator.recipe.git import NoRepositoryError, git
-from orchestrator.recipe.repository import remote
+from orchestrator.repositories.git import NoRepositoryError, git
+from orchestrator.repositories.repository import remote
 
 _MOST: Final = 100_000
 """Files whose names are looked at, those of upper folders first."""

@@ -14,13 +14,10 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, write_atomically
 from orchestrator.ground.state import State
+from orchestrator.pinning.locking import Locking, make_lock
 from orchestrator.recipe import lock as locks
-from orchestrator.recipe.locking import Locking, make_lock
-from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.purls import package_url
-from orchestrator.recipe.pyindex import Index
 from orchestrator.recipe.recipe import load
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toml import read_bytes
 from orchestrator.served import sdist as sdists
 from orchestrator.served import wheel as wheels
@@ -31,6 +28,9 @@ from orchestrator.served.pypi import fetched, release_of
 from orchestrator.served.requirements import Resolver
 from orchestrator.served.settings import Setting
 from orchestrator.served.wheel_recipe import recipe_of, requirements_of, settings_of, tool_of
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.pyindex import Index
 
 _TOOLCHAIN: Final = "toolchain.lock"
 

@@ -13,17 +13,15 @@ from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, read_file, write_atomically
 from orchestrator.ground.state import State
-from orchestrator.recipe import debian
+from orchestrator.pinning import debian
+from orchestrator.pinning.debian import Apt
+from orchestrator.pinning.licensing import with_licences
+from orchestrator.pinning.locking import BUSYBOX, Locking, busybox_of, make_lock
+from orchestrator.pinning.request import package_output
 from orchestrator.recipe import lock as locks
-from orchestrator.recipe.debian import Apt
-from orchestrator.recipe.licensing import with_licences
 from orchestrator.recipe.lock import DebianPackage
-from orchestrator.recipe.locking import BUSYBOX, Locking, busybox_of, make_lock
-from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.recipe import load
-from orchestrator.recipe.request import package_output
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toml import LIMIT
 from orchestrator.recipe.wanted import wanted_from
 from orchestrator.served import buildinfo as buildinfos
@@ -35,6 +33,8 @@ from orchestrator.served.deb_recipe import Way
 from orchestrator.served.deb_shown import entry_of, options_of
 from orchestrator.served.debian import Served, served, surroundings, surroundings_of
 from orchestrator.served.named import DebName
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 from orchestrator.stories.preparing import Prepared, Say
 
 SYSTEM: Final = "x86_64-linux"

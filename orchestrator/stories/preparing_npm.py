@@ -9,14 +9,14 @@ from pathlib import Path
 
 from orchestrator.ground.files import contents, write_atomically
 from orchestrator.ground.state import State
-from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.purls import package_url
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.toml import LIMIT
 from orchestrator.served import npm_recipe
 from orchestrator.served.named import NpmName
 from orchestrator.served.npm import package_of
 from orchestrator.served.npm_repository import Origin, tree_of
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 from orchestrator.stories.preparing import Prepared, Say, lock_beside, refuse_itself
 
 

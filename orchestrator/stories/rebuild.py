@@ -34,7 +34,6 @@ from orchestrator.publishing.directory import refuse_taken
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.reference import Reference
 from orchestrator.publishing.sources.source import Found
-from orchestrator.recipe.supply import Located, Supply
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
 from orchestrator.run.elsewhere import foreign_of, named, refuse_foreign, refuse_lacking
 from orchestrator.run.making import (
@@ -56,6 +55,7 @@ from orchestrator.run.signatories import REBUILDER, Signatories, summon
 from orchestrator.run.supplies import Published, of_caches, of_folder
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
+from orchestrator.sources.supply import Located, Supply
 from orchestrator.stories import fetching
 from orchestrator.stories.foreign import remade
 from orchestrator.stories.rebuilders_word import attested

@@ -27,10 +27,6 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.publishing.directory import written
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.records import records_of
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.pyindex import Index
-from orchestrator.recipe.sources import Sources
-from orchestrator.recipe.unobtained import LeftTheArchive
 from orchestrator.run import recipes
 from orchestrator.run.graded import Graded
 from orchestrator.run.making import (
@@ -55,6 +51,10 @@ from orchestrator.served.grade import Different, Identical, SameContents
 from orchestrator.served.named import Named, NpmName, PypiName
 from orchestrator.served.npm_repository import Origin
 from orchestrator.signing import gate
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.pyindex import Index
+from orchestrator.sources.unobtained import LeftTheArchive
 from orchestrator.stories import preparing_deb, preparing_npm
 from orchestrator.stories.preparing import Prepared, forget_toolchain, prepare
 from orchestrator.stories.preparing_deb import Archive

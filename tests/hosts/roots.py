@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.sources.mirrors import Mirrors
 
 PACKAGES = ("nix-bin", "openssh-server", "busybox-static", "iproute2", "mount", "procps", "sqlite3")
 _LEFT_OUT = ("doc", "man", "locale", "info")

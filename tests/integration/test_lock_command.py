@@ -14,9 +14,9 @@ import pytest
 from warm import WARM
 
 from orchestrator.ground.nar import nar_hash
-from orchestrator.recipe import debian
+from orchestrator.pinning import debian
 from orchestrator.recipe.lock import read
-from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.sources.mirrors import Mirrors
 
 HELLO = """\
 name = "hello"

@@ -9,14 +9,14 @@ import pytest
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe import debian
-from orchestrator.recipe.debian import Apt
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
+from orchestrator.pinning import debian
+from orchestrator.pinning.debian import Apt
 from orchestrator.served.buildinfo import Buildinfo
 from orchestrator.served.debian import Served, served, surroundings, surroundings_of
 from orchestrator.served.named import DebName, NpmName
 from orchestrator.served.npm import package_of
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 pytestmark = pytest.mark.integration
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
 from orchestrator.served.named import NpmName
 from orchestrator.served.npm import package_of
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 if TYPE_CHECKING:
     from pathlib import Path

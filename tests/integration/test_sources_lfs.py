@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.gitremote import export_remote
 from orchestrator.recipe.wanted import Extras
+from orchestrator.repositories.gitremote import export_remote
 
 
 def _git(folder: Path, *arguments: str) -> str:

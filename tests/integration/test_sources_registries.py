@@ -8,11 +8,11 @@ import pytest
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import PypiSource
-from orchestrator.recipe.registries import pypi_file
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.registries import pypi_file
 
 SIX = PypiSource(
     pypi="six", version="1.16.0", sha256="1e61c37477a1626458e36f7b1d82aa5c9b094fa4802892072e49de9c60c4c926"

@@ -17,11 +17,11 @@ import pytest
 from debians import docker_registry, registry
 from projects import Project
 
+from orchestrator.pinning.request import package_output
 from orchestrator.recipe.lock import read
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.request import package_output
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import wanted_from
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.digest import Sha256
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 
 @dataclass(frozen=True)

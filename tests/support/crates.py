@@ -24,9 +24,9 @@ from loopback import Answer, Asked, Route, Server
 from once import one_at_a_time
 
 from orchestrator.ground.digest import Sha256
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 PINS = Path(__file__).parents[1] / "projects/rust/crates.txt"
 """A line `POOL-PATH SHA256` a package of Debian bookworm's."""

@@ -19,10 +19,10 @@ from waiting import wait_for
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.debian import opened
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
+from orchestrator.pinning.debian import opened
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 _LOADER = Path("lib64/ld-linux-x86-64.so.2")
 

@@ -24,9 +24,9 @@ from rust import commit
 from orchestrator.dependencies.dependency import GoHash
 from orchestrator.dependencies.go_sum import escaped, hash1
 from orchestrator.ground.digest import Sha256
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 PROJECT = Path(__file__).parents[1] / "projects/go"
 PINS = PROJECT / "modules.txt"

@@ -19,13 +19,13 @@ from orchestrator.ground.state import State
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.nix.evaluation import Evaluated, evaluate
+from orchestrator.pinning.request import request_for
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.image import ImageConfig, described
-from orchestrator.recipe.mirrors import Mirrors
 from orchestrator.recipe.recipe import load
-from orchestrator.recipe.request import request_for
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import fixed_outputs
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 BLANK: Mapping[str, Any] = {
     "version": "1.0",

@@ -11,10 +11,10 @@ from once import one_at_a_time
 from orchestrator.builders.host import nix_system
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.files import written_atomically
-from orchestrator.recipe import debian
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
+from orchestrator.pinning import debian
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 _ARCHITECTURES = {"x86_64-linux": "amd64", "aarch64-linux": "arm64"}
 _PROGRAMS = ("nix", "nix-instantiate", "nix-store", "nix-build", "nix-hash")

@@ -21,10 +21,10 @@ from rekors import Rekor2
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import LogInstance
-from orchestrator.recipe.debian import opened
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
+from orchestrator.pinning.debian import opened
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 _PACKAGES = ("golang-go", "golang-github-sigstore-rekor-tiles-dev")
 _COMMAND = "src/github.com/sigstore/rekor-tiles/cmd/rekor-server/posix"

@@ -41,11 +41,11 @@ from orchestrator.publishing import directory
 from orchestrator.publishing.directory import Published
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.records import records_of
-from orchestrator.recipe.origins import Origin
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.revision import Revision
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
 from orchestrator.signing.witnesses import Clock, Log, Witnesses
+from orchestrator.sources.origins import Origin
 
 INDEX_SHA256 = Sha256.of(b"the release.json of what is judged without one")
 DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"

@@ -6,9 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from orchestrator.recipe.gitremote import export_remote
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.wanted import Extras
+from orchestrator.repositories.gitremote import export_remote
 
 
 def run_git(folder: Path, *arguments: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from orchestrator.recipe.mirrors import Mirrors
+from orchestrator.sources.mirrors import Mirrors
 
 
 @dataclass

@@ -16,10 +16,10 @@ from once import one_at_a_time
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.debian import opened
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
+from orchestrator.pinning.debian import opened
 from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 
 def of_this_environment(name: str) -> Path:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from orchestrator.builders.host import nix_system
-from orchestrator.recipe.packing import packing_lock, packing_request
+from orchestrator.pinning.packing import packing_lock, packing_request
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets" / "targets"
 

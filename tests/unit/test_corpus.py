@@ -7,10 +7,10 @@ from pathlib import Path
 
 import corpus
 
-from orchestrator.recipe.drift import drift
+from orchestrator.pinning.drift import drift
+from orchestrator.pinning.request import request_for
 from orchestrator.recipe.graph import load_folder, load_targets
 from orchestrator.recipe.lock import read
-from orchestrator.recipe.request import request_for
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 CLASSES = {

@@ -9,10 +9,10 @@ from typing import Any
 
 import diagnosis
 
-from orchestrator.recipe.drift import drift
+from orchestrator.pinning.drift import drift
+from orchestrator.pinning.request import request_for
 from orchestrator.recipe.graph import load_folder, load_targets
 from orchestrator.recipe.lock import read
-from orchestrator.recipe.request import request_for
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = ROOT / "tests" / "corpus-world"

@@ -13,7 +13,7 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass, field
 from orchestrator.nix.derivation import Derivation, DerivationGraph, attributes, name_of
 from orchestrator.nix.entry import Entry
-from orchestrator.recipe.origins import Origin
+from orchestrator.sources.origins import Origin
 
 _TOOLS = (
     "nativeBuildInputs",

@@ -10,7 +10,7 @@ from orchestrator.policy.evidence import Commit, Evidence
 from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.verdict import Code, Finding, Reason
 from orchestrator.recipe.detours import plain
-from orchestrator.recipe.revision import web_address
+from orchestrator.repositories.revision import web_address
 
 _WITH_A_REMOTE = (
     "`git remote add origin ADDRESS`, the one that others clone from; move this release away, and build again"

@@ -22,7 +22,7 @@ from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.evidence.sbom.spdx2_packages import ARTIFACT, identifier, source_info
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
-from orchestrator.recipe.depended import Depended
+from orchestrator.pinning.depended import Depended
 from orchestrator.recipe.licences import check_license
 
 WORLD = releases.World()

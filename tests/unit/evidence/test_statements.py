@@ -21,7 +21,7 @@ from orchestrator.evidence.canonical import MalformedError, render
 from orchestrator.evidence.facts import ReleaseFile
 from orchestrator.evidence.materials import materials_of
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.revision import Revision
 
 FILE = ReleaseFile.of("links/build.00000000.link", b"{}")
 

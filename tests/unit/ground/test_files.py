@@ -35,8 +35,8 @@ from orchestrator.ground.key_address import TokenKey, parse
 from orchestrator.keys import keyfiles, passphrase, token
 from orchestrator.keys.passphrase import Pin
 from orchestrator.log.folder import LogFolder
+from orchestrator.pinning.drift import nixpkgs_node
 from orchestrator.publishing.contents import read_further
-from orchestrator.recipe.drift import nixpkgs_node
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.toml import read_toml
 from orchestrator.signing.instance import Instance
@@ -287,7 +287,7 @@ def test_nobody_else_reads_without_a_bound() -> None:
         for path in package.rglob("*.py")
         if re.search(r"\.read_(text|bytes)\(|\bstream\.read\(\)|stdin(\.buffer)?\.read\(\)", path.read_text())
     }
-    assert found - {"recipe/deb.py"} == OWN.keys()  # which asks for a member's size first
+    assert found - {"sources/deb.py"} == OWN.keys()  # which asks for a member's size first
 
 
 @pytest.mark.parametrize("content", [b"x" * 5000, b"x" * 5000 + b"\n"])

@@ -23,7 +23,7 @@ from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
 from orchestrator.nix import entry
-from orchestrator.recipe import deb
+from orchestrator.sources import deb
 
 PYTHONS = re.compile(
     r"codec|Expecting|literal|Errno|Traceback|NoneType|<class|\bchar \d|\bint\b|\bstr\b|\bdict\b|fromhex|"

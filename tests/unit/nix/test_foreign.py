@@ -13,7 +13,7 @@ from orchestrator.nix.derivation import Derivation, name_and_version
 from orchestrator.nix.flake_attributes import paths_of
 from orchestrator.nix.foreign import path_of
 from orchestrator.nix.trace import explained
-from orchestrator.recipe.flakeref import nar_sha256, url_of
+from orchestrator.pinning.flakeref import nar_sha256, url_of
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from orchestrator.publishing.directory import Published
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
 from orchestrator.publishing.records import records_of
 from orchestrator.publishing.remarks import differ_by_places
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.revision import Revision
 
 SUPPORT = Path(releases.__file__).parent
 

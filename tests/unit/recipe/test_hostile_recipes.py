@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.pinning.request import request_for
 from orchestrator.recipe.graph import closure
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, SourcePin
 from orchestrator.recipe.names import store_name
 from orchestrator.recipe.recipe import Recipe, load
-from orchestrator.recipe.request import request_for
 from orchestrator.recipe.wanted import fixed_outputs
 
 HOSTILE = st.one_of(

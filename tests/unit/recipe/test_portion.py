@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.pinning.depended import Dependencies
+from orchestrator.pinning.request import request_for
 from orchestrator.recipe import lock as locks
-from orchestrator.recipe.depended import Dependencies
 from orchestrator.recipe.graph import closure, load_folder
 from orchestrator.recipe.lock import NixpkgsPin, SourcePin
 from orchestrator.recipe.portion import portion_of
-from orchestrator.recipe.request import request_for
 
 ROOT = Path(__file__).parents[3]
 RECIPES = load_folder(ROOT / "recipes")

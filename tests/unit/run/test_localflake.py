@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.gittree import export_tree
+from orchestrator.repositories.gittree import export_tree
 from orchestrator.run import localflake
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.dependencies.dependency import Ecosystem
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.depended import Depended
+from orchestrator.pinning.depended import Depended
 from orchestrator.run.metadata import metadata_of
 
 

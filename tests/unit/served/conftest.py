@@ -8,9 +8,9 @@ import pytest
 from wheels import OwnIndex
 
 from orchestrator.ground.download import Downloader
-from orchestrator.recipe import pyindex as indexes
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.pyindex import Index
+from orchestrator.sources import pyindex as indexes
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.pyindex import Index
 
 
 @pytest.fixture

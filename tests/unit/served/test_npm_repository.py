@@ -11,13 +11,13 @@ import pytest
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.sources import Sources
 from orchestrator.recipe.wanted import Wanted
 from orchestrator.served import npm_recipe
 from orchestrator.served.named import NpmName
 from orchestrator.served.npm import Package
 from orchestrator.served.npm_repository import Origin, Tree, tree_of
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
 
 ZERO = "0" * 40
 

@@ -8,9 +8,9 @@ import pytest
 from wheels import OwnIndex
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.pyindex import Index
 from orchestrator.served.named import PypiName, is_named, parse
 from orchestrator.served.pypi import release_of
+from orchestrator.sources.pyindex import Index
 
 SIX = PypiName("six", "1.17.0")
 Asking = Callable[[], Index]

@@ -12,11 +12,11 @@ from packaging.requirements import Requirement
 from wheels import OwnIndex
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.recipe.mirrors import Mirrors
-from orchestrator.recipe.pyindex import Index
-from orchestrator.recipe.sources import Sources
 from orchestrator.served.pypi import fetched
 from orchestrator.served.requirements import Resolver
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.pyindex import Index
 
 Asking = Callable[[], Index]
 MOMENT = datetime(2024, 6, 1, tzinfo=UTC)

@@ -15,8 +15,8 @@ from orchestrator.cli.outcomes import document, show
 from orchestrator.evidence.terms import BUILD_TYPE, TARGET_KINDS
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
-from orchestrator.recipe.repository import Unversioned
-from orchestrator.recipe.revision import Revision
+from orchestrator.repositories.repository import Unversioned
+from orchestrator.repositories.revision import Revision
 from orchestrator.run.outcome import Unpublished, exit_code
 from orchestrator.run.plan import Plan
 from orchestrator.run.signatories import Signatories

@@ -1,0 +1,142 @@
+"""Go's modules in tally.lock: the sha256 of files of which go.sum has another hash, by that hash.
+
+go.sum hashes the files in a zip (golang.org/x/mod/sumdb/dirhash), and Nix wants to know the zip's own bytes.
+What is pinned here was fetched, and had the hash that go.sum has. In the build go looks once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from orchestrator.dependencies.dependency import Dependency, GoHash
+from orchestrator.dependencies.go_sum import hash1, summed
+from orchestrator.ground.digest import Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write, contents
+from orchestrator.ground.parallel import in_parallel
+from orchestrator.ground.unreachable import Unreachable
+from orchestrator.ground.wording import counted
+from orchestrator.ground.zips import ERRORS
+from orchestrator.recipe.names import store_name
+from orchestrator.sources.folder import Sources
+
+_MOST: Final = 2 << 30
+"""Bytes of a module, unpacked; go itself allows a quarter of that."""
+_LARGEST: Final = 16 << 20
+"""Bytes of a go.mod, as go itself has it."""
+_CHUNK: Final = 1 << 20
+
+
+def pinned(
+    wanted: Iterable[Dependency],
+    known: Mapping[str, str],
+    sources: Sources,
+    place: str,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """By h1, the sha256 of each file. What is known is taken as it is, and else fetched.
+
+    `place` is what messages call the lock file. Raises TallyError for what cannot be had, or has another
+    hash.
+    """
+    found: dict[str, str] = {}
+    new: dict[str, Dependency] = {}
+    for each in wanted:
+        if isinstance(each.digest, GoHash):
+            if each.digest.h1 in known:
+                found[each.digest.h1] = known[each.digest.h1]
+            else:
+                new[each.digest.h1] = each
+    if new:
+        say(f"fetching {counted(len(new), 'file')} of Go modules")
+    made: dict[str, str] = {}
+
+    def fetch(each: Dependency) -> None:
+        if isinstance(each.digest, GoHash):
+            made[each.digest.h1] = _fetched(each, each.digest, sources, place)
+
+    failures = [
+        failure
+        for _, failure in in_parallel(list(new.values()), fetch, sources.downloader.stop, threads=8)
+        if failure is not None
+    ]
+    if failures:
+        more = f"\nand {len(failures) - 1} more" if len(failures) > 1 else ""
+        if isinstance(failures[0], TallyError):
+            raise TallyError(f"{failures[0].message}{more}", hint=failures[0].hint)
+        raise failures[0]
+    return {**found, **made}
+
+
+def _fetched(each: Dependency, digest: GoHash, sources: Sources, place: str) -> str:
+    reasons = []
+    for url in each.urls:
+        try:
+            for address in sources.places(url):
+                try:
+                    return _taken(each, digest, address, sources)
+                except Unreachable as error:
+                    reasons.append(f"  {sources.shown(address)}: {error}")
+        except Unreachable as error:
+            reasons.append(f"  {url}: {error}")
+    raise TallyError(
+        f"no address gave {each.name} {each.version} ({place}, line {each.line}) with {digest.h1}:\n"
+        + "\n".join(reasons or ["  it has no address"]),
+        hint="check the network, go.sum, and `go env GOPROXY`, or `go` in [mirrors] of tally.toml",
+    )
+
+
+def _taken(each: Dependency, digest: GoHash, address: str, sources: Sources) -> str:
+    """Put what is there where fetched sources are. Raises Unreachable when it has another hash."""
+    try:
+        sources.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".go-", dir=sources.folder) as name:
+            file = Path(name) / "file"
+            seen = hashlib.sha256()
+            with file.open("wb") as stream:
+                for chunk in sources.downloader.read(address):
+                    seen.update(chunk)
+                    stream.write(chunk)
+            found = hash_of(file, each)
+            if found != digest:
+                raise Unreachable(f"it has the hash {found.h1}")
+            place = sources.folder / seen.hexdigest() / store_name(each.file)
+            place.parent.mkdir(exist_ok=True)
+            file.replace(place)
+            return Sha256(seen.hexdigest()).hex
+    except OSError as error:
+        raise cannot_write(sources.folder, error) from error
+
+
+def hash_of(file: Path, each: Dependency) -> GoHash:
+    """The h1 of a fetched file: of a go.mod, or of a zip's files. Raises Unreachable for what is no zip."""
+    if each.file.endswith(".mod"):
+        return hash1([("go.mod", contents(file, _LARGEST))])
+    digests: dict[str, str] = {}
+    total = 0
+    try:
+        with zipfile.ZipFile(file) as packed:
+            for member in packed.infolist():
+                total += member.file_size
+                if total > _MOST:
+                    raise Unreachable(f"it unpacks to more than {_MOST >> 30} GiB")
+                if member.filename in digests:
+                    raise Unreachable(f"it holds {member.filename[:200]} twice")
+                if not {"\n", "\0"}.isdisjoint(member.orig_filename):
+                    # it would be a line of its own among those that are hashed, or end where it does not
+                    raise Unreachable(f"it holds {member.orig_filename[:200]!r}, which is no file's name")
+                if not member.filename.startswith(f"{each.name}@{each.version}/"):
+                    raise Unreachable(f"it holds {member.filename[:200]}, which is not of this module")
+                seen = hashlib.sha256()
+                with packed.open(member) as stream:
+                    while chunk := stream.read(_CHUNK):
+                        seen.update(chunk)
+                digests[member.filename] = seen.hexdigest()
+    except ERRORS as error:
+        raise Unreachable(f"it is no zip that can be read: {error}") from error
+    return summed(digests)

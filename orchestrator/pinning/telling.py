@@ -1,0 +1,98 @@
+"""What `tally lock` finds out where a project's lock file does not say all that a build needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from orchestrator.dependencies.dependency import Ecosystem
+from orchestrator.dependencies.tree import Tree
+from orchestrator.pinning.lockfiles import place_of, tree_of
+from orchestrator.pinning.pythons import asked_of, key_of
+from orchestrator.recipe.dependencies_table import DependenciesPart
+from orchestrator.recipe.lock import Lock
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+from orchestrator.sources.pathsource import path_pins
+
+Told = dict[str, dict[str, dict[str, str]]]
+"""As `Lock.told`."""
+
+
+def told_of(
+    recipes: Mapping[str, Recipe],
+    lock: Lock,
+    update: Collection[str],
+    folder: Path,
+    mirrors: Mirrors,
+    sources: Sources,
+    say: Callable[[str], None],
+) -> Told:
+    """What lock files do not say, for recipes as `lock` pins the rest of them.
+
+    What it has already is kept, but for recipes in `update`; `folder` is one of the repository of path
+    sources. Raises TallyError.
+    """
+    asking = {name: recipe for name, recipe in recipes.items() if recipe.dependencies}
+    paths = path_pins(folder, asking, allow_dirty=True) if asking else {}
+    found: Told = {}
+    for name, recipe in sorted(asking.items()):
+        known = lock.model_copy(update={"told": {}}) if name in update else lock
+        for part in recipe.dependencies:
+            if part.ecosystem is Ecosystem.NPM:
+                continue
+            tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources)
+            if part.ecosystem is Ecosystem.PYTHON:
+                told = _python(recipe, part, tree.read, known, mirrors, sources, say)
+            else:
+                told = _undigested(recipe, part, tree, known, sources, say)
+            if told:
+                found.setdefault(name, {})[key_of(recipe, part)] = told
+    return found
+
+
+def _undigested(
+    recipe: Recipe,
+    part: DependenciesPart,
+    tree: Tree,
+    lock: Lock,
+    sources: Sources,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    from orchestrator.dependencies import formats
+    from orchestrator.pinning import gopins, treepins
+
+    known = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
+    place = place_of(recipe, part)
+    locked = formats.read(part.ecosystem, tree, part.lock, place, recipe.systems[0])
+    return {
+        **gopins.pinned(locked.dependencies, known, sources, place, say),
+        **treepins.pinned(locked.dependencies, known, sources, place, say),
+    }
+
+
+def _python(
+    recipe: Recipe,
+    part: DependenciesPart,
+    read: Callable[[str], bytes | None],
+    lock: Lock,
+    mirrors: Mirrors,
+    sources: Sources,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    from orchestrator.dependencies.python.reading import unnamed
+    from orchestrator.sources.pyfiles import names_of, refuse_other_indexes
+    from orchestrator.sources.pyindex import Index
+
+    index = Index(mirrors, sources.downloader)
+    place = place_of(recipe, part)
+    found: dict[str, str] = {}
+    for system in recipe.systems:
+        asked = asked_of(recipe, part, lock, system)
+        said = unnamed(read, part.lock, place, asked)
+        if said is None:
+            return {}
+        refuse_other_indexes(said, place, mirrors)
+        found |= names_of(said, place, asked, index, sources.downloader.stop, say)
+    return found

@@ -1,0 +1,66 @@
+"""Trees of commits in tally.lock: the NAR hash of what a lock file pins by a commit alone.
+
+git checks a commit's tree by the commit's own name; Nix wants to know the tree's hash.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
+from orchestrator.ground.addresses import without_credentials
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import cannot_write
+from orchestrator.ground.nar import nar_hash
+from orchestrator.recipe.names import store_name
+from orchestrator.recipe.wanted import Extras
+from orchestrator.repositories.gitremote import export_remote
+from orchestrator.sources.folder import Sources
+
+_HINT = "check the address and the commit, or run `cargo update`"
+EXTRAS = Extras(submodules=True)
+"""As Cargo has it."""
+
+
+def pinned(
+    wanted: Iterable[Dependency],
+    known: Mapping[str, str],
+    sources: Sources,
+    place: str,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """By address and commit, the NAR hash of each tree. What is known is taken as it is; else it is fetched.
+
+    `place` is what messages call the lock file. Raises TallyError for what cannot be had.
+    """
+    found: dict[str, str] = {}
+    for each in wanted:
+        if isinstance(each.digest, CommitTree) and each.digest.url not in found:
+            url = each.digest.url
+            found[url] = known[url] if url in known else _fetched(each, each.digest, sources, place, say)
+    return found
+
+
+def _fetched(
+    each: Dependency, tree: CommitTree, sources: Sources, place: str, say: Callable[[str], None]
+) -> str:
+    say(f"fetching {each.name} {each.version} from {without_credentials(tree.address)}")
+    try:
+        sources.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".tree-", dir=sources.folder) as name:
+            folder = Path(name) / "tree"
+            folder.mkdir(mode=0o755)
+            export_remote(tree.address, tree.rev, folder, EXTRAS)
+            digest = nar_hash(folder).hex
+            there = sources.folder / digest / store_name(each.file)
+            if not there.exists():
+                there.parent.mkdir(exist_ok=True)
+                folder.rename(there)
+            return digest
+    except TallyError as error:
+        problem = f"{each.name} {each.version}: {error.message}"
+        raise BadLock(place, each.line, problem, hint=error.hint or _HINT) from error
+    except OSError as error:
+        raise cannot_write(sources.folder, error) from error

@@ -17,6 +17,10 @@ _OTHER_FILE = (
     "name one of the files that it holds: --artifact file:PATH, or with a recipe `path` in its [artifact]; a "
     "package that is one file itself goes as `nar`"
 )
+_LINKED = (
+    "what is in a store never changes, but its count of links does where equal files are linked meanwhile "
+    "(`auto-optimise-store`, `nix-store --optimise`), and tar takes that for a change: build again"
+)
 _FOLDERS = "usr|opt|etc|var|s?bin|lib(?:64)?|share|include|man"
 _SYSTEM = rf"(?<![\w.])['\"\u2018]?/(?:{_FOLDERS})\b[^\s'\"\u2019:]*['\"\u2019]?"
 """Where programs install that were not told where."""
@@ -26,6 +30,7 @@ _SYMPTOMS = (
         re.compile(r'^tally: the package holds no file ".*" for the artifact; it holds:$'),
         _OTHER_FILE,
     ),
+    (re.compile(r"^tar: .*: file changed as we read it$"), _LINKED),
     (
         re.compile(
             r"(chang(e|ing) permissions of|preserving permissions for|setting permissions for"

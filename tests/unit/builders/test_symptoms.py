@@ -22,6 +22,10 @@ def test_a_setuid_bit_that_the_sandbox_refuses(line: str) -> None:
     assert "Nix's sandbox refuses setuid" in hint
 
 
+def test_a_store_that_links_equal_files_while_they_are_packed() -> None:
+    assert "build again" in str(hint_of(["tar: ./lib/oid.d.ts: file changed as we read it"]))
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -63,7 +63,7 @@ def compare(
     from orchestrator.ground.state import State
     from orchestrator.stories import compare as story
 
-    one, other = _ledger(first), _ledger(second)
+    one, other = State.named(first), State.named(second)
     if one is not None and other is not None:
         return _sets(one, other, json=json)
     if html is not None and html.resolve() in [Path(word).resolve() for word in (first, second)]:
@@ -95,17 +95,6 @@ def compare(
         write_atomically(html, page.whole(_result(compared), compared.unfinished))
     _say(compared)
     return compared.code
-
-
-def _ledger(word: str) -> State | None:
-    """The state folder that a word names; most are none, and cost no import."""
-    from pathlib import Path
-
-    if not Path(word).exists():
-        return None
-    from orchestrator.stories.package_sets import state_of
-
-    return state_of(word)
 
 
 def _sets(one: State, other: State, *, json: bool) -> ExitCode:

@@ -141,10 +141,16 @@ def _explained(error: BaseException, *, as_json: bool = False) -> int:
                 print(told.message, file=sys.stderr)
                 return code
         case OSError():
-            place = f" {error.filename}" if error.filename else ""
+            from pathlib import Path
+
+            from orchestrator.ground.files import shown
+
+            place = f" {shown(Path(str(error.filename)))}" if error.filename else ""
             said = f"the operating system refused{place}: {error.strerror or error}"
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            long = error.errno == errno.ENAMETOOLONG
             hint = "free some space for the state folder and for --out" if full else "see `tally doctor`"
+            hint = "no file can have so long a name: name another" if long else hint
             kind, told = ErrorKind.SYSTEM, _folder_removed() or TallyError(said, hint=hint)
         case _:
             import traceback

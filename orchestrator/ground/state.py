@@ -16,6 +16,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, make_removable, shown
 from orchestrator.ground.values import dataclass
 
+_LEDGER = "ledger.sqlite"
 _FLOCK = "hhqqi0q"
 """C's `struct flock` with 64-bit offsets: type, whence, start, length, process, and what pads it."""
 
@@ -47,6 +48,14 @@ class State:
             )
         return cls(real)
 
+    @classmethod
+    def named(cls, word: str) -> State | None:
+        """The one that a word names, by itself or by its ledger; None: there is no ledger in it."""
+        path = Path(word)
+        if path.is_dir():
+            path /= _LEDGER
+        return cls(path.parent.resolve()) if path.name == _LEDGER and path.is_file() else None
+
     @property
     def sources(self) -> Path:
         return self.root / "sources"
@@ -63,7 +72,7 @@ class State:
     @property
     def ledger(self) -> Path:
         """What was built here, by whom, with what result."""
-        return self.root / "ledger.sqlite"
+        return self.root / _LEDGER
 
     @property
     def others(self) -> Path:

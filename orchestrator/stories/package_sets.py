@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from orchestrator.ground.errors import ExitCode
 from orchestrator.ground.state import State
 from orchestrator.ledger.reading import read
 from orchestrator.ledger.sets import Change, Package, compared
 
-_NAME = "ledger.sqlite"
 _DIFFERS = (Change.BITS, Change.BOTH, Change.LACKING)
-
-
-def state_of(word: str) -> State | None:
-    """The state folder that a word names, by itself or by its ledger; None: it is something else."""
-    path = Path(word)
-    if path.name == _NAME and path.is_file():
-        return State(path.parent.resolve())
-    return State(path.resolve()) if (path / _NAME).is_file() else None
 
 
 def compare_sets(one: State, other: State) -> tuple[Package, ...]:

@@ -15,7 +15,7 @@ from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
 from orchestrator.ledger.entries import Verdict
 from orchestrator.ledger.sets import Change
-from orchestrator.stories.package_sets import compare_sets, exit_code, state_of
+from orchestrator.stories.package_sets import compare_sets, exit_code
 
 
 @pytest.fixture
@@ -93,10 +93,10 @@ def test_the_command_takes_folders_and_files(states: tuple[State, State], tmp_pa
 
 def test_what_is_no_ledger_is_something_else(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    assert state_of(str(tmp_path / "file")) is None
-    assert state_of(str(tmp_path)) is None
+    assert State.named(str(tmp_path / "file")) is None
+    assert State.named(str(tmp_path)) is None
     (tmp_path / "ledger.sqlite").write_text("no database at all")
-    damaged = state_of(str(tmp_path))
+    damaged = State.named(str(tmp_path))
     assert damaged is not None
     with pytest.raises(TallyError, match=r"damaged|no ledger"):
         compare_sets(damaged, damaged)

@@ -1,4 +1,4 @@
-"""A working folder that is gone: said in a sentence, whatever came of it."""
+"""What the operating system refuses, and a working folder that is gone: said in a sentence, whatever came of it."""
 
 from __future__ import annotations
 
@@ -34,3 +34,11 @@ def test_it_is_said(
     assert f"this folder was removed: {here}" in said
     assert "hint: " in said and "go to one that is there" in said
     assert "No such file" in said or isinstance(error, OSError), "what else went wrong stays"
+
+
+def test_a_name_too_long_is_said_in_short(capsys: pytest.CaptureFixture[str]) -> None:
+    error = OSError(errno.ENAMETOOLONG, "File name too long", "a" * 5000)
+    assert _explained(error) == ExitCode.UNDECIDED
+    said = capsys.readouterr().err
+    assert "(5000 characters): File name too long\nhint: " in said
+    assert len(said) < 600

@@ -1,6 +1,6 @@
 """Small real projects that `tally init` looks at, as Debian and PyPI have them, in one repository.
 
-What each is expected to come to was written down before it was built, those that end in a no included.
+Of each, what `tally init` should find is written down here; of iniconfig it was before the first build.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     CAUSE = "cause"
     VERDICT = "verdict"
     REBUILD = "rebuild"
+    LEVEL = "level"
 
 
 TITLES: Final = {
@@ -42,6 +43,7 @@ TITLES: Final = {
     Kind.CAUSE: "why builds differ",
     Kind.VERDICT: "what became of a target, in `tally history` and the report",
     Kind.REBUILD: "what a rebuild came to",
+    Kind.LEVEL: "how independent builders are",
 }
 TABLES: Final = {
     Kind.EXIT: ("exit-codes.md", ("code", "means", "examples", "what to do")),
@@ -49,6 +51,7 @@ TABLES: Final = {
     Kind.REBUILD: ("exit-codes.md", ("rebuild", "means", "what to do")),
     Kind.REASON: ("reasons.md", ("reason", "means", "what to do")),
     Kind.RULE: ("reasons.md", ("rule", "means", "what to do")),
+    Kind.LEVEL: ("policy.md", ("level", "means", "what to do for more")),
     Kind.CAUSE: ("causes.md", ("cause", "what differs for it", "proven by", "usual cure")),
     Kind.VERDICT: ("report.md", ("verdict", "means", "what to do")),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.agreement.independence import LEVELS
 from orchestrator.cli.codes import TABLES, Kind, codes, named, near, tables_in
 from orchestrator.cli.explain import explain
 from orchestrator.diagnosis.names import Name
@@ -25,6 +26,7 @@ def test_every_code_is_explained_and_none_is_made_up(repository: Path) -> None:
     assert names(Kind.ERROR) == [str(kind) for kind in ErrorKind]
     assert names(Kind.REASON, Kind.RULE) == [str(code) for code in Code]
     assert names(Kind.CAUSE) == [str(name) for name in Name]
+    assert names(Kind.LEVEL) == list(LEVELS)
     assert names(Kind.VERDICT) == [str(verdict) for verdict in Verdict]
     said = set()
     for module in ("told", "graded", "rebuilt"):

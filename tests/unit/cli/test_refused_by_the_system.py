@@ -1,4 +1,4 @@
-"""What the operating system refuses, a working folder that is gone: said in a sentence, whatever came of it."""
+"""What the operating system refuses, a removed working folder: said in a sentence, whatever came of it."""
 
 from __future__ import annotations
 

@@ -89,7 +89,8 @@ def _located(target: Path) -> tuple[Folder, str | None]:
     elif os.path.lexists(target):
         folder, asked = target.parent, target.name
     else:
-        raise TallyError(f"there is nothing at {shown(target)}", hint=_in_registry(target) or _RELEASE)
+        hint = _called(target) or _in_registry(target) or _RELEASE
+        raise TallyError(f"there is nothing at {shown(target)}", hint=hint)
     if not os.path.lexists(folder / INDEX):
         said = f"in {shown(folder)}, so it is not a release"
         if asked is not None:
@@ -105,6 +106,16 @@ def _static(folder: Path) -> str | None:
     if not (folder / FLAT_INDEX).is_file() or (folder / "oci-layout").exists():
         return None
     return f"{_RELEASE}; a folder that releases were published to is dir:{shown(folder)}"
+
+
+def _called(target: Path) -> str | None:
+    """The way out for a release's name, or the beginning of it, where its folder is in `releases`."""
+    from glob import escape
+
+    name = escape(target.name)
+    patterns = (f"releases/{name}/{INDEX}", f"releases/{name}-*/{INDEX}")
+    found = sorted(each.parent for pattern in patterns for each in target.parent.glob(pattern))
+    return f"did you mean {' or '.join(shown(each) for each in found[:3])}?" if found else None
 
 
 def _in_registry(target: Path) -> str | None:

@@ -105,6 +105,17 @@ def test_what_cannot_be_decided_hides_no_answer(tally: Tally, release: Signed, t
     assert [each["verdict"] for each in json.loads(ran.out)] == ["undecided", "passed"]
 
 
+def test_a_releases_name_alone_is_answered_with_its_folder(
+    tally: Tally, release: Signed, tmp_path: Path
+) -> None:
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases" / "hello-1.0-x86_64-linux").symlink_to(release.folder)
+    for name in ("hello", "hello-1.0", "hello-1.0-x86_64-linux"):
+        said = tally("verify", name, "--key", release.pub, folder=tmp_path).failed(2).err
+        assert "did you mean releases/hello-1.0-x86_64-linux?" in said
+    assert "did you mean" not in tally("verify", "hell*", "--key", release.pub, folder=tmp_path).err
+
+
 def test_names_that_no_encoding_has_and_folders_without_end(
     tally: Tally, release: Signed, tmp_path: Path
 ) -> None:

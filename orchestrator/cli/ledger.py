@@ -203,6 +203,8 @@ def _lines(result: Result, found: Count) -> Iterator[str]:
     yield f"  {counted(len(found.polls), 'derivation')}: {'; '.join(numbers)}"
     for path in found.culprits[:_SHOWN]:
         yield f"  {_name(path)} diverged first"
+    if found.root.standing is Standing.AGREED and found.uncarried is not None:
+        yield f"  too few operators carry it through {_name(found.uncarried)}"
     for standing in (Standing.DIFFERS, Standing.CONVERGED, Standing.SHORT):
         those = found.those(standing)
         for poll in those[:_SHOWN]:
@@ -223,6 +225,7 @@ def _name(derivation: str) -> str:
 def _who(poll: Poll) -> str:
     sides = [" and ".join(names) for names in poll.results.values()]
     sides += [f"{name} (more than one result)" for name in poll.unsteady]
+    sides += [f"{name} (nobody knows what from)" for name in poll.unresolved]
     return " | ".join(sides) or "nobody built it"
 
 
@@ -234,6 +237,7 @@ def _document(result: Result, found: Count, needed: int | None) -> dict[str, Any
         "standing": found.root.standing.value,
         "whole": found.whole,
         "culprits": list(found.culprits),
+        "uncarried": found.uncarried,
         "derivations": [
             {
                 "derivation": path,
@@ -246,6 +250,7 @@ def _document(result: Result, found: Count, needed: int | None) -> dict[str, Any
                     for one, names in poll.results.items()
                 ],
                 "unsteady": list(poll.unsteady),
+                "unresolved": list(poll.unresolved),
             }
             for path, poll in sorted(found.polls.items())
         ],

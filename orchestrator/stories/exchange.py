@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.builders.build import Report
 from orchestrator.evidence import builds, links
 from orchestrator.evidence.canonical import MalformedError, decoded, encoded, member, read, render
-from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD, NAR_SHA256
+from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, write_atomically
 from orchestrator.ground.plainly import why
@@ -25,7 +27,8 @@ from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.keys.signers import Signer
 from orchestrator.ledger.course import courses
-from orchestrator.ledger.entries import Entry, How, Known, Result, made_of
+from orchestrator.ledger.entries import Entry, How, Known, Made, Result, made_of
+from orchestrator.ledger.operators import Signed, by_operator, folded
 from orchestrator.ledger.reading import Ledger
 from orchestrator.ledger.reading import read as reading
 from orchestrator.ledger.votes import Count, count
@@ -130,38 +133,43 @@ def votes(
         below = ledger.inputs(result.artifact)
         fixed = ledger.fixed(list(below))
         entries = list(ledger.entries(list(below)))
+    signed = [*_own(state, entries, own), *_others(state, below.keys(), entries)]
+    return result, count(result.artifact, below, fixed, by_operator(signed), needed)
+
+
+def _own(state: State, entries: Iterable[Entry], operators: Mapping[str, str | None]) -> Iterator[Signed]:
+    """What builders here made, by who runs them."""
+    keys = frozenset(PublicKey.load(each).keyid for each in state.keys.glob("builder-*.pub"))
     said: dict[str, list[Entry]] = {}
     for entry in entries:
-        operator = entry.builder.operator or own.get(entry.builder.name) or HERE
+        operator = entry.builder.operator or operators.get(entry.builder.name) or HERE
         said.setdefault(operator, []).append(entry)
-    machines = {each.builder.machine_id for each in entries} - {None}
-    for operator, entry in _each_machine_once(others(state, below.keys())):
-        if entry.builder.machine_id not in machines:
-            said.setdefault(operator, []).append(entry)
-    return result, count(result.artifact, below, fixed, said, needed)
+    for operator, those in said.items():
+        yield Signed(operator, tuple(those), keys if operator == HERE else frozenset())
 
 
-def _each_machine_once(said: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, Entry]]:
-    """What two operators show as made on one machine is all the first one's, by its name."""
-    owners: dict[str, str] = {}
-    for operator, entry in sorted(said, key=lambda each: each[0]):
-        machine = entry.builder.machine_id
-        yield operator if machine is None else owners.setdefault(machine, operator), entry
+def _others(state: State, derivations: Collection[str], known: Iterable[Entry]) -> Iterator[Signed]:
+    """What other operators signed of these derivations. Raises TallyError.
 
-
-def others(state: State, derivations: Collection[str]) -> Iterator[tuple[str, Entry]]:
-    """What other operators signed of these derivations, each with the operator. Raises TallyError."""
+    `known` tells the outputs that a link only has by their paths.
+    """
+    paths: dict[str, dict[str, str]] = {}
+    for entry in known:
+        names = paths.setdefault(entry.derivation, {})
+        names.update((name, made.path) for name, made in entry.outputs.items())
     for place in sorted(state.others.glob("*.json")):
+        what = str(place)
         try:
-            document = read(contents(place, 2 * _LARGEST), str(place))
-            operator = member(document, "operator", str, str(place))
-            entries = _entries(document, str(place))
+            document = read(contents(place, 2 * _LARGEST), what)
+            operator, keys = member(document, "operator", str, what), _keys(document, what)
+            entries = [*_entries(document, what), *_used(document, paths, what)]
         except (OSError, ValueError, MalformedError, TallyError) as error:
             raise TallyError(
                 f"{place} is not as it was taken in: {why(error)}",
                 hint="remove it, and take it in again with `tally ledger merge`",
             ) from error
-        yield from ((operator, each) for each in entries if each.derivation in derivations)
+        entries = [each for each in entries if each.derivation in derivations]
+        yield Signed(operator, tuple(entries), frozenset(each.keyid for each in keys))
 
 
 def _refuse_second_name(state: State, operator: str, keys: Sequence[PublicKey]) -> None:
@@ -174,7 +182,7 @@ def _refuse_second_name(state: State, operator: str, keys: Sequence[PublicKey]) 
             theirs = given.intersection(map(str, member(document, "keys", list, str(place))))
         except (OSError, ValueError, MalformedError):
             continue  # it is told where votes are counted
-        if theirs and known != operator:
+        if theirs and folded(known) != folded(operator):
             raise TallyError(
                 f"a key that was given is that of the operator {known}, by {place}: each has one vote",
                 hint=f"give --operator {shlex.quote(known)}, or remove that file if it is not theirs",
@@ -202,21 +210,49 @@ def _links(folder: Path) -> dict[str, Any]:
 
 def _entries(document: object, what: str) -> tuple[Entry, ...]:
     """What one of the operator's keys has signed. Raises MalformedError or TallyError."""
-    keys = [PublicKey.from_pem(str(pem).encode(), what) for pem in member(document, "keys", list, what)]
+    keys = _keys(document, what)
     assert isinstance(document, dict)
     if "ledger" in document:
         envelope = dsse.read(decoded(member(document, "ledger", str, what), what), what)
         _refuse_unsigned([envelope], keys, what)
         return builds.parse(envelope.payload, what)
+    found: list[Entry] = []
+    for envelope, record in _signed_links(document, keys, what):
+        found += _of_link(envelope, record, what)
+    return tuple(found)
+
+
+def _keys(document: object, what: str) -> list[PublicKey]:
+    return [PublicKey.from_pem(str(pem).encode(), what) for pem in member(document, "keys", list, what)]
+
+
+def _signed_links(document: object, keys: Sequence[PublicKey], what: str) -> Iterator[tuple[Envelope, bytes]]:
+    """The links that one of the keys signed, each with its builder's record. Raises TallyError for none."""
     pieces = member(document, "links", list, what)
     envelopes = [dsse.read(decoded(member(each, "link", str, what), what), what) for each in pieces]
     _refuse_unsigned(envelopes, keys, what)
-    found: list[Entry] = []
     for envelope, piece in zip(envelopes, pieces, strict=True):
         if any(dsse.signed_by(envelope, key) for key in keys):
-            record = decoded(member(piece, "record", str, what), what)
-            found += _of_link(envelope, record, what)
-    return tuple(found)
+            yield envelope, decoded(member(piece, "record", str, what), what)
+
+
+def _used(document: object, paths: Mapping[str, Mapping[str, str]], what: str) -> Iterator[Entry]:
+    """What the builders of links had of inputs, of which they signed the hashes: no votes."""
+    if not isinstance(document, dict) or "links" not in document:
+        return
+    for envelope, record in _signed_links(document, _keys(document, what), what):
+        link = links.parse(envelope.payload, what)
+        had = {**link.materials, **link.converged}
+        builder = _builder_of(report_of(link, record))
+        for derivation, outputs in paths.items():
+            digests = {name: had.get(path, {}).get(NAR_SHA256) for name, path in outputs.items()}
+            made = {
+                name: Made(outputs[name], NarHash(digest), 0, ())
+                for name, digest in digests.items()
+                if digest is not None
+            }
+            if len(made) == len(outputs):
+                yield Entry("", builder, derivation, How.HELD, made)
 
 
 def _refuse_unsigned(envelopes: Sequence[Envelope], keys: Sequence[PublicKey], what: str) -> None:
@@ -229,8 +265,15 @@ def _refuse_unsigned(envelopes: Sequence[Envelope], keys: Sequence[PublicKey], w
 
 def _of_link(envelope: Envelope, record: bytes, what: str) -> Iterator[Entry]:
     report = report_of(links.parse(envelope.payload, what), record)
+    builder = _builder_of(report)
+    for build in report.builds.values():
+        made = made_of(build.outputs)
+        yield Entry("", builder, build.derivation, How.BUILT, made, build.started, build.finished)
+
+
+def _builder_of(report: Report) -> Known:
     identity = report.identity
-    builder = Known(
+    return Known(
         identity.name,
         "signed",
         nix_version=identity.nix_version,
@@ -239,9 +282,6 @@ def _of_link(envelope: Envelope, record: bytes, what: str) -> Iterator[Entry]:
         system=identity.system,
         proven=report.sandbox is not None,
     )
-    for build in report.builds.values():
-        made = made_of(build.outputs)
-        yield Entry("", builder, build.derivation, How.BUILT, made, build.started, build.finished)
 
 
 def _unlike(state: State, entries: Sequence[Entry]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -54,7 +55,8 @@ def test_too_few_votes_far_below_leave_the_whole_open() -> None:
     assert found.whole
     found = counted(said(x=ALIKE, y=dict.fromkeys(("app", "lib", "tool"), "1")))
     assert not found.whole
-    assert [each.derivation for each in found.those(Standing.SHORT)] == ["cc"]
+    assert [each.derivation for each in found.those(Standing.SHORT)] == ["cc", "lib", "tool"]
+    assert found.polls["lib"].unresolved == ("y",), "nobody knows which compiler y had"
 
 
 def test_the_first_that_differs_is_to_blame() -> None:
@@ -96,6 +98,9 @@ def test_two_results_with_enough_votes_each_are_none() -> None:
     assert counted(said(w=ALIKE, x=ALIKE, y=other, z=other), 2).root.standing is Standing.DIFFERS
 
 
+INPUTS = [entry(drv, "1", how=How.HELD) for drv in ("lib", "tool")]
+
+
 @pytest.mark.parametrize(
     "mine",
     [
@@ -106,10 +111,11 @@ def test_two_results_with_enough_votes_each_are_none() -> None:
     ids=["its builders differ", "one holds another", "not made again"],
 )
 def test_an_operator_at_odds_with_itself_has_no_vote(mine: list[Entry]) -> None:
-    found = counted({"x": mine, "y": [entry("app", "1")], "z": [entry("app", "1")]}, 2)
+    alike = [entry("app", "1"), *INPUTS]
+    found = counted({"x": [*mine, *INPUTS], "y": alike, "z": alike}, 2)
     assert found.root.standing is Standing.AGREED
     assert found.root.dissent == ("x",)
-    assert counted({"x": mine, "y": [entry("app", "1")]}).root.standing is Standing.DIFFERS
+    assert counted({"x": [*mine, *INPUTS], "y": alike}).root.standing is Standing.DIFFERS
 
 
 @pytest.mark.parametrize(
@@ -118,7 +124,100 @@ def test_an_operator_at_odds_with_itself_has_no_vote(mine: list[Entry]) -> None:
     ids=["held", "failed", "not proven"],
 )
 def test_what_was_not_built_in_a_proven_sandbox_is_no_vote(mine: Entry) -> None:
-    assert counted({"x": [mine], "y": [entry("app", "1")]}).root.standing is Standing.SHORT
+    found = counted({"x": [mine, *INPUTS], "y": [entry("app", "1"), *INPUTS]})
+    assert found.root.standing is Standing.SHORT
+
+
+@pytest.mark.parametrize("inputs", [INPUTS[:1], [*INPUTS, entry("lib", "2", "b", How.HELD)]])
+def test_a_vote_on_something_made_from_nobody_knows_what_is_none(inputs: list[Entry]) -> None:
+    alike = [entry("app", "1"), *INPUTS]
+    found = counted({"x": [entry("app", "1"), *inputs], "y": alike, "z": alike}, 3)
+    assert found.root.standing is Standing.SHORT
+    assert found.root.unresolved == ("x",)
+    assert not found.root.dissent
+    found = counted({"x": [entry("app", "2"), *inputs], "y": alike, "z": alike}, 2)
+    assert found.root.standing is Standing.AGREED
+    assert found.root.dissent == ("x",), "it made something else, whatever from"
+
+
+CHAIN = {"c": ("b",), "b": ("a",), "a": ()}
+
+
+def test_who_agrees_with_one_side_here_and_the_other_there_carries_neither() -> None:
+    """The worked example of laut's semantics: three signatures on each step, and two that lead up."""
+    votes = said(
+        k1={"a": "1", "b": "1", "c": "c"},
+        k2={"a": "2", "b": "2", "c": "c"},
+        k3={"a": "1", "b": "2", "c": "c"},
+    )
+    # in a ledger, k3 made `b` from its own `a`: it corroborates what k2 made from another one
+    assert count("c", CHAIN, (), votes, 2).whole
+    found = count("c", CHAIN, (), votes, 3)
+    assert found.root.standing is Standing.AGREED
+    assert found.whole, "each of the three made all of it, and came to the same"
+    votes["k3"] = [*said(k3={"b": "2", "c": "c"})["k3"], entry("a", "2", how=How.HELD)]
+    found = count("c", CHAIN, (), votes, 3)
+    assert (found.whole, found.uncarried) == (False, "a"), "two have a vote there"
+    assert not count("c", CHAIN, (), {"k3": votes["k3"], "k1": votes["k1"]}, 2).whole
+    assert count("c", CHAIN, (), {"k3": votes["k3"], "k1": votes["k1"], "k2": votes["k2"]}, 2).whole
+
+
+def paths(root: str, below: Mapping[str, tuple[str, ...]]) -> list[list[str]]:
+    """Every path down, those with fixed outputs left out."""
+    inputs = [each for each in below[root] if each != "source"]
+    return [[root, *rest] for each in inputs for rest in paths(each, below)] or [[root]]
+
+
+def carried(path: list[str], votes: Mapping[str, Mapping[str, tuple[str, bool]]], needed: int) -> bool:
+    """By the definition: so many routes along a path that share no operator at any step, tried one by one."""
+
+    def voted(name: str, drv: str) -> bool:
+        had = votes[name]
+        whole = all(each in had for each in BELOW[drv] if each != "source")
+        return drv in had and had[drv][1] and whole
+
+    def lead(step: int, routes: tuple[str, ...]) -> bool:
+        if step == len(path):
+            return True
+        drv = path[step]
+        return any(
+            lead(step + 1, on)
+            for on in permutations([name for name in votes if voted(name, drv)], needed)
+            if all(votes[to][drv][0] == votes[of][drv][0] for of, to in zip(routes, on, strict=True))
+        )
+
+    tops = {votes[name][path[0]][0] for name in votes if voted(name, path[0])}
+    return any(
+        lead(1, first)
+        for content in tops
+        for first in permutations(
+            [name for name in votes if voted(name, path[0]) and votes[name][path[0]][0] == content], needed
+        )
+    )
+
+
+SEEN = st.dictionaries(
+    st.sampled_from(sorted(ALIKE)), st.tuples(st.sampled_from("12"), st.sampled_from([True, True, False]))
+)
+
+
+@given(st.dictionaries(st.sampled_from("wxyz"), SEEN, max_size=4), st.integers(2, 3))
+def test_a_target_is_carried_where_the_fields_semantics_have_it_so(
+    votes: dict[str, dict[str, tuple[str, bool]]], needed: int
+) -> None:
+    entries = {
+        name: [
+            entry(drv, content, how=How.BUILT if built else How.HELD)
+            for drv, (content, built) in made.items()
+        ]
+        for name, made in votes.items()
+    }
+    found = count("app", BELOW, {"source"}, entries, needed)
+    by_definition = all(carried(path, votes, needed) for path in paths("app", BELOW))
+    if found.root.standing is Standing.AGREED:
+        assert (found.uncarried is None) == by_definition
+    if found.whole:
+        assert by_definition
 
 
 CONTENTS = st.dictionaries(st.sampled_from(sorted(ALIKE)), st.sampled_from("12"))
@@ -129,7 +228,8 @@ def test_a_yes_has_its_votes_and_never_fewer(votes: dict[str, dict[str, str]], n
     found = counted(said(**votes), needed)
     for poll in found.polls.values():
         if poll.standing is Standing.AGREED:
-            those = [name for name, made in votes.items() if poll.derivation in made]
+            needs = {poll.derivation, *BELOW[poll.derivation]} - {"source"}
+            those = [name for name, made in votes.items() if needs <= made.keys()]
             alike = [
                 name
                 for name in those

@@ -16,7 +16,7 @@ from orchestrator.ground.state import State
 from orchestrator.keys import dsse
 from orchestrator.keys.key import SigningKey
 from orchestrator.ledger.entries import Entry, How, Known, Made
-from orchestrator.stories.exchange import _each_machine_once, merge
+from orchestrator.stories.exchange import merge
 
 DERIVATION = f"/nix/store/{'a' * 32}-app.drv"
 
@@ -44,10 +44,3 @@ def test_a_key_has_one_operator(tmp_path: Path) -> None:
     assert caught.value.hint is not None
     assert caught.value.hint.startswith("give --operator alice")
     assert merge(state, exported(tmp_path / "second", other, [built("n")]), "bob", [other.public]).new
-
-
-def test_a_machine_of_two_operators_is_the_first_ones() -> None:
-    found = list(
-        _each_machine_once([("bob", built("m", "two")), ("alice", built("m")), ("carol", built(None))])
-    )
-    assert [name for name, _ in found] == ["alice", "alice", "carol"]

@@ -1,0 +1,65 @@
+"""Who is one operator, whatever names, keys and machines it shows: one vote each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.ledger.entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What was said in one operator's name."""
+
+    operator: str
+    entries: tuple[Entry, ...]
+    keys: frozenset[str] = field(default=frozenset())
+    """Whatever tells one key from another, of those that signed it."""
+
+
+def by_operator(signed: Iterable[Signed]) -> Mapping[str, tuple[Entry, ...]]:
+    """Each operator, by its names, with all that it said.
+
+    Those are one operator's that share a name (however it is spaced, and in whatever case), a key, or a
+    machine: what cannot be told apart has one vote together.
+    """
+    groups: list[tuple[set[str], list[Signed]]] = []
+    for each in signed:
+        marks, members = _marks(each), [each]
+        apart = []
+        for group in groups:
+            if marks.isdisjoint(group[0]):
+                apart.append(group)
+            else:
+                marks |= group[0]
+                members = [*group[1], *members]
+        groups = [*apart, (marks, members)]
+    found: dict[str, tuple[Entry, ...]] = {}
+    for _, members in groups:
+        name = _called(members)
+        entries = tuple(entry for each in members for entry in each.entries)
+        found[name] = (*found.get(name, ()), *entries)  # a name may have a ` = ` of its own
+    return dict(sorted(found.items()))
+
+
+def folded(operator: str) -> str:
+    """One party's name, however it is spaced, and in whatever case."""
+    return " ".join(operator.split()).casefold()
+
+
+def _marks(signed: Signed) -> set[str]:
+    marks = {f"name {folded(signed.operator)}", *(f"key {each}" for each in signed.keys)}
+    for entry in signed.entries:
+        ids = {"machine": entry.builder.machine_id, "boot": entry.builder.boot_id}
+        marks.update(f"{kind} {each}" for kind, each in ids.items() if each is not None)
+    return marks
+
+
+def _called(members: Iterable[Signed]) -> str:
+    """The names that it goes by; of one name the first spelling."""
+    names: dict[str, str] = {}
+    for each in members:
+        name = " ".join(each.operator.split())
+        names[folded(name)] = min(names.get(folded(name), name), name)
+    return " = ".join(sorted(names.values()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import pytest
 from pipelines import Runner, files_of, github, gitlab, read
 from projects import Project
 from registries import PASSWORD, USER, FakeRegistry
+from schemas import refusal
 from warm import WARM
 
 if TYPE_CHECKING:
@@ -43,21 +43,12 @@ def test_the_forges_schema_takes_it(page: Path, tmp_path: Path) -> None:
         file.write_text(text)
         schema = SCHEMAS[str(Path(name).parent)]
         more = ["--data-transform", "gitlab-ci"] if schema == "vendor.gitlab-ci" else []
-        done = subprocess.run(
-            [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *more, str(file)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{page.name}, {name}:\n{done.stdout}{done.stderr}"
+        assert refusal(file, schema, *more) is None, f"{page.name}, {name}"
 
 
 def test_the_schema_refuses_what_is_none(tmp_path: Path) -> None:
     (tmp_path / "x.yml").write_text("on: push\njobs:\n  one:\n    step: []\n")
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
-    assert (
-        subprocess.run([*command, str(tmp_path / "x.yml")], capture_output=True, check=False).returncode == 1
-    )
+    assert "'runs-on' is a required property" in str(refusal(tmp_path / "x.yml", "vendor.github-workflows"))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if files_of(page)], ids=lambda page: page.stem)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from pipelines import Runner, github, read
+from schemas import refusal
 
 from orchestrator.projects import workflow
 
@@ -35,9 +34,7 @@ def test_the_forges_schemas_take_them(target: str, locked: bool, tmp_path: Path)
         ("b.yml", "vendor.gitlab-ci", workflow.gitlab(target, locked=locked)),
     ):
         (tmp_path / name).write_text(text)
-        words = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(tmp_path / name)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout
+        assert refusal(tmp_path / name, schema) is None
 
 
 @pytest.mark.parametrize("key", ["", "a secret"])

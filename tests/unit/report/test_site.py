@@ -13,7 +13,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 import reports
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from schemas import Draft202012Validator
 
 from orchestrator.ground.state import State
 from orchestrator.ledger.entries import Verdict

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from releases import believing, builder_keys, observed, published, signed, with_toolchain
+from schemas import Draft202012Validator
 
 from orchestrator.cli.show import show
 from orchestrator.cli.shown_graph import dot, tree

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 import releases
+import schemas  # noqa: F401  # before what imports jsonschema, too
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ntia_conformance_checker import SbomChecker
@@ -38,9 +41,6 @@ PIGZ = WORLD.pigz.outputs["out"]
 
 
 def cyclonedx(document: dict[str, Any]) -> None:
-    from cyclonedx.schema import SchemaVersion
-    from cyclonedx.validation.json import JsonStrictValidator  # takes two seconds
-
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document))
     assert error is None, str(error)
 

@@ -45,8 +45,8 @@ def fetch(
     from datetime import UTC, datetime
 
     from orchestrator.cli import asked as asking
+    from orchestrator.cli.judging import document, exit_code, text
     from orchestrator.cli.text import in_lines, print_json
-    from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.policy.verdict import Passed
     from orchestrator.publishing import reference as references
     from orchestrator.publishing.inputs import FOLDER

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
 from orchestrator import __version__
-from orchestrator.cli import completion, signals
+from orchestrator.cli import completion, plain, signals
 from orchestrator.ground.errors import ErrorKind, ExitCode, TallyError
 from orchestrator.ground.interruption import INTERRUPTION
 from orchestrator.ground.notice import NOTICE
@@ -75,18 +75,22 @@ def _written(code: int) -> int:
 
 def _run() -> int:
     before: Mapping[Path, bytes] = {}
+    result: object
     try:
         INTERRUPTION.wanted = True
         INTERRUPTION.come()  # if it was heard before
-        from orchestrator.cli.app import app
+        if (judge := plain.verify(sys.argv[1:])) is not None:
+            result = judge()
+        else:
+            from orchestrator.cli.app import app
 
-        if any(word in ("--arg", "--argstr") for word in sys.argv):
-            from orchestrator.cli.nix_options import in_one_word
+            if any(word in ("--arg", "--argstr") for word in sys.argv):
+                from orchestrator.cli.nix_options import in_one_word
 
-            sys.argv[1:] = in_one_word(sys.argv[1:])
-        if completion.installing():
-            before = completion.started_by()
-        result = app(standalone_mode=False)
+                sys.argv[1:] = in_one_word(sys.argv[1:])
+            if completion.installing():
+                before = completion.started_by()
+            result = app(standalone_mode=False)
         INTERRUPTION.wanted = False
     except BaseException as error:  # noqa: BLE001  each is judged, and what is ours is raised again
         INTERRUPTION.wanted = False  # an assignment, before which Python looks at no signal

@@ -92,8 +92,8 @@ def explain(
     from datetime import UTC, datetime
 
     from orchestrator.cli import asked as asking
+    from orchestrator.cli.judging import exit_code
     from orchestrator.cli.text import print_json
-    from orchestrator.cli.verify import exit_code
     from orchestrator.policy.verdict import Passed
     from orchestrator.stories.policy_file import load
     from orchestrator.stories.verification import examine
@@ -129,8 +129,8 @@ def _left_out(found: Examination, policy: Policy) -> list[str]:
 
 def _explained(release: Path, found: Examination, policy: Policy) -> str:
     """Every rule, and then what decided: each reason once."""
+    from orchestrator.cli.judging import text
     from orchestrator.cli.text import in_lines
-    from orchestrator.cli.verify import text
     from orchestrator.policy.verdict import Failed
 
     if not found.findings:

@@ -131,9 +131,9 @@ def publish(
     from orchestrator.cli import publisher
     from orchestrator.cli.asked import identity_of, root_for
     from orchestrator.cli.destination_options import refuse_unfit
+    from orchestrator.cli.judging import document, exit_code, text
     from orchestrator.cli.publisher import Publisher
     from orchestrator.cli.text import in_lines, print_json, say
-    from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.ground.values import replace
     from orchestrator.publishing import reference
     from orchestrator.publishing.objects import retention

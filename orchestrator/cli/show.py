@@ -48,8 +48,8 @@ def show(
     Exit codes: 0 it is shown, 1 it does not verify, 2 it cannot be read.
     """
     from orchestrator.cli import asked as asking
+    from orchestrator.cli.judging import document, exit_code, text
     from orchestrator.cli.text import print_json
-    from orchestrator.cli.verify import document, exit_code, text
     from orchestrator.stories.showing import is_bundle
 
     if json and dot:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 
+    from orchestrator.ground.direct import Direct, Reply
+
 T = TypeVar("T")
 
 _CHUNK = 1 << 18
@@ -123,6 +125,7 @@ class Downloader:
         self._awaited: set[str] = set()
         self._mutex = Mutex()
         self._managers: dict[Proxy | None, PoolManager] = {}
+        self._direct: Direct | None = None
         self._proxy = lru_cache(proxy_for)  # the whole environment is read for it: 1 ms a small file
         self._guard = None if manners is None or manners.inward else Guard()
 
@@ -176,12 +179,49 @@ class Downloader:
 
         `named`: whether the user meant this host, and not a server. Raises Unreachable, Stopped after `stop`.
         """
-        from urllib3.exceptions import HTTPError
+        from http.client import HTTPException
 
         parts = _split(address)
         if self._guard is not None and named:
             self._guard.named(parts.netloc)
         proxy = self._proxy(parts.scheme, parts.netloc)
+        if proxy is not None:
+            with self._by_way_of(proxy, method, address, headers, body) as answer:
+                yield answer
+            return
+
+        def ask() -> tuple[Reply, Callable[[], None]]:
+            return self._straight().ask(method, address, {**_HEADERS, **headers}, body)
+
+        try:
+            # what is sent may take as long as it takes
+            reply, done = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask, parts.netloc)
+        except (HTTPException, OSError, ValueError) as error:
+            raise failure_of(error, None) from error
+        try:
+            yield Answered(reply.status, reply.headers, self._kept(reply.chunks(), parts.netloc))
+        finally:
+            done()
+
+    def _straight(self) -> Direct:
+        from orchestrator.ground.direct import Direct
+
+        with self._mutex:
+            if self._direct is None:
+                self._direct = Direct(self._parallel, self._guard, _certificates)
+            return self._direct
+
+    @contextmanager
+    def _by_way_of(
+        self,
+        proxy: Proxy,
+        method: str,
+        address: str,
+        headers: Mapping[str, str],
+        body: Iterator[bytes] | None,
+    ) -> Iterator[Answered]:
+        """The same, of what stands behind a proxy."""
+        from urllib3.exceptions import HTTPError
 
         def ask() -> BaseHTTPResponse:
             return self._manager(proxy).request(
@@ -195,14 +235,12 @@ class Downloader:
             )
 
         try:
-            # what is sent may take as long as it takes
-            host = str(proxy) if proxy else parts.netloc
-            response = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask, host)
+            response = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask, str(proxy))
         except (HTTPError, OSError, ValueError) as error:
             raise failure_of(error, proxy) from error
         try:
-            chunks = self._kept(guarded(_come(response)), parts.netloc)
-            yield Answered(response.status, response.headers, chunks)
+            host = _split(address).netloc
+            yield Answered(response.status, response.headers, self._kept(guarded(_come(response)), host))
         finally:
             if (left := response.length_remaining) is not None and left <= _DRAINED:
                 response.drain_conn()  # so that the next request needs no new connection
@@ -386,7 +424,9 @@ def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
     """
     import ssl
 
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _split(address: str) -> SplitResult:

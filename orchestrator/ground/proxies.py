@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from urllib.parse import unquote
 
 from orchestrator.ground.values import dataclass, field
@@ -12,6 +13,9 @@ _PLACE = re.compile(
     r"(?P<place>(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
     r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#:@\[\]\\]+)(?::(?P<port>[0-9]{1,5}))?)(?:[/?#].*)?"
 )
+
+_SETTINGS_ARE_VARIABLES = sys.platform != "darwin"
+"""Elsewhere the system has settings of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ def proxy_for(scheme: str, host: str) -> Proxy | None:
 
     An address without a scheme, as many machines have it, is one of a proxy that speaks HTTP.
     """
+    if _SETTINGS_ARE_VARIABLES and not any(each.lower().endswith("_proxy") for each in os.environ):
+        return None  # without an import that most machines need for nothing
     from urllib.request import getproxies, proxy_bypass
 
     known = getproxies()

@@ -33,29 +33,27 @@ def guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
     except (HTTPError, OSError) as error:
-        raise Unreachable(_sentence(error)) from error
+        raise Unreachable(sentence(error)) from error
 
 
 def failure_of(error: BaseException, proxy: Proxy | None) -> Unreachable:
     """Why there is no answer. What goes wrong at a proxy is not told as the fault of the host behind it."""
+    if proxy is None:
+        return Unreachable(sentence(error))
     from urllib3.exceptions import ProxyError, ProxySchemeUnknown
 
-    if proxy is None:
-        return Unreachable(_sentence(error))
     if proxy.place is None:
         return ProxyFailed(f"{proxy} cannot be used: it is no address such as http://HOST:PORT")
     if isinstance(error, ProxyError):
-        return ProxyFailed(f"{proxy} does not answer as it should: {_sentence(error.original_error)}")
+        return ProxyFailed(f"{proxy} does not answer as it should: {sentence(error.original_error)}")
     if isinstance(error, ProxySchemeUnknown):
         return ProxyFailed(f"{proxy} cannot be used: only proxies that speak HTTP can")
-    return Unreachable(f"{_sentence(error)}, by way of {proxy}")
+    return Unreachable(f"{sentence(error)}, by way of {proxy}")
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
     """An error of urllib3 without the object it prints in front, and without an address with a password."""
-    from urllib3.exceptions import LocationParseError
-
-    if isinstance(error, LocationParseError):
+    if type(error).__name__ == "LocationParseError":  # urllib3's, which need not be there
         return NO_ADDRESS
     text = str(error).split(">: ", 1)[-1].split("): ", 1)[-1]
     return re.sub(r"\[Errno -?\d+\] ", "", text) or type(error).__name__

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.interruption import INTERRUPTION
 from orchestrator.ground.values import dataclass, field
-from orchestrator.keys import keyfiles, kinds
+from orchestrator.keys import keyfiles, kinds, spki
 from orchestrator.keys.kinds import EVERY, OURS, Kind
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class PublicKey:
     @classmethod
     def from_pem(cls, pem: bytes, what: str, wanted: frozenset[Kind] = OURS) -> PublicKey:
         """Raises TallyError, naming `what`, when this is not a public key in PEM, of a wanted kind."""
+        if wanted is OURS and (quick := cls._quick(pem)) is not None:
+            return quick
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -64,6 +66,15 @@ class PublicKey:
         return cls.from_pem(data, str(path), wanted)
 
     @classmethod
+    def _quick(cls, pem: bytes) -> PublicKey | None:
+        """A key of one of our kinds in its one form; None: it is another one, or none."""
+        der = spki.of_pem(pem)
+        try:
+            return None if der is None or spki.key(der) is None else cls(der)
+        except ValueError:  # whoever reads all forms says so
+            return None
+
+    @classmethod
     def _of(cls, key: object, what: str, wanted: frozenset[Kind]) -> PublicKey:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -73,6 +84,8 @@ class PublicKey:
 
     @cached_property
     def _key(self) -> Key:
+        if (quick := spki.key(self.spki)) is not None:
+            return quick
         from cryptography.hazmat.primitives.serialization import load_der_public_key
 
         return load_der_public_key(self.spki)  # type: ignore[return-value]  # made from one of our kinds
@@ -80,7 +93,13 @@ class PublicKey:
     @cached_property
     def kind(self) -> Kind:
         """Raises TypeError when made of something else than a key of one of our kinds."""
-        kind = kinds.kind_of(self._key)
+        kind: Kind | None
+        if spki.is_p256(self.spki):
+            kind = Kind.P256
+        elif spki.is_ed25519(self.spki):
+            kind = Kind.ED25519
+        else:
+            kind = kinds.kind_of(self._key)
         if kind is None:
             raise TypeError("made of a key of another kind")
         return kind
@@ -96,6 +115,8 @@ class PublicKey:
 
     @cached_property
     def pem(self) -> str:
+        if spki.is_p256(self.spki) or spki.is_ed25519(self.spki):
+            return spki.to_pem(self.spki).decode("ascii")
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")

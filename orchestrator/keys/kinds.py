@@ -155,16 +155,16 @@ def verifies_digest(kind: Kind, key: Key, signature: bytes, digest: bytes, by: s
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     try:
         if isinstance(key, EllipticCurvePublicKey):
             key.verify(signature, digest, _ecdsa(by or kind.hash))
-        elif isinstance(key, RSAPublicKey):
+        elif kind is Kind.RSA:
             from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
             from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-            key.verify(signature, digest, PKCS1v15(), Prehashed(_algorithm(by or kind.hash)))
+            rsa: RSAPublicKey = key  # type: ignore[assignment]  # by its kind
+            rsa.verify(signature, digest, PKCS1v15(), Prehashed(_algorithm(by or kind.hash)))
         else:
             raise TallyError(
                 "an Ed25519 signature is over the file itself, not over its digest", hint="name the file"
@@ -203,7 +203,21 @@ def _ecdsa(name: str | None) -> ECDSA:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-    return ECDSA(Prehashed(_algorithm(name)))
+    class Checked(ECDSA):
+        """For checking alone: ECDSA's own beginning imports every cipher, which one way of signing needs."""
+
+        def __init__(self) -> None:
+            self._by = Prehashed(_algorithm(name))
+
+        @property
+        def algorithm(self) -> Prehashed:
+            return self._by
+
+        @property
+        def deterministic_signing(self) -> bool:
+            return False
+
+    return Checked()
 
 
 def _algorithm(name: str | None) -> HashAlgorithm:

@@ -12,9 +12,10 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from threading import Event
-from typing import BinaryIO
+from threading import Event, Thread
+from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -32,7 +33,9 @@ from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Reference, Registry
 from orchestrator.publishing.sources.source import Found, bounded
 from orchestrator.stories import supplying
-from orchestrator.stories.verification import Examination, examine
+
+if TYPE_CHECKING:
+    from orchestrator.stories.verification import Examination
 
 _MOST_WORDS, _ALL_WORDS = 1000, 1 << 26
 """Bundles of rebuilders that are read, and their bytes together."""
@@ -113,16 +116,29 @@ def with_found(
     reference: Reference, folder: Path, asked: Asked, *, keep: bool = True
 ) -> tuple[Path, Examination, Found | None]:
     """The same, and what was found there; None: it contradicts itself."""
+    Thread(target=_prepare, daemon=True).start()
     try:
         found = sources.of(reference).find()
     except Refused as refused:
-        return folder, Examination(Failed(tuple(refused.reasons))), None
+        return folder, _refused(refused), None
     target = folder / found.name
     try:
         target.mkdir(parents=True)
     except OSError as error:
         raise cannot_write(target, error) from error
     return target, judged(found, target, asked, keep=keep), found
+
+
+def _prepare() -> None:
+    """Import what judges while the network is waited for; whoever needs it does not care who did."""
+    with suppress(Exception):
+        import_module("orchestrator.stories.verification")
+
+
+def _refused(refused: Refused) -> Examination:
+    from orchestrator.stories.verification import Examination
+
+    return Examination(Failed(tuple(refused.reasons)))
 
 
 def bring(reference: Reference, folder: Path) -> Path:
@@ -163,9 +179,11 @@ def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Exa
             found.check(draft)
         further = {**attached(found, asked.policy), **(asked.further or {})}
     except Refused as refused:
-        return Examination(Failed(tuple(refused.reasons)))
+        return _refused(refused)
     except OSError as error:
         raise cannot_write(draft, error) from error
+    from orchestrator.stories.verification import examine
+
     digest = asked.digest if keep or asked.digest is not None else found.index.files[artifact][0]
     return examine(draft, asked.policy, asked.now, digest, further, asked.trusted)
 
@@ -268,6 +286,8 @@ def _kept(target: Path, found: Found, asked: Asked) -> Fetched:
         further = {**attached(found, asked.policy), **(asked.further or {})}
     except Refused as refused:
         return Fetched(target, Failed(tuple(refused.reasons)), kept=True)
+    from orchestrator.stories.verification import examine
+
     examination = examine(target, asked.policy, asked.now, asked.digest, further, asked.trusted)
     beside = None
     if asked.sources and isinstance(examination.verdict, Passed):

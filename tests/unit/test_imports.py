@@ -63,7 +63,7 @@ def loaded(*arguments: str) -> set[str]:
     [
         (["--version"], set()),
         (["--help"], {"typer"}),
-        (["verify", "nowhere", "--key", "nowhere"], {"typer", "cryptography"}),
+        (["verify", "nowhere", "--key", "nowhere"], {"typer"}),
         (["policy", "check", "nowhere.toml"], {"typer", "pydantic"}),
         (["plan", "nowhere.toml"], {"typer", "pydantic", "license_expression"}),
     ],
@@ -73,6 +73,20 @@ def test_a_command_loads_only_what_it_needs(arguments: list[str], needed: set[st
     found = loaded(*arguments)
     assert "orchestrator" in found
     assert found & (HEAVY | {"typer", "urllib3"}) <= needed, sorted(found & HEAVY)
+
+
+def test_what_gates_type_most_needs_the_least(tmp_path: Path) -> None:
+    """A cold `tally verify` by a key: without Typer, urllib3 and the readers of all forms of keys."""
+    release = releases.signed(tmp_path / "release")
+    avoided = {"typer", "urllib3", "tempfile", "subprocess", "ssl", "orchestrator.publishing.sources"}
+    ciphers = {"cryptography.hazmat.primitives.serialization", "cryptography.hazmat.primitives.ciphers"}
+    found = modules("verify", str(release.folder), "--key", str(release.pub))
+    assert "orchestrator.policy.verdict" in found
+    assert not found & (avoided | ciphers), sorted(found & (avoided | ciphers))
+    found = modules("verify", "oci://127.0.0.1:9/nowhere:1", "--key", str(release.pub))
+    assert "http.client" in found
+    avoided = {"typer", "urllib3", "subprocess", "pydantic"} | ciphers
+    assert not found & avoided, sorted(found & avoided)
 
 
 def test_strangers_bundles_beside_a_release_cost_no_signature(tmp_path: Path) -> None:

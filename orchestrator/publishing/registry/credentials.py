@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -108,6 +107,8 @@ def _asked(helper: object, host: str, path: Path) -> Credentials | None:
     """What a helper knows; None where it says that it knows nothing."""
     if not isinstance(helper, str) or not _HELPER.fullmatch(helper):
         raise _unusable(path, f"{str(helper)[:80]!r} names no credential helper")
+    import subprocess
+
     program = f"docker-credential-{helper}"
     try:
         done = subprocess.run(

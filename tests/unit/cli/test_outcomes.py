@@ -11,8 +11,8 @@ from orchestrator.agreement.agreement import DifferingOutput, Disagreed, Incompl
 from orchestrator.agreement.difference import differences
 from orchestrator.agreement.trees import Side
 from orchestrator.builders.build import Failure, Identity, Report
+from orchestrator.cli.judging import text
 from orchestrator.cli.outcomes import show
-from orchestrator.cli.verify import text
 from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.wording import counted
 from orchestrator.policy.verdict import Code, Failed, Finding, Passed, Reason

@@ -241,7 +241,7 @@ class TestSummary:
 
     def test_what_is_made_while_it_judges_is_not_overwritten(self, release: Signed, tmp_path: Path) -> None:
         """Looked at again when it is written: two runs at once cannot both have written their own."""
-        from orchestrator.cli import asked, verify
+        from orchestrator.cli import asked, judging
         from orchestrator.ground.errors import TallyError
 
         out = tmp_path / "vsa.json"
@@ -250,10 +250,10 @@ class TestSummary:
         whom = asked.trusted_of([release.pub], None, None)
         asking = asked.asked_of(whom, [release.folder], None, None, None)
         told: list[TallyError] = []
-        verify._judge(release.folder, asking, signing, told)
+        judging._judge(release.folder, asking, signing, told)
         assert told == []
         first = out.read_bytes()
-        verify._judge(release.folder, asking, signing, told)
+        judging._judge(release.folder, asking, signing, told)
         assert [each.message for each in told] == [f"{out} is there already"]
         assert out.read_bytes() == first
         assert list(tmp_path.iterdir()) == [out]

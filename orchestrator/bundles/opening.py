@@ -22,7 +22,7 @@ from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.log import trusted_root
 from orchestrator.log.trusted_root import TRUSTED_ROOT, TrustedRoot
-from orchestrator.policy.evidence import Denied, Judged, Vouched
+from orchestrator.policy.evidence import Denied, Judged, SignedBuilds, Vouched
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.verdict import Code, Reason, Refused
 
@@ -196,6 +196,15 @@ def open_link(data: bytes, name: str, keys: Sequence[PublicKey]) -> Vouched:
     envelope = _envelope(data, name)
     signer = _signer(envelope, keys, name, None)
     return Vouched(name, KeySigner.of(signer.spki), links.parse(envelope.payload, name), theirs=True)
+
+
+def open_builds(data: bytes, name: str, keys: Sequence[PublicKey]) -> SignedBuilds:
+    """Somebody's exported ledger, by one of these keys. Raises MalformedError or Refused."""
+    from orchestrator.evidence import builds  # as few policies ask for any
+
+    envelope = _envelope(data, name)
+    signer = _signer(envelope, keys, name, None)
+    return SignedBuilds(name, KeySigner.of(signer.spki), builds.parse(envelope.payload, name))
 
 
 def _signer(envelope: Envelope, keys: Sequence[PublicKey], name: str, hint: str | None) -> PublicKey:

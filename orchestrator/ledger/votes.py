@@ -96,16 +96,24 @@ def count(
     fixed: Collection[str],
     said: Mapping[str, Iterable[Entry]],
     needed: int | None,
+    wanted: Result | None = None,
 ) -> Count:
     """The votes of operators (`said`: name to what it signed) on `root` and its closure `below`.
 
     `needed`: votes for one result; None: of all operators that made anything of it, and two at the least.
+    `wanted`: what has to be agreed on of `root`; None: anything.
     """
     inputs = {
         path: [each for each in below[path] if each not in fixed] for path in below if path not in fixed
     }
     saw = {name: _saw(entries) for name, entries in said.items()}
     polls = {path: _poll(path, inputs[path], saw, needed) for path in inputs}
+    if (
+        wanted is not None
+        and polls[root].standing is Standing.AGREED
+        and wanted != next(iter(polls[root].results))
+    ):
+        polls[root] = replace(polls[root], standing=Standing.DIFFERS)
     above: dict[str, list[str]] = {path: [] for path in polls}
     for path, those in inputs.items():
         for each in those:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.rule_tables import (
     BuildersTable,
+    ClosureTable,
     DenyTable,
     InputsTable,
     LicencesTable,
@@ -22,6 +23,7 @@ from orchestrator.policy.rule_tables import (
 )
 from orchestrator.policy.rules import cel, packages
 from orchestrator.policy.rules.builders import Builders
+from orchestrator.policy.rules.closure import Closure
 from orchestrator.policy.rules.rebuilders import Rebuilders
 from orchestrator.policy.rules.signers import Signers
 from orchestrator.policy.rules.toolchains import Toolchains
@@ -61,6 +63,11 @@ class PolicyDocument(Table):
     rebuilders: RebuildersTable | None = Field(
         default=None, description="How many of them have to say so; default: one, where any is named"
     )
+    closure: ClosureTable | None = Field(
+        default=None,
+        description="How many operators have to have made each derivation of the build-time closure, by the "
+        "ledgers that rebuilders export",
+    )
     require: RequireTable = Field(default=RequireTable(), description="What a release has to show")
     sources: SourcesTable = Field(default=SourcesTable(), description="Where sources may come from")
     inputs: InputsTable | None = Field(
@@ -81,6 +88,14 @@ class PolicyDocument(Table):
             raise ValueError(f"two of them have the name {twice[0]!r}")
         return tables
 
+    @model_validator(mode="after")
+    def _rebuilders_of_some_use(self) -> PolicyDocument:
+        if self.rebuilders is not None and not self.rebuilders.quorum and self.closure is None:
+            raise ValueError(
+                "`rebuilders.quorum` is 0 and there is no [closure]: rebuilders would say nothing"
+            )
+        return self
+
     def policy(self, public: PublicKeys, root: TrustedRoot | None, file: str, sha256: Sha256) -> Policy:
         """The policy that it means; `root` is what `trusted_root` names.
 
@@ -96,6 +111,11 @@ class PolicyDocument(Table):
             wanted = self.rebuilders or RebuildersTable()
             trusted = tuple(each.rebuilder(public) for each in self.rebuilder)
             rebuilders = Rebuilders(trusted, wanted.quorum, builders)
+        closure: Closure | None = None
+        if self.closure is not None:
+            named = rebuilders or Rebuilders(builders=builders)
+            closure = Closure(self.closure.operators, named, refuses=self.closure.dissent == "refuse")
+            rebuilders = rebuilders if rebuilders is not None and rebuilders.quorum else None
         rules = [*self.require.rules(), *self.sources.rules()]
         if self.inputs is not None:
             rules.append(self.inputs.rule)
@@ -119,6 +139,7 @@ class PolicyDocument(Table):
             ),
             builders=builders,
             rebuilders=rebuilders,
+            closure=closure,
             rules=tuple(rules),
             expires=self.expires,
             root=root,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.canonical import MalformedError, member, moment
 from orchestrator.evidence.disagreement import Disagreement
@@ -30,6 +30,9 @@ from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Reason
 from orchestrator.recipe.purltext import is_purl
+
+if TYPE_CHECKING:
+    from orchestrator.ledger.entries import Entry
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's ids, by SHA-1 and by SHA-256
 
@@ -69,6 +72,15 @@ class Vouched:
     link: Link
     theirs: bool = False
     """Whether it is a third party's: by a builder that the policy names and the layout does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBuilds:
+    """An exported ledger whose signature holds: docs/predicates/builds.md."""
+
+    file: str
+    signer: KeySigner
+    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,8 @@ class Evidence:
     """The digest of release.json, which lists every file by digest and follows from what is signed."""
     rebuilds: tuple[Judged, ...] = ()
     """What rebuilders whom the policy names have signed of this artifact."""
+    ledgers: tuple[SignedBuilds, ...] = ()
+    """Exported ledgers by rebuilders whom the policy names."""
     uncounted: tuple[tuple[str, Reason], ...] = ()
     """Others' statements that do not count and are nowhere else here: the predicate type, and why."""
 

@@ -15,6 +15,7 @@ from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Evidence
 from orchestrator.policy.pattern import exactly
 from orchestrator.policy.rules.builders import Builders
+from orchestrator.policy.rules.closure import Closure
 from orchestrator.policy.rules.rebuilders import Rebuilders
 from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.signers import Signers
@@ -40,6 +41,8 @@ class Policy:
     """All others, in the order in which their reasons are told."""
     rebuilders: Rebuilders | None = None
     """None: nobody has to have made it again."""
+    closure: Closure | None = None
+    """None: what it was made with is its own builders' affair."""
     expires: datetime | None = None
     root: TrustedRoot | None = None
     """Whose logs, timestamps and certificates count; None: whoever verifies says so, or nobody's do."""
@@ -76,7 +79,7 @@ class Policy:
     @property
     def asked(self) -> tuple[Rule, ...]:
         """Every rule, in the order in which findings are told."""
-        parties = (self.signers, self.builders, self.rebuilders)
+        parties = (self.signers, self.builders, self.rebuilders, self.closure)
         return (*(each for each in parties if each is not None), *self.rules)
 
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:

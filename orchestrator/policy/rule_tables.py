@@ -53,8 +53,23 @@ class BuildersTable(Table):
 class RebuildersTable(Table):
     """`[rebuilders]`: how many have to have made the release again."""
 
-    quorum: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
-        default=1, description="How many operators of rebuilders, none of them the release's own"
+    quorum: Annotated[StrictInt, Field(ge=0, le=1000)] = Field(
+        default=1,
+        description="How many operators of rebuilders, none of them the release's own; 0, with [closure] "
+        "alone: only their exported ledgers are asked for",
+    )
+
+
+class ClosureTable(Table):
+    """`[closure]`: how many have to have made each derivation that the release was made with."""
+
+    operators: Annotated[StrictInt, Field(ge=2, le=1000)] = Field(
+        description="How many operators made each derivation the same, the release's own counted once"
+    )
+    dissent: Literal["refuse", "tell"] = Field(
+        default="refuse",
+        description="What of an operator who made something else, where enough agree and the difference "
+        "does not end below the artifact",
     )
 
 

@@ -45,6 +45,7 @@ class Code(StrEnum):
     TIMESTAMP_MISSING = "timestamp-missing"
     BUILDERS_NOT_INDEPENDENT = "builders-not-independent"
     NOT_REPRODUCED = "not-reproduced"
+    CLOSURE_NOT_AGREED = "closure-not-agreed"
     SANDBOX_NOT_SHOWN = "sandbox-not-shown"
     MATERIAL_NOT_ALLOWED = "material-not-allowed"
     SOURCE_NOT_ALLOWED = "source-not-allowed"
@@ -80,6 +81,8 @@ HINTS = {
     Code.QUORUM_NOT_MET: "get the release again, with every builder's link",
     Code.NOT_REPRODUCED: "get the rebuilders' evidence and give it with --evidence, or make it again with "
     "`tally rebuild`",
+    Code.CLOSURE_NOT_AGREED: "get what more operators made of it (`tally ledger export`), and give it with "
+    "--evidence",
     Code.BUILDERS_DISAGREE: "do not use this release; its builders did not make the same bytes",
     Code.DENIED: "do not use this file; ask whoever signed that what is wrong with it",
     Code.CONTRADICTION: "do not use this release, and tell its publisher: its evidence contradicts itself",

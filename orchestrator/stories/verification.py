@@ -7,13 +7,14 @@ Step 12 is the policy's: all of its rules are asked, and all that fail are told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from orchestrator.bundles.further import Further, denying, open_further
+from orchestrator.bundles.ledgers import Opened, exported, open_ledgers
 from orchestrator.bundles.opening import not_by_one, open_layout, open_links, open_own, open_trusted_root
 from orchestrator.bundles.witnessed import unwhole, witnessed
 from orchestrator.evidence.canonical import MalformedError
@@ -208,7 +209,10 @@ def _examine(
     #    policy trusts has stated that builders disagreed on what was made here, or on what it was made from.
     found.step = 9
     vouching = [public_key(spki) for spki in policy.builder_keys]
-    theirs = open_further(further, keys, vouching, policy.trusts, trusted, now)
+    signed_builds = exported(further)
+    ledgers = _ledgers(policy, further, signed_builds)
+    others = {file: data for file, data in further.items() if file not in signed_builds}
+    theirs = open_further(others, keys, vouching, policy.trusts, trusted, now)
     theirs = theirs.about(sha256, checks.paths(links), vouched)
     _hold(checks.denied({each.file: each.statement for each in theirs.statements}))
     theirs = theirs.counting(
@@ -226,9 +230,10 @@ def _examine(
     unlisted_too = open_further(refuting, keys, (), policy.trusts, trusted, now)
     release = Sha256.of(index.data)
     _hold(checks.refuted((*theirs.denials, *unlisted_too.denials), checks.paths(links), release))
-    again = _rebuilds(policy, {**further, **lying_bundles}, sha256, links, trusted, now)
+    again = _rebuilds(policy, {**others, **lying_bundles}, sha256, links, trusted, now)
     _hold(checks.refuted(again.denials, checks.paths(links), release))
-    theirs = replace(theirs, notices=tuple(notices.left_of(theirs.notices, again.statements)))
+    left = notices.left_of(theirs.notices, again.statements)
+    theirs = replace(theirs, notices=(*left, *ledgers.notices))
     told = commands.read(provenance)
     _hold(checks.products(links[0], provenance, artifact, told.materials))
     agreed = checks.agreed(reproduction)
@@ -271,6 +276,7 @@ def _examine(
         now=now,
         index=release,
         rebuilds=again.statements,
+        ledgers=ledgers.ledgers,
         uncounted=theirs.uncounted,
     )
     found.findings = policy.judge(evidence)
@@ -313,6 +319,13 @@ def _rebuilds(
     keys = [public_key(spki) for spki in policy.rebuilders.keys]
     opened = open_further(documents, keys, (), policy.rebuilders.trusts, trusted, now)
     return opened.about(sha256, checks.paths(links), ())
+
+
+def _ledgers(policy: Policy, further: Mapping[str, bytes], files: Collection[str]) -> Opened:
+    """What of exported ledgers is by rebuilders, where the policy counts votes on the closure."""
+    if not files or policy.closure is None:
+        return open_ledgers(further, files, None)
+    return open_ledgers(further, files, [public_key(spki) for spki in policy.closure.rebuilders.keys])
 
 
 def _following(provenance: Statement, reproduction: Statement, found: checks.Measured) -> bytes:

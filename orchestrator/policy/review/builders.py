@@ -6,12 +6,33 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.agreement.independence import SEPARATE_OPERATORS
 from orchestrator.ground.wording import some
+from orchestrator.ledger.operators import folded
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.review.advice import Advice, Surroundings
 from orchestrator.policy.review.standing import never, revoked
 from orchestrator.policy.rules.builders import Builders, TrustedBuilder
 
 _NAME_THEM = 'name the `operator` of each in its [[builder]], or set `per = "builder"` in [builders]'
+
+
+def closure(policy: Policy) -> Iterator[Advice]:
+    """What can be said of `[closure]`: the release's own builders are one operator unless it names more."""
+    asked = policy.closure
+    if asked is None:
+        return
+    own = (
+        {folded(each.operator) for each in policy.builders.trusted if each.operator}
+        if policy.builders
+        else set()
+    )
+    others = {folded(each.operator) for each in asked.rebuilders.trusted}
+    most = len(others | own) + (not own)
+    if most < asked.operators:
+        said = (
+            f"{asked.operators} operators have to have made each derivation, and no more than {most} of "
+            "those named can, the release's own among them (closure-not-agreed)"
+        )
+        yield Advice("closure.operators", said, "name more operators in [[rebuilder]], or ask for fewer")
 
 
 def review(policy: Policy, around: Surroundings) -> Iterator[Advice]:

@@ -34,6 +34,7 @@ def review(policy: Policy, now: datetime, trusted: TrustedRoot | None = None) ->
         yield Advice("expires", said, "review the policy, and give it a new `expires`")
     yield from signers.review(policy, around)
     yield from builders.review(policy, around)
+    yield from builders.closure(policy)
     yield from materials.review(policy.rules)
     shows = any(isinstance(rule, Statements) for rule in policy.rules)
     for rule in policy.rules:

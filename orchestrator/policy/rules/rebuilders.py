@@ -102,7 +102,7 @@ class Rebuilders:
             yield f"{judged.file} has no trusted timestamp"
         if entry.signer.log and not judged.logged:
             yield f"no log that you trust is said to have {judged.file}"
-        if judged.signer in _makers(evidence) or _folded(entry.operator) in self._own(evidence):
+        if judged.signer in makers(evidence) or _folded(entry.operator) in self._own(evidence):
             yield f"{judged.file} is by {entry.signer.name}, who made the release itself"
         yield from _against_content(judged, evidence)
 
@@ -147,7 +147,7 @@ def _outputs(predicate: object) -> object:
     return found[0]
 
 
-def _makers(evidence: Evidence) -> frozenset[Signer]:
+def makers(evidence: Evidence) -> frozenset[Signer]:
     """Whose keys and identities signed the release: its statements, its layout, its builders' links."""
     links = (each.signer for each in evidence.links if not each.theirs)
     return frozenset(

@@ -498,6 +498,25 @@ def test_what_covers_other_packages(one: Packages, other: Packages, covers: bool
     assert one.covers(other) is covers
 
 
+@pytest.mark.parametrize(
+    ("more", "most"),
+    [
+        ("operators = 3", 2),
+        ("operators = 2", None),
+        ('operators = 3\n[[builder]]\nname = "a"\noperator = "REBUILDER"', 1),
+        ('operators = 2\n[[builder]]\nname = "a"\noperator = "Own"\n[builders]\nper = "builder"', None),
+    ],
+)
+def test_a_closure_that_too_few_operators_could_have_made(more: str, most: int | None) -> None:
+    rebuilder = '[rebuilders]\nquorum = 0\n[[rebuilder]]\nname = "rebuilder"\nkey = "theirs"\n'
+    found = [
+        each for each in advice(f"{SIGNER}{rebuilder}[closure]\n{more}") if each.key.startswith("closure")
+    ]
+    assert [f"no more than {most} of those named" in each.sentence for each in found] == [True] * (
+        most is not None
+    )
+
+
 def _shown() -> list[tuple[str, str]]:
     """Every policy in the documentation and the demo, with where it is."""
     found = [(str(path.relative_to(ROOT)), path.read_text()) for path in (ROOT / "demo").glob("*.toml")]

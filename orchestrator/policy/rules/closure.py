@@ -1,0 +1,246 @@
+"""Closure: enough operators made everything that the release was made with, derivation by derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from orchestrator.evidence.canonical import MalformedError
+from orchestrator.evidence.terms import NAR_SHA256, PROVENANCE, Kind
+from orchestrator.ground.digest import NarHash
+from orchestrator.ground.values import dataclass
+from orchestrator.ground.wording import counted, some
+from orchestrator.nix.outputpath import Command, Places
+from orchestrator.policy import commands
+from orchestrator.policy.evidence import Evidence, SignedBuilds, Vouched
+from orchestrator.policy.rules.builders import Builders
+from orchestrator.policy.rules.rebuilders import Rebuilders, TrustedRebuilder, makers
+from orchestrator.policy.trust import against
+from orchestrator.policy.validity import Moment
+from orchestrator.policy.verdict import Code, Finding, Reason
+
+if TYPE_CHECKING:
+    from orchestrator.ledger.entries import Entry
+    from orchestrator.ledger.operators import Signed
+    from orchestrator.ledger.votes import Count, Poll, Result
+
+RELEASE = "the release's own"
+"""What its own operator is called where the policy names none."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """`[closure]`, with every `[[rebuilder]]`, whose exported ledgers count."""
+
+    operators: int
+    rebuilders: Rebuilders
+    refuses: bool = True
+    """Whether one operator that made something else is a no."""
+
+    @property
+    def name(self) -> str:
+        return "closure"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        told = commands.read(evidence.own[PROVENANCE].statement)
+        if (lacking := _lacking(told)) is not None:
+            return Finding(self.name, lacking, (Reason(Code.CLOSURE_NOT_AGREED, lacking),))
+        from orchestrator.ledger.operators import by_operator
+        from orchestrator.ledger.votes import count
+
+        ground = _Ground(told, evidence)
+        signed = [*self._own(ground, evidence), *self._theirs(ground, evidence)]
+        found = count(told.artifact, ground.below, (), by_operator(signed), self.operators, ground.artifact)
+        against = [(each, tuple(self._against(each, evidence))) for each in evidence.ledgers]
+        aside = [(each, why) for each, why in against if why]
+        reasons = [*self._short(found, [why for _, (why, *_) in aside]), *self._dissent(found)]
+        reasons += (reason for each, _ in aside for reason in ground.no(each))
+        saw = f"{counted(len(found.polls), 'derivation')}, made by {some(list(found.root.voters))}"
+        return Finding(self.name, saw, tuple(reasons))
+
+    def _short(self, found: Count, aside: list[str]) -> Iterator[Reason]:
+        if found.whole:
+            return
+        from orchestrator.ledger.votes import Standing
+
+        fine = (Standing.AGREED, Standing.CONVERGED)
+        lacking = [each for each in found.polls.values() if each.standing not in fine]
+        if not lacking:
+            assert found.uncarried is not None
+            what = f"fewer than {self.operators} operators carry it through {_called(found.uncarried)}"
+        else:
+            first = [each for each in lacking if each.derivation in found.culprits] or lacking
+            what = some([_told(each) for each in first], _SHOWN)
+        need = f"{self.operators} operators have to have made each derivation the same"
+        yield Reason(Code.CLOSURE_NOT_AGREED, "; ".join([f"{need}: {what}", *aside[:_SHOWN]]))
+
+    def _dissent(self, found: Count) -> Iterator[Reason]:
+        """Who made something else that did not come to the same artifact in the end."""
+        if not self.refuses:
+            return
+        for path, poll in sorted(found.polls.items()):
+            if others := sorted(set(poll.dissent).difference(found.root.voters)):
+                yield Reason(Code.BUILDERS_DISAGREE, f"{some(others)} made another {_called(path)}")
+
+    def _own(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:
+        """What the release's builders made: of one operator, but for those of whom the policy says more."""
+        from orchestrator.ledger.operators import Signed
+
+        yield Signed(RELEASE, (), frozenset(str(each) for each in makers(evidence)) - _keys(evidence))
+        builders = self.rebuilders.builders or Builders(quorum=evidence.threshold)
+        for each in builders.counted(evidence):
+            key = frozenset({str(each.vouched.signer)})
+            yield Signed(each.operator or RELEASE, tuple(ground.linked(each.vouched)), key)
+            if each.named is None:
+                yield Signed(RELEASE, (), key)
+
+    def _theirs(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:
+        from orchestrator.ledger.operators import Signed
+
+        for each in evidence.ledgers:
+            entry = self._entry(each)
+            if entry is not None and not any(self._against(each, evidence)):
+                signer = frozenset({str(each.signer)})
+                yield Signed(entry.operator, tuple(ground.exported(each)), signer)
+
+    def _entry(self, ledger: SignedBuilds) -> TrustedRebuilder | None:
+        return next((each for each in self.rebuilders.trusted if each.signer.is_(ledger.signer)), None)
+
+    def _against(self, ledger: SignedBuilds, evidence: Evidence) -> Iterator[str]:
+        """Why a ledger does not count, each beginning with its file."""
+        entry = self._entry(ledger)
+        if entry is None:
+            yield f"{ledger.file} is by no rebuilder of the policy"
+            return
+        when = Moment(evidence.now, None, claimed=None)
+        for reason in against(self.rebuilders.signers, entry.signer, ledger.signer, ledger.file, when):
+            yield reason.sentence
+        if entry.signer.timestamp:
+            yield f"{ledger.file} has no trusted timestamp"
+        if entry.signer.log:
+            yield f"{ledger.file} is in no log"
+
+
+class _Ground:
+    """The derivations that the provenance tells of, and what was made of them by the release's own word."""
+
+    def __init__(self, told: commands.Told, evidence: Evidence) -> None:
+        every = [command for command, _ in told.commands or ()]
+        made_by = Places({path: each for each in every for path in each.outputs.values()})
+        self.below: Mapping[str, tuple[str, ...]] = {
+            each.derivation: tuple(
+                sorted({used.derivation for used in made_by.named(each)} - {each.derivation})
+            )
+            for each in every
+        }
+        self._commands = {each.derivation: each for each in every}
+        self._digests = _vouched(evidence)
+        self._told = told
+
+    @property
+    def artifact(self) -> Result:
+        """What was made of the artifact, by the release."""
+        return self._result(self._told.artifact)
+
+    def linked(self, vouched: Vouched) -> Iterator[Entry]:
+        """What a builder's link has of each derivation: it signs hashes of what it built alone."""
+        from orchestrator.ledger.entries import Entry, How, Known, Made
+
+        link = vouched.link
+        had = {**link.materials, **link.products, **link.converged}
+        builder = Known(
+            link.builder,
+            "signed",
+            machine_id=_text(link.identity.get("machineIdSha256")),
+            boot_id=_text(link.identity.get("bootIdSha256")),
+            proven=bool(link.sandbox),
+        )
+        for command in self._commands.values():
+            made = {
+                name: Made(path, _hash(had[path][NAR_SHA256], link.builder), 0, ())
+                for name, path in command.outputs.items()
+                if NAR_SHA256 in had.get(path, {})
+            }
+            if made:
+                yield Entry("", builder, command.derivation, How.BUILT, made)
+
+    def exported(self, ledger: SignedBuilds) -> Iterator[Entry]:
+        """What a ledger has of these derivations; of their outputs, those that the release tells of."""
+        from dataclasses import replace
+
+        for entry in ledger.entries:
+            command = self._commands.get(entry.derivation)
+            if command is None:
+                continue
+            outputs = {name: made for name, made in entry.outputs.items() if self._tells(command, name)}
+            if outputs:
+                yield replace(entry, outputs=outputs)
+
+    def no(self, ledger: SignedBuilds) -> Iterator[Reason]:
+        """What a ledger that does not count has of package and artifact that is not what the release has."""
+        for entry in self.exported(ledger):
+            if entry.derivation in (self._told.package, self._told.artifact):
+                made = tuple(
+                    sorted((name, each.path, each.nar_hash.hex) for name, each in entry.outputs.items())
+                )
+                if made != self._result(entry.derivation):
+                    said = f"{ledger.file} has another {_called(entry.derivation)}"
+                    yield Reason(Code.BUILDERS_DISAGREE, said)
+
+    def _tells(self, command: Command, name: str) -> bool:
+        return command.outputs.get(name) is None or command.outputs[name] in self._digests
+
+    def _result(self, derivation: str) -> Result:
+        outputs = self._commands[derivation].outputs
+        told = [(name, path, self._digests.get(path)) for name, path in outputs.items()]
+        return tuple(sorted((name, path, digest) for name, path, digest in told if digest is not None))
+
+
+def _vouched(evidence: Evidence) -> Mapping[str, str]:
+    """Store path to a NAR hash that some link of the release's has; of what was agreed on, all have it."""
+    found: dict[str, str] = {}
+    for each in evidence.links:
+        for digests in (each.link.converged, each.link.materials, each.link.products):
+            for path, values in digests.items():
+                if NAR_SHA256 in values:
+                    found[path] = values[NAR_SHA256]
+    return found
+
+
+def _lacking(told: commands.Told) -> str | None:
+    """Why nothing can be counted: something of which nobody says how it was made."""
+    if told.commands is None:
+        return "the provenance does not tell by which commands its inputs were made"
+    if told.of(told.artifact) is None:
+        return "the provenance does not tell by which command the artifact was made"
+    believed = [each for each in told.materials if each.kind == Kind.BELIEVED]
+    if believed:
+        return f"{counted(len(believed), 'input')} came from a cache, and nobody's builders made them"
+    return None
+
+
+def _keys(evidence: Evidence) -> frozenset[str]:
+    return frozenset(str(each.signer) for each in evidence.links)
+
+
+def _told(poll: Poll) -> str:
+    sides = [" and ".join(names) for names in poll.results.values()]
+    sides += [f"{name} (more than one result)" for name in poll.unsteady]
+    sides += [f"{name} (nobody knows what from)" for name in poll.unresolved]
+    return f"{_called(poll.derivation)} {poll.standing.value} ({' | '.join(sides) or 'nobody'})"
+
+
+def _hash(digest: str, builder: str) -> NarHash:
+    try:
+        return NarHash(digest)
+    except ValueError as error:
+        raise MalformedError(f"the link of builder {builder} has an output without a hash: {error}") from None
+
+
+def _called(derivation: str) -> str:
+    return derivation[44:].removesuffix(".drv")
+
+
+def _text(said: object) -> str | None:
+    return said if isinstance(said, str) else None

@@ -17,6 +17,8 @@ NAMES: Final[Mapping[str, Ecosystem]] = {
     "go.work": Ecosystem.GO,
     "npm-shrinkwrap.json": Ecosystem.NPM,
     "package-lock.json": Ecosystem.NPM,
+    "pnpm-lock.yaml": Ecosystem.NPM,
+    "yarn.lock": Ecosystem.NPM,
 }
 """A lock file's name to what its kind is."""
 
@@ -40,13 +42,13 @@ def read(
         raise BadLock(place, None, "the source has no such file", hint="see `lock` in the recipe")
     match ecosystem:
         case Ecosystem.NPM:
-            from orchestrator.dependencies import npm
+            from orchestrator.dependencies.node import reading as of_node
 
-            return npm.read(data, place, tree, lock.rpartition("/")[0], system)
+            return of_node.read(data, place, tree, lock, system)
         case Ecosystem.PYTHON if python is not None:
-            from orchestrator.dependencies.python import reading
+            from orchestrator.dependencies.python import reading as of_python
 
-            return reading.read(tree.read, lock, place, python)
+            return of_python.read(tree.read, lock, place, python)
         case Ecosystem.CARGO:
             from orchestrator.dependencies import cargo, cargo_detours
 

@@ -1,5 +1,6 @@
 # npm: a cache that holds every tarball by its digest, as cacache lays it out (content-v2), where `npm ci --offline` finds
-# what a lock has the integrity of. See nix/dependencies.nix for the list's lines.
+# what a lock has the integrity of. For yarn 1 its offline mirror, and for pnpm what a registry serves, both of links.
+# See nix/dependencies.nix for the list's lines.
 
 # No registry is asked. One that is nobody's stands for all where a lock does not say where a tarball is.
 tally_npm_registry=https://registry.invalid/
@@ -13,9 +14,34 @@ tally_lay_out_npm() { # LIST
         if [[ $address == mirror://npm/* ]]; then
             echo "$path $name $version $digest ${address#mirror://npm/}" >> unplaced
         fi
+        if [[ -n ${tallyBeside_yarnPath-} ]]; then
+            tally_link_npm "$path" "$out/yarn/$(tally_mirrored_npm "$address")"
+        fi
+        if [[ -n ${tallyBeside_pnpmPath-} ]]; then
+            tally_link_npm "$path" "$out/registry/$name/-/${name##*/}-$version.tgz"
+        fi
     done < "$1"
     if [[ -e unplaced ]]; then
         tally_index_npm unplaced
+    fi
+}
+
+tally_link_npm() { # FILE PLACE
+    if [[ ! -e $2 ]]; then
+        mkdir -p "${2%/*}"
+        ln -s "$1" "$2"
+    elif [[ $(readlink "$2") != "$1" ]]; then
+        echo "tally: two packages have the file ${2##*/}, with different bytes" >&2
+        return 1
+    fi
+}
+
+# What yarn 1 calls the tarball of an address in its mirror: `getTarballMirrorPath` of its `src/fetchers/tarball-fetcher.js`.
+tally_mirrored_npm() { # ADDRESS
+    if [[ $1 =~ /(@[^/]+)(/|%2[fF])[^/]+/(-|_attachments)/(@[^/]+/)?([^/]+)$ ]]; then
+        echo "${BASH_REMATCH[1]}-${BASH_REMATCH[5]}"
+    else
+        echo "${1##*/}"
     fi
 }
 
@@ -80,4 +106,42 @@ tally_enter_npm() { # FOLDER
     export npm_config_cache=$HOME/.npm npm_config_offline=true npm_config_registry=$tally_npm_registry
     export npm_config_ignore_scripts=${npm_config_ignore_scripts-true}
     export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
+    if [[ -d $1/yarn ]]; then
+        # yarn removes what its lock has another digest of, and says so
+        cp -r "$1/yarn" "$HOME/.yarn-mirror"
+        chmod -R u+w "$HOME/.yarn-mirror"
+        export YARN_YARN_OFFLINE_MIRROR=$HOME/.yarn-mirror YARN_CACHE_FOLDER=$HOME/.cache/yarn YARN_DISABLE_SELF_UPDATE_CHECK=true
+        # any text but none is a yes
+        if [[ $npm_config_ignore_scripts == true ]]; then export YARN_IGNORE_SCRIPTS=true; fi
+    fi
+    if [[ -d $1/registry ]]; then tally_serve_npm "$1/registry"; fi
+}
+
+# pnpm keeps what it has in a store whose form each of its versions changes. So it asks a registry, which answers within the
+# sandbox alone and has nothing but these files; pnpm compares them with its lock.
+tally_serve_npm() { # FOLDER
+    local answer
+    if ! command -v node > /dev/null; then
+        echo "tally: without nodejs in the toolchain nothing can serve pnpm what its lock pins" >&2
+        return 1
+    fi
+    read -r answer < <(
+        exec node - "$1" 2> /dev/null << 'END'
+const fs = require("fs"), path = require("path"), http = require("http");
+const [folder] = process.argv.slice(2);
+const server = http.createServer((request, response) => {
+    const asked = path.posix.normalize(decodeURIComponent(request.url.split("?")[0]));
+    const file = fs.createReadStream(path.join(folder, asked));
+    file.on("error", () => { response.statusCode = 404; response.end(); });
+    file.pipe(response);
+});
+server.listen(4873, "127.0.0.1", () => console.log("ready"));
+END
+    ) || true
+    if [[ ${answer-} != ready ]]; then
+        echo "tally: port 4873 of the sandbox is not free to serve pnpm what its lock pins" >&2
+        return 1
+    fi
+    export npm_config_registry=http://127.0.0.1:4873/ npm_config_offline=false
+    export npm_config_store_dir=$HOME/.pnpm-store npm_config_manage_package_manager_versions=false
 }

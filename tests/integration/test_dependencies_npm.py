@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import subprocess
-import tarfile
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Iterator
 from hashlib import sha512
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from loopback import Answer, Asked, Route, Server
+from npm_packages import integrity, tarball
 
 if TYPE_CHECKING:
     from tests.conftest import Tally, TallyIn
@@ -49,20 +47,6 @@ format = "nar"
 """
 
 
-def tarball(name: str, version: str = "1.0.0", licence: str = "MIT") -> bytes:
-    packed = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream,
-        tarfile.open(fileobj=stream, mode="w") as tar,
-    ):
-        told = {"name": name, "version": version, "license": licence}
-        for file, text in {"index.js": f"// {name}", "package.json": json.dumps(told)}.items():
-            member = tarfile.TarInfo(f"package/{file}")
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
-    return packed.getvalue()
-
-
 PACKAGES = {
     "@own/a": tarball("@own/a"),
     "b": tarball("b", licence="ISC"),
@@ -72,9 +56,8 @@ OTHER = tarball("d")
 
 
 def entry(name: str, data: bytes, **further: object) -> dict[str, Any]:
-    integrity = f"sha512-{b64encode(sha512(data).digest()).decode()}"
     resolved = f"http://127.0.0.1:9/{name}/-/{name.rpartition('/')[2]}-1.0.0.tgz"  # the registry goes first
-    return {"version": "1.0.0", "integrity": integrity, "resolved": resolved, **further}
+    return {"version": "1.0.0", "integrity": integrity(data), "resolved": resolved, **further}
 
 
 def lock_of(**changes: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ MODULES = {
     "license-expression": "license_expression",
     "packageurl-python": "packageurl",
     "pyelftools": "elftools",
+    "pyyaml": "yaml",
     "python-pkcs11": "pkcs11",
     "rfc3161-client": "rfc3161_client",
     "in-toto": "in_toto",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.dependencies import npm
 from orchestrator.dependencies.dependency import BadLock, Dependency
+from orchestrator.dependencies.node import npm
 from orchestrator.ground.digest import OtherDigest, Sha256
 
 SYSTEM = "x86_64-linux"

@@ -5,41 +5,32 @@ Format: https://docs.npmjs.com/cli/configuring-npm/package-lock-json.
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
-from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.node.entries import (
+    MOST,
+    addresses_of,
+    checked,
+    digest_of,
+    file_of,
+    fits,
+    refuse_doubles,
+)
 from orchestrator.dependencies.tree import Tree
 from orchestrator.ground.digest import OtherDigest, Sha256
 
-MOST: Final = 50_000
-"""Packages of one lock."""
 _FOLDER: Final = "node_modules/"
 _DEEPEST: Final = 200
 """Folders of a place."""
 _VERSIONS: Final = (2, 3)
 _REGENERATE: Final = "write the lock again with `npm install --package-lock-only`"
-_NAME: Final = re.compile(r"(@[A-Za-z0-9~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
-_VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,200}")
 _NEEDED: Final = ("dependencies", "optionalDependencies", "peerDependencies")
 _DIRECT: Final = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
-_ALGORITHMS: Final = {"sha512": 64, "sha256": 32}
-"""Digests that Nix can pin a file by, in bytes; the strongest first."""
-_CPU: Final = {
-    "x86_64": "x64",
-    "aarch64": "arm64",
-    "i686": "ia32",
-    "armv7l": "arm",
-    "riscv64": "riscv64",
-    "powerpc64le": "ppc64",
-    "s390x": "s390x",
-}
-"""What Node.js calls a processor (`process.arch`), by Nix's name."""
 
 
 def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
@@ -55,7 +46,7 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
         )
     lock.check_manifest(tree.read(f"{beside}package.json"))
     found = tuple(lock.dependencies())
-    _refuse_doubles(found, place)
+    refuse_doubles(found, place)
     return Locked(Ecosystem.NPM, tuple(sorted(found, key=lambda each: each.key)), {})
 
 
@@ -104,8 +95,9 @@ class _Lock:
         found = re.search(rf'"{re.escape(key)}"\s*:', self.text)
         return self.text.count("\n", 0, found.start()) + 1 if found else None
 
-    def bad(self, at: str, problem: str, hint: str = _REGENERATE) -> BadLock:
-        return BadLock(self.place, self.lines.get(at), f"{at[:200] or 'the project'}: {problem}", hint=hint)
+    def bad(self, at: str, problem: str, hint: str | None = None) -> BadLock:
+        shown = at[:200] or "the project"
+        return BadLock(self.place, self.lines.get(at), f"{shown}: {problem}", hint=hint or _REGENERATE)
 
     def check_manifest(self, data: bytes | None) -> None:
         """That the lock was written for what package.json asks for; `npm ci` refuses it else."""
@@ -147,7 +139,7 @@ class _Lock:
             yield Dependency(
                 name,
                 version,
-                f"{name.rpartition('/')[2]}-{version}.tgz",
+                file_of(name, version),
                 digest,
                 urls,
                 registry,
@@ -165,28 +157,15 @@ class _Lock:
             return None
         if _FOLDER not in at or entry.get("inBundle") is True:
             return None
-        if entry.get("optional") is True and not self._fits(entry):
+        if entry.get("optional") is True and not fits(entry, self.system):
             return None  # `npm ci` leaves it out, too
         name = entry.get("name") or at.rpartition(_FOLDER)[2]
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 214:
-            raise self.bad(at, f"{str(name)[:80]!r} is no name of a package")
-        version = entry.get("version")
-        if not isinstance(version, str) or not _VERSION.fullmatch(version):
-            raise self.bad(at, "it has no version" if version is None else "its version is none")
-        return name, version
+        return checked(name, entry.get("version"), partial(self.bad, at))
 
     def _check_link(self, at: str, entry: Mapping[str, Any]) -> None:
         to = entry.get("resolved")
         if not isinstance(to, str) or to.startswith("/") or ".." in to.split("/"):
             raise self.bad(at, f"it is a link to {str(to)[:80]!r}, which is outside the project")
-
-    def _fits(self, entry: Mapping[str, Any]) -> bool:
-        """Whether npm installs it there (npm-install-checks, `checkPlatform`)."""
-        processor, _, system = self.system.partition("-")
-        return all(
-            _listed(entry.get(key), mine)
-            for key, mine in (("os", system), ("cpu", _CPU.get(processor, processor)), ("libc", "glibc"))
-        )
 
     def _digest(self, at: str, entry: Mapping[str, Any]) -> Sha256 | OtherDigest:
         resolved, text = entry.get("resolved"), entry.get("integrity")
@@ -199,78 +178,20 @@ class _Lock:
                 else "it is from a branch of a git repository, which moves",
                 hint="depend on a release of it in a registry, or have its tarball in the project",
             )
-        if text is None:
-            raise self.bad(
-                at,
-                "it has no integrity, so nothing tells which bytes are meant",
-                hint="write the lock again, against a registry that tells integrities: "
-                "`rm -r node_modules package-lock.json && npm install`",
-            )
-        told: dict[str, list[bytes]] = {}
-        for word in text.split() if isinstance(text, str) else ():
-            algorithm, _, rest = word.partition("-")
-            try:
-                octets = b64decode(rest.partition("?")[0], validate=True)
-            except (binascii.Error, ValueError):
-                continue
-            told.setdefault(algorithm, []).append(octets)
-        for algorithm, size in _ALGORITHMS.items():
-            fitting = [octets for octets in told.get(algorithm, ()) if len(octets) == size]
-            if len(fitting) > 1:
-                raise self.bad(at, f"it has more than one {algorithm}, any of which npm would take")
-            if fitting:
-                digits = fitting[0].hex()
-                return Sha256(digits) if algorithm == "sha256" else OtherDigest(algorithm, digits, nar=False)
-        if "sha1" in told:
-            raise self.bad(
-                at,
-                "it is pinned by sha1 alone, which can be forged",
-                hint="have npm write a sha512: remove this entry's `integrity`, then `npm install`",
-            )
-        raise self.bad(at, f"its integrity is {str(text)[:80]!r}: no sha512 and no sha256")
+        return digest_of(
+            text,
+            partial(self.bad, at),
+            "write the lock again, against a registry that tells integrities: "
+            "`rm -r node_modules package-lock.json && npm install`",
+        )
 
     def _addresses(
         self, at: str, entry: Mapping[str, Any], name: str, version: str
     ) -> tuple[tuple[str, ...], str]:
-        """Where its tarball may be, the user's own registry first; and whose it is."""
-        usual = f"mirror://npm/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
         resolved = entry.get("resolved")
-        if resolved is None:
-            return (usual,), "npm"
-        if not isinstance(resolved, str):
-            raise self.bad(at, "its `resolved` is no text")
-        if resolved.startswith("file:"):
+        if isinstance(resolved, str) and resolved.startswith("file:"):
             raise self.bad(at, "it is a file of the project, which is not read yet", hint="use a registry's")
-        try:
-            parts = urlsplit(resolved)
-            known = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            known = False
-        if not known or not resolved.isascii() or not resolved.isprintable() or " " in resolved:
-            raise self.bad(at, "its `resolved` is no address with https:// or http://")
-        if parts.username is not None or parts.password is not None:
-            raise self.bad(
-                at,
-                "its address has a user name or a password in it",
-                hint="keep those in .npmrc, take them out of the lock, and change them: they are published",
-            )
-        self._check_named(at, unquote(parts.path), name, version)
-        address = parts._replace(query="", fragment="").geturl() if parts.query else resolved
-        return (usual, address.partition("#")[0]), f"{parts.scheme}://{parts.netloc}"
-
-    def _check_named(self, at: str, path: str, name: str, version: str) -> None:
-        """That an address of a registry is of the package that the lock says is there."""
-        before, mark, file = path.partition("/-/")
-        if not mark:
-            return
-        if not before.endswith(f"/{name}"):
-            raise self.bad(
-                at,
-                f"it is called {name}, and its address is of another package: {path[-120:]!r}",
-                hint="find out who changed the lock; npm writes an alias with its `name`",
-            )
-        if file.rpartition("/")[2] != f"{name.rpartition('/')[2]}-{version}.tgz":
-            raise self.bad(at, f"it is version {version}, and its address is of another: {path[-120:]!r}")
+        return addresses_of(resolved, name, version, partial(self.bad, at))
 
     def _direct(self) -> frozenset[str]:
         """Where what the project asks for is, and what its workspaces do."""
@@ -328,16 +249,6 @@ def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _listed(told: Any, mine: str) -> bool:
-    """Whether a list of what is supported has one's own: `["linux", "!win32"]`."""
-    words = [told] if isinstance(told, str) else told if isinstance(told, list) else []
-    if not words or words == ["any"]:
-        return True
-    refused = {str(each)[1:] for each in words if str(each).startswith("!")}
-    wanted = {str(each) for each in words if not str(each).startswith("!")}
-    return mine not in refused and (not wanted or mine in wanted)
-
-
 def _lines(text: str, packages: Mapping[str, Any]) -> Mapping[str, int]:
     """The line of each entry of `packages`, from 1; where a key is there twice, of the last."""
     found: dict[str, int] = {}
@@ -358,18 +269,3 @@ def _lines(text: str, packages: Mapping[str, Any]) -> Mapping[str, int]:
             if match[3] or key not in found:  # a name is also what others ask for, with a text
                 found[key] = line
     return found
-
-
-def _refuse_doubles(found: Iterable[Dependency], place: str) -> None:
-    """Raises BadLock where one name and version has different bytes: dependency confusion."""
-    first: dict[tuple[str, str], Dependency] = {}
-    for each in found:
-        known = first.setdefault((each.name, each.version), each)
-        if known.digest != each.digest:
-            raise BadLock(
-                place,
-                each.line,
-                f"{each.name} {each.version} is there twice with different bytes: from {each.registry}, and "
-                f"in line {known.line} from {known.registry}",
-                hint="one name and version is one package: find out which of the two is meant",
-            )

@@ -1,0 +1,1 @@
+"""Lock files of Node.js projects: npm, yarn and pnpm. Pure."""

@@ -1,0 +1,85 @@
+"""From packages of a lock that name each other to dependencies: which are direct, which users get. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.dependencies.dependency import Dependency
+from orchestrator.dependencies.node.entries import refuse_doubles
+from orchestrator.ground.values import replace
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One package of a lock."""
+
+    below: tuple[str, ...]
+    """Keys of what it needs."""
+    dependency: Dependency | None
+    """None for what is part of the project: nothing is fetched."""
+
+
+def linked(
+    nodes: Mapping[str, Node], asked: Iterable[str], shipped: Iterable[str], place: str
+) -> tuple[Dependency, ...]:
+    """Each dependency once, with its edges, by key. `place` is what messages call the lock.
+
+    `asked` are keys of what the project asks for, `shipped` of those that its users get. Raises BadLock where
+    one name and version has different bytes.
+    """
+    refuse_doubles((node.dependency for node in nodes.values() if node.dependency is not None), place)
+    direct = _through(nodes, asked)
+    of_users = _reached(nodes, shipped)
+    found: dict[str, Dependency] = {}
+    for key, node in nodes.items():
+        if node.dependency is None:
+            continue
+        dependency = replace(
+            node.dependency,
+            direct=key in direct,
+            shipped=key in of_users,
+            needs=tuple(sorted({to for each in node.below if (to := _key(nodes, each)) is not None})),
+        )
+        known = found.get(dependency.key)
+        found[dependency.key] = _both(known, dependency) if known is not None else dependency
+    return tuple(
+        replace(found[key], needs=tuple(each for each in found[key].needs if each != key))
+        for key in sorted(found)
+    )
+
+
+def _both(one: Dependency, other: Dependency) -> Dependency:
+    """One file that a lock has under two keys, as pnpm has for other peers."""
+    return replace(
+        one,
+        direct=one.direct or other.direct,
+        shipped=one.shipped or other.shipped,
+        needs=tuple(sorted({*one.needs, *other.needs})),
+    )
+
+
+def _key(nodes: Mapping[str, Node], key: str) -> str | None:
+    node = nodes.get(key)
+    return node.dependency.key if node is not None and node.dependency is not None else None
+
+
+def _through(nodes: Mapping[str, Node], asked: Iterable[str]) -> set[str]:
+    """What the project asks for, and what its parts ask for."""
+    found, left = set(asked), list(asked)
+    while left:
+        node = nodes.get(left.pop())
+        new = set(node.below) - found if node is not None and node.dependency is None else set()
+        found |= new
+        left.extend(new)
+    return found
+
+
+def _reached(nodes: Mapping[str, Node], start: Iterable[str]) -> set[str]:
+    found, left = set(start), list(start)
+    while left:
+        node = nodes.get(left.pop())
+        new = set(node.below) - found if node is not None else set()
+        found |= new
+        left.extend(new)
+    return found

@@ -1,0 +1,158 @@
+"""pnpm-lock.yaml, lockfileVersion 9.0: what it pins. Pure.
+
+https://github.com/pnpm/spec/blob/master/lockfile/9.0.md
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from orchestrator.dependencies import yamlfile
+from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.node.entries import (
+    MIRROR,
+    MOST,
+    checked,
+    digest_of,
+    file_of,
+    fits,
+    usual_address,
+)
+from orchestrator.dependencies.node.graph import Node, linked
+from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
+from orchestrator.dependencies.tree import Tree
+from orchestrator.dependencies.yamlfile import YamlFile
+
+_AGAIN: Final = "write it again with pnpm 9 or later: `pnpm install --lockfile-only`"
+_VERSION: Final = "9.0"
+
+
+def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
+    """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
+    file = yamlfile.read(data, place, _AGAIN)
+    version = file.values.get("lockfileVersion")
+    if version != _VERSION:
+        told = (
+            "it has no lockfileVersion" if version is None else f"its lockfileVersion is {str(version)[:20]}"
+        )
+        raise file.bad(file.lines.get(("lockfileVersion", "")) or 1, f"{told}, and {_VERSION} is read")
+    lock = _Lock(file, system)
+    for importer, held in file.tables("importers").items():
+        _check_manifest(lock, tree, folder, importer, held)
+    nodes = {key: lock.node(key, each) for key, each in lock.snapshots.items()}
+    found = linked(nodes, list(lock.asked((*SHIPPED, *DEVELOPMENT))), list(lock.asked(SHIPPED)), place)
+    return Locked(Ecosystem.NPM, found, {"pnpm": "1"})
+
+
+def _check_manifest(lock: _Lock, tree: Tree, folder: str, importer: str, told: Mapping[str, Any]) -> None:
+    """That the lock was written for what package.json asks for. Raises BadLock."""
+    where = posixpath.normpath(posixpath.join(folder, importer))
+    line = lock.file.lines.get(("importers", importer))
+    if where.startswith(("..", "/")):
+        raise lock.file.bad(line, f"{importer[:200]} is outside of the source")
+    own = manifest(tree.read(posixpath.join(where, FILE).removeprefix("./")), lock.file.place, importer)
+    for kind in (*SHIPPED, *DEVELOPMENT):
+        held = _table(told, kind)
+        asked = own.asked([kind])
+        for name, wanted in sorted(asked.items()):
+            if kind != SHIPPED[1] and name in own.asked([SHIPPED[1]]):
+                continue  # it counts as optional
+            if kind in DEVELOPMENT and name in own.asked(SHIPPED):
+                continue  # it counts as shipped
+            specifier = _table(held, name).get("specifier", "nothing")
+            if specifier != wanted and name not in lock.overridden:
+                file = posixpath.normpath(posixpath.join(importer, FILE))
+                problem = (
+                    f"it does not fit {file}, which asks for {name[:80]} {wanted[:80]} in {kind}: "
+                    f"the lock has {str(specifier)[:80]}"
+                )
+                raise lock.file.bad(line, problem, hint="run `pnpm install --lockfile-only`")
+
+
+class _Lock:
+    def __init__(self, file: YamlFile, system: str) -> None:
+        self.file, self.system = file, system
+        self.packages, self.snapshots = file.tables("packages"), file.tables("snapshots")
+        if len(self.packages) > MOST:
+            raise file.bad(None, f"it has more than {MOST:,} packages", hint="is it a lock file?")
+        overrides = file.values.get("overrides")
+        names = (each.rpartition(">")[2] for each in (overrides if isinstance(overrides, dict) else ()))
+        self.overridden = {each[:1] + each[1:].partition("@")[0] for each in names}
+
+    def bad(self, key: str, problem: str, hint: str | None = None) -> BadLock:
+        return self.file.bad(self.file.lines.get(("packages", key)), f"{key[:200]}: {problem}", hint)
+
+    def asked(self, kinds: Iterable[str]) -> Iterator[str]:
+        """Keys of what the project asks for."""
+        for told in self.file.tables("importers").values():
+            for kind in kinds:
+                for name, each in _table(told, kind).items():
+                    version = each.get("version") if isinstance(each, dict) else None
+                    yield from self._key(name, version)
+
+    def node(self, key: str, told: Mapping[str, Any]) -> Node:
+        below = [
+            to
+            for kind in ("dependencies", "optionalDependencies")
+            for name, version in _table(told, kind).items()
+            for to in self._key(name, version)
+        ]
+        package = key.partition("(")[0]
+        if package not in self.packages:
+            line = self.file.lines.get(("snapshots", key))
+            raise self.file.bad(line, f"{key[:200]}: it is not among its `packages`")
+        entry = self.packages[package]
+        if told.get("optional") == "true" and not fits(entry, self.system):
+            return Node((), None)
+        return Node(tuple(below), self._dependency(package, entry))
+
+    def _key(self, name: str, version: Any) -> Iterator[str]:
+        """As pnpm has it: `refToRelative` of @pnpm/dependency-path."""
+        if not isinstance(version, str):
+            raise self.file.bad(None, f"{name[:200]}: its version is no text")
+        if version.startswith("link:"):
+            return
+        at = version.find("@", 1) if version.startswith("@") else version.find("@")
+        colon, bracket = version.find(":"), version.find("(")
+        whole = at >= 0 and (colon < 0 or at < colon) and (bracket < 0 or at < bracket)
+        key = version if whole or version.startswith("@") else f"{name}@{version}"
+        if key not in self.snapshots:
+            raise self.file.bad(None, f"{key[:200]} is needed, and not among its `snapshots`")
+        yield key
+
+    def _dependency(self, key: str, entry: Mapping[str, Any]) -> Dependency | None:
+        bad = partial(self.bad, key)
+        resolution = _table(entry, "resolution")
+        at = key.find("@", 1)
+        name, told = (key, "") if at < 0 else (key[:at], key[at + 1 :])
+        if resolution.get("type") == "directory" or "directory" in resolution:
+            return None
+        if resolution.get("type") == "git" or "repo" in resolution or "gitHosted" in resolution:
+            raise bad(
+                "it is from a git repository, and the lock has no digest of what pnpm makes of that",
+                "depend on a release of it in a registry, or have its tarball in the project",
+            )
+        name, version = checked(entry.get("name", name), entry.get("version", told), bad)
+        if "tarball" in resolution:
+            raise bad(
+                "it has an address of its own, at which pnpm asks, and the build has no network",
+                "write the lock again without `lockfile-include-tarball-url`; depend on what a registry has",
+            )
+        digest = digest_of(resolution.get("integrity"), bad, _AGAIN)
+        return Dependency(
+            name,
+            version,
+            file_of(name, version),
+            digest,
+            (usual_address(name, version),),
+            MIRROR,
+            self.file.lines.get(("packages", key), 1),
+        )
+
+
+def _table(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = told.get(key)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,24 @@
+"""From a lock file's name to its reader: npm's, yarn's or pnpm's. Pure."""
+
+from __future__ import annotations
+
+from orchestrator.dependencies.dependency import Locked
+from orchestrator.dependencies.tree import Tree
+
+
+def read(data: bytes, place: str, tree: Tree, lock: str, system: str) -> Locked:
+    """What the lock at a path of `tree` pins for one system. Raises BadLock."""
+    folder, _, name = lock.rpartition("/")
+    match name:
+        case "yarn.lock":
+            from orchestrator.dependencies.node import yarn
+
+            return yarn.read(data, place, tree, folder)
+        case "pnpm-lock.yaml":
+            from orchestrator.dependencies.node import pnpm
+
+            return pnpm.read(data, place, tree, folder, system)
+        case _:
+            from orchestrator.dependencies.node import npm
+
+            return npm.read(data, place, tree, folder, system)

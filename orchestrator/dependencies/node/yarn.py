@@ -1,0 +1,139 @@
+"""yarn.lock: what it pins. yarn 1's is read here; later ones have another format, and digests of other bytes.
+
+https://classic.yarnpkg.com/lang/en/docs/yarn-lock/. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Final
+
+from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.node.entries import (
+    addresses_of,
+    checked,
+    digest_of,
+    file_of,
+)
+from orchestrator.dependencies.node.graph import Node, linked
+from orchestrator.dependencies.node.manifests import DEVELOPMENT, SHIPPED, Manifest, manifests, table
+from orchestrator.dependencies.node.yarn_lock import AGAIN, Entry, entries
+from orchestrator.dependencies.tree import Tree
+
+_FIRST: Final = re.compile(r"^# yarn lockfile v1\s*$", re.MULTILINE)
+_LATER: Final = re.compile(r"^__metadata:", re.MULTILINE)
+_LOCAL: Final = ("file:", "link:", "./", "../", "/", "~/")
+_OUT: Final = "write a lock of npm's beside it, and name that: `npm install --package-lock-only`"
+
+
+def read(data: bytes, place: str, tree: Tree, folder: str) -> Locked:
+    """What the lock pins. `folder` is the lock's own in `tree`. Raises BadLock."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    if (later := _LATER.search(text)) is not None:
+        line = text.count("\n", 0, later.start()) + 1
+        problem = (
+            "its digests are of archives that yarn 2 and later make themselves, by which nothing is fetched"
+        )
+        raise BadLock(place, line, problem, hint=_OUT)
+    if not _FIRST.search(text):
+        raise BadLock(place, 1, "it does not say `# yarn lockfile v1`", hint=AGAIN)
+    listed = entries(text, place)
+    lock = _Lock(listed, place)
+    own = manifests(tree, folder, place)
+    asked = list(_asked(lock, own, (*SHIPPED, *DEVELOPMENT), place))
+    nodes = {each.patterns[0]: lock.node(each) for each in listed}
+    found = linked(nodes, asked, list(_asked(lock, own, SHIPPED, place)), place)
+    return Locked(Ecosystem.NPM, found, {"yarn": "1"})
+
+
+def _asked(lock: _Lock, own: Iterable[Manifest], kinds: Iterable[str], place: str) -> Iterator[str]:
+    """Keys of what the project asks for. Raises BadLock where the lock has no answer."""
+    workspaces = {each.name for each in own}
+    resolved = {name for each in own for name in _names_of_resolutions(each)}
+    for manifest in own:
+        for name, wanted in sorted(manifest.asked(kinds).items()):
+            key = lock.answers.get(f"{name}@{wanted}")
+            if key is not None:
+                yield key
+            elif name in resolved and name in lock.named:
+                yield from lock.named[name]
+            elif name not in workspaces and not wanted.startswith(_LOCAL):
+                where = f"{manifest.folder}/package.json".lstrip("/")
+                problem = (
+                    f"it does not fit {where}, which asks for {name[:80]} {wanted[:80]}: it has no such entry"
+                )
+                raise BadLock(place, None, problem, hint="run `yarn install`, and commit yarn.lock")
+
+
+def _names_of_resolutions(manifest: Manifest) -> Iterator[str]:
+    """`resolutions` stand in for what is asked for: `a`, `a/b`, `**/@c/d`."""
+    for path in table(manifest.values, "resolutions"):
+        parts = path.split("/")
+        yield "/".join(parts[-2:]) if len(parts) > 1 and parts[-2].startswith("@") else parts[-1]
+
+
+class _Lock:
+    def __init__(self, listed: Iterable[Entry], place: str) -> None:
+        self.place = place
+        self.answers: dict[str, str] = {}
+        """What is asked for, to the key of the entry that answers."""
+        self.named: dict[str, list[str]] = {}
+        """The same by name alone."""
+        for each in listed:
+            for pattern in each.patterns:
+                self.answers[pattern] = each.patterns[0]
+            self.named.setdefault(_split(each.patterns[0])[0], []).append(each.patterns[0])
+
+    def bad(self, entry: Entry, problem: str, hint: str | None = None) -> BadLock:
+        return BadLock(self.place, entry.line, f"{entry.patterns[0][:200]}: {problem}", hint=hint or AGAIN)
+
+    def node(self, entry: Entry) -> Node:
+        return Node(tuple(dict.fromkeys(self._needs(entry))), self._dependency(entry))
+
+    def _needs(self, entry: Entry) -> Iterator[str]:
+        optional = entry.needs.get("optionalDependencies", {})
+        for name, wanted in {**entry.needs.get("dependencies", {}), **optional}.items():
+            key = self.answers.get(f"{name}@{wanted}")
+            if key is not None:
+                yield key
+            elif name in self.named:  # `resolutions` stand in for what is asked for
+                yield from self.named[name]
+            elif name not in optional:
+                raise self.bad(entry, f"it needs {name[:80]} {wanted[:80]}, which the lock does not hold")
+
+    def _dependency(self, entry: Entry) -> Dependency | None:
+        bad = partial(self.bad, entry)
+        resolved, integrity = entry.texts.get("resolved"), entry.texts.get("integrity")
+        named = {_meant(pattern) for pattern in entry.patterns}
+        local = any(_split(pattern)[1].startswith(_LOCAL) for pattern in entry.patterns)
+        if local and (resolved is None or resolved.startswith(_LOCAL)):
+            return None
+        if len(named) != 1:
+            raise bad("it is of more than one package")
+        name, version = checked(named.pop(), entry.texts.get("version"), bad)
+        if resolved is None:
+            raise bad("it has no address (`resolved`)")
+        if resolved.startswith(("git+", "git:", "git@", "ssh:")):
+            raise bad(
+                "it is from a git repository, and the lock has no digest of what yarn makes of that",
+                "depend on a release of it in a registry, or have its tarball in the project",
+            )
+        digest = digest_of(
+            integrity, bad, "take the entry out of the lock, then `yarn install`: registries tell a sha512"
+        )
+        urls, registry = addresses_of(resolved, name, version, bad)
+        return Dependency(name, version, file_of(name, version), digest, urls, registry, entry.line)
+
+
+def _split(pattern: str) -> tuple[str, str]:
+    """What is asked for as a name and a range; the name of a scope begins with @."""
+    at = pattern.find("@", 1)
+    return (pattern, "") if at < 0 else (pattern[:at], pattern[at + 1 :])
+
+
+def _meant(pattern: str) -> str:
+    """The package's own name: an alias is `NAME@npm:PACKAGE@RANGE`."""
+    name, wanted = _split(pattern)
+    return _split(wanted.removeprefix("npm:"))[0] if wanted.startswith("npm:") else name

@@ -54,7 +54,7 @@ class Closure:
         found = count(told.artifact, ground.below, (), by_operator(signed), self.operators, ground.artifact)
         against = [(each, tuple(self._against(each, evidence))) for each in evidence.ledgers]
         aside = [(each, why) for each, why in against if why]
-        reasons = [*self._short(found, [why for _, (why, *_) in aside]), *self._dissent(found)]
+        reasons = [*self._short(found, [why for _, (why, *_) in aside]), *self._dissent(found, ground)]
         reasons += (reason for each, _ in aside for reason in ground.no(each))
         saw = f"{counted(len(found.polls), 'derivation')}, made by {some(list(found.root.voters))}"
         return Finding(self.name, saw, tuple(reasons))
@@ -75,12 +75,15 @@ class Closure:
         need = f"{self.operators} operators have to have made each derivation the same"
         yield Reason(Code.CLOSURE_NOT_AGREED, "; ".join([f"{need}: {what}", *aside[:_SHOWN]]))
 
-    def _dissent(self, found: Count) -> Iterator[Reason]:
-        """Who made something else that did not come to the same artifact in the end."""
+    def _dissent(self, found: Count, ground: _Ground) -> Iterator[Reason]:
+        """Who made something else than the release, and did not come to the same artifact in the end."""
         if not self.refuses:
             return
+        came_to_it = found.root.results.get(ground.artifact, ())
         for path, poll in sorted(found.polls.items()):
-            if others := sorted(set(poll.dissent).difference(found.root.voters)):
+            mine = ground.result(path)
+            apart = [name for result, names in poll.results.items() if result != mine for name in names]
+            if others := sorted({*apart, *poll.unsteady, *poll.other}.difference(came_to_it)):
                 yield Reason(Code.BUILDERS_DISAGREE, f"{some(others)} made another {_called(path)}")
 
     def _own(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:
@@ -141,7 +144,7 @@ class _Ground:
     @property
     def artifact(self) -> Result:
         """What was made of the artifact, by the release."""
-        return self._result(self._told.artifact)
+        return self.result(self._told.artifact)
 
     def linked(self, vouched: Vouched) -> Iterator[Entry]:
         """What a builder's link has of each derivation: it signs hashes of what it built alone."""
@@ -184,14 +187,15 @@ class _Ground:
                 made = tuple(
                     sorted((name, each.path, each.nar_hash.hex) for name, each in entry.outputs.items())
                 )
-                if made != self._result(entry.derivation):
+                if made != self.result(entry.derivation):
                     said = f"{ledger.file} has another {_called(entry.derivation)}"
                     yield Reason(Code.BUILDERS_DISAGREE, said)
 
     def _tells(self, command: Command, name: str) -> bool:
         return command.outputs.get(name) is None or command.outputs[name] in self._digests
 
-    def _result(self, derivation: str) -> Result:
+    def result(self, derivation: str) -> Result:
+        """What the release has of a derivation; of one that differed among its builders, one of these."""
         outputs = self._commands[derivation].outputs
         told = [(name, path, self._digests.get(path)) for name, path in outputs.items()]
         return tuple(sorted((name, path, digest) for name, path, digest in told if digest is not None))

@@ -16,7 +16,7 @@ CLOCK_AHEAD = timedelta(days=4321, hours=7, minutes=23, seconds=17)
 UP_FOR_LONGER = 500 * 24 * 3600
 """Seconds."""
 _KVM = Path("/dev/kvm")
-_MODELS = ("Nehalem", "SandyBridge")
+MODELS = ("Nehalem", "SandyBridge")
 """CPU models of QEMU's that every x86_64 machine can play, the oldest first."""
 _MEMORY = 4096
 _DISK = 32
@@ -37,6 +37,8 @@ class Hardware:
     """Whether the kernel is asked to run it, which is some ten times as fast as emulation."""
     emulate: bool = True
     """Whether it is emulated where the kernel does not run it."""
+    ahead: timedelta = CLOCK_AHEAD
+    """Of this machine's clock."""
 
     @classmethod
     def unlike_this_machine(cls, memory: int | None, disk: int | None, kvm: bool | None) -> Hardware:
@@ -70,7 +72,7 @@ def unlike(
     half = int(total.group(1)) // 2048 if total else _MEMORY
     return Hardware(
         cpus=cpus - 1 or 2,
-        cpu_model=next((model for model in _MODELS if model not in cpuinfo), _MODELS[-1]),
+        cpu_model=next((model for model in MODELS if model not in cpuinfo), MODELS[-1]),
         memory=memory or max(1024, min(half, _MEMORY)),
         disk=disk or _DISK,
         kvm=can_kvm if kvm is None else kvm,

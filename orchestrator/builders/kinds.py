@@ -85,7 +85,7 @@ def make(
     if table.store == "daemon":
         return _daemon(table, nix, place)
     if table.store == "vm":
-        return _virtual(table, nix, place, image)
+        return virtual(table, version, place, image, hardware_of(table))
     return _elsewhere(table, nix, place)
 
 
@@ -120,8 +120,16 @@ def _elsewhere(table: BuilderTable, nix: Nix, place: Place) -> Builder:
     return _over_ssh(table, nix, place, destination)
 
 
-def _virtual(table: BuilderTable, nix: Nix, place: Place, image: Callable[[], Path]) -> Builder:
-    hardware = Hardware.unlike_this_machine(table.memory, table.disk, table.kvm)
+def hardware_of(table: BuilderTable) -> Hardware:
+    """What a `vm` builder's machine is made to look like."""
+    return Hardware.unlike_this_machine(table.memory, table.disk, table.kvm)
+
+
+def virtual(
+    table: BuilderTable, version: str, place: Place, image: Callable[[], Path], hardware: Hardware
+) -> Builder:
+    """A builder on a virtual machine of some hardware; it is gone when `place.ending` ends."""
+    nix = Nix(version, place.scratch)
     machine = Machine(place.scratch, place.logs, hardware, image)
     place.ending.callback(machine.close)
     return replace(_over_ssh(table, nix, place, machine.destination), power=machine)

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.builders import ssh
-from orchestrator.builders.hardware import CLOCK_AHEAD, UP_FOR_LONGER, Hardware
+from orchestrator.builders.hardware import UP_FOR_LONGER, Hardware
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.nix import child
@@ -187,7 +187,7 @@ class Machine:
 
     def _command(self, console: Path, *, kvm: bool) -> list[str]:
         image, hardware = self._image(), self._hardware
-        clock = (datetime.now(UTC) + CLOCK_AHEAD).strftime("%Y-%m-%dT%H:%M:%S")
+        clock = (datetime.now(UTC) + hardware.ahead).strftime("%Y-%m-%dT%H:%M:%S")
         drives = [
             (image / "root.squashfs", "readonly=on"),
             (self._folder / "disk", "cache=unsafe,discard=unmap"),

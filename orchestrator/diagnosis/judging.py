@@ -23,7 +23,7 @@ from orchestrator.diagnosis.confidence import (
 from orchestrator.diagnosis.culprit import Proof, Reason
 from orchestrator.diagnosis.cures import CURES
 from orchestrator.diagnosis.hints import Hint
-from orchestrator.diagnosis.knobs import PROVES, Knob
+from orchestrator.diagnosis.knobs import OF_MACHINE, PROVES, Knob, words
 from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.values import has_numbers, has_small_numbers
@@ -31,6 +31,8 @@ from orchestrator.places.place import Aspect, Place
 
 _OUT: Final = -100.0
 """What an experiment rules out."""
+_NOT_MOVED: Final = 1.5
+"""What speaks against a cause whose knob did not move it: another turn of it might."""
 _FROM_A_MACHINE: Final = (
     Name.CPU_COUNT,
     Name.CPU_MODEL,
@@ -42,6 +44,15 @@ _FROM_A_MACHINE: Final = (
     Name.USER,
 )
 """What stays the same from one build to the next on one machine."""
+OF_MACHINES: Final = (
+    Name.KERNEL,
+    Name.CPU_MODEL,
+    Name.MEMORY,
+    Name.BOOT,
+    Name.CPU_COUNT,
+    Name.FILE_SYSTEM,
+)
+"""What one machine has otherwise than another, the likeliest first where no knob moves it."""
 _BY_CHANCE: Final = (Name.RANDOMNESS, Name.DURATION, Name.PROCESS, Name.RACE)
 """What does not."""
 _OF_FACT: Final = {
@@ -165,6 +176,7 @@ def _by_experiment(
     elif seen.again is False:
         for name in _BY_CHANCE:
             weights[name] += _OUT
+    _by_machine(seen, weights, speaks)
     knob = seen.moved
     if knob is None or (seen.again is True and seen.repeats is not False):
         return
@@ -178,14 +190,24 @@ def _by_experiment(
     weight = PROVEN if went else SHOWN
     speaks(chosen, weight, f"it comes when {knob} alone is turned, and {way}", weight)
     if went:
-        proofs[chosen] = Proof(
-            knob,
-            f"built with {knob} turned alone, it differs",
-            f"built with all else turned and {knob} not, it is the same",
-        )
+        proofs[chosen] = Proof(knob, *words(knob))
     for name in others:
         if name is not chosen:
             speaks(name, 0.5)
+
+
+def _by_machine(seen: Seen, weights: dict[Name, float], speaks: _Speaks) -> None:
+    """What starts of a virtual machine showed: knobs that moved nothing, what is one thing there alone."""
+    for knob in (Knob.START, *OF_MACHINE):
+        if seen.comes.get(knob) is False:
+            for name in PROVES[knob]:
+                weights[name] -= _NOT_MOVED
+    if seen.machine:
+        for name in OF_MACHINES:
+            speaks(name, 0.5)
+        likeliest = max(OF_MACHINES, key=lambda name: weights[name])
+        said = "the virtual machine makes it the same in every start, and this machine in every build"
+        speaks(likeliest, 1.0, f"{said}, and the two differ", 1.0)
 
 
 def _by_chance_or_time(

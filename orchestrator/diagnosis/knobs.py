@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from orchestrator.builders.hardware import MODELS, Hardware
 from orchestrator.builders.variation import APART, NO_VARIATION, Machine, Variation, Wanted, vary
 from orchestrator.diagnosis.names import Name
 
@@ -31,8 +33,14 @@ class Knob(StrEnum):
     DIRECTORY_ORDER = "directory-order"
     UPTIME = "uptime"
     LOAD = "load"
-    MACHINE = "machine"
-    """Another host, or a virtual machine: CPU, memory, kernel and boot at once."""
+    START = "start"
+    """Another start of the virtual machine: its boot, its name."""
+    CLOCK_DATE = "clock-date"
+    """The date and time that the virtual machine is started with."""
+    CPU_MODEL = "cpu-model"
+    MEMORY = "memory"
+    CPUS = "cpus"
+    """How many CPUs the virtual machine has."""
 
 
 PROVES: Final = {
@@ -43,7 +51,11 @@ PROVES: Final = {
     Knob.DIRECTORY_ORDER: (Name.ORDERING, Name.FILE_SYSTEM),
     Knob.UPTIME: (Name.UPTIME,),
     Knob.LOAD: (Name.LOAD, Name.RACE),
-    Knob.MACHINE: (Name.CPU_MODEL, Name.KERNEL, Name.MEMORY, Name.BOOT, Name.CPU_COUNT),
+    Knob.START: (Name.BOOT, Name.HOST_NAME),
+    Knob.CLOCK_DATE: (Name.TIMESTAMP,),
+    Knob.CPU_MODEL: (Name.CPU_MODEL,),
+    Knob.MEMORY: (Name.MEMORY,),
+    Knob.CPUS: (Name.CPU_COUNT, Name.RACE),
 }
 """What a difference is that comes and goes with a knob, the likeliest first."""
 
@@ -58,6 +70,9 @@ _FIELDS: Final = {
 }
 TURNED: Final = tuple(_FIELDS)
 """Those that are a variation of an embedded builder, the cheapest and likeliest first."""
+OF_MACHINE: Final = (Knob.CLOCK_DATE, Knob.CPU_MODEL, Knob.MEMORY, Knob.CPUS)
+"""Those of a virtual machine that is started for the experiment, the likeliest first."""
+_LEAST_MEMORY: Final = 1024  # MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,29 @@ def of_builder(wanted: Wanted, number: int) -> Setting:
     if Knob.BUILD_DIRECTORY in on:
         on.discard(Knob.DIRECTORY_ORDER)  # in memory folders have another order already
     return Setting(frozenset(on), number)
+
+
+def hardware(knob: Knob | None, usual: Hardware) -> Hardware:
+    """A virtual machine's, with one knob turned; as usual with none."""
+    if knob is Knob.CLOCK_DATE:
+        return replace(usual, ahead=timedelta())
+    if knob is Knob.CPU_MODEL:
+        return replace(usual, cpu_model=next(each for each in MODELS if each != usual.cpu_model))
+    if knob is Knob.MEMORY:
+        less = usual.memory * 5 // 8
+        return replace(usual, memory=less if less >= _LEAST_MEMORY else usual.memory * 8 // 5)
+    return replace(usual, cpus=usual.cpus + 1) if knob is Knob.CPUS else usual
+
+
+def words(knob: Knob) -> tuple[str, str]:
+    """How it is told that a difference came with a knob, and that it went."""
+    if knob is Knob.START:
+        return "the machine started again, it differs", "built again in one start, it is the same"
+    if knob in OF_MACHINE:
+        came = f"the machine started with {knob} turned alone, it differs"
+        return came, "started again with nothing turned, it is the same"
+    came = f"built with {knob} turned alone, it differs"
+    return came, f"built with all else turned and {knob} not, it is the same"
 
 
 def cannot(knob: Knob, machine: Machine, scratch: Path) -> str | None:

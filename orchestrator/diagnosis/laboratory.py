@@ -85,7 +85,7 @@ class Laboratory:
         )
         [outcome] = realisation.outcomes([self.derivation])
         if isinstance(outcome, Failure):
-            return Failed(_line(outcome))
+            return Failed(line(outcome))
         return self._aside(outcome, folder)
 
     def _aside(self, build: Build, folder: Path) -> Result:
@@ -110,11 +110,11 @@ class Laboratory:
         return folder
 
 
-def _line(failure: Failure) -> str:
+def line(failure: Failure) -> str:
     """Why a build failed, in a line."""
     last = next((line for line in reversed(failure.last_lines) if line.strip()), "")
     first = failure.reason.partition("\n")[0]
     return f"{first}: {last.strip()}" if last else first
 
 
-__all__ = ["Failed", "Laboratory", "Result"]
+__all__ = ["Failed", "Laboratory", "Result", "line"]

@@ -26,6 +26,8 @@ class Seen:
     """Knob to whether the difference comes when it alone is turned."""
     goes: dict[Knob, bool] = field(default_factory=dict)
     """Knob to whether the difference goes when it alone is turned back, with its builder's others on."""
+    machine: bool = False
+    """Whether every start of a virtual machine makes one thing of it, and every build here another."""
     facts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """What both builders' probes saw of it that is also what stands there: word to both values."""
     clocks: tuple[str, str] | None = None

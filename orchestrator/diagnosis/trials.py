@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.trees import Side
-from orchestrator.diagnosis.knobs import PROVES, TURNED, Knob, Setting, cannot
+from orchestrator.diagnosis.knobs import OF_MACHINE, PROVES, TURNED, Knob, Setting, cannot
 from orchestrator.diagnosis.laboratory import Failed, Laboratory, Result
 from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.diagnosis.seen import Seen
+from orchestrator.diagnosis.starting import Starting
 from orchestrator.diagnosis.values import has_small_numbers
+from orchestrator.ground.wording import counted
 from orchestrator.places.place import Aspect, Place
 from orchestrator.places.search import places
 
@@ -36,6 +38,8 @@ class Trials:
     varied: Setting
     """What made the other builder differ; its knobs are those that are tried."""
     say: Say
+    apart: Starting | None = None
+    """The virtual machine in which it came out otherwise, where one took part."""
     wait: Callable[[float], object] = time.sleep
     """Seconds."""
     seen: dict[Key, Seen] = field(default_factory=dict)
@@ -65,7 +69,9 @@ class Trials:
             self._by_the_clock({key: shown[key] for key in restless})
             self._with_one_job({key: shown[key] for key in restless})
             moved = restless | {key for key in moved if self.seen[key].later}
-        self._turn({key: place for key, place in shown.items() if key not in moved}, base, likely)
+        left = self._turn({key: place for key, place in shown.items() if key not in moved}, base, likely)
+        if left and self.apart is not None:
+            self._start({key: shown[key] for key in left}, base, self.apart, likely)
         return self.seen
 
     def _a_second_later(self, drifting: set[Key], second: Result) -> None:
@@ -117,12 +123,13 @@ class Trials:
         for key in candidates:
             self.seen[key].one_job = key in differing
 
-    def _turn(self, left: Mapping[Key, Place], base: Result, likely: Sequence[Name]) -> None:
-        """Every knob alone until each place that is left was moved by one, and back."""
+    def _turn(self, left: Mapping[Key, Place], base: Result, likely: Sequence[Name]) -> set[Key]:
+        """Every knob alone until each place that is left was moved by one, and back; those that were not."""
         waiting = set(left)
-        for knob in self._in_order([*map(_name, left.values()), *likely]):
+        ours = [knob for knob in TURNED if knob in self.varied.knobs]
+        for knob in _in_order(ours, [*map(_name, left.values()), *likely]):
             if not waiting:
-                return
+                return waiting
             if (why := cannot(knob, self.lab.machine, self.lab.scratch)) is not None:
                 self.untried.append(f"{knob} cannot be turned here: {why}")
                 continue
@@ -137,6 +144,63 @@ class Trials:
                 by_chance = self._turn_back(knob, came, base)
                 self._with_one_job({key: left[key] for key in by_chance})
                 waiting -= {key for key in came if self.seen[key].goes.get(knob) is not False}
+        return {key for key in waiting if not self.seen[key].again}
+
+    def _start(
+        self, left: Mapping[Key, Place], here: Result, apart: Starting, likely: Sequence[Name]
+    ) -> None:
+        """The knobs of the virtual machine, for what comes out otherwise there and is moved by none here."""
+        made = Result(apart.held, frozenset(apart.held))
+        waiting = self._differing(made, here) & set(left)
+        if not waiting:
+            return
+        self.say("starting the virtual machine again, with nothing turned")
+        again = self._started(None, apart)
+        if again is None:
+            return
+        for key in waiting:
+            self.seen[key].comes[Knob.START] = False
+        waiting -= self._by_start(self._differing(made, again) & waiting, again, apart)
+        for knob in _in_order(OF_MACHINE, [*(_name(left[key]) for key in waiting), *likely]):
+            if not waiting:
+                return
+            self.say(f"starting it with {knob} turned alone")
+            turned = self._started(knob, apart)
+            if turned is None:
+                continue
+            came = self._differing(again, turned) & waiting
+            for key in waiting:
+                self.seen[key].comes[knob] = key in came
+            for key in came:
+                self.seen[key].goes[knob] = True  # as `again` showed
+            waiting -= came
+        for key in waiting & self._differing(again, here):
+            self.seen[key].machine = True
+
+    def _by_start(self, came: set[Key], again: Result, apart: Starting) -> set[Key]:
+        """What another start alone changes. A third one tells that from what changed since the first."""
+        if not came:
+            return came
+        self.say("it comes with another start: starting it once more")
+        third = self._started(None, apart)
+        moved = came & self._differing(again, third) if third is not None else set()
+        for key in moved:
+            self.seen[key].comes[Knob.START] = self.seen[key].goes[Knob.START] = True
+        if unclear := came - moved:
+            self.untried.append(
+                f"the virtual machine made something else of {counted(len(unclear), 'place')} than it had, "
+                "and no other start does"
+            )
+        return came
+
+    def _started(self, knob: Knob | None, apart: Starting) -> Result | None:
+        made = apart.build(knob)
+        if isinstance(made, Failed):
+            self._failed(
+                f"the virtual machine's {knob}" if knob else "the virtual machine started again", made
+            )
+            return None
+        return made
 
     def _turn_back(self, knob: Knob, came: Iterable[Key], base: Result) -> set[Key]:
         """Whether it goes when that knob alone is turned back; gives what changes by chance, and by none."""
@@ -159,12 +223,6 @@ class Trials:
             seen.comes.clear()
             seen.goes.clear()
         return by_chance
-
-    def _in_order(self, likely: Sequence[Name]) -> list[Knob]:
-        """The knobs of the builder that differed; those first whose causes are likely."""
-        wanted = set(likely)
-        knobs = [knob for knob in TURNED if knob in self.varied.knobs]
-        return sorted(knobs, key=lambda knob: not wanted & set(PROVES[knob]))
 
     def _built(self, setting: Setting) -> Result | None:
         made = self.lab.build(setting)
@@ -205,6 +263,12 @@ def key_of(output: str, place: Place) -> Key:
     if place.inside:
         return output, place.file, (*map(str, place.inside[:-1]), _NAMES)
     return output, place.file.rpartition("/")[0], (_NAMES,)
+
+
+def _in_order(knobs: Sequence[Knob], likely: Sequence[Name]) -> list[Knob]:
+    """Those first whose causes are likely."""
+    wanted = set(likely)
+    return sorted(knobs, key=lambda knob: not wanted & set(PROVES[knob]))
 
 
 def _one_store(one: Result, other: Result, output: str) -> bool:

@@ -36,6 +36,15 @@ class Kept:
         for one, other in pairs_of(output):
             yield self._side(one, output), self._side(other, output)
 
+    def made_by(self, name: str, derivation: str) -> dict[str, Path]:
+        """Output name to what a builder made of a derivation, of those that differ and are kept."""
+        found = {
+            output.output: result_in(self.folder, name, output.path)
+            for output in self.record.outputs
+            if output.derivation == derivation
+        }
+        return {output: path for output, path in found.items() if os.path.lexists(path)}
+
     def _side(self, name: str, output: DifferingOutput) -> Side:
         path = result_in(self.folder, name, output.path)
         if not os.path.lexists(path):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 
 from orchestrator.builders.builder import Builder
+from orchestrator.builders.hardware import Hardware
+from orchestrator.builders.kinds import hardware_of
 from orchestrator.builders.variation import Machine, Wanted
 from orchestrator.diagnosis.knobs import Setting, of_builder
 from orchestrator.diagnosis.laboratory import Laboratory
+from orchestrator.diagnosis.starting import Starting
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.recipe.lock import Lock
 from orchestrator.run.workshop import Workshop
 
 _LEAST, _TIMES = 120, 10
@@ -26,6 +33,8 @@ class Experiments:
     """Embedded ones that took part, the least varied first; never empty."""
     patience: int
     """Seconds after which a build counts as failed: one that hangs under a knob says nothing."""
+    machine: str | None = None
+    """The virtual machine that took part, if one did: a builder's name."""
 
     @property
     def varied(self) -> Setting:
@@ -41,6 +50,21 @@ class Experiments:
         graph = self.workshop.store.graph([derivation]).as_built()
         made = [self._laboratory(builder, graph, derivation) for builder in self.builders[:2]]
         return made[0], made[1] if len(made) > 1 else None
+
+    def starting(
+        self, lab: Laboratory, held: Mapping[str, Path], lock: Callable[[], Lock], say: Callable[[str], None]
+    ) -> Starting | None:
+        """The virtual machine that made `held`, to be started anew; None: none took part."""
+        if self.machine is None or not held:
+            return None
+        name, numbers = self.machine, count()
+        [table] = [each for each in self.workshop.configuration.builder if each.name == name]
+
+        def prepared(hardware: Hardware, ending: ExitStack) -> Builder:
+            place = f"experiments/{name}-{next(numbers)}"
+            return self.workshop.virtual(name, lock(), hardware, place, ending)
+
+        return Starting(lab, self.workshop.store, hardware_of(table), prepared, held, say)
 
     def _laboratory(self, builder: Builder, graph: DerivationGraph, derivation: str) -> Laboratory:
         fixed = [each.fixed.path for each in graph.derivations.values() if each.fixed is not None]
@@ -66,4 +90,10 @@ def on_builders(workshop: Workshop, names: Iterable[str], took: float) -> Experi
     took_part = [name for name in known if name in set(names) and known[name].store == "local"]
     if not took_part:
         raise TallyError("no embedded builder of this machine took part, so that no knob can be turned")
-    return Experiments(workshop, tuple(workshop.named(took_part)), int(_LEAST + _TIMES * took))
+    machines = [name for name in known if name in set(names) and known[name].store == "vm"]
+    return Experiments(
+        workshop,
+        tuple(workshop.named(took_part)),
+        int(_LEAST + _TIMES * took),
+        next(iter(machines), None),
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.builders import host, kinds
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.builders.hardware import Hardware
 from orchestrator.builders.image import Image
 from orchestrator.builders.variation import NO_VARIATION, Machine, Variation, vary
 from orchestrator.ground.errors import TallyError
@@ -67,6 +68,18 @@ class Workshop:
     def named(self, only: Sequence[str] = (), lock: Lock | None = None) -> list[Builder]:
         """The same, also for one alone, which nothing can be signed with."""
         return [self._builder(table, lock) for table in self._tables(only)]
+
+    def virtual(
+        self, name: str, lock: Lock | None, hardware: Hardware, place: str, ending: ExitStack
+    ) -> Builder:
+        """A `vm` builder's machine with other hardware, in the scratch folder `place`; gone with `ending`."""
+        [table] = self._tables([name])
+        scratch = self.store.nix.scratch / place
+        scratch.mkdir(parents=True, exist_ok=True)
+        logs = scratch / "logs"
+        image = cache(lambda: self.image(lock).folder())
+        held = kinds.Place(self.state.store(table.name), scratch, logs, ending)
+        return kinds.virtual(table, self.store.nix.version, held, image, hardware)
 
     def image(self, lock: Lock | None) -> Image:
         """The image that a lock stands for. Raises TallyError when it stands for none."""

@@ -29,8 +29,11 @@ from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.places.place import Place
 from orchestrator.places.search import places
+from orchestrator.recipe import lock as locks
+from orchestrator.recipe.lock import Lock
 from orchestrator.run.disagreements import Kept, read
 from orchestrator.run.experiments import on_builders
+from orchestrator.run.recipes import find_lock
 from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened
 
@@ -82,7 +85,10 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
         try:
             lines[derivation] = _hints(kept, workshop.store.derivation(derivation))
             experiments = on_builders(workshop, kept.record.makers, took(kept.record, derivation))
-            trials = Trials(*experiments.laboratories(derivation), experiments.varied, say)
+            lab, other = experiments.laboratories(derivation)
+            held = kept.made_by(experiments.machine, derivation) if experiments.machine else {}
+            apart = experiments.starting(lab, held, _lock, say)
+            trials = Trials(lab, other, experiments.varied, say, apart)
             told = [(each.output.output, place) for each in outputs for place in each.places]
             with alone(f"{trials.lab.builder.name} {derivation}"):
                 seen[derivation] = trials.examine(told, [hint.name for hint in lines[derivation]])
@@ -93,6 +99,11 @@ def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nu
     judged = _judged(kept, found, seen, lines, untried, lines_of)
     _keep(kept, judged, say)
     return judged
+
+
+def _lock() -> Lock:
+    """What the virtual machine is made of. Raises TallyError."""
+    return locks.read(find_lock([Path.cwd() / "recipe.toml"]))
 
 
 def _keep(kept: Kept, found: Diagnosis, say: Say) -> None:

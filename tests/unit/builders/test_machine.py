@@ -211,7 +211,7 @@ def test_without_qemu_or_an_image_nothing_is_begun(
 def test_it_ends_with_us_however_we_end(tmp_path: Path, make: Make) -> None:
     make(SERVES)  # lays out the stand-in, and PATH
     script = f"""
-import os, signal
+import datetime, os, signal
 from pathlib import Path
 from orchestrator.builders.hardware import Hardware
 from orchestrator.builders.machine import Machine

@@ -71,7 +71,7 @@ def examined(
     def wait(seconds: float) -> None:
         clock[0] += seconds
 
-    trials = Trials(cast("Any", one), cast("Any", two), VARIED, lambda _: None, wait)
+    trials = Trials(cast("Any", one), cast("Any", two), VARIED, lambda _: None, wait=wait)
     seen = trials.examine([("out", place)])
     return causes_of(place, seen[key_of("out", place)])[0].name, one, trials.untried
 

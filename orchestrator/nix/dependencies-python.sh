@@ -2,16 +2,29 @@
 # where a recipe asks for one. See nix/dependencies.nix for the list's lines.
 
 tally_lay_out_python() { # LIST
-    local path file name version digest
+    local path file name version digest rev
     mkdir "$out/wheels"
-    while read -r path file name version digest _; do
-        # two locks may have the same file
-        ln -sfn "$path" "$out/wheels/$file"
+    while read -r path file name version digest rev _; do
+        if [[ $rev == - ]]; then
+            # two locks may have the same file
+            ln -sfn "$path" "$out/wheels/$file"
+        else
+            file=$out/wheels/$name-$version.tar.gz
+            tally_pack_tree_python "$path" "$file" "$name-$version"
+            digest=$(sha256sum < "$file")
+            digest=sha256:${digest%% *}
+        fi
         printf '%s==%s --hash=%s\n' "$name" "$version" "$digest"
     done < "$1" | LC_ALL=C sort -u > "$out/requirements.txt"
     if test -e "${tallyBeside_venvPath-}"; then
         tally_make_venv
     fi
+}
+
+# A commit's tree as an sdist: pip makes a wheel of it as of any other.
+tally_pack_tree_python() { # TREE FILE FOLDER
+    tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u+w --transform "flags=r;s|^\.|$3|" \
+        -C "$1" -cf - . | gzip -n > "$2"
 }
 
 # Nothing is compiled: files of bytecode hold times and paths. An sdist becomes a wheel first, made with what the toolchain

@@ -164,7 +164,8 @@ def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
     namespace, _, name = each.name.rpartition("/")
     match ecosystem:
         case Ecosystem.NPM:
-            return package_url("npm", name, each.version, namespace=namespace or None)
+            told = {} if each.registry == "npm" else {_qualifier(each): each.registry}
+            return package_url("npm", name, each.version, namespace=namespace or None, **told)
         case Ecosystem.CARGO:
             if isinstance(each.digest, CommitTree):
                 return package_url("cargo", each.name, each.version, vcs_url=each.digest.url)
@@ -172,13 +173,15 @@ def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
             return package_url("cargo", each.name, each.version, **elsewhere)
         case Ecosystem.GO:
             return package_url("golang", name, each.version, namespace=namespace or None)
+        case Ecosystem.PYTHON if isinstance(each.digest, CommitTree):
+            return package_url("pypi", each.name, each.version, vcs_url=each.digest.url)
         case Ecosystem.PYTHON:
-            told = {} if each.registry == "pypi" else {_pypi_qualifier(each): each.registry}
+            told = {} if each.registry == "pypi" else {_qualifier(each): each.registry}
             return package_url("pypi", each.name, each.version, **told)
         case _:
             assert_never(ecosystem)
 
 
-def _pypi_qualifier(each: Dependency) -> str:
-    """What a package URL calls an index, or the address of one file."""
+def _qualifier(each: Dependency) -> str:
+    """What a package URL calls a registry, or the address of one file."""
     return "download_url" if each.urls[-1:] == (each.registry,) else "repository_url"

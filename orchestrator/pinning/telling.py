@@ -81,7 +81,8 @@ def _python(
     sources: Sources,
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    from orchestrator.dependencies.python.reading import unnamed
+    from orchestrator.dependencies.python import reading
+    from orchestrator.pinning import treepins
     from orchestrator.sources.pyfiles import names_of, refuse_other_indexes
     from orchestrator.sources.pyindex import Index
 
@@ -90,9 +91,11 @@ def _python(
     found: dict[str, str] = {}
     for system in recipe.systems:
         asked = asked_of(recipe, part, lock, system)
-        said = unnamed(read, part.lock, place, asked)
+        said = reading.unnamed(read, part.lock, place, asked)
         if said is None:
-            return {}
-        refuse_other_indexes(said, place, mirrors)
-        found |= names_of(said, place, asked, index, sources.downloader.stop, say)
+            locked = reading.read(read, part.lock, place, asked)
+            found |= treepins.pinned(locked.dependencies, {**asked.names, **found}, sources, place, say)
+        else:
+            refuse_other_indexes(said, place, mirrors)
+            found |= names_of(said, place, asked, index, sources.downloader.stop, say)
     return found

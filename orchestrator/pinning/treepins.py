@@ -19,9 +19,9 @@ from orchestrator.recipe.wanted import Extras
 from orchestrator.repositories.gitremote import export_remote
 from orchestrator.sources.folder import Sources
 
-_HINT = "check the address and the commit, or run `cargo update`"
+_HINT = "check the address and the commit, or have the lock written again"
 EXTRAS = Extras(submodules=True)
-"""As Cargo has it."""
+"""As Cargo and pip have it."""
 
 
 def pinned(

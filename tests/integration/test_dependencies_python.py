@@ -215,3 +215,38 @@ def test_every_format_is_planned_with_the_same_file(
         fetched = [each["digest"] for each in told["closure"] if each["derivation"].endswith(".whl.drv")]
         assert fetched == [{"sha256": hashes[NATIVE]}], name
     assert len(planned) == len(locks)
+
+
+def test_a_package_out_of_a_repository(
+    project: Path, tally_in: TallyIn, tmp_path: Path, repository: Path
+) -> None:
+    """tally.lock has the hash of the tree, and pip makes a wheel of it as of an sdist."""
+    theirs, own = tmp_path / "theirs", tmp_path / "own"
+    for folder in (theirs, own / "app", own / "recipes"):
+        folder.mkdir(parents=True)
+    run_git(theirs, "init", "--quiet")
+    (theirs / "setup.py").write_text(SETUP)
+    (theirs / "tally_sdist.py").write_text("HOW = 'from a commit'\n")
+    commit(theirs)
+    rev = run_git(theirs, "rev-parse", "HEAD").strip()
+    (own / "app/app.py").write_text("import tally_sdist\nprint(tally_sdist.HOW)\n")
+    (own / "app/pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "a test"\n[[packages]]\nname = "tally-sdist"\nversion = "2.0"\n'
+        f'vcs = {{ type = "git", url = "{theirs.as_uri()}", commit-id = "{rev}" }}\n'
+    )
+    recipe = RECIPE.replace("requirements.txt", "pylock.toml", 1)
+    (own / "recipes/app.toml").write_text(
+        recipe[: recipe.index("pip install")] + recipe[recipe.index("'''\n\n") :]
+    )
+    (own / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
+    run_git(own, "init", "--quiet")
+    commit(own)
+    tally = tally_in(own)
+    ran = tally("plan", "recipes/app.toml").failed(2)
+    assert f"tally.lock has no digest of the tree of tally-sdist at the commit {rev[:12]}" in ran.err
+    tally("lock").succeeded()
+    assert f"git+{theirs.as_uri()}@{rev}" in (own / "tally.lock").read_text()
+    ran = tally("build", "recipes/app.toml", "--no-sign", "--json").succeeded()
+    (outcome,) = json.loads(ran.out)["outcomes"]
+    assert outcome["outcome"] == "agreed"
+    assert b"from a commit\n" in Path(outcome["artifact"]).read_bytes()

@@ -6,6 +6,7 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,8 @@ MOST: Final = 50_000
 """Packages of one lock."""
 MIRROR: Final = "npm"
 """The mirror that is npm's registry."""
+_OF_YARN: Final = "registry.yarnpkg.com"
+"""What yarn 1 writes for npm's registry, wherever it fetches from."""
 _NAME: Final = re.compile(r"(@[A-Za-z0-9~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,200}")
 _ALGORITHMS: Final = {"sha512": 64, "sha256": 32}
@@ -105,7 +108,24 @@ def addresses_of(resolved: Any, name: str, version: str, bad: Bad) -> tuple[tupl
         )
     _check_named(unquote(parts.path), name, version, bad)
     address = parts._replace(query="", fragment="").geturl() if parts.query else resolved
-    return (usual, address.partition("#")[0]), f"{parts.scheme}://{parts.netloc}"
+    address = address.partition("#")[0]
+    return (usual, address), _registry(address, parts.hostname or "", name)
+
+
+def _registry(address: str, host: str, name: str) -> str:
+    """Whose a package is: `npm`, else the address of another registry, or of this one file."""
+    if host in (_OF_YARN, _host_of_npm()):
+        return MIRROR
+    before, mark, _ = address.partition("/-/")
+    return unquote(before).removesuffix(f"/{name}") if mark else address
+
+
+@cache
+def _host_of_npm() -> str | None:
+    """As the specification of package URLs has it."""
+    from packageurl.contrib.purl2url import get_download_url
+
+    return urlsplit(get_download_url("pkg:npm/npm@1.0.0") or "").hostname  # type: ignore[no-untyped-call]
 
 
 def _check_named(path: str, name: str, version: str, bad: Bad) -> None:

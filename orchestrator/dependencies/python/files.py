@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.dependencies.dependency import BadLock, Dependency
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
 from orchestrator.dependencies.python.interpreter import Interpreter, ranks
 from orchestrator.ground.digest import OtherDigest, Sha256
 from orchestrator.ground.secrets import without_secrets
@@ -49,6 +49,8 @@ class Pinned:
     direct: bool = True
     shipped: bool = True
     needs: tuple[str, ...] = ()
+    tree: CommitTree | None = None
+    """Where it is no file but out of a repository."""
 
     @property
     def key(self) -> str:
@@ -57,6 +59,20 @@ class Pinned:
 
 def dependency(pinned: Pinned, interpreter: Interpreter, place: str, again: str) -> Dependency:
     """The package with the one file that this Python takes. Raises BadLock where none fits."""
+    if pinned.tree is not None:
+        return Dependency(
+            name=pinned.name,
+            version=pinned.version,
+            file=f"{pinned.name}-{pinned.version}-{pinned.tree.rev[:12]}",
+            digest=pinned.tree,
+            urls=(pinned.tree.url,),
+            registry=pinned.tree.address,
+            line=pinned.line,
+            direct=pinned.direct,
+            shipped=pinned.shipped,
+            needs=pinned.needs,
+            rev=pinned.tree.rev,
+        )
     if not pinned.files:
         raise BadLock(
             place, pinned.line, f"{pinned.name} {pinned.version} has no file with a digest", hint=again

@@ -1,9 +1,15 @@
-"""What a lock takes from elsewhere than an index: what is the project's own, and what is refused. Pure."""
+"""What a lock takes from elsewhere than an index: the project's own, and out of repositories. Pure."""
 
 from __future__ import annotations
 
-from orchestrator.dependencies.dependency import BadLock
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from orchestrator.dependencies.dependency import BadLock, CommitTree
 from orchestrator.dependencies.tomlfile import Table
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def refuse_outside(package: Table, name: str, path: str) -> None:
@@ -27,10 +33,27 @@ def own_file(package: Table, name: str, path: str) -> BadLock:
     )
 
 
-def out_of_git(package: Table, name: str, commit: str | None) -> BadLock:
-    """The error for what comes from a repository: a lock of Python's has no digest of a tree."""
-    pinned = f"its commit {commit[:12]} tells no digest of its files" if commit else "a branch can move"
-    return package.bad(
-        f"{name} comes from a repository, and {pinned}",
-        "give it as a source of the recipe: [sources.NAME] with git, rev and nar_sha256",
-    )
+def tree_of(package: Table, name: str, address: str, commit: str | None) -> CommitTree:
+    """What comes from a repository, by its commit. Raises BadLock for a branch, which can move."""
+    if commit is None or not _COMMIT.fullmatch(commit):
+        raise package.bad(
+            f"{name} comes from a repository, and no whole commit of it is told: a branch can move",
+            "have the lock written again: it then has the commit",
+        )
+    address = address.removeprefix("git+")
+    try:
+        parts = urlsplit(address)
+        secret = parts.password is not None or (parts.username and parts.scheme in ("http", "https"))
+        known = parts.scheme in ("https", "http", "ssh", "git", "file") and (parts.hostname or parts.path)
+    except ValueError:
+        secret, known = False, False
+    if secret:
+        raise package.bad(
+            f"the address of {name} has a user, a password or a token, which would be in every release",
+            "take them out of the lock, and let git's own credentials or .netrc have them",
+        )
+    if not known or not address.isprintable() or " " in address:
+        raise package.bad(
+            f"{address[:100]!r} is no address of a repository", "write it with https:// or ssh://"
+        )
+    return CommitTree(address, commit)

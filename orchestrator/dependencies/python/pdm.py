@@ -25,7 +25,7 @@ from orchestrator.dependencies.python.files import (
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised, unmet
-from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
+from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
 from orchestrator.dependencies.python.walk import Edge, fits, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
@@ -197,8 +197,8 @@ def _requirements(package: Table) -> Iterator[Requirement]:
 
 def _is_fetched(package: Table) -> bool:
     name = package.text("name")
-    if any(key in package.values for key in ("git", "hg", "svn", "bzr")):
-        raise out_of_git(package, name, package.maybe("revision"))
+    if any(key in package.values for key in ("hg", "svn", "bzr")):
+        raise package.bad(f"{name} comes from a repository that is not git's", "lock a release of it")
     path = package.maybe("path")
     if path is None:
         return True
@@ -216,7 +216,7 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
         for to in needs
         if "path" not in lock.packages[to].values
     }
-    url = package.maybe("url")
+    url, repository = package.maybe("url"), package.maybe("git")
     refuse_subdirectory(package.values.get("subdirectory"), lock.file.place, package.line)
     return Pinned(
         name,
@@ -227,6 +227,7 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
         direct=direct,
         shipped=shipped,
         needs=tuple(sorted(keys - {f"{name}@{version}"})),
+        tree=tree_of(package, name, repository, package.maybe("revision")) if repository else None,
     )
 
 
@@ -254,4 +255,5 @@ def _together(one: Pinned | None, other: Pinned) -> Pinned:
         direct=one.direct or other.direct,
         shipped=one.shipped or other.shipped,
         needs=tuple(sorted({*one.needs, *other.needs})),
+        tree=one.tree or other.tree,
     )

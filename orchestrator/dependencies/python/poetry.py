@@ -27,7 +27,7 @@ from orchestrator.dependencies.python.files import (
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised
-from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
+from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
 from orchestrator.dependencies.python.poetry_versions import allows
 from orchestrator.dependencies.python.walk import Edge, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
@@ -287,12 +287,9 @@ def _extra(package: Table, extra: str) -> tuple[str, ...]:
 def _is_fetched(package: Table) -> bool:
     source = package.within("source")
     name, kind = package.text("name"), source.maybe("type")
-    if kind in (None, "legacy", "url"):
+    if kind in (None, "git", "legacy", "url"):
         return True
     where = source.maybe("url") or ""
-    if kind == "git":
-        checked_url(where, package.file.place, package.line)
-        raise out_of_git(package, name, source.maybe("resolved_reference"))
     if kind == "directory":
         refuse_outside(package, name, where)
         return False
@@ -304,6 +301,9 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
     name, version, source = lock.names[at], package.text("version"), package.within("source")
     url = source.maybe("url")
     refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
+    tree = None
+    if source.maybe("type") == "git":
+        tree, url = tree_of(package, name, url or "", source.maybe("resolved_reference")), None
     if url is not None:
         url = checked_url(url, lock.file.place, package.line)
     registry = registry_of(url) if source.maybe("type") == "legacy" else url or PYPI
@@ -326,6 +326,7 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
         direct=direct,
         shipped=shipped,
         needs=tuple(sorted(keys)),
+        tree=tree,
     )
 
 

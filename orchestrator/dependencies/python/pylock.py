@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.dependencies import tomlfile
-from orchestrator.dependencies.dependency import Ecosystem, Locked
+from orchestrator.dependencies.dependency import CommitTree, Ecosystem, Locked
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.files import (
     File,
@@ -25,7 +25,7 @@ from orchestrator.dependencies.python.files import (
 )
 from orchestrator.dependencies.python.interpreter import environment, ranks
 from orchestrator.dependencies.python.manifest import Manifest, normalised
-from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
+from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.wording import some
 
@@ -63,21 +63,27 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
     found = []
     for package, source in every:
         table = at[id(package)]
-        chosen = _file(package, source, table)
-        if chosen is None:
+        tree = _tree(package, source, table)
+        chosen = _file(package, source, table) if tree is None else None
+        if chosen is None and tree is None:
             continue
         version = str(package.version) if package.version else _told(table, chosen)
+        if chosen is None:
+            registry = tree.address if tree is not None else ""
+        else:
+            registry = registry_of(package.index) if source is not package.archive else chosen.urls[-1]
         found.append(
             dependency(
                 Pinned(
                     package.name,
                     version,
                     table.line,
-                    (chosen,),
-                    registry_of(package.index) if source is not package.archive else chosen.urls[-1],
+                    (chosen,) if chosen is not None else (),
+                    registry,
                     direct=package.name in direct,
                     shipped=package.name in gone,
                     needs=_needs(package, names),
+                    tree=tree,
                 ),
                 asked.interpreter,
                 place,
@@ -129,8 +135,6 @@ def _file(package: Package, source: Any, table: Table) -> File | None:
             return None
         refuse_outside(table, package.name, path)
         raise table.bad(f"{package.name} is a folder: {path}", "install it in the script, from the source")
-    if package.vcs is not None and source is package.vcs:
-        raise out_of_git(table, package.name, package.vcs.commit_id)
     if source.url is None:
         raise own_file(table, package.name, source.path)
     address = checked_url(source.url, table.file.place, table.line)
@@ -144,7 +148,17 @@ def _file(package: Package, source: Any, table: Table) -> File | None:
     return File(name, digest, urls_of(package.name, name, registry_of(package.index), address))
 
 
-def _told(table: Table, file: File) -> str:
+def _tree(package: Package, source: Any, table: Table) -> CommitTree | None:
+    """What is out of a repository. Raises BadLock for another than git's, or one that is not followed."""
+    if package.vcs is None or source is not package.vcs:
+        return None
+    if package.vcs.type != "git":
+        raise table.bad(f"{package.name} comes from a repository that is not git's", "lock a release of it")
+    refuse_subdirectory(package.vcs.subdirectory, table.file.place, table.line)
+    return tree_of(table, package.name, package.vcs.url or "", package.vcs.commit_id)
+
+
+def _told(table: Table, file: File | None) -> str:
     """The version in the file's name, of a package whose entry has none."""
     from packaging.utils import (
         InvalidSdistFilename,
@@ -153,6 +167,8 @@ def _told(table: Table, file: File) -> str:
         parse_wheel_filename,
     )
 
+    if file is None:
+        raise table.bad("it has no version, by which pip would find it", "lock it with its version")
     try:
         if file.name.endswith(".whl"):
             return str(parse_wheel_filename(file.name)[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl
 
 from orchestrator.dependencies import tomlfile
 from orchestrator.dependencies.dependency import Ecosystem, Locked
@@ -27,7 +27,7 @@ from orchestrator.dependencies.python.files import (
 )
 from orchestrator.dependencies.python.interpreter import Interpreter
 from orchestrator.dependencies.python.manifest import Manifest, normalised
-from orchestrator.dependencies.python.own import out_of_git, own_file, refuse_outside
+from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
 from orchestrator.dependencies.python.walk import Edge, Reached, fits, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
@@ -239,10 +239,6 @@ def _is_fetched(package: Table) -> bool:
     if own is not None:
         refuse_outside(package, name, own)
         return False
-    if "git" in source.values:
-        where = source.text("git")
-        checked_url(where.removeprefix("git+"), package.file.place, package.line)
-        raise out_of_git(package, name, urlsplit(where).fragment)
     if "path" in source.values:
         raise own_file(package, name, source.text("path"))
     return True
@@ -258,8 +254,13 @@ def _pinned(lock: _Lock, at: int, every: Reached, shipped: Reached) -> Pinned:
     listed = [*package.listed("wheels")]
     if "sdist" in package.values:
         listed.append(package.within("sdist"))
-    url = source.maybe("url")
+    url, tree = source.maybe("url"), None
     refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
+    if (where := source.maybe("git")) is not None:
+        repository, _, commit = where.partition("#")
+        repository, _, query = repository.partition("?")
+        tree = tree_of(package, name, repository, commit)
+        refuse_subdirectory(dict(parse_qsl(query)).get("subdirectory"), lock.file.place, package.line)
     registry = registry_of(index) if url is None else url
     files = tuple(_file(each, normalised(name), registry, url) for each in listed)
     needs = {
@@ -276,6 +277,7 @@ def _pinned(lock: _Lock, at: int, every: Reached, shipped: Reached) -> Pinned:
         direct=at in every.direct,
         shipped=at in shipped.needs,
         needs=tuple(sorted(needs)),
+        tree=tree,
     )
 
 

@@ -80,6 +80,18 @@ def test_what_a_package_is() -> None:
     assert all(each.shipped for each in (a, b, c))
 
 
+def test_whose_a_package_is() -> None:
+    found = read(
+        entry("a@1", "a", resolved='"https://registry.yarnpkg.com/a/-/a-1.0.0.tgz"')
+        + entry('"@s/b@1"', "@s/b", resolved='"https://h.example/npm/@s%2fb/-/b-1.0.0.tgz?x=y#00"')
+        + entry("c@1", "c", resolved='"https://h.example/c.tgz"'),
+        **own(),
+    )
+    assert found["a@1.0.0"].registry == "npm"
+    assert found["@s/b@1.0.0"].registry == "https://h.example/npm"
+    assert found["c@1.0.0"].registry == found["c@1.0.0"].urls[-1] == "https://h.example/c.tgz"
+
+
 def test_what_only_builds() -> None:
     found = read(
         entry("a@1", "a", more='  dependencies:\n    b "1"\n') + entry("b@1", "b"),

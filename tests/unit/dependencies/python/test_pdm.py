@@ -88,7 +88,7 @@ def test_what_pyproject_asks_for_is_taken_by_groups_and_extras() -> None:
         (
             lock(package("a", "1.0", more='git = "https://git.test/a"\nref = "main"\n')),
             asked(),
-            "line 9: a comes from a repository, and a branch can move",
+            "line 9: a comes from a repository, and no whole commit of it is told: a branch can move",
         ),
         (
             lock(package("a", "1.0", more='path = "../a"\n')),

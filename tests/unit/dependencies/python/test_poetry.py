@@ -122,7 +122,7 @@ def test_an_old_lock_has_its_files_elsewhere() -> None:
                     '[package.source]\ntype = "git"\nurl = "https://git.test/a"\nreference = "main"\n',
                 )
             ),
-            "line 1: a comes from a repository, and a branch can move",
+            "line 1: a comes from a repository, and no whole commit of it is told: a branch can move",
         ),
         (
             lock(package("a", "1.5", '[package.source]\ntype = "directory"\nurl = "../a"\n')),

@@ -81,7 +81,7 @@ def test_what_is_asked_for_is_selected() -> None:
                 'vcs = { type = "git", url = "https://git.test/a", commit-id = "12" }\n'
             ),
             asked(),
-            "line 5: a comes from a repository, and its commit 12 tells no digest",
+            "line 5: a comes from a repository, and no whole commit",
         ),
         (
             lock('[[packages]]\nname = "a"\ndirectory = { path = "../a" }\n'),

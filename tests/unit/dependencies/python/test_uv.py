@@ -140,14 +140,14 @@ NEEDS_X = '    { name = "x" },\n'
                 'source = { git = "https://git.test/x?rev=main#0123456789abcdef" }\n',
                 needs=NEEDS_X,
             ),
-            r"line 13: x comes from a repository, and its commit 0123456789ab tells no digest",
+            r"line 13: x comes from a repository, and no whole commit",
         ),
         (
             uv_lock(
                 '[[package]]\nname = "x"\nversion = "1"\nsource = { git = "https://git.test/x?rev=main" }\n',
                 needs=NEEDS_X,
             ),
-            "line 13: x comes from a repository, and a branch can move",
+            "line 13: x comes from a repository, and no whole commit",
         ),
         (
             uv_lock(

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -49,13 +49,23 @@ def _registry(folder: Path, size: int, rounds: int) -> Iterator[Figure]:
         def publish(release: Path, pub: Path) -> Callable[[], object]:
             return lambda: run([*TALLY, "publish", release, f"oci://{host}/r{next(number)}", "--key", pub])
 
-        def push(release: Path) -> Callable[[], object]:
+        def push_to(repository: str, release: Path) -> list[object]:
             files = sorted(str(each.relative_to(release)) for each in release.rglob("*") if each.is_file())
             command = [*oras.command, "push", "--plain-http", "--disable-path-validation"]
-            return lambda: run([*command, f"{host}/r{next(number)}:v", *files], folder=release)
+            return [*command, f"{host}/{repository}:v", *files]
 
-        ours, theirs = alternately(rounds, publish(large, large_key), push(large))
-        yield _at_most(f"publish to a registry, {size / 1e9:g} GB", ours, theirs, "oras push", 1.2)
+        def push(release: Path) -> Callable[[], object]:
+            return lambda: run(push_to(f"r{next(number)}", release), folder=release)
+
+        artifact = _artifact(large)
+        hashed = [sys.executable, "-c", _HASH, artifact]
+        get = [sys.executable, "-c", _GET, f"http://{host}/v2/pushed/blobs/sha256:{run(hashed).strip()}"]
+        run(push_to("pushed", large), folder=large)
+        ours, *parts = alternately(
+            rounds, publish(large, large_key), push(large), lambda: run(get), lambda: run(hashed)
+        )
+        yield _at_most(f"publish to a registry, {size / 1e9:g} GB", ours, parts[0], "oras push", 1.2)
+        yield _floor(ours, parts, "oras push")
         memory = peak_memory([*TALLY, "publish", large, f"oci://{host}/memory", "--key", large_key])
         yield Figure("the same", memory, memory, "itself", "MB", memory <= 150, "150 MB")
         ours, theirs = alternately(3 * rounds, publish(small, key), push(small))
@@ -94,16 +104,50 @@ def _bucket(folder: Path, size: int, rounds: int) -> Iterator[Figure]:
             return [*tally, f"s3://bench/{next(number)}", "--key", key, "--allow-mutable"]
 
         bare = [interpreter, "-c", _BARE, "bench", large]
-        ours, theirs = alternately(
+        artifact = _artifact(large)
+        run([*bare, "put"], more=more)
+        get = [interpreter, "-c", _BARE_GET, "bench", f"put/{artifact.relative_to(large)}"]
+        ours, *parts = alternately(
             rounds,
             lambda: run(publish(), more=more),
             lambda: run([*bare, str(next(number))], more=more),
+            lambda: run(get, more=more),
+            lambda: run([sys.executable, "-c", _HASH, artifact]),
         )
-        yield _at_most(f"publish to a bucket, {size / 1e9:g} GB", ours, theirs, "bare boto3", 1.2)
+        yield _at_most(f"publish to a bucket, {size / 1e9:g} GB", ours, parts[0], "bare boto3", 1.2)
+        yield _floor(ours, parts, "bare boto3")
         memory = peak_memory(publish(), more=more)
         yield Figure("the same", memory, memory, "itself", "MB", memory <= 150, "150 MB")
 
 
+_HASH = """
+import hashlib, sys
+with open(sys.argv[1], "rb") as file:
+    print(hashlib.file_digest(file, "sha256").hexdigest())
+"""
+_GET = """
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1]) as answer:
+    while answer.read(1 << 20):
+        pass
+"""
+_BARE_HASH = """
+import hashlib, sys
+with open(sys.argv[1], "rb") as file:
+    print(hashlib.file_digest(file, "sha256").hexdigest())
+"""
+_GET = """
+import sys, boto3
+body = boto3.client("s3").get_object(Bucket=sys.argv[1], Key=sys.argv[2])["Body"]
+while body.read(1 << 20):
+    pass
+"""
+_BARE_GET = """
+import sys, boto3
+body = boto3.client("s3").get_object(Bucket=sys.argv[1], Key=sys.argv[2])["Body"]
+while body.read(1 << 20):
+    pass
+"""
 _BARE = """
 import pathlib, sys, boto3
 client, (bucket, *rest) = boto3.client("s3"), sys.argv[1:]
@@ -119,6 +163,19 @@ else:
 
 def _at_most(name: str, measured: float, baseline: float, what: str, limit: float) -> Figure:
     return Figure(name, measured, baseline, what, "s", measured <= limit * baseline, f"{limit:g}x")
+
+
+def _floor(ours: float, parts: Sequence[float], what: str) -> Figure:
+    """What nobody saves who hashes before the first byte leaves, and fetches all back after the last."""
+    told = (
+        f"{name} {each:.3g} s"
+        for name, each in zip((what, "a bare download", "sha256sum"), parts, strict=True)
+    )
+    return Figure("the same, against its parts", ours, sum(parts), ", ".join(told), "s", True, "none")
+
+
+def _artifact(release: Path) -> Path:
+    return max((each for each in release.rglob("*") if each.is_file()), key=lambda each: each.stat().st_size)
 
 
 def _had(make: Callable[[Path], T]) -> T | None:

@@ -6,13 +6,14 @@ It is Python's own client: urllib3 takes four times as long to import, and is th
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
+from orchestrator.ground.filebody import FileBody
 from orchestrator.ground.inward import Guard
 from orchestrator.ground.unreachable import Unreachable, sentence
 
@@ -100,7 +101,7 @@ class Direct:
         self._mutex = Mutex()
 
     def ask(
-        self, method: str, address: str, headers: Mapping[str, str], body: Iterator[bytes] | None
+        self, method: str, address: str, headers: Mapping[str, str], body: Iterable[bytes] | None
     ) -> tuple[Reply, Callable[[], None]]:
         """The answer, and what to call when done with it.
 
@@ -114,7 +115,7 @@ class Direct:
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         try:
             try:
-                connection.request(method, quote(target, safe=_AS_IT_IS), body, dict(headers))
+                _send(connection, method, quote(target, safe=_AS_IT_IS), headers, body)
             except (BrokenPipeError, ConnectionResetError):
                 if connection.sock is None:
                     raise
@@ -171,3 +172,20 @@ class Direct:
         why = self._guard.connected(host, sock.getpeername()[0])
         if why is not None:
             raise OSError(why)
+
+
+def _send(
+    connection: HTTPConnection,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: Iterable[bytes] | None,
+) -> None:
+    if not isinstance(body, FileBody) or isinstance(connection, HTTPSConnection):
+        connection.request(method, target, body, dict(headers))
+        return
+    connection.putrequest(method, target, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    body.send(connection.sock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -171,7 +171,7 @@ class Downloader:
         method: str,
         address: str,
         headers: Mapping[str, str],
-        body: Iterator[bytes] | None = None,
+        body: Iterable[bytes] | None = None,
         *,
         named: bool,
     ) -> Iterator[Answered]:
@@ -218,7 +218,7 @@ class Downloader:
         method: str,
         address: str,
         headers: Mapping[str, str],
-        body: Iterator[bytes] | None,
+        body: Iterable[bytes] | None,
     ) -> Iterator[Answered]:
         """The same, of what stands behind a proxy."""
         from urllib3.exceptions import HTTPError

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from orchestrator.evidence.flatfile import FlatFileHasher
 from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import TallyError
+from orchestrator.ground.filebody import FileBody, Stamp, stamp_of
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted
 
@@ -21,7 +23,8 @@ twice, as a file and in its bundle."""
 INDEX_LIMIT = 1 << 22
 """The largest index, in bytes: one of some 20,000 files."""
 _CHUNK = 1 << 20
-_LARGE = 1 << 24  # from here on a second thread is worth its start
+LARGE = 1 << 24
+"""Bytes from which on a second thread is worth its start, and one pass less worth a look at an inode."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe must not make us wait
 
@@ -96,12 +99,21 @@ class Folder:
         with self._opened(name) as descriptor:
             size = os.fstat(descriptor).st_size
             hasher = FlatFileHasher(size, executable=executable)
-            (_hash_by_two if size >= _LARGE else _hash)(descriptor, hasher)
+            (_hash_by_two if size >= LARGE else _hash)(descriptor, hasher)
         try:
             sha256, nar_hash = hasher.digests()
         except ValueError as error:
             raise OSError(errno.EBUSY, "it changed while it was read", name) from error
         return sha256, hasher.size, nar_hash
+
+    def stamp(self, name: str) -> Stamp:
+        """What tells a file from itself before it was written into. Raises like `read`."""
+        with self._opened(name) as descriptor:
+            return stamp_of(descriptor)
+
+    def body(self, name: str, stamp: Stamp, changed: TallyError) -> FileBody:
+        """A file on its way to a server, which raises `changed` where it is not the one of the stamp."""
+        return FileBody(lambda: self._opened(name), stamp, changed)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """A file's bytes, a part at a time. Raises like `read`."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.filebody import Stamp
 from orchestrator.ground.values import dataclass, replace
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Passed, Verdict
 from orchestrator.publishing import destinations
-from orchestrator.publishing.contents import locate, read_index
+from orchestrator.publishing.contents import artifact_of, locate, read_index
 from orchestrator.publishing.destinations.destination import Destination, Others, Outgoing, Sign
+from orchestrator.publishing.folder import Folder
 from orchestrator.publishing.index import INDEX, name_of
 from orchestrator.publishing.inputs import Supplied
 from orchestrator.publishing.locations import Stating, signed
@@ -139,6 +142,7 @@ def _another(release: Outgoing, reference: Reference, back: Examination) -> Sha2
 def verified_here(order: Order) -> tuple[Outgoing | None, Verdict]:
     """The release as it verified, before the first byte leaves; None where it does not."""
     folder, _ = locate(order.release)
+    stamp = _stamp(folder)  # before the first byte is read
     verdict = examine(folder.path, order.policy, order.now, trusted=order.trusted).verdict
     if not isinstance(verdict, Passed):
         return None, verdict
@@ -149,7 +153,14 @@ def verified_here(order: Order) -> tuple[Outgoing | None, Verdict]:
         raise _changed(order) from error
     if index.files[index.artifact][0].hex != verdict.sha256:
         raise _changed(order)
-    return Outgoing(folder, name, index), verdict
+    return Outgoing(folder, name, index, stamp=stamp), verdict
+
+
+def _stamp(folder: Folder) -> Stamp | None:
+    """The artifact's inode; None: there is none that could be published."""
+    with suppress(OSError, ValueError):
+        return folder.stamp(artifact_of(folder.path))
+    return None
 
 
 def _changed(order: Order) -> TallyError:

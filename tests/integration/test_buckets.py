@@ -17,6 +17,7 @@ from releases import Signed, files
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.keys.key import SigningKey
 
 if TYPE_CHECKING:
     from tests.conftest import Tally
@@ -344,3 +345,16 @@ def test_what_cannot_be_asked(
 def test_a_large_file_goes_in_parts(buckets: Buckets, bucket: str) -> None:
     grown = buckets.cloud.run("-c", _LARGE, f"s3://{bucket}/p", folder=buckets.folder).succeeded()
     assert int(grown.out) < 150  # of 200 MiB
+
+
+def test_a_large_artifact_goes_as_its_file(buckets: Buckets, bucket: str, tmp_path: Path) -> None:
+    made, key = releases.observed(tmp_path / "in", content=bytes(range(256)) * 66_000), SigningKey.generate()
+    _, pub = key.write(tmp_path / "large")
+    large = releases.published(tmp_path / "published", made, key, releases.builder_keys(made)).path
+    buckets("publish", large, f"s3://{bucket}/p", "--key", pub, *LOCKED).succeeded()
+    artifact = f"p/{NAME}/{NAME}.tar.gz"
+    head = buckets.call("head_object", Bucket=bucket, Key=artifact)
+    assert (head["ObjectLockMode"], head["ContentLength"]) == ("COMPLIANCE", 66_000 * 256)
+    assert head["ETag"].endswith('-3"'), "it has three parts"
+    buckets("fetch", f"s3://{bucket}/p", "--key", pub, "--out", "out").succeeded()
+    assert files(buckets.folder / "out" / NAME) == files(large)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.filebody import Stamp
 from orchestrator.ground.plainly import why
 from orchestrator.ground.values import dataclass
 from orchestrator.log.trusted_root import TRUSTED_ROOT
-from orchestrator.publishing.folder import Folder, UnsafeNameError
+from orchestrator.publishing.folder import LARGE, Folder, UnsafeNameError
 from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.inputs import Supplied, render
 from orchestrator.publishing.reference import Reference
@@ -32,6 +33,8 @@ class Outgoing:
     index: Index
     inputs: tuple[Supplied, ...] = ()
     """The fixed inputs that are published beside it, each digest once; none: nobody asked for them."""
+    stamp: Stamp | None = None
+    """The artifact's inode before the release was verified; None: it was not looked at."""
 
     @property
     def contents(self) -> tuple[str, ...]:
@@ -53,6 +56,16 @@ class Outgoing:
         """Every file with its digest and size, the index too."""
         return {**self.index.files, INDEX: (Sha256.of(self.index.data), len(self.index.data))}
 
+    def body(self, path: str) -> Iterable[bytes]:
+        """A file as it was verified, for a server: a large artifact is not hashed again on its way."""
+        size = self.index.files[path][1] if path == self.index.artifact else 0
+        if self.stamp is None or size < LARGE:
+            return self.chunks(path)
+        return self.folder.body(path, self.stamp, _changed(f"{self._at(path)} changed after it was verified"))
+
+    def _at(self, path: str) -> str:
+        return str(self.folder.path / path)
+
     def chunks(self, path: str) -> Iterator[bytes]:
         """A file as it was verified. Raises TallyError at its end where it changed since."""
         expected, size = self.measured[path]
@@ -66,9 +79,9 @@ class Outgoing:
                 seen += len(chunk)
                 yield chunk
         except (OSError, UnsafeNameError) as error:
-            raise _changed(f"{self.folder.path / path}: {why(error)}") from error
+            raise _changed(f"{self._at(path)}: {why(error)}") from error
         if (digest.hexdigest(), seen) != (expected.hex, size):
-            raise _changed(f"{self.folder.path / path} changed after it was verified")
+            raise _changed(f"{self._at(path)} changed after it was verified")
 
 
 @dataclass(frozen=True, slots=True)

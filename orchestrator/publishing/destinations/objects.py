@@ -118,7 +118,7 @@ class LockedBucket:
             key = self._folder(release) + path
             if not self._has(key, sha256, size):
                 self._changed = True
-                self._bucket.put(key, size, sha256, lambda path=path: release.chunks(path), self._lock)  # type: ignore[misc]
+                self._bucket.put(key, size, sha256, lambda path=path: release.body(path), self._lock)  # type: ignore[misc]
                 self._see(key, sha256)
 
     def supply(self, release: Outgoing) -> bool:

@@ -28,6 +28,7 @@ from orchestrator.publishing.manners import MANNERS
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry import manifests
 from orchestrator.publishing.registry.archive import Image, image_in
+from orchestrator.publishing.registry.connection import Body
 from orchestrator.publishing.registry.manifests import (
     BUNDLE,
     MANIFEST_LIMIT,
@@ -128,10 +129,10 @@ class RegistryRepository:
 
     def put(self, release: Outgoing, paths: Sequence[str]) -> None:
         """Each file as a blob by its own digest; of an image its parts, too."""
-        blobs: dict[Sha256, tuple[int, Callable[[], Iterator[bytes]]]] = {}
+        blobs: dict[Sha256, tuple[int, Body]] = {}
         for path in paths:
             digest, size = release.measured[path]
-            blobs[digest] = size, partial(release.chunks, path)
+            blobs[digest] = size, partial(release.body, path)
             if path == release.index.artifact and (image := self._image_of(release)) is not None:
                 blobs |= {
                     each.digest: (each.size, partial(_told_chunks, image, each)) for each in image.blobs

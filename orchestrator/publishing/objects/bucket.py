@@ -7,7 +7,7 @@ stops here.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from orchestrator.ground.addresses import unseen, without_credentials
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.filebody import FileBody
 from orchestrator.ground.values import dataclass
 from orchestrator.publishing.objects.patience import as_it_comes, wait_as_asked, waiting_for
 from orchestrator.publishing.objects.retention import Lock
@@ -248,9 +249,18 @@ class Bucket:
             body.close()
 
     def put(
-        self, key: str, size: int, digest: Sha256, chunks: Callable[[], Iterator[bytes]], lock: Lock | None
+        self, key: str, size: int, digest: Sha256, chunks: Callable[[], Iterable[bytes]], lock: Lock | None
     ) -> None:
-        """Put an object, in parts if it is large: it is there once it is whole. Raises TallyError."""
+        """Put an object, in parts if it is large: it is there once it is whole. Raises TallyError.
+
+        Of a file that library reads each part by itself, as it does for everybody, and holds none in memory.
+        """
+        body, extra = chunks(), {"Metadata": {_DIGEST: digest.hex}, **_lock(lock)}
+        if isinstance(body, FileBody):
+            with self._speaking(f"does not take {key}", told=False), body.named() as name:
+                if name is not None:
+                    self._client.upload_file(name, self._name, key, ExtraArgs=extra)
+                    return
         transfer = importlib.import_module("boto3.s3.transfer")
         part = max(_PART, -(-size // _MOST_PARTS))
         settings = transfer.TransferConfig(
@@ -259,11 +269,7 @@ class Bucket:
         settings.max_in_memory_upload_chunks = _HELD
         with self._speaking(f"does not take {key}", told=False):
             self._client.upload_fileobj(
-                _Stream(chunks()),
-                self._name,
-                key,
-                ExtraArgs={"Metadata": {_DIGEST: digest.hex}, **_lock(lock)},
-                Config=settings,
+                _Stream(iter(body)), self._name, key, ExtraArgs=extra, Config=settings
             )
 
     def put_first(self, key: str, data: bytes, lock: Lock | None) -> bool:

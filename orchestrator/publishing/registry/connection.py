@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock as Mutex
 from typing import Final
@@ -23,7 +23,7 @@ from orchestrator.ground.unreachable import Unreachable
 from orchestrator.publishing.reference import Registry
 from orchestrator.publishing.registry.credentials import Credentials, credentials_for
 
-Body = Callable[[], Iterator[bytes]]
+Body = Callable[[], Iterable[bytes]]
 _ATTEMPTS: Final = 6
 _TOLD: Final = 3.0  # seconds of waiting that whoever waits is told of
 _REDIRECTIONS: Final = 5

@@ -15,11 +15,12 @@ from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.filebody import FileBody
 from orchestrator.ground.parallel import Stopped, in_parallel
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.policy.verdict import Code, Reason, Refused
 from orchestrator.publishing.reference import Registry
-from orchestrator.publishing.registry.connection import Connection
+from orchestrator.publishing.registry.connection import Body, Connection
 from orchestrator.publishing.registry.manifests import (
     DOCKER,
     IMAGE_INDEX,
@@ -55,7 +56,7 @@ class Repository:
         with self._connection.sent("HEAD", f"{self._at}/blobs/{digest}", (200, 404)) as answer:
             return answer.status == 200
 
-    def put_blob(self, digest: Sha256, size: int, chunks: Callable[[], Iterator[bytes]]) -> None:
+    def put_blob(self, digest: Sha256, size: int, chunks: Body) -> None:
         """Put bytes unless they are there. The registry takes them by their digest, whole."""
         if self.has_blob(digest):
             return
@@ -68,18 +69,22 @@ class Repository:
         with self._connection.sent("PUT", where, (201, 204), headers=headers, body=chunks):
             return
 
-    def put_blobs(self, blobs: Mapping[Sha256, tuple[int, Callable[[], Iterator[bytes]]]]) -> None:
+    def put_blobs(self, blobs: Mapping[Sha256, tuple[int, Body]]) -> None:
         """Put several at the same time, each with its size, the small ones first."""
 
-        def chunks(begin: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
-            for chunk in begin():
+        def until(chunks: Iterable[bytes]) -> Iterator[bytes]:
+            for chunk in chunks:
                 if self._stop.is_set():  # another one failed
                     raise Stopped
                 yield chunk
 
+        def begun(begin: Body) -> Iterable[bytes]:
+            body = begin()
+            return body.until(self._stop) if isinstance(body, FileBody) else until(body)
+
         def put(digest: Sha256) -> None:
             size, begin = blobs[digest]
-            self.put_blob(digest, size, lambda: chunks(begin))
+            self.put_blob(digest, size, lambda: begun(begin))
 
         self._each(sorted(blobs, key=lambda each: blobs[each][0]), put)
 

@@ -92,6 +92,31 @@ def attached(registry: FakeRegistry, kind: str) -> list[str]:
     ]
 
 
+class TestLarge:
+    """An artifact that is not hashed again on its way: it leaves as it was verified, or is told."""
+
+    @pytest.fixture
+    def release(self, tmp_path: Path, key: SigningKey) -> Path:
+        made = releases.observed(tmp_path / "large", content=bytes(range(256)) * 66_000)
+        return releases.published(tmp_path / "large", made, key, releases.builder_keys(made)).path
+
+    def test_there_and_back(self, release: Path, publish: Publish, fetch: Fetch) -> None:
+        found = publish()
+        assert isinstance(found.verdict, Passed)
+        assert files(fetch(found.reference).folder) == files(release)
+
+    def test_what_changed_since(self, release: Path, registry: FakeRegistry, publish: Publish) -> None:
+        def change(folder: Path) -> tuple[()]:
+            artifact = folder / f"{NAME}.tar.gz"
+            artifact.write_bytes(b"x" + artifact.read_bytes()[1:])
+            return ()
+
+        with pytest.raises(TallyError, match="changed after it was verified"):
+            publish(inputs=change)
+        assert not registry.tags
+        assert all(len(each) < 1_000_000 for each in registry.blobs.values())
+
+
 @pytest.mark.parametrize("referrers", [True, False])
 def test_there_and_back(
     release: Path, registry: FakeRegistry, publish: Publish, fetch: Fetch, key: SigningKey, referrers: bool

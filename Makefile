@@ -36,6 +36,11 @@ test-sigstore: setup ## Run a real Rekor v2 server, built from Debian's sources,
 	@tools/need 'command -v zstd' zstd
 	@.venv/bin/python -m pytest tests/sigstore $(PYTEST_ARGS)
 
+.PHONY: test-emulated
+test-emulated: setup ## Build on two emulated machines of another architecture: five minutes of CPU
+	@tools/need 'command -v qemu-system-aarch64' qemu-system-arm
+	@.venv/bin/python -m pytest tests/emulated $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: .venv ## Check style, types and which module may import which
 	@.venv/bin/ruff check

@@ -32,10 +32,17 @@ class Party:
     operator: str | None
     machine_id: str | None
     boot_id: str | None
+    host_id: str | None = None
+    """Of a virtual machine: the id of the machine under it."""
 
     @classmethod
     def of(cls, identity: Identity) -> Party:
-        return cls(identity.store, identity.operator, identity.machine_id, identity.boot_id)
+        return cls(identity.store, identity.operator, identity.machine_id, identity.boot_id, identity.host_id)
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """The ids of the machines that it is on."""
+        return frozenset(each for each in (self.machine_id, self.host_id) if each is not None)
 
 
 def one_store(one: Identity, other: Identity) -> bool:
@@ -56,7 +63,8 @@ def votes(parties: Sequence[Party], level: Level) -> int:
     """How many votes parties have: one each at `same-host`, else those that cannot be told apart have one.
 
     Parties are on one host when they show one machine id, one boot id, or both a store on the orchestrator's
-    machine. One without a configured operator may be any other's.
+    machine. A virtual machine is on the host that it says is under it. One without a configured operator may
+    be any other's.
     """
     if level == SAME_HOST:
         return len(parties)
@@ -78,7 +86,7 @@ def _one(party: Party, other: Party, level: Level) -> bool:
     """Whether two parties could be one."""
     if party.store in HERE and other.store in HERE:
         return True
-    if party.machine_id is not None and party.machine_id == other.machine_id:
+    if not party.machines.isdisjoint(other.machines):
         return True
     if party.boot_id is not None and party.boot_id == other.boot_id:
         return True

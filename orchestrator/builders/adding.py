@@ -71,7 +71,8 @@ def add(folder: Path, values: Mapping[str, Any]) -> Added:
 
 def _votes(now: Configuration, file: Path) -> tuple[str, ...]:
     """How many have to agree from now on, where that has changed."""
-    names = [each.name for each in now.builder if not each.spare]
+    own = now.builder[-1].system
+    names = [each.name for each in now.builder if not each.spare and own in (each.systems or (each.system,))]
     if now.quorum is not None or len(names) < 3:
         return ()
     return (

@@ -126,6 +126,10 @@ class Identity:
     kernel: str | None = None
     cpu_model: str | None = None
     system: str | None = None
+    emulated: bool = False
+    """Whether its processor is known to be a program."""
+    host_id: str | None = None
+    """Of a virtual machine that we run: the id of the machine under it, as `machine_id` is given."""
 
 
 @dataclass(frozen=True, slots=True)

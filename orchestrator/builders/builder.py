@@ -18,7 +18,7 @@ from orchestrator.builders.build import (
     SandboxProof,
     Surroundings,
 )
-from orchestrator.builders.host import HostFacts
+from orchestrator.builders.host import HostFacts, machine_id, runs_natively
 from orchestrator.builders.probe import Probe, holes, read_proof, read_surroundings
 from orchestrator.builders.realising import Limits, Realisation, built_path
 from orchestrator.builders.variation import NO_VARIATION, Variation
@@ -34,6 +34,8 @@ from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import Event
 from orchestrator.nix.store import Store
 
+_IN_PLACE = ("local", "daemon")
+"""Stores whose builds this machine's kernel runs."""
 _LARGEST_PROOF = 1 << 20  # bytes of what a builder's probe saw, which takes some kilobytes
 
 
@@ -79,6 +81,10 @@ class Unwatched:
 class Power(Protocol):
     """Turns a builder's host on and off, where that is ours to do."""
 
+    @property
+    def emulated(self) -> bool:
+        """Whether its processor is known to be a program."""
+
     def check(self) -> None:
         """Whether it could be turned on, before anything else is begun. Raises TallyError."""
 
@@ -95,6 +101,8 @@ NONE_KNOWN: Final[Mapping[str, BuiltPath]] = {}
 
 class AlwaysOn:
     """For a host that is somebody else's to turn on."""
+
+    emulated = False
 
     def check(self) -> None:
         pass
@@ -288,6 +296,8 @@ class Builder:
             kernel=seen.kernel,
             cpu_model=seen.cpu_model,
             system=seen.system,
+            emulated=self.power.emulated or (self.kind in _IN_PLACE and not runs_natively(seen.system)),
+            host_id=machine_id() if self.kind == "vm" else None,
         )
 
     def _built_inputs(

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.builders import ssh
+from orchestrator.builders import host, ssh
 from orchestrator.builders.inputs_table import InputsTable
 from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.builders.table import Table, Text
@@ -29,6 +29,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import expanded
 from orchestrator.ground.wording import counted
 from orchestrator.nix.signature import PublicKey
+from orchestrator.pinning.machine import KERNELS
 from orchestrator.recipe.explaining import explain
 from orchestrator.recipe.part import System
 from orchestrator.recipe.toml import parse_toml, read_toml
@@ -150,7 +151,18 @@ class BuilderTable(Table):
         for name, value, fits, what in only_for:
             if value is not None and not fits:
                 raise ValueError(f"`{name}` is for {what}; the store of {self.name} is {self.store}")
+        if self.store == "vm" and self.systems is not None and len(self.systems) > 1:
+            raise ValueError(f"a virtual machine is of one system; {self.name} has {len(self.systems)}")
+        if self.store == "vm" and self.systems is not None and self.systems[0] not in KERNELS:
+            raise ValueError(
+                f"there is no virtual machine for {self.systems[0]}; there are some for {', '.join(KERNELS)}"
+            )
         return self
+
+    @property
+    def system(self) -> str:
+        """That of its machine, as far as this says."""
+        return (self.systems or (host.nix_system(),))[0]
 
     @property
     def here(self) -> bool:

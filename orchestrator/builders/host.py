@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,10 @@ _MACHINE_ID = (
     Path("/var/lib/dbus/machine-id"),
     Path("/proc/sys/kernel/random/boot_id"),
 )
+_NARROWER: Mapping[str, Sequence[str]] = {
+    "x86_64": ("i686", "i586", "i486", "i386"),
+    "aarch64": ("armv8l", "armv7l"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,15 @@ def boot_id() -> str | None:
         return boot_digest(_MACHINE_ID[-1].read_text().strip())
     except OSError:
         return None
+
+
+def runs_natively(system: str) -> bool:
+    """Whether this machine's processor runs programs of that system: its own, and the narrower one it knows.
+
+    `system` is as a probe saw it, by uname(2): 32-bit Arm is armv7l or armv8l there.
+    """
+    own, other = (each.partition("-")[0] for each in (nix_system(), system))
+    return other == own or other in _NARROWER.get(own, ())
 
 
 def nix_system() -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.builders.host import nix_system
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.evaluation import EvaluatedTool, evaluate_machine
@@ -26,8 +27,8 @@ class Image:
 
     @classmethod
     def of(cls, store: ChrootStore, lock: Lock, system: str) -> Image:
-        """Raises TallyError when the lock pins none for this system."""
-        request = machine_request(lock, system)
+        """Of a machine of this system, packed on this one. Raises TallyError when the lock pins none."""
+        request = machine_request(lock, system, nix_system())
         return cls(store, request, evaluate_machine(store, request))
 
     def folder(self) -> Path:

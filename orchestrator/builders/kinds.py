@@ -59,11 +59,17 @@ class Place:
 
 
 def make(
-    table: BuilderTable, version: str, place: Place, variation: Variation, image: Callable[[], Path]
+    table: BuilderTable,
+    version: str,
+    place: Place,
+    variation: Variation,
+    image: Callable[[], Path],
+    number: int = 0,
 ) -> Builder:
     """The builder that a table describes; nothing of it is touched yet. `version` is that of our own Nix.
 
     `variation` is for an embedded one, `image` for a virtual machine: it gives the folder of its image.
+    Virtual machines with other numbers differ.
     """
     nix = Nix(version, place.scratch)
     if table.store == "local":
@@ -85,8 +91,15 @@ def make(
     if table.store == "daemon":
         return _daemon(table, nix, place)
     if table.store == "vm":
-        return virtual(table, version, place, image, hardware_of(table))
+        return virtual(table, version, place, image, hardware_of(table, number))
     return _elsewhere(table, nix, place)
+
+
+def emulates(table: BuilderTable, system: str) -> bool:
+    """Whether a builder has a program for a processor of that system; who is elsewhere does not say."""
+    if table.store == "vm":
+        return not Hardware.unlike_this_machine(table.memory, table.disk, table.kvm, system).kvm
+    return table.here and not host.runs_natively(system)
 
 
 def _daemon(table: BuilderTable, nix: Nix, place: Place) -> Builder:
@@ -120,9 +133,9 @@ def _elsewhere(table: BuilderTable, nix: Nix, place: Place) -> Builder:
     return _over_ssh(table, nix, place, destination)
 
 
-def hardware_of(table: BuilderTable) -> Hardware:
-    """What a `vm` builder's machine is made to look like."""
-    return Hardware.unlike_this_machine(table.memory, table.disk, table.kvm)
+def hardware_of(table: BuilderTable, number: int) -> Hardware:
+    """What a `vm` builder's machine is made to look like; those with other numbers differ."""
+    return Hardware.unlike_this_machine(table.memory, table.disk, table.kvm, table.system, number)
 
 
 def virtual(

@@ -24,13 +24,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.builders import ssh
-from orchestrator.builders.hardware import UP_FOR_LONGER, Hardware
+from orchestrator.builders.hardware import Hardware
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.nix import child
 
-QEMU = "qemu-system-x86_64"
-INSTALL = "install it: `apt-get install qemu-system-x86`"
 _LOOPBACK = "127.0.0.1"
 _STARTED = "tallystick: started"
 """What the machine's first program says on its console."""
@@ -70,10 +68,17 @@ class Machine:
         """Whether the kernel runs it, or is to; it is emulated otherwise."""
         return self._hardware.kvm
 
+    @property
+    def emulated(self) -> bool:
+        return not self._hardware.kvm
+
     def check(self) -> None:
         """Whether it could be started, before anything else is begun. Raises TallyError."""
-        if shutil.which(QEMU) is None:
-            raise TallyError(f"a vm builder needs QEMU, and {QEMU} is not on PATH", hint=INSTALL)
+        platform = self._hardware.platform
+        if shutil.which(platform.qemu) is None:
+            raise TallyError(
+                f"a vm builder needs QEMU, and {platform.qemu} is not on PATH", hint=platform.install
+            )
         self._image()
 
     def start(self, notify: Notify) -> None:
@@ -90,7 +95,7 @@ class Machine:
             notify("KVM is there and does not run its machine")
             self._hardware = replace(self._hardware, kvm=False)
         if not self.kvm:
-            notify("its machine is emulated, which is slow")
+            notify(emulation(self._hardware))
             self._comes_up(kvm=False)
         self._shared = _Shared(self.destination)
 
@@ -134,7 +139,7 @@ class Machine:
                 "etc/machine-id": f"{identity}\n",
                 "tallystick/authorized_keys": f"{keys['key']}\n",
                 "tallystick/host_key": (self._folder / "host_key").read_text(),
-                "tallystick/settings": f"UPTIME={UP_FOR_LONGER}\n",
+                "tallystick/settings": f"UPTIME={self._hardware.up_for_longer}\n",
             }
             with (
                 open(self._folder / "seed", "wb", opener=_for_us_alone) as stream,
@@ -154,17 +159,18 @@ class Machine:
         said = self._logs / "qemu.log"
         self._qemu = _kept(self._command(console, kvm=kvm), said)
         begun = time.monotonic()
-        while self._qemu.poll() is not None or not _answers(self._port.number):
-            if self._interrupted.wait(_POLL):
-                raise TallyError("interrupted")
-            waited = time.monotonic() - begun
-            ended = self._qemu.poll() is not None
-            if kvm and (ended or waited > _SIGN_OF_LIFE) and _STARTED not in _text(console):
-                self._qemu.kill()
-                self._qemu.wait()
-                return False
-            if ended or waited > _UP:
-                raise self._gone(ended, said, console)
+        with contextlib.closing(_Door(self._port.number)) as door:
+            while self._qemu.poll() is not None or not door.opens():
+                if self._interrupted.wait(_POLL):
+                    raise TallyError("interrupted")
+                waited = time.monotonic() - begun
+                ended = self._qemu.poll() is not None
+                if kvm and (ended or waited > _SIGN_OF_LIFE) and _STARTED not in _text(console):
+                    self._qemu.kill()
+                    self._qemu.wait()
+                    return False
+                if ended or waited > _UP:
+                    raise self._gone(ended, said, console)
         return True
 
     def _gone(self, ended: bool, said: Path, console: Path) -> TallyError:
@@ -187,6 +193,8 @@ class Machine:
 
     def _command(self, console: Path, *, kvm: bool) -> list[str]:
         image, hardware = self._image(), self._hardware
+        platform = hardware.platform
+        model = (kvm and platform.native_model) or hardware.cpu_model
         clock = (datetime.now(UTC) + hardware.ahead).strftime("%Y-%m-%dT%H:%M:%S")
         drives = [
             (image / "root.squashfs", "readonly=on"),
@@ -198,15 +206,15 @@ class Machine:
         unguarded = "" if kvm else " mitigations=off"
         forward = f"hostfwd=tcp:{_LOOPBACK}:{self._port.number}-:22"
         return [
-            QEMU,
+            platform.qemu,
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"),
             *("-chardev", f"file,id=console,path={_quoted(console)}", "-serial", "chardev:console"),
             *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-            *("-machine", "q35", "-accel", "kvm" if kvm else "tcg", "-cpu", hardware.cpu_model),
+            *("-machine", platform.machine, "-accel", "kvm" if kvm else "tcg", "-cpu", model),
             *("-smp", str(hardware.cpus), "-m", f"{hardware.memory}M"),
             *("-rtc", f"base={clock},clock=vm"),
             *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd")),
-            *("-append", f"console=ttyS0 quiet panic=-1 random.trust_cpu=on{unguarded}"),
+            *("-append", f"console={platform.console} quiet panic=-1 random.trust_cpu=on{unguarded}"),
             # a full disk here is an error there, and not a machine that stands still
             *(
                 word
@@ -217,6 +225,12 @@ class Machine:
             # nothing leads out of it but this one port of ours
             *("-netdev", f"user,id=n,restrict=on,{forward}", "-device", "virtio-net-pci,netdev=n,romfile="),
         ]
+
+
+def emulation(hardware: Hardware) -> str:
+    """What is said of a machine that no kernel runs."""
+    of = f" an {hardware.system} one," if hardware.foreign else ""
+    return f"its machine is{of} emulated, which is slow"
 
 
 class _Reserved:
@@ -303,14 +317,40 @@ def _kept(command: list[str], said: Path | None) -> subprocess.Popen[bytes]:
     return process
 
 
-def _answers(port: int) -> bool:
-    """Whether an ssh server speaks there: QEMU takes connections long before one does."""
-    try:
-        with socket.create_connection((_LOOPBACK, port), timeout=1) as connection:
-            connection.settimeout(1)
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
+class _Door:
+    """Whether an ssh server speaks at a port: QEMU takes connections long before one does.
+
+    Each knock makes the server there start a process, which takes a machine that has little of a processor
+    longer than a moment: so each waits longer for its answer than the one before.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port, self._patience = port, 1.0
+        self._knock: socket.socket | None = None
+        self._until = 0.0
+
+    def opens(self) -> bool:
+        try:
+            if self._knock is None:
+                self._knock = socket.create_connection((_LOOPBACK, self._port), timeout=1)
+                self._knock.settimeout(_POLL)
+                self._until = time.monotonic() + self._patience
+            said = self._knock.recv(4)
+        except TimeoutError:
+            if time.monotonic() > self._until:
+                self._patience *= 1.5
+                self.close()
+            return False
+        except OSError:
+            self.close()
+            return False
+        self.close()
+        return said == b"SSH-"
+
+    def close(self) -> None:
+        if self._knock is not None:
+            self._knock.close()
+            self._knock = None
 
 
 def _new_key(file: Path) -> str:

@@ -78,6 +78,12 @@ def add(
     kvm: Annotated[
         bool | None, typer.Option("--kvm/--no-kvm", help="Run it by the kernel, or emulate it.")
     ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system", metavar="SYSTEM", help="What it builds for, where that is not this machine's."
+        ),
+    ] = None,
     spare: Annotated[
         bool, typer.Option("--spare", help="Used only when another cannot do its work.")
     ] = False,
@@ -106,6 +112,7 @@ def add(
         "memory": memory,
         "disk": disk,
         "kvm": kvm,
+        "systems": None if system is None else [system],
         "spare": spare or None,
     }
     values = {name: value for name, value in values.items() if value is not None}
@@ -161,7 +168,7 @@ def _try_machine(of: BuilderTable) -> Mapping[str, Any]:
     from orchestrator.run.workshop import opened
     from orchestrator.stories.imaging import make_image
 
-    hardware = Hardware.unlike_this_machine(of.memory, of.disk, of.kvm)
+    hardware = Hardware.unlike_this_machine(of.memory, of.disk, of.kvm, of.system)
     with opened(State.of_environment(), load(Path.cwd())) as workshop:
         made = make_image(workshop, Path.cwd(), hardware, say)
     how = "run by KVM" if made.kvm else "emulated"
@@ -251,10 +258,12 @@ def _print(of: Shown) -> None:
         "system": who.system,
         "kernel": who.kernel,
         "CPU": who.cpu_model,
+        "emulated": "yes, its processor is a program" if who.emulated else "",
         "machine": who.machine_id and who.machine_id[:16],
         "boot": who.boot_id and who.boot_id[:16],
     }
     for label, value in known.items():
-        print(harmless(f"  {label:9}{value or 'not observed'}"))
+        if value != "":
+            print(harmless(f"  {label:9}{value or 'not observed'}"))
     for what, why in of.not_varied.items():
         print(harmless(f"  cannot vary {what}: {why}"))

@@ -44,6 +44,12 @@ def lock(
     vm: Annotated[
         bool, typer.Option("--vm", help="Pin the packages of the vm builders' machine, too, or anew.")
     ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system", metavar="SYSTEM", help="With --vm: of another machine, as aarch64-linux, emulated."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Resolve toolchain packages and sources to digests, in tally.lock. What still fits stays as it is."""
@@ -58,6 +64,10 @@ def lock(
         raise TallyError(
             "--security-tracker tells of changes, and --check makes none", hint="give it to --since"
         )
+    if system is not None and not vm:
+        raise TallyError(
+            "--system says which machine --vm pins", hint="what recipes are locked for they say in `systems`"
+        )
     recipes = recipes or _usual()
     found = load_folder(recipes)
     if not found:
@@ -69,7 +79,7 @@ def lock(
     if since is not None:
         return _since(found, file, since, security_tracker, as_json=json)
     updated = list(found) if update_all else update or []
-    return _lock(found, file, updated, vm=vm, tracker=security_tracker, as_json=json)
+    return _lock(found, file, updated, vm=vm, system=system, tracker=security_tracker, as_json=json)
 
 
 def _refuse_contradictions(reading: Mapping[str, object], writing: Mapping[str, object]) -> None:
@@ -156,6 +166,7 @@ def _lock(
     update: list[str],
     *,
     vm: bool,
+    system: str | None,
     tracker: Path | None,
     as_json: bool,
 ) -> int:
@@ -179,7 +190,9 @@ def _lock(
     mirrors = Mirrors(configured.mirrors)
     sources = Sources(State.of_environment().folder("sources"), mirrors)
     work = Locking(mirrors, sources, file.with_name("flake.lock"), say, file.absolute().parent)
-    machines = [machine_system(nix_system())] if vm else []
+    machines = [machine_system(system or nix_system())] if vm else []
+    if machines and known.machine_for(nix_system()) is None:
+        machines.append(machine_system(nix_system()))  # its programs pack the other's image
     made = make_lock(recipes, known, update, work, new_machines=machines, usual=configured.toolchain.debian)
     changed = not file.exists() or locks.text_of(made).encode() != contents(file, LIMIT)
     told = _changes(known, made, recipes, tracker)

@@ -64,6 +64,10 @@ def plan(
         closure = closures(workshop, made)
         reach = Reach(rebuild_inputs, tuple(rebuild or ()))
         decision = believing.decided(workshop, made, reach, say)
+        emulating = workshop.emulating(made.system)
+    if emulating:
+        whose = ", ".join(emulating)
+        say(f"{whose} emulate{'s' if len(emulating) == 1 else ''} {made.system}, which is slow")
     if json:
         documents: dict[str, dict[str, Any]] = {"recipes": {}, "derivations": {}}
         for name, target in made.targets.items():

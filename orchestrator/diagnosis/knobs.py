@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from orchestrator.builders.hardware import MODELS, Hardware
+from orchestrator.builders.hardware import Hardware
 from orchestrator.builders.variation import APART, NO_VARIATION, Machine, Variation, Wanted, vary
 from orchestrator.diagnosis.names import Name
 
@@ -113,7 +113,8 @@ def hardware(knob: Knob | None, usual: Hardware) -> Hardware:
     if knob is Knob.CLOCK_DATE:
         return replace(usual, ahead=timedelta())
     if knob is Knob.CPU_MODEL:
-        return replace(usual, cpu_model=next(each for each in MODELS if each != usual.cpu_model))
+        models = usual.platform.cpu_models
+        return replace(usual, cpu_model=next(each for each in models if each != usual.cpu_model))
     if knob is Knob.MEMORY:
         less = usual.memory * 5 // 8
         return replace(usual, memory=less if less >= _LEAST_MEMORY else usual.memory * 8 // 5)

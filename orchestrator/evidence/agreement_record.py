@@ -100,7 +100,7 @@ def _dissent(report: Report, agreed: Mapping[str, Any]) -> dict[str, Any]:
     return {"builder": identity(report.identity), "outputs": outputs(made)}
 
 
-def identity(of: Identity) -> dict[str, str]:
+def identity(of: Identity) -> dict[str, str | bool]:
     """Who a builder is, as observed on it; what was not observed is left out."""
     found = {
         "name": of.name,
@@ -112,11 +112,13 @@ def identity(of: Identity) -> dict[str, str]:
         "kernel": of.kernel,
         "cpuModel": of.cpu_model,
         "system": of.system,
+        "emulated": of.emulated or None,
+        "hostMachineIdSha256": of.host_id,
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-_TELLING = ("operator", "machineIdSha256", "bootIdSha256")
+_TELLING = ("operator", "machineIdSha256", "bootIdSha256", "hostMachineIdSha256")
 
 
 def _text(value: object) -> str | None:

@@ -5,7 +5,7 @@ modules="failover net_failover virtio virtio_ring virtio_pci_modern_dev virtio_p
     virtio_net rng-core virtio-rng squashfs overlay"
 
 mkdir -p "$out" kernel initrd/bin initrd/modules
-(cd kernel && "$busybox/busybox" ar p "$kernel" data.tar.xz | tar -xJ)
+(cd kernel && "$tallyBusybox" ar p "$kernel" data.tar.xz | tar -xJ)
 cp kernel/boot/vmlinuz-* "$out/vmlinuz"
 
 cp "$busybox/busybox" initrd/bin/busybox

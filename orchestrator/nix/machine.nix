@@ -1,5 +1,6 @@
 # The image of the virtual machine of `vm` builders: kernel, first programs, and a root of pinned Debian packages. `request` is
-# as for default.nix; its `machine` names the kernel's package and those of the root.
+# as for default.nix; its `machine` names the kernel's package and those of the root. For a machine that is not of
+# this system it has its busybox, too, and the packages of a root to pack the image in: no program of the machine runs here.
 { request }:
 let
   asked = builtins.fromJSON (builtins.readFile request);
@@ -9,20 +10,22 @@ let
   text = import ./text.nix;
   plain = builtins.unsafeDiscardStringContext;
 
-  machine = {
-    name = "machine";
+  rootOf = name: packages: {
+    inherit name;
     toolchain = {
       from = "debian";
-      inherit (asked.machine) packages;
+      inherit packages;
     };
   };
+  machine = rootOf "machine" asked.machine.packages;
+  packers = rootOf "packers" (asked.machine.packers or asked.machine.packages);
+  inside = if asked.machine ? busybox then asked.packages.${asked.machine.busybox} else asked.busybox;
   debian = import ./debian.nix {
     inherit system fixed busybox;
     inherit (asked) packages;
-    recipes = { inherit machine; };
+    recipes = { inherit machine packers; };
   };
-  toolchain = debian machine;
-  image = toolchain.run {
+  image = (debian packers).run {
     script = text [ ./machine-image.sh ];
     attributes = {
       name = "machine-image";
@@ -30,16 +33,15 @@ let
     };
     variables = {
       kernel = "${(debian.package "machine" asked.machine.kernel).output}";
-      inherit busybox;
-      packages = "${toolchain.root}";
+      busybox = fixed.output inside;
+      packages = "${(debian machine).root}";
       start = text [ ./machine-start.sh ];
       run = text [ ./machine-run.sh ];
     };
   };
-  files = map (file: asked.packages.${file}) ([ asked.machine.kernel ] ++ asked.machine.packages);
 in
 {
   drv = plain image.drvPath;
   output = plain image.outPath;
-  fixed = map fixed.described ([ asked.busybox ] ++ files);
+  fixed = map fixed.described ([ asked.busybox ] ++ builtins.attrValues asked.packages);
 }

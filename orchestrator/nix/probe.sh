@@ -25,9 +25,16 @@ routes() {
         awk '$1 != "lo" { found = 1 } END { print found ? "true" : "false" }'
 }
 
-# one line as a JSON string
-string() { head -n 1 | list | sed 's/^\[//; s/\]$//'; }
-model() { sed -n 's/^model name[[:space:]]*: *//p' /proc/cpuinfo; }
+# one line as a JSON string; where there is none, an empty one
+string() { { head -n 1; echo; } | head -n 1 | list | sed 's/^\[//; s/\]$//'; }
+# Arm's processors have no names, but numbers for who made them and what they are
+model() {
+    awk -F '[[:space:]]*: *' '
+        $1 == "model name" { named = 1; print $2; exit }
+        $1 == "CPU implementer" { made = $2 }
+        $1 == "CPU part" { part = $2 }
+        END { if (!named && part != "") print "Arm implementer " made " part " part }' /proc/cpuinfo
+}
 flags() { grep -m 1 -E '^(flags|Features)' /proc/cpuinfo | sha256sum | cut -d ' ' -f 1; }
 first() { cut -d . -f 1 | cut -d ' ' -f 1; }
 

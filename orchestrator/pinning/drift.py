@@ -11,7 +11,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, without_mark
 from orchestrator.pinning import flakelock
 from orchestrator.pinning.debian import BASE
-from orchestrator.pinning.machine import PACKAGES
+from orchestrator.pinning.machine import machine_packages
 from orchestrator.pinning.pythons import key_of
 from orchestrator.pinning.request import misfit
 from orchestrator.recipe.lock import Lock, NixpkgsPin
@@ -109,7 +109,7 @@ def _containers(recipes: Mapping[str, Recipe], lock: Lock) -> Iterator[str]:
 
 def _machines(lock: Lock) -> Iterator[str]:
     for machine in lock.machine:
-        if machine.request != PACKAGES:
+        if machine.request != machine_packages(machine.system):
             yield f"the virtual machine for {machine.system} is locked from another list of packages"
         elif machine.base != BASE:
             yield f"the virtual machine for {machine.system} is locked with another base set"

@@ -26,8 +26,8 @@ from orchestrator.pinning.drift import (
 )
 from orchestrator.pinning.followed import followed
 from orchestrator.pinning.licensing import with_licences
-from orchestrator.pinning.machine import PACKAGES
 from orchestrator.pinning.machine import SUITE as MACHINE
+from orchestrator.pinning.machine import machine_packages
 from orchestrator.pinning.request import expected_pin, misfit, outside_source, package_output, tool_files
 from orchestrator.pinning.telling import told_of
 from orchestrator.recipe.imagename import layer_address
@@ -171,12 +171,12 @@ def _debian(
             held = _kept(known, key, users, update)
             sets.append(_of(held, key[1], usual) if held else resolved(key, ", ".join(users)))
         for system in dict.fromkeys((*(each.system for each in known.machine), *new_machines)):
-            pinned = known.machine_for(system)
-            fits = pinned is not None and (pinned.request, pinned.base) == (PACKAGES, debian.BASE)
+            pinned, wanted = known.machine_for(system), machine_packages(system)
+            fits = pinned is not None and (pinned.request, pinned.base) == (wanted, debian.BASE)
             if pinned is not None and fits and system not in new_machines:
                 machines.append(_of(pinned, known.suite_of(pinned), usual))
             else:
-                machines.append(resolved((system, MACHINE, PACKAGES), "the virtual machine"))
+                machines.append(resolved((system, MACHINE, wanted), "the virtual machine"))
         layered = {system for _, system in needed_containers(recipes)}
         for system in sorted({each.system for each in (*sets, *machines)} | layered):
             busybox = known.busybox_for(system)

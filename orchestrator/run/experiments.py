@@ -10,7 +10,6 @@ from pathlib import Path
 
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.hardware import Hardware
-from orchestrator.builders.kinds import hardware_of
 from orchestrator.builders.variation import Machine, Wanted
 from orchestrator.diagnosis.knobs import Setting, of_builder
 from orchestrator.diagnosis.laboratory import Laboratory
@@ -58,13 +57,12 @@ class Experiments:
         if self.machine is None or not held:
             return None
         name, numbers = self.machine, count()
-        [table] = [each for each in self.workshop.configuration.builder if each.name == name]
 
         def prepared(hardware: Hardware, ending: ExitStack) -> Builder:
             place = f"experiments/{name}-{next(numbers)}"
             return self.workshop.virtual(name, lock(), hardware, place, ending)
 
-        return Starting(lab, self.workshop.store, hardware_of(table), prepared, held, say)
+        return Starting(lab, self.workshop.store, self.workshop.hardware(name), prepared, held, say)
 
     def _laboratory(self, builder: Builder, graph: DerivationGraph, derivation: str) -> Laboratory:
         fixed = [each.fixed.path for each in graph.derivations.values() if each.fixed is not None]

@@ -242,7 +242,12 @@ def closures(workshop: Workshop, plan: Plan) -> Mapping[str, tuple[Step, ...]]:
     Each store is asked once for all of them.
     """
     derivations = plan.graph.derivations
-    embedded = {b.name: b.store for b in workshop.builders() if isinstance(b.store, ChrootStore)}
+    builders = workshop.builders()
+    embedded = {
+        each.name: each.store
+        for each in builders
+        if isinstance(each.store, ChrootStore) and workshop.builds_for(each.name, plan.system)
+    }
     stores = {"orchestrator": workshop.store} | embedded  # other hosts are asked when they are to build
     outputs = [path for derivation in derivations.values() for path in derivation.outputs.values()]
     with ThreadPoolExecutor() as asking:  # a process of Nix for each store, at the same time

@@ -77,15 +77,33 @@ class Workshop:
         scratch = self.store.nix.scratch / place
         scratch.mkdir(parents=True, exist_ok=True)
         logs = scratch / "logs"
-        image = cache(lambda: self.image(lock).folder())
+        image = cache(lambda: self.image(lock, table.system).folder())
         held = kinds.Place(self.state.store(table.name), scratch, logs, ending)
         return kinds.virtual(table, self.store.nix.version, held, image, hardware)
 
-    def image(self, lock: Lock | None) -> Image:
-        """The image that a lock stands for. Raises TallyError when it stands for none."""
+    def systems(self, builders: Sequence[Builder]) -> Mapping[str, str]:
+        """By builder's name, a system that it builds for: this machine's if that is one of them."""
+        tables, own = {table.name: table for table in self.configuration.builder}, host.nix_system()
+        return {
+            name: own if own in (tables[name].systems or (own,)) else tables[name].system
+            for name in (builder.name for builder in builders)
+        }
+
+    def builds_for(self, name: str, system: str) -> bool:
+        """Whether the builder of that name says so."""
+        [table] = [each for each in self.configuration.builder if each.name == name]
+        return system in (table.systems or (table.system,))
+
+    def emulating(self, system: str) -> tuple[str, ...]:
+        """The builders for a system to whom its processor is a program, as far as is known beforehand."""
+        able = [table for table in self.configuration.builder if self.builds_for(table.name, system)]
+        return tuple(table.name for table in able if kinds.emulates(table, system))
+
+    def image(self, lock: Lock | None, system: str) -> Image:
+        """The image of a machine of a system that a lock stands for. Raises TallyError when there is none."""
         if lock is None:
             raise TallyError("a virtual machine is made of what tally.lock pins, and none was read")
-        return Image.of(self.store, lock, host.nix_system())
+        return Image.of(self.store, lock, system)
 
     def _refuse_shared_stores(self, stores: Mapping[str, Store]) -> None:
         """Two names for one folder, by a link or a mount, are one store: its builds are not independent."""
@@ -136,8 +154,18 @@ class Workshop:
         logs = self.state.logs(self.run, table.name)
         place = kinds.Place(self.state.store(table.name), scratch, logs, self.ending)
         variation = self._variation(table, scratch / "builds")
-        image = cache(lambda: self.image(lock).folder())
-        return kinds.make(table, self.store.nix.version, place, variation, image)
+        image = cache(lambda: self.image(lock, table.system).folder())
+        return kinds.make(table, self.store.nix.version, place, variation, image, self._number(table))
+
+    def hardware(self, name: str) -> Hardware:
+        """What a `vm` builder's machine is made to look like."""
+        [table] = self._tables([name])
+        return kinds.hardware_of(table, self._number(table))
+
+    def _number(self, table: BuilderTable) -> int:
+        """Virtual machines differ by their place in tally.toml, also when only some are named."""
+        machines = [each.name for each in self.configuration.builder if each.store == "vm"]
+        return machines.index(table.name) if table.name in machines else 0
 
     def _variation(self, table: BuilderTable, folder: Path) -> Variation:
         """Embedded builders differ by their place in tally.toml, also when only some are named."""

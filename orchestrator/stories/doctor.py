@@ -13,10 +13,12 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from orchestrator.builders import kinds, machine, probe
+from orchestrator.builders import kinds, probe
 from orchestrator.builders.build import SandboxProof
 from orchestrator.builders.configuration import BuilderTable, load
+from orchestrator.builders.hardware import Hardware
 from orchestrator.builders.host import nix_system
+from orchestrator.builders.machine import emulation
 from orchestrator.builders.running import way_out
 from orchestrator.builders.variation import NO_VARIATION
 from orchestrator.ground.errors import TallyError
@@ -202,7 +204,7 @@ def _builder(nix: Nix, state: State, table: BuilderTable) -> Check:
     scratch = nix.scratch / table.name
     scratch.mkdir()
     if table.store == "vm":
-        return _machine(f"builder-{table.name}")
+        return _machine(f"builder-{table.name}", table)
     place = kinds.Place(state.store(table.name), scratch, scratch, ExitStack())
     builder = kinds.make(table, nix.version, place, NO_VARIATION, lambda: scratch)
     name, store = f"builder-{builder.name}", builder.store
@@ -217,13 +219,21 @@ def _builder(nix: Nix, state: State, table: BuilderTable) -> Check:
     return Check(name, Status.OK, f"{builder.kind} answers; `tally builder check` also tries its sandbox")
 
 
-def _machine(name: str) -> Check:
-    """Whether virtual machines can be run; none is."""
-    place = shutil.which(machine.QEMU)
+def _machine(name: str, table: BuilderTable) -> Check:
+    """Whether a virtual machine can be run; none is."""
+    hardware = Hardware.unlike_this_machine(table.memory, table.disk, table.kvm, table.system)
+    qemu = hardware.platform.qemu
+    place = shutil.which(qemu)
     if place is None:
-        said = f"{machine.QEMU} is not installed"
-        return Check(name, Status.FAILED, said, machine.INSTALL, "qemu-system-x86")
-    return Check(name, Status.OK, f"{place} is there; `tally builder check` also starts its machine")
+        return Check(
+            name,
+            Status.FAILED,
+            f"{qemu} is not installed",
+            hardware.platform.install,
+            hardware.platform.package,
+        )
+    how = "" if hardware.kvm else f"; {emulation(hardware)}"
+    return Check(name, Status.OK, f"{place} is there{how}; `tally builder check` also starts its machine")
 
 
 def _locking() -> Iterator[Check]:

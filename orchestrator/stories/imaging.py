@@ -27,7 +27,7 @@ class Imaged:
 
 def make_image(workshop: Workshop, folder: Path, hardware: Hardware, say: Callable[[str], None]) -> Imaged:
     """Make the image that the tally.lock of `folder` stands for, unless it is there. Raises TallyError."""
-    image = workshop.image(locks.read(find_lock([folder / "recipe.toml"])))
+    image = workshop.image(locks.read(find_lock([folder / "recipe.toml"])), hardware.system)
     gather(workshop, image.request, image.evaluated.fixed, folder, say)
     scratch = workshop.store.nix.scratch / "trial-machine"
     scratch.mkdir()

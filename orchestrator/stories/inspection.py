@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.agreement.independence import Level, Party, level_of, votes
-from orchestrator.builders import host
 from orchestrator.builders.build import Identity, SandboxProof, Surroundings
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.probe import Probe
@@ -44,23 +43,32 @@ def inspect(
     """
     lock = locks.read(find_lock([folder / "recipe.toml"]))
     builders = workshop.named(names, lock)
-    request = request_for([], {}, lock, host.nix_system())
-    probe = Probe.of(workshop.store, request)
-    gather(workshop, request, probe.fixed, folder, say)
-    return looked_at(workshop.store, builders, probe, say)
+    systems = workshop.systems(builders)
+    probes: dict[str, Probe] = {}
+    for system in sorted(set(systems.values())):
+        request = request_for([], {}, lock, system)
+        probes[system] = Probe.of(workshop.store, request)
+        gather(workshop, request, probes[system].fixed, folder, say)
+    by_name = {name: probes[system] for name, system in systems.items()}
+    return looked_at(workshop.store, builders, by_name, say)
 
 
 def looked_at(
-    orchestrator: ChrootStore, builders: Sequence[Builder], probe: Probe, say: Callable[[str], None]
+    orchestrator: ChrootStore,
+    builders: Sequence[Builder],
+    probes: Mapping[str, Probe],
+    say: Callable[[str], None],
 ) -> tuple[Shown, ...]:
-    """What each builder shows; tried again, as for a build, while its host cannot do its work."""
+    """What each builder shows by the probe for it; tried again while its host cannot do its work."""
     stopping = threading.Event()
 
     def look(builder: Builder) -> Shown:
         def tell(text: str) -> None:
             say(f"{builder.name}: {text}")
 
-        return tried(builder, lambda: _look(orchestrator, builder, probe, tell), _lost, tell, stopping)
+        return tried(
+            builder, lambda: _look(orchestrator, builder, probes[builder.name], tell), _lost, tell, stopping
+        )
 
     with ThreadPoolExecutor(len(builders)) as threads:
         try:

@@ -219,6 +219,8 @@ def _identity(said: Mapping[str, Any]) -> Identity:
         kernel=text("kernel"),
         cpu_model=text("cpuModel"),
         system=text("system"),
+        emulated=said.get("emulated") is True,
+        host_id=text("hostMachineIdSha256"),
     )
 
 

@@ -172,7 +172,13 @@ def _identity(vouched: Vouched, operator: str | None) -> dict[str, Any]:
     found = dict(vouched.link.identity)
     if operator is not None:
         found["operator"] = operator
-    if vouched.theirs and "machineIdSha256" in found and "bootIdSha256" in found:
+    # a virtual machine has ids of its own, made up at its start
+    telling = {
+        "machineIdSha256",
+        "bootIdSha256",
+        *(["hostMachineIdSha256"] if found.get("store") == "vm" else []),
+    }
+    if vouched.theirs and telling <= found.keys():
         # `local` is their machine and not the orchestrator's: the ids tell whether these are one
         found["store"] = f"{vouched.signer}: {found.get('store')}"
     return found

@@ -41,6 +41,14 @@ def test_what_was_not_observed_is_not_the_same() -> None:
     assert votes([unseen, unseen], "separate-hosts") == 2, "so a failed builder still counts to the quorum"
 
 
+def test_a_virtual_machine_is_where_the_machine_under_it_is() -> None:
+    """It makes up ids of its own, so that two on one host would look like two hosts."""
+    machines = [Party("Ann: vm", None, f"made up {n}", f"boot {n}", host_id="1") for n in range(2)]
+    assert votes(machines, "separate-hosts") == 1
+    assert votes([*machines, A], "separate-hosts") == 1, "A is on the host that is under them"
+    assert votes([*machines, B], "separate-hosts") == 2
+
+
 def test_who_shares_with_two_makes_them_one() -> None:
     between = Party("ssh-ng://y", None, "1", "boot of 2")
     assert votes([A, B], "separate-hosts") == 2

@@ -15,6 +15,7 @@ from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys.kinds import Kind
 from orchestrator.log.embedded import EmbeddedLog
+from orchestrator.pinning.machine import KERNELS
 from orchestrator.signing.summoning import summoned
 from orchestrator.signing.witnesses import Witnesses
 
@@ -50,6 +51,13 @@ def test_two_embedded_builders_by_default() -> None:
         {"builder": [{"name": "a"}, {"name": "b", "store": "ssh-ng://b", "kvm": True}]},
         {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "memory": 64}]},
         {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "disk": 0}]},
+        {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "systems": ["riscv64-linux"]}]},
+        {
+            "builder": [
+                {"name": "a"},
+                {"name": "b", "store": "vm", "systems": list(KERNELS)},
+            ]
+        },
         {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "ssh-key": "b"}]},
         {"builder": [{"name": "a"}, {"name": "b", "store": "vm", "key": "b:AAAA"}]},
         {"quorum": 3},

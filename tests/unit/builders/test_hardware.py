@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from orchestrator.builders.hardware import CLOCK_AHEAD, unlike
+from orchestrator.builders.hardware import CLOCK_AHEAD, PLATFORMS, Hardware, unlike
+from orchestrator.ground.errors import TallyError
 
 MEMORY = "MemTotal:       24000000 kB\nMemFree:  1 kB\n"
 
@@ -44,6 +47,36 @@ def test_kvm_is_used_where_it_is_there_or_asked_for(
 ) -> None:
     made = unlike("", MEMORY, 2, memory=None, disk=None, kvm=asked, can_kvm=there)
     assert (made.kvm, made.emulate) == (tried, emulated)
+
+
+def emulated(number: int, system: str = "aarch64-linux") -> Hardware:
+    return unlike("", MEMORY, 2, memory=None, disk=None, kvm=None, can_kvm=True, system=system, number=number)
+
+
+@pytest.mark.parametrize("system", list(PLATFORMS))
+def test_several_differ_from_each_other_and_from_the_host(system: str) -> None:
+    one, other = emulated(0, system), emulated(1, system)
+    assert len({one.cpus, other.cpus, 2}) == 3
+    assert one.cpu_model != other.cpu_model
+    assert one.memory != other.memory
+    assert one.ahead != other.ahead
+    assert one.up_for_longer != other.up_for_longer
+
+
+def test_no_clock_is_past_what_an_arm_machine_can_tell() -> None:
+    latest = max(datetime.now(UTC) + emulated(number).ahead for number in range(100))
+    assert latest < datetime(2106, 1, 1, tzinfo=UTC)
+
+
+def test_a_machine_of_another_system_is_never_the_kernels() -> None:
+    made = emulated(0)
+    assert (made.kvm, made.foreign) == (False, True)
+    assert made.platform.package == "qemu-system-arm"
+    with pytest.raises(TallyError, match="none of aarch64-linux") as caught:
+        unlike("", MEMORY, 2, memory=None, disk=None, kvm=True, system="aarch64-linux")
+    assert "kvm = true" in (caught.value.hint or "")
+    with pytest.raises(TallyError, match="no virtual machine for riscv64-linux"):
+        emulated(0, "riscv64-linux")
 
 
 def test_its_clock_shows_another_second_minute_day_and_year() -> None:

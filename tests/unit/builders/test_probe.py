@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.builders.build import SandboxProof
 from orchestrator.builders.probe import holes, read_proof
+from orchestrator.nix.evaluation import LIBRARY
 
 TIGHT = SandboxProof(
     network_interfaces=("lo",),
@@ -53,6 +56,24 @@ def test_what_the_derivation_itself_sets_is_no_hole() -> None:
 def test_a_report_that_is_none_is_refused(text: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         read_proof(text)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "said"),
+    [
+        ('processor\t: 0\nmodel name\t: A "fast" CPU\nmodel name\t: B\n', '"A \\"fast\\" CPU"'),
+        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n", '"Arm implementer 0x41 part 0xd08"'),
+        ("hart\t: 0\n", '""'),
+    ],
+)
+def test_every_processor_is_a_line_of_json(cpuinfo: str, said: str, tmp_path: Path) -> None:
+    script, _, _ = (LIBRARY / "probe.sh").read_text().partition("cat > ")
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
+    script = script.replace("-o pipefail", "").replace("/proc/cpuinfo", str(tmp_path / "cpuinfo"))
+    done = subprocess.run(
+        ["sh", "-c", f"{script}\nmodel | string"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == said
 
 
 def test_a_report_is_read() -> None:

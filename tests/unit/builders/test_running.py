@@ -29,6 +29,7 @@ class Broken:
     error: BaseException
     starts: int = 0
     interrupted: list[bool] = field(default_factory=list)
+    emulated: bool = False
 
     def check(self) -> None:
         pass
@@ -97,12 +98,12 @@ def test_looking_at_one_tries_as_often_as_building(task: Task, tmp_path: Path) -
     broken = Broken(TallyError("ssh: the store is being made by another"))
     told: list[str] = []
     probe: Any = type("Probe", (), {"graph": DerivationGraph({}, ()), "fixed": ()})
-    [shown] = looked_at(task.orchestrator, [builder(tmp_path, "vm", broken)], probe, told.append)
+    [shown] = looked_at(task.orchestrator, [builder(tmp_path, "vm", broken)], {"vm": probe}, told.append)
     assert broken.starts == 3
     assert shown.error is not None
     assert [text for text in told if "trying again" in text] == [
         "vm: ssh: the store is being made by another; trying again in 0 s"
     ] * 2
     hopeless = Broken(TallyError("Host key verification failed."))
-    [shown] = looked_at(task.orchestrator, [builder(tmp_path, "vm", hopeless)], probe, told.append)
+    [shown] = looked_at(task.orchestrator, [builder(tmp_path, "vm", hopeless)], {"vm": probe}, told.append)
     assert hopeless.starts == 1

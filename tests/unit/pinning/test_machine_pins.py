@@ -9,11 +9,13 @@ import pytest
 from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.debian import BASE
 from orchestrator.pinning.drift import drift
-from orchestrator.pinning.machine import PACKAGES, machine_request, machine_system
+from orchestrator.pinning.machine import machine_packages, machine_request, machine_system
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Lock, parse, text_of
 
 DIGEST = "0" * 64
 SYSTEM: Final = "x86_64-linux"
+OTHER: Final = "aarch64-linux"
+PACKAGES = machine_packages(SYSTEM)
 KERNEL = "linux-image-6.1.0-50-cloud-amd64"
 
 
@@ -33,7 +35,7 @@ def lock(*names: str, request: tuple[str, ...] = PACKAGES, base: tuple[str, ...]
 
 
 def test_the_kernel_stays_out_of_the_root() -> None:
-    request = machine_request(lock("nix-bin", KERNEL, "linux-image-cloud-amd64"), SYSTEM)
+    request = machine_request(lock("nix-bin", KERNEL, "linux-image-cloud-amd64"), SYSTEM, SYSTEM)
     assert request["machine"]["kernel"] == f"{KERNEL}_1_amd64.deb"
     assert request["machine"]["packages"] == ["nix-bin_1_amd64.deb", "linux-image-cloud-amd64_1_amd64.deb"]
     assert set(request["packages"]) == {*request["machine"]["packages"], f"{KERNEL}_1_amd64.deb"}
@@ -45,8 +47,51 @@ def test_the_kernel_stays_out_of_the_root() -> None:
 )
 def test_a_lock_without_a_whole_machine_says_what_to_do(held: Lock) -> None:
     with pytest.raises(TallyError) as caught:
-        machine_request(held, SYSTEM)
+        machine_request(held, SYSTEM, SYSTEM)
     assert "tally lock --vm" in (caught.value.hint or "")
+
+
+def both() -> Lock:
+    """A lock with the machine of another system beside our own."""
+    own = lock("nix-bin", KERNEL)
+    kernel = package("linux-image-6.1.0-50-cloud-arm64").model_copy(
+        update={"pool": "pool/main/x/l/linux-image-6.1.0-50-cloud-arm64_1_arm64.deb"}
+    )
+    box = package("busybox-static").model_copy(update={"pool": "pool/main/x/b/busybox-static_1_arm64.deb"})
+    machine = DebianSet(
+        system=OTHER,
+        request=machine_packages(OTHER),
+        base=BASE,
+        packages=(kernel.file, "nix-bin_1_amd64.deb"),
+    )
+    busybox = Busybox(system=OTHER, package=box.file, nar_sha256="1" * 64)
+    return Lock(
+        package=(*own.package, kernel, box),
+        machine=(*own.machine, machine),
+        busybox=(*own.busybox, busybox),
+    )
+
+
+def test_another_systems_image_is_packed_with_our_own_programs() -> None:
+    request = machine_request(both(), OTHER, SYSTEM)
+    machine = request["machine"]
+    assert request["system"] == SYSTEM, "nothing of the other system runs while it is packed"
+    assert request["busybox"]["sha256"] == DIGEST
+    assert request["packages"][machine["busybox"]]["sha256"] == "1" * 64, "this one starts it"
+    assert machine["kernel"] == "linux-image-6.1.0-50-cloud-arm64_1_arm64.deb"
+    assert machine["packages"] == ["nix-bin_1_amd64.deb"]
+    assert machine["packers"] == ["nix-bin_1_amd64.deb"], "without our own kernel, which nobody runs"
+    assert f"{KERNEL}_1_amd64.deb" not in request["packages"]
+
+
+def test_another_systems_image_needs_both_machines_pinned() -> None:
+    for held, lacking in (
+        (lock("nix-bin", KERNEL), OTHER),
+        (both().model_copy(update={"machine": both().machine[1:]}), SYSTEM),
+    ):
+        with pytest.raises(TallyError, match=f"packages for {lacking}") as caught:
+            machine_request(held, OTHER, SYSTEM)
+        assert f"tally lock --vm --system {OTHER}" in (caught.value.hint or "")
 
 
 def test_there_is_none_for_other_systems() -> None:

@@ -330,8 +330,19 @@ class TestTheirs:
             ({"machine_id": "9" * 64, "boot_id": "9" * 64}, "separate-operators"),
             ({"machine_id": None, "boot_id": None}, "same-host"),
             ({"boot_id": "9" * 64}, "same-host"),
+            ({"store": "vm", "machine_id": "9" * 64, "boot_id": "9" * 64}, "same-host"),
+            (
+                {"store": "vm", "machine_id": "9" * 64, "boot_id": "9" * 64, "host_id": "8" * 64},
+                "separate-operators",
+            ),
         ],
-        ids=["another machine", "shows no ids", "our machine"],
+        ids=[
+            "another machine",
+            "shows no ids",
+            "our machine",
+            "virtual, on no machine",
+            "virtual, elsewhere",
+        ],
     )
     def test_another_organisations_local_store_is_on_its_own_machine(
         self, tmp_path: Path, found: Any, ids: dict[str, str | None], level: str

@@ -18,6 +18,11 @@ class Ecosystem(StrEnum):
     NPM = "npm"
     PYTHON = "python"
 
+    @property
+    def mirror(self) -> str:
+        """The mirror that is its usual registry."""
+        return "pypi" if self is Ecosystem.PYTHON else str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class GoHash:
@@ -41,6 +46,15 @@ class CommitTree:
     @property
     def url(self) -> str:
         return f"git+{self.address}@{self.rev}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A package that lies in the file of another, or in the source: nothing is fetched for it."""
+
+    name: str
+    """As the registry spells it."""
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ class Dependency:
     """The commit, where it is a tree out of a repository."""
     place: str | None = None
     """Where the project's own layout wants it: npm's `node_modules/…`."""
+    inside: tuple[Inside, ...] = ()
+    """What its file has in it, as the lock says."""
 
     @property
     def key(self) -> str:
@@ -85,6 +101,8 @@ class Locked:
     """By key, each once."""
     beside: Mapping[str, str]
     """What the format says besides, for the script that lays the files out: strings of the request."""
+    inside: tuple[Inside, ...] = ()
+    """What the lock says of packages that lie in the source itself."""
 
 
 class BadLock(TallyError):

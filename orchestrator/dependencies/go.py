@@ -10,11 +10,10 @@ import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from orchestrator.dependencies import go_mod, go_sum
+from orchestrator.dependencies import go_mod, go_sum, go_vendor
 from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
 from orchestrator.dependencies.go_mod import GoMod, Replaced, Required
 from orchestrator.dependencies.go_sum import AGAIN, Sum, escaped
-from orchestrator.dependencies.go_vendor import refuse_other_vendor
 from orchestrator.ground.values import replace
 
 MIRROR: Final = "go"
@@ -36,8 +35,9 @@ def read(place: str, lock: str, source: Read) -> Locked:
     folders = [folder] if work is None else [_inside(folder, each, work, line) for each, line in work.used]
     modules = [_module(source, each, place) for each in folders]
     if work is None and source(text := posixpath.join(folder, "vendor/modules.txt")) is not None:
-        refuse_other_vendor(source(text) or b"", text, modules[0])
-        return Locked(Ecosystem.GO, (), {"mod": "vendor"})
+        listed = source(text) or b""
+        go_vendor.refuse_other_vendor(listed, text, modules[0])
+        return Locked(Ecosystem.GO, (), {"mod": "vendor"}, go_vendor.inside(listed, text))
     every = [*modules, *([work] if work else [])]
     own = {each.module for each in modules if each.module is not None}
     sums = _sums(source, folders, folder, work, place)

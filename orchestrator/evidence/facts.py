@@ -15,7 +15,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.derivation import DerivationGraph
-from orchestrator.pinning.depended import Depended
+from orchestrator.pinning.depended import Depended, Within
 from orchestrator.repositories.revision import Revision
 from orchestrator.sources.origins import Origin
 
@@ -118,6 +118,8 @@ class ReleaseFacts:
     """How far down the build-time closure the run reached; None: it was not counted."""
     dependencies: Mapping[str, Sequence[Depended]] = field(default_factory=dict)
     """Recipe name to what the lock files in its sources pin."""
+    within: Mapping[str, Sequence[Within]] = field(default_factory=dict)
+    """Store path of what is fetched to what lock files say is within it."""
     deep: bool = False
     """Whether it was asked for, and held, that every derivation there is an agreement of its own."""
 

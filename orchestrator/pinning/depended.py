@@ -12,6 +12,7 @@ from orchestrator.dependencies.dependency import (
     Dependency,
     Ecosystem,
     GoHash,
+    Inside,
     Locked,
     Untold,
 )
@@ -41,6 +42,31 @@ class Depended:
     """Whether users get it, as far as a lock file says."""
     needs: tuple[str, ...]
     """Store paths of those that it needs itself, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A package that a lock file says is within a file that is fetched, or within a source."""
+
+    name: str
+    version: str
+    purl: str
+
+
+def within(
+    recipe: Mapping[str, Any], paths: Mapping[tuple[str, Sha256 | NarHash | OtherDigest], str]
+) -> Mapping[str, tuple[Within, ...]]:
+    """Store path of what holds others to these, as lock files of one recipe of a request say."""
+    found: dict[str, set[Within]] = {}
+    for lock in recipe.get("dependencies", ()):
+        holders = [(each, each.get("inside", ())) for each in lock["packages"]]
+        holders.append((recipe["sources"][lock["source"]], lock.get("inside", ())))
+        for each, inside in holders:
+            for one in inside:
+                path = paths[each["name"], pinned(each)]
+                told = Within(one["called"], one["version"], one["purl"])
+                found.setdefault(path, set()).add(told)
+    return {path: tuple(sorted(some, key=lambda each: each.purl)) for path, some in found.items()}
 
 
 def depended(
@@ -88,6 +114,7 @@ def described(
         "source": source,
         "sha256": sha256,
         "beside": dict(sorted(locked.beside.items())),
+        **_inside(locked.ecosystem, locked.inside),
         "packages": list(_packages(locked, place, told)),
     }
 
@@ -124,7 +151,17 @@ def _packages(locked: Locked, place: str, told: Mapping[str, str]) -> Iterator[d
             "needs": list(each.needs),
             **({"rev": each.rev} if each.rev else {}),
             **({"place": each.place} if each.place else {}),
+            **_inside(locked.ecosystem, each.inside),
         }
+
+
+def _inside(ecosystem: Ecosystem, told: Sequence[Inside]) -> dict[str, Any]:
+    """What lies in something, where anything does."""
+    found = [
+        {"called": each.name, "version": each.version, "purl": _plain(ecosystem, each.name, each.version)}
+        for each in told
+    ]
+    return {"inside": found} if found else {}
 
 
 def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, str | bool]:
@@ -161,27 +198,23 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
 
 def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
     """The package URL of a dependency. Raises ValueError when it can have none."""
-    namespace, _, name = each.name.rpartition("/")
+    if isinstance(each.digest, CommitTree):
+        return _plain(ecosystem, each.name, each.version, vcs_url=each.digest.url)
+    if each.registry == ecosystem.mirror:
+        return _plain(ecosystem, each.name, each.version)
+    elsewhere = "download_url" if each.urls[-1:] == (each.registry,) else "repository_url"
+    return _plain(ecosystem, each.name, each.version, **{elsewhere: each.registry})
+
+
+def _plain(ecosystem: Ecosystem, name: str, version: str, **qualifiers: str) -> str:
     match ecosystem:
-        case Ecosystem.NPM:
-            told = {} if each.registry == "npm" else {_qualifier(each): each.registry}
-            return package_url("npm", name, each.version, namespace=namespace or None, **told)
+        case Ecosystem.NPM | Ecosystem.GO:
+            namespace, _, short = name.rpartition("/")
+            kind = "npm" if ecosystem is Ecosystem.NPM else "golang"
+            return package_url(kind, short, version, namespace=namespace or None, **qualifiers)
         case Ecosystem.CARGO:
-            if isinstance(each.digest, CommitTree):
-                return package_url("cargo", each.name, each.version, vcs_url=each.digest.url)
-            elsewhere = {} if each.registry == "cargo" else {"repository_url": each.registry}
-            return package_url("cargo", each.name, each.version, **elsewhere)
-        case Ecosystem.GO:
-            return package_url("golang", name, each.version, namespace=namespace or None)
-        case Ecosystem.PYTHON if isinstance(each.digest, CommitTree):
-            return package_url("pypi", each.name, each.version, vcs_url=each.digest.url)
+            return package_url("cargo", name, version, **qualifiers)
         case Ecosystem.PYTHON:
-            told = {} if each.registry == "pypi" else {_qualifier(each): each.registry}
-            return package_url("pypi", each.name, each.version, **told)
+            return package_url("pypi", name, version, **qualifiers)
         case _:
             assert_never(ecosystem)
-
-
-def _qualifier(each: Dependency) -> str:
-    """What a package URL calls a registry, or the address of one file."""
-    return "download_url" if each.urls[-1:] == (each.registry,) else "repository_url"

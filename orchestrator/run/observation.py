@@ -79,6 +79,7 @@ def facts_of(
         beliefs=beliefs.of(target.graph),
         depth=depth,
         dependencies=target.dependencies,
+        within=target.within,
         deep=deep and depth is not None and depth.deep and not agreed.converged,
     )
 

@@ -17,7 +17,7 @@ from orchestrator.ground.wording import counted, some
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.nix.evaluation import Evaluated
-from orchestrator.pinning.depended import Depended
+from orchestrator.pinning.depended import Depended, Within
 from orchestrator.recipe.lock import Lock
 from orchestrator.repositories.repository import COMMIT, Unversioned
 from orchestrator.repositories.revision import Revision
@@ -84,6 +84,8 @@ class Target:
     """In the repository of path sources."""
     dependencies: Mapping[str, tuple[Depended, ...]] = field(default_factory=dict)
     """Recipe name to what the lock files in its sources pin; of the target, and of those that it uses."""
+    within: Mapping[str, tuple[Within, ...]] = field(default_factory=dict)
+    """Store path of what is fetched to what lock files say is within it."""
 
     @property
     def release_name(self) -> str:

@@ -12,7 +12,7 @@ from orchestrator.evidence.facts import InputFile, Package
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.evaluation import LIBRARY, Evaluated, evaluate
-from orchestrator.pinning.depended import Depended, Dependencies, depended
+from orchestrator.pinning.depended import Depended, Dependencies, Within, depended, within
 from orchestrator.pinning.lockfiles import dependencies_for
 from orchestrator.pinning.request import request_for
 from orchestrator.recipe import lock as locks
@@ -91,6 +91,7 @@ def planned(
             request=request,
             folder=files[0].parent,
             dependencies=_depended(used, request, evaluated[name]),
+            within=_within(used, request, evaluated[name]),
         )
     dirty = tuple(pin.url.removesuffix("@") for pin in pins.values() if pin.dirty)
     return Plan(targets, graph, request, lock, locked, dirty)
@@ -122,6 +123,17 @@ def _depended(
     paths = {(each.name, each.digest): each.path for each in evaluated.fixed}
     found = {name: depended(request["recipes"][name], paths) for name in used}
     return {name: each for name, each in found.items() if each}
+
+
+def _within(
+    used: Sequence[str], request: Mapping[str, Any], evaluated: Evaluated
+) -> Mapping[str, tuple[Within, ...]]:
+    paths = {(each.name, each.digest): each.path for each in evaluated.fixed}
+    found: dict[str, tuple[Within, ...]] = {}
+    for name in used:
+        for path, some in within(request["recipes"][name], paths).items():
+            found[path] = tuple(dict.fromkeys((*found.get(path, ()), *some)))
+    return found
 
 
 def find_lock(files: Sequence[Path]) -> Path:

@@ -69,7 +69,9 @@ def lock_of(**changes: dict[str, Any]) -> dict[str, Any]:
         "node_modules/@own/a": entry("@own/a", PACKAGES["@own/a"], dependencies={"b": "1"}),
         "node_modules/b": entry("b", PACKAGES["b"]),
         "node_modules/@own/a/node_modules/b": entry("b", PACKAGES["b"]),
+        "node_modules/@own/a/node_modules/z": {"version": "2.0.0", "inBundle": True},
         "node_modules/c": entry("c", PACKAGES["c"], dev=True),
+        "node_modules/f": entry("f", PACKAGES["b"]) | {"resolved": "file:f-1.0.0.tgz"},
     }
     packages |= {f"node_modules/{name}": each for name, each in changes.items()}
     return {"lockfileVersion": 3, "packages": packages}
@@ -166,9 +168,27 @@ def test_the_sbom_tells_what_is_shipped(release: Path) -> None:
     assert found["pkg:npm/b@1.0.0"]["bom-ref"] in after[found["pkg:npm/%40own/a@1.0.0"]["bom-ref"]]
 
 
+def test_what_lies_in_others_is_a_component_of_them(release: Path) -> None:
+    bill = json.loads((release / "sbom/app.cdx.json").read_text())
+    found = {each.get("purl"): each for each in bill["components"]}
+    held = found["pkg:npm/z@2.0.0"]["bom-ref"], found["pkg:npm/f@1.0.0"]["bom-ref"]
+    assert held[0].startswith(found[f"pkg:npm/%40own/a@1.0.0{ELSEWHERE}"]["bom-ref"])
+    assert "-app-src" in held[1] or "src" in held[1]
+    document = json.loads((release / "sbom/app.spdx.json").read_text())
+    names = {each["SPDXID"]: each["name"] for each in document["packages"]}
+    contained = {
+        (names[each["spdxElementId"]], names[each["relatedSpdxElement"]])
+        for each in document["relationships"]
+        if each["relationshipType"] == "CONTAINS"
+    }
+    assert ("a", "z") in contained
+    assert "f" in {what for _, what in contained}
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
+        ('[[deny]]\npurl = "pkg:npm/z"\nreason = "nor that"', "nor that"),  # within another
         ('[[deny]]\npurl = "pkg:npm/b"\nreason = "not this one"', "not this one"),
         ('[licences]\ndenied = ["ISC"]', "the licence of b is ISC"),  # users get it
         ('[licences]\ndenied = ["GPL-3.0-only"]\nscope = "all"', "the licence of c is GPL-3.0-only"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.dependencies.dependency import Dependency
+from orchestrator.dependencies.dependency import Dependency, Inside
 from orchestrator.dependencies.node.entries import refuse_doubles
 from orchestrator.ground.values import replace
 
@@ -18,6 +18,8 @@ class Node:
     """Keys of what it needs."""
     dependency: Dependency | None
     """None for what is part of the project: nothing is fetched."""
+    inside: Inside | None = None
+    """A tarball of the project's own."""
 
 
 def linked(
@@ -47,6 +49,11 @@ def linked(
         replace(found[key], needs=tuple(each for each in found[key].needs if each != key))
         for key in sorted(found)
     )
+
+
+def inside(nodes: Mapping[str, Node]) -> tuple[Inside, ...]:
+    """What lies in the source as it would come from a registry."""
+    return tuple(sorted({each.inside for each in nodes.values() if each.inside is not None}, key=str))
 
 
 def _both(one: Dependency, other: Dependency) -> Dependency:

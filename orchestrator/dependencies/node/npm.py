@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Inside, Locked
 from orchestrator.dependencies.node.entries import (
     MOST,
     addresses_of,
@@ -47,7 +47,8 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
     lock.check_manifest(tree.read(f"{beside}package.json"))
     found = tuple(lock.dependencies())
     refuse_doubles(found, place)
-    return Locked(Ecosystem.NPM, tuple(sorted(found, key=lambda each: each.key)), {})
+    own = tuple(sorted(lock.inside.get("", ()), key=str))
+    return Locked(Ecosystem.NPM, tuple(sorted(found, key=lambda each: each.key)), {}, own)
 
 
 class _Lock:
@@ -90,6 +91,9 @@ class _Lock:
                 raise self.bad(at, f"it lies more than {_DEEPEST} folders deep")
             if at.startswith("/") or ".." in parts or "\\" in at or not at.isprintable():
                 raise self.bad(at, "its path leads out of the project")
+
+        self.inside = self._inside()
+        """By its place, what the file of a package holds; by an empty one, what the source does."""
 
     def _line_of(self, key: str) -> int | None:
         found = re.search(rf'"{re.escape(key)}"\s*:', self.text)
@@ -148,6 +152,7 @@ class _Lock:
                 shipped=entry.get("dev") is not True or at in shipped,
                 needs=tuple(sorted(needs)),
                 place=at,
+                inside=tuple(sorted(self.inside.get(at, ()), key=str)),
             )
 
     def _kept(self, at: str, entry: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -155,12 +160,46 @@ class _Lock:
         if entry.get("link") is True:
             self._check_link(at, entry)
             return None
-        if _FOLDER not in at or entry.get("inBundle") is True:
+        if _FOLDER not in at or self._holder(at) is not None:
             return None
         if entry.get("optional") is True and not fits(entry, self.system):
             return None  # `npm ci` leaves it out, too
+        return self._named(at, entry)
+
+    def _named(self, at: str, entry: Mapping[str, Any]) -> tuple[str, str]:
         name = entry.get("name") or at.rpartition(_FOLDER)[2]
         return checked(name, entry.get("version"), partial(self.bad, at))
+
+    def _check_within(self, at: str, entry: Mapping[str, Any]) -> None:
+        """A tarball of the project, of which npm compares the integrity."""
+        path = str(entry.get("resolved")).removeprefix("file:")
+        if path.startswith(("/", "~")) or "\\" in path or ".." in path.split("/"):
+            raise self.bad(at, f"its file {path[:80]!r} is outside the project", "have it in the project")
+        digest_of(entry.get("integrity"), partial(self.bad, at), "`npm install` writes it")
+
+    def _inside(self) -> Mapping[str, set[Inside]]:
+        found: dict[str, set[Inside]] = {}
+        for at, entry in self.packages.items():
+            holder = self._holder(at) if _FOLDER in at and entry.get("link") is not True else None
+            if holder is not None:
+                if not holder:
+                    self._check_within(at, entry)
+                found.setdefault(holder, set()).add(Inside(*self._named(at, entry)))
+        return found
+
+    def _holder(self, at: str) -> str | None:
+        """Where the package is in whose file this one lies, empty for the source; None: it is fetched."""
+        entry = self.packages[at]
+        if str(entry.get("resolved")).startswith("file:"):
+            return ""
+        while entry.get("inBundle") is True:
+            at = at.rpartition(f"/{_FOLDER}")[0]
+            entry = self.packages.get(at, {})
+            if _FOLDER not in at:  # what the project bundles itself is fetched first
+                return None
+            if entry.get("inBundle") is not True:
+                return at
+        return None
 
     def _check_link(self, at: str, entry: Mapping[str, Any]) -> None:
         to = entry.get("resolved")
@@ -188,10 +227,7 @@ class _Lock:
     def _addresses(
         self, at: str, entry: Mapping[str, Any], name: str, version: str
     ) -> tuple[tuple[str, ...], str]:
-        resolved = entry.get("resolved")
-        if isinstance(resolved, str) and resolved.startswith("file:"):
-            raise self.bad(at, "it is a file of the project, which is not read yet", hint="use a registry's")
-        return addresses_of(resolved, name, version, partial(self.bad, at))
+        return addresses_of(entry.get("resolved"), name, version, partial(self.bad, at))
 
     def _direct(self) -> frozenset[str]:
         """Where what the project asks for is, and what its workspaces do."""

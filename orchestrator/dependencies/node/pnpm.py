@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from orchestrator.dependencies import yamlfile
-from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Inside, Locked
 from orchestrator.dependencies.node.entries import (
     MIRROR,
     MOST,
@@ -21,7 +21,7 @@ from orchestrator.dependencies.node.entries import (
     fits,
     usual_address,
 )
-from orchestrator.dependencies.node.graph import Node, linked
+from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
 from orchestrator.dependencies.tree import Tree
 from orchestrator.dependencies.yamlfile import YamlFile
@@ -44,7 +44,7 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
         _check_manifest(lock, tree, folder, importer, held)
     nodes = {key: lock.node(key, each) for key, each in lock.snapshots.items()}
     found = linked(nodes, list(lock.asked((*SHIPPED, *DEVELOPMENT))), list(lock.asked(SHIPPED)), place)
-    return Locked(Ecosystem.NPM, found, {"pnpm": "1"})
+    return Locked(Ecosystem.NPM, found, {"pnpm": "1"}, inside(nodes))
 
 
 def _check_manifest(lock: _Lock, tree: Tree, folder: str, importer: str, told: Mapping[str, Any]) -> None:
@@ -107,7 +107,10 @@ class _Lock:
         entry = self.packages[package]
         if told.get("optional") == "true" and not fits(entry, self.system):
             return Node((), None)
-        return Node(tuple(below), self._dependency(package, entry))
+        found = self._found(package, entry)
+        if isinstance(found, Dependency):
+            return Node(tuple(below), found)
+        return Node(tuple(below), None, found)
 
     def _key(self, name: str, version: Any) -> Iterator[str]:
         """As pnpm has it: `refToRelative` of @pnpm/dependency-path."""
@@ -123,7 +126,7 @@ class _Lock:
             raise self.file.bad(None, f"{key[:200]} is needed, and not among its `snapshots`")
         yield key
 
-    def _dependency(self, key: str, entry: Mapping[str, Any]) -> Dependency | None:
+    def _found(self, key: str, entry: Mapping[str, Any]) -> Dependency | Inside | None:
         bad = partial(self.bad, key)
         resolution = _table(entry, "resolution")
         at = key.find("@", 1)
@@ -136,7 +139,13 @@ class _Lock:
                 "depend on a release of it in a registry, or have its tarball in the project",
             )
         name, version = checked(entry.get("name", name), entry.get("version", told), bad)
-        if "tarball" in resolution:
+        tarball = resolution.get("tarball")
+        if isinstance(tarball, str) and tarball.startswith("file:"):
+            path = tarball.removeprefix("file:")
+            if path.startswith(("/", "~")) or ".." in path.split("/"):
+                raise bad(f"its file {path[:80]!r} is outside the project", "have it in the project")
+            return Inside(name, version)
+        if tarball is not None:
             raise bad(
                 "it has an address of its own, at which pnpm asks, and the build has no network",
                 "write the lock again without `lockfile-include-tarball-url`; depend on what a registry has",

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Locked
+from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Inside, Locked
 from orchestrator.dependencies.node.entries import (
     addresses_of,
     checked,
     digest_of,
     file_of,
 )
-from orchestrator.dependencies.node.graph import Node, linked
+from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, SHIPPED, Manifest, manifests, table
 from orchestrator.dependencies.node.yarn_lock import AGAIN, Entry, entries
 from orchestrator.dependencies.tree import Tree
@@ -45,7 +45,7 @@ def read(data: bytes, place: str, tree: Tree, folder: str) -> Locked:
     asked = list(_asked(lock, own, (*SHIPPED, *DEVELOPMENT), place))
     nodes = {each.patterns[0]: lock.node(each) for each in listed}
     found = linked(nodes, asked, list(_asked(lock, own, SHIPPED, place)), place)
-    return Locked(Ecosystem.NPM, found, {"yarn": "1"})
+    return Locked(Ecosystem.NPM, found, {"yarn": "1"}, inside(nodes))
 
 
 def _asked(lock: _Lock, own: Iterable[Manifest], kinds: Iterable[str], place: str) -> Iterator[str]:
@@ -90,7 +90,10 @@ class _Lock:
         return BadLock(self.place, entry.line, f"{entry.patterns[0][:200]}: {problem}", hint=hint or AGAIN)
 
     def node(self, entry: Entry) -> Node:
-        return Node(tuple(dict.fromkeys(self._needs(entry))), self._dependency(entry))
+        found, below = self._found(entry), tuple(dict.fromkeys(self._needs(entry)))
+        if isinstance(found, Dependency):
+            return Node(below, found)
+        return Node(below, None, found)
 
     def _needs(self, entry: Entry) -> Iterator[str]:
         optional = entry.needs.get("optionalDependencies", {})
@@ -103,16 +106,21 @@ class _Lock:
             elif name not in optional:
                 raise self.bad(entry, f"it needs {name[:80]} {wanted[:80]}, which the lock does not hold")
 
-    def _dependency(self, entry: Entry) -> Dependency | None:
+    def _found(self, entry: Entry) -> Dependency | Inside | None:
         bad = partial(self.bad, entry)
         resolved, integrity = entry.texts.get("resolved"), entry.texts.get("integrity")
         named = {_meant(pattern) for pattern in entry.patterns}
         local = any(_split(pattern)[1].startswith(_LOCAL) for pattern in entry.patterns)
-        if local and (resolved is None or resolved.startswith(_LOCAL)):
-            return None
         if len(named) != 1:
             raise bad("it is of more than one package")
+        if local and resolved is None:
+            return None
         name, version = checked(named.pop(), entry.texts.get("version"), bad)
+        if local and resolved is not None and resolved.startswith(_LOCAL):
+            path = resolved.removeprefix("file:")
+            if path.startswith(("/", "~")) or ".." in path.split("/"):
+                raise bad(f"its file {path[:80]!r} is outside the project", "have it in the project")
+            return Inside(name, version)
         if resolved is None:
             raise bad("it has no address (`resolved`)")
         if resolved.startswith(("git+", "git:", "git@", "ssh:")):

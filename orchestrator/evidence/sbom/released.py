@@ -32,6 +32,7 @@ _ROLES = {
 }
 
 
+_BY_LOCK = "The project's lock file says that it is there; nobody compared its bytes."
 _DEEP = (
     "Every derivation of the build-time closure, down to fixed outputs, was built by every builder, and they "
     "agreed on each; no input was believed."
@@ -48,6 +49,7 @@ def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _
     refs = set(components)
     relations = list(_relations(facts, materials, refs))
     parts.add(components, relations)
+    _inside(facts).add(components, relations)
     return Bill.of(
         facts.release_name,
         [artifact],
@@ -56,6 +58,20 @@ def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _
         _builds(facts, refs),
         epoch=facts.graph[facts.package_derivation].env.get("SOURCE_DATE_EPOCH", ""),
         comment=_comment(facts),
+    )
+
+
+def _inside(facts: ReleaseFacts) -> Parts:
+    """What lock files say is within what was fetched."""
+    if not facts.within:
+        return _NOTHING
+    from orchestrator.evidence.vendored.package import Package, Within
+
+    return Parts(
+        {
+            path: Within.of(Package(each.name, each.version, each.purl, notes=(_BY_LOCK,)) for each in some)
+            for path, some in facts.within.items()
+        }
     )
 
 

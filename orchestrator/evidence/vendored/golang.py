@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from orchestrator.dependencies.go_vendor import Vendored, modules
 from orchestrator.evidence.vendored.package import NotRead, Package, counted, purl_of, word
 
 _H1: Final = re.compile(r"h1:[A-Za-z0-9+/]{43}=")
@@ -50,30 +51,23 @@ def proxied(place: str, file: str, ziphash: str | None) -> Package:
 
 
 def _vendored(text: str, sums: Mapping[tuple[str, str], str]) -> Iterator[Package]:
-    here: list[str] | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith("## "):
-            continue
-        if line.startswith("# "):
-            here = line.split()[1:]
-        elif line.strip() and here is None:
-            raise NotRead(f"its line {number} is before any module")
-        elif line.strip() and here:  # the first package of a module
-            if (found := _module(here, number, sums)) is not None:
-                yield found
-            here = []
+    for each in modules(text):
+        if each.used and (found := _module(each, sums)) is not None:
+            yield found
 
 
-def _module(words: list[str], number: int, sums: Mapping[tuple[str, str], str]) -> Package | None:
-    match words:
-        case [path, version]:
-            return module(path, version, sums.get((path, version)))
-        case [path, version, "=>", other, other_version]:
-            return module(other, other_version, sums.get((other, other_version)), f"{path} {version}")
-        case [_, _, "=>", _]:  # a folder of the project's own
+def _module(each: Vendored, sums: Mapping[tuple[str, str], str]) -> Package | None:
+    match each.by:
+        case () if not each.path:
+            raise NotRead(f"its line {each.line} is before any module")
+        case () if each.version:
+            return module(each.path, each.version, sums.get((each.path, each.version)))
+        case (other, version):
+            return module(other, version, sums.get((other, version)), f"{each.path} {each.version}".strip())
+        case (_,):  # a folder of the project's own
             return None
         case _:
-            raise NotRead(f"a module before its line {number} is not understood")
+            raise NotRead(f"the module in its line {each.line} is not understood")
 
 
 def _text(data: bytes) -> str:

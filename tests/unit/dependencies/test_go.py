@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from gomodules import Module
 
-from orchestrator.dependencies.dependency import BadLock, GoHash, Locked
+from orchestrator.dependencies.dependency import BadLock, GoHash, Inside, Locked
 from orchestrator.dependencies.go import read
 from orchestrator.dependencies.go_sum import escaped, hash1
 
@@ -121,6 +121,23 @@ def test_a_vendor_folder_needs_nothing() -> None:
     found = locked({**FILES, "vendor/modules.txt": VENDORED})
     assert found.dependencies == ()
     assert found.beside == {"mod": "vendor"}
+    assert {(each.name, each.version) for each in found.inside} == {
+        ("github.com/BurntSushi/toml", "v1.2.0"),
+        ("github.com/pkg/errors", "v0.9.1"),
+    }
+
+
+def test_what_a_vendor_folder_holds() -> None:
+    more = (
+        b"# a.test/x v1.0.0 => b.test/x v1.1.0\na.test/x/y\n# a.test/o => ./o\na.test/o\n# a.test/z v1.0.0\n"
+    )
+    files = {**FILES, "vendor/modules.txt": VENDORED + more}
+    assert Inside("b.test/x", "v1.1.0") in locked(files).inside
+    assert not any(each.name in ("a.test/x", "a.test/o", "a.test/z") for each in locked(files).inside)
+    with pytest.raises(BadLock, match=r"vendor/modules\.txt, line 7: 'a\.test/\.\./x' is no module's path"):
+        locked({**files, "vendor/modules.txt": VENDORED + b"# a.test/../x v1.0.0\ny\n"})
+    with pytest.raises(BadLock, match="line 1: '' is no module's path"):
+        locked({**files, "vendor/modules.txt": b"y\n" + VENDORED})
 
 
 @pytest.mark.parametrize(

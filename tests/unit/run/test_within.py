@@ -149,7 +149,7 @@ BAD: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a module without version": (
         "app-go-modules",
         lambda path: write(path / "modules.txt", "# github.com/a/b\ngithub.com/a/b\n"),
-        "a module before its line 2 is not understood",
+        "the module in its line 1 is not understood",
     ),
     "an archive cut off": (
         "app-vendor.tar.gz",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.dependencies.dependency import BadLock, Dependency
+from orchestrator.dependencies.dependency import BadLock, Dependency, Inside
 from orchestrator.dependencies.node import npm
 from orchestrator.ground.digest import OtherDigest, Sha256
 
@@ -254,3 +254,42 @@ def test_a_shrinkwrap_beside_it_is_what_npm_takes() -> None:
     with pytest.raises(BadLock, match=r"npm takes the npm-shrinkwrap\.json that is beside it"):
         npm.read(data, "package-lock.json", tree, "", SYSTEM)
     assert npm.read(other, "npm-shrinkwrap.json", tree, "", SYSTEM).dependencies
+
+
+def within(packages: dict[str, Any], **further: Any) -> tuple[dict[str, Any], tuple[Inside, ...]]:
+    tree = Files(package_json=b"{}")
+    found = npm.read(lock_of(packages), "package-lock.json", tree, "", SYSTEM)
+    return {each.place or "": each.inside for each in found.dependencies if each.inside}, found.inside
+
+
+def test_what_lies_in_another_package() -> None:
+    bundled = {"version": "2.0.0", "inBundle": True}
+    held, own = within(
+        {
+            "node_modules/a": package("a"),
+            "node_modules/a/node_modules/b": bundled,
+            "node_modules/a/node_modules/b/node_modules/@s/c": bundled | {"version": "3.0.0"},
+            "node_modules/a/node_modules/d": package("d"),
+        }
+    )
+    assert held == {"node_modules/a": (Inside("@s/c", "3.0.0"), Inside("b", "2.0.0"))}
+    assert own == ()
+
+
+def test_what_the_project_bundles_itself_is_fetched() -> None:
+    found = read(
+        {
+            "node_modules/a": package("a", inBundle=True),
+            "node_modules/a/node_modules/b": package("b", inBundle=True),
+        }
+    )
+    assert list(found) == ["node_modules/a", "node_modules/a/node_modules/b"]
+
+
+def test_a_tarball_of_the_project() -> None:
+    held, own = within({"node_modules/a": package("a", resolved="file:lib/a.tgz")})
+    assert (held, own) == ({}, (Inside("a", "1.0.0"),))
+    for resolved in ("file:../a.tgz", "file:/a.tgz", "file:x/../../a.tgz"):
+        assert "is outside the project" in refused({"node_modules/a": package("a", resolved=resolved)})
+    message = refused({"node_modules/a": package("a", resolved="file:a.tgz", integrity=None)})
+    assert "it has no integrity" in message

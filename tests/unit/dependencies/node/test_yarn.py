@@ -143,6 +143,8 @@ def test_what_is_part_of_the_project() -> None:
     )
     found = read(text, **own(dependencies={"a": "file:./a", "c": "file:./c.tgz", "d": "link:./d"}))
     assert list(found) == ["b@1.0.0"]
+    out = entry('"c@file:../c.tgz"', "c", resolved='"file:../c.tgz#00"', integrity=None)
+    assert "its file '../c.tgz#00' is outside the project" in refused(out)
     assert found["b@1.0.0"].direct
     assert found["b@1.0.0"].shipped
 

@@ -6,6 +6,7 @@ import types
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Discriminator, Tag, ValidationError
@@ -197,12 +198,13 @@ def _walk(location: Sequence[str | int], model: Any) -> tuple[list[str | int], l
     return keys, list(tags) if tags else known, current, way_out
 
 
-def _fields(current: Any) -> dict[str, Any]:
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return {
-            field.alias or name: _bare(_annotation(field)) for name, field in current.model_fields.items()
-        }
-    return {}
+def _fields(current: Any) -> Mapping[str, Any]:
+    return _of_model(current) if isinstance(current, type) and issubclass(current, BaseModel) else {}
+
+
+@cache
+def _of_model(model: type[BaseModel]) -> Mapping[str, Any]:
+    return {field.alias or name: _bare(_annotation(field)) for name, field in model.model_fields.items()}
 
 
 def _annotation(field: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import rust
 from lab import unpacked
+from states import files_with
 
 if TYPE_CHECKING:
     from tests.conftest import Tally, TallyIn
@@ -85,9 +86,7 @@ def test_every_crate_is_a_material_and_a_component(release: Path, first: Path) -
 
 
 def test_no_token_is_written_anywhere(release: Path, session_state: Path) -> None:
-    for path in [*release.rglob("*"), *(session_state / "log").rglob("*")]:
-        if path.is_file():
-            assert rust.TOKEN.encode() not in path.read_bytes(), path
+    assert files_with(rust.TOKEN.encode(), release, session_state / "log") == []
 
 
 TOOLS = {

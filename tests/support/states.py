@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from orchestrator.ground.digest import Sha256
@@ -40,3 +41,13 @@ def stores_copied(state: Path, to: Path) -> None:
 def linked(names: Sequence[str], folder: Path, to: Path) -> None:
     words = ["xargs", "cp", "--archive", "--link", "--target-directory", str(to)]
     subprocess.run(words, input="\n".join(names), text=True, cwd=folder, check=True)
+
+
+def files_with(word: bytes, *folders: Path) -> list[Path]:
+    """The files in these folders that hold the word. Others may write there, and take away what is theirs."""
+    found = []
+    for path in (Path(root, name) for each in folders for root, _, names in os.walk(each) for name in names):
+        with suppress(FileNotFoundError):
+            if word in path.read_bytes():
+                found.append(path)
+    return found

@@ -9,8 +9,10 @@ from __future__ import annotations
 import copy
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +300,7 @@ def _phrases() -> Iterator[str]:
     yield from ("pydantic", "nonetype", "object at 0x", "sys.", "expected something else")
 
 
-PHRASES = sorted(set(_phrases()))
+PHRASES = re.compile("|".join(map(re.escape, sorted(set(_phrases())))))
 
 
 def _toml(value: Any) -> str:
@@ -319,7 +321,24 @@ def _toml(value: Any) -> str:
 
 
 def _text(document: Mapping[str, Any]) -> str:
+    """One line for each key of the top."""
     return "".join(f"{key} = {_toml(value)}\n" for key, value in document.items())
+
+
+def _line_by_line(read: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
+    """Reads such a text as `read` does, a line that it has read before from memory: texts differ in one."""
+    one = cache(read)
+
+    def loads(text: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        try:
+            for line in text.splitlines():
+                found |= one(line)
+        except ValueError:
+            return read(text)
+        return found
+
+    return loads
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -370,7 +389,10 @@ def test_every_key_is_tried(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_no_fault_is_told_in_pydantics_words(name: str, tmp_path: Path) -> None:
+def test_no_fault_is_told_in_pydantics_words(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tomllib, "loads", _line_by_line(tomllib.loads))
     _, load, documents = DOCUMENTS[name]
     _files(tmp_path)
     file = tmp_path / name
@@ -385,7 +407,7 @@ def test_no_fault_is_told_in_pydantics_words(name: str, tmp_path: Path) -> None:
     for how, error in told.items():
         said = f"{error.message}\n{error.hint or ''}".replace(str(tmp_path), "")
         assert str(tmp_path) in error.message, (how, said)
-        assert not [each for each in PHRASES if each in said.lower()], (how, said)
+        assert not PHRASES.search(said.lower()), (how, said)
         lines = error.message.split("\n")
         assert len(lines) == len(set(lines)), (how, said)
 

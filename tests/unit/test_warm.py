@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from scheduling import ordered, piece
+from scheduling import COSTS, ordered, piece
 from waiting import wait_for
 from warm import WARM, Ended
 from work import growth, steps
@@ -99,6 +99,12 @@ def test_an_order_by_a_seed_keeps_files_together_and_loses_none(request: pytest.
     files = [piece(item.nodeid) for item in by_seed]
     changes = sum(one != other for one, other in pairwise(files))
     assert changes == len(set(files)) - 1
+
+
+def test_what_costs_most_is_there() -> None:
+    """A file that is moved takes its costs along: without them it comes last, and the others wait for it."""
+    root = SUPPORT.parent.parent
+    assert [file for file in COSTS if not (root / file).is_file()] == []
 
 
 def test_a_program_for_scripts_is_one_like_any_other(tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ def publish(
         bool,
         typer.Option(
             "--with-sources",
-            help="Also every fixed input by its digest, sources and toolchain packages, for rebuilders: "
-            "not nixpkgs, nor what was believed of a cache.",
+            help="Also every fixed input by its digest, for rebuilders: sources, toolchain packages and the "
+            "tree of nixpkgs, but not what was believed of a cache.",
         ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from orchestrator.ground.digest import OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
@@ -13,6 +14,7 @@ from orchestrator.ground.plainly import why
 from orchestrator.nix.derivation import Derivation
 from orchestrator.publishing.inputs import Input, Pinned, Supplied, is_nar
 from orchestrator.recipe.wanted import Wanted, fixed_outputs
+from orchestrator.run import trees
 from orchestrator.run.claim import claim_of, refuse_without_source
 from orchestrator.run.fetching import fetch_foreign, wanted_of
 from orchestrator.run.gathering import gather
@@ -52,10 +54,25 @@ def inputs_of(
         for each in fixed_outputs(target.request)
     ]
     found += [_foreign(workshop, each) for each in target.foreign]
-    for line in left_out(claim, target.request):
+    carried, lacking = _trees(workshop, target.request)
+    found += carried
+    for line in left_out(claim, lacking):
         say(line)
     once = {each.input.digest: each for each in found}
     return tuple(sorted(once.values(), key=lambda each: (each.input.name, each.input.sha256.hex)))
+
+
+def _trees(workshop: Workshop, request: Mapping[str, Any]) -> tuple[list[Supplied], list[str]]:
+    """The trees of nixpkgs that it was evaluated with, which are in our store by that; those that are not."""
+    found, lacking = [], []
+    for said, (tree, node) in trees.pinned(request).items():
+        path, address = trees.path_of(tree), trees.address_of(node)
+        if workshop.store.invalid([path]):
+            lacking.append(said)
+            continue
+        urls = () if address is None else (address,)
+        found.append(supplied(workshop.store.physical(path), trees.NAME, tree, urls))
+    return found, lacking
 
 
 def _ours(workshop: Workshop, wanted: Wanted, path: str | None, supplies: Sequence[Supply]) -> Supplied:

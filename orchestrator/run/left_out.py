@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from orchestrator.bundles import own_bundle
 from orchestrator.evidence import statement
@@ -15,13 +14,15 @@ from orchestrator.run.claim import Claim
 _WHAT = "the provenance"
 
 
-def left_out(claim: Claim, request: Mapping[str, Any]) -> Iterator[str]:
-    """Each with where a rebuilder has it from. Raises TallyError."""
-    kinds = {recipe["toolchain"]["from"] for recipe in request["recipes"].values()}
-    if "nixpkgs" in kinds:
+def left_out(claim: Claim, trees: Sequence[str]) -> Iterator[str]:
+    """Each with where a rebuilder has it from. Raises TallyError.
+
+    `trees` are the narHashes of those of nixpkgs that are not in our store.
+    """
+    for tree in trees:
         yield (
-            f"not among the sources of {claim.name}: the tree of nixpkgs that its recipe is evaluated with; "
-            "Nix fetches that from where flake.lock says"
+            f"not among the sources of {claim.name}: the tree of nixpkgs that its recipe is evaluated with "
+            f"({tree}); Nix fetches that from where flake.lock says"
         )
     if believed := _believed(claim):
         yield (

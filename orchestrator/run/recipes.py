@@ -22,6 +22,7 @@ from orchestrator.recipe.toolchains import toolchains_of
 from orchestrator.repositories.repository import Repository, Unversioned, repository_of
 from orchestrator.repositories.revision import Revision
 from orchestrator.run.plan import MadeFrom, Plan, Target
+from orchestrator.run.trees import Trees
 from orchestrator.run.workshop import Workshop
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
@@ -38,12 +39,14 @@ def planned(
     dependencies: Dependencies | None = None,
     library: Path = LIBRARY,
     system: str | None = None,
+    trees: Trees = Trees(),  # noqa: B008  (a value that cannot change)
 ) -> Plan:
     """Recipes and lock to derivations. Raises TallyError.
 
     No source is fetched but those with a lock file in them. `pins`: what path sources were once; else they
     are as their repository has them now. `dependencies`: what those lock files said then. `library`: what is
-    evaluated with. `system`: what they are built for; None: what this machine is.
+    evaluated with. `system`: what they are built for; None: what this machine is. `trees`: those of nixpkgs
+    that are here already.
     """
     lock_file = find_lock(files)
     loaded = load_files(files)
@@ -58,7 +61,7 @@ def planned(
             needed, lock, system, pins, files[0].parent, lambda: _sources(workshop, files[0].parent)
         )
     request = request_for(names, recipes, lock, system, pins, dependencies)
-    evaluated = evaluate(workshop.store, request, library)
+    evaluated = evaluate(workshop.store, trees.at(request), library)
     graph = workshop.store.graph([evaluated[name].artifact for name in names], any_digest=True)
     texts = {file.path: file.data for file in loaded.files.values()} | {lock_file: lock_data}
     repository = repository_of(files[0].absolute().parent, texts)

@@ -25,11 +25,12 @@ from orchestrator.pinning.depended import Dependencies
 from orchestrator.recipe.wanted import fixed_outputs
 from orchestrator.repositories.git import git, head
 from orchestrator.repositories.gitremote import fetch
-from orchestrator.run import derivations, recipes
+from orchestrator.run import derivations, recipes, trees
 from orchestrator.run.bringing import bring_exported
 from orchestrator.run.claim import Claim
 from orchestrator.run.order import How
 from orchestrator.run.plan import Plan, Target
+from orchestrator.run.trees import Trees
 from orchestrator.run.workshop import Workshop
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
@@ -42,6 +43,10 @@ _WHAT: Final = "its request"
 _ANOTHER: Final = (
     "this Tallystick, or this version of Nix, evaluates it to something else: build it with the version that "
     "made it, which the provenance names"
+)
+_TREE: Final = (
+    "whoever publishes the release can put the tree of nixpkgs there with --with-sources; where it is at an "
+    "address that others have, see whether this machine reaches that"
 )
 
 
@@ -58,11 +63,14 @@ def planned_again(
     Raises TallyError for a release that carries too little, and where something else comes of what it
     carries.
     """
+    found = trees.brought(workshop, claim.request(), supplies) if claim.is_recipe else Trees()
     try:
-        plan = _of_recipe(workshop, claim) if claim.is_recipe else _of_derivation(workshop, claim)
+        plan = _of_recipe(workshop, claim, found) if claim.is_recipe else _of_derivation(workshop, claim)
     except NixFailed as error:
+        told = "\n".join((error.message, *(f"beforehand, {each}" for each in found.lacking)))
         raise TallyError(
-            f"what {claim.name} carries in {SOURCE} cannot be evaluated: {error.message}", hint=_ANOTHER
+            f"what {claim.name} carries in {SOURCE} cannot be evaluated: {told}",
+            hint=_TREE if found.lacking else _ANOTHER,
         ) from error
     (asked, target), *_ = plan.targets.items()
     if differing := list(
@@ -74,6 +82,7 @@ def planned_again(
             hint=_ANOTHER,
         )
     folder, located = _repository(workshop, claim, target, here, say, supplies)
+    located = (*found.located, *located)
     return replace(plan, targets={asked: replace(target, folder=folder)}, located=located)
 
 
@@ -131,7 +140,7 @@ def _has(folder: Path, commit: str) -> bool:
         return False
 
 
-def _of_recipe(workshop: Workshop, claim: Claim) -> Plan:
+def _of_recipe(workshop: Workshop, claim: Claim, found: Trees) -> Plan:
     """Recipes and lock as the release has them, in a folder of ours."""
     folder = workshop.store.nix.scratch / "source"
     for name in (*claim.names(RECIPES), SOURCE_LOCK):
@@ -141,7 +150,7 @@ def _of_recipe(workshop: Workshop, claim: Claim) -> Plan:
     pins, dependencies = _path_pins(claim), _dependencies(claim)
     system = next((each.system for each in claim.commands if each.derivation == claim.package), None)
     return recipes.planned(
-        workshop, [file], pins=pins, dependencies=dependencies, library=library, system=system
+        workshop, [file], pins=pins, dependencies=dependencies, library=library, system=system, trees=found
     )
 
 

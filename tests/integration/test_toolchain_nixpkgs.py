@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,3 +217,77 @@ def test_a_recipe_is_built_with_what_a_cache_has_of_nixpkgs(
     rebuilt = sum(each.fixed is None for each in inputs)
     assert f"rebuilt 2 of {rebuilt + 2} derivations; {rebuilt} believed from ours-1" in verdict.out
     assert not list((state / "sources").glob("*/*.deb")), "what it was made from is fetched by nobody"
+
+
+FLAKE = """
+{
+  inputs.nixpkgs = { url = "path:TREE"; flake = false; };
+  outputs = { self, nixpkgs }: {
+    packages.x86_64-linux.default =
+      let
+        pkgs = import nixpkgs { system = "x86_64-linux"; config = { }; overlays = [ ]; };
+      in
+      pkgs.stdenv.mkDerivation {
+        name = "counted-1.0";
+        version = "1.0";
+        nativeBuildInputs = [ pkgs.gawk ];
+        buildCommand = "mkdir $out; gawk 'BEGIN { print 1 }' > $out/one";
+      };
+  };
+}
+"""
+
+
+def test_what_was_published_is_enough_to_make_it_again(
+    node: dict[str, Any], tally_in: TallyIn, tmp_path: Path, repository: Path
+) -> None:
+    """A recipe and a flake, whose nixpkgs was in a folder of their maker's that nobody else has."""
+    for name in ("maker", "other"):
+        (tmp_path / name).mkdir()
+    maker = Project(tmp_path / "maker", tally_in(tmp_path / "maker"), repository)
+    tree, www = maker.folder / "tree", tmp_path / "www"
+    shutil.copytree(node["path"], tree)
+    with (maker.folder / "tally.lock").open("a") as lock:
+        pin = {**node, "path": str(tree)}
+        lock.write(
+            "\n[nixpkgs]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in pin.items())
+        )
+    recipe = maker.recipe("counting", "mkdir $out; gawk 'BEGIN { print 1 }' > $out/one")
+    text = recipe.read_text().replace('from = "debian"', 'from = "nixpkgs"')
+    recipe.write_text(text.replace("packages = []", 'packages = ["gawk"]'))
+    flake = maker.folder / "flake"
+    flake.mkdir()
+    (flake / "flake.nix").write_text(FLAKE.replace("TREE", str(tree)))
+    nix = ["nix", "--extra-experimental-features", "nix-command flakes"]
+    subprocess.run([*nix, "flake", "lock", f"path:{flake}"], check=True, capture_output=True)
+    maker.build(recipe).succeeded()
+    maker.tally("build", f"path:{flake}#", "--key", "release.key").succeeded()
+    names = ("counting-1.0-x86_64-linux", "counted-1.0-x86_64-linux")
+    for name in names:
+        publish = ("publish", maker.folder / "releases" / name, f"dir:{www}", "--key", "release.key")
+        ran = maker.tally(*publish, "--with-sources").succeeded()
+        assert "not among the sources" not in ran.err
+    for gone in (tree, flake, maker.folder / "releases", maker.folder / "recipes"):
+        shutil.rmtree(gone)
+
+    shutil.copy(maker.folder / "release.pub", tmp_path / "other")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    other = tally_in(tmp_path / "other", TALLY_STATE=str(tmp_path / "state"), **nowhere)
+
+    def rebuilt(name: str) -> Any:
+        return other("rebuild", f"dir:{www}#{name}", "--publisher", "release.pub", "--json")
+
+    listed = json.loads((www / f"{names[0]}__sources.json").read_bytes())["sources"]
+    (nixpkgs,) = (each for each in listed if each["name"] == "source")
+    place = www / f"sources__sha256-{nixpkgs['sha256']}"
+    place.rename(tmp_path / "aside")
+    lost = rebuilt(names[0]).failed(2)
+    assert f"no address gave source with NAR hash {nixpkgs['sha256']}:\n" in lost.err
+    assert f"dir:{www}#{names[0]}: {place.name} is listed and not there" in lost.err
+    (tmp_path / "aside").rename(place)
+    (told,) = json.loads(rebuilt(names[0]).succeeded().out)["rebuilds"]
+    assert told["verdict"] == "reproduced"
+    (found,) = (each for each in told["inputs"] if each["name"] == "source")
+    assert (found["narSha256"], found["place"]) == (nixpkgs["sha256"], f"dir:{www}#{names[0]}")
+    (told,) = json.loads(rebuilt(names[1]).succeeded().out)["rebuilds"]
+    assert told["verdict"] == "reproduced", "a flake's derivations are in its release: no tree is needed"

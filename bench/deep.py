@@ -103,7 +103,7 @@ def _write(folder: Path, graph: dict[str, Any]) -> None:
     folder = folder / "project"
     folder.mkdir(exist_ok=True)
     shutil.copy(Path(__file__).parent / "deep.nix", folder)
-    busybox = packing_request(packing_lock(), nix_system(), [])["busybox"]
+    busybox = packing_request(packing_lock(nix_system()), nix_system(), [])["busybox"]
     (folder / "busybox.json").write_text(json.dumps({name: busybox[name] for name in ("name", "sha256")}))
     (folder / "graph.json").write_text(json.dumps(graph))
 

@@ -17,7 +17,7 @@ Systems = Annotated[
     typer.Option(
         "--system",
         metavar="SYSTEM",
-        help="Build recipes for this, as aarch64-linux, a release for each; default: what this machine is.",
+        help="Build for this, as aarch64-linux, a release for each; default: what this machine is.",
         show_default=False,
     ),
 ]
@@ -25,7 +25,7 @@ System = Annotated[
     str | None,
     typer.Option(
         metavar="SYSTEM",
-        help="What recipes are for, as aarch64-linux; default: what this machine is.",
+        help="What targets are for, as aarch64-linux; default: what this machine is.",
         show_default=False,
     ),
 ]

@@ -1,6 +1,6 @@
 """What the artifacts of targets without a recipe are packed with: pinned here, in no lock of the project's.
 
-`packing.lock` is of the same form as `tally.lock`; `tools/packing_lock.py` writes it.
+A `packing-SYSTEM.lock` is of the same form as `tally.lock`; `tools/packing_lock.py SYSTEM` writes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.request import busybox_output, package_output
 from orchestrator.recipe.lock import Lock, read
 
-FILE: Final = Path(__file__).with_name("packing.lock")
+_FOLDER: Final = Path(__file__).parent
 PACKAGES: Final = (
     "bash",
     "coreutils",
@@ -31,9 +31,19 @@ PACKAGES: Final = (
 """What our scripts call, and no compiler."""
 
 
-def packing_lock() -> Lock:
-    """The pins. Raises TallyError when the installation lacks them."""
-    return read(FILE)
+def file_of(system: str) -> Path:
+    """Where a system's pins are, if there are any."""
+    return _FOLDER / f"packing-{system}.lock"
+
+
+def packing_lock(system: str) -> Lock:
+    """The pins for a system. Raises TallyError when there are none."""
+    if not file_of(system).exists():
+        systems = (each.stem.removeprefix("packing-") for each in sorted(_FOLDER.glob("packing-*.lock")))
+        raise TallyError(
+            f"targets without a recipe cannot be packed on {system}", hint=f"they can on {', '.join(systems)}"
+        )
+    return read(file_of(system))
 
 
 def packing_request(lock: Lock, system: str, targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

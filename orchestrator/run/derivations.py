@@ -105,12 +105,14 @@ def planned(
     wanted: Sequence[Wanted],
     artifact: ArtifactPart,
     request: Mapping[str, Any] | None = None,
+    system: str | None = None,
 ) -> Plan:
     """A plan for derivations that are in the orchestrator's store. Raises TallyError.
 
-    With `request`, they are packed as that says, and not by what this version packs with.
+    With `request`, they are packed as that says, and not by what this version packs with. `system` is
+    what they have to be for; None: what this machine is.
     """
-    store, system = workshop.store, host.nix_system()
+    store, system = workshop.store, system or host.nix_system()
     whole = store.graph([each.derivation for each in wanted], any_digest=True)
     graph = whole.as_built()
     for each in wanted:
@@ -119,7 +121,7 @@ def planned(
         if each.evaluation is not None:
             _refuse_places(graph.below(each.derivation), each, (store.root, store.nix.scratch))
     _refuse_strange_sources(store, graph, wanted)
-    lock = packing_lock()
+    lock = packing_lock(system)
     requested = [
         _described(each, graph[each.derivation], _package(each, graph, system), artifact) for each in wanted
     ]
@@ -255,8 +257,8 @@ def _refuse(graph: DerivationGraph, wanted: Wanted, system: str) -> None:
         )
     if derivation.system not in (system, "builtin"):
         raise TallyError(
-            f"{wanted.asked} is for {derivation.system}, and this machine is {system}",
-            hint="run it on a machine of that system, or name an attribute for this one",
+            f"{wanted.asked} is for {derivation.system}, and this run for {system}",
+            hint=f"give `--system {derivation.system}` and builders for it, or an attribute for {system}",
         )
     for each in graph.derivations.values():
         if each.floating:

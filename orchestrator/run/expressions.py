@@ -33,7 +33,7 @@ def evaluated(workshop: Workshop, asked: Sequence[FileAttribute], given: How) ->
             tree=tree.folder,
             file=place,
             attributes=[each.attribute for each in those],
-            system=host.nix_system(),
+            system=given.system or host.nix_system(),
             strings=given.strings,
             expressions=given.expressions,
             search={name: each.folder / each.place for name, each in search.items()},
@@ -76,7 +76,7 @@ def _wanted(
     evaluation: dict[str, Any] = {
         "file": place,
         "attribute": asked.attribute,
-        "system": host.nix_system(),
+        "system": given.system or host.nix_system(),
         "arguments": {
             **{name: {"string": text} for name, text in given.strings.items()},
             **{name: {"expression": text} for name, text in given.expressions.items()},

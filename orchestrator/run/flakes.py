@@ -38,41 +38,47 @@ _Found = tuple[Locked, Revision | None, str | None]
 """A flake, its commit, and if there is none, why."""
 
 
-def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute]) -> list[Wanted]:
-    """The derivations that attributes are. Raises TallyError for the first that is none."""
+def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute], system: str | None = None) -> list[Wanted]:
+    """The derivations that attributes are. Raises TallyError for the first that is none.
+
+    `system` is what is put before an attribute's names; None: what this machine is.
+    """
     found = []
     for number, flake in enumerate(dict.fromkeys(each.flake for each in asked)):
         those = [each for each in asked if each.flake == flake]
         scratch = workshop.store.nix.scratch / f"flake-{number}"
         with _found(workshop.store, flake, scratch) as there:
-            found += _of_one(workshop.store, those, *there)
+            found += _of_one(workshop.store, those, system or host.nix_system(), *there)
     return found
 
 
 def _of_one(
     store: ChrootStore,
     asked: Sequence[FlakeAttribute],
+    system: str,
     here: Locked,
     revision: Revision | None,
     unversioned: str | None,
 ) -> list[Wanted]:
-    system, flake = host.nix_system(), asked[0].flake
+    flake = asked[0].flake
     described = evaluate_flake(store, here, [each.attribute for each in asked], system, flake)
     return [
-        _wanted(each, one, here, revision, unversioned) for each, one in zip(asked, described, strict=True)
+        _wanted(each, one, system, here, revision, unversioned)
+        for each, one in zip(asked, described, strict=True)
     ]
 
 
 def _wanted(
     asked: FlakeAttribute,
     one: Described,
+    system: str,
     here: Locked,
     revision: Revision | None,
     unversioned: str | None,
 ) -> Wanted:
     evaluation: dict[str, Any] = {
         "attribute": asked.attribute or "default",
-        "system": host.nix_system(),
+        "system": system,
         "locked": _told(here.reference),
         "inputs": {
             name: _pinned(name, node["locked"])

@@ -32,7 +32,7 @@ class How:
     store: str | None = None
     """`--store`: where derivations are that the orchestrator's store lacks; None: this machine's store."""
     system: str | None = None
-    """`--system`: what recipes are built for; None: what this machine is."""
+    """`--system`: what targets are built for; None: what this machine is."""
     out: Path = RELEASES
     """`--out`: what a repository has there and does not track is no part of what is evaluated."""
 

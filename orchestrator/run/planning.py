@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.builders import host
-from orchestrator.ground.errors import TallyError
 from orchestrator.run import derivations, expressions, flakes, recipes
 from orchestrator.run.asked import Asked, DerivationPath, FileAttribute, FlakeAttribute, RecipeFile, StorePath
 from orchestrator.run.order import How
@@ -32,11 +30,6 @@ def make(
 
 def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bool) -> Iterator[Plan]:
     files = [each.path for each in asked if isinstance(each, RecipeFile)]
-    if how.system not in (None, host.nix_system()) and len(files) < len(asked):
-        raise TallyError(
-            f"--system {how.system} is for recipes, and other targets say themselves what they are for",
-            hint="build them on a machine of that system",
-        )
     if files:
         yield recipes.planned(workshop, files, allow_dirty=allow_dirty, system=how.system)
     wanted: list[derivations.Wanted] = []
@@ -46,8 +39,8 @@ def _parts(workshop: Workshop, asked: Sequence[Asked], how: How, allow_dirty: bo
     if outputs := [each.path for each in asked if isinstance(each, StorePath)]:
         wanted += derivations.derived(workshop, outputs, how.store)
     if installables := [each for each in asked if isinstance(each, FlakeAttribute)]:
-        wanted += flakes.evaluated(workshop, installables)
+        wanted += flakes.evaluated(workshop, installables, how.system)
     if attributes := [each for each in asked if isinstance(each, FileAttribute)]:
         wanted += expressions.evaluated(workshop, attributes, how)
     if wanted:
-        yield derivations.planned(workshop, wanted, how.artifact)
+        yield derivations.planned(workshop, wanted, how.artifact, system=how.system)

@@ -236,7 +236,15 @@ def _of_derivation(workshop: Workshop, claim: Claim) -> Plan:
         version=version,
         unversioned=f"{claim.name} was made again from the derivations that it carries",
     )
-    return derivations.planned(workshop, [wanted], How().artifact, request)
+    return derivations.planned(workshop, [wanted], How().artifact, request, _system(request))
+
+
+def _system(request: Mapping[str, Any]) -> str:
+    """What a request's targets are for. Raises TallyError for one that does not say it."""
+    system = request.get("system")
+    if not isinstance(system, str):
+        raise TallyError(f"{_WHAT} names no system")
+    return system
 
 
 def _differing(claim: Claim, graph: DerivationGraph, package: str, artifact: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import targets
 from debians import docker_registry, registry
 from projects import Project
 from snapshots import snapshots
@@ -199,8 +200,6 @@ def test_other_systems_than_this_machines(project: Project) -> None:
     assert "a is the only builder for i686-linux, and has nobody to agree with" in said.err
     said = project.build(tiny, more=("--system", "i686-linux", "--builder", "a", "--builder", "b")).failed(2)
     assert "builder b does not build for i686-linux" in said.err
-    said = project.tally("plan", f"/nix/store/{'0' * 32}-none.drv", "--system", "i686-linux").failed(2)
-    assert "--system i686-linux is for recipes" in said.err
 
     # a release for each; this machine's kernel runs both
     (project.folder / "tally.toml").write_text(both.format("a") + both.format("b"))
@@ -215,6 +214,33 @@ def test_other_systems_than_this_machines(project: Project) -> None:
     project.tally("verify", old, "--key", "release.pub").succeeded()
     again = project.tally("rebuild", old, "--publisher", "release.pub")
     assert "reproduced" in again.succeeded().out.lower()
+
+
+def test_what_nix_evaluates_for_another_system(project: Project) -> None:
+    """`builtins.currentSystem`, and the names before a flake's attribute, are those that were asked for."""
+    builder = '[[builder]]\nname = "{}"\nsystems = ["x86_64-linux", "i686-linux"]\n'
+    (project.folder / "tally.toml").write_text(builder.format("a") + builder.format("b"))
+    file = targets.laid_out(project.folder / "targets") / "default.nix"
+    expression, other = ("-f", file, "hello"), ("--system", "i686-linux")
+    wrong = project.tally("plan", *expression, "--argstr", "system", "x86_64-linux", *other).failed(2)
+    assert "is for x86_64-linux, and this run for i686-linux" in wrong.err
+    (file.parent / "flake.nix").write_text(
+        '{ outputs = _: { packages.i686-linux.hello = (import ./. { system = "i686-linux"; }).hello; }; }'
+    )
+    there = project.tally("plan", f"{file.parent}#hello", *other).succeeded().out
+    assert "hello-1.0-i686-linux" in there
+    project.tally("plan", f"{file.parent}#hello").failed(2)
+
+    project.tally("build", *expression, *other, "--key", "release.key").succeeded()
+    release = project.folder / "releases" / "hello-1.0-i686-linux"
+    index = json.loads((release / "release.json").read_bytes())
+    assert index["system"] == "i686-linux"
+    again = project.tally("rebuild", release, "--publisher", "release.pub").succeeded()
+    assert "reproduced" in again.out.lower()
+    derivation = index["derivations"]["package"]
+    assert derivation in there, "it is the flake's, too"
+    assert derivation in project.tally("plan", derivation, *other).succeeded().out
+    assert "give `--system i686-linux`" in project.tally("plan", derivation).failed(2).err
 
 
 def test_one_name_for_images_of_two_systems(project: Project, session_state: Path, tmp_path: Path) -> None:

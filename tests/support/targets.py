@@ -22,7 +22,7 @@ def laid_out(folder: Path) -> Path:
 def with_busybox(folder: Path, assets: str) -> Path:
     """Those of tests/assets in a folder, which is made, and beside them which busybox they use."""
     shutil.copytree(ASSETS.parent / assets, folder)
-    busybox = packing_request(packing_lock(), nix_system(), [])["busybox"]
+    busybox = packing_request(packing_lock(nix_system()), nix_system(), [])["busybox"]
     (folder / "busybox.json").write_text(json.dumps({name: busybox[name] for name in ("name", "sha256")}))
     return folder
 

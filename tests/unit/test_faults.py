@@ -80,7 +80,7 @@ POLICY: dict[str, Any] = {
     },
     "inputs": {"believed": "allow", "keys": [NIX_KEY], "rebuilt-levels": 1},
     "rebuilders": {"quorum": 1},
-    "closure": {"operators": 1, "dissent": "refuse"},
+    "closure": {"operators": 2, "dissent": "refuse"},
     "rebuilder": [{"name": "r", "key": "rebuilder.pub", "operator": "R", "log": True}],
     "toolchain": [
         {"from": "debian", "suite": "bookworm", "packages": [{"purl": "pkg:deb/debian/gcc"}]},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ from orchestrator.nix.store import Store
 
 _IN_PLACE = ("local", "daemon")
 """Stores whose builds this machine's kernel runs."""
+_PATIENCE = 20  # tries, a second apart
 _LARGEST_PROOF = 1 << 20  # bytes of what a builder's probe saw, which takes some kilobytes
 
 
@@ -195,6 +197,29 @@ class Builder:
                 f"of {self.name}, so that it is built: {error.message}",
                 hint="wait for other runs that use this store to end",
             ) from error
+
+    def forget_abandoned(self, graph: DerivationGraph, derivations: Iterable[str]) -> int:
+        """Delete what runs made that ended before they looked for alterations, and what was made with it.
+
+        Gives how many paths went. A store that is not ours keeps what it has. Raises TallyError.
+        """
+        if not isinstance(self.store, ChrootStore):
+            return 0
+        outputs = {path for drv in derivations for path in graph[drv].outputs.values()}
+        left = _PATIENCE
+        while there := outputs - self.store.invalid(outputs):
+            left -= 1
+            try:
+                return len(self.store.forget(there))
+            except NixFailed as error:  # the Nix of a run that was killed just now ends a moment later
+                if not left:
+                    raise TallyError(
+                        f"a run that was killed made {min(there)}, and it cannot be deleted from the store "
+                        f"of {self.name}, so that it is built anew: {error.message}",
+                        hint="wait for other runs that use this store to end",
+                    ) from error
+            time.sleep(1)
+        return 0
 
     def prove(self, probe: Probe) -> Probed:
         """Build the probe, which no store has yet, and judge what it saw.

@@ -140,11 +140,7 @@ class Realisation:
     def tampered(self) -> list[Failure]:
         """What builds of this run were made from, and is not what the store took in: evidence for nothing."""
         # a build's log can speak like Nix: what the request does not hold was not built
-        used = self.recording.records.keys() & self.graph.derivations.keys()
-        for derivation in [self.graph[path] for path in used]:
-            used.update(derivation.input_sources)
-            for below, names in derivation.input_derivations.items():
-                used.update(self.graph[below].outputs[name] for name in names)
+        used = self.graph.used_by(self.recording.records.keys() & self.graph.derivations.keys())
         return [self._altered(None, path) for path in self.store.modified(used)]
 
     def first_made(self) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class Task:
     """Builder name to what it made of inputs in earlier runs, by store path: this run builds none of them."""
     repeat: int = 0
     """How often every derivation that was asked for is built once more."""
+    abandoned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Builder name to derivations that its store has from runs that ended before they looked at it."""
 
 
 @dataclass
@@ -79,6 +81,9 @@ class _Floor:
                 tell = (
                     f"deleted {counted(gone, 'store path')} that stood on a cache's word, to build them here"
                 )
+                self.on_event(builder.name, Notice(tell))
+            if gone := builder.forget_abandoned(task.graph, task.abandoned.get(builder.name, ())):
+                tell = f"deleted {counted(gone, 'store path')} that a killed run left, to build them anew"
                 self.on_event(builder.name, Notice(tell))
             builder.receive(task.orchestrator, derivations, task.fixed, task.beliefs)
             if not builder.variation.stagger:

@@ -76,7 +76,8 @@ class Known:
     boot_id: str | None = None
     system: str | None = None
     proven: bool = False
-    """Whether its sandbox was proven in that run."""
+    """Whether its sandbox was proven in that run, and it was seen afterwards that nothing that the build in
+    question was made from was altered: a run that was killed before it looked proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _prepare(path: Path, database: Connection, *, write: bool) -> None:
             f"the ledger {shown(path)} is of version {version}, and this tally knows {VERSION} at most",
             hint="use the newer tally that wrote it, or name another state folder with TALLY_STATE",
         )
-    if write:
+    if write or version < VERSION:
         _log_ahead(database)
         for number in range(version, VERSION):
             with transaction(database):

@@ -30,7 +30,7 @@ _RESULTS = (
 )
 _ENTRIES = (
     "select b.id, r.name, w.name, w.store, w.operator, w.nix_version, w.machine_id, w.boot_id, w.system, "
-    "w.sandbox is not null, d.path, b.outcome, b.started, b.finished, b.log, b.reason "
+    "w.sandbox is not null and b.looked, d.path, b.outcome, b.started, b.finished, b.log, b.reason "
     "from builds b join builders w on w.id = b.builder join runs r on r.id = w.run "
     "join derivations d on d.id = b.derivation"
 )

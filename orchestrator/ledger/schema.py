@@ -7,7 +7,7 @@ from typing import Final
 APPLICATION: Final = 0x74616C79
 """`taly`: what SQLite's header has for `application_id`, so that another program's file is told from ours."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 SCHEMA: Final = """
 create table runs (
@@ -55,6 +55,7 @@ create table builds (
     finished text,
     log text,                             -- below the state folder
     reason text,                          -- of a failure
+    looked integer not null default 0,    -- 1: nothing that it was made from was altered, by a look after it
     unique (builder, derivation)
 );
 create index builds_of_derivation on builds (derivation, builder);
@@ -99,5 +100,11 @@ create table results (
 create index results_of_target on results (target, run);
 """
 
-UPGRADES: Final[dict[int, str]] = {}
+UPGRADES: Final[dict[int, str]] = {
+    1: """
+alter table builds add column looked integer not null default 0;
+update builds set looked = 1 where builder in
+    (select w.id from builders w join runs r on r.id = w.run where r.ended is not null);
+"""
+}
 """Version to the statements that make its file one of the next version."""

@@ -172,13 +172,14 @@ def _saw(entries: Iterable[Entry]) -> _Saw:
     made: dict[str, dict[tuple[str, str], set[str]]] = {}
     counts: set[str] = set()
     for entry in entries:
-        if entry.how is How.FAILED:
+        built = entry.how in _COUNT
+        if entry.how is How.FAILED or (built and not entry.builder.proven):
             continue
         outputs = made.setdefault(entry.derivation, {})
         for name, one in entry.outputs.items():
             digests = outputs.setdefault((name, one.path), set())
             digests.update(each.hex for each in (one.nar_hash, one.second) if each is not None)
-        if entry.how in _COUNT and entry.builder.proven:
+        if built:
             counts.add(entry.derivation)
     return _Saw({path: _result(outputs) for path, outputs in made.items()}, counts)
 

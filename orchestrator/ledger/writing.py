@@ -115,6 +115,21 @@ class Pen:
             for row in rows:
                 self._build(database, number, row)
 
+    def looked(self, builder: str, derivations: Iterable[str] | None = None) -> None:
+        """Nothing that a builder's builds were made from is altered: of these, or of all until now."""
+        mine = (
+            "update builds set looked = 1 where builder = (select w.id from builders w "
+            "join runs r on r.id = w.run where r.name = ? and w.name = ?)"
+        )
+        with self._transaction() as database:
+            if derivations is None:
+                database.execute(mine, (self._name, builder))
+                return
+            database.executemany(
+                f"{mine} and derivation = (select id from derivations where path = ?)",
+                ((self._name, builder, path) for path in derivations),
+            )
+
     def verdicts(self, verdicts: Mapping[str, Verdict], culprits: Iterable[str]) -> None:
         """`.drv` path to what became of it in this run; `culprits` are some of them."""
         blamed = set(culprits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -97,6 +97,15 @@ class DerivationGraph:
     def by_output(self) -> Mapping[str, Derivation]:
         """Store path of an output to the derivation that makes it."""
         return {output: drv for drv in self.derivations.values() for output in drv.outputs.values()}
+
+    def used_by(self, derivations: Iterable[str]) -> set[str]:
+        """Store paths that these were made from: sources, the outputs that each names, and themselves."""
+        found: set[str] = set()
+        for derivation in map(self.derivations.__getitem__, derivations):
+            found |= {derivation.path, *derivation.input_sources}
+            for below, names in derivation.input_derivations.items():
+                found.update(self.derivations[below].outputs[name] for name in names)
+        return found
 
     def below(self, root: str) -> DerivationGraph:
         """The part of the graph that one derivation needs, itself included."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from orchestrator.builders.build import Build, Report
 from orchestrator.builders.builder import Builder, Probed
@@ -20,7 +22,11 @@ from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.nix.events import BuildFinished, BuildStarted, Event
 
 _EVERY = 1.0
-"""Seconds between two looks at what has ended: each costs one write to the disk."""
+"""Seconds between two writes of what has ended: each costs one to the disk."""
+_FIRST_LOOK = 10.0
+"""Seconds until it is looked for alterations of what was built from. Shorter runs do so at their end."""
+_RARELY = 19
+"""How many times as long as a look took nothing is looked at: it reads every byte."""
 
 
 @dataclass
@@ -46,6 +52,7 @@ class Account:
     _ended: list[tuple[str, str]] = field(default_factory=list)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _broken: bool = False
+    _unlooked: dict[str, list[str]] = field(default_factory=dict)
 
     def begin(self, quorum: int | None, vote: str) -> None:
         """Raises TallyError where the ledger cannot be written: before anything is built."""
@@ -70,12 +77,13 @@ class Account:
                     pass
 
     def proven(self, name: str, probed: Probed) -> None:
-        """A builder's sandbox holds: from now on what it builds counts, should this run be killed."""
+        """A builder's sandbox holds: what it builds counts, once it was looked for alterations after that."""
         self._try(lambda: self.pen.builder(probed.identity, probed.sandbox, probed.surroundings))
 
     def checked(self, name: str, builds: Sequence[Build]) -> None:
         """A builder has built these again, or found that what it made before comes out otherwise."""
         self._try(lambda: self.pen.builds(name, [self._row(name, build) for build in builds]))
+        self._written(name, [build.derivation for build in builds])
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -83,8 +91,13 @@ class Account:
         over = threading.Event()
 
         def follow() -> None:
+            due = time.monotonic() + _FIRST_LOOK
             while not over.wait(_EVERY):
                 self._write_ended()
+                if (begun := time.monotonic()) >= due:
+                    self._look()
+                    ended = time.monotonic()
+                    due = ended + max(_FIRST_LOOK, _RARELY * (ended - begun))
 
         writer = threading.Thread(target=follow, name="ledger", daemon=True)
         writer.start()
@@ -103,6 +116,8 @@ class Account:
                 sandbox = None if _is_void(report) else report.sandbox
                 self.pen.builder(report.identity, sandbox, report.surroundings)
                 self.pen.builds(report.identity.name, self._rows(report))
+                if sandbox is not None:  # it was looked for alterations at its end
+                    self.pen.looked(report.identity.name)
             self.pen.verdicts(judgement.verdicts, judgement.culprits)
             self.pen.end()
 
@@ -166,9 +181,27 @@ class Account:
                 store = self.builders[name].store
                 if isinstance(store, ChrootStore):  # asking another host of each would cost its builds
                     self.pen.builds(name, list(self._ended_in(name, store, derivations)))
+                    self._written(name, derivations)
 
         if some:
             self._try(write)
+
+    def _written(self, name: str, derivations: Sequence[str]) -> None:
+        with self._mutex:
+            self._unlooked.setdefault(name, []).extend(derivations)
+
+    def _look(self) -> None:
+        """See that nothing is altered that builds were made from: should this run be killed, they count.
+
+        What is altered is told at the run's end. Other hosts look at theirs then.
+        """
+        with self._mutex:
+            unlooked, self._unlooked = self._unlooked, {}
+        for name, derivations in unlooked.items():
+            store = self.builders[name].store
+            with suppress(TallyError):  # as where the run is ended meanwhile
+                if isinstance(store, ChrootStore) and not store.modified(self.graph.used_by(derivations)):
+                    self._try(partial(self.pen.looked, name, derivations))
 
     def _ended_in(self, name: str, store: ChrootStore, derivations: Sequence[str]) -> Iterator[Row]:
         outputs = [path for drv in derivations for path in self.graph[drv].outputs.values()]

@@ -10,7 +10,7 @@ from orchestrator.builders.builder import Builder
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Entry, Known, Made
-from orchestrator.ledger.holding import Holding, known, restless
+from orchestrator.ledger.holding import Holding, abandoned, known, restless
 from orchestrator.ledger.reading import read
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph
@@ -30,6 +30,9 @@ class Deep:
     those that a store lacks."""
     repeat: int = 0
     """How often all that is built is built once more."""
+    abandoned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Builder to `.drv` paths of what it has from runs that ended before they looked for alterations: it is
+    deleted, and built anew."""
 
     def by_builder(self) -> Mapping[str, Mapping[str, BuiltPath]]:
         """The same, by builder and store path, as reports have inputs."""
@@ -70,8 +73,9 @@ def deepened(
     if levels:
         told = f"deep: {counted(len(wanted), 'input')}, {len(left)} to build on every builder"
         say(f"{told}; {len(found)} known as agreed" if found else told)
+    left_behind = _abandoned(workshop, plan.graph)
     beyond = _lacking(workshop, builders, [path for path in every if path not in within], plan.graph)
-    return Deep(left, {**found, **_known(workshop, builders, beyond)}, repeat)
+    return Deep(left, {**found, **_known(workshop, builders, beyond)}, repeat, left_behind)
 
 
 def reach(graph: DerivationGraph, requested: Sequence[str], levels: int) -> tuple[str, ...]:
@@ -102,6 +106,15 @@ def _above_restless(
     """What stands on an input of which some builder has had several results: nobody knows with which."""
     with read(workshop.state) as ledger:
         return standing_on(graph, restless(ledger.entries(inputs), [builder.name for builder in builders]))
+
+
+def _abandoned(workshop: Workshop, graph: DerivationGraph) -> Mapping[str, frozenset[str]]:
+    if not workshop.state.ledger.exists():
+        return {}
+    own = [each.path for each in graph.derivations.values() if each.fixed is None]
+    running = workshop.state.running()  # before what they wrote is read: one that ends meanwhile has looked
+    with read(workshop.state) as ledger:
+        return abandoned(ledger.entries(own), running)
 
 
 def _known(workshop: Workshop, builders: Sequence[Builder], wanted: Sequence[str]) -> Mapping[str, Holding]:

@@ -141,6 +141,7 @@ def build(making: Making, on_event: OnEvent, journal: Journal) -> tuple[Report, 
         watch=account,
         known=making.deep.by_builder(),
         repeat=making.deep.repeat,
+        abandoned=making.deep.abandoned,
     )
 
     def heard(name: str, event: Event) -> None:

@@ -125,6 +125,7 @@ def write(state: State, learned: Learned) -> bool:
     for report in learned.reports:
         pen.builder(report.identity, report.sandbox, report.surroundings)
         pen.builds(report.identity.name, map(_row, report.builds.values()))
+        pen.looked(report.identity.name)  # it was signed after that
     judgement = judge(graph, learned.reports, 2, SAME_HOST)
     pen.verdicts(judgement.verdicts, judgement.culprits)
     package = next((path for path in graph.derivations if path != learned.artifact), learned.artifact)

@@ -183,13 +183,13 @@ def test_a_flaky_one_is_told_as_flaky_also_above_one_that_differs(chain: Chain) 
 
 
 def test_a_killed_deep_run_goes_on_where_it_stopped(chain: Chain, session_state: Path) -> None:
-    """Killed as a power cut does, once both builders have some of its leaves written."""
-    words = [*chain.words("wide", width="8", wait='"$b" sleep 1'), "--deep"]
+    """Killed as a power cut does, once some of both builders' leaves were looked at."""
+    words = [*chain.words("wide", width="14", wait='"$b" sleep 2'), "--deep"]
     running = WARM.start(words, chain.folder, {**os.environ, "TALLY_STATE": str(session_state)})
     assert running is not None
 
     def written() -> set[str]:
-        """The leaves that both builders have ended, by what the ledger has of this run."""
+        """The leaves that count, of both builders, by what the ledger has of this run."""
         if not chain.state.ledger.exists():
             return set()
         with read(chain.state) as ledger:
@@ -215,6 +215,52 @@ def test_a_killed_deep_run_goes_on_where_it_stopped(chain: Chain, session_state:
     assert depth["known"] + depth["built"] == depth["derivations"]
     with read(chain.state) as ledger:
         assert next(each for each in ledger.latest() if each.name == "wide").verdict is not Verdict.UNDECIDED
+
+
+def test_what_a_killed_run_made_of_something_altered_is_made_anew(chain: Chain, session_state: Path) -> None:
+    """The same harm in both stores, gone again before the next run: nothing but the look would tell."""
+    script, wait = 'read line < $inputs; echo "middle of $line" > $out', '"$b" sleep 2'
+    chain.build("base", script=script, wait=wait).succeeded()
+    with read(chain.state) as ledger:
+        package = next(e.package for e in reversed(list(ledger.results(whole=False))) if e.name == "base")
+        (path,) = {made.path for e in ledger.entries([package]) for made in e.outputs.values()}
+    places = [chain.state.store(name) / path.removeprefix("/") for name in "ab"]
+
+    def write(text: str) -> None:
+        for place in places:
+            place.chmod(0o644)
+            place.write_text(text)
+            place.chmod(0o444)
+            os.utime(place, (1, 1))
+
+    write("harm\n")
+    running = WARM.start(
+        [*chain.words("top", script=script, wait=wait), "--deep"],
+        chain.folder,
+        {**os.environ, "TALLY_STATE": str(session_state)},
+    )
+    assert running is not None
+
+    def made() -> dict[str, str]:
+        """What the ledger has of `middle` in that run, by builder."""
+        with read(chain.state) as ledger:
+            runs = [each for each in ledger.runs() if each.endswith(f"-{running.pid}")]
+            every = [entry for run in runs for entry in ledger.entries_of(run)]
+        found = [e for e in every if e.derivation.endswith("-middle-1.0.drv")]
+        assert not any(e.builder.proven for e in found)
+        return {e.builder.name: e.derivation for e in found}
+
+    wait_for(lambda: len(made()) == 2 or running.poll() is not None, running.said)
+    assert running.poll() is None, running.said()
+    running.kill()
+    running.wait()
+    write("base\n")
+
+    ran = chain.build("top", script=script, wait=wait).succeeded()
+    assert "that a killed run left, to build them anew" in ran.err
+    assert "middle-1.0" in names(ran, "first")
+    made_of = Path(outcome(ran)["artifact"]).read_bytes()
+    assert b"top of middle of base" in made_of
 
 
 def test_what_other_operators_signed_counts_one_vote_each(chain: Chain, tmp_path: Path) -> None:

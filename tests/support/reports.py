@@ -88,6 +88,7 @@ def write_run(state: State, number: int, packages: Iterable[Built]) -> None:
     for builder in ("a", "b"):
         pen.builder(Identity(builder, "local", nix_version="2.8.0"), SANDBOX, None)
         pen.builds(builder, [row for one in every for row in _rows(state, run, builder, one, time)])
+        pen.looked(builder)
     judged = {path: verdict for one in every for path, verdict in _verdicts(one).items()}
     pen.verdicts(judged, [one.culprit.path for one in every if one.culprit])
     for one in every:

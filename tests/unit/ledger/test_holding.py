@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ledger.entries import Entry, How, Known, Made
-from orchestrator.ledger.holding import known, restless
+from orchestrator.ledger.holding import abandoned, known, restless
 
 DRV = "/nix/store/00000000000000000000000000000000-lib.drv"
 A = Known("a", "local", nix_version="2.8.0", machine_id="m", boot_id="1", proven=True)
@@ -82,3 +82,25 @@ def test_what_a_builder_had_several_results_of_is_restless() -> None:
     assert restless([*WHOLE, entry(B, How.HELD, content="other")], "ab") == {DRV}
     assert restless([*WHOLE, entry(B, How.HELD, content="other")], "a") == frozenset(), "it takes no part"
     assert restless([replace(entry(A), outputs=made(second="other"))], "ab") == {DRV}
+
+
+KILLED = [replace(each, builder=replace(each.builder, proven=False), run="2") for each in WHOLE]
+
+
+def test_what_was_left_by_runs_that_never_looked() -> None:
+    assert abandoned(KILLED, ()) == {"a": frozenset({DRV}), "b": frozenset({DRV})}
+    assert abandoned(KILLED, ("2",)) == {}, "that run goes on"
+    assert abandoned([*KILLED, *WHOLE], ()) == {}, "it was checked since"
+    assert abandoned([*WHOLE, *KILLED], ()) == abandoned(KILLED, ()), "it was gone, and built anew"
+    checks = [replace(each, how=How.CHECKED) for each in KILLED]
+    assert abandoned([*WHOLE, *checks], ()) == {}, "a store keeps the first result"
+    held = [replace(each, how=How.HELD) for each in KILLED]
+    assert abandoned(held, ()) == {}
+    assert abandoned([KILLED[0], *held], ()) == {"a": frozenset({DRV})}
+
+
+def test_it_is_no_yes_and_no_no() -> None:
+    other = [replace(each, outputs=made("other")) for each in KILLED]
+    assert not known(KILLED, NOW, 2, "same-host")
+    assert known([*other, *WHOLE], NOW, 2, "same-host")
+    assert not restless([*other, *WHOLE], ["a", "b"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -77,6 +77,7 @@ def a_run(state: State, name: str, verdict: Verdict = Verdict.AGREED, second: st
             Row(path_of("app.drv"), How.BUILT, {"out": made("app", content)}, NOON, NOON, log),
         ]
         pen.builds(builder, rows)
+        pen.looked(builder)
     verdicts = {path_of("lib.drv"): Verdict.AGREED, path_of("app.drv"): verdict}
     pen.verdicts(verdicts, [path_of("app.drv")] if verdict is Verdict.DIFFERS else [])
     pen.result(result(name, verdict))
@@ -121,6 +122,34 @@ def test_what_is_written_is_read_again(state: State) -> None:
             path_of("source.drv"): (),
         }
         assert ledger.fixed(list(GRAPH.derivations)) == {path_of("source.drv")}
+
+
+def test_what_nobody_looked_at_proves_nothing(state: State) -> None:
+    a_run(state, "1")
+    app, lib = path_of("app.drv"), path_of("lib.drv")
+    pen = Pen(state, "1")
+    pen.builds("a", [Row(each, How.BUILT, {"out": made("app")}) for each in (app, lib)])
+
+    def proven() -> dict[tuple[str, str], bool]:
+        with reading(state) as ledger:
+            return {(e.builder.name, e.derivation): e.builder.proven for e in ledger.entries([app, lib])}
+
+    assert proven() == {("a", app): False, ("a", lib): False, ("b", app): True, ("b", lib): True}
+    pen.looked("a", [lib])
+    assert proven() == {("a", app): False, ("a", lib): True, ("b", app): True, ("b", lib): True}
+
+
+def test_a_ledger_of_the_first_version_counts_what_runs_looked_at(state: State) -> None:
+    """A run that ended had looked; one that was killed may not have."""
+    a_run(state, "1")
+    a_run(state, "2")
+    with closing(sqlite3.connect(state.ledger)) as database, database:
+        database.execute("alter table builds drop column looked")
+        database.execute("update runs set ended = null where name = '2'")
+        database.execute("pragma user_version = 1")
+    with reading(state) as ledger:
+        entries = list(ledger.entries([path_of("app.drv")]))
+    assert {each.run: each.builder.proven for each in entries} == {"1": True, "2": False}
 
 
 def test_a_later_word_on_a_build_replaces_the_earlier_one(state: State) -> None:

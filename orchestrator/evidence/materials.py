@@ -143,7 +143,7 @@ def _fetched(derivation: Derivation, fixed: FixedOutput, facts: ReleaseFacts, fo
         kind={"source": Kind.SOURCE, "toolchain": Kind.TOOLCHAIN}.get(kind or "", Kind.FETCHED),
         uris=origin.urls,
         purl=origin.purl,
-        license=facts.licences.get(fixed.digest.hex) if isinstance(fixed.digest, Sha256) else None,
+        license=facts.licences.get(fixed.sha256.hex),
         pinned=fixed.told if isinstance(fixed.told, OtherDigest) else None,
     )
 

@@ -6,8 +6,12 @@
 tally_npm_registry=https://registry.invalid/
 
 tally_lay_out_npm() { # LIST
-    local path name version digest address hex
-    while read -r path _ name version digest _ address _; do
+    local path name version digest rev address hex
+    while read -r path _ name version digest rev address _; do
+        if [[ $rev != - ]]; then
+            tally_pack_npm "$path" "$rev" "$address"
+            continue
+        fi
         hex=${digest#*:}
         hex=$out/_cacache/content-v2/${digest%%:*}/${hex:0:2}/${hex:2:2}/${hex:4}
         test -e "$hex" || install -D -m 444 "$path" "$hex"
@@ -24,6 +28,33 @@ tally_lay_out_npm() { # LIST
     if [[ -e unplaced ]]; then
         tally_index_npm unplaced
     fi
+}
+
+# A commit's tree as the archive that npm would ask its host for: `tarballtemplate` of hosted-git-info's `lib/hosts.js`.
+tally_pack_npm() { # TREE COMMIT ADDRESS
+    local digest project packed=$PWD/packed-$2.tgz
+    test -e "$packed" ||
+        tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u+w --transform "flags=r;s|^\.|package|" \
+            -C "$1" -cf - . | gzip -n > "$packed"
+    digest=$(sha512sum < "$packed")
+    digest=sha512:${digest%% *}
+    project=${3#git+https://*/}
+    project=${project%.git@*}
+    while read -r address; do
+        echo "$packed - - $digest $address"
+    done << END >> unplaced
+$(case $3 in
+    git+https://github.com/*) echo "https://codeload.github.com/$project/tar.gz/$2" ;;
+    git+https://bitbucket.org/*) echo "https://bitbucket.org/$project/get/$2.tar.gz" ;;
+    git+https://gitlab.com/*)
+        echo "https://gitlab.com/$project/repository/archive.tar.gz?ref=$2"
+        echo "https://gitlab.com/api/v4/projects/${project/\//%2F}/repository/archive.tar.gz?sha=$2" # since npm 10
+        ;;
+esac)
+END
+    # npm would install what the package is developed with, unless it seems to be doing so already: pacote's `lib/git.js`
+    echo "git+ssh://git@${3#git+https://}" | sed "s|\.git@$2\$|.git#$2|" >> "$out/prepared"
+    install -D -m 444 "$packed" "$out/_cacache/content-v2/sha512/${digest:7:2}/${digest:9:2}/${digest:11}"
 }
 
 tally_link_npm() { # FILE PLACE
@@ -75,6 +106,10 @@ for (const line of fs.readFileSync(list, "utf8").split("\n").filter(Boolean)) {
     const [file, name, version, digest, tarball] = line.split(" ");
     const [algorithm, hex] = digest.split(":");
     const integrity = `${algorithm}-${Buffer.from(hex, "hex").toString("base64")}`;
+    if (tarball.startsWith("https://")) { // out of a repository
+        index(tarball, integrity, fs.statSync(file).size, "application/gzip");
+        continue;
+    }
     const versions = packages.get(name) ?? {};
     if (versions[version]) continue; // at several places of the project
     versions[version] = { name, version, dist: { integrity, tarball: registry + tarball } };
@@ -98,7 +133,15 @@ END
 # npm writes into its cache, too. Packages' own scripts run where the recipe's variables say so, and nowhere else.
 tally_enter_npm() { # FOLDER
     mkdir -p "$HOME/.npm/_cacache"
-    ln -s "$1/_cacache/content-v2" "$HOME/.npm/_cacache/content-v2"
+    if [[ -e $1/prepared ]]; then
+        # of what is out of a repository npm packs a tarball of its own, into the cache
+        cp -rs "$1/_cacache/content-v2" "$HOME/.npm/_cacache/"
+        chmod -R u+w "$HOME/.npm/_cacache/content-v2"
+        _PACOTE_NO_PREPARE_=$(< "$1/prepared")
+        export _PACOTE_NO_PREPARE_
+    else
+        ln -s "$1/_cacache/content-v2" "$HOME/.npm/_cacache/content-v2"
+    fi
     if [[ -e $1/_cacache/index-v5 ]]; then
         cp -r "$1/_cacache/index-v5" "$HOME/.npm/_cacache/"
         chmod -R u+w "$HOME/.npm/_cacache/index-v5"

@@ -40,8 +40,6 @@ def told_of(
     for name, recipe in sorted(asking.items()):
         known = lock.model_copy(update={"told": {}}) if name in update else lock
         for part in recipe.dependencies:
-            if part.ecosystem is Ecosystem.NPM:
-                continue
             tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources)
             if part.ecosystem is Ecosystem.PYTHON:
                 told = _python(recipe, part, tree.read, known, mirrors, sources, say)
@@ -65,11 +63,12 @@ def _undigested(
 
     known = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
     place = place_of(recipe, part)
-    locked = formats.read(part.ecosystem, tree, part.lock, place, recipe.systems[0])
-    return {
-        **gopins.pinned(locked.dependencies, known, sources, place, say),
-        **treepins.pinned(locked.dependencies, known, sources, place, say),
-    }
+    found: dict[str, str] = {}
+    for system in recipe.systems:
+        locked = formats.read(part.ecosystem, tree, part.lock, place, system)
+        for pins in (gopins, treepins):
+            found |= pins.pinned(locked.dependencies, {**known, **found}, sources, place, say)
+    return found
 
 
 def _python(

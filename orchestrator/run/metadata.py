@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.dependencies import metadata
+from orchestrator.dependencies.dependency import Ecosystem
 from orchestrator.dependencies.metadata import Metadata
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.ground.zips import ERRORS
 from orchestrator.pinning.depended import Depended
@@ -29,10 +31,13 @@ def metadata_of(file: Path, of: Depended) -> Metadata | None:
     Raises TallyError where it is another package than the lock file says.
     """
     pattern = metadata.FILES.get(of.ecosystem)
-    if pattern is None or file.is_dir():  # the tree of a repository, which may hold many packages
-        return None
+    if pattern is None or (file.is_dir() and of.ecosystem is not Ecosystem.NPM):
+        return None  # the tree of a repository, which may hold many packages
     try:
-        data = _of_zip(file, pattern) if zipfile.is_zipfile(file) else _of_tar(file, pattern)
+        if file.is_dir():
+            data: bytes | None = contents(file / "package.json", _LARGEST)
+        else:
+            data = _of_zip(file, pattern) if zipfile.is_zipfile(file) else _of_tar(file, pattern)
     except (*ERRORS, tarfile.TarError) as error:
         raise TallyError(f"the file of {of.name} {of.version} cannot be read: {why(error)}") from error
     found = metadata.read(of.ecosystem, data) if data is not None else None

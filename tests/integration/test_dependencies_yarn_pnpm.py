@@ -1,17 +1,20 @@
-"""Projects of yarn 1 and pnpm by their locks: both install from them in the build, without a network."""
+"""By locks of yarn 1, of pnpm, and of npm with a git repository: all install without a network."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from hashlib import sha1
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from loopback import Answer, Route, Server
 from npm_packages import integrity, tarball
+
+from orchestrator.ground.nar import nar_hash
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
@@ -37,6 +40,15 @@ npm = "pnpm"
 version = "9.15.9"
 sha256 = "cf86a7ad764406395d4286a6d09d730711720acc6d93e9dce9ac7ac4dc4a28a7"
 
+[sources.npm]
+npm = "npm"
+version = "9.9.4"
+sha256 = "640bdd76a0b9d92e9da6e391abae75fd2f168478e416847f3acdb8373737e0ee"
+
+[[dependencies]]
+source = "app"
+lock = "n/package-lock.json"
+
 [[dependencies]]
 source = "app"
 lock = "y/yarn.lock"
@@ -56,17 +68,43 @@ cd $top/app/y
 node $top/yarn/bin/yarn.js install --frozen-lockfile --offline --silent
 cd $top/app/p
 node $top/pnpm/bin/pnpm.cjs install --frozen-lockfile --reporter=append-only
+cd $top/app/n
+node $top/npm/bin/npm-cli.js ci
 cd $top
 for each in y p; do
     cat app/$each/node_modules/@own/a/index.js
     (cd app/$each && node -e 'at = require.resolve; console.log("", !!at("@own/b", {paths: [at("@own/a")]}))')
 done > $out
+node app/n/node_modules/g >> $out
 '''
 
 [artifact]
 format = "nar"
 """
 MANIFEST = {"name": "app", "dependencies": {"@own/a": "^1.0.0"}, "devDependencies": {"@own/c": "1.0.0"}}
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+"""Of a repository that nobody here can reach: its tree is there already."""
+GIT: dict[str, Any] = {
+    "lockfileVersion": 3,
+    "packages": {
+        "": {"dependencies": {"g": "github:tally-own/g"}},
+        "node_modules/g": {
+            "version": "1.2.3",
+            "resolved": f"git+ssh://git@github.com/tally-own/g.git#{COMMIT}",
+        },
+    },
+}
+TREE: dict[str, Any] = {
+    "package.json": {
+        "name": "g",
+        "version": "1.2.3",
+        "license": "0BSD",
+        "scripts": {"postinstall": "exit 1"},
+        "devDependencies": {"not-there": "1"},
+    }
+}
 
 
 def yarn_lock(packages: dict[str, bytes]) -> str:
@@ -136,9 +174,11 @@ def npmrc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield file
 
 
-def project(folder: Path, packages: dict[str, bytes]) -> Path:
+def project(folder: Path, packages: dict[str, bytes], tree: str) -> Path:
     files = {
         "recipes/app.toml": RECIPE,
+        "app/n/package.json": json.dumps(GIT["packages"][""]),
+        "app/n/package-lock.json": json.dumps(GIT),
         "app/y/package.json": json.dumps(MANIFEST),
         "app/y/yarn.lock": yarn_lock(packages),
         "app/p/package.json": json.dumps(MANIFEST),
@@ -148,15 +188,31 @@ def project(folder: Path, packages: dict[str, bytes]) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     root = Path(__file__).resolve().parents[2]
-    (folder / "tally.lock").write_bytes((root / "tally.lock").read_bytes())
+    url = f"git+https://github.com/tally-own/g.git@{COMMIT}"
+    told = f'\n[told.app."app/n/package-lock.json"]\n"{url}" = "{tree}"\n'
+    (folder / "tally.lock").write_text((root / "tally.lock").read_text() + told)
     git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], check=True)
     return folder
 
 
-def test_both_install_what_their_locks_pin(npmrc: Path, tally_in: TallyIn, tmp_path: Path) -> None:
-    tally = tally_in(project(tmp_path / "app", PACKAGES), npm_config_userconfig=str(npmrc))
+@pytest.fixture
+def tree(session_state: Path, tmp_path: Path) -> str:
+    """The hash of the commit's tree, which lies where it was fetched to."""
+    made = tmp_path / "tree"
+    made.mkdir()
+    (made / "package.json").write_text(json.dumps(TREE["package.json"]))
+    (made / "index.js").write_text("console.log('from a commit');")
+    digest = nar_hash(made).hex
+    place = session_state / "sources" / digest / f"g-1.2.3-{COMMIT[:12]}"
+    if not place.exists():
+        shutil.copytree(made, place)
+    return digest
+
+
+def test_all_install_what_their_locks_pin(npmrc: Path, tree: str, tally_in: TallyIn, tmp_path: Path) -> None:
+    tally = tally_in(project(tmp_path / "app", PACKAGES, tree), npm_config_userconfig=str(npmrc))
     tally("lock").succeeded()
     tally("keys", "generate", tmp_path / "release").succeeded()
     tally(
@@ -164,6 +220,7 @@ def test_both_install_what_their_locks_pin(npmrc: Path, tally_in: TallyIn, tmp_p
     ).succeeded()
     [artifact] = (tmp_path / "out").rglob("*.nar")
     assert artifact.read_bytes().count(b"// @own/a true\n") == 2
+    assert b"from a commit\n" in artifact.read_bytes()
     [bill] = (tmp_path / "out").rglob("app.cdx.json")
     # of the two locks' files, which are the same, the first is the one that its lock has an address of
     found = {
@@ -171,3 +228,6 @@ def test_both_install_what_their_locks_pin(npmrc: Path, tally_in: TallyIn, tmp_p
     }
     scopes = {name: found[f"pkg:npm/%40own/{name}@1.0.0"]["scope"] for name in PACKAGES}
     assert scopes == {"a": "required", "b": "required", "c": "excluded"}
+    g = found["pkg:npm/g@1.2.3"]
+    assert g["purl"].endswith(f"?vcs_url=git%2Bhttps://github.com/tally-own/g.git%40{COMMIT}")
+    assert "0BSD" in json.dumps(g["licenses"])

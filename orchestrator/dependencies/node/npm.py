@@ -11,7 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Inside, Locked
+from orchestrator.dependencies.dependency import (
+    BadLock,
+    CommitTree,
+    Dependency,
+    Ecosystem,
+    Inside,
+    Locked,
+)
 from orchestrator.dependencies.node.entries import (
     MOST,
     addresses_of,
@@ -22,7 +29,7 @@ from orchestrator.dependencies.node.entries import (
     refuse_doubles,
 )
 from orchestrator.dependencies.tree import Tree
-from orchestrator.ground.digest import OtherDigest, Sha256
+from orchestrator.ground.values import replace
 
 _FOLDER: Final = "node_modules/"
 _DEEPEST: Final = 200
@@ -31,6 +38,15 @@ _VERSIONS: Final = (2, 3)
 _REGENERATE: Final = "write the lock again with `npm install --package-lock-only`"
 _NEEDED: Final = ("dependencies", "optionalDependencies", "peerDependencies")
 _DIRECT: Final = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
+
+_GIT: Final = ("git+", "git:", "github:", "gitlab:", "bitbucket:", "git@", "ssh:")
+HOSTS: Final = ("bitbucket.org", "github.com", "gitlab.com")
+"""Of which npm takes an archive where it knows the commit: hosted-git-info's `lib/hosts.js`."""
+_HOSTED: Final = re.compile(
+    rf"(?:git\+)?(?:ssh://git@|https://)(?P<host>{'|'.join(map(re.escape, HOSTS))})/"
+    r"(?P<path>[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_-][A-Za-z0-9._-]*?)(?:\.git)?#[0-9a-f]{40}"
+)
+_AT_COMMIT: Final = re.compile(r"#([0-9a-f]{40})$")
 
 
 def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
@@ -137,17 +153,10 @@ class _Lock:
         keys = {at: f"{name}@{version} at {at}" for at, (name, version) in kept.items()}
         for at, (name, version) in kept.items():
             entry = self.packages[at]
-            digest = self._digest(at, entry)
-            urls, registry = self._addresses(at, entry, name, version)
             needs = {keys[to] for to in self._needs(at, entry) if to in keys and to != at}
-            yield Dependency(
-                name,
-                version,
-                file_of(name, version),
-                digest,
-                urls,
-                registry,
-                self.lines.get(at, 1),
+            found = self._tree(at, entry, name, version) or self._tarball(at, entry, name, version)
+            yield replace(
+                found,
                 direct=at in direct,
                 shipped=entry.get("dev") is not True or at in shipped,
                 needs=tuple(sorted(needs)),
@@ -206,28 +215,41 @@ class _Lock:
         if not isinstance(to, str) or to.startswith("/") or ".." in to.split("/"):
             raise self.bad(at, f"it is a link to {str(to)[:80]!r}, which is outside the project")
 
-    def _digest(self, at: str, entry: Mapping[str, Any]) -> Sha256 | OtherDigest:
-        resolved, text = entry.get("resolved"), entry.get("integrity")
-        if isinstance(resolved, str) and resolved.startswith(("git+", "git:", "github:", "git@")):
-            commit = re.search(r"#([0-9a-f]{40})$", resolved)
-            raise self.bad(
-                at,
-                "it is from a git repository, and the lock has no digest of what npm makes of that"
-                if commit
-                else "it is from a branch of a git repository, which moves",
-                hint="depend on a release of it in a registry, or have its tarball in the project",
-            )
-        return digest_of(
-            text,
+    def _tarball(self, at: str, entry: Mapping[str, Any], name: str, version: str) -> Dependency:
+        digest = digest_of(
+            entry.get("integrity"),
             partial(self.bad, at),
             "write the lock again, against a registry that tells integrities: "
             "`rm -r node_modules package-lock.json && npm install`",
         )
+        urls, registry = addresses_of(entry.get("resolved"), name, version, partial(self.bad, at))
+        line = self.lines.get(at, 1)
+        return Dependency(name, version, file_of(name, version), digest, urls, registry, line)
 
-    def _addresses(
-        self, at: str, entry: Mapping[str, Any], name: str, version: str
-    ) -> tuple[tuple[str, ...], str]:
-        return addresses_of(entry.get("resolved"), name, version, partial(self.bad, at))
+    def _tree(self, at: str, entry: Mapping[str, Any], name: str, version: str) -> Dependency | None:
+        """What is out of a git repository; None: it is not."""
+        resolved = entry.get("resolved")
+        if not isinstance(resolved, str) or not resolved.startswith(_GIT):
+            return None
+        commit = _AT_COMMIT.search(resolved)
+        if commit is None:
+            raise self.bad(
+                at,
+                "it is from a branch of a git repository, which moves",
+                "write the lock again: npm then has the commit",
+            )
+        hosted = _HOSTED.fullmatch(resolved)
+        if hosted is None:
+            raise self.bad(
+                at,
+                "npm asks git for it, and the build has no network; of the hosts "
+                f"{', '.join(HOSTS)} it takes archives, which the build has",
+                "depend on a release of it in a registry, or have its tarball in the project",
+            )
+        tree = CommitTree(f"https://{hosted['host']}/{hosted['path']}.git", commit[1])
+        file = f"{name.rpartition('/')[2]}-{version}-{tree.rev[:12]}"
+        line = self.lines.get(at, 1)
+        return Dependency(name, version, file, tree, (tree.url,), tree.address, line, rev=tree.rev)
 
     def _direct(self) -> frozenset[str]:
         """Where what the project asks for is, and what its workspaces do."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, Inside
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Inside
 from orchestrator.dependencies.node import npm
 from orchestrator.ground.digest import OtherDigest, Sha256
 
@@ -142,7 +142,9 @@ SHA1 = "sha1-" + b64encode(sha1(b"x").digest()).decode()
             package("a", resolved="git+ssh://git@h.example/x.git#main"),
             "a branch of a git repository",
         ),
-        (package("a", resolved=f"git+ssh://git@h.example/x.git#{'a' * 40}"), "no digest of what npm makes"),
+        (package("a", resolved=f"git+ssh://git@h.example/o/x.git#{'a' * 40}"), "npm asks git for it"),
+        (package("a", resolved=f"git+https://u:p@github.com/o/x.git#{'a' * 40}"), "npm asks git for it"),
+        (package("a", resolved=f"git+ssh://git@github.com/o/../x.git#{'a' * 40}"), "npm asks git for it"),
         (package("a", resolved="https://u:p@h.example/a/-/a-1.0.0.tgz"), "user name or a password"),
         (package("a", resolved="https://h.example/evil/-/evil-1.0.0.tgz"), "address is of another package"),
         (package("a", resolved="https://h.example/a/-/a-1.0.1.tgz"), "address is of another"),
@@ -293,3 +295,12 @@ def test_a_tarball_of_the_project() -> None:
         assert "is outside the project" in refused({"node_modules/a": package("a", resolved=resolved)})
     message = refused({"node_modules/a": package("a", resolved="file:a.tgz", integrity=None)})
     assert "it has no integrity" in message
+
+
+@pytest.mark.parametrize("form", ["git+ssh://git@github.com/o/x.y.git", "git+https://github.com/o/x.y"])
+def test_a_commit_of_a_host_that_gives_archives(form: str) -> None:
+    found = read({"node_modules/a": package("a", resolved=f"{form}#{'a' * 40}", integrity=None)})
+    each = found["node_modules/a"]
+    assert each.digest == CommitTree("https://github.com/o/x.y.git", "a" * 40)
+    assert each.urls == (f"git+https://github.com/o/x.y.git@{'a' * 40}",)
+    assert (each.rev, each.file) == ("a" * 40, "a-1.0.0-aaaaaaaaaaaa")

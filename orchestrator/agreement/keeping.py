@@ -24,7 +24,7 @@ Locate = Callable[[str], Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SideBySide:
     """A disagreement's folder: `<builder>/<output's name>` and `<builder>/logs/<name>.log`."""
 
     folder: Path
@@ -50,7 +50,7 @@ def keep_side_by_side(
     *,
     notes: Mapping[str, bytes] | None = None,
     now: datetime | None = None,
-) -> Kept:
+) -> SideBySide:
     """Copy each builder's differing outputs and logs to `<state>/disagreements/<name>-<time>/<builder>/…`.
 
     `locate` has each builder's name; `notes` are files to stand beside the builders' folders. Links are
@@ -66,7 +66,7 @@ def keep_side_by_side(
         output.path: tuple(Side(side, kept / folder_of(side) / names[output.path]) for side in output.hashes)
         for output in disagreed.differing
     }
-    return Kept(kept, results)
+    return SideBySide(kept, results)
 
 
 def keep(

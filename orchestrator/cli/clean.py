@@ -52,8 +52,11 @@ def clean(
     from orchestrator.stories import cleaning
 
     state, kinds = State.of_environment(), _kinds(only or [])
-    found = cleaning.found(state, older_than=timedelta(days=older_than), quota=_bytes(quota), kinds=kinds)
-    gone = cleaning.remove(state, found, say) if yes else ()
+    age, size = timedelta(days=older_than), _bytes(quota)
+    if yes:
+        found, gone = cleaning.clean(state, say, older_than=age, quota=size, kinds=kinds)
+    else:
+        found, gone = cleaning.found(state, older_than=age, quota=size, kinds=kinds), ()
     if json:
         print_json(
             {

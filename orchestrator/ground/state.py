@@ -17,6 +17,8 @@ from orchestrator.ground.files import cannot_write, make_removable, shown
 from orchestrator.ground.values import dataclass
 
 _LEDGER = "ledger.sqlite"
+_CLEANING = "cleaning"
+"""The lock that runs share and that `tally clean` has alone."""
 _FLOCK = "hhqqi0q"
 """C's `struct flock` with 64-bit offsets: type, whence, start, length, process, and what pads it."""
 
@@ -113,8 +115,29 @@ class State:
         return path
 
     @contextmanager
-    def scratch(self, run: str) -> Iterator[Path]:
-        """A folder for one run's temporary files, removed at its end like what killed runs left."""
+    def scratch(self, run: str, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """A folder for one run's temporary files, removed at its end like what killed runs left.
+
+        While it is there, `tally clean` removes nothing that a run may use; `waiting` is called before one
+        that is at it is waited for.
+        """
+        with _shared(self.folder("locks") / _CLEANING, waiting), self.scratch_of_cleaning(run) as path:
+            yield path
+
+    @contextmanager
+    def cleaned(self) -> Iterator[bool]:
+        """Whether nobody uses what is in here: then nobody begins to, until this ends."""
+        with (self.folder("locks") / _CLEANING).open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    @contextmanager
+    def scratch_of_cleaning(self, run: str) -> Iterator[Path]:
+        """The same for who has all to itself, by `cleaned`."""
         parent = self.folder("tmp")
         for lock in parent.glob("*.lock"):
             _remove_if_abandoned(lock)
@@ -176,6 +199,22 @@ def _hold_place(descriptor: int, place: int) -> None:
 
 def _write_lock(place: int) -> bytes:
     return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+
+
+@contextmanager
+def _shared(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock beside any number of others, and not beside `State.cleaned`."""
+    try:
+        stream = path.open("a")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(stream, fcntl.LOCK_SH)
+        yield
 
 
 @contextmanager

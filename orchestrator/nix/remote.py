@@ -21,7 +21,7 @@ from orchestrator.ground.files import cannot_write
 from orchestrator.nix.command import Nix
 from orchestrator.nix.store import Store
 
-Kept = Callable[[str, Path], bool]
+WriteAside = Callable[[str, Path], bool]
 """Writes the NAR of what Nix kept aside on the host, at a path that is in no database, to a file of ours.
 False where that cannot be had."""
 
@@ -37,7 +37,7 @@ class RemoteStore(Store):
 
     nix: Nix
     uri: str
-    kept: Kept
+    kept: WriteAside
     _brought: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
 
     @property

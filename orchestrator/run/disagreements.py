@@ -1,4 +1,4 @@
-"""Kept disagreements: found by what a user calls them, and read."""
+"""DisagreementFolder disagreements: found by what a user calls them, and read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST = 64 << 20  # bytes of a record: a line an output, and the recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class DisagreementFolder:
     """A disagreement's folder, and its record."""
 
     folder: Path
@@ -80,7 +80,7 @@ def chosen(state: State, what: str | None) -> Path:
     return max(kept, key=lambda folder: (folder / KEPT).stat().st_mtime)
 
 
-def read(folder: Path) -> Kept:
+def read(folder: Path) -> DisagreementFolder:
     """The disagreement that is kept in a folder. Raises TallyError where none is."""
     try:
         data = contents(folder / KEPT, _LARGEST)
@@ -90,6 +90,6 @@ def read(folder: Path) -> Kept:
             hint="give the folder that `tally build` named when builders disagreed",
         ) from error
     try:
-        return Kept(folder, parse(data, str(folder / KEPT)))
+        return DisagreementFolder(folder, parse(data, str(folder / KEPT)))
     except MalformedError as error:
         raise TallyError(str(error), hint="build again; a new folder is kept then") from error

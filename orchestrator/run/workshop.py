@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -179,11 +179,16 @@ class Workshop:
 
 
 @contextmanager
-def opened(state: State, configuration: Configuration) -> Iterator[Workshop]:
-    """A workshop on a state folder. Raises TallyError when that or Nix cannot be used."""
+def opened(
+    state: State, configuration: Configuration, waiting: Callable[[], None] = lambda: None
+) -> Iterator[Workshop]:
+    """A workshop on a state folder; `waiting` is called before `tally clean` is waited for.
+
+    Raises TallyError when that or Nix cannot be used.
+    """
     # By the microsecond: one process opens several, one after the other (`tally rebuild` of a feed).
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
     state.folder("stores")
-    with state.scratch(run) as scratch, ExitStack() as ending:
+    with state.scratch(run, waiting) as scratch, ExitStack() as ending:
         nix = Nix.find(scratch)
         yield Workshop(state, configuration, run, ChrootStore(nix, state.store("orchestrator")), ending)

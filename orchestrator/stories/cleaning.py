@@ -73,17 +73,46 @@ def found(
 
     Raises TallyError where the ledger cannot be read, which says which outputs agreed.
     """
-    before = (now or datetime.now(UTC)) - older_than
+    return _found(state, older_than, quota, kinds, now or datetime.now(UTC), alone=True)
+
+
+def _found(
+    state: State,
+    older_than: timedelta,
+    quota: int | None,
+    kinds: Collection[Kind],
+    now: datetime,
+    alone: bool,
+) -> Cleaning:
+    before = now - older_than
     stays: list[str] = []
     running = state.running()
     pieces: list[Piece] = []
     for kind in (each for each in KINDS if each in kinds):
-        if running and kind in _WHILE_BUILDING:
-            stays.append(f"all {kind} stay: the run {running[0]} goes on and may use them")
+        if (running or not alone) and kind in _WHILE_BUILDING:
+            who = f"the run {running[0]}" if running else "another run, or `tally clean`,"
+            stays.append(f"all {kind} stay: {who} goes on and may use them")
             continue
-        every = sorted(_OF[kind](state, running, stays), key=lambda each: (each.time, each.name))
+        every = sorted(_OF[kind](state, stays), key=lambda each: (each.time, each.name))
         pieces += _old_or_too_many(every, before, quota)
     return Cleaning(tuple(pieces), tuple(stays))
+
+
+def clean(
+    state: State,
+    say: Callable[[str], None],
+    *,
+    older_than: timedelta,
+    quota: int | None = None,
+    kinds: Collection[Kind] = KINDS,
+) -> tuple[Cleaning, tuple[Piece, ...]]:
+    """Find and remove it; gives what was found, and what went. While it is at it, no run begins.
+
+    Where one goes on, or another cleaning, nothing goes that a run may use.
+    """
+    with state.cleaned() as alone:
+        there = _found(state, older_than, quota, kinds, datetime.now(UTC), alone)
+        return there, remove(state, there, say)
 
 
 def remove(state: State, cleaning: Cleaning, say: Callable[[str], None]) -> tuple[Piece, ...]:
@@ -99,6 +128,8 @@ def remove(state: State, cleaning: Cleaning, say: Callable[[str], None]) -> tupl
                 make_removable(each)
                 shutil.rmtree(each)
             gone.append(piece)
+        except FileNotFoundError:
+            continue  # another `tally clean` was first
         except OSError as error:
             say(f"{path} stays: {error.strerror or error}")
     outputs = [each for each in cleaning.pieces if each.kind == "outputs"]
@@ -108,7 +139,7 @@ def remove(state: State, cleaning: Cleaning, say: Callable[[str], None]) -> tupl
 
 
 def _removed(state: State, outputs: Sequence[Piece], say: Callable[[str], None]) -> Iterator[Piece]:
-    with state.scratch(f"clean-{os.getpid()}") as scratch:
+    with state.scratch_of_cleaning(f"clean-{os.getpid()}") as scratch:
         nix = Nix.find(scratch)
         for name in dict.fromkeys(each.name.partition(":")[0] for each in outputs):
             store = ChrootStore(nix, state.store(name))
@@ -130,13 +161,15 @@ def _old_or_too_many(pieces: Sequence[Piece], before: datetime, quota: int | Non
             yield piece
 
 
-def _logs(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
-    for folder in _folders(state.root / "logs"):
+def _logs(state: State, stays: list[str]) -> Iterator[Piece]:
+    folders = _folders(state.root / "logs")
+    running = state.running()  # after that: a run is told of before it has logs
+    for folder in folders:
         if folder.name not in running:
             yield _piece(state, "logs", folder)
 
 
-def _disagreements(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
+def _disagreements(state: State, stays: list[str]) -> Iterator[Piece]:
     for folder in _folders(state.disagreements):
         if folder.name.startswith("."):
             continue  # it is being written, or its writer was killed
@@ -151,18 +184,18 @@ def _disagreements(state: State, running: Sequence[str], stays: list[str]) -> It
             )
 
 
-def _downloads(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
+def _downloads(state: State, stays: list[str]) -> Iterator[Piece]:
     for folder in _folders(state.sources):
         yield _piece(state, "downloads", folder)
 
 
-def _outputs(state: State, running: Sequence[str], stays: list[str]) -> Iterator[Piece]:
+def _outputs(state: State, stays: list[str]) -> Iterator[Piece]:
     if not state.ledger.exists():
         return
     with read(state) as ledger:
         agreed = {path: (size, time) for path, size, time in ledger.agreed_outputs()}
         needed = set(_needed(ledger))
-    with state.scratch(f"clean-{os.getpid()}") as scratch:
+    with state.scratch_of_cleaning(f"clean-{os.getpid()}") as scratch:
         nix = Nix.find(scratch)
         roots = [each for each in _folders(state.root / "stores") if each.name != "orchestrator"]
         stores = {root.name: ChrootStore(nix, root) for root in roots}
@@ -189,7 +222,7 @@ def _needed(ledger: Ledger) -> Iterator[str]:
             yield from ledger.outputs_of(list(ledger.inputs(result.artifact)))
 
 
-_OF: Final[Mapping[Kind, Callable[[State, Sequence[str], list[str]], Iterable[Piece]]]] = {
+_OF: Final[Mapping[Kind, Callable[[State, list[str]], Iterable[Piece]]]] = {
     "logs": _logs,
     "disagreements": _disagreements,
     "downloads": _downloads,

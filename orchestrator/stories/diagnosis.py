@@ -31,7 +31,7 @@ from orchestrator.places.place import Place
 from orchestrator.places.search import places
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.lock import Lock
-from orchestrator.run.disagreements import Kept, read
+from orchestrator.run.disagreements import DisagreementFolder, read
 from orchestrator.run.experiments import on_builders
 from orchestrator.run.recipes import find_lock
 from orchestrator.run.source_lines import lines_for, nearest
@@ -67,7 +67,9 @@ def diagnose(
         return proven(workshop, kept, say, _alone(workshop, say))
 
 
-def proven(workshop: Workshop, kept: Kept, say: Say, alone: Alone = lambda _: nullcontext()) -> Diagnosis:
+def proven(
+    workshop: Workshop, kept: DisagreementFolder, say: Say, alone: Alone = lambda _: nullcontext()
+) -> Diagnosis:
     """The same in a run that is going on, which holds its derivations' locks.
 
     Raises TallyError where the results are gone.
@@ -106,7 +108,7 @@ def _lock() -> Lock:
     return locks.read(find_lock([Path.cwd() / "recipe.toml"]))
 
 
-def _keep(kept: Kept, found: Diagnosis, say: Say) -> None:
+def _keep(kept: DisagreementFolder, found: Diagnosis, say: Say) -> None:
     """Write it beside the results, where `tally report` finds it; that it cannot be written loses nothing."""
     try:
         write_atomically(kept.folder / DIAGNOSIS, json.dumps(found.document(), indent=1).encode() + b"\n")
@@ -177,13 +179,13 @@ class _Found:
     more: int
 
 
-def _found(kept: Kept, say: Say) -> Mapping[str, tuple[_Found, ...]]:
+def _found(kept: DisagreementFolder, say: Say) -> Mapping[str, tuple[_Found, ...]]:
     """Culprits to what differs in their outputs."""
     say("looking for the places where the results differ")
     return {derivation: _places(kept, derivation) for derivation in _culprits(kept.record)}
 
 
-def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
+def _places(kept: DisagreementFolder, derivation: str) -> tuple[_Found, ...]:
     found = []
     for output in kept.record.outputs:
         if output.derivation == derivation:
@@ -193,7 +195,7 @@ def _places(kept: Kept, derivation: str) -> tuple[_Found, ...]:
     return tuple(found)
 
 
-def _distinct(kept: Kept, output: DifferingOutput) -> Iterator[Place]:
+def _distinct(kept: DisagreementFolder, output: DifferingOutput) -> Iterator[Place]:
     """Where any two of the results differ; what two builders differ in is not told again of one of them."""
     told: set[Key] = set()
     for pair in kept.pairs(output):
@@ -206,7 +208,7 @@ def _distinct(kept: Kept, output: DifferingOutput) -> Iterator[Place]:
         told |= new.keys()
 
 
-def _hints(kept: Kept, derivation: Derivation) -> list[Hint]:
+def _hints(kept: DisagreementFolder, derivation: Derivation) -> list[Hint]:
     """The lines of the recipe that could write what differs; of the derivation's text where there is none."""
     recipe = kept.record.recipe
     if recipe is not None and derivation.env.get(RECIPE) == recipe.name:
@@ -218,7 +220,7 @@ def _hints(kept: Kept, derivation: Derivation) -> list[Hint]:
     ]
 
 
-def _recipes_hints(kept: Kept) -> Mapping[str, Sequence[Hint]]:
+def _recipes_hints(kept: DisagreementFolder) -> Mapping[str, Sequence[Hint]]:
     """The lines of the recipe alone, for those of its derivations that are known by their names."""
     recipe = kept.record.recipe
     if recipe is None:
@@ -228,7 +230,7 @@ def _recipes_hints(kept: Kept) -> Mapping[str, Sequence[Hint]]:
 
 
 def _judged(
-    kept: Kept,
+    kept: DisagreementFolder,
     found: Mapping[str, Sequence[_Found]],
     seen: Mapping[str, Mapping[Key, Seen]],
     lines: Mapping[str, Sequence[Hint]],
@@ -247,7 +249,7 @@ def _judged(
 
 
 def _all(
-    kept: Kept,
+    kept: DisagreementFolder,
     found: Mapping[str, Sequence[_Found]],
     seen: Mapping[str, Mapping[Key, Seen]],
     lines: Mapping[str, Sequence[Hint]],

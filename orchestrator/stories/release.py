@@ -86,7 +86,7 @@ def release(
         drafts.refuse_unusable(order.out)  # before hours of building, and before anybody logs in
     signatories = summon(order, configuration, state, say)
     with (
-        opened(state, configuration) as workshop,
+        opened(state, configuration, lambda: say("waiting for `tally clean`")) as workshop,
         Clients(workshop.store.nix.scratch) as clients,
         journal_of(workshop) as journal,
         ExitStack() as locks,

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.agreement.agreement import DifferingOutput, Disagreed
 from orchestrator.agreement.difference import differences
-from orchestrator.agreement.keeping import Kept, keep_side_by_side, result_in
+from orchestrator.agreement.keeping import SideBySide, keep_side_by_side, result_in
 from orchestrator.agreement.trees import Side
 from orchestrator.builders.build import Build, Identity, Report, SecondResult
 from orchestrator.ground.digest import NarHash
@@ -34,7 +34,7 @@ class Case:
     def locate(self, builder: str) -> Callable[[str], Path]:
         return lambda path: self.folder / "stores" / builder / path.lstrip("/")
 
-    def keep(self) -> Kept:
+    def keep(self) -> SideBySide:
         locate = {name: self.locate(name) for name in ("a", "b", "c")}
         return keep_side_by_side(State(self.folder / "state"), "hello", self.disagreed, locate, now=NOON)
 
@@ -103,7 +103,7 @@ def test_every_result_is_compared_that_has_bytes_of_its_own(tmp_path: Path) -> N
     bits = {"a": b"1", "b": b"1", "c": b"2", "d": b"3", "e": b"2"}
     hashes = {name: NarHash.of(content) for name, content in bits.items()}
     output = DifferingOutput(DRV, "out", HELLO, hashes, inherited=False)
-    kept = Kept(tmp_path, {HELLO: tuple(Side(name, tmp_path / name) for name in bits)})
+    kept = SideBySide(tmp_path, {HELLO: tuple(Side(name, tmp_path / name) for name in bits)})
     assert [(one.name, other.name) for one, other in kept.pairs(output)] == [("a", "c"), ("a", "d")]
     alike = replace(output, hashes=dict.fromkeys(bits, hashes["a"]))
     assert [(one.name, other.name) for one, other in kept.pairs(alike)] == [("a", "b")]

@@ -12,7 +12,7 @@ from orchestrator.evidence.kept import KEPT, KeptDisagreement
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
-from orchestrator.run.disagreements import Kept, chosen
+from orchestrator.run.disagreements import DisagreementFolder, chosen
 
 
 def test_the_newest_of_a_target_is_of_no_other_whose_name_begins_so(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_folder_that_has_a_targets_name_is_not_taken_for_its_disagreement(
 def test_results_that_are_gone_are_told(tmp_path: Path) -> None:
     hashes = {name: NarHash.of(name.encode()) for name in ("a", "b")}
     output = DifferingOutput("x.drv", "out", f"/nix/store/{'0' * 32}-x", hashes, inherited=False)
-    kept = Kept(tmp_path, KeptDisagreement("x", (), (output,), {}, None, None))
+    kept = DisagreementFolder(tmp_path, KeptDisagreement("x", (), (output,), {}, None, None))
     with pytest.raises(TallyError, match="is gone") as told:
         list(kept.pairs(output))
     assert "tally clean" in str(told.value.hint)

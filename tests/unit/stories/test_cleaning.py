@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 import reports
@@ -14,6 +17,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ledger.reading import read
 from orchestrator.signing.gate import DISAGREEMENT
+from orchestrator.stories import cleaning
 from orchestrator.stories.cleaning import KINDS, Cleaning, Kind, _needed, found, remove
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -80,6 +84,68 @@ def test_a_run_that_goes_on_keeps_what_it_may_use(state: State) -> None:
     assert names(one) == ["logs/ended"]
     assert [each.partition(":")[0] for each in one.stays] == ["all downloads stay", "all outputs stay"]
     assert set(names(clean(state))) == {"logs/ended", "logs/going-on", "sources/0"}
+
+
+def test_a_run_that_began_after_the_list_was_made_loses_nothing(state: State) -> None:
+    """What is removed is looked for again, while nobody else begins."""
+    put(state, "sources", "0", "file", days=40)
+    put(state, "logs", "ended", "a", "x.log", days=40)
+    assert len(names(clean(state))) == 2
+    with state.scratch("begun-since"):
+        there, gone = cleaning.clean(state, pytest.fail, older_than=MONTH)
+    assert [each.name for each in gone] == names(there) == ["logs/ended"]
+    assert (state.root / "sources" / "0" / "file").is_file()
+    _, gone = cleaning.clean(state, pytest.fail, older_than=MONTH)
+    assert [each.name for each in gone] == ["sources/0"]
+
+
+def test_a_run_that_is_begun_meanwhile_waits(state: State) -> None:
+    waits, begun, go_on = Event(), Event(), Event()
+
+    def run() -> None:
+        with state.scratch("new", waits.set):
+            begun.set()
+            go_on.wait(60)
+
+    with ThreadPoolExecutor(1) as threads:
+        with state.cleaned() as alone:
+            assert alone
+            running = threads.submit(run)
+            assert waits.wait(60)
+            assert not begun.is_set()
+            assert state.running() == ()
+        assert begun.wait(60)
+        with state.cleaned() as alone:
+            assert not alone
+        go_on.set()
+        running.result()
+    with state.cleaned() as alone:
+        assert alone
+
+
+def test_two_at_once_and_runs_between_lose_nothing_that_is_needed(state: State) -> None:
+    for number in range(40):
+        put(state, "sources", str(number), "file", days=40)
+        put(state, "logs", str(number), "a", "x.log", days=40)
+    said: list[str] = []
+
+    def build(number: int) -> None:
+        with state.scratch(f"run-{number}"):
+            there = sorted((state.root / "sources").iterdir())
+            time.sleep(0.002)
+            assert all((each / "file").is_file() for each in there), "what it saw is there until it ends"
+
+    def remove_all(_: int) -> None:
+        cleaning.clean(state, said.append, older_than=MONTH)
+
+    with ThreadPoolExecutor(6) as threads:
+        each = [threads.submit(build if n % 3 else remove_all, n) for n in range(60)]
+        for one in each:
+            one.result()
+    remove_all(0)
+    assert said == []
+    assert not list((state.root / "sources").iterdir())
+    assert not list((state.root / "logs").iterdir())
 
 
 def test_a_disagreement_stays_until_its_evidence_is_signed(state: State) -> None:

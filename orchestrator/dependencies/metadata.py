@@ -1,4 +1,4 @@
-"""What a package says of itself in its own metadata: name, version and licence. Pure."""
+"""What a package says of itself in its own metadata: name, version, licence; a Go module its needs. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-from orchestrator.dependencies.dependency import Ecosystem
+from orchestrator.dependencies import go_mod
+from orchestrator.dependencies.dependency import BadLock, Ecosystem
 from orchestrator.ground.values import dataclass
 
 FILES: Final = {
     Ecosystem.NPM: re.compile(r"[^/]+/package\.json"),
     Ecosystem.CARGO: re.compile(r"[^/]+/Cargo\.toml"),
+    Ecosystem.GO: re.compile(r"[^@]+@[^/@]+/go\.mod"),
     Ecosystem.PYTHON: re.compile(r"[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO"),
 }
-"""Where in a package's file its metadata is, of those ecosystems whose packages have any."""
+"""Where in a package's file its metadata is. A Go module's says what it needs, and no licence."""
 _CLASSIFIERS: Final = {
     "Boost Software License 1.0 (BSL-1.0)": "BSL-1.0",
     "CC0 1.0 Universal (CC0 1.0) Public Domain Dedication": "CC0-1.0",
@@ -48,6 +50,8 @@ class Metadata:
     version: str | None
     license: str | None
     """As it is written there."""
+    needs: tuple[str, ...] = ()
+    """Of a Go module: `PATH@VERSION`, what its go.mod requires."""
 
     def is_of(self, ecosystem: Ecosystem, name: str, version: str) -> bool:
         """Whether it can be the metadata of this package."""
@@ -66,7 +70,7 @@ def read(ecosystem: Ecosystem, data: bytes) -> Metadata | None:
         case Ecosystem.PYTHON:
             return _python(data)
         case Ecosystem.GO:
-            return None
+            return _go(data)
         case _:
             assert_never(ecosystem)
 
@@ -100,6 +104,15 @@ def _cargo(data: bytes) -> Metadata | None:
     # `MIT/Apache-2.0` is how crates said OR before they had expressions
     licence = licence.replace("/", " OR ") if licence else None
     return Metadata(_text(told.get("name")), _text(told.get("version")), licence)
+
+
+def _go(data: bytes) -> Metadata | None:
+    """Its own name is not told: what stands in for a module goes by that one's name."""
+    try:
+        told = go_mod.read(data, "go.mod")
+    except BadLock:
+        return None
+    return Metadata(None, None, None, tuple(each.module.key for each in told.required))
 
 
 def _python(data: bytes) -> Metadata:

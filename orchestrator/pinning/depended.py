@@ -17,7 +17,7 @@ from orchestrator.dependencies.dependency import (
     Untold,
 )
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
-from orchestrator.ground.values import dataclass
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.recipe.names import store_name
 from orchestrator.recipe.purls import package_url
 from orchestrator.recipe.wanted import pinned
@@ -42,6 +42,32 @@ class Depended:
     """Whether users get it, as far as a lock file says."""
     needs: tuple[str, ...]
     """Store paths of those that it needs itself, sorted."""
+
+
+def with_needs(dependencies: Sequence[Depended], told: Mapping[str, Sequence[str]]) -> tuple[Depended, ...]:
+    """These with the edges that files of theirs tell: store path to `NAME@VERSION` of what each needs.
+
+    What a build takes in place of a version is the one that is there: a later one, as go chooses.
+    """
+    found: dict[str, list[Depended]] = {}
+    for each in dependencies:
+        if each.shipped:
+            found.setdefault(each.name, []).append(each)
+    result = []
+    for each in dependencies:
+        taken = (_taken(found, one) for one in told.get(each.path, ()))
+        needs = {path for path in taken if path is not None and path != each.path}
+        result.append(replace(each, needs=tuple(sorted(needs.union(each.needs)))))
+    return tuple(result)
+
+
+def _taken(found: Mapping[str, Sequence[Depended]], key: str) -> str | None:
+    name, _, version = key.rpartition("@")
+    listed = found.get(name, ())
+    exact = [each.path for each in listed if each.version == version]
+    if exact or len(listed) == 1:
+        return exact[0] if exact else listed[0].path
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,12 @@ def metadata_of(file: Path, of: Depended) -> Metadata | None:
 
     Raises TallyError where it is another package than the lock file says.
     """
-    pattern = metadata.FILES.get(of.ecosystem)
-    if pattern is None or (file.is_dir() and of.ecosystem is not Ecosystem.NPM):
+    pattern = metadata.FILES[of.ecosystem]
+    if file.is_dir() and of.ecosystem is not Ecosystem.NPM:
         return None  # the tree of a repository, which may hold many packages
     try:
+        if of.ecosystem is Ecosystem.GO and not zipfile.is_zipfile(file):
+            return None  # a go.mod by which versions are chosen
         if file.is_dir():
             data: bytes | None = contents(file / "package.json", _LARGEST)
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.caches.believed import Beliefs
+from orchestrator.dependencies.metadata import Metadata
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
@@ -16,6 +17,7 @@ from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import DerivationGraph, FixedOutput
+from orchestrator.pinning.depended import with_needs
 from orchestrator.publishing.registry.archive import manifest_of
 from orchestrator.run.metadata import metadata_of
 from orchestrator.run.plan import MadeFrom, Taken, Target
@@ -51,6 +53,8 @@ def facts_of(
     else:
         definition = made_from.definition
     name = target.evaluated.artifact_file_name
+    told = _told(store, target)
+    needs = {path: each.needs for path, each in told.items() if each.needs}
     try:
         manifest = manifest_of(name, sha256, size, artifact)
     except MalformedError:  # an image by its name alone
@@ -66,7 +70,7 @@ def facts_of(
         quorum=quorum,
         input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
         origins=target.origins,
-        licences={**target.licences, **_licences(store, target, graph)},
+        licences={**target.licences, **_licences(told, graph)},
         toolchains=target.toolchains,
         recipe=recipe,
         lock=lock,
@@ -78,7 +82,7 @@ def facts_of(
         definition=definition,
         beliefs=beliefs.of(target.graph),
         depth=depth,
-        dependencies=target.dependencies,
+        dependencies={name: with_needs(some, needs) for name, some in target.dependencies.items()},
         within=target.within,
         deep=deep and depth is not None and depth.deep and not agreed.converged,
     )
@@ -108,17 +112,23 @@ def _by_sha256(store: ChrootStore, graph: DerivationGraph, ours: Container[str])
     return DerivationGraph({**graph.derivations, **mended}, graph.roots)
 
 
-def _licences(store: ChrootStore, target: Target, graph: DerivationGraph) -> Mapping[str, str]:
-    """sha256 (hexadecimal) of what lock files pin to the licence in its own metadata, where that has one.
+def _told(store: ChrootStore, target: Target) -> Mapping[str, Metadata]:
+    """Store path of what lock files pin to what its own metadata says, where it has any.
 
     Raises TallyError where the metadata is of another package than the lock file says.
     """
+    each_once = {one.path: one for some in target.dependencies.values() for one in some}
+    found = {path: metadata_of(store.physical(path), each) for path, each in each_once.items()}
+    return {path: told for path, told in found.items() if told is not None}
+
+
+def _licences(told: Mapping[str, Metadata], graph: DerivationGraph) -> Mapping[str, str]:
+    """sha256 (hexadecimal) to the licence."""
     found: dict[str, str] = {}
-    for each in {one.path: one for some in target.dependencies.values() for one in some}.values():
-        told = metadata_of(store.physical(each.path), each)
-        fixed = graph.by_output[each.path].fixed
-        if told is not None and told.license is not None and fixed is not None:
-            found[fixed.sha256.hex] = told.license
+    for path, each in told.items():
+        fixed = graph.by_output[path].fixed
+        if each.license is not None and fixed is not None:
+            found[fixed.sha256.hex] = each.license
     return found
 
 

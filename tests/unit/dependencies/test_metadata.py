@@ -48,3 +48,13 @@ def test_whose_it_is() -> None:
     assert not Metadata("a", "1.0+local", None).is_of(Ecosystem.PYTHON, "a", "1.0")
     assert not Metadata("b", "1", None).is_of(Ecosystem.NPM, "a", "1")
     assert not Metadata("a", "2", None).is_of(Ecosystem.NPM, "a", "1")
+
+
+def test_a_go_module_says_what_it_needs() -> None:
+    found = metadata.read(Ecosystem.GO, b"module a\nrequire (\n\tb v1.0.0\n\tc v2.0.0 // indirect\n)\n")
+    assert found == Metadata(None, None, None, ("b@v1.0.0", "c@v2.0.0"))
+    assert metadata.read(Ecosystem.GO, b"require (") is None
+    pattern = metadata.FILES[Ecosystem.GO]
+    assert pattern.fullmatch("a.test/b@v1.0.0/go.mod")
+    assert not pattern.fullmatch("a.test/b@v1.0.0/sub/go.mod")
+    assert not pattern.fullmatch("a.test/b@v1.0.0/x@y/go.mod")

@@ -101,12 +101,12 @@ def nginx(state: Path) -> Program:
 def registry(program: Program, folder: Path) -> Iterator[str]:
     """A docker-registry on loopback with an empty store: `HOST:PORT`."""
     folder.mkdir(parents=True)
-    port = _free()
+    port = free_port()
     (folder / "config.yml").write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/data}}\n"
         f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
-    with _running([*program.command, "serve", folder / "config.yml"], folder, port):
+    with started([*program.command, "serve", folder / "config.yml"], folder, port):
         yield f"127.0.0.1:{port}"
 
 
@@ -117,7 +117,7 @@ def served(program: Program, www: Path, folder: Path, settings: str = "") -> Ite
     `settings` are further ones of its, for that folder.
     """
     folder.mkdir(parents=True)
-    port = _free()
+    port = free_port()
     places = " ".join(
         f"{each}_temp_path {folder}/{each};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -126,12 +126,12 @@ def served(program: Program, www: Path, folder: Path, settings: str = "") -> Ite
         f"events {{}}\nhttp {{ access_log off; {places}\n"
         f"  server {{ listen 127.0.0.1:{port}; location /releases/ {{ alias {www}/; {settings} }} }}\n}}\n"
     )
-    with _running([*program.command, "-p", folder, "-c", folder / "nginx.conf"], folder, port):
+    with started([*program.command, "-p", folder, "-c", folder / "nginx.conf"], folder, port):
         yield f"http://127.0.0.1:{port}/releases/"
 
 
 @contextmanager
-def _running(command: Sequence[str | Path], folder: Path, port: int) -> Iterator[None]:
+def started(command: Sequence[str | Path], folder: Path, port: int) -> Iterator[None]:
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     try:
@@ -143,7 +143,7 @@ def _running(command: Sequence[str | Path], folder: Path, port: int) -> Iterator
         process.wait()
 
 
-def _free() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -33,6 +33,8 @@ class FakeRegistry:
     page: int = 1000
     """Referrers a page."""
     read_only: bool = False
+    untold: bool = False
+    """Whether referrers are listed by the type of their config alone, as go-containerregistry's are."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -96,19 +98,14 @@ class FakeRegistry:
         found = []
         for digest, (media_type, data) in self.manifests.items():
             document = json.loads(data)
-            if document.get("subject", {}).get("digest") == subject and kind in (
-                None,
-                document["artifactType"],
-            ):
-                found.append(
-                    {
-                        "mediaType": media_type,
-                        "digest": digest,
-                        "size": len(data),
-                        "artifactType": document["artifactType"],
-                        "annotations": document["annotations"],
-                    }
-                )
+            if document.get("subject", {}).get("digest") != subject:
+                continue
+            named = {"mediaType": media_type, "digest": digest, "size": len(data)}
+            if self.untold:
+                found.append({**named, "artifactType": document["config"]["mediaType"]})
+            elif kind in (None, document["artifactType"]):
+                told = {each: document[each] for each in ("artifactType", "annotations")}
+                found.append({**named, **told})
         return found
 
 

@@ -6,8 +6,9 @@ Specification: OCI distribution 1.1, "Unavailable Referrers API" for registries 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from orchestrator.evidence.canonical import MalformedError, member, read
@@ -33,6 +34,9 @@ from orchestrator.publishing.registry.manifests import (
 T = TypeVar("T")
 _ACCEPT: Final = {"Accept": f"{MANIFEST}, {IMAGE_INDEX}, {DOCKER}"}
 _MOST_REFERRERS: Final = 2000
+_MOST_UNTOLD: Final = 200
+"""Referrers whose type a registry does not tell: each is a request."""
+_UNTOLD: Final = (None, "", "application/vnd.oci.empty.v1+json")
 _MOST_PAGES: Final = 50
 _NEXT: Final = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -48,6 +52,8 @@ class Repository:
         self.registry = registry
         self._connection, self._stop = Connection(registry, http, push=push), http.stop
         self._at = registry.repository
+        self._asked: dict[Sha256, Descriptor] = {}
+        """Referrers that were asked what they are."""
         self._tells = True
         """Whether it may tell of referrers: one that did not once is not asked again."""
 
@@ -183,7 +189,7 @@ class Repository:
             if len(found) > _MOST_REFERRERS:
                 raise _too_many(self.registry)
             if following is None:
-                return [each for each in found if each.artifact_type == kind]
+                return self._of_kind(found, kind)
             where = following[1]
         raise _too_many(self.registry)
 
@@ -192,7 +198,29 @@ class Repository:
         found = [] if there is None else _descriptors(there.data)
         if len(found) > _MOST_REFERRERS:
             raise _too_many(self.registry)
-        return [each for each in found if each.artifact_type == kind]
+        return self._of_kind(found, kind)
+
+    def _of_kind(self, found: Sequence[Descriptor], kind: str) -> list[Descriptor]:
+        """Those of a type. What is listed under the type of its empty config is asked for its own.
+
+        The type of a descriptor is its manifest's (distribution specification, "Listing Referrers"); some
+        servers give the config's, and no annotations, as go-containerregistry's registry does.
+        """
+        untold = [each for each in found if each.artifact_type in _UNTOLD and each.digest not in self._asked]
+        if len(untold) > _MOST_UNTOLD:
+            raise _too_many(self.registry, f"{_MOST_UNTOLD} referrers of it whose type it does not tell")
+        self._each(untold, self._ask)
+        whole = (self._asked.get(each.digest, each) for each in found)
+        return [each for each in whole if each.artifact_type == kind]
+
+    def _ask(self, descriptor: Descriptor) -> None:
+        """Note what a manifest says of itself, where it says it. Raises Refused, TallyError."""
+        told, manifest = descriptor, self.manifest(str(descriptor.digest))
+        if manifest is not None:
+            with suppress(MalformedError):
+                own = {**descriptor.document, **_own(manifest.document("a referrer"))}
+                told = Descriptor.parse(own, "a referrer")
+        self._asked[descriptor.digest] = told
 
     def attach(self, subject: Sha256, manifests: Iterable[Manifest]) -> None:
         """Put referrers of a manifest, and name them under the fallback tag where the registry does not."""
@@ -220,6 +248,10 @@ class Repository:
         )
 
 
+def _own(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: document[name] for name in ("artifactType", "annotations") if document.get(name)}
+
+
 def _descriptors(data: bytes) -> list[Descriptor]:
     """Those that an index names. Raises Refused."""
     try:
@@ -229,8 +261,8 @@ def _descriptors(data: bytes) -> list[Descriptor]:
         raise Refused(Reason(Code.MALFORMED, str(error))) from error
 
 
-def _too_many(registry: Registry) -> TallyError:
+def _too_many(registry: Registry, what: str = f"{_MOST_REFERRERS} referrers of it") -> TallyError:
     return TallyError(
-        f"{registry} has more than {_MOST_REFERRERS} referrers of it",
+        f"{registry} has more than {what}",
         hint="name the release itself, by @sha256: and its manifest's digest, as `oras discover` shows it",
     )

@@ -92,6 +92,40 @@ def attached(registry: FakeRegistry, kind: str) -> list[str]:
     ]
 
 
+class TestUntold:
+    """A registry that lists what is attached by the type of its config, which is the same for all of it."""
+
+    @pytest.fixture
+    def registry(self) -> Iterator[FakeRegistry]:
+        with FakeRegistry(untold=True).running() as found:
+            yield found
+
+    def test_there_and_back(
+        self, release: Path, registry: FakeRegistry, publish: Publish, fetch: Fetch, key: SigningKey
+    ) -> None:
+        found = publish(signer=ByKey(key))
+        assert found.changed
+        assert files(fetch(found.reference).folder) == files(release)
+        before = registry.contents
+        again = publish(signer=ByKey(key))
+        assert (again.changed, registry.contents) == (False, before)
+
+    def test_more_than_are_asked(self, registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
+        found = publish()
+        manifests = dict(registry.manifests)
+        (subject,) = {
+            json.loads(data)["subject"]["digest"]
+            for _, data in manifests.values()
+            if "subject" in json.loads(data)
+        }
+        config = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": subject, "size": 2}
+        for number in range(200):
+            other = {"subject": {"digest": subject}, "config": config, "artifactType": f"x/{number}"}
+            registry.put_manifest("some/app", MANIFEST, json.dumps(other).encode())
+        with pytest.raises(TallyError, match="more than 200 referrers of it whose type it does not tell"):
+            fetch(found.reference)
+
+
 class TestLarge:
     """An artifact that is not hashed again on its way: it leaves as it was verified, or is told."""
 

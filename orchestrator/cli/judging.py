@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from orchestrator.keys.signers import Signer
     from orchestrator.policy.policy import Policy
     from orchestrator.policy.verdict import Verdict
+    from orchestrator.stories.image_index import Image, RefusedIndex
     from orchestrator.stories.verification import Examination
+
+    Named = Target | Image | RefusedIndex
+    """What a verdict is about."""
 
 _REASONS_SHOWN = 100
 _MANY = 50
@@ -37,16 +41,23 @@ def judge_all(
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
     from orchestrator.cli.text import print_error, print_json
 
-    many = len(targets) >= _MANY
+    named = [each for target in targets for each in _named_by(target, asked)]
+    if len(named) > len(targets) and (signing is not None or asked.digest is not None):
+        option = "--attest" if signing is not None else "--digest"
+        raise TallyError(
+            f"{option} is about one artifact, and an index names several images",
+            hint="name an image by its own digest, which `tally verify` of the index prints",
+        )
+    many = len(named) >= _MANY
     _prepare(many=many, certificates=asked.policy.identities)
-    verdicts: list[tuple[Target, Verdict | TallyError]] = []
+    verdicts: list[tuple[Named, Verdict | TallyError]] = []
     told: set[str] = set()
     unattested: list[TallyError] = []
 
-    def judge(target: Target) -> Verdict | TallyError:
+    def judge(target: Named) -> Verdict | TallyError:
         return _judge(target, asked, signing, unattested)
 
-    for target, verdict in zip(targets, _judged(targets, judge, many=many), strict=True):
+    for target, verdict in zip(named, _judged(named, judge, many=many), strict=True):
         verdicts.append((target, verdict))
         if isinstance(verdict, TallyError):
             print_error(verdict)
@@ -63,7 +74,27 @@ def judge_all(
     return exit_code([*(verdict for _, verdict in verdicts), *unattested])
 
 
-def _judged(targets: Sequence[Target], judge: Judge[Target], *, many: bool) -> Iterator[Verdict | TallyError]:
+def _named_by(target: Target, asked: Asked) -> Sequence[Named]:
+    """What is to be judged for a target: of an index each image, of all others itself."""
+    if isinstance(target, Path) or not str(target).startswith("oci://"):
+        return [target]
+    from datetime import UTC, datetime
+
+    from orchestrator.publishing.reference import Registry
+    from orchestrator.stories.image_index import RefusedIndex, images_of
+
+    if not isinstance(target, Registry) or (target.tag, target.digest) == (None, None):
+        return [target]
+    try:
+        found = images_of(target, asked.policy, datetime.now(UTC), asked.trusted)
+    except TallyError:  # what is asked of it for itself says so
+        return [target]
+    if isinstance(found, RefusedIndex):
+        return [found]
+    return [target] if found is None else found
+
+
+def _judged(targets: Sequence[Named], judge: Judge[Named], *, many: bool) -> Iterator[Verdict | TallyError]:
     if not many:
         return map(judge, targets)
     from orchestrator.cli.forks import judged
@@ -72,7 +103,7 @@ def _judged(targets: Sequence[Target], judge: Judge[Target], *, many: bool) -> I
 
 
 def _judge(
-    target: Target, asked: Asked, signing: tuple[Path, Signer] | None, unattested: list[TallyError]
+    target: Named, asked: Asked, signing: tuple[Path, Signer] | None, unattested: list[TallyError]
 ) -> Verdict | TallyError:
     """The verdict on one release, or why there is none; what keeps it from being signed changes neither."""
     from datetime import UTC, datetime
@@ -92,18 +123,29 @@ def _judge(
     return examination.verdict
 
 
-def _examined(target: Target, asked: Asked, now: datetime) -> Examination:
+def _examined(target: Named, asked: Asked, now: datetime) -> Examination:
     if isinstance(target, Path):
         from orchestrator.stories.verification import examine
 
         return examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
     import tempfile
 
-    from orchestrator.stories import fetching
+    from orchestrator.ground.digest import Sha256
+    from orchestrator.stories import fetching, image_index
+    from orchestrator.stories.verification import Examination
+
+    if isinstance(target, image_index.RefusedIndex):
+        return Examination(target.verdict)
 
     wanted = fetching.Asked(asked.policy, now, asked.trusted, asked.digest, asked.further)
     with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
-        return fetching.verified(target, Path(scratch), wanted)[1]
+        if not isinstance(target, image_index.Image):
+            return fetching.verified(target, Path(scratch), wanted)[1]
+        found = fetching.verified(target.reference, Path(scratch), wanted)[1]
+        found.verdict = target.judged(
+            found.verdict, None if found.read is None else Sha256.of(found.read[0].data)
+        )
+        return found
 
 
 def exit_code(verdicts: list[Verdict | TallyError]) -> ExitCode:
@@ -149,7 +191,7 @@ def _attest(
         yield error
 
 
-def text(target: Target, verdict: Verdict, told: set[str] | None = None) -> str:
+def text(target: Named, verdict: Verdict, told: set[str] | None = None) -> str:
     """A verdict as people read it: lines that nothing in the release can add to.
 
     `told` are the notices about the run itself that were printed before; what is printed now is added.
@@ -183,7 +225,7 @@ def _named(signer: str, names: Sequence[str]) -> str:
     return f"{signer} ({', '.join(names)})" if names else signer
 
 
-def document(target: Target, verdict: Verdict | TallyError) -> dict[str, Any]:
+def document(target: Named, verdict: Verdict | TallyError) -> dict[str, Any]:
     """A verdict as `--json` has it."""
     from orchestrator.cli.text import failure
     from orchestrator.policy.verdict import Failed

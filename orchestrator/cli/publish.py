@@ -197,7 +197,14 @@ def publish(
     if index is not None and isinstance(found.reference, Registry) and code == ExitCode.YES:
         from orchestrator.publishing.registry.indexing import enter
 
-        entered = enter(found.reference, index, move=move_tag)
+        made = enter(found.reference, index, publication.released(order, found), order.signer, move=move_tag)
+        entered = made.index
+        if made.unsigned:
+            what = ", ".join(each.shown for each in made.unsigned)
+            say(
+                f"{index}: nobody has signed whose image it names for {what}; "
+                "publish its release with --index and the private key"
+            )
     if json:
         print_json(
             {

@@ -14,13 +14,13 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.policy.verdict import HINTS, Code, Failed, Reason, Verdict
 
 if TYPE_CHECKING:
-    from orchestrator.cli.asked import Target
+    from orchestrator.cli.judging import Named
 
 _PLACEHOLDER = re.compile(r"\{\d+\}")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(verdicts: Sequence[tuple[Target, Verdict | TallyError]]) -> dict[str, Any]:
+def sarif(verdicts: Sequence[tuple[Named, Verdict | TallyError]]) -> dict[str, Any]:
     """One run: a result for each reason, a notification for each target that could not be decided."""
     rules = list(Code)
     undecided = [
@@ -77,7 +77,7 @@ def _rule(code: Code) -> dict[str, Any]:
     }
 
 
-def _result(target: Target, reason: Reason, rules: list[Code]) -> dict[str, Any]:
+def _result(target: Named, reason: Reason, rules: list[Code]) -> dict[str, Any]:
     # the sentence alone would make a new alert of every digest
     same = hashlib.sha256(f"{target}\n{reason.code}\n{reason.rule}".encode("utf-8", "surrogateescape"))
     found: dict[str, Any] = {
@@ -91,7 +91,7 @@ def _result(target: Target, reason: Reason, rules: list[Code]) -> dict[str, Any]
     return found | ({"properties": {"rule": reason.rule}} if reason.rule else {})
 
 
-def _notification(target: Target, error: TallyError) -> dict[str, Any]:
+def _notification(target: Named, error: TallyError) -> dict[str, Any]:
     return {
         "level": "error",
         "message": {"text": plain(error.message)},
@@ -109,7 +109,7 @@ def plain(text: str) -> str:
     return text
 
 
-def location(target: Target) -> dict[str, Any]:
+def location(target: Named) -> dict[str, Any]:
     """A relative reference from where the command ran, where that can be said; alerts need a line."""
     if not isinstance(target, Path):
         return _at(quote(str(target), safe="/:#@+?=&%"))

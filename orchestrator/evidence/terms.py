@@ -36,6 +36,9 @@ SBOM_NAMESPACE: Final = f"{_BASE}/spdx"
 LOCATIONS: Final = f"{_BASE}/locations/v1"
 """Where a release can be fetched, in a release statement: docs/predicates/locations.md"""
 
+IMAGE_INDEX: Final = f"{_BASE}/image-index/v1"
+"""Which releases an OCI index names: docs/predicates/image-index.md"""
+
 SAME_CONTENTS: Final = f"{_BASE}/same-contents/v1"
 """A served file holds what its source makes, in another container: docs/predicates/same-contents.md"""
 SAME_CONTENTS_ATTRIBUTE: Final = "CONTENTS_ALONE_REPRODUCED"

@@ -19,6 +19,7 @@ from orchestrator.publishing import destinations
 from orchestrator.publishing.contents import artifact_of, locate, read_index
 from orchestrator.publishing.destinations.destination import Destination, Others, Outgoing, Sign
 from orchestrator.publishing.folder import Folder
+from orchestrator.publishing.imageindex import Released
 from orchestrator.publishing.index import INDEX, name_of
 from orchestrator.publishing.inputs import Supplied
 from orchestrator.publishing.locations import Stating, signed
@@ -59,6 +60,13 @@ class Publication:
     """Whether strangers find something else there than before."""
     kept: Sha256 | None = None
     """The index of the release of the same artifact that is found there in place of this one, if so."""
+
+
+def released(order: Order, found: Publication) -> Released:
+    """The release that is found where this one was published."""
+    folder, asked = locate(order.release)
+    index = read_index(folder, asked)
+    return Released(name_of(index, folder.path.name), found.kept or Sha256.of(index.data))
 
 
 def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publication:

@@ -254,7 +254,7 @@ def test_one_name_for_images_of_two_systems(project: Project, session_state: Pat
     project.build(made, more=("--system", systems[0], "--system", systems[1])).succeeded()
     with registry(docker_registry(session_state), tmp_path / "registry") as host:
         for name in project.releases:
-            there = (f"oci://{host}/some/app", "--key", "release.pub", "--index", "1.0")
+            there = (f"oci://{host}/some/app", "--key", "release.key", "--index", "1.0")
             said = project.tally("publish", project.folder / "releases" / name, *there).succeeded()
             assert f"index: oci://{host}/some/app:1.0@sha256:" in said.out
         with urlopen(
@@ -266,6 +266,16 @@ def test_one_name_for_images_of_two_systems(project: Project, session_state: Pat
         # each image is verified by its digest, as its release is
         one = f"oci://{host}/some/app@{platforms['386']}"
         project.tally("verify", one, "--key", "release.pub").succeeded()
+        # and the index by the statement about it, with the release behind each image
+        whole = f"oci://{host}/some/app:1.0"
+        said = project.tally("verify", whole, "--key", "release.pub").succeeded().out
+        assert [f"({each} of {whole})" in said for each in ("linux/386", "linux/amd64")] == [True, True]
+        assert said.count("PASSED") == 2
+        project.tally("keys", "generate", "other").succeeded()
+        said = project.tally("verify", whole, "--key", "other.pub").failed(1).out
+        assert "nobody whom you trust has signed whose they are" in said
+        said = project.tally("verify", whole, "--key", "release.pub", "--digest", f"sha256:{'0' * 64}")
+        assert "an index names several images" in said.failed(2).err
         said = project.tally(
             "publish", project.folder / "releases" / name, f"dir:{tmp_path}/x", "--index", "1"
         )

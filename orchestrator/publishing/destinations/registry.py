@@ -224,32 +224,13 @@ class RegistryRepository:
         before: bytes | None = None
         for each in self._told(lambda: self._repository.referrers(artifact.digest, BUNDLE)):
             if each.annotations.get(PREDICATE) == PUBLISHED and before is None:
-                before = self._bundle_of(str(each.digest))
+                before = self._repository.bundle(str(each.digest), _STATEMENT_LIMIT)
         here = f"oci://{self._reference.name}@{artifact.digest}"
         data = sign(before, [here, *self._locations], {self._reference.name: artifact.digest.hex})
         if data is None:
             return None
         self._repository.put_blob(Sha256.of(data), len(data), lambda: iter((data,)))
         return manifests.bundle(data, PUBLISHED, self._created(release), artifact)
-
-    def _bundle_of(self, digest: str) -> bytes | None:
-        """The bundle in a referrer; None where it has none that can be read: then another one is signed."""
-        try:
-            found = self._repository.manifest(digest)
-            if found is None:
-                return None
-            (layer,) = found.document(digest)["layers"]
-            blob = manifests.Descriptor.parse(layer, digest)
-            if blob.size > _STATEMENT_LIMIT:
-                return None
-            data = b""
-            for chunk in self._repository.blob(blob.digest):
-                data += chunk
-                if len(data) > blob.size:
-                    return None
-        except (MalformedError, Refused, KeyError, TypeError, ValueError):
-            return None
-        return data if Sha256.of(data) == blob.digest else None
 
     def _tag(self, release: Outgoing) -> str:
         return self._reference.tag or re.sub(r"[^A-Za-z0-9._-]", "_", release.name).lstrip(".-")[:128]

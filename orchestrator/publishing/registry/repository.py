@@ -127,6 +127,25 @@ class Repository:
             raise Refused(Reason(Code.DIGEST_MISMATCH, why))
         return found
 
+    def bundle(self, digest: str, limit: int) -> bytes | None:
+        """The bundle in a referrer; None where it has none that can be read. Raises TallyError."""
+        try:
+            found = self.manifest(digest)
+            if found is None:
+                return None
+            (layer,) = found.document(digest)["layers"]
+            blob = Descriptor.parse(layer, digest)
+            if blob.size > limit:
+                return None
+            data = b""
+            for chunk in self.blob(blob.digest):
+                data += chunk
+                if len(data) > blob.size:
+                    return None
+        except (MalformedError, Refused, KeyError, TypeError, ValueError):
+            return None
+        return data if Sha256.of(data) == blob.digest else None
+
     def put_manifest(self, manifest: Manifest, tag: str | None = None) -> bool:
         """Put a manifest; whether the registry knows it for its subject's referrer now."""
         where = f"{self._at}/manifests/{tag or manifest.digest}"

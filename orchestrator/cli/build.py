@@ -40,6 +40,16 @@ def build(
     artifact: ArtifactFormat = None,
     store: StoreAddress = None,
     every: Annotated[bool, typer.Option("--all", help="Every recipe in the folder recipes/.")] = False,
+    oldest: Annotated[
+        int | None,
+        typer.Option(
+            "--oldest",
+            metavar="N",
+            min=1,
+            help="Of all these targets build N: first those never built here, then those longest ago.",
+            show_default=False,
+        ),
+    ] = None,
     key: SigningKey = None,
     passphrase_fd: PassphraseFd = None,
     keyless: Keyless = False,
@@ -99,6 +109,13 @@ def build(
         Path | None,
         typer.Option(metavar="FILE", help="Write JUnit XML, which CI hosts show: a case a target."),
     ] = None,
+    sarif: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write SARIF, which code scanning shows: a result for each derivation that diverged first.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> int:
     """Build targets on every builder, compare every bit, and sign what agrees.
@@ -153,6 +170,7 @@ def build(
         keyless=by_identity,
         diagnose=diagnose,
         keep_failed=keep_failed,
+        oldest=oldest,
     )
     hooks, began = webhooks.ready(configuration), datetime.now(UTC)
     state = State.of_environment()
@@ -170,6 +188,13 @@ def build(
         from orchestrator.ground.files import write_atomically
 
         write_atomically(junit, junit_of("build", [of_build(outcome) for outcome in outcomes]))
+    if sarif is not None:
+        from json import dumps
+
+        from orchestrator.cli.build_sarif import sarif as sarif_of
+        from orchestrator.ground.files import write_atomically
+
+        write_atomically(sarif, dumps(sarif_of(outcomes), indent=2).encode() + b"\n")
     if json:
         print_json({"outcomes": [document(outcome) for outcome in outcomes]})
     for outcome in outcomes:

@@ -62,6 +62,8 @@ class Order:
     """How often every builder builds all of it once more."""
     attest_disagreement: bool = False
     """Whether it is signed, as evidence, that builders disagree."""
+    oldest: int | None = None
+    """How many of the targets this run takes at most: never tried ones, then the longest ago; None: all."""
     keep_failed: bool = False
     """Whether the folder of a build that fails is kept."""
     diagnose: bool = False

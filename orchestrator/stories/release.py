@@ -27,6 +27,7 @@ from orchestrator.evidence.sbom.forms import statements as sbom_statements
 from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
+from orchestrator.ground.wording import counted
 from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.policy.policy import trusting
 from orchestrator.policy.signer import IdentitySigner
@@ -59,6 +60,7 @@ from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unp
 from orchestrator.run.parts import parts_of_release
 from orchestrator.run.plan import Plan, Target
 from orchestrator.run.remembering import depth_of, remember
+from orchestrator.run.scheduling import left_for_later
 from orchestrator.run.signatories import Signatories, summon
 from orchestrator.run.workshop import opened
 from orchestrator.signing import gate
@@ -94,6 +96,10 @@ def release(
         if signatories is not None:
             clients.call()
         plan = planning.make(workshop, order.targets, order.how, allow_dirty=order.allow_dirty)
+        if order.oldest is not None:
+            later = left_for_later(state, plan, order.oldest)
+            plan = plan.without(later)
+            say(f"building {len(plan.targets)} of {counted(len(plan.targets) + len(later), 'target')}")
         builders = willing(workshop, order.builders, plan.lock, plan.system)
         if order.keep_failed:
             builders = keeping_failed(builders)

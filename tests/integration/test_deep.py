@@ -107,9 +107,12 @@ def test_what_agreed_once_is_not_built_again(chain: Chain) -> None:
 
 
 def test_the_first_to_diverge_is_named_and_what_is_above_is_not_spoiled(chain: Chain) -> None:
-    ran = chain.build("top", script=UUID)
+    scan = chain.folder / "scan.sarif"
+    ran = chain.build("top", script=UUID, more=("--deep", "--sarif", str(scan)))
     assert ran.code == 1
     found = outcome(ran)
+    (alert,) = json.loads(scan.read_text())["runs"][0]["results"]
+    assert [alert["properties"]["derivation"]] == found["rootCauses"]
     assert [each.rpartition("-middle-1.0")[2] for each in found["rootCauses"]] == [".drv"]
     assert [one["inherited"] for one in found["differing"]] == [False, True, True]
     with read(chain.state) as ledger:
@@ -168,6 +171,21 @@ def test_what_was_cleaned_away_and_is_known_is_evidence_still(chain: Chain) -> N
     found = outcome(ran)
     assert found["depth"]["known"] == 1
     chain.tally("verify", chain.folder / found["release"], "--key", "release.pub").succeeded()
+
+
+def test_a_run_of_some_takes_the_oldest(chain: Chain) -> None:
+    scan = chain.folder / "scan.sarif"
+
+    def taken() -> str:
+        more = ("--oldest", "1", "--sarif", str(scan))
+        ran = chain.build("base", "middle", more=more).succeeded()
+        assert "building 1 of 2 targets" in ran.err
+        return str(outcome(ran)["target"])
+
+    first, second, third = taken(), taken(), taken()
+    assert {first, second} == {"default.nix base", "default.nix middle"}
+    assert third == first
+    assert json.loads(scan.read_text())["runs"][0]["results"] == []
 
 
 def test_a_flaky_one_is_told_as_flaky_also_above_one_that_differs(chain: Chain) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +25,23 @@ def project(tmp_path: Path, tally_in: TallyIn, repository: Path) -> Project:
 def toolchain_state(
     session_state: Path, tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn, repository: Path
 ) -> Path:
-    """A state folder whose stores have the smallest toolchain, and next to nothing that was built with it."""
-    state, folder = tmp_path_factory.mktemp("toolchain"), tmp_path_factory.mktemp("first")
-    (state / "sources").symlink_to(session_state / "sources")
-    first = Project(folder, tally_in(folder, TALLY_STATE=str(state)), repository)
-    first.build(first.recipe("first", "mkdir $out"), key=False, more=("--no-sign",)).succeeded()
+    """A state folder whose stores have the smallest toolchain, and next to nothing that was built with it.
+
+    All processes of one run have one: whoever is first makes it, and nobody changes it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    state = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "toolchain"
+    state.mkdir(exist_ok=True)
+    made = state.with_suffix(".made")
+    with state.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            if not (state / "sources").is_symlink():
+                (state / "sources").symlink_to(session_state / "sources")
+            own = tmp_path_factory.mktemp("first")
+            first = Project(own, tally_in(own, TALLY_STATE=str(state)), repository)
+            first.build(first.recipe("first", "mkdir $out"), key=False, more=("--no-sign",)).succeeded()
+            made.touch()
     return state
 
 

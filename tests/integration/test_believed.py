@@ -15,6 +15,7 @@ from believing import built_tools, inputs_table
 from caches import Binary, SigningKey, nar_of
 from projects import Project
 from releases import fixed, store_path
+from states import stores_copied
 from targets import laid_out, nix
 
 from orchestrator.builders.build import BuiltPath
@@ -27,6 +28,7 @@ from orchestrator.caches.fixed import take_fixed
 from orchestrator.caches.taking import take
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import make_removable
 from orchestrator.ground.nar import dump
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
@@ -288,13 +290,11 @@ in rec {
 
 
 def test_what_was_believed_once_never_passes_for_built(
-    tally_in: TallyIn, repository: Path, session_state: Path, tmp_path: Path
+    tally_in: TallyIn, repository: Path, toolchain_state: Path, new_state: Path, tmp_path: Path
 ) -> None:
     """Another input that was built with it, and does not refer to it, neither."""
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state/sources").symlink_to(session_state / "sources")
     (tmp_path / "project").mkdir()
-    tally = tally_in(tmp_path / "project", TALLY_STATE=str(tmp_path / "state"))
+    tally = tally_in(tmp_path / "project", TALLY_STATE=str(new_state))
     project = Project(tmp_path / "project", tally, repository)
     laid_out(project.folder / "packages")
     file = project.folder / "chain.nix"
@@ -317,7 +317,9 @@ def test_what_was_believed_once_never_passes_for_built(
         if not table:
             # the same once more, after another run that believes it
             for name in ("a", "b"):
-                shutil.rmtree(tmp_path / "state/stores" / name)
+                make_removable(new_state / "stores" / name)
+                shutil.rmtree(new_state / "stores" / name)
+            stores_copied(toolchain_state, new_state, ("a", "b"))
             tally(*build, "again").succeeded()
             (project.folder / "tally.toml").unlink()
         ran = tally(*build, out, *more).succeeded()

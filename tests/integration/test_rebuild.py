@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import policies
 import pytest
 from projects import Project
+from states import stores_copied
 from targets import laid_out
 
 if TYPE_CHECKING:
@@ -162,7 +163,11 @@ def test_three_rebuilders_count_and_one_without_the_release_does_not(
 
 
 def test_a_folder_of_the_makers_repository_is_fetched_by_its_commit(
-    project: Project, tally_in: TallyIn, session_state: Path, tmp_path_factory: pytest.TempPathFactory
+    project: Project,
+    tally_in: TallyIn,
+    session_state: Path,
+    toolchain_state: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     web = tmp_path_factory.mktemp("web")
     git = ["git", "-C", str(project.folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
@@ -182,6 +187,7 @@ def test_a_folder_of_the_makers_repository_is_fetched_by_its_commit(
         project.build(recipe).succeeded()
         state = tmp_path_factory.mktemp("state")
         (state / "sources").mkdir()
+        stores_copied(toolchain_state, state)
         rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(state))
         release = handed_over(project, rebuilder, "given")
         request = json.loads((release / "source/request.json").read_bytes())

@@ -22,9 +22,12 @@ def sources_copied(state: Path, to: Path) -> None:
     linked(whole, state / "sources", to / "sources")
 
 
-def stores_copied(state: Path, to: Path) -> None:
+STORES = ("a", "b", "orchestrator")
+
+
+def stores_copied(state: Path, to: Path, stores: Sequence[str] = STORES) -> None:
     """What is valid in its stores, by their databases as they are between two transactions."""
-    for store in ("a", "b", "orchestrator"):
+    for store in stores:
         theirs, ours = state / "stores" / store / "nix", to / "stores" / store / "nix"
         for folder in ("var/nix/db", "store"):
             (ours / folder).mkdir(parents=True)

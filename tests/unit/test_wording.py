@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 PLURAL = re.compile(r" (?!was\b|is\b|has\b|does\b)[a-z]+(s|\(s\))(?![a-z])")
 NEVER_ONE = {
@@ -29,9 +32,32 @@ NEVER_ONE = {
 """What is told only of none or several, since one is what there should be, or of very many."""
 
 
-def uncounted(source: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class Found:
+    """What the whole program says amiss, file by file."""
+
+    uncounted: frozenset[str]
+    pages: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def found(repository: Path) -> Found:
+    """Of every file, parsed once."""
+    counted, sent = set[str](), set[str]()
+    for file in (repository / "orchestrator").rglob("*.py"):
+        nodes = nodes_of(file.read_text())
+        counted |= {f"{file.name}: {each}" for each in uncounted(nodes)}
+        sent |= {f"{file.name}: {each}" for each in pages(nodes)}
+    return Found(frozenset(counted), frozenset(sent))
+
+
+def nodes_of(source: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(source)))
+
+
+def uncounted(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Each f-string in which a `len(…)` stands before a plural, or a number before `(s)`."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if not isinstance(node, ast.JoinedStr):
             continue
         for value, after in zip(node.values, node.values[1:], strict=False):
@@ -43,34 +69,24 @@ def uncounted(source: str) -> Iterator[str]:
 
 
 def test_the_look_itself() -> None:
-    assert list(uncounted('f"{len(x)} sets"')) == ["{len(x)} sets"]
-    assert list(uncounted('f"{n} set(s)"')) == ["{n} set(s)"]
-    assert list(uncounted('f"{len(x)} set, {y} sets"')) == []
+    assert list(uncounted(nodes_of('f"{len(x)} sets"'))) == ["{len(x)} sets"]
+    assert list(uncounted(nodes_of('f"{n} set(s)"'))) == ["{n} set(s)"]
+    assert list(uncounted(nodes_of('f"{len(x)} set, {y} sets"'))) == []
 
 
-def test_what_is_counted_is_in_the_right_number(repository: Path) -> None:
-    found = {
-        f"{path.name}: {each}"
-        for path in sorted((repository / "orchestrator").rglob("*.py"))
-        for each in uncounted(path.read_text())
-    }
-    assert found - NEVER_ONE == set()
+def test_what_is_counted_is_in_the_right_number(found: Found) -> None:
+    assert found.uncounted - NEVER_ONE == set()
 
 
-def pages(source: str) -> Iterator[str]:
+def pages(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Each text, docstrings aside, that sends its reader to a page of ours: a wheel has none of them."""
-    tree = ast.parse(source)
-    notes = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
-    for node in ast.walk(tree):
+    notes = {id(each.value) for each in nodes if isinstance(each, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
             yield from re.findall(r"docs/\S+\.md|recipes/hello\.toml", node.value)
 
 
-def test_no_message_names_a_file_that_only_a_clone_has(repository: Path) -> None:
-    assert list(pages('def f():\n    "docs/x.md"\n    g("see docs/a/b.md")')) == ["docs/a/b.md"]
-    found = {
-        f"{file.name}: {each}"
-        for file in sorted((repository / "orchestrator").rglob("*.py"))
-        for each in pages(file.read_text())
-    }
-    assert found == set()
+def test_no_message_names_a_file_that_only_a_clone_has(found: Found) -> None:
+    nodes = nodes_of('def f():\n    "docs/x.md"\n    g("see docs/a/b.md")')
+    assert list(pages(nodes)) == ["docs/a/b.md"]
+    assert found.pages == set()

@@ -151,7 +151,7 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project, pack
     told = {
         "bad.fixed": ("is a fixed output", "what is built from it"),
         "bad.content-addressed": ("'ca-derivations' is disabled", "__contentAddressed"),
-        "bad.elsewhere": ("is for powerpc64-linux", "for this one"),
+        "bad.elsewhere": ("is for powerpc64-linux", "or an attribute for"),
         "bad.broken": ("Package broken-1.0 is marked as broken", "allowBroken = true"),
         "bad.infinite": ("infinite recursion encountered", "default.nix:"),
         "bad.imported": ("during evaluation", "put the file that it makes into the tree"),

@@ -10,7 +10,7 @@ builder's store, in no ledger, and nothing can sign it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,13 +98,13 @@ def shell(
         (target,) = plan.targets.values()
         derivation = target.graph[target.evaluated.package]
         gather(workshop, target.request, target.evaluated.fixed, target.folder, say)
-        store = _with_inputs(workshop, target, derivation, on_event, say)
+        holding = _with_inputs(workshop, target, derivation, on_event, say)
         folder = workshop.store.nix.scratch / "shell"
         folder.mkdir()
         begin = _INTERACTIVE if command is None else _COMMAND
         made = prepared(
             derivation,
-            _closure(store, derivation, target),
+            _closure(holding),
             folder,
             files={} if failed else {"tallyScript": begin, "tallyCheck": ""},
             build=_kept(state, derivation) if failed else None,
@@ -168,14 +168,18 @@ def _with_inputs(
     derivation: Derivation,
     on_event: Callable[[str, Event], None],
     say: Callable[[str], None],
-) -> ChrootStore:
-    """A store that has all inputs: an embedded builder's, of which they are read alone, else our own."""
-    paths = _inputs(derivation, target)
+) -> list[tuple[ChrootStore, list[str]]]:
+    """Every input, with a store that has it.
+
+    What was built is in an embedded builder's, of which it is read alone, else in our own. What is fetched or
+    copied is in ours: no builder has a source of this commit before it has built it.
+    """
+    built, ours = _inputs(derivation, target)
     for builder in workshop.named():
-        if isinstance(builder.store, ChrootStore) and not builder.store.invalid(paths):
-            return builder.store
+        if isinstance(builder.store, ChrootStore) and not builder.store.invalid(built):
+            return [(builder.store, built), (workshop.store, ours)]
     store = workshop.store
-    if store.invalid(paths):
+    if store.invalid(built):
         say(f"building what {derivation.name} is built with; nothing of it is taken for a builder's")
         errors: list[str] = []
         parser = EventParser()
@@ -190,25 +194,30 @@ def _with_inputs(
         command = store.command(
             "nix-store", "--realise", "--log-format", "internal-json", "-v", "--max-jobs", "auto", *needed
         )
-        if store.nix.follow(command, take) != 0 or (lacking := sorted(store.invalid(paths))):
+        if store.nix.follow(command, take) != 0 or (lacking := sorted(store.invalid(built))):
             raise TallyError(
                 f"what {derivation.name} is built with does not build: "
                 + (errors[0] if errors else name_of(lacking[0])),
                 hint="`tally build` of that recipe says more",
             )
-    return store
+    return [(store, [*built, *ours])]
 
 
-def _inputs(derivation: Derivation, target: Target) -> list[str]:
-    outputs = (
-        target.graph[path].outputs[name]
-        for path, names in derivation.input_derivations.items()
-        for name in names
-    )
-    return [*outputs, *derivation.input_sources]
+def _inputs(derivation: Derivation, target: Target) -> tuple[list[str], list[str]]:
+    """Those that are built, and those that are fetched or copied."""
+    built: list[str] = []
+    ours = list(derivation.input_sources)
+    for path, names in derivation.input_derivations.items():
+        below = target.graph[path]
+        (built if below.fixed is None else ours).extend(below.outputs[name] for name in names)
+    return built, ours
 
 
-def _closure(store: ChrootStore, derivation: Derivation, target: Target) -> list[tuple[str, str]]:
+def _closure(holding: Sequence[tuple[ChrootStore, Sequence[str]]]) -> list[tuple[str, str]]:
     """Where the inputs, and all that they refer to, lie on this machine."""
-    said = store.nix.run(store.command("nix-store", "--query", "--requisites", *_inputs(derivation, target)))
-    return [(str(store.physical(path)), path) for path in said.split()]
+    found: dict[str, str] = {}
+    for store, paths in holding:
+        if paths:
+            said = store.nix.run(store.command("nix-store", "--query", "--requisites", *paths))
+            found |= {path: str(store.physical(path)) for path in said.split() if path not in found}
+    return [(place, path) for path, place in found.items()]

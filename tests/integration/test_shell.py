@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,9 @@ from projects import Project
 from waiting import wait_for
 
 from tests.conftest import command
+
+if TYPE_CHECKING:
+    from tests.conftest import TallyIn
 
 LOOK = """
 echo begin
@@ -63,6 +67,22 @@ def test_a_shell_sees_what_the_build_sees(project: Project, looking: Path) -> No
     ran = project.build(looking, key=False, more=("--no-sign",)).succeeded()
     assert "a and b agree" in ran.err
     assert project.releases == []
+
+
+def test_a_commit_that_no_builder_has_needs_no_toolchain_of_its_own(
+    tmp_path: Path, tally_in: TallyIn, repository: Path, new_state: Path
+) -> None:
+    """Builders have the toolchain, and we the source."""
+    project = Project(tmp_path, tally_in(tmp_path, TALLY_STATE=str(new_state)), repository)
+    file = project.recipe("here", "mkdir $out", more='[source]\npath = "."\n')
+    for word in ("first", "second"):
+        (tmp_path / "file").write_text(word)
+        for words in (["init", "-q"], ["add", "file", "recipes", "tally.lock"], ["commit", "-qm", word]):
+            who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+            subprocess.run(["git", *who, *words], cwd=tmp_path, check=True)
+        ran = project.tally("shell", file, "--command", "cat file").succeeded()
+        assert ran.out.strip() == word
+        assert "building what" not in ran.err
 
 
 def test_a_command_says_how_it_ended(project: Project, looking: Path) -> None:

@@ -42,7 +42,7 @@ def ask(program: str, name: str, first: Content, second: Content, budget: Budget
     with tempfile.TemporaryDirectory(prefix="tally-diffoscope-") as folder, tempfile.TemporaryFile() as out:
         paths = []
         for side, content in (("a", first), ("b", second)):
-            path = Path(folder, side, os.path.basename(name) or "content")  # noqa: PTH119  it is no path yet
+            path = Path(folder, side, _file_name(name))
             path.parent.mkdir()
             _write(path, content)
             paths.append(str(path))
@@ -59,6 +59,12 @@ def ask(program: str, name: str, first: Content, second: Content, budget: Budget
         return list(_innermost(json.loads(data), "", 0))[:_MOST]
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("it says nothing that can be read; it may be too old") from error
+
+
+def _file_name(name: str) -> str:
+    """Of a name that is no path yet, since it may be anything: its last part, where that can name a file."""
+    last = name.rpartition("/")[2]
+    return last if last not in ("", ".", "..") else "content"
 
 
 def _write(path: Path, content: Content) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from placing import differing, told
 
+from orchestrator.agreement.trees import Side
+from orchestrator.places.search import places
+
 ONE, OTHER = b"\0\1\2\3" * 4 + b"\x01", b"\0\1\2\3" * 4 + b"\x02"
 SAYS = {
     "diffoscope-json-version": 1,
@@ -69,4 +72,17 @@ def test_it_is_not_needed_and_not_asked_about_text(tmp_path: Path, program: Path
     assert place.note == ""
     program.unlink()
     (place,) = differing(tmp_path, "x", ONE, OTHER)
+    assert place.note == ""
+
+
+def test_two_files_that_are_compared_by_themselves(tmp_path: Path, program: Path) -> None:
+    # its words are what it was asked about: a file each, called so that a file can be
+    program.write_text('#!/bin/sh\nfor last; do :; done\n[ -f "$last" ] || exit 2\necho {}\n')
+    for number, name in enumerate(("x", "..x", "x..")):
+        (tmp_path / str(number)).mkdir()
+        [place] = differing(tmp_path / str(number), name, ONE, OTHER)
+        assert place.note == ""
+    for side, data in (("one", ONE), ("other", OTHER)):
+        (tmp_path / side).write_bytes(data)
+    [place] = places(Side("A", tmp_path / "one"), Side("B", tmp_path / "other"))
     assert place.note == ""

@@ -17,7 +17,7 @@ LARGEST = 1 << 20
 """Bytes: a path with thousands of references has some hundred KiB."""
 _OBJECT = re.compile(r"[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
 _NUMBER = re.compile(r"[0-9]{1,19}")
-_ONCE = frozenset({"StorePath", "URL", "Compression", "FileSize", "NarHash", "NarSize", "References"})
+_ONCE = frozenset({"StorePath", "URL", "Compression", "FileSize", "NarHash", "NarSize", "References", "CA"})
 _NEEDED = ("StorePath", "URL", "NarHash", "NarSize")
 
 
@@ -37,6 +37,8 @@ class Narinfo:
     """Store paths, sorted, the path itself among them where it refers to itself."""
     signatures: tuple[str, ...]
     """`NAME:BASE64`, as they are there."""
+    fixed: bool = False
+    """Whether it says that the path follows from its content: whoever knows that needs nobody's word."""
 
     @property
     def fingerprint(self) -> str:
@@ -86,6 +88,7 @@ def parse(data: bytes) -> Narinfo:
         nar_size=_number(fields, "NarSize"),
         references=tuple(sorted({STORE + each for each in references})),
         signatures=signatures,
+        fixed=fields.get("CA", "").startswith("fixed:"),
     )
 
 

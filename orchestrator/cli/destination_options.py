@@ -42,5 +42,8 @@ def refuse_unfit(destination: Reference, given: Mapping[str, bool]) -> None:
             raise TallyError(
                 f"{option} is not for {_KINDS[kind]}: it is for {fit}", hint=f"leave {option} out"
             )
-    if given["--with-believed"] and not given["--with-runtime"]:
-        raise TallyError("--with-believed is about the runtime closure", hint="give --with-runtime, too")
+    if given["--with-believed"] and not (given["--with-runtime"] or given["--with-sources"]):
+        raise TallyError(
+            "--with-believed is about the runtime closure, or about what rebuilders need",
+            hint="give --with-runtime or --with-sources, too",
+        )

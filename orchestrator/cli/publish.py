@@ -99,7 +99,10 @@ def publish(
     ] = False,
     with_believed: Annotated[
         bool,
-        typer.Option("--with-believed", help="With --with-runtime: also inputs that no builder rebuilt."),
+        typer.Option(
+            "--with-believed",
+            help="With --with-runtime or --with-sources: also inputs that no builder rebuilt.",
+        ),
     ] = False,
     nix_key: Annotated[
         Path | None,
@@ -114,7 +117,7 @@ def publish(
         typer.Option(
             "--with-sources",
             help="Also every fixed input by its digest, for rebuilders: sources, toolchain packages and the "
-            "tree of nixpkgs, but not what was believed of a cache.",
+            "tree of nixpkgs. What was believed of a cache needs --with-believed.",
         ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -180,7 +183,7 @@ def publish(
     )
     with tempfile.TemporaryDirectory(prefix="tally-") as scratch, ExitStack() as open_:
         if with_sources:
-            order = replace(order, inputs=_inputs(open_, say))
+            order = replace(order, inputs=_inputs(open_, say, believed=with_believed))
         keys: tuple[str, ...] = ()
         paths: tuple[str, ...] = ()
         if cache:
@@ -230,8 +233,13 @@ def publish(
     return code
 
 
-def _inputs(open_: ExitStack, say: Callable[[str], None]) -> Callable[[Path], tuple[Supplied, ...]]:
-    """What finds the inputs of a release, with the stores of this machine."""
+def _inputs(
+    open_: ExitStack, say: Callable[[str], None], *, believed: bool
+) -> Callable[[Path], tuple[Supplied, ...]]:
+    """What finds the inputs of a release, with the stores of this machine.
+
+    `believed`: whether what was believed is published, too.
+    """
     from orchestrator.builders.configuration import load as configured
     from orchestrator.ground.state import State
     from orchestrator.run.inputs import inputs_of
@@ -239,7 +247,7 @@ def _inputs(open_: ExitStack, say: Callable[[str], None]) -> Callable[[Path], tu
     from orchestrator.run.workshop import opened
 
     workshop = open_.enter_context(opened(State.of_environment(), configured(Path.cwd())))
-    return lambda release: inputs_of(workshop, release, say, (of_folder(release),))
+    return lambda release: inputs_of(workshop, release, say, (of_folder(release),), believed=believed)
 
 
 def _location(address: str) -> str:

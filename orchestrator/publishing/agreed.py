@@ -75,13 +75,22 @@ class Stores:
         return cls(named, roots, state.root, release, by_hash(named.every))
 
     def closure(
-        self, *, runtime: bool, believed: bool, say: Callable[[str], None] = lambda _: None
+        self,
+        *,
+        runtime: bool,
+        believed: bool,
+        inputs: bool = False,
+        say: Callable[[str], None] = lambda _: None,
     ) -> Mapping[str, Found]:
-        """What goes into a cache, each path after all that it refers to. Raises TallyError."""
+        """What goes into a cache, each path after all that it refers to; with `inputs`, all that is believed.
+
+        Raises TallyError.
+        """
         found: dict[str, Found] = {}
         left_out: set[str] = set()
         done: dict[str, Found] = {}
-        stack = [(path, False) for path in reversed(self.named.targets)]
+        roots = (*self.named.targets, *(self.named.believed if inputs else ()))
+        stack = [(path, False) for path in reversed(roots)]
         while stack:
             path, expanded = stack.pop()
             if expanded:

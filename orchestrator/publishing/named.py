@@ -35,6 +35,11 @@ class Named:
             path for each in links for path in (*each.materials, *each.products) if path.startswith(_STORE)
         )
 
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """The store paths that some builder believed, with all that these refer to."""
+        return tuple(sorted({path for each in self.links.values() for path in each.believed}))
+
     def digest(self, path: str) -> NarHash | Sha256:
         """What every link has for a store path. Raises TallyError where one has not, or something else."""
         told = [each.products.get(path) or each.materials.get(path) for each in self.links.values()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ from orchestrator.ground.digest import OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.nar import dump
 from orchestrator.ground.plainly import why
-from orchestrator.nix.derivation import Derivation
+from orchestrator.nix.derivation import Derivation, DerivationGraph
 from orchestrator.publishing.inputs import Input, Pinned, Supplied, is_nar
 from orchestrator.recipe.wanted import Wanted, fixed_outputs
 from orchestrator.run import trees
 from orchestrator.run.claim import claim_of, refuse_without_source
 from orchestrator.run.fetching import fetch_foreign, wanted_of
 from orchestrator.run.gathering import gather
-from orchestrator.run.left_out import left_out
+from orchestrator.run.left_out import believed_of, left_out
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.supplies import of_caches
 from orchestrator.run.workshop import Workshop
@@ -30,11 +31,17 @@ _CHUNK = 1 << 20
 
 
 def inputs_of(
-    workshop: Workshop, release: Path, say: Callable[[str], None], supplies: Sequence[Supply] = ()
+    workshop: Workshop,
+    release: Path,
+    say: Callable[[str], None],
+    supplies: Sequence[Supply] = (),
+    *,
+    believed: bool = False,
 ) -> tuple[Supplied, ...]:
     """Every fixed input of a release that verified, each digest once: fetched first where it is not here.
 
-    Raises TallyError for one that cannot be had, and for a release that cannot be planned again.
+    `believed`: whether the inputs that were believed are published, too. Raises TallyError for a fixed input
+    that cannot be had and that not only those were made from, and for a release that cannot be planned again.
     """
     supplies = (*supplies, *of_caches(workshop))
     claim = claim_of(release)
@@ -47,19 +54,38 @@ def inputs_of(
     plan = planned_again(workshop, claim, Path.cwd(), say, supplies)
     (target,) = plan.targets.values()
     gather(workshop, target.request, target.evaluated.fixed, target.folder, say, supplies)
-    fetch_foreign(workshop, target.foreign, say, supplies=supplies)
+    beliefs = believed_of(claim)
+    above = _rebuilt(target.graph, beliefs)
+    fetch_foreign(workshop, [each for each in target.foreign if each.path in above], say, supplies=supplies)
+    with suppress(TallyError):  # what is missing of these is told below
+        fetch_foreign(workshop, target.foreign, say, supplies=supplies)
+    absent = workshop.store.invalid([each.fixed.path for each in target.foreign if each.fixed is not None])
+    there = [each for each in target.foreign if each.fixed is not None and each.fixed.path not in absent]
     paths = {(each.name, each.digest): each.path for each in target.evaluated.fixed}
     found = [
         _ours(workshop, each, paths.get((each.name, each.digest)), supplies)
         for each in fixed_outputs(target.request)
     ]
-    found += [_foreign(workshop, each) for each in target.foreign]
+    found += [_foreign(workshop, each) for each in there]
     carried, lacking = _trees(workshop, target.request)
     found += carried
-    for line in left_out(claim, lacking):
+    lost = [each.name for each in target.foreign if each not in there]
+    for line in left_out(claim, lacking, () if believed else beliefs, lost):
         say(line)
     once = {each.input.digest: each for each in found}
     return tuple(sorted(once.values(), key=lambda each: (each.input.name, each.input.sha256.hex)))
+
+
+def _rebuilt(graph: DerivationGraph, believed: Collection[str]) -> set[str]:
+    """The derivations that have to be there where these outputs are: fixed ones among them."""
+    seen, queue = set(graph.roots), list(graph.roots)
+    while queue:
+        for path, names in graph[queue.pop()].input_derivations.items():
+            outputs = {graph[path].outputs[name] for name in names}
+            if path not in seen and not outputs.issubset(believed):
+                seen.add(path)
+                queue.append(path)
+    return seen
 
 
 def _trees(workshop: Workshop, request: Mapping[str, Any]) -> tuple[list[Supplied], list[str]]:

@@ -49,7 +49,7 @@ class Wanted:
     runtime: bool = False
     """Also what the target refers to, and so on."""
     believed: bool = False
-    """Of that also what nobody of the release's builders made."""
+    """Of that also what nobody of the release's builders made; where inputs are published, all of such."""
     key: Path | None = None
     """The release's Nix key; None: the one of the state folder."""
 
@@ -87,7 +87,8 @@ def publish(order: Order, wanted: Wanted, state: State, scratch: Path, say: Say)
         return Cached(Publication(verdict))
     named = Named(_links(release))
     stores = Stores.of(named, state, order.release)
-    found = stores.closure(runtime=wanted.runtime, believed=wanted.believed, say=say)
+    rebuilders = wanted.believed and order.inputs is not None
+    found = stores.closure(runtime=wanted.runtime, believed=wanted.believed, inputs=rebuilders, say=say)
     inputs = () if order.inputs is None else order.inputs(release.folder.path)
     found = {**{one.item.path: one for one in map(of_input, inputs)}, **found}
     _each(found, lambda path: cache.find(found[path].item))  # before the first key is made and byte written

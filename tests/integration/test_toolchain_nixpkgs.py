@@ -217,6 +217,32 @@ def test_a_recipe_is_built_with_what_a_cache_has_of_nixpkgs(
     rebuilt = sum(each.fixed is None for each in inputs)
     assert f"rebuilt 2 of {rebuilt + 2} derivations; {rebuilt} believed from ours-1" in verdict.out
     assert not list((state / "sources").glob("*/*.deb")), "what it was made from is fetched by nobody"
+    _made_again_from_a_cache_of_our_own(project, release, cache.key.text, tmp_path, tally_in)
+
+
+def _made_again_from_a_cache_of_our_own(
+    project: Project, release: Path, key: str, tmp_path: Path, tally_in: TallyIn
+) -> None:
+    """The cache that was believed is gone: what it had and what is needed besides was published with it."""
+    own = tmp_path / "own"
+    publish = ("publish", release, f"cache+file://{own}", "--key", "release.key", "--with-sources")
+    told = project.tally(*publish).succeeded().err
+    assert "--with-believed puts them into a Nix cache" in told
+    assert "so a rebuilder has to believe those" in told, (
+        "nobody has the packages that its tools were made of"
+    )
+    told = project.tally(*publish, "--with-believed").succeeded().err
+    assert "--with-believed puts them into a Nix cache" not in told
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/tally.toml").write_text(
+        f'[inputs]\nfrom = "cache"\ncaches = ["file://{own}"]\nkeys = ["{key}"]\n'
+    )
+    shutil.copytree(release, tmp_path / "other/given")
+    shutil.copy(project.folder / "release.pub", tmp_path / "other")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    other = tally_in(tmp_path / "other", TALLY_STATE=str(tmp_path / "other/state"), **nowhere)
+    ran = other("rebuild", "given", "--publisher", "release.pub").succeeded()
+    assert ran.out.startswith("REPRODUCED  awkward-1.0-x86_64-linux\n")
 
 
 FLAKE = """

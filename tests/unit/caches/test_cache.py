@@ -130,6 +130,15 @@ def test_a_bad_cache_is_told_by_path_and_cache(bad: str, tmp_path: Path) -> None
                 assert "damaged there" in str(error.value.hint)
 
 
+def test_what_follows_from_its_content_is_no_offer_of_a_strangers() -> None:
+    """Whoever publishes sources signs them by a key of theirs; their digests are known without it."""
+    content = "fixed:r:sha256:0c5b8vw40d1178xlpddw65q9gf1h2186jcc3p4swinwggbllv8mk"
+    theirs, ours = binary(key=SigningKey("theirs-1"), CA=content), binary(CA=content)
+    with theirs.served() as one, ours.served() as two:
+        assert asking(one.address).offers([PATH]) == {}
+        assert list(asking(one.address, two.address).offers([PATH])) == [PATH]
+
+
 def test_two_caches_that_differ_are_a_no_by_name() -> None:
     other = Binary(KEY)
     other.add(PATH, nar_of(b"other bytes"), [OTHER])

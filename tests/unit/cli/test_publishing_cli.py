@@ -89,7 +89,10 @@ def test_noes(tally: Tally, release: Signed, tmp_path: Path) -> None:
         (("publish", "RELEASE", "oci://x/y", "--key", "PUB", "--retain", "1d"), "it is for a bucket"),
         (("publish", "RELEASE", "s3://bucket/y", "--key", "PUB", "--move-tag"), "it is for a registry"),
         (("publish", "RELEASE", "cache+file:///x", "--key", "PUB", "--move-tag"), "not for a Nix cache"),
-        (("publish", "RELEASE", "cache+file:///x", "--key", "PUB", "--with-believed"), "--with-runtime, too"),
+        (
+            ("publish", "RELEASE", "cache+file:///x", "--key", "PUB", "--with-believed"),
+            "--with-runtime or --with-sources, too",
+        ),
         (("fetch", "dir:nowhere", "--key", "PUB"), "there is no release at"),
         (("fetch", "dir:nowhere"), "nothing says whom to trust"),
         (("fetch", "http://example.org/", "--key", "PUB"), "anybody on the way"),

@@ -9,7 +9,7 @@ import releases
 
 from orchestrator.keys.key import SigningKey
 from orchestrator.run.claim import Claim, claim_of
-from orchestrator.run.left_out import left_out
+from orchestrator.run.left_out import believed_of, left_out
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,12 @@ def test_what_was_believed(claim: Claim, odd: Any, monkeypatch: pytest.MonkeyPat
         return _Said(predicate)
 
     monkeypatch.setattr("orchestrator.run.left_out.statement.parse", parsed)
-    (line,) = left_out(claim, [])
+    assert list(left_out(claim, [])) == []
+    first, second = left_out(claim, [], believed_of(claim), ["gcc.tar", "b.tar"])
+    assert (
+        "2 fixed inputs that believed inputs were made from, b.tar among them, which cannot be had" in second
+    )
+    line = first
     assert "2 inputs believed of a cache, /nix/store/a among them" in line
 
 

@@ -49,9 +49,17 @@ def test_two_builders_agree_and_the_program_runs(
     first: Path, proxy: GoProxy, tally_in: TallyIn, tmp_path: Path
 ) -> None:
     tally = tally_in(first, GOPROXY=proxy.address)
-    [outcome] = json.loads(tally("build", RECIPE, "--no-sign", "--json").succeeded().out)["outcomes"]
-    assert outcome["outcome"] == "agreed"
-    [top] = unpacked(Path(outcome["artifact"]), tmp_path / "unpacked").iterdir()
+    tally("keys", "generate", tmp_path / "release").succeeded()
+    tally("build", RECIPE, "--key", tmp_path / "release.key", "--out", tmp_path / "out").succeeded()
+    [release] = (tmp_path / "out").iterdir()
+    bill = json.loads((release / "sbom/stick.cdx.json").read_text())
+    refs = {each["bom-ref"]: each["name"] for each in bill["components"]}
+    needs = {refs.get(each["ref"]): each.get("dependsOn", ()) for each in bill["dependencies"]}
+    assert [refs[each] for each in needs["go-runewidth"]] == [
+        "uniseg"
+    ]  # of which its go.mod has another version
+    [artifact] = release.glob("*.tar*")
+    [top] = unpacked(artifact, tmp_path / "unpacked").iterdir()
     program = top / "bin/stick"
     said = subprocess.run([program], input=b"a b\nc\n", capture_output=True, check=True).stdout.decode()
     assert said.startswith("stick || hazel\nlines 2 wide 3\n")

@@ -34,6 +34,24 @@ class GoHash:
     h1: str
     """With `h1:` in front, as go.sum writes it."""
 
+    @property
+    def text(self) -> str:
+        """As tally.lock has it."""
+        return self.h1
+
+
+@dataclass(frozen=True, slots=True)
+class YarnHash:
+    """The checksum that yarn 4's lock has: of the archive that yarn makes of a tarball."""
+
+    checksum: str
+    """With the archive's form in front, as the lock writes it: `10c0/…`."""
+
+    @property
+    def text(self) -> str:
+        """As tally.lock has it."""
+        return self.checksum
+
 
 @dataclass(frozen=True, slots=True)
 class CommitTree:
@@ -66,7 +84,7 @@ class Dependency:
     version: str
     file: str
     """What its file is called; with `version` and the digest it is one file alone."""
-    digest: Sha256 | OtherDigest | GoHash | CommitTree
+    digest: Sha256 | OtherDigest | GoHash | YarnHash | CommitTree
     urls: tuple[str, ...]
     """Where it may be, most wanted first: `mirror://NAME/…` for a registry's; no credential in it."""
     registry: str

@@ -33,11 +33,16 @@ class YamlFile:
         """The error for something in it."""
         return BadLock(self.place, line, problem, hint=hint or self.again)
 
-    def tables(self, key: str) -> Mapping[str, Mapping[str, Value]]:
-        """A table of tables at the top, empty where there is none. Raises BadLock."""
+    def table(self, key: str) -> Mapping[str, Value]:
+        """A table at the top, empty where there is none. Raises BadLock."""
         found = self.values.get(key) or {}
         if not isinstance(found, dict):
             raise self.bad(self.lines.get((key, "")), f"`{key}` is no table")
+        return found
+
+    def tables(self, key: str) -> Mapping[str, Mapping[str, Value]]:
+        """A table of tables at the top, empty where there is none. Raises BadLock."""
+        found = self.table(key)
         for name, each in found.items():
             if not isinstance(each, dict):
                 raise self.bad(self.lines.get((key, name)), f"{name[:200]}: it is no table")

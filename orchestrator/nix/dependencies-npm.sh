@@ -1,5 +1,5 @@
 # npm: a cache that holds every tarball by its digest, as cacache lays it out (content-v2), where `npm ci --offline` finds
-# what a lock has the integrity of. For yarn 1 its offline mirror, and for pnpm what a registry serves, both of links.
+# what a lock has the integrity of. For yarn 1 its offline mirror, and for pnpm and yarn 4 what a registry serves, both of links.
 # See nix/dependencies.nix for the list's lines.
 
 # No registry is asked. One that is nobody's stands for all where a lock does not say where a tarball is.
@@ -21,7 +21,7 @@ tally_lay_out_npm() { # LIST
         if [[ -n ${tallyBeside_yarnPath-} ]]; then
             tally_link_npm "$path" "$out/yarn/$(tally_mirrored_npm "$address")"
         fi
-        if [[ -n ${tallyBeside_pnpmPath-} ]]; then
+        if [[ -n ${tallyBeside_pnpmPath-}${tallyBeside_berryPath-} ]]; then
             tally_link_npm "$path" "$out/registry/$name/-/${name##*/}-$version.tgz"
         fi
     done < "$1"
@@ -61,7 +61,7 @@ tally_link_npm() { # FILE PLACE
     if [[ ! -e $2 ]]; then
         mkdir -p "${2%/*}"
         ln -s "$1" "$2"
-    elif [[ $(readlink "$2") != "$1" ]]; then
+    elif ! cmp -s "$2" "$1"; then
         echo "tally: two packages have the file ${2##*/}, with different bytes" >&2
         return 1
     fi
@@ -160,12 +160,12 @@ tally_enter_npm() { # FOLDER
     if [[ -d $1/registry ]]; then tally_serve_npm "$1/registry"; fi
 }
 
-# pnpm keeps what it has in a store whose form each of its versions changes. So it asks a registry, which answers within the
-# sandbox alone and has nothing but these files; pnpm compares them with its lock.
+# pnpm keeps what it has in a store whose form each of its versions changes, yarn 4 keeps archives that it makes itself. So
+# they ask a registry, which answers within the sandbox alone and has nothing but these files, and compare them with their locks.
 tally_serve_npm() { # FOLDER
     local answer
     if ! command -v node > /dev/null; then
-        echo "tally: without nodejs in the toolchain nothing can serve pnpm what its lock pins" >&2
+        echo "tally: without nodejs in the toolchain nothing can serve what the lock pins" >&2
         return 1
     fi
     read -r answer < <(
@@ -182,9 +182,12 @@ server.listen(4873, "127.0.0.1", () => console.log("ready"));
 END
     ) || true
     if [[ ${answer-} != ready ]]; then
-        echo "tally: port 4873 of the sandbox is not free to serve pnpm what its lock pins" >&2
+        echo "tally: port 4873 of the sandbox is not free to serve what the lock pins" >&2
         return 1
     fi
     export npm_config_registry=http://127.0.0.1:4873/ npm_config_offline=false
+    export YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:4873 YARN_UNSAFE_HTTP_WHITELIST=127.0.0.1 YARN_CHECKSUM_BEHAVIOR=throw
+    export YARN_ENABLE_TELEMETRY=false YARN_GLOBAL_FOLDER=$HOME/.yarn
+    if [[ $npm_config_ignore_scripts == true ]]; then export YARN_ENABLE_SCRIPTS=${YARN_ENABLE_SCRIPTS-false}; fi
     export npm_config_store_dir=$HOME/.pnpm-store npm_config_manage_package_manager_versions=false
 }

@@ -15,6 +15,7 @@ from orchestrator.dependencies.dependency import (
     Inside,
     Locked,
     Untold,
+    YarnHash,
 )
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass, replace
@@ -203,9 +204,9 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
                 f"{each.name} {each.version} is pinned by {algorithm}, by which nothing enters the store",
                 hint="pin it by sha256 or sha512",
             )
-        case GoHash(h1) if h1 in told:
-            return {"sha256": told[h1]}
-        case GoHash():
+        case GoHash(text) | YarnHash(text) if text in told:
+            return {"sha256": told[text]}
+        case GoHash() | YarnHash():
             raise Untold(
                 place, each.line, f"tally.lock has no sha256 of {each.name}", hint="run `tally lock`"
             )

@@ -59,14 +59,14 @@ def _undigested(
     say: Callable[[str], None],
 ) -> dict[str, str]:
     from orchestrator.dependencies import formats
-    from orchestrator.pinning import gopins, treepins
+    from orchestrator.pinning import hashpins, treepins
 
     known = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
     place = place_of(recipe, part)
     found: dict[str, str] = {}
     for system in recipe.systems:
         locked = formats.read(part.ecosystem, tree, part.lock, place, system)
-        for pins in (gopins, treepins):
+        for pins in (hashpins, treepins):
             found |= pins.pinned(locked.dependencies, {**known, **found}, sources, place, say)
     return found
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from orchestrator.dependencies.dependency import Locked
 from orchestrator.dependencies.tree import Tree
+
+_LATER: Final = re.compile(rb"^__metadata:", re.MULTILINE)
+"""How locks of yarn 2 and later are told from yarn 1's."""
 
 
 def read(data: bytes, place: str, tree: Tree, lock: str, system: str) -> Locked:
     """What the lock at a path of `tree` pins for one system. Raises BadLock."""
     folder, _, name = lock.rpartition("/")
     match name:
+        case "yarn.lock" if _LATER.search(data):
+            from orchestrator.dependencies.node import berry
+
+            return berry.read(data, place, tree, folder, system)
         case "yarn.lock":
             from orchestrator.dependencies.node import yarn
 

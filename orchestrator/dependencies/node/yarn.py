@@ -1,4 +1,4 @@
-"""yarn.lock: what it pins. yarn 1's is read here; later ones have another format, and digests of other bytes.
+"""yarn.lock as yarn 1 writes it: what it pins.
 
 https://classic.yarnpkg.com/lang/en/docs/yarn-lock/. Pure.
 """
@@ -23,20 +23,12 @@ from orchestrator.dependencies.node.yarn_lock import AGAIN, Entry, entries
 from orchestrator.dependencies.tree import Tree
 
 _FIRST: Final = re.compile(r"^# yarn lockfile v1\s*$", re.MULTILINE)
-_LATER: Final = re.compile(r"^__metadata:", re.MULTILINE)
 _LOCAL: Final = ("file:", "link:", "./", "../", "/", "~/")
-_OUT: Final = "write a lock of npm's beside it, and name that: `npm install --package-lock-only`"
 
 
 def read(data: bytes, place: str, tree: Tree, folder: str) -> Locked:
     """What the lock pins. `folder` is the lock's own in `tree`. Raises BadLock."""
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
-    if (later := _LATER.search(text)) is not None:
-        line = text.count("\n", 0, later.start()) + 1
-        problem = (
-            "its digests are of archives that yarn 2 and later make themselves, by which nothing is fetched"
-        )
-        raise BadLock(place, line, problem, hint=_OUT)
     if not _FIRST.search(text):
         raise BadLock(place, 1, "it does not say `# yarn lockfile v1`", hint=AGAIN)
     listed = entries(text, place)

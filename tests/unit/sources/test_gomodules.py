@@ -18,7 +18,7 @@ from orchestrator.dependencies.go import read
 from orchestrator.ground.download import Authorised
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
-from orchestrator.pinning.gopins import hash_of, pinned
+from orchestrator.pinning.hashpins import hash_of, pinned
 from orchestrator.sources.asking import asking
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.goproxy import GoSettings, addresses, settings

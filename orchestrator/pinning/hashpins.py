@@ -1,7 +1,8 @@
-"""Go's modules in tally.lock: the sha256 of files of which go.sum has another hash, by that hash.
+"""Hashes of other bytes in tally.lock: the sha256 of files of which a lock file hashes what is in them.
 
-go.sum hashes the files in a zip (golang.org/x/mod/sumdb/dirhash), and Nix wants to know the zip's own bytes.
-What is pinned here was fetched, and had the hash that go.sum has. In the build go looks once more.
+go.sum hashes the files in a zip (golang.org/x/mod/sumdb/dirhash), yarn 4's lock an archive that yarn makes of
+a tarball; Nix wants to know the bytes that are fetched. What is pinned had the hash that the lock file has.
+In the build go and yarn look once more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.dependencies.dependency import Dependency, GoHash
+from orchestrator.dependencies.dependency import Dependency, GoHash, YarnHash
 from orchestrator.dependencies.go_sum import hash1, summed
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
@@ -22,6 +23,7 @@ from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.wording import counted
 from orchestrator.ground.zips import ERRORS
+from orchestrator.pinning.yarnzip import sha512_of
 from orchestrator.recipe.names import store_name
 from orchestrator.sources.folder import Sources
 
@@ -39,7 +41,7 @@ def pinned(
     place: str,
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    """By h1, the sha256 of each file. What is known is taken as it is, and else fetched.
+    """By the hash, the sha256 of each file. What is known is taken as it is, and else fetched.
 
     `place` is what messages call the lock file. Raises TallyError for what cannot be had, or has another
     hash.
@@ -47,18 +49,19 @@ def pinned(
     found: dict[str, str] = {}
     new: dict[str, Dependency] = {}
     for each in wanted:
-        if isinstance(each.digest, GoHash):
-            if each.digest.h1 in known:
-                found[each.digest.h1] = known[each.digest.h1]
+        if isinstance(each.digest, GoHash | YarnHash):
+            text = each.digest.text
+            if text in known:
+                found[text] = known[text]
             else:
-                new[each.digest.h1] = each
+                new[text] = each
     if new:
-        say(f"fetching {counted(len(new), 'file')} of Go modules")
+        say(f"fetching {counted(len(new), 'file')} of which {place} hashes the contents")
     made: dict[str, str] = {}
 
     def fetch(each: Dependency) -> None:
-        if isinstance(each.digest, GoHash):
-            made[each.digest.h1] = _fetched(each, each.digest, sources, place)
+        if isinstance(each.digest, GoHash | YarnHash):
+            made[each.digest.text] = _fetched(each, each.digest, sources, place)
 
     failures = [
         failure
@@ -73,7 +76,7 @@ def pinned(
     return {**found, **made}
 
 
-def _fetched(each: Dependency, digest: GoHash, sources: Sources, place: str) -> str:
+def _fetched(each: Dependency, digest: GoHash | YarnHash, sources: Sources, place: str) -> str:
     reasons = []
     for url in each.urls:
         try:
@@ -85,13 +88,13 @@ def _fetched(each: Dependency, digest: GoHash, sources: Sources, place: str) -> 
         except Unreachable as error:
             reasons.append(f"  {url}: {error}")
     raise TallyError(
-        f"no address gave {each.name} {each.version} ({place}, line {each.line}) with {digest.h1}:\n"
+        f"no address gave {each.name} {each.version} ({place}, line {each.line}) with {digest.text}:\n"
         + "\n".join(reasons or ["  it has no address"]),
         hint="check the network, go.sum, and `go env GOPROXY`, or `go` in [mirrors] of tally.toml",
     )
 
 
-def _taken(each: Dependency, digest: GoHash, address: str, sources: Sources) -> str:
+def _taken(each: Dependency, digest: GoHash | YarnHash, address: str, sources: Sources) -> str:
     """Put what is there where fetched sources are. Raises Unreachable when it has another hash."""
     try:
         sources.folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +107,7 @@ def _taken(each: Dependency, digest: GoHash, address: str, sources: Sources) -> 
                     stream.write(chunk)
             found = hash_of(file, each)
             if found != digest:
-                raise Unreachable(f"it has the hash {found.h1}")
+                raise Unreachable(f"it has the hash {found.text}")
             place = sources.folder / seen.hexdigest() / store_name(each.file)
             place.parent.mkdir(exist_ok=True)
             file.replace(place)
@@ -113,8 +116,11 @@ def _taken(each: Dependency, digest: GoHash, address: str, sources: Sources) -> 
         raise cannot_write(sources.folder, error) from error
 
 
-def hash_of(file: Path, each: Dependency) -> GoHash:
-    """The h1 of a fetched file: of a go.mod, or of a zip's files. Raises Unreachable for what is no zip."""
+def hash_of(file: Path, each: Dependency) -> GoHash | YarnHash:
+    """The hash of a fetched file, as its lock file has it. Raises Unreachable for what cannot be read."""
+    if isinstance(each.digest, YarnHash):
+        form = each.digest.checksum.partition("/")[0]
+        return YarnHash(f"{form}/{sha512_of(file, each.name)}")
     if each.file.endswith(".mod"):
         return hash1([("go.mod", contents(file, _LARGEST))])
     digests: dict[str, str] = {}

@@ -1,0 +1,187 @@
+"""yarn.lock as yarn 4 writes it: what it pins. Pure.
+
+Its checksums are of archives that yarn makes of packages: those without compression can be made again here.
+https://yarnpkg.com/configuration/yarnrc (compressionLevel, cacheMigrationMode); @yarnpkg/core's `Project.ts`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+from urllib.parse import unquote
+
+from orchestrator.dependencies import yamlfile
+from orchestrator.dependencies.dependency import (
+    BadLock,
+    Dependency,
+    Ecosystem,
+    Locked,
+    YarnHash,
+)
+from orchestrator.dependencies.node.entries import (
+    MIRROR,
+    MOST,
+    checked,
+    file_of,
+    fits,
+    usual_address,
+)
+from orchestrator.dependencies.node.graph import Node, linked
+from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
+from orchestrator.dependencies.tree import Tree
+from orchestrator.dependencies.yamlfile import YamlFile
+
+_AGAIN: Final = "write it again with yarn 4 or later: `yarn install --mode=update-lockfile`"
+_OUT: Final = "write a lock of npm's beside it, and name that: `npm install --package-lock-only`"
+_KEY: Final = "10c0"
+"""The form of archives that is known: without compression, as yarn 4 has it where nobody sets another."""
+_CHECKSUM: Final = re.compile(rf"{_KEY}/[0-9a-f]{{128}}")
+_METADATA: Final = "__metadata"
+
+
+def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
+    """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
+    file = yamlfile.read(data, place, _AGAIN)
+    key = file.table(_METADATA).get("cacheKey")
+    if key != _KEY:
+        told = f"its checksums are of archives of the form {str(key)[:20]!r}, and {_KEY} is known"
+        hint = "write it again with yarn 4, with no compressionLevel in .yarnrc.yml; or " + _OUT
+        raise file.bad(file.lines.get((_METADATA, "")) or 1, told, hint)
+    lock = _Lock(file, system)
+    own = [each for each in lock.entries.values() if each.workspace is not None]
+    asked, shipped = set[str](), set[str]()
+    for each in own:
+        names = _checked_manifest(lock, each, tree, folder)
+        below = dict(lock.needs(each))
+        asked |= set(below.values())
+        shipped |= {to for name, to in below.items() if name in names}
+    nodes = {each.key: lock.node(each) for each in lock.entries.values()}
+    return Locked(Ecosystem.NPM, linked(nodes, asked, shipped, place), {"berry": "1"})
+
+
+def _checked_manifest(lock: _Lock, entry: _Entry, tree: Tree, folder: str) -> frozenset[str]:
+    """The names that a workspace's users get. Raises BadLock where its package.json asks for more."""
+    path = entry.workspace or "."
+    where = posixpath.normpath(posixpath.join(folder, path))
+    if where.startswith(("..", "/")):
+        raise lock.bad(entry, "it is outside of the source")
+    own = manifest(tree.read(posixpath.normpath(posixpath.join(where, FILE))), lock.file.place, path)
+    held = _texts(entry.told.get("dependencies"))
+    for name, wanted in sorted(own.asked((*DEVELOPMENT, *SHIPPED)).items()):
+        if name not in held or (":" not in wanted and held[name] not in (wanted, f"npm:{wanted}")):
+            at = posixpath.normpath(posixpath.join(path, FILE))
+            problem = (
+                f"it does not fit {at}, which asks for {name[:80]} {wanted[:80]}: "
+                f"the lock has {held.get(name, 'nothing')[:80]}"
+            )
+            raise lock.bad(entry, problem, "run `yarn install`, and commit yarn.lock")
+    return frozenset(own.asked(SHIPPED))
+
+
+class _Entry:
+    """One entry: `key` is its resolution, `NAME@PROTOCOL:REST`."""
+
+    def __init__(self, patterns: str, told: Mapping[str, Any]) -> None:
+        self.patterns, self.told = patterns, told
+        self.key = str(told.get("resolution", patterns))
+        at = self.key.find("@", 1)
+        self.name, self.rest = (self.key, "") if at < 0 else (self.key[:at], self.key[at + 1 :])
+
+    @property
+    def workspace(self) -> str | None:
+        """The folder of a part of the project."""
+        return self.rest.removeprefix("workspace:") if self.rest.startswith("workspace:") else None
+
+    @property
+    def patched(self) -> str | None:
+        """The resolution of what a patch is of."""
+        if not self.rest.startswith("patch:"):
+            return None
+        return unquote(self.rest.removeprefix("patch:").partition("#")[0])
+
+
+class _Lock:
+    def __init__(self, file: YamlFile, system: str) -> None:
+        self.file, self.system = file, system
+        self.entries: dict[str, _Entry] = {}
+        self.answers: dict[str, str] = {}
+        """What is asked for, to the key of the entry that answers."""
+        self.named: dict[str, list[str]] = {}
+        """Keys by name alone."""
+        for patterns, told in file.values.items():
+            if patterns == _METADATA:
+                continue
+            if not isinstance(told, dict):
+                raise file.bad(file.lines.get((patterns, "")), f"{patterns[:200]}: it is no table")
+            entry = _Entry(patterns, told)
+            if entry.key in self.entries:
+                raise self.bad(entry, "its resolution stands there already")
+            self.entries[entry.key] = entry
+            if entry.patched is None:
+                self.named.setdefault(entry.name, []).append(entry.key)
+            for pattern in patterns.split(", "):
+                self.answers[pattern] = entry.patched or entry.key
+        if len(self.entries) > MOST:
+            raise file.bad(None, f"it has more than {MOST:,} packages", hint="is it a lock file?")
+
+    def bad(self, entry: _Entry, problem: str, hint: str | None = None) -> BadLock:
+        line = self.file.lines.get((entry.patterns, ""))
+        return self.file.bad(line, f"{entry.patterns[:200]}: {problem}", hint)
+
+    def node(self, entry: _Entry) -> Node:
+        if entry.rest.startswith(("workspace:", "patch:", "link:", "portal:")):
+            if entry.patched is not None and entry.patched not in self.entries:
+                raise self.bad(entry, f"it is a patch of {entry.patched[:80]}, which the lock does not hold")
+            return Node(tuple(to for _, to in self.needs(entry)), None)
+        if not self._fits(entry):
+            return Node((), None)
+        return Node(tuple(to for _, to in self.needs(entry)), self._dependency(entry))
+
+    def needs(self, entry: _Entry) -> Iterator[tuple[str, str]]:
+        optional = entry.told.get("dependenciesMeta")
+        for name, wanted in _texts(entry.told.get("dependencies")).items():
+            key = self.answers.get(f"{name}@{wanted}")
+            if key is not None:
+                yield name, key
+                continue
+            if name in self.named:  # `resolutions` stand in for what is asked for
+                yield from ((name, each) for each in self.named[name])
+            elif not (isinstance(optional, dict) and name in optional):
+                raise self.bad(entry, f"it needs {name[:80]} {wanted[:80]}, which the lock does not hold")
+
+    def _fits(self, entry: _Entry) -> bool:
+        """`conditions` are as `os=linux & cpu=x64`; each may be one of several: `(os=linux | os=darwin)`."""
+        told: dict[str, list[str]] = {}
+        text = entry.told.get("conditions")
+        for each in re.findall(r"(os|cpu|libc)=([\w!.-]+)", text) if isinstance(text, str) else ():
+            told.setdefault(each[0], []).append(each[1])
+        return fits(told, self.system)
+
+    def _dependency(self, entry: _Entry) -> Dependency:
+        bad = partial(self.bad, entry)
+        protocol, _, version = entry.rest.partition(":")
+        if protocol != "npm" or "::" in version:
+            raise bad("it is not from a registry, where yarn asks within the build", _OUT)
+        name, version = checked(entry.name, version, bad)
+        checksum = entry.told.get("checksum")
+        if checksum is None:
+            raise bad("it has no checksum: yarn writes none for packages of some systems alone", _OUT)
+        if not isinstance(checksum, str) or not _CHECKSUM.fullmatch(checksum):
+            raise bad(f"its checksum {str(checksum)[:40]!r} is not of the form {_KEY}")
+        return Dependency(
+            name,
+            version,
+            file_of(name, version),
+            YarnHash(checksum),
+            (usual_address(name, version),),
+            MIRROR,
+            self.file.lines.get((entry.patterns, ""), 1),
+        )
+
+
+def _texts(told: Any) -> Mapping[str, str]:
+    listed: Iterable[tuple[str, Any]] = told.items() if isinstance(told, dict) else ()
+    return {name: each for name, each in listed if isinstance(each, str)}

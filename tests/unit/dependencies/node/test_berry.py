@@ -1,0 +1,126 @@
+"""yarn 4's lock: what is read, and what is refused with its line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha512
+from typing import Any
+
+import pytest
+
+from orchestrator.dependencies.dependency import BadLock, Dependency, YarnHash
+from orchestrator.dependencies.node import reading
+
+
+class Files:
+    """A source of these files."""
+
+    def __init__(self, files: Mapping[str, Any]) -> None:
+        self.files = {path: json.dumps(each).encode() for path, each in files.items()}
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def named(self, name: str) -> Mapping[str, bytes]:
+        raise AssertionError(name)
+
+
+OWN = {"dependencies": {"a": "^1.0.0", "w": "workspace:*"}, "devDependencies": {"d": "1.0.0", "ts": "^5.0.0"}}
+MORE = {"optionalDependencies": {"o": "1.0.0"}}
+
+
+def checksum(name: str) -> str:
+    return f"10c0/{sha512(name.encode()).hexdigest()}"
+
+
+def entry(patterns: str, name: str, version: str = "1.0.0", more: str = "", sum_: str | None = "") -> str:
+    told = f"  checksum: {sum_ or checksum(name)}\n" if sum_ is not None else ""
+    return f'"{patterns}":\n  version: {version}\n  resolution: "{name}@npm:{version}"\n{more}{told}\n'
+
+
+TS = "ts@patch:ts@npm%3A^5.0.0#optional!builtin<compat/ts>"
+TS_AT = "ts@patch:ts@npm%3A5.0.4#optional!builtin<compat/ts>::version=5.0.4&hash=aa"
+LOCK = (
+    "__metadata:\n  version: 8\n  cacheKey: 10c0\n\n"
+    + entry("@s/b@npm:^1.0.0, @s/b@npm:~1.0.0", "@s/b")
+    + entry(
+        "a@npm:^1.0.0",
+        "a",
+        more='  dependencies:\n    "@s/b": "npm:~1.0.0"\n    gone: "npm:1"\n    m: "npm:1"\n'
+        "  dependenciesMeta:\n    gone:\n      optional: true\n",
+    )
+    + entry("d@npm:1.0.0", "d", more='  dependencies:\n    ts: "npm:^5.0.0"\n')
+    + entry("m@npm:1", "m", more="  conditions: os=darwin & cpu=arm64\n", sum_=None)
+    + entry("o@npm:1.0.0", "o", more="  conditions: (os=linux | os=darwin) & libc=glibc\n")
+    + entry("ts@npm:^5.0.0", "ts", "5.0.4")
+    + f'"{TS}":\n  version: 5.0.4\n  resolution: "{TS_AT}"\n  checksum: {checksum("patched")}\n\n'
+    + '"app@workspace:.":\n  version: 0.0.0-use.local\n  resolution: "app@workspace:."\n  dependencies:\n'
+    '    a: "npm:^1.0.0"\n    d: "npm:1.0.0"\n    ts: "npm:^5.0.0"\n    w: "workspace:*"\n\n'
+    '"w@workspace:*, w@workspace:packages/w":\n  version: 0.0.0-use.local\n'
+    '  resolution: "w@workspace:packages/w"\n  dependencies:\n    o: "npm:1.0.0"\n'
+)
+
+
+def locked(text: str = LOCK, own: Any = OWN) -> Any:
+    files = Files({"x/package.json": own, "x/packages/w/package.json": MORE})
+    return reading.read(text.encode(), "yarn.lock", files, "x/yarn.lock", "x86_64-linux")
+
+
+def read(text: str = LOCK) -> dict[str, Dependency]:
+    found = locked(text)
+    assert found.beside == {"berry": "1"}
+    return {each.key: each for each in found.dependencies}
+
+
+def test_what_it_pins() -> None:
+    found = read()
+    assert {key: (each.direct, each.shipped) for key, each in found.items()} == {
+        "@s/b@1.0.0": (False, True),
+        "a@1.0.0": (True, True),
+        "d@1.0.0": (True, False),
+        "o@1.0.0": (True, True),
+        "ts@5.0.4": (True, False),
+    }
+    assert found["a@1.0.0"].needs == ("@s/b@1.0.0",)
+    assert found["d@1.0.0"].needs == ("ts@5.0.4",)
+    assert found["a@1.0.0"].digest == YarnHash(checksum("a"))
+    assert found["a@1.0.0"].urls == ("mirror://npm/a/-/a-1.0.0.tgz",)
+    assert found["a@1.0.0"].line == LOCK[: LOCK.index('"a@npm')].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("10c0\n\n", "8\n\n", "line 1: its checksums are of archives of the form '8', and 10c0 is known"),
+        ("  cacheKey: 10c0\n", "", "archives of the form 'None'"),
+        (f"  checksum: {checksum('a')}\n", "", "a@npm:^1.0.0: it has no checksum"),
+        (checksum("a"), "10/" + "0" * 128, "its checksum '10/0"),
+        (checksum("a"), "10c0/" + "0" * 40, "is not of the form 10c0"),
+        (
+            '"a@npm:1.0.0"',
+            '"a@npm:1.0.0::__archiveUrl=https%3A%2F%2Fh.example%2Fa.tgz"',
+            "not from a registry",
+        ),
+        ('"a@npm:1.0.0"', '"a@https://h.example/a.git#commit=aa"', "it is not from a registry"),
+        ('"a@npm:1.0.0"', '"a@npm:../1"', "its version is none"),
+        ('"d@npm:1.0.0"\n', '"a@npm:1.0.0"\n', "its resolution stands there already"),
+        ('    "@s/b": "npm:~1.0.0"', '    z: "npm:1"', "it needs z npm:1, which the lock does not hold"),
+        ('    d: "npm:1.0.0"', '    d: "npm:2.0.0"', "it does not fit package.json, which asks for d 1.0.0"),
+        ('    d: "npm:1.0.0"\n', "", "which asks for d 1.0.0: the lock has nothing"),
+        ('w@workspace:packages/w"\n', 'w@workspace:../../w"\n', "it is outside of the source"),
+        ('w@workspace:packages/w"\n', 'w@workspace:packages/v"\n', "there is no packages/v/package.json"),
+        (
+            '"ts@npm:^5.0.0":\n  version: 5.0.4\n  resolution: "ts@npm:5.0.4"',
+            '"ts@npm:^5.0.0":\n  version: 5.0.5\n  resolution: "ts@npm:5.0.5"',
+            "it is a patch of ts@npm:5.0.4, which the lock does not hold",
+        ),
+        ('"a@npm:^1.0.0":\n', '"a@npm:^1.0.0": x\n"y@npm:1":\n', "a@npm:^1.0.0: it is no table"),
+    ],
+)
+def test_what_is_refused(old: str, new: str, said: str) -> None:
+    assert old in LOCK
+    with pytest.raises(BadLock) as caught:
+        locked(LOCK.replace(old, new, 1))
+    assert said in caught.value.message
+    assert caught.value.hint

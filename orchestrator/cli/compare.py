@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,14 +12,15 @@ import typer
 from orchestrator.ground.errors import ExitCode, TallyError
 
 if TYPE_CHECKING:
-    from orchestrator.ground.state import State
+    from orchestrator.ledger.sets import Package
     from orchestrator.places.budget import Limits
     from orchestrator.places.place import Place
+    from orchestrator.run.asked import FlakeAttribute
     from orchestrator.stories.compare import Compared
 
 _THING = (
     "A file, folder, store path, release, or reference such as oci://HOST/REPOSITORY; or a state folder or "
-    "its ledger.sqlite, for its package set."
+    "its ledger.sqlite, for its package set; or FLAKE# for all packages of a flake at a revision."
 )
 
 
@@ -51,6 +52,14 @@ def compare(
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Read references over http:// from other machines, too.")
     ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SYSTEM",
+            help="Of flakes: for which the packages are, as x86_64-linux.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> ExitCode:
     """Compare two results, and say of each difference where it is: file, container, section or line, values.
@@ -65,7 +74,17 @@ def compare(
 
     one, other = State.named(first), State.named(second)
     if one is not None and other is not None:
-        return _sets(one, other, json=json)
+        from orchestrator.stories.package_sets import compare_sets
+
+        return _sets(compare_sets(one, other), json=json)
+    if (both := _flakes(first, second)) is not None:
+        from orchestrator.builders.configuration import load
+        from orchestrator.stories.package_sets import compare_flakes
+
+        state, configuration = State.of_environment(), load(Path.cwd())
+        return _sets(compare_flakes(state, configuration, *both, system), json=json)
+    if system is not None:
+        raise TallyError("--system is of flakes", hint="name two of them, as .?rev=COMMIT#")
     if html is not None and html.resolve() in [Path(word).resolve() for word in (first, second)]:
         raise TallyError(
             f"{html} is what is to be compared, and would be written over",
@@ -97,14 +116,43 @@ def compare(
     return compared.code
 
 
-def _sets(one: State, other: State, *, json: bool) -> ExitCode:
-    """Which packages of two ledgers changed."""
+def _flakes(first: str, second: str) -> tuple[FlakeAttribute, FlakeAttribute] | None:
+    """Two flakes, where these are named; None: neither is. Raises TallyError for one alone."""
+    named = [_is_flake(word) for word in (first, second)]
+    if not any(named):
+        return None
+    from orchestrator.run.asked import FlakeAttribute, parse
+
+    found = [parse(word) if is_one else None for word, is_one in zip((first, second), named, strict=True)]
+    one, other = found
+    if not isinstance(one, FlakeAttribute) or not isinstance(other, FlakeAttribute):
+        word = first if named[0] else second
+        raise TallyError(
+            f"{word} is a flake, and what it is to be compared with is none",
+            hint="name two flakes, as .?rev=COMMIT# and .#, or build both and compare the results",
+        )
+    if bool(one.attribute) != bool(other.attribute):
+        raise TallyError(
+            f"{first} and {second} are one thing and a whole flake",
+            hint="name something in both, or nothing behind either `#`",
+        )
+    return one, other
+
+
+def _is_flake(word: str) -> bool:
+    """Whether it has a `#`, is no file or folder, and no reference to a release, which may have one, too."""
+    scheme, colon, _ = word.partition(":")
+    is_reference = colon and scheme.lower() in ("dir", "http", "https", "oci", "s3")
+    return "#" in word and not is_reference and not Path(word).exists()
+
+
+def _sets(found: Sequence[Package], *, json: bool) -> ExitCode:
+    """Which packages of two sets changed."""
     from orchestrator.cli.text import in_lines, print_json
     from orchestrator.ground.wording import counted
     from orchestrator.ledger.sets import Change
     from orchestrator.stories import package_sets
 
-    found = package_sets.compare_sets(one, other)
     if json:
         print_json({"packages": [package.document for package in found]})
         return package_sets.exit_code(found)

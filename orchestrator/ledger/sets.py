@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from orchestrator.ground.digest import NarHash
-from orchestrator.ledger.change import changed
+from orchestrator.ledger.change import Closure, changed
 from orchestrator.ledger.entries import Result
 from orchestrator.ledger.reading import Ledger
 
@@ -26,6 +26,8 @@ class Change(StrEnum):
     BITS = "bits"
     """The same derivation, other bits: not reproducible, whatever each set's builders say."""
     BOTH = "closure and bits"
+    DERIVATION = "derivation"
+    """Another derivation; nothing was built, so that the bits are not known."""
     LACKING = "lacking"
     """One set does not have it."""
     UNKNOWN = "unknown"
@@ -71,6 +73,38 @@ def compared(one: Ledger, other: Ledger) -> Iterator[Package]:
         inputs = changed(one.inputs(first.package), other.inputs(second.package)) if moved else ()
         change = _change(bits(one, first), bits(other, second), moved=moved)
         yield Package(target, change, _two(verdicts), _two(derivations), inputs)
+
+
+EVALUATES, FAILS = "evaluates", "does not evaluate"
+"""What is told in place of a verdict of what was evaluated alone."""
+
+
+def evaluated(
+    before: Mapping[str, str | None],
+    after: Mapping[str, str | None],
+    closure: Callable[[str], Closure],
+) -> Iterator[Package]:
+    """Every package that one of two evaluations has, sorted: name to `.drv`; None: it does not evaluate.
+
+    `closure` gives the build-time closure of a derivation.
+    """
+    for name in sorted(before.keys() | after.keys()):
+        pair = before.get(name), after.get(name)
+        one, other = pair
+        verdicts = tuple(
+            None if name not in side else FAILS if side[name] is None else EVALUATES
+            for side in (before, after)
+        )
+        inputs: tuple[tuple[str, str], ...] = ()
+        if name not in before or name not in after:
+            change = Change.LACKING
+        elif one is None or other is None:
+            change = Change.UNKNOWN if one is other else Change.DERIVATION
+        elif one == other:
+            change = Change.NONE
+        else:
+            change, inputs = Change.DERIVATION, changed(closure(one), closure(other))
+        yield Package(name, change, _two(verdicts), pair, inputs)
 
 
 def bits(ledger: Ledger, result: Result) -> Bits | None:

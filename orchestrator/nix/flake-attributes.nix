@@ -1,5 +1,6 @@
 # Attributes of a flake: `request` is JSON as text, since pure evaluation reads no file but the flake's.
 #
+# With `tried`, one that throws, as nixpkgs does for what is broken, is told as `failed` and stops no other.
 # `locked` is the flake's locked address. For each attribute several paths are tried, as Nix tries them for
 # `nix build`; with an attribute that is in none of them come the names that are there.
 { describe }:
@@ -54,4 +55,16 @@ let
         names = beside paths;
       };
 in
-map result asked.attributes
+map (
+  paths:
+  let
+    found = result paths;
+    tried = builtins.tryEval (builtins.deepSeq found found);
+  in
+  if !(asked.tried or false) then
+    found
+  else if tried.success then
+    tried.value
+  else
+    { kind = "failed"; }
+) asked.attributes

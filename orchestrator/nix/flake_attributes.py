@@ -53,7 +53,7 @@ def evaluate_flake(
     """
     found: list[Described] = []
     with _places(store) as places:
-        for some in _portions(flake, attributes, system):
+        for some in _portions(flake, [paths_of(each, system) for each in attributes]):
             # one after the other: the second finds in the store what the first had to fetch
             said, *again = (_said(place, some, flake, shown) for place in places)
             names = [each or "default" for each in attributes[len(found) : len(found) + len(said)]]
@@ -62,6 +62,28 @@ def evaluate_flake(
             found += [
                 described(value, name, shown, joint="#") for value, name in zip(said, names, strict=True)
             ]
+    return found
+
+
+def evaluate_packages(store: ChrootStore, flake: Locked, system: str, shown: str) -> Mapping[str, str | None]:
+    """Every package of a flake for `system` to its `.drv`, instantiated in `store`; None: it has none.
+
+    Such are sets, and what throws when it is evaluated, as a broken package of nixpkgs. Raises TallyError
+    for a flake without packages.
+    """
+    here: _Place = ((), store, store.nix.scratch)
+    path = ["packages", system]
+    (whole,) = _said(here, {"locked": flake.url, "attributes": [[path]]}, flake, shown)
+    if whole["kind"] != "set":
+        raise TallyError(
+            f"{shown} has no packages for {system}", hint="name one thing in it, as FLAKE#ATTRIBUTE"
+        )
+    found: dict[str, str | None] = {}
+    names = list(whole["names"])
+    for some in _portions(flake, [[[*path, name]] for name in names]):
+        said = _said(here, {**some, "tried": True}, flake, shown)
+        for name, value in zip(names[len(found) : len(found) + len(said)], said, strict=True):
+            found[name] = str(value["drv"]) if value["kind"] == "derivation" else None
     return found
 
 
@@ -128,12 +150,11 @@ def _home(scratch: Path) -> Path:
     return home
 
 
-def _portions(flake: Locked, attributes: Sequence[str], system: str) -> list[dict[str, Any]]:
+def _portions(flake: Locked, attributes: Sequence[list[list[str]]]) -> list[dict[str, Any]]:
     """Requests that fit on a command line, since pure evaluation reads no file of ours."""
     found: list[dict[str, Any]] = []
     size = _MOST
-    for attribute in attributes:
-        paths = paths_of(attribute, system)
+    for paths in attributes:
         length = len(json.dumps(paths)) + 2
         if size + length > _MOST:
             found.append({"locked": flake.url, "attributes": []})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from orchestrator.evidence.definition import of_flake
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix import flakes
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.flake_attributes import evaluate_flake
+from orchestrator.nix.flake_attributes import evaluate_flake, evaluate_packages
 from orchestrator.nix.flakes import Locked
 from orchestrator.nix.foreign import Described
 from orchestrator.pinning import flakelock
@@ -50,6 +51,22 @@ def evaluated(workshop: Workshop, asked: Sequence[FlakeAttribute], system: str |
         with _found(workshop.store, flake, scratch) as there:
             found += _of_one(workshop.store, those, system or host.nix_system(), *there)
     return found
+
+
+def packages(
+    workshop: Workshop, asked: FlakeAttribute, system: str | None = None
+) -> Mapping[str, str | None]:
+    """What a flake has, by name, as `.drv` paths: all of its packages, or the one attribute that is named.
+
+    None: what is no derivation, or cannot be evaluated. Raises TallyError.
+    """
+    store, system = workshop.store, system or host.nix_system()
+    scratch = store.nix.scratch / f"flake-{uuid.uuid4()}"
+    with _found(store, asked.flake, scratch) as (here, _, _):
+        if asked.attribute:
+            (one,) = evaluate_flake(store, here, [asked.attribute], system, asked.flake)
+            return {asked.attribute: one.derivation}
+        return evaluate_packages(store, here, system, asked.flake)
 
 
 def _of_one(

@@ -326,3 +326,40 @@ def test_every_nix_makes_the_same_derivations(tmp_path: Path, tally_in: TallyIn,
         }
     assert said[""] == said["trixie"] == said["sid"]
     assert len(said[""]) == 4
+
+
+def test_two_revisions_are_compared_by_evaluation_alone(project: Project, flake: Path) -> None:
+    first = subprocess.check_output([*GIT, "rev-parse", "HEAD"], cwd=flake, text=True).strip()
+    (flake / "default.nix").write_text((flake / "default.nix").read_text().replace("hello-1.0", "hello-1.1"))
+    text = (flake / "flake.nix").read_text()
+    more = 'new = all.two; broken = throw "it is broken"; };'
+    (flake / "flake.nix").write_text(text.replace("default = all.hello; };", f"default = all.hello; {more}"))
+    run(flake, *GIT, "commit", "-qam", "another")
+    old, new = f"git+file://{flake}?rev={first}#", f"{flake}#"
+
+    told = json.loads(project.tally("compare", old, new, "--json").failed(1).out)["packages"]
+    found = {each["target"]: each for each in told}
+    assert {name: each["change"] for name, each in found.items()} == {
+        "bad": "unknown",
+        "broken": "lacking",
+        "default": "derivation",
+        "new": "lacking",
+        "two": "same",
+    }
+    assert found["default"]["inputs"] == [["hello-1.0", "hello-1.1"]]
+    assert found["default"]["derivations"][0] != found["default"]["derivations"][1]
+    assert found["broken"]["verdicts"] == [None, "does not evaluate"]
+    assert not (project.folder / "releases").exists()
+
+    ran = project.tally("compare", f"{old}default", f"{new}default").failed(1)
+    assert "default: derivation (evaluates and evaluates)\n    hello-1.0 -> hello-1.1" in ran.out
+    assert "2 of 3 packages the same" in project.tally("compare", old, old).failed(2).out, (
+        "`bad` is no package"
+    )
+    assert "1 of 1 package the same" in project.tally("compare", f"{old}two", f"{new}two").succeeded().out
+    half = project.tally("compare", old, f"{new}default").failed(2)
+    assert "are one thing and a whole flake" in half.err
+    alone = project.tally("compare", old, str(flake)).failed(2)
+    assert "is a flake, and what it is to be compared with is none" in alone.err
+    lost = project.tally("compare", old, new, "--system", "riscv64-linux").failed(2)
+    assert "has no packages for riscv64-linux" in lost.err

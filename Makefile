@@ -71,6 +71,12 @@ zipapp: setup ## Build tally as one file with tally itself, by two builders that
 	@artifact=$$(.venv/bin/tally build package/recipes/tallystick.toml --no-sign) && cp --no-preserve=mode "$$artifact" dist/tally-0.1.0-cp311.pyz
 	@sha256sum dist/tally-*.pyz
 
+.PHONY: deb
+deb: setup ## Build a Debian package of tally with tally itself, by two builders that agree
+	@mkdir -p dist
+	@artifact=$$(.venv/bin/tally build package/recipes/tallystick-deb.toml --no-sign) && cp --no-preserve=mode "$$artifact" dist/tallystick_0.1.0_amd64.deb
+	@sha256sum dist/tallystick_*.deb
+
 .PHONY: lock
 lock: ## Pin the Python packages again (requirements/*.txt)
 	@test -x .venv/bin/pip-compile || tools/setup-python || test -x .venv/bin/pip-compile

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
+import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -137,4 +140,43 @@ def test_the_recipe_by_which_tally_builds_itself_fits_the_project(repository: Pa
     said = (recipe.name, recipe.version, recipe.license, recipe.summary)
     assert said == (project["name"], __version__, project["license"], project["description"])
     assert recipe.artifact.path == f"tally-{__version__}-cp311.pyz"
-    assert f"dist/tally-{__version__}-cp311.pyz" in (repository / "Makefile").read_text()
+    makefile = (repository / "Makefile").read_text()
+    assert f"dist/tally-{__version__}-cp311.pyz" in makefile
+    package = load(repository / "package/recipes/tallystick-deb.toml")
+    said = (package.name, package.version, package.license, package.summary)
+    assert said == ("tallystick-deb", __version__, project["license"], project["description"])
+    assert package.toolchain == recipe.toolchain
+    assert f"tally-{__version__}-cp311.pyz" in package.build.script
+    assert package.artifact.path == f"tallystick_{__version__}_amd64.deb"
+    assert f"dist/tallystick_{__version__}_amd64.deb" in makefile
+
+
+def test_the_debian_package_is_laid_out_the_same_whatever_the_folder(
+    repository: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "tally-9.8-cp311.pyz"
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("__main__.py", "orchestrator/__init__.py", "other/a.py"):
+            archive.writestr(name, f"# {name}\n")
+    script = repository / "package/debian.py"
+    subprocess.run([sys.executable, script, file, tmp_path / "root"], cwd=repository, check=True)
+    root = tmp_path / "root"
+    found = sorted(str(each.relative_to(root)) for each in root.rglob("*") if each.is_file())
+    assert found == [
+        *(f"DEBIAN/{name}" for name in ("control", "md5sums", "postinst", "prerm")),
+        "usr/bin/tally",
+        *(f"usr/lib/tallystick/{name}" for name in ("orchestrator/__init__.py", "other/a.py")),
+        "usr/share/doc/tallystick/copyright",
+    ]
+    control = (root / "DEBIAN/control").read_text()
+    assert "\nVersion: 9.8\n" in control
+    assert "Depends: python3 (>= 3.11~), python3 (<< 3.12)" in control
+    programs = [name for name in found if (root / name).stat().st_mode & 0o111]
+    assert programs == ["DEBIAN/postinst", "DEBIAN/prerm", "usr/bin/tally"]
+    lines = (line.split("  ") for line in (root / "DEBIAN/md5sums").read_text().splitlines())
+    sums = {name: digest for digest, name in lines}
+    assert sums == {
+        name: hashlib.md5((root / name).read_bytes()).hexdigest()
+        for name in found
+        if not name.startswith("DEBIAN")
+    }

@@ -25,6 +25,7 @@ def history(
     from orchestrator.cli.text import in_lines, print_json
     from orchestrator.ground.errors import TallyError
     from orchestrator.ground.state import State
+    from orchestrator.ledger.bisecting import since_which
     from orchestrator.ledger.course import courses
     from orchestrator.ledger.reading import read
 
@@ -35,7 +36,7 @@ def history(
                 f"nothing that was built here is called {target!r}",
                 hint="`tally history` alone lists all that was",
             )
-        changes = {each.target: ledger.changed_inputs(*each.turn) for each in found if each.turn is not None}
+        changes = {each.target: since_which(ledger, each) for each in found}
     if json:
         print_json({"targets": [_document(each, changes.get(each.target, ())) for each in found]})
         return

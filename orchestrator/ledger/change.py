@@ -25,9 +25,14 @@ def changed(before: Closure, after: Closure) -> tuple[tuple[str, str], ...]:
     gone, new = _beginnings(before, after), _beginnings(after, before)
     return tuple(
         pair
-        for stem in sorted(gone.keys() | new.keys())
-        for pair in zip_longest(gone.get(stem, []), new.get(stem, []), fillvalue="")
+        for name in sorted(gone.keys() | new.keys())
+        for pair in zip_longest(gone.get(name, []), new.get(name, []), fillvalue="")
     )
+
+
+def stem(derivation: str) -> str:
+    """The name of a `.drv` path without its version: what another version of it has, too."""
+    return _VERSION.sub("", name_of(derivation).removesuffix(".drv"))
 
 
 def sentence(changes: Iterable[tuple[str, str]]) -> str | None:
@@ -41,13 +46,13 @@ def _told(before: str, after: str) -> str:
         return f"{_spaced(before or after)}, which is {'new' if after else 'gone'}"
     if before == after:
         return f"another derivation of {_spaced(after)}"
-    stem = _VERSION.sub("", after)
-    return f"{stem} {before[len(stem) + 1 :]} → {after[len(stem) + 1 :]}"
+    name = _VERSION.sub("", after)
+    return f"{name} {before[len(name) + 1 :]} → {after[len(name) + 1 :]}"
 
 
 def _spaced(name: str) -> str:
-    stem = _VERSION.sub("", name)
-    return f"{stem} {name[len(stem) + 1 :]}".strip()
+    plain = _VERSION.sub("", name)
+    return f"{plain} {name[len(plain) + 1 :]}".strip()
 
 
 def _beginnings(closure: Closure, other: Closure) -> dict[str, list[str]]:
@@ -57,4 +62,4 @@ def _beginnings(closure: Closure, other: Closure) -> dict[str, list[str]]:
         if path not in other and all(below in other for below in inputs):
             name = name_of(path).removesuffix(".drv")
             found.setdefault(_VERSION.sub("", name), []).append(name)
-    return {stem: sorted(names) for stem, names in found.items()}
+    return {package: sorted(names) for package, names in found.items()}

@@ -58,12 +58,17 @@ class Course:
 
         None where it agrees now, never agreed, or did so with the very same derivation.
         """
+        return None if (results := self.turned) is None else (results[0].package, results[1].package)
+
+    @property
+    def turned(self) -> tuple[Result, Result] | None:
+        """What these runs came to."""
         verdicts = [each.verdict.agrees for each in self.results]
         if verdicts[-1] or True not in verdicts:
             return None
         last_good = len(verdicts) - 1 - verdicts[::-1].index(True)
         before, after = self.results[last_good], self.results[last_good + 1]
-        return None if before.package == after.package else (before.package, after.package)
+        return None if before.package == after.package else (before, after)
 
 
 def courses(results: Iterable[Result]) -> Iterator[Course]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.state import State
-from orchestrator.ledger.change import changed
+from orchestrator.ledger.change import changed, stem
 from orchestrator.ledger.entries import Depth, Entry, How, Known, Made, Result, Verdict, moment
 from orchestrator.ledger.file import as_written, opened
 
@@ -213,6 +213,24 @@ class Ledger:
         """
         old, new = self.inputs(before), self.inputs(after)
         return changed(old, new)
+
+    def verdicts_on(self, derivation: str) -> tuple[Verdict, ...]:
+        """Every verdict on a derivation, the oldest first; a run that could not decide has none."""
+        asked = (
+            "select v.verdict from verdicts v join derivations d on d.id = v.derivation "
+            "where d.path = ? and v.verdict != ? order by v.run"
+        )
+        with as_written(self._path):
+            return tuple(Verdict(each) for (each,) in self._ask(asked, derivation, Verdict.UNDECIDED.value))
+
+    def named_like(self, derivation: str) -> tuple[str, ...]:
+        """Derivations for the same system whose names begin as that one's does, the latest first."""
+        asked = (
+            "select o.path from derivations o join derivations d on d.path = ? and d.system = o.system "
+            "where substr(o.name, 1, ?) = substr(d.name, 1, ?) order by o.id desc"
+        )
+        length = len(stem(derivation))
+        return tuple(path for (path,) in self._ask(asked, derivation, length, length))
 
     def surroundings(self, run: str) -> Mapping[str, Mapping[str, Any]]:
         """Builder name to what a run's builds could see of its machine, of those that showed it."""

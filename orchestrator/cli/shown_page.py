@@ -130,7 +130,10 @@ def _agreement(of: Shown) -> Iterator[str]:
 def _builder(of: Builder) -> str:
     operator = f"operator {of.operator}" if of.operator else "no operator named"
     nix = f"Nix {of.nix_version}" if of.nix_version else None
-    return f"{of.name}: " + ", ".join(filter(None, (of.store, operator, nix, of.kernel, of.cpu_model)))
+    emulated = "emulated" if of.emulated else None
+    return f"{of.name}: " + ", ".join(
+        filter(None, (of.store, operator, nix, of.kernel, of.cpu_model, emulated))
+    )
 
 
 def _reached(agreement: dict[str, Any]) -> str:

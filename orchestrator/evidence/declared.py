@@ -57,7 +57,15 @@ def builders(predicate: Mapping[str, Any]) -> tuple[Builder, ...]:
         conditions = member(each, "conditions", dict, what)
         said = member(conditions, "builder", dict, what)
         values = {name: _optional(said, name, str, f"a builder of {what}") for name in _BUILDER}
-        found.append(Builder.model_validate({**values, "name": member(said, "name", str, what)}))
+        found.append(
+            Builder.model_validate(
+                {
+                    **values,
+                    "name": member(said, "name", str, what),
+                    "emulated": _optional(said, "emulated", bool, what) or False,
+                }
+            )
+        )
     return tuple(found)
 
 

@@ -90,6 +90,8 @@ class Builder(Part):
     system: str | None = None
     kernel: str | None = None
     cpu_model: str | None = None
+    emulated: bool = False
+    """Whether its processor is known to have been a program."""
 
 
 class Signature(Part):

@@ -41,6 +41,8 @@ def test_two_emulated_machines_agree(tmp_path: Path, tally_in: TallyIn) -> None:
     verdict = tally("verify", release, "--key", "release.pub").succeeded()
     assert "one, two agree (same-host)" in verdict.out, "they are on this host, whatever they look like"
 
+    assert tally("show", release).succeeded().out.count(", emulated") == 2
+
     one, two = (each["conditions"] for each in reproduction(release))
     for condition in (one, two):
         builder = condition["builder"]

@@ -21,7 +21,7 @@ def closure(policy: Policy) -> Iterator[Advice]:
     if asked is None:
         return
     own = (
-        {folded(each.operator) for each in policy.builders.trusted if each.operator}
+        {folded(each.operator) for each in policy.builders.trusted if each.key and each.operator}
         if policy.builders
         else set()
     )

@@ -87,7 +87,10 @@ class Closure:
                 yield Reason(Code.BUILDERS_DISAGREE, f"{some(others)} made another {_called(path)}")
 
     def _own(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:
-        """What the release's builders made: of one operator, but for those of whom the policy says more."""
+        """What the release's builders made: of one operator, but for those whose keys the policy has.
+
+        A name alone is the word of whoever signed the layout, who could have named any builder so.
+        """
         from orchestrator.ledger.operators import Signed
 
         yield Signed(RELEASE, (), frozenset(str(each) for each in makers(evidence)) - _keys(evidence))
@@ -95,7 +98,8 @@ class Closure:
         for each in builders.counted(evidence):
             key = frozenset({str(each.vouched.signer)})
             yield Signed(each.operator or RELEASE, tuple(ground.linked(each.vouched)), key)
-            if each.named is None:
+            keyed = any(one.key and one.key.signer == each.vouched.signer for one in builders.trusted)
+            if each.named is None or not keyed:
                 yield Signed(RELEASE, (), key)
 
     def _theirs(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:

@@ -503,7 +503,8 @@ def test_what_covers_other_packages(one: Packages, other: Packages, covers: bool
     [
         ("operators = 3", 2),
         ("operators = 2", None),
-        ('operators = 3\n[[builder]]\nname = "a"\noperator = "REBUILDER"', 1),
+        ('operators = 3\n[[builder]]\nname = "a"\noperator = "REBUILDER"', 2),
+        ('operators = 3\n[[builder]]\nkey = "a"\noperator = "REBUILDER"', 1),
         ('operators = 2\n[[builder]]\nname = "a"\noperator = "Own"\n[builders]\nper = "builder"', None),
     ],
 )

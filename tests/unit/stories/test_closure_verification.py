@@ -163,6 +163,8 @@ def test_builders_of_a_release_are_as_many_operators_as_the_policy_says(
     ]
     assert isinstance(release.judged(policy(tmp_path, 2, "", *by_policy)), Passed)
     assert refused(release.judged(policy(tmp_path, 2))), "by its own word alone it is one"
+    by_name = [f'[[builder]]\nname = "{name}"\noperator = "{name} org"\n' for name in release.builders]
+    assert refused(release.judged(policy(tmp_path, 2, "", *by_name))), "the layout's signer named them"
 
 
 def test_another_result_is_a_no_where_it_comes_to_another_artifact(release: Release, tmp_path: Path) -> None:

@@ -131,17 +131,6 @@ with urllib.request.urlopen(sys.argv[1]) as answer:
     while answer.read(1 << 20):
         pass
 """
-_BARE_HASH = """
-import hashlib, sys
-with open(sys.argv[1], "rb") as file:
-    print(hashlib.file_digest(file, "sha256").hexdigest())
-"""
-_GET = """
-import sys, boto3
-body = boto3.client("s3").get_object(Bucket=sys.argv[1], Key=sys.argv[2])["Body"]
-while body.read(1 << 20):
-    pass
-"""
 _BARE_GET = """
 import sys, boto3
 body = boto3.client("s3").get_object(Bucket=sys.argv[1], Key=sys.argv[2])["Body"]
@@ -169,7 +158,7 @@ def _floor(ours: float, parts: Sequence[float], what: str) -> Figure:
     """What nobody saves who hashes before the first byte leaves, and fetches all back after the last."""
     told = (
         f"{name} {each:.3g} s"
-        for name, each in zip((what, "a bare download", "sha256sum"), parts, strict=True)
+        for name, each in zip((what, "a bare download", "a sha256"), parts, strict=True)
     )
     return Figure("the same, against its parts", ours, sum(parts), ", ".join(told), "s", True, "none")
 

@@ -62,7 +62,7 @@ COSTS = {
     "tests/integration/test_memory.py": 28,
     "tests/integration/test_nix_cache_elsewhere.py": 27,
     "tests/integration/test_shell.py": 25,
-    "tests/integration/test_toolchain_nixpkgs.py": 25,
+    "tests/integration/test_toolchain_nixpkgs.py": 65,
     "tests/integration/test_tokens.py": 22,
     "tests/integration/test_dependencies_go.py": 21,
     "tests/integration/test_toolchain_artifacts.py": 20,

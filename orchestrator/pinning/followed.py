@@ -13,7 +13,7 @@ from typing import Any, Final
 from orchestrator.dependencies.dependency import Untold
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import some
-from orchestrator.pinning.lockfiles import read, tree_of
+from orchestrator.pinning.lockfiles import named_by, read
 from orchestrator.pinning.pythons import key_of
 from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
@@ -21,7 +21,6 @@ from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.versions import ordered, same
 from orchestrator.repositories import git
 from orchestrator.sources.folder import Sources
-from orchestrator.sources.pathsource import path_pins
 from orchestrator.sources.sourcetree import of_path
 
 Followed = dict[str, dict[str, str]]
@@ -65,15 +64,11 @@ def _read(
     recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: Sources
 ) -> Iterator[tuple[Recipe, DependenciesPart, list[Mapping[str, Any]] | Untold]]:
     """Each lock file with what it pins, for each system of its recipe; or what is yet to be found out."""
-    asking = {name: recipe for name, recipe in sorted(recipes.items()) if recipe.dependencies}
-    paths = path_pins(folder, asking, allow_dirty=True) if asking else {}
-    for recipe in asking.values():
-        for part in recipe.dependencies:
-            tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources)
-            try:
-                yield recipe, part, [read(recipe, part, tree, system, lock) for system in recipe.systems]
-            except Untold as error:
-                yield recipe, part, error
+    for recipe, part, tree in named_by(recipes, lock, folder, sources):
+        try:
+            yield recipe, part, [read(recipe, part, tree, system, lock) for system in recipe.systems]
+        except Untold as error:
+            yield recipe, part, error
 
 
 def _told(

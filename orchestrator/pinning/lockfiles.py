@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.wanted import wanted_from
 from orchestrator.sources.folder import Sources
-from orchestrator.sources.pathsource import PathPins
+from orchestrator.sources.pathsource import PathPins, path_pins
 from orchestrator.sources.sourcetree import archive, folder, of_path
 
 _PINNING: Final = (".txt", "go.sum")
@@ -47,6 +47,21 @@ def dependencies_for(
             found.setdefault(name, []).append(read(recipe, part, tree, system, lock))
         refuse_two_of_one(name, found.get(name, ()))
     return found
+
+
+def named_by(
+    recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: Sources
+) -> Iterator[tuple[Recipe, DependenciesPart, Tree]]:
+    """Each lock file that a recipe names, by the recipes' names, with the source that it is in.
+
+    `folder` is one of the repository of path sources. Raises TallyError.
+    """
+    asking = {name: recipe for name, recipe in sorted(recipes.items()) if recipe.dependencies}
+    paths = path_pins(folder, asking, allow_dirty=True) if asking else {}
+    for recipe in asking.values():
+        for part in recipe.dependencies:
+            source = recipe.source_of(part) or ""
+            yield recipe, part, tree_of(recipe, source, lock, paths, folder, lambda: sources)
 
 
 def refuse_two_of_one(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:

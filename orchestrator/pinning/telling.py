@@ -7,14 +7,13 @@ from pathlib import Path
 
 from orchestrator.dependencies.dependency import Ecosystem
 from orchestrator.dependencies.tree import Tree
-from orchestrator.pinning.lockfiles import place_of, tree_of
+from orchestrator.pinning.lockfiles import named_by, place_of
 from orchestrator.pinning.pythons import asked_of, key_of
 from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
-from orchestrator.sources.pathsource import path_pins
 
 Told = dict[str, dict[str, dict[str, str]]]
 """As `Lock.told`."""
@@ -34,19 +33,15 @@ def told_of(
     What it has already is kept, but for recipes in `update`; `folder` is one of the repository of path
     sources. Raises TallyError.
     """
-    asking = {name: recipe for name, recipe in recipes.items() if recipe.dependencies}
-    paths = path_pins(folder, asking, allow_dirty=True) if asking else {}
     found: Told = {}
-    for name, recipe in sorted(asking.items()):
-        known = lock.model_copy(update={"told": {}}) if name in update else lock
-        for part in recipe.dependencies:
-            tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources)
-            if part.ecosystem is Ecosystem.PYTHON:
-                told = _python(recipe, part, tree.read, known, mirrors, sources, say)
-            else:
-                told = _undigested(recipe, part, tree, known, sources, say)
-            if told:
-                found.setdefault(name, {})[key_of(recipe, part)] = told
+    for recipe, part, tree in named_by(recipes, lock, folder, sources):
+        known = lock.model_copy(update={"told": {}}) if recipe.name in update else lock
+        if part.ecosystem is Ecosystem.PYTHON:
+            told = _python(recipe, part, tree.read, known, mirrors, sources, say)
+        else:
+            told = _undigested(recipe, part, tree, known, sources, say)
+        if told:
+            found.setdefault(recipe.name, {})[key_of(recipe, part)] = told
     return found
 
 

@@ -43,8 +43,10 @@ def _pack(tar: tarfile.TarFile, packed: zipfile.ZipFile, name: str) -> None:
         if total > _MOST:
             raise Unreachable(f"it unpacks to more than {_MOST >> 30} GiB")
         within = [part for part in member.name.split("/") if part not in ("", ".")][1:]
-        if not within or ".." in within or not (member.isdir() or member.isreg()):
-            continue  # where yarn packs one, the digests differ
+        if ".." in within or not (member.isdir() or member.isreg()):
+            raise Unreachable(f"it holds {member.name[:200]!r}, which no registry would pack")
+        if not within:
+            continue
         parts = ["node_modules", *name.split("/"), *within]
         for count in range(1, len(parts) + member.isdir()):
             folder = "/".join(parts[:count]) + "/"

@@ -60,6 +60,7 @@ class Pinned:
 def dependency(pinned: Pinned, interpreter: Interpreter, place: str, again: str) -> Dependency:
     """The package with the one file that this Python takes. Raises BadLock where none fits."""
     if pinned.tree is not None:
+        _refuse_unnameable(pinned, place, again)
         return Dependency(
             name=pinned.name,
             version=pinned.version,
@@ -90,6 +91,20 @@ def dependency(pinned: Pinned, interpreter: Interpreter, place: str, again: str)
         shipped=pinned.shipped,
         needs=pinned.needs,
     )
+
+
+def _refuse_unnameable(pinned: Pinned, place: str, again: str) -> None:
+    """Raises BadLock for a name or a version by which no sdist can be called."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(pinned.version)
+        named = _SAFE.fullmatch(pinned.name) is not None
+    except InvalidVersion:
+        named = False
+    if not named:
+        problem = f"{pinned.name[:80]!r} {pinned.version[:80]!r} is no name and version of a package"
+        raise BadLock(place, pinned.line, problem, hint=again)
 
 
 def best(

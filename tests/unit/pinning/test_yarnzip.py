@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,12 @@ def test_what_is_no_tarball(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.tgz").write_bytes(data)
     with pytest.raises(Unreachable, match="no tarball that can be read"):
         sha512_of(tmp_path / "a.tgz", "a")
+
+
+def test_links_and_ways_out_are_refused(tmp_path: Path) -> None:
+    for member in (tarfile.TarInfo("package/../x"), tarfile.TarInfo("package/link")):
+        member.type = tarfile.SYMTYPE if member.name.endswith("link") else tarfile.REGTYPE
+        with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+            tar.addfile(member)
+        with pytest.raises(Unreachable, match="which no registry would pack"):
+            sha512_of(tmp_path / "a.tgz", "a")

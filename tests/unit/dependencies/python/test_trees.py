@@ -98,6 +98,14 @@ def test_what_is_refused(of: Reader, url: str, commit: str, more: str, said: str
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize("version", ["main", "1/../../x", "1|e"])
+def test_what_no_sdist_can_be_called(version: str) -> None:
+    source = f'version = "{version}"\nsource = {{ git = "{URL}#{COMMIT}" }}\n'
+    lock = uv_lock('[[package]]\nname = "x"\n' + source, needs='    { name = "x" },\n')
+    with pytest.raises(BadLock, match="is no name and version of a package"):
+        uv.read(lock, "uv.lock", asked())
+
+
 def test_repositories_of_others_than_git() -> None:
     with pytest.raises(BadLock, match="a repository that is not git's"):
         of_pylock(kind="hg")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from orchestrator.agreement.independence import LEVELS
 from orchestrator.builders.configuration import Configuration
 from orchestrator.evidence.shown import Shown, ShownBundle
 from orchestrator.ground import key_address
@@ -43,6 +44,8 @@ def test_every_key_is_explained_and_none_is_made_up(
 ) -> None:
     text = (repository / "docs/reference" / page).read_text()
     explained = set(re.findall(r"^\| `([a-z0-9_-]+)` \|", text, re.MULTILINE))
+    if model is PolicyDocument:  # the words that `independence` takes have a table of their own
+        explained -= set(LEVELS)
     assert explained == set(keys(model.model_json_schema()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.ledger.entries import Entry
+from orchestrator.ledger.entries import Entry, Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Signed:
     entries: tuple[Entry, ...]
     keys: frozenset[str] = field(default=frozenset())
     """Whatever tells one key from another, of those that signed it."""
+    builders: tuple[Known, ...] = ()
+    """Those that are its own besides: of them nothing is counted."""
 
 
 def by_operator(signed: Iterable[Signed]) -> Mapping[str, tuple[Entry, ...]]:
@@ -50,8 +52,8 @@ def folded(operator: str) -> str:
 
 def _marks(signed: Signed) -> set[str]:
     marks = {f"name {folded(signed.operator)}", *(f"key {each}" for each in signed.keys)}
-    for entry in signed.entries:
-        ids = {"machine": entry.builder.machine_id, "boot": entry.builder.boot_id}
+    for builder in (*signed.builders, *(entry.builder for entry in signed.entries)):
+        ids = {"machine": builder.machine_id, "boot": builder.boot_id}
         marks.update(f"{kind} {each}" for kind, each in ids.items() if each is not None)
     return marks
 

@@ -196,6 +196,11 @@ def _computed(
         yield paths
 
 
+def known_to(told: Told) -> Known:
+    """What commands can be given besides what other commands made."""
+    return _known(told.materials, told.recipe)
+
+
 def _known(materials: Sequence[Input], recipe: bool) -> Known:
     fixed: dict[str, str] = {}
     sources, opaque = [], []

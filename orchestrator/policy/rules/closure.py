@@ -10,9 +10,10 @@ from orchestrator.evidence.terms import NAR_SHA256, PROVENANCE, Kind
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted, some
-from orchestrator.nix.outputpath import Command, Places
+from orchestrator.nix.outputpath import Command
 from orchestrator.policy import commands
 from orchestrator.policy.evidence import Evidence, SignedBuilds, Vouched
+from orchestrator.policy.given import Given, given
 from orchestrator.policy.rules.builders import Builders
 from orchestrator.policy.rules.rebuilders import Rebuilders, TrustedRebuilder, makers
 from orchestrator.policy.trust import against
@@ -20,7 +21,7 @@ from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 if TYPE_CHECKING:
-    from orchestrator.ledger.entries import Entry
+    from orchestrator.ledger.entries import Entry, Known
     from orchestrator.ledger.operators import Signed
     from orchestrator.ledger.votes import Count, Poll, Result
 
@@ -44,19 +45,21 @@ class Closure:
 
     def judge(self, evidence: Evidence) -> Finding:
         told = commands.read(evidence.own[PROVENANCE].statement)
-        if (lacking := _lacking(told)) is not None:
-            return Finding(self.name, lacking, (Reason(Code.CLOSURE_NOT_AGREED, lacking),))
+        found = _lacking(told) or given(told)
+        lacking = found if isinstance(found, str) else _unhashed(found, evidence)
+        if isinstance(found, str) or lacking is not None:
+            return Finding(self.name, str(lacking), (Reason(Code.CLOSURE_NOT_AGREED, str(lacking)),))
         from orchestrator.ledger.operators import by_operator
         from orchestrator.ledger.votes import count
 
-        ground = _Ground(told, evidence)
+        ground = _Ground(told, found, evidence)
         signed = [*self._own(ground, evidence), *self._theirs(ground, evidence)]
-        found = count(told.artifact, ground.below, (), by_operator(signed), self.operators, ground.artifact)
+        votes = count(told.artifact, ground.below, (), by_operator(signed), self.operators, ground.artifact)
         against = [(each, tuple(self._against(each, evidence))) for each in evidence.ledgers]
         aside = [(each, why) for each, why in against if why]
-        reasons = [*self._short(found, [why for _, (why, *_) in aside]), *self._dissent(found, ground)]
+        reasons = [*self._short(votes, [why for _, (why, *_) in aside]), *self._dissent(votes, ground)]
         reasons += (reason for each, _ in aside for reason in ground.no(each))
-        saw = f"{counted(len(found.polls), 'derivation')}, made by {some(list(found.root.voters))}"
+        saw = f"{counted(len(votes.polls), 'derivation')}, made by {some(list(votes.root.voters))}"
         return Finding(self.name, saw, tuple(reasons))
 
     def _short(self, found: Count, aside: list[str]) -> Iterator[Reason]:
@@ -93,14 +96,23 @@ class Closure:
         """
         from orchestrator.ledger.operators import Signed
 
-        yield Signed(RELEASE, (), frozenset(str(each) for each in makers(evidence)) - _keys(evidence))
         builders = self.rebuilders.builders or Builders(quorum=evidence.threshold)
+        keyed = {str(each.key.signer) for each in builders.trusted if each.key}
+        named = {
+            key: operator
+            for each in evidence.links
+            if (key := str(each.signer)) in keyed and (operator := builders.operator_of(each)) is not None
+        }
+        yield Signed(RELEASE, (), frozenset(str(each) for each in makers(evidence)) - named.keys())
+        for link in evidence.links:
+            if not link.theirs:  # whose it is matters, even if it has no vote
+                key = str(link.signer)
+                yield Signed(named.get(key, RELEASE), (), frozenset({key}), (_builder(link),))
         for each in builders.counted(evidence):
-            key = frozenset({str(each.vouched.signer)})
-            yield Signed(each.operator or RELEASE, tuple(ground.linked(each.vouched)), key)
-            keyed = any(one.key and one.key.signer == each.vouched.signer for one in builders.trusted)
-            if each.named is None or not keyed:
-                yield Signed(RELEASE, (), key)
+            key = str(each.vouched.signer)
+            yield Signed(each.operator or RELEASE, tuple(ground.linked(each.vouched)), frozenset({key}))
+            if each.named is None or key not in keyed:
+                yield Signed(RELEASE, (), frozenset({key}))
 
     def _theirs(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:
         from orchestrator.ledger.operators import Signed
@@ -132,16 +144,9 @@ class Closure:
 class _Ground:
     """The derivations that the provenance tells of, and what was made of them by the release's own word."""
 
-    def __init__(self, told: commands.Told, evidence: Evidence) -> None:
-        every = [command for command, _ in told.commands or ()]
-        made_by = Places({path: each for each in every for path in each.outputs.values()})
-        self.below: Mapping[str, tuple[str, ...]] = {
-            each.derivation: tuple(
-                sorted({used.derivation for used in made_by.named(each)} - {each.derivation})
-            )
-            for each in every
-        }
-        self._commands = {each.derivation: each for each in every}
+    def __init__(self, told: commands.Told, found: Given, evidence: Evidence) -> None:
+        self.below = found.below
+        self._commands = {each.derivation: each for each, _ in told.commands or ()}
         self._digests = _vouched(evidence)
         self._told = told
 
@@ -152,17 +157,10 @@ class _Ground:
 
     def linked(self, vouched: Vouched) -> Iterator[Entry]:
         """What a builder's link has of each derivation: it signs hashes of what it built alone."""
-        from orchestrator.ledger.entries import Entry, How, Known, Made
+        from orchestrator.ledger.entries import Entry, How, Made
 
-        link = vouched.link
+        link, builder = vouched.link, _builder(vouched)
         had = {**link.materials, **link.products, **link.converged}
-        builder = Known(
-            link.builder,
-            "signed",
-            machine_id=_text(link.identity.get("machineIdSha256")),
-            boot_id=_text(link.identity.get("bootIdSha256")),
-            proven=bool(link.sandbox),
-        )
         for command in self._commands.values():
             made = {
                 name: Made(path, _hash(had[path][NAR_SHA256], link.builder), 0, ())
@@ -228,8 +226,24 @@ def _lacking(told: commands.Told) -> str | None:
     return None
 
 
-def _keys(evidence: Evidence) -> frozenset[str]:
-    return frozenset(str(each.signer) for each in evidence.links)
+def _unhashed(found: Given, evidence: Evidence) -> str | None:
+    """Why what builds were given cannot be compared: something of which the release has no hash."""
+    told = _vouched(evidence)
+    lacking = sorted({path for paths in found.paths.values() for path in paths if path not in told})
+    return f"no builder of the release says what {some(lacking)} is" if lacking else None
+
+
+def _builder(vouched: Vouched) -> Known:
+    from orchestrator.ledger.entries import Known
+
+    link = vouched.link
+    return Known(
+        link.builder,
+        "signed",
+        machine_id=_text(link.identity.get("machineIdSha256")),
+        boot_id=_text(link.identity.get("bootIdSha256")),
+        proven=bool(link.sandbox),
+    )
 
 
 def _told(poll: Poll) -> str:

@@ -29,12 +29,12 @@ STEPS = {"root": WORLD.root, "zlib": WORLD.zlib, "pigz": WORLD.pigz, "artifact":
 
 
 class Release:
-    """A release of pigz by two builders, and what others say of all that it was made with."""
+    """A release of pigz by its builders, and what others say of all that it was made with."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: str = "ab") -> None:
         each = [
             releases.identity(name, operator=f"{name} org", machine_id=name * 64, boot_id=name * 64)
-            for name in ("a", "b")
+            for name in names
         ]
         self.made = releases.observed(folder / "in", builders=each)
         self.builders = releases.builder_keys(self.made)
@@ -46,7 +46,7 @@ class Release:
 
     def ledger(
         self,
-        key: str = "alice",
+        key: str | SigningKey = "alice",
         steps: Iterable[str] = tuple(STEPS),
         other: Mapping[str, str] | None = None,
         machine: str | None = None,
@@ -55,7 +55,7 @@ class Release:
         """What somebody exports: of `other` steps something else than the release has."""
         known = Known("x", "signed", machine_id=machine or f"machine of {key}", boot_id=boot, proven=True)
         entries = [self._entry(known, step, (other or {}).get(step)) for step in steps]
-        signer = KEYS[key]
+        signer = KEYS[key] if isinstance(key, str) else key
         envelope = dsse.sign(IN_TOTO_PAYLOAD, builds.payload_of(entries), signer, keyid=signer.public.keyid)
         return render(envelope.document())
 
@@ -151,6 +151,27 @@ def test_the_releases_own_operator_counts_once(release: Release, tmp_path: Path)
     KEYS["a"] = release.builders["a"]
     assert refused(release.judged(by_release_key, release.ledger("a", machine="elsewhere")))
     del KEYS["a"]
+
+
+def test_a_builder_of_the_release_that_does_not_count_is_its_own_all_the_same(tmp_path: Path) -> None:
+    """The policy counts two of three, and a rebuilder has the third one's key, or its machine."""
+    release = Release(tmp_path, "abc")
+    counted = [f"[[builder]]\nkey = {policies.pem(release.builders[name])}" for name in "ab"]
+
+    def judged(key: SigningKey, machine: str) -> Verdict:
+        asked = policies.policy(
+            tmp_path,
+            '[closure]\noperators = 2\n[rebuilders]\nquorum = 0\n[builders]\nper = "builder"',
+            f'[[rebuilder]]\nname = "x"\nkey = {policies.pem(key)}',
+            *counted,
+            policies.signer(KEYS["release"]),
+        )
+        return release.judged(asked, release.ledger(key, machine=machine))
+
+    assert isinstance(judged(KEYS["alice"], "elsewhere"), Passed)
+    for key, machine in ((KEYS["alice"], "c" * 64), (release.builders["c"], "elsewhere")):
+        ((code, _),) = refused(judged(key, machine))
+        assert code is Code.CLOSURE_NOT_AGREED
 
 
 def test_builders_of_a_release_are_as_many_operators_as_the_policy_says(

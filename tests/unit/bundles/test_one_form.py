@@ -136,7 +136,7 @@ def _never(data: bytes) -> Any:
 
 
 @pytest.mark.parametrize("kind", [*IN_ONE_FORM, *SIGNED])
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(harms=st.lists(st.tuples(st.sampled_from(sorted(HARMS)), st.integers(0, 10_000)), max_size=2))
 def test_one_answer(kind: str, documents: Mapping[str, bytes], harms: list[tuple[str, int]]) -> None:
     read = {**IN_ONE_FORM, **SIGNED}[kind]

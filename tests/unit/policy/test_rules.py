@@ -471,7 +471,11 @@ class TestKinds:
     RULES = (TestSources.ALL, "[sources]\ndigests = []", '[[toolchain]]\nfrom = "debian"')
 
     @given(kind=st.text(max_size=12) | st.sampled_from([f(kind) for kind in KINDS for f in SPELT]))
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(
+        max_examples=40,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        deadline=None,
+    )
     def test_an_unknown_kind(self, made: Evidence, kind: str) -> None:
         assume(kind not in KINDS)
         dependencies = made.provenance["buildDefinition"]["resolvedDependencies"]

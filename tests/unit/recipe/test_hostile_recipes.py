@@ -106,7 +106,11 @@ def recipes(draw: st.DrawFn) -> dict[str, Any]:
     return values
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(values=recipes())
 def test_a_hostile_recipe_is_a_recipe_or_an_error(tmp_path: Path, values: dict[str, Any]) -> None:
     file = tmp_path / "hostile.toml"
@@ -179,7 +183,11 @@ def _lock_for(recipe: Recipe) -> Lock:
     )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_an_error_or_a_recipe(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "bytes.toml"

@@ -265,7 +265,11 @@ def test_rebuilders_that_nothing_is_asked_of_are_an_error(tmp_path: Path) -> Non
 MADE = st.dictionaries(st.sampled_from(list(STEPS)), st.sampled_from(["same", "x", "y"]), max_size=4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.dictionaries(st.sampled_from(["alice", "bob", "carol"]), st.tuples(MADE, st.sampled_from("mn"))),
     st.integers(2, 4),

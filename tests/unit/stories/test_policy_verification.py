@@ -565,7 +565,11 @@ class TestByDigest:
 class TestMonotonic:
     """Evidence by nobody whom the policy trusts never turns a no into a yes, nor does the loss of any."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(data=st.data())
     def test_no_stays_no(
         self, original: Release, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -17,8 +17,8 @@ MOST: Final = 50_000
 """Packages of one lock."""
 MIRROR: Final = "npm"
 """The mirror that is npm's registry."""
-_OF_YARN: Final = "registry.yarnpkg.com"
-"""What yarn 1 writes for npm's registry, wherever it fetches from."""
+YARNS: Final = "yarnpkg.com"
+"""Yarn 1 writes a host of this domain for npm's registry, wherever it fetches from."""
 _NAME: Final = re.compile(r"(@[A-Za-z0-9~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,200}")
 _ALGORITHMS: Final = {"sha512": 64, "sha256": 32}
@@ -114,7 +114,7 @@ def addresses_of(resolved: Any, name: str, version: str, bad: Bad) -> tuple[tupl
 
 def _registry(address: str, host: str, name: str) -> str:
     """Whose a package is: `npm`, else the address of another registry, or of this one file."""
-    if host in (_OF_YARN, _host_of_npm()):
+    if host in (f"registry.{YARNS}", _host_of_npm()):
         return MIRROR
     before, mark, _ = address.partition("/-/")
     return unquote(before).removesuffix(f"/{name}") if mark else address

@@ -1,6 +1,7 @@
 """A lock file in YAML: bounded, with the lines of its keys. Pure.
 
-All scalars are texts, as they are written: `1.10` is no number. Anchors and several documents are refused.
+All scalars are texts, as they are written: `1.10` is no number. What others may read as something else is
+refused: anchors, tags, merge keys and several documents.
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ class _Building:
                     raise self.bad(event, "it has several documents")
             elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
                 raise self.bad(event, "it has an anchor, and lock files have none")
+            elif getattr(event, "tag", None) is not None:
+                raise self.bad(event, "it has a tag, and lock files have none")
             elif isinstance(event, yaml.ScalarEvent):
                 if above and isinstance(above[-1][0], dict) and above[-1][1] is None:
                     self._key(above, event)
@@ -133,6 +136,8 @@ class _Building:
 
     def _key(self, above: list[tuple[Any, str | None]], event: Any) -> None:
         holder, key = above[-1][0], event.value
+        if key == "<<":  # pnpm would take what is below for keys beside it
+            raise self.bad(event, "it has a merge key, and lock files have none")
         if key in holder:
             raise self.bad(event, f"{key[:200]} stands there twice")
         if len(above) == 1:

@@ -148,6 +148,7 @@ class _Lock:
                     )
 
     def dependencies(self) -> Iterator[Dependency]:
+        self._refuse_taken_from_within()
         direct, shipped = self._direct(), self._shipped()
         kept = {at: each for at, entry in self.packages.items() if (each := self._kept(at, entry))}
         keys = {at: f"{name}@{version} at {at}" for at, (name, version) in kept.items()}
@@ -174,6 +175,36 @@ class _Lock:
         if entry.get("optional") is True and not fits(entry, self.system):
             return None  # `npm ci` leaves it out, too
         return self._named(at, entry)
+
+    def _refuse_taken_from_within(self) -> None:
+        """Raises BadLock where npm takes what another package's file has, whatever the lock pins.
+
+        `getBundler` of @npmcli/arborist: what is listed, what lies in that or is needed by it and lies beside
+        it. npm writes `inBundle` of each; without it a lock names bytes that are not installed.
+        """
+        within: dict[str, list[str]] = {}
+        for at in self.packages:
+            within.setdefault(_holding(at), []).append(at)
+        left = [at for at, entry in self.packages.items() if entry.get("inBundle") is True]
+        for at, entry in self.packages.items():
+            listed = entry.get("bundleDependencies") if _FOLDER in at else None
+            names = [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+            left += [to for name in names if (to := f"{at}/{_FOLDER}{name}") in self.packages]
+        taken: set[str] = set()
+        while left:
+            at = left.pop()
+            holder = _holding(at)
+            if at in taken or _FOLDER not in holder:  # what the project bundles itself is fetched first
+                continue
+            taken.add(at)
+            if self.packages[at].get("inBundle") is not True:
+                top = holder
+                while self.packages.get(top, {}).get("inBundle") is True:
+                    top = _holding(top)
+                said = f"npm takes what the file of {top[:200]} has of it, and the lock pins something else"
+                raise self.bad(at, said)
+            needed = self._needs(at, self.packages[at])
+            left += [*within.get(at, ()), *(to for to in needed if _holding(to) == holder)]
 
     def _named(self, at: str, entry: Mapping[str, Any]) -> tuple[str, str]:
         name = entry.get("name") or at.rpartition(_FOLDER)[2]
@@ -291,6 +322,11 @@ class _Lock:
                     if entry.get("link") is not True:
                         yield place
                     break
+
+
+def _holding(at: str) -> str:
+    """The package in whose node_modules one lies; empty: the project."""
+    return at.rpartition(f"/{_FOLDER}")[0]
 
 
 def _above(at: str) -> Iterator[str]:

@@ -131,7 +131,7 @@ class _Lock:
         resolution = _table(entry, "resolution")
         at = key.find("@", 1)
         name, told = (key, "") if at < 0 else (key[:at], key[at + 1 :])
-        if resolution.get("type") == "directory" or "directory" in resolution:
+        if resolution.get("type") == "directory":
             return None
         if resolution.get("type") == "git" or "repo" in resolution or "gitHosted" in resolution:
             raise bad(

@@ -278,6 +278,42 @@ def test_what_lies_in_another_package() -> None:
     assert own == ()
 
 
+BUNDLING = package("a", bundleDependencies=["b"], dependencies={"b": "1.0.0"})
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [
+        {"node_modules/a/node_modules/b": package("b")},
+        {
+            "node_modules/a/node_modules/b": package("b", inBundle=True),
+            "node_modules/a/node_modules/b/node_modules/c": package("c"),
+        },
+        {
+            "node_modules/a/node_modules/b": package("b", inBundle=True, dependencies={"c": "1.0.0"}),
+            "node_modules/a/node_modules/c": package("c"),
+        },
+    ],
+    ids=["listed", "in what is listed", "needed by what is listed"],
+)
+def test_what_npm_takes_out_of_another_file_is_not_pinned(packages: dict[str, Any]) -> None:
+    assert "npm takes what the file of node_modules/a has of it" in refused(
+        {"node_modules/a": BUNDLING, **packages}
+    )
+
+
+def test_what_lies_beside_what_is_bundled_is_fetched() -> None:
+    found = read(
+        {
+            "node_modules/a": BUNDLING,
+            "node_modules/a/node_modules/b": package("b", inBundle=True),
+            "node_modules/a/node_modules/c": package("c"),
+            "node_modules/b": package("b"),
+        }
+    )
+    assert set(found) == {"node_modules/a", "node_modules/a/node_modules/c", "node_modules/b"}
+
+
 def test_what_the_project_bundles_itself_is_fetched() -> None:
     found = read(
         {

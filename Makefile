@@ -37,7 +37,7 @@ test-sigstore: setup ## Run a real Rekor v2 server, built from Debian's sources,
 	@.venv/bin/python -m pytest tests/sigstore $(PYTEST_ARGS)
 
 .PHONY: test-emulated
-test-emulated: setup ## Build on two emulated machines of another architecture: five minutes of CPU
+test-emulated: setup ## Build on two emulated machines of another architecture: eight minutes of CPU
 	@tools/need 'command -v qemu-system-aarch64' qemu-system-arm
 	@.venv/bin/python -m pytest tests/emulated $(PYTEST_ARGS)
 

@@ -15,7 +15,9 @@ import targets
 from debians import docker_registry, registry
 from projects import Project
 from snapshots import snapshots
+from strangers import cosign, cosign_attestation
 
+from orchestrator.evidence.terms import IMAGE_INDEX
 from orchestrator.recipe.lock import read
 from orchestrator.recipe.suites import Suite
 
@@ -271,6 +273,10 @@ def test_one_name_for_images_of_two_systems(project: Project, session_state: Pat
         said = project.tally("verify", whole, "--key", "release.pub").succeeded().out
         assert [f"({each} of {whole})" in said for each in ("linux/386", "linux/amd64")] == [True, True]
         assert said.count("PASSED") == 2
+        named = whole.removeprefix("oci://")
+        key = project.folder / "release.pub"
+        code, told = cosign_attestation(cosign(session_state), key, IMAGE_INDEX, named, tmp_path)
+        assert code == 0, told
         project.tally("keys", "generate", "other").succeeded()
         said = project.tally("verify", whole, "--key", "other.pub").failed(1).out
         assert "nobody whom you trust has signed whose they are" in said

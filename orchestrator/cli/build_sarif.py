@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,8 +75,9 @@ def _place(target: str) -> Path:
     first = Path(target.partition(" ")[0])
     flake = Path(target.partition("#")[0] or ".", "flake.nix")
     for each in (Path(target), recipe, first, flake):
-        if each.is_file():
-            return each
+        with suppress(OSError):  # a name that is too long for a file's
+            if each.is_file():
+                return each
     return Path(target)
 
 

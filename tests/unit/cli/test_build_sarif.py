@@ -66,3 +66,12 @@ def test_what_failed_is_no_result() -> None:
     assert texts[0].startswith("app: failed\n")
     assert "\\[fails\\]" in texts[0], "a link of others' choice"
     assert texts[1] == "other: unpublished\nit is there already"
+
+
+def test_a_target_whose_name_no_file_can_have_has_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("flake.nix").write_text("")
+    (result,) = run_of(refused(f".#{'a' * 300}", DRV))["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "flake.nix"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.ground.wording import folded
 from orchestrator.ledger.entries import Entry, Known
 
 
@@ -23,8 +24,8 @@ class Signed:
 def by_operator(signed: Iterable[Signed]) -> Mapping[str, tuple[Entry, ...]]:
     """Each operator, by its names, with all that it said.
 
-    Those are one operator's that share a name (however it is spaced, and in whatever case), a key, or a
-    machine: what cannot be told apart has one vote together.
+    Those are one operator's that share a name (however it is spaced, composed, and in whatever case), a key,
+    or a machine: what cannot be told apart has one vote together.
     """
     groups: list[tuple[set[str], list[Signed]]] = []
     for each in signed:
@@ -43,11 +44,6 @@ def by_operator(signed: Iterable[Signed]) -> Mapping[str, tuple[Entry, ...]]:
         entries = tuple(entry for each in members for entry in each.entries)
         found[name] = (*found.get(name, ()), *entries)  # a name may have a ` = ` of its own
     return dict(sorted(found.items()))
-
-
-def folded(operator: str) -> str:
-    """One party's name, however it is spaced, and in whatever case."""
-    return " ".join(operator.split()).casefold()
 
 
 def _marks(signed: Signed) -> set[str]:

@@ -22,13 +22,14 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, write_atomically
 from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
+from orchestrator.ground.wording import folded
 from orchestrator.keys import dsse
 from orchestrator.keys.dsse import Envelope
 from orchestrator.keys.key import PublicKey
 from orchestrator.keys.signers import Signer
 from orchestrator.ledger.course import courses
 from orchestrator.ledger.entries import Entry, How, Known, Made, Result, made_of
-from orchestrator.ledger.operators import Signed, by_operator, folded
+from orchestrator.ledger.operators import Signed, by_operator
 from orchestrator.ledger.reading import Ledger
 from orchestrator.ledger.reading import read as reading
 from orchestrator.ledger.votes import Count, count

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.agreement.independence import SEPARATE_OPERATORS
-from orchestrator.ground.wording import some
-from orchestrator.ledger.operators import folded
+from orchestrator.ground.wording import folded, some
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.review.advice import Advice, Surroundings
 from orchestrator.policy.review.standing import never, revoked
@@ -113,7 +112,7 @@ def _alike(trusted: Sequence[TrustedBuilder]) -> Iterator[Advice]:
     for each in trusted:
         if each.operator is None:
             continue
-        first = spelt.setdefault(" ".join(each.operator.casefold().split()), each.operator)
+        first = spelt.setdefault(folded(each.operator), each.operator)
         if first != each.operator:
             said = f"{first!r} and {each.operator!r} are two operators, with a vote each"
             yield Advice("builder.operator", said, "write an operator's name in one way")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.rebuilt import rebuilt_in
 from orchestrator.ground.values import dataclass
-from orchestrator.ground.wording import counted, some
+from orchestrator.ground.wording import counted, folded, some
 from orchestrator.policy.evidence import Evidence, Judged
 from orchestrator.policy.rules.builders import Builders
 from orchestrator.policy.signer import Signer
@@ -70,7 +70,7 @@ class Rebuilders:
     def counted(self, evidence: Evidence) -> tuple[str, ...]:
         """The operators whose word counts, each once, sorted."""
         found = {
-            _folded(entry.operator): entry.operator
+            folded(entry.operator): entry.operator
             for each in evidence.rebuilds
             if (entry := self._entry(each)) is not None and not any(self._against(each, evidence))
         }
@@ -102,7 +102,7 @@ class Rebuilders:
             yield f"{judged.file} has no trusted timestamp"
         if entry.signer.log and not judged.logged:
             yield f"no log that you trust is said to have {judged.file}"
-        if judged.signer in makers(evidence) or _folded(entry.operator) in self._own(evidence):
+        if judged.signer in makers(evidence) or folded(entry.operator) in self._own(evidence):
             yield f"{judged.file} is by {entry.signer.name}, who made the release itself"
         yield from _against_content(judged, evidence)
 
@@ -113,7 +113,7 @@ class Rebuilders:
             if not each.theirs:
                 by_policy = None if self.builders is None else self.builders.operator_of(each)
                 said = (each.link.identity.get("operator"), by_policy)
-                found.update(_folded(one) for one in said if isinstance(one, str) and one)
+                found.update(folded(one) for one in said if isinstance(one, str) and one)
         return frozenset(found)
 
 
@@ -153,8 +153,3 @@ def makers(evidence: Evidence) -> frozenset[Signer]:
     return frozenset(
         [*(each.signer for each in evidence.own.values()), evidence.layout_signer, *links],
     )
-
-
-def _folded(operator: str) -> str:
-    """One party, however its name is spaced, and in whatever case."""
-    return " ".join(operator.split()).casefold()

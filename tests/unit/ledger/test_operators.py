@@ -32,6 +32,12 @@ def test_names_keys_and_machines_make_one() -> None:
     assert [len(entries) for entries in found.values()] == [3, 2, 1, 1]
 
 
+def test_a_name_is_one_by_whichever_code_points() -> None:
+    for other in ("Cafe\u0301 Org", "caf\u00c9\u00a0ORG", "Ca\u200bf\u00e9 Org", "\uff23af\u00e9 Org"):
+        assert len(by_operator([account("Caf\u00e9 Org"), account(other)])) == 1, ascii(other)
+    assert len(by_operator([account("Caf\u00e9"), account("Cafe")])) == 2
+
+
 MARKS = st.sampled_from("ab") | st.none()
 ACCOUNTS = st.lists(
     st.builds(

@@ -144,6 +144,8 @@ class Evidence:
     """What rebuilders whom the policy names have signed of this artifact."""
     ledgers: tuple[SignedBuilds, ...] = ()
     """Exported ledgers by rebuilders whom the policy names."""
+    ledgers_aside: tuple[str, ...] = ()
+    """Why others were set aside, each beginning with its file."""
     uncounted: tuple[tuple[str, Reason], ...] = ()
     """Others' statements that do not count and are nowhere else here: the predicate type, and why."""
 

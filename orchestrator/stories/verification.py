@@ -277,6 +277,7 @@ def _examine(
         index=release,
         rebuilds=again.statements,
         ledgers=ledgers.ledgers,
+        ledgers_aside=ledgers.notices,
         uncounted=theirs.uncounted,
     )
     found.findings = policy.judge(evidence)

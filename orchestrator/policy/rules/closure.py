@@ -57,7 +57,8 @@ class Closure:
         votes = count(told.artifact, ground.below, (), by_operator(signed), self.operators, ground.artifact)
         against = [(each, tuple(self._against(each, evidence))) for each in evidence.ledgers]
         aside = [(each, why) for each, why in against if why]
-        reasons = [*self._short(votes, [why for _, (why, *_) in aside]), *self._dissent(votes, ground)]
+        whys = [*evidence.ledgers_aside, *(why for _, (why, *_) in aside)]
+        reasons = [*self._short(votes, whys), *self._dissent(votes, ground)]
         reasons += (reason for each, _ in aside for reason in ground.no(each))
         saw = f"{counted(len(votes.polls), 'derivation')}, made by {some(list(votes.root.voters))}"
         return Finding(self.name, saw, tuple(reasons))

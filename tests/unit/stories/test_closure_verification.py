@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -233,6 +234,11 @@ def test_who_counts_for_nothing(release: Release, tmp_path: Path) -> None:
     KEYS["mallory"] = SigningKey.generate()
     assert refused(release.judged(policy(tmp_path), release.ledger("mallory")))
     del KEYS["mallory"]
+    exported = b64decode(str(_document(release.ledger())["payload"]))
+    nobodys = exported.replace(b'"builder":"x"', b'"builder":"y"')
+    malformed = dsse.sign(IN_TOTO_PAYLOAD, nobodys, KEYS["alice"], keyid=KEYS["alice"].public.keyid)
+    ((_, said),) = refused(release.judged(policy(tmp_path), render(malformed.document())))
+    assert "0.dsse was set aside: 0.dsse has a build by 'y', and no such builder" in said, "told why"
     whole = release.ledger()
     broken = whole.replace(b'"payload":"ey', b'"payload":"eX')
     assert broken != whole

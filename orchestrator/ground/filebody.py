@@ -1,7 +1,7 @@
 """A large file on its way to a server: not read through Python where nothing has to, and not hashed again.
 
-That nobody wrote into it since it was verified is seen by its inode, which no write leaves as it was. What
-the server has of it is fetched back and judged anyway.
+That nobody wrote into it since it was verified is seen by its inode, which only what writes through memory
+that was mapped before leaves as it was. What the server has of it is fetched back and judged anyway.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ class Nix:
         with self._guard:
             self._running.add(process)
         if self._stopping.is_set():  # since we looked: stop_all may not have seen this one
-            process.terminate()
+            _end_soon([process])
         try:
             yield process
         finally:
@@ -195,11 +195,7 @@ class Nix:
         """End every command that other threads of ours have running."""
         with self._guard:
             running = list(self._running)
-        for process in running:
-            if process.poll() is None:
-                process.terminate()
-        if running:  # one that waits for a host may wait for ever
-            threading.Thread(target=_kill_later, args=(running,), daemon=True).start()
+        _end_soon(running)
 
     def _environment(self) -> Mapping[str, str]:
         configuration = self.scratch / "nix-configuration"
@@ -323,6 +319,15 @@ def _patience(process: subprocess.Popen[bytes], seconds: float | None) -> Iterat
         yield patience
     finally:
         patience.end()
+
+
+def _end_soon(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask them to end, and see to it that they do: one that waits for a host may wait for ever."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    if processes:
+        threading.Thread(target=_kill_later, args=(processes,), daemon=True).start()
 
 
 def _kill_later(processes: Sequence[subprocess.Popen[bytes]]) -> None:

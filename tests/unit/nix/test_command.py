@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from waiting import HANGS, wait_for
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.nix import command
+from orchestrator.nix import child, command
 from orchestrator.nix.command import Nix, NixFailed, failed, installed_version, version_tuple
 
 
@@ -54,6 +55,31 @@ def test_what_does_not_heed_the_end_is_killed_after_a_grace(
     wait_for((tmp_path / "scratch" / "begun").exists, "it begins")
     asked.stop_all()
     assert ended.wait(HANGS)
+
+
+def test_what_began_just_before_all_was_ended_is_killed_as_well(
+    bin_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_ENDING_GRACE", 0.2)
+    fake(bin_folder, "nix", "trap '' TERM\necho begun > $TMPDIR/begun\nwhile :; do sleep 0.1; done")
+    asked, start = nix(tmp_path), child.started
+
+    def started(*words: Any, **more: Any) -> Any:
+        process = start(*words, **more)
+        wait_for((tmp_path / "scratch" / "begun").exists, "it begins")
+        asked.stop_all()  # it is in no list yet
+        return process
+
+    monkeypatch.setattr(child, "started", started)
+    ended = threading.Event()
+
+    def run() -> None:
+        with pytest.raises(NixFailed):
+            asked.run(["nix"])
+        ended.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    assert ended.wait(30)
 
 
 def test_no_nix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

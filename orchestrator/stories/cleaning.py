@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -164,9 +165,7 @@ def _old_or_too_many(pieces: Sequence[Piece], before: datetime, quota: int | Non
 def _logs(state: State, stays: list[str]) -> Iterator[Piece]:
     folders = _folders(state.root / "logs")
     running = state.running()  # after that: a run is told of before it has logs
-    for folder in folders:
-        if folder.name not in running:
-            yield _piece(state, "logs", folder)
+    yield from _pieces(state, "logs", [each for each in folders if each.name not in running])
 
 
 def _disagreements(state: State, stays: list[str]) -> Iterator[Piece]:
@@ -174,7 +173,7 @@ def _disagreements(state: State, stays: list[str]) -> Iterator[Piece]:
         if folder.name.startswith("."):
             continue  # it is being written, or its writer was killed
         if (folder / DISAGREEMENT).is_file():
-            results = [_piece(state, "disagreements", each) for each in _folders(folder)]
+            results = list(_pieces(state, "disagreements", _folders(folder)))
             if results:
                 size, time = sum(each.size for each in results), max(each.time for each in results)
                 yield Piece("disagreements", str(folder.relative_to(state.root)), size, time)
@@ -185,8 +184,7 @@ def _disagreements(state: State, stays: list[str]) -> Iterator[Piece]:
 
 
 def _downloads(state: State, stays: list[str]) -> Iterator[Piece]:
-    for folder in _folders(state.sources):
-        yield _piece(state, "downloads", folder)
+    yield from _pieces(state, "downloads", _folders(state.sources))
 
 
 def _outputs(state: State, stays: list[str]) -> Iterator[Piece]:
@@ -242,6 +240,12 @@ def _folders(parent: Path) -> list[Path]:
             f"cannot read the folder {parent}: {error.strerror or error}",
             hint="see that you can read the state folder",
         ) from error
+
+
+def _pieces(state: State, kind: Kind, folders: Iterable[Path]) -> Iterator[Piece]:
+    for folder in folders:
+        with suppress(FileNotFoundError):  # another `tally clean` was first
+            yield _piece(state, kind, folder)
 
 
 def _piece(state: State, kind: Kind, folder: Path) -> Piece:

@@ -14,7 +14,8 @@ from orchestrator.caches.buckets import Bucket, Signed, is_bucket
 from orchestrator.caches.memory import Memory
 from orchestrator.caches.narinfo import LARGEST, STORE, Narinfo, narinfo_name
 from orchestrator.caches.unpacking import unpacked
-from orchestrator.ground.download import Downloader, Manners
+from orchestrator.ground.answers import Manners
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Absent, Forbidden, Unreachable

@@ -13,6 +13,7 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
+from orchestrator.ground.answers import CHUNK, CONNECT_TIMEOUT, DRAINED, READ_TIMEOUT
 from orchestrator.ground.filebody import FileBody
 from orchestrator.ground.inward import Guard
 from orchestrator.ground.unreachable import Unreachable, sentence
@@ -20,11 +21,6 @@ from orchestrator.ground.unreachable import Unreachable, sentence
 if TYPE_CHECKING:
     import ssl
 
-_CHUNK: Final = 1 << 18
-_CONNECT_TIMEOUT: Final = 15.0
-_READ_TIMEOUT: Final = 60.0
-_DRAINED: Final = 1 << 16
-"""Bytes of an answer that are read though nobody wants them."""
 _AS_IT_IS: Final = "!#$%&'()*+,/:;=?@[]~"
 """What stays in an address; all else is escaped, as what a server points to can hold anything."""
 
@@ -68,7 +64,7 @@ class Reply:
         try:
             while not self.whole:
                 # `length` is counted here: what Python 3.11 reads as it comes it does not count
-                chunk = self._response.read1(_CHUNK if self._left is None else min(_CHUNK, self._left))
+                chunk = self._response.read1(CHUNK if self._left is None else min(CHUNK, self._left))
                 if self._left is None:
                     self.whole = not chunk
                 elif not chunk:
@@ -83,7 +79,7 @@ class Reply:
 
     def leave(self) -> bool:
         """Whether another request can have the connection; what is small is read to its end for that."""
-        if self._left is not None and self._left <= _DRAINED:
+        if self._left is not None and self._left <= DRAINED:
             with suppress(Unreachable):
                 for _ in self.chunks():
                     pass
@@ -154,16 +150,16 @@ class Direct:
         connection: HTTPConnection
         if scheme == "https":
             context = self._certificates()
-            connection = HTTPSConnection(host, port, timeout=_CONNECT_TIMEOUT, context=context)
+            connection = HTTPSConnection(host, port, timeout=CONNECT_TIMEOUT, context=context)
         else:
-            connection = HTTPConnection(host, port, timeout=_CONNECT_TIMEOUT)
+            connection = HTTPConnection(host, port, timeout=CONNECT_TIMEOUT)
         connection.connect()
         try:
             self._look(host, connection.sock)
         except BaseException:
             connection.close()
             raise
-        connection.sock.settimeout(_READ_TIMEOUT)
+        connection.sock.settimeout(READ_TIMEOUT)
         return connection
 
     def _look(self, host: str, sock: Any) -> None:

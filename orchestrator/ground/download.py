@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,17 +9,17 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Event
 from threading import Lock as Mutex
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from orchestrator.ground.addresses import unseen
+from orchestrator.ground.answers import CHUNK, DRAINED, PAGE_TIMEOUT, Answered, Authorised, Manners, bounded
 from orchestrator.ground.deadline import within
 from orchestrator.ground.files import opened
 from orchestrator.ground.inward import Guard
 from orchestrator.ground.notice import NOTICE, TRAFFIC
 from orchestrator.ground.parallel import Stopped
+from orchestrator.ground.pools import HEADERS, Pools, certificates
 from orchestrator.ground.proxies import Proxy, proxy_for
-from orchestrator.ground.retrying import retries
 from orchestrator.ground.unreachable import (
     NO_ADDRESS,
     Absent,
@@ -29,87 +28,19 @@ from orchestrator.ground.unreachable import (
     failure_of,
     guarded,
 )
-from orchestrator.ground.values import dataclass
 
 if TYPE_CHECKING:
-    import ssl
-
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
+    from urllib3 import BaseHTTPResponse
 
     from orchestrator.ground.direct import Direct, Reply
 
 T = TypeVar("T")
 
-_CHUNK = 1 << 18
-_CONNECT_TIMEOUT = 15.0
-_READ_TIMEOUT = 60.0
-_PAGE_LIMIT = 64 << 20
 _ANSWER_LIMIT = 1 << 20
 _ANSWER_TIMEOUT = 90.0
 """Seconds for the whole of an answer, its headers too, however slowly it comes."""
-_PAGE_TIMEOUT = 300.0
-"""The same for a page, and for the headers of a file, with all that is tried again."""
-_DRAINED = 1 << 16
-"""Bytes of an answer that are read though nobody wants them."""
 _ABSENT = (404, 410)
 _FORBIDDEN = (401, 403)
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tallystick"}
-
-
-class Authorised(str):
-    """An address that is asked for with headers that say who asks. They are no part of what is shown of it.
-
-    They go nowhere else: a redirection to another host takes no `Authorization` along. Raises ValueError
-    where others could read them on the way.
-    """
-
-    __slots__ = ("headers",)
-    headers: Mapping[str, str]
-
-    def __new__(cls, address: str, headers: Mapping[str, str]) -> Self:
-        if not unseen(address):
-            raise ValueError("what says who asks is sent over https alone")
-        made = super().__new__(cls, address)
-        made.headers = headers
-        return made
-
-
-@dataclass(frozen=True)
-class Answered:
-    """An answer, whatever it is."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Their names may be in any case."""
-    chunks: Iterator[bytes]
-    """The body as it comes. Raises Unreachable."""
-
-    def small(self, limit: int) -> bytes:
-        """The whole body. Raises Unreachable for one that is larger than `limit`."""
-        return _bounded(self.chunks, limit)
-
-
-@dataclass(frozen=True)
-class Manners:
-    """What is asked of servers that nobody vouches for."""
-
-    answer: float = _PAGE_TIMEOUT
-    """Seconds until an answer begins, with all that is tried again."""
-    grace: float = 60.0
-    """Seconds in which a file may come more slowly than `pace`."""
-    pace: int = 1024
-    """Bytes a second, on the whole."""
-    patience: float = 5.0
-    """Seconds without an answer until whoever waits is told so."""
-    downgrade: bool = True
-    """Whether what was asked for over https may be fetched over http, where a redirection says so."""
-    inward: bool = True
-    """Whether a host outside may redirect to one inside this network: see inward.py."""
-
-    def is_slow(self, seconds: float, size: int) -> bool:
-        """Whether what came in this time is too little."""
-        return seconds > self.grace and size < self.pace * seconds
 
 
 class Downloader:
@@ -124,10 +55,10 @@ class Downloader:
         self._silent: dict[str, Unreachable] = {}
         self._awaited: set[str] = set()
         self._mutex = Mutex()
-        self._managers: dict[Proxy | None, PoolManager] = {}
         self._direct: Direct | None = None
         self._proxy = lru_cache(proxy_for)  # the whole environment is read for it: 1 ms a small file
         self._guard = None if manners is None or manners.inward else Guard()
+        self._pools = Pools(parallel, self._guard, downgrade=manners is None or manners.downgrade)
 
     def read(self, address: str, kind: Callable[[str], object] = lambda _: None) -> Iterator[bytes]:
         """The bytes at an address. `kind` is told their media type, where the server says one.
@@ -147,14 +78,14 @@ class Downloader:
     def page(self, address: str) -> tuple[str, bytes]:
         """A small document: where it was in the end, and its bytes. Raises like `read`."""
         if address.startswith("file://"):
-            return address, _bounded(self.read(address))
-        until = time.monotonic() + _PAGE_TIMEOUT
+            return address, bounded(self.read(address))
+        until = time.monotonic() + PAGE_TIMEOUT
 
         def whole() -> tuple[str, bytes]:
             with self._response(address, _split(address).netloc) as (final, chunks):
-                return final, _bounded(self._until(until, chunks))
+                return final, bounded(self._until(until, chunks))
 
-        return self._within(_PAGE_TIMEOUT, whole)
+        return self._within(PAGE_TIMEOUT, whole)
 
     def ask(self, address: str, body: bytes, kind: str) -> tuple[int, bytes]:
         """Post a body of a media type, once: the status and the body of the answer, whatever it is.
@@ -191,11 +122,11 @@ class Downloader:
             return
 
         def ask() -> tuple[Reply, Callable[[], None]]:
-            return self._straight().ask(method, address, {**_HEADERS, **headers}, body)
+            return self._straight().ask(method, address, {**HEADERS, **headers}, body)
 
         try:
             # what is sent may take as long as it takes
-            reply, done = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask, parts.netloc)
+            reply, done = ask() if body is not None else self._within(PAGE_TIMEOUT, ask, parts.netloc)
         except (HTTPException, OSError, ValueError) as error:
             raise failure_of(error, None) from error
         try:
@@ -208,7 +139,7 @@ class Downloader:
 
         with self._mutex:
             if self._direct is None:
-                self._direct = Direct(self._parallel, self._guard, _certificates)
+                self._direct = Direct(self._parallel, self._guard, certificates)
             return self._direct
 
     @contextmanager
@@ -224,25 +155,25 @@ class Downloader:
         from urllib3.exceptions import HTTPError
 
         def ask() -> BaseHTTPResponse:
-            return self._manager(proxy).request(
+            return self._pools.by_way_of(proxy).request(
                 method,
                 address,
                 body=body,
-                headers={**_HEADERS, **headers},
+                headers={**HEADERS, **headers},
                 preload_content=False,
                 redirect=False,
                 retries=False,
             )
 
         try:
-            response = ask() if body is not None else self._within(_PAGE_TIMEOUT, ask, str(proxy))
+            response = ask() if body is not None else self._within(PAGE_TIMEOUT, ask, str(proxy))
         except (HTTPError, OSError, ValueError) as error:
             raise failure_of(error, proxy) from error
         try:
             host = _split(address).netloc
             yield Answered(response.status, response.headers, self._kept(guarded(_come(response)), host))
         finally:
-            if (left := response.length_remaining) is not None and left <= _DRAINED:
+            if (left := response.length_remaining) is not None and left <= DRAINED:
                 response.drain_conn()  # so that the next request needs no new connection
             response.close()
 
@@ -268,11 +199,11 @@ class Downloader:
         parts = _split(address)
         proxy = self._proxy(parts.scheme, parts.netloc)
         try:
-            response = self._manager(proxy).request(
+            response = self._pools.by_way_of(proxy).request(
                 "POST",
                 address,
                 body=body,
-                headers={**_HEADERS, "Content-Type": kind},
+                headers={**HEADERS, "Content-Type": kind},
                 preload_content=False,
                 redirect=False,
                 retries=False,
@@ -280,7 +211,7 @@ class Downloader:
         except (HTTPError, OSError, ValueError) as error:
             raise failure_of(error, proxy) from error
         try:
-            return response.status, _bounded(self._until(until, guarded(_come(response))), _ANSWER_LIMIT)
+            return response.status, bounded(self._until(until, guarded(_come(response))), _ANSWER_LIMIT)
         finally:
             response.close()
 
@@ -315,7 +246,7 @@ class Downloader:
     def _read_file(self, path: Path) -> Iterator[bytes]:
         try:
             with opened(path) as stream:
-                while chunk := stream.read(_CHUNK):
+                while chunk := stream.read(CHUNK):
                     yield chunk
         except FileNotFoundError as error:
             raise Absent(error.strerror or str(error)) from error
@@ -342,10 +273,10 @@ class Downloader:
             known = self._silent[asked]
             raise type(known)(*known.args)
         try:
-            manager = self._manager(proxy)
-            headers = _HEADERS if not isinstance(address, Authorised) else {**_HEADERS, **address.headers}
+            manager = self._pools.by_way_of(proxy)
+            headers = HEADERS if not isinstance(address, Authorised) else {**HEADERS, **address.headers}
             response = self._within(
-                self._manners.answer if self._manners else _PAGE_TIMEOUT,
+                self._manners.answer if self._manners else PAGE_TIMEOUT,
                 lambda: manager.request("GET", address, preload_content=False, headers=headers),
                 str(proxy) if proxy else host,
             )
@@ -368,65 +299,10 @@ class Downloader:
                 kind(response.headers["Content-Type"])
             final = urljoin(address, response.geturl() or address)
             # what is to keep a pace is looked at as it comes
-            whole = response.stream(_CHUNK, decode_content=False)
+            whole = response.stream(CHUNK, decode_content=False)
             yield final, guarded(whole if self._manners is None else _come(response))
         finally:
             response.close()
-
-    def _manager(self, proxy: Proxy | None) -> PoolManager:
-        """Connections: direct, or through a proxy. Raises ValueError for one that we cannot speak with."""
-        from urllib3 import Timeout
-
-        retry = retries(downgrade=self._manners is None or self._manners.downgrade)
-        with self._mutex:
-            if proxy not in self._managers:
-                settings: dict[str, Any] = {
-                    "maxsize": self._parallel,
-                    "timeout": Timeout(connect=_CONNECT_TIMEOUT, read=_READ_TIMEOUT),
-                    "retries": retry(
-                        2,
-                        connect=1,
-                        backoff_factor=0.5,
-                        status_forcelist=(429, 500, 502, 503, 504),
-                        raise_on_status=False,
-                    ),
-                    "headers": _HEADERS,
-                }
-                manager = _through(proxy, settings) if proxy else _direct(settings)
-                if self._guard is not None and not proxy:
-                    manager.pool_classes_by_scheme = self._guard.pools()
-                self._managers[proxy] = manager
-            return self._managers[proxy]
-
-
-def _direct(settings: dict[str, Any]) -> PoolManager:
-    """Connections without a proxy. Whose certificates count is read for the first that needs them."""
-    from urllib3 import PoolManager
-
-    class Direct(PoolManager):
-        def connection_from_context(self, request_context: dict[str, Any]) -> HTTPConnectionPool:
-            if request_context["scheme"] == "https":
-                request_context["ssl_context"] = _certificates()
-            return super().connection_from_context(request_context)
-
-    return Direct(**settings)
-
-
-def _certificates() -> ssl.SSLContext:
-    return _trusting(*(os.environ.get(name) for name in _CERTIFICATES))
-
-
-@lru_cache(maxsize=4)
-def _trusting(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """Whose certificates count, read once a process, since that takes 15 ms.
-
-    OpenSSL looks at the variables by itself.
-    """
-    import ssl
-
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _split(address: str) -> SplitResult:
@@ -436,24 +312,6 @@ def _split(address: str) -> SplitResult:
         raise Unreachable(NO_ADDRESS) from None
 
 
-def _through(proxy: Proxy, settings: dict[str, Any]) -> PoolManager:
-    from urllib3 import ProxyManager, make_headers
-
-    if proxy.place is None:
-        raise ValueError("an address that is none")
-    headers = make_headers(proxy_basic_auth=proxy.credentials) if proxy.credentials else None
-    return ProxyManager(proxy.place, proxy_headers=headers, ssl_context=_certificates(), **settings)
-
-
 def _come(response: BaseHTTPResponse) -> Iterator[bytes]:
     """A body as it comes, where `stream` waits until a chunk is full."""
-    return iter(lambda: response.read1(_CHUNK), b"")
-
-
-def _bounded(chunks: Iterator[bytes], limit: int = _PAGE_LIMIT) -> bytes:
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > limit:
-            raise Unreachable("the page is too large")
-    return bytes(body)
+    return iter(lambda: response.read1(CHUNK), b"")

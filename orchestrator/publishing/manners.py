@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrator.ground.download import Manners
+from orchestrator.ground.answers import Manners
 
 MANNERS: Final = Manners(answer=120.0, grace=60.0, pace=1024, downgrade=False, inward=False)
 """Servers that send us elsewhere inside our own network are refused."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.ground.download import Authorised
+from orchestrator.ground.answers import Authorised
 from orchestrator.ground.unreachable import Unreachable
 
 

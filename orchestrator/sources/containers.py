@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from orchestrator.ground.download import Authorised, Downloader
+from orchestrator.ground.answers import Authorised
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.wording import counted

@@ -14,7 +14,8 @@ from threading import Lock as Mutex
 from typing import Any, Final
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.download import Authorised, Downloader
+from orchestrator.ground.answers import Authorised
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.unreachable import Absent, Unreachable

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from orchestrator.ground.download import Authorised
+from orchestrator.ground.answers import Authorised
 from orchestrator.ground.files import contents
 from orchestrator.ground.values import dataclass, field
 

@@ -26,7 +26,8 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.download import Authorised, Downloader
+from orchestrator.ground.answers import Authorised
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Absent, Unreachable
 from orchestrator.sources.asking import asking_as

@@ -16,7 +16,8 @@ from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from orchestrator.ground.addresses import unseen
-from orchestrator.ground.download import Answered, Downloader
+from orchestrator.ground.answers import Answered
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import shown
 from orchestrator.ground.retrying import pause

@@ -15,7 +15,8 @@ from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from orchestrator.ground.addresses import without_credentials
-from orchestrator.ground.download import Answered, Downloader
+from orchestrator.ground.answers import Answered
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.retrying import pause

@@ -19,8 +19,9 @@ from releases import store_path
 from orchestrator.caches.believed import CachesDisagree
 from orchestrator.caches.cache import MANNERS, Caches
 from orchestrator.caches.memory import Memory
+from orchestrator.ground.answers import Manners
 from orchestrator.ground.digest import NarHash
-from orchestrator.ground.download import Downloader, Manners
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 
 KEY = SigningKey("ours-1")

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from orchestrator.ground.download import Downloader, Manners
+from orchestrator.ground.answers import Manners
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.unreachable import Unreachable
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from loopback import Answer, Server
 
-from orchestrator.ground.download import Downloader, Manners
+from orchestrator.ground.answers import Manners
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.unreachable import Unreachable
 
 

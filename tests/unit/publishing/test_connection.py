@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from orchestrator.ground.answers import Answered
 from orchestrator.ground.digest import Sha256
-from orchestrator.ground.download import Answered
 from orchestrator.ground.errors import TallyError
 from orchestrator.publishing.reference import Registry, parse
 from orchestrator.publishing.registry import connection

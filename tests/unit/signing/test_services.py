@@ -19,7 +19,7 @@ from rekors import Rekor2
 from services import ENTRIES, TIMESTAMP, RekorServer, Services
 
 from orchestrator.bundles import timestamps
-from orchestrator.ground import download
+from orchestrator.ground import download, pools
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
@@ -155,17 +155,17 @@ class TestLog:
         assert "again and again" in error.message
 
     def test_a_log_that_hangs(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(download, "_READ_TIMEOUT", 0.2)
+        monkeypatch.setattr(pools, "READ_TIMEOUT", 0.2)
         with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
             log = replace(services.log, address=f"http://127.0.0.1:{silent.getsockname()[1]}")
             assert "does not answer: Read timed out" in refused(log.check).message
 
     @pytest.mark.parametrize("beginning", [IN_ITS_HEADERS, IN_ITS_BODY], ids=["headers", "body"])
-    @pytest.mark.parametrize("limit", ["_ANSWER_TIMEOUT", "_PAGE_TIMEOUT"])
+    @pytest.mark.parametrize("limit", ["_ANSWER_TIMEOUT", "PAGE_TIMEOUT"])
     def test_a_server_that_drips(self, monkeypatch: pytest.MonkeyPatch, beginning: bytes, limit: str) -> None:
         monkeypatch.setattr(download, limit, 0.5)
         asked = Downloader()
-        ask = asked.page if limit == "_PAGE_TIMEOUT" else partial(asked.ask, body=b"", kind="text/plain")
+        ask = asked.page if limit == "PAGE_TIMEOUT" else partial(asked.ask, body=b"", kind="text/plain")
         with dripping(beginning) as address, pytest.raises(Unreachable, match="takes too long"):
             ask(address)
 

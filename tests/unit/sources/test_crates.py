@@ -12,8 +12,9 @@ import pytest
 from crates import CargoRegistry, Crate
 
 from orchestrator.ground import notice
+from orchestrator.ground.answers import Authorised
 from orchestrator.ground.digest import Sha256
-from orchestrator.ground.download import Authorised, Downloader
+from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.recipe.wanted import Wanted

@@ -15,7 +15,7 @@ from loopback import saying
 
 from orchestrator.dependencies.dependency import Dependency
 from orchestrator.dependencies.go import read
-from orchestrator.ground.download import Authorised
+from orchestrator.ground.answers import Authorised
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.pinning.hashpins import hash_of, pinned

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ground.download import Authorised, Downloader
+from orchestrator.ground.answers import Authorised
+from orchestrator.ground.download import Downloader
 from orchestrator.sources import registries
 from orchestrator.sources.mirrors import Mirrors
 from orchestrator.sources.npm_settings import NpmSettings, settings

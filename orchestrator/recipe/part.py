@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from orchestrator.recipe.values import Digest, FileName, Url, distinct, one_or_more
 
 System = Literal[
     "x86_64-linux",
@@ -21,3 +23,17 @@ class Part(BaseModel):
     """What all parts of a recipe share: no key that we do not know, and no change once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Addressed(Part):
+    """A file that may be at several addresses; the digest decides which bytes are right."""
+
+    url: Annotated[
+        tuple[Url, ...],
+        BeforeValidator(one_or_more, json_schema_input_type=str | list[str]),
+        Field(min_length=1, max_length=50),
+        AfterValidator(distinct),
+    ]
+    sha256: Digest
+    name: FileName | None = None
+    """What the file is called, where the addresses do not say it."""

@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Discriminator,
     Field,
     StringConstraints,
@@ -35,22 +34,19 @@ from orchestrator.recipe.names import (
     check_variable,
     check_version,
 )
-from orchestrator.recipe.part import Part, System
+from orchestrator.recipe.part import Addressed, Part, System
 from orchestrator.recipe.toml import read_bytes, toml_of
 from orchestrator.recipe.toolchain_table import Toolchain
 from orchestrator.recipe.values import (
     Data,
     Digest,
-    FileName,
     Line,
     Revision,
-    Url,
     address,
     distinct,
     fits_a_variable,
     inside_output,
     npm_package,
-    one_or_more,
     project,
     registry_version,
     relative,
@@ -73,18 +69,9 @@ Unpack = Annotated[
 ]
 
 
-class UrlSource(Part):
+class UrlSource(Addressed):
     """A file that may be at several addresses; the digest decides which bytes are right."""
 
-    url: Annotated[
-        tuple[Url, ...],
-        BeforeValidator(one_or_more, json_schema_input_type=str | list[str]),
-        Field(min_length=1, max_length=50),
-        AfterValidator(distinct),
-    ]
-    sha256: Digest
-    name: FileName | None = None
-    """What the file is called, where the addresses do not say it."""
     unpack: Unpack = None
 
 

@@ -4,36 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from orchestrator.recipe.part import Part, System
+from orchestrator.recipe.part import Addressed, Part, System
 from orchestrator.recipe.suites import Snapshot, Suite, SuiteName, refuse_stray, suite_of
 from orchestrator.recipe.values import (
     TOOL_FOLDER,
     TOOL_PATH,
-    Digest,
-    FileName,
-    Url,
     container_image,
     distinct,
-    one_or_more,
     relative,
     tool,
 )
 
 
-class ToolFile(Part):
+class ToolFile(Addressed):
     """An archive of somebody's release, unpacked over the Debian packages; the digest decides."""
 
-    url: Annotated[
-        tuple[Url, ...],
-        BeforeValidator(one_or_more, json_schema_input_type=str | list[str]),
-        Field(min_length=1, max_length=50),
-        AfterValidator(distinct),
-    ]
-    sha256: Digest
-    name: FileName | None = None
-    """What the file is called, where the addresses do not say it."""
     to: Annotated[str, TOOL_FOLDER]
     """The folder that it is unpacked to; an only folder in it is left out."""
     path: Annotated[

@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from orchestrator.recipe.lock import Lock
     from orchestrator.recipe.recipe import Recipe
 
+_USUAL = "recipes"
+"""What the folder with a project's recipes is called."""
+
 
 def lock(
     recipes: Annotated[
         Path | None,
-        typer.Argument(metavar="FOLDER", help="The folder with the recipes; default: recipes/."),
+        typer.Argument(
+            metavar="FOLDER",
+            help="The folder with the recipes, or the one that their recipes/ is in; default: here.",
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; say what drifted and exit 1 if it did.")
@@ -68,7 +74,7 @@ def lock(
         raise TallyError(
             "--system says which machine --vm pins", hint="what recipes are locked for they say in `systems`"
         )
-    recipes = recipes or _usual()
+    recipes = _of_project(recipes) if recipes else _usual()
     found = load_folder(recipes)
     if not found:
         raise TallyError(f"there is no recipe in {recipes}", hint="a recipe is a file called NAME.toml")
@@ -238,13 +244,18 @@ def _lock_file(recipes: Path) -> Path:
     from orchestrator.recipe.lock import FILE_NAME
 
     inside = recipes / FILE_NAME
-    if inside.exists() or recipes.absolute().name != "recipes":
+    if inside.exists() or recipes.absolute().name != _USUAL:
         return inside
-    return (recipes.parent if recipes.name == "recipes" else recipes.absolute().parent) / FILE_NAME
+    return (recipes.parent if recipes.name == _USUAL else recipes.absolute().parent) / FILE_NAME
+
+
+def _of_project(folder: Path) -> Path:
+    """The folder with recipes, where the one that a project is in is named."""
+    return inside if (inside := folder / _USUAL).is_dir() else folder
 
 
 def _usual() -> Path:
     """`recipes/`; inside it, that folder itself."""
-    usual = Path("recipes")
+    usual = Path(_USUAL)
     here = Path.cwd()
     return here if here.name == usual.name and not usual.exists() else usual

@@ -11,10 +11,11 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_read
 from orchestrator.recipe.names import is_reserved, variable_of
 from orchestrator.recipe.recipe import Recipe, load_with_bytes
+from orchestrator.recipe.toml import read_toml
 
 
 def load_folder(folder: Path) -> dict[str, Recipe]:
-    """Every `NAME.toml` of a folder by name. Raises TallyError for one that is no recipe of that name."""
+    """Every `NAME.toml` of a folder by name, but for tally.toml. Raises TallyError for what is no recipe."""
     try:
         files = sorted(
             path for path in folder.iterdir() if path.suffix == ".toml" and not path.name.startswith(".")
@@ -22,7 +23,15 @@ def load_folder(folder: Path) -> dict[str, Recipe]:
     except (OSError, ValueError) as error:
         hint = "name a folder with recipes, files called NAME.toml; without a name it is recipes/"
         raise cannot_read(folder, error, "the recipes in ", hint) from error
-    return {recipe.name: recipe for recipe in map(load_named, files)}
+    named = (load_named(file) for file in files if not _is_configuration(file))
+    return {recipe.name: recipe for recipe in named}
+
+
+def _is_configuration(path: Path) -> bool:
+    """Whether a file is a project's `tally.toml`, and no recipe of a package that is called tally."""
+    return (
+        path.name == "tally.toml" and not {"name", "version", "build"} & read_toml(path, "a recipe")[1].keys()
+    )
 
 
 def load_named(path: Path) -> Recipe:

@@ -13,7 +13,7 @@ import releases
 from releases import Signed
 
 from orchestrator.cli import text
-from orchestrator.cli.lock import _lock_file, _usual
+from orchestrator.cli.lock import _lock_file, _of_project, _usual
 from orchestrator.keys import passphrase
 from orchestrator.run.asked import FlakeAttribute, parse
 
@@ -83,6 +83,13 @@ def test_inside_the_folder_of_recipes(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path / "recipes")
     for folder in (_usual(), Path(), Path("../recipes"), tmp_path / "recipes"):
         assert Path(os.path.abspath(_lock_file(folder))) == tmp_path / "tally.lock"  # noqa: PTH100  `..` is the point
+
+
+def test_the_folder_of_a_project_in_place_of_that_of_its_recipes(tmp_path: Path) -> None:
+    assert _of_project(tmp_path) == tmp_path
+    (tmp_path / "recipes").mkdir()
+    assert _of_project(tmp_path) == _of_project(tmp_path / "recipes") == tmp_path / "recipes"
+    assert _lock_file(_of_project(tmp_path)) == tmp_path / "tally.lock"
 
 
 def test_a_closed_standard_input_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,19 @@ def test_targets_bring_the_recipes_beside_them(tmp_path: Path) -> None:
     assert sorted(load_folder(tmp_path)) == ["pigz", "unused", "zlib"]
 
 
+def test_a_folders_configuration_is_no_recipe(tmp_path: Path) -> None:
+    _write(tmp_path, "zlib")
+    configuration = tmp_path / "tally.toml"
+    configuration.write_text('[mirrors]\nhere = ["https://example.org/"]\n')
+    assert sorted(load_folder(tmp_path)) == ["zlib"]
+    configuration.write_text('name = "tally"\n')
+    with pytest.raises(TallyError, match=r"tally\.toml.*version"):  # a recipe that is not whole
+        load_folder(tmp_path)
+    configuration.write_text("x =\n")
+    with pytest.raises(TallyError, match=r"tally\.toml"):
+        load_folder(tmp_path)
+
+
 def test_targets_whose_input_has_no_file(tmp_path: Path) -> None:
     _write(tmp_path, "zlib")
     with pytest.raises(TallyError, match="no recipe 'zlob'") as caught:

@@ -117,10 +117,12 @@ def _check(recipes: dict[str, Recipe], file: Path, *, as_json: bool) -> int:
     if not found and any(each.dependencies for each in recipes.values()):  # else the lock is written again
         from orchestrator.ground.state import State
         from orchestrator.pinning.followed import changed
+        from orchestrator.pinning.lockfiles import named_by
         from orchestrator.sources.folder import Sources
 
         sources = Sources(State.of_environment().folder("sources"), mirrors)
-        found += changed(recipes, known, file.absolute().parent, sources)
+        folder = file.absolute().parent
+        found += changed(named_by(recipes, known, folder, sources), recipes, known, folder)
     if as_json:
         print_json({"lock": str(file), "drift": found})
     else:
@@ -199,7 +201,9 @@ def _lock(
     machines = [machine_system(system or nix_system())] if vm else []
     if machines and known.machine_for(nix_system()) is None:
         machines.append(machine_system(nix_system()))  # its programs pack the other's image
-    made = make_lock(recipes, known, update, work, new_machines=machines, usual=configured.toolchain.debian)
+    made, files = make_lock(
+        recipes, known, update, work, new_machines=machines, usual=configured.toolchain.debian
+    )
     changed = not file.exists() or locks.text_of(made).encode() != contents(file, LIMIT)
     told = _changes(known, made, recipes, tracker)
     fresh = not file.exists()
@@ -208,7 +212,7 @@ def _lock(
         from orchestrator.pinning.followed import changed as changed_files
 
         before = made.model_copy(update={"followed": known.followed})
-        followed = list(changed_files(recipes, before, work.folder, sources))
+        followed = list(changed_files(files, recipes, before, work.folder))
     if changed:
         locks.write(file, made)
     if as_json:

@@ -65,6 +65,11 @@ class CommitTree:
     def url(self) -> str:
         return f"git+{self.address}@{self.rev}"
 
+    @property
+    def text(self) -> str:
+        """As tally.lock has it."""
+        return self.url
+
 
 @dataclass(frozen=True, slots=True)
 class Inside:

@@ -13,14 +13,13 @@ from typing import Any, Final
 from orchestrator.dependencies.dependency import Untold
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import some
-from orchestrator.pinning.lockfiles import named_by, read
+from orchestrator.pinning.lockfiles import LockFile
 from orchestrator.pinning.pythons import key_of
 from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.versions import ordered, same
 from orchestrator.repositories import git
-from orchestrator.sources.folder import Sources
 from orchestrator.sources.sourcetree import of_path
 
 Followed = dict[str, dict[str, str]]
@@ -31,29 +30,32 @@ _SHOWN: Final = 20
 _TYPES: Final = {"npm": "npm", "cargo": "cargo", "go": "golang", "python": "pypi"}
 
 
-def followed(recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: Sources) -> Followed:
+def followed(files: Iterable[LockFile], lock: Lock) -> Followed:
     """The digest of each lock file, which is read for each system: one that cannot be followed is met here.
 
-    `folder` is one of the repository of path sources. Raises TallyError.
+    Raises TallyError.
     """
     found: Followed = {}
-    for recipe, part, parts in _read(recipes, lock, folder, sources):
+    for file, parts in _read(files, lock):
         if isinstance(parts, Untold):
             raise parts
-        found.setdefault(recipe.name, {})[key_of(recipe, part)] = parts[0]["sha256"]
+        found.setdefault(file.recipe.name, {})[file.key] = parts[0]["sha256"]
     return found
 
 
-def changed(recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: Sources) -> Iterator[str]:
+def changed(
+    files: Iterable[LockFile], recipes: Mapping[str, Recipe], lock: Lock, folder: Path
+) -> Iterator[str]:
     """A sentence for each lock file that is not the one that the lock was written for. Raises TallyError."""
-    for recipe, part, parts in _read(recipes, lock, folder, sources):
-        known = lock.followed.get(recipe.name, {}).get(key_of(recipe, part))
+    for file, parts in _read(files, lock):
+        name, path = file.recipe.name, file.part.lock
+        known = lock.followed.get(name, {}).get(file.key)
         if isinstance(parts, Untold):
-            yield f"{recipe.name}: {parts.message}"
+            yield f"{name}: {parts.message}"
         elif known is None:
-            yield f"{recipe.name}: {part.lock} was not locked with the recipe"
+            yield f"{name}: {path} was not locked with the recipe"
         elif known != parts[0]["sha256"]:
-            yield f"{recipe.name}: {part.lock} changed{_told(recipe, part, lock, folder, known, parts)}"
+            yield f"{name}: {path} changed{_told(file, lock, folder, known, parts)}"
     for name in sorted(lock.followed):
         parts_of = recipes[name].dependencies if name in recipes else ()
         for key in sorted(lock.followed[name].keys() - {key_of(recipes[name], each) for each in parts_of}):
@@ -61,32 +63,27 @@ def changed(recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: So
 
 
 def _read(
-    recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: Sources
-) -> Iterator[tuple[Recipe, DependenciesPart, list[Mapping[str, Any]] | Untold]]:
+    files: Iterable[LockFile], lock: Lock
+) -> Iterator[tuple[LockFile, list[Mapping[str, Any]] | Untold]]:
     """Each lock file with what it pins, for each system of its recipe; or what is yet to be found out."""
-    for recipe, part, tree in named_by(recipes, lock, folder, sources):
+    for file in files:
         try:
-            yield recipe, part, [read(recipe, part, tree, system, lock) for system in recipe.systems]
+            yield file, [file.described(system, lock) for system in file.recipe.systems]
         except Untold as error:
-            yield recipe, part, error
+            yield file, error
 
 
-def _told(
-    recipe: Recipe,
-    part: DependenciesPart,
-    lock: Lock,
-    folder: Path,
-    digest: str,
-    parts: Iterable[Mapping[str, Any]],
-) -> str:
+def _told(file: LockFile, lock: Lock, folder: Path, digest: str, parts: Iterable[Mapping[str, Any]]) -> str:
     """What it pins otherwise than the one with the digest, where that is found."""
+    recipe, part = file.recipe, file.part
     source = recipe.named_sources[recipe.source_of(part) or ""]
     commit = _commit_of(folder, source.path, part.lock, digest) if isinstance(source, PathSource) else None
     if commit is None:
         return ""
     tree = of_path(folder, f"path:{source.path if isinstance(source, PathSource) else ''}@{commit}")
     try:
-        before = [read(recipe, part, tree, system, lock) for system in recipe.systems]
+        old = LockFile(recipe, part, tree, folder)
+        before = [old.described(system, lock) for system in recipe.systems]
     except TallyError:
         return ""
     found = list(_moved(part, _versions(before), _versions(parts)))

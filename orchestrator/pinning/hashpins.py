@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +18,7 @@ from orchestrator.dependencies.go_sum import hash1, summed
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, contents
-from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.unreachable import Unreachable
-from orchestrator.ground.wording import counted
 from orchestrator.ground.zips import ERRORS
 from orchestrator.pinning.yarnzip import sha512_of
 from orchestrator.recipe.names import store_name
@@ -34,49 +31,11 @@ _LARGEST: Final = 16 << 20
 _CHUNK: Final = 1 << 20
 
 
-def pinned(
-    wanted: Iterable[Dependency],
-    known: Mapping[str, str],
-    sources: Sources,
-    place: str,
-    say: Callable[[str], None],
-) -> dict[str, str]:
-    """By the hash, the sha256 of each file. What is known is taken as it is, and else fetched.
+def fetched(each: Dependency, digest: GoHash | YarnHash, sources: Sources, place: str) -> str:
+    """The sha256 of the file with a hash. `place` is what messages call the lock file.
 
-    `place` is what messages call the lock file. Raises TallyError for what cannot be had, or has another
-    hash.
+    Raises TallyError for what cannot be had, or has another hash.
     """
-    found: dict[str, str] = {}
-    new: dict[str, Dependency] = {}
-    for each in wanted:
-        if isinstance(each.digest, GoHash | YarnHash):
-            text = each.digest.text
-            if text in known:
-                found[text] = known[text]
-            else:
-                new[text] = each
-    if new:
-        say(f"fetching {counted(len(new), 'file')} of which {place} hashes the contents")
-    made: dict[str, str] = {}
-
-    def fetch(each: Dependency) -> None:
-        if isinstance(each.digest, GoHash | YarnHash):
-            made[each.digest.text] = _fetched(each, each.digest, sources, place)
-
-    failures = [
-        failure
-        for _, failure in in_parallel(list(new.values()), fetch, sources.downloader.stop, threads=8)
-        if failure is not None
-    ]
-    if failures:
-        more = f"\nand {len(failures) - 1} more" if len(failures) > 1 else ""
-        if isinstance(failures[0], TallyError):
-            raise TallyError(f"{failures[0].message}{more}", hint=failures[0].hint)
-        raise failures[0]
-    return {**found, **made}
-
-
-def _fetched(each: Dependency, digest: GoHash | YarnHash, sources: Sources, place: str) -> str:
     reasons = []
     for url in each.urls:
         try:

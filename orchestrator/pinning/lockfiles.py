@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from orchestrator.dependencies import formats
-from orchestrator.dependencies.dependency import Ecosystem, Locked
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Ecosystem, Locked
+from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.tree import Tree
 from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.depended import Dependencies, described
@@ -18,6 +20,7 @@ from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import PathSource, Recipe
 from orchestrator.recipe.wanted import wanted_from
+from orchestrator.repositories import git
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.pathsource import PathPins, path_pins
 from orchestrator.sources.sourcetree import archive, folder, of_path
@@ -44,24 +47,31 @@ def dependencies_for(
         for part in recipe.dependencies:
             source = recipe.source_of(part) or ""
             tree = tree_of(recipe, source, lock, paths, repository, sources)
-            found.setdefault(name, []).append(read(recipe, part, tree, system, lock))
+            file = LockFile(recipe, part, tree, repository)
+            found.setdefault(name, []).append(file.described(system, lock))
         refuse_two_of_one(name, found.get(name, ()))
     return found
 
 
 def named_by(
     recipes: Mapping[str, Recipe], lock: Lock, folder: Path, sources: Sources
-) -> Iterator[tuple[Recipe, DependenciesPart, Tree]]:
-    """Each lock file that a recipe names, by the recipes' names, with the source that it is in.
+) -> tuple[LockFile, ...]:
+    """Each lock file that a recipe names, by the recipes' names.
 
     `folder` is one of the repository of path sources. Raises TallyError.
     """
     asking = {name: recipe for name, recipe in sorted(recipes.items()) if recipe.dependencies}
     paths = path_pins(folder, asking, allow_dirty=True) if asking else {}
-    for recipe in asking.values():
-        for part in recipe.dependencies:
-            source = recipe.source_of(part) or ""
-            yield recipe, part, tree_of(recipe, source, lock, paths, folder, lambda: sources)
+    return tuple(
+        LockFile(
+            recipe,
+            part,
+            tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources),
+            folder,
+        )
+        for recipe in asking.values()
+        for part in recipe.dependencies
+    )
 
 
 def refuse_two_of_one(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:
@@ -80,25 +90,82 @@ def refuse_two_of_one(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:
                 )
 
 
-def read(recipe: Recipe, part: DependenciesPart, tree: Tree, system: str, lock: Lock) -> Mapping[str, Any]:
-    """One lock file's part of a request. Raises TallyError."""
-    place = place_of(recipe, part)
-    remembering = Remembering(tree)
-    python = asked_of(recipe, part, lock, system) if part.ecosystem is Ecosystem.PYTHON else None
-    locked: Locked = formats.read(part.ecosystem, remembering, part.lock, place, system, python)
-    return described(
-        locked,
-        lock=part.lock,
-        source=recipe.source_of(part) or "",
-        sha256=remembering.digest(part.lock),
-        place=place,
-        told=lock.told.get(recipe.name, {}).get(key_of(recipe, part), {}),
-    )
+class LockFile:
+    """A lock file that a recipe names, and the source that it is in. What is read of it is read once."""
+
+    def __init__(self, recipe: Recipe, part: DependenciesPart, tree: Tree, repository: Path) -> None:
+        """`repository` is a folder of the one that path sources are in."""
+        self.recipe, self.part = recipe, part
+        self.tree = Remembering(tree)
+        self._repository = repository
+        self._locked: dict[str, tuple[Asked | None, Locked]] = {}
+        """By system, with what was asked then."""
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return f"{self.part.lock} in the source {self.recipe.source_of(self.part)} of {self.recipe.name}"
+
+    @property
+    def key(self) -> str:
+        """Under which `tally.lock` has what it does not say."""
+        return key_of(self.recipe, self.part)
+
+    def told(self, lock: Lock) -> Mapping[str, str]:
+        """What `tally.lock` has of what it does not say."""
+        return lock.told.get(self.recipe.name, {}).get(self.key, {})
+
+    def asked(self, system: str, lock: Lock) -> Asked | None:
+        """What a build asks of it, if it is a Python project's. Raises TallyError."""
+        if self.part.ecosystem is not Ecosystem.PYTHON:
+            return None
+        return asked_of(self.recipe, self.part, lock, system)
+
+    def locked(self, system: str, asked: Asked | None) -> Locked:
+        """What it pins for one system. Raises TallyError."""
+        known = self._locked.get(system)
+        if known is not None and known[0] == asked:
+            return known[1]
+        found = formats.read(self.part.ecosystem, self.tree, self.part.lock, self.place, system, asked)
+        _refuse_others(found, self.place, self._repository)
+        self._locked[system] = asked, found
+        return found
+
+    def described(self, system: str, lock: Lock) -> Mapping[str, Any]:
+        """Its part of a request. Raises TallyError."""
+        locked = self.locked(system, self.asked(system, lock))
+        return described(
+            locked,
+            lock=self.part.lock,
+            source=self.recipe.source_of(self.part) or "",
+            sha256=self.tree.digest(self.part.lock),
+            place=self.place,
+            told=self.told(lock),
+        )
 
 
-def place_of(recipe: Recipe, part: DependenciesPart) -> str:
-    """What messages call a lock file."""
-    return f"{part.lock} in the source {recipe.source_of(part)} of {recipe.name}"
+def _refuse_others(locked: Locked, place: str, repository: Path) -> None:
+    """Raises BadLock for a repository of this machine that is not within the source's own.
+
+    Who writes a lock file would else choose what is read of all that the user can read.
+    """
+    for each in locked.dependencies:
+        if not isinstance(each.digest, CommitTree) or urlsplit(each.digest.address).scheme != "file":
+            continue
+        parts = urlsplit(each.digest.address)
+        try:
+            top = git.head(repository)[0].resolve()
+            within = not parts.netloc and Path(unquote(parts.path)).resolve().is_relative_to(top)
+        except (TallyError, OSError, ValueError):
+            within = False
+        if not within:
+            raise BadLock(
+                place,
+                each.line,
+                f"{each.name} is from a repository of this machine, outside of the source's: "
+                f"{each.digest.address[:200]}",
+                hint="have the lock name it where others can fetch it, too: https:// or ssh://",
+            )
 
 
 def tree_of(
@@ -140,6 +207,7 @@ class Remembering:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._read: dict[str, bytes | None] = {}
+        self._named: dict[str, Mapping[str, bytes]] = {}
 
     def read(self, path: str) -> bytes | None:
         if path not in self._read:
@@ -158,4 +226,6 @@ class Remembering:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def named(self, name: str) -> Mapping[str, bytes]:
-        return self._tree.named(name)
+        if name not in self._named:
+            self._named[name] = self._tree.named(name)
+        return self._named[name]

@@ -6,7 +6,7 @@ What is pinned and still fits its recipe stays as it is; only what is new, chang
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,6 +26,7 @@ from orchestrator.pinning.drift import (
 )
 from orchestrator.pinning.followed import followed
 from orchestrator.pinning.licensing import with_licences
+from orchestrator.pinning.lockfiles import LockFile, named_by
 from orchestrator.pinning.machine import SUITE as MACHINE
 from orchestrator.pinning.machine import machine_packages
 from orchestrator.pinning.request import expected_pin, misfit, outside_source, package_output, tool_files
@@ -75,8 +76,10 @@ def make_lock(
     *,
     new_machines: Collection[System] = (),
     usual: Suite | None = None,
-) -> Lock:
-    """The lock for these recipes. `update` names recipes whose pins are resolved again though they fit.
+) -> tuple[Lock, Sequence[LockFile]]:
+    """The lock for these recipes, and their projects' own lock files as they were read for it.
+
+    `update` names recipes whose pins are resolved again though they fit.
 
     `usual` is the suite of recipes that name none; None: the one that the lock has already.
 
@@ -117,9 +120,10 @@ def make_lock(
         told=known.told,
         nixpkgs=nixpkgs,
     )
-    told = told_of(recipes, made, update, work.folder, work.mirrors, work.sources, work.say)
+    files = named_by(recipes, made, work.folder, work.sources)
+    told = told_of(files, made, update, work.mirrors, work.sources, work.say)
     whole = made.model_copy(update={"told": told})
-    return whole.model_copy(update={"followed": followed(recipes, whole, work.folder, work.sources)})
+    return whole.model_copy(update={"followed": followed(files, whole)}), files
 
 
 def _debian(

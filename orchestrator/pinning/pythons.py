@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from orchestrator.dependencies.python.asked import Asked
@@ -12,6 +13,7 @@ from orchestrator.recipe.dependencies_table import DependenciesPart
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import Recipe
 
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _GLIBC: Final = 28
 """Of a toolchain that does not tell: every Linux of this decade has a newer one."""
 
@@ -20,7 +22,8 @@ def asked_of(recipe: Recipe, part: DependenciesPart, lock: Lock, system: str) ->
     """What a recipe asks of a lock. Raises TallyError where nothing tells which Python it has."""
     interpreter = _interpreter(recipe, part, lock, system)
     told = lock.told.get(recipe.name, {}).get(key_of(recipe, part), {})
-    return Asked(interpreter, part.extras, part.groups, part.package, part.venv, told)
+    names = {sha256: file for sha256, file in told.items() if _SHA256.fullmatch(sha256)}
+    return Asked(interpreter, part.extras, part.groups, part.package, part.venv, names)
 
 
 def key_of(recipe: Recipe, part: DependenciesPart) -> str:

@@ -6,7 +6,7 @@ git checks a commit's tree by the commit's own name; Nix wants to know the tree'
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
@@ -24,28 +24,13 @@ EXTRAS = Extras(submodules=True)
 """As Cargo and pip have it."""
 
 
-def pinned(
-    wanted: Iterable[Dependency],
-    known: Mapping[str, str],
-    sources: Sources,
-    place: str,
-    say: Callable[[str], None],
-) -> dict[str, str]:
-    """By address and commit, the NAR hash of each tree. What is known is taken as it is; else it is fetched.
-
-    `place` is what messages call the lock file. Raises TallyError for what cannot be had.
-    """
-    found: dict[str, str] = {}
-    for each in wanted:
-        if isinstance(each.digest, CommitTree) and each.digest.url not in found:
-            url = each.digest.url
-            found[url] = known[url] if url in known else _fetched(each, each.digest, sources, place, say)
-    return found
-
-
-def _fetched(
+def fetched(
     each: Dependency, tree: CommitTree, sources: Sources, place: str, say: Callable[[str], None]
 ) -> str:
+    """The NAR hash of a commit's tree. `place` is what messages call the lock file.
+
+    Raises TallyError for what cannot be had.
+    """
     say(f"fetching {each.name} {each.version} from {without_credentials(tree.address)}")
     try:
         sources.folder.mkdir(parents=True, exist_ok=True)

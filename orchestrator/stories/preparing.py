@@ -131,7 +131,7 @@ def lock_beside(recipe: Path, sources: Sources, mirrors: Mirrors, state: State, 
     known = locks.read(held) if held.exists() else locks.Lock()
     work = Locking(mirrors, sources, recipe.with_name("flake.lock"), lambda _: None)
     one = load(recipe)
-    lock = make_lock({one.name: one}, known, (), work)
+    lock, _ = make_lock({one.name: one}, known, (), work)
     locks.write(recipe.with_name(locks.FILE_NAME), lock)
     toolchain = lock.model_copy(update={"source": {}})
     if toolchain != known:

@@ -196,6 +196,6 @@ def _lock(
     """An ordinary lock beside the recipe: what is pinned and fits stays, what was mended is resolved."""
     made = load(recipe)
     work = Locking(mirrors, sources, recipe.with_name("flake.lock"), archive.say)
-    lock = make_lock({made.name: made}, known, (), work)
+    lock, _ = make_lock({made.name: made}, known, (), work)
     locks.write(recipe.with_name(locks.FILE_NAME), lock)
     return lock

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.followed import changed, followed
-from orchestrator.pinning.lockfiles import Remembering, refuse_two_of_one
+from orchestrator.pinning.lockfiles import LockFile, Remembering, named_by, refuse_two_of_one
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.sources.folder import Sources
@@ -51,34 +51,38 @@ def _commit(folder: Path, **versions: str) -> None:
         subprocess.run([*git, *words], check=True)
 
 
+def files(folder: Path, sources: Sources) -> tuple[LockFile, ...]:
+    return named_by({"r": RECIPE}, Lock(), folder, sources)
+
+
 @pytest.fixture
 def locked(tmp_path: Path) -> tuple[Path, Sources, Lock]:
     _commit(tmp_path, a="1.9.0", b="1.0.0", c="1.0.0", d="1.0.0")
     sources = Sources(tmp_path / "sources", Mirrors())
-    found = followed({"r": RECIPE}, Lock(), tmp_path, sources)
+    found = followed(files(tmp_path, sources), Lock())
     assert list(found["r"]) == ["src/package-lock.json"]
     return tmp_path, sources, Lock(followed=found)
 
 
 def test_nothing_changed(locked: tuple[Path, Sources, Lock]) -> None:
     folder, sources, lock = locked
-    assert list(changed({"r": RECIPE}, lock, folder, sources)) == []
+    assert list(changed(files(folder, sources), {"r": RECIPE}, lock, folder)) == []
 
 
 def test_packages_up_down_in_and_out(locked: tuple[Path, Sources, Lock]) -> None:
     folder, sources, lock = locked
     _commit(folder, a="1.10.0", b="0.9.0", d="1.0.0", e="1.0.0")
-    assert list(changed({"r": RECIPE}, lock, folder, sources)) == [
+    assert list(changed(files(folder, sources), {"r": RECIPE}, lock, folder)) == [
         "r: package-lock.json changed: up a 1.9.0 -> 1.10.0, down b 1.0.0 -> 0.9.0, out c 1.0.0, in e 1.0.0"
     ]
 
 
 def test_what_was_never_locked(locked: tuple[Path, Sources, Lock]) -> None:
     folder, sources, lock = locked
-    assert list(changed({"r": RECIPE}, Lock(), folder, sources)) == [
+    assert list(changed(files(folder, sources), {"r": RECIPE}, Lock(), folder)) == [
         "r: package-lock.json was not locked with the recipe"
     ]
-    assert list(changed({}, lock, folder, sources)) == [
+    assert list(changed((), {}, lock, folder)) == [
         "r: src/package-lock.json is locked, and the recipe names no such lock file"
     ]
 

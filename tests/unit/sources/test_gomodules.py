@@ -18,7 +18,8 @@ from orchestrator.dependencies.go import read
 from orchestrator.ground.answers import Authorised
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
-from orchestrator.pinning.hashpins import hash_of, pinned
+from orchestrator.pinning.hashpins import hash_of
+from orchestrator.pinning.undigested import pinned
 from orchestrator.sources.asking import asking
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.goproxy import GoSettings, addresses, settings

@@ -1,0 +1,114 @@
+"""A project's lock file in a run of `tally lock`: read once, and no way to others' repositories."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from orchestrator.dependencies.dependency import BadLock
+from orchestrator.pinning.lockfiles import LockFile
+from orchestrator.recipe.lock import Lock
+from orchestrator.recipe.recipe import Recipe
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def recipe(lock: str) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "r",
+            "version": "1",
+            "summary": "s",
+            "homepage": "https://example.org/",
+            "license": "MIT",
+            "systems": ["x86_64-linux", "aarch64-linux"],
+            "source": {"path": "."},
+            "dependencies": [{"lock": lock, **({"python": "3.11.2"} if lock == "uv.lock" else {})}],
+            "toolchain": {"from": "nixpkgs"},
+            "build": {"script": "true"},
+        }
+    )
+
+
+class Counting:
+    """A source that says how often each file of it was read."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files, self.count = files, dict.fromkeys(files, 0)
+
+    def read(self, path: str) -> bytes | None:
+        if path not in self.files:
+            return None
+        self.count[path] += 1
+        return self.files[path].encode()
+
+    def named(self, name: str) -> Mapping[str, bytes]:
+        return {}
+
+
+def uv(address: str) -> Counting:
+    lock = (
+        'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
+        'source = { virtual = "." }\ndependencies = [\n    { name = "x" },\n]\n\n'
+        f'[[package]]\nname = "x"\nversion = "1"\nsource = {{ git = "{address}#{COMMIT}" }}\n'
+    )
+    return Counting({"uv.lock": lock})
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    top = tmp_path / "top"
+    git = ["git", "-C", str(top), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    top.mkdir()
+    for words in (["init", "-q"], ["commit", "-qm", "x", "--allow-empty"]):
+        subprocess.run([*git, *words], check=True)
+    (top / "parts").mkdir()
+    (top / "out").symlink_to(tmp_path)
+    return top
+
+
+def test_for_all_systems_and_each_step_it_is_read_once(tmp_path: Path) -> None:
+    lock = {"lockfileVersion": 3, "packages": {"": {}}}
+    tree = Counting({"package.json": "{}", "package-lock.json": json.dumps(lock)})
+    file = LockFile(recipe("package-lock.json"), recipe("package-lock.json").dependencies[0], tree, tmp_path)
+    for system in (*file.recipe.systems, *file.recipe.systems):
+        first = file.locked(system, None)
+        assert file.locked(system, None) is first
+        file.described(system, Lock())
+    assert tree.count == {"package.json": 1, "package-lock.json": 1}
+
+
+@pytest.mark.parametrize("address", ["file://{top}/parts", "file://{top}", "https://example.org/x"])
+def test_a_repository_within_the_sources_own(address: str, repository: Path) -> None:
+    of = recipe("uv.lock")
+    file = LockFile(of, of.dependencies[0], uv(address.format(top=repository)), repository / "parts")
+    [found] = file.locked("x86_64-linux", file.asked("x86_64-linux", Lock())).dependencies
+    assert found.rev == COMMIT
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file://{top}/../private",
+        "file://{top}/%2e%2e/private",
+        "file://{top}/out/private",
+        "file:///etc",
+        "file://localhost{top}",
+        "FILE:///srv/private",
+    ],
+)
+def test_repositories_of_this_machine(address: str, repository: Path) -> None:
+    of = recipe("uv.lock")
+    file = LockFile(of, of.dependencies[0], uv(address.format(top=repository)), repository)
+    with pytest.raises(
+        BadLock, match=r"uv\.lock.* line 12: x is from a repository of this machine"
+    ) as caught:
+        file.locked("x86_64-linux", file.asked("x86_64-linux", Lock()))
+    assert "https://" in (caught.value.hint or "")
+    elsewhere = LockFile(of, of.dependencies[0], uv(f"file://{repository}"), repository.parent)
+    with pytest.raises(BadLock, match="outside of the source's"):  # a folder in no repository
+        elsewhere.locked("x86_64-linux", elsewhere.asked("x86_64-linux", Lock()))

@@ -57,12 +57,13 @@ def _document(course: Course, changes: Iterable[tuple[str, str]]) -> Mapping[str
 
 
 def _lines(course: Course, changes: Iterable[tuple[str, str]], whole: bool) -> Iterable[str]:
+    from orchestrator.ledger.change import sentence
     from orchestrator.nix.derivation import name_of
 
     last = course.results[-1]
     yield f"{course.target}: {course.spans[-1].sentence}"
-    for before, after in changes:
-        yield f"  the change: {before or 'nothing'} -> {after or 'nothing'}"
+    if (change := sentence(changes)) is not None:
+        yield f"  the change: {change}"
     for culprit in last.culprits:
         yield f"  first to diverge: {name_of(culprit)}"
     if last.told:

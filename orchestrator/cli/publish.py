@@ -200,7 +200,8 @@ def publish(
     if index is not None and isinstance(found.reference, Registry) and code == ExitCode.YES:
         from orchestrator.publishing.registry.indexing import enter
 
-        made = enter(found.reference, index, publication.released(order, found), order.signer, move=move_tag)
+        assert found.released is not None
+        made = enter(found.reference, index, found.released, order.signer, move=move_tag)
         entered = made.index
         if made.unsigned:
             what = ", ".join(each.shown for each in made.unsigned)

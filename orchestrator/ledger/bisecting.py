@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.ledger.change import changed, stem
+from orchestrator.ledger.change import Changes, changed, stem
 from orchestrator.ledger.course import Course
 from orchestrator.ledger.reading import Ledger
 
-Changes = tuple[tuple[str, str], ...]
-"""Names before and after, sorted: `openssl-3.0.17`, `openssl-3.0.18`."""
 _MOST = 50
 """Earlier derivations of one name that are compared with one that diverged first."""
 
@@ -23,7 +21,8 @@ def since_which(ledger: Ledger, course: Course) -> Changes:
         return ()
     good, bad = course.turned
     found: set[tuple[str, str]] = set()
-    for culprit in bad.culprits:
+    culprits = ledger.culprits(bad.run, bad.artifact)
+    for culprit in culprits:
         if any(verdict.agrees for verdict in ledger.verdicts_on(culprit)):
             continue  # it agreed before, as it is
         own = ledger.inputs(culprit)
@@ -32,7 +31,7 @@ def since_which(ledger: Ledger, course: Course) -> Changes:
         if nearest is None:
             return ledger.changed_inputs(good.package, bad.package)
         found.update(nearest)
-    if not bad.culprits:
+    if not culprits:
         return ledger.changed_inputs(good.package, bad.package)
     return tuple(sorted(found))
 

@@ -12,11 +12,13 @@ from orchestrator.nix.derivation import name_of
 
 Closure = Mapping[str, Sequence[str]]
 """`.drv` path to the paths of its direct inputs."""
+Changes = tuple[tuple[str, str], ...]
+"""Names before and after, sorted: `openssl-3.0.17`, `openssl-3.0.18`."""
 _VERSION = re.compile(r"-\d.*")
 _SHOWN: Final = 3
 
 
-def changed(before: Closure, after: Closure) -> tuple[tuple[str, str], ...]:
+def changed(before: Closure, after: Closure) -> Changes:
     """Names of derivations where the change begins, before and after, sorted.
 
     It begins at a derivation that the other closure lacks and whose inputs it has all. Those of one package

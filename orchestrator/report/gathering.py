@@ -16,7 +16,10 @@ from typing import Final
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
+from orchestrator.ledger.bisecting import since_which
 from orchestrator.ledger.change import sentence
+from orchestrator.ledger.course import Course as Runs
+from orchestrator.ledger.course import spans
 from orchestrator.ledger.entries import Depth as Reached
 from orchestrator.ledger.entries import Entry, How, Result, Verdict
 from orchestrator.ledger.reading import Ledger
@@ -56,6 +59,7 @@ class _Latest:
     course: Course
     result: Result
     differed: Result | None
+    runs: Runs
 
 
 class Gathering:
@@ -112,7 +116,8 @@ class Gathering:
             if course.verdict in (Verdict.DIFFERS, Verdict.FLAKY):
                 bad = [each for each in some if each.verdict in (Verdict.DIFFERS, Verdict.FLAKY)]
                 differed = bad[-1] if bad else None
-            yield _Latest(key, course, some[-1], differed)
+            runs = Runs(key[2], tuple(some), tuple(spans(some)))
+            yield _Latest(key, course, some[-1], differed, runs)
 
     def _package(self, latest: _Latest, stem: str) -> Package:
         result, course, page = latest.result, latest.course, f"p/{stem}.html"
@@ -135,7 +140,7 @@ class Gathering:
             last=course.events[-1].time,
             runs=len(course.events),
             before=course.before,
-            because=self._because(course),
+            because=self._because(latest),
             builders=tuple(_builders(entries, shown.package)),
             depth=_depth(result.depth),
             derivation=shown.package,
@@ -160,14 +165,17 @@ class Gathering:
         self._found[page] = found
         return first, culprits_of(folder, found)
 
-    def _because(self, course: Course) -> str | None:
-        """Which inputs changed when the verdict did, for the worse or for the better."""
+    def _because(self, latest: _Latest) -> str | None:
+        """Which inputs changed when it did: for the worse as `tally history` has it, or for the better."""
+        course = latest.course
+        if not course.verdict.agrees:
+            return sentence(since_which(self._ledger, latest.runs))
         before, since = course.before, course.since
         if before is None:
             return None
         old = next(each for each in reversed(course.events) if each.time <= before.until)
         new = next(each for each in course.events if each.time == since)
-        if old.derivation == new.derivation or old.verdict.agrees == new.verdict.agrees:
+        if old.derivation == new.derivation or old.verdict.agrees:
             return None
         return sentence(self._ledger.changed_inputs(old.derivation, new.derivation))
 

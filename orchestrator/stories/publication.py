@@ -60,13 +60,15 @@ class Publication:
     """Whether strangers find something else there than before."""
     kept: Sha256 | None = None
     """The index of the release of the same artifact that is found there in place of this one, if so."""
+    own: Released | None = None
+    """The release here, as it was judged; None: it did not verify, or its name was not needed."""
 
-
-def released(order: Order, found: Publication) -> Released:
-    """The release that is found where this one was published."""
-    folder, asked = locate(order.release)
-    index = read_index(folder, asked)
-    return Released(name_of(index, folder.path.name), found.kept or Sha256.of(index.data))
+    @property
+    def released(self) -> Released | None:
+        """The release that is found where this one was published."""
+        if self.own is None or self.kept is None:
+            return self.own
+        return replace(self.own, digest=self.kept)
 
 
 def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publication:
@@ -83,20 +85,21 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
         return Publication(verdict)
     if order.inputs is not None:
         release = replace(release, inputs=order.inputs(release.folder.path))
+    own = Released(release.name, Sha256.of(release.index.data))
     asked = fetching.Asked(order.policy, order.now, order.trusted)
     with destination.exclusively():
         if (others := destination.others(release)) is not None:
-            return _as_another(release, others, asked, scratch, say)
+            return replace(_as_another(release, others, asked, scratch, say), own=own)
         there = destination.holds(release)
         say(f"{'looking through' if there else 'publishing'} {release.name} at {order.destination}")
         reference, changed = _put(destination, release, _sign(order, release))
     say(f"fetching {reference} back")
     _, back, there_now = fetching.with_found(reference, scratch, asked, keep=False)
     if not isinstance(back.verdict, Passed):
-        return Publication(back.verdict, reference, changed)
+        return Publication(back.verdict, reference, changed, own=own)
     kept = _another(release, reference, back)
     supplying.read_back(None if there_now is None else there_now.shelf, release.inputs)
-    return Publication(verdict, reference, changed, kept)
+    return Publication(verdict, reference, changed, kept, own)
 
 
 def _as_another(
@@ -151,7 +154,8 @@ def verified_here(order: Order) -> tuple[Outgoing | None, Verdict]:
     """The release as it verified, before the first byte leaves; None where it does not."""
     folder, _ = locate(order.release)
     stamp = _stamp(folder)  # before the first byte is read
-    verdict = examine(folder.path, order.policy, order.now, trusted=order.trusted).verdict
+    found = examine(folder.path, order.policy, order.now, trusted=order.trusted)
+    verdict = found.verdict
     if not isinstance(verdict, Passed):
         return None, verdict
     try:
@@ -159,6 +163,8 @@ def verified_here(order: Order) -> tuple[Outgoing | None, Verdict]:
         name = name_of(index, folder.path.resolve().name)
     except (MalformedError, OSError) as error:
         raise _changed(order) from error
+    if found.read is None or index.data != found.read[0].data:
+        raise _changed(order)  # what is published is what was judged, byte for byte
     if index.files[index.artifact][0].hex != verdict.sha256:
         raise _changed(order)
     return Outgoing(folder, name, index, stamp=stamp), verdict

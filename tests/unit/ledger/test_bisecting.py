@@ -9,11 +9,13 @@ import pytest
 
 from orchestrator.ground.state import State
 from orchestrator.ledger.bisecting import since_which
+from orchestrator.ledger.change import sentence
 from orchestrator.ledger.course import courses
 from orchestrator.ledger.entries import Depth, Result, Verdict
 from orchestrator.ledger.reading import read
 from orchestrator.ledger.writing import Pen
 from orchestrator.nix.derivation import Derivation, DerivationGraph
+from orchestrator.report.gathering import Gathering
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -105,3 +107,16 @@ def test_one_that_agreed_as_it_is_blames_no_input(days: Days) -> None:
     days.run("app", app(0, 0), Verdict.AGREED)
     days.run("app", app(1, 1), Verdict.DIFFERS, app(1, 1))
     assert days.since_which("app") == ()
+
+
+def test_a_report_and_a_history_say_the_same(days: Days) -> None:
+    days.run("app", app(0, 0), Verdict.AGREED)
+    days.run("other", app(1, 0), Verdict.AGREED)
+    days.run("app", app(1, 1), Verdict.DIFFERS, app(1, 1))
+    days.run("app", app(1, 1), Verdict.UNDECIDED)
+    days.run("app", app(1, 1), Verdict.DIFFERS, app(1, 1))
+    with read(days.state) as ledger:
+        packages = Gathering(ledger, days.state, "Builds").report.packages
+    because = {each.name: each.because for each in packages}
+    assert because == {"app": "tool 2.0 → 2.1", "other": None}
+    assert sentence(days.since_which("app")) == because["app"]

@@ -34,7 +34,7 @@ from orchestrator.publishing.sources.static import StaticSource
 from orchestrator.stories import fetching, publication
 from orchestrator.stories.fetching import Asked, Fetched
 from orchestrator.stories.publication import Order, Publication
-from orchestrator.stories.verification import Examination
+from orchestrator.stories.verification import Examination, examine
 
 NAME = "pigz-2.8-x86_64-linux"
 
@@ -73,6 +73,29 @@ def test_there_and_back(release: Path, www: Path, policy: Policy, tmp_path: Path
     assert back.folder == tmp_path / "out" / NAME
     assert files(back.folder) == files(release)
     assert fetch(found.reference, tmp_path / "out", policy).kept
+
+
+def test_what_is_published_is_what_was_judged_byte_for_byte(
+    release: Path, www: Path, policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = Path(shutil.copytree(release, tmp_path / release.name))
+    index = release / "release.json"
+    own, data = Sha256.of(index.read_bytes()), index.read_bytes()
+    found = publish(release, www, policy, tmp_path / "s")
+    index.write_bytes(data + b"\n")
+    assert found.released is not None
+    assert found.released.digest == own, "the folder is not asked a second time"
+    index.write_bytes(data)
+
+    def judged(*what: Any, **how: Any) -> Examination:
+        seen = examine(*what, **how)
+        index.write_bytes(data + b"\n")  # the same document in other bytes
+        return seen
+
+    monkeypatch.setattr(publication, "examine", judged)
+    with pytest.raises(TallyError, match="changed while it was verified"):
+        publish(release, tmp_path / "elsewhere", policy, tmp_path / "s")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_sums_are_those_of_sha256sum(release: Path, www: Path, policy: Policy, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ _KEEPING = re.compile(r"keeping build directory '([^']+)'")
 _BUILD_FOLDER = re.compile(r"-\d+$")
 """What Nix puts behind the name of a derivation in the name of its build's folder: nix-build-NAME.drv-0."""
 _NO_SPACE = "No space left on device"
+_ALL_THAT_FAILED = "build of '"
 _BUILD_ERROR = re.compile(
     r"^note: keeping build directory"
     r"|(?:derivation|builder for|build of|log of|output of|Cannot build) '/nix/store/[^']+\.drv"
@@ -109,8 +110,11 @@ class Realisation:
         settled.update(zip(ready, self._settled(ready), strict=True))
         for _ in range(repeat):
             self._repeat(settled)
+        culprits = self._culprits() if len(settled) < len(requested) else {}
         return [
-            settled[drv] if drv in settled else self._failure(drv, infrastructure=drv not in trusted)
+            settled[drv]
+            if drv in settled
+            else self._failure(drv, culprits.get(drv), infrastructure=drv not in trusted)
             for drv in requested
         ]
 
@@ -183,8 +187,8 @@ class Realisation:
         """Tell who looks on what is going to be built. Another host is not asked for that alone."""
         every = set(requested)
         if lacking and isinstance(self.store, ChrootStore):
-            below = {each.path for drv in lacking for each in self.graph.below(drv).in_build_order()}
-            every |= self._lacking([drv for drv in below if self.graph[drv].fixed is None])
+            below = self.graph.below(*sorted(lacking)).derivations.values()
+            every |= self._lacking([each.path for each in below if each.fixed is None])
         inputs = {drv: tuple(sorted(every & self.graph[drv].input_derivations.keys())) for drv in every}
         self.recording.take(Expected(inputs))
 
@@ -305,10 +309,12 @@ class Realisation:
             log=None,
         )
 
-    def _failure(self, path: str, *, infrastructure: bool = False) -> Failure:
-        record = self.recording.records.get(path) or self._culprit(path)
+    def _failure(self, path: str, culprit: Record | None = None, *, infrastructure: bool = False) -> Failure:
+        record = self.recording.records.get(path) or culprit
         named = record.derivation if record else path
         errors = self.recording.errors_naming(named) or self.recording.errors[-3:]
+        # where Nix was asked for many, it lists in the end all that it did not get, whatever was the reason
+        errors = [each for each in errors if not each.startswith(_ALL_THAT_FAILED)] or errors
         last_lines = tuple(record.last_lines) if record else ()
         if self.limits.when_full and any(_NO_SPACE in line for line in (*errors, *last_lines)):
             errors = [*errors, f"hint: {self.limits.when_full}"]
@@ -321,13 +327,22 @@ class Realisation:
             folder=self.kept.get(named),
         )
 
-    def _culprit(self, path: str) -> Record | None:
-        """The input whose failed build kept Nix from starting what was asked for."""
-        for derivation in self.graph.below(path).in_build_order():
-            record = self.recording.records.get(derivation.path)
-            if record is not None and self._lacking([derivation.path]):
-                return record
-        return None
+    def _culprits(self) -> Mapping[str, Record]:
+        """The input whose failed build kept Nix from starting each of what stands on it.
+
+        One look at the store and one at the graph for all of them: in a deep run, thousands may stand on one.
+        """
+        records = self.recording.records
+        failed = self._lacking([drv for drv in records if drv in self.graph.derivations])
+        order = {each.path: at for at, each in enumerate(self.graph.in_build_order())}
+        first: dict[str, str] = {}
+        for drv in order:
+            known = [first[each] for each in self.graph[drv].input_derivations if each in first]
+            if drv in failed:
+                known.append(drv)
+            if known:
+                first[drv] = min(known, key=order.__getitem__)
+        return {drv: records[culprit] for drv, culprit in first.items()}
 
     def _lacking(self, derivations: Sequence[str]) -> set[str]:
         """Those of the derivations that have an output which the store does not hold."""

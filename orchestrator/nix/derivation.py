@@ -107,16 +107,16 @@ class DerivationGraph:
                 found.update(self.derivations[below].outputs[name] for name in names)
         return found
 
-    def below(self, root: str) -> DerivationGraph:
-        """The part of the graph that one derivation needs, itself included."""
+    def below(self, *roots: str) -> DerivationGraph:
+        """The part of the graph that these derivations need, themselves included."""
         found: dict[str, Derivation] = {}
-        stack = [root]
+        stack = list(roots)
         while stack:
             path = stack.pop()
             if path not in found:
                 found[path] = self.derivations[path]
                 stack.extend(found[path].input_derivations)
-        return DerivationGraph(found, (root,))
+        return DerivationGraph(found, roots)
 
     def as_built(self) -> DerivationGraph:
         """Without what fixed outputs were made by: their digest pins their bytes, whatever fetched them."""

@@ -114,9 +114,9 @@ def test_a_machine_without_apt_or_without_debian(programs: Path) -> None:
 
 
 def test_npm_is_where_npm_says(programs: Path) -> None:
-    _program(programs, "npm", "echo https://npm.example/registry")
+    _program(programs, "npm", "echo registry=https://npm.example/registry")
     assert Mirrors().addresses("mirror://npm/x/-/x-1.tgz") == ("https://npm.example/registry/x/-/x-1.tgz",)
-    _program(programs, "npm", "echo undefined")
+    _program(programs, "npm", "echo registry=undefined")
     with pytest.raises(TallyError, match="npm has no registry configured"):
         Mirrors().bases("npm")
 
@@ -149,9 +149,10 @@ def test_pip_that_is_told_to_use_no_index(programs: Path) -> None:
 
 
 def test_the_machine_is_asked_once(programs: Path, tmp_path: Path) -> None:
-    _program(programs, "npm", f"echo asked >> {tmp_path}/asked; echo https://npm.example/")
+    _program(programs, "npm", f"echo asked >> {tmp_path}/asked; echo registry=https://npm.example/")
     mirrors = Mirrors()
     assert mirrors.bases("npm") == mirrors.bases("npm")
+    assert mirrors.npm is mirrors.npm
     assert (tmp_path / "asked").read_text() == "asked\n"
 
 

@@ -42,15 +42,23 @@ class GoHash:
 
 @dataclass(frozen=True, slots=True)
 class YarnHash:
-    """The checksum that yarn 4's lock has: of the archive that yarn makes of a tarball."""
+    """The checksum that locks of yarn 2 and later have: of the archive that yarn makes of a tarball."""
 
     checksum: str
-    """With the archive's form in front, as the lock writes it: `10c0/…`."""
+    """With the archive's form in front, as yarn 4 writes it: `10c0/…`."""
 
     @property
     def text(self) -> str:
         """As tally.lock has it."""
         return self.checksum
+
+
+@dataclass(frozen=True, slots=True)
+class Unhashed:
+    """A version of a registry's of which a lock file has no digest: what the registry gave is pinned."""
+
+    text: str
+    """`NAME@VERSION`, as tally.lock has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Dependency:
     version: str
     file: str
     """What its file is called; with `version` and the digest it is one file alone."""
-    digest: Sha256 | OtherDigest | GoHash | YarnHash | CommitTree
+    digest: Sha256 | OtherDigest | GoHash | YarnHash | Unhashed | CommitTree
     urls: tuple[str, ...]
     """Where it may be, most wanted first: `mirror://NAME/…` for a registry's; no credential in it."""
     registry: str

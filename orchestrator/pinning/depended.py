@@ -14,6 +14,7 @@ from orchestrator.dependencies.dependency import (
     GoHash,
     Inside,
     Locked,
+    Unhashed,
     Untold,
     YarnHash,
 )
@@ -204,9 +205,9 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
                 f"{each.name} {each.version} is pinned by {algorithm}, by which nothing enters the store",
                 hint="pin it by sha256 or sha512",
             )
-        case GoHash(text) | YarnHash(text) if text in told:
+        case GoHash(text) | YarnHash(text) | Unhashed(text) if text in told:
             return {"sha256": told[text]}
-        case GoHash() | YarnHash():
+        case GoHash() | YarnHash() | Unhashed():
             raise Untold(
                 place, each.line, f"tally.lock has no sha256 of {each.name}", hint="run `tally lock`"
             )

@@ -1,8 +1,8 @@
 """Hashes of other bytes in tally.lock: the sha256 of files of which a lock file hashes what is in them.
 
-go.sum hashes the files in a zip (golang.org/x/mod/sumdb/dirhash), yarn 4's lock an archive that yarn makes of
-a tarball; Nix wants to know the bytes that are fetched. What is pinned had the hash that the lock file has.
-In the build go and yarn look once more.
+go.sum hashes the files in a zip (golang.org/x/mod/sumdb/dirhash), locks of yarn 2 and later an archive that
+yarn makes of a tarball; Nix wants to know the bytes that are fetched. What is pinned had the hash that the
+lock file has. In the build go and yarn look once more. Of what has no hash it is what the registry gave.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from orchestrator.dependencies.dependency import Dependency, GoHash, YarnHash
+from orchestrator.dependencies.dependency import Dependency, GoHash, Unhashed, YarnHash
 from orchestrator.dependencies.go_sum import hash1, summed
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, contents
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.zips import ERRORS
-from orchestrator.pinning.yarnzip import sha512_of
+from orchestrator.pinning.yarnzip import form_of, sha512_of
 from orchestrator.recipe.names import store_name
 from orchestrator.sources.folder import Sources
 
@@ -29,9 +29,16 @@ _MOST: Final = 2 << 30
 _LARGEST: Final = 16 << 20
 """Bytes of a go.mod, as go itself has it."""
 _CHUNK: Final = 1 << 20
+_HINTS: Final = (
+    "check the network, yarn.lock, and `npm config get registry`, or `npm` in [mirrors] of tally.toml",
+    "check the network, go.sum, and `go env GOPROXY`, or `go` in [mirrors] of tally.toml",
+)
+"""For npm's packages, and for modules of Go."""
+Hash = GoHash | YarnHash | Unhashed
+"""By what a lock file pins a file of which it has no digest."""
 
 
-def fetched(each: Dependency, digest: GoHash | YarnHash, sources: Sources, place: str) -> str:
+def fetched(each: Dependency, digest: Hash, sources: Sources, place: str) -> str:
     """The sha256 of the file with a hash. `place` is what messages call the lock file.
 
     Raises TallyError for what cannot be had, or has another hash.
@@ -49,11 +56,11 @@ def fetched(each: Dependency, digest: GoHash | YarnHash, sources: Sources, place
     raise TallyError(
         f"no address gave {each.name} {each.version} ({place}, line {each.line}) with {digest.text}:\n"
         + "\n".join(reasons or ["  it has no address"]),
-        hint="check the network, go.sum, and `go env GOPROXY`, or `go` in [mirrors] of tally.toml",
+        hint=_HINTS[isinstance(digest, GoHash)],
     )
 
 
-def _taken(each: Dependency, digest: GoHash | YarnHash, address: str, sources: Sources) -> str:
+def _taken(each: Dependency, digest: Hash, address: str, sources: Sources) -> str:
     """Put what is there where fetched sources are. Raises Unreachable when it has another hash."""
     try:
         sources.folder.mkdir(parents=True, exist_ok=True)
@@ -75,11 +82,16 @@ def _taken(each: Dependency, digest: GoHash | YarnHash, address: str, sources: S
         raise cannot_write(sources.folder, error) from error
 
 
-def hash_of(file: Path, each: Dependency) -> GoHash | YarnHash:
+def hash_of(file: Path, each: Dependency) -> Hash:
     """The hash of a fetched file, as its lock file has it. Raises Unreachable for what cannot be read."""
+    if isinstance(each.digest, Unhashed):
+        return each.digest
     if isinstance(each.digest, YarnHash):
-        form = each.digest.checksum.partition("/")[0]
-        return YarnHash(f"{form}/{sha512_of(file, each.name)}")
+        key = each.digest.checksum.partition("/")[0]
+        form = form_of(key)
+        if form is None:
+            raise Unreachable(f"yarn's archives of the form {key} are not known")
+        return YarnHash(f"{key}/{sha512_of(file, each.name, form)}")
     if each.file.endswith(".mod"):
         return hash1([("go.mod", contents(file, _LARGEST))])
     digests: dict[str, str] = {}

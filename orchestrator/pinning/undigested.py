@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from orchestrator.dependencies.dependency import CommitTree, Dependency, GoHash, YarnHash
+from orchestrator.dependencies.dependency import CommitTree, Dependency, GoHash, Unhashed, YarnHash
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.parallel import in_parallel
 from orchestrator.ground.wording import counted
@@ -25,17 +25,20 @@ def pinned(
     else than the lock file says.
     """
     found: dict[str, str] = {}
-    files: dict[str, tuple[Dependency, GoHash | YarnHash]] = {}
+    files: dict[str, tuple[Dependency, hashpins.Hash]] = {}
     for each in wanted:
         match each.digest:
-            case GoHash() | YarnHash() | CommitTree() if each.digest.text in known:
+            case GoHash() | YarnHash() | Unhashed() | CommitTree() if each.digest.text in known:
                 found[each.digest.text] = known[each.digest.text]
+            case Unhashed():
+                say(f"{place}, line {each.line}: no checksum of {each.key}; pinning what the registry has")
+                files[each.digest.text] = each, each.digest
             case GoHash() | YarnHash():
                 files[each.digest.text] = each, each.digest
             case CommitTree() if each.digest.text not in found:
                 found[each.digest.text] = treepins.fetched(each, each.digest, sources, place, say)
     if files:
-        say(f"fetching {counted(len(files), 'file')} of which {place} hashes the contents")
+        say(f"fetching {counted(len(files), 'file')} of which {place} has no digest of its own")
 
     def fetch(text: str) -> None:
         found[text] = hashpins.fetched(*files[text], sources, place)

@@ -1,41 +1,72 @@
-"""The archive that yarn 4 makes of a package, whose digest is what its lock has: a zip without compression.
+"""The archive that yarn 2 and later make of a package, whose digest is what their locks have.
 
 No specification; `tgzUtils.ts` of @yarnpkg/core and its libzip make it. Files are in the tarball's order,
-below node_modules/NAME, each at one fixed time; a folder comes before the first that is in it.
+below node_modules/NAME, each at one fixed time; a folder comes before the first that is in it. The archive is
+made to the byte: a zlib that compresses otherwise than zlib itself makes another, which is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
+import struct
 import tarfile
-import tempfile
-import zipfile
+import zlib
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.ground.unreachable import Unreachable
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.zips import ERRORS
 
-_TIME: Final = (1984, 6, 22, 21, 50, 0)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FORM: Final = re.compile(r"(7|8)(?:c([0-9]))?|(10)c(0)")
+_DATES: Final = {"7": (1980, 1, 1, 0, 0), "8": (1984, 6, 22, 21, 50), "10": (1984, 6, 22, 21, 50)}
+"""By the version of yarn's cache, what each file's time is."""
 _MOST: Final = 1 << 30
 """Bytes of a package, unpacked."""
-_IN_MEMORY: Final = 32 << 20
+_ENTRIES: Final = 0xFFFF
+_WINDOW: Final = 8192
+"""What libzip reads at once. Of files that fit it keeps the bytes where these are no more than compressed."""
+_BEST: Final = 9
+_STORED, _DEFLATED = 0, 8
 
 
-def sha512_of(tarball: Path, name: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an archive is made: `cacheKey` of a lock."""
+
+    time: int
+    """As MS-DOS has it, date in the upper half."""
+    level: int | None
+    """Of compression, 0 for none; None: as libzip does it where nobody says (`mixed`)."""
+
+
+def form_of(key: str) -> Form | None:
+    """What a `cacheKey` means; None: it is not known, as where yarn 4 compresses, by a zlib of its own."""
+    found = _FORM.fullmatch(key)
+    if found is None:
+        return None
+    year, month, day, hour, minute = _DATES[found[1] or found[3]]
+    time = ((year - 1980) << 9 | month << 5 | day) << 16 | hour << 11 | minute << 5
+    level = found[2] or found[4]
+    return Form(time, int(level) if level else None)
+
+
+def sha512_of(tarball: Path, name: str, form: Form) -> str:
     """In hexadecimal, of the archive of a package's tarball. Raises Unreachable for what is no tarball."""
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as made:
-        try:
-            with tarfile.open(tarball) as tar, zipfile.ZipFile(made, "w") as packed:
-                _pack(tar, packed, name)
-        except (*ERRORS, tarfile.TarError) as error:
-            raise Unreachable(f"it is no tarball that can be read: {error}") from error
-        made.seek(0)
-        return hashlib.file_digest(made, "sha512").hexdigest()
+    try:
+        with tarfile.open(tarball) as tar:
+            return _digest(_files(tar, name), form)
+    except (*ERRORS, tarfile.TarError) as error:
+        raise Unreachable(f"it is no tarball that can be read: {error}") from error
 
 
-def _pack(tar: tarfile.TarFile, packed: zipfile.ZipFile, name: str) -> None:
+def _files(tar: tarfile.TarFile, name: str) -> Iterator[tuple[str, int, bytes]]:
+    """The path, the mode and the bytes of each entry; of a folder the path ends in a slash."""
     folders: set[str] = set()
     total = 0
     for member in tar:
@@ -52,15 +83,62 @@ def _pack(tar: tarfile.TarFile, packed: zipfile.ZipFile, name: str) -> None:
             folder = "/".join(parts[:count]) + "/"
             if folder not in folders:
                 folders.add(folder)
-                packed.writestr(_entry(folder, stat.S_IFDIR | 0o755, 20), b"")
+                yield folder, stat.S_IFDIR | 0o755, b""
         if member.isreg():
             data = tar.extractfile(member)
             mode = stat.S_IFREG | (0o755 if member.mode & 0o111 else 0o644)
-            packed.writestr(_entry("/".join(parts), mode, 10), data.read() if data is not None else b"")
+            yield "/".join(parts), mode, data.read() if data is not None else b""
 
 
-def _entry(path: str, mode: int, needed: int) -> zipfile.ZipInfo:
-    found = zipfile.ZipInfo(path, _TIME)
-    found.create_system, found.create_version, found.extract_version = 3, 63, needed
-    found.external_attr = mode << 16
-    return found
+def _digest(files: Iterator[tuple[str, int, bytes]], form: Form) -> str:
+    """Of a zip of these: APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.16."""
+    seen, offset = hashlib.sha512(), 0
+    entries: list[bytes] = []
+    for path, mode, data in files:
+        name = path.encode("utf-8", "surrogateescape")
+        method, packed = _packed(data, form, is_folder=path.endswith("/"))
+        flags = 0 if name.isascii() else 0x800
+        if method == _DEFLATED:
+            level = _BEST if form.level is None else form.level
+            flags |= 2 if level > 7 else 4 if level < 3 else 0
+        needed = 20 if path.endswith("/") or method == _DEFLATED else 10
+        common = struct.pack(
+            "<HHHIIIIHH",
+            needed,
+            flags,
+            method,
+            form.time,
+            zlib.crc32(data),
+            len(packed),
+            len(data),
+            len(name),
+            0,
+        )
+        entries.append(
+            b"PK\1\2"
+            + struct.pack("<BB", 63, 3)
+            + common
+            + struct.pack("<HHHII", 0, 0, 0, mode << 16, offset)
+            + name
+        )
+        if len(entries) > _ENTRIES:
+            raise Unreachable(f"it holds more than {_ENTRIES:,} files")
+        for each in (b"PK\3\4" + common, name, packed):
+            seen.update(each)
+            offset += len(each)
+    directory = b"".join(entries)
+    count = len(entries)
+    seen.update(directory)
+    seen.update(b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), offset, 0))
+    return seen.hexdigest()
+
+
+def _packed(data: bytes, form: Form, *, is_folder: bool) -> tuple[int, bytes]:
+    """The method, and the bytes by it: libzip's `zip_source_compress.c` and `zip_algorithm_deflate.c`."""
+    if is_folder or form.level == 0:
+        return _STORED, data
+    deflate = zlib.compressobj(form.level or _BEST, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+    packed = deflate.compress(data) + deflate.flush()
+    if form.level is None and len(data) <= _WINDOW and len(data) <= len(packed):
+        return _STORED, data
+    return _DEFLATED, packed

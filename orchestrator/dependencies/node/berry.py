@@ -1,6 +1,6 @@
-"""yarn.lock as yarn 4 writes it: what it pins. Pure.
+"""yarn.lock as yarn 2, 3 and 4 write it: what it pins. Pure.
 
-Its checksums are of archives that yarn makes of packages: those without compression can be made again here.
+Its checksums are of archives that yarn makes of packages, which are made again here.
 https://yarnpkg.com/configuration/yarnrc (compressionLevel, cacheMigrationMode); @yarnpkg/core's `Project.ts`.
 """
 
@@ -19,6 +19,7 @@ from orchestrator.dependencies.dependency import (
     Dependency,
     Ecosystem,
     Locked,
+    Unhashed,
     YarnHash,
 )
 from orchestrator.dependencies.node.entries import (
@@ -36,9 +37,9 @@ from orchestrator.dependencies.yamlfile import YamlFile
 
 _AGAIN: Final = "write it again with yarn 4 or later: `yarn install --mode=update-lockfile`"
 _OUT: Final = "write a lock of npm's beside it, and name that: `npm install --package-lock-only`"
-_KEY: Final = "10c0"
-"""The form of archives that is known: without compression, as yarn 4 has it where nobody sets another."""
-_CHECKSUM: Final = re.compile(rf"{_KEY}/[0-9a-f]{{128}}")
+_KEYS: Final = re.compile(r"[78](c[0-9])?|10c0")
+"""Forms of archives (`cacheKey`) that can be made again: of yarn 2.4, 3, and 4 where it does not compress."""
+_CHECKSUM: Final = re.compile(rf"(?:({_KEYS.pattern.replace('(', '(?:')})/)?([0-9a-f]{{128}})")
 _METADATA: Final = "__metadata"
 
 
@@ -46,11 +47,11 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
     """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
     file = yamlfile.read(data, place, _AGAIN)
     key = file.table(_METADATA).get("cacheKey")
-    if key != _KEY:
-        told = f"its checksums are of archives of the form {str(key)[:20]!r}, and {_KEY} is known"
+    if not isinstance(key, str) or not _KEYS.fullmatch(key):
+        told = f"its checksums are of archives of the form {str(key)[:20]!r}, and 7, 8 and 10c0 are known"
         hint = "write it again with yarn 4, with no compressionLevel in .yarnrc.yml; or " + _OUT
         raise file.bad(file.lines.get((_METADATA, "")) or 1, told, hint)
-    lock = _Lock(file, system)
+    lock = _Lock(file, key, system)
     own = [each for each in lock.entries.values() if each.workspace is not None]
     asked, shipped = set[str](), set[str]()
     for each in own:
@@ -104,8 +105,8 @@ class _Entry:
 
 
 class _Lock:
-    def __init__(self, file: YamlFile, system: str) -> None:
-        self.file, self.system = file, system
+    def __init__(self, file: YamlFile, form: str, system: str) -> None:
+        self.file, self.form, self.system = file, form, system
         self.entries: dict[str, _Entry] = {}
         self.answers: dict[str, str] = {}
         """What is asked for, to the key of the entry that answers."""
@@ -143,7 +144,8 @@ class _Lock:
     def needs(self, entry: _Entry) -> Iterator[tuple[str, str]]:
         optional = entry.told.get("dependenciesMeta")
         for name, wanted in _texts(entry.told.get("dependencies")).items():
-            key = self.answers.get(f"{name}@{wanted}")
+            # before yarn 4 a lock leaves `npm:` out where it says what a package needs
+            key = self.answers.get(f"{name}@{wanted}") or self.answers.get(f"{name}@npm:{wanted}")
             if key is not None:
                 yield name, key
                 continue
@@ -166,20 +168,27 @@ class _Lock:
         if protocol != "npm" or "::" in version:
             raise bad("it is not from a registry, where yarn asks within the build", _OUT)
         name, version = checked(entry.name, version, bad)
-        checksum = entry.told.get("checksum")
-        if checksum is None:
-            raise bad("it has no checksum: yarn writes none for packages of some systems alone", _OUT)
-        if not isinstance(checksum, str) or not _CHECKSUM.fullmatch(checksum):
-            raise bad(f"its checksum {str(checksum)[:40]!r} is not of the form {_KEY}")
+        digest = self._digest(entry, f"{name}@{version}")
         return Dependency(
             name,
             version,
             file_of(name, version),
-            YarnHash(checksum),
+            digest,
             (usual_address(name, version),),
             MIRROR,
             self.file.lines.get((entry.patterns, ""), 1),
         )
+
+    def _digest(self, entry: _Entry, named: str) -> YarnHash | Unhashed:
+        checksum = entry.told.get("checksum")
+        if checksum is None and "conditions" in entry.told:  # not every machine has it to hash
+            return Unhashed(named)
+        if checksum is None:
+            raise self.bad(entry, "it has no checksum, so nothing tells which bytes are meant")
+        found = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
+        if found is None:
+            raise self.bad(entry, f"its checksum {str(checksum)[:40]!r} is not of the form {self.form}")
+        return YarnHash(f"{found[1] or self.form}/{found[2]}")
 
 
 def _texts(told: Any) -> Mapping[str, str]:

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
+from source_trees import Files
 
 from orchestrator.dependencies.cargo_detours import refuse_detours
 from orchestrator.dependencies.dependency import BadLock
-
-
-class Files:
-    """A source of these files."""
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        self.files = files
-
-    def read(self, path: str) -> bytes | None:
-        return self.files.get(path)
-
-    def named(self, name: str) -> Mapping[str, bytes]:
-        return {path: data for path, data in self.files.items() if path.rpartition("/")[2] == name}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hashlib import sha256, sha512
 from pathlib import Path
 
 import pytest
+from source_trees import Files
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.followed import changed, followed
@@ -88,13 +89,6 @@ def test_what_was_never_locked(locked: tuple[Path, Sources, Lock]) -> None:
 
 
 def test_files_that_a_lock_file_names_count_with_it() -> None:
-    class Files(dict[str, bytes]):
-        def read(self, path: str) -> bytes | None:
-            return self.get(path)
-
-        def named(self, name: str) -> dict[str, bytes]:
-            return {}
-
     def digest(base: bytes, other: bytes = b"") -> str:
         tree = Remembering(Files({"all.txt": b"-r base.txt", "base.txt": base, "pyproject.toml": other}))
         for path in ("all.txt", "base.txt", "pyproject.toml", "absent.txt"):

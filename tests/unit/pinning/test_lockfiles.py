@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from source_trees import Files
 
 from orchestrator.dependencies.dependency import BadLock
 from orchestrator.pinning.lockfiles import LockFile
@@ -34,29 +33,13 @@ def recipe(lock: str) -> Recipe:
     )
 
 
-class Counting:
-    """A source that says how often each file of it was read."""
-
-    def __init__(self, files: Mapping[str, str]) -> None:
-        self.files, self.count = files, dict.fromkeys(files, 0)
-
-    def read(self, path: str) -> bytes | None:
-        if path not in self.files:
-            return None
-        self.count[path] += 1
-        return self.files[path].encode()
-
-    def named(self, name: str) -> Mapping[str, bytes]:
-        return {}
-
-
-def uv(address: str) -> Counting:
+def uv(address: str) -> Files:
     lock = (
         'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
         'source = { virtual = "." }\ndependencies = [\n    { name = "x" },\n]\n\n'
         f'[[package]]\nname = "x"\nversion = "1"\nsource = {{ git = "{address}#{COMMIT}" }}\n'
     )
-    return Counting({"uv.lock": lock})
+    return Files({"uv.lock": lock.encode()})
 
 
 @pytest.fixture
@@ -73,7 +56,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_for_all_systems_and_each_step_it_is_read_once(tmp_path: Path) -> None:
     lock = {"lockfileVersion": 3, "packages": {"": {}}}
-    tree = Counting({"package.json": "{}", "package-lock.json": json.dumps(lock)})
+    tree = Files({"package.json": {}, "package-lock.json": lock})
     file = LockFile(recipe("package-lock.json"), recipe("package-lock.json").dependencies[0], tree, tmp_path)
     for system in (*file.recipe.systems, *file.recipe.systems):
         first = file.locked(system, None)

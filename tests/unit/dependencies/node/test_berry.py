@@ -1,30 +1,16 @@
-"""yarn 4's lock: what is read, and what is refused with its line."""
+"""Locks of yarn 2, 3 and 4: what is read, and what is refused with its line."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
 from hashlib import sha512
 from typing import Any
 
 import pytest
+from source_trees import Files
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, YarnHash
+from orchestrator.dependencies.dependency import BadLock, Dependency, Unhashed, YarnHash
 from orchestrator.dependencies.node import reading
-
-
-class Files:
-    """A source of these files."""
-
-    def __init__(self, files: Mapping[str, Any]) -> None:
-        self.files = {path: json.dumps(each).encode() for path, each in files.items()}
-
-    def read(self, path: str) -> bytes | None:
-        return self.files.get(path)
-
-    def named(self, name: str) -> Mapping[str, bytes]:
-        raise AssertionError(name)
-
 
 OWN = {"dependencies": {"a": "^1.0.0", "w": "workspace:*"}, "devDependencies": {"d": "1.0.0", "ts": "^5.0.0"}}
 MORE = {"optionalDependencies": {"o": "1.0.0"}}
@@ -89,10 +75,35 @@ def test_what_it_pins() -> None:
     assert found["a@1.0.0"].line == LOCK[: LOCK.index('"a@npm')].count("\n") + 1
 
 
+def earlier(text: str, version: int, key: str) -> str:
+    """The same lock as yarn 2 and 3 write it."""
+    text = text.replace("version: 8\n  cacheKey: 10c0", f"version: {version}\n  cacheKey: {key}")
+    text = text.replace("checksum: 10c0/", "checksum: ")
+    return re.sub(r'^(    \S+: )"npm:(.*)"$', r"\1\2", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("version", "key"), [(4, "7"), (4, "8"), (5, "8"), (6, "8"), (6, "8c0"), (8, "10c0")]
+)
+def test_yarn_2_and_3_leave_out_what_is_usual(version: int, key: str) -> None:
+    text = earlier(LOCK, version, key)
+    assert "@s/b: ~1.0.0" in text.replace('"', "")
+    assert "/" not in text.partition("checksum: ")[2].partition("\n")[0]
+    found = read(text)
+    assert found.keys() == read().keys()
+    assert found["a@1.0.0"].needs == ("@s/b@1.0.0",)
+    assert found["a@1.0.0"].digest == YarnHash(checksum("a").replace("10c0", key))
+
+
+def test_a_package_for_some_systems_has_no_checksum() -> None:
+    found = read(LOCK.replace(f"  checksum: {checksum('o')}\n", ""))
+    assert found["o@1.0.0"].digest == Unhashed("o@1.0.0")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("10c0\n\n", "8\n\n", "line 1: its checksums are of archives of the form '8', and 10c0 is known"),
+        ("10c0\n\n", "10\n\n", "line 1: its checksums are of archives of the form '10', and 7, 8 and 10c0"),
         ("  cacheKey: 10c0\n", "", "archives of the form 'None'"),
         (f"  checksum: {checksum('a')}\n", "", "a@npm:^1.0.0: it has no checksum"),
         (checksum("a"), "10/" + "0" * 128, "its checksum '10/0"),

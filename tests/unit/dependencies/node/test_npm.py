@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
 from hashlib import sha1, sha256, sha512
 from typing import Any
 
 import pytest
+from source_trees import Files
 
 from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Inside
 from orchestrator.dependencies.node import npm
 from orchestrator.ground.digest import OtherDigest, Sha256
 
 SYSTEM = "x86_64-linux"
-
-
-class Files:
-    """A source of these files."""
-
-    def __init__(self, **files: bytes) -> None:
-        self.files = files
-
-    def read(self, path: str) -> bytes | None:
-        return self.files.get(path.replace(".", "_").replace("/", "_"))
-
-    def named(self, name: str) -> Mapping[str, bytes]:
-        return {path: data for path, data in self.files.items() if path.rpartition("/")[2] == name}
 
 
 def sri(data: bytes) -> str:
@@ -51,7 +38,7 @@ def lock_of(packages: dict[str, Any], root: dict[str, Any] | None = None, versio
 
 
 def read(packages: dict[str, Any], root: dict[str, Any] | None = None) -> dict[str, Dependency]:
-    tree = Files(package_json=json.dumps(root or {}).encode())
+    tree = Files({"package.json": root or {}})
     found = npm.read(lock_of(packages, root), "package-lock.json", tree, "", SYSTEM)
     return {each.place or "": each for each in found.dependencies}
 
@@ -202,7 +189,7 @@ def test_what_is_shipped_whatever_dev_says() -> None:
 
 
 def test_a_lock_that_does_not_fit() -> None:
-    tree = Files(package_json=b'{"dependencies": {"a": "^2"}}')
+    tree = Files({"package.json": {"dependencies": {"a": "^2"}}})
     with pytest.raises(BadLock, match=r"does not fit package.json, which asks for a \^2 in dependencies"):
         npm.read(lock_of({}, {"dependencies": {"a": "^1"}}), "l", tree, "", SYSTEM)
 
@@ -222,7 +209,7 @@ def test_a_lock_that_does_not_fit() -> None:
 )
 def test_files_that_are_refused(data: bytes, said: str) -> None:
     with pytest.raises(BadLock) as caught:
-        npm.read(data, "package-lock.json", Files(package_json=b"{}"), "", SYSTEM)
+        npm.read(data, "package-lock.json", Files({"package.json": {}}), "", SYSTEM)
     assert said in caught.value.message
 
 
@@ -241,7 +228,7 @@ def test_files_that_are_refused(data: bytes, said: str) -> None:
 )
 def test_hostile_files_take_no_longer_than_others(data: bytes, said: str | None) -> None:
     def found() -> int:
-        return len(npm.read(data, "l", Files(package_json=b"{}"), "", SYSTEM).dependencies)
+        return len(npm.read(data, "l", Files({"package.json": {}}), "", SYSTEM).dependencies)
 
     if said is None:
         assert found() == 0
@@ -252,14 +239,14 @@ def test_hostile_files_take_no_longer_than_others(data: bytes, said: str | None)
 
 def test_a_shrinkwrap_beside_it_is_what_npm_takes() -> None:
     data, other = lock_of({"node_modules/a": package("a")}), lock_of({"node_modules/b": package("b")})
-    tree = Files(package_json=b"{}", **{"npm-shrinkwrap_json": other})
+    tree = Files({"package.json": {}, "npm-shrinkwrap.json": other})
     with pytest.raises(BadLock, match=r"npm takes the npm-shrinkwrap\.json that is beside it"):
         npm.read(data, "package-lock.json", tree, "", SYSTEM)
     assert npm.read(other, "npm-shrinkwrap.json", tree, "", SYSTEM).dependencies
 
 
 def within(packages: dict[str, Any], **further: Any) -> tuple[dict[str, Any], tuple[Inside, ...]]:
-    tree = Files(package_json=b"{}")
+    tree = Files({"package.json": {}})
     found = npm.read(lock_of(packages), "package-lock.json", tree, "", SYSTEM)
     return {each.place or "": each.inside for each in found.dependencies if each.inside}, found.inside
 

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from npm_packages import integrity
+from source_trees import Files
 
 from orchestrator.dependencies.dependency import BadLock, Dependency
 from orchestrator.dependencies.node import reading
-
-
-class Files:
-    """A source of these files."""
-
-    def __init__(self, files: Mapping[str, Any]) -> None:
-        self.files = {path: json.dumps(each).encode() for path, each in files.items()}
-
-    def read(self, path: str) -> bytes | None:
-        return self.files.get(path)
-
-    def named(self, name: str) -> Mapping[str, bytes]:
-        raise AssertionError(name)
-
 
 OWN = {
     "dependencies": {"a": "^1.0.0", "mine": "npm:@s/other@2.0.0", "w": "workspace:*"},

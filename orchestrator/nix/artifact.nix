@@ -5,7 +5,7 @@ let
   scripts = {
     file = text [ ./artifact-file.sh ];
     nar = text [ ./artifact-nar.sh ];
-    oci = text [ ./artifact-oci.sh ];
+    oci = text [ ./artifact-oci-root.sh ./artifact-oci.sh ];
   };
   archive = text [ ./artifact-tar.sh ];
 in
@@ -50,7 +50,10 @@ let
     label = artifact.image.reference;
     # JSON text, cut where the package's path belongs
     settings = builtins.concatStringsSep "${default}" artifact.image.configuration;
-  };
+  }
+  // (if artifact.image ? root then { inherit (artifact.image) root; } else { })
+  // (if hasBase then { base = "${toolchain.root}"; } else { });
+  hasBase = isImage && artifact.image ? base;
 in
 {
   inherit fileName;
@@ -64,7 +67,8 @@ in
       tallyFormat = artifact.format;
     }
     // (if recipe.version == null then { } else { tallyVersion = recipe.version; })
-    // (if isImage then { exportReferencesGraph = [ "closure" default ]; } else { });
+    // (if isImage then { exportReferencesGraph = [ "closure" default ]; } else { })
+    // (if hasBase then { tallyBase = toolchain.root; } else { });
     variables = {
       package = "${default}";
       inherit label;

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from orchestrator.recipe.values import Data, Matching, distinct
 
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # as engines set it
 _LARGEST = 100_000  # bytes: the build has it in one variable, of 128 KiB at most
 _SEPARATOR = re.compile(r"[-._:@+]|--")
 _RUN = re.compile(r"([^A-Za-z0-9]+)")
@@ -28,7 +29,14 @@ User = Annotated[
     str,
     Matching(
         r"[0-9]{1,10}(:[0-9]{1,10})?",
-        'a user as "1000" or "1000:1000": an image has no /etc/passwd in which names could be looked up',
+        'a user as "1000" or "1000:1000": an image need not have an /etc/passwd to look names up in',
+    ),
+]
+Folder = Annotated[
+    str,
+    Matching(
+        r"(?!\.{1,2}(/|$))[A-Za-z0-9._+-]{1,100}(/(?!\.{1,2}(/|$))[A-Za-z0-9._+-]{1,100}){0,9}",
+        "a folder of the default output, as rootfs: letters, digits and +._-",
     ),
 ]
 Signal = Annotated[str, Matching(r"SIG[A-Z0-9+-]{1,20}|[0-9]{1,3}", 'a signal such as "SIGTERM"')]
@@ -36,10 +44,17 @@ Words = Annotated[tuple[Text, ...], Field(min_length=1, max_length=500)]
 
 
 class ImageConfig(BaseModel):
-    """The keys of `[artifact]` that are the specification's `config`. `$out` in a text is the package."""
+    """The keys of `[artifact]` that are of images: what is at the top, then the specification's `config`.
+
+    `$out` in a text of that is the package.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    base: Literal["toolchain"] | None = None
+    """What is below everything else: the root of the recipe's toolchain."""
+    root: Folder | None = None
+    """The folder of the default output that is `/` of the image."""
     entrypoint: Words | None = None
     cmd: Words | None = None
     env: Annotated[dict[Name, Text], Field(max_length=500)] = Field(default_factory=dict)
@@ -61,7 +76,9 @@ def described(image: ImageConfig, label: str, output: str) -> dict[str, Any]:
 
     Raises ValueError when it is too large.
     """
-    return {"configuration": _pieces(image, output), "reference": reference_name(label)}
+    found: dict[str, Any] = {"configuration": _pieces(image, output), "reference": reference_name(label)}
+    places = {"base": image.base, "root": image.root}
+    return found | {key: value for key, value in places.items() if value is not None}
 
 
 def _pieces(image: ImageConfig, output: str) -> list[str]:
@@ -78,7 +95,8 @@ def _pieces(image: ImageConfig, output: str) -> list[str]:
     def placed(text: str) -> str:
         return word.sub(package, text)
 
-    env = {"PATH": f"{package}/bin"} | {name: placed(value) for name, value in sorted(image.env.items())}
+    path = f"{package}/bin" if image.base is None and image.root is None else _PATH
+    env = {"PATH": path} | {name: placed(value) for name, value in sorted(image.env.items())}
     config: dict[str, Any] = {
         "Cmd": list(map(placed, image.cmd or ())),
         "Entrypoint": list(map(placed, image.entrypoint or ())),

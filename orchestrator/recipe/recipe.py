@@ -263,6 +263,15 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _base_has_a_root(self) -> Recipe:
+        if self.artifact.base is not None and self.toolchain.from_ == "nixpkgs":
+            raise ValueError(
+                'artifact.base = "toolchain" needs a toolchain with a root of its own: "debian", "files" or '
+                '"containers"; of nixpkgs an image has what the package refers to'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _image_is_small_enough(self) -> Recipe:
         described(self.artifact, self.name, self.outputs[0])
         return self

@@ -219,6 +219,8 @@ def _kind(
     if element == facts.artifact_output.path and path in facts.products:
         packed = derivation.env.get("tallyFormat", "").startswith(_ARCHIVES)
         return Kind.CONTAINS if packed else Kind.GENERATED_FROM
+    if path == derivation.env.get("tallyBase"):
+        return Kind.CONTAINS
     is_root = derivation.env.get("tallyKind") == "toolchain-root"
     match kinds.get(path):
         case MaterialKind.SOURCE:

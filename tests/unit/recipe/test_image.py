@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.recipe.image import ImageConfig, described, reference_name
-from orchestrator.recipe.recipe import ArtifactPart
+from orchestrator.recipe.recipe import ArtifactPart, Recipe
 
 # OCI image specification 1.1, annotations.md, "Pre-Defined Annotation Keys"
 GRAMMAR = re.compile(r"[A-Za-z0-9]+(([-._:@+]|--)[A-Za-z0-9]+)*")
@@ -63,10 +63,22 @@ def test_every_text_arrives_as_it_was(words: list[str]) -> None:
     assert config(ImageConfig(cmd=tuple(words)))["Cmd"] == words
 
 
+ROOTS = ("", ".", "..", "/rootfs", "rootfs/", "a//b", "a/./b", "a/../b", "../rootfs", "a b", "a*", "-/\n")
+
+
+def test_what_is_at_the_top_reaches_the_request_where_it_is_said() -> None:
+    assert set(described(ImageConfig(), "x-1", "out")) == {"configuration", "reference"}
+    image = ImageConfig(base="toolchain", root="a/..b/c")
+    said = described(image, "x-1", "out")
+    assert (said["base"], said["root"]) == ("toolchain", "a/..b/c")
+    for each in (image, ImageConfig(base="toolchain"), ImageConfig(root="rootfs")):
+        assert config(each)["Env"] == ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"user": "daemon"}, "no /etc/passwd"),
+        ({"user": "daemon"}, "need not have an /etc/passwd"),
         ({"working_dir": "data"}, "begins with /"),
         ({"exposed_ports": ["http"]}, "a port such as"),
         ({"env": {"A-B": "x"}}, "letters, digits and _"),
@@ -75,11 +87,30 @@ def test_every_text_arrives_as_it_was(words: list[str]) -> None:
         ({"cmd": ["\0"]}, "NUL"),
         ({"labels": {"a b": "x"}}, "a label's name"),
         ({"Cmd": ["x"]}, "Extra inputs"),
+        ({"base": "debian"}, "Input should be 'toolchain'"),
+        *(({"root": root}, "a folder of the default output") for root in ROOTS),
     ],
 )
 def test_what_no_image_can_have(values: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(says)):
         ArtifactPart.model_validate({"format": "oci", **values})
+
+
+def test_nixpkgs_has_no_root_to_stand_on() -> None:
+    recipe: dict[str, Any] = {
+        "name": "x",
+        "version": "1",
+        "summary": "x",
+        "homepage": "https://example.org/",
+        "license": "MIT",
+        "toolchain": {"from": "nixpkgs"},
+        "build": {"script": "x"},
+        "artifact": {"format": "oci", "base": "toolchain"},
+    }
+    with pytest.raises(ValidationError, match="needs a toolchain with a root of its own"):
+        Recipe.model_validate(recipe)
+    Recipe.model_validate(recipe | {"toolchain": {"from": "debian"}})
+    Recipe.model_validate(recipe | {"artifact": {"format": "oci", "root": "rootfs"}})
 
 
 def test_other_formats_are_not_run() -> None:

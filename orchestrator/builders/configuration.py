@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from orchestrator.builders import host, ssh
+from orchestrator.builders.closure_table import ClosureTable, RebuilderTable
 from orchestrator.builders.inputs_table import InputsTable
 from orchestrator.builders.signing_tables import SigningTable
 from orchestrator.builders.table import Table, Text
@@ -226,6 +227,14 @@ class Configuration(Table):
         default_factory=dict,
         description="Addresses for `mirror://NAME/…`, tried in order before the built-in ones",
     )
+    closure: ClosureTable | None = Field(
+        default=None,
+        description="How many operators have to have made each derivation of the build-time closure, before "
+        "anything is signed; default: nobody is asked but the builders of the run",
+    )
+    rebuilder: tuple[RebuilderTable, ...] = Field(
+        default=(), description="Whose evidence counts for [closure], one table each"
+    )
     inputs: InputsTable = Field(
         default=InputsTable(), description="Which inputs are built here, and which are believed"
     )
@@ -268,6 +277,14 @@ class Configuration(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _evidence_has_its_signers(self) -> Configuration:
+        if self.rebuilder and self.closure is None:
+            raise ValueError("there is a [[rebuilder]] and no [closure]: nothing of theirs is counted")
+        if self.closure is not None and self.closure.evidence and not self.rebuilder:
+            raise ValueError("`closure.evidence` needs a [[rebuilder]], whose key signed it")
+        return self
+
     @property
     def vote(self) -> Literal["same-host", "separate-hosts", "separate-operators"]:
         """What makes a vote."""
@@ -290,7 +307,17 @@ def load(folder: Path) -> Configuration:
         hook.model_copy(update={"secret": file.parent / expanded(hook.secret)})
         for hook in configuration.webhook
     )
-    configuration = configuration.model_copy(update={"builder": builders, "webhook": hooks})
+    rebuilders = tuple(
+        each.model_copy(update={"key": file.parent / expanded(each.key)}) for each in configuration.rebuilder
+    )
+    if (closure := configuration.closure) is not None:
+        evidence = tuple(file.parent / expanded(each) for each in closure.evidence)
+        configuration = configuration.model_copy(
+            update={"closure": closure.model_copy(update={"evidence": evidence})}
+        )
+    configuration = configuration.model_copy(
+        update={"builder": builders, "webhook": hooks, "rebuilder": rebuilders}
+    )
     signing = configuration.signing
     if signing.key is not None and not key_address.is_address(signing.key):
         signing = signing.model_copy(update={"key": str(file.parent / expanded(Path(signing.key)))})

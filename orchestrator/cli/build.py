@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.making_options import BuilderNames, RebuildInputs, RebuildNamed, Systems
+from orchestrator.cli.making_options import BuilderNames, Evidence, RebuildInputs, RebuildNamed, Systems
 from orchestrator.cli.signing_options import (
     IdentityTokenFd,
     Keyless,
@@ -89,6 +89,7 @@ def build(
             help="Build all of it N times more on each builder: what is flaky shows.",
         ),
     ] = 0,
+    evidence: Evidence = None,
     attest_disagreement: Annotated[
         bool,
         typer.Option(
@@ -168,6 +169,7 @@ def build(
         repeat=repeat,
         attest_disagreement=attest_disagreement,
         keyless=by_identity,
+        evidence=tuple(evidence or ()),
         diagnose=diagnose,
         keep_failed=keep_failed,
         oldest=oldest,

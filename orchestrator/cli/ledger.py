@@ -13,7 +13,7 @@ from orchestrator.ground.errors import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.ledger.entries import Result
-    from orchestrator.ledger.votes import Count, Poll
+    from orchestrator.ledger.votes import Count
 
 _SHOWN = 10
 _OUT = Path("ledger.dsse.json")
@@ -170,12 +170,11 @@ def votes(
     from orchestrator.cli.text import in_lines, print_json
     from orchestrator.ground.state import State
     from orchestrator.ledger.votes import Standing
-    from orchestrator.stories.exchange import votes as story
+    from orchestrator.stories.voting import votes as story
 
     configuration = load(Path.cwd())
-    own = {table.name: table.operator for table in configuration.builder}
     needed = quorum or configuration.quorum
-    result, found = story(State.of_environment(), target, needed, own)
+    result, found = story(State.of_environment(), target, needed, configuration)
     if json:
         print_json(_document(result, found, needed))
     else:
@@ -187,6 +186,7 @@ def votes(
 
 def _lines(result: Result, found: Count) -> Iterator[str]:
     from orchestrator.ground.wording import counted
+    from orchestrator.ledger.carrying import sides
     from orchestrator.ledger.votes import Standing
 
     by = ", ".join(found.root.voters) or "nobody"
@@ -208,7 +208,7 @@ def _lines(result: Result, found: Count) -> Iterator[str]:
     for standing in (Standing.DIFFERS, Standing.CONVERGED, Standing.SHORT):
         those = found.those(standing)
         for poll in those[:_SHOWN]:
-            yield f"  {_name(poll.derivation)}: {standing.value}: {_who(poll)}"
+            yield f"  {_name(poll.derivation)}: {standing.value}: {sides(poll)}"
         if len(those) > _SHOWN:
             yield f"  and {len(those) - _SHOWN} more: --json has all"
     for poll in found.those(Standing.AGREED):
@@ -220,13 +220,6 @@ def _name(derivation: str) -> str:
     from orchestrator.nix.derivation import name_of
 
     return name_of(derivation).removesuffix(".drv")
-
-
-def _who(poll: Poll) -> str:
-    sides = [" and ".join(names) for names in poll.results.values()]
-    sides += [f"{name} (more than one result)" for name in poll.unsteady]
-    sides += [f"{name} (nobody knows what from)" for name in poll.unresolved]
-    return " | ".join(sides) or "nobody built it"
 
 
 def _document(result: Result, found: Count, needed: int | None) -> dict[str, Any]:

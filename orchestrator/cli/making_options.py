@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,14 @@ System = Annotated[
     typer.Option(
         metavar="SYSTEM",
         help="What targets are for, as aarch64-linux; default: what this machine is.",
+        show_default=False,
+    ),
+]
+Evidence = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="What another operator signed of its builds, for [closure] of tally.toml.",
         show_default=False,
     ),
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.making_options import RebuildInputs, RebuildNamed, System
+from orchestrator.cli.making_options import Evidence, RebuildInputs, RebuildNamed, System
 from orchestrator.cli.target_options import (
     Arg,
     ArgStr,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.nix.derivation import Derivation
     from orchestrator.run.believing import Decision
     from orchestrator.run.plan import Step, Target
+    from orchestrator.stories.voting import Foretold
 
 
 def plan(
@@ -39,6 +40,7 @@ def plan(
     rebuild_inputs: RebuildInputs = 0,
     rebuild: RebuildNamed = None,
     system: System = None,
+    evidence: Evidence = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """Show the derivations that targets become, their build-time closure, and what of it is missing.
@@ -53,30 +55,39 @@ def plan(
     from orchestrator.run import believing, planning
     from orchestrator.run.plan import MadeFrom, closures
     from orchestrator.run.workshop import opened
+    from orchestrator.stories.voting import asked_of as asked_of_operators
 
     asked = asked_of(targets or [], file, list_file)
     how = how_of(arg or [], argstr or [], include or [], store, artifact)
     refuse_idle(asked, how, artifact)
     how = replace(how, system=systems_of([system] if system else [])[0])
-    with opened(State.of_environment(), load(Path.cwd())) as workshop:
+    state, configuration = State.of_environment(), load(Path.cwd())
+    closure = asked_of_operators(state, configuration, evidence or ())
+    with opened(state, configuration) as workshop:
         # a dirty tree is no reason not to look at the plan: only building refuses it
         made = planning.make(workshop, asked, how, allow_dirty=True)
-        closure = closures(workshop, made)
+        steps = closures(workshop, made)
         reach = Reach(rebuild_inputs, tuple(rebuild or ()))
         decision = believing.decided(workshop, made, reach, say)
         emulating = workshop.emulating(made.system)
     if emulating:
         whose = ", ".join(emulating)
         say(f"{whose} emulate{'s' if len(emulating) == 1 else ''} {made.system}, which is slow")
+    foretold = {
+        name: closure.foretold(name, target.graph) for name, target in made.targets.items() if closure
+    }
     if json:
         documents: dict[str, dict[str, Any]] = {"recipes": {}, "derivations": {}}
         for name, target in made.targets.items():
             kind = "recipes" if isinstance(target.made_from, MadeFrom) else "derivations"
-            documents[kind][name] = _document(target, closure[name], decision)
+            documents[kind][name] = {
+                **_document(target, steps[name], decision),
+                **({"votes": _votes(foretold[name])} if closure else {}),
+            }
         print_json({kind: each for kind, each in documents.items() if each})
         return
     for name, target in made.targets.items():
-        _show(name, target, closure[name], decision)
+        _show(name, target, steps[name], decision, foretold.get(name))
 
 
 def _document(target: Target, closure: tuple[Step, ...], decision: Decision) -> Mapping[str, Any]:
@@ -147,7 +158,21 @@ def _needed(derivation: Derivation, target: Target, decision: Decision) -> bool:
     return decision.needs(derivation) or not ours.isdisjoint(derivation.outputs.values())
 
 
-def _show(name: str, target: Target, closure: tuple[Step, ...], decision: Decision) -> None:
+def _votes(found: Foretold) -> Mapping[str, Any]:
+    """What is known of operators' votes before a build."""
+    return {
+        "operators": found.operators,
+        "derivations": found.derivations,
+        "lacking": [
+            {"derivation": each.derivation, "operators": list(each.voters)} for each in found.lacking
+        ],
+        "hopeless": None if found.hopeless is None else found.hopeless.message,
+    }
+
+
+def _show(
+    name: str, target: Target, closure: tuple[Step, ...], decision: Decision, foretold: Foretold | None
+) -> None:
     from orchestrator.cli.text import believed, in_lines
     from orchestrator.ground.wording import counted
 
@@ -165,6 +190,10 @@ def _show(name: str, target: Target, closure: tuple[Step, ...], decision: Decisi
             f"  inputs      {depth.rebuilt} of {whole} to be rebuilt; {depth.believed} believed from {whose}"
         )
         lines.append(f"  believed    {believed(share.paths)}")
+    if foretold is not None:
+        lines.append(f"  operators   {foretold.sentence}")
+        if foretold.hopeless is not None:
+            lines.append(f"    {foretold.hopeless.message}")
     closure = tuple(step for step in closure if _needed(step.derivation, target, decision))
     for kind, title in (("source", "sources"), ("toolchain", "toolchain packages"), ("built", "built")):
         steps = [step for step in closure if step.kind == kind]

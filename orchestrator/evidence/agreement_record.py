@@ -40,6 +40,12 @@ def agreement(facts: ReleaseFacts) -> dict[str, Any]:
         said["dissent"] = [_dissent(report, agreed.outputs) for report in agreed.dissent]
     if facts.depth is not None:
         said["depth"] = {**facts.depth.document, "deep": facts.deep}
+    if facts.carried is not None:
+        said["closure"] = {
+            "operators": facts.carried.operators,
+            "by": list(facts.carried.by),
+            "evidence": [{"digest": {"sha256": each.hex}} for each in facts.carried.evidence],
+        }
     if agreed.converged:
         said["converged"] = [_converged(each) for each in agreed.converged]
     if facts.beliefs:

@@ -15,6 +15,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.nix.storepath import ByContent
 from orchestrator.pinning.depended import Depended, Within
 from orchestrator.repositories.revision import Revision
 from orchestrator.sources.origins import Origin
@@ -61,6 +62,18 @@ class InputFile:
 
     name: str
     sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """That operators carry the artifact all the way down: `[closure]` of tally.toml."""
+
+    operators: int
+    """How many were asked for."""
+    by: tuple[str, ...]
+    """Those who made the artifact so."""
+    evidence: tuple[Sha256, ...]
+    """What others signed and was counted, each file by its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,10 @@ class ReleaseFacts:
     """Store path of what is fetched to what lock files say is within it."""
     deep: bool = False
     """Whether it was asked for, and held, that every derivation there is an agreement of its own."""
+    by_content: Mapping[str, ByContent] = field(default_factory=dict)
+    """Store path of an input source to what it follows from, where that is not its NAR hash alone."""
+    carried: Carried | None = None
+    """By how many operators, where that was asked for."""
 
     def __post_init__(self) -> None:
         if self.started.utcoffset() != timedelta(0) or self.finished.utcoffset() != timedelta(0):

@@ -21,8 +21,27 @@ class Signed:
     """Those that are its own besides: of them nothing is counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator, and all that was said in its names."""
+
+    name: str
+    """The names that it goes by."""
+    members: tuple[Signed, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All that it said."""
+        return tuple(entry for each in self.members for entry in each.entries)
+
+
 def by_operator(signed: Iterable[Signed]) -> Mapping[str, tuple[Entry, ...]]:
-    """Each operator, by its names, with all that it said.
+    """Each operator, by its names, with all that it said."""
+    return {each.name: each.entries for each in operators(signed)}
+
+
+def operators(signed: Iterable[Signed]) -> tuple[Operator, ...]:
+    """Every operator once, by name.
 
     Those are one operator's that share a name (however it is spaced, composed, and in whatever case), a key,
     or a machine: what cannot be told apart has one vote together.
@@ -38,12 +57,11 @@ def by_operator(signed: Iterable[Signed]) -> Mapping[str, tuple[Entry, ...]]:
                 marks |= group[0]
                 members = [*group[1], *members]
         groups = [*apart, (marks, members)]
-    found: dict[str, tuple[Entry, ...]] = {}
+    found: dict[str, tuple[Signed, ...]] = {}
     for _, members in groups:
         name = _called(members)
-        entries = tuple(entry for each in members for entry in each.entries)
-        found[name] = (*found.get(name, ()), *entries)  # a name may have a ` = ` of its own
-    return dict(sorted(found.items()))
+        found[name] = (*found.get(name, ()), *members)  # a name may have a ` = ` of its own
+    return tuple(Operator(name, members) for name, members in sorted(found.items()))
 
 
 def _marks(signed: Signed) -> set[str]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from orchestrator.ground.values import dataclass
 
 _DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
@@ -44,6 +46,30 @@ def fixed_path(name: str, algorithm: str, digest: str, *, recursive: bool) -> st
     method = "r:" if recursive else ""
     whole = hashlib.sha256(f"fixed:out:{method}{algorithm}:{digest}:".encode()).hexdigest()
     return store_path("output:out", whole, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ByContent:
+    """What the path of a source was computed from, besides its name, where that is not its NAR hash alone."""
+
+    method: str
+    """`text`: as `text_path` does; `flat`: as `flat_path` does; `source`: as `source_path` does."""
+    sha256: str | None
+    """Of the file, in hexadecimal; None: its NAR hash counts."""
+    references: Sequence[str] = ()
+
+    def path(self, name: str, nar_sha256: str) -> str | None:
+        """Where something of this name and NAR hash has to be; None: by no rule of Nix's."""
+        references = sorted(set(self.references))
+        match self.method, self.sha256:
+            case "text", str() as digest:
+                return store_path(":".join(["text", *references]), digest, name)
+            case "flat", str() as digest if not references:
+                return flat_path(name, digest)
+            case "source", None:
+                return source_path(name, nar_sha256, references)
+            case _:
+                return None
 
 
 def store_path(kind: str, digest: str, name: str) -> str:

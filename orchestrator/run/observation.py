@@ -11,12 +11,14 @@ from orchestrator.agreement.agreement import Agreed
 from orchestrator.caches.believed import Beliefs
 from orchestrator.dependencies.metadata import Metadata
 from orchestrator.evidence.canonical import MalformedError
-from orchestrator.evidence.facts import Artifact, ReleaseFacts, ReleaseFile
+from orchestrator.evidence.facts import Artifact, Carried, ReleaseFacts, ReleaseFile
 from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_files
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.derivation import DerivationGraph, FixedOutput
+from orchestrator.nix.derivation import DerivationGraph, FixedOutput, name_of
+from orchestrator.nix.store import PathInfo
+from orchestrator.nix.storepath import ByContent, source_path
 from orchestrator.pinning.depended import with_needs
 from orchestrator.publishing.registry.archive import manifest_of
 from orchestrator.run.metadata import metadata_of
@@ -36,6 +38,7 @@ def facts_of(
     *,
     depth: Depth | None = None,
     deep: bool = False,
+    carried: Carried | None = None,
 ) -> ReleaseFacts:
     """What was observed of one target, gathered for the evidence.
 
@@ -46,6 +49,7 @@ def facts_of(
     builds = [report.builds[path] for report in agreed.reports for path in agreed.outputs]
     graph = _by_sha256(store, target.graph, target.origins)
     sources = {path for drv in graph.derivations.values() for path in drv.input_sources}
+    known = store.information(sources)
     made_from = target.made_from
     recipe, lock, definition = None, None, None
     if isinstance(made_from, MadeFrom):
@@ -68,7 +72,8 @@ def facts_of(
         graph=graph,
         agreed=agreed,
         quorum=quorum,
-        input_sources={path: info.nar_hash for path, info in store.information(sources).items()},
+        input_sources={path: info.nar_hash for path, info in known.items()},
+        by_content=dict(_by_content(store, known)),
         origins=target.origins,
         licences={**target.licences, **_licences(told, graph)},
         toolchains=target.toolchains,
@@ -85,6 +90,7 @@ def facts_of(
         dependencies={name: with_needs(some, needs) for name, some in target.dependencies.items()},
         within=target.within,
         deep=deep and depth is not None and depth.deep and not agreed.converged,
+        carried=carried,
     )
 
 
@@ -110,6 +116,19 @@ def _by_sha256(store: ChrootStore, graph: DerivationGraph, ours: Container[str])
         for path, each in others.items()
     }
     return DerivationGraph({**graph.derivations, **mended}, graph.roots)
+
+
+def _by_content(store: ChrootStore, known: Mapping[str, PathInfo]) -> Iterator[tuple[str, ByContent]]:
+    """What the path of each source follows from, where that is not its NAR hash alone; nothing of others."""
+    for path, info in known.items():
+        name, references = name_of(path), tuple(info.references)
+        if path == source_path(name, info.nar_hash.hex, ()):
+            continue
+        found = [ByContent("source", None, references)]
+        if (file := store.physical(path)).is_file() and not file.is_symlink():
+            digest = Sha256.of_file(file).hex
+            found += [ByContent("text", digest, references), ByContent("flat", digest)]
+        yield from ((path, each) for each in found if each.path(name, info.nar_hash.hex) == path)
 
 
 def _told(store: ChrootStore, target: Target) -> Mapping[str, Metadata]:

@@ -66,5 +66,7 @@ class Order:
     """How many of the targets this run takes at most: never tried ones, then the longest ago; None: all."""
     keep_failed: bool = False
     """Whether the folder of a build that fails is kept."""
+    evidence: tuple[Path, ...] = ()
+    """Files with what others signed of their builds, for `[closure]`."""
     diagnose: bool = False
     """Whether it is looked for why builders disagree."""

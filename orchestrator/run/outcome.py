@@ -93,6 +93,10 @@ def exit_code(outcomes: tuple[Outcome, ...]) -> ExitCode:
     """A disagreement outweighs what could not be decided, and both outweigh success."""
     if any(isinstance(outcome, Refused) for outcome in outcomes):
         return ExitCode.NO
+    if any(
+        isinstance(outcome, Unpublished) and outcome.error.exit_code is ExitCode.NO for outcome in outcomes
+    ):
+        return ExitCode.NO  # operators elsewhere made something else
     if any(isinstance(outcome, Undecided | Unpublished) for outcome in outcomes):
         return ExitCode.UNDECIDED
     return ExitCode.YES

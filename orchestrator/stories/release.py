@@ -18,7 +18,7 @@ from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.clients.clients import Clients
 from orchestrator.evidence import provenance, reproduction
-from orchestrator.evidence.facts import ReleaseFile
+from orchestrator.evidence.facts import Carried, ReleaseFile
 from orchestrator.evidence.layout import layout_of
 from orchestrator.evidence.links import link_of
 from orchestrator.evidence.materials import materials_of
@@ -65,6 +65,7 @@ from orchestrator.run.signatories import Signatories, summon
 from orchestrator.run.workshop import opened
 from orchestrator.signing import gate
 from orchestrator.signing.keyless import KeylessSigner
+from orchestrator.stories import voting
 from orchestrator.stories.refusing import refuse
 from orchestrator.stories.verification import verify
 
@@ -78,6 +79,8 @@ class Run(Making):
     """None when nothing is to be signed."""
     clients: Clients
     """Who read what is to be published; called when something is to be signed."""
+    closure: voting.Asked | None = None
+    """How many operators have to carry what is signed; None: nobody is asked but the builders."""
 
 
 def release(
@@ -93,8 +96,10 @@ def release(
         journal_of(workshop) as journal,
         ExitStack() as locks,
     ):
+        closure = None
         if signatories is not None:
             clients.call()
+            closure = asked_of_operators(state, configuration, order, signatories)
         plan = planning.make(workshop, order.targets, order.how, allow_dirty=order.allow_dirty)
         if order.oldest is not None:
             later = left_for_later(state, plan, order.oldest)
@@ -104,7 +109,7 @@ def release(
         if order.keep_failed:
             builders = keeping_failed(builders)
         refused = refused_beforehand(
-            order.out, plan, signatories, require_commit=configuration.require_commit
+            order.out, plan, signatories, require_commit=configuration.require_commit, closure=closure
         )
         asked, plan = tuple(plan.targets), plan.without(refused)
         if signatories is not None and not plan.dirty:
@@ -113,11 +118,25 @@ def release(
             clients.refuse_names(each.evaluated.artifact_file_name for each in plan.targets.values())
             signatories = signatories.joined_by(builders)
         decision = believed(workshop, plan, order.reach, say, depth=order.depth)
+        if closure is not None and not plan.dirty:
+            for name, target in plan.targets.items():
+                closure.refuse_believed(name, len(decision.choice.beliefs.of(target.graph).paths))
         deep = deepened(
             workshop, plan, builders, decision, order.depth, say, again=order.again, repeat=order.repeat
         )
         account = account_of(workshop, plan, builders, deep, say)
-        run = Run(workshop, plan, builders, decision, order, signatories, clients, account=account, deep=deep)
+        run = Run(
+            workshop,
+            plan,
+            builders,
+            decision,
+            order,
+            signatories,
+            clients,
+            closure,
+            account=account,
+            deep=deep,
+        )
         journal.write(
             "planned",
             targets=list(plan.targets),
@@ -138,6 +157,15 @@ def release(
         return noted(journal, tuple(refused.get(name) or concluded[name] for name in asked))
 
 
+def asked_of_operators(
+    state: State, configuration: Configuration, order: Order, signatories: Signatories
+) -> voting.Asked | None:
+    """How many operators have to carry what is signed, with what others signed. Raises TallyError."""
+    key = signatories.key
+    keys = () if isinstance(key, KeylessSigner) else (key.public.keyid,)
+    return voting.asked_of(state, configuration, order.evidence, keys)
+
+
 def noted(journal: Journal, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     """What each target came to, once the journal has it."""
     for outcome in outcomes:
@@ -154,12 +182,18 @@ def remembered(run: Run, target: Target, outcome: Outcome) -> Outcome:
 
 
 def refused_beforehand(
-    out: Path, plan: Plan, signatories: Signatories | None, *, require_commit: bool = False
+    out: Path,
+    plan: Plan,
+    signatories: Signatories | None,
+    *,
+    require_commit: bool = False,
+    closure: voting.Asked | None = None,
 ) -> Mapping[str, Unpublished]:
-    """The targets whose release is there already and is another's: refused before hours are spent on them.
+    """The targets of which no release can come, whatever is built: refused before hours are spent on them.
 
-    Another's: it is signed by another key, made by other derivations or, where a commit is required, from
-    another one. Raises TallyError where no more than that one was asked for.
+    One is there already and is another's, or too few operators can carry it. Another's: it is signed by
+    another key, made by other derivations or, where a commit is required, from another one. Raises TallyError
+    where no more than that one was asked for.
     """
     if signatories is None or plan.dirty:
         return {}
@@ -169,6 +203,8 @@ def refused_beforehand(
             refuse_other_release(out, target, signatories)
             if require_commit:
                 refuse_other_commit(out, target)
+            if closure is not None:
+                closure.refuse_hopeless(name, target.graph)
         except TallyError as error:
             if len(plan.targets) == 1:
                 raise
@@ -221,7 +257,10 @@ def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> O
             if run.signatories is None or run.plan.dirty:
                 return Compared(name, agreed, artifact, why_unsigned(run))
             try:
-                return publish(run, target, agreed, quorum, artifact, run.signatories)
+                carried = None
+                if run.closure is not None:
+                    carried = run.closure.carried(name, target.graph, agreed)
+                return publish(run, target, agreed, quorum, artifact, run.signatories, carried)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)
 
@@ -234,7 +273,13 @@ def why_unsigned(run: Run) -> str:
 
 
 def publish(
-    run: Run, target: Target, agreed: Agreed, quorum: int, artifact: Path, signatories: Signatories
+    run: Run,
+    target: Target,
+    agreed: Agreed,
+    quorum: int,
+    artifact: Path,
+    signatories: Signatories,
+    carried: Carried | None = None,
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
     facts = facts_of(
@@ -246,6 +291,7 @@ def publish(
         run.decision.choice.beliefs,
         depth=depth_of(run, target),
         deep=run.order.depth >= ALL_THE_WAY,
+        carried=carried,
     )
     materials = materials_of(facts)
     bill = bill_of(facts, materials, parts_of_release([each.store for each in agreeing(run, agreed)], facts))

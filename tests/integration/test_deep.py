@@ -23,7 +23,7 @@ from orchestrator.ground.state import State
 from orchestrator.keys import dsse
 from orchestrator.keys.key import SigningKey
 from orchestrator.ledger.entries import How, Verdict
-from orchestrator.ledger.reading import read
+from orchestrator.ledger.reading import Ledger, read
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import Nix
 
@@ -358,6 +358,65 @@ def test_a_release_counts_by_the_links_of_its_builders(chain: Chain) -> None:
     refused = chain.tally(*merge, "--key", keys[0])
     assert refused.code == 2
     assert "is not the one of which its builder's link has the digest" in refused.err
+
+
+def test_nothing_is_signed_that_too_few_operators_made(chain: Chain) -> None:
+    """`[closure]` of tally.toml: refused before a build, refused after one, signed, and verified alike."""
+    beyond = f"Beyond {chain.mark}"  # the state folder is shared, and a name is one operator
+    for name in ("release", "theirs"):
+        chain.tally("keys", "generate", name).succeeded()
+    (chain.folder / "tally.toml").write_text(
+        f'[closure]\noperators = 2\n[[rebuilder]]\nname = "{beyond}"\nkey = "theirs.pub"\n'
+    )
+    words = ("--key", "release.key", "--deep")
+    signing = [*(word for word in chain.words("top") if word != "--no-sign"), *words]
+    early = chain.tally(*signing).failed(2)
+    assert re.search(
+        r"\[closure\] in tally\.toml wants 2 operators, and of \S+ there can be 1: .*here", early.err
+    )
+    assert "started base-1.0" not in early.err, "nothing is built that cannot be signed"
+    assert "hint: take in what another operator signed" in early.err
+
+    chain.build("top").succeeded()  # without a signature nobody is asked
+    with read(chain.state) as ledger:
+        package = _last(ledger, "top-1.0")
+    chain.tally("ledger", "export", package, "--key", "theirs.key", "--out", "mine.json").succeeded()
+    mine = chain.folder / "mine.json"
+    same = chain.tally(*signing, "--evidence", "mine.json").failed(2)
+    assert "there can be 1: " in same.err, "what was built on this machine is no vote of another operator"
+
+    there = chain.as_elsewhere(mine, "there", "theirs", {"middle-1.0": "0"})
+    plan = [word for word in chain.words("top") if word not in ("build", "--no-sign")]
+    (told,) = json.loads(chain.tally("plan", *plan, "--evidence", there).succeeded().out)[
+        "derivations"
+    ].values()
+    assert (told["votes"]["operators"], told["votes"]["lacking"]) == (2, [])
+    other = chain.as_elsewhere(mine, "other", "theirs", {"top-1.0": "0", "top-1.0-x86_64-linux.nar": "1"})
+    ran = chain.tally(*signing, "--evidence", other)
+    assert ran.code == 1, ran.err
+    assert re.search(r"top-1\.0 has 1 of 2 votes \(.* \| .*\)", ran.err)
+
+    found = outcome(chain.tally(*signing, "--evidence", there).succeeded())
+    release = chain.folder / found["release"]
+    closure = json.loads((release / "release.json").read_text())["agreement"]["closure"]
+    assert closure["operators"] == 2
+    assert beyond in closure["by"]
+    digest = hashlib.sha256(there.read_bytes()).hexdigest()
+    assert {"digest": {"sha256": digest}} in closure["evidence"]
+    (chain.folder / "policy.toml").write_text(
+        '[[signer]]\nname = "us"\nkey = "release.pub"\n'
+        '[[rebuilder]]\nname = "Elsewhere"\nkey = "theirs.pub"\n'
+        "[rebuilders]\nquorum = 0\n[closure]\noperators = 2\n"
+    )
+    verify = ("verify", str(release), "--policy", "policy.toml")
+    chain.tally(*verify, "--evidence", there).succeeded()
+    chain.tally(*verify).failed(1)
+
+
+def _last(ledger: Ledger, name: str) -> str:
+    """The derivation of that name that came to a result last."""
+    every = [each.package for each in ledger.results(whole=False)]
+    return next(path for path in reversed(every) if path.endswith(f"-{name}.drv"))
 
 
 def _others_have_made_the_closure(chain: Chain, release: Path) -> None:

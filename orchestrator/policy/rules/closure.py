@@ -23,7 +23,7 @@ from orchestrator.policy.verdict import Code, Finding, Reason
 if TYPE_CHECKING:
     from orchestrator.ledger.entries import Entry, Known
     from orchestrator.ledger.operators import Signed
-    from orchestrator.ledger.votes import Count, Poll, Result
+    from orchestrator.ledger.votes import Count, Result
 
 RELEASE = "the release's own"
 """What its own operator is called where the policy names none."""
@@ -66,16 +66,13 @@ class Closure:
     def _short(self, found: Count, aside: list[str]) -> Iterator[Reason]:
         if found.whole:
             return
-        from orchestrator.ledger.votes import Standing
+        from orchestrator.ledger.carrying import called, lacking, told
 
-        fine = (Standing.AGREED, Standing.CONVERGED)
-        lacking = [each for each in found.polls.values() if each.standing not in fine]
-        if not lacking:
-            assert found.uncarried is not None
-            what = f"fewer than {self.operators} operators carry it through {_called(found.uncarried)}"
+        if first := lacking(found):
+            what = some([told(each) for each in first], _SHOWN)
         else:
-            first = [each for each in lacking if each.derivation in found.culprits] or lacking
-            what = some([_told(each) for each in first], _SHOWN)
+            assert found.uncarried is not None
+            what = f"fewer than {self.operators} operators carry it through {called(found.uncarried)}"
         need = f"{self.operators} operators have to have made each derivation the same"
         yield Reason(Code.CLOSURE_NOT_AGREED, "; ".join([f"{need}: {what}", *aside[:_SHOWN]]))
 
@@ -83,12 +80,10 @@ class Closure:
         """Who made something else than the release, and did not come to the same artifact in the end."""
         if not self.refuses:
             return
-        came_to_it = found.root.results.get(ground.artifact, ())
-        for path, poll in sorted(found.polls.items()):
-            mine = ground.result(path)
-            apart = [name for result, names in poll.results.items() if result != mine for name in names]
-            if others := sorted({*apart, *poll.unsteady, *poll.other}.difference(came_to_it)):
-                yield Reason(Code.BUILDERS_DISAGREE, f"{some(others)} made another {_called(path)}")
+        from orchestrator.ledger.carrying import against, called
+
+        for path, names in against(found, ground.artifact, lambda poll: ground.result(poll.derivation)):
+            yield Reason(Code.BUILDERS_DISAGREE, f"{some(list(names))} made another {called(path)}")
 
     def _own(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:
         """What the release's builders made: of one operator, but for those whose keys the policy has.
@@ -245,13 +240,6 @@ def _builder(vouched: Vouched) -> Known:
         boot_id=_text(link.identity.get("bootIdSha256")),
         proven=bool(link.sandbox),
     )
-
-
-def _told(poll: Poll) -> str:
-    sides = [" and ".join(names) for names in poll.results.values()]
-    sides += [f"{name} (more than one result)" for name in poll.unsteady]
-    sides += [f"{name} (nobody knows what from)" for name in poll.unresolved]
-    return f"{_called(poll.derivation)} {poll.standing.value} ({' | '.join(sides) or 'nobody'})"
 
 
 def _hash(digest: str, builder: str) -> NarHash:

@@ -1,0 +1,281 @@
+"""Operators' votes on all that a target is made with: counted, and asked for before anything is signed.
+
+What counts is what builders of tally.toml have in the ledger, each by its operator, and what others signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator.agreement.agreement import Agreed
+from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.evidence.facts import Carried
+from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.state import State
+from orchestrator.ground.wording import counted, some
+from orchestrator.keys.key import PublicKey
+from orchestrator.ledger.carrying import FINE, against, called, lacking, shortfall, sides
+from orchestrator.ledger.entries import Entry, How, Result
+from orchestrator.ledger.named import result_of
+from orchestrator.ledger.operators import Signed, by_operator, operators
+from orchestrator.ledger.reading import read
+from orchestrator.ledger.votes import Count, Poll, Standing, count
+from orchestrator.ledger.votes import Result as Outputs
+from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.stories.others import Said, given, paths_of, taken_in
+
+HERE: Final = "here"
+"""What the operator of this machine is called where no builder of tally.toml names one."""
+_THIS_MACHINE: Final = "this machine"
+_COUNT: Final = frozenset({How.BUILT, How.CHECKED})
+_BRING: Final = (
+    "take in what another operator signed with `tally ledger merge FILE --operator NAME --key PUB`, or give "
+    "it with --evidence; or add a builder that another operator runs"
+)
+
+
+class NotCarriedError(TallyError):
+    """Too few operators carry a target: a no where some made something else, else it cannot be decided."""
+
+    def __init__(self, message: str, *, hint: str, differs: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = ExitCode.NO if differs else ExitCode.UNDECIDED
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`[closure]` of tally.toml, with what others signed: read before anything is built."""
+
+    operators: int
+    refuses: bool
+    """Whether one operator that made something else is a no."""
+    tables: tuple[BuilderTable, ...]
+    others: tuple[Said, ...]
+    state: State
+    keys: frozenset[str] = frozenset()
+    """Those of whoever signs the release: what else they sign is of the operator here."""
+
+    def refuse_hopeless(self, asked: str, graph: DerivationGraph) -> None:
+        """Raises NotCarriedError where no run of these builders can bring as many operators together."""
+        found = self._polled(graph)
+        here = {each.operator or HERE for each in self.tables}
+        able = {name for name in found.own if not here.isdisjoint(found.names[name])}
+        made: dict[str, set[str]] = {}
+        for name, entries in found.said.items():
+            for entry in entries:
+                if entry.how in _COUNT and entry.builder.proven:
+                    made.setdefault(entry.derivation, set()).add(name)
+        for each in graph.in_build_order():
+            could = able | made.get(each.path, set())
+            if each.fixed is None and len(could) < self.operators:
+                raise NotCarriedError(
+                    f"{asked}: [closure] in tally.toml wants {counted(self.operators, 'operator')}, and of "
+                    f"{called(each.path)} there can be {len(could)}: {some(sorted(could))}",
+                    hint=_BRING,
+                )
+
+    def refuse_believed(self, asked: str, believed: int) -> None:
+        """Raises NotCarriedError for a target with inputs that nobody's builders made."""
+        if believed:
+            raise NotCarriedError(
+                f"{asked}: [closure] in tally.toml wants {counted(self.operators, 'operator')} for every "
+                f"derivation, and nobody's builders make {counted(believed, 'input')} that would be believed",
+                hint='give --deep, or --rebuild-inputs; or leave `from = "cache"` out',
+            )
+
+    def count(self, graph: DerivationGraph, wanted: Outputs | None = None) -> tuple[Count, frozenset[str]]:
+        """The votes by now on the target that a graph is of, and which of the operators are own ones."""
+        found = self._polled(graph)
+        fixed = {each.path for each in graph.derivations.values() if each.fixed is not None}
+        below = {each.path: tuple(each.input_derivations) for each in graph.derivations.values()}
+        (root,) = graph.roots
+        return count(root, below, fixed, found.said, self.operators, wanted), found.own
+
+    def foretold(self, asked: str, graph: DerivationGraph) -> Foretold:
+        """What there is before a build: the votes by now, and whether one can bring enough together."""
+        found, _ = self.count(graph)
+        hopeless = None
+        try:
+            self.refuse_hopeless(asked, graph)
+        except NotCarriedError as error:
+            hopeless = error
+        lacks = {path: poll for path, poll in found.polls.items() if poll.standing not in FINE}
+        order = [each.path for each in graph.in_build_order() if each.path in lacks]
+        return Foretold(self.operators, len(found.polls), tuple(lacks[path] for path in order), hopeless)
+
+    def carried(self, asked: str, graph: DerivationGraph, agreed: Agreed) -> Carried:
+        """That enough operators carry what the builders agreed on. Raises NotCarriedError."""
+        (root,) = graph.roots
+        released = tuple(
+            sorted((name, each.path, each.nar_hash.hex) for name, each in agreed.outputs[root].items())
+        )
+        found, own = self.count(graph, released)
+        order = [each.path for each in graph.in_build_order()]
+        if (short := shortfall(found, self.operators, order)) is not None:
+            raise NotCarriedError(
+                f"{asked}: {counted(self.operators, 'operator')} have to have made all of it the same, as "
+                f"[closure] in tally.toml says: {short}",
+                hint=_way_out(found, own, order),
+                differs=found.root.standing is Standing.DIFFERS,
+            )
+        if self.refuses:
+            apart = list(against(found, released, lambda poll: _mine(poll, own)))
+            if apart:
+                path, names = apart[0]
+                raise NotCarriedError(
+                    f"{asked}: {some(list(names))} made another {called(path)}, and [closure] in tally.toml "
+                    f'has no `dissent = "tell"`',
+                    hint="`tally ledger votes` shows who made what; `tally compare` what differs",
+                    differs=True,
+                )
+        digests = {each for said in self.others for each in said.digests}
+        return Carried(self.operators, found.root.voters, tuple(sorted(digests, key=lambda each: each.hex)))
+
+    def _polled(self, graph: DerivationGraph) -> _Polled:
+        paths = {each.path: each.outputs for each in graph.derivations.values() if each.fixed is None}
+        entries: list[Entry] = []
+        if self.state.ledger.exists():
+            with read(self.state) as ledger:
+                entries = list(ledger.entries(list(paths)))
+        own = list(_own(self.state, entries, self.tables, self.keys))
+        found = operators([*own, *(each.signed(paths) for each in self.others)])
+        ours = {id(each) for each in own}
+        return _Polled(
+            {each.name: each.entries for each in found},
+            {each.name: frozenset(one.operator for one in each.members) for each in found},
+            frozenset(each.name for each in found if any(id(one) in ours for one in each.members)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """What is known of a target's votes before it is built."""
+
+    operators: int
+    derivations: int
+    lacking: tuple[Poll, ...]
+    """Those that lack votes by now, in build order."""
+    hopeless: NotCarriedError | None
+    """Why no run of these builders can bring enough together; None: one may."""
+
+    @property
+    def sentence(self) -> str:
+        """`1 of 3 derivations made by 2 operators by now; base-1.0 by here`."""
+        fine = self.derivations - len(self.lacking)
+        whole = counted(self.derivations, "derivation")
+        said = f"{fine} of {whole} made by {counted(self.operators, 'operator')} by now"
+        return (
+            f"{said}; {called(self.lacking[0].derivation)} by {sides(self.lacking[0])}"
+            if self.lacking
+            else said
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Polled:
+    """Operators, by the names that they go by."""
+
+    said: Mapping[str, tuple[Entry, ...]]
+    names: Mapping[str, frozenset[str]]
+    """The same to the names that were given for it."""
+    own: frozenset[str]
+    """Those who run builders of ours."""
+
+
+def asked_of(
+    state: State, configuration: Configuration, evidence: Sequence[Path], keys: Iterable[str] = ()
+) -> Asked | None:
+    """What `[closure]` asks for; None: nothing. Raises TallyError for evidence that does not count."""
+    closure = configuration.closure
+    if closure is None:
+        if evidence:
+            raise TallyError(
+                "--evidence is for [closure], which tally.toml does not have",
+                hint="add [closure] with `operators = 2` to tally.toml",
+            )
+        return None
+    others = (*taken_in(state), *given((*closure.evidence, *evidence), configuration.rebuilder))
+    return Asked(
+        closure.operators,
+        closure.dissent == "refuse",
+        configuration.builder,
+        others,
+        state,
+        frozenset(keys),
+    )
+
+
+def votes(
+    state: State, target: str, needed: int | None, configuration: Configuration
+) -> tuple[Result, Count]:
+    """The votes on a target that was built here, and on its build-time closure.
+
+    Raises TallyError for a target that is unknown, and for what is not as it was signed.
+    """
+    with read(state) as ledger:
+        result = result_of(ledger, target)
+        below = ledger.inputs(result.artifact)
+        fixed = ledger.fixed(list(below))
+        entries = list(ledger.entries(list(below)))
+    paths = paths_of(entries, below)
+    signed = [
+        *_own(state, entries, configuration.builder),
+        *(each.signed(paths) for each in taken_in(state)),
+    ]
+    return result, count(result.artifact, below, fixed, by_operator(signed), needed)
+
+
+def _own(
+    state: State, entries: Iterable[Entry], tables: Sequence[BuilderTable], keys: Iterable[str] = ()
+) -> Iterator[Signed]:
+    """What builders of tally.toml made, by who runs them. Those on this machine are one operator's.
+
+    What a builder made that tally.toml no longer has is no vote.
+    """
+    by_name = {each.name: each for each in tables}
+    said: dict[str, list[Entry]] = {each.operator or HERE: [] for each in tables}
+    for entry in entries:
+        table = by_name.get(entry.builder.name)
+        operator = entry.builder.operator or (None if table is None else table.operator) or HERE
+        counts = entry if table is not None else replace(entry, how=How.HELD)
+        said.setdefault(operator, []).append(counts)
+    known = {place: PublicKey.load(place).keyid for place in sorted(state.keys.glob("builder-*.pub"))}
+    marks: dict[str, set[str]] = {operator: set() for operator in said}
+    for each in tables:
+        mine = marks[each.operator or HERE]
+        if each.here:
+            mine.add(_THIS_MACHINE)
+        if (place := state.keys / f"builder-{each.name}.pub") in known:
+            mine.add(known.pop(place))
+        if each.link_key is not None and each.link_key.exists():
+            mine.add(PublicKey.load(each.link_key).keyid)
+    # whoever signs here is one of ours, and adds no vote
+    signs = next((each for each in tables if each.here), tables[0])
+    marks[signs.operator or HERE].update((*known.values(), *keys))
+    for operator, those in said.items():
+        yield Signed(operator, tuple(those), frozenset(marks[operator]))
+
+
+def _mine(poll: Poll, own: frozenset[str]) -> Outputs | None:
+    """What own builders made of a derivation; None: they have no vote on it."""
+    return next((result for result, names in poll.results.items() if not own.isdisjoint(names)), None)
+
+
+def _way_out(found: Count, own: frozenset[str], order: Sequence[str]) -> str:
+    polls = lacking(found, order)
+    if not polls:
+        return _BRING
+    first = polls[0]
+    if not own.isdisjoint(first.unsteady):
+        return f"builders here do not agree on {called(first.derivation)}: `tally diagnose` finds out why"
+    if own.isdisjoint({name for names in first.results.values() for name in names}):
+        return f"builders here have no vote on {called(first.derivation)}: build with --deep"
+    if first.standing is Standing.DIFFERS:
+        return "`tally ledger votes` shows who made what; ask them what they built with"
+    if first.unresolved:
+        whom = some(list(first.unresolved))
+        return f"ask {whom} for a ledger that has all inputs: exported after `tally build --deep`"
+    return _BRING

@@ -1,0 +1,327 @@
+"""`[closure]` of tally.toml: who has to have made what a release is made with, before it is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import policies
+import pytest
+import releases
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.builders.build import Identity
+from orchestrator.builders.closure_table import ClosureTable, RebuilderTable
+from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.evidence import builds
+from orchestrator.evidence.canonical import render
+from orchestrator.evidence.facts import Carried
+from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
+from orchestrator.ground.digest import NarHash, Sha256
+from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.ground.state import State
+from orchestrator.keys import dsse
+from orchestrator.keys.key import SigningKey
+from orchestrator.ledger.entries import Entry, How, Known, Made
+from orchestrator.ledger.writing import Pen, Row
+from orchestrator.policy.verdict import Passed
+from orchestrator.stories.exchange import merge
+from orchestrator.stories.verification import examine
+from orchestrator.stories.voting import Asked, NotCarriedError, asked_of, votes
+
+WORLD = releases.World()
+STEPS = {"root": WORLD.root, "zlib": WORLD.zlib, "pigz": WORLD.pigz, "artifact": WORLD.artifact}
+KEYS = {name: SigningKey.generate() for name in ("alice", "bob", "carol", "release")}
+OURS = (releases.identity("a", operator="us"), releases.identity("b", operator="us"))
+
+
+class Project:
+    """A state folder in which two builders made pigz, and what others say of all that it was made with."""
+
+    def __init__(self, folder: Path, builders: Iterable[Identity] = OURS, *tables: BuilderTable) -> None:
+        self.folder, self.state = folder, State(folder / "state")
+        self.state.folder("keys")
+        self.made = releases.observed(folder / "in", builders=tuple(builders))
+        self.tables = tables or tuple(
+            BuilderTable(name=each.name, operator=each.operator, store="ssh-ng://" + each.name)
+            for each in builders
+        )
+        agreed = self.made.facts.agreed
+        outputs = [each for made in agreed.outputs.values() for each in made.values()]
+        self.hashes = {each.path: each.nar_hash for each in (*agreed.inputs.values(), *outputs)}
+
+    def built(
+        self,
+        builders: Iterable[Identity] = OURS,
+        how: How = How.BUILT,
+        steps: Iterable[str] = tuple(STEPS),
+        other: Mapping[str, str] | None = None,
+        run: str = "1",
+    ) -> Project:
+        """So these builders made it, in a run of theirs that is over."""
+        pen = Pen(self.state, run)
+        pen.begin(2, "same-host")
+        pen.graph(WORLD.graph)
+        sandbox = self.made.facts.agreed.reports[0].sandbox
+        for each in builders:
+            pen.builder(each, sandbox, None)
+            rows = [Row(STEPS[step].path, how, self._made(step, (other or {}).get(step))) for step in steps]
+            pen.builds(each.name, rows)
+            pen.looked(each.name)
+        pen.end()
+        return self
+
+    def ledger(
+        self,
+        key: str = "alice",
+        steps: Iterable[str] = tuple(STEPS),
+        other: Mapping[str, str] | None = None,
+        machine: str | None = None,
+    ) -> bytes:
+        """What somebody exports: of `other` steps something else."""
+        known = Known("x", "signed", machine_id=machine or f"machine of {key}", proven=True)
+        entries = [
+            Entry("1", known, STEPS[step].path, How.BUILT, self._made(step, (other or {}).get(step)))
+            for step in steps
+        ]
+        signer = KEYS[key]
+        envelope = dsse.sign(IN_TOTO_PAYLOAD, builds.payload_of(entries), signer, keyid=signer.public.keyid)
+        return render(envelope.document())
+
+    def merge(self, data: bytes, key: str = "alice", operator: str | None = None) -> Sha256:
+        place = self.folder / f"{key}.json"
+        place.write_bytes(data)
+        merge(self.state, place, operator or key, [KEYS[key].public])
+        return Sha256.of(data)
+
+    def asked(self, operators: int = 2, dissent: str = "refuse", *evidence: Path, **names: str) -> Asked:
+        rebuilders = []
+        for key, operator in names.items():
+            public = self.folder / f"{key}.pub"
+            public.write_text(KEYS[key].public.pem)
+            rebuilders.append(RebuilderTable(name=key, key=public, operator=operator))
+        configuration = Configuration.model_construct(
+            builder=self.tables,
+            closure=ClosureTable.model_validate({"operators": operators, "dissent": dissent}),
+            rebuilder=tuple(rebuilders),
+        )
+        found = asked_of(self.state, configuration, evidence, [KEYS["release"].public.keyid])
+        assert found is not None
+        return found
+
+    def carried(self, *asked: object, **names: str) -> Carried:
+        return self.asked(*asked, **names).carried("pigz", WORLD.graph, self.made.facts.agreed)  # type: ignore[arg-type]
+
+    def _made(self, step: str, content: str | None) -> dict[str, Made]:
+        return {
+            name: Made(path, self.hashes[path] if content is None else NarHash.of(content.encode()), 1, ())
+            for name, path in STEPS[step].outputs.items()
+        }
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def refused(project: Project, *asked: object, **names: str) -> NotCarriedError:
+    with pytest.raises(NotCarriedError) as caught:
+        project.carried(*asked, **names)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_one_operator_is_too_few_and_the_first_derivation_is_named(project: Project) -> None:
+    error = refused(project.built())
+    assert error.message == (
+        "pigz: 2 operators have to have made all of it the same, as [closure] in tally.toml says: "
+        "debian-root has 1 of 2 votes (us); 3 more derivations lack some"
+    )
+    assert error.hint is not None
+    assert "tally ledger merge FILE" in error.hint
+    assert error.exit_code is ExitCode.UNDECIDED
+
+
+def test_another_operator_who_made_all_of_it_carries_it_too(project: Project) -> None:
+    digest = project.built().merge(project.ledger())
+    assert project.carried() == Carried(2, ("alice", "us"), (digest,))
+    assert "1 of 3" not in refused(project, 3).message
+    project.merge(project.ledger("bob"), "bob")
+    assert project.carried(3).by == ("alice", "bob", "us")
+
+
+@pytest.mark.parametrize("lacking", list(STEPS))
+def test_each_derivation_needs_its_votes(project: Project, lacking: str) -> None:
+    steps = [each for each in STEPS if each != lacking]
+    project.built().merge(project.ledger(steps=steps))
+    error = refused(project)
+    assert f"{STEPS[lacking].name.removesuffix('.drv')} has 1 of 2 votes (us)" in error.message
+
+
+def test_what_a_store_merely_held_is_no_vote_of_ours(project: Project) -> None:
+    project.built(steps=("pigz", "artifact")).built(how=How.HELD, steps=("root", "zlib"), run="2")
+    project.merge(project.ledger())
+    error = refused(project)
+    assert "debian-root has 1 of 2 votes (alice)" in error.message
+    assert error.hint == "builders here have no vote on debian-root: build with --deep"
+    assert project.built(run="3").carried().by == ("alice", "us"), "an earlier run's builds count"
+
+
+def test_builders_of_one_machine_are_one_operator(tmp_path: Path) -> None:
+    apart = [releases.identity(name, operator=f"{name} org", machine_id=name * 64) for name in "ab"]
+    assert Project(tmp_path / "apart", apart).built(apart).carried().by == ("a org", "b org")
+    tables = [BuilderTable(name=name, operator=f"{name} org", store="vm") for name in "ab"]
+    here = Project(tmp_path / "here", apart, *tables).built(apart)
+    assert "(a org = b org)" in refused(here).message, "machines on one host are the host's operator's"
+
+
+def test_a_builder_that_tally_toml_no_longer_has_is_no_vote(tmp_path: Path) -> None:
+    apart = [releases.identity(name, operator=f"{name} org", machine_id=name * 64) for name in "abc"]
+    tables = [BuilderTable(name=name, operator=f"{name} org", store=f"ssh-ng://{name}") for name in "ab"]
+    project = Project(tmp_path, apart[:2], *tables).built(apart)
+    assert refused(project, 3)
+    assert project.carried().by == ("a org", "b org")
+
+
+def test_who_cannot_be_told_apart_is_one(project: Project) -> None:
+    project.built().merge(project.ledger(), operator=" US ")
+    assert refused(project), "one name"
+    mine = releases.identity("a").machine_id
+    project.merge(project.ledger("bob", machine=mine), "bob")
+    assert refused(project), "one machine"
+    project.merge(project.ledger("release"), "release", operator="somebody")
+    assert "(US = bob = somebody)" in refused(project).message, "the key that signs the release"
+
+
+def test_another_result_is_a_no_where_it_comes_to_another_artifact(project: Project) -> None:
+    other = dict.fromkeys(("zlib", "pigz", "artifact"), "x")
+    project.built().merge(project.ledger())
+    project.merge(project.ledger("bob", other=other), "bob")
+    error = refused(project)
+    assert error.message.startswith("pigz: bob made another ")
+    assert error.exit_code is ExitCode.NO
+    assert project.carried(2, "tell").by == ("alice", "us")
+    project.merge(project.ledger("carol", other=other), "carol")
+    error = refused(project, 2, "tell")
+    assert error.exit_code is ExitCode.NO, "two are for another artifact, so nothing is agreed"
+
+
+def test_what_converges_below_the_artifact_spoils_nothing(project: Project) -> None:
+    project.built().merge(project.ledger(other={"root": "x"}))
+    assert project.carried().by == ("alice", "us")
+
+
+def test_files_count_by_the_rebuilder_whose_key_signed_them(project: Project) -> None:
+    project.built()
+    file = project.folder / "theirs.json"
+    file.write_bytes(project.ledger())
+    assert project.carried(2, "refuse", file, bob="Bob", alice="Alice").by == ("Alice", "us")
+    with pytest.raises(TallyError, match=r"nothing in .*theirs.json is signed by a \[\[rebuilder\]\]"):
+        project.asked(2, "refuse", file, bob="Bob")
+    with pytest.raises(TallyError) as caught:
+        project.asked(2, "refuse", file)
+    assert caught.value.hint == "add a [[rebuilder]] with a `name` and the `key` of whoever signed it"
+    with pytest.raises(TallyError, match="--evidence is for"):
+        asked_of(project.state, Configuration(), [file])
+
+
+def test_what_no_run_can_bring_together_is_refused_before_it_begins(project: Project) -> None:
+    with pytest.raises(NotCarriedError) as caught:
+        project.asked().refuse_hopeless("pigz", WORLD.graph)
+    assert caught.value.message == (
+        "pigz: [closure] in tally.toml wants 2 operators, and of debian-root there can be 1: us"
+    )
+    project.merge(project.ledger(steps=("root", "pigz", "artifact")))
+    with pytest.raises(NotCarriedError, match=r"of zlib-1\.3 there can be 1: us"):
+        project.asked().refuse_hopeless("pigz", WORLD.graph)
+    project.merge(project.ledger("bob"), "bob")
+    project.asked().refuse_hopeless("pigz", WORLD.graph)
+
+
+def test_believed_inputs_are_refused(project: Project) -> None:
+    project.asked().refuse_believed("pigz", 0)
+    with pytest.raises(NotCarriedError, match="nobody's builders make 2 inputs that would be believed"):
+        project.asked().refuse_believed("pigz", 2)
+
+
+def test_evidence_that_was_altered_since_is_told(project: Project) -> None:
+    project.built().merge(project.ledger())
+    (place,) = project.state.others.iterdir()
+    place.write_bytes(place.read_bytes().replace(b'"ledger":"ey', b'"ledger":"eX'))
+    with pytest.raises(TallyError, match="is not as it was taken in"):
+        project.asked()
+
+
+MADE = st.dictionaries(st.sampled_from(list(STEPS)), st.sampled_from(["same", "x", "y"]), max_size=4)
+SAID = st.dictionaries(st.sampled_from(["alice", "bob", "carol"]), st.tuples(MADE, st.sampled_from("mn")))
+SETTINGS = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
+    """A project that built it, and the release that came of it."""
+    project = Project(tmp_path_factory.mktemp("whole")).built()
+    keys = releases.builder_keys(project.made)
+    return project, releases.published(project.folder / "out", project.made, KEYS["release"], keys).path
+
+
+@SETTINGS
+@given(said=SAID, needed=st.integers(2, 4), tells=st.booleans())
+def test_who_signs_and_who_verifies_count_alike(
+    whole: tuple[Project, Path],
+    tmp_path: Path,
+    said: dict[str, tuple[dict[str, str], str]],
+    needed: int,
+    tells: bool,
+) -> None:
+    """The same evidence under the same number: `tally build` signs just what `tally verify` then accepts."""
+    project, release = whole
+    dissent = "tell" if tells else "refuse"
+    files, further = [], {}
+    for name, (made, machine) in said.items():
+        if made:
+            other = {step: content for step, content in made.items() if content != "same"}
+            data = project.ledger(name, made, other, machine)
+            further[name], place = data, project.folder / f"{name}.dsse"
+            place.write_bytes(data)
+            files.append(place)
+    asked = project.asked(needed, dissent, *files, **{name: name for name in KEYS})
+    try:
+        carried: Carried | None = asked.carried("pigz", WORLD.graph, project.made.facts.agreed)
+    except NotCarriedError:
+        carried = None
+    named = [f'[[rebuilder]]\nname = "{name}"\nkey = {policies.pem(KEYS[name])}\n' for name in KEYS]
+    policy = policies.policy(
+        tmp_path,
+        f'[closure]\noperators = {needed}\ndissent = "{dissent}"',
+        "[rebuilders]\nquorum = 0",
+        *(each for each in named if KEYS["release"].public.pem.splitlines()[1] not in each),
+        policies.signer(KEYS["release"]),
+    )
+    verdict = examine(release, policy, releases.NOW, further=further).verdict
+    assert (carried is not None) == isinstance(verdict, Passed)
+    if carried is not None:
+        asked.refuse_hopeless("pigz", WORLD.graph)
+        assert len(carried.by) >= needed
+        assert len(carried.evidence) == len(files)
+
+
+def test_tally_ledger_votes_counts_the_same(project: Project) -> None:
+    from orchestrator.ledger.entries import Depth, Result, Verdict
+
+    project.built().merge(project.ledger())
+    pen = Pen(project.state, "2")
+    pen.begin(2, "same-host")
+    pen.result(
+        Result("2", "pigz", WORLD.pigz.path, WORLD.artifact.path, "pigz", "2.8", "x86_64-linux",
+               Verdict.AGREED, releases.NOW, Depth(4))
+    )  # fmt: skip
+    configuration = Configuration.model_construct(builder=project.tables)
+    _, found = votes(project.state, "pigz", 2, configuration)
+    assert found.whole
+    assert found.root.voters == project.carried().by

@@ -12,6 +12,7 @@ from orchestrator.evidence.terms import NAR_SHA256, Kind
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput, name_of
+from orchestrator.nix.storepath import ByContent
 from orchestrator.sources.origins import Origin
 
 
@@ -32,6 +33,10 @@ class Material:
     """By whose signature, where nobody here built it."""
     pinned: OtherDigest | None = None
     """By which its derivation fixes the file, where that is not the sha256."""
+    promised: OtherDigest | None = None
+    """By which somebody's own derivation fixes it, where that is neither its sha256 nor its NAR hash."""
+    by_content: ByContent | None = None
+    """What the path of an input source follows from, where that is not its NAR hash alone."""
 
     @property
     def digest_set(self) -> dict[str, str]:
@@ -74,7 +79,7 @@ def materials_of(facts: ReleaseFacts) -> tuple[Material, ...]:
     """Told by a signature; or by none, since builders made different ones."""
     for derivation in built_here(facts.graph, facts.artifact_derivation, facts.beliefs):
         for path in derivation.input_sources:
-            found[path] = _file(path, facts.input_sources, Kind.SOURCE if path in foreign else Kind.FILE)
+            found[path] = _file(path, facts, Kind.SOURCE if path in foreign else Kind.FILE)
         for path, names in derivation.input_derivations.items():
             needed = facts.graph[path]
             if needed.fixed is not None:
@@ -100,7 +105,7 @@ def _with_believed(facts: ReleaseFacts, foreign: frozenset[str]) -> Iterator[Mat
             if made_by is not None and made_by.fixed is not None:
                 yield _fetched(made_by, made_by.fixed, facts, made_by.path in foreign)
             elif reference in facts.input_sources:
-                yield _file(reference, facts.input_sources, Kind.FILE)
+                yield _file(reference, facts, Kind.FILE)
 
 
 def _believed(graph: DerivationGraph, believed: Believed) -> Material:
@@ -145,6 +150,7 @@ def _fetched(derivation: Derivation, fixed: FixedOutput, facts: ReleaseFacts, fo
         purl=origin.purl,
         license=facts.licences.get(fixed.sha256.hex),
         pinned=fixed.told if isinstance(fixed.told, OtherDigest) else None,
+        promised=None if isinstance(fixed.told, OtherDigest) else _other(fixed.promised),
     )
 
 
@@ -155,11 +161,16 @@ def _told(derivation: Derivation) -> Origin:
     return Origin(name, tuple(_words(env.get("urls") or env.get("url"))), None)
 
 
-def _file(path: str, hashes: Mapping[str, NarHash], kind: Kind) -> Material:
-    digest = hashes.get(path)
+def _other(promised: Sha256 | NarHash | OtherDigest | None) -> OtherDigest | None:
+    return promised if isinstance(promised, OtherDigest) else None
+
+
+def _file(path: str, facts: ReleaseFacts, kind: Kind) -> Material:
+    digest = facts.input_sources.get(path)
     if digest is None:
         raise TallyError(f"the NAR hash of {path} is not known, and the build used it")
-    return Material(path, name_of(path), None, digest, kind, (), None, None)
+    by_content = facts.by_content.get(path)
+    return Material(path, name_of(path), None, digest, kind, (), None, None, by_content=by_content)
 
 
 def _built(derivation: Derivation, path: str, inputs: Mapping[str, BuiltPath]) -> Material:

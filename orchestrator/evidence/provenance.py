@@ -124,6 +124,11 @@ def _material(material: Material) -> dict[str, Any]:
     }
     if material.believed is not None:
         found["annotations"] |= _belief(material.believed)
+    if (fixed := material.promised) is not None:
+        found["annotations"]["fixedBy"] = f"{'r:' if fixed.nar else ''}{fixed.algorithm}:{fixed.hex}"
+    if (by := material.by_content) is not None:
+        file = {} if by.sha256 is None else {"sha256": by.sha256}
+        found["annotations"]["path"] = {"method": by.method, **file, "references": list(by.references)}
     if material.purl:
         found["uri"] = material.purl
     elif addresses:

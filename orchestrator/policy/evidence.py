@@ -26,6 +26,7 @@ from orchestrator.evidence.terms import (
 )
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass
+from orchestrator.nix.storepath import ByContent
 from orchestrator.policy.signer import KeySigner, Signer
 from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Reason
@@ -95,6 +96,10 @@ class Input:
     purl: str | None
     path: str | None = None
     """In every builder's store; None where the kind is None."""
+    fixed_by: str | None = None
+    """By which somebody's own derivation fixes it, as `r:sha512:…`; None: by a digest that is told."""
+    by_content: ByContent | None = None
+    """What its path follows from; None: its NAR hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,9 +287,23 @@ def _input(entry: Any) -> Input:
         addresses=(*addresses, *map(str, mirrors)),
         purl=purl,
         path=None if annotations is None else member(annotations, "storePath", str, what),
+        fixed_by=member(annotations, "fixedBy", str, what)
+        if annotations and "fixedBy" in annotations
+        else None,
+        by_content=_by_content(annotations) if annotations and "path" in annotations else None,
     )
     _check_kind(found)
     return found
+
+
+def _by_content(annotations: dict[str, Any]) -> ByContent:
+    what = "a material of the provenance, its path"
+    said = member(annotations, "path", dict, what)
+    references = member(said, "references", list, what)
+    if not all(isinstance(each, str) for each in references):
+        raise MalformedError(f"{what} refers to what is no text")
+    digest = member(said, "sha256", str, what) if "sha256" in said else None
+    return ByContent(member(said, "method", str, what), digest, tuple(references))
 
 
 def _check_kind(of: Input) -> None:

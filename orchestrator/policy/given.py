@@ -13,6 +13,7 @@ from orchestrator.evidence.terms import FETCHED_KINDS, NAR_SHA256
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass
 from orchestrator.nix.outputpath import Command, Inputs, derivation_hash, fixed_hash
+from orchestrator.nix.storepath import ByContent
 from orchestrator.policy.commands import Told, known_to
 from orchestrator.policy.evidence import Input
 
@@ -30,6 +31,7 @@ class Given:
 def given(told: Told) -> Given | str:
     """What each command was given; a text: why that cannot be told."""
     known, fixed = known_to(told), frozenset(_fixed(told.materials))
+    addressed = _addressed(told.materials)
     makers: dict[str, list[Command]] = {}
     below: dict[str, tuple[str, ...]] = {}
     paths: dict[str, frozenset[str]] = {}
@@ -37,6 +39,11 @@ def given(told: Told) -> Given | str:
         inputs = said or known.inputs(command)
         if computed is None or inputs is None:
             return f"the provenance does not tell all that {command.name} was made with"
+        if built := sorted(set(inputs.sources) - addressed):
+            return (
+                f"{command.name} was given {_name(built[0])} as a source, and nothing shows that its path "
+                "follows from its content: some build may have made it"
+            )
         used = _used(inputs, makers, fixed)
         if used is None:
             return f"{command.name} was given something of which the provenance does not tell what made it"
@@ -45,6 +52,25 @@ def given(told: Told) -> Given | str:
         known.add(command, inputs)
         makers.setdefault(derivation_hash(command, inputs), []).append(command)
     return Given(below, paths)
+
+
+def _addressed(materials: Collection[Input]) -> frozenset[str]:
+    """Sources whose paths follow from their content, and so from no build, with all that they refer to."""
+    found: dict[str, Collection[str]] = {}
+    for each in materials:
+        if each.path is None or NAR_SHA256 not in each.digests:
+            continue
+        by = each.by_content or ByContent("source", None)
+        if by.path(_name(each.path), each.digests[NAR_SHA256]) == each.path:
+            found[each.path] = by.references
+    while left := [path for path, references in found.items() if not found.keys() >= set(references)]:
+        for path in left:
+            del found[path]
+    return frozenset(found)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2][33:]
 
 
 def _used(
@@ -69,6 +95,10 @@ def _fixed(materials: Collection[Input]) -> Iterator[str]:
     for each in materials:
         if each.path is None or each.kind not in FETCHED_KINDS:
             continue
+        if each.fixed_by is not None:
+            method, _, rest = each.fixed_by.rpartition(":")
+            algorithm = method.removeprefix("r:")
+            yield fixed_hash(each.path, OtherDigest(algorithm, rest, nar=method.startswith("r:")))
         for algorithm, digits in each.digests.items():
             try:
                 if algorithm == NAR_SHA256:

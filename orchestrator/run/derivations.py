@@ -219,17 +219,30 @@ def _origins(request: Mapping[str, Any], evaluated: Evaluated) -> Mapping[str, O
 def _refuse_strange_sources(store: ChrootStore, graph: DerivationGraph, wanted: Sequence[Wanted]) -> None:
     """Raises TallyError for a source that was built: it was taken from what happened to be in our store."""
     sources = sorted({path for drv in graph.derivations.values() for path in drv.input_sources})
-    strange = next((path for path in sources if not stands_for(store, path)), None)
+    brought_by = _with_references(store, sources)
+    strange = next((path for path in brought_by if not stands_for(store, path)), None)
     if strange is None:
         return
     for one in wanted:
         below = graph.below(one.derivation).derivations.values()
-        if user := next((each for each in below if strange in each.input_sources), None):
+        if user := next((each for each in below if brought_by[strange] in each.input_sources), None):
             raise TallyError(
                 f"{one.asked}: {user.name} uses {strange} as a source, and its path does not follow from its "
                 "content: it was built somewhere",
                 hint="use the derivation that makes it, by its attribute or with `import` of its .drv",
             )
+
+
+def _with_references(store: ChrootStore, sources: Sequence[str]) -> Mapping[str, str]:
+    """These sources and all that they refer to, each to the source that brings it into a build."""
+    found = {path: path for path in sources}
+    queue = list(sources)
+    while queue:
+        known = store.information(queue)
+        below = {each: found[path] for path, info in known.items() for each in info.references}
+        queue = sorted(below.keys() - found.keys())
+        found |= {path: below[path] for path in queue}
+    return found
 
 
 def _refuse_places(graph: DerivationGraph, wanted: Wanted, places: Sequence[Path]) -> None:

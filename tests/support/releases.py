@@ -34,6 +34,7 @@ from orchestrator.log.trusted_root import TRUSTED_ROOT
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
 from orchestrator.nix.outputpath import Command, Inputs, derivation_hash, fixed_hash, output_paths
 from orchestrator.nix.signature import fingerprint
+from orchestrator.nix.storepath import source_path
 from orchestrator.policy.evidence import Evidence as Judgable
 from orchestrator.policy.evidence import Judged, Vouched
 from orchestrator.policy.signer import KeySigner
@@ -72,6 +73,8 @@ def nar(text: str) -> NarHash:
     return NarHash.of(text.encode())
 
 
+BUILD_SCRIPT = source_path("build.sh", nar("build.sh").hex, ())
+"""Where the script of every derivation here is: a source, by its content."""
 HASHES: dict[str, str] = {}
 """Of every derivation that was made here, what those that use it count it as, by its path."""
 
@@ -109,7 +112,7 @@ def derivation(
     given = [used.outputs[one] for used, names in pairs for one in names]
     environment = {"name": name, "inputs": " ".join(given), "outputs": " ".join(outputs), **env}
     environment |= {"system": "x86_64-linux", "builder": "/bin/sh"} | dict.fromkeys(outputs, "")
-    arguments = ("-eu", store_path("build.sh"))
+    arguments = ("-eu", BUILD_SCRIPT)
     hashes: dict[str, set[str]] = {}
     for used, names in pairs:
         hashes.setdefault(HASHES[used.path], set()).update(names)
@@ -157,7 +160,7 @@ class World:
     busybox: Derivation = field(default_factory=lambda: fixed("busybox", "toolchain", recursive=True))
     zlib_source: Derivation = field(default_factory=lambda: fixed("zlib-1.3.tar.gz", "source"))
     pigz_source: Derivation = field(default_factory=lambda: fixed("pigz-2.8.tar.gz", "source"))
-    script: str = store_path("build.sh")
+    script: str = BUILD_SCRIPT
 
     @property
     def origins(self) -> Mapping[str, Origin]:

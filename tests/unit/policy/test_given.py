@@ -13,8 +13,10 @@ import releases
 
 from orchestrator.bundles import own_bundle
 from orchestrator.evidence import statement
+from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.keys.key import SigningKey
-from orchestrator.nix.outputpath import Inputs
+from orchestrator.nix.outputpath import Inputs, fixed_hash
+from orchestrator.nix.storepath import ByContent, text_path
 from orchestrator.policy import commands
 from orchestrator.policy.commands import Told
 from orchestrator.policy.evidence import Evidence
@@ -102,3 +104,66 @@ def test_what_is_used_has_a_hash_in_the_release(told: Told) -> None:
     said = closure._unhashed(found, evidence)
     assert said is not None
     assert said.startswith("no builder of the release says what /nix/store/")
+
+
+def with_material(told: Told, path: str, **changes: Any) -> Told:
+    materials = (replace(each, **changes) if each.path == path else each for each in told.materials)
+    return replace(told, materials=tuple(materials))
+
+
+def test_a_source_that_a_build_may_have_made_is_a_no(told: Told) -> None:
+    """Its path has to follow from its content: that of an output follows from what it was made with."""
+    other = with_material(told, WORLD.script, digests={"narSha256": "0" * 64})
+    assert given(other) == (
+        "debian-root was given build.sh as a source, and nothing shows that its path "
+        "follows from its content: some build may have made it"
+    )
+    script = next(each for each in told.materials if each.path == WORLD.script)
+    unlisted = replace(exact(told), materials=tuple(each for each in told.materials if each is not script))
+    assert "was given build.sh as a source" in str(given(unlisted))
+
+
+def text_source(told: Told, references: tuple[str, ...], said: tuple[str, ...] | None = None) -> Told:
+    """The same release, whose script is a text as `builtins.toFile` makes it."""
+    path = text_path("build.sh", b"the text", references)
+    by = ByContent("text", Sha256.of(b"the text").hex, references if said is None else said)
+    script = next(each for each in told.materials if each.path == WORLD.script)
+    pairs = [
+        (command, Inputs(inputs.derivations, [path] if inputs.sources else []))
+        if inputs is not None
+        else (command, None)
+        for command, inputs in exact(told).commands or ()
+    ]
+    materials = [each for each in told.materials if each is not script]
+    made = replace(script, path=path, by_content=by)
+    # which paths they make is another matter, and is looked at elsewhere
+    return replace(told, materials=(*materials, made), commands=tuple(pairs))
+
+
+def test_a_text_is_a_source_with_all_that_it_refers_to(told: Told) -> None:
+    assert "as a source" not in str(given(text_source(told, ())))
+    source = next(each.path for each in told.materials if each.path == WORLD.script)
+    assert source is not None
+    built = WORLD.zlib.outputs["out"]
+    for references in ((built,), (source,)):  # neither is listed as a source here
+        assert "as a source" in str(given(text_source(told, references)))
+    lied = text_source(told, (built,), ())
+    assert "as a source" in str(given(lied)), "the path tells what it refers to"
+
+
+@pytest.mark.parametrize("method", ["r:sha512", "sha512", "r:sha1"])
+def test_an_output_that_is_fixed_by_another_digest_is_fixed(told: Told, method: str) -> None:
+    busybox = WORLD.busybox.outputs["out"]
+    digits = "ab" * 32
+    algorithm = method.removeprefix("r:")
+    wanted = fixed_hash(busybox, OtherDigest(algorithm, digits, nar=method.startswith("r:")))
+    (was,) = [each for each in told.materials if each.path == busybox]
+    old = fixed_hash(busybox, NarHash(was.digests["narSha256"]))
+    pairs = []
+    for command, inputs in exact(told).commands or ():
+        assert inputs is not None
+        names = {wanted if each == old else each: of for each, of in inputs.derivations.items()}
+        pairs.append((command, Inputs(names, inputs.sources)))
+    first = replace(told, commands=tuple(pairs[:1]), computed=told.computed[:1])
+    assert "does not tell what made it" in str(given(first))
+    assert isinstance(given(with_material(first, busybox, fixed_by=f"{method}:{digits}")), Given)

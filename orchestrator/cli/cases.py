@@ -8,6 +8,7 @@ from typing import assert_never
 
 from orchestrator.cli.told import name_of as name_of_rebuilt
 from orchestrator.cli.told import told
+from orchestrator.ground.errors import ExitCode
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 from orchestrator.run.reproduced import Rebuilt, is_no, is_yes
@@ -56,7 +57,8 @@ def of_build(outcome: Outcome) -> Case:
             return Case(outcome.target, Kind.ERROR, verdict, tuple(told(outcome)[1]))
         case Unpublished():
             lines = (outcome.error.message, *filter(None, (outcome.error.hint,)))
-            return Case(outcome.target, Kind.ERROR, "unpublished", lines)
+            no = outcome.error.exit_code is ExitCode.NO  # operators elsewhere made something else
+            return Case(outcome.target, Kind.FAILURE if no else Kind.ERROR, "unpublished", lines)
         case _:
             assert_never(outcome)
 

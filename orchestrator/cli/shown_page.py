@@ -125,6 +125,8 @@ def _agreement(of: Shown) -> Iterator[str]:
     yield _line("inputs", _reached(agreement))
     if isinstance(depth := agreement.get("depth"), dict):
         yield _line("depth", _depth(depth))
+    if isinstance(closure := agreement.get("closure"), dict) and isinstance(by := closure.get("by"), list):
+        yield _line("carried", f"by {some([str(each) for each in by])}; {closure.get('operators')} had to")
 
 
 def _builder(of: Builder) -> str:

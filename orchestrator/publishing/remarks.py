@@ -12,7 +12,8 @@ from orchestrator.evidence.canonical import MalformedError, member, read
 from orchestrator.evidence.sbom.spdx2_packages import PARTS
 from orchestrator.evidence.statement import Statement
 from orchestrator.evidence.terms import BUNDLES, PROVENANCE
-from orchestrator.publishing.folder import DOCUMENT_LIMIT, Folder
+from orchestrator.publishing.folder import DOCUMENT_LIMIT, INDEX_LIMIT, Folder
+from orchestrator.publishing.index import INDEX, parse
 from orchestrator.repositories.revision import Revision
 
 _PLACES = ("downloadLocation", "sourceInfo", "supplier")
@@ -37,6 +38,18 @@ def remarks_on_commit(path: Path, revision: Revision) -> tuple[str, ...]:
         return tuple(_on_commit(_there(path), {"repository": provenance.repository(revision)}))
     except (OSError, ValueError):
         return ()
+
+
+def remarks_on_closure(path: Path, operators: int) -> tuple[str, ...]:
+    """What the release at `path` does not say of how many operators carry it, where these do."""
+    try:
+        agreement = member(parse(Folder(path).read(INDEX, INDEX_LIMIT)).document, "agreement", dict, INDEX)
+        said = agreement.get("closure")
+        if said is not None and member(said, "operators", int, INDEX) >= operators:
+            return ()
+    except (OSError, ValueError):
+        return ()
+    return (f"it does not say that {operators} operators carry it, as in this run",)
 
 
 def _remarks(path: Path, wanted: Statement) -> Iterator[str]:

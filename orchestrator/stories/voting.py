@@ -233,15 +233,16 @@ def _own(
 ) -> Iterator[Signed]:
     """What builders of tally.toml made, by who runs them. Those on this machine are one operator's.
 
-    What a builder made that tally.toml no longer has is no vote.
+    What a builder made that tally.toml no longer has, or has in another store, is no vote.
     """
     by_name = {each.name: each for each in tables}
     said: dict[str, list[Entry]] = {each.operator or HERE: [] for each in tables}
     for entry in entries:
         table = by_name.get(entry.builder.name)
-        operator = entry.builder.operator or (None if table is None else table.operator) or HERE
-        counts = entry if table is not None else replace(entry, how=How.HELD)
-        said.setdefault(operator, []).append(counts)
+        if table is not None and table.store == entry.builder.store:  # who runs it is as tally.toml says now
+            said[table.operator or HERE].append(entry)
+        else:
+            said.setdefault(entry.builder.operator or HERE, []).append(replace(entry, how=How.HELD))
     known = {place: PublicKey.load(place).keyid for place in sorted(state.keys.glob("builder-*.pub"))}
     marks: dict[str, set[str]] = {operator: set() for operator in said}
     for each in tables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import policies
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 from orchestrator.evidence import builds
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
-from orchestrator.ground.digest import NarHash
+from orchestrator.ground.digest import NarHash, OtherDigest
 from orchestrator.ground.errors import TallyError
 from orchestrator.keys import dsse
 from orchestrator.keys.key import SigningKey
 from orchestrator.ledger.entries import Entry, How, Known, Made
+from orchestrator.nix.derivation import FixedOutput
+from orchestrator.nix.outputpath import fixed_hash
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Code, Failed, Passed, Verdict
 from orchestrator.stories.verification import examine
@@ -261,6 +264,23 @@ def test_a_release_with_something_that_nobody_built_has_no_closure(tmp_path: Pat
     ((code, said),) = refused(verdict)
     assert code is Code.CLOSURE_NOT_AGREED
     assert "came from a cache, and nobody's builders made" in said
+
+
+@pytest.mark.parametrize("nar", [True, False])
+def test_a_fixed_output_by_sha512_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nar: bool) -> None:
+    """Of somebody's own derivation, of which evidence has the NAR hash."""
+    busybox, promised = WORLD.busybox, OtherDigest("sha512", "ab" * 64, nar=nar)
+    path = busybox.outputs["out"]
+    monkeypatch.setitem(releases.HASHES, busybox.path, fixed_hash(path, promised))
+    assert busybox.fixed is not None
+    fixed = FixedOutput(path, busybox.fixed.digest, promised)
+    world = replace(WORLD, busybox=replace(busybox, fixed=fixed))
+    monkeypatch.setattr(releases, "World", lambda: world)
+    ((code, said),) = refused(Release(tmp_path).judged(policy(tmp_path)))
+    assert code is Code.CLOSURE_NOT_AGREED
+    assert "2 operators have to have made each derivation the same: " in said, (
+        "all that is asked for is votes"
+    )
 
 
 def test_rebuilders_that_nothing_is_asked_of_are_an_error(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from orchestrator.repositories.revision import Revision
 from orchestrator.run.outcome import Unpublished, exit_code
 from orchestrator.run.plan import Plan
 from orchestrator.run.signatories import Signatories
-from orchestrator.stories.release import refused_beforehand, tell_of_commit
+from orchestrator.stories.beforehand import refused_beforehand, tell_of_commit
 
 
 class Asked:

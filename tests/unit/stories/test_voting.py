@@ -33,7 +33,18 @@ from orchestrator.stories.voting import Asked, NotCarriedError, asked_of, votes
 WORLD = releases.World()
 STEPS = {"root": WORLD.root, "zlib": WORLD.zlib, "pigz": WORLD.pigz, "artifact": WORLD.artifact}
 KEYS = {name: SigningKey.generate() for name in ("alice", "bob", "carol", "release")}
-OURS = (releases.identity("a", operator="us"), releases.identity("b", operator="us"))
+
+
+def host(name: str, operator: str = "us", **more: str) -> Identity:
+    """A builder on a host of its own."""
+    return releases.identity(name, operator=operator, **{"store": f"ssh-ng://{name}", **more})
+
+
+def hosts(names: str) -> list[Identity]:
+    return [host(name, f"{name} org", machine_id=name * 64) for name in names]
+
+
+OURS = (host("a"), host("b"))
 
 
 class Project:
@@ -44,8 +55,7 @@ class Project:
         self.state.folder("keys")
         self.made = releases.observed(folder / "in", builders=tuple(builders))
         self.tables = tables or tuple(
-            BuilderTable(name=each.name, operator=each.operator, store="ssh-ng://" + each.name)
-            for each in builders
+            BuilderTable(name=each.name, operator=each.operator, store=each.store) for each in builders
         )
         agreed = self.made.facts.agreed
         outputs = [each for made in agreed.outputs.values() for each in made.values()]
@@ -169,19 +179,27 @@ def test_what_a_store_merely_held_is_no_vote_of_ours(project: Project) -> None:
 
 
 def test_builders_of_one_machine_are_one_operator(tmp_path: Path) -> None:
-    apart = [releases.identity(name, operator=f"{name} org", machine_id=name * 64) for name in "ab"]
-    assert Project(tmp_path / "apart", apart).built(apart).carried().by == ("a org", "b org")
-    tables = [BuilderTable(name=name, operator=f"{name} org", store="vm") for name in "ab"]
-    here = Project(tmp_path / "here", apart, *tables).built(apart)
+    assert Project(tmp_path / "apart", hosts("ab")).built(hosts("ab")).carried().by == ("a org", "b org")
+    machines = [host(name, f"{name} org", machine_id=name * 64, store="vm") for name in "ab"]
+    here = Project(tmp_path / "here", machines).built(machines)
     assert "(a org = b org)" in refused(here).message, "machines on one host are the host's operator's"
 
 
 def test_a_builder_that_tally_toml_no_longer_has_is_no_vote(tmp_path: Path) -> None:
-    apart = [releases.identity(name, operator=f"{name} org", machine_id=name * 64) for name in "abc"]
-    tables = [BuilderTable(name=name, operator=f"{name} org", store=f"ssh-ng://{name}") for name in "ab"]
-    project = Project(tmp_path, apart[:2], *tables).built(apart)
+    project = Project(tmp_path, hosts("ab")).built(hosts("abc"))
     assert refused(project, 3)
     assert project.carried().by == ("a org", "b org")
+
+
+def test_what_was_built_under_a_name_that_is_anothers_now_is_no_vote(tmp_path: Path) -> None:
+    """The builder `b` was a store here, and is a host of somebody's now: that host has built nothing."""
+    here = [releases.identity(name, store="local") for name in "ab"]
+    tables = [BuilderTable(name="a"), BuilderTable(name="b", operator="b org", store="ssh-ng://b")]
+    project = Project(tmp_path, here, *tables).built(here)
+    assert "1 of 2 votes (here)" in refused(project).message
+    unseen = [releases.identity("b", store="ssh-ng://b", operator="old name", machine_id=None, boot_id=None)]
+    project.built(unseen, run="2")
+    assert "old name" not in str(project.carried().by), "whose it is, tally.toml says"
 
 
 def test_who_cannot_be_told_apart_is_one(project: Project) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from orchestrator.ground.digest import NarHash
@@ -150,7 +151,8 @@ class ChrootStore(Store):
         return found
 
     def holds(self, path: str) -> bool:
-        return os.path.lexists(self.physical(path))
+        # asked at every word of Nix about each build that goes on: no Path is made for that
+        return os.path.lexists(f"{self.root}/{path.lstrip('/')}")
 
     def nar_hash(self, path: str) -> NarHash:
         return nar_hash(self.physical(path))
@@ -218,14 +220,23 @@ class ChrootStore(Store):
         """Take what `export` wrote, by nobody's signature. Raises NixFailed."""
         self.nix.run(self.command("nix-store", "--import"), stdin=stream)
 
-    def graph(self, roots: Sequence[str], *, any_digest: bool = False) -> DerivationGraph:
-        """The derivations at `roots` and all below them, read from the store's files. See `parse`."""
+    def graph(
+        self,
+        roots: Sequence[str],
+        *,
+        any_digest: bool = False,
+        read: Mapping[str, Derivation] = MappingProxyType({}),
+    ) -> DerivationGraph:
+        """The derivations at `roots` and all below them, from the store's files. See `parse`.
+
+        `read` are those that were read so before.
+        """
         found: dict[str, Derivation] = {}
         wanted = list(roots)
         while wanted:
             path = wanted.pop()
             if path not in found:
-                found[path] = self.derivation(path, any_digest=any_digest)
+                found[path] = read.get(path) or self.derivation(path, any_digest=any_digest)
                 wanted.extend(found[path].input_derivations)
         return DerivationGraph(found, tuple(roots))
 

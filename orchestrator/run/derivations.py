@@ -127,7 +127,8 @@ def planned(
     ]
     request = request or packing_request(lock, system, requested)
     evaluated = evaluate_packing(store, request)
-    whole = store.graph([each.artifact for each in evaluated], any_digest=True).as_built()
+    artifacts = [each.artifact for each in evaluated]
+    whole = store.graph(artifacts, any_digest=True, read=whole.derivations).as_built()
     licences = {package.sha256: package.license for package in lock.package if package.license is not None}
     targets = {}
     for each, one, asked in zip(wanted, evaluated, requested, strict=True):

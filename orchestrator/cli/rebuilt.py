@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
+from orchestrator.agreement.apart import Apart
 from orchestrator.cli import graded, outcomes
 from orchestrator.cli.text import failure, harmless, say, tell
 from orchestrator.evidence.canonical import seconds
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
-from orchestrator.ground.wording import counted
+from orchestrator.ground.wording import counted, some
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
@@ -27,6 +28,7 @@ from orchestrator.run.reproduced import (
 from orchestrator.sources.supply import Located
 
 _FILES_SHOWN = 20
+_UNTOLD_SHOWN = 3
 
 
 def document(found: Rebuilt) -> Mapping[str, Any]:
@@ -54,10 +56,15 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                         "output": one.output,
                         "path": one.path,
                         "narSha256": {name: digest.hex for name, digest in one.hashes.items()},
+                        "inherited": one.inherited,
                         "files": [each.document() for each in found.differences.get(one.path, ())],
                     }
                     for one in found.differing
                 ],
+                "rootCauses": list(found.first.certain),
+                "doubtful": [each for each in found.first.culprits if each in found.first.doubtful],
+                "compared": found.first.compared,
+                "untold": list(found.first.untold),
                 "agreement": outcomes.agreement(found.agreed),
                 "inputs": located(found.located),
                 **_signed(found),
@@ -261,7 +268,8 @@ def _show_differing(found: Differs) -> None:
     names = " and ".join(report.identity.name for report in found.agreed.reports)
     say(f"{found.release}: {names} agree with one another, and not with the release")
     for one in found.differing:
-        say(f"  output {one.output} of {name_of(one.derivation)}")
+        inherited = "  (an input of it differs too)" if one.inherited else ""
+        say(f"  output {one.output} of {name_of(one.derivation)}{inherited}")
         for name, digest in one.hashes.items():
             say(f"    {name}: NAR {digest}")
         files = found.differences.get(one.path, ())
@@ -269,4 +277,18 @@ def _show_differing(found: Differs) -> None:
             say(f"    {each.describe(name_of(one.path))}")
         if (more := len(files) - _FILES_SHOWN) > 0:
             say(f"    … and {counted(more, 'more file')}")
+    for derivation in found.first.culprits:
+        unless = ", or what it is made with" if derivation in found.first.doubtful else ""
+        say(f"  first to diverge: {name_of(derivation)}{unless}")
+    say(f"  {_depth(found.first)}")
     say(f"hint: what was made is kept in {found.kept}, beside the release's artifact")
+    say(f"hint: `tally diagnose {found.kept.name}` finds out why")
+
+
+def _depth(first: Apart) -> str:
+    """How far down the release could be held against what was made."""
+    told = f"the release tells hashes of {counted(first.compared, 'output')} that were built here"
+    if not first.untold:
+        return told
+    names = some([name_of(path) for path in first.untold], _UNTOLD_SHOWN)
+    return f"{told}, and none of {counted(len(first.untold), 'input')}: {names}"

@@ -82,7 +82,8 @@ def _moments(maker: Maker, first: Maker, derivation: str) -> Iterator[datetime]:
     span = maker.spans.get(derivation)
     if span is None:
         return
-    ahead = _clock(maker.surroundings) - _clock(first.surroundings)
+    usual = maker.surroundings.get("started") or first.surroundings.get("clock")
+    ahead = _clock(maker.surroundings) - _moment(usual)
     slack = _SLACK
     if abs(ahead) < _BIG:
         ahead = timedelta()
@@ -96,10 +97,15 @@ def _moments(maker: Maker, first: Maker, derivation: str) -> Iterator[datetime]:
 
 
 def _clock(surroundings: Mapping[str, Any]) -> datetime:
+    return _moment(surroundings.get("clock"))
+
+
+def _moment(said: object) -> datetime:
     try:
-        return datetime.fromisoformat(str(surroundings.get("clock")))
+        found = datetime.fromisoformat(str(said))
     except ValueError:
         return datetime.fromtimestamp(0, UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _text(form: str, moment: datetime) -> str:

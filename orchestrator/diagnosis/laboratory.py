@@ -76,7 +76,8 @@ class Laboratory:
         limits = self.builder.limits
         limits = replace(
             limits,
-            flags=(*variation.flags, *limits.flags, "--timeout", str(self.patience)),
+            # of two words for one thing Nix takes the last: a knob counts more than what the table says
+            flags=(*limits.flags, *variation.flags, "--timeout", str(self.patience)),
             around=variation.around,
             when_full=variation.when_full,
         )

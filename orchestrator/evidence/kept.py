@@ -6,7 +6,7 @@ It is a note of this machine to itself, not signed: no policy reads it. What is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.builders.build import Report
 
 KEPT: Final = "disagreement.json"
+RELEASE: Final = "the release"
+"""What its side of a difference is called; no builder has a space in its name."""
 _VERSION: Final = 1
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 9000
@@ -80,8 +82,12 @@ def render(
     reports: Sequence[Report],
     recipe: KeptRecipe | None,
     against: str | None = None,
+    release: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The record of a disagreement, as its folder holds it."""
+    """The record of a disagreement, as its folder holds it.
+
+    `release` is what `released` made of the side that is of a release.
+    """
     document = {
         "version": _VERSION,
         "target": target,
@@ -96,11 +102,27 @@ def render(
             }
             for one in differing
         ],
-        "builders": {report.identity.name: _maker(report) for report in reports},
+        "builders": {
+            **{report.identity.name: _maker(report) for report in reports},
+            **({} if release is None else {RELEASE: release}),
+        },
         "recipe": None if recipe is None else {"name": recipe.name, "file": recipe.file, "text": recipe.text},
         "against": against,
     }
     return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def released(
+    surroundings: Mapping[str, Any], span: tuple[str, str] | None, derivations: Iterable[str]
+) -> Mapping[str, Any] | None:
+    """What a release tells of its first builder, as a record has it; None: nothing that can be read back."""
+    of = {} if span is None else {"started": span[0], "finished": span[1]}
+    found = {"store": RELEASE, "surroundings": surroundings, "builds": dict.fromkeys(derivations, of)}
+    try:
+        _read_maker(found, RELEASE)
+    except MalformedError:
+        return None
+    return found if surroundings and of else None
 
 
 def parse(data: bytes, what: str) -> KeptDisagreement:

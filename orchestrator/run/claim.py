@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.bundles import own_bundle
-from orchestrator.evidence import commands, statement
+from orchestrator.evidence import closure, commands, statement
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.canonical import read as read_json
 from orchestrator.evidence.source import DERIVATIONS, REQUEST, SCRIPTS, recipe_file
 from orchestrator.evidence.statement import Statement
-from orchestrator.evidence.terms import BUILD_TYPE, BUNDLES, NAR_SHA256, PROVENANCE, REPRODUCTION, SOURCE
+from orchestrator.evidence.terms import (
+    BUILD_TYPE,
+    BUNDLES,
+    NAR_SHA256,
+    PROVENANCE,
+    REPRODUCTION,
+    SOURCE,
+    Kind,
+)
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.plainly import why
@@ -58,11 +66,17 @@ class Claim:
     sha256: Sha256
     """The artifact's."""
     outputs: tuple[Output, ...]
+    inputs: Mapping[str, NarHash]
+    """Store path to what its builders made, all of them the same, of inputs that they built."""
     commands: tuple[Command, ...]
     """What each derivation that was built had its builder run; empty: releases of earlier versions."""
     files: Measured
     index: Sha256
     """The digest of its release.json, which lists these."""
+    surroundings: Mapping[str, Any]
+    """What its first builder's builds saw of their machine; empty: it is not told."""
+    span: tuple[str, str] | None
+    """When its builds began and ended, as it tells that."""
     address: str | None
     """`git+https://…@COMMIT` of the repository that recipe and lock are from; None: it is not told."""
 
@@ -207,9 +221,12 @@ def _claim(
         artifact_file=file,
         sha256=files[file][0],
         outputs=tuple(_outputs(reproduction)),
+        inputs=dict(_inputs(provenance)),
         commands=tuple(each for each, _ in told),
         files=files,
         index=Sha256.of(index.data),
+        surroundings=_surroundings(reproduction),
+        span=_span(provenance),
         address=_address(external),
     )
 
@@ -231,6 +248,31 @@ def _outputs(reproduction: Statement) -> Iterator[Output]:
                 yield Output(derivation, name, path, NarHash(digest))
             except ValueError as error:
                 raise MalformedError(f"{what}: {error}") from None
+
+
+def _inputs(provenance: Statement) -> Iterator[tuple[str, NarHash]]:
+    for each in closure.materials(provenance.predicate):
+        noted, digests = (member(each, key, dict, "a material") for key in ("annotations", "digest"))
+        if noted["kind"] == Kind.BUILT and isinstance(digest := digests.get(NAR_SHA256), str):
+            try:
+                yield member(noted, "storePath", str, "a material"), NarHash(digest)
+            except ValueError as error:
+                raise MalformedError(f"{_WHAT}: {error}") from None
+
+
+def _surroundings(reproduction: Statement) -> Mapping[str, Any]:
+    first, *_ = reproduction.predicate["attributes"]
+    found = first["conditions"].get("surroundings")
+    return found if isinstance(found, dict) else {}
+
+
+def _span(provenance: Statement) -> tuple[str, str] | None:
+    details = provenance.predicate.get("runDetails")
+    metadata = details.get("metadata") if isinstance(details, dict) else None
+    if not isinstance(metadata, dict):
+        return None
+    first, last = metadata.get("startedOn"), metadata.get("finishedOn")
+    return (first, last) if isinstance(first, str) and isinstance(last, str) else None
 
 
 def _address(external: Mapping[str, Any]) -> str | None:

@@ -40,9 +40,14 @@ class Experiments:
         """What makes the second differ from the first; everything, where the other side is another host."""
         embedded = [each.name for each in self.workshop.configuration.builder if each.store == "local"]
         if len(self.builders) < 2:
-            return of_builder(Wanted(), 1)
+            return self.everything
         wanted = self.workshop.configuration.variation.wanted
         return of_builder(wanted, embedded.index(self.builders[1].name))
+
+    @property
+    def everything(self) -> Setting:
+        """All that can be turned: anything may have been otherwise for a side that was made elsewhere."""
+        return of_builder(Wanted(), 1)
 
     def laboratories(self, derivation: str) -> tuple[Laboratory, Laboratory | None]:
         """One in each of the first two builders' stores. Raises TallyError where what it needs is gone."""

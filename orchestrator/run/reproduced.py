@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput
+from orchestrator.agreement.apart import Apart
 from orchestrator.agreement.difference import Difference
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
@@ -46,6 +47,8 @@ class Differs:
     agreed: Agreed
     differing: tuple[DifferingOutput, ...]
     """In build order; one of the sides is the release."""
+    first: Apart
+    """Which derivations of the closure diverged from the release first."""
     kept: Path
     """What was made, and the release's artifact beside it."""
     differences: Mapping[str, tuple[Difference, ...]]

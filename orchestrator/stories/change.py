@@ -17,6 +17,7 @@ from orchestrator.agreement.trees import Side
 from orchestrator.builders.configuration import Configuration
 from orchestrator.builders.running import OnEvent
 from orchestrator.evidence.canonical import MalformedError, member
+from orchestrator.evidence.kept import RELEASE
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.policy.verdict import Failed, Passed
@@ -42,7 +43,7 @@ from orchestrator.run.plan import Plan
 from orchestrator.run.reproduced import Changed, Rebuilt, Same, Unmade, Unverified
 from orchestrator.run.workshop import Workshop, opened
 from orchestrator.signing import gate
-from orchestrator.stories.rebuild import RELEASE, Asked, can_be_built, examined
+from orchestrator.stories.rebuild import Asked, can_be_built, examined
 from orchestrator.stories.refusing import unagreed
 
 HERE: Final = "here"

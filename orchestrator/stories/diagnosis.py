@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.builders.configuration import Configuration
 from orchestrator.diagnosis.culprit import DIAGNOSIS, Culprit, Diagnosis, Reason, likeliest_first
+from orchestrator.diagnosis.elsewhere import Found, Release, by_itself
 from orchestrator.diagnosis.facts import clocks_at, facts_at
 from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
@@ -21,7 +22,7 @@ from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
 from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.trials import Key, Trials, key_of
-from orchestrator.evidence.kept import KeptDisagreement
+from orchestrator.evidence.kept import RELEASE, KeptDisagreement
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.ground.state import State
@@ -47,6 +48,8 @@ _CULPRITS = 20
 _LONG = 10  # seconds
 RECIPE = "tallyName"
 """The variable of a derivation that has its recipe's name."""
+_NOBODY = ""
+"""In place of a derivation, for what follows from one of several."""
 MOST = 200
 """Places of one output that are looked into: what differs everywhere has its cause in the first ones."""
 
@@ -60,9 +63,10 @@ def diagnose(
     """
     kept = read(folder)
     release = kept.record.against
-    if not prove or release is not None:
-        why = "as --no-prove says" if release is None else f"since {release} has its artifact alone"
-        return _judged(kept, _found(kept, say), {}, _recipes_hints(kept), [f"nothing was built again, {why}"])
+    if not prove or (release is not None and not kept.record.root_causes):
+        why = f"it is not known what of {release} diverged first" if prove else "as --no-prove says"
+        found = {**_found(kept, say), **_beside(kept, _released(kept).rest)}
+        return _judged(kept, found, {}, _recipes_hints(kept), [f"nothing was built again, {why}"])
     with opened(state, configuration) as workshop:
         return proven(workshop, kept, say, _alone(workshop, say))
 
@@ -77,8 +81,8 @@ def proven(
     untried: list[str] = []
     seen: dict[str, Mapping[Key, Seen]] = {}
     lines: dict[str, Sequence[Hint]] = {}
-    found = _found(kept, say)
-    for number, (derivation, outputs) in enumerate(found.items()):
+    found, release = dict(_found(kept, say)), _released(kept)
+    for number, (derivation, outputs) in enumerate([*found.items()]):
         name = name_of(derivation).removesuffix(".drv")
         if number == _CULPRITS:
             untried.append(f"{counted(len(found) - number, 'culprit')} from {name} on: diagnose these alone")
@@ -88,16 +92,22 @@ def proven(
             lines[derivation] = _hints(kept, workshop.store.derivation(derivation))
             experiments = on_builders(workshop, kept.record.makers, took(kept.record, derivation))
             lab, other = experiments.laboratories(derivation)
+            varied = experiments.varied if kept.record.against is None else experiments.everything
             held = kept.made_by(experiments.machine, derivation) if experiments.machine else {}
             apart = experiments.starting(lab, held, _lock, say)
-            trials = Trials(lab, other, experiments.varied, say, apart)
-            told = [(each.output.output, place) for each in outputs for place in each.places]
+            trials = Trials(lab, other, varied, say, apart)
             with alone(f"{trials.lab.builder.name} {derivation}"):
+                if kept.record.against is not None and not outputs:
+                    found[derivation] = _seen_here(kept, workshop, trials, release, untried)
+                told = [(each.output.output, place) for each in found[derivation] for place in each.places]
+                if not told:
+                    continue
                 seen[derivation] = trials.examine(told, [hint.name for hint in lines[derivation]])
             untried += trials.untried
         except TallyError as error:
             untried.append(f"{name_of(derivation)} is not built again: {error.message}")
     lines_of = cache(lambda path, name: lines_for(workshop.store, workshop.store.derivation(path), {name}))
+    found |= {drv: (*found.get(drv, ()), *more) for drv, more in _beside(kept, release.rest).items()}
     judged = _judged(kept, found, seen, lines, untried, lines_of)
     _keep(kept, judged, say)
     return judged
@@ -145,8 +155,9 @@ def _words(place: Place) -> Collection[str]:
 
 
 def took(record: KeptDisagreement, derivation: str) -> float:
-    """Seconds of the longest build of it; 0 where none is known."""
-    spans = [each.spans[derivation] for each in record.makers.values() if derivation in each.spans]
+    """Seconds of the longest build of it here; 0 where none is known."""
+    ours = [each for name, each in record.makers.items() if name != RELEASE]
+    spans = [each.spans[derivation] for each in ours if derivation in each.spans]
     return max(((span.finished - span.started).total_seconds() for span in spans), default=0.0)
 
 
@@ -172,26 +183,56 @@ def _culprits(record: KeptDisagreement) -> Sequence[str]:
     return record.root_causes or tuple(dict.fromkeys(each.derivation for each in record.outputs))
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    output: DifferingOutput
-    places: tuple[Place, ...]
-    more: int
+def _released(kept: DisagreementFolder) -> Release:
+    """What a release's artifact shows, where that is one side and no culprit itself."""
+    if kept.record.against is None:
+        return Release.of(())
+    culprits = _culprits(kept.record)
+    above = dict.fromkeys(each.derivation for each in kept.record.outputs if each.derivation not in culprits)
+    return Release.of(tuple(each for derivation in above for each in _places(kept, derivation)))
 
 
-def _found(kept: DisagreementFolder, say: Say) -> Mapping[str, tuple[_Found, ...]]:
+def _beside(kept: DisagreementFolder, rest: tuple[Found, ...]) -> Mapping[str, tuple[Found, ...]]:
+    """What the artifact shows and no culprit's files have: the culprit's, where there is but one."""
+    causes = kept.record.root_causes
+    return {causes[0] if len(causes) == 1 else _NOBODY: rest} if rest else {}
+
+
+def _seen_here(
+    kept: DisagreementFolder, workshop: Workshop, trials: Trials, release: Release, untried: list[str]
+) -> tuple[Found, ...]:
+    """Where a culprit differs of which a release has at most what its artifact is packed of."""
+    lab = trials.lab
+    derivation, name = lab.graph[lab.derivation], name_of(lab.derivation).removesuffix(".drv")
+    packing = {each.output.derivation for each in release.artifact}
+    packed = any(derivation.path in workshop.store.derivation(drv).input_derivations for drv in packing)
+    if packed and (found := release.shows(derivation, lab.held())):
+        return found
+    trials.say(f"{kept.record.against} has nothing of {name}: it is built again here, with all turned")
+    found, failed = by_itself(lab, trials.varied)
+    if failed is not None:
+        untried.append(f"{name} with all that can be turned: {failed}")
+    elif not found:
+        untried.append(
+            f"no knob moves {name}: it comes out here as it did, whatever is turned, so that what made the "
+            "release's differ is not on this machine"
+        )
+    return found
+
+
+def _found(kept: DisagreementFolder, say: Say) -> Mapping[str, tuple[Found, ...]]:
     """Culprits to what differs in their outputs."""
     say("looking for the places where the results differ")
     return {derivation: _places(kept, derivation) for derivation in _culprits(kept.record)}
 
 
-def _places(kept: DisagreementFolder, derivation: str) -> tuple[_Found, ...]:
+def _places(kept: DisagreementFolder, derivation: str) -> tuple[Found, ...]:
     found = []
     for output in kept.record.outputs:
         if output.derivation == derivation:
             seen = _distinct(kept, output)
             first = tuple(islice(seen, MOST))
-            found.append(_Found(output, first, sum(1 for _ in seen)))
+            found.append(Found(output, first, sum(1 for _ in seen)))
     return tuple(found)
 
 
@@ -231,7 +272,7 @@ def _recipes_hints(kept: DisagreementFolder) -> Mapping[str, Sequence[Hint]]:
 
 def _judged(
     kept: DisagreementFolder,
-    found: Mapping[str, Sequence[_Found]],
+    found: Mapping[str, Sequence[Found]],
     seen: Mapping[str, Mapping[Key, Seen]],
     lines: Mapping[str, Sequence[Hint]],
     untried: Sequence[str],
@@ -243,14 +284,14 @@ def _judged(
     alike = [
         f"no file differs in what {name_of(derivation)} made: its references do"
         for derivation, outputs in found.items()
-        if not any(each.places for each in outputs)
+        if not any(each.places for each in outputs) and kept.record.against is None
     ]
     return Diagnosis(kept.record.target, tuple(culprits), tuple(dict.fromkeys((*alike, *untried))), more)
 
 
 def _all(
     kept: DisagreementFolder,
-    found: Mapping[str, Sequence[_Found]],
+    found: Mapping[str, Sequence[Found]],
     seen: Mapping[str, Mapping[Key, Seen]],
     lines: Mapping[str, Sequence[Hint]],
     lines_of: LinesOf,
@@ -261,9 +302,10 @@ def _all(
             for place in each.places:
                 one_side, other_side = place.between
                 pair = makers.get(one_side), makers.get(other_side)
-                one = seen.get(derivation, {}).get(key_of(each.output.output, place), Seen())
+                mine = seen.get(derivation, {}) if each.output.derivation == derivation else {}
+                one = mine.get(key_of(each.output.output, place), Seen())
                 facts = facts_at(place.spot, pair)
-                clocks = clocks_at(place.spot, pair, derivation)
+                clocks = clocks_at(place.spot, pair, each.output.derivation)
                 known = replace(one, facts=facts, clocks=clocks)
                 reasons = _from_sources(lines_of, derivation, place, known, lines.get(derivation, ()))
-                yield Culprit(derivation, each.output.output, each.output.path, place, reasons)
+                yield Culprit(derivation or None, each.output.output, each.output.path, place, reasons)

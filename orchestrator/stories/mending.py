@@ -101,7 +101,9 @@ def _mended(
     }
     try:
         derivation = workshop.store.derivation(path)
-        attempt = _Attempt(on_builders(workshop, record.makers, took(record, path)), derivation, say)
+        experiments = on_builders(workshop, record.makers, took(record, path))
+        varied = experiments.varied if record.against is None else experiments.everything
+        attempt = _Attempt(experiments, derivation, varied, say)
         fixes = [fix for fix in candidates(causes) if attempt.can(fix)]
         least = attempt.left(())
         if least == 0:
@@ -128,6 +130,8 @@ class _Attempt:
 
     experiments: Experiments
     derivation: Derivation
+    varied: Setting
+    """What may have made the other side differ."""
     say: Say
 
     def can(self, fix: Fix) -> bool:
@@ -176,7 +180,7 @@ class _Attempt:
     def _differing(self, one: Laboratory, other: Laboratory) -> int | None:
         plain = one.build(Setting())
         time.sleep(_NEXT_SECOND)  # else what has the time in it would agree by chance
-        varied = other.build(self.experiments.varied)
+        varied = other.build(self.varied)
         if isinstance(plain, Failed) or isinstance(varied, Failed):
             return None
         return sum(

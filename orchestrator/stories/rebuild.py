@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed, Incomplete
+from orchestrator.agreement.apart import Apart, apart
 from orchestrator.agreement.difference import differences
 from orchestrator.agreement.keeping import folder_of, keep
 from orchestrator.agreement.trees import Side
@@ -61,9 +62,6 @@ from orchestrator.stories.foreign import remade
 from orchestrator.stories.rebuilders_word import attested
 from orchestrator.stories.refusing import recipe_of, unagreed
 from orchestrator.stories.verification import Examination, examine
-
-RELEASE = "the release"
-"""What its side of a difference is called; no builder has a space in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +244,8 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
         case Agreed() as agreed:
             artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
             if differing := differing_from(claim, agreed, making):
-                return _differs(making, claim, agreed, differing, verified=verified)
+                first = first_to_diverge(making, claim, agreed)
+                return _differs(making, claim, agreed, differing, first, verified=verified)
             if (sha256 := gate.measure(artifact)[0]) != claim.sha256:
                 raise TallyError(
                     f"{claim.name}: its outputs are those of the release, and its artifact's sha256 is "
@@ -277,7 +276,7 @@ def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[Differ
             each.derivation,
             each.name,
             path,
-            {RELEASE: each.nar_hash, **dict.fromkeys(names, made[path].nar_hash)},
+            {kept.RELEASE: each.nar_hash, **dict.fromkeys(names, made[path].nar_hash)},
             inherited=False,
         )
         for path, each in claimed.items()
@@ -286,24 +285,45 @@ def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[Differ
     return tuple(sorted(found, key=lambda each: order.get(each.path, len(order))))
 
 
+def first_to_diverge(making: Making, claim: Claim, agreed: Agreed) -> Apart:
+    """Where what was made here parts from the release, as far down as its evidence has hashes."""
+    name = agreeing(making, agreed)[0].name
+    (report,) = (each for each in agreed.reports if each.identity.name == name)
+    made = dict(report.inputs)
+    for outputs in agreed.outputs.values():
+        made.update((built.path, built) for built in outputs.values())
+    told = {**claim.inputs, **{each.path: each.nar_hash for each in claim.outputs}}
+    return apart(making.plan.graph, made, told)
+
+
 def _in_build_order(making: Making) -> list[str]:
     return [path for each in making.plan.graph.in_build_order() for path in each.outputs.values()]
 
 
 def _differs(
-    making: Making, claim: Claim, agreed: Agreed, differing: tuple[DifferingOutput, ...], *, verified: bool
+    making: Making,
+    claim: Claim,
+    agreed: Agreed,
+    differing: tuple[DifferingOutput, ...],
+    first: Apart,
+    *,
+    verified: bool,
 ) -> Differs:
     """Keep what was made, and the release's artifact beside it; tell in which files these differ."""
     (target,) = making.plan.targets.values()
+    differing = tuple(replace(each, inherited=each.path in first.inherited) for each in differing)
     builder = agreeing(making, agreed)[0]
     sources = {Path(builder.name, name_of(each.path)): builder.store.bring(each.path) for each in differing}
     packed = target.evaluated.artifact_path
     if any(each.path == packed for each in differing):
-        sources[Path(folder_of(RELEASE), name_of(packed))] = claim.artifact_path
+        sources[Path(folder_of(kept.RELEASE), name_of(packed))] = claim.artifact_path
     both = [each for each in differing if each.path == packed]
-    record = kept.render(claim.name, both, (), agreed.reports, recipe_of(target), claim.name)
-    notes = {kept.KEPT: record} if both else {}
-    folder = keep(making.workshop.state, f"rebuilt-{target.package.name}", sources, notes=notes)
-    sides = [Side(side, folder / folder_of(side) / name_of(packed)) for side in (RELEASE, builder.name)]
+    theirs = kept.released(claim.surroundings, claim.span, [each.derivation for each in differing])
+    record = kept.render(
+        claim.name, both, first.culprits, agreed.reports, recipe_of(target), claim.name, theirs
+    )
+    name = f"rebuilt-{target.package.name}"
+    folder = keep(making.workshop.state, name, sources, notes={kept.KEPT: record})
+    sides = [Side(side, folder / folder_of(side) / name_of(packed)) for side in (kept.RELEASE, builder.name)]
     found = {packed: tuple(differences(*sides))} if len(sources) > len(differing) else {}
-    return Differs(claim.name, agreed, differing, folder, found, verified)
+    return Differs(claim.name, agreed, differing, first, folder, found, verified)

@@ -92,7 +92,7 @@ def difference_files(
     (target,) = making.plan.targets.values()
     store = making.workshop.store
     digests = {each.derivation: Sha256.of_file(store.physical(each.derivation)) for each in found.differing}
-    disagreed = Disagreed(found.agreed.reports, found.differing, tuple(digests))
+    disagreed = Disagreed(found.agreed.reports, found.differing, found.first.certain)
     command = tuple(command_of(target.graph[target.evaluated.package]))
     observed = Observed(claim.target, disagreed, digests, quorum, found.agreed.vote, command)
     keys = signing.of_builders(report.identity.name for report in found.agreed.reports)

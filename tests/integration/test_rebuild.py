@@ -216,7 +216,7 @@ def test_what_comes_out_otherwise_is_kept_beside_the_release(
     recipe = file.read_text()
     project.build(file).succeeded()
     release = handed_over(project, rebuilder, "given")
-    (rebuilder.folder / "tally.toml").write_text(CORES.format(3))
+    (rebuilder.folder / "tally.toml").write_text(CORES.format(7))
 
     asked = ("rebuild", release, "--publisher", "release.pub")
     ran = rebuilder(*asked).failed(1)
@@ -228,11 +228,22 @@ def test_what_comes_out_otherwise_is_kept_beside_the_release(
     assert {len(set(each["narSha256"].values())) for each in told["differing"]} == {2}
     kept = Path(told["kept"])
     package, artifact = (each["path"].rsplit("/", 1)[-1][33:] for each in told["differing"])
-    assert (kept / "a" / package / "it").read_text() == "cores: 3\n"
+    assert (kept / "a" / package / "it").read_text() == "cores: 7\n"
     ours, theirs = (kept / side / artifact for side in ("a", "the release"))
     assert ours.read_bytes() != theirs.read_bytes()
     assert theirs.read_bytes() == (release / artifact).read_bytes()
     assert told["differing"][1]["files"][0]["between"] == ["the release", "a"]
+    assert told["rootCauses"] == [told["differing"][0]["derivation"]]
+    assert [each["inherited"] for each in told["differing"]] == [False, True]
+    assert (told["doubtful"], told["untold"]) == ([], [])
+    assert "first to diverge: cores-1.0.drv" in ran.err
+    assert f"hint: `tally diagnose {kept.name.partition('Z')[0][:-15]}" in ran.err
+    why = json.loads(rebuilder("diagnose", kept.name, "--json").failed(1).out)
+    (culprit,) = (each for each in why["culprits"] if each["derivation"] == told["rootCauses"][0])
+    assert (culprit["file"], culprit["inside"], culprit["between"]) == ("it", [], ["a", "the release"])
+    assert culprit["values"][0] != culprit["values"][1]
+    first = culprit["causes"][0]
+    assert (first["name"], first["proof"]["knob"]) == ("cpu-count", "build-cores")
 
     # a rebuilder's signed no counts against this release, and against no other
     rebuilder("keys", "generate", "one").succeeded()
@@ -248,6 +259,37 @@ def test_what_comes_out_otherwise_is_kept_beside_the_release(
     other = project.build(project.folder / "recipes/cores.toml", more=("--out", "other")).succeeded()
     shutil.move(project.folder / other.out.strip(), rebuilder.folder / "other")
     assert "builders-disagree" not in rebuilder(*verify, rebuilder.folder / "other").failed(1).out
+
+
+def test_the_input_that_diverged_first_is_named_and_diagnosed_by_builds_of_it_here(
+    project: Project, tally_in: TallyIn, new_state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(new_state))
+    (project.folder / "tally.toml").write_text(CORES.format(1))
+    project.recipe("low", "mkdir $out; echo cores: $NIX_BUILD_CORES > $out/it")
+    project.recipe("still", "mkdir $out; echo nothing > $out/it")
+    inputs = 'inputs = ["low", "still"]'
+    high = project.recipe("high", "mkdir $out; cat $low/it $still/it | cksum > $out/sum", inputs)
+    project.build(high).succeeded()
+    release = handed_over(project, rebuilder, "given")
+    (rebuilder.folder / "tally.toml").write_text(CORES.format(7))
+    ran = rebuilder("rebuild", release, "--publisher", "release.pub", "--json").failed(1)
+    (told,) = json.loads(ran.out)["rebuilds"]
+    (low,) = told["rootCauses"]
+    assert low.endswith("-low-1.0.drv")
+    assert {each["inherited"] for each in told["differing"]} == {True}
+    assert (told["doubtful"], told["untold"]) == ([], [])
+    assert told["compared"] >= 5, "low, still, high, its artifact, and the toolchain's root"
+
+    ran = rebuilder("diagnose", Path(told["kept"]).name, "--json").failed(1)
+    assert "the release has nothing of low-1.0" in ran.err.replace(told["release"], "the release")
+    culprits = json.loads(ran.out)["culprits"]
+    assert {each["derivation"] for each in culprits} == {low}
+    first = culprits[0]
+    assert (first["file"], first["between"]) == ("it", ["one build here", "another one"])
+    assert (first["causes"][0]["name"], first["causes"][0]["proof"]["knob"]) == ("cpu-count", "build-cores")
+    shown = {each["file"] for each in culprits if "the release" in each["between"]}
+    assert len(shown) == 1, "and where the release's artifact differs for it"
 
 
 def test_a_release_without_a_recipe_is_made_again_from_its_derivations(

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
 from orchestrator.agreement.agreement import Agreed, DifferingOutput, Disagreed, Incomplete
+from orchestrator.agreement.apart import Apart
 from orchestrator.builders.build import Failure
 from orchestrator.cli.cases import of_build, of_rebuild
 from orchestrator.cli.junit import junit
@@ -16,6 +17,7 @@ from orchestrator.run.outcome import Compared, Outcome, Refused, Undecided, Unpu
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
 
 AGREED = Agreed((), {}, {})
+APART = Apart((), frozenset(), frozenset(), 0, ())
 OUTPUT = DifferingOutput("/nix/store/x.drv", "out", "/nix/store/x", {"a": NarHash.of(b"a")}, inherited=False)
 
 
@@ -23,7 +25,7 @@ def test_every_verdict_is_a_case() -> None:
     failure = Failure(None, "no space\nleft", last_lines=(), log=None)
     found: list[Rebuilt] = [
         Reproduced("same", AGREED, "same.tar.gz", Sha256.of(b""), verified=True),
-        Differs("other", AGREED, (OUTPUT,), Path("/kept"), {}, verified=True),
+        Differs("other", AGREED, (OUTPUT,), APART, Path("/kept"), {}, verified=True),
         Unverified(
             "forged", Failed((Reason(Code.DIGEST_MISMATCH, 'it is <not> & "so"\x1b[2J'),)), buildable=True
         ),

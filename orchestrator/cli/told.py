@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from orchestrator.cli import graded
+from orchestrator.nix import derivation
 from orchestrator.run.graded import Graded
 from orchestrator.run.outcome import Refused, Undecided
 from orchestrator.run.reproduced import (
@@ -35,7 +36,8 @@ def told(found: Rebuilt) -> tuple[str, list[str]]:
             return "unattached", [f"it came out the same, and that could not be attached: {why}"]
         case Differs():
             paths = [f"{each.path}: another NAR than the release's" for each in found.differing]
-            return "differs", [*paths, f"kept in {found.kept}"]
+            first = [f"first to diverge: {derivation.name_of(path)}" for path in found.first.certain]
+            return "differs", [*first, *paths, f"kept in {found.kept}"]
         case Same():
             return "same", [f"{found.target} makes the release's artifact; another was expected"]
         case Changed():

@@ -149,6 +149,18 @@ class Ledger:
                     found[builder, name] = (moment(finished) - moment(started)).total_seconds()
         return found
 
+    def built(self, derivations: Sequence[str]) -> Mapping[str, datetime]:
+        """`.drv` path to when a build of it ended last, also in a run that never came to its end."""
+        found: dict[str, datetime] = {}
+        for some in _pieces(derivations):
+            asked = (
+                "select d.path, max(b.finished) from builds b join derivations d on d.id = b.derivation "
+                f"where b.finished is not null and d.path in ({_marks(some)}) group by d.id"
+            )
+            with as_written(self._path):
+                found.update((path, moment(finished)) for path, finished in self._ask(asked, *some))
+        return found
+
     def entries_of(self, run: str) -> Iterator[Entry]:
         """Every builder's every build of one run."""
         yield from self._entries("where r.name = ? order by b.id", [run])

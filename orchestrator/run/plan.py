@@ -130,6 +130,10 @@ class Plan:
         left = {name: target for name, target in self.targets.items() if name not in names}
         return self if len(left) == len(self.targets) else replace(self, targets=left)
 
+    def in_order(self, names: Iterable[str]) -> Plan:
+        """The same plan with its targets in that order; it has all of them."""
+        return replace(self, targets={name: self.targets[name] for name in names})
+
     @property
     def system(self) -> str:
         """What everything in it is built for."""

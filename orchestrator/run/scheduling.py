@@ -1,35 +1,48 @@
-"""Which of many targets a run takes that is to take some: never tried ones first, then the longest ago."""
+"""Which of many targets are begun first, and taken by a run of some: never tried ones, then the oldest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from orchestrator.ground.state import State
-from orchestrator.ledger.entries import Result
 from orchestrator.ledger.reading import read
 from orchestrator.run.plan import Plan
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+def oldest_first(state: State, plan: Plan) -> Plan:
+    """The same plan, in the order in which its targets are to be begun."""
+    if len(plan.targets) < 2:
+        return plan
+    return plan.in_order(by_age(plan.targets, _tried(state, plan)))
+
+
 def left_for_later(state: State, plan: Plan, most: int) -> frozenset[str]:
     """What a run leaves out that takes `most` targets at most, as they were asked for."""
-    every = {name: target.recorded for name, target in plan.targets.items()}
-    return frozenset(every) - frozenset(by_age(every, _last(state, plan.system))[:most])
+    return frozenset(plan.targets) - frozenset(by_age(plan.targets, _tried(state, plan))[:most])
 
 
-def by_age(targets: Mapping[str, str], last: Mapping[str, Result]) -> Sequence[str]:
-    """Names of targets, those first that were never tried, then those whose last run is longest ago.
+def by_age(targets: Iterable[str], tried: Mapping[str, datetime]) -> Sequence[str]:
+    """Names of targets, those first that were never tried, then those that were tried last the longest ago.
 
-    `targets` has what the ledger calls each. Of one age they stay as they were asked for.
+    Of one age they stay as they were asked for.
     """
-    times = {name: result.time for name, result in last.items()}
-    return sorted(targets, key=lambda name: times.get(targets[name], _NEVER))
+    return sorted(targets, key=lambda name: tried.get(name, _NEVER))
 
 
-def _last(state: State, system: str) -> Mapping[str, Result]:
+def _tried(state: State, plan: Plan) -> Mapping[str, datetime]:
+    """When each was tried last: by what it came to, or by a build of it in a run that was killed."""
     if not state.ledger.exists():
         return {}
     with read(state) as ledger:
-        return {each.target: each for each in ledger.results(whole=False) if each.system == system}
+        results = {each.target: each for each in ledger.results(whole=False) if each.system == plan.system}
+        built = ledger.built([each.evaluated.package for each in plan.targets.values()])
+    found = {}
+    for name, target in plan.targets.items():
+        last = results.get(target.recorded)
+        times = [built.get(target.evaluated.package), None if last is None else last.time]
+        if known := [time for time in times if time is not None]:
+            found[name] = max(known)
+    return found

@@ -61,7 +61,7 @@ from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unp
 from orchestrator.run.parts import parts_of_release
 from orchestrator.run.plan import Target
 from orchestrator.run.remembering import depth_of, remember
-from orchestrator.run.scheduling import left_for_later
+from orchestrator.run.scheduling import left_for_later, oldest_first
 from orchestrator.run.signatories import Signatories, summon
 from orchestrator.run.workshop import opened
 from orchestrator.signing import gate
@@ -113,7 +113,7 @@ def release(
         refused = refused_beforehand(
             order.out, plan, signatories, require_commit=configuration.require_commit, closure=closure
         )
-        asked, plan = tuple(plan.targets), plan.without(refused)
+        asked, plan = tuple(plan.targets), oldest_first(state, plan.without(refused))
         if signatories is not None and not plan.dirty:
             tell_of_commit(plan, configuration, say)
         if signatories is not None:

@@ -280,6 +280,7 @@ def test_what_was_written_before_a_kill_is_there(state: State) -> None:
     pen.builds("a", [Row(path_of("lib.drv"), How.BUILT, {"out": made("lib")}, NOON, NOON)])
     with reading(state) as ledger:
         (entry,) = ledger.entries_of("1")
+        assert ledger.built([path_of("lib.drv"), path_of("app.drv")]) == {path_of("lib.drv"): NOON}
     assert (entry.how, entry.builder.proven) == (How.BUILT, False)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from orchestrator.bundles.opening import open_builds
 from orchestrator.evidence import statement
 from orchestrator.evidence.canonical import MalformedError, read_envelope
-from orchestrator.evidence.terms import BUILDS
+from orchestrator.evidence.terms import BUILDS, BUILDS_1
 from orchestrator.ground.values import dataclass
 from orchestrator.keys import dsse
 from orchestrator.keys.key import PublicKey
@@ -55,7 +55,8 @@ def _in_base64(text: bytes) -> Iterator[bytes]:
         yield encoded[-(-before * 8 // 6) : (before + len(text)) * 8 // 6]
 
 
-_MARKS: Final = tuple(_in_base64(BUILDS.encode()))
+_TYPES: Final = (BUILDS, BUILDS_1)
+_MARKS: Final = tuple(mark for each in _TYPES for mark in _in_base64(each.encode()))
 
 
 def _is_exported(data: bytes, file: str) -> bool:
@@ -65,6 +66,6 @@ def _is_exported(data: bytes, file: str) -> bool:
         document = read_envelope(data, file)
         if not isinstance(document, dict) or "payloadType" not in document:
             return False
-        return statement.parse(dsse.parse(document, file).payload, file).predicate_type == BUILDS
+        return statement.parse(dsse.parse(document, file).payload, file).predicate_type in _TYPES
     except MalformedError:  # something else, or told where it is opened
         return False

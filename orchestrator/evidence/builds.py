@@ -5,14 +5,14 @@ docs/predicates/builds.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from orchestrator.evidence import statement
 from orchestrator.evidence.canonical import MalformedError, member, moment, render, seconds
 from orchestrator.evidence.statement import nar_name
-from orchestrator.evidence.terms import BUILDS, NAR_SHA256, ORCHESTRATOR, STATEMENT
+from orchestrator.evidence.terms import BUILDS, BUILDS_1, NAR_SHA256, ORCHESTRATOR, STATEMENT
 from orchestrator.ground.digest import NarHash
 from orchestrator.ledger.entries import Entry, How, Known, Made
 from orchestrator.nix.storepath import is_store_path
@@ -27,7 +27,8 @@ def payload_of(entries: Iterable[Entry]) -> bytes:
     """
     last: dict[tuple[object, ...], Entry] = {}
     for entry in _by_machine(entries):
-        last[entry.derivation, entry.builder.name, _outputs(entry)] = entry
+        of = tuple((path, _hashes(made)) for path, made in sorted(entry.inputs.items()))
+        last[entry.derivation, entry.builder.name, _hashes(entry.outputs), of] = entry
     kept = sorted(last.values(), key=lambda each: (each.derivation, each.builder.name, each.run))
     digests: dict[str, set[str]] = {}
     for entry in kept:
@@ -52,7 +53,7 @@ def payload_of(entries: Iterable[Entry]) -> bytes:
 def parse(payload: bytes, what: str) -> tuple[Entry, ...]:
     """The builds that a payload tells of, in its order; their run has no name. Raises MalformedError."""
     found = statement.parse(payload, what)
-    if found.predicate_type != BUILDS:
+    if found.predicate_type not in (BUILDS, BUILDS_1):
         raise MalformedError(f"{what} is no exported ledger, but a {found.predicate_type!r}")
     builders = {}
     for each in member(found.predicate, "builders", list, what):
@@ -63,7 +64,8 @@ def parse(payload: bytes, what: str) -> tuple[Entry, ...]:
         name = member(each, "builder", str, f"{what}, build")
         if name not in builders:
             raise MalformedError(f"{what} has a build by {name!r}, and no such builder")
-        entries.append(_entry(each, builders[name], what))
+        entry = _entry(each, builders[name], what)
+        entries.append(entry if found.predicate_type == BUILDS_1 else _with_inputs(entry, each, what))
     return tuple(entries)
 
 
@@ -79,8 +81,8 @@ def _by_machine(entries: Iterable[Entry]) -> Iterator[Entry]:
         yield replace(entry, builder=replace(entry.builder, name=name))
 
 
-def _outputs(entry: Entry) -> tuple[object, ...]:
-    return tuple(sorted((name, made.path, made.nar_hash.hex) for name, made in entry.outputs.items()))
+def _hashes(of: Mapping[str, Made]) -> tuple[object, ...]:
+    return tuple(sorted((name, made.path, made.nar_hash.hex) for name, made in of.items()))
 
 
 def _builders(entries: Iterable[Entry]) -> list[Known]:
@@ -105,6 +107,13 @@ def _build(entry: Entry) -> dict[str, Any]:
         "outcome": entry.how.value,
         "outputs": {name: _output(made) for name, made in sorted(entry.outputs.items())},
     }
+    if entry.inputs:
+        found["inputs"] = {
+            path: {
+                name: {"path": each.path, NAR_SHA256: each.nar_hash.hex} for name, each in sorted(of.items())
+            }
+            for path, of in sorted(entry.inputs.items())
+        }
     if entry.finished is not None:
         found["finished"] = seconds(entry.finished)
     return found
@@ -145,7 +154,7 @@ def _entry(said: object, builder: Known, what: str) -> Entry:
     derivation, how = member(said, "derivation", str, what), member(said, "outcome", str, what)
     if how not in _HOW:
         raise MalformedError(f"{what} has the outcome {how!r}, which is none that counts")
-    if not (is_store_path(derivation) and derivation.endswith(".drv")):
+    if not _is_derivation(derivation):
         raise MalformedError(f"{what} is of {derivation!r}, which is no derivation")
     outputs = member(said, "outputs", dict, what)
     if not outputs:
@@ -159,6 +168,32 @@ def _entry(said: object, builder: Known, what: str) -> Entry:
         outputs={name: _made(each, f"{what} of {derivation}") for name, each in outputs.items()},
         finished=None if finished is None else moment(str(finished), what),
     )
+
+
+def _with_inputs(entry: Entry, said: object, what: str) -> Entry:
+    """With what it was made from, which version 1 does not tell."""
+    if not isinstance(said, dict) or "inputs" not in said:
+        return entry
+    what = f"{what}, inputs of {entry.derivation}"
+    told = member(said, "inputs", dict, what)
+    inputs = {}
+    for derivation in told:
+        if not _is_derivation(derivation):
+            raise MalformedError(f"{what} have {derivation!r}, which is no derivation")
+        outputs = member(told, derivation, dict, what)
+        inputs[derivation] = {name: _input(each, what) for name, each in outputs.items()}
+    return replace(entry, inputs=inputs)
+
+
+def _input(said: object, what: str) -> Made:
+    path = member(said, "path", str, what)
+    if not is_store_path(path):
+        raise MalformedError(f"{what} name what is no store path")
+    return Made(path, _hash(said, what), 0, ())
+
+
+def _is_derivation(path: str) -> bool:
+    return is_store_path(path) and path.endswith(".drv")
 
 
 def _made(said: object, what: str) -> Made:

@@ -44,8 +44,10 @@ SAME_CONTENTS: Final = f"{_BASE}/same-contents/v1"
 SAME_CONTENTS_ATTRIBUTE: Final = "CONTENTS_ALONE_REPRODUCED"
 """docs/predicates/same-contents.md; no part of it is the attribute of a reproduction"""
 
-BUILDS: Final = f"{_BASE}/builds/v1"
+BUILDS: Final = f"{_BASE}/builds/v2"
 """What an operator's builders made of many derivations, an exported ledger: docs/predicates/builds.md"""
+BUILDS_1: Final = f"{_BASE}/builds/v1"
+"""The same by earlier versions, which did not tell what each was made from."""
 
 REPRODUCIBLE: Final = "REPRODUCIBLE_BUILD"
 """docs/predicates/reproduction.md"""

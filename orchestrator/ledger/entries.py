@@ -94,6 +94,8 @@ class Entry:
     log: str | None = None
     """Below the state folder."""
     reason: str | None = None
+    inputs: Mapping[str, Mapping[str, Made]] = field(default_factory=dict)
+    """`.drv` path to what it was made from, by output name, where that is told with it."""
 
 
 @dataclass(frozen=True, slots=True)

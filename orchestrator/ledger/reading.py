@@ -184,6 +184,18 @@ class Ledger:
                     found[paths[derivation]].append(paths[below])
         return {path: tuple(sorted(below)) for path, below in found.items()}
 
+    def direct_inputs(self, derivations: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Each of these derivations to its direct inputs, those with fixed outputs left out, sorted."""
+        found: dict[str, list[str]] = {path: [] for path in derivations}
+        for some in _pieces(derivations):
+            asked = (
+                "select d.path, o.path from inputs i join derivations d on d.id = i.derivation "
+                f"join derivations o on o.id = i.input where o.fixed is null and d.path in ({_marks(some)})"
+            )
+            for derivation, below in self._ask(asked, *some):
+                found[derivation].append(below)
+        return {path: tuple(sorted(below)) for path, below in found.items()}
+
     def agreed_outputs(self) -> Iterator[tuple[str, int, datetime]]:
         """Every output on which builders agreed at last: its path, its NAR's size, when a run last had it."""
         asked = (

@@ -175,10 +175,11 @@ def _saw(entries: Iterable[Entry]) -> _Saw:
         built = entry.how in _COUNT
         if entry.how is How.FAILED or (built and not entry.builder.proven):
             continue
-        outputs = made.setdefault(entry.derivation, {})
-        for name, one in entry.outputs.items():
-            digests = outputs.setdefault((name, one.path), set())
-            digests.update(each.hex for each in (one.nar_hash, one.second) if each is not None)
+        for derivation, those in ((entry.derivation, entry.outputs), *entry.inputs.items()):
+            outputs = made.setdefault(derivation, {})
+            for name, one in those.items():
+                digests = outputs.setdefault((name, one.path), set())
+                digests.update(each.hex for each in (one.nar_hash, one.second) if each is not None)
         if built:
             counts.add(entry.derivation)
     return _Saw({path: _result(outputs) for path, outputs in made.items()}, counts)

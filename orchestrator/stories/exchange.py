@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from orchestrator.evidence import builds
 from orchestrator.evidence.canonical import MalformedError, member, read, render
@@ -25,9 +24,8 @@ from orchestrator.keys.signers import Signer
 from orchestrator.ledger.entries import Entry, How
 from orchestrator.ledger.named import result_of
 from orchestrator.ledger.reading import read as reading
+from orchestrator.ledger.resolving import resolved
 from orchestrator.stories.others import LARGEST, read_from
-
-_COUNT: Final = frozenset({How.BUILT, How.CHECKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,8 @@ def export(state: State, targets: Sequence[str], signer: Signer) -> Exported:
             entries = list(ledger.entries(sorted(wanted)))
         else:
             entries = [each for run in ledger.runs() for each in ledger.entries_of(run)]
-    counted = [each for each in entries if each.how in _COUNT and each.builder.proven and each.outputs]
+        inputs = ledger.direct_inputs(sorted({each.derivation for each in entries}))
+    counted = [each for each in resolved(entries, inputs) if each.builder.proven and each.outputs]
     try:
         payload = builds.payload_of(counted)
     except ValueError:

@@ -56,8 +56,10 @@ class Chain:
             builder["machineIdSha256"] = builder["bootIdSha256"] = machine
         for build in payload["predicate"]["builds"]:
             for part, content in change.items():
-                if build["derivation"].endswith(f"-{part}.drv"):
-                    build["outputs"]["out"]["narSha256"] = content * 64
+                told = {build["derivation"]: build["outputs"], **build.get("inputs", {})}
+                for derivation, outputs in told.items():
+                    if derivation.endswith(f"-{part}.drv"):
+                        outputs["out"]["narSha256"] = content * 64
         key = SigningKey.load(self.folder / f"{signer}.key", lambda _: b"")
         envelope = dsse.sign(IN_TOTO_PAYLOAD, canonical.render(payload), key, keyid="")
         made = self.folder / f"{name}.json"

@@ -96,6 +96,8 @@ TALLY: dict[str, Any] = {
     "independence": "same-host",
     "dissent": "refuse",
     "require-commit": True,
+    "closure": {"operators": 2, "dissent": "tell", "evidence": ["theirs.json"]},
+    "rebuilder": [{"name": "r", "key": "rebuilder.pub", "operator": "R"}],
     "builder": [
         {"name": "a"},
         {"name": "b", "store": "vm", "memory": 2048, "disk": 8, "kvm": True, "spare": False},

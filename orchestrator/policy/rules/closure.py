@@ -21,7 +21,7 @@ from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 if TYPE_CHECKING:
-    from orchestrator.ledger.entries import Entry, Known
+    from orchestrator.ledger.entries import Entry, Known, Made
     from orchestrator.ledger.operators import Signed
     from orchestrator.ledger.votes import Count, Result
 
@@ -174,9 +174,11 @@ class _Ground:
             command = self._commands.get(entry.derivation)
             if command is None:
                 continue
-            outputs = {name: made for name, made in entry.outputs.items() if self._tells(command, name)}
+            outputs = self._of(command, entry.outputs)
+            told = {path: self._commands.get(path) for path in entry.inputs}
+            inputs = {path: self._of(of, entry.inputs[path]) for path, of in told.items() if of is not None}
             if outputs:
-                yield replace(entry, outputs=outputs)
+                yield replace(entry, outputs=outputs, inputs=inputs)
 
     def no(self, ledger: SignedBuilds) -> Iterator[Reason]:
         """What a ledger that does not count has of package and artifact that is not what the release has."""
@@ -188,6 +190,9 @@ class _Ground:
                 if made != self.result(entry.derivation):
                     said = f"{ledger.file} has another {_called(entry.derivation)}"
                     yield Reason(Code.BUILDERS_DISAGREE, said)
+
+    def _of(self, command: Command, outputs: Mapping[str, Made]) -> dict[str, Made]:
+        return {name: made for name, made in outputs.items() if self._tells(command, name)}
 
     def _tells(self, command: Command, name: str) -> bool:
         return command.outputs.get(name) is None or command.outputs[name] in self._digests

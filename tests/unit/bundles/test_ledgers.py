@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from orchestrator.bundles.ledgers import exported
-from orchestrator.evidence.terms import BUILDS, REPRODUCTION
+from orchestrator.evidence.terms import BUILDS, BUILDS_1, REPRODUCTION
 
 
 @pytest.mark.parametrize("before", range(6))
@@ -23,5 +23,9 @@ def test_a_ledger_is_found_wherever_its_type_stands(before: int) -> None:
             '"signatures":[{"keyid":"","sig":"AAAA"}]}'
         ).encode()
 
-    documents = {"theirs.json": envelope(BUILDS), "other.json": envelope(REPRODUCTION)}
-    assert exported(documents) == {"theirs.json"}
+    documents = {
+        "theirs.json": envelope(BUILDS),
+        "earlier.json": envelope(BUILDS_1),
+        "other.json": envelope(REPRODUCTION),
+    }
+    assert exported(documents) == {"theirs.json", "earlier.json"}

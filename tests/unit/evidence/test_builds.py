@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.evidence.builds import parse, payload_of
 from orchestrator.evidence.canonical import MalformedError, render
+from orchestrator.evidence.terms import BUILDS_1
 from orchestrator.ground.digest import NarHash
 from orchestrator.ledger.entries import Entry, How, Known, Made
 
@@ -29,6 +30,25 @@ def entry(name: str, content: str, builder: Known = A, second: str | None = None
 def test_what_was_written_is_read_back() -> None:
     entries = [entry("lib", "1"), entry("lib", "1", replace(A, name="b")), entry("app", "2", second="3")]
     assert sorted(parse(payload_of(entries), "it"), key=str) == sorted(entries, key=str)
+
+
+INPUTS = {f"{STORE}lib.drv": {"out": Made(f"{STORE}lib", NarHash.of(b"1"), 0, ())}}
+
+
+def test_what_each_was_made_from_is_told() -> None:
+    one = replace(entry("app", "2"), inputs=INPUTS)
+    other = {f"{STORE}lib.drv": {"out": Made(f"{STORE}lib", NarHash.of(b"5"), 0, ())}}
+    entries = [entry("lib", "1"), one, replace(one, inputs=other), replace(one, run="2")]
+    found = parse(payload_of(entries), "it")
+    assert sorted(found, key=str) == sorted([entry("lib", "1"), one, replace(one, inputs=other)], key=str)
+
+
+def test_what_earlier_versions_exported_is_read() -> None:
+    document = json.loads(payload_of([entry("lib", "1")]))
+    assert document["predicateType"].endswith("/builds/v2")
+    document["predicateType"] = BUILDS_1
+    document["predicate"]["builds"][0]["inputs"] = "whatever a field of that name held there"
+    assert parse(render(document), "it") == (entry("lib", "1"),)
 
 
 def test_only_what_came_out_one_way_is_a_subject() -> None:
@@ -59,7 +79,7 @@ def test_nothing_is_no_statement() -> None:
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
-    document = json.loads(payload_of([entry("lib", "1")]))
+    document = json.loads(payload_of([replace(entry("lib", "1"), inputs=INPUTS)]))
     change(document)
     return render(document)
 
@@ -81,6 +101,13 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         (lambda d: d["predicate"]["builds"][0]["outputs"]["out"].update(path="../x"), "no store path"),
         (lambda d: d["predicate"]["builds"][0]["outputs"]["out"].update(narSha256="x"), "without a hash"),
         (lambda d: d["predicate"]["builds"][0]["outputs"]["out"].update(second={}), "'narSha256'"),
+        (lambda d: d["predicate"]["builds"][0].update(inputs=[]), "'inputs'"),
+        (lambda d: d["predicate"]["builds"][0].update(inputs={"/etc": {}}), "'/etc', which is no derivation"),
+        (lambda d: d["predicate"]["builds"][0]["inputs"][f"{STORE}lib.drv"].update(out={}), "'path'"),
+        (
+            lambda d: d["predicate"]["builds"][0]["inputs"][f"{STORE}lib.drv"]["out"].update(path="x"),
+            "no store",
+        ),
     ],
 )
 def test_what_nobody_writes_is_refused(change: Callable[[dict[str, Any]], object], said: str) -> None:

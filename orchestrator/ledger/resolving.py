@@ -1,0 +1,40 @@
+"""What each build was made from: what its builder had of each direct input then. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from orchestrator.ledger.entries import Entry, How, Made
+
+
+def resolved(entries: Iterable[Entry], inputs: Mapping[str, Collection[str]]) -> Iterator[Entry]:
+    """Every build with its inputs, as far as these entries tell; `entries` are the oldest first of each.
+
+    `inputs` are derivations to their direct inputs, those with fixed outputs left out. What a builder had is
+    what it had in the same run, else what it was the last to have before. Of something that came out in
+    several ways nobody knows which one was used.
+    """
+    every = list(entries)
+    had: dict[tuple[str, str | None, str], list[Entry]] = {}
+    for entry in every:
+        if entry.outputs and entry.how is not How.FAILED and entry.builder.proven:
+            had.setdefault(_place(entry, entry.derivation), []).append(entry)
+    for entry in every:
+        if entry.how not in (How.BUILT, How.CHECKED):
+            continue
+        found = {below: _used(entry, had.get(_place(entry, below), ())) for below in inputs[entry.derivation]}
+        yield replace(entry, inputs={below: made for below, made in found.items() if made})
+
+
+def _place(entry: Entry, derivation: str) -> tuple[str, str | None, str]:
+    return entry.builder.name, entry.builder.machine_id, derivation
+
+
+def _used(entry: Entry, those: Iterable[Entry]) -> Mapping[str, Made]:
+    """What the builder of an entry had of an input; nothing where that is not one thing."""
+    before = [each for each in those if each.run <= entry.run]
+    same = [each for each in before if each.run == entry.run] or before[-1:]
+    if len(same) != 1 or any(made.second is not None for made in same[0].outputs.values()):
+        return {}
+    return same[0].outputs

@@ -8,24 +8,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestrator.projects.guess import OWN, Claims, Guess, Identity, Way
+from orchestrator.projects.node_managers import NPM, Manager, manager
 from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
 FILE: Final = "package.json"
-_SOURCE: Final = (
-    ("npm", "npm"),
-    ("version", "9.9.4"),
-    ("sha256", "640bdd76a0b9d92e9da6e391abae75fd2f168478e416847f3acdb8373737e0ee"),
-)
-"""npm itself: Debian's takes 400 packages, and its cache cannot be links into the store."""
-_NPM: Final = f"""\
+_PATH: Final = """\
 mkdir $HOME/bin
-printf '#!/bin/sh\\nexec node %s/npm/bin/npm-cli.js "$@"\\n' $PWD > $HOME/bin/npm
-chmod +x $HOME/bin/npm
 export PATH=$HOME/bin:$PATH
-cd {OWN}
 """
-_LOCKS: Final = ("npm-shrinkwrap.json", "package-lock.json")
+_COMMAND: Final = """\
+printf '#!/bin/sh\\nexec node %s/{program} "$@"\\n' $PWD > $HOME/bin/{name}
+chmod +x $HOME/bin/{name}
+"""
 
 
 def seen(tree: Tree) -> str | None:
@@ -58,29 +53,36 @@ def way(tree: Tree, identity: Identity) -> Way:
     """By its own `build`, where it has one, and `npm pack`."""
     said = _document(tree)
     name = str(said.get("name", identity.name.value)).lstrip("@").replace("/", "-")
-    locks = tuple(filter(tree.has, _LOCKS))[:1]
+    locked = manager(tree, said)
     scripts = said.get("scripts") if isinstance(said.get("scripts"), dict) else {}
     remarks = []
     lines = []
-    if locks:
-        lines.append("npm ci --ignore-scripts")
+    if locked.lock is not None:
+        lines.append(locked.install)
     if isinstance(scripts, dict) and "build" in scripts:
-        lines.append("npm run build")
-        if not locks and (said.get("dependencies") or said.get("devDependencies")):
+        lines.append(f"{locked.run} build")
+        if locked.lock is None and (said.get("dependencies") or said.get("devDependencies")):
             remarks.append(
                 f"{FILE} names dependencies, and there is no package-lock.json: `npm install` makes one"
             )
     lines += ["mkdir $out", "npm pack --cache $HOME/packing --ignore-scripts --pack-destination $out"]
+    managers = {each.name: each for each in (NPM, locked)}.values()  # npm packs, whoever installs
     return Way(
         (Guess("nodejs", FILE),),
-        _NPM + "\n".join(lines) + "\n",
+        _PATH + "".join(map(_command, managers)) + f"cd {OWN}\n" + "\n".join(lines) + "\n",
         path=f"{name}-{said.get('version', identity.version.value)}.tgz",
-        check="npm test" if isinstance(scripts, dict) and "test" in scripts else None,
+        check=f"{locked.name} test" if isinstance(scripts, dict) and "test" in scripts else None,
         suite=_suite(said),
-        tools=(("npm", _SOURCE),),
-        locks=locks,
+        tools=tuple((each.name, each.source) for each in managers if each.source),
+        locks=(locked.lock,) if locked.lock is not None else (),
         remarks=tuple(remarks),
     )
+
+
+def _command(each: Manager) -> str:
+    """Lines that have a manager among the build's commands."""
+    program = each.program if each.source else f"{OWN}/{each.program}"
+    return _COMMAND.format(name=each.name, program=program)
 
 
 def _suite(said: Mapping[str, Any]) -> str:

@@ -364,6 +364,74 @@ def test_lock_files_are_the_dependency_list() -> None:
     assert recipe["sources"]["npm"]["npm"] == "npm"
 
 
+def _berry(version: int, key: str, prefix: str = "") -> str:
+    told = f"__metadata:\n  version: {version}\n  cacheKey: {key}\n"
+    return f'{told}\n"a@npm:1":\n  checksum: {prefix}{"0" * 128}\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "manager", "install"),
+    [
+        (
+            {"yarn.lock": "# yarn lockfile v1\n"},
+            ("yarn", "1.22.22"),
+            "yarn install --frozen-lockfile --offline",
+        ),
+        ({"yarn.lock": _berry(4, "7")}, ("@yarnpkg/cli-dist", "2.4.2"), "yarn install --immutable"),
+        ({"yarn.lock": _berry(4, "8")}, ("@yarnpkg/cli-dist", "3.0.2"), "yarn install --immutable"),
+        ({"yarn.lock": _berry(6, "8")}, ("@yarnpkg/cli-dist", "3.8.7"), "yarn install --immutable"),
+        ({"yarn.lock": _berry(8, "10c0")}, ("@yarnpkg/cli-dist", "4.0.2"), "yarn install --immutable"),
+        (
+            {"yarn.lock": _berry(8, "10c0", "10c0/")},
+            ("@yarnpkg/cli-dist", "4.13.0"),
+            "yarn install --immutable",
+        ),
+        (
+            {"yarn.lock": _berry(99, "10c0", "10c0/")},
+            ("@yarnpkg/cli-dist", "4.18.1"),
+            "yarn install --immutable",
+        ),
+        ({"pnpm-lock.yaml": ""}, ("pnpm", "9.15.9"), "pnpm install --frozen-lockfile"),
+    ],
+)
+def test_locks_of_yarn_and_pnpm(files: dict[str, str], manager: tuple[str, str], install: str) -> None:
+    manifest = '{"name": "a", "version": "1", "scripts": {"build": "make", "test": "ava"}}'
+    found = of({"package.json": manifest, **files})
+    [lock] = files
+    assert found.way.locks == (lock,)
+    command = install.partition(" ")[0]
+    assert f"\n{install}\n{command} run build\n" in found.way.script
+    assert found.way.check == f"{command} test"
+    recipe = tomllib.loads(recipe_text(found, "."))
+    assert recipe["sources"].keys() == {"project", "npm", command}
+    assert (recipe["sources"][command]["npm"], recipe["sources"][command]["version"]) == manager
+    assert recipe["dependencies"] == [{"source": "project", "lock": lock}]
+
+
+def test_the_yarn_that_a_project_has_itself() -> None:
+    yarn = ".yarn/releases/yarn-4.5.0.cjs"
+    files = {
+        "package.json": '{"name": "a", "version": "1"}',
+        "yarn.lock": _berry(8, "10c0"),
+        ".yarnrc.yml": f"nodeLinker: node-modules\n\nyarnPath: {yarn}\n",
+    }
+    found = of({**files, yarn: ""})
+    assert f"$PWD/project/{yarn}" in found.way.script.replace("%s", "$PWD")
+    assert [name for name, _ in found.way.tools] == ["npm"]
+    assert [name for name, _ in of(files).way.tools] == ["npm", "yarn"]  # it says so, and has it not
+
+
+def test_of_several_locks_the_one_of_the_manager_that_package_json_names() -> None:
+    files = {"package-lock.json": "{}", "yarn.lock": "", "pnpm-lock.yaml": ""}
+    for said, lock in {
+        "yarn@1.22.22": "yarn.lock",
+        "pnpm@9": "pnpm-lock.yaml",
+        "": "package-lock.json",
+    }.items():
+        manifest = f'{{"name": "a", "version": "1", "packageManager": "{said}"}}'
+        assert of({"package.json": manifest, **files}).way.locks == (lock,)
+
+
 def test_npm() -> None:
     manifest = (
         '{"name": "@org/thing", "version": "1.2.3", "license": "ISC",\n'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +15,7 @@ from orchestrator.dependencies.cargo_fitting import fitting, shipped
 from orchestrator.dependencies.cargo_graph import needs_of, reached, refuse_cycles
 from orchestrator.dependencies.cargo_lock import AGAIN, DEFAULT, Entry, entries
 from orchestrator.dependencies.cargo_manifests import manifests
+from orchestrator.dependencies.confusion import refuse_doubles
 from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Ecosystem, Locked
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import replace
@@ -27,6 +28,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ADDRESS: Final = re.compile(r"[!#-\[\]-~]{1,2000}")
 """It is written into Cargo's configuration, between quotes."""
+_ONE: Final = "take it from one registry (`registry = …` in Cargo.toml, [patch] for what others need)"
 _REFERENCES: Final = ("branch", "rev", "tag")
 
 
@@ -41,7 +43,6 @@ def read(data: bytes, place: str, at: str, beside: Mapping[str, bytes]) -> Locke
     if not own:
         hint = "name the lock that cargo wrote beside the project's Cargo.toml"
         raise BadLock(place, None, "it holds no package of the project's own", hint=hint)
-    _refuse_confusion(listed, place)
     refuse_cycles(listed, needs, own, place)
     manifest_of = fitting(listed, needs, own, manifests(beside, at), place, beside)
     direct = {each for index in own for each in needs[index]}
@@ -61,6 +62,7 @@ def read(data: bytes, place: str, at: str, beside: Mapping[str, bytes]) -> Locke
         )
         if twice[entry.name, entry.version] > 1 and outside[index].place is None:
             outside[index] = replace(outside[index], place=_registry(entry.source))
+    refuse_doubles((each for each in outside.values() if each.rev is None), place, _ONE)
     found = [
         replace(each, needs=tuple(sorted({outside[below].key for below in needs[index] if below not in own})))
         for index, each in outside.items()
@@ -153,23 +155,6 @@ def _refuse_credentials(address: str, entry: Entry, place: str) -> None:
     if bad:
         problem = f"the source of {entry.name} {entry.version} is no address"
         raise BadLock(place, entry.line, problem, hint=AGAIN)
-
-
-def _refuse_confusion(listed: Iterable[Entry], place: str) -> None:
-    """One name and version from two registries, with other bytes: one of them is not what it seems."""
-    seen: dict[tuple[str, str], Entry] = {}
-    for each in listed:
-        if each.source is None or each.source.startswith("git+"):
-            continue
-        other = seen.setdefault((each.name, each.version), each)
-        if other.checksum != each.checksum:
-            raise BadLock(
-                place,
-                each.line,
-                f"{each.name} {each.version} comes from two registries with different bytes: from "
-                f"{each.source}, and on line {other.line} from {other.source}",
-                hint="take it from one registry (`registry = …` in Cargo.toml, [patch] for what others need)",
-            )
 
 
 def _reference(address: str) -> Mapping[str, str]:

@@ -86,6 +86,10 @@ class Inside:
     name: str
     """As the registry spells it."""
     version: str
+    path: str | None = None
+    """Of a file of the source whose digest the lock has: where it is, from the lock's own folder."""
+    digest: Sha256 | OtherDigest | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Dependency:
     """Where the project's own layout wants it: npm's `node_modules/…`."""
     inside: tuple[Inside, ...] = ()
     """What its file has in it, as the lock says."""
+    part: str | None = None
+    """The folder that it is of a repository's tree."""
 
     @property
     def key(self) -> str:

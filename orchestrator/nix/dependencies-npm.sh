@@ -24,6 +24,9 @@ tally_lay_out_npm() { # LIST
         if [[ -n ${tallyBeside_pnpmPath-}${tallyBeside_berryPath-} ]]; then
             tally_link_npm "$path" "$out/registry/$name/-/${name##*/}-$version.tgz"
         fi
+        if [[ $address == http* && -n ${tallyBeside_pnpmPath-} ]]; then
+            tally_place_npm "$path" "$address"
+        fi
     done < "$1"
     if [[ -e unplaced ]]; then
         tally_index_npm unplaced
@@ -32,29 +35,50 @@ tally_lay_out_npm() { # LIST
 
 # A commit's tree as the archive that npm would ask its host for: `tarballtemplate` of hosted-git-info's `lib/hosts.js`.
 tally_pack_npm() { # TREE COMMIT ADDRESS
-    local digest project packed=$PWD/packed-$2.tgz
+    local address base content digest project packed=$PWD/packed-$2.tgz
     test -e "$packed" ||
         tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u+w --transform "flags=r;s|^\.|package|" \
             -C "$1" -cf - . | gzip -n > "$packed"
     digest=$(sha512sum < "$packed")
     digest=sha512:${digest%% *}
-    project=${3#git+https://*/}
-    project=${project%.git@*}
+    content=$out/_cacache/content-v2/sha512/${digest:7:2}/${digest:9:2}/${digest:11}
+    test -e "$content" || install -D -m 444 "$packed" "$content"
+    project=${3%@"$2"}
+    project=${project%.git}
+    base=${project##*/}
+    project=${project#git+https://*/}
+    if [[ -n ${tallyBeside_yarnPath-} ]]; then
+        # what yarn 1 packs of a repository has no folder on top and is not compressed: its `src/fetchers/git-fetcher.js`
+        mkdir -p "$out/yarn"
+        tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u+w -C "$1" -cf "$out/yarn/$base.git-$2" .
+        ln -sf "$base.git-$2" "$out/yarn/$base-$2"
+    fi
     while read -r address; do
-        echo "$packed - - $digest $address"
-    done << END >> unplaced
+        test -n "$address" || continue # of another host, which yarn 1 alone has
+        echo "$packed - - $digest $address" >> unplaced
+        if [[ -n ${tallyBeside_yarnPath-} ]]; then tally_link_npm "$content" "$out/yarn/$(tally_mirrored_npm "${address%%\?*}")"; fi
+        if [[ -n ${tallyBeside_pnpmPath-} ]]; then tally_place_npm "$content" "$address"; fi
+    done << END
 $(case $3 in
     git+https://github.com/*) echo "https://codeload.github.com/$project/tar.gz/$2" ;;
     git+https://bitbucket.org/*) echo "https://bitbucket.org/$project/get/$2.tar.gz" ;;
     git+https://gitlab.com/*)
         echo "https://gitlab.com/$project/repository/archive.tar.gz?ref=$2"
+        echo "https://gitlab.com/api/v4/projects/${project/\//%2F}/repository/archive.tar.gz?ref=$2" # pnpm
         echo "https://gitlab.com/api/v4/projects/${project/\//%2F}/repository/archive.tar.gz?sha=$2" # since npm 10
         ;;
 esac)
 END
     # npm would install what the package is developed with, unless it seems to be doing so already: pacote's `lib/git.js`
-    echo "git+ssh://git@${3#git+https://}" | sed "s|\.git@$2\$|.git#$2|" >> "$out/prepared"
-    install -D -m 444 "$packed" "$out/_cacache/content-v2/sha512/${digest:7:2}/${digest:9:2}/${digest:11}"
+    if [[ $3 == git+https://* ]]; then echo "git+ssh://git@${3#git+https://}" | sed "s|\.git@$2\$|.git#$2|" >> "$out/prepared"; fi
+}
+
+# What is asked for at an address of its own, as pnpm asks: the registry within the sandbox has it by the address's hash.
+tally_place_npm() { # FILE ADDRESS
+    local hash
+    hash=$(printf %s "$2" | sha256sum)
+    tally_link_npm "$1" "$out/registry/-/${hash%% *}"
+    echo "$2" >> "$out/addresses"
 }
 
 tally_link_npm() { # FILE PLACE
@@ -185,9 +209,38 @@ END
         echo "tally: port 4873 of the sandbox is not free to serve what the lock pins" >&2
         return 1
     fi
+    if [[ -e ${1%/*}/addresses ]]; then
+        cp "${1%/*}/addresses" "$HOME/redirected"
+        tally_redirect_npm > "$HOME/redirect.cjs"
+        export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$HOME/redirect.cjs"
+    fi
     export npm_config_registry=http://127.0.0.1:4873/ npm_config_offline=false
     export YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:4873 YARN_UNSAFE_HTTP_WHITELIST=127.0.0.1 YARN_CHECKSUM_BEHAVIOR=throw
     export YARN_ENABLE_TELEMETRY=false YARN_GLOBAL_FOLDER=$HOME/.yarn
     if [[ $npm_config_ignore_scripts == true ]]; then export YARN_ENABLE_SCRIPTS=${YARN_ENABLE_SCRIPTS-false}; fi
     export npm_config_store_dir=$HOME/.pnpm-store npm_config_manage_package_manager_versions=false
+}
+
+# A module that has Node.js ask the registry within the sandbox in place of the addresses beside it, and of no others.
+tally_redirect_npm() {
+    cat << 'END'
+const { createHash } = require("crypto"), fs = require("fs"), http = require("http"), https = require("https");
+const known = new Set(fs.readFileSync(`${__dirname}/redirected`, "utf8").split("\n").filter(Boolean));
+const plain = http.request;
+for (const [scheme, asking] of [["http", http], ["https", https]]) {
+    const before = asking.request;
+    asking.request = function (first, ...others) {
+        const whole = typeof first === "string" || first instanceof URL;
+        const { hostname, host = hostname, port, path: asks = "/" } = whole ? {} : first;
+        const at = new URL(whole ? first : `${scheme}://${hostname ? hostname + (port ? `:${port}` : "") : host}${asks}`);
+        const place = [at.href, at.href.split("?")[0]].find((each) => known.has(each));
+        if (!place) return before.call(this, first, ...others);
+        const told = whole ? others.find((each) => typeof each === "object") : first;
+        const path = `/-/${createHash("sha256").update(place).digest("hex")}`;
+        const asked = { host: "127.0.0.1", port: 4873, path, method: told?.method, headers: { ...told?.headers, host: "127.0.0.1" } };
+        return plain.call(http, asked, others.find((each) => typeof each === "function"));
+    };
+}
+require("module").syncBuiltinESMExports();
+END
 }

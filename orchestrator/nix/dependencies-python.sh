@@ -2,14 +2,15 @@
 # where a recipe asks for one. See nix/dependencies.nix for the list's lines.
 
 tally_lay_out_python() { # LIST
-    local path file name version digest rev
+    local path file name version digest rev part
     mkdir "$out/wheels"
-    while read -r path file name version digest rev _; do
+    while read -r path file name version digest rev _ part; do
         if [[ $rev == - ]]; then
             # two locks may have the same file
             ln -sfn "$path" "$out/wheels/$file"
         else
             file=$out/wheels/$name-$version.tar.gz
+            if [[ $part != - ]]; then path=$path/$part; fi
             tally_pack_tree_python "$path" "$file" "$name-$version"
             digest=$(sha256sum < "$file")
             digest=sha256:${digest%% *}

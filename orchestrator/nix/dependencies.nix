@@ -16,7 +16,8 @@ let
   field = each: key: if each ? ${key} then each.${key} else "-";
   digestOf = each: if each ? sha512 then "sha512:${each.sha512}" else "sha256:${each.sha256}";
 
-  # "PATH FILE NAME VERSION DIGEST REV ADDRESS PLACE", a line for each: what is not told is `-`. Only PLACE can hold blanks
+  # "PATH FILE NAME VERSION DIGEST REV ADDRESS PLACE", a line for each: what is not told is `-`. PLACE, which alone can hold
+  # blanks, is where the project wants it, or the folder that it is of a tree
   lineOf =
     each:
     concatStringsSep " " [
@@ -27,7 +28,7 @@ let
       (digestOf each)
       (field each "rev")
       (if each.urls == [ ] then "-" else elemAt each.urls (length each.urls - 1))
-      (field each "place")
+      (if each ? part then each.part else field each "place")
     ];
 
   laidOut =

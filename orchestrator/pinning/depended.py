@@ -179,6 +179,7 @@ def _packages(locked: Locked, place: str, told: Mapping[str, str]) -> Iterator[d
             "needs": list(each.needs),
             **({"rev": each.rev} if each.rev else {}),
             **({"place": each.place} if each.place else {}),
+            **({"part": each.part} if each.part else {}),
             **_inside(locked.ecosystem, each.inside),
         }
 
@@ -227,7 +228,8 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
 def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:
     """The package URL of a dependency. Raises ValueError when it can have none."""
     if isinstance(each.digest, CommitTree):
-        return _plain(ecosystem, each.name, each.version, vcs_url=each.digest.url)
+        url = f"{each.digest.url}#{each.part}" if each.part else each.digest.url
+        return _plain(ecosystem, each.name, each.version, vcs_url=url)
     if each.registry == ecosystem.mirror:
         return _plain(ecosystem, each.name, each.version)
     elsewhere = "download_url" if each.urls[-1:] == (each.registry,) else "repository_url"

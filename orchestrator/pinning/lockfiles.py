@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from orchestrator.dependencies import formats
 from orchestrator.dependencies.dependency import BadLock, CommitTree, Ecosystem, Locked
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.tree import Tree
+from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.depended import Dependencies, described
 from orchestrator.pinning.pythons import asked_of, key_of
@@ -128,6 +130,7 @@ class LockFile:
             return known[1]
         found = formats.read(self.part.ecosystem, self.tree, self.part.lock, self.place, system, asked)
         _refuse_others(found, self.place, self._repository)
+        _compare(found, self.tree, self.part.lock, self.place)
         self._locked[system] = asked, found
         return found
 
@@ -142,6 +145,25 @@ class LockFile:
             place=self.place,
             told=self.told(lock),
         )
+
+
+def _compare(locked: Locked, tree: Tree, lock: str, place: str) -> None:
+    """Raises BadLock where a file of the source is another one than the lock has the digest of."""
+    for each in locked.inside:
+        if each.path is None or each.digest is None:
+            continue
+        data = tree.read(posixpath.normpath(posixpath.join(posixpath.dirname(lock), each.path)))
+        algorithm = "sha256" if isinstance(each.digest, Sha256) else each.digest.algorithm
+        if data is None:
+            problem = "which has no such file"
+        elif hashlib.new(algorithm, data).hexdigest() != each.digest.hex:
+            problem = (
+                f"{each.name} is the file {each.path[:200]} of the source, which has another {algorithm}"
+            )
+        else:
+            continue
+        said = f"{each.name} is the file {each.path[:200]} of the source, {problem}"
+        raise BadLock(place, each.line, said, hint="have the lock written again")
 
 
 def _refuse_others(locked: Locked, place: str, repository: Path) -> None:

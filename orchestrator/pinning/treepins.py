@@ -38,6 +38,8 @@ def fetched(
             folder = Path(name) / "tree"
             folder.mkdir(mode=0o755)
             export_remote(tree.address, tree.rev, folder, EXTRAS)
+            if each.part and not (folder / each.part).is_dir():
+                raise TallyError(f"the commit {tree.rev[:12]} has no folder {each.part}")
             digest = nar_hash(folder).hex
             there = sources.folder / digest / store_name(each.file)
             if not there.exists():

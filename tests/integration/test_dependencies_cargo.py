@@ -116,7 +116,8 @@ source = "git+@tools@?branch=main#@commit@"
 
 def test_a_crate_out_of_a_repository(first: Path, home: Path, tally_in: TallyIn, tmp_path: Path) -> None:
     """Of a workspace, whose version it has. tally.lock has the hash of the tree, Cargo.lock has none."""
-    tools, project = tmp_path / "tools", tmp_path / "carver"
+    project = tmp_path / "carver"
+    tools = project / ".git/tools"  # of this machine, and so within the source's own repository
     _written(tools, TOOLS)
     rust.commit(tools)
     git = ["git", "-C", str(tools)]

@@ -217,31 +217,48 @@ def test_every_format_is_planned_with_the_same_file(
     assert len(planned) == len(locks)
 
 
-def test_a_package_out_of_a_repository(
+def test_a_folder_of_a_repository_and_a_file_of_the_source(
     project: Path, tally_in: TallyIn, tmp_path: Path, repository: Path
 ) -> None:
-    """tally.lock has the hash of the tree, and pip makes a wheel of it as of an sdist."""
-    theirs, own = tmp_path / "theirs", tmp_path / "own"
-    for folder in (theirs, own / "app", own / "recipes"):
+    """tally.lock has the hash of the tree, and pip makes a wheel of its folder as of an sdist."""
+    own = tmp_path / "own"
+    for folder in (own / "app/dist", own / "recipes"):
         folder.mkdir(parents=True)
-    run_git(theirs, "init", "--quiet")
-    (theirs / "setup.py").write_text(SETUP)
-    (theirs / "tally_sdist.py").write_text("HOW = 'from a commit'\n")
-    commit(theirs)
-    rev = run_git(theirs, "rev-parse", "HEAD").strip()
-    (own / "app/app.py").write_text("import tally_sdist\nprint(tally_sdist.HOW)\n")
-    (own / "app/pylock.toml").write_text(
-        'lock-version = "1.0"\ncreated-by = "a test"\n[[packages]]\nname = "tally-sdist"\nversion = "2.0"\n'
-        f'vcs = {{ type = "git", url = "{theirs.as_uri()}", commit-id = "{rev}" }}\n'
-    )
-    recipe = RECIPE.replace("requirements.txt", "pylock.toml", 1)
-    (own / "recipes/app.toml").write_text(
-        recipe[: recipe.index("pip install")] + recipe[recipe.index("'''\n\n") :]
-    )
-    (own / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
     run_git(own, "init", "--quiet")
-    commit(own)
+    theirs = own / ".git/theirs"  # of this machine, and so within the source's own repository
+    (theirs / "part").mkdir(parents=True)
+    run_git(theirs, "init", "--quiet")
+    (theirs / "part/setup.py").write_text(SETUP)
+    (theirs / "part/tally_sdist.py").write_text("HOW = 'from a commit'\n")
+    rev = commit(theirs).strip()
+    kept = wheel("of the source")
+    (own / "app/dist" / NATIVE).write_bytes(kept)
+    (own / "app/app.py").write_text(APP)
+
+    def locked_by(url: str, part: str) -> None:
+        (own / "app/pylock.toml").write_text(
+            'lock-version = "1.0"\ncreated-by = "a test"\n'
+            '[[packages]]\nname = "tally-sdist"\nversion = "2.0"\n'
+            f'vcs = {{ type = "git", url = "{url}", commit-id = "{rev}", subdirectory = "{part}" }}\n'
+            '[[packages]]\nname = "tally-native"\nversion = "1.0"\n[[packages.wheels]]\n'
+            f'name = "{NATIVE}"\npath = "dist/{NATIVE}"\n'
+            f'hashes = {{ sha256 = "{hashlib.sha256(kept).hexdigest()}" }}\n'
+        )
+        commit(own)
+
+    recipe = RECIPE.replace("requirements.txt", "pylock.toml", 1)
+    install = f"pip install --quiet --no-deps --target /build/installed dist/{NATIVE}\n"
+    run = "PYTHONPATH=/build/installed python3 app.py > $out\n"
+    script = recipe.index("python3 app.py")
+    (own / "recipes/app.toml").write_text(recipe[:script] + install + run + recipe[recipe.index("'''\n\n") :])
+    (own / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
     tally = tally_in(own)
+    locked_by(tmp_path.as_uri(), "part")
+    ran = tally("lock").failed(2)
+    assert "line 3: tally-sdist is from a repository of this machine, outside of the source's" in ran.err
+    locked_by(theirs.as_uri(), "other")
+    assert f"the commit {rev[:12]} has no folder other" in tally("lock").failed(2).err
+    locked_by(theirs.as_uri(), "part")
     ran = tally("plan", "recipes/app.toml").failed(2)
     assert f"tally.lock has no digest of the tree of tally-sdist at the commit {rev[:12]}" in ran.err
     tally("lock").succeeded()
@@ -249,4 +266,4 @@ def test_a_package_out_of_a_repository(
     ran = tally("build", "recipes/app.toml", "--no-sign", "--json").succeeded()
     (outcome,) = json.loads(ran.out)["outcomes"]
     assert outcome["outcome"] == "agreed"
-    assert b"from a commit\n" in Path(outcome["artifact"]).read_bytes()
+    assert b"of the source from a commit True\n" in Path(outcome["artifact"]).read_bytes()

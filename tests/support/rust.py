@@ -68,7 +68,7 @@ def before(folder: Path) -> Path:
 
 def commit(folder: Path) -> None:
     git = ("git", "-C", str(folder))
-    if not (folder / ".git").exists():
+    if not (folder / ".git/HEAD").exists():
         subprocess.run([*git, "init", "--quiet"], check=True)
     for key, value in (("user.name", "Reader"), ("user.email", "reader@example.org")):
         subprocess.run([*git, "config", key, value], check=True)

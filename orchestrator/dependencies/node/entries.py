@@ -5,12 +5,12 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.dependencies.dependency import BadLock, Dependency
+from orchestrator.dependencies.dependency import BadLock
 from orchestrator.ground.digest import OtherDigest, Sha256
 
 MOST: Final = 50_000
@@ -159,18 +159,3 @@ def _listed(told: Any, mine: str) -> bool:
     refused = {str(each)[1:] for each in words if str(each).startswith("!")}
     wanted = {str(each) for each in words if not str(each).startswith("!")}
     return mine not in refused and (not wanted or mine in wanted)
-
-
-def refuse_doubles(found: Iterable[Dependency], place: str) -> None:
-    """Raises BadLock where one name and version has different bytes: dependency confusion."""
-    first: dict[tuple[str, str], Dependency] = {}
-    for each in found:
-        known = first.setdefault((each.name, each.version), each)
-        if known.digest != each.digest:
-            raise BadLock(
-                place,
-                each.line,
-                f"{each.name} {each.version} is there twice with different bytes: from {each.registry}, and "
-                f"in line {known.line} from {known.registry}",
-                hint="one name and version is one package: find out which of the two is meant",
-            )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.dependencies.confusion import refuse_doubles
 from orchestrator.dependencies.dependency import Dependency, Inside
-from orchestrator.dependencies.node.entries import refuse_doubles
 from orchestrator.ground.values import replace
 
 

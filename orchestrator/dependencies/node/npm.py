@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
+from orchestrator.dependencies.confusion import refuse_doubles
 from orchestrator.dependencies.dependency import (
     BadLock,
-    CommitTree,
     Dependency,
     Ecosystem,
     Inside,
     Locked,
 )
+from orchestrator.dependencies.node import hosted
 from orchestrator.dependencies.node.entries import (
     MOST,
     addresses_of,
@@ -26,7 +27,6 @@ from orchestrator.dependencies.node.entries import (
     digest_of,
     file_of,
     fits,
-    refuse_doubles,
 )
 from orchestrator.dependencies.tree import Tree
 from orchestrator.ground.values import replace
@@ -38,15 +38,6 @@ _VERSIONS: Final = (2, 3)
 _REGENERATE: Final = "write the lock again with `npm install --package-lock-only`"
 _NEEDED: Final = ("dependencies", "optionalDependencies", "peerDependencies")
 _DIRECT: Final = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
-
-_GIT: Final = ("git+", "git:", "github:", "gitlab:", "bitbucket:", "git@", "ssh:")
-HOSTS: Final = ("bitbucket.org", "github.com", "gitlab.com")
-"""Of which npm takes an archive where it knows the commit: hosted-git-info's `lib/hosts.js`."""
-_HOSTED: Final = re.compile(
-    rf"(?:git\+)?(?:ssh://git@|https://)(?P<host>{'|'.join(map(re.escape, HOSTS))})/"
-    r"(?P<path>[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_-][A-Za-z0-9._-]*?)(?:\.git)?#[0-9a-f]{40}"
-)
-_AT_COMMIT: Final = re.compile(r"#([0-9a-f]{40})$")
 
 
 def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
@@ -260,27 +251,10 @@ class _Lock:
     def _tree(self, at: str, entry: Mapping[str, Any], name: str, version: str) -> Dependency | None:
         """What is out of a git repository; None: it is not."""
         resolved = entry.get("resolved")
-        if not isinstance(resolved, str) or not resolved.startswith(_GIT):
+        if not isinstance(resolved, str) or not hosted.is_git(resolved):
             return None
-        commit = _AT_COMMIT.search(resolved)
-        if commit is None:
-            raise self.bad(
-                at,
-                "it is from a branch of a git repository, which moves",
-                "write the lock again: npm then has the commit",
-            )
-        hosted = _HOSTED.fullmatch(resolved)
-        if hosted is None:
-            raise self.bad(
-                at,
-                "npm asks git for it, and the build has no network; of the hosts "
-                f"{', '.join(HOSTS)} it takes archives, which the build has",
-                "depend on a release of it in a registry, or have its tarball in the project",
-            )
-        tree = CommitTree(f"https://{hosted['host']}/{hosted['path']}.git", commit[1])
-        file = f"{name.rpartition('/')[2]}-{version}-{tree.rev[:12]}"
-        line = self.lines.get(at, 1)
-        return Dependency(name, version, file, tree, (tree.url,), tree.address, line, rev=tree.rev)
+        tree = hosted.of_host(resolved, partial(self.bad, at), "npm")
+        return hosted.dependency(name, version, tree, self.lines.get(at, 1))
 
     def _direct(self) -> frozenset[str]:
         """Where what the project asks for is, and what its workspaces do."""

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from orchestrator.dependencies import yamlfile
 from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Inside, Locked
+from orchestrator.dependencies.node import hosted
 from orchestrator.dependencies.node.entries import (
-    MIRROR,
     MOST,
+    addresses_of,
     checked,
     digest_of,
     file_of,
     fits,
-    usual_address,
 )
 from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
@@ -133,11 +133,6 @@ class _Lock:
         name, told = (key, "") if at < 0 else (key[:at], key[at + 1 :])
         if resolution.get("type") == "directory":
             return None
-        if resolution.get("type") == "git" or "repo" in resolution or "gitHosted" in resolution:
-            raise bad(
-                "it is from a git repository, and the lock has no digest of what pnpm makes of that",
-                "depend on a release of it in a registry, or have its tarball in the project",
-            )
         name, version = checked(entry.get("name", name), entry.get("version", told), bad)
         tarball = resolution.get("tarball")
         if isinstance(tarball, str) and tarball.startswith("file:"):
@@ -145,21 +140,15 @@ class _Lock:
             if path.startswith(("/", "~")) or ".." in path.split("/"):
                 raise bad(f"its file {path[:80]!r} is outside the project", "have it in the project")
             return Inside(name, version)
-        if tarball is not None:
-            raise bad(
-                "it has an address of its own, at which pnpm asks, and the build has no network",
-                "write the lock again without `lockfile-include-tarball-url`; depend on what a registry has",
-            )
-        digest = digest_of(resolution.get("integrity"), bad, _AGAIN)
-        return Dependency(
-            name,
-            version,
-            file_of(name, version),
-            digest,
-            (usual_address(name, version),),
-            MIRROR,
-            self.file.lines.get(("packages", key), 1),
-        )
+        line = self.file.lines.get(("packages", key), 1)
+        if resolution.get("type") == "git" or "repo" in resolution:
+            raise bad(*hosted.by_git("pnpm"))
+        integrity = resolution.get("integrity")
+        if integrity is None and isinstance(tarball, str) and hosted.is_archive(tarball):
+            return hosted.dependency(name, version, hosted.of_host(tarball, bad, "pnpm"), line)
+        digest = digest_of(integrity, bad, _AGAIN)
+        urls, registry = addresses_of(tarball, name, version, bad)
+        return Dependency(name, version, file_of(name, version), digest, urls, registry, line)
 
 
 def _table(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from orchestrator.dependencies.dependency import BadLock, Dependency, Ecosystem, Inside, Locked
+from orchestrator.dependencies.node import hosted
 from orchestrator.dependencies.node.entries import (
     addresses_of,
     checked,
@@ -115,11 +116,8 @@ class _Lock:
             return Inside(name, version)
         if resolved is None:
             raise bad("it has no address (`resolved`)")
-        if resolved.startswith(("git+", "git:", "git@", "ssh:")):
-            raise bad(
-                "it is from a git repository, and the lock has no digest of what yarn makes of that",
-                "depend on a release of it in a registry, or have its tarball in the project",
-            )
+        if hosted.is_git(resolved) or (hosted.is_archive(resolved) and integrity is None):
+            return hosted.dependency(name, version, hosted.of_any(resolved, bad), entry.line)
         digest = digest_of(
             integrity, bad, "take the entry out of the lock, then `yarn install`: registries tell a sha512"
         )

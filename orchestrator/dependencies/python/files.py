@@ -12,7 +12,14 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
+from orchestrator.dependencies.dependency import (
+    BadLock,
+    CommitTree,
+    Dependency,
+    Ecosystem,
+    Inside,
+    Locked,
+)
 from orchestrator.dependencies.python.interpreter import Interpreter, ranks
 from orchestrator.ground.digest import OtherDigest, Sha256
 from orchestrator.ground.secrets import without_secrets
@@ -51,10 +58,36 @@ class Pinned:
     needs: tuple[str, ...] = ()
     tree: CommitTree | None = None
     """Where it is no file but out of a repository."""
+    part: str | None = None
+    """The folder of the tree that it is."""
 
     @property
     def key(self) -> str:
         return f"{self.name}@{self.version}"
+
+
+def locked(
+    found: Iterable[Pinned], inside: Iterable[Inside], interpreter: Interpreter, place: str, again: str
+) -> Locked:
+    """What a lock pins: of each package the file that this Python takes, in the order of the lock.
+
+    `inside` are files of the source itself. Raises BadLock for two of one name, which cannot be installed
+    together: from two registries, that is somebody's trap.
+    """
+    seen: dict[str, Pinned] = {}
+    for each in found:
+        other = seen.setdefault(each.name, each)
+        if other is not each:
+            what = "from two registries" if other.registry != each.registry else "in two versions"
+            raise BadLock(
+                place,
+                each.line,
+                f"{each.name} is wanted {what}: line {other.line} has another",
+                hint="a build has one of each: choose extras and groups that go together",
+            )
+    by_key = {each.key: dependency(each, interpreter, place, again) for each in seen.values()}
+    taken = tuple(by_key[key] for key in sorted(by_key))
+    return Locked(Ecosystem.PYTHON, taken, {}, tuple(sorted(inside, key=lambda each: each.name)))
 
 
 def dependency(pinned: Pinned, interpreter: Interpreter, place: str, again: str) -> Dependency:
@@ -73,6 +106,7 @@ def dependency(pinned: Pinned, interpreter: Interpreter, place: str, again: str)
             shipped=pinned.shipped,
             needs=pinned.needs,
             rev=pinned.tree.rev,
+            part=pinned.part,
         )
     if not pinned.files:
         raise BadLock(

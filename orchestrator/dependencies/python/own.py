@@ -6,9 +6,11 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from orchestrator.dependencies.dependency import BadLock, CommitTree
+from orchestrator.dependencies.dependency import CommitTree, Inside
 from orchestrator.dependencies.tomlfile import Table
+from orchestrator.ground.digest import OtherDigest, Sha256
 
+_FOLDER: Final = re.compile(r"[A-Za-z0-9_.+@~-]+(/[A-Za-z0-9_.+@~-]+)*")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -21,16 +23,20 @@ def refuse_outside(package: Table, name: str, path: str) -> None:
         )
 
 
-def own_file(package: Table, name: str, path: str) -> BadLock:
-    """The error for a file of the repository, or of one that lies outside of it."""
-    try:
-        refuse_outside(package, name, path)
-    except BadLock as error:
-        return error
-    return package.bad(
-        f"{name} is a file of the repository itself: {path}",
-        "install it in the script from the source, or lock it from an index",
-    )
+def own_file(package: Table, name: str, path: str, digest: Sha256 | OtherDigest) -> Inside:
+    """A file of the repository. Raises BadLock for one that lies outside of it."""
+    refuse_outside(package, name, path)
+    return Inside(name, package.text("version"), path.removeprefix("./"), digest, package.line)
+
+
+def part_of(package: Table, name: str, told: object) -> str | None:
+    """The folder of a tree that a package is; None: all of it. Raises BadLock for none."""
+    if told in (None, "", "."):
+        return None
+    path = told.strip("/").removeprefix("./") if isinstance(told, str) else ""
+    if not _FOLDER.fullmatch(path) or ".." in path.split("/"):
+        raise package.bad(f"{name} is a part of a repository that is no folder: {str(told)[:80]!r}")
+    return path
 
 
 def tree_of(package: Table, name: str, address: str, commit: str | None) -> CommitTree:

@@ -10,22 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.dependencies import tomlfile
-from orchestrator.dependencies.dependency import Ecosystem, Locked
+from orchestrator.dependencies.dependency import Inside, Locked
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.files import (
     PYPI,
     File,
     Pinned,
     checked_url,
-    dependency,
     digest_of,
+    locked,
     name_in,
-    ordered,
     refuse_subdirectory,
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised, unmet
-from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
+from orchestrator.dependencies.python.own import own_file, part_of, refuse_outside, tree_of
 from orchestrator.dependencies.python.walk import Edge, fits, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
@@ -100,20 +99,14 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest) -> Locked:
     groups = manifest.expanded(each for group in asked.groups for each in _group(manifest, group))
     shipped = reached(tuple(lock.edges(main)), lock.follow)
     every = reached((*lock.edges(main), *lock.edges(groups)), lock.follow)
+    outside = [at for at in sorted(every.needs) if not _is_own(lock.packages[at])]
+    inside = {kept.name: kept for at in outside if (kept := _inside(lock.packages[at])) is not None}
     merged: dict[str, Pinned] = {}
-    for at in sorted(every.needs):
-        if not _is_fetched(lock.packages[at]):
-            continue
-        own = _pinned(lock, at, every.needs[at], at in every.direct, at in shipped.needs)
-        merged[own.key] = _together(merged.get(own.key), own)
-    seen: dict[str, Pinned] = {}
-    for each in merged.values():
-        other = seen.setdefault(each.name, each)
-        if other is not each:
-            problem = f"{each.name} is wanted in two versions: line {other.line} has another"
-            raise file.bad(each.line, problem, "a build has one of each: choose groups that go together")
-    found = [dependency(each, asked.interpreter, place, _AGAIN) for each in merged.values()]
-    return Locked(Ecosystem.PYTHON, ordered(found), {})
+    for at in outside:
+        if "path" not in lock.packages[at].values:
+            own = _pinned(lock, at, every.needs[at], at in every.direct, at in shipped.needs)
+            merged[own.key] = _together(merged.get(own.key), own)
+    return locked(merged.values(), inside.values(), asked.interpreter, place, _AGAIN)
 
 
 def _lock(file: TomlFile, asked: Asked) -> _Lock:
@@ -195,17 +188,26 @@ def _requirements(package: Table) -> Iterator[Requirement]:
             raise package.bad(f"{each[:80]!r} is no requirement") from error
 
 
-def _is_fetched(package: Table) -> bool:
+def _is_own(package: Table) -> bool:
+    """Whether it is a folder of the repository. Raises BadLock for one outside, and for others than git's."""
     name = package.text("name")
     if any(key in package.values for key in ("hg", "svn", "bzr")):
         raise package.bad(f"{name} comes from a repository that is not git's", "lock a release of it")
     path = package.maybe("path")
     if path is None:
-        return True
+        return False
     refuse_outside(package, name, path)
-    if path.removesuffix("/") in (".", "") or not package.listed("files"):
-        return False  # a folder of the project itself
-    raise own_file(package, name, path)
+    return path.removesuffix("/") in (".", "") or not package.listed("files")
+
+
+def _inside(package: Table) -> Inside | None:
+    """A file of the repository itself; None: it is none. Raises BadLock where nothing tells its digest."""
+    path = package.maybe("path")
+    if path is None:
+        return None
+    told, name = package.listed("files")[0], normalised(package.text("name"))
+    digest = digest_of(told.values.get("hash"), package.file.place, package.line, f"{path} of {name}")
+    return own_file(package, name, path, digest)
 
 
 def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: bool) -> Pinned:
@@ -217,7 +219,9 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
         if "path" not in lock.packages[to].values
     }
     url, repository = package.maybe("url"), package.maybe("git")
-    refuse_subdirectory(package.values.get("subdirectory"), lock.file.place, package.line)
+    told = package.values.get("subdirectory")
+    if not repository:
+        refuse_subdirectory(told, lock.file.place, package.line)
     return Pinned(
         name,
         version,
@@ -228,6 +232,7 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
         shipped=shipped,
         needs=tuple(sorted(keys - {f"{name}@{version}"})),
         tree=tree_of(package, name, repository, package.maybe("revision")) if repository else None,
+        part=part_of(package, name, told) if repository else None,
     )
 
 
@@ -256,4 +261,5 @@ def _together(one: Pinned | None, other: Pinned) -> Pinned:
         shipped=one.shipped or other.shipped,
         needs=tuple(sorted({*one.needs, *other.needs})),
         tree=one.tree or other.tree,
+        part=one.part or other.part,
     )

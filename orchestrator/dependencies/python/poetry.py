@@ -11,23 +11,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.dependencies import tomlfile
-from orchestrator.dependencies.dependency import Ecosystem, Locked
+from orchestrator.dependencies.dependency import Inside, Locked
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.files import (
     PYPI,
     File,
     Pinned,
     checked_url,
-    dependency,
     digest_of,
+    locked,
     name_in,
-    ordered,
     refuse_subdirectory,
     registry_of,
     urls_of,
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised
-from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
+from orchestrator.dependencies.python.own import own_file, part_of, refuse_outside, tree_of
 from orchestrator.dependencies.python.poetry_versions import allows
 from orchestrator.dependencies.python.walk import Edge, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
@@ -133,18 +132,14 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest) -> Locked:
     groups = [each for group in asked.groups for each in lock.edges(_group(manifest, group, top), top)]
     shipped = reached(main, lock.follow)
     every = reached((*main, *groups), lock.follow)
-    seen: dict[str, int] = {}
-    found = []
-    for at in sorted(every.needs):
-        other = seen.setdefault(names[at], at)
-        if other != at:
-            problem = f"{names[at]} is wanted in two versions: line {packages[other].line} has another"
-            hint = "a build has one of each: choose extras and groups that go together"
-            raise packages[at].bad(problem, hint)
-        if _is_fetched(packages[at]):
-            own = _pinned(lock, at, every.needs[at], at in every.direct, at in shipped.needs)
-            found.append(dependency(own, asked.interpreter, place, _AGAIN))
-    return Locked(Ecosystem.PYTHON, ordered(found), {})
+    outside = [at for at in sorted(every.needs) if not _is_own(packages[at])]
+    inside = [kept for at in outside if (kept := _inside(lock, at)) is not None]
+    found = (
+        _pinned(lock, at, every.needs[at], at in every.direct, at in shipped.needs)
+        for at in outside
+        if packages[at].within("source").maybe("type") != "file"
+    )
+    return locked(found, inside, asked.interpreter, place, _AGAIN)
 
 
 def _check(file: TomlFile, metadata: Table, asked: Asked, manifest: Manifest) -> None:
@@ -284,34 +279,52 @@ def _extra(package: Table, extra: str) -> tuple[str, ...]:
     return ()
 
 
-def _is_fetched(package: Table) -> bool:
+def _is_own(package: Table) -> bool:
+    """Whether it is a folder of the repository. Raises BadLock for one outside, and for a kind not known."""
     source = package.within("source")
     name, kind = package.text("name"), source.maybe("type")
-    if kind in (None, "git", "legacy", "url"):
-        return True
-    where = source.maybe("url") or ""
     if kind == "directory":
-        refuse_outside(package, name, where)
-        return False
-    raise own_file(package, name, where)
+        refuse_outside(package, name, source.maybe("url") or "")
+    elif kind not in (None, "file", "git", "legacy", "url"):
+        raise package.bad(f"{name} is of a kind of source that is not followed: {str(kind)[:80]!r}")
+    return kind == "directory"
+
+
+def _inside(lock: _Lock, at: int) -> Inside | None:
+    """A file of the repository itself; None: it is none. Raises BadLock for one outside of it."""
+    package = lock.packages[at]
+    source = package.within("source")
+    if source.maybe("type") != "file":
+        return None
+    path, name = source.maybe("url") or "", lock.names[at]
+    told = next(iter(_listed(lock, at)), package)
+    digest = digest_of(told.values.get("hash"), lock.file.place, package.line, f"{path} of {name}")
+    return own_file(package, name, path, digest)
+
+
+def _listed(lock: _Lock, at: int) -> tuple[Table, ...]:
+    """A package's files."""
+    listed = lock.packages[at].listed("files")
+    if listed:
+        return listed
+    below = lock.file.table("metadata").within("files")  # before version 2
+    name = lock.names[at]
+    return below.listed(next((each for each in below.values if normalised(each) == name), name))
 
 
 def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: bool) -> Pinned:
     package = lock.packages[at]
     name, version, source = lock.names[at], package.text("version"), package.within("source")
     url = source.maybe("url")
-    refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
-    tree = None
+    tree, part = None, None
     if source.maybe("type") == "git":
+        part = part_of(package, name, source.values.get("subdirectory"))
         tree, url = tree_of(package, name, url or "", source.maybe("resolved_reference")), None
     if url is not None:
+        refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
         url = checked_url(url, lock.file.place, package.line)
     registry = registry_of(url) if source.maybe("type") == "legacy" else url or PYPI
-    listed = package.listed("files")
-    if not listed:  # before version 2
-        below = lock.file.table("metadata").within("files")
-        key = next((each for each in below.values if normalised(each) == name), name)
-        listed = below.listed(key)
+    of_url = url if source.maybe("type") == "url" else None
     keys = {
         f"{lock.names[to]}@{lock.packages[to].text('version')}"
         for to in needs
@@ -321,12 +334,13 @@ def _pinned(lock: _Lock, at: int, needs: Iterable[int], direct: bool, shipped: b
         name,
         version,
         package.line,
-        tuple(_file(each, name, package, url if source.maybe("type") == "url" else None) for each in listed),
+        tuple(_file(each, name, package, of_url) for each in _listed(lock, at)),
         registry,
         direct=direct,
         shipped=shipped,
         needs=tuple(sorted(keys)),
         tree=tree,
+        part=part,
     )
 
 

@@ -10,22 +10,21 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.dependencies import tomlfile
-from orchestrator.dependencies.dependency import CommitTree, Ecosystem, Locked
+from orchestrator.dependencies.dependency import CommitTree, Inside, Locked
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.files import (
     File,
     Pinned,
     checked_url,
-    dependency,
     digest_of,
-    ordered,
+    locked,
     refuse_subdirectory,
     registry_of,
     urls_of,
 )
 from orchestrator.dependencies.python.interpreter import environment, ranks
 from orchestrator.dependencies.python.manifest import Manifest, normalised
-from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
+from orchestrator.dependencies.python.own import own_file, part_of, refuse_outside, tree_of
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.wording import some
 
@@ -60,12 +59,15 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
     names: dict[str, Package] = {package.name: package for package, _ in every}
     direct = _direct(every, manifest)
     gone = {package.name for package, _ in shipped}
-    found = []
+    found: list[Pinned] = []
+    inside: list[Inside] = []
     for package, source in every:
         table = at[id(package)]
         tree = _tree(package, source, table)
         chosen = _file(package, source, table) if tree is None else None
-        if chosen is None and tree is None:
+        if isinstance(chosen, Inside):
+            inside.append(chosen)
+        if isinstance(chosen, Inside) or (chosen is None and tree is None):
             continue
         version = str(package.version) if package.version else _told(table, chosen)
         if chosen is None:
@@ -73,24 +75,22 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
         else:
             registry = registry_of(package.index) if source is not package.archive else chosen.urls[-1]
         found.append(
-            dependency(
-                Pinned(
-                    package.name,
-                    version,
-                    table.line,
-                    (chosen,) if chosen is not None else (),
-                    registry,
-                    direct=package.name in direct,
-                    shipped=package.name in gone,
-                    needs=_needs(package, names),
-                    tree=tree,
-                ),
-                asked.interpreter,
-                place,
-                _AGAIN,
+            Pinned(
+                package.name,
+                version,
+                table.line,
+                (chosen,) if chosen is not None else (),
+                registry,
+                direct=package.name in direct,
+                shipped=package.name in gone,
+                needs=_needs(package, names),
+                tree=tree,
+                part=part_of(table, package.name, package.vcs.subdirectory)
+                if tree is not None and package.vcs is not None
+                else None,
             )
         )
-    return Locked(Ecosystem.PYTHON, ordered(found), {})
+    return locked(found, inside, asked.interpreter, place, _AGAIN)
 
 
 Selected = list[tuple["Package", Any]]
@@ -127,20 +127,22 @@ def _line(said: str, tables: tuple[Table, ...]) -> int | None:
     return tables[int(found[1])].line if found and int(found[1]) < len(tables) else None
 
 
-def _file(package: Package, source: Any, table: Table) -> File | None:
-    """What was selected of a package; None for the project itself. Raises BadLock."""
+def _file(package: Package, source: Any, table: Table) -> File | Inside | None:
+    """What was selected of a package, maybe of the source's; None for the project itself. Raises BadLock."""
     if package.directory is not None and source is package.directory:
         path = package.directory.path
         if path in _OWN:
             return None
         refuse_outside(table, package.name, path)
         raise table.bad(f"{package.name} is a folder: {path}", "install it in the script, from the source")
-    if source.url is None:
-        raise own_file(table, package.name, source.path)
-    address = checked_url(source.url, table.file.place, table.line)
-    name = address.rpartition("/")[2] if source is package.archive else source.filename
     hashes = {str(key).lower(): value for key, value in source.hashes.items()}
     strongest = next((key for key in ("sha256", "sha512") if key in hashes), next(iter(hashes), ""))
+    if source.url is None:
+        told = f"{strongest}:{hashes[strongest]}"
+        digest = digest_of(told, table.file.place, table.line, f"{source.path} of {package.name}")
+        return own_file(table, package.name, source.path, digest)
+    address = checked_url(source.url, table.file.place, table.line)
+    name = address.rpartition("/")[2] if source is package.archive else source.filename
     digest = digest_of(f"{strongest}:{hashes[strongest]}", table.file.place, table.line, f"{name}")
     if package.archive is not None and source is package.archive:
         refuse_subdirectory(package.archive.subdirectory, table.file.place, table.line)
@@ -154,7 +156,6 @@ def _tree(package: Package, source: Any, table: Table) -> CommitTree | None:
         return None
     if package.vcs.type != "git":
         raise table.bad(f"{package.name} comes from a repository that is not git's", "lock a release of it")
-    refuse_subdirectory(package.vcs.subdirectory, table.file.place, table.line)
     return tree_of(table, package.name, package.vcs.url or "", package.vcs.commit_id)
 
 

@@ -11,23 +11,22 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from orchestrator.dependencies import tomlfile
-from orchestrator.dependencies.dependency import Ecosystem, Locked
+from orchestrator.dependencies.dependency import Inside, Locked
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.files import (
     File,
     Pinned,
     checked_url,
-    dependency,
     digest_of,
+    locked,
     name_in,
-    ordered,
     refuse_subdirectory,
     registry_of,
     urls_of,
 )
 from orchestrator.dependencies.python.interpreter import Interpreter
 from orchestrator.dependencies.python.manifest import Manifest, normalised
-from orchestrator.dependencies.python.own import own_file, refuse_outside, tree_of
+from orchestrator.dependencies.python.own import own_file, part_of, refuse_outside, tree_of
 from orchestrator.dependencies.python.walk import Edge, Reached, fits, holds, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
@@ -125,13 +124,10 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
         _same_wishes(packages[root], manifest, asked.interpreter)
     shipped = reached(_main(lock, root), lock.follow)
     every = reached((*_main(lock, root), *_groups(lock, root)), lock.follow)
-    _one_of_each_name(lock, every)
-    found = [
-        dependency(_pinned(lock, at, every, shipped), asked.interpreter, place, _AGAIN)
-        for at in every.needs
-        if _is_fetched(packages[at])
-    ]
-    return Locked(Ecosystem.PYTHON, ordered(found), {})
+    outside = [at for at in sorted(every.needs) if not _is_own(packages[at])]
+    inside = [kept for at in outside if (kept := _inside(packages[at])) is not None]
+    found = (_pinned(lock, at, every, shipped) for at in outside if "path" not in _source(packages[at]))
+    return locked(found, inside, asked.interpreter, place, _AGAIN)
 
 
 def _check(file: TomlFile, asked: Asked) -> None:
@@ -216,32 +212,23 @@ def _named(tables: Table, name: str) -> tuple[Table, ...] | None:
     return None
 
 
-def _one_of_each_name(lock: _Lock, every: Reached) -> None:
-    """Two of one name cannot be installed together: from two registries, that is somebody's trap."""
-    seen: dict[str, int] = {}
-    for at in sorted(every.needs):
-        other = seen.setdefault(lock.names[at], at)
-        if other != at:
-            first, second = lock.packages[other], lock.packages[at]
-            registries = {str(each.values.get("source")) for each in (first, second)}
-            what = "from two registries" if len(registries) > 1 else "in two versions"
-            raise second.bad(
-                f"{lock.names[at]} is wanted {what}: line {first.line} has another",
-                "a build has one of each: choose extras and groups that go together",
-            )
+def _source(package: Table) -> Mapping[str, Any]:
+    return package.within("source").values
 
 
-def _is_fetched(package: Table) -> bool:
-    """Whether it comes from outside. Raises BadLock for what cannot be had by a digest."""
-    source = package.within("source")
+def _inside(package: Table) -> Inside | None:
+    """A file of the repository itself; None: it is none. Raises BadLock for one outside of it."""
+    path = package.within("source").maybe("path")
+    if path is None:
+        return None
     name = package.text("name")
-    own = next((source.maybe(key) for key in _OWN if key in source.values), None)
-    if own is not None:
-        refuse_outside(package, name, own)
-        return False
-    if "path" in source.values:
-        raise own_file(package, name, source.text("path"))
-    return True
+    told = (
+        package.within("sdist")
+        if "sdist" in package.values
+        else next(iter(package.listed("wheels")), package)
+    )
+    digest = digest_of(told.values.get("hash"), package.file.place, package.line, f"{path} of {name}")
+    return own_file(package, name, path, digest)
 
 
 def _pinned(lock: _Lock, at: int, every: Reached, shipped: Reached) -> Pinned:
@@ -255,12 +242,15 @@ def _pinned(lock: _Lock, at: int, every: Reached, shipped: Reached) -> Pinned:
     if "sdist" in package.values:
         listed.append(package.within("sdist"))
     url, tree = source.maybe("url"), None
-    refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
+    part = None
+    if url is not None:
+        refuse_subdirectory(source.values.get("subdirectory"), lock.file.place, package.line)
     if (where := source.maybe("git")) is not None:
         repository, _, commit = where.partition("#")
         repository, _, query = repository.partition("?")
         tree = tree_of(package, name, repository, commit)
-        refuse_subdirectory(dict(parse_qsl(query)).get("subdirectory"), lock.file.place, package.line)
+        told = source.values.get("subdirectory") or dict(parse_qsl(query)).get("subdirectory")
+        part = part_of(package, name, told)
     registry = registry_of(index) if url is None else url
     files = tuple(_file(each, normalised(name), registry, url) for each in listed)
     needs = {
@@ -278,12 +268,17 @@ def _pinned(lock: _Lock, at: int, every: Reached, shipped: Reached) -> Pinned:
         shipped=at in shipped.needs,
         needs=tuple(sorted(needs)),
         tree=tree,
+        part=part,
     )
 
 
 def _is_own(package: Table) -> bool:
-    source = package.values.get("source")
-    return isinstance(source, dict) and any(key in source for key in _OWN)
+    """Whether it is a folder of the repository. Raises BadLock for one outside of it."""
+    source = package.within("source")
+    own = next((source.maybe(key) for key in _OWN if key in source.values), None)
+    if own is not None:
+        refuse_outside(package, package.text("name"), own)
+    return own is not None
 
 
 def _file(table: Table, name: str, registry: str, url: str | None) -> File:

@@ -171,7 +171,7 @@ def test_one_version_from_two_registries_with_the_same_bytes() -> None:
         "itoa@1.0.1+build.7 at cargo",
         "itoa@1.0.1+build.7 at https://crates.example.org/index/",
     ]
-    with pytest.raises(BadLock, match=f"line {text.count(chr(10)) - 4}: itoa 1.0.1.build.7 comes from two"):
+    with pytest.raises(BadLock, match=f"line {text.count(chr(10)) - 4}: itoa 1.0.1.build.7 is there twice"):
         locked(text.removesuffix(f'{B}"\n') + f'{A}"\n')
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from source_trees import Files
 
-from orchestrator.dependencies.dependency import BadLock
+from orchestrator.dependencies.dependency import BadLock, Locked
 from orchestrator.pinning.lockfiles import LockFile
 from orchestrator.recipe.lock import Lock
 from orchestrator.recipe.recipe import Recipe
@@ -26,7 +27,7 @@ def recipe(lock: str) -> Recipe:
             "license": "MIT",
             "systems": ["x86_64-linux", "aarch64-linux"],
             "source": {"path": "."},
-            "dependencies": [{"lock": lock, **({"python": "3.11.2"} if lock == "uv.lock" else {})}],
+            "dependencies": [{"lock": lock, **({"python": "3.11.2"} if lock.endswith("uv.lock") else {})}],
             "toolchain": {"from": "nixpkgs"},
             "build": {"script": "true"},
         }
@@ -40,6 +41,29 @@ def uv(address: str) -> Files:
         f'[[package]]\nname = "x"\nversion = "1"\nsource = {{ git = "{address}#{COMMIT}" }}\n'
     )
     return Files({"uv.lock": lock.encode()})
+
+
+def test_a_file_of_the_source_is_compared(tmp_path: Path) -> None:
+    of = recipe("app/uv.lock")
+    lock = (
+        'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
+        'source = { virtual = "." }\ndependencies = [\n    { name = "x" },\n]\n\n'
+        '[[package]]\nname = "x"\nversion = "1"\nsource = { path = "dist/x-1.tar.gz" }\n'
+        f'sdist = {{ hash = "sha256:{sha256(b"right").hexdigest()}" }}\n'
+    ).encode()
+
+    def read(**files: bytes) -> Locked:
+        tree = Files(
+            {"app/uv.lock": lock, **{f"app/dist/{name}-1.tar.gz": data for name, data in files.items()}}
+        )
+        file = LockFile(of, of.dependencies[0], tree, tmp_path)
+        return file.locked("x86_64-linux", file.asked("x86_64-linux", Lock()))
+
+    assert [each.name for each in read(x=b"right").inside] == ["x"]
+    with pytest.raises(BadLock, match=r"line 12: x is the file dist/x-1.tar.gz .* has another sha256"):
+        read(x=b"wrong")
+    with pytest.raises(BadLock, match="which has no such file"):
+        read()
 
 
 @pytest.fixture

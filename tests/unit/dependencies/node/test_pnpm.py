@@ -8,7 +8,7 @@ import pytest
 from npm_packages import integrity
 from source_trees import Files
 
-from orchestrator.dependencies.dependency import BadLock, Dependency
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
 from orchestrator.dependencies.node import reading
 
 OWN = {
@@ -136,12 +136,22 @@ def test_what_it_pins() -> None:
         (
             "integrity: " + integrity(b"a"),
             "tarball: 'https://h.example/a.tgz'",
-            "a@1.0.0: it has an address of",
+            "a@1.0.0: it has no integrity",
         ),
         (
             "integrity: " + integrity(b"a"),
             "type: git, repo: 'https://h.example/a', commit: aa",
-            "git repository",
+            "a@1.0.0: pnpm asks git for it, and the build has no network",
+        ),
+        (
+            "integrity: " + integrity(b"a"),
+            "tarball: 'https://codeload.github.com/o/a/tar.gz/main'",
+            "a@1.0.0: it has no integrity",
+        ),
+        (
+            "integrity: " + integrity(b"a"),
+            f"integrity: {integrity(b'a')}, tarball: 'https://u:p@h.example/a.tgz'",
+            "a password in it",
         ),
         ("integrity: " + integrity(b"a"), "x: y", "a@1.0.0: it has no integrity"),
         ("integrity: " + integrity(b"a"), "integrity: sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "by sha1 alone"),
@@ -172,6 +182,21 @@ def test_what_it_pins() -> None:
 def test_what_is_refused(old: str, new: str, said: str) -> None:
     assert old in LOCK
     assert said in refused(LOCK.replace(old, new, 1))
+
+
+def test_a_commit_of_a_host_that_gives_archives() -> None:
+    address = f"https://codeload.github.com/o/a/tar.gz/{'0' * 40}"
+    found = read(LOCK.replace(f"integrity: {integrity(b'a')}", f"tarball: {address}"))["a@1.0.0"]
+    assert found.digest == CommitTree("https://github.com/o/a.git", "0" * 40)
+    assert found.rev == "0" * 40
+
+
+def test_a_tarball_at_an_address_of_its_own() -> None:
+    told = f"integrity: {integrity(b'a')}"
+    address = "https://h.example/a.tgz"
+    found = read(LOCK.replace(told, f"{told}, tarball: {address}"))["a@1.0.0"]
+    assert found.urls == ("mirror://npm/a/-/a-1.0.0.tgz", address)
+    assert found.registry == address
 
 
 def test_what_overrides_say_is_asked_for_otherwise() -> None:

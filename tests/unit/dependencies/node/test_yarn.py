@@ -9,7 +9,7 @@ import pytest
 from npm_packages import integrity
 from source_trees import Files
 
-from orchestrator.dependencies.dependency import BadLock, Dependency
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
 from orchestrator.dependencies.node import reading
 from orchestrator.dependencies.node.entries import YARNS
 from orchestrator.ground.digest import OtherDigest
@@ -122,6 +122,29 @@ def test_resolutions_stand_in() -> None:
     assert found["@s/b@2.0.0"].direct
 
 
+@pytest.mark.parametrize(
+    ("resolved", "repository"),
+    [
+        ("https://codeload.github.com/o/a/tar.gz/COMMIT", "https://github.com/o/a.git"),
+        ("git+https://h.example/a.git#COMMIT", "https://h.example/a.git"),
+        ("git+ssh://git@h.example/a.git#COMMIT", "ssh://git@h.example/a.git"),
+    ],
+)
+def test_a_commit_of_any_host(resolved: str, repository: str) -> None:
+    commit = "0" * 40
+    text = entry("a@1", "a", resolved=f'"{resolved.replace("COMMIT", commit)}"', integrity=None)
+    found = read(text, **own(dependencies={"a": "1"}))["a@1.0.0"]
+    assert found.digest == CommitTree(repository, commit)
+    assert (found.rev, found.file, found.direct) == (commit, "a-1.0.0-000000000000", True)
+
+
+def test_an_archive_that_the_lock_has_a_digest_of() -> None:
+    address = f"https://codeload.github.com/o/a/tar.gz/{'0' * 40}"
+    found = read(entry("a@1", "a", resolved=f'"{address}"'), **own(dependencies={"a": "1"}))["a@1.0.0"]
+    assert isinstance(found.digest, OtherDigest)
+    assert found.urls[-1] == address
+
+
 def test_what_is_part_of_the_project() -> None:
     text = (
         entry('"a@file:./a"', "a", resolved=None, integrity=None, more='  dependencies:\n    b "1"\n')
@@ -141,7 +164,7 @@ def test_what_is_part_of_the_project() -> None:
     [
         (entry("a@1", "a", integrity=None), "line 5: a@1: it has no integrity"),
         (entry("a@1", "a", integrity="sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="), "sha1 alone"),
-        (entry("a@1", "a", resolved='"git+https://h.example/a.git#' + "0" * 40 + '"'), "git repository"),
+        (entry("a@1", "a", resolved='"git+https://h.example/a.git#main"'), "a branch of a git repository"),
         (entry("a@1", "a", resolved='"https://u:p@h.example/a/-/a-1.0.0.tgz"'), "a password in it"),
         (entry("a@1", "a", resolved='"https://h.example/b/-/b-1.0.0.tgz"'), "of another package"),
         (entry("a@1", "a", resolved='"ftp://h.example/a.tgz"'), "no address with https"),

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 from python_locks import asked, uv_lock
 
-from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency
+from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Ecosystem
 from orchestrator.dependencies.python import manifest, pdm, poetry, pylock, uv
+from orchestrator.pinning.depended import purl_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 URL = "https://git.test/x.git"
@@ -79,12 +80,21 @@ def test_a_commit_pins_it(of: Reader) -> None:
 
 
 @every
+def test_a_folder_of_a_commit(of: Reader) -> None:
+    found = of(more="packages/x")
+    assert (found.part, found.digest) == ("packages/x", CommitTree(URL, COMMIT))
+    assert purl_of(Ecosystem.PYTHON, found).endswith(f"?vcs_url=git%2B{URL}%40{COMMIT}%23packages/x")
+    assert of().part is None
+
+
+@every
 @pytest.mark.parametrize(
     ("url", "commit", "more", "said"),
     [
         (URL, "main", "", "no whole commit of it is told: a branch can move"),
         (URL, COMMIT[:12], "", "no whole commit"),
-        (URL, COMMIT, "part", "it is a part of an archive: part"),
+        (URL, COMMIT, "../part", "x is a part of a repository that is no folder: '../part'"),
+        (URL, COMMIT, "a b", "is no folder"),
         ("https://me:secret@git.test/x", COMMIT, "", "a user, a password or a token"),
         ("https://token@git.test/x", COMMIT, "", "a user, a password or a token"),
         ("../x", COMMIT, "", "is no address of a repository"),

@@ -159,7 +159,7 @@ NEEDS_X = '    { name = "x" },\n'
             uv_lock(
                 '[[package]]\nname = "x"\nversion = "1"\nsource = { path = "x-1.tar.gz" }\n', needs=NEEDS_X
             ),
-            "line 13: x is a file of the repository itself",
+            "line 13: x-1.tar.gz of x has no digest",
         ),
         (
             uv_lock(uv_package("x", "1", registry="https://me:secret@index.test/simple"), needs=NEEDS_X),

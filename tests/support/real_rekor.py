@@ -5,8 +5,6 @@ The packages are many (390 MB, 3 GB unpacked), so that of all of it only the pro
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -17,70 +15,22 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from debian_go import GoProgram, built
 from rekors import Rekor2
 
-from orchestrator.ground.digest import Sha256
 from orchestrator.log.trusted_root import LogInstance
-from orchestrator.pinning.debian import opened
-from orchestrator.recipe.wanted import Wanted
-from orchestrator.sources.folder import Sources
-from orchestrator.sources.mirrors import Mirrors
 
-_PACKAGES = ("golang-go", "golang-github-sigstore-rekor-tiles-dev")
-_COMMAND = "src/github.com/sigstore/rekor-tiles/cmd/rekor-server/posix"
+_PROGRAM = GoProgram(
+    name="rekor-server",
+    packages=("golang-go", "golang-github-sigstore-rekor-tiles-dev"),
+    is_needed=lambda name: name.startswith("golang-"),
+    folder="github.com/sigstore/rekor-tiles/cmd/rekor-server/posix",
+)
 
 
 def rekor_server(state: Path) -> Path:
     """The server's program, kept in `state`; made once a machine, which takes two minutes."""
-    program = state / "strangers" / "rekor-server"
-    if not program.exists():
-        making = state / "strangers" / f"rekor-server.{os.getpid()}"
-        try:
-            _unpack(making)
-            _build(making).rename(program)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
-    return program
-
-
-def _unpack(folder: Path) -> None:
-    """Go and all that the server is made of: sources, and programs that need nothing else."""
-    mirrors = Mirrors()
-    with opened(mirrors.bases("debian"), "amd64", "sid", expired=True) as apt:  # as for cosign
-        packages = [each for each in apt.resolve(list(_PACKAGES)) if each.name.startswith("golang-")]
-    wanted = [
-        Wanted(Path(each.pool).name.replace("~", "_"), Sha256(each.sha256), (f"mirror://debian/{each.pool}",))
-        for each in packages
-    ]
-    sources = Sources(folder / "sources", mirrors)
-    sources.fetch_all(sources.missing(wanted))
-    root = folder / "root"
-    root.mkdir(parents=True)
-    for each in wanted:
-        command = ["dpkg-deb", "--fsys-tarfile", str(sources.path(each))]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking:
-            unpacked = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", str(root)]
-            subprocess.run(unpacked, stdin=unpacking.stdout, check=True)
-        assert unpacking.returncode == 0, each
-
-
-def _build(folder: Path) -> Path:
-    share, (go,) = folder / "root/usr/share/gocode", (folder / "root/usr/lib").glob("go-*")
-    environment = {
-        "GO111MODULE": "off",
-        "GOPATH": str(share),
-        "GOROOT": str(go),
-        "GOCACHE": str(folder / "cache"),
-        "GOTOOLCHAIN": "local",
-        "CGO_ENABLED": "0",
-        "HOME": str(folder),
-        "PATH": os.environ["PATH"],
-    }
-    program = folder / "rekor-server"
-    command: list[str | Path] = [go / "bin" / "go", "build", "-o", program, "."]
-    done = subprocess.run(command, cwd=share / _COMMAND, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return program
+    return built(state, _PROGRAM)
 
 
 @dataclass

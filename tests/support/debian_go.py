@@ -1,0 +1,89 @@
+"""Programs in Go that Debian has as sources alone: built once a machine, by Debian's own Go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from once import one_at_a_time
+
+from orchestrator.ground.digest import Sha256
+from orchestrator.pinning.debian import opened
+from orchestrator.recipe.wanted import Wanted
+from orchestrator.sources.folder import Sources
+from orchestrator.sources.mirrors import Mirrors
+
+
+@dataclass(frozen=True)
+class GoProgram:
+    """What to build, in Debian's GOPATH, `/usr/share/gocode`."""
+
+    name: str
+    packages: Sequence[str]
+    is_needed: Callable[[str], bool]
+    """Of the names of what these packages depend on."""
+    folder: str
+    """Below `src`, where the program's main package is."""
+    main: str | None = None
+    """Its text, where Debian's package has no such program."""
+
+
+@one_at_a_time
+def built(state: Path, program: GoProgram) -> Path:
+    """The program, kept in `state`, and nothing else. Raises TallyError where its packages cannot be had."""
+    kept = state / "strangers" / program.name
+    if not kept.exists():
+        making = state / "strangers" / f"{program.name}.{os.getpid()}"
+        try:
+            _build(program, _unpacked(program, making), making).rename(kept)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    return kept
+
+
+def _unpacked(program: GoProgram, folder: Path) -> Path:
+    mirrors = Mirrors()
+    with opened(mirrors.bases("debian"), "amd64", "sid", expired=True) as apt:  # as for cosign and crane
+        packages = [each for each in apt.resolve(list(program.packages)) if program.is_needed(each.name)]
+    wanted = [
+        Wanted(Path(each.pool).name.replace("~", "_"), Sha256(each.sha256), (f"mirror://debian/{each.pool}",))
+        for each in packages
+    ]
+    sources = Sources(folder / "sources", mirrors)
+    sources.fetch_all(sources.missing(wanted))
+    root = folder / "root"
+    root.mkdir(parents=True)
+    for each in wanted:
+        command = ["dpkg-deb", "--fsys-tarfile", str(sources.path(each))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking:
+            unpacked = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", str(root)]
+            subprocess.run(unpacked, stdin=unpacking.stdout, check=True)
+        assert unpacking.returncode == 0, each
+    return root
+
+
+def _build(program: GoProgram, root: Path, folder: Path) -> Path:
+    share, (go,) = root / "usr/share/gocode", (root / "usr/lib").glob("go-*")
+    main = share / "src" / program.folder
+    if program.main is not None:
+        main.mkdir(parents=True)
+        (main / "main.go").write_text(program.main)
+    environment = {
+        "GO111MODULE": "off",
+        "GOPATH": str(share),
+        "GOROOT": str(go),
+        "GOCACHE": str(folder / "cache"),
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+    }
+    made = folder / program.name
+    command: list[str | Path] = [go / "bin" / "go", "build", "-o", made, "."]
+    done = subprocess.run(command, cwd=main, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return made

@@ -143,6 +143,7 @@ def build(
             "--again is for inputs that agreed before, and none is built for its own sake",
             hint="give --deep or --depth with it; what was asked for itself is built in every run",
         )
+    refuse_both({"--no-sign": no_sign, "--evidence": bool(evidence)})
     refuse_both({"--no-sign": no_sign, "--key": key is not None, "--keyless": keyless})
     wanted_targets = asked_of(targets or [], file, list_file, every=every)
     how = how_of(arg or [], argstr or [], include or [], store, artifact)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,10 +60,12 @@ def _looked(*, show: bool) -> list[Check]:
     """What was found, each told at once."""
     from orchestrator.cli.text import paragraph
     from orchestrator.ground.state import State
+    from orchestrator.stories import closure_check
     from orchestrator.stories.doctor import examine
 
     checks = []
-    for check in examine(State.of_environment(), Path.cwd()):
+    state, folder = State.of_environment(), Path.cwd()
+    for check in chain(examine(state, folder), closure_check.look(state, folder)):
         checks.append(check)
         if show:
             print(f"{check.status:8} {check.name}: {paragraph(check.found, 9)}", flush=True)

@@ -7,7 +7,7 @@ that it is read.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -70,11 +70,15 @@ class Said:
         pieces = member(self.document, "links", list, self.place)
         return tuple(Sha256.of(decoded(member(each, "link", str, self.place), self.place)) for each in pieces)
 
+    @property
+    def whole(self) -> Signed:
+        """All of it, whatever it is about."""
+        return Signed(self.operator, self.entries, frozenset(each.keyid for each in self.keys))
+
     def signed(self, paths: Paths) -> Signed:
         """What of it is about these derivations; their outputs' paths tell what links have of inputs."""
         entries = [*self.entries, *self._used(paths)]
-        of_these = tuple(each for each in entries if each.derivation in paths)
-        return Signed(self.operator, of_these, frozenset(each.keyid for each in self.keys))
+        return replace(self.whole, entries=tuple(each for each in entries if each.derivation in paths))
 
     @property
     def _ledger(self) -> bytes:

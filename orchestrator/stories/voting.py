@@ -12,13 +12,14 @@ from typing import Final
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.builders.host import machine_id
 from orchestrator.evidence.facts import Carried
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted, some
 from orchestrator.keys.key import PublicKey
 from orchestrator.ledger.carrying import FINE, against, called, lacking, shortfall, sides
-from orchestrator.ledger.entries import Entry, How, Result
+from orchestrator.ledger.entries import Entry, How, Known, Result
 from orchestrator.ledger.named import result_of
 from orchestrator.ledger.operators import Signed, by_operator, operators
 from orchestrator.ledger.reading import read
@@ -31,7 +32,7 @@ HERE: Final = "here"
 """What the operator of this machine is called where no builder of tally.toml names one."""
 _THIS_MACHINE: Final = "this machine"
 _COUNT: Final = frozenset({How.BUILT, How.CHECKED})
-_BRING: Final = (
+BRING: Final = (
     "take in what another operator signed with `tally ledger merge FILE --operator NAME --key PUB`, or give "
     "it with --evidence; or add a builder that another operator runs"
 )
@@ -58,6 +59,13 @@ class Asked:
     keys: frozenset[str] = frozenset()
     """Those of whoever signs the release: what else they sign is of the operator here."""
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every operator who could have a vote, whatever on."""
+        own = _own(self.state, (), self.tables, self.keys)
+        others = [each.whole for each in self.others]
+        return tuple(by_operator([*own, *others]))
+
     def refuse_hopeless(self, asked: str, graph: DerivationGraph) -> None:
         """Raises NotCarriedError where no run of these builders can bring as many operators together."""
         found = self._polled(graph)
@@ -74,7 +82,7 @@ class Asked:
                 raise NotCarriedError(
                     f"{asked}: [closure] in tally.toml wants {counted(self.operators, 'operator')}, and of "
                     f"{called(each.path)} there can be {len(could)}: {some(sorted(could))}",
-                    hint=_BRING,
+                    hint=BRING,
                 )
 
     def refuse_believed(self, asked: str, believed: int) -> None:
@@ -257,7 +265,16 @@ def _own(
     signs = next((each for each in tables if each.here), tables[0])
     marks[signs.operator or HERE].update((*known.values(), *keys))
     for operator, those in said.items():
-        yield Signed(operator, tuple(those), frozenset(marks[operator]))
+        here = (_this_machine(),) if _THIS_MACHINE in marks[operator] else ()
+        yield Signed(operator, tuple(those), frozenset(marks[operator]), here)
+
+
+def _this_machine() -> Known:
+    """It, before any builder of it was seen."""
+    try:
+        return Known(HERE, HERE, machine_id=machine_id())
+    except TallyError:  # it has none; builders say so
+        return Known(HERE, HERE)
 
 
 def _mine(poll: Poll, own: frozenset[str]) -> Outputs | None:
@@ -268,7 +285,7 @@ def _mine(poll: Poll, own: frozenset[str]) -> Outputs | None:
 def _way_out(found: Count, own: frozenset[str], order: Sequence[str]) -> str:
     polls = lacking(found, order)
     if not polls:
-        return _BRING
+        return BRING
     first = polls[0]
     if not own.isdisjoint(first.unsteady):
         return f"builders here do not agree on {called(first.derivation)}: `tally diagnose` finds out why"
@@ -279,4 +296,4 @@ def _way_out(found: Count, own: frozenset[str], order: Sequence[str]) -> str:
     if first.unresolved:
         whom = some(list(first.unresolved))
         return f"ask {whom} for a ledger that has all inputs: exported after `tally build --deep`"
-    return _BRING
+    return BRING

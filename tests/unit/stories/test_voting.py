@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.builders.build import Identity
 from orchestrator.builders.closure_table import ClosureTable, RebuilderTable
 from orchestrator.builders.configuration import BuilderTable, Configuration
+from orchestrator.builders.host import machine_id
 from orchestrator.evidence import builds
 from orchestrator.evidence.canonical import render
 from orchestrator.evidence.facts import Carried
@@ -26,6 +27,8 @@ from orchestrator.keys.key import SigningKey
 from orchestrator.ledger.entries import Entry, How, Known, Made
 from orchestrator.ledger.writing import Pen, Row
 from orchestrator.policy.verdict import Passed
+from orchestrator.stories.closure_check import look
+from orchestrator.stories.doctor import Status
 from orchestrator.stories.exchange import merge
 from orchestrator.stories.verification import examine
 from orchestrator.stories.voting import Asked, NotCarriedError, asked_of, votes
@@ -343,3 +346,23 @@ def test_tally_ledger_votes_counts_the_same(project: Project) -> None:
     _, found = votes(project.state, "pigz", 2, configuration)
     assert found.whole
     assert found.root.voters == project.carried().by
+
+
+def test_doctor_says_whether_enough_operators_are_known(project: Project) -> None:
+    assert list(look(project.state, project.folder)) == [], "nobody is asked for"
+    toml = project.folder / "tally.toml"
+    toml.write_text("[closure]\noperators = 2\n")
+    (check,) = look(project.state, project.folder)
+    assert check.status is Status.WARNING
+    assert check.found == "2 operators wanted for every derivation; 1 known: here. Nothing can be signed"
+    project.merge(project.ledger(machine=machine_id()))
+    (check,) = look(project.state, project.folder)
+    assert check.status is Status.WARNING, "what was built on this machine is no other operator's"
+    project.merge(project.ledger("bob"), "bob")
+    (check,) = look(project.state, project.folder)
+    assert check.status is Status.OK
+    toml.write_text(
+        '[closure]\noperators = 2\nevidence = ["none.json"]\n[[rebuilder]]\nname = "x"\nkey = "x"\n'
+    )
+    (check,) = look(project.state, project.folder)
+    assert check.status is Status.FAILED

@@ -68,10 +68,21 @@ def put(tally_in: TallyIn, release: Signed, where: str) -> str:
     return where
 
 
+@pytest.fixture(scope="module")
+def places() -> dict[str, str]:
+    """Where it was put already: pytest may ask for one registry, the other, and the first again."""
+    return {}
+
+
 @pytest.fixture(scope="module", params=["host", "telling"])
-def published(tally_in: TallyIn, release: Signed, request: pytest.FixtureRequest) -> str:
+def published(
+    tally_in: TallyIn, release: Signed, places: dict[str, str], request: pytest.FixtureRequest
+) -> str:
     """Where it is, as clients name it, without a tag: in docker-registry, and where referrers are told."""
-    return put(tally_in, release, f"{request.getfixturevalue(request.param)}/{REPOSITORY}")
+    if request.param not in places:
+        where = f"{request.getfixturevalue(request.param)}/{REPOSITORY}"
+        places[request.param] = put(tally_in, release, where)
+    return places[request.param]
 
 
 def test_the_referrers_endpoint(tally_in: TallyIn, release: Signed, telling: str) -> None:

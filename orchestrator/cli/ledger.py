@@ -170,7 +170,7 @@ def votes(
     from orchestrator.cli.text import in_lines, print_json
     from orchestrator.ground.state import State
     from orchestrator.ledger.votes import Standing
-    from orchestrator.stories.voting import votes as story
+    from orchestrator.stories.polling import votes as story
 
     configuration = load(Path.cwd())
     needed = quorum or configuration.quorum

@@ -58,7 +58,7 @@ class Said:
             self._refuse_unsigned([envelope])
             return builds.parse(envelope.payload, self.place)
         found: list[Entry] = []
-        for envelope, record in self._links():
+        for envelope, record in self._signed_links:
             found += _of_link(envelope, record, self.place)
         return tuple(found)
 
@@ -77,28 +77,38 @@ class Said:
 
     def signed(self, paths: Paths) -> Signed:
         """What of it is about these derivations; their outputs' paths tell what links have of inputs."""
-        entries = [*self.entries, *self._used(paths)]
-        return replace(self.whole, entries=tuple(each for each in entries if each.derivation in paths))
+        told = [entry for path in paths for entry in self._by_derivation.get(path, ())]
+        return replace(self.whole, entries=(*told, *self._used(paths)))
+
+    @cached_property
+    def _by_derivation(self) -> Mapping[str, Sequence[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.derivation, []).append(entry)
+        return found
 
     @property
     def _ledger(self) -> bytes:
         return decoded(member(self.document, "ledger", str, self.place), self.place)
 
-    def _links(self) -> Iterator[tuple[Envelope, bytes]]:
+    @cached_property
+    def _signed_links(self) -> tuple[tuple[Envelope, bytes], ...]:
         """The links that one of the keys signed, each with its builder's record. Raises TallyError."""
         what = self.place
         pieces = member(self.document, "links", list, what)
         envelopes = [dsse.read(decoded(member(each, "link", str, what), what), what) for each in pieces]
         self._refuse_unsigned(envelopes)
-        for envelope, piece in zip(envelopes, pieces, strict=True):
-            if any(dsse.signed_by(envelope, key) for key in self.keys):
-                yield envelope, decoded(member(piece, "record", str, what), what)
+        return tuple(
+            (envelope, decoded(member(piece, "record", str, what), what))
+            for envelope, piece in zip(envelopes, pieces, strict=True)
+            if any(dsse.signed_by(envelope, key) for key in self.keys)
+        )
 
     def _used(self, paths: Paths) -> Iterator[Entry]:
         """What the builders of links had of inputs, of which they signed the hashes: no votes."""
         if "links" not in self.document:
             return
-        for envelope, record in self._links():
+        for envelope, record in self._signed_links:
             link = links.parse(envelope.payload, self.place)
             had = {**link.materials, **link.converged}
             builder = _builder_of(report_of(link, record))

@@ -5,32 +5,26 @@ What counts is what builders of tally.toml have in the ledger, each by its opera
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestrator.agreement.agreement import Agreed
 from orchestrator.builders.configuration import BuilderTable, Configuration
-from orchestrator.builders.host import machine_id
 from orchestrator.evidence.facts import Carried
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted, some
-from orchestrator.keys.key import PublicKey
 from orchestrator.ledger.carrying import FINE, against, called, lacking, shortfall, sides
-from orchestrator.ledger.entries import Entry, How, Known, Result
-from orchestrator.ledger.named import result_of
-from orchestrator.ledger.operators import Signed, by_operator, operators
-from orchestrator.ledger.reading import read
+from orchestrator.ledger.entries import How
+from orchestrator.ledger.operators import by_operator
 from orchestrator.ledger.votes import Count, Poll, Standing, count
 from orchestrator.ledger.votes import Result as Outputs
 from orchestrator.nix.derivation import DerivationGraph
-from orchestrator.stories.others import Said, given, paths_of, taken_in
+from orchestrator.stories.others import Said, given, taken_in
+from orchestrator.stories.polling import HERE, own_of, polled
 
-HERE: Final = "here"
-"""What the operator of this machine is called where no builder of tally.toml names one."""
-_THIS_MACHINE: Final = "this machine"
 _COUNT: Final = frozenset({How.BUILT, How.CHECKED})
 BRING: Final = (
     "take in what another operator signed with `tally ledger merge FILE --operator NAME --key PUB`, or give "
@@ -62,13 +56,13 @@ class Asked:
     @property
     def known(self) -> tuple[str, ...]:
         """Every operator who could have a vote, whatever on."""
-        own = _own(self.state, (), self.tables, self.keys)
+        own = own_of(self.state, (), self.tables, self.keys)
         others = [each.whole for each in self.others]
         return tuple(by_operator([*own, *others]))
 
     def refuse_hopeless(self, asked: str, graph: DerivationGraph) -> None:
         """Raises NotCarriedError where no run of these builders can bring as many operators together."""
-        found = self._polled(graph)
+        found = polled(self.state, self.tables, self.others, self.keys, _paths(graph))
         here = {each.operator or HERE for each in self.tables}
         able = {name for name in found.own if not here.isdisjoint(found.names[name])}
         made: dict[str, set[str]] = {}
@@ -94,9 +88,16 @@ class Asked:
                 hint='give --deep, or --rebuild-inputs; or leave `from = "cache"` out',
             )
 
-    def count(self, graph: DerivationGraph, wanted: Outputs | None = None) -> tuple[Count, frozenset[str]]:
-        """The votes by now on the target that a graph is of, and which of the operators are own ones."""
-        found = self._polled(graph)
+    def count(
+        self, graph: DerivationGraph, wanted: Outputs | None = None, told: Collection[str] | None = None
+    ) -> tuple[Count, frozenset[str]]:
+        """The votes by now on the target that a graph is of, and which of the operators are own ones.
+
+        `told`: the outputs that count, by their paths, as those that a release tells of; None: all.
+        """
+        found = polled(self.state, self.tables, self.others, self.keys, _paths(graph))
+        if told is not None:
+            found = found.of(told)
         fixed = {each.path for each in graph.derivations.values() if each.fixed is not None}
         below = {each.path: tuple(each.input_derivations) for each in graph.derivations.values()}
         (root,) = graph.roots
@@ -120,7 +121,9 @@ class Asked:
         released = tuple(
             sorted((name, each.path, each.nar_hash.hex) for name, each in agreed.outputs[root].items())
         )
-        found, own = self.count(graph, released)
+        outputs = [each for made in agreed.outputs.values() for each in made.values()]
+        told = {each.path for each in (*agreed.inputs.values(), *outputs)}
+        found, own = self.count(graph, released, told)
         order = [each.path for each in graph.in_build_order()]
         if (short := shortfall(found, self.operators, order)) is not None:
             raise NotCarriedError(
@@ -139,23 +142,9 @@ class Asked:
                     hint="`tally ledger votes` shows who made what; `tally compare` what differs",
                     differs=True,
                 )
-        digests = {each for said in self.others for each in said.digests}
+        paths = _paths(graph)
+        digests = {each for said in self.others if said.signed(paths).entries for each in said.digests}
         return Carried(self.operators, found.root.voters, tuple(sorted(digests, key=lambda each: each.hex)))
-
-    def _polled(self, graph: DerivationGraph) -> _Polled:
-        paths = {each.path: each.outputs for each in graph.derivations.values() if each.fixed is None}
-        entries: list[Entry] = []
-        if self.state.ledger.exists():
-            with read(self.state) as ledger:
-                entries = list(ledger.entries(list(paths)))
-        own = list(_own(self.state, entries, self.tables, self.keys))
-        found = operators([*own, *(each.signed(paths) for each in self.others)])
-        ours = {id(each) for each in own}
-        return _Polled(
-            {each.name: each.entries for each in found},
-            {each.name: frozenset(one.operator for one in each.members) for each in found},
-            frozenset(each.name for each in found if any(id(one) in ours for one in each.members)),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +171,6 @@ class Foretold:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Polled:
-    """Operators, by the names that they go by."""
-
-    said: Mapping[str, tuple[Entry, ...]]
-    names: Mapping[str, frozenset[str]]
-    """The same to the names that were given for it."""
-    own: frozenset[str]
-    """Those who run builders of ours."""
-
-
 def asked_of(
     state: State, configuration: Configuration, evidence: Sequence[Path], keys: Iterable[str] = ()
 ) -> Asked | None:
@@ -216,65 +194,9 @@ def asked_of(
     )
 
 
-def votes(
-    state: State, target: str, needed: int | None, configuration: Configuration
-) -> tuple[Result, Count]:
-    """The votes on a target that was built here, and on its build-time closure.
-
-    Raises TallyError for a target that is unknown, and for what is not as it was signed.
-    """
-    with read(state) as ledger:
-        result = result_of(ledger, target)
-        below = ledger.inputs(result.artifact)
-        fixed = ledger.fixed(list(below))
-        entries = list(ledger.entries(list(below)))
-    paths = paths_of(entries, below)
-    signed = [
-        *_own(state, entries, configuration.builder),
-        *(each.signed(paths) for each in taken_in(state)),
-    ]
-    return result, count(result.artifact, below, fixed, by_operator(signed), needed)
-
-
-def _own(
-    state: State, entries: Iterable[Entry], tables: Sequence[BuilderTable], keys: Iterable[str] = ()
-) -> Iterator[Signed]:
-    """What builders of tally.toml made, by who runs them. Those on this machine are one operator's.
-
-    What a builder made that tally.toml no longer has, or has in another store, is no vote.
-    """
-    by_name = {each.name: each for each in tables}
-    said: dict[str, list[Entry]] = {each.operator or HERE: [] for each in tables}
-    for entry in entries:
-        table = by_name.get(entry.builder.name)
-        if table is not None and table.store == entry.builder.store:  # who runs it is as tally.toml says now
-            said[table.operator or HERE].append(entry)
-        else:
-            said.setdefault(entry.builder.operator or HERE, []).append(replace(entry, how=How.HELD))
-    known = {place: PublicKey.load(place).keyid for place in sorted(state.keys.glob("builder-*.pub"))}
-    marks: dict[str, set[str]] = {operator: set() for operator in said}
-    for each in tables:
-        mine = marks[each.operator or HERE]
-        if each.here:
-            mine.add(_THIS_MACHINE)
-        if (place := state.keys / f"builder-{each.name}.pub") in known:
-            mine.add(known.pop(place))
-        if each.link_key is not None and each.link_key.exists():
-            mine.add(PublicKey.load(each.link_key).keyid)
-    # whoever signs here is one of ours, and adds no vote
-    signs = next((each for each in tables if each.here), tables[0])
-    marks[signs.operator or HERE].update((*known.values(), *keys))
-    for operator, those in said.items():
-        here = (_this_machine(),) if _THIS_MACHINE in marks[operator] else ()
-        yield Signed(operator, tuple(those), frozenset(marks[operator]), here)
-
-
-def _this_machine() -> Known:
-    """It, before any builder of it was seen."""
-    try:
-        return Known(HERE, HERE, machine_id=machine_id())
-    except TallyError:  # it has none; builders say so
-        return Known(HERE, HERE)
+def _paths(graph: DerivationGraph) -> Mapping[str, Mapping[str, str]]:
+    """Where the outputs of a graph's derivations are, those with fixed outputs left out."""
+    return {each.path: each.outputs for each in graph.derivations.values() if each.fixed is None}
 
 
 def _mine(poll: Poll, own: frozenset[str]) -> Outputs | None:

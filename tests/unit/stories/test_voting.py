@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import policies
@@ -30,8 +31,9 @@ from orchestrator.policy.verdict import Passed
 from orchestrator.stories.closure_check import look
 from orchestrator.stories.doctor import Status
 from orchestrator.stories.exchange import merge
+from orchestrator.stories.polling import votes
 from orchestrator.stories.verification import examine
-from orchestrator.stories.voting import Asked, NotCarriedError, asked_of, votes
+from orchestrator.stories.voting import Asked, NotCarriedError, asked_of
 
 WORLD = releases.World()
 STEPS = {"root": WORLD.root, "zlib": WORLD.zlib, "pigz": WORLD.pigz, "artifact": WORLD.artifact}
@@ -130,6 +132,7 @@ class Project:
         return {
             name: Made(path, self.hashes[path] if content is None else NarHash.of(content.encode()), 1, ())
             for name, path in STEPS[step].outputs.items()
+            if path in self.hashes
         }
 
 
@@ -158,7 +161,14 @@ def test_one_operator_is_too_few_and_the_first_derivation_is_named(project: Proj
 
 def test_another_operator_who_made_all_of_it_carries_it_too(project: Project) -> None:
     digest = project.built().merge(project.ledger())
-    assert project.carried() == Carried(2, ("alice", "us"), (digest,))
+    elsewhere = Entry("1", Known("x", "signed", proven=True), f"/nix/store/{'0' * 32}-other.drv", How.BUILT, {
+        "out": Made(f"/nix/store/{'1' * 32}-other", NarHash.of(b"it"), 1, ())
+    })  # fmt: skip
+    signer = KEYS["carol"]
+    payload = builds.payload_of([elsewhere])
+    other = render(dsse.sign(IN_TOTO_PAYLOAD, payload, signer, keyid=signer.public.keyid).document())
+    project.merge(other, "carol")
+    assert project.carried() == Carried(2, ("alice", "us"), (digest,)), "what is about it, and nothing else"
     assert "1 of 3" not in refused(project, 3).message
     project.merge(project.ledger("bob"), "bob")
     assert project.carried(3).by == ("alice", "bob", "us")
@@ -231,6 +241,20 @@ def test_another_result_is_a_no_where_it_comes_to_another_artifact(project: Proj
 def test_what_converges_below_the_artifact_spoils_nothing(project: Project) -> None:
     project.built().merge(project.ledger(other={"root": "x"}))
     assert project.carried().by == ("alice", "us")
+
+
+def test_who_has_more_outputs_than_the_release_tells_of_made_the_same(project: Project) -> None:
+    """A host that others build for has what it asked for; who builds deep has all outputs."""
+    agreed = project.made.facts.agreed
+    dev = WORLD.zlib.outputs["dev"]
+    inputs = {path: each for path, each in agreed.inputs.items() if path != dev}
+    fewer = replace(agreed, inputs=inputs)
+    project.built(steps=("root", "pigz", "artifact"))
+    project.hashes.pop(dev)
+    project.built(steps=("zlib",), run="2")
+    project.hashes[dev] = agreed.inputs[dev].nar_hash
+    project.merge(project.ledger())
+    assert project.asked().carried("pigz", WORLD.graph, fewer).by == ("alice", "us")
 
 
 def test_files_count_by_the_rebuilder_whose_key_signed_them(project: Project) -> None:

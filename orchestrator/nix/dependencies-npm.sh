@@ -70,7 +70,9 @@ $(case $3 in
 esac)
 END
     # npm would install what the package is developed with, unless it seems to be doing so already: pacote's `lib/git.js`
-    if [[ $3 == git+https://* ]]; then echo "git+ssh://git@${3#git+https://}" | sed "s|\.git@$2\$|.git#$2|" >> "$out/prepared"; fi
+    address=${3%@"$2"}#$2
+    printf '%s\n' "git+ssh://git@${address#git+https://}" "$address" "${address#git+}" >> "$out/prepared"
+    echo "$2 $1" >> "$out/trees"
 }
 
 # What is asked for at an address of its own, as pnpm asks: the registry within the sandbox has it by the address's hash.
@@ -163,6 +165,10 @@ tally_enter_npm() { # FOLDER
         chmod -R u+w "$HOME/.npm/_cacache/content-v2"
         _PACOTE_NO_PREPARE_=$(< "$1/prepared")
         export _PACOTE_NO_PREPARE_
+        # of another host than those of the archives npm asks git
+        tally_answer_npm "$1/trees" > "$HOME/git-for-npm"
+        chmod +x "$HOME/git-for-npm"
+        export npm_config_git=${npm_config_git-$HOME/git-for-npm}
     else
         ln -s "$1/_cacache/content-v2" "$HOME/.npm/_cacache/content-v2"
     fi
@@ -219,6 +225,36 @@ END
     export YARN_ENABLE_TELEMETRY=false YARN_GLOBAL_FOLDER=$HOME/.yarn
     if [[ $npm_config_ignore_scripts == true ]]; then export YARN_ENABLE_SCRIPTS=${YARN_ENABLE_SCRIPTS-false}; fi
     export npm_config_store_dir=$HOME/.pnpm-store npm_config_manage_package_manager_versions=false
+}
+
+# A program that answers npm in git's place, with the trees of the commits that the lock pins and with nothing else: what
+# `lib/clone.js` and `lib/revs.js` of @npmcli/git start.
+tally_answer_npm() { # LIST of "COMMIT TREE"
+    printf '#!%s\ntrees=%s\n' "$BASH" "$1"
+    cat << 'END'
+if [[ $1 == --no-replace-objects ]]; then shift; fi
+case $1 in
+    ls-remote | init | submodule) ;;
+    clone) mkdir -p "${@: -1}" ;;
+    checkout)
+        while read -r commit tree; do
+            if [[ $commit == "$2" ]]; then
+                cp -rT "$tree" .
+                chmod -R u+w .
+                echo "$commit" > .git/pinned
+                exit
+            fi
+        done < "$trees"
+        echo "tally: the lock pins no commit $2" >&2
+        exit 128
+        ;;
+    rev-parse) cat .git/pinned ;;
+    *)
+        echo "tally: npm asks git to $1, which nobody answers in a build" >&2
+        exit 128
+        ;;
+esac
+END
 }
 
 # A module that has Node.js ask the registry within the sandbox in place of the addresses beside it, and of no others.

@@ -104,7 +104,7 @@ for each in y p k t; do
     cat app/$each/node_modules/@own/a/index.js
     (cd app/$each && node -e 'at = require.resolve; console.log("", !!at("@own/b", {paths: [at("@own/a")]}))')
 done > $out
-for each in n/node_modules/g y/node_modules/g y/node_modules/h p/node_modules/g; do
+for each in n/node_modules/g n/node_modules/h y/node_modules/g y/node_modules/h p/node_modules/g; do
     node app/$each
 done >> $out
 cat app/p/node_modules/@own/r/index.js >> $out
@@ -127,10 +127,13 @@ def more(needs: dict[str, str]) -> dict[str, Any]:
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 """Of a repository that nobody here can reach: its tree is there already."""
+OTHER = "git+https://git.example.org/own/g.git"
+"""Of a host that gives no archives."""
 GIT: dict[str, Any] = {
     "lockfileVersion": 3,
     "packages": {
-        "": {"dependencies": {"g": "github:tally-own/g"}},
+        "": {"dependencies": {"g": "github:tally-own/g", "h": OTHER}},
+        "node_modules/h": {"version": "1.2.3", "resolved": f"{OTHER}#{COMMIT}"},
         "node_modules/g": {
             "version": "1.2.3",
             "resolved": f"git+ssh://git@github.com/tally-own/g.git#{COMMIT}",
@@ -143,10 +146,6 @@ TREE: dict[str, Any] = {
     "scripts": {"postinstall": "exit 1"},
     "devDependencies": {"not-there": "1"},
 }
-
-
-OTHER = "git+https://git.example.org/own/g.git"
-"""Of a host of whose archives nobody knows: yarn 1 alone takes what it is given of it."""
 
 
 def yarn_lock(packages: dict[str, bytes]) -> str:
@@ -302,8 +301,7 @@ def project(folder: Path, packages: dict[str, bytes], trees: dict[str, str]) -> 
     known = f'"{url}" = "{trees["g"]}"\n'
     told = ""
     for lock in ("app/n/package-lock.json", "app/p/pnpm-lock.yaml", "app/y/yarn.lock"):
-        told += f'\n[told.app."{lock}"]\n{known}'
-    told += f'"{OTHER}@{COMMIT}" = "{trees["h"]}"\n'
+        told += f'\n[told.app."{lock}"]\n{known}"{OTHER}@{COMMIT}" = "{trees["h"]}"\n'
     (folder / "tally.lock").write_text((root / "tally.lock").read_text() + told)
     git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
@@ -339,7 +337,7 @@ def test_all_install_what_their_locks_pin(
     [artifact] = (tmp_path / "out").rglob("*.nar")
     assert artifact.read_bytes().count(b"// @own/a true\n") == 4
     assert b"// @own/l" in artifact.read_bytes()
-    assert artifact.read_bytes().count(b"from a commit\n") == 4
+    assert artifact.read_bytes().count(b"from a commit\n") == 5
     assert b"// @own/r" in artifact.read_bytes()
     [bill] = (tmp_path / "out").rglob("app.cdx.json")
     # of the two locks' files, which are the same, the first is the one that its lock has an address of

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 
+from orchestrator.dependencies.dependency import Locked
+from orchestrator.dependencies.python import manifest, pdm, poetry, pylock, uv
 from orchestrator.dependencies.python.asked import Asked
 from orchestrator.dependencies.python.interpreter import Interpreter
 
@@ -74,3 +77,43 @@ def hashed(requirement: str, *files: str, via: str = "") -> str:
     """A requirement as pip-compile writes it."""
     hashes = "".join(f" \\\n    --hash=sha256:{digest(file)}" for file in files)
     return f"{requirement}{hashes}\n" + (f"    # via {via}\n" if via else "")
+
+
+def uv_of_x(source: str, more: str = "") -> Locked:
+    """What uv.lock pins of a package x, which is all that the project asks for."""
+    text = f'[[package]]\nname = "x"\nversion = "1"\nsource = {{ {source} }}\n{more}'
+    return uv.read(uv_lock(text, needs='    { name = "x" },\n'), "uv.lock", asked())
+
+
+def poetry_of_x(wish: tuple[str, str], files: str, source: str) -> Locked:
+    """The same of poetry.lock; `wish` is the key and value by which pyproject.toml asks for it."""
+    keys = {"dependencies": {"x": dict([wish])}, "source": None, "extras": None, "dev-dependencies": None}
+    content = hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
+    text = (
+        f'[[package]]\nname = "x"\nversion = "1"\npython-versions = ">=3.8"\nfiles = [{files}]\n'
+        f'[package.source]\n{source}[metadata]\nlock-version = "2.1"\npython-versions = "^3.9"\n'
+        f'content-hash = "{content}"\n'
+    )
+    project = (
+        '[tool.poetry]\nname = "app"\nversion = "1"\n'
+        f'[tool.poetry.dependencies]\nx = {{ {wish[0]} = "{wish[1]}" }}\n'
+    )
+    return poetry.read(
+        text.encode(), "poetry.lock", asked(), manifest.read(project.encode(), "pyproject.toml")
+    )
+
+
+def pdm_of_x(source: str) -> Locked:
+    """The same of pdm.lock."""
+    text = (
+        '[metadata]\ngroups = ["default"]\nlock_version = "4.5.0"\ncontent_hash = "sha256:1"\n'
+        f'[[metadata.targets]]\nrequires_python = ">=3.9"\n[[package]]\nname = "x"\nversion = "1"\n{source}'
+    )
+    project = '[project]\nname = "app"\nrequires-python = ">=3.9"\ndependencies = ["x"]\n'
+    return pdm.read(text.encode(), "pdm.lock", asked(), manifest.read(project.encode(), "pyproject.toml"))
+
+
+def pylock_of_x(source: str) -> Locked:
+    """The same of pylock.toml."""
+    text = f'lock-version = "1.0"\ncreated-by = "a test"\n[[packages]]\nname = "x"\nversion = "1"\n{source}\n'
+    return pylock.read(text.encode(), "pylock.toml", asked())

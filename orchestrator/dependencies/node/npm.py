@@ -253,7 +253,7 @@ class _Lock:
         resolved = entry.get("resolved")
         if not isinstance(resolved, str) or not hosted.is_git(resolved):
             return None
-        tree = hosted.of_host(resolved, partial(self.bad, at), "npm")
+        tree = hosted.of_any(resolved, partial(self.bad, at))
         return hosted.dependency(name, version, tree, self.lines.get(at, 1))
 
     def _direct(self) -> frozenset[str]:

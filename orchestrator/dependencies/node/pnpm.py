@@ -142,10 +142,15 @@ class _Lock:
             return Inside(name, version)
         line = self.file.lines.get(("packages", key), 1)
         if resolution.get("type") == "git" or "repo" in resolution:
-            raise bad(*hosted.by_git("pnpm"))
+            raise bad(
+                "pnpm asks git for it, and the build has no network; of the hosts "
+                f"{', '.join(hosted.HOSTS)} it takes archives, which the build has",
+                "depend on a release of it in a registry, or have its tarball in the project",
+            )
         integrity = resolution.get("integrity")
-        if integrity is None and isinstance(tarball, str) and hosted.is_archive(tarball):
-            return hosted.dependency(name, version, hosted.of_host(tarball, bad, "pnpm"), line)
+        tree = hosted.of_archive(tarball) if integrity is None and isinstance(tarball, str) else None
+        if tree is not None:
+            return hosted.dependency(name, version, tree, line)
         digest = digest_of(integrity, bad, _AGAIN)
         urls, registry = addresses_of(tarball, name, version, bad)
         return Dependency(name, version, file_of(name, version), digest, urls, registry, line)

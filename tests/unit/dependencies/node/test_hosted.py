@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import pytest
 
 from orchestrator.dependencies.dependency import BadLock, CommitTree
@@ -17,13 +14,6 @@ def bad(problem: str, hint: str | None = None) -> BadLock:
     return BadLock("lock", 1, problem, hint=hint or "again")
 
 
-WAYS: dict[str, Callable[..., CommitTree]] = {
-    "any": hosted.of_any,
-    "host": partial(hosted.of_host, who="npm"),
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("address", "host"),
     [
@@ -37,17 +27,17 @@ WAYS: dict[str, Callable[..., CommitTree]] = {
         (f"https://gitlab.com/api/v4/projects/o%2Fr.js/repository/archive.tar.gz?sha={COMMIT}", "gitlab.com"),
     ],
 )
-def test_a_commit_of_a_host_whose_archives_are_taken(address: str, host: str, way: str) -> None:
-    assert WAYS[way](address, bad=bad) == CommitTree(f"https://{host}/o/r.js.git", COMMIT)
+def test_a_commit_of_a_host_whose_archives_are_taken(address: str, host: str) -> None:
+    tree = CommitTree(f"https://{host}/o/r.js.git", COMMIT)
+    assert hosted.of_any(address, bad) == tree
+    assert hosted.of_archive(address) == (tree if address.startswith("https:") else None)
 
 
 @pytest.mark.parametrize(
     "address", ["https://git.test/o/r.git", "ssh://git@git.test/o/r", "http://git.test/r", "file:///srv/r"]
 )
-def test_of_other_hosts_git_is_asked(address: str) -> None:
+def test_a_commit_of_another_host(address: str) -> None:
     assert hosted.of_any(f"git+{address}#{COMMIT}", bad) == CommitTree(address, COMMIT)
-    with pytest.raises(BadLock, match="npm asks git for it, and the build has no network"):
-        hosted.of_host(f"git+{address}#{COMMIT}", bad, "npm")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +48,8 @@ def test_of_other_hosts_git_is_asked(address: str) -> None:
         ("https://codeload.github.com/o/r/tar.gz/main", "a branch"),
         (f"git+https://u:p@git.test/r.git#{COMMIT}", "has a user, a password or a token in it"),
         (f"git+https://token@github.com/o/r.git#{COMMIT}", "has a user"),
+        (f"git+ssh://git@github.com/o/../r.git#{COMMIT}", "whose address is not understood"),
+        (f"git+https://git.test/%2e%2e/r.git#{COMMIT}", "whose address is not understood"),
         (f"git+ext::sh#{COMMIT}", "whose address is not understood"),
         (f"git+https://git.test/a b#{COMMIT}", "whose address is not understood"),
         (f"git+../r#{COMMIT}", "whose address is not understood"),
@@ -75,6 +67,5 @@ def test_what_means_a_repository() -> None:
     assert hosted.is_git("github:o/r")
     assert not hosted.is_git("https://git.test/r.git")
     assert not hosted.is_git(None)
-    assert hosted.is_archive(f"https://codeload.github.com/o/r/tar.gz/{COMMIT}")
-    assert not hosted.is_archive(f"https://codeload.github.com/o/../tar.gz/{COMMIT}")
-    assert not hosted.is_archive("https://codeload.github.com/o/r/tar.gz/v1")
+    assert hosted.of_archive(f"https://codeload.github.com/o/../tar.gz/{COMMIT}") is None
+    assert hosted.of_archive("https://codeload.github.com/o/r/tar.gz/v1") is None

@@ -129,9 +129,8 @@ SHA1 = "sha1-" + b64encode(sha1(b"x").digest()).decode()
             package("a", resolved="git+ssh://git@h.example/x.git#main"),
             "a branch of a git repository",
         ),
-        (package("a", resolved=f"git+ssh://git@h.example/o/x.git#{'a' * 40}"), "npm asks git for it"),
-        (package("a", resolved=f"git+https://u:p@github.com/o/x.git#{'a' * 40}"), "npm asks git for it"),
-        (package("a", resolved=f"git+ssh://git@github.com/o/../x.git#{'a' * 40}"), "npm asks git for it"),
+        (package("a", resolved=f"git+https://u:p@github.com/o/x.git#{'a' * 40}"), "has a user, a password"),
+        (package("a", resolved=f"git+ssh://git@github.com/o/../x.git#{'a' * 40}"), "not understood"),
         (package("a", resolved="https://u:p@h.example/a/-/a-1.0.0.tgz"), "user name or a password"),
         (package("a", resolved="https://h.example/evil/-/evil-1.0.0.tgz"), "address is of another package"),
         (package("a", resolved="https://h.example/a/-/a-1.0.1.tgz"), "address is of another"),
@@ -318,6 +317,12 @@ def test_a_tarball_of_the_project() -> None:
         assert "is outside the project" in refused({"node_modules/a": package("a", resolved=resolved)})
     message = refused({"node_modules/a": package("a", resolved="file:a.tgz", integrity=None)})
     assert "it has no integrity" in message
+
+
+def test_a_commit_of_another_host() -> None:
+    resolved = f"git+ssh://git@h.example/o/x.git#{'a' * 40}"
+    each = read({"node_modules/a": package("a", resolved=resolved, integrity=None)})["node_modules/a"]
+    assert each.digest == CommitTree("ssh://git@h.example/o/x.git", "a" * 40)
 
 
 @pytest.mark.parametrize("form", ["git+ssh://git@github.com/o/x.y.git", "git+https://github.com/o/x.y"])

@@ -2,65 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 
 import pytest
-from python_locks import asked, uv_lock
+from python_locks import asked, pdm_of_x, poetry_of_x, pylock_of_x, uv_lock, uv_of_x
 
 from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Ecosystem
-from orchestrator.dependencies.python import manifest, pdm, poetry, pylock, uv
+from orchestrator.dependencies.python import uv
 from orchestrator.pinning.depended import purl_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 URL = "https://git.test/x.git"
-POETRY = (
-    '[tool.poetry]\nname = "app"\nversion = "1"\n[tool.poetry.dependencies]\nx = { git = "' + URL + '" }\n'
-)
-PROJECT = '[project]\nname = "app"\nrequires-python = ">=3.9"\ndependencies = ["x"]\n'
 
 
 def of_uv(url: str = URL, commit: str = COMMIT, more: str = "") -> Dependency:
     query = f"?subdirectory={more}&rev=main" if more else "?rev=main"
-    text = f'[[package]]\nname = "x"\nversion = "1"\nsource = {{ git = "{url}{query}#{commit}" }}\n'
-    [found] = uv.read(uv_lock(text, needs='    { name = "x" },\n'), "uv.lock", asked()).dependencies
+    [found] = uv_of_x(f'git = "{url}{query}#{commit}"').dependencies
     return found
 
 
 def of_poetry(url: str = URL, commit: str = COMMIT, more: str = "") -> Dependency:
     below = f'subdirectory = "{more}"\n' if more else ""
-    keys = {"dependencies": {"x": {"git": URL}}, "source": None, "extras": None, "dev-dependencies": None}
-    content = hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
-    text = (
-        '[[package]]\nname = "x"\nversion = "1"\npython-versions = ">=3.8"\nfiles = []\n[package.source]\n'
-        f'type = "git"\nurl = "{url}"\nreference = "main"\nresolved_reference = "{commit}"\n{below}'
-        f'[metadata]\nlock-version = "2.1"\npython-versions = "^3.9"\ncontent-hash = "{content}"\n'
-    )
-    told = manifest.read(POETRY.encode(), "pyproject.toml")
-    [found] = poetry.read(text.encode(), "poetry.lock", asked(), told).dependencies
+    source = f'type = "git"\nurl = "{url}"\nreference = "main"\nresolved_reference = "{commit}"\n{below}'
+    [found] = poetry_of_x(("git", URL), "", source).dependencies
     return found
 
 
 def of_pdm(url: str = URL, commit: str = COMMIT, more: str = "") -> Dependency:
     below = f'subdirectory = "{more}"\n' if more else ""
-    text = (
-        '[metadata]\ngroups = ["default"]\nlock_version = "4.5.0"\ncontent_hash = "sha256:1"\n'
-        '[[metadata.targets]]\nrequires_python = ">=3.9"\n[[package]]\nname = "x"\nversion = "1"\n'
-        f'git = "{url}"\nref = "main"\nrevision = "{commit}"\n{below}'
-    )
-    told = manifest.read(PROJECT.encode(), "pyproject.toml")
-    [found] = pdm.read(text.encode(), "pdm.lock", asked(), told).dependencies
+    [found] = pdm_of_x(f'git = "{url}"\nref = "main"\nrevision = "{commit}"\n{below}').dependencies
     return found
 
 
 def of_pylock(url: str = URL, commit: str = COMMIT, more: str = "", kind: str = "git") -> Dependency:
     below = f', subdirectory = "{more}"' if more else ""
-    text = (
-        'lock-version = "1.0"\ncreated-by = "a test"\n[[packages]]\nname = "x"\nversion = "1"\n'
-        f'vcs = {{ type = "{kind}", url = "{url}", commit-id = "{commit}"{below} }}\n'
-    )
-    [found] = pylock.read(text.encode(), "pylock.toml", asked()).dependencies
+    source = f'vcs = {{ type = "{kind}", url = "{url}", commit-id = "{commit}"{below} }}'
+    [found] = pylock_of_x(source).dependencies
     return found
 
 

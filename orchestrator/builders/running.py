@@ -58,7 +58,9 @@ class _Floor:
     on_event: OnEvent
     stopping: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
-    """Set once a builder's builds begin, or it ended without any: those that start later wait for that."""
+    """Set once the first of them begins its builds, or ended without any: those that start later wait."""
+    latest: float = 0.0
+    """The largest `stagger` of this machine's own builders."""
 
     def report(self, builder: Builder) -> Report:
         """A builder's report; tried again while its host cannot do its work."""
@@ -86,8 +88,7 @@ class _Floor:
                 tell = f"deleted {counted(gone, 'store path')} that a killed run left, to build them anew"
                 self.on_event(builder.name, Notice(tell))
             builder.receive(task.orchestrator, derivations, task.fixed, task.beliefs)
-            if not builder.variation.stagger:
-                self.begun.set()
+            self._has_begun(builder)
             return builder.build(
                 task.graph,
                 task.requested,
@@ -105,13 +106,21 @@ class _Floor:
             failure = Failure(None, reason, last_lines=(), log=None, infrastructure=True)
             return Report(builder.unknown, None, builds={}, inputs={}, failures=(failure,))
         finally:
+            self._has_begun(builder)
+
+    def _has_begun(self, builder: Builder) -> None:
+        if builder.kind == "local" and not self._delay(builder):
             self.begun.set()
 
     def _wait_for_its_turn(self, builder: Builder) -> None:
-        """A staggered builder begins so much later than the first one that is not."""
-        if builder.variation.stagger:
+        """Of this machine's own builders each begins so much later than the next."""
+        if delay := self._delay(builder):
             self.begun.wait()
-            self.stopping.wait(builder.variation.stagger)
+            self.stopping.wait(delay)
+
+    def _delay(self, builder: Builder) -> float:
+        """Seconds. The most varied one begins first: it has the fewest CPUs, so that it takes longest."""
+        return max(0.0, self.latest - builder.variation.stagger) if builder.kind == "local" else 0.0
 
 
 def _lost(report: Report) -> str | None:
@@ -161,8 +170,9 @@ def build_everywhere(task: Task, builders: Sequence[Builder], on_event: OnEvent)
     KeyboardInterrupt ends every builder's Nix before it goes on.
     """
     spares = [builder for builder in builders if builder.spare]
-    floor = _Floor(task, on_event)
-    if all(each.variation.stagger for each in builders if not each.spare):
+    ours = [each for each in builders if each.kind == "local" and not each.spare]
+    floor = _Floor(task, on_event, latest=max((each.variation.stagger for each in ours), default=0.0))
+    if not ours:  # a spare of this machine that stands in waits for nobody
         floor.begun.set()
     with ThreadPoolExecutor(len(builders), thread_name_prefix="builder") as threads:
         try:

@@ -71,7 +71,7 @@ class Variation:
     flags: tuple[str, ...] = ()
     """Words for Nix."""
     stagger: float = 0.0
-    """Seconds that its builds start later than the first builder's."""
+    """Seconds between the start of its builds and that of the first builder's."""
     when_full: str | None = None
     """What to do when its builds find no space left."""
     missing: Mapping[str, str] = field(default_factory=dict)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.builders import running
+from orchestrator.builders.build import Report
 from orchestrator.builders.builder import Builder
 from orchestrator.builders.host import HostFacts
 from orchestrator.builders.running import Task, build_everywhere
+from orchestrator.builders.variation import Variation
 from orchestrator.builders.vouching import vouching_of_ours
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.chroot import ChrootStore
@@ -107,3 +109,39 @@ def test_looking_at_one_tries_as_often_as_building(task: Task, tmp_path: Path) -
     hopeless = Broken(TallyError("Host key verification failed."))
     [shown] = looked_at(task.orchestrator, [builder(tmp_path, "vm", hopeless)], {"vm": probe}, told.append)
     assert hopeless.starts == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "delays"),
+    [
+        ({"a": (0.0, "local"), "b": (5.1, "local")}, {"a": 5.1, "b": 0.0}),
+        ({"a": (0.0, "local"), "b": (5.1, "local"), "c": (10.2, "local")}, {"a": 10.2, "b": 5.1, "c": 0.0}),
+        ({"b": (5.1, "local")}, {"b": 0.0}),
+        ({"a": (0.0, "local"), "far": (0.0, "ssh-ng://far")}, {"a": 0.0, "far": 0.0}),
+        ({"a": (0.0, "local"), "b": (5.1, "local"), "vm": (0.0, "vm")}, {"a": 5.1, "b": 0.0, "vm": 0.0}),
+    ],
+)
+def test_the_most_varied_builder_of_this_machine_begins_first(
+    given: dict[str, tuple[float, str]],
+    delays: dict[str, float],
+    task: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[str, float] = {}
+
+    def once(floor: Any, each: Builder) -> Report:
+        if seen.setdefault(each.name, floor._delay(each)):
+            assert floor.begun.wait(60), "who begins first says so, also where it fails"
+        floor._has_begun(each)
+        return Report(each.unknown, None, builds={}, inputs={}, failures=())
+
+    monkeypatch.setattr(running._Floor, "_once", once)
+    made = [
+        replace(
+            builder(tmp_path, name, Broken(TallyError("no"))), kind=kind, variation=Variation(stagger=late)
+        )
+        for name, (late, kind) in given.items()
+    ]
+    build_everywhere(task, made, lambda *_: None)
+    assert {name: round(seconds, 3) for name, seconds in seen.items()} == delays

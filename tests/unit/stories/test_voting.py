@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ import releases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.builders.build import Identity
+from orchestrator.agreement.agreement import Agreed
+from orchestrator.builders.build import BuiltPath, Identity
 from orchestrator.builders.closure_table import ClosureTable, RebuilderTable
 from orchestrator.builders.configuration import BuilderTable, Configuration
 from orchestrator.builders.host import machine_id
 from orchestrator.evidence import builds
-from orchestrator.evidence.canonical import render
+from orchestrator.evidence.canonical import encoded, render
 from orchestrator.evidence.facts import Carried
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.digest import NarHash, Sha256
@@ -27,10 +29,12 @@ from orchestrator.keys import dsse
 from orchestrator.keys.key import SigningKey
 from orchestrator.ledger.entries import Entry, How, Known, Made
 from orchestrator.ledger.writing import Pen, Row
+from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
 from orchestrator.policy.verdict import Passed
 from orchestrator.stories.closure_check import look
 from orchestrator.stories.doctor import Status
 from orchestrator.stories.exchange import merge
+from orchestrator.stories.others import Said
 from orchestrator.stories.polling import votes
 from orchestrator.stories.verification import examine
 from orchestrator.stories.voting import Asked, NotCarriedError, asked_of
@@ -354,6 +358,72 @@ def test_who_signs_and_who_verifies_count_alike(
         asked.refuse_hopeless("pigz", WORLD.graph)
         assert len(carried.by) >= needed
         assert len(carried.evidence) == len(files)
+
+
+def derivation(number: int, below: Iterable[int], *, fixed: bool) -> Derivation:
+    digits = str(number).zfill(32)
+    path = f"/nix/store/{digits}-part-{number}"
+    output = FixedOutput(path, NarHash.of(b"fixed")) if fixed else None
+    inputs = {f"/nix/store/{str(each).zfill(32)}-part-{each}.drv": ("out",) for each in below}
+    return Derivation(
+        f"{path}.drv", "x86_64-linux", "/bin/sh", (), {}, {"out": path}, output, {} if fixed else inputs, ()
+    )
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> DerivationGraph:
+    """Up to six derivations, some of them with fixed outputs, below one that has none."""
+    count = draw(st.integers(1, 6))
+    made = [
+        derivation(
+            number, draw(st.sets(st.integers(0, number - 1))) if number else (), fixed=draw(st.booleans())
+        )
+        for number in range(count - 1)
+    ]
+    below = draw(st.sets(st.integers(0, count - 2))) if count > 1 else set()
+    root = derivation(count - 1, below, fixed=False)
+    whole = DerivationGraph({each.path: each for each in (*made, root)}, (root.path,))
+    return whole.below(root.path)
+
+
+@SETTINGS
+@given(graph=graphs(), data=st.data())
+def test_everybody_is_asked_down_every_path_to_fixed_outputs(
+    tmp_path: Path, graph: DerivationGraph, data: st.DataObject
+) -> None:
+    """Of each derivation that a path leads to another operator is asked, and of no other."""
+    (root,) = graph.roots
+    asked = [each for each in graph.in_build_order() if each.fixed is None]
+    lacking = data.draw(st.sets(st.sampled_from([each.path for each in asked])))
+    made = {each.path: {"out": Made(each.outputs["out"], NarHash.of(b"it"), 1, ())} for each in asked}
+    state = State(tmp_path / uuid.uuid4().hex)
+    state.folder("keys")
+    pen = Pen(state, "1")
+    pen.begin(2, "same-host")
+    pen.graph(graph)
+    pen.builder(host("a"), releases.PROOF, None)
+    pen.builds("a", [Row(path, How.BUILT, of) for path, of in made.items()])
+    pen.looked("a")
+    known = Known("x", "signed", machine_id="alice's", proven=True)
+    theirs = [Entry("1", known, path, How.BUILT, of) for path, of in made.items() if path not in lacking]
+    signer, others = KEYS["alice"], []
+    if theirs:
+        payload = builds.payload_of(theirs)
+        data_ = render(dsse.sign(IN_TOTO_PAYLOAD, payload, signer, keyid=signer.public.keyid).document())
+        others.append(Said("alice", (signer.public,), {"ledger": encoded(data_)}, "alice.json"))
+    tables = tuple(BuilderTable(name=name, operator="us", store=f"ssh-ng://{name}") for name in "ab")
+    rule = Asked(2, True, tables, tuple(others), state)
+    built = {path: BuiltPath(of["out"].path, of["out"].nar_hash, 1, ()) for path, of in made.items()}
+    inputs = {each.path: each for path, each in built.items() if path != root}
+    agreed = Agreed((), {root: {"out": built[root]}}, inputs)
+    if not lacking:
+        assert rule.carried("it", graph, agreed).by == ("alice", "us")
+        return
+    with pytest.raises(NotCarriedError) as caught:
+        rule.carried("it", graph, agreed)
+    short = [each for each in asked if {each.path, *each.input_derivations} & lacking]
+    who = "us" if short[0].path in lacking else "us | alice (nobody knows what from)"
+    assert f": {short[0].name} has 1 of 2 votes ({who})" in caught.value.message
 
 
 def test_tally_ledger_votes_counts_the_same(project: Project) -> None:

@@ -203,6 +203,8 @@ CONTAINED = SINGLE | {"toolchain": {"from": "containers", "image": f"registry.ex
 IMAGE = SINGLE | {
     "artifact": {
         "format": "oci",
+        "base": "toolchain",
+        "root": "image",
         "entrypoint": ["$out/bin/hello"],
         "cmd": ["--help"],
         "env": {"LANG": "C"},

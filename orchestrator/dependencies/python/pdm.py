@@ -6,7 +6,7 @@ Format: https://pdm-project.org/latest/usage/lockfile/; pdm's `pdm/project/lockf
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.dependencies import tomlfile
@@ -25,7 +25,7 @@ from orchestrator.dependencies.python.files import (
 )
 from orchestrator.dependencies.python.manifest import Manifest, normalised, unmet
 from orchestrator.dependencies.python.own import own_file, part_of, refuse_outside, tree_of
-from orchestrator.dependencies.python.walk import Edge, fits, holds, reached
+from orchestrator.dependencies.python.walk import Edge, fits, holds, places, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import some
@@ -45,7 +45,7 @@ class _Lock:
     """One project stands there once for each set of extras that something asks of it."""
     names: tuple[str, ...]
     extras: tuple[frozenset[str], ...]
-    by_name: Mapping[str, tuple[int, ...]]
+    by_name: Mapping[str, Sequence[int]]
     asked: Asked
 
     def find(self, requirement: Requirement, table: Table | None = None) -> Iterator[Edge]:
@@ -112,11 +112,8 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest) -> Locked:
 def _lock(file: TomlFile, asked: Asked) -> _Lock:
     packages = file.tables("package")
     names = tuple(normalised(package.text("name")) for package in packages)
-    by_name: dict[str, tuple[int, ...]] = {}
-    for at, name in enumerate(names):
-        by_name[name] = (*by_name.get(name, ()), at)
     extras = tuple(frozenset(map(normalised, package.texts("extras"))) for package in packages)
-    return _Lock(file, packages, names, extras, by_name, asked)
+    return _Lock(file, packages, names, extras, places(names), asked)
 
 
 def _check(metadata: Table, manifest: Manifest, lock: _Lock) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.dependencies import tomlfile
@@ -28,7 +28,7 @@ from orchestrator.dependencies.python.files import (
 from orchestrator.dependencies.python.manifest import Manifest, normalised
 from orchestrator.dependencies.python.own import own_file, part_of, refuse_outside, tree_of
 from orchestrator.dependencies.python.poetry_versions import allows
-from orchestrator.dependencies.python.walk import Edge, holds, reached
+from orchestrator.dependencies.python.walk import Edge, holds, places, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import some
@@ -59,7 +59,7 @@ class _Lock:
     file: TomlFile
     packages: tuple[Table, ...]
     names: tuple[str, ...]
-    by_name: Mapping[str, tuple[int, ...]]
+    by_name: Mapping[str, Sequence[int]]
     asked: Asked
 
     def find(self, wish: _Wish, table: Table) -> int | None:
@@ -123,10 +123,7 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest) -> Locked:
     _check(file, metadata, asked, manifest)
     packages = file.tables("package")
     names = tuple(normalised(package.text("name")) for package in packages)
-    by_name: dict[str, tuple[int, ...]] = {}
-    for at, name in enumerate(names):
-        by_name[name] = (*by_name.get(name, ()), at)
-    lock = _Lock(file, packages, names, by_name, asked)
+    lock = _Lock(file, packages, names, places(names), asked)
     top = Table(file, 1, {})
     main = tuple(lock.edges(_main(manifest, asked, top), top, asked.extras))
     groups = [each for group in asked.groups for each in lock.edges(_group(manifest, group, top), top)]

@@ -27,7 +27,7 @@ from orchestrator.dependencies.python.files import (
 from orchestrator.dependencies.python.interpreter import Interpreter
 from orchestrator.dependencies.python.manifest import Manifest, normalised
 from orchestrator.dependencies.python.own import own_file, part_of, refuse_outside, tree_of
-from orchestrator.dependencies.python.walk import Edge, Reached, fits, holds, reached
+from orchestrator.dependencies.python.walk import Edge, Reached, fits, holds, places, reached
 from orchestrator.dependencies.tomlfile import Table, TomlFile
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import some
@@ -43,7 +43,7 @@ class _Lock:
     file: TomlFile
     packages: tuple[Table, ...]
     names: tuple[str, ...]
-    by_name: Mapping[str, tuple[int, ...]]
+    by_name: Mapping[str, Sequence[int]]
     asked: Asked
     chosen: frozenset[str]
     """What is chosen, as markers of conflicts say it."""
@@ -108,9 +108,6 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
     _check(file, asked)
     packages = file.tables("package")
     names = tuple(package.text("name") for package in packages)
-    by_name: dict[str, tuple[int, ...]] = {}
-    for at, name in enumerate(names):
-        by_name[name] = (*by_name.get(name, ()), at)
     root = _root(file, packages, asked)
     own = normalised(names[root]) if root is not None else ""
     chosen = frozenset(
@@ -119,7 +116,7 @@ def read(data: bytes, place: str, asked: Asked, manifest: Manifest | None = None
             *(f"group-{len(own)}-{own}-{normalised(group)}" for group in asked.groups),
         )
     )
-    lock = _Lock(file, packages, names, by_name, asked, chosen)
+    lock = _Lock(file, packages, names, places(names), asked, chosen)
     if root is not None and manifest is not None and asked.package is None:
         _same_wishes(packages[root], manifest, asked.interpreter)
     shipped = reached(_main(lock, root), lock.follow)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +31,14 @@ class Reached:
 
 Follow = Callable[[int, str | None], Iterable[Edge]]
 """The edges of a package, or those that one of its extras adds. May raise BadLock."""
+
+
+def places(names: Iterable[str]) -> Mapping[str, Sequence[int]]:
+    """Where in a lock the packages of each name are."""
+    found: dict[str, list[int]] = {}
+    for at, name in enumerate(names):
+        found.setdefault(name, []).append(at)
+    return found
 
 
 def reached(roots: Iterable[Edge], follow: Follow) -> Reached:

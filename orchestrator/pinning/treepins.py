@@ -15,11 +15,13 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.ground.nar import nar_hash
 from orchestrator.recipe.names import store_name
-from orchestrator.recipe.wanted import Extras
+from orchestrator.recipe.wanted import PLAIN, Extras
 from orchestrator.repositories.gitremote import export_remote
+from orchestrator.repositories.gittree import empty_folders
 from orchestrator.sources.folder import Sources
 
 _HINT = "check the address and the commit, or have the lock written again"
+_ELSEWHERE = "have the lock name it where others can fetch it, too: https:// or ssh://"
 EXTRAS = Extras(submodules=True)
 """As Cargo and pip have it."""
 
@@ -37,7 +39,12 @@ def fetched(
         with tempfile.TemporaryDirectory(prefix=".tree-", dir=sources.folder) as name:
             folder = Path(name) / "tree"
             folder.mkdir(mode=0o755)
-            export_remote(tree.address, tree.rev, folder, EXTRAS)
+            local = tree.address.startswith("file:")
+            export_remote(tree.address, tree.rev, folder, PLAIN if local else EXTRAS)
+            if local and empty_folders(folder):  # their addresses may be of anything that the user can read
+                raise TallyError(
+                    "it is from a repository of this machine, and has submodules", hint=_ELSEWHERE
+                )
             if each.part and not (folder / each.part).is_dir():
                 raise TallyError(f"the commit {tree.rev[:12]} has no folder {each.part}")
             digest = nar_hash(folder).hex

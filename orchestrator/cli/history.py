@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from orchestrator.ledger.course import Course, Span
+    from orchestrator.stories.bisection import Bisected
 
 
 def history(
@@ -16,14 +18,22 @@ def history(
         str | None,
         typer.Argument(help="A target as it was built, or its name. Default: all.", show_default=False),
     ] = None,
+    bisect: Annotated[
+        bool,
+        typer.Option(
+            "--bisect",
+            help="Build what lies between: copies of what diverged first with some inputs as they "
+            "were, until those are left that make it differ.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """Show what became of targets that were built here: agreed, differed or failed, and since when.
 
-    It reads the ledger in the state folder, builds nothing and signs nothing.
+    It reads the ledger in the state folder and signs nothing; nothing is built but with --bisect.
     """
     from orchestrator.cli.text import in_lines, print_json
-    from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.errors import ExitCode, TallyError
     from orchestrator.ground.state import State
     from orchestrator.ledger.bisecting import since_which
     from orchestrator.ledger.course import courses
@@ -37,11 +47,36 @@ def history(
                 hint="`tally history` alone lists all that was",
             )
         changes = {each.target: since_which(ledger, each) for each in found}
+    bisected = _bisected(found, target) if bisect else None
     if json:
-        print_json({"targets": [_document(each, changes.get(each.target, ())) for each in found]})
-        return
-    whole = target is not None
-    print(in_lines([line for each in found for line in _lines(each, changes.get(each.target, ()), whole)]))
+        documents = [dict(_document(each, changes.get(each.target, ()))) for each in found]
+        if bisected is not None:
+            documents[0]["bisected"] = [each.document for each in bisected]
+        print_json({"targets": documents})
+    else:
+        whole = target is not None
+        lines = [line for each in found for line in _lines(each, changes.get(each.target, ()), whole)]
+        lines += [f"  {line}" for each in bisected or () for line in each.lines()]
+        print(in_lines(lines))
+    if bisected is not None and not all(each.inputs for each in bisected):
+        raise typer.Exit(ExitCode.UNDECIDED)
+
+
+def _bisected(found: Sequence[Course], target: str | None) -> Sequence[Bisected]:
+    """What building comes to, of the one target that was asked for. Raises TallyError."""
+    from orchestrator.builders.configuration import load
+    from orchestrator.cli.text import say
+    from orchestrator.ground.errors import TallyError
+    from orchestrator.ground.state import State
+    from orchestrator.stories.bisection import bisect
+
+    if target is None or len(found) != 1:
+        raise TallyError(
+            "--bisect is for one target"
+            + ("" if target is None else f", and {len(found)} are called {target!r}"),
+            hint="name it as `tally history` lists it: tally history TARGET --bisect",
+        )
+    return bisect(State.of_environment(), load(Path.cwd()), found[0], say)
 
 
 def _document(course: Course, changes: Iterable[tuple[str, str]]) -> Mapping[str, Any]:

@@ -23,17 +23,43 @@ def since_which(ledger: Ledger, course: Course) -> Changes:
     found: set[tuple[str, str]] = set()
     culprits = ledger.culprits(bad.run, bad.artifact)
     for culprit in culprits:
-        if any(verdict.agrees for verdict in ledger.verdicts_on(culprit)):
-            continue  # it agreed before, as it is
-        own = ledger.inputs(culprit)
-        others = (changed(ledger.inputs(each), own) for each in _agreed(ledger, culprit))
-        nearest = min(filter(None, others), key=len, default=None)
+        if _agreed_once(ledger, culprit):
+            continue
+        nearest = _nearest(ledger, culprit)
         if nearest is None:
             return ledger.changed_inputs(good.package, bad.package)
-        found.update(nearest)
+        found.update(nearest[1])
     if not culprits:
         return ledger.changed_inputs(good.package, bad.package)
     return tuple(sorted(found))
+
+
+def turns(ledger: Ledger, course: Course) -> tuple[tuple[str, str], ...]:
+    """Pairs of derivations of one name: the nearest one that agreed, and one that diverged first.
+
+    Those of the first run that did not agree; where nothing of the kind is known, the target's own.
+    """
+    if course.turned is None:
+        return ()
+    good, bad = course.turned
+    found = [
+        (nearest[0], culprit)
+        for culprit in ledger.culprits(bad.run, bad.artifact)
+        if not _agreed_once(ledger, culprit) and (nearest := _nearest(ledger, culprit)) is not None
+    ]
+    return tuple(found) or ((good.package, bad.package),)
+
+
+def _agreed_once(ledger: Ledger, derivation: str) -> bool:
+    """Whether it agreed in some run as it is: then no change of inputs explains that it differs."""
+    return any(verdict.agrees for verdict in ledger.verdicts_on(derivation))
+
+
+def _nearest(ledger: Ledger, culprit: str) -> tuple[str, Changes] | None:
+    """The derivation of its name that agreed with the fewest changes, and these."""
+    own = ledger.inputs(culprit)
+    others = [(each, changed(ledger.inputs(each), own)) for each in _agreed(ledger, culprit)]
+    return min((one for one in others if one[1]), key=lambda one: len(one[1]), default=None)
 
 
 def _agreed(ledger: Ledger, culprit: str) -> list[str]:

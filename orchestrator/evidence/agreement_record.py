@@ -45,6 +45,9 @@ def agreement(facts: ReleaseFacts) -> dict[str, Any]:
             "operators": facts.carried.operators,
             "by": list(facts.carried.by),
             "evidence": [{"digest": {"sha256": each.hex}} for each in facts.carried.evidence],
+            "unlike": [
+                {"derivation": path, "operators": list(names)} for path, names in facts.carried.unlike
+            ],
         }
     if agreed.converged:
         said["converged"] = [_converged(each) for each in agreed.converged]

@@ -74,6 +74,8 @@ class Carried:
     """Those who made the artifact so."""
     evidence: tuple[Sha256, ...]
     """What others signed and was counted, each file by its digest."""
+    unlike: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """`.drv` paths of which operators made something else, with these: nothing that is released differs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,10 +140,12 @@ def read_from(source: Path, operator: str, keys: Sequence[PublicKey]) -> Said:
         document = _links_of(source) if source.is_dir() else {"ledger": encoded(contents(source, LARGEST))}
         said = Said(operator, tuple(keys), document, str(source))
         said.entries  # noqa: B018  (reads and checks all of it)
+    except MalformedError as error:
+        raise TallyError(
+            str(error), hint="it has to be as its operator wrote it: by `tally ledger export`, or a release"
+        ) from error
     except (OSError, ValueError) as error:
         raise TallyError(f"cannot read {source}: {why(error)}") from error
-    except MalformedError as error:
-        raise TallyError(str(error)) from error
     return said
 
 

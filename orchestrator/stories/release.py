@@ -201,6 +201,8 @@ def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> O
                 carried = None
                 if run.closure is not None:
                     carried = run.closure.carried(name, target.graph, agreed)
+                    for told in voting.unlike(carried):
+                        say(f"{name}: {told}")
                 return publish(run, target, agreed, quorum, artifact, run.signatories, carried)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)

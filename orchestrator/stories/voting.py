@@ -5,7 +5,7 @@ What counts is what builders of tally.toml have in the ledger, each by its opera
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from orchestrator.stories.others import Said, given, taken_in
 from orchestrator.stories.polling import HERE, own_of, polled
 
 _COUNT: Final = frozenset({How.BUILT, How.CHECKED})
+_SHOWN: Final = 5
 BRING: Final = (
     "take in what another operator signed with `tally ledger merge FILE --operator NAME --key PUB`, or give "
     "it with --evidence; or add a builder that another operator runs"
@@ -144,7 +145,11 @@ class Asked:
                 )
         paths = _paths(graph)
         digests = {each for said in self.others if said.signed(paths).entries for each in said.digests}
-        return Carried(self.operators, found.root.voters, tuple(sorted(digests, key=lambda each: each.hex)))
+        # those who came to the same artifact in the end, too
+        unlike = tuple(against(found, (), lambda poll: _mine(poll, own)))
+        return Carried(
+            self.operators, found.root.voters, tuple(sorted(digests, key=lambda each: each.hex)), unlike
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +202,14 @@ def asked_of(
 def _paths(graph: DerivationGraph) -> Mapping[str, Mapping[str, str]]:
     """Where the outputs of a graph's derivations are, those with fixed outputs left out."""
     return {each.path: each.outputs for each in graph.derivations.values() if each.fixed is None}
+
+
+def unlike(carried: Carried) -> Iterator[str]:
+    """Who made something else, and did not keep the target from being carried: a sentence each."""
+    for path, names in carried.unlike[:_SHOWN]:
+        yield f"{some(list(names))} made another {called(path)}, and enough operators carry what is released"
+    if (more := len(carried.unlike) - _SHOWN) > 0:
+        yield f"and of {counted(more, 'more derivation')}: the reproduction statement has all"
 
 
 def _mine(poll: Poll, own: frozenset[str]) -> Outputs | None:

@@ -403,6 +403,7 @@ def test_nothing_is_signed_that_too_few_operators_made(chain: Chain) -> None:
     closure = json.loads((release / "release.json").read_text())["agreement"]["closure"]
     assert closure["operators"] == 2
     assert beyond in closure["by"]
+    assert [each["operators"] for each in closure["unlike"]] == [[beyond]], "middle-1.0 differs, and top not"
     digest = hashlib.sha256(there.read_bytes()).hexdigest()
     assert {"digest": {"sha256": digest}} in closure["evidence"]
     (chain.folder / "policy.toml").write_text(

@@ -37,7 +37,7 @@ from orchestrator.stories.exchange import merge
 from orchestrator.stories.others import Said
 from orchestrator.stories.polling import votes
 from orchestrator.stories.verification import examine
-from orchestrator.stories.voting import Asked, NotCarriedError, asked_of
+from orchestrator.stories.voting import Asked, NotCarriedError, asked_of, unlike
 
 WORLD = releases.World()
 STEPS = {"root": WORLD.root, "zlib": WORLD.zlib, "pigz": WORLD.pigz, "artifact": WORLD.artifact}
@@ -244,7 +244,12 @@ def test_another_result_is_a_no_where_it_comes_to_another_artifact(project: Proj
 
 def test_what_converges_below_the_artifact_spoils_nothing(project: Project) -> None:
     project.built().merge(project.ledger(other={"root": "x"}))
-    assert project.carried().by == ("alice", "us")
+    carried = project.carried()
+    assert carried.by == ("alice", "us")
+    assert carried.unlike == ((WORLD.root.path, ("alice",)),)
+    assert list(unlike(carried)) == [
+        "alice made another debian-root, and enough operators carry what is released"
+    ]
 
 
 def test_who_has_more_outputs_than_the_release_tells_of_made_the_same(project: Project) -> None:

@@ -6,11 +6,13 @@ import os
 import shlex
 from collections.abc import Mapping
 from itertools import groupby
+from pathlib import Path
 
 from orchestrator.agreement.keeping import result_in
 from orchestrator.cli import diagnosed
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.diagnosis.culprit import Diagnosis
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Refused
@@ -62,19 +64,24 @@ def show(outcome: Refused, *, quiet: bool) -> None:
         print(harmless(str(outcome.attestation)))
 
 
-def _show_why(outcome: Refused) -> None:
-    """What the diagnosis says, or how to come to one."""
-    found = outcome.diagnosis
+def show_why(found: Diagnosis | TallyError | None, kept: Path) -> bool:
+    """What the diagnosis says, or how to come to one; whether there is one."""
     if isinstance(found, Diagnosis):
         for line in diagnosed.lines(found):
             say(line)
-        return
+        return True
     if found is not None:
         tell(f"  it could not be diagnosed: {found.message}", 4)
-    say(f"hint: `tally diagnose {shlex.quote(outcome.kept.name)}` finds out why")
+    say(f"hint: `tally diagnose {shlex.quote(kept.name)}` finds out why")
+    return False
+
+
+def _show_why(outcome: Refused) -> None:
+    if show_why(outcome.diagnosis, outcome.kept):
+        return
     if (command := _next_command(outcome)) is not None:
         say(f"hint: look yourself with `{command}`")
-    if found is None:
+    if outcome.diagnosis is None:
         say(f"hint: {_CURES}")
 
 

@@ -13,6 +13,7 @@ from orchestrator.builders.symptoms import hint_of
 from orchestrator.cli import disagreed
 from orchestrator.cli.disagreed import logs_of
 from orchestrator.cli.text import harmless, say, tell
+from orchestrator.diagnosis.culprit import Diagnosis
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
@@ -63,7 +64,7 @@ def document(outcome: Outcome) -> Mapping[str, Any]:
                 ],
                 "logs": logs_of(outcome),
                 **_attestation(outcome),
-                **_diagnosis(outcome),
+                **diagnosis(outcome.diagnosis),
             }
         case Undecided():
             return {
@@ -124,11 +125,11 @@ def _attestation(outcome: Refused) -> Mapping[str, Any]:
     return {} if outcome.attestation is None else {"attestation": str(outcome.attestation)}
 
 
-def _diagnosis(outcome: Refused) -> Mapping[str, Any]:
-    if isinstance(outcome.diagnosis, TallyError):
-        error = outcome.diagnosis
-        return {"diagnosis": None, "diagnosisError": {"error": error.message, "hint": error.hint}}
-    return {} if outcome.diagnosis is None else {"diagnosis": outcome.diagnosis.document()}
+def diagnosis(found: Diagnosis | TallyError | None) -> Mapping[str, Any]:
+    """A diagnosis as `--json` prints it, or why there is none; nothing where none was asked for."""
+    if isinstance(found, TallyError):
+        return {"diagnosis": None, "diagnosisError": {"error": found.message, "hint": found.hint}}
+    return {} if found is None else {"diagnosis": found.document()}
 
 
 def show(outcome: Outcome, *, quiet: bool) -> None:

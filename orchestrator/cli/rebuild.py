@@ -97,6 +97,12 @@ def rebuild(
             help="Sign the same, and attach it to the release where that is published: oci:, s3: or dir:.",
         ),
     ] = False,
+    diagnose: Annotated[
+        bool,
+        typer.Option(
+            "--diagnose", help="If a release comes out otherwise, find out why, as `tally diagnose` does."
+        ),
+    ] = False,
     key: SigningKey = None,
     passphrase_fd: PassphraseFd = None,
     keyless: Keyless = False,
@@ -140,6 +146,11 @@ def rebuild(
             "--attach is for releases: nothing can be attached to what a registry serves",
             hint="name a folder for what is signed with --attest",
         )
+    if diagnose and (names or expectation is not None):
+        raise TallyError(
+            "--diagnose is for releases that are made again as they are",
+            hint="`tally diagnose` with what is kept, or with two files, finds out why they differ",
+        )
     if recipe is not None and not names:
         raise TallyError("--recipe is for what a registry serves", hint="name it, as pypi:six==1.17.0")
     who = asking.identity_of(identity, issuer, trusted_root)
@@ -178,6 +189,7 @@ def rebuild(
         signing=signing,
         out=attest,
         attach=attach,
+        diagnose=diagnose,
     )
     places = [names.get(number, each) for number, each in enumerate(targets)]
     wanted = served.Asked(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from orchestrator.agreement.apart import Apart
-from orchestrator.cli import graded, outcomes
+from orchestrator.cli import disagreed, graded, outcomes
 from orchestrator.cli.text import failure, harmless, say, tell
 from orchestrator.evidence.canonical import seconds
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
@@ -65,6 +65,7 @@ def document(found: Rebuilt) -> Mapping[str, Any]:
                 "doubtful": [each for each in found.first.culprits if each in found.first.doubtful],
                 "compared": found.first.compared,
                 "untold": list(found.first.untold),
+                **outcomes.diagnosis(found.diagnosis),
                 "agreement": outcomes.agreement(found.agreed),
                 "inputs": located(found.located),
                 **_signed(found),
@@ -282,7 +283,7 @@ def _show_differing(found: Differs) -> None:
         say(f"  first to diverge: {name_of(derivation)}{unless}")
     say(f"  {_depth(found.first)}")
     say(f"hint: what was made is kept in {found.kept}, beside the release's artifact")
-    say(f"hint: `tally diagnose {found.kept.name}` finds out why")
+    disagreed.show_why(found.diagnosis, found.kept)
 
 
 def _depth(first: Apart) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.agreement.agreement import Agreed, DifferingOutput
 from orchestrator.agreement.apart import Apart
 from orchestrator.agreement.difference import Difference
+from orchestrator.diagnosis.culprit import Diagnosis
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.policy.verdict import Failed
@@ -63,6 +64,8 @@ class Differs:
     """What kept it from being attached, where that was asked for."""
     located: tuple[Located, ...] = ()
     """What had to be fetched for it, and where each was found."""
+    diagnosis: Diagnosis | TallyError | None = None
+    """Why it differs, or why that could not be told; None: that was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

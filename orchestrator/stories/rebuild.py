@@ -50,6 +50,7 @@ from orchestrator.run.making import (
     making_of,
 )
 from orchestrator.run.order import Order
+from orchestrator.run.outcome import Refused
 from orchestrator.run.remaking import planned_again
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
 from orchestrator.run.signatories import REBUILDER, Signatories, summon
@@ -60,7 +61,7 @@ from orchestrator.sources.supply import Located, Supply
 from orchestrator.stories import fetching
 from orchestrator.stories.foreign import remade
 from orchestrator.stories.rebuilders_word import attested
-from orchestrator.stories.refusing import recipe_of, unagreed
+from orchestrator.stories.refusing import diagnosed, recipe_of, unagreed
 from orchestrator.stories.verification import Examination, examine
 
 
@@ -85,6 +86,8 @@ class Asked:
     """The folder that what is signed goes to."""
     attach: bool = False
     """Whether what is signed is attached to the release where that is published."""
+    diagnose: bool = False
+    """Whether it is found out why something differs."""
 
 
 def rebuild(
@@ -159,6 +162,8 @@ def _rebuilt(
             found = conclude(making, claim, reports, verified=verified)
             if isinstance(found, Reproduced | Differs):
                 found = replace(found, located=located)
+            if asked.diagnose and isinstance(found, Differs | Refused):
+                found = replace(found, diagnosis=diagnosed(workshop, found.kept, say))
             if signatories is not None:
                 to = published if asked.attach else None
                 found = attested(making, claim, found, reports, signatories, asked.out, to)

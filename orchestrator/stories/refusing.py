@@ -58,7 +58,7 @@ def refuse(
     }
     refused = Refused(name, disagreed, kept.folder, found)
     if say is not None:
-        refused = replace(refused, diagnosis=_diagnosed(workshop, kept.folder, say))
+        refused = replace(refused, diagnosis=diagnosed(workshop, kept.folder, say))
     if attesters is None:
         return refused
     told = refused.diagnosis.signed() if isinstance(refused.diagnosis, Diagnosis) else None
@@ -71,7 +71,8 @@ def refuse(
     return replace(refused, attestation=attestation)
 
 
-def _diagnosed(workshop: Workshop, folder: Path, say: Say) -> Diagnosis | TallyError:
+def diagnosed(workshop: Workshop, folder: Path, say: Say) -> Diagnosis | TallyError:
+    """Why the results that are kept in a folder differ, or why that could not be told."""
     from orchestrator.run.disagreements import read
     from orchestrator.stories.diagnosis import proven  # most builds agree, and need none of it
 

@@ -273,7 +273,7 @@ def test_the_input_that_diverged_first_is_named_and_diagnosed_by_builds_of_it_he
     project.build(high).succeeded()
     release = handed_over(project, rebuilder, "given")
     (rebuilder.folder / "tally.toml").write_text(CORES.format(7))
-    ran = rebuilder("rebuild", release, "--publisher", "release.pub", "--json").failed(1)
+    ran = rebuilder("rebuild", release, "--publisher", "release.pub", "--json", "--diagnose").failed(1)
     (told,) = json.loads(ran.out)["rebuilds"]
     (low,) = told["rootCauses"]
     assert low.endswith("-low-1.0.drv")
@@ -281,9 +281,9 @@ def test_the_input_that_diverged_first_is_named_and_diagnosed_by_builds_of_it_he
     assert (told["doubtful"], told["untold"]) == ([], [])
     assert told["compared"] >= 5, "low, still, high, its artifact, and the toolchain's root"
 
-    ran = rebuilder("diagnose", Path(told["kept"]).name, "--json").failed(1)
     assert "the release has nothing of low-1.0" in ran.err.replace(told["release"], "the release")
-    culprits = json.loads(ran.out)["culprits"]
+    culprits = told["diagnosis"]["culprits"]
+    assert json.loads((Path(told["kept"]) / "diagnosis.json").read_bytes()) == told["diagnosis"]
     assert {each["derivation"] for each in culprits} == {low}
     first = culprits[0]
     assert (first["file"], first["between"]) == ("it", ["one build here", "another one"])

@@ -4,17 +4,19 @@
 tally_lay_out_python() { # LIST
     local path file name version digest rev part
     mkdir "$out/wheels"
+    : > /build/sdists.txt
     while read -r path file name version digest rev _ part; do
         if [[ $rev == - ]]; then
             # two locks may have the same file
             ln -sfn "$path" "$out/wheels/$file"
         else
-            file=$out/wheels/$name-$version.tar.gz
+            file=$name-$version.tar.gz
             if [[ $part != - ]]; then path=$path/$part; fi
-            tally_pack_tree_python "$path" "$file" "$name-$version"
-            digest=$(sha256sum < "$file")
+            tally_pack_tree_python "$path" "$out/wheels/$file" "$name-$version"
+            digest=$(sha256sum < "$out/wheels/$file")
             digest=sha256:${digest%% *}
         fi
+        if [[ $file != *.whl ]]; then echo "$name $version $file" >> /build/sdists.txt; fi
         printf '%s==%s --hash=%s\n' "$name" "$version" "$digest"
     done < "$1" | LC_ALL=C sort -u > "$out/requirements.txt"
     if test -e "${tallyBeside_venvPath-}"; then
@@ -31,7 +33,7 @@ tally_pack_tree_python() { # TREE FILE FOLDER
 # Nothing is compiled: files of bytecode hold times and paths. An sdist becomes a wheel first, made with what the toolchain
 # has, since its lock says nothing of what builds it.
 tally_make_venv() {
-    local file sdists=/build/sdists
+    local name version file sdists=/build/sdists
     python3 -m pip --version > /dev/null || {
         echo "tally: venv = true needs pip: add python3-pip to the toolchain's packages" >&2
         return 1
@@ -39,26 +41,38 @@ tally_make_venv() {
     export PIP_NO_INDEX=1 PIP_FIND_LINKS="$out/wheels $sdists" PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
     mkdir "$sdists"
     cp "$out/requirements.txt" /build/requirements.txt
-    for file in "$out"/wheels/*; do
-        if [[ $file != *.whl ]]; then
-            python3 -m pip wheel --no-deps --no-build-isolation --wheel-dir "$sdists" "$file"
-        fi
-    done
-    for file in "$sdists"/*.whl; do
-        if test -e "$file"; then tally_pin_wheel "$file"; fi
-    done
+    while read -r name version file; do
+        mkdir /build/made
+        python3 -m pip wheel --no-deps --no-build-isolation --wheel-dir /build/made "$out/wheels/$file" < /dev/null
+        tally_pin_wheel /build/requirements.txt "$name" "$version" /build/made || return 1
+        mv /build/made/*.whl "$sdists"
+        rmdir /build/made
+    done < <(LC_ALL=C sort -u /build/sdists.txt)
     python3 -m venv --without-pip "$out/venv"
     python3 -m pip --python "$out/venv/bin/python3" install --no-deps --no-compile --no-warn-script-location \
         --only-binary :all: --require-hashes --requirement /build/requirements.txt
 }
 
-# A wheel that was made here has its own digest beside that of its sdist.
-tally_pin_wheel() { # FILE
-    local digest name=${1##*/}
-    digest=$(sha256sum < "$1")
-    name=${name%%-*}
-    name=${name//[._]/-}
-    sed -i "s/^${name,,}==.*/& --hash=sha256:${digest%% *}/" /build/requirements.txt
+# A wheel that was made here of an sdist has its own digest beside the sdist's: as that project, and as no other, whatever
+# name the sdist gives it.
+tally_pin_wheel() { # REQUIREMENTS NAME VERSION FOLDER
+    local digest line wheels=("$4"/*.whl)
+    local made=${wheels[0]##*/}
+    if ((${#wheels[@]} != 1)) || [[ $(tally_project "${made%%-*}") != "$(tally_project "$2")" ]]; then
+        echo "tally: the sdist of $2 $3 makes a wheel of another project: ${wheels[*]##*/}" >&2
+        return 1
+    fi
+    digest=$(sha256sum < "${wheels[0]}")
+    while read -r line; do
+        if [[ ${line%% *} == "$2==$3" ]]; then line+=" --hash=sha256:${digest%% *}"; fi
+        echo "$line"
+    done < "$1" > "$1.new"
+    mv "$1.new" "$1"
+}
+
+# A project's name as all its spellings are compared (Simple repository API, "Normalized names").
+tally_project() { # NAME
+    tr -s '._-' '-' <<< "${1,,}"
 }
 
 # What the recipe itself sets is left as it is.

@@ -50,7 +50,9 @@ APP = (
     "import sys, tally_native, tally_sdist\n"
     "print(tally_native.HOW, tally_sdist.HOW, sys.prefix != sys.base_prefix)\n"
 )
-SETUP = "from setuptools import setup\nsetup(name='tally-sdist', version='2.0', py_modules=['tally_sdist'])\n"
+SETUP = (
+    "from setuptools import setup\nsetup(name='Tally..Sdist', version='2.0', py_modules=['tally_sdist'])\n"
+)
 NATIVE = "tally_native-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"
 
 

@@ -41,6 +41,11 @@ test-emulated: setup ## Build on two emulated machines of another architecture: 
 	@tools/need 'command -v qemu-system-aarch64' qemu-system-arm
 	@.venv/bin/python -m pytest tests/emulated $(PYTEST_ARGS)
 
+.PHONY: test-packages
+test-packages: setup ## Build the Debian package and the image of tally, and install them and the wheel where no clone is
+	@tools/need 'command -v mmdebstrap' mmdebstrap
+	@.venv/bin/python -m pytest tests/packages $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: .venv ## Check style, types and which module may import which
 	@.venv/bin/ruff check
@@ -76,6 +81,12 @@ deb: setup ## Build a Debian package of tally with tally itself, by two builders
 	@mkdir -p dist
 	@artifact=$$(.venv/bin/tally build package/recipes/tallystick-deb.toml --no-sign) && cp --no-preserve=mode "$$artifact" dist/tallystick_0.1.0_amd64.deb
 	@sha256sum dist/tallystick_*.deb
+
+.PHONY: image
+image: setup ## Build an image for CI, with tally, Nix and git, with tally itself, by two builders that agree
+	@mkdir -p dist
+	@artifact=$$(.venv/bin/tally build package/recipes/tallystick-image.toml --no-sign) && cp --no-preserve=mode "$$artifact" dist/tallystick-image-0.1.0.oci.tar
+	@sha256sum dist/tallystick-image-*.oci.tar
 
 .PHONY: lock
 lock: ## Pin the Python packages again (requirements/*.txt)

@@ -33,21 +33,32 @@ def cosign(state: Path) -> Path:
 
     Raises TallyError when it cannot be had.
     """
-    folder = state / "strangers" / "cosign"
-    program = folder / "usr" / "bin" / "cosign"
+    # the mirror's index of sid may be past its validity; its signature is checked all the same
+    return _program(state, "cosign", "sid", expired=True)
+
+
+@one_at_a_time
+def umoci(state: Path) -> Path:
+    """umoci, which unpacks images by their specification. Raises TallyError when it cannot be had."""
+    return _program(state, "umoci", "bookworm")
+
+
+def _program(state: Path, name: str, suite: str, *, expired: bool = False) -> Path:
+    """A program of Debian's that needs no more than libc, unpacked into the tests' state folder."""
+    folder = state / "strangers" / name
+    program = folder / "usr" / "bin" / name
     if not program.exists():
         mirrors = Mirrors()
-        # the mirror's index of sid may be past its validity; its signature is checked all the same
-        with opened(mirrors.bases("debian"), "amd64", "sid", expired=True) as apt:
-            package = next(each for each in apt.resolve(["cosign"]) if each.name == "cosign")
+        with opened(mirrors.bases("debian"), "amd64", suite, expired=expired) as apt:
+            package = next(each for each in apt.resolve([name]) if each.name == name)
         wanted = Wanted(Path(package.pool).name, Sha256(package.sha256), (f"mirror://debian/{package.pool}",))
         deb = Sources(state / "strangers" / "sources", mirrors).fetch(wanted)
-        unpacked = folder.with_name(f"cosign.{os.getpid()}")
+        unpacked = folder.with_name(f"{name}.{os.getpid()}")
         subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
         try:
             unpacked.rename(folder)
         except OSError as error:
-            raise TallyError(f"cannot put cosign at {folder}: {error}") from error
+            raise TallyError(f"cannot put {name} at {folder}: {error}") from error
     return program
 
 

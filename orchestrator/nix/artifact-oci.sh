@@ -43,11 +43,12 @@ joined() { # texts...: with commas between them
     printf '%s' "$*"
 }
 
+refuse_whiteouts "${paths[@]/#//}" ${base:+"$base"}
+if [[ -n ${root-} ]]; then check_root; fi
 listed=(--null --verbatim-files-from --files-from /build/names)
 mkdir -p /build/own/tmp /build/empty/nix/store
 chmod 1777 /build/own/tmp
 if [[ -n ${base-} ]]; then
-    refuse_whiteouts "$base"
     make_own_files /build/own
     (cd /build/own && find . ! -type d -printf '%P\n') > /build/replaced
     names_in "$base" build tmp > /build/names
@@ -57,10 +58,8 @@ if [[ -n ${base-} ]]; then
     layer /build/base.tar
 fi
 
-refuse_whiteouts "${paths[@]/#//}"
 words=()
 if [[ -n ${root-} ]]; then
-    check_root
     names_in "$package/$root" tmp > /build/names
     pack /build/layer.tar "$package/$root" --mode u+w "${listed[@]}"
     if [[ -z ${base-} ]]; then pack /build/layer.tar /build/own tmp; fi

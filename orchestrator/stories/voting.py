@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -123,8 +124,10 @@ class Asked:
             sorted((name, each.path, each.nar_hash.hex) for name, each in agreed.outputs[root].items())
         )
         outputs = [each for made in agreed.outputs.values() for each in made.values()]
-        told = {each.path for each in (*agreed.inputs.values(), *outputs)}
+        hashes = {each.path: each.nar_hash.hex for each in (*agreed.inputs.values(), *outputs)}
+        told = {*hashes, *(each.path for each in agreed.converged)}
         found, own = self.count(graph, released, told)
+        mine = partial(_mine, own=own, graph=graph, hashes=hashes)
         order = [each.path for each in graph.in_build_order()]
         if (short := shortfall(found, self.operators, order)) is not None:
             raise NotCarriedError(
@@ -134,7 +137,7 @@ class Asked:
                 differs=found.root.standing is Standing.DIFFERS,
             )
         if self.refuses:
-            apart = list(against(found, released, lambda poll: _mine(poll, own)))
+            apart = list(against(found, released, mine))
             if apart:
                 path, names = apart[0]
                 raise NotCarriedError(
@@ -146,7 +149,7 @@ class Asked:
         paths = _paths(graph)
         digests = {each for said in self.others if said.signed(paths).entries for each in said.digests}
         # those who came to the same artifact in the end, too
-        unlike = tuple(against(found, (), lambda poll: _mine(poll, own)))
+        unlike = tuple(against(found, (), mine))
         return Carried(
             self.operators, found.root.voters, tuple(sorted(digests, key=lambda each: each.hex)), unlike
         )
@@ -212,9 +215,19 @@ def unlike(carried: Carried) -> Iterator[str]:
         yield f"and of {counted(more, 'more derivation')}: the reproduction statement has all"
 
 
-def _mine(poll: Poll, own: frozenset[str]) -> Outputs | None:
-    """What own builders made of a derivation; None: they have no vote on it."""
-    return next((result for result, names in poll.results.items() if not own.isdisjoint(names)), None)
+def _mine(
+    poll: Poll, own: frozenset[str], graph: DerivationGraph, hashes: Mapping[str, str]
+) -> Outputs | None:
+    """What own builders made of a derivation; where they have no vote on it, what the release has of it.
+
+    `hashes` is what the release has, by store path; of what it has nothing, what has the most votes.
+    """
+    for result, names in poll.results.items():
+        if not own.isdisjoint(names):
+            return result
+    outputs = graph[poll.derivation].outputs.items()
+    released = tuple(sorted((name, path, hashes[path]) for name, path in outputs if path in hashes))
+    return released or next(iter(poll.results), None)
 
 
 def _way_out(found: Count, own: frozenset[str], order: Sequence[str]) -> str:

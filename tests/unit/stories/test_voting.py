@@ -13,7 +13,7 @@ import releases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.agreement.agreement import Agreed
+from orchestrator.agreement.agreement import Agreed, DifferingOutput
 from orchestrator.builders.build import BuiltPath, Identity
 from orchestrator.builders.closure_table import ClosureTable, RebuilderTable
 from orchestrator.builders.configuration import BuilderTable, Configuration
@@ -250,6 +250,31 @@ def test_what_converges_below_the_artifact_spoils_nothing(project: Project) -> N
     assert list(unlike(carried)) == [
         "alice made another debian-root, and enough operators carry what is released"
     ]
+
+
+def test_what_differs_among_own_builders_and_converges_spoils_nothing(tmp_path: Path) -> None:
+    two = hosts("ab")
+    project = Project(tmp_path, two).built(two[:1]).built(two[1:], run="2", other={"zlib": "x"})
+    project.merge(project.ledger())
+    agreed = project.made.facts.agreed
+    outputs = {path: name for name, path in WORLD.zlib.outputs.items() if path in agreed.inputs}
+    differing = [
+        DifferingOutput(WORLD.zlib.path, name, path, {}, inherited=False) for path, name in outputs.items()
+    ]
+    inputs = {path: each for path, each in agreed.inputs.items() if path not in outputs}
+    converged = replace(agreed, inputs=inputs, converged=tuple(differing))
+    carried = project.asked().carried("pigz", WORLD.graph, converged)
+    assert carried.by == ("a org", "alice", "b org")
+
+
+def test_another_result_is_a_no_where_own_builders_have_no_vote(project: Project) -> None:
+    project.built(steps=("pigz", "artifact")).built(how=How.HELD, steps=("root", "zlib"), run="2")
+    for name in ("alice", "bob"):
+        project.merge(project.ledger(name), name)
+    assert project.carried().by == ("alice", "bob", "us")
+    project.merge(project.ledger("carol", ("root", "zlib"), {"zlib": "x"}), "carol")
+    assert refused(project).message.startswith("pigz: carol made another zlib-1.3")
+    assert project.carried(2, "tell").by == ("alice", "bob", "us")
 
 
 def test_who_has_more_outputs_than_the_release_tells_of_made_the_same(project: Project) -> None:

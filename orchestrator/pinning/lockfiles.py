@@ -90,6 +90,24 @@ def refuse_two_of_one(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:
                     f"line {each['line']}, than in {before['lock']}, line {known['line']}",
                     hint="one name and version is one package: find out which of the two is meant",
                 )
+    _refuse_tree_and_other(recipe, [lock for lock in locks if lock["kind"] == Ecosystem.PYTHON])
+
+
+def _refuse_tree_and_other(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:
+    """Raises TallyError where one has a package out of a repository, and another has it from elsewhere.
+
+    Both would be in the folder that pip looks in, which takes either.
+    """
+    first: dict[tuple[str, str], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    for lock in locks:
+        for each in lock["packages"]:
+            before, known = first.setdefault((each["called"], each["version"]), (lock, each))
+            if any(known.get(key) != each.get(key) for key in ("rev", "part")):
+                raise TallyError(
+                    f"recipe {recipe}: {each['called']} {each['version']} is from elsewhere in "
+                    f"{lock['lock']}, line {each['line']}, than in {before['lock']}, line {known['line']}",
+                    hint="one name and version is one package: find out which of the two is meant",
+                )
 
 
 class LockFile:
@@ -157,9 +175,7 @@ def _compare(locked: Locked, tree: Tree, lock: str, place: str) -> None:
         if data is None:
             problem = "which has no such file"
         elif hashlib.new(algorithm, data).hexdigest() != each.digest.hex:
-            problem = (
-                f"{each.name} is the file {each.path[:200]} of the source, which has another {algorithm}"
-            )
+            problem = f"which has another {algorithm}"
         else:
             continue
         said = f"{each.name} is the file {each.path[:200]} of the source, {problem}"

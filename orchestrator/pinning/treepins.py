@@ -45,6 +45,8 @@ def fetched(
                 raise TallyError(
                     "it is from a repository of this machine, and has submodules", hint=_ELSEWHERE
                 )
+            if each.part and (folder / each.part).resolve() != folder.resolve() / each.part:
+                raise TallyError(f"in the commit {tree.rev[:12]} the folder {each.part} is behind a link")
             if each.part and not (folder / each.part).is_dir():
                 raise TallyError(f"the commit {tree.rev[:12]} has no folder {each.part}")
             digest = nar_hash(folder).hex

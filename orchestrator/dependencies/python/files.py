@@ -7,7 +7,7 @@ distribution format"; pip's order of candidates: `CandidateEvaluator._sort_key` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -85,9 +85,29 @@ def locked(
                 f"{each.name} is wanted {what}: line {other.line} has another",
                 hint="a build has one of each: choose extras and groups that go together",
             )
+    own = tuple(inside)
+    _refuse_own_twice(own, seen, place)
     by_key = {each.key: dependency(each, interpreter, place, again) for each in seen.values()}
     taken = tuple(by_key[key] for key in sorted(by_key))
-    return Locked(Ecosystem.PYTHON, taken, {}, tuple(sorted(inside, key=lambda each: each.name)))
+    return Locked(Ecosystem.PYTHON, taken, {}, tuple(sorted(own, key=lambda each: each.name)))
+
+
+def _refuse_own_twice(inside: Iterable[Inside], others: Mapping[str, Pinned], place: str) -> None:
+    """Raises BadLock where a file of the source has the name of another package: pip takes either."""
+    from packaging.utils import canonicalize_name
+
+    lines = {str(each.name): each.line for each in others.values()}
+    for each in inside:
+        name = canonicalize_name(each.name)
+        if name in lines:
+            raise BadLock(
+                place,
+                each.line,
+                f"{each.name} is a file of the source, {each.path}, and is wanted from elsewhere, too: line "
+                f"{lines[name]} has another",
+                hint="a build has one of each: choose extras and groups that go together",
+            )
+        lines[name] = each.line or 0
 
 
 def dependency(pinned: Pinned, interpreter: Interpreter, place: str, again: str) -> Dependency:

@@ -110,3 +110,20 @@ def test_two_lock_files_of_a_recipe_mean_one_package_by_a_name() -> None:
     refuse_two_of_one("r", [lock("a/package-lock.json", "1"), lock("b/package-lock.json", "1")])
     with pytest.raises(TallyError, match=r"b 1 has other bytes in b/package-lock\.json, line 3, than in a/"):
         refuse_two_of_one("r", [lock("a/package-lock.json", "1"), lock("b/package-lock.json", "2")])
+
+
+def test_a_tree_and_another_of_one_name_are_two() -> None:
+    """pip would take either of the two: the names of their files differ, or one is in the other's place."""
+    one = {"called": "a", "version": "1", "file": "a-1.tar.gz", "sha256": "1", "line": 3}
+    tree = {**one, "file": "a-1-012345678901", "rev": "0" * 40}
+
+    def lock(place: str, each: dict[str, object], kind: str = "python") -> dict[str, object]:
+        return {"kind": kind, "lock": place, "packages": [each]}
+
+    refuse_two_of_one("r", [lock("uv.lock", tree), lock("b/uv.lock", tree)])
+    for other in (one, {**tree, "rev": "1" * 40}, {**tree, "part": "x"}):
+        refuse_two_of_one("r", [lock("Cargo.lock", tree, "cargo"), lock("b/Cargo.lock", other, "cargo")])
+        with pytest.raises(
+            TallyError, match=r"a 1 is from elsewhere in b/uv\.lock, line 3, than in uv\.lock"
+        ):
+            refuse_two_of_one("r", [lock("uv.lock", tree), lock("b/uv.lock", other)])

@@ -42,6 +42,14 @@ def test_a_folder_that_the_tree_has_not(repository: Path) -> None:
         pin(repository, "other")
 
 
+def test_a_folder_behind_a_link(repository: Path) -> None:
+    """Another one would be packed in the build than was looked at here."""
+    (repository / "link").symlink_to("/")
+    rev = commit(repository)
+    with pytest.raises(BadLock, match=f"a 1: in the commit {rev[:12]} the folder link is behind a link"):
+        pin(repository, "link")
+
+
 def test_submodules_of_a_repository_of_this_machine(repository: Path) -> None:
     """Whose addresses the lock file's author chose: `../private` would be one of the user's own."""
     run_git(repository, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub")

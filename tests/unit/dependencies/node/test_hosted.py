@@ -48,6 +48,8 @@ def test_a_commit_of_another_host(address: str) -> None:
         ("https://codeload.github.com/o/r/tar.gz/main", "a branch"),
         (f"git+https://u:p@git.test/r.git#{COMMIT}", "has a user, a password or a token in it"),
         (f"git+https://token@github.com/o/r.git#{COMMIT}", "has a user"),
+        (f"git+https://git.test/r.git?private_token=u:p#{COMMIT}", "has a user, a password or a token"),
+        (f"git+https://[git.test/r.git#{COMMIT}", "whose address is not understood"),
         (f"git+ssh://git@github.com/o/../r.git#{COMMIT}", "whose address is not understood"),
         (f"git+https://git.test/%2e%2e/r.git#{COMMIT}", "whose address is not understood"),
         (f"git+ext::sh#{COMMIT}", "whose address is not understood"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from python_locks import pdm_of_x, poetry_of_x, pylock_of_x, uv_of_x
+from python_locks import asked, pdm_of_x, poetry_of_x, pylock_of_x, uv_lock, uv_of_x, uv_package
 
 from orchestrator.dependencies.dependency import BadLock, Inside, Locked
+from orchestrator.dependencies.python import uv
 from orchestrator.ground.digest import Sha256
 
 DIGEST = "1" * 64
@@ -55,3 +56,17 @@ def test_what_is_refused(of: Callable[..., Locked], path: str, digest: str, said
     with pytest.raises(BadLock, match=said) as caught:
         of(path, digest)
     assert caught.value.hint
+
+
+def test_one_of_the_same_name_from_elsewhere_is_refused() -> None:
+    """pip would take either, whatever the lock meant."""
+    digest = f"sha256:{DIGEST}"
+    own = (
+        '[[package]]\nname = "x"\nversion = "1"\nsource = { path = "dist/x-1.tar.gz" }\n'
+        f'sdist = {{ hash = "{digest}" }}\n\n'
+    )
+    needs = '    { name = "x", version = "1" },\n    { name = "x", version = "2" },\n'
+    other = own.replace('version = "1"', 'version = "2"').replace("x-1", "x-2")
+    for another in (uv_package("x", "2"), other):
+        with pytest.raises(BadLock, match=r"x is a file of the source, dist/x-[12]\.tar\.gz, and is wanted"):
+            uv.read(uv_lock(own, another, needs=needs), "uv.lock", asked())

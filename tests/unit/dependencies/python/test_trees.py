@@ -74,6 +74,7 @@ def test_a_folder_of_a_commit(of: Reader) -> None:
         (URL, COMMIT, "a b", "is no folder"),
         ("https://me:secret@git.test/x", COMMIT, "", "a user, a password or a token"),
         ("https://token@git.test/x", COMMIT, "", "a user, a password or a token"),
+        ("https://git.test/x;token=secret", COMMIT, "", "a user, a password or a token"),
         ("../x", COMMIT, "", "is no address of a repository"),
         ("ext::sh -c true", COMMIT, "", "is no address of a repository"),
     ],

@@ -72,7 +72,7 @@ END
     # npm would install what the package is developed with, unless it seems to be doing so already: pacote's `lib/git.js`
     address=${3%@"$2"}#$2
     printf '%s\n' "git+ssh://git@${address#git+https://}" "$address" "${address#git+}" >> "$out/prepared"
-    echo "$2 $1" >> "$out/trees"
+    echo "$2 $1 ${address#git+}" >> "$out/trees"
 }
 
 # What is asked for at an address of its own, as pnpm asks: the registry within the sandbox has it by the address's hash.
@@ -165,10 +165,12 @@ tally_enter_npm() { # FOLDER
         chmod -R u+w "$HOME/.npm/_cacache/content-v2"
         _PACOTE_NO_PREPARE_=$(< "$1/prepared")
         export _PACOTE_NO_PREPARE_
-        # of another host than those of the archives npm asks git
-        tally_answer_npm "$1/trees" > "$HOME/git-for-npm"
-        chmod +x "$HOME/git-for-npm"
-        export npm_config_git=${npm_config_git-$HOME/git-for-npm}
+        # of other hosts npm and pnpm ask git
+        mkdir "$HOME/git-of-lock"
+        tally_answer_git "$1/trees" > "$HOME/git-of-lock/git"
+        chmod +x "$HOME/git-of-lock/git"
+        export npm_config_git=${npm_config_git-$HOME/git-of-lock/git}
+        if [[ -d $1/registry ]]; then PATH=$HOME/git-of-lock:$PATH; fi
     else
         ln -s "$1/_cacache/content-v2" "$HOME/.npm/_cacache/content-v2"
     fi
@@ -227,33 +229,62 @@ END
     export npm_config_store_dir=$HOME/.pnpm-store npm_config_manage_package_manager_versions=false
 }
 
-# A program that answers npm in git's place, with the trees of the commits that the lock pins and with nothing else: what
-# `lib/clone.js` and `lib/revs.js` of @npmcli/git start.
-tally_answer_npm() { # LIST of "COMMIT TREE"
+# A program that answers in git's place where npm and pnpm clone a repository that the lock pins a commit of: with the tree
+# of that commit and with nothing else. See `lib/clone.js` and `lib/revs.js` of @npmcli/git, and @pnpm/git-fetcher. All that
+# is asked of other repositories is git's own, where the toolchain has it.
+tally_answer_git() { # LIST of "COMMIT TREE ADDRESS#COMMIT"
     printf '#!%s\ntrees=%s\n' "$BASH" "$1"
     cat << 'END'
+asked=("$@")
 if [[ $1 == --no-replace-objects ]]; then shift; fi
+is_pinned() { # ADDRESS
+    local tree place
+    while read -r _ tree place; do
+        if [[ ${place%#*} == "${1#git+}" ]]; then return 0; fi
+    done < "$trees"
+    return 1
+}
 case $1 in
-    ls-remote | init | submodule) ;;
-    clone) mkdir -p "${@: -1}" ;;
-    checkout)
-        while read -r commit tree; do
-            if [[ $commit == "$2" ]]; then
-                cp -rT "$tree" .
-                chmod -R u+w .
-                echo "$commit" > .git/pinned
+    ls-remote) if is_pinned "${@: -1}"; then exit; fi ;;
+    clone)
+        for each in "${@:2}"; do
+            if is_pinned "$each"; then
+                into=${@: -1}
+                into=${into%/.git}/.git
+                mkdir -p "$into"
+                touch "$into/of-lock"
                 exit
             fi
-        done < "$trees"
-        echo "tally: the lock pins no commit $2" >&2
-        exit 128
+        done
         ;;
-    rev-parse) cat .git/pinned ;;
     *)
-        echo "tally: npm asks git to $1, which nobody answers in a build" >&2
-        exit 128
+        if [[ -e .git/of-lock ]]; then
+            case $1 in
+                init | submodule) exit ;;
+                rev-parse) exec cat .git/of-lock ;;
+                checkout)
+                    while read -r commit tree _; do
+                        if [[ $commit == "$2" ]]; then
+                            cp -rT "$tree" .
+                            chmod -R u+w .
+                            echo "$commit" > .git/of-lock
+                            exit
+                        fi
+                    done < "$trees"
+                    ;;
+            esac
+            echo "tally: the lock pins nothing that answers git $*" >&2
+            exit 128
+        fi
         ;;
 esac
+PATH=:$PATH:
+PATH=${PATH//":${0%/*}:"/:} # its own folder, wherever npm has put others before it
+if ! command -v git > /dev/null; then
+    echo "tally: the toolchain has no git, and the lock pins nothing that answers git $*" >&2
+    exit 128
+fi
+exec git "${asked[@]}"
 END
 }
 

@@ -104,8 +104,9 @@ for each in y p k t; do
     cat app/$each/node_modules/@own/a/index.js
     (cd app/$each && node -e 'at = require.resolve; console.log("", !!at("@own/b", {paths: [at("@own/a")]}))')
 done > $out
-for each in n/node_modules/g n/node_modules/h y/node_modules/g y/node_modules/h p/node_modules/g; do
-    node app/$each
+for each in n y p; do
+    node app/$each/node_modules/g
+    node app/$each/node_modules/h
 done >> $out
 cat app/p/node_modules/@own/r/index.js >> $out
 cat app/k/node_modules/@own/l/index.js >> $out
@@ -227,6 +228,9 @@ importers:
       g:
         specifier: github:tally-own/g
         version: https://codeload.github.com/tally-own/g/tar.gz/{COMMIT}
+      h:
+        specifier: {OTHER}
+        version: {OTHER}#{COMMIT}
     devDependencies:
       '@own/c':
         specifier: 1.0.0
@@ -243,6 +247,10 @@ packages:
     resolution: {{tarball: https://codeload.github.com/tally-own/g/tar.gz/{COMMIT}}}
     version: 1.2.3
 
+  h@{OTHER}#{COMMIT}:
+    resolution: {{commit: {COMMIT}, repo: {OTHER.removeprefix("git+")}, type: git}}
+    version: 1.2.3
+
 snapshots:
 
   '@own/a@1.0.0':
@@ -256,6 +264,8 @@ snapshots:
   '@own/r@http://127.0.0.1:9/other/r.tgz': {{}}
 
   g@https://codeload.github.com/tally-own/g/tar.gz/{COMMIT}: {{}}
+
+  h@{OTHER}#{COMMIT}: {{}}
 """
 
 
@@ -289,7 +299,7 @@ def project(folder: Path, packages: dict[str, bytes], trees: dict[str, str]) -> 
         "app/y/package.json": json.dumps(more({"g": "github:tally-own/g", "h": OTHER})),
         "app/y/yarn.lock": yarn_lock(packages),
         "app/p/package.json": json.dumps(
-            more({"g": "github:tally-own/g", "@own/r": "http://127.0.0.1:9/other/r.tgz"})
+            more({"g": "github:tally-own/g", "h": OTHER, "@own/r": "http://127.0.0.1:9/other/r.tgz"})
         ),
         "app/p/pnpm-lock.yaml": pnpm_lock(packages),
     }
@@ -337,7 +347,7 @@ def test_all_install_what_their_locks_pin(
     [artifact] = (tmp_path / "out").rglob("*.nar")
     assert artifact.read_bytes().count(b"// @own/a true\n") == 4
     assert b"// @own/l" in artifact.read_bytes()
-    assert artifact.read_bytes().count(b"from a commit\n") == 5
+    assert artifact.read_bytes().count(b"from a commit\n") == 6
     assert b"// @own/r" in artifact.read_bytes()
     [bill] = (tmp_path / "out").rglob("app.cdx.json")
     # of the two locks' files, which are the same, the first is the one that its lock has an address of

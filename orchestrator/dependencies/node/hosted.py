@@ -57,11 +57,16 @@ def of_any(address: str, bad: Bad) -> CommitTree:
     """The commit of a repository, or of an archive. Raises BadLock for a branch, and for credentials."""
     if (archived := of_archive(address)) is not None:
         return archived
+    if (hosted := _HOSTED.fullmatch(address)) is not None:
+        return _tree(hosted)
+    return of_repository(address, bad)
+
+
+def of_repository(address: str, bad: Bad) -> CommitTree:
+    """The commit of a repository, by the very address that git is given. Raises BadLock as `of_any` does."""
     if _AT_COMMIT.search(address) is None:
         hint = "write the lock again: it then has the commit"
         raise bad("it is from a branch of a git repository, which moves", hint)
-    if (hosted := _HOSTED.fullmatch(address)) is not None:
-        return _tree(hosted)
     other = _OTHER.fullmatch(address)
     where = (other["address"] or other["plain"]) if other is not None else ""
     try:

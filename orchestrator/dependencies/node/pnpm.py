@@ -142,11 +142,12 @@ class _Lock:
             return Inside(name, version)
         line = self.file.lines.get(("packages", key), 1)
         if resolution.get("type") == "git" or "repo" in resolution:
-            raise bad(
-                "pnpm asks git for it, and the build has no network; of the hosts "
-                f"{', '.join(hosted.HOSTS)} it takes archives, which the build has",
-                "depend on a release of it in a registry, or have its tarball in the project",
-            )
+            if resolution.get("path") not in (None, "", "/"):
+                hint = "depend on a release of it in a registry, or have its tarball in the project"
+                raise bad(f"it is a folder of a repository: {str(resolution['path'])[:80]}", hint)
+            repository = str(resolution.get("repo")).removeprefix("git+")
+            whole = f"git+{repository}#{resolution.get('commit')}"
+            return hosted.dependency(name, version, hosted.of_repository(whole, bad), line)
         integrity = resolution.get("integrity")
         tree = hosted.of_archive(tarball) if integrity is None and isinstance(tarball, str) else None
         if tree is not None:

@@ -38,6 +38,7 @@ def test_a_commit_of_a_host_whose_archives_are_taken(address: str, host: str) ->
 )
 def test_a_commit_of_another_host(address: str) -> None:
     assert hosted.of_any(f"git+{address}#{COMMIT}", bad) == CommitTree(address, COMMIT)
+    assert hosted.of_repository(f"git+{address}#{COMMIT}", bad) == CommitTree(address, COMMIT)
 
 
 @pytest.mark.parametrize(

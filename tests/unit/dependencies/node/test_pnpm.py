@@ -140,8 +140,13 @@ def test_what_it_pins() -> None:
         ),
         (
             "integrity: " + integrity(b"a"),
-            "type: git, repo: 'https://h.example/a', commit: aa",
-            "a@1.0.0: pnpm asks git for it, and the build has no network",
+            "type: git, repo: 'https://h.example/a', commit: main",
+            "a@1.0.0: it is from a branch of a git repository",
+        ),
+        (
+            "integrity: " + integrity(b"a"),
+            f"type: git, repo: 'https://h.example/a', commit: {'0' * 40}, path: x",
+            "a@1.0.0: it is a folder of a repository: x",
         ),
         (
             "integrity: " + integrity(b"a"),
@@ -189,6 +194,13 @@ def test_a_commit_of_a_host_that_gives_archives() -> None:
     found = read(LOCK.replace(f"integrity: {integrity(b'a')}", f"tarball: {address}"))["a@1.0.0"]
     assert found.digest == CommitTree("https://github.com/o/a.git", "0" * 40)
     assert found.rev == "0" * 40
+
+
+@pytest.mark.parametrize("form", ["", "git+"])
+def test_a_commit_of_another_host(form: str) -> None:
+    told = f"type: git, repo: '{form}ssh://git@h.example/o/a.git', commit: {'0' * 40}"
+    found = read(LOCK.replace(f"integrity: {integrity(b'a')}", told))["a@1.0.0"]
+    assert found.digest == CommitTree("ssh://git@h.example/o/a.git", "0" * 40)
 
 
 def test_a_tarball_at_an_address_of_its_own() -> None:

@@ -26,7 +26,7 @@ def test_what_agrees_as_it_is_needs_no_change(
     store = SimpleNamespace(derivation=lambda _: LIB)
     causes = (SimpleNamespace(name=Name.TIMESTAMP, confidence=0.9),)
     found = SimpleNamespace(culprits=(SimpleNamespace(derivation=LIB.path, causes=causes),))
-    record = SimpleNamespace(makers={}, recipe=None)
+    record = SimpleNamespace(makers={}, recipe=None, against=None)
     workshop = SimpleNamespace(store=store)
     (told,) = mend(cast("Any", workshop), cast("Any", record), cast("Any", found), lambda _: None)
     if fixes is None:

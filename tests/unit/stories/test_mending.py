@@ -21,7 +21,7 @@ LIB = derivation("lib")
 def test_what_agrees_as_it_is_needs_no_change(
     monkeypatch: pytest.MonkeyPatch, as_it_is: int | None, changed: int, fixes: tuple[str, ...] | None
 ) -> None:
-    monkeypatch.setattr(mending, "on_builders", lambda *_: None)
+    monkeypatch.setattr(mending, "on_builders", lambda *_: SimpleNamespace(varied=None))
     monkeypatch.setattr(mending._Attempt, "left", lambda _, some: changed if some else as_it_is)
     store = SimpleNamespace(derivation=lambda _: LIB)
     causes = (SimpleNamespace(name=Name.TIMESTAMP, confidence=0.9),)

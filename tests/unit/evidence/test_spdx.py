@@ -200,6 +200,18 @@ def test_created_follows_from_the_build(made: releases.Made, epoch: str | None, 
     assert found["creationInfo"]["created"] == created
 
 
+def test_an_image_on_the_toolchains_root_contains_it(made: releases.Made) -> None:
+    artifact, root = WORLD.artifact, WORLD.root.outputs["out"]
+    assert (ARTIFACT, "CONTAINS", identifier(root)) not in edges(made)
+    artifact = replace(artifact, env={**artifact.env, "tallyFormat": "oci", "tallyBase": root})
+    graph = DerivationGraph({**made.facts.graph.derivations, artifact.path: artifact}, made.facts.graph.roots)
+    found = edges(replace(made, facts=replace(made.facts, graph=graph)))
+    assert (ARTIFACT, "CONTAINS", identifier(root)) in found
+    assert (identifier(root), "BUILD_TOOL_OF", ARTIFACT) not in found
+    assert (identifier(root), "CONTAINS", identifier(WORLD.gcc.outputs["out"])) in found
+    assert (identifier(root), "BUILD_TOOL_OF", identifier(WORLD.pigz.outputs["out"])) in found
+
+
 def test_a_document_of_thousands_takes_linear_time(made: releases.Made) -> None:
     def write(size: int) -> Callable[[], object]:
         parts = [releases.debian(f"part-{number}", "1") for number in range(size)]

@@ -8,17 +8,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
 
-from orchestrator.agreement.agreement import DifferingOutput
 from orchestrator.builders.configuration import Configuration
 from orchestrator.diagnosis.culprit import DIAGNOSIS, Culprit, Diagnosis, Reason, likeliest_first
-from orchestrator.diagnosis.elsewhere import Found, Release, by_itself
+from orchestrator.diagnosis.elsewhere import Found
 from orchestrator.diagnosis.facts import clocks_at, facts_at
 from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
-from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
 from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.trials import Key, Trials, key_of
@@ -29,7 +26,6 @@ from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted
 from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.places.place import Place
-from orchestrator.places.search import places
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.lock import Lock
 from orchestrator.run.disagreements import DisagreementFolder, read
@@ -37,6 +33,7 @@ from orchestrator.run.experiments import on_builders
 from orchestrator.run.recipes import find_lock
 from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened
+from orchestrator.stories.findings import beside, culprits_of, found_in, released, seen_here
 
 Say = Callable[[str], None]
 LinesOf = Callable[[str, Name], Sequence[Hint]]
@@ -48,10 +45,6 @@ _CULPRITS = 20
 _LONG = 10  # seconds
 RECIPE = "tallyName"
 """The variable of a derivation that has its recipe's name."""
-_NOBODY = ""
-"""In place of a derivation, for what follows from one of several."""
-MOST = 200
-"""Places of one output that are looked into: what differs everywhere has its cause in the first ones."""
 
 
 def diagnose(
@@ -65,7 +58,7 @@ def diagnose(
     release = kept.record.against
     if not prove or (release is not None and not kept.record.root_causes):
         why = f"it is not known what of {release} diverged first" if prove else "as --no-prove says"
-        found = {**_found(kept, say), **_beside(kept, _released(kept).rest)}
+        found = {**found_in(kept, say), **beside(kept, released(kept).rest)}
         return _judged(kept, found, {}, _recipes_hints(kept), [f"nothing was built again, {why}"])
     with opened(state, configuration) as workshop:
         return proven(workshop, kept, say, _alone(workshop, say))
@@ -81,7 +74,7 @@ def proven(
     untried: list[str] = []
     seen: dict[str, Mapping[Key, Seen]] = {}
     lines: dict[str, Sequence[Hint]] = {}
-    found, release = dict(_found(kept, say)), _released(kept)
+    found, release = dict(found_in(kept, say)), released(kept)
     for number, (derivation, outputs) in enumerate([*found.items()]):
         name = name_of(derivation).removesuffix(".drv")
         if number == _CULPRITS:
@@ -98,7 +91,7 @@ def proven(
             trials = Trials(lab, other, varied, say, apart)
             with alone(f"{trials.lab.builder.name} {derivation}"):
                 if kept.record.against is not None and not outputs:
-                    found[derivation] = _seen_here(kept, workshop, trials, release, untried)
+                    found[derivation] = seen_here(kept, workshop, trials, release, untried)
                 told = [(each.output.output, place) for each in found[derivation] for place in each.places]
                 if not told:
                     continue
@@ -107,7 +100,7 @@ def proven(
         except TallyError as error:
             untried.append(f"{name_of(derivation)} is not built again: {error.message}")
     lines_of = cache(lambda path, name: lines_for(workshop.store, workshop.store.derivation(path), {name}))
-    found |= {drv: (*found.get(drv, ()), *more) for drv, more in _beside(kept, release.rest).items()}
+    found |= {drv: (*found.get(drv, ()), *more) for drv, more in beside(kept, release.rest).items()}
     judged = _judged(kept, found, seen, lines, untried, lines_of)
     _keep(kept, judged, say)
     return judged
@@ -178,77 +171,6 @@ def _alone(workshop: Workshop, say: Say) -> Alone:
     return locked
 
 
-def _culprits(record: KeptDisagreement) -> Sequence[str]:
-    """The derivations to look into; what merely stands on them differs for it."""
-    return record.root_causes or tuple(dict.fromkeys(each.derivation for each in record.outputs))
-
-
-def _released(kept: DisagreementFolder) -> Release:
-    """What a release's artifact shows, where that is one side and no culprit itself."""
-    if kept.record.against is None:
-        return Release.of(())
-    culprits = _culprits(kept.record)
-    above = dict.fromkeys(each.derivation for each in kept.record.outputs if each.derivation not in culprits)
-    return Release.of(tuple(each for derivation in above for each in _places(kept, derivation)))
-
-
-def _beside(kept: DisagreementFolder, rest: tuple[Found, ...]) -> Mapping[str, tuple[Found, ...]]:
-    """What the artifact shows and no culprit's files have: the culprit's, where there is but one."""
-    causes = kept.record.root_causes
-    return {causes[0] if len(causes) == 1 else _NOBODY: rest} if rest else {}
-
-
-def _seen_here(
-    kept: DisagreementFolder, workshop: Workshop, trials: Trials, release: Release, untried: list[str]
-) -> tuple[Found, ...]:
-    """Where a culprit differs of which a release has at most what its artifact is packed of."""
-    lab = trials.lab
-    derivation, name = lab.graph[lab.derivation], name_of(lab.derivation).removesuffix(".drv")
-    packing = {each.output.derivation for each in release.artifact}
-    packed = any(derivation.path in workshop.store.derivation(drv).input_derivations for drv in packing)
-    if packed and (found := release.shows(derivation, lab.held())):
-        return found
-    trials.say(f"{kept.record.against} has nothing of {name}: it is built again here, with all turned")
-    found, failed = by_itself(lab, trials.varied)
-    if failed is not None:
-        untried.append(f"{name} with all that can be turned: {failed}")
-    elif not found:
-        untried.append(
-            f"no knob moves {name}: it comes out here as it did, whatever is turned, so that what made the "
-            "release's differ is not on this machine"
-        )
-    return found
-
-
-def _found(kept: DisagreementFolder, say: Say) -> Mapping[str, tuple[Found, ...]]:
-    """Culprits to what differs in their outputs."""
-    say("looking for the places where the results differ")
-    return {derivation: _places(kept, derivation) for derivation in _culprits(kept.record)}
-
-
-def _places(kept: DisagreementFolder, derivation: str) -> tuple[Found, ...]:
-    found = []
-    for output in kept.record.outputs:
-        if output.derivation == derivation:
-            seen = _distinct(kept, output)
-            first = tuple(islice(seen, MOST))
-            found.append(Found(output, first, sum(1 for _ in seen)))
-    return tuple(found)
-
-
-def _distinct(kept: DisagreementFolder, output: DifferingOutput) -> Iterator[Place]:
-    """Where any two of the results differ; what two builders differ in is not told again of one of them."""
-    told: set[Key] = set()
-    for pair in kept.pairs(output):
-        new = {}
-        for place in with_mirrors(places(*pair), digests_of(*pair)):
-            key = key_of(output.output, place)
-            if key not in told:
-                new[key] = place
-                yield place
-        told |= new.keys()
-
-
 def _hints(kept: DisagreementFolder, derivation: Derivation) -> list[Hint]:
     """The lines of the recipe that could write what differs; of the derivation's text where there is none."""
     recipe = kept.record.recipe
@@ -267,7 +189,7 @@ def _recipes_hints(kept: DisagreementFolder) -> Mapping[str, Sequence[Hint]]:
     if recipe is None:
         return {}
     found = list(of_recipe(recipe.file, recipe.text))
-    return {path: found for path in _culprits(kept.record) if name_of(path).startswith(f"{recipe.name}-")}
+    return {path: found for path in culprits_of(kept.record) if name_of(path).startswith(f"{recipe.name}-")}
 
 
 def _judged(

@@ -10,7 +10,7 @@ from orchestrator.diagnosis.seen import Seen
 from orchestrator.ground.state import State
 from orchestrator.places.search import places
 from orchestrator.stories.compare import Asked, sides
-from orchestrator.stories.diagnosis import MOST
+from orchestrator.stories.findings import MOST
 
 
 def diagnose_two(state: State, asked: Asked) -> Diagnosis:

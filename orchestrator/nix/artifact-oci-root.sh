@@ -50,13 +50,37 @@ check_root() {
     if [[ -n $path ]]; then
         refuse "the link /$path leads to ${place@Q}, which is / in the image: let it lead to where that is there, or make it relative"
     fi
+    check_links "$place"
     if [[ -e $place/nix/store || -L $place/nix/store ]]; then
         refuse "the image's root has a /nix/store: that is the place of what the package refers to"
     fi
-    if [[ -L $place/tmp ]] || [[ -e $place/tmp && -n $(find "$place/tmp" -mindepth 1 -print -quit) ]]; then
+    if [[ -L $place/nix ]] || [[ -e $place/nix && ! -d $place/nix ]]; then
+        refuse "the image's root has a file /nix, where the image has a folder"
+    fi
+    if [[ -L $place/tmp ]] || [[ -e $place/tmp && -n $(find "$place/tmp" ! \( -path "$place/tmp" -type d \) -print -quit) ]]; then
         refuse "the image's root has something in /tmp: an image has its own, for everybody to write to, and that is empty"
     fi
     if [[ -n ${base-} ]]; then check_over "$place"; fi
+}
+
+# A link that leads to the rest of the package would lead to something else, as nothing is above the image's root.
+check_links() { # FOLDER
+    local path target part parts depth
+    while IFS= read -r -d '' path && IFS= read -r -d '' target; do
+        depth=${path//[!\/]/}
+        depth=${#depth}
+        IFS=/ read -r -d '' -a parts <<< "$target" || true
+        for part in "${parts[@]}"; do
+            case ${part%$'\n'} in
+                .. ) depth=$((depth - 1)) ;;
+                . | '') ;;
+                *) depth=$((depth + 1)) ;;
+            esac
+            if ((depth < 0)) && [[ $(realpath -m -- "$1/$path") == "$package"/* ]]; then
+                refuse "the link /${path//[$'\n\r']/?} leads out of the image's root, to ${target@Q} in the package"
+            fi
+        done
+    done < <(find "$1" -type l ! -lname '/*' -printf '%P\0%l\0')
 }
 
 # A folder in the place of a link or a file would take away what is behind it, and so would a file in the place of a folder.

@@ -74,11 +74,26 @@ class ImageConfig(BaseModel):
 def described(image: ImageConfig, label: str, output: str) -> dict[str, Any]:
     """What a request says of an image; `output` is the name of the default output, the package.
 
-    Raises ValueError when it is too large.
+    Raises ValueError when it is too large, or names a folder of the package that the image has elsewhere.
     """
+    _refuse_moved(image, output)
     found: dict[str, Any] = {"configuration": _pieces(image, output), "reference": reference_name(label)}
     places = {"base": image.base, "root": image.root}
     return found | {key: value for key, value in places.items() if value is not None}
+
+
+def _refuse_moved(image: ImageConfig, output: str) -> None:
+    """Raises ValueError for a path below the folder that is `/` of the image."""
+    if image.root is None:
+        return
+    below = re.compile(rf"\$(?:{output}|\{{{output}\}})/+{re.escape(image.root)}(?![A-Za-z0-9._+-])")
+    found = {"working_dir": [image.working_dir or ""], "volumes": image.volumes, "env": image.env.values()}
+    found |= {"entrypoint": image.entrypoint or (), "cmd": image.cmd or ()}
+    for key, texts in found.items():
+        if any(below.search(text) for text in texts):
+            raise ValueError(
+                f"artifact.{key} names ${output}/{image.root}, which is / in the image: write /… in its place"
+            )
 
 
 def _pieces(image: ImageConfig, output: str) -> list[str]:

@@ -31,6 +31,7 @@ chmod 700 $out/rootfs/usr/bin/hi
 echo there > $out/rootfs/etc/hi
 echo 'root:x:0:0:replaced:/root:/bin/bash' > $out/rootfs/etc/passwd
 ln -s ../../etc/hi $out/rootfs/opt/data/relative
+ln -s ../../../../../../../etc/hi $out/rootfs/opt/data/above
 ln -s /etc/hi $out/rootfs/opt/data/absolute
 touch "$out/rootfs/opt/-dash" "$out/rootfs/opt/line
 end" $out/rootfs/--exclude=opt
@@ -56,6 +57,11 @@ BAD: Mapping[str, tuple[str, str, str]] = {
         "the link /usr/y leads to",
         "toolchain",
     ),
+    "relative": (
+        "mkdir -p $out/lib $out/rootfs/usr; echo > $out/lib/x; ln -s ../../lib/x $out/rootfs/usr/y",
+        "the link /usr/y leads out of the image's root, to '../../lib/x' in the package",
+        "toolchain",
+    ),
     "whiteout": (
         "mkdir -p $out/rootfs/usr; echo > $out/rootfs/usr/.wh.bin",
         "an image can hold no file called .wh.bin",
@@ -78,6 +84,8 @@ BAD: Mapping[str, tuple[str, str, str]] = {
     ),
     "scratch": ("mkdir -p $out/rootfs/tmp/x", "has something in /tmp", "toolchain"),
     "nix": ("mkdir -p $out/rootfs/nix/store", "has a /nix/store", ""),
+    "nix-link": ("mkdir -p $out/rootfs; ln -s opt/nix $out/rootfs/nix", "has a file /nix", ""),
+    "no-scratch": ("mkdir -p $out/rootfs; echo > $out/rootfs/tmp", "has something in /tmp", ""),
     "setuid": (
         "mkdir -p $out/rootfs; echo > $out/rootfs/x; chmod u+s $out/rootfs/x",
         "Operation not permitted",
@@ -140,7 +148,7 @@ def test_files_of_the_package_are_over_the_toolchains(built: Built, tmp_path: Pa
     assert {name for name in over if not name.startswith("nix")} == {
         "--exclude=opt",
         *("etc", "etc/hi", "etc/passwd", "usr", "usr/bin", "usr/bin/hi"),
-        *("opt", "opt/-dash", "opt/line\nend", "opt/data", "opt/data/absolute", "opt/data/relative"),
+        *("opt", "opt/-dash", "opt/line\nend", "opt/data", "opt/data/above", "opt/data/absolute", "opt/data/relative"),
     }
     assert {name for name in over if name.startswith("nix")} == {
         *("nix", "nix/store", package, f"{package}/share", f"{package}/share/beside")

@@ -121,3 +121,21 @@ def test_other_formats_are_not_run() -> None:
 def test_the_reference_page_has_every_key(repository: Path) -> None:
     page = (repository / "docs/reference/recipe.md").read_text()
     assert [key for key in ImageConfig.model_fields if f"| `{key}` |" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"entrypoint": ("$out/rootfs/bin/x",)},
+        {"cmd": ("-c", "${out}//rootfs")},
+        {"env": {"X": "a:$out/rootfs"}},
+        {"working_dir": "$out/rootfs"},
+        {"volumes": ("$out/rootfs/var",)},
+    ],
+)
+def test_what_is_the_images_root_is_not_at_the_packages_path(said: Any) -> None:
+    (key,) = said
+    with pytest.raises(ValueError, match=rf"artifact\.{key} names \$out/rootfs, which is / in the image"):
+        config(ImageConfig(root="rootfs", **said))
+    config(ImageConfig(root="root", **said))
+    config(ImageConfig(base="toolchain", **said))

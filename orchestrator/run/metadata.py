@@ -1,13 +1,13 @@
-"""The metadata of packages that lock files pin, read out of their own files as they lie in the store."""
+"""The metadata of packages that recipes and lock files name, read out of their own files in the store."""
 
 from __future__ import annotations
 
 import re
 import tarfile
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from orchestrator.dependencies import metadata
 from orchestrator.dependencies.dependency import Ecosystem
@@ -16,19 +16,51 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.ground.zips import ERRORS
-from orchestrator.pinning.depended import Depended
 from orchestrator.recipe.licences import check_license
 
 _LARGEST: Final = 4 << 20
 """Bytes of metadata."""
 _MOST: Final = 1 << 30
 """Bytes of a package that are looked through, unpacked."""
+_TYPES: Final = {"npm": Ecosystem.NPM, "pypi": Ecosystem.PYTHON, "cargo": Ecosystem.CARGO}
+"""Types of package URLs."""
 
 
-def metadata_of(file: Path, of: Depended) -> Metadata | None:
+class Named(Protocol):
+    """A package, as a recipe or a lock file names it."""
+
+    @property
+    def ecosystem(self) -> Ecosystem: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A package of a registry, by the package URL that a recipe's source has."""
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+
+
+def of_registry(purl: str) -> Registered | None:
+    """The package that a package URL names; None: not one whose file says itself what it is."""
+    from packageurl import PackageURL
+
+    found = PackageURL.from_string(purl)
+    ecosystem = _TYPES.get(found.type)
+    if ecosystem is None or not found.version:
+        return None
+    return Registered(ecosystem, "/".join(filter(None, (found.namespace, found.name))), found.version)
+
+
+def metadata_of(file: Path, of: Named, by: str = "a lock file") -> Metadata | None:
     """What a package's own file says of it; None: it says nothing. A licence is an SPDX expression, or None.
 
-    Raises TallyError where it is another package than the lock file says.
+    Raises TallyError where it is another package than is said; `by` is who says so.
     """
     pattern = metadata.FILES[of.ecosystem]
     if file.is_dir() and of.ecosystem is not Ecosystem.NPM:
@@ -47,9 +79,9 @@ def metadata_of(file: Path, of: Depended) -> Metadata | None:
         return None
     if not found.is_of(of.ecosystem, of.name, of.version):
         raise TallyError(
-            f"a lock file says that {file.name[33:]} is {of.name} {of.version}; it says of itself that it is "
+            f"{by} says that {file.name[33:]} is {of.name} {of.version}; it says of itself that it is "
             f"{str(found.name)[:80]} {str(found.version)[:80]}",
-            hint="find out who wrote that entry of the lock file: the release would name another package",
+            hint=f"find out what {by} ought to say: the release would name another package",
         )
     return replace(found, license=_checked(found.license))
 

@@ -21,7 +21,7 @@ from orchestrator.nix.store import PathInfo
 from orchestrator.nix.storepath import ByContent, source_path
 from orchestrator.pinning.depended import with_needs
 from orchestrator.publishing.registry.archive import manifest_of
-from orchestrator.run.metadata import metadata_of
+from orchestrator.run.metadata import metadata_of, of_registry
 from orchestrator.run.plan import MadeFrom, Taken, Target
 from orchestrator.signing import gate
 
@@ -134,10 +134,14 @@ def _by_content(store: ChrootStore, known: Mapping[str, PathInfo]) -> Iterator[t
 def _told(store: ChrootStore, target: Target) -> Mapping[str, Metadata]:
     """Store path of what lock files pin to what its own metadata says, where it has any.
 
-    Raises TallyError where the metadata is of another package than the lock file says.
+    Raises TallyError where the metadata is of another package than the lock file says, or the recipe.
     """
     each_once = {one.path: one for some in target.dependencies.values() for one in some}
     found = {path: metadata_of(store.physical(path), each) for path, each in each_once.items()}
+    for path, origin in target.origins.items():
+        registered = of_registry(origin.purl) if origin.purl is not None and path not in each_once else None
+        if registered is not None:
+            metadata_of(store.physical(path), registered, "the recipe")
     return {path: told for path, told in found.items() if told is not None}
 
 

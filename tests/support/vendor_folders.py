@@ -172,7 +172,8 @@ def wheel(name: str, version: str, license_: str = "") -> bytes:
     with zipfile.ZipFile(data, "w") as archive:
         metadata = ["Metadata-Version: 2.4", f"Name: {name}", f"Version: {version}"]
         metadata += [f"License-Expression: {license_}", "", "Name: no", ""]
-        archive.writestr(f"{name}-{version}.dist-info/METADATA", "\n".join(metadata))
+        entry = zipfile.ZipInfo(f"{name}-{version}.dist-info/METADATA")  # of 1980: the same bytes whenever
+        archive.writestr(entry, "\n".join(metadata))
     return data.getvalue()
 
 

@@ -68,8 +68,9 @@ class Bisected:
         if self.why is not None:
             return [f"{name}: not narrowed: {self.why}"]
         told = some([f"{_called(each.before)} → {_called(each.after)}" for each in self.inputs], _SHOWN)
-        both = "; with all else as it was and that as it is, they differ" if self.proven else ""
-        return [f"{name}: {told}: with that as it was, two builds agree{both} ({counted(self.tries, 'try')})"]
+        both = "; as it is, with all else as it was, they differ" if self.proven else ""
+        tries = counted(self.tries, "try", "tries")
+        return [f"{name} differs by {told}: as it was before, two builds agree{both} ({tries})"]
 
 
 def bisect(state: State, configuration: Configuration, course: Course, say: Say) -> tuple[Bisected, ...]:

@@ -148,7 +148,15 @@ def test_files_of_the_package_are_over_the_toolchains(built: Built, tmp_path: Pa
     assert {name for name in over if not name.startswith("nix")} == {
         "--exclude=opt",
         *("etc", "etc/hi", "etc/passwd", "usr", "usr/bin", "usr/bin/hi"),
-        *("opt", "opt/-dash", "opt/line\nend", "opt/data", "opt/data/above", "opt/data/absolute", "opt/data/relative"),
+        *(
+            "opt",
+            "opt/-dash",
+            "opt/line\nend",
+            "opt/data",
+            "opt/data/above",
+            "opt/data/absolute",
+            "opt/data/relative",
+        ),
     }
     assert {name for name in over if name.startswith("nix")} == {
         *("nix", "nix/store", package, f"{package}/share", f"{package}/share/beside")

@@ -35,7 +35,10 @@ def bisected(outcome: Callable[[set[int]], bool | None], every: tuple[Swap, ...]
 def test_the_one_that_makes_it_differ_is_proven_both_ways() -> None:
     found = bisected(lambda as_before: 3 in as_before)
     assert (found.inputs, found.proven, found.why) == ((EVERY[3],), True, None)
-    assert "in3-1.0 → in3-1.1: with that as it was, two builds agree; with all else" in found.lines()[0]
+    assert found.lines() == [
+        "app-1.1 differs by in3-1.0 → in3-1.1: as it was before, two builds agree; "
+        "as it is, with all else as it was, they differ (6 tries)"
+    ]
 
 
 def test_two_that_each_make_it_differ_are_both_named() -> None:
@@ -48,7 +51,7 @@ def test_a_mixture_that_does_not_build_proves_nothing() -> None:
 
     found = bisected(outcome)
     assert (found.inputs, found.proven) == ((EVERY[2],), False)
-    assert "differ" not in found.lines()[0]
+    assert "they differ" not in found.lines()[0]
 
 
 def test_what_agrees_as_it_is_is_not_narrowed() -> None:

@@ -62,7 +62,7 @@ def _kind(culprit: Culprit) -> object:
     """What makes places alike: a file's, of one kind, for one cause."""
     place, first = culprit.place, culprit.causes[0]
     kinds = tuple(step.kind for step in place.inside)
-    return culprit.path, place.file, kinds, place.aspect, first.name
+    return culprit.path, place.file, kinds, place.aspect, first.name, first.proof is None, place.note
 
 
 def _lines(culprit: Culprit) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.diagnosis.knobs import Knob
 
@@ -32,6 +32,27 @@ class Seen:
     """What both builders' probes saw of it that is also what stands there: word to both values."""
     clocks: tuple[str, str] | None = None
     """When the two sides were built, where both values are times of that build."""
+    at: set[str] = field(default_factory=set)
+    """Where in it builds here differed from one another, as `Place.where`."""
+
+    def stands_still(self, where: str) -> bool:
+        """Whether builds here differ in the same text and never on this line of it."""
+        return where.startswith("line ") and bool(self.at) and where not in self.at
+
+    @property
+    def still(self) -> Seen:
+        """What was seen of such a line: nothing that was turned moved it."""
+        return replace(
+            self,
+            again=False,
+            repeats=None,
+            later=None,
+            together=None,
+            one_job=None,
+            comes=dict.fromkeys(self.comes, False),
+            goes={},
+            machine=False,
+        )
 
     @property
     def moved(self) -> Knob | None:

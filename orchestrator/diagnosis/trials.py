@@ -249,7 +249,11 @@ class Trials:
             if output not in one.changed and output not in other.changed and _one_store(one, other, output):
                 continue
             sides = Side("before", one.trees[output]), Side("after", other.trees[output])
-            found.update(key_of(output, place) for place in places(*sides))
+            for place in places(*sides):
+                key = key_of(output, place)
+                found.add(key)
+                if key in self.seen:
+                    self.seen[key].at.add(place.where)
         return found
 
 

@@ -43,6 +43,7 @@ Alone = Callable[[str], AbstractContextManager[None]]
 _CULPRITS = 20
 """Derivations that are built again in one diagnosis, ten builds each."""
 _LONG = 10  # seconds
+_STILL = "builds here differ in this file, and never on this line: nothing shows what made it"
 RECIPE = "tallyName"
 """The variable of a derivation that has its recipe's name."""
 
@@ -226,8 +227,11 @@ def _all(
                 pair = makers.get(one_side), makers.get(other_side)
                 mine = seen.get(derivation, {}) if each.output.derivation == derivation else {}
                 one = mine.get(key_of(each.output.output, place), Seen())
+                shown = place
+                if kept.record.against is not None and one.stands_still(place.where):
+                    one, shown = one.still, replace(place, note=_STILL)
                 facts = facts_at(place.spot, pair)
                 clocks = clocks_at(place.spot, pair, each.output.derivation)
                 known = replace(one, facts=facts, clocks=clocks)
                 reasons = _from_sources(lines_of, derivation, place, known, lines.get(derivation, ()))
-                yield Culprit(derivation or None, each.output.output, each.output.path, place, reasons)
+                yield Culprit(derivation or None, each.output.output, each.output.path, shown, reasons)

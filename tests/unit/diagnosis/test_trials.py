@@ -161,3 +161,24 @@ def test_what_takes_two_knobs_at_once_is_blamed_on_none(tmp_path: Path) -> None:
     both = {Knob.UPTIME, Knob.LOAD}
     found, _, _ = examined(tmp_path, lambda knobs, *_: f"it is {knobs >= both}\n")
     assert found is Name.UNKNOWN
+
+
+def test_a_line_that_no_build_moves_is_told_from_one_that_a_knob_does(tmp_path: Path) -> None:
+    """Where a release is one side, the rest of a file is not proven by what one line of it depends on."""
+
+    def content(knobs: frozenset[Knob], *_: object) -> str:
+        return f"{3 if Knob.BUILD_CORES in knobs else 2} cores\n" + "the same\n" * 60
+
+    build = Build(content, tmp_path / "a", [1.0], itertools.count())
+    (tmp_path / "here").write_text(content(frozenset()))
+    (tmp_path / "there").write_text(content(frozenset({Knob.BUILD_CORES})) + "and more\n")
+    one, other = places(Side("a", tmp_path / "here"), Side("the release", tmp_path / "there"))
+    trials = Trials(cast("Any", build), None, VARIED, lambda _: None)
+    found = trials.examine([("out", one), ("out", other)])
+    seen = found[key_of("out", one)]
+    assert seen is found[key_of("out", other)], "they are in one file"
+    assert seen.at == {"line 1"}
+    assert (one.where, other.where) == ("line 1", "line 62")
+    assert (seen.stands_still(one.where), seen.stands_still(other.where)) == (False, True)
+    assert causes_of(one, seen)[0].proof is not None
+    assert all(each.proof is None for each in causes_of(other, seen.still))

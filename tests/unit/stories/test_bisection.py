@@ -35,10 +35,9 @@ def bisected(outcome: Callable[[set[int]], bool | None], every: tuple[Swap, ...]
 def test_the_one_that_makes_it_differ_is_proven_both_ways() -> None:
     found = bisected(lambda as_before: 3 in as_before)
     assert (found.inputs, found.proven, found.why) == ((EVERY[3],), True, None)
-    assert found.lines() == [
-        "app-1.1 differs by in3-1.0 → in3-1.1: as it was before, two builds agree; "
-        "as it is, with all else as it was, they differ (6 tries)"
-    ]
+    (line,) = found.lines()
+    assert line.startswith("app-1.1 differs by in3-1.0 → in3-1.1: as it was before, two builds agree; ")
+    assert line.endswith("; as it is, with all else as it was, they differ (6 tries)")
 
 
 def test_two_that_each_make_it_differ_are_both_named() -> None:

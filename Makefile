@@ -42,7 +42,7 @@ test-emulated: setup ## Build on two emulated machines of another architecture: 
 	@.venv/bin/python -m pytest tests/emulated $(PYTEST_ARGS)
 
 .PHONY: test-packages
-test-packages: setup ## Build the Debian package and the image of tally, and install them and the wheel where no clone is
+test-packages: setup ## Install what make deb, image and dist make where no clone is: four minutes of CPU
 	@tools/need 'command -v mmdebstrap' mmdebstrap
 	@.venv/bin/python -m pytest tests/packages $(PYTEST_ARGS)
 

@@ -96,7 +96,7 @@ def manager(tree: Tree, manifest: Mapping[str, Any]) -> Manager:
 
 def _metadata(text: str) -> tuple[str, str, bool] | None:
     """What a lock of yarn 2 or later says of itself; None: it is yarn 1's."""
-    if not re.search(r"^__metadata:$", text, re.MULTILINE):
+    if not re.search(r"^__metadata:", text, re.MULTILINE):
         return None
     version, key, form = (
         re.search(pattern, text, re.MULTILINE)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.evidence import builds
-from orchestrator.evidence.canonical import MalformedError, member, read, render
+from orchestrator.evidence.canonical import MOST_MARKS, MalformedError, marks_in, member, read, render
 from orchestrator.evidence.terms import IN_TOTO_PAYLOAD
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents, write_atomically
 from orchestrator.ground.state import State
-from orchestrator.ground.wording import folded
+from orchestrator.ground.wording import counted, folded
 from orchestrator.keys import dsse
 from orchestrator.keys.key import PublicKey
 from orchestrator.keys.signers import Signer
@@ -63,19 +63,24 @@ def export(state: State, targets: Sequence[str], signer: Signer) -> Exported:
         else:
             entries = [each for run in ledger.runs() for each in ledger.entries_of(run)]
         inputs = ledger.direct_inputs(sorted({each.derivation for each in entries}))
-    counted = [each for each in resolved(entries, inputs) if each.builder.proven and each.outputs]
+    told = [each for each in resolved(entries, inputs) if each.builder.proven and each.outputs]
     try:
-        payload = builds.payload_of(counted)
+        payload = builds.payload_of(told)
     except ValueError:
         raise TallyError(
             "the ledger has no build to export",
             hint="what counts is what was built or checked in a proven sandbox: see `tally build --deep`",
         ) from None
+    if marks_in(payload) > MOST_MARKS:
+        raise TallyError(
+            f"what the ledger has of {counted(len(told), 'build')} is more than is read of one file",
+            hint="name targets, and sign several files: `tally ledger export TARGET --key KEY --out FILE`",
+        )
     envelope = dsse.sign(IN_TOTO_PAYLOAD, payload, signer, keyid=signer.public.keyid)
     return Exported(
         render(envelope.document()) + b"\n",
-        len({each.derivation for each in counted}),
-        tuple(sorted({each.builder.name for each in counted})),
+        len({each.derivation for each in told}),
+        tuple(sorted({each.builder.name for each in told})),
     )
 
 

@@ -379,6 +379,11 @@ def _berry(version: int, key: str, prefix: str = "") -> str:
         ),
         ({"yarn.lock": _berry(4, "7")}, ("@yarnpkg/cli-dist", "2.4.2"), "yarn install --immutable"),
         ({"yarn.lock": _berry(4, "8")}, ("@yarnpkg/cli-dist", "3.0.2"), "yarn install --immutable"),
+        (
+            {"yarn.lock": _berry(5, "8").replace("\n", "\r\n")},
+            ("@yarnpkg/cli-dist", "3.1.1"),
+            "yarn install --immutable",
+        ),
         ({"yarn.lock": _berry(6, "8")}, ("@yarnpkg/cli-dist", "3.8.7"), "yarn install --immutable"),
         ({"yarn.lock": _berry(8, "10c0")}, ("@yarnpkg/cli-dist", "4.0.2"), "yarn install --immutable"),
         (

@@ -31,6 +31,7 @@ from orchestrator.ledger.entries import Entry, How, Known, Made
 from orchestrator.ledger.writing import Pen, Row
 from orchestrator.nix.derivation import Derivation, DerivationGraph, FixedOutput
 from orchestrator.policy.verdict import Passed
+from orchestrator.stories import exchange
 from orchestrator.stories.closure_check import look
 from orchestrator.stories.doctor import Status
 from orchestrator.stories.exchange import merge
@@ -454,6 +455,16 @@ def test_everybody_is_asked_down_every_path_to_fixed_outputs(
     short = [each for each in asked if {each.path, *each.input_derivations} & lacking]
     who = "us" if short[0].path in lacking else "us | alice (nobody knows what from)"
     assert f": {short[0].name} has 1 of 2 votes ({who})" in caught.value.message
+
+
+def test_what_is_exported_can_be_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its operator learns from others that nobody can."""
+    signed = exchange.export(project.built().state, [], KEYS["alice"])
+    assert signed.derivations == len(STEPS)
+    monkeypatch.setattr(exchange, "MOST_MARKS", 100)
+    with pytest.raises(TallyError, match="has of 8 builds is more than is read of one file") as caught:
+        exchange.export(project.state, [], KEYS["alice"])
+    assert caught.value.hint
 
 
 def test_tally_ledger_votes_counts_the_same(project: Project) -> None:

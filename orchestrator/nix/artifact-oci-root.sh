@@ -83,7 +83,8 @@ check_links() { # FOLDER
     done < <(find "$1" -type l ! -lname '/*' -printf '%P\0%l\0')
 }
 
-# A folder in the place of a link or a file would take away what is behind it, and so would a file in the place of a folder.
+# A folder in the place of a link or a file would take away what is behind it, and so would a file in the place of a folder
+# or of a link to one.
 check_over() { # FOLDER
     local path kind shown
     while IFS= read -r -d '' kind && IFS= read -r -d '' path; do
@@ -96,6 +97,8 @@ check_over() { # FOLDER
             fi
         elif [[ -d $base/$path && ! -L $base/$path ]]; then
             refuse "the image's root has a file $shown, where the toolchain has a folder"
+        elif [[ -d $base/$path && $(readlink "$1/$path") != "$(readlink "$base/$path")" ]]; then
+            refuse "the image's root has a file $shown, where the toolchain has a link to the folder $(readlink "$base/$path")"
         fi
     done < <(find "$1" -mindepth 1 -printf '%y\0%P\0')
 }

@@ -82,6 +82,11 @@ BAD: Mapping[str, tuple[str, str, str]] = {
         "has a file /usr/bin, where the toolchain has a folder",
         "toolchain",
     ),
+    "over-link": (
+        "mkdir -p $out/rootfs; ln -s usr/bin $out/rootfs/sbin; ln -s usr/bin $out/rootfs/bin",
+        "has a file /sbin, where the toolchain has a link to the folder usr/sbin",
+        "toolchain",
+    ),
     "scratch": ("mkdir -p $out/rootfs/tmp/x", "has something in /tmp", "toolchain"),
     "nix": ("mkdir -p $out/rootfs/nix/store", "has a /nix/store", ""),
     "nix-link": ("mkdir -p $out/rootfs; ln -s opt/nix $out/rootfs/nix", "has a file /nix", ""),

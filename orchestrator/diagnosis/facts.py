@@ -66,7 +66,10 @@ def clocks_at(
     """The two values, where each is a time, in one form, at which its own side was built."""
     if spot is None or makers[0] is None or makers[1] is None:
         return None
-    moments = [list(_moments(maker, makers[0], derivation)) for maker in makers if maker is not None]
+    try:
+        moments = [list(_moments(maker, makers[0], derivation)) for maker in makers if maker is not None]
+    except OverflowError:  # a release may tell of any time
+        return None
     if not all(moments):
         return None
     for form in _FORMS:

@@ -147,7 +147,8 @@ class LockFile:
         if known is not None and known[0] == asked:
             return known[1]
         found = formats.read(self.part.ecosystem, self.tree, self.part.lock, self.place, system, asked)
-        _refuse_others(found, self.place, self._repository)
+        own = self.recipe.named_sources[self.recipe.source_of(self.part) or ""]
+        _refuse_others(found, self.place, self._repository if isinstance(own, PathSource) else None)
         _compare(found, self.tree, self.part.lock, self.place)
         self._locked[system] = asked, found
         return found
@@ -182,8 +183,8 @@ def _compare(locked: Locked, tree: Tree, lock: str, place: str) -> None:
         raise BadLock(place, each.line, said, hint="have the lock written again")
 
 
-def _refuse_others(locked: Locked, place: str, repository: Path) -> None:
-    """Raises BadLock for a repository of this machine that is not within the source's own.
+def _refuse_others(locked: Locked, place: str, repository: Path | None) -> None:
+    """Raises BadLock for a repository of this machine that is not within the source's own, if it has one.
 
     Who writes a lock file would else choose what is read of all that the user can read.
     """
@@ -192,8 +193,12 @@ def _refuse_others(locked: Locked, place: str, repository: Path) -> None:
             continue
         parts = urlsplit(each.digest.address)
         try:
-            top = git.head(repository)[0].resolve()
-            within = not parts.netloc and Path(unquote(parts.path)).resolve().is_relative_to(top)
+            top = None if repository is None else git.head(repository)[0].resolve()
+            within = (
+                top is not None
+                and not parts.netloc
+                and Path(unquote(parts.path)).resolve().is_relative_to(top)
+            )
         except (TallyError, OSError, ValueError):
             within = False
         if not within:

@@ -60,3 +60,12 @@ def test_a_time_that_is_nobodys_is_none() -> None:
     assert clocks_at(spot("1700000000", "1700000005"), makers, DRV) is None
     assert clocks_at(spot("1796013266", "1796013271"), makers, "/nix/store/y.drv") is None
     assert clocks_at(spot("1", "2"), (None, makers[1]), DRV) is None
+
+
+def test_a_release_may_tell_of_any_time() -> None:
+    """No clock of a stranger's stops a diagnosis."""
+    far = datetime(8999, 1, 1, tzinfo=UTC)
+    for started in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", ["x"]):
+        theirs = maker(far, clock="8999-01-01T00:00:00Z", started=started)
+        for pair in ((maker(), theirs), (theirs, maker())):
+            assert clocks_at(spot("1700000000", "1700000005"), pair, DRV) is None

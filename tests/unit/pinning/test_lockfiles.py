@@ -119,3 +119,12 @@ def test_repositories_of_this_machine(address: str, repository: Path) -> None:
     elsewhere = LockFile(of, of.dependencies[0], uv(f"file://{repository}"), repository.parent)
     with pytest.raises(BadLock, match="outside of the source's"):  # a folder in no repository
         elsewhere.locked("x86_64-linux", elsewhere.asked("x86_64-linux", Lock()))
+
+
+def test_a_source_from_elsewhere_has_no_repository_of_this_machine(repository: Path) -> None:
+    """Whoever wrote an archive would choose what of the recipe's own repository is built from."""
+    source = {"url": "https://example.org/x.tar.gz", "sha256": "1" * 64}
+    of = Recipe.model_validate({**recipe("uv.lock").model_dump(by_alias=True), "source": source})
+    file = LockFile(of, of.dependencies[0], uv(f"file://{repository}/parts"), repository)
+    with pytest.raises(BadLock, match="outside of the source's"):
+        file.locked("x86_64-linux", file.asked("x86_64-linux", Lock()))

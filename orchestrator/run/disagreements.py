@@ -87,7 +87,8 @@ def read(folder: Path) -> DisagreementFolder:
     except (OSError, ValueError) as error:
         raise TallyError(
             f"{folder} is no kept disagreement: {KEPT} cannot be read: {why(error)}",
-            hint="give the folder that `tally build` named when builders disagreed",
+            hint="give the folder that `tally build` or `tally rebuild` named; of a release "
+            "`tally rebuild RELEASE --diagnose` finds out why it comes out otherwise",
         ) from error
     try:
         return DisagreementFolder(folder, parse(data, str(folder / KEPT)))

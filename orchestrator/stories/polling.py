@@ -89,8 +89,10 @@ def own_of(
         table = by_name.get(entry.builder.name)
         if table is not None and table.store == entry.builder.store:  # who runs it is as tally.toml says now
             said[table.operator or HERE].append(entry)
-        else:
-            said.setdefault(entry.builder.operator or HERE, []).append(replace(entry, how=How.HELD))
+        else:  # what was not proven counts for nothing, and is against nothing; its machine is known all the same
+            counts = entry.how is How.HELD or entry.builder.proven
+            had = replace(entry, how=How.HELD, outputs=entry.outputs if counts else {})
+            said.setdefault(entry.builder.operator or HERE, []).append(had)
     known = {place: PublicKey.load(place).keyid for place in sorted(state.keys.glob("builder-*.pub"))}
     marks: dict[str, set[str]] = {operator: set() for operator in said}
     for each in tables:

@@ -78,6 +78,8 @@ class Project:
         steps: Iterable[str] = tuple(STEPS),
         other: Mapping[str, str] | None = None,
         run: str = "1",
+        *,
+        looked: bool = True,
     ) -> Project:
         """So these builders made it, in a run of theirs that is over."""
         pen = Pen(self.state, run)
@@ -88,7 +90,8 @@ class Project:
             pen.builder(each, sandbox, None)
             rows = [Row(STEPS[step].path, how, self._made(step, (other or {}).get(step))) for step in steps]
             pen.builds(each.name, rows)
-            pen.looked(each.name)
+            if looked:
+                pen.looked(each.name)
         pen.end()
         return self
 
@@ -207,6 +210,16 @@ def test_a_builder_that_tally_toml_no_longer_has_is_no_vote(tmp_path: Path) -> N
     project = Project(tmp_path, hosts("ab")).built(hosts("abc"))
     assert refused(project, 3)
     assert project.carried().by == ("a org", "b org")
+
+
+def test_what_counts_for_nothing_is_against_nothing_either(project: Project) -> None:
+    """Also where the builder is gone whose store nobody looked at after its run."""
+    project.built().merge(project.ledger())
+    gone = [host("c"), host("a", store="ssh-ng://older")]
+    project.built(gone, other={"zlib": "x"}, run="2", looked=False)
+    assert project.carried().by == ("alice", "us")
+    project.built(gone, other={"zlib": "x"}, run="3")
+    assert "zlib-1.3 has 1 of 2 votes (alice | us (more than one result))" in refused(project).message
 
 
 def test_what_was_built_under_a_name_that_is_anothers_now_is_no_vote(tmp_path: Path) -> None:

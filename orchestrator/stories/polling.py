@@ -89,7 +89,7 @@ def own_of(
         table = by_name.get(entry.builder.name)
         if table is not None and table.store == entry.builder.store:  # who runs it is as tally.toml says now
             said[table.operator or HERE].append(entry)
-        else:  # what was not proven counts for nothing, and is against nothing; its machine is known all the same
+        else:  # what was not proven is no vote and against nobody; its machine counts all the same
             counts = entry.how is How.HELD or entry.builder.proven
             had = replace(entry, how=How.HELD, outputs=entry.outputs if counts else {})
             said.setdefault(entry.builder.operator or HERE, []).append(had)

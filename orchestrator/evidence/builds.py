@@ -82,7 +82,11 @@ def _by_machine(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def _hashes(of: Mapping[str, Made]) -> tuple[object, ...]:
-    return tuple(sorted((name, made.path, made.nar_hash.hex) for name, made in of.items()))
+    """All that was made: also what came out when it was built again, and was something else."""
+    return tuple(
+        (name, made.path, made.nar_hash.hex, made.second.hex if made.second is not None else None)
+        for name, made in sorted(of.items())
+    )
 
 
 def _builders(entries: Iterable[Entry]) -> list[Known]:

@@ -64,6 +64,14 @@ def test_a_result_that_came_out_twice_is_told_once_and_another_one_besides() -> 
     assert len([each for each in found if each.derivation.endswith("-doc.drv")]) == 2
 
 
+def test_what_came_out_otherwise_once_is_told_whatever_came_later() -> None:
+    """Else its operator would have a vote with others, and none by its own ledger."""
+    entries = [entry("app", "2", second="3"), entry("app", "2"), entry("doc", "4")]
+    for each in (entries, entries[::-1]):
+        found = [one for one in parse(payload_of(each), "x") if one.derivation == entries[0].derivation]
+        assert {made.second for one in found for made in one.outputs.values()} == {None, NarHash.of(b"3")}
+
+
 def test_a_name_that_went_to_another_machine_is_two_builders() -> None:
     elsewhere = replace(A, machine_id="3" * 64)
     found = parse(payload_of([entry("lib", "1"), entry("lib", "1", elsewhere)]), "it")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import shown
 from orchestrator.repositories.bounds import LONGEST_PATH, Budget, check_link
 from orchestrator.repositories.git import git, pathspec
 from orchestrator.repositories.gitobjects import FOLDER, SUBMODULE, SYMLINK, Entry, Objects
@@ -83,6 +84,8 @@ def copy_working_tree(
     are given back. Raises TallyError like `export_tree`.
     """
     budget = budget or Budget(f"the repository {repository}")
+    if untracked and folder.resolve().is_relative_to(repository.resolve()):
+        _refuse_itself(repository, folder)
     flags = ("--cached", *(("--others", "--exclude-standard") if untracked else ()))
     said = git(repository, "ls-files", "-z", *flags, "--", pathspec(path))
     staged = git(repository, "ls-files", "-z", "--stage", "--", pathspec(path)).split("\0")
@@ -119,6 +122,30 @@ def copy_working_tree(
     return tuple(
         Submodule(str((repository / name).relative_to(top)), commit)
         for name, commit in sorted(linked.items())
+    )
+
+
+def _refuse_itself(repository: Path, folder: Path) -> None:
+    """Raises TallyError where a copy of what a repository does not ignore would have the copy in it."""
+    place = folder.resolve().relative_to(repository.resolve())
+    if git(
+        repository,
+        "ls-files",
+        "-z",
+        "--others",
+        "--exclude-standard",
+        "--directory",
+        "--",
+        pathspec(str(place)),
+    ):
+        raise in_itself(repository, folder, "have git ignore it, or ")
+
+
+def in_itself(origin: Path, folder: Path, way_out: str = "") -> TallyError:
+    """What is said where what Tallystick keeps is part of what it is to copy."""
+    return TallyError(
+        f"all of {shown(origin)} is copied, and the copy, {shown(folder)}, would be in it",
+        hint=f"the state folder is in there: {way_out}set TALLY_STATE to a folder elsewhere",
     )
 
 

@@ -21,7 +21,7 @@ from orchestrator.ground.nar import nar_hash
 from orchestrator.ground.plainly import why
 from orchestrator.repositories.git import NoCommitError, NoGitError, NoRepositoryError, head
 from orchestrator.repositories.gitobjects import SUBMODULE, SYMLINK, Entry, Objects
-from orchestrator.repositories.gittree import copy_working_tree, empty_folders
+from orchestrator.repositories.gittree import copy_working_tree, empty_folders, in_itself
 from orchestrator.repositories.repository import remote
 from orchestrator.repositories.revision import Revision
 
@@ -68,6 +68,8 @@ def tree_of(path: Path, target: Path, *, tracked: bool = False, out: Path | None
     except (NoRepositoryError, NoGitError) as error:
         if isinstance(error, NoGitError) and _in_repository(start):
             raise  # what git ignores there nobody can tell
+        if folder.resolve().is_relative_to(start.resolve()):
+            raise in_itself(start, folder) from error
         _copy(start, folder)
         return Tree(folder, "" if path.is_dir() else path.name, nar_hash(folder), None, error.message)
     resolved = path.resolve()

@@ -109,3 +109,24 @@ def test_a_private_key_goes_into_no_store(tmp_path: Path) -> None:
     assert (copied / "other.key").is_file()
     with pytest.raises(TallyError, match=r"below/rel\.key is a private key"):
         refuse_private_keys(folder)
+
+
+@pytest.mark.parametrize("kept", ["a repository", "a folder"])
+def test_the_copy_is_never_made_in_what_is_copied(folder: Path, tmp_path: Path, kept: str) -> None:
+    """As with the state folder in the project, where git does not ignore it."""
+    if kept == "a folder":
+        folder = tmp_path / "alone"
+        folder.mkdir()
+        (folder / "default.nix").write_text("1")
+    with pytest.raises(TallyError, match=r"all of .* is copied, .* would be in it") as refused:
+        tree_of(folder / "default.nix", folder / "state/tmp/run")
+    assert "TALLY_STATE" in str(refused.value.hint)
+
+
+def test_a_state_folder_that_git_ignores_is_no_part_of_it(folder: Path) -> None:
+    (folder / ".gitignore").write_text("state/\n")
+    (folder / "state").mkdir()
+    (folder / "state/ledger").write_text("")
+    tree = tree_of(folder / "default.nix", folder / "state/tmp/run")
+    assert not (tree.folder / "state").exists()
+    assert (tree.folder / "default.nix").is_file()

@@ -225,7 +225,7 @@ def _kind(
     match kinds.get(path):
         case MaterialKind.SOURCE:
             return Kind.GENERATED_FROM
-        case MaterialKind.TOOLCHAIN if is_root and path.endswith(".deb"):
+        case MaterialKind.TOOLCHAIN if is_root and (path.endswith(".deb") or path in _parts(derivation)):
             return Kind.CONTAINS
         case MaterialKind.TOOLCHAIN | MaterialKind.FILE:
             return Kind.BUILT_WITH
@@ -237,6 +237,12 @@ def _kind(
             return Kind.GENERATED_FROM
         case _:
             return Kind.BUILD_INPUT
+
+
+def _parts(root: Derivation) -> Iterator[str]:
+    """What a toolchain's root is put together of: nix/debian.nix."""
+    for name in ("tallyPackages", "tallyArchives", "tallyLayers"):
+        yield from root.env.get(name, "").split()
 
 
 def _runtime(facts: ReleaseFacts, refs: set[str]) -> Iterator[Relation]:

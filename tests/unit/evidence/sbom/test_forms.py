@@ -210,6 +210,24 @@ def test_a_release_tells_of_parts_of_what_it_has_and_of_nothing_else(tmp_path: P
         STRANGERS[form](form.document(bill))
 
 
+def test_a_toolchains_root_contains_all_that_it_is_put_together_of(tmp_path: Path) -> None:
+    """Archives of upstream's and layers, too, which images have that are based on it; its tools are none."""
+    facts = releases.observed(tmp_path).facts
+    root, archive = WORLD.root, WORLD.busybox.outputs["out"]
+    for name, kind in (
+        ("tallyArchives", Kind.CONTAINS),
+        ("tallyLayers", Kind.CONTAINS),
+        ("x", Kind.BUILT_WITH),
+    ):
+        packed = replace(root, env={**root.env, name: f"{WORLD.gcc.outputs['out']} {archive}"})
+        graph = DerivationGraph({**facts.graph.derivations, root.path: packed}, facts.graph.roots)
+        bill = bill_of_release(replace(facts, graph=graph), materials_of(facts))
+        found = {
+            each.kind for each in bill.relations if each == Relation(root.outputs["out"], each.kind, archive)
+        }
+        assert found == {kind}, name
+
+
 def test_the_package_urls_are_read_by_a_stranger() -> None:
     for component in closure().components:
         if component.purl:

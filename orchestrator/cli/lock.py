@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -255,7 +256,8 @@ def _lock_file(recipes: Path) -> Path:
 
 def _of_project(folder: Path) -> Path:
     """The folder with recipes, where the one that a project is in is named."""
-    return inside if (inside := folder / _USUAL).is_dir() else folder
+    inside = folder / _USUAL
+    return inside if os.path.isdir(inside) else folder  # noqa: PTH112  no also of what cannot be looked at
 
 
 def _usual() -> Path:

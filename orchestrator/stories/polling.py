@@ -33,9 +33,13 @@ class Polled:
     own: frozenset[str]
     """Those who run builders of ours."""
 
-    def of(self, told: Collection[str]) -> Polled:
-        """What they have of outputs at these paths: who wants fewer outputs builds the same."""
-        return replace(self, said={name: _of(entries, told) for name, entries in self.said.items()})
+    def of(self, told: Collection[str], paths: Paths) -> Polled:
+        """What they have of outputs that are to be at these paths: who wants fewer outputs builds the same.
+
+        What they have of an output at another path stays: it is another result.
+        """
+        said = {name: _of(entries, told, paths) for name, entries in self.said.items()}
+        return replace(self, said=said)
 
 
 def polled(
@@ -119,15 +123,16 @@ def _this_machine() -> Known:
         return Known(HERE, HERE)
 
 
-def _of(entries: Iterable[Entry], told: Collection[str]) -> tuple[Entry, ...]:
-    """What entries have of outputs at these paths: who wants fewer of them builds the same."""
-
-    def those(outputs: Mapping[str, Made]) -> Mapping[str, Made]:
-        return {name: made for name, made in outputs.items() if made.path in told}
+def _of(entries: Iterable[Entry], told: Collection[str], paths: Paths) -> tuple[Entry, ...]:
+    def those(derivation: str, outputs: Mapping[str, Made]) -> Mapping[str, Made]:
+        at = paths.get(derivation, {})
+        return {name: made for name, made in outputs.items() if name not in at or at[name] in told}
 
     kept = (
         replace(
-            each, outputs=those(each.outputs), inputs={path: those(of) for path, of in each.inputs.items()}
+            each,
+            outputs=those(each.derivation, each.outputs),
+            inputs={path: those(path, of) for path, of in each.inputs.items()},
         )
         for each in entries
     )

@@ -99,7 +99,7 @@ class Asked:
         """
         found = polled(self.state, self.tables, self.others, self.keys, _paths(graph))
         if told is not None:
-            found = found.of(told)
+            found = found.of(told, _paths(graph))
         fixed = {each.path for each in graph.derivations.values() if each.fixed is not None}
         below = {each.path: tuple(each.input_derivations) for each in graph.derivations.values()}
         (root,) = graph.roots

@@ -256,6 +256,19 @@ def test_another_result_is_a_no_where_it_comes_to_another_artifact(project: Proj
     assert error.exit_code is ExitCode.NO, "two are for another artifact, so nothing is agreed"
 
 
+def test_an_output_at_another_path_is_another_result(project: Project) -> None:
+    """As `tally verify` has it."""
+    project.built().merge(project.ledger())
+    elsewhere = Made(f"/nix/store/{'1' * 32}-zlib-1.3", NarHash.of(b"x"), 1, ())
+    entry = Entry("1", Known("x", "signed", proven=True), WORLD.zlib.path, How.BUILT, {"out": elsewhere})
+    root = replace(entry, derivation=WORLD.root.path, outputs=project._made("root", None))
+    signer = KEYS["carol"]
+    payload = builds.payload_of([entry, root])
+    signed = dsse.sign(IN_TOTO_PAYLOAD, payload, signer, keyid=signer.public.keyid)
+    project.merge(render(signed.document()), "carol")
+    assert refused(project).message.startswith("pigz: carol made another zlib-1.3")
+
+
 def test_what_converges_below_the_artifact_spoils_nothing(project: Project) -> None:
     project.built().merge(project.ledger(other={"root": "x"}))
     carried = project.carried()

@@ -33,15 +33,15 @@ class Seen:
     clocks: tuple[str, str] | None = None
     """When the two sides were built, where both values are times of that build."""
     at: set[str] = field(default_factory=set)
-    """Where in it builds here differed from one another, as `Place.where`."""
+    """In what of it builds here differed from one another: what `part_of` says of each place."""
 
-    def stands_still(self, where: str) -> bool:
-        """Whether builds here differ in the same text and never on this line of it."""
-        return where.startswith("line ") and bool(self.at) and where not in self.at
+    def stands_still(self, part: str) -> bool:
+        """Whether builds here differ there, and never in this part of it."""
+        return bool(self.at) and part not in self.at
 
     @property
     def still(self) -> Seen:
-        """What was seen of such a line: nothing that was turned moved it."""
+        """What was seen of such a part: nothing that was turned moved it."""
         return replace(
             self,
             again=False,

@@ -253,7 +253,7 @@ class Trials:
                 key = key_of(output, place)
                 found.add(key)
                 if key in self.seen:
-                    self.seen[key].at.add(place.where)
+                    self.seen[key].at.add(part_of(place))
         return found
 
 
@@ -267,6 +267,12 @@ def key_of(output: str, place: Place) -> Key:
     if place.inside:
         return output, place.file, (*map(str, place.inside[:-1]), _NAMES)
     return output, place.file.rpartition("/")[0], (_NAMES,)
+
+
+def part_of(place: Place) -> str:
+    """Which part of what a key names: a line of a text, a field, the mode; the bytes of a program are one."""
+    where = place.where.partition(", as of ")[0]
+    return f"{place.aspect} {where if place.aspect is Aspect.FIELD or where.startswith('line ') else ''}"
 
 
 def _in_order(knobs: Sequence[Knob], likely: Sequence[Name]) -> list[Knob]:
@@ -298,4 +304,4 @@ def _may_be(place: Place, name: Name) -> bool:
     )
 
 
-__all__ = ["Key", "Trials", "key_of"]
+__all__ = ["Key", "Trials", "key_of", "part_of"]

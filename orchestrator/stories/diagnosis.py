@@ -18,7 +18,7 @@ from orchestrator.diagnosis.hints import Hint, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.seen import Seen
-from orchestrator.diagnosis.trials import Key, Trials, key_of
+from orchestrator.diagnosis.trials import Key, Trials, key_of, part_of
 from orchestrator.evidence.kept import RELEASE, KeptDisagreement
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
@@ -43,7 +43,7 @@ Alone = Callable[[str], AbstractContextManager[None]]
 _CULPRITS = 20
 """Derivations that are built again in one diagnosis, ten builds each."""
 _LONG = 10  # seconds
-_STILL = "builds here differ in this file, and never on this line: nothing shows what made it"
+_STILL = "builds here differ in this file, and never in this: nothing shows what made it"
 RECIPE = "tallyName"
 """The variable of a derivation that has its recipe's name."""
 
@@ -228,7 +228,7 @@ def _all(
                 mine = seen.get(derivation, {}) if each.output.derivation == derivation else {}
                 one = mine.get(key_of(each.output.output, place), Seen())
                 shown = place
-                if kept.record.against is not None and one.stands_still(place.where):
+                if kept.record.against is not None and one.stands_still(part_of(place)):
                     one, shown = one.still, replace(place, note=_STILL)
                 facts = facts_at(place.spot, pair)
                 clocks = clocks_at(place.spot, pair, each.output.derivation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,9 @@ from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.knobs import TURNED, Knob, Setting
 from orchestrator.diagnosis.laboratory import Failed, Result
 from orchestrator.diagnosis.names import Name
-from orchestrator.diagnosis.trials import Trials, key_of
+from orchestrator.diagnosis.seen import Seen
+from orchestrator.diagnosis.trials import Trials, key_of, part_of
+from orchestrator.places.place import Aspect
 from orchestrator.places.search import places
 
 MACHINE = Machine((0, 1), "2.8.0", "/usr/bin/disorderfs")
@@ -177,8 +180,26 @@ def test_a_line_that_no_build_moves_is_told_from_one_that_a_knob_does(tmp_path: 
     found = trials.examine([("out", one), ("out", other)])
     seen = found[key_of("out", one)]
     assert seen is found[key_of("out", other)], "they are in one file"
-    assert seen.at == {"line 1"}
+    assert seen.at == {"content line 1"}
     assert (one.where, other.where) == ("line 1", "line 62")
-    assert (seen.stands_still(one.where), seen.stands_still(other.where)) == (False, True)
+    assert [seen.stands_still(part_of(each)) for each in (one, other)] == [False, True]
     assert causes_of(one, seen)[0].proof is not None
     assert all(each.proof is None for each in causes_of(other, seen.still))
+
+
+def test_a_mode_is_no_time(tmp_path: Path) -> None:
+    """A member of an archive whose time follows a knob is not proven to have its mode by that."""
+
+    def packed(place: Path, time: int, mode: int) -> Path:
+        with tarfile.open(place, "w", format=tarfile.GNU_FORMAT) as tar:
+            entry = tarfile.TarInfo("x")
+            entry.mtime, entry.mode = time, mode
+            tar.addfile(entry)
+        return place
+
+    sides = packed(tmp_path / "a", 1, 0o755), packed(tmp_path / "b", 2, 0o4755)
+    found = {each.aspect: each for each in places(Side("a", sides[0]), Side("the release", sides[1]))}
+    time, mode = found[Aspect.TIME], found[Aspect.MODE]
+    assert key_of("out", time) == key_of("out", mode)
+    assert Seen(at={part_of(time)}).stands_still(part_of(mode))
+    assert not Seen(at={part_of(time)}).stands_still(part_of(time))

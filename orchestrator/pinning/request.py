@@ -17,6 +17,7 @@ from orchestrator.recipe.imagename import layer_address
 from orchestrator.recipe.lock import Busybox, DebianPackage, DebianSet, Kind, Lock, SourcePin, does_not_fit
 from orchestrator.recipe.names import normalised, store_name
 from orchestrator.recipe.purls import package_url
+from orchestrator.recipe.pypinames import is_of_version
 from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe, UrlSource
 from orchestrator.recipe.toolchain_table import ToolFile
 from orchestrator.recipe.wanted import fixed_outputs
@@ -269,8 +270,11 @@ def misfit(source: OutsideSource, pin: SourcePin | None) -> str | None:
         return f"its revision is {rev} and {pin.rev} was locked"
     if pin.digest != digest:
         return f"its digest is {digest} and {pin.digest or 'none'} was locked"
-    if kind == "pypi" and not pin.file:
-        return "the lock does not say which file of the release it is"
+    if isinstance(source, PypiSource):
+        if not pin.file:
+            return "the lock does not say which file of the release it is"
+        if not is_of_version(pin.file, source.pypi, source.version):
+            return f"it is version {source.version} and {pin.file} was locked"
     return None
 
 

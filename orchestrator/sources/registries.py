@@ -16,14 +16,12 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.notice import NOTICE
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.recipe.names import normalised
-from orchestrator.recipe.purls import same_python_version
+from orchestrator.recipe.pypinames import is_of_version
 from orchestrator.recipe.recipe import PypiSource
 from orchestrator.sources.asking import asking, asking_as
 from orchestrator.sources.mirrors import Mirrors, pip_find_links
 
 _SHOWN = 10
-_ENDING = re.compile(r"\.(?:(whl|egg|exe|msi)|tar|tar\.[a-z0-9]+|tgz|tbz|tbz2|txz|zip)$", re.IGNORECASE)
-"""Of a release's files: the built ones have tags behind the version."""
 
 
 class Listed(NamedTuple):
@@ -57,7 +55,7 @@ def pypi_file(source: PypiSource, mirrors: Mirrors, downloader: Downloader) -> s
     reasons: list[str] = []
     others = []
     for listed in _listed(normalised(source.pypi), mirrors, downloader, reasons):
-        if not _of_version(listed.file, source):
+        if not is_of_version(listed.file, source.pypi, source.version):
             continue
         digest = listed.sha256 or hashed(listed.address, downloader, _indexes(mirrors))
         if digest == source.sha256:
@@ -163,21 +161,6 @@ def _bases(name: str, mirrors: Mirrors) -> tuple[str, ...]:
         return mirrors.bases(name)
     except TallyError as error:
         raise Unreachable(error.message) from error
-
-
-def _of_version(file: str, source: PypiSource) -> bool:
-    """Whether a file's name is one of the project's at this version (PEP 427, PEP 625)."""
-    project = normalised(source.pypi)
-    found = _ENDING.search(file)
-    if found is None:
-        return False
-    stem, built = file[: found.start()], found[1] is not None
-    for dash in re.finditer("-", stem):
-        if normalised(stem[: dash.start()]) == project:
-            rest = stem[dash.end() :]
-            if same_python_version(rest.split("-", 1)[0] if built else rest, source.version):
-                return True
-    return False
 
 
 def hashed(address: str, downloader: Downloader, known: Iterable[str]) -> str | None:

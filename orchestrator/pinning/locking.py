@@ -29,7 +29,15 @@ from orchestrator.pinning.licensing import with_licences
 from orchestrator.pinning.lockfiles import LockFile, named_by
 from orchestrator.pinning.machine import SUITE as MACHINE
 from orchestrator.pinning.machine import machine_packages
-from orchestrator.pinning.request import expected_pin, misfit, outside_source, package_output, tool_files
+from orchestrator.pinning.request import (
+    OutsideSource,
+    expected_pin,
+    misfit,
+    npm_file,
+    outside_source,
+    package_output,
+    tool_files,
+)
 from orchestrator.pinning.telling import told_of
 from orchestrator.recipe.imagename import layer_address
 from orchestrator.recipe.lock import (
@@ -42,7 +50,7 @@ from orchestrator.recipe.lock import (
     SourcePin,
 )
 from orchestrator.recipe.part import System
-from orchestrator.recipe.recipe import GitSource, PathSource, PypiSource, Recipe
+from orchestrator.recipe.recipe import GitSource, NpmSource, PathSource, PypiSource, Recipe
 from orchestrator.recipe.suites import Suite
 from orchestrator.recipe.wanted import Wanted, wanted_from
 from orchestrator.repositories.git import head
@@ -288,7 +296,7 @@ def _pins(recipe: Recipe, known: Lock, again: bool, work: Locking) -> dict[str, 
                 sha256=digest if kind != "git" else None,
                 nar_sha256=digest if kind == "git" else None,
                 rev=rev,
-                file=_pypi_file(source, work) if isinstance(source, PypiSource) else None,
+                file=_file_of(source, work),
             )
             wanted = wanted_from(outside_source(source, pin))
             what = f"source {name} of {recipe.name}"
@@ -312,10 +320,13 @@ def _look_through(tree: Path, source: GitSource, what: str, work: Locking) -> No
         )
 
 
-def _pypi_file(source: PypiSource, work: Locking) -> str:
+def _file_of(source: OutsideSource, work: Locking) -> str | None:
+    """What a registry calls the file, in which the version is told; None: it is of no registry."""
     from orchestrator.sources.registries import pypi_file
 
-    return pypi_file(source, work.mirrors, work.sources.downloader)
+    if isinstance(source, PypiSource):
+        return pypi_file(source, work.mirrors, work.sources.downloader)
+    return npm_file(source) if isinstance(source, NpmSource) else None
 
 
 def archives(suite: Suite, mirrors: Mirrors) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -254,9 +254,14 @@ def outside_source(source: OutsideSource, pin: SourcePin) -> dict[str, Any]:
             return _file(file, source.sha256, [f"mirror://pypi/{project}/{file}"], purl, source.unpack)
         case NpmSource():
             scope, _, plain = source.npm.rpartition("/")
-            file = f"{plain}-{source.version}.tgz"
+            file = npm_file(source)
             purl = package_url("npm", plain, source.version, namespace=scope or None)
             return _file(file, source.sha256, [f"mirror://npm/{source.npm}/-/{file}"], purl, source.unpack)
+
+
+def npm_file(source: NpmSource) -> str:
+    """What npm's registry calls the tarball."""
+    return f"{source.npm.rpartition('/')[2]}-{source.version}.tgz"
 
 
 def misfit(source: OutsideSource, pin: SourcePin | None) -> str | None:
@@ -275,6 +280,8 @@ def misfit(source: OutsideSource, pin: SourcePin | None) -> str | None:
             return "the lock does not say which file of the release it is"
         if not is_of_version(pin.file, source.pypi, source.version):
             return f"it is version {source.version} and {pin.file} was locked"
+    if isinstance(source, NpmSource) and pin.file not in (None, npm_file(source)):
+        return f"it is version {source.version} and {pin.file} was locked"
     return None
 
 

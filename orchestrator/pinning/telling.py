@@ -39,7 +39,9 @@ def told_of(
             asked = file.asked(system, known)
             said = _unnamed(file, asked)
             if asked is not None and said is not None:
-                told |= _names(file, said, asked, mirrors, sources, say)
+                before = lock.followed.get(file.recipe.name, {}).get(file.key)
+                changed = before != file.tree.digest(file.part.lock)
+                told |= _names(file, said, asked, mirrors, sources, say, changed=changed)
             else:
                 wanted = file.locked(system, asked).dependencies
                 told |= pinned(wanted, {**file.told(known), **told}, sources, file.place, say)
@@ -64,10 +66,12 @@ def _names(
     mirrors: Mirrors,
     sources: Sources,
     say: Callable[[str], None],
+    *,
+    changed: bool,
 ) -> Mapping[str, str]:
     from orchestrator.sources.pyfiles import names_of, refuse_other_indexes
     from orchestrator.sources.pyindex import Index
 
     refuse_other_indexes(said, file.place, mirrors)
     index = Index(mirrors, sources.downloader)
-    return names_of(said, file.place, asked, index, sources.downloader.stop, say)
+    return names_of(said, file.place, asked, index, sources.downloader.stop, say, changed=changed)

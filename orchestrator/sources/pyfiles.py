@@ -22,11 +22,20 @@ _THREADS: Final = 8
 
 
 def names_of(
-    said: Requirements, place: str, asked: Asked, index: Index, stop: Event, say: Callable[[str], None]
+    said: Requirements,
+    place: str,
+    asked: Asked,
+    index: Index,
+    stop: Event,
+    say: Callable[[str], None],
+    *,
+    changed: bool = False,
 ) -> Mapping[str, str]:
     """The file that each package takes, by its sha256. What `asked` has of it already is kept.
 
-    Raises BadLock for a digest that no index has, and for two files of one name.
+    Where the file has `changed` since, a digest beside that of an sdist can be a wheel's that is new there:
+    an index that can be had is asked. Raises BadLock for a digest that no index has, and for two files of
+    one name.
     """
     found = {}
     unknown = []
@@ -34,15 +43,23 @@ def names_of(
         held = [each.hex for each in line.digests if _is_kept(line, asked.names.get(each.hex), asked)]
         if held:
             found[held[0]] = asked.names[held[0]]
-        elif line.url is None:
+        if line.url is None and (not held or (changed and _may_have_a_wheel(line, asked.names[held[0]]))):
             unknown.append(line)
     if unknown:
         say(f"asking the indexes of pip what {counted(len(unknown), 'package')} of {place} are called")
+    unasked = set()
     for line, failure in in_parallel(unknown, lambda line: index.files(line.name), stop, threads=_THREADS):
-        if failure is not None:
+        if failure is None:
+            continue
+        if not any(each.hex in found for each in line.digests):
             raise BadLock(line.place, line.line, failure.message, hint=failure.hint or "check the network")
+        unasked.add(line.name)
     for line in unknown:
+        if line.name in unasked:
+            continue
         digest, file = _chosen(line, asked, index)
+        for each in line.digests:
+            found.pop(each.hex, None)
         if file.yanked is not None:
             why = f": {file.yanked}" if file.yanked else ""
             say(f"{line.place}, line {line.line}: {line.name} {line.version} was yanked{why}")
@@ -56,6 +73,10 @@ def _is_kept(line: Line, file: str | None, asked: Asked) -> bool:
         return file is not None and fitting(line, file, asked)
     except BadLock:
         return False
+
+
+def _may_have_a_wheel(line: Line, held: str) -> bool:
+    return line.binary and len(line.digests) > 1 and not held.endswith(".whl")
 
 
 def refuse_other_indexes(said: Requirements, place: str, mirrors: Mirrors) -> None:

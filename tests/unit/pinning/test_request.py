@@ -201,6 +201,11 @@ def test_inputs_come_along_and_nothing_else() -> None:
             SourcePin(kind="pypi", sha256=DIGEST, file="x-1.0.tar.gz"),
             "it is version 1.1 and x-1.0.tar.gz was locked",
         ),
+        (
+            {"npm": "@s/x", "version": "1.1", "sha256": DIGEST},
+            SourcePin(kind="npm", sha256=DIGEST, file="x-1.0.tgz"),
+            "it is version 1.1 and x-1.0.tgz was locked",
+        ),
     ],
 )
 def test_a_lock_that_does_not_fit_a_source(source: dict[str, str], pin: SourcePin | None, says: str) -> None:

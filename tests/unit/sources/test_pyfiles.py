@@ -40,7 +40,11 @@ def pin(index: OwnIndex, *names: str) -> str:
 
 
 def chosen(
-    text: str, indexes: tuple[OwnIndex, OwnIndex], known: Mapping[str, str] | None = None
+    text: str,
+    indexes: tuple[OwnIndex, OwnIndex],
+    known: Mapping[str, str] | None = None,
+    *,
+    changed: bool = False,
 ) -> tuple[dict[str, str], list[str]]:
     """The files by their digests, and what was said."""
     told: list[str] = []
@@ -48,9 +52,8 @@ def chosen(
     said = requirements.lines(text.encode(), "r.txt", "r.txt", by, lambda _: None)
     downloader = Downloader()
     index = Index(Mirrors({"pypi": [each.address for each in indexes]}), downloader)
-    found = names_of(
-        said, "r.txt", replace(by, names=dict(known or {})), index, threading.Event(), told.append
-    )
+    named = replace(by, names=dict(known or {}))
+    found = names_of(said, "r.txt", named, index, threading.Event(), told.append, changed=changed)
     return dict(found), [each for each in told if not each.startswith("asking ")]
 
 
@@ -87,6 +90,27 @@ def test_what_is_known_and_fits_no_more_is_asked_for(indexes: tuple[OwnIndex, Ow
     assert list(chosen(f"thing==1.0{pin(one, *one.data)}\n", indexes, known)[0].values()) == [
         "thing-1.0-py3-none-any.whl"
     ]
+
+
+def test_a_wheel_whose_digest_came_later_is_taken_for_the_sdist(indexes: tuple[OwnIndex, OwnIndex]) -> None:
+    """As where the wheel's digest was mistyped at first, so that the sdist was taken."""
+    one, _ = indexes
+    one.add("thing", "thing-1.0.tar.gz", b"an sdist")
+    one.wheel("thing", "1.0")
+    sdist, wheel = "thing-1.0.tar.gz", "thing-1.0-py3-none-any.whl"
+    known = {hashlib.sha256(one.data[sdist]).hexdigest(): sdist}
+    text = f"thing==1.0{pin(one, sdist, wheel)}\n"
+    assert list(chosen(text, indexes, known)[0].values()) == [sdist]
+    assert one.asked == []
+    assert list(chosen(text, indexes, known, changed=True)[0].values()) == [wheel]
+    alone = f"thing==1.0{pin(one, sdist)}\n"
+    assert list(chosen(alone, indexes, known, changed=True)[0].values()) == [sdist]
+
+
+def test_an_sdist_is_kept_where_no_index_can_be_asked(indexes: tuple[OwnIndex, OwnIndex]) -> None:
+    known = {"1" * 64: "gone-1.0.tar.gz"}
+    text = f"gone==1.0 --hash=sha256:{'1' * 64} --hash=sha256:{'2' * 64}\n"
+    assert list(chosen(text, indexes, known, changed=True)[0].values()) == ["gone-1.0.tar.gz"]
 
 
 def test_what_was_yanked_is_told_and_taken(indexes: tuple[OwnIndex, OwnIndex]) -> None:

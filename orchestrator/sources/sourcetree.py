@@ -219,7 +219,7 @@ def _fits(name: str, path: str) -> bool:
 def too_large(path: str) -> TallyError:
     """The error for a file that is too large to be read out of a source."""
     return TallyError(
-        f"{path} has more than {LARGEST >> 20} MiB, and of a lock file, or a package that one has in the source, "
-        "no more is read",
+        f"{path} has more than {LARGEST >> 20} MiB, and no more is read of a lock file, "
+        "or of a package that one has in the source",
         hint="is it the right file? Have large packages in a registry",
     )

@@ -1,4 +1,8 @@
-"""A first CI job, for GitHub or GitLab: build, compare, and sign where there is a key. Pure."""
+"""A first CI job, for GitHub or GitLab: build and compare every commit, and sign those of releases. Pure.
+
+Whoever may push a branch may change its job, too. So a condition in the job does not keep the key: what the
+forge gives to protected branches and tags alone does, an environment on GitHub and a variable on GitLab.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,15 @@ GITLAB: Final = ".gitlab-ci.yml"
 GITLAB_BESIDE: Final = ".gitlab/tally.yml"
 """Where a project has jobs already, to be included by its .gitlab-ci.yml."""
 
+SIGNED: Final = (
+    "github.ref == format('refs/heads/{0}', github.event.repository.default_branch)"
+    " || startsWith(github.ref, 'refs/tags/v')"
+)
+"""Whether a run on GitHub signs: for the usual branch, and for a version."""
 _GITHUB: Final = """\
 # By `tally init`. The runner has Nix, git and tally, and keeps the folder TALLY_STATE from job to job.
-# Without the secret RELEASE_KEY builds are compared, and nothing is signed.
+# The usual branch and tags v* are signed, by the secret RELEASE_KEY of the environment `release`. Let no
+# other use that environment (Settings, Environments). All else is built and compared, and not signed.
 name: tally
 on:
   push:
@@ -23,11 +33,12 @@ permissions:
 jobs:
   build:
     runs-on: [self-hosted, nix]
+    environment: ${{ (@SIGNED@) && 'release' || '' }}
     steps:
       - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683      # v4.2.2
 @LOCK@      - name: Build, compare, sign
         env:
-          RELEASE_KEY: ${{ secrets.RELEASE_KEY }}
+          RELEASE_KEY: ${{ (@SIGNED@) && secrets.RELEASE_KEY || '' }}
           TARGET: @TARGET@
         run: |
           if [ -n "$RELEASE_KEY" ]; then
@@ -45,17 +56,20 @@ jobs:
           name: releases
           path: ${{ runner.temp }}/releases
           if-no-files-found: ignore
-"""
+""".replace("@SIGNED@", SIGNED)
 _GITLAB: Final = """\
 # By `tally init`. The runner with the tag `nix` has Nix, git and tally, and keeps the folder TALLY_STATE.
-# Without the variable RELEASE_KEY, of the type File, builds are compared, and nothing is signed.
+# The usual branch and tags v* are signed, by the variable RELEASE_KEY: of the type File, and protected, as
+# tags v* have to be, too (Settings, Repository). All else is built and compared, and not signed.
 tally:
   tags: [nix]
   variables:
     TARGET: @TARGET@
   script:
 @LOCK@    - |
-      if [ -n "${RELEASE_KEY:-}" ]; then
+      case "${CI_COMMIT_TAG:-}" in v*) signed=yes ;; *) signed= ;; esac
+      if [ "${CI_COMMIT_BRANCH:-}" = "${CI_DEFAULT_BRANCH:?is not set}" ]; then signed=yes; fi
+      if [ -n "$signed" ] && [ -n "${RELEASE_KEY:-}" ]; then
         tally build "$TARGET" --key "$RELEASE_KEY" --out "$PWD/releases"
       else
         tally build "$TARGET" --no-sign --out "$PWD/releases"

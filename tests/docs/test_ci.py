@@ -210,8 +210,9 @@ def test_a_tag_that_is_not_the_recipes_version_publishes_nothing(forge: Forge) -
     forge.runner.environment = {**forge.runner.environment, "GITHUB_REF_NAME": "v1.1"}
     failed, steps = forge.github("publish", ref="tag")
     assert not failed
-    assert steps == {"Compare the tag with the recipe": False, "Leave no key behind": True}
-    assert "another version" in forge.runner.said[0]
+    assert not steps.pop("Compare the tag with the release")
+    assert list(steps) == ["Log in", "Build, compare, sign", "Leave no key behind"]
+    assert "another version" in forge.runner.said[-2]
     assert not forge.gitlab("publish", rule=1, CI_COMMIT_TAG="v1.1")
     assert "recipes/tree.toml has another version than v1.1" in forge.runner.said[-2]
     assert not forge.registry.tags

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.projects import workflow
 TALLY = """#!/bin/sh
 echo "$@" >> "$CALLS"
 """
+RELEASED = f"({workflow.SIGNED}) && secrets.RELEASE_KEY || ''"
 HOSTILE = 'recipes/it\'s "$(touch x)".toml'
 
 
@@ -40,7 +42,7 @@ def test_the_forges_schemas_take_them(target: str, locked: bool, tmp_path: Path)
 @pytest.mark.parametrize("key", ["", "a secret"])
 @pytest.mark.parametrize("target", ["recipes/hello.toml", HOSTILE])
 def test_the_steps_on_github(key: str, target: str, runner: Runner) -> None:
-    known = {"secrets.RELEASE_KEY": key, "runner.temp": str(runner.folder)}
+    known = {RELEASED: key, "runner.temp": str(runner.folder)}
     succeeded, _ = github(runner, workflow.github(target, locked=True), known)
     assert succeeded, runner.said
     lock, build = (runner.folder / "calls").read_text().splitlines()
@@ -51,10 +53,30 @@ def test_the_steps_on_github(key: str, target: str, runner: Runner) -> None:
     assert not (runner.folder / "x").exists(), "a name is no code"
 
 
+def test_on_github_other_branches_have_neither_key_nor_environment() -> None:
+    text = workflow.github("recipes/hello.toml", locked=True)
+    (job,) = read(text)["jobs"].values()
+    assert job["environment"] == f"${{{{ ({workflow.SIGNED}) && 'release' || '' }}}}"
+    assert text.count("secrets.") == 1
+    assert f"RELEASE_KEY: ${{{{ {RELEASED} }}}}" in text
+
+
+@pytest.mark.parametrize(
+    ("pushed", "signed"),
+    [
+        ({"CI_COMMIT_BRANCH": "trunk"}, True),
+        ({"CI_COMMIT_TAG": "v1.0"}, True),
+        ({"CI_COMMIT_BRANCH": "feature"}, False),
+        ({"CI_COMMIT_BRANCH": "v1.0"}, False),
+        ({"CI_COMMIT_TAG": "trunk"}, False),
+        ({}, False),
+    ],
+)
 @pytest.mark.parametrize("key", ["", "/a/file"])
-def test_the_steps_on_gitlab(key: str, runner: Runner) -> None:
+def test_the_steps_on_gitlab(key: str, pushed: Mapping[str, str], signed: bool, runner: Runner) -> None:
     (job,) = read(workflow.gitlab(HOSTILE, locked=False)).values()
-    assert runner.run("\n".join(job["script"]), {**job["variables"], "RELEASE_KEY": key}), runner.said
+    known = {**job["variables"], "RELEASE_KEY": key, "CI_DEFAULT_BRANCH": "trunk", **pushed}
+    assert runner.run("\n".join(job["script"]), known), runner.said
     (build,) = (runner.folder / "calls").read_text().splitlines()
-    signing = f"--key {key}" if key else "--no-sign"
+    signing = f"--key {key}" if key and signed else "--no-sign"
     assert build == f"build {HOSTILE} {signing} --out {runner.folder}/releases"

@@ -197,7 +197,7 @@ class _Maker:
 
     def causes(self) -> Iterator[tuple[str, bytes]]:
         for name, some in self._causes:
-            caption = "Packages that have it among their causes"
+            caption = "Packages with a place of which it is the likeliest cause"
             shown = _List(f"cause-{slug(name)}", plain(name, 60), some, caption, _meaning(name))
             for number, page in self._paged(shown, "causes"):
                 yield cause_page(name, number), page
@@ -278,10 +278,10 @@ class _Maker:
 
 
 def _causes(report: Report) -> list[tuple[str, list[Package]]]:
-    """Every cause with the packages that have it, the most frequent first."""
+    """Every likeliest cause of a place, with the packages that have such a place, the most frequent first."""
     found: dict[str, list[Package]] = {}
     for package in report.packages:
-        for name in dict.fromkeys(cause.name for each in package.culprits for cause in each.causes):
+        for name in dict.fromkeys(each.causes[0].name for each in package.culprits if each.causes):
             found.setdefault(name, []).append(package)
     return sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
 
@@ -293,9 +293,8 @@ def _meaning(name: str) -> str:
 
 
 def _proven(package: Package, name: str) -> bool:
-    return any(
-        cause.name == name and cause.proof is not None for each in package.culprits for cause in each.causes
-    )
+    firsts = (each.causes[0] for each in package.culprits if each.causes)
+    return any(cause.name == name and cause.proof is not None for cause in firsts)
 
 
 def _block(lines: str | Sequence[str]) -> str:

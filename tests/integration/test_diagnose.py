@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from caches import nar_of
 from projects import Project
 from repositories import commit, run_git
 from waiting import wait_for
 
 from orchestrator.builders.configuration import load
+from orchestrator.builders.host import nix_system
 from orchestrator.ground.state import State
+from orchestrator.pinning.packing import packing_lock, packing_request
 from orchestrator.run import experiments
 from orchestrator.run.disagreements import chosen
 from orchestrator.stories.diagnosis import diagnose
@@ -162,6 +166,53 @@ def test_the_smallest_change_is_printed_as_a_patch_and_mends_it(project: Project
     (project.folder / "fix").write_text(ran.out)
     subprocess.run(["patch", recipe, "fix"], cwd=project.folder, check=True, stdout=subprocess.DEVNULL)
     project.build(recipe).succeeded()
+
+
+DIGESTED = """
+let
+  busybox = derivation {{
+    name = "{name}";
+    system = builtins.currentSystem;
+    builder = "/this-is-put-into-the-store-by-tally";
+    outputHashMode = "recursive";
+    outputHashAlgo = "sha256";
+    outputHash = "{sha256}";
+  }};
+  tools = made "tools" "${{busybox}}/busybox mkdir $out; ${{busybox}}/busybox --install -s $out" {{ }};
+  made = name: script: more: derivation ({{
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "${{busybox}}/busybox";
+    args = [ "sh" "-euc" script ];
+  }} // more);
+  fixed = outputHashAlgo: outputHashMode: outputHash: made "${{outputHashAlgo}}-${{outputHashMode}}"
+    "printf '{token}' > $out" {{ inherit outputHashAlgo outputHashMode outputHash; }};
+in
+{{
+  digested = made "digested-1.0" "PATH=${{tools}}; mkdir $out; cat $of > $out/given; eval \\"$date\\"" {{
+    of = [ {fixed} ];
+    date = "echo \\${{TZ:-$(date +%s)}} > $out/date";
+  }};
+}}
+"""
+
+
+def test_what_is_built_from_fixed_outputs_by_any_digest_is_built_again_and_mended(project: Project) -> None:
+    token = secrets.token_hex()
+    packed = nar_of(token.encode())
+    fixed = [
+        f'(fixed "{algorithm}" "{mode}" "{hashlib.new(algorithm, data).hexdigest()}")'
+        for algorithm in ("md5", "sha1", "sha256", "sha512")
+        for mode, data in (("flat", token.encode()), ("recursive", packed))
+    ]
+    busybox = packing_request(packing_lock(nix_system()), nix_system(), [])["busybox"]
+    names = {"name": busybox["name"], "sha256": busybox["sha256"], "token": token, "fixed": " ".join(fixed)}
+    (project.folder / "digested.nix").write_text(DIGESTED.format(**names))
+    project.tally("build", "digested", "-f", "digested.nix", "--no-sign").failed(1)
+    ran = project.tally("diagnose", "digested", "--try-fix").failed(1)
+    assert "is not built again" not in ran.out
+    assert "proof: " in ran.out
+    assert "digested-1.0: the builds agree with TZ:" in ran.out
 
 
 def test_lines_of_the_source_that_write_it_are_named(project: Project) -> None:

@@ -19,7 +19,7 @@ from orchestrator.ground.state import State
 from orchestrator.ledger.entries import Verdict
 from orchestrator.ledger.reading import read
 from orchestrator.report import site as site_module
-from orchestrator.report.document import Report
+from orchestrator.report.document import Cause, Proof, Report
 from orchestrator.report.gathering import Gathering
 from orchestrator.report.site import LARGEST, pages
 
@@ -169,3 +169,31 @@ def test_many_packages_are_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rows = re.findall(r"<tr><th scope=\"row\">", made["packages-3.html"].decode())
     assert len(rows) == 5
     assert 'rel="prev" href="packages-2.html"' in made["packages-3.html"].decode()
+
+
+def test_only_the_likeliest_cause_of_a_place_is_counted(state: State) -> None:
+    with read(state) as ledger:
+        report, made = _with_candidates(Gathering(ledger, state, "Builds"))
+    (package,) = report.packages
+    rows = re.findall(r">([\w-]+)</a></th><td>(\d+)</td><td>(\d+)</td>", made["causes.html"].decode())
+    assert rows == [("randomness", "1", "0"), ("timestamp", "1", "1")]
+    likely = made["index.html"].decode().partition('id="causes"')[2].partition("</ul>")[0]
+    assert re.findall(r">([\w-]+)</a>", likely) == ["randomness", "timestamp"]
+    shown = html(made)[package.page]
+    assert "race" in shown.text, "what else it may be is told of the package"
+    links = {link.removeprefix("../") for link in shown.links if "cause-" in link}
+    assert links == {name for name in made if name.startswith("cause-")}
+
+
+def _with_candidates(gathering: Gathering) -> tuple[Report, dict[str, bytes]]:
+    """A report of one package with two places, each with a likeliest cause and others; and its pages."""
+    report = gathering.report
+    (pigz,) = (each for each in report.packages if each.name == "pigz")
+    proof = Proof(knob="clock", came="later", went="at once")
+    candidates = [("randomness", 0.9, None), ("race", 0.06, proof), ("derived", 0.02, None)]
+    causes = tuple(Cause(name=name, confidence=sure, proof=shown) for name, sure, shown in candidates)
+    place = pigz.culprits[0].model_copy(update={"causes": causes})
+    other = place.model_copy(update={"causes": (Cause(name="timestamp", proof=proof), *causes)})
+    package = pigz.model_copy(update={"culprits": (place, other, place)})
+    report = report.model_copy(update={"packages": (package,)})
+    return report, dict(pages(report, gathering.details))

@@ -17,7 +17,7 @@ def diagnose(
     disagreement: Annotated[
         str | None,
         typer.Argument(
-            help="The folder of a kept disagreement, or a target's name: the newest kept one of it. "
+            help="The folder of a kept disagreement, or a target, as its recipe's file: the newest of it. "
             "Default: the newest of all. With OTHER, a file, folder, store path, release or reference.",
         ),
     ] = None,

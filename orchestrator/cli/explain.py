@@ -33,7 +33,7 @@ def explain(
         alike = ", ".join(f"`{each}`" for each in near(asked))
         raise TallyError(
             f"{asked[:80]!r} is no code that tally prints",
-            hint=f"did you mean {alike}?" if alike else "`tally explain` alone lists them all",
+            hint=f"did you mean {alike}?" if alike else _other(asked),
         )
     if json:
         print_json(
@@ -52,6 +52,15 @@ def explain(
         )
         return
     print(in_lines(_whole(found) if words else _list(found)))
+
+
+def _other(asked: str) -> str:
+    """What to do where no code is spelt alike: a target is what other commands tell of."""
+    if asked.endswith((".toml", ".drv")) or "#" in asked:
+        return (
+            "it names a target: `tally history` says what became of it, and `tally diagnose` why it differs"
+        )
+    return "`tally explain` alone lists them all"
 
 
 def _whole(found: Sequence[Explained]) -> Iterator[str]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def history(
     target: Annotated[
         str | None,
-        typer.Argument(help="A target as it was built, or its name. Default: all.", show_default=False),
+        typer.Argument(
+            help="A target as it was built, its recipe's file, or a .drv. Default: all.", show_default=False
+        ),
     ] = None,
     bisect: Annotated[
         bool,
@@ -32,20 +34,20 @@ def history(
 
     It reads the ledger in the state folder and signs nothing; nothing is built but with --bisect.
     """
-    from orchestrator.cli.text import in_lines, print_json
-    from orchestrator.ground.errors import ExitCode, TallyError
+    from orchestrator.cli.text import in_lines, print_json, say
+    from orchestrator.ground.errors import ExitCode
     from orchestrator.ground.state import State
     from orchestrator.ledger.bisecting import since_which
     from orchestrator.ledger.course import courses
+    from orchestrator.ledger.named import of_name
     from orchestrator.ledger.reading import read
 
     with read(State.of_environment()) as ledger:
-        found = [each for each in courses(ledger.results()) if target is None or target in each.known_as]
-        if target is not None and not found:
-            raise TallyError(
-                f"nothing that was built here is called {target!r}",
-                hint="`tally history` alone lists all that was",
-            )
+        found = list(courses(ledger.results()))
+        if target is not None:
+            found = of_name(found, target)
+        elif not found:
+            say("nothing was built here yet: `tally build` builds a target")
         changes = {each.target: since_which(ledger, each) for each in found}
     bisected = _bisected(found, target) if bisect else None
     if json:
@@ -57,7 +59,8 @@ def history(
         whole = target is not None
         lines = [line for each in found for line in _lines(each, changes.get(each.target, ()), whole)]
         lines += [f"  {line}" for each in bisected or () for line in each.lines()]
-        print(in_lines(lines))
+        if lines:
+            print(in_lines(lines))
     if bisected is not None and not all(each.inputs for each in bisected):
         raise typer.Exit(ExitCode.UNDECIDED)
 

@@ -148,7 +148,9 @@ def merge(
 
 @ledger.command()
 def votes(
-    target: Annotated[str, typer.Argument(help="A target that was built here, as `tally history` has it.")],
+    target: Annotated[
+        str, typer.Argument(help="A target that was built here: its recipe's file, or a name.")
+    ],
     quorum: Annotated[
         int | None,
         typer.Option(

@@ -22,9 +22,9 @@ def show(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="RELEASE|ARTIFACT|REFERENCE|BUNDLE",
+            metavar="RELEASE|ARTIFACT|REFERENCE|BUNDLE|TARGET",
             help="A release folder, the artifact inside it, where a release is published, as "
-            "oci://HOST/REPOSITORY or dir:PATH, or a .sigstore.json file.",
+            "oci://HOST/REPOSITORY or dir:PATH, a .sigstore.json file, or a target that was released here.",
         ),
     ],
     graph: Annotated[
@@ -58,6 +58,8 @@ def show(
         raise TallyError("`-` names no release", hint="name one; `tally verify --list -` takes a list")
     checking = any((key, policy, identity, issuer, trusted_root))
     (wanted,) = asking.targets_of([target], None, plain=allow_http)
+    if isinstance(wanted, Path):
+        wanted = _released(wanted, target)
     if isinstance(wanted, Path) and is_bundle(wanted):
         if checking or graph or dot:
             raise TallyError(
@@ -80,6 +82,24 @@ def show(
     else:
         _print(found, dot=dot)
     return code
+
+
+def _released(path: Path, target: str) -> Path:
+    """The path itself, or the last release of the target that is called so: a recipe is no release."""
+    import os
+
+    from orchestrator.cli.text import say
+    from orchestrator.ground.files import shown
+    from orchestrator.ground.state import State
+    from orchestrator.stories.showing import last_release
+
+    if not target.endswith(".toml") and os.path.lexists(path):
+        return path
+    folder = last_release(State.of_environment(), target)
+    if folder is None:
+        return path
+    say(f"the last release of {target}: {shown(folder)}")
+    return folder
 
 
 def _bundle(path: Path, *, json: bool) -> ExitCode:

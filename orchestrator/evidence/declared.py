@@ -5,6 +5,7 @@ What is absent is left out, as in releases of earlier versions; what is of anoth
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from orchestrator.evidence.terms import BELIEVED, NAR_SHA256, TARGET_KINDS, Kind
 from orchestrator.ground.values import dataclass
 
 T = TypeVar("T")
+_STORE_PATH = re.compile(r"/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+")
 _WHAT = "the provenance"
 _MATERIAL = "a material of the provenance"
 _BUILDER = ("name", "store", "operator", "nixVersion", "system", "kernel", "cpuModel")
@@ -29,6 +31,7 @@ class Declared:
     origin: Origin
     materials: Mapping[str, int]
     sources: tuple[Material, ...]
+    """The package's own first: those that its command names."""
     believed: tuple[Believed, ...]
 
 
@@ -46,6 +49,8 @@ def declared(predicate: Mapping[str, Any]) -> Declared:
         elif kind == BELIEVED:
             path, key, cache = (member(noted, name, str, _MATERIAL) for name in ("storePath", "key", "cache"))
             believed.append(Believed(store_path=path, key=key, cache=cache))
+    own = _named_by_the_package(predicate)
+    sources.sort(key=lambda each: each.store_path is None or each.store_path not in own)
     return Declared(_origin(predicate), dict(sorted(kinds.items())), tuple(sources), tuple(believed))
 
 
@@ -121,12 +126,22 @@ def _toolchains(inside: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
 
 def _licence(predicate: Mapping[str, Any], inside: Mapping[str, Any]) -> str | None:
     """The recipe's, which is in the package's derivation."""
+    found = _environment(predicate, inside).get("tallyLicense")
+    return found if isinstance(found, str) and found else None
+
+
+def _named_by_the_package(predicate: Mapping[str, Any]) -> frozenset[str]:
+    """The store paths in the variables of the package's own command."""
+    build = member(predicate, "buildDefinition", dict, _WHAT)
+    values = _environment(predicate, member(build, "internalParameters", dict, _WHAT)).values()
+    return frozenset(_STORE_PATH.findall("\n".join(values)))
+
+
+def _environment(predicate: Mapping[str, Any], inside: Mapping[str, Any]) -> Mapping[str, str]:
+    """The variables of the package's command; empty where no commands are told."""
     package = member(member(inside, "package", dict, _WHAT), "derivation", str, f"{_WHAT}'s package")
-    for command, _ in read(predicate) or ():
-        if command.derivation == package:
-            found = command.environment.get("tallyLicense")
-            return found if isinstance(found, str) and found else None
-    return None
+    found = (command.environment for command, _ in read(predicate) or () if command.derivation == package)
+    return next(found, {})
 
 
 def _material(said: Mapping[str, Any], kind: str) -> Material:

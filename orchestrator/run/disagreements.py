@@ -1,10 +1,11 @@
-"""DisagreementFolder disagreements: found by what a user calls them, and read."""
+"""Kept disagreements: found by what a user calls them, and read."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import contents
 from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
+from orchestrator.ledger import reading as ledger
+from orchestrator.ledger.course import courses
+from orchestrator.ledger.named import meant, words_of
 
 _WHEN = r"-\d{8}T\d{6}Z.*"
 """The end of a kept folder's name: a target's own name may begin with another one's."""
@@ -58,26 +62,46 @@ class DisagreementFolder:
 def chosen(state: State, what: str | None) -> Path:
     """The folder that a user means: by its path, by its name, or the newest of a target, or of all.
 
-    Raises TallyError where none is kept.
+    A target is named as for `tally history`. Raises TallyError where none is kept.
     """
     if what is not None:
         for folder in (Path(what), state.disagreements / what):
             if (folder / KEPT).exists():
                 return folder
-    named = re.compile((".+" if what is None else re.escape(what)) + _WHEN)
-    kept = [
-        file.parent
-        for file in state.disagreements.glob("*/" + KEPT)
-        if named.fullmatch(file.parent.name) is not None
-    ]
+    every = [file.parent for file in state.disagreements.glob("*/" + KEPT) if _is_of(file.parent, ".+")]
+    kept = every if what is None else _of_target(state, every, what)
     if not kept and what is not None and Path(what).is_dir():
         return Path(what)  # `read` says what it lacks
     if not kept:
-        raise TallyError(
-            "no disagreement is kept here" if what is None else f"no disagreement of {what!r} is kept here",
-            hint="`tally build` keeps one whenever builders disagree",
-        )
+        raise _none(what, every)
     return max(kept, key=lambda folder: (folder / KEPT).stat().st_mtime)
+
+
+def _of_target(state: State, every: Sequence[Path], what: str) -> Sequence[Path]:
+    """Those of a target: by its folder's name, else by what the ledger says was kept of it."""
+    names = "|".join(map(re.escape, words_of(what)))
+    found = [folder for folder in every if _is_of(folder, f"(?:{names})")]
+    if found or not state.ledger.exists():
+        return found
+    with ledger.read(state) as known:
+        those = [each for each in courses(known.results(whole=False)) if each.known_as & words_of(what)]
+    places = {each.kept for course in those for each in course.results}
+    return [folder for folder in every if str(folder) in places]
+
+
+def _is_of(folder: Path, name: str) -> bool:
+    return not folder.name.startswith(".") and re.fullmatch(name + _WHEN, folder.name) is not None
+
+
+def _none(what: str | None, every: Sequence[Path]) -> TallyError:
+    hint = "`tally build` keeps one whenever builders disagree"
+    if what is None:
+        return TallyError("no disagreement is kept here", hint=hint)
+    near = meant(what, sorted({re.sub(_WHEN + "$", "", folder.name) for folder in every}))
+    return TallyError(
+        f"no disagreement of {what!r} is kept here",
+        hint=f"{near}`tally history {shlex.quote(what)}` says what became of it; {hint}",
+    )
 
 
 def read(folder: Path) -> DisagreementFolder:

@@ -19,7 +19,9 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import some
+from orchestrator.ledger.course import courses
 from orchestrator.ledger.entries import Entry, How, Result
+from orchestrator.ledger.named import names_in, unknown, words_of
 from orchestrator.ledger.reading import Ledger, read
 from orchestrator.nix.derivation import name_of
 
@@ -127,7 +129,7 @@ def logs_of(state: State, target: str | None, run: str | None = None) -> Logs:
     """
     going_on = state.running()
     if not state.ledger.exists():  # not even an empty one is made by asking
-        raise _nothing(target)
+        raise unknown(target)
     with read(state) as ledger:
         result = _last_result(ledger, target, run)
         journalled = _journalled(state, target, run, None if result is None else result.run)
@@ -202,12 +204,10 @@ def outcome_of(state: State, run: str) -> str | None:
 
 
 def _last_result(ledger: Ledger, target: str | None, run: str | None) -> Result | None:
-    from orchestrator.ledger.course import courses
-
     if target is None:
         found = list(ledger.results(whole=False))
     else:
-        words = {target, Path(target).stem} if target.endswith(".toml") else {target}
+        words = words_of(target)
         every = courses(ledger.results(whole=False))
         found = [each for course in every if course.known_as & words for each in course.results]
     found = [each for each in found if run in (None, each.run)]
@@ -216,7 +216,7 @@ def _last_result(ledger: Ledger, target: str | None, run: str | None) -> Result 
 
 def _journalled(state: State, target: str | None, run: str | None, after: str | None) -> str | None:
     """The newest run that was to build it, later than the last result: it goes on, or was killed."""
-    words = None if target is None else {target, Path(target).stem if target.endswith(".toml") else target}
+    words = None if target is None else words_of(target)
     for name in sorted(_run_names(state), reverse=True):
         if after is not None and name <= after and run is None:
             return None
@@ -238,15 +238,8 @@ def _of_derivation(state: State, ledger: Ledger, target: str | None, going_on: S
     """What is asked for by its `.drv`, as an input of something that was built."""
     logs = _latest(state, ledger, target) if target is not None and target.endswith(".drv") else []
     if not logs:
-        raise _nothing(target)
+        raise unknown(target, names_in(courses(ledger.results(whole=False))))
     return Logs(logs[0].run, logs[0].run in going_on, tuple(logs), target)
-
-
-def _nothing(target: str | None) -> TallyError:
-    what = "nothing was built here" if target is None else f"nothing that was built here is called {target!r}"
-    return TallyError(
-        what, hint="`tally history` lists what was; TALLY_STATE says in which folder that is kept"
-    )
 
 
 def _latest(state: State, ledger: Ledger, derivation: str) -> list[Log]:

@@ -26,7 +26,11 @@ from orchestrator.evidence.terms import BUNDLES, IN_TOTO_PAYLOAD, PROVENANCE, RE
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_read, read_file
 from orchestrator.ground.plainly import why
+from orchestrator.ground.state import State
 from orchestrator.keys import dsse
+from orchestrator.ledger import reading as ledger
+from orchestrator.ledger.course import courses
+from orchestrator.ledger.named import words_of
 from orchestrator.policy.reached import recorded
 from orchestrator.policy.verdict import Refused
 from orchestrator.publishing import sources
@@ -60,6 +64,27 @@ def shown(target: Path, called: str | None = None, *, graph: bool = False) -> Sh
         raise _unreadable(place, f"{error.filename or INDEX} cannot be read: {why(error)}") from error
     except Refused as error:
         raise _unreadable(place, error.reasons[0].sentence) from error
+
+
+def last_release(state: State, target: str) -> Path | None:
+    """The folder of the last release of a target that was built here; None: nothing has that name.
+
+    Raises TallyError where it was built, and there is no release of it any more, or never was.
+    """
+    if not state.ledger.exists():
+        return None
+    with ledger.read(state) as known:
+        those = [each for each in courses(known.results(whole=False)) if each.known_as & words_of(target)]
+    results = sorted((each for course in those for each in course.results), key=lambda each: each.time)
+    if not results:
+        return None
+    for each in reversed(results):
+        if each.release is not None and (folder := Path(each.release)).is_dir():
+            return folder
+    raise TallyError(
+        f"there is no release of {target}: its last run here came to {results[-1].verdict.value!r}",
+        hint="`tally build` writes one where builders agree; one that was moved is shown by its folder",
+    )
 
 
 def shown_of(read: tuple[Index, Contents], called: str, *, graph: bool = False) -> Shown:

@@ -45,7 +45,7 @@ def test_where_nothing_was_built_there_is_no_log(state: State) -> None:
         with pytest.raises(TallyError, match=r"nothing .*was built here") as error:
             logs_of(state, target)
         assert error.value.hint is not None
-        assert "tally history" in error.value.hint
+        assert "tally build" in error.value.hint
     assert not state.ledger.exists()
 
 

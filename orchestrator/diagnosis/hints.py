@@ -159,6 +159,14 @@ def of_recipe(file: str, text: str) -> Iterator[Hint]:
         yield replace(hint, line=hint.line + begins)
 
 
+def each_once(found: Iterable[Hint]) -> tuple[Hint, ...]:
+    """Each place once, as it was found first."""
+    places: dict[tuple[str, int], Hint] = {}
+    for hint in found:
+        places.setdefault((hint.file, hint.line), hint)
+    return tuple(places.values())
+
+
 def hints(file: str, lines: Iterable[str], wanted: Collection[Name] = tuple(Name)) -> Iterator[Hint]:
     """Every line that could put one of the `wanted` into what is built, once for each."""
     table = [(name, words) for name, words in _TABLE if name in wanted]

@@ -27,6 +27,28 @@ _SOURCES: Final = re.compile(r"tallySources|srcs?|src_\w+")
 _PATH: Final = re.compile(r"/nix/store/[0-9a-z]{32}-[0-9A-Za-z+._?=-]+")
 
 
+_PINS: Final = re.compile(
+    r".*\.lock|.*-lock\.(json|ya?ml)|npm-shrinkwrap\.json|go\.sum|pylock(\..+)?\.toml|.*requirements.*\.txt"
+)
+"""Names of files that say what is installed."""
+_OTHERS: Final = frozenset({"node_modules", "vendor", "vendored", "third_party", "site-packages", ".yarn"})
+"""Names of folders that hold what others wrote."""
+_BUILD: Final = re.compile(rb"^\[build\]", re.MULTILINE)
+_SCRIPT: Final = re.compile(rb"^script *=", re.MULTILINE)
+
+
+def writes(name: str, data: bytes) -> bool:
+    """Whether a source's file may be what writes a value.
+
+    Locks, vendored dependencies and recipes are not: a target's own recipe is looked at by itself.
+    """
+    *folders, last = name.split("/")
+    if _PINS.fullmatch(last) is not None or not _OTHERS.isdisjoint(folders):
+        return False
+    recipe = last.endswith(".toml") and _BUILD.search(data) is not None and _SCRIPT.search(data) is not None
+    return not (recipe or last == "tally.toml")
+
+
 def lines_for(store: ChrootStore, derivation: Derivation, wanted: Collection[Name]) -> Sequence[Hint]:
     """Lines that could write one of the `wanted` causes, in the order of the files; some hundreds at most.
 
@@ -43,7 +65,7 @@ def nearest(found: Sequence[Hint], words: Collection[str]) -> Sequence[Hint]:
 def _hints(store: ChrootStore, derivation: Derivation, wanted: Collection[Name]) -> Iterator[Hint]:
     read = 0
     for name, data in islice(_files(store, derivation), _MOST_FILES):
-        if b"\0" in data[:4096]:
+        if b"\0" in data[:4096] or not writes(name, data):
             continue
         read += len(data)
         if read > _MOST:

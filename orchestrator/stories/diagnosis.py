@@ -14,7 +14,7 @@ from orchestrator.builders.configuration import Configuration
 from orchestrator.diagnosis.culprit import DIAGNOSIS, Culprit, Diagnosis, Reason, likeliest_first
 from orchestrator.diagnosis.elsewhere import Found
 from orchestrator.diagnosis.facts import clocks_at, facts_at
-from orchestrator.diagnosis.hints import Hint, hints, of_recipe
+from orchestrator.diagnosis.hints import Hint, each_once, hints, of_recipe
 from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.seen import Seen
@@ -135,10 +135,11 @@ def _from_sources(
             telling = [line for line in nearest(lines, words) if any(word in line.text for word in words)]
             reasons = causes_of(place, seen, [*own, *(replace(line, same_words=True) for line in telling)])
         first, *others = reasons
-        near = [line for line in nearest(lines_of(derivation, first.name), words) if line not in first.hints]
+        near = nearest(lines_of(derivation, first.name), words)
+        reasons = (replace(first, hints=(*first.hints, *near)), *others)
     except TallyError:  # the derivation is gone
-        return reasons
-    return (replace(first, hints=(*first.hints, *near)), *others)
+        pass
+    return tuple(replace(reason, hints=each_once(reason.hints)) for reason in reasons)
 
 
 def _words(place: Place) -> Collection[str]:

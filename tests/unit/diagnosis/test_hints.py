@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from orchestrator.diagnosis.hints import hints, of_recipe
+from orchestrator.diagnosis.hints import Hint, each_once, hints, of_recipe
 from orchestrator.diagnosis.names import Name
 
 RECIPE = """\
@@ -62,3 +64,12 @@ def test_what_tools_write(line: str, name: Name) -> None:
 def test_a_locale_that_is_fixed_is_no_cause() -> None:
     assert list(hints("x", ["LC_ALL=C sort names > sorted"])) == []
     assert [hint.name for hint in hints("x", ["LANG=$WANTED sort names"])] == [Name.LOCALE]
+
+
+def test_each_place_is_told_once() -> None:
+    line = Hint("make.sh", 3, "ls -U", Name.ORDERING)
+    other = replace(line, line=4)
+    assert each_once([line, replace(line, same_words=True), other, replace(line, by_chance=True)]) == (
+        line,
+        other,
+    )

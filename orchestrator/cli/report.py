@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from orchestrator.report.document import Report
 
 
 def report(
@@ -13,6 +16,15 @@ def report(
         Path,
         typer.Option(metavar="DIR", help="The folder to write the site into: new, empty, or a report's."),
     ],
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TARGET...",
+            help="Of these alone: recipes' files, or names. Default: all that the state folder has, of every "
+            "project.",
+            show_default=False,
+        ),
+    ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="What the site is called.")] = "Builds",
     without_files: Annotated[
         bool, typer.Option("--without-files", help="Put no logs, SBOMs and evidence into it.")
@@ -28,8 +40,13 @@ def report(
     from orchestrator.ground.wording import counted
     from orchestrator.stories.reporting import report as story
 
-    done = story(State.of_environment(), out, title, files=not without_files)
+    done = story(State.of_environment(), out, title, files=not without_files, targets=targets or ())
     written, found = done.written, done.report
+    if not targets and (others := _of_no_recipe_here(found)):
+        say(
+            f"hint: {counted(others, 'package')} in it come from no recipe in the folder recipes/ here: name "
+            "targets to leave others out, as in `tally report recipes/*.toml --out DIR`"
+        )
     if json:
         counts = {verdict.value: count for verdict, count in found.counts.items()}
         files = {"written": written.new, "unchanged": written.same, "removed": written.removed}
@@ -41,5 +58,12 @@ def report(
     say(
         f"{counted(len(found.packages), 'package')}, {share}; {counted(written.new, 'file')} written, "
         f"{written.same} unchanged, {written.removed} removed"
+        + (f"; {counted(done.left_out, 'other target')} left out" if targets else "")
     )
     print(harmless(str(out / "index.html")))
+
+
+def _of_no_recipe_here(found: Report) -> int:
+    """How many packages may be another project's: a state folder has what all of them built."""
+    here = {each.stem for each in Path("recipes").glob("*.toml")}
+    return sum(each.target not in here for each in found.packages)

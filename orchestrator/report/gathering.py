@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,8 +65,18 @@ class _Latest:
 class Gathering:
     """A report in the making. What only one page needs is read when that page is made."""
 
-    def __init__(self, ledger: Ledger, state: State, title: str, *, files: bool = True) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        state: State,
+        title: str,
+        *,
+        files: bool = True,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """`only`: the targets that are told of, as the ledger has them; None: all."""
         self._ledger, self._state, self._title, self._files = ledger, state, title, files
+        self._only = only
         self._found: dict[str, tuple[Found, ...]] = {}
         self._by_page: dict[str, _Latest] = {}
         self.copied: list[Copied] = []
@@ -106,6 +116,8 @@ class Gathering:
         results: dict[Key, list[Result]] = {}
         events = []
         for result in self._ledger.results(whole=False):
+            if self._only is not None and result.target not in self._only:
+                continue
             key = _key(result)
             results.setdefault(key, []).append(result)
             where = _surroundings(seen.get(result.run, ()))

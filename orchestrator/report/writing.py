@@ -78,8 +78,8 @@ def write(out: Path, files: Iterable[tuple[str, bytes | Path]]) -> Written:
             old.unlink()
             done.removed += 1
             with suppress(OSError):  # others are still in it
-                if old.parent != out:
-                    old.parent.rmdir()
+                for folder in old.relative_to(out).parents[:-1]:  # their names tell what there was
+                    (out / folder).rmdir()
     except OSError as error:
         raise cannot_write(Path(error.filename or out), error) from error
     return done

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import reports
 
+from orchestrator.cli.report import report as command
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.stories.reporting import report
@@ -16,6 +17,29 @@ def test_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(TallyError, match="no ledger yet"):
         report(State(tmp_path / "state"), tmp_path / "site", "Builds", files=True)
     assert not (tmp_path / "site").exists(), "a site that tells of nothing is none"
+
+
+def test_of_named_targets_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, site = State(tmp_path / "state"), tmp_path / "site"
+    reports.write_run(state, 0, [reports.simple(name) for name in ("hello", "secret-one", "secret-two")])
+    monkeypatch.setenv("TALLY_STATE", str(state.root))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "hello.toml").touch()
+    command(out=site)
+    assert "hint: 2 packages in it come from no recipe in the folder recipes/ here" in capsys.readouterr().err
+    command(out=site, targets=["recipes/hello.toml"])
+    err = capsys.readouterr().err
+    assert err.startswith("1 package, 100.0% agree; ")
+    assert err.endswith("; 2 other targets left out\n")
+    told = [path.read_bytes() for path in site.rglob("*") if path.is_file()]
+    assert not any(b"secret" in each for each in told), "also of what a report before had"
+    assert not list(site.rglob("*secret*"))
+    with pytest.raises(TallyError, match="is called 'hallo'") as error:
+        command(out=site, targets=["hello", "hallo"])
+    assert "did you mean 'hello'?" in str(error.value.hint)
 
 
 def test_a_ledger_that_is_damaged(tmp_path: Path) -> None:

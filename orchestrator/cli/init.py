@@ -168,9 +168,8 @@ def _next(done: Beginning) -> list[str]:
     if done.recipe is None:
         return [commit, f"tally build {done.sketch.target} --no-sign"]
     build = f"tally build {shlex.quote(_relative(done.recipe))} --no-sign"
-    if done.sketch.way.locks:  # a lock file is read out of the commit
-        return [commit, "tally lock", "git add tally.lock && git commit --message 'Pin the toolchain'", build]
-    return ["tally lock", commit, build]
+    # committed twice: a project's lock file, and a folder that is a source, are read out of a commit
+    return [commit, "tally lock", "git add tally.lock && git commit --message 'Pin every input'", build]
 
 
 def _relative(path: Path) -> str:

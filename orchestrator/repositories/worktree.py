@@ -38,6 +38,8 @@ class Change:
     """From the top of the repository."""
     filter: str | None = None
     """The attribute by which git would convert the file, as `filter=NAME`, and for which that may be all."""
+    new: bool = False
+    """Whether the commit has no such file."""
 
 
 def differs(top: Path, commit: str) -> bool:
@@ -94,7 +96,7 @@ def _changes(
                 different.append(Change(name))
             elif _file_id(place, commit) != entry.object and not _is_large_file(objects, entry, place):
                 different.append(entry)
-        different += [Change(name) for name in listed - seen if os.path.lexists(top / name)]
+        different += [Change(name, new=True) for name in listed - seen if os.path.lexists(top / name)]
         entries = [each for each in different if isinstance(each, Entry)]
     told = _unconverted(top, commit, entries) if entries else {}
     found = [each for each in different if isinstance(each, Change)] + [

@@ -111,7 +111,9 @@ def _pin(top: Path, commit: str, name: str, source: PathSource, allow_dirty: boo
 def _differs(path: str, changed: Sequence[Change]) -> TallyError:
     shown = ", ".join(each.path for each in changed[:_SHOWN])
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-    hint = "commit the changes, or build with --allow-dirty, and then nothing is signed"
+    new = next((each.path for each in changed if each.new), None)
+    ignored = "" if new is None else f"name what is no source, as {new}, in .gitignore, or "
+    hint = f"commit the changes, or {ignored}build with --allow-dirty, and then nothing is signed"
     filtered = next((each for each in changed if each.filter), None)
     if filtered is not None:
         more += (

@@ -167,9 +167,16 @@ def test_hostile_folders(name: str, tmp_path: Path, tally_in: TallyIn) -> None:
     load_recipe(recipe)
 
 
-def test_a_lock_file_is_committed_before_it_is_read(tmp_path: Path, tally_in: TallyIn) -> None:
-    manifest = '[package]\nname = "a"\nversion = "1.0.0"\n'
-    folder = repository(tmp_path, {"Cargo.toml": manifest, "Cargo.lock": "version = 4\n"})
+CARGO = '[package]\nname = "a"\nversion = "1.0.0"\n'
+
+
+@pytest.mark.parametrize(
+    "files", [{"Cargo.toml": CARGO, "Cargo.lock": "version = 4\n"}, {"CMakeLists.txt": CMAKE}]
+)
+def test_a_project_is_committed_before_it_is_locked(
+    files: Mapping[str, str], tmp_path: Path, tally_in: TallyIn
+) -> None:
+    folder = repository(tmp_path, files, commit=False)
     steps = json.loads(tally_in(folder)("init", "--json").succeeded().out)["next"]
     assert [step.split()[0:2] for step in steps] == [
         ["git", "add"],

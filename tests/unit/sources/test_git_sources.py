@@ -124,6 +124,7 @@ def test_a_dirty_path_source_refuses(repository: Path, tmp_path: Path, change: s
         path_pins(repository, {"own": path_recipe()})
     assert caught.value.hint is not None
     assert "--allow-dirty" in caught.value.hint
+    assert ("name what is no source, as lib/new, in .gitignore" in caught.value.hint) is (change == "new")
     pin = path_pins(repository, {"own": path_recipe()}, allow_dirty=True)["own", "src"]
     assert pin.dirty
     assert pin.url == "path:lib@"

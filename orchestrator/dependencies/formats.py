@@ -23,10 +23,23 @@ NAMES: Final[Mapping[str, Ecosystem]] = {
 """A lock file's name to what its kind is."""
 
 
+_LONGEST: Final = 80
+"""Characters of a name that are compared: comparing takes their square."""
+
+
 def ecosystem_of(lock: str) -> Ecosystem | None:
     """What the name of a lock file tells; `lock` is its path."""
     name = lock.rpartition("/")[2]
     return Ecosystem.PYTHON if python_names.is_known(name) else NAMES.get(name)
+
+
+def nearest_name(name: str) -> str | None:
+    """The lock file's name that this one is nearly; None: no such name is near."""
+    from difflib import get_close_matches  # for slips alone
+
+    return next(
+        iter(get_close_matches(name[:_LONGEST], (*NAMES, *python_names.USUAL), n=1, cutoff=0.85)), None
+    )
 
 
 def read(

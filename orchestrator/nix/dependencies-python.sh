@@ -1,5 +1,5 @@
-# Python: a folder of wheels and sdists for pip, all of them as requirements with their digests, and a virtual environment
-# where a recipe asks for one. See nix/dependencies.nix for the list's lines.
+# Python: a folder of wheels and sdists for pip, all of them as requirements with their digests, those that users get as
+# others, and a virtual environment where a recipe asks for one. See nix/dependencies.nix for the list's lines.
 
 tally_lay_out_python() { # LIST
     local path file name version digest rev part
@@ -19,9 +19,22 @@ tally_lay_out_python() { # LIST
         if [[ $file != *.whl ]]; then echo "$name $version $file" >> /build/sdists.txt; fi
         printf '%s==%s --hash=%s\n' "$name" "$version" "$digest"
     done < "$1" | LC_ALL=C sort -u > "$out/requirements.txt"
+    if test -e "${tallyBeside_shippedPath-}"; then
+        tally_list_shipped "$tallyBeside_shippedPath" < "$out/requirements.txt" > "$out/shipped.txt"
+    fi
     if test -e "${tallyBeside_venvPath-}"; then
         tally_make_venv
     fi
+}
+
+# Of requirements those that a list has: users get these, and not what groups are for.
+tally_list_shipped() { # LIST of NAME==VERSION
+    local pin digest
+    local -A shipped=()
+    while read -r pin; do shipped[$pin]=yes; done < "$1"
+    while read -r pin digest; do
+        if [[ -n ${shipped[$pin]-} ]]; then echo "$pin $digest"; fi
+    done
 }
 
 # A commit's tree as an sdist: pip makes a wheel of it as of any other.

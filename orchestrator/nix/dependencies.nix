@@ -31,11 +31,17 @@ let
       (if each ? part then each.part else field each "place")
     ];
 
+  # "NAME==VERSION", a line for each
+  pins = each: concatStringsSep "" (map (one: "${one.called}==${one.version}\n") each);
+
   laidOut =
     { recipe, kind, locks }:
     let
       toolchain = toolchains.${recipe.toolchain.from} { inherit (recipe) name toolchain; };
-      beside = foldl' (all: lock: all // lock.beside) { } locks;
+      packages = concatMap (lock: lock.packages) locks;
+      asked = foldl' (all: lock: all // lock.beside) { } locks;
+      # requests of earlier versions, which releases carry, do not ask for `shipped`
+      beside = asked // (if asked ? shipped then { shipped = pins (filter (each: each.shipped) packages); } else { });
       files = listToAttrs (
         map (key: {
           name = "tallyBeside_${key}";
@@ -49,7 +55,7 @@ let
         name = "${recipe.name}-${recipe.version}-${kind}";
         tallyKind = "dependencies";
         tallyName = recipe.name;
-        tallyDependencies = concatStringsSep "" (map (each: "${lineOf each}\n") (concatMap (lock: lock.packages) locks));
+        tallyDependencies = concatStringsSep "" (map (each: "${lineOf each}\n") packages);
         passAsFile = [ "tallyDependencies" ] ++ attrNames files;
       };
       variables = {

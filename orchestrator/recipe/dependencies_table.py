@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from orchestrator.dependencies.dependency import Ecosystem
-from orchestrator.dependencies.formats import ecosystem_of
+from orchestrator.dependencies.formats import ecosystem_of, nearest_name
 from orchestrator.recipe.names import normalised
 from orchestrator.recipe.part import Part
 from orchestrator.recipe.values import python_version, relative
@@ -69,8 +69,11 @@ class DependenciesPart(Part):
     @model_validator(mode="after")
     def _is_known(self) -> DependenciesPart:
         if self.kind is None and ecosystem_of(self.lock) is None:
+            name = self.lock.rpartition("/")[2]
+            nearest = nearest_name(name)
             raise ValueError(
-                f"the name {self.lock.rpartition('/')[2][:80]!r} does not tell whose lock file it is: "
-                f"say `kind`, one of {', '.join(Ecosystem)}"
+                f"the name {name[:80]!r} does not tell whose lock file it is: "
+                + (f"did you mean {nearest!r}? Else " if nearest else "")
+                + f"say `kind`, one of {', '.join(Ecosystem)}"
             )
         return self

@@ -30,7 +30,7 @@ _EXPECTED = {
     "path_type": "a file's name",
     "tuple_type": "a list",
 }
-_COPY = "copy the whole of it, from who publishes the file or as `sha256sum FILE` prints it"
+_COPY = "copy the whole of it, as `sha256sum FILE` prints it of the file, or from who publishes that"
 _TYPES = {
     bool: "a boolean",
     date: "a date",

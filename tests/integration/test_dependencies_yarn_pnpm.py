@@ -110,6 +110,17 @@ for each in n y p; do
 done >> $out
 cat app/p/node_modules/@own/r/index.js >> $out
 cat app/k/node_modules/@own/l/index.js >> $out
+# what docs/how-to/build-a-node-project.md says of each, so that users get no package for development
+ls -d app/*/node_modules/@own/c | sed 's/^/before: /' >> $out
+cd $top/app/y
+node $top/yarn/bin/yarn.js install --frozen-lockfile --offline --production
+cd $top/app/p
+node $top/pnpm/bin/pnpm.cjs prune --prod
+rm -f node_modules/.modules.yaml node_modules/.pnpm-workspace-state*.json
+cd $top/app/k
+node $top/berry/bin/yarn.js workspaces focus --production
+cd $top
+find app/[ypk]/node_modules -path '*@own/[ac]/package.json' | sed 's/^/after: /' >> $out
 '''
 
 [artifact]
@@ -349,6 +360,9 @@ def test_all_install_what_their_locks_pin(
     assert b"// @own/l" in artifact.read_bytes()
     assert artifact.read_bytes().count(b"from a commit\n") == 6
     assert b"// @own/r" in artifact.read_bytes()
+    assert artifact.read_bytes().count(b"before: ") == 4
+    assert artifact.read_bytes().count(b"after: ") == 3
+    assert artifact.read_bytes().count(b"@own/a/package.json\n") == 3
     [bill] = (tmp_path / "out").rglob("app.cdx.json")
     # of the two locks' files, which are the same, the first is the one that its lock has an address of
     found = {

@@ -8,6 +8,8 @@ from typing import Final
 _KNOWN: Final = (
     r"uv\.lock|poetry\.lock|pdm\.lock|pylock(\.[^.]+)?\.toml|[A-Za-z0-9._-]*requirements[A-Za-z0-9._-]*\.txt"
 )
+USUAL: Final = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "requirements.txt")
+"""Those that tools write unless they are told otherwise."""
 
 
 def is_known(name: str) -> bool:

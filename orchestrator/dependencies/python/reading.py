@@ -31,7 +31,7 @@ def read(beside: Beside, path: str, place: str, asked: Asked) -> Locked:
         locked = poetry.read(data, place, asked, _needed(_manifest(beside, path, place), place))
     else:
         locked = pylock.read(data, place, asked, _manifest(beside, path, place))
-    return replace(locked, beside={"venv": "1"}) if asked.venv else locked
+    return replace(locked, beside={"shipped": "1", **({"venv": "1"} if asked.venv else {})})
 
 
 def _refuse_unasked(name: str, place: str, asked: Asked) -> None:

@@ -47,3 +47,27 @@ def test_a_wheel_of_another_project_is_refused(tmp_path: Path, wheels: tuple[str
     assert done.returncode == 1
     assert "tally: the sdist of a-b 1.0 makes a wheel of another project" in done.stderr
     assert (tmp_path / "requirements.txt").read_text() == LINES
+
+
+def test_what_users_get_is_listed_apart(tmp_path: Path) -> None:
+    """`a-b` alone, and not the version that begins alike; the list may be of what no line is about."""
+    (tmp_path / "list").write_text("a-b==1.0\nelse==3\n")
+    done = subprocess.run(
+        [
+            "bash",
+            "-eu",
+            "-o",
+            "pipefail",
+            "-c",
+            '. "$1"; tally_list_shipped "$2"',
+            "-",
+            SCRIPT,
+            tmp_path / "list",
+        ],
+        env={"PATH": "/usr/bin:/bin"},
+        input=LINES,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "a-b==1.0 --hash=sha256:11\n"

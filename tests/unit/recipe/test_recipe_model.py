@@ -53,7 +53,7 @@ def test_a_recipe_as_the_design_has_it(repository: Path) -> None:
     assert recipe.toolchain.from_ == "debian"
 
 
-COPY = "copy the whole of it, from who publishes the file or as `sha256sum FILE` prints it"
+COPY = "copy the whole of it, as `sha256sum FILE` prints it of the file, or from who publishes that"
 
 
 FORMATS = (

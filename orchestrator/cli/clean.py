@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d+)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _SHOWN = 10
+_DAYS = 30
 
 
 def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it. Without this it is only listed.")] = False,
     older_than: Annotated[
-        int, typer.Option("--older-than", metavar="DAYS", min=0, help="What was not used for so many days.")
-    ] = 30,
+        int | None,
+        typer.Option(
+            "--older-than",
+            metavar="DAYS",
+            min=0,
+            help="What was not used for so many days.",
+            show_default=str(_DAYS),
+        ),
+    ] = None,
     quota: Annotated[
         str | None,
         typer.Option(
@@ -37,13 +45,22 @@ def clean(
             show_default=False,
         ),
     ] = None,
+    disagreement: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="This kept disagreement and nothing else, though nobody has signed evidence of it: the "
+            "whole name of its folder. Give it again for more.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """List what of the state folder can go, and remove it with --yes.
 
     Outputs are those on which builders agreed, in the stores of embedded builders; they are built again
     when they are needed. What a run that goes on may use stays, and so does a disagreement of which nobody
-    has signed evidence, with what it was made with.
+    has signed evidence, with what it was made with, until it is named with --disagreement.
     """
     from datetime import timedelta
 
@@ -52,8 +69,19 @@ def clean(
     from orchestrator.stories import cleaning
 
     state, kinds = State.of_environment(), _kinds(only or [])
-    age, size = timedelta(days=older_than), _bytes(quota)
-    if yes:
+    age, size = timedelta(days=_DAYS if older_than is None else older_than), _bytes(quota)
+    if disagreement:
+        if only or quota is not None or older_than is not None:
+            raise TallyError(
+                "--disagreement names what is to go, and --only, --quota and --older-than choose it",
+                hint="give --disagreement alone, with --yes to remove it",
+            )
+        kinds = ["disagreements"]
+        if yes:
+            found, gone = cleaning.clean_named(state, say, disagreement)
+        else:
+            found, gone = cleaning.named(state, disagreement), ()
+    elif yes:
         found, gone = cleaning.clean(state, say, older_than=age, quota=size, kinds=kinds)
     else:
         found, gone = cleaning.found(state, older_than=age, quota=size, kinds=kinds), ()
@@ -71,7 +99,8 @@ def clean(
         say(sentence)
     print(in_lines(_lines(gone if yes else found.pieces, kinds, removed=yes)))
     if found.pieces and not yes:
-        say("nothing was removed: give --yes for that")
+        only_copy = "; nobody else may have these results" if disagreement else ""
+        say(f"nothing was removed: give --yes for that{only_copy}")
 
 
 def _lines(pieces: Sequence[Piece], kinds: Sequence[Kind], *, removed: bool) -> list[str]:

@@ -1,17 +1,19 @@
 """What of the state folder can go: by kind, by age, by quota. It is listed first, and removed if asked.
 
-Never: what a run that goes on may use, what a disagreement needs that nobody has signed evidence of, and
-what is signed of one.
+Never: what a run that goes on may use, and what is signed of a disagreement; and, unless it is named, what a
+disagreement needs that nobody has signed evidence of.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal
 
@@ -99,6 +101,46 @@ def _found(
     return Cleaning(tuple(pieces), tuple(stays))
 
 
+def named(state: State, names: Sequence[str]) -> Cleaning:
+    """What these disagreements have, with signed evidence or without; while a run goes on, nothing.
+
+    Raises TallyError for a name that none has.
+    """
+    return _named(state, names, alone=True)
+
+
+def _named(state: State, names: Sequence[str], *, alone: bool) -> Cleaning:
+    there = {each.name: each for each in _folders(state.disagreements) if not each.name.startswith(".")}
+    wanted = {_disagreement_in(there, state, name): None for name in names}
+    running = state.running()
+    if running or not alone:
+        who = f"the run {running[0]}" if running else "another run, or `tally clean`,"
+        return Cleaning((), tuple(f"{each} stays: {who} goes on and may use it" for each in wanted))
+    return Cleaning(tuple(_pieces(state, "disagreements", wanted)), ())
+
+
+def _disagreement_in(there: Mapping[str, Path], state: State, name: str) -> Path:
+    """By the name of its folder, or the folder itself; never by a target, which may have several."""
+    path = Path(name)
+    if path.name in there and (path.name == name or path.resolve() == there[path.name].resolve()):
+        return there[path.name]
+    near = get_close_matches(path.name, there, n=1)
+    raise TallyError(
+        f"no disagreement is kept in a folder {name!r}",
+        hint=(f"did you mean {near[0]!r}? " if near else "")
+        + f"give the name of a folder in {state.disagreements}, whole",
+    )
+
+
+def clean_named(
+    state: State, say: Callable[[str], None], names: Sequence[str]
+) -> tuple[Cleaning, tuple[Piece, ...]]:
+    """Find and remove these disagreements; gives what was found, and what went."""
+    with state.cleaned() as alone:
+        there = _named(state, names, alone=alone)
+        return there, remove(state, there, say, whole=True)
+
+
 def clean(
     state: State,
     say: Callable[[str], None],
@@ -116,8 +158,13 @@ def clean(
         return there, remove(state, there, say)
 
 
-def remove(state: State, cleaning: Cleaning, say: Callable[[str], None]) -> tuple[Piece, ...]:
-    """Remove what was found; gives what went. What cannot be removed is said, and stops nothing else."""
+def remove(
+    state: State, cleaning: Cleaning, say: Callable[[str], None], *, whole: bool = False
+) -> tuple[Piece, ...]:
+    """Remove what was found; gives what went. What cannot be removed is said, and stops nothing else.
+
+    `whole`: of a disagreement without signed evidence the folder goes, too, and not its results alone.
+    """
     gone: list[Piece] = []
     for piece in cleaning.pieces:
         if piece.kind == "outputs":
@@ -125,7 +172,8 @@ def remove(state: State, cleaning: Cleaning, say: Callable[[str], None]) -> tupl
         path = state.root / piece.name
         try:
             # what is signed of a disagreement stays: gates are given these folders
-            for each in _folders(path) if piece.kind == "disagreements" else [path]:
+            signed = piece.kind == "disagreements" and ((path / DISAGREEMENT).is_file() or not whole)
+            for each in _folders(path) if signed else [path]:
                 make_removable(each)
                 shutil.rmtree(each)
             gone.append(piece)
@@ -179,7 +227,8 @@ def _disagreements(state: State, stays: list[str]) -> Iterator[Piece]:
                 yield Piece("disagreements", str(folder.relative_to(state.root)), size, time)
         else:
             stays.append(
-                f"{folder} stays: nobody has signed evidence of it (`tally build --attest-disagreement`)"
+                f"{folder} stays: nobody has signed evidence of it, and it may be the only copy; "
+                f"`tally clean --disagreement {shlex.quote(folder.name)}` is for removing it all the same"
             )
 
 

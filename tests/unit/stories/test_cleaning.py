@@ -13,6 +13,7 @@ import pytest
 import reports
 
 from orchestrator.cli.clean import _bytes, _kinds
+from orchestrator.cli.clean import clean as command
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ledger.reading import read
@@ -165,6 +166,45 @@ def test_a_disagreement_stays_until_its_evidence_is_signed(state: State) -> None
         ".hello-3.tmp/a/hello",
     }, "the results go, and what is signed of them stays"
     assert names(clean(state)) == []
+
+
+def test_a_disagreement_without_evidence_goes_only_by_its_whole_name(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TALLY_STATE", str(state.root))
+    for name in ("hello-1", "hello-2", "signed-1"):
+        put(state, "disagreements", name, "a", "hello", days=1)
+        put(state, "disagreements", name, "kept.json", days=1)
+    put(state, "disagreements", "signed-1", DISAGREEMENT, days=1)
+    put(state, "logs", "old", "a", "x.log", days=100)
+    (stays, _) = clean(state, older_than=timedelta(0)).stays
+    assert "`tally clean --disagreement hello-1`" in stays
+    command(disagreement=["hello-1"])
+    out, err = capsys.readouterr()
+    assert out == "disagreements: 1, 20 B\n        20 B  2026-11-29  disagreements/hello-1\n20 B can go\n"
+    assert err == "nothing was removed: give --yes for that; nobody else may have these results\n"
+    assert (state.disagreements / "hello-1").is_dir()
+    with state.scratch("going-on"):
+        command(disagreement=["hello-1"], yes=True)
+        assert "hello-1 stays: the run going-on goes on and may use it" in capsys.readouterr().err
+    for name in ("hello", "hello-*", ".", "../logs/old", "", "logs/hello-1", "hello-1/a"):
+        with pytest.raises(TallyError, match="no disagreement is kept in a folder"):
+            command(disagreement=[name], yes=True)
+    with pytest.raises(TallyError) as error:
+        command(disagreement=["hallo-1"], yes=True)
+    assert str(error.value.hint).startswith("did you mean 'hello-1'? ")
+    with pytest.raises(TallyError, match="--disagreement names what is to go"):
+        command(disagreement=["hello-1"], older_than=0, yes=True)
+    command(disagreement=["hello-1", str(state.disagreements / "signed-1")], yes=True)
+    left = {str(path.relative_to(state.root)) for path in state.root.rglob("*") if path.is_file()}
+    assert {each for each in left if each.startswith(("disagreements", "logs"))} == {
+        "disagreements/hello-2/a/hello",
+        "disagreements/hello-2/kept.json",
+        f"disagreements/signed-1/{DISAGREEMENT}",
+        "disagreements/signed-1/kept.json",
+        "logs/old/a/x.log",
+    }
+    assert not (state.disagreements / "hello-1").exists()
 
 
 def test_a_link_is_not_followed(state: State, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -33,7 +33,7 @@ def diagnose(
         typer.Option(
             "--try-fix",
             help="Try changes that are known to help on copies of the culprit, and print the smallest one "
-            "that makes the builds agree, as a patch.",
+            "that makes the builds agree, as a patch; else which files each cures, and what is left.",
         ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.text import harmless
 from orchestrator.diagnosis.culprit import Culprit, Diagnosis, Reason
 from orchestrator.diagnosis.names import SENTENCES
-from orchestrator.ground.wording import counted
+from orchestrator.ground.wording import counted, some
 from orchestrator.nix.derivation import name_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def lines(found: Diagnosis) -> Iterator[str]:
 
 
 def fixes(tried: Sequence[Mended | Unmended]) -> Iterator[str]:
-    """What made each culprit's builds agree, a line each: a patch is printed as it is."""
+    """What made each culprit's builds agree, or some of its files: a patch is printed as it is."""
     from orchestrator.stories.mending import Unmended
 
     for each in tried:
@@ -49,7 +49,17 @@ def fixes(tried: Sequence[Mended | Unmended]) -> Iterator[str]:
             yield harmless(f"{name} was not mended: {each.why}")
             continue
         with_it = " and ".join(fix.name for fix in each.fixes)
-        yield harmless(f"{name}: the builds agree with {with_it}:")
+        if each.whole:
+            yield harmless(f"{name}: the builds agree with {with_it}:")
+        else:
+            same, left = some(list(each.cured.files)), some(list(each.cured.left))
+            told = f"with {with_it} the builds agree on {same}, and differ in {left}"
+            yield harmless(f"{name} was mended in part: {told}:")
+        if len(each.fixes) > 1:
+            for fix, files in each.cured.alone:
+                yield harmless(f"  {fix} alone cures {some(list(files))}")
+            if each.cured.together:
+                yield harmless(f"  only together they cure {some(list(each.cured.together))}")
         if each.patch is not None:
             yield from map(harmless, each.patch.splitlines())
         else:

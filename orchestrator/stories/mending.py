@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from orchestrator.agreement.trees import Side
 from orchestrator.builders.configuration import Configuration
 from orchestrator.diagnosis.culprit import Diagnosis
+from orchestrator.diagnosis.cured import Cured, Files, cured
 from orchestrator.diagnosis.fixes import Fix, candidates, patch, script
 from orchestrator.diagnosis.knobs import Setting
 from orchestrator.diagnosis.laboratory import Failed, Laboratory
@@ -18,7 +20,7 @@ from orchestrator.evidence.kept import KeptDisagreement
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import some
-from orchestrator.nix.derivation import Derivation
+from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.nix.evaluation import retouch
 from orchestrator.places.search import places
 from orchestrator.run.disagreements import read
@@ -39,7 +41,7 @@ _LIKELY = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """The smallest of the known changes with which the builds agreed."""
+    """The smallest of the known changes with which the builds agreed; or at least some of their files."""
 
     derivation: str
     """The culprit, as it was."""
@@ -48,20 +50,28 @@ class Mended:
     """For the recipe, as `patch -p1` takes it; None: it has none, or none could be written."""
     variables: Mapping[str, str]
     """What to set in the derivation, where it is no recipe's; empty otherwise."""
+    cured: Cured
+    """Which files became the same by which of them; something is left only where no more is known."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the builds agreed with them, and not some of the files alone."""
+        return not self.cured.left
 
     def document(self) -> Mapping[str, object]:
         """As `--json` has it."""
         return {
             "derivation": self.derivation,
-            "fixes": [fix.name for fix in self.fixes],
+            "fixes": [fix.name for fix in self.fixes] if self.whole else None,
             "patch": self.patch,
             "variables": dict(self.variables),
+            **self.cured.document(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Unmended:
-    """No change that is known makes the builds agree."""
+    """No change that is known makes a file the same."""
 
     derivation: str
     why: str
@@ -106,7 +116,7 @@ def _mended(
         attempt = _Attempt(experiments, derivation, varied, say)
         fixes = [fix for fix in candidates(causes) if attempt.can(fix)]
         least = attempt.left(())
-        if least == 0:
+        if least is not None and not least:
             return Unmended(
                 path, "as it is, two builds of it agree here, so that no change can be seen to help"
             )
@@ -115,13 +125,13 @@ def _mended(
         return Unmended(path, f"it cannot be built again: {error.message}")
     if best is None:
         tried = some([fix.name for fix in fixes], _SHOWN) if fixes else "what is known"
-        return Unmended(path, f"{tried} did not make the builds agree")
+        return Unmended(path, f"{tried} made no file of it the same")
     if _SCRIPT not in derivation.env:
-        return Mended(path, best, None, attempt.variables(best))
+        return Mended(path, best.fixes, None, attempt.variables(best.fixes), best)
     recipe = record.recipe
     if recipe is None or derivation.env.get(RECIPE) != recipe.name:
-        return Mended(path, best, None, {})
-    return Mended(path, best, patch(recipe.file, recipe.text, best), {})
+        return Mended(path, best.fixes, None, {}, best)
+    return Mended(path, best.fixes, patch(recipe.file, recipe.text, best.fixes), {}, best)
 
 
 @dataclass(frozen=True)
@@ -146,28 +156,40 @@ class _Attempt:
         epoch = self.derivation.env.get(_EPOCH, "1")
         return {name: value for fix in fixes for name, value in (fix.environment(epoch) or {}).items()}
 
-    def smallest(self, fixes: Sequence[Fix], least: int | None) -> tuple[Fix, ...] | None:
+    def smallest(self, fixes: Sequence[Fix], before: Files | None) -> Cured | None:
         """One that is enough, else all that help, less what is not needed; None: none of them is.
 
-        `least` places differ without any.
+        Where all that help are not enough, they are given all the same, with what is left. `before` is what
+        differs without any; None: it does not build so.
         """
-        helpful: list[Fix] = []
+        helpful: list[tuple[Fix, Files]] = []
         for fix in fixes:
             left = self.left((fix,))
-            if left == 0:
-                return (fix,)
-            if left is not None and (least is None or left < least):
-                helpful.append(fix)
-        if len(helpful) < 2 or self.left(helpful) != 0:
+            if left is not None and not left:
+                return cured(before or {}, [(fix, left)], (fix,), left)
+            if left is not None and (before is None or sum(left.values()) < sum(before.values())):
+                helpful.append((fix, left))
+        every = tuple(fix for fix, _ in helpful)
+        left = self._sure(every, helpful[0][1] if len(helpful) == 1 else None) if every else None
+        if left is None:
             return None
-        for fix in tuple(helpful):
-            fewer = [each for each in helpful if each is not fix]
-            if len(fewer) > 1 and self.left(fewer) == 0:
-                helpful = fewer
-        return tuple(helpful)
+        for fix in every if not left else ():
+            fewer = tuple(each for each in every if each is not fix)
+            if len(fewer) > 1 and self.left(fewer) == {}:
+                every = fewer
+        found = cured(before or {}, helpful, every, left)
+        return found if not left or found.files else None
 
-    def left(self, fixes: Sequence[Fix]) -> int | None:
-        """How many places differ with these in; None: it does not build. None left is tried once more."""
+    def _sure(self, fixes: Sequence[Fix], seen: Files | None) -> Files | None:
+        """What differs with all of these in one of two tries, of which `seen` may be the first."""
+        left = self.left(fixes) if seen is None else seen
+        if not left:
+            return left
+        again = self.left(fixes)
+        return None if again is None else {**again, **left}
+
+    def left(self, fixes: Sequence[Fix]) -> Files | None:
+        """What differs with these in; None: it does not build. Where nothing does, it is tried once more."""
         self.say(f"trying {' and '.join(fix.name for fix in fixes) or 'it as it is'}")
         path = self.derivation.path
         if fixes:
@@ -175,16 +197,18 @@ class _Attempt:
             path = retouch(store, self.derivation, self.variables(fixes))
         one, other = self.experiments.laboratories(path)
         found = self._differing(one, other or one)
-        return self._differing(one, other or one) if found == 0 and fixes else found
+        return self._differing(one, other or one) if found == {} and fixes else found
 
-    def _differing(self, one: Laboratory, other: Laboratory) -> int | None:
+    def _differing(self, one: Laboratory, other: Laboratory) -> Files | None:
         plain = one.build(Setting())
         time.sleep(_NEXT_SECOND)  # else what has the time in it would agree by chance
         varied = other.build(self.varied)
         if isinstance(plain, Failed) or isinstance(varied, Failed):
             return None
-        return sum(
-            1
-            for output in plain.trees
-            for _ in places(Side("one", plain.trees[output]), Side("other", varied.trees[output]))
+        return dict(
+            Counter(
+                place.file if place.file != "." else name_of(self.derivation.outputs[output])
+                for output in plain.trees
+                for place in places(Side("one", plain.trees[output]), Side("other", varied.trees[output]))
+            )
         )

@@ -162,7 +162,10 @@ def test_the_smallest_change_is_printed_as_a_patch_and_mends_it(project: Project
     recipe = project.recipe("mended", script)
     project.build(recipe, more=("--no-sign",), key=False).failed(1)
     ran = project.tally("diagnose", "mended", "--try-fix").failed(1)
-    assert "the builds agree with nproc and date:" in ran.out
+    assert (
+        "the builds agree with nproc and date:\n  nproc alone cures cpus\n  date alone cures date\n"
+        in ran.out
+    )
     (project.folder / "fix").write_text(ran.out)
     subprocess.run(["patch", recipe, "fix"], cwd=project.folder, check=True, stdout=subprocess.DEVNULL)
     project.build(recipe).succeeded()
@@ -189,9 +192,9 @@ let
     "printf '{token}' > $out" {{ inherit outputHashAlgo outputHashMode outputHash; }};
 in
 {{
-  digested = made "digested-1.0" "PATH=${{tools}}; mkdir $out; cat $of > $out/given; eval \\"$date\\"" {{
+  digested = made "digested-1.0" "PATH=${{tools}}; mkdir $out; cat $of > $out/given; eval \\"$more\\"" {{
     of = [ {fixed} ];
-    date = "echo \\${{TZ:-$(date +%s)}} > $out/date";
+    more = "echo \\${{TZ:-$(date +%s)}} > $out/date; od -An -N9 -tx1 /dev/urandom > $out/number";
   }};
 }}
 """
@@ -212,7 +215,8 @@ def test_what_is_built_from_fixed_outputs_by_any_digest_is_built_again_and_mende
     ran = project.tally("diagnose", "digested", "--try-fix").failed(1)
     assert "is not built again" not in ran.out
     assert "proof: " in ran.out
-    assert "digested-1.0: the builds agree with TZ:" in ran.out
+    said = ran.out.partition("digested-1.0 was mended in part: ")[2].splitlines()
+    assert said[:2] == ["with TZ the builds agree on date, and differ in number:", "  TZ=UTC"]
 
 
 def test_lines_of_the_source_that_write_it_are_named(project: Project) -> None:

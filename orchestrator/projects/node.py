@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.projects.guess import OWN, Claims, Guess, Identity, Way
+from orchestrator.projects.guess import FILL_IN, OWN, Claims, Guess, Identity, Way
 from orchestrator.projects.node_managers import NPM, Manager, manager
+from orchestrator.projects.node_workspaces import document, unbuilt
+from orchestrator.projects.node_workspaces import remarks as of_workspace
 from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
@@ -20,6 +21,12 @@ export PATH=$HOME/bin:$PATH
 _COMMAND: Final = """\
 printf '#!/bin/sh\\nexec node %s/{program} "$@"\\n' $PWD > $HOME/bin/{name}
 chmod +x $HOME/bin/{name}
+"""
+_OF_WORKSPACE: Final = f"""\
+# {FILL_IN}: what makes the package in its workspace. Name the workspace's folder as `path`, and its lock in
+# [[dependencies]]; install there, and pack this package with the workspace's own manager.
+echo "this recipe has no build script yet" >&2
+false
 """
 
 
@@ -52,10 +59,11 @@ def claims(tree: Tree) -> Claims:
 def way(tree: Tree, identity: Identity) -> Way:
     """By its own `build`, where it has one, and `npm pack`."""
     said = _document(tree)
+    alone = unbuilt(tree, said)
     name = str(said.get("name", identity.name.value)).lstrip("@").replace("/", "-")
     locked = manager(tree, said)
     scripts = said.get("scripts") if isinstance(said.get("scripts"), dict) else {}
-    remarks = []
+    remarks = list(of_workspace(tree, said)) if alone is None else [alone]
     lines = []
     if locked.lock is not None:
         lines.append(locked.install)
@@ -69,7 +77,9 @@ def way(tree: Tree, identity: Identity) -> Way:
     managers = {each.name: each for each in (NPM, locked)}.values()  # npm packs, whoever installs
     return Way(
         (Guess("nodejs", FILE),),
-        _PATH + "".join(map(_command, managers)) + f"cd {OWN}\n" + "\n".join(lines) + "\n",
+        _PATH + "".join(map(_command, managers)) + f"cd {OWN}\n" + "\n".join(lines) + "\n"
+        if alone is None
+        else _OF_WORKSPACE,
         path=f"{name}-{said.get('version', identity.version.value)}.tgz",
         check=f"{locked.name} test" if isinstance(scripts, dict) and "test" in scripts else None,
         suite=_suite(said),
@@ -97,8 +107,4 @@ def _suite(said: Mapping[str, Any]) -> str:
 
 
 def _document(tree: Tree) -> Mapping[str, Any]:
-    try:
-        said = json.loads(tree.read(FILE) or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
+    return document(tree, FILE)

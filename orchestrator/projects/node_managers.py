@@ -72,7 +72,7 @@ _BERRIES: Final = {
 Another would write the lock again, which `--immutable` refuses.
 """
 _NEWEST: Final = ("10", "10c0", True)
-_LOCKS: Final = {
+LOCKS: Final = {
     "npm-shrinkwrap.json": "npm",
     "package-lock.json": "npm",
     "pnpm-lock.yaml": "pnpm",
@@ -84,11 +84,11 @@ _LOCKS: Final = {
 def manager(tree: Tree, manifest: Mapping[str, Any]) -> Manager:
     """The one that the project's lock is of; npm where there is no lock."""
     said = str(manifest.get("packageManager", "")).partition("@")[0]
-    locks = [lock for lock in _LOCKS if tree.has(lock)]
-    lock = next((each for each in locks if _LOCKS[each] == said), next(iter(locks), None))
+    locks = [lock for lock in LOCKS if tree.has(lock)]
+    lock = next((each for each in locks if LOCKS[each] == said), next(iter(locks), None))
     if lock is None:
         return NPM
-    found = {"npm": NPM, "pnpm": _PNPM, "yarn": _YARN}[_LOCKS[lock]]
+    found = {"npm": NPM, "pnpm": _PNPM, "yarn": _YARN}[LOCKS[lock]]
     if found is _YARN and (metadata := _metadata(tree.read(lock) or "")):
         found = _berry(tree, metadata)
     return replace(found, lock=lock)

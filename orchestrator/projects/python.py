@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from orchestrator.dependencies.python.names import is_known
 from orchestrator.projects.collected import Collected
 from orchestrator.projects.guess import Identity, Way
 from orchestrator.projects.suites import NEWER, fits, fitting, has
@@ -82,6 +83,16 @@ def seen(tree: Tree) -> str | None:
     if "build-system" in said or "project" in said or "poetry" in _table(said, "tool"):
         return PYPROJECT
     return tree.first(SETUP)
+
+
+def unseen(tree: Tree) -> Iterator[str]:
+    """What to know of a folder that lists what Python needs, and does not say how it is built."""
+    if lock := next(filter(is_known, sorted(tree.top)), None):
+        yield (
+            f"{lock} lists Python packages, and no pyproject.toml or setup.py says how the project is built: "
+            f'a recipe with `lock = "{lock}"` in [[dependencies]] has those packages in its build, where the '
+            "script installs them (docs/how-to/build-a-python-project.md)"
+        )
 
 
 def document(tree: Tree) -> Mapping[str, Any]:

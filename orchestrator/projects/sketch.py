@@ -16,6 +16,7 @@ from orchestrator.projects import (
     makefile,
     meson,
     node,
+    node_workspaces,
     perl,
     python,
     python_claims,
@@ -74,7 +75,8 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
     if not present and tree.has("flake.nix"):
         return Sketch(FLAKE, "flake.nix", (), known, Way((), ""))
     if not present:
-        return Sketch(None, None, (), known, Way((), _FILL_IN))
+        unseen = (*node_workspaces.unseen(tree), *python.unseen(tree))
+        return Sketch(None, None, (), known, Way((), _FILL_IN, remarks=unseen))
     taken, seen = present[0]
     way = taken.way(tree, known)
     way = replace(way, packages=distinct([*way.packages, *build_depends(tree)]))

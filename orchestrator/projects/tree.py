@@ -23,6 +23,8 @@ class Tree:
     """The repository's own address, as `https://…` that a browser takes."""
     tag: str | None = None
     """The newest tag of git's that the commit has below it."""
+    above: tuple[str, ...] = ()
+    """Files of workspaces in the repository's folders over this one, as `../../yarn.lock`, nearest first."""
 
     @cached_property
     def top(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import opened, shown
+from orchestrator.projects.node_workspaces import FILES
 from orchestrator.projects.tree import Tree
 from orchestrator.repositories.git import NoRepositoryError, git
 from orchestrator.repositories.repository import remote
@@ -60,8 +61,26 @@ def look(folder: Path) -> Place:
     paths = sorted(set(listed.split("\0")) - {""}, key=lambda each: (each.count("/"), each))
     committed = git(here, "rev-parse", "--verify", "--quiet", "HEAD", missing="") != ""
     tag = git(here, "describe", "--tags", "--abbrev=0", missing="").strip() if committed else ""
-    tree = Tree(frozenset(paths[:_MOST]), _Reader(here).text, here.name, _browsed(remote(top)), tag or None)
+    tree = Tree(
+        frozenset(paths[:_MOST]),
+        _Reader(here).text,
+        here.name,
+        _browsed(remote(top)),
+        tag or None,
+        _above(top, here),
+    )
     return Place(top, path, committed, tree, max(0, len(paths) - _MOST))
+
+
+def _above(top: Path, here: Path) -> tuple[str, ...]:
+    """What workspaces have at their tops, in the folders over this one."""
+    upper = [each for each in here.parents if each.is_relative_to(top)]
+    return tuple(
+        "../" * level + name
+        for level, folder in enumerate(upper, 1)
+        for name in FILES
+        if os.path.lexists(folder / name)
+    )
 
 
 def _browsed(address: str | None) -> str | None:

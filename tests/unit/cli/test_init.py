@@ -16,6 +16,7 @@ import pytest
 from orchestrator.builders.configuration import load
 from orchestrator.recipe.placeholders import unfilled
 from orchestrator.recipe.recipe import load as load_recipe
+from orchestrator.stories.looking import look
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
@@ -165,6 +166,27 @@ def test_hostile_folders(name: str, tmp_path: Path, tally_in: TallyIn) -> None:
     assert "\x1b" not in ran.out + ran.err
     (recipe,) = (folder / "recipes").iterdir()
     load_recipe(recipe)
+
+
+def test_a_member_of_a_workspace_is_told_of_its_lock(tmp_path: Path, tally_in: TallyIn) -> None:
+    member = '{"name": "app", "version": "1.0.0", "dependencies": {"@acme/lib": "workspace:*"}%s}'
+    top = '{"private": true}'
+    files = {"package.json": top, "pnpm-lock.yaml": "", "pnpm-workspace.yaml": ""}
+    members = {
+        "packages/app/package.json": member % ', "scripts": {"build": "tsc"}',
+        "packages/plain/package.json": member.replace("app", "plain") % "",
+    }
+    folder = repository(tmp_path / "p", {**files, **members})
+    (tmp_path / "yarn.lock").write_text("")  # over the repository
+    ran = tally_in(folder)("init", "packages/app", "--yes").failed(1)
+    assert "their lock is ../../pnpm-lock.yaml" in ran.err
+    assert "the script in recipes/app.toml has a place to fill in" in ran.err
+    assert "npm pack" not in (folder / "recipes/app.toml").read_text()
+    plain = tally_in(folder)("init", "packages/plain", "--yes").failed(1)
+    assert "asks for @acme/lib by workspace:*" in plain.err
+    at_top = tally_in(folder)("init", "--yes").failed(1)
+    assert "see `tally init packages/app`" in at_top.err
+    assert look(folder).tree.above == ()
 
 
 CARGO = '[package]\nname = "a"\nversion = "1.0.0"\n'

@@ -452,6 +452,63 @@ def test_a_package_json_for_tools_is_none() -> None:
     assert of({"package.json": '{"devDependencies": {}}', "Makefile": "all:"}).kind == "make"
 
 
+def node(**said: Any) -> str:
+    return json.dumps({"name": "@acme/app", "version": "1.0.0", **said})
+
+
+def test_a_member_of_a_node_workspace_is_not_packed_by_itself() -> None:
+    build: Mapping[str, Any] = {"scripts": {"build": "tsc"}}
+    files = {"package.json": node(devDependencies={"typescript": "5"}, **build)}
+    found = of(files, above=("../../pnpm-lock.yaml",))
+    assert (found.kind, found.complete) == ("npm", False)
+    assert "npm pack" not in found.way.script
+    assert "their lock is ../../pnpm-lock.yaml" in found.way.remarks[0]
+    assert of(files).complete
+    assert of({**files, "package-lock.json": "{}"}, above=("../yarn.lock",)).complete, "it has its own"
+    assert of({"package.json": node(**build)}, above=("../yarn.lock",)).complete, "it needs nothing"
+    plain = {"package.json": node(dependencies={"chalk": "1"})}
+    assert of(plain, above=("../yarn.lock",)).complete, "nothing has to be installed to pack it"
+
+
+@pytest.mark.parametrize("kind", ["dependencies", "optionalDependencies", "peerDependencies"])
+@pytest.mark.parametrize("wanted", ["workspace:*", "catalog:", "link:../lib", "portal:../lib"])
+def test_what_npm_would_pack_and_nobody_could_install(kind: str, wanted: str) -> None:
+    found = of({"package.json": node(**{kind: {"@acme/lib": wanted}}), "pnpm-lock.yaml": ""})
+    assert not found.complete
+    assert f"asks for @acme/lib by {wanted}" in found.way.remarks[0]
+    assert of({"package.json": node(devDependencies={"@acme/lib": wanted}), "pnpm-lock.yaml": ""}).complete
+
+
+def test_at_the_top_of_a_node_workspace_a_member_is_named() -> None:
+    members = {
+        "packages/app/package.json": node(),
+        "packages/tools/package.json": "{}",
+        "packages/app/node_modules/x/package.json": node(),
+        "packages/lib/package.json": node(name="lib"),
+    }
+    for top in ({"workspaces": ["packages/*"]}, {"workspaces": {"packages": ["packages/*"]}}):
+        found = of({"package.json": json.dumps({"private": True, **top}), **members})
+        assert found.kind is None
+        assert "package.json has no name and no version" in found.way.remarks[0]
+        assert "packages/app, packages/lib: see `tally init packages/app`" in found.way.remarks[1]
+    pnpm = {"package.json": '{"name": "top"}', "pnpm-workspace.yaml": "", **members}
+    assert "has no version, so" in of(pnpm).way.remarks[0]
+    assert "`tally init packages/app`" in of(pnpm).way.remarks[1]
+    whole = of({"package.json": node(workspaces=["packages/*"]), **members})
+    assert whole.complete
+    assert "`tally init packages/app`" in whole.way.remarks[0]
+    assert "with no package below" in of({"package.json": '{"workspaces": ["x"]}'}).way.remarks[1]
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "uv.lock"])
+def test_a_list_of_python_packages_alone(lock: str) -> None:
+    found = of({lock: "", "main.py": ""})
+    assert (found.kind, found.complete) == (None, False)
+    assert f'`lock = "{lock}"` in [[dependencies]]' in found.way.remarks[0]
+    made = of({lock: "", "Makefile": "install:\n"})
+    assert not any(lock in each for each in made.way.remarks)
+
+
 def test_no_build_system() -> None:
     found = of({"notes.txt": ""})
     assert found.kind is None

@@ -91,7 +91,7 @@ def unseen(tree: Tree) -> Iterator[str]:
         yield (
             f"{lock} lists Python packages, and no pyproject.toml or setup.py says how the project is built: "
             f'a recipe with `lock = "{lock}"` in [[dependencies]] has those packages in its build, where the '
-            "script installs them (docs/how-to/build-a-python-project.md)"
+            "script can install them"
         )
 
 

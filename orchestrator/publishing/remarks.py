@@ -87,9 +87,17 @@ def _placeless(data: bytes) -> Any:
     document = read(data, "the SBOM")
     packages, relationships = (_objects(document, name) for name in ("packages", "relationships"))
     parts = {each.get("SPDXID") for each in packages if str(each.get("sourceInfo")).startswith(PARTS)}
+    developing = {
+        each.get("spdxElementId")
+        for each in relationships
+        if each.get("relationshipType") == "DEV_DEPENDENCY_OF"
+    }
     document["packages"] = [each for each in packages if each.get("SPDXID") not in parts]
     document["relationships"] = [
-        each for each in relationships if each.get("relatedSpdxElement") not in parts
+        each
+        for each in relationships
+        if each.get("relatedSpdxElement") not in parts
+        and not (each.get("relationshipType") == "CONTAINS" and each.get("relatedSpdxElement") in developing)
     ]
     for package in document["packages"]:
         for name in _PLACES:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.evidence.sbom.component import is_nar
 from orchestrator.evidence.sbom.parts import Parts
+from orchestrator.ground.wording import some
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.derivation import Derivation
 from orchestrator.run.shapes import Shape, elf_files, shape_of
@@ -59,9 +60,45 @@ def parts_of_release(stores: Iterable[Store], facts: ReleaseFacts) -> Parts:
     derivations = facts.graph.below(facts.artifact_derivation).as_built().derivations.values()
     packed = [path for path in facts.products if path != facts.artifact_output.path]
     found = read(store.root, shapes_in(store.root, derivations), packed)
-    # what is packed in the artifact is in it
     return replace(
-        found, programs=found.programs | {facts.artifact_output.path} if found.programs else found.programs
+        found,
+        # what is packed in the artifact is in it
+        programs=found.programs | {facts.artifact_output.path} if found.programs else found.programs,
+        unpacked=_unpacked(store.root, facts, packed),
+    )
+
+
+def _unpacked(root: Path, facts: ReleaseFacts, packed: Iterable[str]) -> Mapping[str, frozenset[str]]:
+    """What lies unpacked in what users get, though lock files have it for development.
+
+    Of an artifact of one file that file is looked into, and not the package that it is from.
+    """
+    pinned = [each for own in facts.dependencies.values() for each in own if not each.shipped]
+    if not pinned:
+        return {}
+    from orchestrator.run.installed import for_development
+
+    artifact = facts.artifact_output.path
+    is_file = facts.graph[facts.artifact_derivation].env.get("tallyFormat") == "file"
+    return for_development(root, [artifact] if is_file else packed, pinned)
+
+
+def told_of_unpacked(facts: ReleaseFacts, parts: Parts) -> str | None:
+    """A sentence on what users get though lock files have it for development; None: there is nothing."""
+    there = frozenset[str]().union(*parts.unpacked.values())
+    found = {
+        f"{each.name} {each.version}": each.ecosystem
+        for own in facts.dependencies.values()
+        for each in own
+        if each.path in there
+    }
+    if not found:
+        return None
+    ways = {"npm": "`npm prune --omit=dev`", "python": "`pip install -r $dependencies/shipped.txt`"}
+    way = " and ".join(ways[str(each)] for each in sorted(set(found.values())))
+    return (
+        f"{facts.package.name}: users get {some(sorted(found))}, which the lock has for development; its "
+        f"SBOM says so, and {way} in the script leaves it out"
     )
 
 

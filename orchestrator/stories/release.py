@@ -58,7 +58,7 @@ from orchestrator.run.making import (
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
 from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unpublished
-from orchestrator.run.parts import parts_of_release
+from orchestrator.run.parts import parts_of_release, told_of_unpacked
 from orchestrator.run.plan import Target
 from orchestrator.run.remembering import depth_of, remember
 from orchestrator.run.scheduling import left_for_later, oldest_first
@@ -203,7 +203,7 @@ def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> O
                     carried = run.closure.carried(name, target.graph, agreed)
                     for told in voting.unlike(carried):
                         say(f"{name}: {told}")
-                return publish(run, target, agreed, quorum, artifact, run.signatories, carried)
+                return publish(run, target, agreed, quorum, artifact, run.signatories, say, carried)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)
 
@@ -222,6 +222,7 @@ def publish(
     quorum: int,
     artifact: Path,
     signatories: Signatories,
+    say: Say,
     carried: Carried | None = None,
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
@@ -237,7 +238,10 @@ def publish(
         carried=carried,
     )
     materials = materials_of(facts)
-    bill = bill_of(facts, materials, parts_of_release([each.store for each in agreeing(run, agreed)], facts))
+    parts = parts_of_release([each.store for each in agreeing(run, agreed)], facts)
+    if (unpacked := told_of_unpacked(facts, parts)) is not None:
+        say(unpacked)
+    bill = bill_of(facts, materials, parts)
     sboms = sbom_statements(facts, bill)
     sbom_files = {
         form: release_file(facts.package.name, form, made.predicate) for form, made in sboms.items()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from loopback import Answer, Asked, Route, Server
 from npm_packages import integrity, tarball
+from repositories import commit
 from states import files_with
 
 if TYPE_CHECKING:
@@ -201,6 +202,37 @@ def test_policies_see_them(
     policy = tmp_path / "policy.toml"
     policy.write_text(f'[[signer]]\nname = "us"\nkey = "{keys / "release.pub"}"\n\n{rule}\n')
     assert said in tally("verify", release, "--policy", policy).failed(1).out
+
+
+SHIPS = """
+mkdir -p $out/node_modules/c
+tar xzf $npm_config_cache/_cacache/content-v2/sha512/DIGEST -C $out/node_modules/c --strip-components 1
+"""
+
+
+def test_no_package_that_users_get_is_called_excluded(
+    npmrc: Path, keys: Path, tally_in: TallyIn, tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "app", lock_of())
+    recipe = (folder / "recipes/app.toml").read_text()
+    digest = sha512(PACKAGES["c"]).hexdigest()
+    script = SHIPS.replace("DIGEST", f"{digest[:2]}/{digest[2:4]}/{digest[4:]}")
+    recipe = recipe.replace(recipe.split("'''")[1], script).replace('"nar"', '"tar.gz"')
+    (folder / "recipes/app.toml").write_text(recipe)
+    commit(folder)
+    tally = tally_in(folder, npm_config_userconfig=str(npmrc))
+    done = tally("build", "recipes/app.toml", "--key", keys / "release.key", "--out", tmp_path / "out")
+    assert "app: users get c 1.0.0, which the lock has for development" in done.succeeded().err
+    [release] = (tmp_path / "out").iterdir()
+    bill = json.loads((release / "sbom/app.cdx.json").read_text())
+    [c] = [each for each in bill["components"] if each.get("purl") == f"pkg:npm/c@1.0.0{ELSEWHERE}"]
+    assert c["scope"] == "required"
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        f'[[signer]]\nname = "us"\nkey = "{keys / "release.pub"}"\n\n[licences]\ndenied = ["GPL-3.0-only"]\n'
+    )
+    judged = tally("verify", release, "--policy", policy).failed(1).out
+    assert "the licence of c is GPL-3.0-only" in judged
 
 
 def test_it_is_made_again_from_itself(release: Path, keys: Path, tally: Tally) -> None:

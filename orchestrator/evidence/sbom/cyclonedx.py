@@ -75,7 +75,9 @@ def _needed_to_run(bill: Bill) -> set[str]:
         return {component.ref for component in bill.components}
     after: dict[str, list[str]] = {}
     for element, kind, related in bill.relations:
-        if kind in _RUN:
+        # a file that is taken out of a package needs what the package needs
+        taken = kind is Kind.GENERATED_FROM and element in bill.subjects
+        if kind in _RUN or (taken and bill.by_ref[related].role is Role.PRODUCT):
             after.setdefault(element, []).append(related)
     found, queue = set(bill.subjects), list(bill.subjects)
     while queue:

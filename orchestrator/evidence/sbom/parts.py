@@ -23,6 +23,9 @@ class Parts:
     """Store path of an output to the packages that are linked into its programs."""
     programs: frozenset[str] = frozenset()
     """Store paths in which programs were seen."""
+    unpacked: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Store path of an output to those of fixed outputs that lie in it unpacked, which a lock file has for
+    development."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -45,6 +48,8 @@ class Parts:
                 for part in _components(path, within, role):
                     components[part.ref] = part
                     relations.append(Relation(path, kind, part.ref))
+        for path, inside in self.unpacked.items():
+            relations += (Relation(path, Kind.CONTAINS, each) for each in sorted(inside & components.keys()))
 
 
 def _components(path: str, within: Within, role: Role) -> Iterator[Component]:

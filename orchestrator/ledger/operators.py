@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator.ground.wording import folded
 from orchestrator.ledger.entries import Entry, Known
+
+_SAME: Final = " = "
+"""Between the names of one operator, as signed statements have them."""
+RELEASE: Final = "the release's own"
+"""What a release's own operator is called where a policy names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,23 @@ def operators(signed: Iterable[Signed]) -> tuple[Operator, ...]:
     return tuple(Operator(name, members) for name, members in sorted(found.items()))
 
 
+def names_of(name: str) -> list[str]:
+    """The names that are counted as this operator."""
+    return name.split(_SAME)
+
+
+def in_words(name: str) -> str:
+    """An operator in sentences: `us`; `here and us: one operator, by a shared machine or key`.
+
+    Who has the same name is called by it alone. A builder that a policy has no key of is the release's own.
+    """
+    *first, last = names = names_of(name)
+    if not first:
+        return name
+    or_else = ", or since the policy has no key of theirs" if RELEASE in names else ""
+    return f"{', '.join(first)} and {last}: one operator, by a shared machine or key{or_else}"
+
+
 def _marks(signed: Signed) -> set[str]:
     marks = {f"name {folded(signed.operator)}", *(f"key {each}" for each in signed.keys)}
     for builder in (*signed.builders, *(entry.builder for entry in signed.entries)):
@@ -78,4 +101,4 @@ def _called(members: Iterable[Signed]) -> str:
     for each in members:
         name = " ".join(each.operator.split())
         names[folded(name)] = min(names.get(folded(name), name), name)
-    return " = ".join(sorted(names.values()))
+    return _SAME.join(sorted(names.values()))

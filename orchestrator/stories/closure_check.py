@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.builders.configuration import load
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
-from orchestrator.ground.wording import counted, some
+from orchestrator.ground.wording import counted, folded, some
+from orchestrator.ledger.operators import in_words, names_of
 from orchestrator.stories.doctor import Check, Status
 from orchestrator.stories.voting import BRING, asked_of
 
 _NAME = "closure"
+_GIVE = (
+    "give it with `tally build --evidence FILE`, or name the file as `evidence` in [closure] of tally.toml"
+)
 
 
 def look(state: State, folder: Path) -> Iterator[Check]:
@@ -30,8 +34,19 @@ def look(state: State, folder: Path) -> Iterator[Check]:
         return
     known = asked.known
     wanted = f"{counted(asked.operators, 'operator')} wanted for every derivation"
-    found = f"{wanted}; {len(known)} known: {some(list(known))}"
+    found = f"{wanted}; {len(known)} known: {some([in_words(each) for each in known])}"
     if len(known) < asked.operators:
-        yield Check(_NAME, Status.WARNING, f"{found}. Nothing can be signed", BRING)
+        missing = _missing(known, [each.runs for each in configuration.rebuilder])
+        if len(known) + len(missing) < asked.operators:
+            yield Check(_NAME, Status.WARNING, f"{found}. Nothing can be signed", BRING)
+        else:
+            more = f"What {some(missing)} signed is not here: only a build that it is given to can be signed"
+            yield Check(_NAME, Status.WARNING, f"{found}. {more}", _GIVE)
     else:
         yield Check(_NAME, Status.OK, found)
+
+
+def _missing(known: Sequence[str], rebuilders: Iterable[str]) -> list[str]:
+    """Whom a `[[rebuilder]]` names, and who has signed nothing that is here: their file may come later."""
+    here = {folded(name) for each in known for name in names_of(each)}
+    return [name for key, name in {folded(each): each for each in rebuilders}.items() if key not in here]

@@ -19,7 +19,7 @@ from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted, some
 from orchestrator.ledger.carrying import FINE, against, called, lacking, shortfall, sides
 from orchestrator.ledger.entries import How
-from orchestrator.ledger.operators import by_operator
+from orchestrator.ledger.operators import by_operator, in_words, names_of
 from orchestrator.ledger.votes import Count, Poll, Standing, count
 from orchestrator.ledger.votes import Result as Outputs
 from orchestrator.nix.derivation import DerivationGraph
@@ -30,7 +30,12 @@ _COUNT: Final = frozenset({How.BUILT, How.CHECKED})
 _SHOWN: Final = 5
 BRING: Final = (
     "take in what another operator signed with `tally ledger merge FILE --operator NAME --key PUB`, or give "
-    "it with --evidence; or add a builder that another operator runs"
+    "it with --evidence; or add a builder that another operator runs, on another machine"
+)
+_ASK: Final = "ask for a ledger that has all inputs: exported after `tally build --deep` on another machine"
+_APART: Final = (
+    "what is built on one machine, or signed by one key, is one operator's, whatever names are given: the "
+    "other operator has to build on a machine of their own and sign with a key of their own"
 )
 
 
@@ -77,9 +82,33 @@ class Asked:
             if each.fixed is None and len(could) < self.operators:
                 raise NotCarriedError(
                     f"{asked}: [closure] in tally.toml wants {counted(self.operators, 'operator')}, and of "
-                    f"{called(each.path)} there can be {len(could)}: {some(sorted(could))}",
-                    hint=BRING,
+                    f"{called(each.path)} there can be {len(could)}: {_named(could)}",
+                    hint=self._hint(each.path, could),
                 )
+
+    def _hint(self, path: str, could: Collection[str]) -> str:
+        """The way out where too few operators have a vote on a derivation, whatever is built here."""
+        if any(len(names_of(each)) > 1 for each in could):
+            return _APART
+        if self.others:
+            return f"what others signed has no vote on {called(path)} that counts: {_ASK}"
+        return BRING
+
+    def _way_out(self, found: Count, own: frozenset[str], order: Sequence[str]) -> str:
+        polls = lacking(found, order)
+        if not polls:
+            return BRING
+        first = polls[0]
+        if not own.isdisjoint(first.unsteady):
+            return f"builders here do not agree on {called(first.derivation)}: `tally diagnose` finds out why"
+        if own.isdisjoint({name for names in first.results.values() for name in names}):
+            return f"builders here have no vote on {called(first.derivation)}: build with --deep"
+        if first.standing is Standing.DIFFERS:
+            return "`tally ledger votes` shows who made what; ask them what they built with"
+        if first.unresolved:
+            whom = some(list(first.unresolved))
+            return f"ask {whom} for a ledger that has all inputs: exported after `tally build --deep`"
+        return self._hint(first.derivation, first.voters)
 
     def refuse_believed(self, asked: str, believed: int) -> None:
         """Raises NotCarriedError for a target with inputs that nobody's builders made."""
@@ -133,7 +162,7 @@ class Asked:
             raise NotCarriedError(
                 f"{asked}: {counted(self.operators, 'operator')} have to have made all of it the same, as "
                 f"[closure] in tally.toml says: {short}",
-                hint=_way_out(found, own, order),
+                hint=self._way_out(found, own, order),
                 differs=found.root.standing is Standing.DIFFERS,
             )
         if self.refuses:
@@ -141,7 +170,7 @@ class Asked:
             if apart:
                 path, names = apart[0]
                 raise NotCarriedError(
-                    f"{asked}: {some(list(names))} made another {called(path)}, and [closure] in tally.toml "
+                    f"{asked}: {_named(names)} made another {called(path)}, and [closure] in tally.toml "
                     f'has no `dissent = "tell"`',
                     hint="`tally ledger votes` shows who made what; `tally compare` what differs",
                     differs=True,
@@ -168,15 +197,13 @@ class Foretold:
 
     @property
     def sentence(self) -> str:
-        """`1 of 3 derivations made by 2 operators by now; base-1.0 by here`."""
+        """`2 wanted for each derivation: so far 1 of 3 has them. base-1.0 has only: here`."""
         fine = self.derivations - len(self.lacking)
-        whole = counted(self.derivations, "derivation")
-        said = f"{fine} of {whole} made by {counted(self.operators, 'operator')} by now"
-        return (
-            f"{said}; {called(self.lacking[0].derivation)} by {sides(self.lacking[0])}"
-            if self.lacking
-            else said
-        )
+        has = "has" if fine == 1 else "have"
+        said = f"{self.operators} wanted for each derivation: so far {fine} of {self.derivations} {has} them"
+        if not self.lacking:
+            return said
+        return f"{said}. {called(self.lacking[0].derivation)} has only: {sides(self.lacking[0])}"
 
 
 def asked_of(
@@ -210,9 +237,13 @@ def _paths(graph: DerivationGraph) -> Mapping[str, Mapping[str, str]]:
 def unlike(carried: Carried) -> Iterator[str]:
     """Who made something else, and did not keep the target from being carried: a sentence each."""
     for path, names in carried.unlike[:_SHOWN]:
-        yield f"{some(list(names))} made another {called(path)}, and enough operators carry what is released"
+        yield f"{_named(names)} made another {called(path)}, and enough operators carry what is released"
     if (more := len(carried.unlike) - _SHOWN) > 0:
         yield f"and of {counted(more, 'more derivation')}: the reproduction statement has all"
+
+
+def _named(names: Iterable[str]) -> str:
+    return some([in_words(each) for each in sorted(names)])
 
 
 def _mine(
@@ -228,20 +259,3 @@ def _mine(
     outputs = graph[poll.derivation].outputs.items()
     released = tuple(sorted((name, path, hashes[path]) for name, path in outputs if path in hashes))
     return released or next(iter(poll.results), None)
-
-
-def _way_out(found: Count, own: frozenset[str], order: Sequence[str]) -> str:
-    polls = lacking(found, order)
-    if not polls:
-        return BRING
-    first = polls[0]
-    if not own.isdisjoint(first.unsteady):
-        return f"builders here do not agree on {called(first.derivation)}: `tally diagnose` finds out why"
-    if own.isdisjoint({name for names in first.results.values() for name in names}):
-        return f"builders here have no vote on {called(first.derivation)}: build with --deep"
-    if first.standing is Standing.DIFFERS:
-        return "`tally ledger votes` shows who made what; ask them what they built with"
-    if first.unresolved:
-        whom = some(list(first.unresolved))
-        return f"ask {whom} for a ledger that has all inputs: exported after `tally build --deep`"
-    return BRING

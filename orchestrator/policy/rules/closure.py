@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from orchestrator.ledger.operators import Signed
     from orchestrator.ledger.votes import Count, Result
 
-RELEASE = "the release's own"
-"""What its own operator is called where the policy names none."""
 _SHOWN = 3
 
 
@@ -81,16 +79,18 @@ class Closure:
         if not self.refuses:
             return
         from orchestrator.ledger.carrying import against, called
+        from orchestrator.ledger.operators import in_words
 
         for path, names in against(found, ground.artifact, lambda poll: ground.result(poll.derivation)):
-            yield Reason(Code.BUILDERS_DISAGREE, f"{some(list(names))} made another {called(path)}")
+            who = some([in_words(each) for each in names])
+            yield Reason(Code.BUILDERS_DISAGREE, f"{who} made another {called(path)}")
 
     def _own(self, ground: _Ground, evidence: Evidence) -> Iterator[Signed]:
         """What the release's builders made: of one operator, but for those whose keys the policy has.
 
         A name alone is the word of whoever signed the layout, who could have named any builder so.
         """
-        from orchestrator.ledger.operators import Signed
+        from orchestrator.ledger.operators import RELEASE, Signed
 
         builders = self.rebuilders.builders or Builders(quorum=evidence.threshold)
         keyed = {str(each.key.signer) for each in builders.trusted if each.key}

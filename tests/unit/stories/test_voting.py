@@ -167,6 +167,13 @@ def test_one_operator_is_too_few_and_the_first_derivation_is_named(project: Proj
     assert error.exit_code is ExitCode.UNDECIDED
 
 
+def test_evidence_that_was_given_is_not_asked_for_again(project: Project) -> None:
+    project.built().merge(project.ledger(steps=["root", "zlib"]))
+    hint = str(refused(project).hint)
+    assert hint.startswith("what others signed has no vote on pigz-2.8 that counts: ask for a ledger")
+    assert "--evidence" not in hint
+
+
 def test_another_operator_who_made_all_of_it_carries_it_too(project: Project) -> None:
     digest = project.built().merge(project.ledger())
     elsewhere = Entry("1", Known("x", "signed", proven=True), f"/nix/store/{'0' * 32}-other.drv", How.BUILT, {
@@ -203,7 +210,10 @@ def test_builders_of_one_machine_are_one_operator(tmp_path: Path) -> None:
     assert Project(tmp_path / "apart", hosts("ab")).built(hosts("ab")).carried().by == ("a org", "b org")
     machines = [host(name, f"{name} org", machine_id=name * 64, store="vm") for name in "ab"]
     here = Project(tmp_path / "here", machines).built(machines)
-    assert "(a org = b org)" in refused(here).message, "machines on one host are the host's operator's"
+    error = refused(here)
+    who = "(a org and b org: one operator, by a shared machine or key)"
+    assert who in error.message, "machines on one host are the host's operator's"
+    assert "the other operator has to build on a machine of their own" in str(error.hint)
 
 
 def test_a_builder_that_tally_toml_no_longer_has_is_no_vote(tmp_path: Path) -> None:
@@ -240,7 +250,8 @@ def test_who_cannot_be_told_apart_is_one(project: Project) -> None:
     project.merge(project.ledger("bob", machine=mine), "bob")
     assert refused(project), "one machine"
     project.merge(project.ledger("release"), "release", operator="somebody")
-    assert "(US = bob = somebody)" in refused(project).message, "the key that signs the release"
+    who = "(US, bob and somebody: one operator, by a shared machine or key)"
+    assert who in refused(project).message, "the key that signs the release"
 
 
 def test_another_result_is_a_no_where_it_comes_to_another_artifact(project: Project) -> None:
@@ -519,6 +530,20 @@ def test_doctor_says_whether_enough_operators_are_known(project: Project) -> Non
     project.merge(project.ledger(machine=machine_id()))
     (check,) = look(project.state, project.folder)
     assert check.status is Status.WARNING, "what was built on this machine is no other operator's"
+    assert "; 1 known: alice and here: one operator, by a shared machine or key. Nothing can" in check.found
+    for key in ("alice", "bob"):
+        (project.folder / f"{key}.pub").write_text(KEYS[key].public.pem)
+    more = '[[rebuilder]]\nname = "{}"\nkey = "{}.pub"\n'
+    toml.write_text("[closure]\noperators = 2\n" + more.format("ALICE", "alice"))
+    assert "Nothing can be signed" in next(look(project.state, project.folder)).found, "that is who is known"
+    toml.write_text("[closure]\noperators = 2\n" + more.format("bob", "bob"))
+    (check,) = look(project.state, project.folder)
+    assert check.status is Status.WARNING
+    assert check.found.endswith(
+        ". What bob signed is not here: only a build that it is given to can be signed"
+    )
+    assert "tally build --evidence FILE" in str(check.hint)
+    toml.write_text("[closure]\noperators = 2\n")
     project.merge(project.ledger("bob"), "bob")
     (check,) = look(project.state, project.folder)
     assert check.status is Status.OK

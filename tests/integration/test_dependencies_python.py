@@ -38,7 +38,7 @@ packages = ["python3", "python3-pip"]
 [build]
 script = '''
 python3 app.py > $out
-pip install --quiet --no-deps --target /build/installed -r $dependencies/requirements.txt
+pip install --quiet --no-deps --target /build/installed -r $dependencies/shipped.txt
 ls /build/installed | grep -c . >> $out
 grep -c pyc $dependencies/venv/lib/python3.11/site-packages/tally_native-1.0.dist-info/RECORD >> $out || true
 '''
@@ -56,12 +56,21 @@ SETUP = (
 NATIVE = "tally_native-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"
 
 
-def wheel(how: str) -> bytes:
-    metadata = b"Metadata-Version: 2.4\nName: tally-native\nVersion: 1.0\nLicense-Expression: MIT\n"
-    folder = "tally_native-1.0.dist-info"
+DEV = "tally_dev-1.0-py3-none-any.whl"
+GROUP = """
+[[dependencies]]
+lock = "pylock.dev.toml"
+groups = ["dev"]
+"""
+
+
+def wheel(how: str, name: str = "tally-native") -> bytes:
+    metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\nLicense-Expression: MIT\n".encode()
+    module = name.replace("-", "_")
+    folder = f"{module}-1.0.dist-info"
     return zip_of(
         [
-            Member("tally_native.py", f"HOW = {how!r}\n".encode()),
+            Member(f"{module}.py", f"HOW = {how!r}\n".encode()),
             Member(f"{folder}/METADATA", metadata),
             Member(
                 f"{folder}/WHEEL",
@@ -78,6 +87,7 @@ def index() -> Iterator[OwnIndex]:
     own.add("tally-native", NATIVE, wheel("for this Python"))
     own.add("tally-native", "tally_native-1.0-py3-none-any.whl", wheel("for any"))
     own.add("tally-native", "tally_native-1.0-cp311-cp311-win_amd64.whl", wheel("for Windows"))
+    own.add("tally-dev", DEV, wheel("for development", "tally-dev"))
     files = {"setup.py": SETUP.encode(), "tally_sdist.py": b"HOW = 'from source'\n"}
     own.add("tally-sdist", "tally-sdist-2.0.tar.gz", sdist_of("tally-sdist-2.0", files), yanked="a test")
     with own.served() as served:
@@ -99,7 +109,16 @@ def project(index: OwnIndex, tmp_path_factory: pytest.TempPathFactory, repositor
     (folder / "app/requirements.txt").write_text("-r pinned.txt\n" + pins(index, "tally-sdist", "2.0"))
     (folder / "app/pinned.txt").write_text(pins(index, "tally-native", "1.0"))
     (folder / "recipes").mkdir()
-    (folder / "recipes/app.toml").write_text(RECIPE)
+    (folder / "app/pylock.dev.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "a test"\ndependency-groups = ["dev"]\n'
+        '[[packages]]\nname = "tally-dev"\nversion = "1.0"\nmarker = "\'dev\' in dependency_groups"\n'
+        f'[[packages.wheels]]\nurl = "{index.address.replace("/simple/", "/files/")}{DEV}"\n'
+        f'hashes = {{ sha256 = "{hashlib.sha256(index.data[DEV]).hexdigest()}" }}\n'
+    )
+    recipe = RECIPE.replace("venv = true\n", f"venv = true\n{GROUP}").replace(
+        "python3 app.py > $out\n", "python3 app.py > $out\npython3 -c 'import tally_dev'\n"
+    )
+    (folder / "recipes/app.toml").write_text(recipe)
     (folder / "tally.toml").write_text(f'[mirrors]\npypi = ["{index.address}"]\n')
     (folder / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
     commit(folder)
@@ -130,7 +149,8 @@ def test_it_builds_agrees_and_runs(locked: str, project: Path, tally_in: TallyIn
     assert outcome["outcome"] == "agreed"
     said = Path(outcome["artifact"]).read_bytes()
     assert b"for this Python from source True\n" in said  # in the virtual environment, without bytecode
-    assert b"\n4\n0\n" in said  # and where pip installed it: two modules and what tells of them
+    # and where pip installed what users get: two modules and what tells of them, and not the group's
+    assert b"\n4\n0\n" in said
 
 
 def test_what_changed_is_refused_with_its_line(locked: str, project: Path, tally_in: TallyIn) -> None:

@@ -154,17 +154,20 @@ class Claim:
         return found
 
 
-def claim_of(target: Path, read: tuple[Index, Contents] | None = None) -> Claim:
+def claim_of(
+    target: Path, read: tuple[Index, Contents] | None = None, *, artifact_as_it_is: bool = False
+) -> Claim:
     """The release at a folder, or at the artifact in it, by its own word. Raises TallyError.
 
     `read` is what a verification has read of it: nothing is read again then, and what it carries has to be as
-    it was.
+    it was. With `artifact_as_it_is`, its artifact may have another size than it lists, for who makes it again
+    and compares the two.
     """
     folder, asked = locate(target)
     try:
         if read is None:
             index = read_index(folder, asked)
-            read = index, read_contents(folder, index)
+            read = index, read_contents(folder, index, artifact_as_it_is=artifact_as_it_is)
         index, contents = read
         provenance, reproduction = (
             _statement(contents.documents, BUNDLES[kind]) for kind in (PROVENANCE, REPRODUCTION)

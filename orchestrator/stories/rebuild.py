@@ -143,9 +143,9 @@ def _rebuilt(
             return remade(workshop, target, foreign, asked.builders, asked.reach, on_event, say)
         release, examination, supply, published = examined(target, workshop, asked)
         if isinstance(examination.verdict, Failed) and not asked.unverified:
-            buildable = can_be_built(release, examination)
+            buildable = can_be_built(release, examination, artifact_as_it_is=True)
             return Unverified(str(target), examination.verdict, buildable)
-        claim = claim_of(release, examination.read)
+        claim = claim_of(release, examination.read, artifact_as_it_is=True)
         refuse_without_source(claim)
         if signatories is not None and asked.out is not None:
             refuse_taken(asked.out / claim.name)  # before anything is built
@@ -187,10 +187,10 @@ def _refuse_unasked(path: Path, foreign: Foreign, asked: Asked) -> None:
         )
 
 
-def can_be_built(release: Path, examination: Examination) -> bool:
+def can_be_built(release: Path, examination: Examination, *, artifact_as_it_is: bool = False) -> bool:
     """Whether a release that does not verify could be made again all the same, by what is in it."""
     try:
-        refuse_without_source(claim_of(release, examination.read))
+        refuse_without_source(claim_of(release, examination.read, artifact_as_it_is=artifact_as_it_is))
     except TallyError:
         return False
     return True
@@ -253,9 +253,9 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
                 return _differs(making, claim, agreed, differing, first, verified=verified)
             if (sha256 := gate.measure(artifact)[0]) != claim.sha256:
                 raise TallyError(
-                    f"{claim.name}: its outputs are those of the release, and its artifact's sha256 is "
-                    f"{sha256.hex}, not {claim.sha256.hex}",
-                    hint="the release contradicts itself: see what `tally verify` says of it",
+                    f"{claim.name}: what was made again is what its evidence says, and {claim.artifact_path} "
+                    f"is another file: its sha256 is {claim.sha256.hex}, and not {sha256.hex}",
+                    hint="somebody changed that file, or it is of another release: get it again",
                 )
             return Reproduced(claim.name, agreed, claim.artifact_file, claim.sha256, verified)
 

@@ -326,6 +326,18 @@ def test_what_cannot_be_made_again_stops_no_other(project: Project, rebuilder: T
     assert ran.out.splitlines()[:2] == [f"UNDECIDED  {lost}", "REPRODUCED  plain-1.0-x86_64-linux"]
     assert f"there is nothing at {lost}" in ran.err
 
+    changed = rebuilder.folder / "changed"
+    shutil.copytree(release, changed)
+    (artifact,) = changed.glob("*.tar.gz")
+    artifact.chmod(0o644)
+    artifact.write_bytes(artifact.read_bytes() + b"more")
+    known = rebuilder("rebuild", changed, "--publisher", "release.pub").failed(1)
+    assert known.out == f"UNVERIFIED  {changed}\n"
+    assert "with --even-if-unverified it is" in known.err
+    made = rebuilder("rebuild", changed, "--even-if-unverified").failed(2)
+    assert made.out == f"UNDECIDED  {changed}\n"
+    assert f"what was made again is what its evidence says, and {artifact} is another file" in made.err
+
     shutil.copytree(release, rebuilder.folder / "bare")
     bare = rebuilder.folder / "bare"
     shutil.rmtree(bare / "source")

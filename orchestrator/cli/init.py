@@ -118,7 +118,8 @@ def _tell(place: Place, done: Beginning) -> None:
     for note in _notes(place, done):
         say(note)
     for path in done.written:
-        print(in_lines([f"wrote {_relative(path)}"]))
+        did = "added lines to" if path in done.appended else "wrote"
+        print(in_lines([f"{did} {_relative(path)}"]))
     for left in done.left:
         print(in_lines([f"left {_relative(left.path)}: {left.why}"]))
     print("next:")

@@ -37,7 +37,9 @@ def run() -> None:
         sys.stdout = _heard_or_not(sys.stdout, _Answer)
     if sys.stderr:
         sys.stderr = _heard_or_not(sys.stderr, _Words)
-    if sys.argv[1:] == ["--version"]:  # without the imports that a whole command line costs
+    if sys.argv[1:2] == ["help"]:
+        sys.argv[1:] = [*sys.argv[2:], "--help"]
+    if sys.argv[1:] in (["--version"], ["version"]):  # without the imports that a whole command line costs
         print(f"tally {__version__}")
         sys.exit(_written(ExitCode.YES))
     signals.hear(INTERRUPTION.hear)

@@ -14,6 +14,8 @@ _NEAR = 0.6
 _MOST = 3
 _CALLED = {"--publisher": "--key"}
 """What options of one command are called in others."""
+_EXAMPLES = {"tally keys generate": "keys/release"}
+"""What the one argument of a command usually is, where nobody can guess it."""
 _WORD = 2  # letters past which the end of an option counts: `--root` for `--trusted-root`
 
 
@@ -23,7 +25,7 @@ def misused(error: Any) -> TallyError:
     context = getattr(error, "ctx", None)  # of a usage error; other errors of Typer's have none
     see = f"see `{_command(context)} --help`"
     if option is None or context is None or not hasattr(error, "possibilities"):
-        meant = _nearest_choice(error)
+        meant = _nearest_choice(error) or _example(error, _command(context))
         return TallyError(_plain(error.format_message()), hint=f"{meant}S{see[1:]}" if meant else see)
     options = _options(context)
     called = _CALLED.get(option)
@@ -39,6 +41,13 @@ def _plain(said: str) -> str:
     said = " ".join(said.split())
     said = re.sub(r"is not a valid (int|integer|int range|integer range)\.", "is no whole number.", said)
     return re.sub(r"is not in the range x>=(-?\d+)\.", r"is less than \1.", said)
+
+
+def _example(error: Any, command: str) -> str:
+    """What to write for an argument that is missing, where there is a usual one."""
+    if command in _EXAMPLES and error.format_message().startswith("Missing argument"):
+        return f"write `{command} {_EXAMPLES[command]}`. "
+    return ""
 
 
 def _nearest_choice(error: Any) -> str:

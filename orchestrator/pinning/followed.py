@@ -53,7 +53,7 @@ def changed(
         if isinstance(parts, Untold):
             yield f"{name}: {parts.message}"
         elif known is None:
-            yield f"{name}: {path} was not locked with the recipe"
+            yield f"{name}: {path} is new to tally.lock"
         elif known != parts[0]["sha256"]:
             yield f"{name}: {path} changed{_told(file, lock, folder, known, parts)}"
     for name in sorted(lock.followed):

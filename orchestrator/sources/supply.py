@@ -40,5 +40,11 @@ class Located:
         """What stands for the place where others are named, too: an address's host, or its folder here."""
         if not self.own:
             return self.place
+        if self.place.startswith("path:"):
+            return "this repository"
         parts = urlsplit(self.place)
-        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else self.place.rpartition("/")[0]
+        return (
+            f"{parts.scheme}://{parts.netloc}"
+            if parts.netloc
+            else self.place.rpartition("/")[0] or self.place
+        )

@@ -61,6 +61,9 @@ class Beginning:
     recipe: Path | None
     """None: it needs none."""
     written: tuple[Path, ...]
+    """Also what was there and got lines."""
+    appended: frozenset[Path]
+    """Of these, what was there."""
     left: tuple[Left, ...]
 
 
@@ -99,7 +102,9 @@ def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginni
     _job(planned, left, here, place, target, forge)
     _refuse_outside(place.top, planned)
     _write(planned)
-    return Beginning(found, recipe, tuple(each.path for each in planned), tuple(left))
+    written = tuple(each.path for each in planned)
+    appended = frozenset(each.path for each in planned if each.appended)
+    return Beginning(found, recipe, written, appended, tuple(left))
 
 
 def forge_of(place: Place) -> str | None:

@@ -92,6 +92,8 @@ def test_what_is_there_stays(tmp_path: Path, tally_in: TallyIn) -> None:
     assert found[".gitlab-ci.yml"] == b"x: {}\n"
     assert found[".gitignore"] == b"/build\r\n*.o\n/releases/\n/keys/*.key\n"
     assert found[".gitlab/tally.yml"].startswith(b"# By `tally init`.")
+    assert "added lines to .gitignore\n" in ran.out
+    assert "wrote .gitlab/tally.yml\n" in ran.out
     assert "left .gitlab-ci.yml: add to it: include: /.gitlab/tally.yml" in ran.out
     assert ".github/workflows/tally.yml" not in found
 

@@ -196,6 +196,21 @@ def test_a_usage_error_is_one_line(tally: Tally, tmp_path: Path) -> None:
     assert "\nCommands:\n  generate " in tally("keys", folder=tmp_path).failed(2).err, "but for the help"
 
 
+def test_a_key_without_a_path_is_given_the_usual_one(tally: Tally, tmp_path: Path) -> None:
+    said = tally("keys", "generate", folder=tmp_path).failed(2).err
+    assert "hint: write `tally keys generate keys/release`. See `tally keys generate --help`" in said
+
+
+def test_the_words_help_and_version_are_the_options(tally: Tally, tmp_path: Path) -> None:
+    for words, same in (
+        (("help",), ("--help",)),
+        (("help", "keys", "show"), ("keys", "show", "--help")),
+        (("version",), ("--version",)),
+    ):
+        assert tally(*words, folder=tmp_path).succeeded().out == tally(*same, folder=tmp_path).succeeded().out
+    assert "No such command 'hepl'" in tally("hepl", folder=tmp_path).failed(2).err
+
+
 def test_a_summary_makes_no_folder_before_there_is_a_verdict(tally: Tally, tmp_path: Path) -> None:
     tally("keys", "generate", "k", folder=tmp_path).succeeded()
     (tmp_path / "releases").mkdir()

@@ -39,7 +39,7 @@ def tally_here(tmp_path: Path, tally_in: TallyIn) -> Tally:
     [
         (("--nope",), "see `tally --help`"),
         (("verify", "--nope"), "see `tally verify --help`"),
-        (("keys", "generate"), "see `tally keys generate --help`"),
+        (("keys", "generate"), "write `tally keys generate keys/release`. See `tally keys generate --help`"),
         (("verify", "x", "--key"), "see `tally verify --help`"),
         (("policy", "explain", "x", "--policy"), "see `tally policy explain --help`"),
     ],

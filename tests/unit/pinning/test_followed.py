@@ -81,7 +81,7 @@ def test_packages_up_down_in_and_out(locked: tuple[Path, Sources, Lock]) -> None
 def test_what_was_never_locked(locked: tuple[Path, Sources, Lock]) -> None:
     folder, sources, lock = locked
     assert list(changed(files(folder, sources), {"r": RECIPE}, Lock(), folder)) == [
-        "r: package-lock.json was not locked with the recipe"
+        "r: package-lock.json is new to tally.lock"
     ]
     assert list(changed((), {}, lock, folder)) == [
         "r: src/package-lock.json is locked, and the recipe names no such lock file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import hashlib
 import re
 import subprocess
@@ -158,6 +159,10 @@ def test_the_debian_package_is_laid_out_the_same_whatever_the_folder(
     with zipfile.ZipFile(file, "w") as archive:
         for name in ("__main__.py", "orchestrator/__init__.py", "other/a.py"):
             archive.writestr(name, f"# {name}\n")
+        program = (
+            "import os, sys\ndef run() -> None: print('\\n' + os.environ['_TALLY_COMPLETE'], sys.argv)\n"
+        )
+        archive.writestr("orchestrator/cli/main.py", program)
     script = repository / "package/debian.py"
     subprocess.run([sys.executable, script, file, tmp_path / "root"], cwd=repository, check=True)
     root = tmp_path / "root"
@@ -165,9 +170,20 @@ def test_the_debian_package_is_laid_out_the_same_whatever_the_folder(
     assert found == [
         *(f"DEBIAN/{name}" for name in ("control", "md5sums", "postinst", "prerm")),
         "usr/bin/tally",
-        *(f"usr/lib/tallystick/{name}" for name in ("orchestrator/__init__.py", "other/a.py")),
+        "usr/lib/tallystick/orchestrator/__init__.py",
+        "usr/lib/tallystick/orchestrator/cli/main.py",
+        "usr/lib/tallystick/other/a.py",
+        "usr/share/bash-completion/completions/tally",
         "usr/share/doc/tallystick/copyright",
+        "usr/share/fish/vendor_completions.d/tally.fish",
+        "usr/share/man/man1/tally.1.gz",
+        "usr/share/zsh/vendor-completions/_tally",
     ]
+    assert (root / found[-1]).read_text() == "source_zsh ['tally']\n", "the program itself was asked"
+    manual = gzip.decompress((root / "usr/share/man/man1/tally.1.gz").read_bytes()).decode()
+    assert '"tallystick 9.8"' in manual
+    assert "\n.SH TALLY LEDGER VOTES\n.nf\nUsage: tally ledger votes [OPTIONS]" in manual
+    assert manual.count("\n.nf\n") == manual.count("\n.fi\n") == manual.count("\n.SH TALLY")
     control = (root / "DEBIAN/control").read_text()
     assert "\nVersion: 9.8\n" in control
     assert "Depends: python3 (>= 3.11~), python3 (<< 3.12)" in control

@@ -22,7 +22,8 @@ SIGNED: Final = (
 _GITHUB: Final = """\
 # By `tally init`. The runner has Nix, git and tally, and keeps the folder TALLY_STATE from job to job.
 # The usual branch and tags v* are signed, by the secret RELEASE_KEY of the environment `release`. Let no
-# other use that environment (Settings, Environments). All else is built and compared, and not signed.
+# other use that environment (Settings, Environments). All else, and all where that secret is not set, is
+# built and compared, and not signed.
 name: tally
 on:
   push:
@@ -60,7 +61,8 @@ jobs:
 _GITLAB: Final = """\
 # By `tally init`. The runner with the tag `nix` has Nix, git and tally, and keeps the folder TALLY_STATE.
 # The usual branch and tags v* are signed, by the variable RELEASE_KEY: of the type File, and protected, as
-# tags v* have to be, too (Settings, Repository). All else is built and compared, and not signed.
+# tags v* have to be, too (Settings, Repository). All else, and all where that is not set, is built
+# and compared, and not signed.
 tally:
   tags: [nix]
   variables:

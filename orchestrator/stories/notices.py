@@ -105,8 +105,8 @@ def of_witnesses(
     if own.tlogs:
         names = ", ".join(log.origin for log in own.tlogs)
         yield (
-            f"the log {names} is known by the release's own word alone, which proves nothing about the log; "
-            "give --trusted-root with the log's key from elsewhere"
+            f"the verdict does not rest on the log {names}, whose key came with the release; to rely on the "
+            "log, too, give its key from elsewhere with --trusted-root"
         )
     elif any(each.bundle.entries for each in bundles.values()):
         yield "there are log entries, and no log to check them against: give --trusted-root"

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.evidence.sbom.component import is_nar
 from orchestrator.evidence.sbom.parts import Parts
 from orchestrator.ground.wording import some
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.derivation import Derivation
+from orchestrator.nix.derivation import Derivation, DerivationGraph
+from orchestrator.pinning.depended import Depended
 from orchestrator.run.shapes import Shape, elf_files, shape_of
 
 if TYPE_CHECKING:  # its readers cost 15 ms to import, and most closures have nothing for them
+    from orchestrator.agreement.agreement import Agreed
     from orchestrator.evidence.facts import ReleaseFacts
     from orchestrator.evidence.vendored.package import Within
     from orchestrator.nix.store import Store
 
 Shaped = tuple[Derivation, Shape]
+_WAYS: Final = {
+    "npm": "`npm prune --omit=dev`, or what your manager has for it,",
+    "python": "`pip install -r $dependencies/shipped.txt`",
+}
+"""By ecosystem, what leaves out what is for development."""
 
 
 def shapes_in(root: Path | None, derivations: Iterable[Derivation]) -> Mapping[str, Shaped]:
@@ -64,41 +71,46 @@ def parts_of_release(stores: Iterable[Store], facts: ReleaseFacts) -> Parts:
         found,
         # what is packed in the artifact is in it
         programs=found.programs | {facts.artifact_output.path} if found.programs else found.programs,
-        unpacked=_unpacked(store.root, facts, packed),
+        unpacked=unpacked([store], facts.graph, facts.artifact_derivation, facts.agreed, facts.dependencies),
     )
 
 
-def _unpacked(root: Path, facts: ReleaseFacts, packed: Iterable[str]) -> Mapping[str, frozenset[str]]:
-    """What lies unpacked in what users get, though lock files have it for development.
+def unpacked(
+    stores: Iterable[Store],
+    graph: DerivationGraph,
+    artifact: str,
+    agreed: Agreed,
+    dependencies: Mapping[str, Sequence[Depended]],
+) -> Mapping[str, frozenset[str]]:
+    """`Parts.unpacked` of a release whose artifact the derivation `artifact` makes.
 
     Of an artifact of one file that file is looked into, and not the package that it is from.
     """
-    pinned = [each for own in facts.dependencies.values() for each in own if not each.shipped]
-    if not pinned:
+    pinned = [each for own in dependencies.values() for each in own if not each.shipped]
+    store = next((each for each in stores if isinstance(each, ChrootStore)), None)
+    if not pinned or store is None:
         return {}
     from orchestrator.run.installed import for_development
 
-    artifact = facts.artifact_output.path
-    is_file = facts.graph[facts.artifact_derivation].env.get("tallyFormat") == "file"
-    return for_development(root, [artifact] if is_file else packed, pinned)
+    files = {built.path for built in agreed.outputs[artifact].values()}
+    every = {built.path for made in agreed.outputs.values() for built in made.values()}
+    is_file = graph[artifact].env.get("tallyFormat") == "file"
+    return for_development(store.root, sorted(files if is_file else every - files), pinned)
 
 
-def told_of_unpacked(facts: ReleaseFacts, parts: Parts) -> str | None:
-    """A sentence on what users get though lock files have it for development; None: there is nothing."""
-    there = frozenset[str]().union(*parts.unpacked.values())
-    found = {
-        f"{each.name} {each.version}": each.ecosystem
-        for own in facts.dependencies.values()
-        for each in own
-        if each.path in there
-    }
+def told_of(
+    name: str, inside: Mapping[str, frozenset[str]], dependencies: Mapping[str, Sequence[Depended]]
+) -> str | None:
+    """A sentence on what is `unpacked` in the release `name`; None: nothing is."""
+    there = frozenset[str]().union(*inside.values())
+    every = (each for own in dependencies.values() for each in own)
+    found = {f"{each.name} {each.version}": str(each.ecosystem) for each in every if each.path in there}
     if not found:
         return None
-    ways = {"npm": "`npm prune --omit=dev`", "python": "`pip install -r $dependencies/shipped.txt`"}
-    way = " and ".join(ways[str(each)] for each in sorted(set(found.values())))
+    way = " and ".join(_WAYS[each] for each in sorted(set(found.values())))
     return (
-        f"{facts.package.name}: users get {some(sorted(found))}, which the lock has for development; its "
-        f"SBOM says so, and {way} in the script leaves it out"
+        f"{name}: users get {some(sorted(found))}, which the lock has for development; {way} in the script "
+        "leaves it out"
     )
 
 

@@ -58,7 +58,7 @@ from orchestrator.run.making import (
 from orchestrator.run.observation import facts_of
 from orchestrator.run.order import Order
 from orchestrator.run.outcome import Compared, Outcome, Released, Undecided, Unpublished
-from orchestrator.run.parts import parts_of_release, told_of_unpacked
+from orchestrator.run.parts import parts_of_release, told_of, unpacked
 from orchestrator.run.plan import Target
 from orchestrator.run.remembering import depth_of, remember
 from orchestrator.run.scheduling import left_for_later, oldest_first
@@ -195,6 +195,7 @@ def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> O
             return refuse(target, disagreed, run.workshop, run.builders, quorum, attesters, tell)
         case Agreed() as agreed:
             artifact = artifact_of(run, agreed, target.evaluated.artifact_path)
+            tell_of_unpacked(run, target, agreed, say)
             if run.signatories is None or run.plan.dirty:
                 return Compared(name, agreed, artifact, why_unsigned(run))
             try:
@@ -203,9 +204,17 @@ def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> O
                     carried = run.closure.carried(name, target.graph, agreed)
                     for told in voting.unlike(carried):
                         say(f"{name}: {told}")
-                return publish(run, target, agreed, quorum, artifact, run.signatories, say, carried)
+                return publish(run, target, agreed, quorum, artifact, run.signatories, carried)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)
+
+
+def tell_of_unpacked(run: Run, target: Target, agreed: Agreed, say: Say) -> None:
+    """Say what users get though a lock file has it for development."""
+    stores = [each.store for each in agreeing(run, agreed)]
+    inside = unpacked(stores, target.graph, target.evaluated.artifact, agreed, target.dependencies)
+    if (told := told_of(target.asked, inside, target.dependencies)) is not None:
+        say(told)
 
 
 def why_unsigned(run: Run) -> str:
@@ -222,7 +231,6 @@ def publish(
     quorum: int,
     artifact: Path,
     signatories: Signatories,
-    say: Say,
     carried: Carried | None = None,
 ) -> Released:
     """Materials, statements, bundles, and the release folder that holds them."""
@@ -238,10 +246,7 @@ def publish(
         carried=carried,
     )
     materials = materials_of(facts)
-    parts = parts_of_release([each.store for each in agreeing(run, agreed)], facts)
-    if (unpacked := told_of_unpacked(facts, parts)) is not None:
-        say(unpacked)
-    bill = bill_of(facts, materials, parts)
+    bill = bill_of(facts, materials, parts_of_release([each.store for each in agreeing(run, agreed)], facts))
     sboms = sbom_statements(facts, bill)
     sbom_files = {
         form: release_file(facts.package.name, form, made.predicate) for form, made in sboms.items()

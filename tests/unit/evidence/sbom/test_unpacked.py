@@ -17,7 +17,7 @@ from orchestrator.evidence.sbom.parts import Parts
 from orchestrator.evidence.sbom.released import bill_of
 from orchestrator.pinning.depended import Depended
 from orchestrator.publishing.remarks import differ_by_places
-from orchestrator.run.parts import told_of_unpacked
+from orchestrator.run.parts import told_of
 
 
 @pytest.fixture
@@ -67,8 +67,9 @@ def test_whoever_cannot_look_into_a_builder_says_nothing_else(facts: ReleaseFact
 
 
 def test_a_sentence_says_what_and_the_way_out(facts: ReleaseFacts) -> None:
-    said = told_of_unpacked(facts, within(facts, facts.artifact_output.path))
+    inside = within(facts, facts.artifact_output.path).unpacked
+    said = told_of("pigz", inside, facts.dependencies)
     assert said is not None
-    assert said.startswith(f"{facts.package.name}: users get a 1, which the lock has for development")
+    assert said.startswith("pigz: users get a 1, which the lock has for development; ")
     assert "npm prune --omit=dev" in said
-    assert told_of_unpacked(facts, Parts()) is None
+    assert told_of("pigz", {}, facts.dependencies) is None

@@ -105,7 +105,7 @@ def of_witnesses(
     if own.tlogs:
         names = ", ".join(log.origin for log in own.tlogs)
         yield (
-            f"the verdict does not rest on the log {names}, whose key came with the release; to rely on the "
+            f"nothing here rests on the log {names}, whose key came with the release; to rely on the "
             "log, too, give its key from elsewhere with --trusted-root"
         )
     elif any(each.bundle.entries for each in bundles.values()):

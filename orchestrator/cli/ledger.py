@@ -189,9 +189,10 @@ def votes(
 def _lines(result: Result, found: Count) -> Iterator[str]:
     from orchestrator.ground.wording import counted
     from orchestrator.ledger.carrying import sides
+    from orchestrator.ledger.operators import listed
     from orchestrator.ledger.votes import Standing
 
-    by = ", ".join(found.root.voters) or "nobody"
+    by = listed(found.root.voters, ", ") or "nobody"
     match found.whole, found.root.standing:
         case True, _:
             yield f"{result.name}: AGREED all the way down, by {by}"
@@ -215,7 +216,7 @@ def _lines(result: Result, found: Count) -> Iterator[str]:
             yield f"  and {len(those) - _SHOWN} more: --json has all"
     for poll in found.those(Standing.AGREED):
         if poll.dissent:
-            yield f"  {_name(poll.derivation)}: agreed, and not by {', '.join(poll.dissent)}"
+            yield f"  {_name(poll.derivation)}: agreed, and not by {listed(poll.dissent, ', ')}"
 
 
 def _name(derivation: str) -> str:

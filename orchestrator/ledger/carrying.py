@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.ground.wording import counted
-from orchestrator.ledger.operators import in_words
+from orchestrator.ledger.operators import in_words, listed
 from orchestrator.ledger.votes import Count, Poll, Result, Standing
 from orchestrator.nix.derivation import name_of
 
@@ -46,7 +46,7 @@ def against(
 
 def sides(poll: Poll) -> str:
     """Who is for what: `here | Example Org`, and why others have no vote."""
-    found = [" and ".join(map(in_words, names)) for names in poll.results.values()]
+    found = [listed(names, " and ") for names in poll.results.values()]
     found += [f"{in_words(name)} (more than one result)" for name in poll.unsteady]
     found += [f"{in_words(name)} (nobody knows what from)" for name in poll.unresolved]
     return " | ".join(found) or "nobody"

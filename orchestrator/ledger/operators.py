@@ -87,6 +87,12 @@ def in_words(name: str) -> str:
     return f"{', '.join(first)} and {last}: one operator, by a shared machine or key{or_else}"
 
 
+def listed(names: Iterable[str], between: str) -> str:
+    """Operators in a sentence; apart from each other by semicolons where one of them has several names."""
+    found = [in_words(each) for each in names]
+    return ("; " if any(": one operator" in each for each in found) else between).join(found)
+
+
 def _marks(signed: Signed) -> set[str]:
     marks = {f"name {folded(signed.operator)}", *(f"key {each}" for each in signed.keys)}
     for builder in (*signed.builders, *(entry.builder for entry in signed.entries)):

@@ -11,7 +11,7 @@ from typing import IO
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 from orchestrator.nix.events import (
     BuildFinished,
     BuildStarted,
@@ -121,7 +121,7 @@ class Recording:
         return (record.finished - record.started).total_seconds()
 
     def _start(self, derivation: str, checking: bool) -> None:
-        log = self.folder / f"{name_of(derivation).removesuffix('.drv')}.log"
+        log = self.folder / f"{called(derivation)}.log"
         try:
             if not self.records:
                 self.folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from orchestrator.cli.cases import Kind, of_build
 from orchestrator.cli.sarif import document, location, plain
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called, name_of
 from orchestrator.run.outcome import Outcome, Refused
 
 _RULES: Final = {
@@ -55,7 +55,7 @@ def _results(outcome: Refused) -> Iterator[Mapping[str, Any]]:
 
 
 def _lines(outcome: Refused, derivation: str, rule: str) -> Iterator[str]:
-    name = name_of(derivation).removesuffix(".drv")
+    name = called(derivation)
     if rule == "flaky":
         yield f"{name} does not come out the same again on {' and '.join(outcome.flaky[derivation])}"
     else:

@@ -10,7 +10,7 @@ from orchestrator.cli.text import harmless
 from orchestrator.diagnosis.culprit import Culprit, Diagnosis, Reason
 from orchestrator.diagnosis.names import SENTENCES
 from orchestrator.ground.wording import counted, some
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called, name_of
 
 if TYPE_CHECKING:
     from orchestrator.stories.mending import Mended, Unmended
@@ -23,7 +23,7 @@ def lines(found: Diagnosis) -> Iterator[str]:
     """What was found, a line each, then what could not be tried."""
     for derivation, culprits in groupby(found.culprits, lambda each: each.derivation):
         if derivation is not None:
-            yield harmless(f"{name_of(derivation).removesuffix('.drv')} diverged first")
+            yield harmless(f"{called(derivation)} diverged first")
         groups: dict[object, list[Culprit]] = {}
         for each in culprits:
             groups.setdefault(_kind(each), []).append(each)
@@ -44,7 +44,7 @@ def fixes(tried: Sequence[Mended | Unmended]) -> Iterator[str]:
     from orchestrator.stories.mending import Unmended
 
     for each in tried:
-        name = name_of(each.derivation).removesuffix(".drv")
+        name = called(each.derivation)
         if isinstance(each, Unmended):
             yield harmless(f"{name} was not mended: {each.why}")
             continue

@@ -122,6 +122,7 @@ def merge(
     from orchestrator.ground.state import State
     from orchestrator.ground.wording import counted
     from orchestrator.keys.key import PublicKey
+    from orchestrator.nix.derivation import called
     from orchestrator.stories.exchange import merge as story
 
     if not operator.strip():
@@ -140,7 +141,7 @@ def merge(
         return
     said = f"{found.operator}: {counted(found.derivations, 'derivation')} by {', '.join(found.builders)}"
     lines = [said if found.new else f"{said}; it was here already"]
-    lines += [f"  made another {_name(path)} than builders here" for path in found.unlike[:_SHOWN]]
+    lines += [f"  made another {called(path)} than builders here" for path in found.unlike[:_SHOWN]]
     if len(found.unlike) > _SHOWN:
         lines.append(f"  and {len(found.unlike) - _SHOWN} more")
     print(in_lines(lines))
@@ -191,6 +192,7 @@ def _lines(result: Result, found: Count) -> Iterator[str]:
     from orchestrator.ledger.carrying import sides
     from orchestrator.ledger.operators import listed
     from orchestrator.ledger.votes import Standing
+    from orchestrator.nix.derivation import called
 
     by = listed(found.root.voters, ", ") or "nobody"
     match found.whole, found.root.standing:
@@ -205,24 +207,18 @@ def _lines(result: Result, found: Count) -> Iterator[str]:
     numbers = [f"{len(those)} {standing.value}" for standing in Standing if (those := found.those(standing))]
     yield f"  {counted(len(found.polls), 'derivation')}: {'; '.join(numbers)}"
     for path in found.culprits[:_SHOWN]:
-        yield f"  {_name(path)} diverged first"
+        yield f"  {called(path)} diverged first"
     if found.root.standing is Standing.AGREED and found.uncarried is not None:
-        yield f"  too few operators carry it through {_name(found.uncarried)}"
+        yield f"  too few operators carry it through {called(found.uncarried)}"
     for standing in (Standing.DIFFERS, Standing.CONVERGED, Standing.SHORT):
         those = found.those(standing)
         for poll in those[:_SHOWN]:
-            yield f"  {_name(poll.derivation)}: {standing.value}: {sides(poll)}"
+            yield f"  {called(poll.derivation)}: {standing.value}: {sides(poll)}"
         if len(those) > _SHOWN:
             yield f"  and {len(those) - _SHOWN} more: --json has all"
     for poll in found.those(Standing.AGREED):
         if poll.dissent:
-            yield f"  {_name(poll.derivation)}: agreed, and not by {listed(poll.dissent, ', ')}"
-
-
-def _name(derivation: str) -> str:
-    from orchestrator.nix.derivation import name_of
-
-    return name_of(derivation).removesuffix(".drv")
+            yield f"  {called(poll.derivation)}: agreed, and not by {listed(poll.dissent, ', ')}"
 
 
 def _document(result: Result, found: Count, needed: int | None) -> dict[str, Any]:

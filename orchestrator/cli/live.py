@@ -21,7 +21,7 @@ from orchestrator.cli.remaining import Remaining
 from orchestrator.cli.text import harmless, size
 from orchestrator.ground.notice import NOTICE, TRAFFIC
 from orchestrator.ground.wording import some
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 from orchestrator.nix.events import (
     ERROR,
     BuildFinished,
@@ -244,7 +244,7 @@ class LiveView:
 
 
 def _name(derivation: str) -> str:
-    return harmless(name_of(derivation).removesuffix(".drv"))
+    return harmless(called(derivation))
 
 
 def _error(text: str) -> str | None:

@@ -15,7 +15,7 @@ from orchestrator.cli.disagreed import logs_of
 from orchestrator.cli.text import harmless, say, tell
 from orchestrator.diagnosis.culprit import Diagnosis
 from orchestrator.ground.errors import TallyError
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called, name_of
 from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 
 _LINES_SHOWN = 12
@@ -176,7 +176,7 @@ def _show_agreement(target: str, agreed: Agreed, and_then: str) -> None:
     names = " and ".join(report.identity.name for report in agreed.reports)
     say(f"{target}: {names} agree on every bit; {and_then}")
     for output in agreed.converged:
-        name = name_of(output.derivation).removesuffix(".drv")
+        name = called(output.derivation)
         say(f"{target}: its input {name} came out differently, and nothing above it that was asked for")
     for report in agreed.dissent:
         say(f"{target}: {report.identity.name} made something else, which is recorded as its dissent")

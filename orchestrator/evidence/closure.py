@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.evidence.canonical import MalformedError, member
 from orchestrator.evidence.commands import read
 from orchestrator.evidence.shown import Graph, Node
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 from orchestrator.nix.outputpath import Places
 
 _WHAT = "the provenance"
@@ -50,7 +50,7 @@ def graph_of(predicate: Mapping[str, Any]) -> Graph | None:
     for command, told in found:
         more = [places[path] for path in (told.sources if told is not None else ()) if path in places]
         used[command.derivation] = ({*named.named(command), *more}) - {command.derivation}
-        name = name_of(command.derivation).removesuffix(".drv")
+        name = called(command.derivation)
         nodes[command.derivation] = Node(id=command.derivation, name=name, kind="derivation")
     for derivation, inputs in used.items():
         ordered = sorted(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.operators import in_words, listed
 from orchestrator.ledger.votes import Count, Poll, Result, Standing
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 
 FINE = (Standing.AGREED, Standing.CONVERGED)
 
@@ -55,11 +55,6 @@ def sides(poll: Poll) -> str:
 def told(poll: Poll) -> str:
     """`zlib-1.3 too few votes (here)`."""
     return f"{called(poll.derivation)} {poll.standing.value} ({sides(poll)})"
-
-
-def called(derivation: str) -> str:
-    """The name of a derivation in sentences."""
-    return name_of(derivation).removesuffix(".drv")
 
 
 def shortfall(found: Count, needed: int, order: Iterable[str]) -> str | None:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Final
 
 from orchestrator.ground.wording import some
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 
 Closure = Mapping[str, Sequence[str]]
 """`.drv` path to the paths of its direct inputs."""
@@ -34,7 +34,7 @@ def changed(before: Closure, after: Closure) -> Changes:
 
 def stem(derivation: str) -> str:
     """The name of a `.drv` path without its version: what another version of it has, too."""
-    return _VERSION.sub("", name_of(derivation).removesuffix(".drv"))
+    return _VERSION.sub("", called(derivation))
 
 
 def sentence(changes: Iterable[tuple[str, str]]) -> str | None:
@@ -62,6 +62,6 @@ def _beginnings(closure: Closure, other: Closure) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path, inputs in closure.items():
         if path not in other and all(below in other for below in inputs):
-            name = name_of(path).removesuffix(".drv")
+            name = called(path)
             found.setdefault(_VERSION.sub("", name), []).append(name)
     return {package: sorted(names) for package, names in found.items()}

@@ -58,7 +58,7 @@ class Derivation:
 
     @property
     def name(self) -> str:
-        return name_of(self.path).removesuffix(".drv")
+        return called(self.path)
 
     @property
     def floating(self) -> bool:
@@ -136,6 +136,11 @@ class DerivationGraph:
 def name_of(store_path: str) -> str:
     """The name part of a store path: what follows the 32 digits and the dash."""
     return store_path.rsplit("/", 1)[-1][33:]
+
+
+def called(derivation: str) -> str:
+    """The name of a derivation, of its `.drv` path, as sentences have it."""
+    return name_of(derivation).removesuffix(".drv")
 
 
 def attributes(derivation: Derivation) -> Mapping[str, object]:

@@ -23,7 +23,7 @@ from orchestrator.ledger.course import spans
 from orchestrator.ledger.entries import Depth as Reached
 from orchestrator.ledger.entries import Entry, How, Result, Verdict
 from orchestrator.ledger.reading import Ledger
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 from orchestrator.policy.verdict import Refused
 from orchestrator.publishing.contents import read_index
 from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError
@@ -212,7 +212,7 @@ class Gathering:
             if each.log is None or not (path := self._state.root / each.log).is_file():
                 continue
             if path.stat().st_size:
-                yield f"{each.builder.name}-{name_of(each.derivation).removesuffix('.drv')}.log", path
+                yield f"{each.builder.name}-{called(each.derivation)}.log", path
 
     def _tails(self, result: Result) -> Iterator[tuple[str, tuple[str, ...]]]:
         entries = [each for each in self._ledger.entries([result.package]) if each.run == result.run]

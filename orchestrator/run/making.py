@@ -24,7 +24,7 @@ from orchestrator.ledger.judging import Judgement, judge
 from orchestrator.ledger.reading import read
 from orchestrator.ledger.writing import Pen
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 from orchestrator.nix.events import Event, Expected
 from orchestrator.recipe.lock import Lock
 from orchestrator.run.account import Account
@@ -159,7 +159,7 @@ def build(making: Making, on_event: OnEvent, journal: Journal) -> tuple[Report, 
 
 def foretold(making: Making, builder: str, expected: Expected) -> Expected:
     """What a builder is going to build, with how long each took it last, by the ledger."""
-    names = {drv: name_of(drv).removesuffix(".drv") for drv in expected.inputs}
+    names = {drv: called(drv) for drv in expected.inputs}
     try:
         with read(making.workshop.state) as ledger:
             times = ledger.times(sorted(set(names.values())))

@@ -23,7 +23,7 @@ from orchestrator.ledger.bisecting import turns
 from orchestrator.ledger.change import stem
 from orchestrator.ledger.course import Course
 from orchestrator.ledger.reading import read
-from orchestrator.nix.derivation import Derivation, DerivationGraph, name_of
+from orchestrator.nix.derivation import Derivation, DerivationGraph, called, name_of
 from orchestrator.nix.evaluation import retouch
 from orchestrator.nix.hybrid import Swap, hybrid, swaps
 from orchestrator.run.experiments import Experiments, on_builders
@@ -64,10 +64,10 @@ class Bisected:
 
     def lines(self) -> Sequence[str]:
         """The same for people."""
-        name = _called(self.derivation)
+        name = called(self.derivation)
         if self.why is not None:
             return [f"{name}: not narrowed: {self.why}"]
-        told = some([f"{_called(each.before)} → {_called(each.after)}" for each in self.inputs], _SHOWN)
+        told = some([f"{called(each.before)} → {called(each.after)}" for each in self.inputs], _SHOWN)
         both = "; as it is, with all else as it was, they differ" if self.proven else ""
         tries = counted(self.tries, "try", "tries")
         return [f"{name} differs by {told}: as it was before, two builds agree{both} ({tries})"]
@@ -160,11 +160,7 @@ def _hashes(made: Result | Failed) -> Mapping[str, str]:
 
 
 def _told(swapped: Sequence[Swap]) -> str:
-    return some([_called(each.after) for each in swapped], _SHOWN) if swapped else "no input"
-
-
-def _called(path: str) -> str:
-    return name_of(path).removesuffix(".drv")
+    return some([called(each.after) for each in swapped], _SHOWN) if swapped else "no input"
 
 
 def _kind(path: str) -> str:

@@ -24,7 +24,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted
-from orchestrator.nix.derivation import Derivation, name_of
+from orchestrator.nix.derivation import Derivation, called, name_of
 from orchestrator.places.place import Place
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.lock import Lock
@@ -77,7 +77,7 @@ def proven(
     lines: dict[str, Sequence[Hint]] = {}
     found, release = dict(found_in(kept, say)), released(kept)
     for number, (derivation, outputs) in enumerate([*found.items()]):
-        name = name_of(derivation).removesuffix(".drv")
+        name = called(derivation)
         if number == _CULPRITS:
             untried.append(f"{counted(len(found) - number, 'culprit')} from {name} on: diagnose these alone")
             break

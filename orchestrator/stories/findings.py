@@ -11,7 +11,7 @@ from orchestrator.diagnosis.elsewhere import Found, Release, by_itself
 from orchestrator.diagnosis.mirrors import digests_of, with_mirrors
 from orchestrator.diagnosis.trials import Key, Trials, key_of
 from orchestrator.evidence.kept import KeptDisagreement
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called
 from orchestrator.places.place import Place
 from orchestrator.places.search import places
 from orchestrator.run.disagreements import DisagreementFolder
@@ -49,7 +49,7 @@ def seen_here(
 ) -> tuple[Found, ...]:
     """Where a culprit differs of which a release has at most what its artifact is packed of."""
     lab = trials.lab
-    derivation, name = lab.graph[lab.derivation], name_of(lab.derivation).removesuffix(".drv")
+    derivation, name = lab.graph[lab.derivation], called(lab.derivation)
     packing = {each.output.derivation for each in release.artifact}
     packed = any(derivation.path in workshop.store.derivation(drv).input_derivations for drv in packing)
     if packed and (found := release.shows(derivation, lab.held())):

@@ -23,7 +23,7 @@ from orchestrator.ledger.course import courses
 from orchestrator.ledger.entries import Entry, How, Result
 from orchestrator.ledger.named import names_in, unknown, words_of
 from orchestrator.ledger.reading import Ledger, read
-from orchestrator.nix.derivation import name_of
+from orchestrator.nix.derivation import called, name_of
 
 _JOURNAL = "journal.jsonl"
 _LONGEST = 1 << 20
@@ -262,7 +262,7 @@ def _joined(state: State, run: str, entries: Sequence[Entry], *, strangers: bool
 
 def _log(state: State, entry: Entry) -> Log:
     assert entry.log is not None
-    name = name_of(entry.derivation).removesuffix(".drv")
+    name = called(entry.derivation)
     path = state.root / entry.log  # an absolute one stays
     return Log(entry.run, entry.builder.name, name, path, entry.derivation, entry.how, entry.reason)
 

@@ -17,12 +17,12 @@ from orchestrator.evidence.facts import Carried
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted, some
-from orchestrator.ledger.carrying import FINE, against, called, lacking, shortfall, sides
+from orchestrator.ledger.carrying import FINE, against, lacking, shortfall, sides
 from orchestrator.ledger.entries import How
 from orchestrator.ledger.operators import by_operator, in_words, names_of
 from orchestrator.ledger.votes import Count, Poll, Standing, count
 from orchestrator.ledger.votes import Result as Outputs
-from orchestrator.nix.derivation import DerivationGraph
+from orchestrator.nix.derivation import DerivationGraph, called
 from orchestrator.stories.others import Said, given, taken_in
 from orchestrator.stories.polling import HERE, own_of, polled
 

@@ -64,7 +64,8 @@ class Closure:
     def _short(self, found: Count, aside: list[str]) -> Iterator[Reason]:
         if found.whole:
             return
-        from orchestrator.ledger.carrying import called, lacking, told
+        from orchestrator.ledger.carrying import lacking, told
+        from orchestrator.nix.derivation import called
 
         if first := lacking(found):
             what = some([told(each) for each in first], _SHOWN)
@@ -78,8 +79,9 @@ class Closure:
         """Who made something else than the release, and did not come to the same artifact in the end."""
         if not self.refuses:
             return
-        from orchestrator.ledger.carrying import against, called
+        from orchestrator.ledger.carrying import against
         from orchestrator.ledger.operators import in_words
+        from orchestrator.nix.derivation import called
 
         for path, names in against(found, ground.artifact, lambda poll: ground.result(poll.derivation)):
             who = some([in_words(each) for each in names])
@@ -182,13 +184,15 @@ class _Ground:
 
     def no(self, ledger: SignedBuilds) -> Iterator[Reason]:
         """What a ledger that does not count has of package and artifact that is not what the release has."""
+        from orchestrator.nix.derivation import called
+
         for entry in self.exported(ledger):
             if entry.derivation in (self._told.package, self._told.artifact):
                 made = tuple(
                     sorted((name, each.path, each.nar_hash.hex) for name, each in entry.outputs.items())
                 )
                 if made != self.result(entry.derivation):
-                    said = f"{ledger.file} has another {_called(entry.derivation)}"
+                    said = f"{ledger.file} has another {called(entry.derivation)}"
                     yield Reason(Code.BUILDERS_DISAGREE, said)
 
     def _of(self, command: Command, outputs: Mapping[str, Made]) -> dict[str, Made]:
@@ -252,10 +256,6 @@ def _hash(digest: str, builder: str) -> NarHash:
         return NarHash(digest)
     except ValueError as error:
         raise MalformedError(f"the link of builder {builder} has an output without a hash: {error}") from None
-
-
-def _called(derivation: str) -> str:
-    return derivation[44:].removesuffix(".drv")
 
 
 def _text(said: object) -> str | None:

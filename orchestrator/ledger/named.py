@@ -1,4 +1,4 @@
-"""Targets by whatever a user calls them: one meaning of a name for every command. Pure."""
+"""Targets by whatever a user calls them: one meaning of a name for every command."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from orchestrator.ledger.votes import Count, Poll, Standing, count
 from orchestrator.ledger.votes import Result as Outputs
 from orchestrator.nix.derivation import DerivationGraph, called
 from orchestrator.stories.others import Said, given, taken_in
-from orchestrator.stories.polling import HERE, own_of, polled
+from orchestrator.stories.polling import HERE, Polled, own_of, polled
 
 _COUNT: Final = frozenset({How.BUILT, How.CHECKED})
 _SHOWN: Final = 5
@@ -69,7 +69,13 @@ class Asked:
 
     def refuse_hopeless(self, asked: str, graph: DerivationGraph) -> None:
         """Raises NotCarriedError where no run of these builders can bring as many operators together."""
-        found = polled(self.state, self.tables, self.others, self.keys, _paths(graph))
+        if (hopeless := self._hopeless(asked, graph, self._polled(graph))) is not None:
+            raise hopeless
+
+    def _polled(self, graph: DerivationGraph) -> Polled:
+        return polled(self.state, self.tables, self.others, self.keys, _paths(graph))
+
+    def _hopeless(self, asked: str, graph: DerivationGraph, found: Polled) -> NotCarriedError | None:
         here = {each.operator or HERE for each in self.tables}
         able = {name for name in found.own if not here.isdisjoint(found.names[name])}
         made: dict[str, set[str]] = {}
@@ -80,11 +86,12 @@ class Asked:
         for each in graph.in_build_order():
             could = able | made.get(each.path, set())
             if each.fixed is None and len(could) < self.operators:
-                raise NotCarriedError(
+                return NotCarriedError(
                     f"{asked}: [closure] in tally.toml wants {counted(self.operators, 'operator')}, and of "
                     f"{called(each.path)} there can be {len(could)}: {_named(could)}",
                     hint=self._hint(each.path, could),
                 )
+        return None
 
     def _hint(self, path: str, could: Collection[str]) -> str:
         """The way out where too few operators have a vote on a derivation, whatever is built here."""
@@ -119,32 +126,20 @@ class Asked:
                 hint='give --deep, or --rebuild-inputs; or leave `from = "cache"` out',
             )
 
-    def count(
-        self, graph: DerivationGraph, wanted: Outputs | None = None, told: Collection[str] | None = None
-    ) -> tuple[Count, frozenset[str]]:
-        """The votes by now on the target that a graph is of, and which of the operators are own ones.
-
-        `told`: the outputs that count, by their paths, as those that a release tells of; None: all.
-        """
-        found = polled(self.state, self.tables, self.others, self.keys, _paths(graph))
-        if told is not None:
-            found = found.of(told, _paths(graph))
+    def _count(self, graph: DerivationGraph, found: Polled, wanted: Outputs | None = None) -> Count:
+        """The votes on the target that a graph is of."""
         fixed = {each.path for each in graph.derivations.values() if each.fixed is not None}
         below = {each.path: tuple(each.input_derivations) for each in graph.derivations.values()}
         (root,) = graph.roots
-        return count(root, below, fixed, found.said, self.operators, wanted), found.own
+        return count(root, below, fixed, found.said, self.operators, wanted)
 
     def foretold(self, asked: str, graph: DerivationGraph) -> Foretold:
         """What there is before a build: the votes by now, and whether one can bring enough together."""
-        found, _ = self.count(graph)
-        hopeless = None
-        try:
-            self.refuse_hopeless(asked, graph)
-        except NotCarriedError as error:
-            hopeless = error
-        lacks = {path: poll for path, poll in found.polls.items() if poll.standing not in FINE}
-        order = [each.path for each in graph.in_build_order() if each.path in lacks]
-        return Foretold(self.operators, len(found.polls), tuple(lacks[path] for path in order), hopeless)
+        said = self._polled(graph)
+        found = self._count(graph, said)
+        polls = [found.polls[each.path] for each in graph.in_build_order() if each.path in found.polls]
+        lacks = tuple(each for each in polls if each.standing not in FINE)
+        return Foretold(self.operators, len(polls), lacks, self._hopeless(asked, graph, said))
 
     def carried(self, asked: str, graph: DerivationGraph, agreed: Agreed) -> Carried:
         """That enough operators carry what the builders agreed on. Raises NotCarriedError."""
@@ -155,7 +150,9 @@ class Asked:
         outputs = [each for made in agreed.outputs.values() for each in made.values()]
         hashes = {each.path: each.nar_hash.hex for each in (*agreed.inputs.values(), *outputs)}
         told = {*hashes, *(each.path for each in agreed.converged)}
-        found, own = self.count(graph, released, told)
+        paths = _paths(graph)
+        said = self._polled(graph).of(told, paths)
+        found, own = self._count(graph, said, released), said.own
         mine = partial(_mine, own=own, graph=graph, hashes=hashes)
         order = [each.path for each in graph.in_build_order()]
         if (short := shortfall(found, self.operators, order)) is not None:
@@ -165,18 +162,15 @@ class Asked:
                 hint=self._way_out(found, own, order),
                 differs=found.root.standing is Standing.DIFFERS,
             )
-        if self.refuses:
-            apart = list(against(found, released, mine))
-            if apart:
-                path, names = apart[0]
-                raise NotCarriedError(
-                    f"{asked}: {_named(names)} made another {called(path)}, and [closure] in tally.toml "
-                    f'has no `dissent = "tell"`',
-                    hint="`tally ledger votes` shows who made what; `tally compare` what differs",
-                    differs=True,
-                )
-        paths = _paths(graph)
-        digests = {each for said in self.others if said.signed(paths).entries for each in said.digests}
+        if self.refuses and (apart := next(against(found, released, mine), None)) is not None:
+            path, names = apart
+            raise NotCarriedError(
+                f"{asked}: {_named(names)} made another {called(path)}, and [closure] in tally.toml "
+                f'has no `dissent = "tell"`',
+                hint="`tally ledger votes` shows who made what; `tally compare` what differs",
+                differs=True,
+            )
+        digests = {each for one in self.others if one.signed(paths).entries for each in one.digests}
         # those who came to the same artifact in the end, too
         unlike = tuple(against(found, (), mine))
         return Carried(

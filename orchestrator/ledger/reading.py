@@ -161,6 +161,20 @@ class Ledger:
                 found.update((path, moment(finished)) for path, finished in self._ask(asked, *some))
         return found
 
+    def concluded(self, targets: Sequence[str], system: str) -> Mapping[str, datetime]:
+        """When each of these targets was last concluded for a system, whatever it came to."""
+        found: dict[str, datetime] = {}
+        for some in _pieces(targets):
+            last = (
+                f"select max(id) from results where system = ? and target in ({_marks(some)}) group by target"
+            )
+            with as_written(self._path):
+                for target, time in self._ask(
+                    f"select target, time from results where id in ({last})", system, *some
+                ):
+                    found[target] = moment(time)
+        return found
+
     def entries_of(self, run: str) -> Iterator[Entry]:
         """Every builder's every build of one run."""
         yield from self._entries("where r.name = ? order by b.id", [run])

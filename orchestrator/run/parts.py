@@ -59,8 +59,13 @@ def read(root: Path | None, shaped: Mapping[str, Shaped], outputs: Iterable[str]
     return Parts(vendored, linked, frozenset(linked))
 
 
-def parts_of_release(stores: Iterable[Store], facts: ReleaseFacts) -> Parts:
-    """The parts of a release, as they lie in the first store of these whose files can be looked at."""
+def parts_of_release(
+    stores: Iterable[Store], facts: ReleaseFacts, inside: Mapping[str, frozenset[str]]
+) -> Parts:
+    """The parts of a release, as they lie in the first store of these whose files can be looked at.
+
+    `inside` is what was found to be `unpacked` in it.
+    """
     store = next((each for each in stores if isinstance(each, ChrootStore)), None)
     if store is None:
         return Parts()
@@ -71,7 +76,7 @@ def parts_of_release(stores: Iterable[Store], facts: ReleaseFacts) -> Parts:
         found,
         # what is packed in the artifact is in it
         programs=found.programs | {facts.artifact_output.path} if found.programs else found.programs,
-        unpacked=unpacked([store], facts.graph, facts.artifact_derivation, facts.agreed, facts.dependencies),
+        unpacked=inside,
     )
 
 

@@ -37,12 +37,11 @@ def _tried(state: State, plan: Plan) -> Mapping[str, datetime]:
     if not state.ledger.exists():
         return {}
     with read(state) as ledger:
-        results = {each.target: each for each in ledger.results(whole=False) if each.system == plan.system}
+        concluded = ledger.concluded([each.recorded for each in plan.targets.values()], plan.system)
         built = ledger.built([each.evaluated.package for each in plan.targets.values()])
     found = {}
     for name, target in plan.targets.items():
-        last = results.get(target.recorded)
-        times = [built.get(target.evaluated.package), None if last is None else last.time]
+        times = [built.get(target.evaluated.package), concluded.get(target.recorded)]
         if known := [time for time in times if time is not None]:
             found[name] = max(known)
     return found

@@ -6,7 +6,7 @@ Recipe -> Derivation -> Build (one per builder) -> Agreement -> Materials -> Sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -195,7 +195,10 @@ def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> O
             return refuse(target, disagreed, run.workshop, run.builders, quorum, attesters, tell)
         case Agreed() as agreed:
             artifact = artifact_of(run, agreed, target.evaluated.artifact_path)
-            tell_of_unpacked(run, target, agreed, say)
+            stores = [each.store for each in agreeing(run, agreed)]
+            inside = unpacked(stores, target.graph, target.evaluated.artifact, agreed, target.dependencies)
+            if (unmeant := told_of(name, inside, target.dependencies)) is not None:
+                say(unmeant)
             if run.signatories is None or run.plan.dirty:
                 return Compared(name, agreed, artifact, why_unsigned(run))
             try:
@@ -204,17 +207,9 @@ def conclude(run: Run, target: Target, reports: Sequence[Report], say: Say) -> O
                     carried = run.closure.carried(name, target.graph, agreed)
                     for told in voting.unlike(carried):
                         say(f"{name}: {told}")
-                return publish(run, target, agreed, quorum, artifact, run.signatories, carried)
+                return publish(run, target, agreed, quorum, artifact, run.signatories, inside, carried)
             except TallyError as error:  # what stops one release does not lose the others
                 return Unpublished(name, agreed, error)
-
-
-def tell_of_unpacked(run: Run, target: Target, agreed: Agreed, say: Say) -> None:
-    """Say what users get though a lock file has it for development."""
-    stores = [each.store for each in agreeing(run, agreed)]
-    inside = unpacked(stores, target.graph, target.evaluated.artifact, agreed, target.dependencies)
-    if (told := told_of(target.asked, inside, target.dependencies)) is not None:
-        say(told)
 
 
 def why_unsigned(run: Run) -> str:
@@ -231,9 +226,10 @@ def publish(
     quorum: int,
     artifact: Path,
     signatories: Signatories,
+    inside: Mapping[str, frozenset[str]],
     carried: Carried | None = None,
 ) -> Released:
-    """Materials, statements, bundles, and the release folder that holds them."""
+    """Materials, statements, bundles, and the release folder that holds them. `inside`: `Parts.unpacked`."""
     facts = facts_of(
         run.workshop.store,
         target,
@@ -246,7 +242,8 @@ def publish(
         carried=carried,
     )
     materials = materials_of(facts)
-    bill = bill_of(facts, materials, parts_of_release([each.store for each in agreeing(run, agreed)], facts))
+    stores = [each.store for each in agreeing(run, agreed)]
+    bill = bill_of(facts, materials, parts_of_release(stores, facts, inside))
     sboms = sbom_statements(facts, bill)
     sbom_files = {
         form: release_file(facts.package.name, form, made.predicate) for form, made in sboms.items()

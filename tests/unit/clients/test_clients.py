@@ -150,7 +150,7 @@ class Publishing:
             run = story.Run(
                 anything, anything, builders, Decision(), order, signatories, clients, account=anything
             )
-            return story.publish(run, target, facts.agreed, facts.quorum, self.made.artifact, signatories)
+            return story.publish(run, target, facts.agreed, facts.quorum, self.made.artifact, signatories, {})
 
 
 @pytest.fixture

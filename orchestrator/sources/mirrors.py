@@ -120,8 +120,10 @@ class Mirrors:
         """What npm has for each of `_NPM_KEYS`, in one question: it takes half a second to start."""
         if self._npm_told is None:
             # --global: no project's .npmrc, which can put any variable of the environment into the address
-            said = _ask(["npm", "config", "get", *_NPM_KEYS, "--global"], "npm")
-            self._npm_told = dict(line.strip().partition("=")[::2] for line in said.splitlines())
+            said = _ask(["npm", "config", "get", *_NPM_KEYS, "--global"], "npm").splitlines()
+            if said and "=" not in said[0].partition(":")[0]:  # npm 6 tells the first alone, by no name
+                said[0] = f"{_NPM_KEYS[0]}={said[0]}"
+            self._npm_told = dict(line.strip().partition("=")[::2] for line in said)
         return self._npm_told
 
     def _no_such(self, name: str) -> TallyError:

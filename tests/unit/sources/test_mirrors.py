@@ -116,6 +116,8 @@ def test_a_machine_without_apt_or_without_debian(programs: Path) -> None:
 def test_npm_is_where_npm_says(programs: Path) -> None:
     _program(programs, "npm", "echo registry=https://npm.example/registry")
     assert Mirrors().addresses("mirror://npm/x/-/x-1.tgz") == ("https://npm.example/registry/x/-/x-1.tgz",)
+    _program(programs, "npm", "echo https://npm.example/?a=b")  # as npm 6 has it
+    assert Mirrors().bases("npm") == ("https://npm.example/?a=b/",)
     _program(programs, "npm", "echo registry=undefined")
     with pytest.raises(TallyError, match="npm has no registry configured"):
         Mirrors().bases("npm")

@@ -186,7 +186,7 @@ class VariationTable(Table):
         alias="directory-order",
         description="Folders are listed in reverse, where disorderfs is installed",
     )
-    start: StrictBool = Field(default=True, description="Builds start later, past the next full second")
+    start: StrictBool = Field(default=True, description="Builds start apart, past the next full second")
     uptime: StrictBool = Field(default=True, description="The machine seems to have been up for longer")
     kernel_release: StrictBool = Field(
         default=True, alias="kernel-release", description="The kernel says that it is Linux 2.6"

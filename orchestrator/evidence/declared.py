@@ -5,7 +5,6 @@ What is absent is left out, as in releases of earlier versions; what is of anoth
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -16,9 +15,9 @@ from orchestrator.evidence.commands import read
 from orchestrator.evidence.shown import Believed, Builder, Material, Origin, Repository
 from orchestrator.evidence.terms import BELIEVED, NAR_SHA256, TARGET_KINDS, Kind
 from orchestrator.ground.values import dataclass
+from orchestrator.nix.outputpath import Command, Places
 
 T = TypeVar("T")
-_STORE_PATH = re.compile(r"/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+")
 _WHAT = "the provenance"
 _MATERIAL = "a material of the provenance"
 _BUILDER = ("name", "store", "operator", "nixVersion", "system", "kernel", "cpuModel")
@@ -49,9 +48,11 @@ def declared(predicate: Mapping[str, Any]) -> Declared:
         elif kind == BELIEVED:
             path, key, cache = (member(noted, name, str, _MATERIAL) for name in ("storePath", "key", "cache"))
             believed.append(Believed(store_path=path, key=key, cache=cache))
-    own = _named_by_the_package(predicate)
-    sources.sort(key=lambda each: each.store_path is None or each.store_path not in own)
-    return Declared(_origin(predicate), dict(sorted(kinds.items())), tuple(sources), tuple(believed))
+    command = _own_command(predicate)
+    paths = [each.store_path for each in sources if each.store_path is not None]
+    own = set(Places(dict(zip(paths, paths, strict=True))).named(command)) if command is not None else set()
+    sources.sort(key=lambda each: each.store_path not in own)
+    return Declared(_origin(predicate, command), dict(sorted(kinds.items())), tuple(sources), tuple(believed))
 
 
 def builders(predicate: Mapping[str, Any]) -> tuple[Builder, ...]:
@@ -74,7 +75,7 @@ def builders(predicate: Mapping[str, Any]) -> tuple[Builder, ...]:
     return tuple(found)
 
 
-def _origin(predicate: Mapping[str, Any]) -> Origin:
+def _origin(predicate: Mapping[str, Any], command: Command | None) -> Origin:
     build = member(predicate, "buildDefinition", dict, _WHAT)
     outside = member(build, "externalParameters", dict, _WHAT)
     inside = member(build, "internalParameters", dict, _WHAT)
@@ -91,7 +92,7 @@ def _origin(predicate: Mapping[str, Any]) -> Origin:
             "lock": _name_in(outside, "lock"),
             "repository": _repository(outside),
             "toolchains": _toolchains(inside),
-            "licence": _licence(predicate, inside),
+            "licence": _licence(command),
             "started": _optional(times, "startedOn", str, _WHAT),
             "finished": _optional(times, "finishedOn", str, _WHAT),
             "tallystick": _optional(version, "tallystick", str, _WHAT),
@@ -124,24 +125,17 @@ def _toolchains(inside: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
     return tuple(found)
 
 
-def _licence(predicate: Mapping[str, Any], inside: Mapping[str, Any]) -> str | None:
+def _licence(command: Command | None) -> str | None:
     """The recipe's, which is in the package's derivation."""
-    found = _environment(predicate, inside).get("tallyLicense")
-    return found if isinstance(found, str) and found else None
+    return (command.environment.get("tallyLicense") or None) if command is not None else None
 
 
-def _named_by_the_package(predicate: Mapping[str, Any]) -> frozenset[str]:
-    """The store paths in the variables of the package's own command."""
+def _own_command(predicate: Mapping[str, Any]) -> Command | None:
+    """The package's own; None where no commands are told."""
     build = member(predicate, "buildDefinition", dict, _WHAT)
-    values = _environment(predicate, member(build, "internalParameters", dict, _WHAT)).values()
-    return frozenset(_STORE_PATH.findall("\n".join(values)))
-
-
-def _environment(predicate: Mapping[str, Any], inside: Mapping[str, Any]) -> Mapping[str, str]:
-    """The variables of the package's command; empty where no commands are told."""
+    inside = member(build, "internalParameters", dict, _WHAT)
     package = member(member(inside, "package", dict, _WHAT), "derivation", str, f"{_WHAT}'s package")
-    found = (command.environment for command, _ in read(predicate) or () if command.derivation == package)
-    return next(found, {})
+    return next((command for command, _ in read(predicate) or () if command.derivation == package), None)
 
 
 def _material(said: Mapping[str, Any], kind: str) -> Material:

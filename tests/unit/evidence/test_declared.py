@@ -9,12 +9,17 @@ import pytest
 from orchestrator.evidence.declared import declared
 from orchestrator.evidence.terms import Kind
 
-DIGITS = "0" * 32
-PACKAGE = f"/nix/store/{DIGITS}-app-1.0.drv"
+
+def place(name: str) -> str:
+    """A store path of its own for each name."""
+    return f"/nix/store/{name.encode().hex().zfill(32)[:32]}-{name}"
+
+
+PACKAGE = place("app-1.0.drv")
 
 
 def source(name: str) -> dict[str, Any]:
-    noted = {"kind": Kind.SOURCE, "storePath": f"/nix/store/{DIGITS}-{name}"}
+    noted = {"kind": Kind.SOURCE, "storePath": place(name)}
     return {"name": name, "digest": {"sha256": "a" * 64}, "annotations": noted}
 
 
@@ -32,7 +37,7 @@ def predicate(**environment: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("said", ["{}", "main unpack {} app.tar.gz\n"])
 def test_a_packages_own_source_is_told_before_those_of_its_dependencies(said: str) -> None:
-    made = predicate(src=said.format(f"/nix/store/{DIGITS}-app.tar.gz"))
+    made = predicate(src=said.format(place("app.tar.gz")))
     assert [each.name for each in declared(made).sources] == ["app.tar.gz", "a.whl", "b.whl"]
 
 

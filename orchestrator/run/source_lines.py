@@ -37,16 +37,15 @@ _BUILD: Final = re.compile(rb"^\[build\]", re.MULTILINE)
 _SCRIPT: Final = re.compile(rb"^script *=", re.MULTILINE)
 
 
-def writes(name: str, data: bytes) -> bool:
-    """Whether a source's file may be what writes a value.
-
-    Locks, vendored dependencies and recipes are not: a target's own recipe is looked at by itself.
-    """
+def writes(name: str) -> bool:
+    """Whether a source's file may be what writes a value, by its name: no lock, and nothing vendored."""
     *folders, last = name.split("/")
-    if _PINS.fullmatch(last) is not None or not _OTHERS.isdisjoint(folders):
-        return False
-    recipe = last.endswith(".toml") and _BUILD.search(data) is not None and _SCRIPT.search(data) is not None
-    return not (recipe or last == "tally.toml")
+    return last != "tally.toml" and _PINS.fullmatch(last) is None and _OTHERS.isdisjoint(folders)
+
+
+def is_recipe(name: str, data: bytes) -> bool:
+    """Whether a file is a recipe: a target's own is looked at by itself."""
+    return name.endswith(".toml") and _BUILD.search(data) is not None and _SCRIPT.search(data) is not None
 
 
 def lines_for(store: ChrootStore, derivation: Derivation, wanted: Collection[Name]) -> Sequence[Hint]:
@@ -65,7 +64,7 @@ def nearest(found: Sequence[Hint], words: Collection[str]) -> Sequence[Hint]:
 def _hints(store: ChrootStore, derivation: Derivation, wanted: Collection[Name]) -> Iterator[Hint]:
     read = 0
     for name, data in islice(_files(store, derivation), _MOST_FILES):
-        if b"\0" in data[:4096] or not writes(name, data):
+        if b"\0" in data[:4096] or is_recipe(name, data):
             continue
         read += len(data)
         if read > _MOST:
@@ -74,7 +73,7 @@ def _hints(store: ChrootStore, derivation: Derivation, wanted: Collection[Name])
 
 
 def _files(store: ChrootStore, derivation: Derivation) -> Iterator[tuple[str, bytes]]:
-    """Every regular file of the sources, by its name there. No link is followed."""
+    """Every regular file of the sources that may write something, by its name there. No link is followed."""
     texts = (text for name, text in sorted(derivation.env.items()) if _SOURCES.fullmatch(name))
     for path in dict.fromkeys(path for text in texts for path in _PATH.findall(text)):
         place = store.physical(path)
@@ -91,8 +90,8 @@ def _files(store: ChrootStore, derivation: Derivation) -> Iterator[tuple[str, by
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
+        folders[:] = sorted(set(folders) - _OTHERS)
+        for name in filter(writes, sorted(names)):
             file = Path(root, name)
             if file.is_file() and not file.is_symlink() and file.stat().st_size <= _LARGEST:
                 with file.open("rb") as stream:
@@ -102,7 +101,7 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 def _in_tar(file: Path) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(file) as archive:
         for member in archive:
-            if member.isreg() and member.size <= _LARGEST:
+            if member.isreg() and member.size <= _LARGEST and writes(member.name):
                 stream = archive.extractfile(member)
                 if stream is not None:
                     yield member.name, stream.read(_LARGEST)
@@ -111,6 +110,6 @@ def _in_tar(file: Path) -> Iterator[tuple[str, bytes]]:
 def _in_zip(file: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
-            if not member.is_dir() and member.file_size <= _LARGEST:
+            if not member.is_dir() and member.file_size <= _LARGEST and writes(member.filename):
                 with archive.open(member) as stream:
                     yield member.filename, stream.read(_LARGEST)

@@ -33,7 +33,7 @@ from orchestrator.run.experiments import on_builders
 from orchestrator.run.recipes import find_lock
 from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened
-from orchestrator.stories.findings import beside, culprits_of, found_in, released, seen_here
+from orchestrator.stories.findings import culprits_of, found_in, released, seen_here, with_rest
 
 Say = Callable[[str], None]
 LinesOf = Callable[[str, Name], Sequence[Hint]]
@@ -59,7 +59,7 @@ def diagnose(
     release = kept.record.against
     if not prove or (release is not None and not kept.record.root_causes):
         why = f"it is not known what of {release} diverged first" if prove else "as --no-prove says"
-        found = {**found_in(kept, say), **beside(kept, released(kept).rest)}
+        found = with_rest(kept, found_in(kept, say), released(kept).rest)
         return _judged(kept, found, {}, _recipes_hints(kept), [f"nothing was built again, {why}"])
     with opened(state, configuration) as workshop:
         return proven(workshop, kept, say, _alone(workshop, say))
@@ -101,8 +101,7 @@ def proven(
         except TallyError as error:
             untried.append(f"{name_of(derivation)} is not built again: {error.message}")
     lines_of = cache(lambda path, name: lines_for(workshop.store, workshop.store.derivation(path), {name}))
-    found |= {drv: (*found.get(drv, ()), *more) for drv, more in beside(kept, release.rest).items()}
-    judged = _judged(kept, found, seen, lines, untried, lines_of)
+    judged = _judged(kept, with_rest(kept, found, release.rest), seen, lines, untried, lines_of)
     _keep(kept, judged, say)
     return judged
 

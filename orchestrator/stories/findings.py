@@ -38,10 +38,15 @@ def released(kept: DisagreementFolder) -> Release:
     return Release.of(tuple(each for derivation in above for each in _places(kept, derivation)))
 
 
-def beside(kept: DisagreementFolder, rest: tuple[Found, ...]) -> Mapping[str, tuple[Found, ...]]:
-    """What the artifact shows and no culprit's files have: the culprit's, where there is but one."""
+def with_rest(
+    kept: DisagreementFolder, found: Mapping[str, tuple[Found, ...]], rest: tuple[Found, ...]
+) -> Mapping[str, tuple[Found, ...]]:
+    """With what the artifact shows and no culprit's files have: the culprit's, where there is but one."""
+    if not rest:
+        return found
     causes = kept.record.root_causes
-    return {causes[0] if len(causes) == 1 else NOBODY: rest} if rest else {}
+    whose = causes[0] if len(causes) == 1 else NOBODY
+    return {**found, whose: (*found.get(whose, ()), *rest)}
 
 
 def seen_here(

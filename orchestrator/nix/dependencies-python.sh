@@ -11,7 +11,10 @@ tally_lay_out_python() { # LIST
             ln -sfn "$path" "$out/wheels/$file"
         else
             file=$name-$version.tar.gz
-            if [[ $part != - ]]; then path=$path/$part; fi
+            if [[ $part != - ]]; then
+                tally_check_part "$path" "$part" "$name $version" || return 1
+                path=$path/$part
+            fi
             tally_pack_tree_python "$path" "$out/wheels/$file" "$name-$version"
             digest=$(sha256sum < "$out/wheels/$file")
             digest=sha256:${digest%% *}
@@ -35,6 +38,20 @@ tally_list_shipped() { # LIST of NAME==VERSION
     while read -r pin digest; do
         if [[ -n ${shipped[$pin]-} ]]; then echo "$pin $digest"; fi
     done
+}
+
+# That a tree has a folder of its own there: behind a link would be other files than the commit's.
+tally_check_part() { # TREE PART CALLED
+    local top
+    if [[ ! -d $1/$2 ]]; then
+        echo "tally: the tree of $3 has no folder $2" >&2
+        return 1
+    fi
+    top=$(cd -P -- "$1" && pwd -P)
+    if [[ $(cd -L -- "$top/$2" && pwd -L) != "$(cd -P -- "$top/$2" && pwd -P)" ]]; then
+        echo "tally: in the tree of $3 the folder $2 is behind a link" >&2
+        return 1
+    fi
 }
 
 # A commit's tree as an sdist: pip makes a wheel of it as of any other.

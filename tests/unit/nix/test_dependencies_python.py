@@ -1,9 +1,10 @@
-"""How a wheel that is made of an sdist is pinned, in plain bash: as the project that the lock names."""
+"""How trees are packed, and how a wheel that is made of an sdist is pinned: in plain bash."""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,25 @@ SCRIPT = Path(__file__).parents[3] / "orchestrator/nix/dependencies-python.sh"
 LINES = "a==1.0 --hash=sha256:00\na-b==1.0 --hash=sha256:11\na-b==1.0.post1 --hash=sha256:22\n"
 
 
+def run(
+    function: str, *given: Path | str, script: Path = SCRIPT, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    steps = f'. "$1"; shift; {function} "$@"'
+    return subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", steps, "-", script, *given],
+        env={"PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def pin(folder: Path, name: str, version: str, *wheels: str) -> subprocess.CompletedProcess[str]:
     (folder / "made").mkdir()
     for wheel in wheels:
         (folder / "made" / wheel).write_text(wheel)
     (folder / "requirements.txt").write_text(LINES)
-    steps = '. "$1"; shift; tally_pin_wheel "$@"'
-    given = (str(SCRIPT), str(folder / "requirements.txt"), name, version, str(folder / "made"))
-    return subprocess.run(
-        ["bash", "-eu", "-o", "pipefail", "-c", steps, "-", *given],
-        env={"PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run("tally_pin_wheel", folder / "requirements.txt", name, version, folder / "made")
 
 
 @pytest.mark.parametrize(
@@ -71,3 +77,43 @@ def test_what_users_get_is_listed_apart(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout == "a-b==1.0 --hash=sha256:11\n"
+
+
+def lay_out(folder: Path, part: str) -> subprocess.CompletedProcess[str]:
+    """A tree with the folder `part/below`, a link to it and one out of the tree."""
+    tree, made = folder / "tree", folder / "made"
+    (tree / "part/below").mkdir(parents=True)
+    (tree / "part/below/setup.py").write_text("x")
+    (tree / "link").symlink_to("part")
+    (tree / "away").symlink_to("/usr")
+    made.mkdir()
+    (folder / "list").write_text(f"{tree} a-1 a 1.0 sha256:00 {'1' * 40} https://git.test/a {part}\n")
+    script = folder / "script.sh"
+    script.write_text(SCRIPT.read_text().replace("/build/", f"{folder}/"))
+    return run("tally_lay_out_python", folder / "list", script=script, out=str(made))
+
+
+@pytest.mark.parametrize("part", ["part/below", "part/./below"])
+def test_a_part_of_a_tree_is_packed_alone(tmp_path: Path, part: str) -> None:
+    done = lay_out(tmp_path, part)
+    assert (done.returncode, done.stderr) == (0, "")
+    with tarfile.open(tmp_path / "made/wheels/a-1.0.tar.gz") as packed:
+        assert "a-1.0/setup.py" in packed.getnames()
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("other", "the tree of a 1.0 has no folder other"),
+        ("part/below/setup.py", "the tree of a 1.0 has no folder part/below/setup.py"),
+        ("link", "in the tree of a 1.0 the folder link is behind a link"),
+        ("link/below", "in the tree of a 1.0 the folder link/below is behind a link"),
+        ("away", "in the tree of a 1.0 the folder away is behind a link"),
+    ],
+)
+def test_a_part_that_the_tree_has_not_is_refused(tmp_path: Path, part: str, said: str) -> None:
+    """`tally lock` looks once a tree, and not for each package that is of it."""
+    done = lay_out(tmp_path, part)
+    assert done.returncode == 1
+    assert done.stderr == f"tally: {said}\n"
+    assert not (tmp_path / "made/wheels/a-1.0.tar.gz").exists()

@@ -22,7 +22,7 @@ from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.values import dataclass, replace
 from orchestrator.recipe.names import store_name
 from orchestrator.recipe.purls import package_url
-from orchestrator.recipe.wanted import pinned
+from orchestrator.recipe.wanted import PLAIN, Extras, pinned
 
 _BLANK: Final = re.compile(r"\s")
 Dependencies = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -213,7 +213,8 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
                 place, each.line, f"tally.lock has no sha256 of {each.name}", hint="run `tally lock`"
             )
         case CommitTree() if each.digest.url in told:
-            return {"sha256": told[each.digest.url], "mode": "recursive", "submodules": True}
+            found: dict[str, str | bool] = {"sha256": told[each.digest.url], "mode": "recursive"}
+            return {**found, "submodules": True} if extras_of(each.digest).submodules else found
         case CommitTree():
             raise Untold(
                 place,
@@ -223,6 +224,14 @@ def _digest(each: Dependency, place: str, told: Mapping[str, str]) -> dict[str, 
             )
         case _:
             assert_never(each.digest)
+
+
+def extras_of(tree: CommitTree) -> Extras:
+    """What it holds besides: submodules, as Cargo and pip have it, but none of a repository of this machine.
+
+    Their addresses may be of anything that the user can read.
+    """
+    return PLAIN if tree.address.startswith("file:") else Extras(submodules=True)
 
 
 def purl_of(ecosystem: Ecosystem, each: Dependency) -> str:

@@ -14,16 +14,14 @@ from orchestrator.ground.addresses import without_credentials
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write
 from orchestrator.ground.nar import nar_hash
+from orchestrator.pinning.depended import extras_of
 from orchestrator.recipe.names import store_name
-from orchestrator.recipe.wanted import PLAIN, Extras
 from orchestrator.repositories.gitremote import export_remote
 from orchestrator.repositories.gittree import empty_folders
 from orchestrator.sources.folder import Sources
 
 _HINT = "check the address and the commit, or have the lock written again"
 _ELSEWHERE = "have the lock name it where others can fetch it, too: https:// or ssh://"
-EXTRAS = Extras(submodules=True)
-"""As Cargo and pip have it."""
 
 
 def fetched(
@@ -39,9 +37,9 @@ def fetched(
         with tempfile.TemporaryDirectory(prefix=".tree-", dir=sources.folder) as name:
             folder = Path(name) / "tree"
             folder.mkdir(mode=0o755)
-            local = tree.address.startswith("file:")
-            export_remote(tree.address, tree.rev, folder, PLAIN if local else EXTRAS)
-            if local and empty_folders(folder):  # their addresses may be of anything that the user can read
+            extras = extras_of(tree)
+            export_remote(tree.address, tree.rev, folder, extras)
+            if not extras.submodules and empty_folders(folder):
                 raise TallyError(
                     "it is from a repository of this machine, and has submodules", hint=_ELSEWHERE
                 )

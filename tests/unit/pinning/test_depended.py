@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from orchestrator.dependencies.dependency import Dependency, Ecosystem
+from orchestrator.dependencies.dependency import CommitTree, Dependency, Ecosystem, Locked
 from orchestrator.ground.digest import Sha256
-from orchestrator.pinning.depended import Depended, purl_of, with_needs
+from orchestrator.pinning.depended import Depended, described, purl_of, with_needs
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,25 @@ def test_edges_that_files_tell_lead_to_what_is_there() -> None:
     found = {each.path: each.needs for each in with_needs(every, told)}
     assert found.pop("/a@v1.0.0") == ("/b@v1.2.0", "/c@v2.0.0")
     assert set(found.values()) == {()}
+
+
+@pytest.mark.parametrize(
+    ("address", "extras"),
+    [
+        ("https://git.test/a", {"submodules": True}),
+        ("ssh://git@git.test/a", {"submodules": True}),
+        ("file:///srv/a", {}),
+    ],
+)
+def test_a_tree_has_submodules_but_of_a_repository_of_this_machine(
+    address: str, extras: Mapping[str, bool]
+) -> None:
+    """Such a repository's submodules may be of anything that the user can read."""
+    tree = CommitTree(address, "1" * 40)
+    each = Dependency("a", "1", "a-1", tree, (tree.url,), address, 1, rev=tree.rev)
+    locked = Locked(Ecosystem.PYTHON, (each,), {})
+    told = {tree.url: "2" * 64}
+    said = described(locked, lock="uv.lock", source="main", sha256="3" * 64, place="uv.lock", told=told)
+    (package,) = said["packages"]
+    assert {key: package[key] for key in ("sha256", "mode")} == {"sha256": "2" * 64, "mode": "recursive"}
+    assert {key: value for key, value in package.items() if key in ("submodules", "lfs")} == extras

@@ -76,7 +76,7 @@ def _read(
 def _told(file: LockFile, lock: Lock, folder: Path, digest: str, parts: Iterable[Mapping[str, Any]]) -> str:
     """What it pins otherwise than the one with the digest, where that is found."""
     recipe, part = file.recipe, file.part
-    source = recipe.named_sources[recipe.source_of(part) or ""]
+    source = recipe.named_sources[file.source]
     commit = _commit_of(folder, source.path, part.lock, digest) if isinstance(source, PathSource) else None
     if commit is None:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -29,6 +29,7 @@ from orchestrator.sources.sourcetree import archive, folder, of_path
 
 _PINNING: Final = (".txt", "go.sum")
 """How files end that pin, and that another one of a project names: `-r base.txt`, go.sum beside go.mod."""
+_WHICH: Final = "one name and version is one package: find out which of the two is meant"
 
 
 def dependencies_for(
@@ -46,12 +47,10 @@ def dependencies_for(
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for name, recipe in sorted(recipes.items()):
-        for part in recipe.dependencies:
-            source = recipe.source_of(part) or ""
-            tree = tree_of(recipe, source, lock, paths, repository, sources)
-            file = LockFile(recipe, part, tree, repository)
-            found.setdefault(name, []).append(file.described(system, lock))
-        refuse_two_of_one(name, found.get(name, ()))
+        if recipe.dependencies:
+            files = _files_of(recipe, lock, paths, repository, sources)
+            found[name] = [file.described(system, lock) for file in files]
+            refuse_two_of_one(name, found[name])
     return found
 
 
@@ -65,31 +64,29 @@ def named_by(
     asking = {name: recipe for name, recipe in sorted(recipes.items()) if recipe.dependencies}
     paths = path_pins(folder, asking, allow_dirty=True) if asking else {}
     return tuple(
-        LockFile(
-            recipe,
-            part,
-            tree_of(recipe, recipe.source_of(part) or "", lock, paths, folder, lambda: sources),
-            folder,
-        )
-        for recipe in asking.values()
-        for part in recipe.dependencies
+        file for recipe in asking.values() for file in _files_of(recipe, lock, paths, folder, lambda: sources)
     )
+
+
+def _files_of(
+    recipe: Recipe, lock: Lock, paths: PathPins, repository: Path, sources: Callable[[], Sources]
+) -> Iterator[LockFile]:
+    """Those that a recipe names, in its order. Raises TallyError."""
+    for part in recipe.dependencies:
+        tree = tree_of(recipe, recipe.source_of(part) or "", lock, paths, repository, sources)
+        yield LockFile(recipe, part, tree, repository)
 
 
 def refuse_two_of_one(recipe: str, locks: Sequence[Mapping[str, Any]]) -> None:
     """Raises TallyError where two lock files of a recipe pin one file of one package by different digests."""
-    first: dict[tuple[str, str, str, str], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
-    for lock in locks:
-        for each in lock["packages"]:
-            key = lock["kind"], each["called"], each["version"], each["file"]
-            before, known = first.setdefault(key, (lock, each))
-            both = [name for name in ("sha256", "sha512") if name in known and name in each]
-            if before is not lock and any(known[name] != each[name] for name in both):
-                raise TallyError(
-                    f"recipe {recipe}: {each['called']} {each['version']} has other bytes in {lock['lock']}, "
-                    f"line {each['line']}, than in {before['lock']}, line {known['line']}",
-                    hint="one name and version is one package: find out which of the two is meant",
-                )
+    for lock, each, before, known in _alike(locks, ("called", "version", "file")):
+        both = [name for name in ("sha256", "sha512") if name in known and name in each]
+        if before is not lock and any(known[name] != each[name] for name in both):
+            raise TallyError(
+                f"recipe {recipe}: {each['called']} {each['version']} has other bytes in {lock['lock']}, "
+                f"line {each['line']}, than in {before['lock']}, line {known['line']}",
+                hint=_WHICH,
+            )
     _refuse_tree_and_other(recipe, [lock for lock in locks if lock["kind"] == Ecosystem.PYTHON])
 
 
@@ -98,16 +95,25 @@ def _refuse_tree_and_other(recipe: str, locks: Sequence[Mapping[str, Any]]) -> N
 
     Both would be in the folder that pip looks in, which takes either.
     """
-    first: dict[tuple[str, str], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    for lock, each, before, known in _alike(locks, ("called", "version")):
+        if any(known.get(key) != each.get(key) for key in ("rev", "part")):
+            raise TallyError(
+                f"recipe {recipe}: {each['called']} {each['version']} is from elsewhere in "
+                f"{lock['lock']}, line {each['line']}, than in {before['lock']}, line {known['line']}",
+                hint=_WHICH,
+            )
+
+
+def _alike(
+    locks: Iterable[Mapping[str, Any]], keys: Sequence[str]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
+    """Each package after the first of its kind and keys, behind its lock; then the first, behind its lock."""
+    first: dict[tuple[str, ...], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
     for lock in locks:
         for each in lock["packages"]:
-            before, known = first.setdefault((each["called"], each["version"]), (lock, each))
-            if any(known.get(key) != each.get(key) for key in ("rev", "part")):
-                raise TallyError(
-                    f"recipe {recipe}: {each['called']} {each['version']} is from elsewhere in "
-                    f"{lock['lock']}, line {each['line']}, than in {before['lock']}, line {known['line']}",
-                    hint="one name and version is one package: find out which of the two is meant",
-                )
+            before, known = first.setdefault((lock["kind"], *(each[key] for key in keys)), (lock, each))
+            if known is not each:
+                yield lock, each, before, known
 
 
 class LockFile:
@@ -116,6 +122,7 @@ class LockFile:
     def __init__(self, recipe: Recipe, part: DependenciesPart, tree: Tree, repository: Path) -> None:
         """`repository` is a folder of the one that path sources are in."""
         self.recipe, self.part = recipe, part
+        self.source = recipe.source_of(part) or ""
         self.tree = Remembering(tree)
         self._repository = repository
         self._locked: dict[str, tuple[Asked | None, Locked]] = {}
@@ -124,7 +131,7 @@ class LockFile:
     @property
     def place(self) -> str:
         """What messages call it."""
-        return f"{self.part.lock} in the source {self.recipe.source_of(self.part)} of {self.recipe.name}"
+        return f"{self.part.lock} in the source {self.source} of {self.recipe.name}"
 
     @property
     def key(self) -> str:
@@ -147,7 +154,7 @@ class LockFile:
         if known is not None and known[0] == asked:
             return known[1]
         found = formats.read(self.part.ecosystem, self.tree, self.part.lock, self.place, system, asked)
-        own = self.recipe.named_sources[self.recipe.source_of(self.part) or ""]
+        own = self.recipe.named_sources[self.source]
         _refuse_others(found, self.place, self._repository if isinstance(own, PathSource) else None)
         _compare(found, self.tree, self.part.lock, self.place)
         self._locked[system] = asked, found
@@ -159,7 +166,7 @@ class LockFile:
         return described(
             locked,
             lock=self.part.lock,
-            source=self.recipe.source_of(self.part) or "",
+            source=self.source,
             sha256=self.tree.digest(self.part.lock),
             place=self.place,
             told=self.told(lock),
@@ -259,10 +266,11 @@ class Remembering:
 
     def digest(self, lock: str) -> str:
         """The sha256 of a lock file; where it names others that pin, of the digests of all of these."""
-        found = {
-            path: hashlib.sha256(data).hexdigest() for path, data in self._read.items() if data is not None
+        pinning = {
+            path: hashlib.sha256(data).hexdigest()
+            for path, data in sorted(self._read.items())
+            if data is not None and (path == lock or path.endswith(_PINNING))
         }
-        pinning = {path: found[path] for path in sorted(found) if path == lock or path.endswith(_PINNING)}
         if len(pinning) == 1:
             return pinning[lock]
         lines = "".join(f"{sha256}  {path}\n" for path, sha256 in pinning.items())

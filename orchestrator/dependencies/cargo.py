@@ -17,6 +17,7 @@ from orchestrator.dependencies.cargo_lock import AGAIN, DEFAULT, Entry, entries
 from orchestrator.dependencies.cargo_manifests import manifests
 from orchestrator.dependencies.confusion import refuse_doubles
 from orchestrator.dependencies.dependency import BadLock, CommitTree, Dependency, Ecosystem, Locked
+from orchestrator.ground.addresses import has_secret
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import replace
 
@@ -141,7 +142,7 @@ def _registry(source: str) -> str:
 def _refuse_credentials(address: str, entry: Entry, place: str) -> None:
     try:
         parts = urlsplit(address)
-        secret = parts.password is not None or (parts.username and parts.scheme in ("http", "https"))
+        secret = has_secret(address)
         bad = (not parts.hostname and parts.scheme != "file") or not _ADDRESS.fullmatch(address)
     except ValueError:
         secret, bad = False, True

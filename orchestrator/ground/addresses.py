@@ -1,4 +1,4 @@
-"""Addresses: what may be shown of one, and whether anybody can listen on the way to it. Pure."""
+"""Addresses: what may be shown of one, what is secret, and whether anybody can listen on the way. Pure."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def unseen(address: str) -> bool:
 def without_credentials(address: str) -> str:
     """An address as it may be shown: a user, a password and tokens left out."""
     return without_secrets(address)
+
+
+def has_secret(address: str) -> bool:
+    """Whether it has a user, a password or a token in it; the user of ssh is none.
+
+    Raises ValueError for what is no address, such as brackets that hold none.
+    """
+    parts = urlsplit(address)
+    named = parts.password is not None or (bool(parts.username) and parts.scheme in ("http", "https"))
+    return named or without_secrets(address) != address

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.dependencies.dependency import CommitTree, Dependency
 from orchestrator.dependencies.node.entries import Bad
-from orchestrator.ground.secrets import without_secrets
+from orchestrator.ground.addresses import has_secret
 
 HOSTS: Final = ("bitbucket.org", "github.com", "gitlab.com")
 """Of which archives are taken."""
@@ -70,15 +70,14 @@ def of_repository(address: str, bad: Bad) -> CommitTree:
     other = _OTHER.fullmatch(address)
     where = (other["address"] or other["plain"]) if other is not None else ""
     try:
-        parts = urlsplit(where)
+        path, secret = urlsplit(where).path, has_secret(where)
     except ValueError:  # brackets that hold no address
-        where, parts = "", urlsplit("")
-    if not where or ".." in unquote(parts.path).split("/"):
+        where, path, secret = "", "", False
+    if not where or ".." in unquote(path).split("/"):
         raise bad(
             "it is from a repository whose address is not understood", "write it with https:// or ssh://"
         )
-    named = parts.password is not None or (parts.username and parts.scheme in ("http", "https"))
-    if named or without_secrets(where) != where:
+    if secret:
         raise bad(
             "the address of its repository has a user, a password or a token in it",
             "take them out of package.json and the lock, and let git's own credentials have them",

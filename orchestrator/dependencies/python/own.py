@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from orchestrator.dependencies.dependency import CommitTree, Inside
 from orchestrator.dependencies.tomlfile import Table
+from orchestrator.ground.addresses import has_secret
 from orchestrator.ground.digest import OtherDigest, Sha256
-from orchestrator.ground.secrets import without_secrets
 
 _FOLDER: Final = re.compile(r"[A-Za-z0-9_.+@~-]+(/[A-Za-z0-9_.+@~-]+)*")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -50,8 +50,7 @@ def tree_of(package: Table, name: str, address: str, commit: str | None) -> Comm
     address = address.removeprefix("git+")
     try:
         parts = urlsplit(address)
-        secret = parts.password is not None or (parts.username and parts.scheme in ("http", "https"))
-        secret = secret or without_secrets(address) != address
+        secret = has_secret(address)
         known = parts.scheme in ("https", "http", "ssh", "git", "file") and (parts.hostname or parts.path)
     except ValueError:
         secret, known = False, False

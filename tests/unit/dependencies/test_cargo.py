@@ -214,6 +214,10 @@ BAD = {
         (f'source = "{OTHER}"', 'source = "sparse+https://me:hunter2@crates.example.org/index/"'),
         "34: the address of private 2.0.0 holds a user or a password",
     ),
+    "a token": (
+        (f'source = "{OTHER}"', 'source = "sparse+https://crates.example.org/index/?token=hunter2"'),
+        "34: the address of private 2.0.0 holds a user or a password",
+    ),
     "no address": ((f'source = "{OTHER}"', 'source = "sparse+what"'), "line 34: the source of private"),
     "an address with a quote": (
         (f'source = "{OTHER}"', "source = 'sparse+https://crates.example.org/\"x/'"),

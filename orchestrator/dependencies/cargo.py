@@ -21,7 +21,7 @@ from orchestrator.ground.addresses import has_secret
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import replace
 
-MIRROR: Final = "cargo"
+_MIRROR: Final = "cargo"
 """The mirror that is Cargo's default registry."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 _VERSION: Final = re.compile(r"\d{1,20}\.\d{1,20}\.\d{1,20}(-[0-9A-Za-z.-]{1,100})?(\+[0-9A-Za-z.-]{1,100})?")
@@ -94,7 +94,9 @@ def _dependency(entry: Entry, source: str, place: str) -> Dependency:
         problem = f"the checksum of {named} is no sha256: {entry.checksum[:80]!r}"
         raise BadLock(place, entry.line, problem, hint=AGAIN)
     file = f"{entry.name}-{entry.version}.crate"
-    url = f"mirror://{MIRROR}/{entry.name}/{file}" if registry == MIRROR else f"{source}#{entry.name}/{file}"
+    url = (
+        f"mirror://{_MIRROR}/{entry.name}/{file}" if registry == _MIRROR else f"{source}#{entry.name}/{file}"
+    )
     return Dependency(
         entry.name,
         entry.version,
@@ -136,7 +138,7 @@ def _from_git(entry: Entry, address: str, registry: str, place: str) -> Dependen
 
 def _registry(source: str) -> str:
     """Whose a package is: the mirror, or the address of the registry's index or of a repository."""
-    return MIRROR if source == DEFAULT else source.partition("+")[2].partition("#")[0]
+    return _MIRROR if source == DEFAULT else source.partition("+")[2].partition("#")[0]
 
 
 def _refuse_credentials(address: str, entry: Entry, place: str) -> None:

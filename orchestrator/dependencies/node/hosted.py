@@ -14,13 +14,13 @@ from orchestrator.dependencies.dependency import CommitTree, Dependency
 from orchestrator.dependencies.node.entries import Bad
 from orchestrator.ground.addresses import has_secret
 
-HOSTS: Final = ("bitbucket.org", "github.com", "gitlab.com")
+_HOSTS: Final = ("bitbucket.org", "github.com", "gitlab.com")
 """Of which archives are taken."""
 _GIT: Final = ("git+", "git:", "github:", "gitlab:", "bitbucket:", "git@", "ssh:")
 _PROJECT: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_-][A-Za-z0-9._-]*?"
 _COMMIT: Final = r"[0-9a-f]{40}"
 _HOSTED: Final = re.compile(
-    rf"(?:git\+)?(?:ssh://git@|https://|git://)(?P<host>{'|'.join(map(re.escape, HOSTS))})/"
+    rf"(?:git\+)?(?:ssh://git@|https://|git://)(?P<host>{'|'.join(map(re.escape, _HOSTS))})/"
     rf"(?P<project>{_PROJECT})(?:\.git)?#(?P<commit>{_COMMIT})"
 )
 _ARCHIVES: Final = tuple(
@@ -54,9 +54,7 @@ def of_archive(address: str) -> CommitTree | None:
 
 
 def of_any(address: str, bad: Bad) -> CommitTree:
-    """The commit of a repository, or of an archive. Raises BadLock for a branch, and for credentials."""
-    if (archived := of_archive(address)) is not None:
-        return archived
+    """The commit of a repository. Raises BadLock for a branch, and for credentials."""
     if (hosted := _HOSTED.fullmatch(address)) is not None:
         return _tree(hosted)
     return of_repository(address, bad)

@@ -116,8 +116,11 @@ class _Lock:
             return Inside(name, version)
         if resolved is None:
             raise bad("it has no address (`resolved`)")
-        if hosted.is_git(resolved) or (integrity is None and hosted.of_archive(resolved) is not None):
+        if hosted.is_git(resolved):
             return hosted.dependency(name, version, hosted.of_any(resolved, bad), entry.line)
+        tree = hosted.of_archive(resolved) if integrity is None else None
+        if tree is not None:
+            return hosted.dependency(name, version, tree, entry.line)
         digest = digest_of(
             integrity, bad, "take the entry out of the lock, then `yarn install`: registries tell a sha512"
         )

@@ -87,8 +87,7 @@ def locked(
             )
     own = tuple(inside)
     _refuse_own_twice(own, seen, place)
-    by_key = {each.key: dependency(each, interpreter, place, again) for each in seen.values()}
-    taken = tuple(by_key[key] for key in sorted(by_key))
+    taken = ordered(dependency(each, interpreter, place, again) for each in seen.values())
     return Locked(Ecosystem.PYTHON, taken, {}, tuple(sorted(own, key=lambda each: each.name)))
 
 
@@ -96,7 +95,7 @@ def _refuse_own_twice(inside: Iterable[Inside], others: Mapping[str, Pinned], pl
     """Raises BadLock where a file of the source has the name of another package: pip takes either."""
     from packaging.utils import canonicalize_name
 
-    lines = {str(each.name): each.line for each in others.values()}
+    lines = {each.name: each.line for each in others.values()}
     for each in inside:
         name = canonicalize_name(each.name)
         if name in lines:

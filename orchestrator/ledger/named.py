@@ -26,10 +26,16 @@ def words_of(target: str) -> frozenset[str]:
     return frozenset({target, f"#{attribute or 'default'}"}) if mark and flake else frozenset({target})
 
 
+def called_so(every: Iterable[Course], target: str) -> list[Course]:
+    """The courses that are called so; none where nothing has that name."""
+    words = words_of(target)
+    return [each for each in every if each.known_as & words]
+
+
 def of_name(every: Iterable[Course], target: str) -> list[Course]:
     """The courses that are called so. Raises TallyError where none is."""
-    known, words = list(every), words_of(target)
-    found = [each for each in known if each.known_as & words]
+    known = list(every)
+    found = called_so(known, target)
     if not found:
         raise unknown(target, names_in(known))
     return found

@@ -21,7 +21,7 @@ from orchestrator.ground.plainly import why
 from orchestrator.ground.state import State
 from orchestrator.ledger import reading as ledger
 from orchestrator.ledger.course import courses
-from orchestrator.ledger.named import meant, words_of
+from orchestrator.ledger.named import called_so, meant, words_of
 
 _WHEN = r"-\d{8}T\d{6}Z.*"
 """The end of a kept folder's name: a target's own name may begin with another one's."""
@@ -84,7 +84,7 @@ def _of_target(state: State, every: Sequence[Path], what: str) -> Sequence[Path]
     if found or not state.ledger.exists():
         return found
     with ledger.read(state) as known:
-        those = [each for each in courses(known.results(whole=False)) if each.known_as & words_of(what)]
+        those = called_so(courses(known.results(whole=False)), what)
     places = {each.kept for course in those for each in course.results}
     return [folder for folder in every if str(folder) in places]
 

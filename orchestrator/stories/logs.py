@@ -21,7 +21,7 @@ from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import some
 from orchestrator.ledger.course import courses
 from orchestrator.ledger.entries import Entry, How, Result
-from orchestrator.ledger.named import names_in, unknown, words_of
+from orchestrator.ledger.named import called_so, names_in, unknown, words_of
 from orchestrator.ledger.reading import Ledger, read
 from orchestrator.nix.derivation import called, name_of
 
@@ -207,9 +207,8 @@ def _last_result(ledger: Ledger, target: str | None, run: str | None) -> Result 
     if target is None:
         found = list(ledger.results(whole=False))
     else:
-        words = words_of(target)
-        every = courses(ledger.results(whole=False))
-        found = [each for course in every if course.known_as & words for each in course.results]
+        those = called_so(courses(ledger.results(whole=False)), target)
+        found = [each for course in those for each in course.results]
     found = [each for each in found if run in (None, each.run)]
     return max(found, key=lambda each: each.run, default=None)
 

@@ -30,7 +30,7 @@ from orchestrator.ground.state import State
 from orchestrator.keys import dsse
 from orchestrator.ledger import reading as ledger
 from orchestrator.ledger.course import courses
-from orchestrator.ledger.named import words_of
+from orchestrator.ledger.named import called_so
 from orchestrator.policy.reached import recorded
 from orchestrator.policy.verdict import Refused
 from orchestrator.publishing import sources
@@ -74,7 +74,7 @@ def last_release(state: State, target: str) -> Path | None:
     if not state.ledger.exists():
         return None
     with ledger.read(state) as known:
-        those = [each for each in courses(known.results(whole=False)) if each.known_as & words_of(target)]
+        those = called_so(courses(known.results(whole=False)), target)
     results = sorted((each for course in those for each in course.results), key=lambda each: each.time)
     if not results:
         return None

@@ -16,6 +16,7 @@ from orchestrator.builders.build import Report
 from orchestrator.builders.closure_table import RebuilderTable
 from orchestrator.evidence import builds, links
 from orchestrator.evidence.canonical import MalformedError, decoded, encoded, member, read
+from orchestrator.evidence.links import Link
 from orchestrator.evidence.terms import NAR_SHA256
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
@@ -58,11 +59,11 @@ class Said:
             self._refuse_unsigned([envelope])
             return builds.parse(envelope.payload, self.place)
         found: list[Entry] = []
-        for envelope, record in self._signed_links:
-            found += _of_link(envelope, record, self.place)
+        for _, report in self._signed_links:
+            found += _of_report(report)
         return tuple(found)
 
-    @property
+    @cached_property
     def digests(self) -> tuple[Sha256, ...]:
         """Of each signed file, as its operator gave it."""
         if "ledger" in self.document:
@@ -92,26 +93,29 @@ class Said:
         return decoded(member(self.document, "ledger", str, self.place), self.place)
 
     @cached_property
-    def _signed_links(self) -> tuple[tuple[Envelope, bytes], ...]:
-        """The links that one of the keys signed, each with its builder's record. Raises TallyError."""
+    def _signed_links(self) -> tuple[tuple[Link, Report], ...]:
+        """The links that one of the keys signed, each with its builder's report.
+
+        Raises MalformedError or TallyError.
+        """
         what = self.place
         pieces = member(self.document, "links", list, what)
         envelopes = [dsse.read(decoded(member(each, "link", str, what), what), what) for each in pieces]
         self._refuse_unsigned(envelopes)
-        return tuple(
-            (envelope, decoded(member(piece, "record", str, what), what))
-            for envelope, piece in zip(envelopes, pieces, strict=True)
-            if any(dsse.signed_by(envelope, key) for key in self.keys)
-        )
+        found = []
+        for envelope, piece in zip(envelopes, pieces, strict=True):
+            if any(dsse.signed_by(envelope, key) for key in self.keys):
+                link = links.parse(envelope.payload, what)
+                found.append((link, report_of(link, decoded(member(piece, "record", str, what), what))))
+        return tuple(found)
 
     def _used(self, paths: Paths) -> Iterator[Entry]:
         """What the builders of links had of inputs, of which they signed the hashes: no votes."""
         if "links" not in self.document:
             return
-        for envelope, record in self._signed_links:
-            link = links.parse(envelope.payload, self.place)
+        for link, report in self._signed_links:
             had = {**link.materials, **link.converged}
-            builder = _builder_of(report_of(link, record))
+            builder = _builder_of(report)
             for derivation, outputs in paths.items():
                 digests = {name: had.get(path, {}).get(NAR_SHA256) for name, path in outputs.items()}
                 made = {
@@ -226,8 +230,7 @@ def _links_of(folder: Path) -> dict[str, Any]:
     return {"links": pieces}
 
 
-def _of_link(envelope: Envelope, record: bytes, what: str) -> Iterator[Entry]:
-    report = report_of(links.parse(envelope.payload, what), record)
+def _of_report(report: Report) -> Iterator[Entry]:
     builder = _builder_of(report)
     for build in report.builds.values():
         made = made_of(build.outputs)

@@ -7,6 +7,7 @@ that it is read.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -140,17 +141,8 @@ def read_from(source: Path, operator: str, keys: Sequence[PublicKey]) -> Said:
 
     Raises TallyError where nothing there is signed by one of the keys, or what is signed is malformed.
     """
-    try:
-        document = _links_of(source) if source.is_dir() else {"ledger": encoded(contents(source, LARGEST))}
-        said = Said(operator, tuple(keys), document, str(source))
-        said.entries  # noqa: B018  (reads and checks all of it)
-    except MalformedError as error:
-        raise TallyError(
-            str(error), hint="it has to be as its operator wrote it: by `tally ledger export`, or a release"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise TallyError(f"cannot read {source}: {why(error)}") from error
-    return said
+    with _telling_of(source):
+        return _checked(Said(operator, tuple(keys), _document_of(source), str(source)))
 
 
 def given(sources: Iterable[Path], rebuilders: Sequence[RebuilderTable]) -> tuple[Said, ...]:
@@ -161,22 +153,26 @@ def given(sources: Iterable[Path], rebuilders: Sequence[RebuilderTable]) -> tupl
     keys = [(each, PublicKey.load(each.key)) for each in rebuilders]
     found = []
     for source in sources:
-        by, refused = None, None
-        for rebuilder, key in keys:
-            try:
-                by = read_from(source, rebuilder.runs, [key])
-                break
-            except _UnsignedError as error:
-                refused = error
+        by = _by_one_of(keys, source) if keys else None
         if by is None:
             raise TallyError(
                 f"nothing in {source} is signed by a [[rebuilder]] of tally.toml",
                 hint="add a [[rebuilder]] with its operator's key, and `operator`"
                 if keys
                 else "add a [[rebuilder]] with a `name` and the `key` of whoever signed it",
-            ) from refused
+            )
         found.append(by)
     return tuple(found)
+
+
+def _by_one_of(keys: Iterable[tuple[RebuilderTable, PublicKey]], source: Path) -> Said | None:
+    """What a file says by the first rebuilder whose key signed it; None: it is by none of them."""
+    with _telling_of(source):
+        document = _document_of(source)
+        for rebuilder, key in keys:
+            with suppress(_UnsignedError):
+                return _checked(Said(rebuilder.runs, (key,), document, str(source)))
+    return None
 
 
 def taken_in(state: State) -> tuple[Said, ...]:
@@ -191,14 +187,12 @@ def taken_in(state: State) -> tuple[Said, ...]:
                 PublicKey.from_pem(str(pem).encode(), what) for pem in member(document, "keys", list, what)
             ]
             assert isinstance(document, dict)
-            said = Said(operator, tuple(keys), document, what)
-            said.entries  # noqa: B018  (checks it)
+            found.append(_checked(Said(operator, tuple(keys), document, what)))
         except (OSError, ValueError, MalformedError, TallyError) as error:
             raise TallyError(
                 f"{place} is not as it was taken in: {why(error)}",
                 hint="remove it, and take it in again with `tally ledger merge`",
             ) from error
-        found.append(said)
     return tuple(found)
 
 
@@ -209,6 +203,29 @@ def paths_of(entries: Iterable[Entry], derivations: Collection[str]) -> Paths:
         names = paths.setdefault(entry.derivation, {})
         names.update((name, made.path) for name, made in entry.outputs.items())
     return paths
+
+
+def _checked(said: Said) -> Said:
+    """The same, once all of it was read. Raises MalformedError or TallyError."""
+    said.entries  # noqa: B018  (reads and checks all of it)
+    return said
+
+
+@contextmanager
+def _telling_of(source: Path) -> Iterator[None]:
+    """Raises TallyError for what cannot be read, or is malformed, of a file or folder that was given."""
+    try:
+        yield
+    except MalformedError as error:
+        raise TallyError(
+            str(error), hint="it has to be as its operator wrote it: by `tally ledger export`, or a release"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TallyError(f"cannot read {source}: {why(error)}") from error
+
+
+def _document_of(source: Path) -> dict[str, Any]:
+    return _links_of(source) if source.is_dir() else {"ledger": encoded(contents(source, LARGEST))}
 
 
 def _links_of(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from orchestrator.builders.variation import NO_VARIATION, Machine, Variation
 from orchestrator.diagnosis.knobs import Setting
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
+
+NEXT_SECOND = 1.1
+"""Seconds: past the next full one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,15 @@ class Laboratory:
             one = threads.submit(self._made, NO_VARIATION, self._folder())
             two = threads.submit(other._made, NO_VARIATION, other._folder())
             return one.result(), two.result()
+
+    def in_turn(self, other: Laboratory, varied: Setting) -> tuple[Result, Result] | Failed:
+        """A build as it is, and a second later one in `other` so; the first that failed where one did."""
+        plain = self.build(Setting())
+        time.sleep(NEXT_SECOND)  # else what has the time in it would agree by chance
+        second = other.build(varied)
+        if isinstance(plain, Failed):
+            return plain
+        return second if isinstance(second, Failed) else (plain, second)
 
     def held(self) -> Mapping[str, Path]:
         """Output name to what the store holds of it. Raises TallyError where it cannot be built, either."""
@@ -118,4 +131,4 @@ def line(failure: Failure) -> str:
     return f"{first}: {last.strip()}" if last else first
 
 
-__all__ = ["Failed", "Laboratory", "Result", "line"]
+__all__ = ["NEXT_SECOND", "Failed", "Laboratory", "Result", "line"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from orchestrator.agreement.cause import Cause
 from orchestrator.agreement.trees import Side
 from orchestrator.diagnosis.knobs import OF_MACHINE, PROVES, TURNED, Knob, Setting, cannot
-from orchestrator.diagnosis.laboratory import Failed, Laboratory, Result
+from orchestrator.diagnosis.laboratory import NEXT_SECOND, Failed, Laboratory, Result
 from orchestrator.diagnosis.names import OF_BYTES, Name
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.starting import Starting
@@ -21,8 +21,6 @@ from orchestrator.places.search import places
 Say = Callable[[str], None]
 Key = tuple[str, str, tuple[str, ...]]
 """Output, file, and the containers on the way in: one place in every experiment."""
-_NEXT_SECOND = 1.1
-"""Seconds: past the next full one."""
 _ATTEMPTS = 2
 """At two builds that begin in the same second."""
 _NAMES = "names"
@@ -77,7 +75,7 @@ class Trials:
     def _a_second_later(self, drifting: set[Key], second: Result) -> None:
         """For what changes with time, and not from one build to the next: is it the clock's second?"""
         self.say("building it again, a second later")
-        self.wait(_NEXT_SECOND)
+        self.wait(NEXT_SECOND)
         third = self._built(Setting())
         if third is None:
             return
@@ -115,7 +113,7 @@ class Trials:
         self.say("building it twice with one CPU and one job")
         alone = Setting(frozenset({Knob.ONE_JOB}))
         one = self._built(alone)
-        self.wait(_NEXT_SECOND)  # or what follows the clock would be the same, too
+        self.wait(NEXT_SECOND)  # or what follows the clock would be the same, too
         two = self._built(alone)
         if one is None or two is None:
             return

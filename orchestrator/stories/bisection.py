@@ -6,13 +6,11 @@ they were in the derivation of its name that agreed. Nothing of that is kept, co
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.builders.configuration import Configuration
-from orchestrator.diagnosis.knobs import Setting
 from orchestrator.diagnosis.laboratory import Failed, Result
 from orchestrator.diagnosis.narrowing import narrowed
 from orchestrator.ground.errors import TallyError
@@ -30,8 +28,6 @@ from orchestrator.run.experiments import Experiments, on_builders
 from orchestrator.run.workshop import Workshop, opened
 
 Say = Callable[[str], None]
-_NEXT_SECOND = 1.1
-"""Seconds: past the next full one."""
 _SHOWN = 3
 
 
@@ -142,21 +138,18 @@ class _Attempt:
             path = retouch(self.experiments.workshop.store, made, {})
         one, other = self.experiments.laboratories(path)
         for _ in range(2):
-            plain = one.build(Setting())
-            time.sleep(_NEXT_SECOND)  # else what has the time in it would agree by chance
-            varied = (other or one).build(self.experiments.varied)
-            for each in (plain, varied):
-                if isinstance(each, Failed):
-                    self.say(f"it does not build so: {each.why}")
-                    return None
+            both = one.in_turn(other or one, self.experiments.varied)
+            if isinstance(both, Failed):
+                self.say(f"it does not build so: {both.why}")
+                return None
+            plain, varied = both
             if _hashes(plain) != _hashes(varied):
                 return False
         return True
 
 
-def _hashes(made: Result | Failed) -> Mapping[str, str]:
-    trees = {} if isinstance(made, Failed) else made.trees
-    return {output: nar_hash(tree).hex for output, tree in trees.items()}
+def _hashes(made: Result) -> Mapping[str, str]:
+    return {output: nar_hash(tree).hex for output, tree in made.trees.items()}
 
 
 def _told(swapped: Sequence[Swap]) -> str:

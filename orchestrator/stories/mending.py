@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,8 +31,6 @@ Say = Callable[[str], None]
 _SCRIPT = "tallyScript"
 """The variable that a recipe's script is in."""
 _EPOCH = "SOURCE_DATE_EPOCH"
-_NEXT_SECOND = 1.1
-"""Seconds: past the next full one."""
 _SHOWN = 3
 _LIKELY = 0.3
 """The confidence of a second cause from which its fixes are tried, too."""
@@ -200,11 +197,10 @@ class _Attempt:
         return self._differing(one, other or one) if found == {} and fixes else found
 
     def _differing(self, one: Laboratory, other: Laboratory) -> Files | None:
-        plain = one.build(Setting())
-        time.sleep(_NEXT_SECOND)  # else what has the time in it would agree by chance
-        varied = other.build(self.varied)
-        if isinstance(plain, Failed) or isinstance(varied, Failed):
+        made = one.in_turn(other, self.varied)
+        if isinstance(made, Failed):
             return None
+        plain, varied = made
         return dict(
             Counter(
                 place.file if place.file != "." else name_of(self.derivation.outputs[output])

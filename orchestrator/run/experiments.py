@@ -14,6 +14,7 @@ from orchestrator.builders.variation import Machine, Wanted
 from orchestrator.diagnosis.knobs import Setting, of_builder
 from orchestrator.diagnosis.laboratory import Laboratory
 from orchestrator.diagnosis.starting import Starting
+from orchestrator.evidence.kept import RELEASE, KeptDisagreement
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 from orchestrator.recipe.lock import Lock
@@ -100,3 +101,21 @@ def on_builders(workshop: Workshop, names: Iterable[str], took: float) -> Experi
         int(_LEAST + _TIMES * took),
         next(iter(machines), None),
     )
+
+
+def on_disagreement(
+    workshop: Workshop, record: KeptDisagreement, derivation: str
+) -> tuple[Experiments, Setting]:
+    """Experiments on a derivation of a kept disagreement, and what may have made the other side differ.
+
+    Raises TallyError as `on_builders`.
+    """
+    found = on_builders(workshop, record.makers, took(record, derivation))
+    return found, found.varied if record.against is None else found.everything
+
+
+def took(record: KeptDisagreement, derivation: str) -> float:
+    """Seconds of the longest build of it here; 0 where none is known."""
+    ours = [each for name, each in record.makers.items() if name != RELEASE]
+    spans = [each.spans[derivation] for each in ours if derivation in each.spans]
+    return max(((span.finished - span.started).total_seconds() for span in spans), default=0.0)

@@ -19,7 +19,7 @@ from orchestrator.diagnosis.judging import causes_of
 from orchestrator.diagnosis.names import Name
 from orchestrator.diagnosis.seen import Seen
 from orchestrator.diagnosis.trials import Key, Trials, key_of, part_of
-from orchestrator.evidence.kept import RELEASE, KeptDisagreement
+from orchestrator.evidence.kept import KeptDisagreement
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import write_atomically
 from orchestrator.ground.state import State
@@ -29,7 +29,7 @@ from orchestrator.places.place import Place
 from orchestrator.recipe import lock as locks
 from orchestrator.recipe.lock import Lock
 from orchestrator.run.disagreements import DisagreementFolder, read
-from orchestrator.run.experiments import on_builders
+from orchestrator.run.experiments import on_disagreement, took
 from orchestrator.run.recipes import find_lock
 from orchestrator.run.source_lines import lines_for, nearest
 from orchestrator.run.workshop import Workshop, opened
@@ -84,9 +84,8 @@ def proven(
         say(f"experiments on {name}{_takes(kept.record, derivation)}")
         try:
             lines[derivation] = _hints(kept, workshop.store.derivation(derivation))
-            experiments = on_builders(workshop, kept.record.makers, took(kept.record, derivation))
+            experiments, varied = on_disagreement(workshop, kept.record, derivation)
             lab, other = experiments.laboratories(derivation)
-            varied = experiments.varied if kept.record.against is None else experiments.everything
             held = kept.made_by(experiments.machine, derivation) if experiments.machine else {}
             apart = experiments.starting(lab, held, _lock, say)
             trials = Trials(lab, other, varied, say, apart)
@@ -146,13 +145,6 @@ def _words(place: Place) -> Collection[str]:
     said = place.spot.first if place.spot is not None else None
     before = b"" if said is None else said.data[: said.position].rpartition(b"\n")[2]
     return {*re.findall(r"\w{4,}", before.decode("utf-8", "replace")), place.file.rpartition("/")[2]}
-
-
-def took(record: KeptDisagreement, derivation: str) -> float:
-    """Seconds of the longest build of it here; 0 where none is known."""
-    ours = [each for name, each in record.makers.items() if name != RELEASE]
-    spans = [each.spans[derivation] for each in ours if derivation in each.spans]
-    return max(((span.finished - span.started).total_seconds() for span in spans), default=0.0)
 
 
 def _takes(record: KeptDisagreement, derivation: str) -> str:

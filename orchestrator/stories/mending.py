@@ -23,9 +23,9 @@ from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.nix.evaluation import retouch
 from orchestrator.places.search import places
 from orchestrator.run.disagreements import read
-from orchestrator.run.experiments import Experiments, on_builders
+from orchestrator.run.experiments import Experiments, on_disagreement
 from orchestrator.run.workshop import Workshop, opened
-from orchestrator.stories.diagnosis import RECIPE, took
+from orchestrator.stories.diagnosis import RECIPE
 
 Say = Callable[[str], None]
 _SCRIPT = "tallyScript"
@@ -108,8 +108,7 @@ def _mended(
     }
     try:
         derivation = workshop.store.derivation(path)
-        experiments = on_builders(workshop, record.makers, took(record, path))
-        varied = experiments.varied if record.against is None else experiments.everything
+        experiments, varied = on_disagreement(workshop, record, path)
         attempt = _Attempt(experiments, derivation, varied, say)
         fixes = [fix for fix in candidates(causes) if attempt.can(fix)]
         least = attempt.left(())

@@ -29,7 +29,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, left: Left, *causes: Name) -> Mended 
         names = frozenset(fix.name for fix in fixes)
         return left.get(names, left[frozenset()])
 
-    monkeypatch.setattr(mending, "on_builders", lambda *_: SimpleNamespace(varied=None))
+    monkeypatch.setattr(mending, "on_disagreement", lambda *_: (None, None))
     monkeypatch.setattr(mending._Attempt, "left", differing)
     store = SimpleNamespace(derivation=lambda _: LIB)
     reasons = [SimpleNamespace(name=name, confidence=0.9) for name in causes]
@@ -121,7 +121,7 @@ def test_what_differs_again_was_not_cured(
 
 def test_one_change_with_which_it_agreed_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(({"a": 2}, {"a": 1}, *[{"a": 2}] * 3, {}))
-    monkeypatch.setattr(mending, "on_builders", lambda *_: SimpleNamespace(varied=None))
+    monkeypatch.setattr(mending, "on_disagreement", lambda *_: (None, None))
     attempt = mending._Attempt(cast("Any", None), LIB, cast("Any", None), lambda _: None)
     monkeypatch.setattr(mending._Attempt, "left", lambda *_: next(answers))
     before = attempt.left(())

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.ground.wording import counted
 from orchestrator.ledger.operators import in_words, listed
-from orchestrator.ledger.votes import Count, Poll, Result, Standing
+from orchestrator.ledger.votes import Count, Poll, Result
 from orchestrator.nix.derivation import called
-
-FINE = (Standing.AGREED, Standing.CONVERGED)
 
 
 def lacking(found: Count, order: Iterable[str] | None = None) -> tuple[Poll, ...]:
@@ -19,7 +17,7 @@ def lacking(found: Count, order: Iterable[str] | None = None) -> tuple[Poll, ...
     same: no single derivation lacks votes then.
     """
     paths = sorted(found.polls) if order is None else [path for path in order if path in found.polls]
-    polls = [found.polls[path] for path in paths if found.polls[path].standing not in FINE]
+    polls = [found.polls[path] for path in paths if not found.polls[path].standing.fine]
     return tuple(each for each in polls if each.derivation in found.culprits) or tuple(polls)
 
 

@@ -33,6 +33,11 @@ class Standing(StrEnum):
     DIFFERS = "differs"
     SHORT = "too few votes"
 
+    @property
+    def fine(self) -> bool:
+        """Whether nothing is lacking there."""
+        return self in (Standing.AGREED, Standing.CONVERGED)
+
 
 @dataclass(frozen=True, slots=True)
 class Poll:
@@ -81,9 +86,7 @@ class Count:
     @property
     def whole(self) -> bool:
         """Whether the target stands all the way down."""
-        return self.uncarried is None and all(
-            each.standing in (Standing.AGREED, Standing.CONVERGED) for each in self.polls.values()
-        )
+        return self.uncarried is None and all(each.standing.fine for each in self.polls.values())
 
     def those(self, standing: Standing) -> tuple[Poll, ...]:
         """The derivations that stand so, by their paths."""

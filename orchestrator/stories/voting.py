@@ -17,7 +17,7 @@ from orchestrator.evidence.facts import Carried
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted, some
-from orchestrator.ledger.carrying import FINE, against, lacking, shortfall, sides
+from orchestrator.ledger.carrying import against, lacking, shortfall, sides
 from orchestrator.ledger.entries import How
 from orchestrator.ledger.operators import by_operator, in_words, names_of
 from orchestrator.ledger.votes import Count, Poll, Standing, count
@@ -138,7 +138,7 @@ class Asked:
         said = self._polled(graph)
         found = self._count(graph, said)
         polls = [found.polls[each.path] for each in graph.in_build_order() if each.path in found.polls]
-        lacks = tuple(each for each in polls if each.standing not in FINE)
+        lacks = tuple(each for each in polls if not each.standing.fine)
         return Foretold(self.operators, len(polls), lacks, self._hopeless(asked, graph, said))
 
     def carried(self, asked: str, graph: DerivationGraph, agreed: Agreed) -> Carried:

@@ -44,6 +44,11 @@ class How(StrEnum):
     """Its store held it, from a build of its own in an earlier run; not built in that run."""
     FAILED = "failed"
 
+    @property
+    def made(self) -> bool:
+        """Whether the builder made it in that run."""
+        return self in (How.BUILT, How.CHECKED)
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -96,6 +101,11 @@ class Entry:
     reason: str | None = None
     inputs: Mapping[str, Mapping[str, Made]] = field(default_factory=dict)
     """`.drv` path to what it was made from, by output name, where that is told with it."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was made in that run, in a proven sandbox."""
+        return self.how.made and self.builder.proven
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from orchestrator.agreement.independence import Level, Party, votes
 from orchestrator.ledger.entries import Entry, How, Known, Made
 
-_COUNT = frozenset({How.BUILT, How.CHECKED})
 Holding = Mapping[str, Mapping[str, Made]]
 """Builder name to what it made, by output name."""
 
@@ -56,7 +55,7 @@ def abandoned(entries: Iterable[Entry], running: Collection[str]) -> Mapping[str
     found: dict[str, set[str]] = {}
     for entry in entries:
         left = found.setdefault(entry.builder.name, set())
-        if entry.how in _COUNT and entry.builder.proven:
+        if entry.counts:
             left.discard(entry.derivation)
         elif entry.how is How.BUILT and entry.run not in running:
             left.add(entry.derivation)
@@ -74,7 +73,7 @@ def _held(entries: Sequence[Entry], builders: Sequence[Known], needed: int, vote
         made.add(tuple(sorted((name, _plain(each)) for name, each in entry.outputs.items())))
         if any(each.second is not None for each in entry.outputs.values()):
             return None
-        if entry.how in _COUNT and entry.builder.proven and _is_same(entry.builder, now):
+        if entry.counts and _is_same(entry.builder, now):
             counted[now.name] = entry
     if len(made) != 1 or counted.keys() != mine.keys():
         return None
@@ -86,7 +85,7 @@ def _held(entries: Sequence[Entry], builders: Sequence[Known], needed: int, vote
 
 def _proves_nothing(entry: Entry) -> bool:
     """Whether its sandbox was not proven, or nobody looked what it was made from: no yes and no no."""
-    return entry.how in _COUNT and not entry.builder.proven
+    return entry.how.made and not entry.builder.proven
 
 
 def _plain(made: Made) -> tuple[str, str, tuple[str, ...]]:

@@ -21,7 +21,7 @@ def resolved(entries: Iterable[Entry], inputs: Mapping[str, Collection[str]]) ->
         if entry.outputs and entry.how is not How.FAILED and entry.builder.proven:
             had.setdefault(_place(entry, entry.derivation), []).append(entry)
     for entry in every:
-        if entry.how not in (How.BUILT, How.CHECKED):
+        if not entry.how.made:
             continue
         found = {below: _used(entry, had.get(_place(entry, below), ())) for below in inputs[entry.derivation]}
         yield replace(entry, inputs={below: made for below, made in found.items() if made})

@@ -21,7 +21,6 @@ from orchestrator.ledger.witnesses import Ground, uncarried
 
 Result: TypeAlias = tuple[tuple[str, str, str], ...]
 """Output name, store path and NAR hash of each output, sorted."""
-_COUNT = frozenset({How.BUILT, How.CHECKED})
 LEAST = 2
 
 
@@ -175,15 +174,14 @@ def _saw(entries: Iterable[Entry]) -> _Saw:
     made: dict[str, dict[tuple[str, str], set[str]]] = {}
     counts: set[str] = set()
     for entry in entries:
-        built = entry.how in _COUNT
-        if entry.how is How.FAILED or (built and not entry.builder.proven):
+        if entry.how is How.FAILED or (entry.how.made and not entry.builder.proven):
             continue
         for derivation, those in ((entry.derivation, entry.outputs), *entry.inputs.items()):
             outputs = made.setdefault(derivation, {})
             for name, one in those.items():
                 digests = outputs.setdefault((name, one.path), set())
                 digests.update(each.hex for each in (one.nar_hash, one.second) if each is not None)
-        if built:
+        if entry.counts:
             counts.add(entry.derivation)
     return _Saw({path: _result(outputs) for path, outputs in made.items()}, counts)
 

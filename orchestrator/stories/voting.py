@@ -18,7 +18,6 @@ from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted, some
 from orchestrator.ledger.carrying import against, lacking, shortfall, sides
-from orchestrator.ledger.entries import How
 from orchestrator.ledger.operators import by_operator, in_words, names_of
 from orchestrator.ledger.votes import Count, Poll, Standing, count
 from orchestrator.ledger.votes import Result as Outputs
@@ -26,7 +25,6 @@ from orchestrator.nix.derivation import DerivationGraph, called
 from orchestrator.stories.others import Said, given, taken_in
 from orchestrator.stories.polling import HERE, Polled, own_of, polled
 
-_COUNT: Final = frozenset({How.BUILT, How.CHECKED})
 _SHOWN: Final = 5
 BRING: Final = (
     "take in what another operator signed with `tally ledger merge FILE --operator NAME --key PUB`, or give "
@@ -81,7 +79,7 @@ class Asked:
         made: dict[str, set[str]] = {}
         for name, entries in found.said.items():
             for entry in entries:
-                if entry.how in _COUNT and entry.builder.proven:
+                if entry.counts:
                     made.setdefault(entry.derivation, set()).add(name)
         for each in graph.in_build_order():
             could = able | made.get(each.path, set())

@@ -16,12 +16,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from orchestrator.ledger.entries import Entry, How
+from orchestrator.builders.build import BuiltPath
+from orchestrator.ledger.entries import Entry, How, Made
 from orchestrator.ledger.witnesses import Ground, uncarried
 
 Result: TypeAlias = tuple[tuple[str, str, str], ...]
 """Output name, store path and NAR hash of each output, sorted."""
 LEAST = 2
+
+
+def as_result(outputs: Mapping[str, Made | BuiltPath]) -> Result:
+    """What was made, by output name, as results are compared."""
+    return tuple(sorted((name, each.path, each.nar_hash.hex) for name, each in outputs.items()))
 
 
 class Standing(StrEnum):

@@ -19,7 +19,7 @@ from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted, some
 from orchestrator.ledger.carrying import against, lacking, shortfall, sides
 from orchestrator.ledger.operators import by_operator, in_words, names_of
-from orchestrator.ledger.votes import Count, Poll, Standing, count
+from orchestrator.ledger.votes import Count, Poll, Standing, as_result, count
 from orchestrator.ledger.votes import Result as Outputs
 from orchestrator.nix.derivation import DerivationGraph, called
 from orchestrator.stories.others import Said, given, taken_in
@@ -142,9 +142,7 @@ class Asked:
     def carried(self, asked: str, graph: DerivationGraph, agreed: Agreed) -> Carried:
         """That enough operators carry what the builders agreed on. Raises NotCarriedError."""
         (root,) = graph.roots
-        released = tuple(
-            sorted((name, each.path, each.nar_hash.hex) for name, each in agreed.outputs[root].items())
-        )
+        released = as_result(agreed.outputs[root])
         outputs = [each for made in agreed.outputs.values() for each in made.values()]
         hashes = {each.path: each.nar_hash.hex for each in (*agreed.inputs.values(), *outputs)}
         told = {*hashes, *(each.path for each in agreed.converged)}

@@ -184,16 +184,14 @@ class _Ground:
 
     def no(self, ledger: SignedBuilds) -> Iterator[Reason]:
         """What a ledger that does not count has of package and artifact that is not what the release has."""
+        from orchestrator.ledger.votes import as_result
         from orchestrator.nix.derivation import called
 
         for entry in self.exported(ledger):
-            if entry.derivation in (self._told.package, self._told.artifact):
-                made = tuple(
-                    sorted((name, each.path, each.nar_hash.hex) for name, each in entry.outputs.items())
-                )
-                if made != self.result(entry.derivation):
-                    said = f"{ledger.file} has another {called(entry.derivation)}"
-                    yield Reason(Code.BUILDERS_DISAGREE, said)
+            own = entry.derivation in (self._told.package, self._told.artifact)
+            if own and as_result(entry.outputs) != self.result(entry.derivation):
+                said = f"{ledger.file} has another {called(entry.derivation)}"
+                yield Reason(Code.BUILDERS_DISAGREE, said)
 
     def _of(self, command: Command, outputs: Mapping[str, Made]) -> dict[str, Made]:
         return {name: made for name, made in outputs.items() if self._tells(command, name)}

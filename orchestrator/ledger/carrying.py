@@ -55,13 +55,18 @@ def told(poll: Poll) -> str:
     return f"{called(poll.derivation)} {poll.standing.value} ({sides(poll)})"
 
 
+def too_few_through(found: Count, needed: int) -> str:
+    """What is uncarried, where no single derivation lacks votes."""
+    assert found.uncarried is not None
+    return f"fewer than {needed} operators carry it through {called(found.uncarried)}"
+
+
 def shortfall(found: Count, needed: int, order: Iterable[str]) -> str | None:
     """What keeps so many operators from carrying the target, beginning at the first that is built."""
     if found.whole:
         return None
     if not (polls := lacking(found, order)):
-        assert found.uncarried is not None
-        return f"fewer than {needed} operators carry it through {called(found.uncarried)}"
+        return too_few_through(found, needed)
     first, more = polls[0], len(polls) - 1
     votes = f"{len(first.voters)} of {needed} votes"
     said = f"{called(first.derivation)} has {votes} ({sides(first)})"

@@ -64,14 +64,12 @@ class Closure:
     def _short(self, found: Count, aside: list[str]) -> Iterator[Reason]:
         if found.whole:
             return
-        from orchestrator.ledger.carrying import lacking, told
-        from orchestrator.nix.derivation import called
+        from orchestrator.ledger.carrying import lacking, told, too_few_through
 
-        if first := lacking(found):
-            what = some([told(each) for each in first], _SHOWN)
-        else:
-            assert found.uncarried is not None
-            what = f"fewer than {self.operators} operators carry it through {called(found.uncarried)}"
+        first = lacking(found)
+        what = (
+            some([told(each) for each in first], _SHOWN) if first else too_few_through(found, self.operators)
+        )
         need = f"{self.operators} operators have to have made each derivation the same"
         yield Reason(Code.CLOSURE_NOT_AGREED, "; ".join([f"{need}: {what}", *aside[:_SHOWN]]))
 

@@ -42,13 +42,17 @@ class Mended:
 
     derivation: str
     """The culprit, as it was."""
-    fixes: tuple[Fix, ...]
     patch: str | None
     """For the recipe, as `patch -p1` takes it; None: it has none, or none could be written."""
     variables: Mapping[str, str]
     """What to set in the derivation, where it is no recipe's; empty otherwise."""
     cured: Cured
     """Which files became the same by which of them; something is left only where no more is known."""
+
+    @property
+    def fixes(self) -> tuple[Fix, ...]:
+        """What of the known changes it takes."""
+        return self.cured.fixes
 
     @property
     def whole(self) -> bool:
@@ -122,12 +126,16 @@ def _mended(
     if best is None:
         tried = some([fix.name for fix in fixes], _SHOWN) if fixes else "what is known"
         return Unmended(path, f"{tried} made no file of it the same")
-    if _SCRIPT not in derivation.env:
-        return Mended(path, best.fixes, None, attempt.variables(best.fixes), best)
+    variables = {} if _SCRIPT in derivation.env else attempt.variables(best.fixes)
+    return Mended(path, _patch(record, derivation, best.fixes), variables, best)
+
+
+def _patch(record: KeptDisagreement, derivation: Derivation, fixes: Sequence[Fix]) -> str | None:
+    """For the recipe that a derivation is of; None: it is of none, or none could be written."""
     recipe = record.recipe
-    if recipe is None or derivation.env.get(RECIPE) != recipe.name:
-        return Mended(path, best.fixes, None, {}, best)
-    return Mended(path, best.fixes, patch(recipe.file, recipe.text, best.fixes), {}, best)
+    if recipe is None or _SCRIPT not in derivation.env or derivation.env.get(RECIPE) != recipe.name:
+        return None
+    return patch(recipe.file, recipe.text, fixes)
 
 
 @dataclass(frozen=True)

@@ -115,12 +115,12 @@ def _mended(
         experiments, varied = on_disagreement(workshop, record, path)
         attempt = _Attempt(experiments, derivation, varied, say)
         fixes = [fix for fix in candidates(causes) if attempt.can(fix)]
-        least = attempt.left(())
-        if least is not None and not least:
+        before = attempt.left(())
+        if before is not None and not before:
             return Unmended(
                 path, "as it is, two builds of it agree here, so that no change can be seen to help"
             )
-        best = attempt.smallest(fixes, least)
+        best = attempt.smallest(fixes, before)
     except TallyError as error:
         return Unmended(path, f"it cannot be built again: {error.message}")
     if best is None:

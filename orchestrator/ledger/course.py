@@ -44,7 +44,11 @@ class Course:
     target: str
     results: tuple[Result, ...]
     """The oldest first; at least one."""
-    spans: tuple[Span, ...]
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Consecutive results of one verdict, the oldest first."""
+        return tuple(_spans(self.results))
 
     @property
     def known_as(self) -> frozenset[str]:
@@ -77,12 +81,10 @@ def courses(results: Iterable[Result]) -> Iterator[Course]:
     for each in results:
         by_target.setdefault(each.target, []).append(each)
     for target in sorted(by_target):
-        those = by_target[target]
-        yield Course(target, tuple(those), tuple(spans(those)))
+        yield Course(target, tuple(by_target[target]))
 
 
-def spans(results: Iterable[Result]) -> Iterator[Span]:
-    """Consecutive results of one verdict, the oldest first."""
+def _spans(results: Iterable[Result]) -> Iterator[Span]:
     for verdict, each in groupby(results, key=lambda one: one.verdict):
         alike = list(each)
         yield Span(verdict, alike[0].time, alike[-1].time, len(alike))

@@ -19,7 +19,6 @@ from orchestrator.ground.state import State
 from orchestrator.ledger.bisecting import since_which
 from orchestrator.ledger.change import sentence
 from orchestrator.ledger.course import Course as Runs
-from orchestrator.ledger.course import spans
 from orchestrator.ledger.entries import Depth as Reached
 from orchestrator.ledger.entries import Entry, How, Result, Verdict
 from orchestrator.ledger.reading import Ledger
@@ -128,7 +127,7 @@ class Gathering:
             if course.verdict in (Verdict.DIFFERS, Verdict.FLAKY):
                 bad = [each for each in some if each.verdict in (Verdict.DIFFERS, Verdict.FLAKY)]
                 differed = bad[-1] if bad else None
-            runs = Runs(key[2], tuple(some), tuple(spans(some)))
+            runs = Runs(key[2], tuple(some))
             yield _Latest(key, course, some[-1], differed, runs)
 
     def _package(self, latest: _Latest, stem: str) -> Package:

@@ -249,8 +249,7 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
         case Agreed() as agreed:
             artifact = artifact_of(making, agreed, target.evaluated.artifact_path)
             if differing := differing_from(claim, agreed, making):
-                first = first_to_diverge(making, claim, agreed)
-                return _differs(making, claim, agreed, differing, first, verified=verified)
+                return _differs(making, claim, agreed, differing, verified=verified)
             if (sha256 := gate.measure(artifact)[0]) != claim.sha256:
                 raise TallyError(
                     f"{claim.name}: what was made again is what its evidence says, and {claim.artifact_path} "
@@ -290,10 +289,9 @@ def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[Differ
     return tuple(sorted(found, key=lambda each: order.get(each.path, len(order))))
 
 
-def first_to_diverge(making: Making, claim: Claim, agreed: Agreed) -> Apart:
-    """Where what was made here parts from the release, as far down as its evidence has hashes."""
-    name = agreeing(making, agreed)[0].name
-    (report,) = (each for each in agreed.reports if each.identity.name == name)
+def _first_to_diverge(making: Making, claim: Claim, agreed: Agreed, builder: str) -> Apart:
+    """Where what a builder made parts from the release, as far down as its evidence has hashes."""
+    (report,) = (each for each in agreed.reports if each.identity.name == builder)
     made = dict(report.inputs)
     for outputs in agreed.outputs.values():
         made.update((built.path, built) for built in outputs.values())
@@ -310,14 +308,14 @@ def _differs(
     claim: Claim,
     agreed: Agreed,
     differing: tuple[DifferingOutput, ...],
-    first: Apart,
     *,
     verified: bool,
 ) -> Differs:
     """Keep what was made, and the release's artifact beside it; tell in which files these differ."""
     (target,) = making.plan.targets.values()
-    differing = tuple(replace(each, inherited=each.path in first.inherited) for each in differing)
     builder = agreeing(making, agreed)[0]
+    first = _first_to_diverge(making, claim, agreed, builder.name)
+    differing = tuple(replace(each, inherited=each.path in first.inherited) for each in differing)
     sources = {Path(builder.name, name_of(each.path)): builder.store.bring(each.path) for each in differing}
     packed = target.evaluated.artifact_path
     if any(each.path == packed for each in differing):

@@ -35,13 +35,15 @@ def report(state: State, out: Path, title: str, *, files: bool, targets: Sequenc
     written.
     """
     with read(state) as ledger:
-        every = list(courses(ledger.results(whole=False)))
-        only = {each.target for name in targets for each in of_name(every, name)} if targets else None
+        only, left_out = None, 0
+        if targets:
+            every = list(courses(ledger.results(whole=False)))
+            only = {each.target for name in targets for each in of_name(every, name)}
+            left_out = len(every) - len(only)
         ready(out)
         gathering = Gathering(ledger, state, title, files=files, only=only)
         made = gathering.report
         with state.locked(f"report {out.resolve()}"):
-            left_out = 0 if only is None else len(every) - len(only)
             return Reported(made, write(out, _files(gathering, made)), left_out)
 
 

@@ -116,7 +116,11 @@ def _named(state: State, names: Sequence[str], *, alone: bool) -> Cleaning:
     if running or not alone:
         who = f"the run {running[0]}" if running else "another run, or `tally clean`,"
         return Cleaning((), tuple(f"{each} stays: {who} goes on and may use it" for each in wanted))
-    return Cleaning(tuple(_pieces(state, "disagreements", wanted)), ())
+    pieces: list[Piece] = []
+    for each in wanted:
+        signed = (each / DISAGREEMENT).is_file()
+        pieces += _results(state, each) if signed else _pieces(state, "disagreements", [each])
+    return Cleaning(tuple(pieces), ())
 
 
 def _disagreement_in(there: Mapping[str, Path], state: State, name: str) -> Path:
@@ -221,15 +225,20 @@ def _disagreements(state: State, stays: list[str]) -> Iterator[Piece]:
         if folder.name.startswith("."):
             continue  # it is being written, or its writer was killed
         if (folder / DISAGREEMENT).is_file():
-            results = list(_pieces(state, "disagreements", _folders(folder)))
-            if results:
-                size, time = sum(each.size for each in results), max(each.time for each in results)
-                yield Piece("disagreements", str(folder.relative_to(state.root)), size, time)
+            yield from _results(state, folder)
         else:
             stays.append(
                 f"{folder} stays: nobody has signed evidence of it, and it may be the only copy; "
                 f"`tally clean --disagreement {shlex.quote(folder.name)}` is for removing it all the same"
             )
+
+
+def _results(state: State, folder: Path) -> Iterator[Piece]:
+    """What of a disagreement can go of which evidence is signed, as one piece; nothing where that is gone."""
+    results = list(_pieces(state, "disagreements", _folders(folder)))
+    if results:
+        size, time = sum(each.size for each in results), max(each.time for each in results)
+        yield Piece("disagreements", str(folder.relative_to(state.root)), size, time)
 
 
 def _downloads(state: State, stays: list[str]) -> Iterator[Piece]:

@@ -207,6 +207,23 @@ def test_a_disagreement_without_evidence_goes_only_by_its_whole_name(
     assert not (state.disagreements / "hello-1").exists()
 
 
+def test_of_a_signed_disagreement_the_results_alone_are_counted_and_go_once(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TALLY_STATE", str(state.root))
+    put(state, "disagreements", "signed-1", "a", "hello", days=100)
+    put(state, "disagreements", "signed-1", "kept.json", days=100, size=500)
+    put(state, "disagreements", "signed-1", DISAGREEMENT, days=100, size=7000)
+    (listed,) = clean(state, "disagreements").pieces
+    assert (listed.size, cleaning.named(state, ["signed-1"]).pieces) == (10, (listed,))
+    command(disagreement=["signed-1"], yes=True)
+    assert capsys.readouterr().out.endswith("10 B removed\n")
+    command(disagreement=["signed-1"], yes=True)
+    assert capsys.readouterr().out == "disagreements: 0, 0 B\n0 B removed\n"
+    left = {path.name for path in (state.disagreements / "signed-1").iterdir()}
+    assert left == {"kept.json", DISAGREEMENT}
+
+
 def test_a_link_is_not_followed(state: State, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (outside / "precious").write_text("x")

@@ -89,11 +89,10 @@ def _found(
 ) -> Cleaning:
     before = now - older_than
     stays: list[str] = []
-    running = state.running()
+    who = _who_goes_on(state, alone)
     pieces: list[Piece] = []
     for kind in (each for each in KINDS if each in kinds):
-        if (running or not alone) and kind in _WHILE_BUILDING:
-            who = f"the run {running[0]}" if running else "another run, or `tally clean`,"
+        if who is not None and kind in _WHILE_BUILDING:
             stays.append(f"all {kind} stay: {who} goes on and may use them")
             continue
         every = sorted(_OF[kind](state, stays), key=lambda each: (each.time, each.name))
@@ -112,15 +111,20 @@ def named(state: State, names: Sequence[str]) -> Cleaning:
 def _named(state: State, names: Sequence[str], *, alone: bool) -> Cleaning:
     there = {each.name: each for each in _folders(state.disagreements) if not each.name.startswith(".")}
     wanted = {_disagreement_in(there, state, name): None for name in names}
-    running = state.running()
-    if running or not alone:
-        who = f"the run {running[0]}" if running else "another run, or `tally clean`,"
+    if (who := _who_goes_on(state, alone)) is not None:
         return Cleaning((), tuple(f"{each} stays: {who} goes on and may use it" for each in wanted))
     pieces: list[Piece] = []
     for each in wanted:
         signed = (each / DISAGREEMENT).is_file()
         pieces += _results(state, each) if signed else _pieces(state, "disagreements", [each])
     return Cleaning(tuple(pieces), ())
+
+
+def _who_goes_on(state: State, alone: bool) -> str | None:
+    """Who may use what is there; None: nobody does."""
+    if running := state.running():
+        return f"the run {running[0]}"
+    return None if alone else "another run, or `tally clean`,"
 
 
 def _disagreement_in(there: Mapping[str, Path], state: State, name: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from orchestrator.ledger.change import Changes, changed, stem
 from orchestrator.ledger.course import Course
 from orchestrator.ledger.reading import Ledger
@@ -22,10 +24,7 @@ def since_which(ledger: Ledger, course: Course) -> Changes:
     good, bad = course.turned
     found: set[tuple[str, str]] = set()
     culprits = ledger.culprits(bad.run, bad.artifact)
-    for culprit in culprits:
-        if _agreed_once(ledger, culprit):
-            continue
-        nearest = _nearest(ledger, culprit)
+    for _, nearest in _with_nearest(ledger, culprits):
         if nearest is None:
             return ledger.changed_inputs(good.package, bad.package)
         found.update(nearest[1])
@@ -42,12 +41,18 @@ def turns(ledger: Ledger, course: Course) -> tuple[tuple[str, str], ...]:
     if course.turned is None:
         return ()
     good, bad = course.turned
-    found = [
-        (nearest[0], culprit)
-        for culprit in ledger.culprits(bad.run, bad.artifact)
-        if not _agreed_once(ledger, culprit) and (nearest := _nearest(ledger, culprit)) is not None
-    ]
+    culprits = ledger.culprits(bad.run, bad.artifact)
+    found = [(near[0], culprit) for culprit, near in _with_nearest(ledger, culprits) if near is not None]
     return tuple(found) or ((good.package, bad.package),)
+
+
+def _with_nearest(
+    ledger: Ledger, culprits: Iterable[str]
+) -> Iterator[tuple[str, tuple[str, Changes] | None]]:
+    """Each that never agreed as it is, with what `_nearest` gives."""
+    for culprit in culprits:
+        if not _agreed_once(ledger, culprit):
+            yield culprit, _nearest(ledger, culprit)
 
 
 def _agreed_once(ledger: Ledger, derivation: str) -> bool:

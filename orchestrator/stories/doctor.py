@@ -61,7 +61,10 @@ class Check:
 
 
 def examine(state: State, folder: Path) -> Iterator[Check]:
-    """Every check, in the order of what depends on what. `folder` is where `tally.toml` is looked for."""
+    """What building and `tally lock` need, in the order of what depends on what.
+
+    `folder` is where `tally.toml` is looked for. What `[closure]` in it asks for is another story's.
+    """
     nix = _nix()
     yield nix
     usable = _state_folder(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.ledger.entries import Entry, How, Made
@@ -25,6 +25,24 @@ def resolved(entries: Iterable[Entry], inputs: Mapping[str, Collection[str]]) ->
             continue
         found = {below: _used(entry, had.get(_place(entry, below), ())) for below in inputs[entry.derivation]}
         yield replace(entry, inputs={below: made for below, made in found.items() if made})
+
+
+def told_alone(
+    entries: Iterable[Entry], paths: Mapping[str, Mapping[str, str]], told: Container[str]
+) -> Iterator[Entry]:
+    """What entries have of these derivations; of outputs that are to be at these paths, those `told` of.
+
+    What they have of an output at another path stays: it is another result.
+    """
+
+    def those(derivation: str, outputs: Mapping[str, Made]) -> Mapping[str, Made]:
+        at = paths[derivation]
+        return {name: made for name, made in outputs.items() if name not in at or at[name] in told}
+
+    for entry in entries:
+        if entry.derivation in paths and (outputs := those(entry.derivation, entry.outputs)):
+            inputs = {path: those(path, of) for path, of in entry.inputs.items() if path in paths}
+            yield replace(entry, outputs=outputs, inputs=inputs)
 
 
 def _place(entry: Entry, derivation: str) -> tuple[str, str | None, str]:

@@ -11,10 +11,11 @@ from orchestrator.builders.host import machine_id
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.keys.key import PublicKey
-from orchestrator.ledger.entries import Entry, How, Known, Made, Result
+from orchestrator.ledger.entries import Entry, How, Known, Result
 from orchestrator.ledger.named import result_of
 from orchestrator.ledger.operators import Signed, by_operator, operators
 from orchestrator.ledger.reading import read
+from orchestrator.ledger.resolving import told_alone
 from orchestrator.ledger.votes import Count, count
 from orchestrator.stories.others import Paths, Said, paths_of, taken_in
 
@@ -34,11 +35,8 @@ class Polled:
     """Those who run builders of ours."""
 
     def of(self, told: Collection[str], paths: Paths) -> Polled:
-        """What they have of outputs that are to be at these paths: who wants fewer outputs builds the same.
-
-        What they have of an output at another path stays: it is another result.
-        """
-        said = {name: _of(entries, told, paths) for name, entries in self.said.items()}
+        """What they have of outputs at these paths that are told of: who wants fewer builds the same."""
+        said = {name: tuple(told_alone(entries, paths, told)) for name, entries in self.said.items()}
         return replace(self, said=said)
 
 
@@ -121,19 +119,3 @@ def _this_machine() -> Known:
         return Known(HERE, HERE, machine_id=machine_id())
     except TallyError:  # it has none; builders say so
         return Known(HERE, HERE)
-
-
-def _of(entries: Iterable[Entry], told: Collection[str], paths: Paths) -> tuple[Entry, ...]:
-    def those(derivation: str, outputs: Mapping[str, Made]) -> Mapping[str, Made]:
-        at = paths.get(derivation, {})
-        return {name: made for name, made in outputs.items() if name not in at or at[name] in told}
-
-    kept = (
-        replace(
-            each,
-            outputs=those(each.derivation, each.outputs),
-            inputs={path: those(path, of) for path, of in each.inputs.items()},
-        )
-        for each in entries
-    )
-    return tuple(each for each in kept if each.outputs)

@@ -10,7 +10,6 @@ from orchestrator.evidence.terms import NAR_SHA256, PROVENANCE, Kind
 from orchestrator.ground.digest import NarHash
 from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import counted, some
-from orchestrator.nix.outputpath import Command
 from orchestrator.policy import commands
 from orchestrator.policy.evidence import Evidence, SignedBuilds, Vouched
 from orchestrator.policy.given import Given, given
@@ -21,7 +20,7 @@ from orchestrator.policy.validity import Moment
 from orchestrator.policy.verdict import Code, Finding, Reason
 
 if TYPE_CHECKING:
-    from orchestrator.ledger.entries import Entry, Known, Made
+    from orchestrator.ledger.entries import Entry, Known
     from orchestrator.ledger.operators import Signed
     from orchestrator.ledger.votes import Count, Result
 
@@ -168,17 +167,10 @@ class _Ground:
 
     def exported(self, ledger: SignedBuilds) -> Iterator[Entry]:
         """What a ledger has of these derivations; of their outputs, those that the release tells of."""
-        from dataclasses import replace
+        from orchestrator.ledger.resolving import told_alone
 
-        for entry in ledger.entries:
-            command = self._commands.get(entry.derivation)
-            if command is None:
-                continue
-            outputs = self._of(command, entry.outputs)
-            told = {path: self._commands.get(path) for path in entry.inputs}
-            inputs = {path: self._of(of, entry.inputs[path]) for path, of in told.items() if of is not None}
-            if outputs:
-                yield replace(entry, outputs=outputs, inputs=inputs)
+        paths = {path: command.outputs for path, command in self._commands.items()}
+        return told_alone(ledger.entries, paths, self._digests)
 
     def no(self, ledger: SignedBuilds) -> Iterator[Reason]:
         """What a ledger that does not count has of package and artifact that is not what the release has."""
@@ -190,12 +182,6 @@ class _Ground:
             if own and as_result(entry.outputs) != self.result(entry.derivation):
                 said = f"{ledger.file} has another {called(entry.derivation)}"
                 yield Reason(Code.BUILDERS_DISAGREE, said)
-
-    def _of(self, command: Command, outputs: Mapping[str, Made]) -> dict[str, Made]:
-        return {name: made for name, made in outputs.items() if self._tells(command, name)}
-
-    def _tells(self, command: Command, name: str) -> bool:
-        return command.outputs.get(name) is None or command.outputs[name] in self._digests
 
     def result(self, derivation: str) -> Result:
         """What the release has of a derivation; of one that differed among its builders, one of these."""

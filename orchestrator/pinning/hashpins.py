@@ -15,12 +15,13 @@ from typing import Final
 
 from orchestrator.dependencies.dependency import Dependency, GoHash, Unhashed, YarnHash
 from orchestrator.dependencies.go_sum import hash1, summed
+from orchestrator.dependencies.node.berry_form import form_of
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, contents
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.zips import ERRORS
-from orchestrator.pinning.yarnzip import form_of, sha512_of
+from orchestrator.pinning.yarnzip import sha512_of
 from orchestrator.recipe.names import store_name
 from orchestrator.sources.folder import Sources
 

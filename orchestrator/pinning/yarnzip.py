@@ -8,7 +8,6 @@ made to the byte: a zlib that compresses otherwise than zlib itself makes anothe
 from __future__ import annotations
 
 import hashlib
-import re
 import stat
 import struct
 import tarfile
@@ -16,16 +15,13 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.dependencies.node.berry_form import Form
 from orchestrator.ground.unreachable import Unreachable
-from orchestrator.ground.values import dataclass
 from orchestrator.ground.zips import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FORM: Final = re.compile(r"(7|8)(?:c([0-9]))?|(10)c(0)")
-_DATES: Final = {"7": (1980, 1, 1, 0, 0), "8": (1984, 6, 22, 21, 50), "10": (1984, 6, 22, 21, 50)}
-"""By the version of yarn's cache, what each file's time is."""
 _MOST: Final = 1 << 30
 """Bytes of a package, unpacked."""
 _ENTRIES: Final = 0xFFFF
@@ -33,27 +29,6 @@ _WINDOW: Final = 8192
 """What libzip reads at once. Of files that fit it keeps the bytes where these are no more than compressed."""
 _BEST: Final = 9
 _STORED, _DEFLATED = 0, 8
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How an archive is made: `cacheKey` of a lock."""
-
-    time: int
-    """As MS-DOS has it, date in the upper half."""
-    level: int | None
-    """Of compression, 0 for none; None: as libzip does it where nobody says (`mixed`)."""
-
-
-def form_of(key: str) -> Form | None:
-    """What a `cacheKey` means; None: it is not known, as where yarn 4 compresses, by a zlib of its own."""
-    found = _FORM.fullmatch(key)
-    if found is None:
-        return None
-    year, month, day, hour, minute = _DATES[found[1] or found[3]]
-    time = ((year - 1980) << 9 | month << 5 | day) << 16 | hour << 11 | minute << 5
-    level = found[2] or found[4]
-    return Form(time, int(level) if level else None)
 
 
 def sha512_of(tarball: Path, name: str, form: Form) -> str:

@@ -14,8 +14,9 @@ import pytest
 from loopback import Answer, Route, Server
 from npm_packages import integrity, tarball
 
+from orchestrator.dependencies.node.berry_form import form_of
 from orchestrator.ground.nar import nar_hash
-from orchestrator.pinning.yarnzip import form_of, sha512_of
+from orchestrator.pinning.yarnzip import sha512_of
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn

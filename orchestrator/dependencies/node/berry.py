@@ -22,6 +22,7 @@ from orchestrator.dependencies.dependency import (
     Unhashed,
     YarnHash,
 )
+from orchestrator.dependencies.node.berry_form import form_of
 from orchestrator.dependencies.node.entries import (
     MIRROR,
     MOST,
@@ -37,9 +38,8 @@ from orchestrator.dependencies.yamlfile import YamlFile
 
 _AGAIN: Final = "write it again with yarn 4 or later: `yarn install --mode=update-lockfile`"
 _OUT: Final = "write a lock of npm's beside it, and name that: `npm install --package-lock-only`"
-_KEYS: Final = re.compile(r"[78](c[0-9])?|10c0")
-"""Forms of archives (`cacheKey`) that can be made again: of yarn 2.4, 3, and 4 where it does not compress."""
-_CHECKSUM: Final = re.compile(rf"(?:({_KEYS.pattern.replace('(', '(?:')})/)?([0-9a-f]{{128}})")
+_CHECKSUM: Final = re.compile(r"(?:([^/]+)/)?([0-9a-f]{128})")
+"""The form of the archive, in locks of yarn 4, and the sha512."""
 _METADATA: Final = "__metadata"
 
 
@@ -47,7 +47,7 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
     """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
     file = yamlfile.read(data, place, _AGAIN)
     key = file.table(_METADATA).get("cacheKey")
-    if not isinstance(key, str) or not _KEYS.fullmatch(key):
+    if not isinstance(key, str) or form_of(key) is None:
         told = f"its checksums are of archives of the form {str(key)[:20]!r}, and 7, 8 and 10c0 are known"
         hint = "write it again with yarn 4, with no compressionLevel in .yarnrc.yml; or " + _OUT
         raise file.bad(file.lines.get((_METADATA, "")) or 1, told, hint)
@@ -186,7 +186,7 @@ class _Lock:
         if checksum is None:
             raise self.bad(entry, "it has no checksum, so nothing tells which bytes are meant")
         found = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
-        if found is None:
+        if found is None or form_of(found[1] or self.form) is None:
             raise self.bad(entry, f"its checksum {str(checksum)[:40]!r} is not of the form {self.form}")
         return YarnHash(f"{found[1] or self.form}/{found[2]}")
 

@@ -9,9 +9,10 @@ import pytest
 from npm_packages import tarball
 
 from orchestrator.dependencies.dependency import Dependency, YarnHash
+from orchestrator.dependencies.node.berry_form import Form, form_of
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.pinning.hashpins import hash_of
-from orchestrator.pinning.yarnzip import Form, form_of, sha512_of
+from orchestrator.pinning.yarnzip import sha512_of
 
 FILES = {
     "bin/run.js": "1",

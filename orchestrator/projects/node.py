@@ -8,12 +8,11 @@ from typing import Any, Final
 
 from orchestrator.projects.guess import FILL_IN, OWN, Claims, Guess, Identity, Way
 from orchestrator.projects.node_managers import NPM, Manager, manager
-from orchestrator.projects.node_workspaces import document, unbuilt
+from orchestrator.projects.node_workspaces import MANIFEST, document, has_script, lacking, unbuilt
 from orchestrator.projects.node_workspaces import remarks as of_workspace
 from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
-FILE: Final = "package.json"
 _PATH: Final = """\
 mkdir $HOME/bin
 export PATH=$HOME/bin:$PATH
@@ -32,16 +31,15 @@ false
 
 def seen(tree: Tree) -> str | None:
     """Its manifest at the top, of a package that has a name and a version: others serve tools alone."""
-    said = _document(tree)
-    return FILE if isinstance(said.get("name"), str) and isinstance(said.get("version"), str) else None
+    return None if lacking(document(tree)) else MANIFEST
 
 
 def claims(tree: Tree) -> Claims:
     """What package.json says."""
-    said = _document(tree)
+    said = document(tree)
 
     def guess(key: str, value: object) -> Guess | None:
-        return tree.find(FILE, key, value) if isinstance(value, str) and value else None
+        return tree.find(MANIFEST, key, value) if isinstance(value, str) and value else None
 
     repository = said.get("repository")
     page = said.get("homepage") or (repository.get("url") if isinstance(repository, dict) else repository)
@@ -58,30 +56,29 @@ def claims(tree: Tree) -> Claims:
 
 def way(tree: Tree, identity: Identity) -> Way:
     """By its own `build`, where it has one, and `npm pack`."""
-    said = _document(tree)
+    said = document(tree)
     alone = unbuilt(tree, said)
     name = str(said.get("name", identity.name.value)).lstrip("@").replace("/", "-")
     locked = manager(tree, said)
-    scripts = said.get("scripts") if isinstance(said.get("scripts"), dict) else {}
     remarks = list(of_workspace(tree, said)) if alone is None else [alone]
     lines = []
     if locked.lock is not None:
         lines.append(locked.install)
-    if isinstance(scripts, dict) and "build" in scripts:
+    if has_script(said, "build"):
         lines.append(f"{locked.run} build")
         if locked.lock is None and (said.get("dependencies") or said.get("devDependencies")):
             remarks.append(
-                f"{FILE} names dependencies, and there is no package-lock.json: `npm install` makes one"
+                f"{MANIFEST} names dependencies, and there is no package-lock.json: `npm install` makes one"
             )
     lines += ["mkdir $out", "npm pack --cache $HOME/packing --ignore-scripts --pack-destination $out"]
     managers = {each.name: each for each in (NPM, locked)}.values()  # npm packs, whoever installs
     return Way(
-        (Guess("nodejs", FILE),),
+        (Guess("nodejs", MANIFEST),),
         _PATH + "".join(map(_command, managers)) + f"cd {OWN}\n" + "\n".join(lines) + "\n"
         if alone is None
         else _OF_WORKSPACE,
         path=f"{name}-{said.get('version', identity.version.value)}.tgz",
-        check=f"{locked.name} test" if isinstance(scripts, dict) and "test" in scripts else None,
+        check=f"{locked.name} test" if has_script(said, "test") else None,
         suite=_suite(said),
         tools=tuple((each.name, each.source) for each in managers if each.source),
         locks=(locked.lock,) if locked.lock is not None else (),
@@ -104,7 +101,3 @@ def _suite(said: Mapping[str, Any]) -> str:
         else None
     )
     return fitting([("node", f">={asked[1]}")] if asked else [])
-
-
-def _document(tree: Tree) -> Mapping[str, Any]:
-    return document(tree, FILE)

@@ -27,9 +27,7 @@ _MOST: Final = 200
 def unbuilt(tree: Tree, said: Mapping[str, Any]) -> str | None:
     """Why `npm pack` in this folder makes nothing that others can install; None: nothing is seen of that."""
     asks = any(said.get(kind) for kind in (*_ASKED, "devDependencies"))
-    scripts = said.get("scripts")
-    builds = isinstance(scripts, dict) and "build" in scripts
-    if tree.above and tree.first(LOCKS) is None and asks and builds:
+    if tree.above and tree.first(LOCKS) is None and asks and has_script(said, "build"):
         return (
             f"{MANIFEST} has a script `build` and names dependencies, and their lock is {tree.above[0]}: "
             "a recipe can install what that pins only where its source is that folder"
@@ -56,14 +54,24 @@ def remarks(tree: Tree, said: Mapping[str, Any]) -> Iterator[str]:
 
 def unseen(tree: Tree) -> Iterator[str]:
     """Why a package.json is not taken for a package."""
-    said = document(tree, MANIFEST)
-    lacking = [key for key in ("name", "version") if not isinstance(said.get(key), str)]
-    if tree.has(MANIFEST) and lacking:
-        yield f"{MANIFEST} has no {' and no '.join(lacking)}, so that it is no package by itself"
+    said = document(tree)
+    if tree.has(MANIFEST) and (missing := lacking(said)):
+        yield f"{MANIFEST} has no {' and no '.join(missing)}, so that it is no package by itself"
         yield from remarks(tree, said)
 
 
-def document(tree: Tree, path: str) -> Mapping[str, Any]:
+def lacking(said: Mapping[str, Any]) -> list[str]:
+    """What a package.json does not say of what every package has; such a file serves tools alone."""
+    return [key for key in ("name", "version") if not isinstance(said.get(key), str)]
+
+
+def has_script(said: Mapping[str, Any], name: str) -> bool:
+    """Whether a package.json has a script of this name."""
+    scripts = said.get("scripts")
+    return isinstance(scripts, dict) and name in scripts
+
+
+def document(tree: Tree, path: str = MANIFEST) -> Mapping[str, Any]:
     """What a package.json says; nothing where it is no JSON."""
     try:
         said = json.loads(tree.read(path) or "{}")
@@ -78,6 +86,5 @@ def _members(tree: Tree) -> Iterator[str]:
         folder = posixpath.dirname(path)
         if not folder or "node_modules" in folder.split("/"):
             continue
-        said = document(tree, path)
-        if isinstance(said.get("name"), str) and isinstance(said.get("version"), str):
+        if not lacking(document(tree, path)):
             yield folder

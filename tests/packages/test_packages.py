@@ -24,10 +24,10 @@ from lab import unpacked
 from roots import root_of
 from smallest import with_smallest
 
-from orchestrator.ground.digest import Sha256
 from orchestrator.ground.state import State
+from orchestrator.pinning.request import package_output
 from orchestrator.recipe.lock import read
-from orchestrator.recipe.wanted import Wanted
+from orchestrator.recipe.wanted import wanted_from
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
 
@@ -176,8 +176,7 @@ def test_the_debian_package_installs_runs_and_goes(
     for file in python.packages:
         package = lock.packages[file]
         if package.name not in there and _PYTHONS.fullmatch(package.name):
-            wanted = Wanted(file, Sha256(package.sha256), (f"mirror://debian/{package.pool}",))
-            shutil.copy(sources.fetch(wanted), small / "debs" / file)
+            shutil.copy(sources.fetch(wanted_from(package_output(package))), small / "debs" / file)
     place.run("bash", "-c", "dpkg --install --force-depends debs/*.deb")  # apt would know the order
     assert place.run("dpkg", "--audit") == ""
     shutil.copy(releases / DEB / f"{DEB}.deb", small / "tallystick.deb")

@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from debs import unpack
 from once import one_at_a_time
 
-from orchestrator.ground.digest import Sha256
 from orchestrator.pinning.debian import opened
-from orchestrator.recipe.wanted import Wanted
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
 
@@ -49,20 +48,8 @@ def _unpacked(program: GoProgram, folder: Path) -> Path:
     mirrors = Mirrors()
     with opened(mirrors.bases("debian"), "amd64", "sid", expired=True) as apt:  # as for cosign and crane
         packages = [each for each in apt.resolve(list(program.packages)) if program.is_needed(each.name)]
-    wanted = [
-        Wanted(Path(each.pool).name.replace("~", "_"), Sha256(each.sha256), (f"mirror://debian/{each.pool}",))
-        for each in packages
-    ]
-    sources = Sources(folder / "sources", mirrors)
-    sources.fetch_all(sources.missing(wanted))
     root = folder / "root"
-    root.mkdir(parents=True)
-    for each in wanted:
-        command = ["dpkg-deb", "--fsys-tarfile", str(sources.path(each))]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking:
-            unpacked = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", str(root)]
-            subprocess.run(unpacked, stdin=unpacking.stdout, check=True)
-        assert unpacking.returncode == 0, each
+    unpack(packages, Sources(folder / "sources", mirrors), root)
     return root
 
 

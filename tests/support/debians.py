@@ -17,10 +17,10 @@ from pathlib import Path
 from once import one_at_a_time
 from waiting import wait_for
 
-from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.debian import opened
-from orchestrator.recipe.wanted import Wanted
+from orchestrator.pinning.request import package_output
+from orchestrator.recipe.wanted import wanted_from
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
 
@@ -69,8 +69,7 @@ def unpacked(state: Path, package: str, path: str, suite: str, libraries: Sequen
         sources = Sources(state / "strangers" / "sources", mirrors)
         draft = folder.with_name(f"{folder.name}.{os.getpid()}")
         for each in found:
-            wanted = Wanted(Path(each.pool).name, Sha256(each.sha256), (f"mirror://debian/{each.pool}",))
-            deb = sources.fetch(wanted)
+            deb = sources.fetch(wanted_from(package_output(each)))
             subprocess.run(["dpkg-deb", "--extract", deb, draft], check=True, capture_output=True)
         try:
             draft.rename(folder)

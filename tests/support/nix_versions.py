@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from pathlib import Path
 
+from debs import unpack
 from once import one_at_a_time
 
 from orchestrator.builders.host import nix_system
-from orchestrator.ground.digest import Sha256
 from orchestrator.ground.files import written_atomically
 from orchestrator.pinning import debian
-from orchestrator.recipe.wanted import Wanted
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
 
@@ -47,23 +45,7 @@ def _unpack(suite: str, state: Path, root: Path) -> None:
     addresses = [address.rstrip("/") for address in mirrors.bases("debian")]
     with debian.opened(addresses, _ARCHITECTURES[nix_system()], suite, expired=suite == "sid") as apt:
         packages = apt.resolve(["nix-bin"])
-    wanted = [
-        Wanted(package.file.replace("~", "_"), Sha256(package.sha256), (f"mirror://debian/{package.pool}",))
-        for package in packages
-    ]
-    sources = Sources(state / "sources", mirrors)
-    sources.fetch_all(sources.missing(wanted))
-    root.mkdir(parents=True, exist_ok=True)
-    for each in wanted:
-        # a package of a release with merged /usr puts the links /bin, /lib, … in; one without, folders
-        command = ["dpkg-deb", "--fsys-tarfile", str(sources.path(each))]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking:
-            subprocess.run(
-                ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", str(root)],
-                stdin=unpacking.stdout,
-                check=True,
-            )
-        assert unpacking.returncode == 0, each
+    unpack(packages, Sources(state / "sources", mirrors), root)
 
 
 def _write_wrapper(root: Path, program: Path) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 from clients import GO_ONCE
 from once import one_at_a_time
 
-from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.pinning.debian import opened
-from orchestrator.recipe.wanted import Wanted
+from orchestrator.pinning.request import package_output
+from orchestrator.recipe.wanted import wanted_from
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
 
@@ -51,8 +51,8 @@ def _program(state: Path, name: str, suite: str, *, expired: bool = False) -> Pa
         mirrors = Mirrors()
         with opened(mirrors.bases("debian"), "amd64", suite, expired=expired) as apt:
             package = next(each for each in apt.resolve([name]) if each.name == name)
-        wanted = Wanted(Path(package.pool).name, Sha256(package.sha256), (f"mirror://debian/{package.pool}",))
-        deb = Sources(state / "strangers" / "sources", mirrors).fetch(wanted)
+        sources = Sources(state / "strangers" / "sources", mirrors)
+        deb = sources.fetch(wanted_from(package_output(package)))
         unpacked = folder.with_name(f"{name}.{os.getpid()}")
         subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
         try:
@@ -76,8 +76,7 @@ class Skopeo:
         sources = Sources(state / "strangers" / "sources", mirrors)
         unpacked = self._folder.with_name(f"skopeo.{os.getpid()}")
         for package in packages:
-            address = f"mirror://debian/{package.pool}"
-            deb = sources.fetch(Wanted(Path(package.pool).name, Sha256(package.sha256), (address,)))
+            deb = sources.fetch(wanted_from(package_output(package)))
             subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
         try:
             unpacked.rename(self._folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from io import BytesIO
@@ -19,7 +18,6 @@ from projects import Project
 from smallest import with_smallest
 from states import stores_copied
 
-from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.nix.command import Nix, NixFailed
 from orchestrator.recipe.lock import parse
@@ -185,10 +183,8 @@ def test_an_image_runs_from_what_is_in_it(built: Built, tmp_path: Path) -> None:
 def test_a_client_that_we_did_not_write_reads_every_layer(
     built: Built, session_state: Path, tmp_path: Path
 ) -> None:
-    try:
-        skopeo = strangers.Skopeo(session_state)
-    except TallyError as error:
-        sys.stderr.write(f"notice: skopeo cannot be had here: {error.message}\n")
+    skopeo = strangers.skopeo(session_state)
+    if skopeo is None:
         return
     assert skopeo.copy(built.artifact("over"), "over-1.0", tmp_path / "copy") == (0, "")
 

@@ -112,6 +112,15 @@ class Skopeo:
         return _ran([*loader, program, *arguments], None, {"HOME": str(self._folder), "TMPDIR": gettempdir()})
 
 
+def skopeo(state: Path) -> Skopeo | None:
+    """None, said on stderr, where it cannot be had: the rest of a test stands without it."""
+    try:
+        return Skopeo(state)
+    except TallyError as error:
+        sys.stderr.write(f"notice: skopeo cannot be had here: {error.message}\n")
+        return None
+
+
 TYPES = {
     "provenance": "slsaprovenance1",
     "reproduction": "https://in-toto.io/attestation/scai/v0.3",

@@ -25,8 +25,11 @@ def is_store_path(text: str) -> bool:
 
 def text_path(name: str, data: bytes, references: Iterable[str]) -> str:
     """Where `builtins.toFile`, and Nix for a derivation, puts a text with these references."""
-    kind = ":".join(["text", *sorted(set(references))])
-    return store_path(kind, hashlib.sha256(data).hexdigest(), name)
+    return _text_path(name, hashlib.sha256(data).hexdigest(), references)
+
+
+def _text_path(name: str, sha256: str, references: Iterable[str]) -> str:
+    return store_path(":".join(["text", *sorted(set(references))]), sha256, name)
 
 
 def source_path(name: str, nar_sha256: str, references: Iterable[str]) -> str:
@@ -60,14 +63,13 @@ class ByContent:
 
     def path(self, name: str, nar_sha256: str) -> str | None:
         """Where something of this name and NAR hash has to be; None: by no rule of Nix's."""
-        references = sorted(set(self.references))
         match self.method, self.sha256:
             case "text", str() as digest:
-                return store_path(":".join(["text", *references]), digest, name)
-            case "flat", str() as digest if not references:
+                return _text_path(name, digest, self.references)
+            case "flat", str() as digest if not self.references:
                 return flat_path(name, digest)
             case "source", None:
-                return source_path(name, nar_sha256, references)
+                return source_path(name, nar_sha256, self.references)
             case _:
                 return None
 

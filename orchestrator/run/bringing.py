@@ -9,16 +9,13 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
 from orchestrator.nix.address import checked
 from orchestrator.nix.chroot import ChrootStore
 from orchestrator.nix.command import NixFailed
-from orchestrator.nix.derivation import name_of
 from orchestrator.nix.remote import RemoteStore, nothing_kept
+from orchestrator.nix.standing import rule_of
 from orchestrator.nix.store import Store
-from orchestrator.nix.storepath import flat_path, source_path, text_path
 from orchestrator.run.workshop import Workshop
 
 MACHINES_STORE = "auto"
@@ -128,15 +125,8 @@ def stands_for(store: ChrootStore, path: str) -> bool:
             return store.derivation(path, any_digest=True).path == path
         except TallyError:
             return False
-    info, file, name = store.information([path])[path], store.physical(path), name_of(path)
-    if info.nar_hash != store.nar_hash(path):
-        return False
-    if path == source_path(name, info.nar_hash.hex, info.references):
-        return True
-    if file.is_symlink() or not file.is_file():
-        return False
-    data = contents(file, info.nar_size)
-    return path in (text_path(name, data, info.references), flat_path(name, Sha256.of(data).hex))
+    info = store.information([path])[path]
+    return info.nar_hash == store.nar_hash(path) and rule_of(store, info) is not None
 
 
 def _nowhere(path: str, where: str, builders: Path | None) -> TallyError:

@@ -16,9 +16,10 @@ from orchestrator.evidence.source import DERIVATIONS, derivation_files, source_f
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ledger.entries import Depth
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.nix.derivation import DerivationGraph, FixedOutput, name_of
+from orchestrator.nix.derivation import DerivationGraph, FixedOutput
+from orchestrator.nix.standing import rule_of
 from orchestrator.nix.store import PathInfo
-from orchestrator.nix.storepath import ByContent, source_path
+from orchestrator.nix.storepath import ByContent
 from orchestrator.pinning.depended import with_needs
 from orchestrator.publishing.registry.archive import manifest_of
 from orchestrator.run.metadata import metadata_of, of_registry
@@ -26,6 +27,7 @@ from orchestrator.run.plan import MadeFrom, Taken, Target
 from orchestrator.signing import gate
 
 _CHUNK = 1 << 20
+_USUAL = ByContent("source", None)
 
 
 def facts_of(
@@ -121,14 +123,9 @@ def _by_sha256(store: ChrootStore, graph: DerivationGraph, ours: Container[str])
 def _by_content(store: ChrootStore, known: Mapping[str, PathInfo]) -> Iterator[tuple[str, ByContent]]:
     """What the path of each source follows from, where that is not its NAR hash alone; nothing of others."""
     for path, info in known.items():
-        name, references = name_of(path), tuple(info.references)
-        if path == source_path(name, info.nar_hash.hex, ()):
-            continue
-        found = [ByContent("source", None, references)]
-        if (file := store.physical(path)).is_file() and not file.is_symlink():
-            digest = Sha256.of_file(file).hex
-            found += [ByContent("text", digest, references), ByContent("flat", digest)]
-        yield from ((path, each) for each in found if each.path(name, info.nar_hash.hex) == path)
+        rule = rule_of(store, info)
+        if rule is not None and rule != _USUAL:
+            yield path, rule
 
 
 def _told(store: ChrootStore, target: Target) -> Mapping[str, Metadata]:

@@ -1,4 +1,7 @@
-"""What a package says of itself in its own metadata: name, version, licence; a Go module its needs. Pure."""
+"""What a package says of itself in its own metadata: name, version, licence; a Go module its needs. Pure.
+
+Where its metadata tells no licence, the files that are a licence's text do: `licence_texts` knows them.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,13 @@ FILES: Final = {
     Ecosystem.PYTHON: re.compile(r"[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO"),
 }
 """Where in a package's file its metadata is. A Go module's says what it needs, and no licence."""
+TEXTS: Final = {
+    Ecosystem.NPM: re.compile(r"[^/]+/([^/]+)"),
+    Ecosystem.CARGO: re.compile(r"[^/]+/([^/]+)"),
+    Ecosystem.GO: re.compile(r"[^@]+@[^/@]+/([^/]+)"),
+    Ecosystem.PYTHON: re.compile(r"[^/]+-\d[^/]*/(?:licen[cs]es/)?([^/]+)"),
+}
+"""Where in a package's file licences' texts are; the group is the file's own name."""
 _CLASSIFIERS: Final = {
     "Boost Software License 1.0 (BSL-1.0)": "BSL-1.0",
     "CC0 1.0 Universal (CC0 1.0) Public Domain Dedication": "CC0-1.0",

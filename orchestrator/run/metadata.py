@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import tarfile
 import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
 from orchestrator.dependencies import metadata
 from orchestrator.dependencies.dependency import Ecosystem
+from orchestrator.dependencies.licence_texts import is_text, told_by
 from orchestrator.dependencies.metadata import Metadata
 from orchestrator.ground.errors import TallyError
-from orchestrator.ground.files import contents
+from orchestrator.ground.files import opened
 from orchestrator.ground.plainly import why
 from orchestrator.ground.zips import ERRORS
 from orchestrator.recipe.licences import check_license
@@ -22,6 +24,8 @@ _LARGEST: Final = 4 << 20
 """Bytes of metadata."""
 _MOST: Final = 1 << 30
 """Bytes of a package that are looked through, unpacked."""
+_MOST_TEXTS: Final = 20
+"""Files of a package that may say its licence; of more it is not known."""
 _TYPES: Final = {"npm": Ecosystem.NPM, "pypi": Ecosystem.PYTHON, "cargo": Ecosystem.CARGO}
 """Types of package URLs."""
 
@@ -62,51 +66,71 @@ def metadata_of(file: Path, of: Named, by: str = "a lock file") -> Metadata | No
 
     Raises TallyError where it is another package than is said; `by` is who says so.
     """
-    pattern = metadata.FILES[of.ecosystem]
     if file.is_dir() and of.ecosystem is not Ecosystem.NPM:
         return None  # the tree of a repository, which may hold many packages
     try:
         if of.ecosystem is Ecosystem.GO and not zipfile.is_zipfile(file):
             return None  # a go.mod by which versions are chosen
-        if file.is_dir():
-            data: bytes | None = contents(file / "package.json", _LARGEST)
-        else:
-            data = _of_zip(file, pattern) if zipfile.is_zipfile(file) else _of_tar(file, pattern)
+        read = _within(file, metadata.FILES[of.ecosystem].fullmatch, 1)
+        found = metadata.read(of.ecosystem, next(iter(read.values()))) if read else None
+        licence = _checked(found.license) if found is not None else None
+        texts = {} if licence is not None else _within(file, _is_text(of.ecosystem), _MOST_TEXTS)
     except (*ERRORS, tarfile.TarError) as error:
         raise TallyError(f"the file of {of.name} {of.version} cannot be read: {why(error)}") from error
-    found = metadata.read(of.ecosystem, data) if data is not None else None
+    licence = licence or told_by(texts.values())
     if found is None:
-        return None
+        return None if licence is None else Metadata(None, None, licence)
     if not found.is_of(of.ecosystem, of.name, of.version):
         raise TallyError(
             f"{by} says that {file.name[33:]} is {of.name} {of.version}; it says of itself that it is "
             f"{str(found.name)[:80]} {str(found.version)[:80]}",
             hint=f"find out what {by} ought to say: the release would name another package",
         )
-    return replace(found, license=_checked(found.license))
+    return replace(found, license=licence)
 
 
-def _of_tar(file: Path, pattern: re.Pattern[str]) -> bytes | None:
+def _is_text(ecosystem: Ecosystem) -> Callable[[str], object]:
+    def wanted(name: str) -> bool:
+        found = metadata.TEXTS[ecosystem].fullmatch(name)
+        return found is not None and is_text(found[1])
+
+    return wanted
+
+
+def _within(package: Path, wanted: Callable[[str], object], most: int) -> dict[str, bytes]:
+    """Name and content of the first wanted files of a package, of each the first `_LARGEST` bytes."""
+    if package.is_dir():
+        found = _in_folder(package, wanted)
+    else:
+        found = _in_zip(package, wanted) if zipfile.is_zipfile(package) else _in_tar(package, wanted)
+    return dict(islice(found, most))
+
+
+def _in_folder(folder: Path, wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
+    for each in sorted(folder.iterdir()):
+        if wanted(f"{folder.name}/{each.name}") and each.is_file():
+            with opened(each) as stream:
+                yield each.name, stream.read(_LARGEST)
+
+
+def _in_tar(file: Path, wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
     total = 0
     with tarfile.open(file, mode="r|*") as tar:
         for member in tar:
             total += member.size
             if total > _MOST:
-                return None
+                return
             name = member.name.removeprefix("./")
-            if pattern.fullmatch(name) and member.isreg() and member.size <= _LARGEST:
-                data = tar.extractfile(member)
-                return None if data is None else data.read()
-    return None
+            if wanted(name) and member.isreg() and (stream := tar.extractfile(member)) is not None:
+                yield name, stream.read(_LARGEST)
 
 
-def _of_zip(file: Path, pattern: re.Pattern[str]) -> bytes | None:
+def _in_zip(file: Path, wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(file) as packed:
         for each in packed.infolist():
-            if pattern.fullmatch(each.filename) and each.file_size <= _LARGEST:
+            if wanted(each.filename):
                 with packed.open(each) as stream:
-                    return stream.read(_LARGEST)
-    return None
+                    yield each.filename, stream.read(_LARGEST)
 
 
 def _checked(licence: str | None) -> str | None:

@@ -6,9 +6,11 @@ import io
 import json
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from identify.vendor.licenses import LICENSES
 
 from orchestrator.dependencies.dependency import Ecosystem
 from orchestrator.ground.errors import TallyError
@@ -48,6 +50,94 @@ def test_a_wheel(tmp_path: Path) -> None:
     found = metadata_of(tmp_path / "a.whl", _depended(Ecosystem.PYTHON))
     assert found is not None
     assert found.license == "ISC"
+
+
+def _tar(path: Path, **files: str) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+def _zip(path: Path, **files: str) -> Path:
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, text in files.items():
+            packed.writestr(name, text)
+    return path
+
+
+MIT = dict(LICENSES)["MIT"]
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "pack", "files"),
+    [
+        pytest.param(
+            Ecosystem.GO, _zip, {"example.org/a@v1.0.0/LICENSE": MIT}, id="a module of before go.mod"
+        ),
+        pytest.param(
+            Ecosystem.GO,
+            _zip,
+            {
+                "example.org/a@v1.0.0/go.mod": "module example.org/a\n",
+                "example.org/a@v1.0.0/COPYING": MIT,
+                "example.org/a@v1.0.0/vendored/LICENSE": "another",
+            },
+            id="a module",
+        ),
+        pytest.param(
+            Ecosystem.NPM,
+            _tar,
+            {"package/LICENSE.md": MIT, "package/package.json": '{"license": "SEE LICENSE IN LICENSE.md"}'},
+            id="npm",
+        ),
+        pytest.param(
+            Ecosystem.CARGO,
+            _tar,
+            {"a-1.0.0/Cargo.toml": '[package]\nlicense-file = "LICENSE"\n', "a-1.0.0/LICENSE": MIT},
+            id="cargo",
+        ),
+        pytest.param(
+            Ecosystem.PYTHON,
+            _zip,
+            {
+                "a/LICENSE": "another",
+                "a-1.0.0.dist-info/METADATA": "Name: a\nLicense: BSD-like\n",
+                "a-1.0.0.dist-info/licenses/LICENSE": MIT,
+            },
+            id="a wheel",
+        ),
+        pytest.param(
+            Ecosystem.PYTHON, _tar, {"a-1.0.0/PKG-INFO": "Name: a\n", "a-1.0.0/LICENSE": MIT}, id="an sdist"
+        ),
+    ],
+)
+def test_where_it_tells_no_licence_a_licences_text_does(
+    ecosystem: Ecosystem, pack: Callable[..., Path], files: dict[str, str], tmp_path: Path
+) -> None:
+    found = metadata_of(pack(tmp_path / "a", **files), _depended(ecosystem))
+    assert found is not None
+    assert found.license == "MIT"
+    changed = {name: text.replace("free of charge", "for a fee") for name, text in files.items()}
+    other = metadata_of(pack(tmp_path / "b", **changed), _depended(ecosystem))
+    assert other is None or other.license is None
+
+
+def test_what_its_metadata_declares_stands(tmp_path: Path) -> None:
+    files = {"package/LICENSE": MIT, "package/package.json": '{"license": "ISC"}'}
+    found = metadata_of(_tar(tmp_path / "a.tgz", **files), _depended())
+    assert found is not None
+    assert found.license == "ISC"
+
+
+def test_a_tree_of_a_repository_for_npm(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "a", "version": "1.0.0"}')
+    (tmp_path / "LICENSE").write_text(MIT)
+    found = metadata_of(tmp_path, _depended())
+    assert found is not None
+    assert found.license == "MIT"
 
 
 def test_another_package_than_the_lock_says(tmp_path: Path) -> None:

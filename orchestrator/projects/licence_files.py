@@ -1,4 +1,8 @@
-"""Which licence a project has: by its metadata, its licence file, or its sources' headers. Pure."""
+"""Which licence a project has: by its metadata, its licence file, or its sources' headers. Pure.
+
+A guess for its author to look at: some words of a text are enough. What evidence says follows from whole
+texts (`dependencies/licence_texts.py`).
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,8 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import opened
 from orchestrator.ground.plainly import why
 from orchestrator.ground.zips import ERRORS
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.pinning.depended import Depended
 from orchestrator.recipe.licences import check_license
 
 _LARGEST: Final = 4 << 20
@@ -59,6 +61,16 @@ def of_registry(purl: str) -> Registered | None:
     if ecosystem is None or not found.version:
         return None
     return Registered(ecosystem, "/".join(filter(None, (found.namespace, found.name))), found.version)
+
+
+def of_dependencies(store: ChrootStore, packages: Iterable[Depended]) -> Mapping[str, Metadata]:
+    """Store path of what lock files pin to what it says of itself, where it says any, and the store has it.
+
+    Raises TallyError where it is another package than its lock file says.
+    """
+    files = {each.path: each for each in packages if store.physical(each.path).exists()}
+    found = {path: metadata_of(store.physical(path), each) for path, each in files.items()}
+    return {path: told for path, told in found.items() if told is not None}
 
 
 def metadata_of(file: Path, of: Named, by: str = "a lock file") -> Metadata | None:

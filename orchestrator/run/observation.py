@@ -22,7 +22,7 @@ from orchestrator.nix.store import PathInfo
 from orchestrator.nix.storepath import ByContent
 from orchestrator.pinning.depended import with_needs
 from orchestrator.publishing.registry.archive import manifest_of
-from orchestrator.run.metadata import metadata_of, of_registry
+from orchestrator.run.metadata import metadata_of, of_dependencies, of_registry
 from orchestrator.run.plan import MadeFrom, Taken, Target
 from orchestrator.signing import gate
 
@@ -133,13 +133,14 @@ def _told(store: ChrootStore, target: Target) -> Mapping[str, Metadata]:
 
     Raises TallyError where the metadata is of another package than the lock file says, or the recipe.
     """
-    each_once = {one.path: one for some in target.dependencies.values() for one in some}
-    found = {path: metadata_of(store.physical(path), each) for path, each in each_once.items()}
+    depended = [one for some in target.dependencies.values() for one in some]
+    found = of_dependencies(store, depended)
+    pinned = {each.path for each in depended}
     for path, origin in target.origins.items():
-        registered = of_registry(origin.purl) if origin.purl is not None and path not in each_once else None
+        registered = of_registry(origin.purl) if origin.purl is not None and path not in pinned else None
         if registered is not None:
             metadata_of(store.physical(path), registered, "the recipe")
-    return {path: told for path, told in found.items() if told is not None}
+    return found
 
 
 def _licences(told: Mapping[str, Metadata], graph: DerivationGraph) -> Mapping[str, str]:

@@ -197,12 +197,13 @@ def of_store(state: State, asked: Asked) -> list[Seen]:
 def of_evaluated(state: State, asked: Asked) -> Seen:
     """Of recipes and of flakes' and files' attributes, as `tally build` would build them now.
 
-    Of a recipe that is its artifact's build-time closure; another target is without what would pack it, and
+    Of a recipe that is its artifact's build-time closure, with the licences of packages of lock files which a
+    build has brought into the store; another target is without what would pack it, and
     has what its `meta` says. Its runtime closure is known to the store that has it built: the one that was
     named, or where that closure is asked for, a builder's.
     """
     from orchestrator.builders.configuration import load
-    from orchestrator.run import planning
+    from orchestrator.run import metadata, planning
     from orchestrator.run.order import How
     from orchestrator.run.plan import MadeFrom
     from orchestrator.run.workshop import opened
@@ -244,9 +245,12 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
             asked.closures,
             state.holding,
         )
+        packages = [one for each in targets for some in each.dependencies.values() for one in some]
+        told = metadata.of_dependencies(store, packages)
     return replace(
         found,
         origins={path: origin for each in targets for path, origin in each.origins.items()},
+        own_licences={path: each.license for path, each in told.items() if each.license is not None},
         licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
         described=others,
     )

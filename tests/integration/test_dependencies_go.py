@@ -58,6 +58,8 @@ def test_two_builders_agree_and_the_program_runs(
     assert [refs[each] for each in needs["go-runewidth"]] == [
         "uniseg"
     ]  # of which its go.mod has another version
+    licences = {each["name"]: each.get("licenses") for each in bill["components"]}
+    assert licences["go-runewidth"] == [{"acknowledgement": "declared", "expression": "MIT"}]
     [artifact] = release.glob("*.tar*")
     [top] = unpacked(artifact, tmp_path / "unpacked").iterdir()
     program = top / "bin/stick"
@@ -77,15 +79,18 @@ def test_an_image_of_it_runs_with_nothing_else(
 
 
 def test_every_module_is_a_material(first: Path, proxy: GoProxy, tally_in: TallyIn) -> None:
-    ran = tally_in(first, GOPROXY=proxy.address)("sbom", RECIPE, "--format", "spdx-2.3").succeeded()
-    purls = {
-        reference["referenceLocator"]
-        for package in json.loads(ran.out)["packages"]
+    """With the licence that is told by a file of it, which the store has after a build."""
+    tally = tally_in(first, GOPROXY=proxy.address)
+    tally("build", RECIPE, "--no-sign").succeeded()
+    licences = {
+        reference["referenceLocator"]: package["licenseDeclared"]
+        for package in json.loads(tally("sbom", RECIPE, "--format", "spdx-2.3").succeeded().out)["packages"]
         for reference in package.get("externalRefs", ())
         if reference["referenceLocator"].startswith("pkg:golang/")
     }
-    assert "pkg:golang/github.com/burntsushi/toml@v1.2.0" in purls
-    assert len(purls) == 9
+    assert len(licences) == 9
+    assert licences["pkg:golang/github.com/burntsushi/toml@v1.2.0"] == "NOASSERTION"
+    assert licences[f"pkg:golang/{gomodules.LICENSED}@v0.0.14"] == "MIT"
 
 
 def test_a_hash_that_nobody_has_is_not_locked(project: Path, proxy: GoProxy, tally_in: TallyIn) -> None:

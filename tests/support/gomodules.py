@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from identify.vendor.licenses import LICENSES
 from loopback import Answer, Asked, Route, Server
 from once import one_at_a_time
 from rust import commit
@@ -66,6 +67,8 @@ class Module:
         return f"{whole}{self.path} {self.version}/go.mod {hash1([('go.mod', self.go_mod)]).h1}\n"
 
 
+LICENSED = "github.com/mattn/go-runewidth"
+"""Debian's packages of modules leave licences out."""
 UNISEG = Module("github.com/rivo/uniseg", "v0.2.0", {})
 """What go-runewidth asks for, and another module for a later one: its go.mod alone is read."""
 
@@ -86,7 +89,7 @@ def debian_modules(state: Path, pins: Path = PINS) -> Path:
 
 
 def modules_of(state: Path) -> list[Module]:
-    """The pinned modules, and the one that is read for its go.mod."""
+    """The pinned modules, one of them with a licence file, and the one that is read for its go.mod."""
     folder = debian_modules(state)
     found = [UNISEG]
     for line in PINS.read_text().splitlines():
@@ -96,6 +99,8 @@ def modules_of(state: Path) -> list[Module]:
             for each in sorted((folder / path).rglob("*"))
             if each.is_file() and not each.is_symlink()
         }
+        if path == LICENSED:
+            files["LICENSE"] = dict(LICENSES)["MIT"].encode()
         found.append(Module(path, version, files))
     return found
 

@@ -58,6 +58,8 @@ class Seen:
     """Store path of a recipe's fixed output to where it is from."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression."""
+    own_licences: Mapping[str, str] = field(default_factory=dict)
+    """Store path of a package that a lock file pins to what its own file says, an SPDX expression."""
     parts: Parts = field(default_factory=Parts)
     described: Mapping[str, Described] = field(default_factory=dict)
     """`.drv` path to what its evaluation told."""
@@ -88,6 +90,7 @@ def joined(some: Sequence[Seen]) -> Seen:
         closures,
         origins={path: origin for each in some for path, origin in each.origins.items()},
         licences={sha256: licence for each in some for sha256, licence in each.licences.items()},
+        own_licences={path: licence for each in some for path, licence in each.own_licences.items()},
         parts=Parts(
             vendored={path: within for each in some for path, within in each.parts.vendored.items()},
             linked={path: within for each in some for path, within in each.parts.linked.items()},
@@ -226,7 +229,9 @@ class _Found:
         file = origin.name if origin else _file_name(uris) or derivation.name
         name, version = naming.of_file(derivation.name if _means_nothing(file) else file)
         version = version or naming.text(given, "version")
-        license_ = self._seen.licences.get(fixed.digest.hex) if isinstance(fixed.digest, Sha256) else None
+        license_ = self._seen.own_licences.get(fixed.path)
+        if license_ is None and isinstance(fixed.digest, Sha256):
+            license_ = self._seen.licences.get(fixed.digest.hex)
         purl = origin.purl if origin else None
         self.components[fixed.path] = Component(
             ref=fixed.path,

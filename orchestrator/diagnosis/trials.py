@@ -23,6 +23,8 @@ Key = tuple[str, str, tuple[str, ...]]
 """Output, file, and the containers on the way in: one place in every experiment."""
 _ATTEMPTS = 2
 """At two builds that begin in the same second."""
+_AT_A_TIME = 8
+"""The same, for what looks like a time: a busy machine often begins one of the two in a later second."""
 _NAMES = "names"
 """In place of a step: which members there are."""
 
@@ -92,7 +94,11 @@ class Trials:
             self.untried.append("no two builds at the same time: there is one embedded builder only")
             return
         self.say("building it twice at the same time")
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_AT_A_TIME):
+            if attempt >= _ATTEMPTS:
+                candidates = {key for key in candidates if _is_a_time(restless[key])}
+            if not candidates:
+                return
             one, two = self.lab.together(self.other)
             if isinstance(one, Failed) or isinstance(two, Failed):
                 self._failed(Knob.TOGETHER, one if isinstance(one, Failed) else two)
@@ -101,8 +107,6 @@ class Trials:
             for key in candidates:
                 self.seen[key].together = key in differing
             candidates &= differing
-            if not candidates:
-                return
 
     def _with_one_job(self, restless: Mapping[Key, Place]) -> None:
         """Two builds without anything side by side, for what may be a race."""
@@ -287,13 +291,17 @@ def _name(place: Place) -> Name:
     return OF_BYTES[place.cause]
 
 
+def _is_a_time(place: Place) -> bool:
+    return place.aspect is Aspect.TIME or place.cause is Cause.TIMESTAMP
+
+
 def _may_be(place: Place, name: Name) -> bool:
     """Whether what stands there does not speak against a cause."""
     if place.mirrors:
         return True
     if name is Name.TIMESTAMP:
         unknown = place.cause is Cause.UNKNOWN and not has_small_numbers(place)
-        return place.aspect is Aspect.TIME or place.cause is Cause.TIMESTAMP or unknown
+        return _is_a_time(place) or unknown
     return place.aspect is not Aspect.TIME and place.cause in (
         Cause.ORDERING,
         Cause.UNKNOWN,

@@ -35,6 +35,8 @@ class Build:
     clock: list[float]
     numbers: Any
     machine: Machine = MACHINE
+    busy: int = 0
+    """How often the second of two builds at the same time begins in a later second."""
     built: list[frozenset[Knob]] = field(default_factory=list)
 
     def build(self, setting: Setting) -> Result | Failed:
@@ -42,7 +44,10 @@ class Build:
         return self._made(setting.knobs)
 
     def together(self, other: Build) -> tuple[Result | Failed, Result | Failed]:
-        return self._made(frozenset()), other._made(frozenset())
+        one = self._made(frozenset())
+        self.clock[0] += self.busy > 0
+        self.busy -= 1
+        return one, other._made(frozenset())
 
     def held(self) -> Mapping[str, Path]:
         made = self._made(frozenset())
@@ -104,6 +109,23 @@ def test_no_more_is_built_once_it_came_and_went(tmp_path: Path) -> None:
 def test_a_clock_is_proven_by_the_second(tmp_path: Path) -> None:
     found, _, _ = examined(tmp_path, lambda _, second, __: f"no. {second % 7}\n")
     assert found is Name.TIMESTAMP
+
+
+def test_on_a_busy_machine_a_time_is_proven_by_the_clock(tmp_path: Path) -> None:
+    """Two builds that were to begin in one second do not, some times in a row."""
+    clock, numbers = [1_700_000_000.0], itertools.count()
+
+    def content(_: frozenset[Knob], second: int, number: int) -> str:
+        clock[0] = second + 1 if number < 4 else second
+        return f"built at {second}\n"
+
+    one, two = (Build(content, tmp_path / name, clock, numbers, busy=5) for name in "ab")
+    for side in "xy":
+        (tmp_path / side).write_text(content(frozenset(), int(clock[0]), next(numbers)))
+    [place] = places(Side("a", tmp_path / "x"), Side("b", tmp_path / "y"))
+    trials = Trials(cast("Any", one), cast("Any", two), VARIED, lambda _: None)
+    seen = trials.examine([("out", place)])[key_of("out", place)]
+    assert (seen.repeats, seen.together) == (True, False)
 
 
 def test_chance_is_told_from_a_race(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`tally build --deep` of 1,000 derivations on two embedded builders, against raw Nix realising them.
 
-With seeded culprits, all of which have to be named and no other; and without any, twice: then all are known.
+With seeded culprits, all of which have to be named and no other, in two turns; and without any, twice: then
+all are known.
 """
 
 from __future__ import annotations
@@ -52,29 +53,42 @@ def figures() -> Iterator[Figure]:
 
 
 def _with_culprits(folder: Path, count: int) -> Figure:
-    graph = _graph(NODES, count)
-    _write(folder, graph)
+    wanted = {each["name"] for each in _graph(NODES, count)["nodes"] if each["culprit"]}
+    first, second = (_turn(folder, count, tally_first=each) for each in (True, False))
+    missing = max(len(wanted - named) for _, _, named in (first, second))
+    others = max(len(named - wanted) for _, _, named in (first, second))
+    ours, raw = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
+    return Figure(
+        name=f"tally build --deep, {NODES} derivations, {count - missing} of {count} named, {others} others",
+        measured=ours,
+        baseline=raw,
+        baseline_name="raw Nix",
+        unit="s",
+        holds=ours <= 1.15 * raw and missing == others == 0,
+        limit="1.15x",
+    )
+
+
+def _turn(folder: Path, count: int, *, tally_first: bool) -> tuple[float, float, set[str]]:
+    """Seconds of tally and of raw Nix for one graph, and the culprits that tally named.
+
+    Each goes first in one of two turns: the machine's own speed moves by a third within a minute.
+    """
+    _write(folder, _graph(NODES, count))
     derivation = json.loads(_plan(folder))["derivations"]["deep.nix root"]["derivation"]
     stores = [_copy(folder, builder, derivation) for builder in ("a", "b")]
     said: list[str] = []
-    ours = seconds(lambda: said.append(_tally(folder, 1)))
-    raw = seconds(lambda: realise_raw(stores, "--max-jobs", "auto", derivation))
+    timed = {
+        "ours": lambda: said.append(_tally(folder, 1)),
+        "raw": lambda: realise_raw(stores, "--max-jobs", "auto", derivation),
+    }
+    took = {name: seconds(timed[name]) for name in (("ours", "raw") if tally_first else ("raw", "ours"))}
     for store in stores:
         subprocess.run(["chmod", "-R", "u+w", store], check=True)
         shutil.rmtree(store)
     (outcome,) = json.loads(said[0])["outcomes"]
     named = {re.sub(r"^.*/[a-z0-9]{32}-|\.drv$", "", each) for each in outcome["rootCauses"]}
-    wanted = {each["name"] for each in graph["nodes"] if each["culprit"]}
-    told = f"{len(named & wanted)} of {len(wanted)} named, {len(named - wanted)} others"
-    return Figure(
-        name=f"tally build --deep, {NODES} derivations, {told}",
-        measured=ours,
-        baseline=raw,
-        baseline_name="raw Nix",
-        unit="s",
-        holds=ours <= 1.15 * raw and named == wanted,
-        limit="1.15x",
-    )
+    return took["ours"], took["raw"], named
 
 
 def _graph(nodes: int, culprits: int) -> dict[str, Any]:

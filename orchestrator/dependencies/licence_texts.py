@@ -27,7 +27,7 @@ _EXACT: Final = {
 }
 """The text alone says nothing of later versions."""
 _NOTICE: Final = re.compile(
-    r"\W*(?:portions )?(?:copyright\b.*(?:\(c\)|©|\d{4}|[\[<{])|\(c\)|©).*|\W*all rights reserved\W*"
+    r"(?!.{200})\W*(?:(?:portions )?copyright\b.*(?:\(c\)|©|\d{4}|[\[<{])|\(c\)|©|all rights reserved\W*$).*"
 )
 _NAMED: Final = re.compile(r"\W*copyright\b.{1,80}")
 """A notice without a year, where it is a paragraph's first line."""

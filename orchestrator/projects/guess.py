@@ -87,6 +87,8 @@ class Way:
     """Further sources, each with its keys. Where there are some, the project's own is called `OWN`."""
     locks: tuple[str, ...] = ()
     """Lock files in the source that name its dependencies."""
+    source: str | None = None
+    """The folder of the workspace that is the source, from the repository's top; None: the project's own."""
     remarks: tuple[str, ...] = ()
     """What a reader should know: what was left out, and what is not known."""
 

@@ -28,6 +28,8 @@ class Manager:
     """The command that installs what the lock pins."""
     run: str
     """The command that runs one of the project's scripts."""
+    pack: str | None = None
+    """The command that packs a workspace's member, with `{file}` for the archive's name; None: npm's does."""
     lock: str | None = None
     """The file that the project has; None: none, so that nothing is installed."""
 
@@ -49,6 +51,7 @@ _PNPM: Final = Manager(
     "pnpm/bin/pnpm.cjs",
     "pnpm install --frozen-lockfile",
     "pnpm run",
+    "pnpm pack --pack-destination $out",
 )
 _YARN: Final = Manager(
     "yarn",
@@ -107,9 +110,9 @@ def _metadata(text: str) -> tuple[str, str, bool] | None:
 
 def _berry(tree: Tree, metadata: tuple[str, str, bool]) -> Manager:
     """The release that the project has in its repository (`yarnPath`), else one that writes such locks."""
-    install, run = "yarn install --immutable", "yarn run"
+    told = "yarn install --immutable", "yarn run", "yarn pack --out $out/{file}"
     own = re.search(r"^yarnPath: *[\"']?([\w./-]+)[\"']? *$", tree.read(".yarnrc.yml") or "", re.MULTILINE)
     if own is not None and tree.has(own[1]):
-        return Manager("yarn", (), own[1], install, run)
+        return Manager("yarn", (), own[1], *told)
     version, sha256 = _BERRIES.get(metadata, _BERRIES[_NEWEST])
-    return Manager("yarn", _keys("@yarnpkg/cli-dist", version, sha256), "yarn/bin/yarn.js", install, run)
+    return Manager("yarn", _keys("@yarnpkg/cli-dist", version, sha256), "yarn/bin/yarn.js", *told)

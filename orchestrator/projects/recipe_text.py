@@ -22,7 +22,7 @@ def recipe_text(sketch: Sketch, path: str) -> str:
     lines.append("")
     for key, guess in known.items:
         lines.append(_key(key, guess.value, guess))
-    lines += _sources(way, path)
+    lines += _sources(way, path if way.source is None else way.source)
     lines += ["", "[toolchain]", _key("from", "debian"), *_suite(way.suite), *_packages(way.packages)]
     lines += ["", "[build]"]
     if way.env:

@@ -23,8 +23,10 @@ class Tree:
     """The repository's own address, as `https://…` that a browser takes."""
     tag: str | None = None
     """The newest tag of git's that the commit has below it."""
-    above: tuple[str, ...] = ()
-    """Files of workspaces in the repository's folders over this one, as `../../yarn.lock`, nearest first."""
+    path: str = "."
+    """The folder, from the repository's top."""
+    above: tuple[Tree, ...] = ()
+    """The repository's folders over this one that a workspace's lock is in, nearest first."""
 
     @cached_property
     def top(self) -> frozenset[str]:

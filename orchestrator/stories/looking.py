@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import opened, shown
-from orchestrator.projects.node_workspaces import FILES
+from orchestrator.projects import node_managers
 from orchestrator.projects.tree import Tree
 from orchestrator.repositories.git import NoRepositoryError, git
 from orchestrator.repositories.repository import remote
@@ -25,6 +26,8 @@ _LARGEST: Final = 1 << 20
 """Bytes of a file that are read: what counts stands at its beginning."""
 _IN_ALL: Final = 64 << 20
 """Bytes that are read of a project."""
+_TOPS: Final = tuple(node_managers.LOCKS)
+"""Files that the top folder of a workspace has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,16 @@ class Place:
 
     top: Path
     """The repository's top."""
-    path: str
-    """The folder, from there; `.` for the top itself."""
     committed: bool
     """Whether the repository has a commit."""
     tree: Tree
     left_out: int
     """How many files were not looked at, since there are too many."""
+
+    @property
+    def path(self) -> str:
+        """The folder, from the repository's top; `.` for that itself."""
+        return self.tree.path
 
 
 def look(folder: Path) -> Place:
@@ -56,9 +62,7 @@ def look(folder: Path) -> Place:
             hint="make one with `git init`, then `tally init` again",
         )
     top = Path(said)
-    path = os.path.relpath(here, top)
-    listed = git(here, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
-    paths = sorted(set(listed.split("\0")) - {""}, key=lambda each: (each.count("/"), each))
+    paths = _paths(here)
     committed = git(here, "rev-parse", "--verify", "--quiet", "HEAD", missing="") != ""
     tag = git(here, "describe", "--tags", "--abbrev=0", missing="").strip() if committed else ""
     tree = Tree(
@@ -67,20 +71,24 @@ def look(folder: Path) -> Place:
         here.name,
         _browsed(remote(top)),
         tag or None,
-        _above(top, here),
+        os.path.relpath(here, top),
+        tuple(_above(top, here)),
     )
-    return Place(top, path, committed, tree, max(0, len(paths) - _MOST))
+    return Place(top, committed, tree, max(0, len(paths) - _MOST))
 
 
-def _above(top: Path, here: Path) -> tuple[str, ...]:
-    """What workspaces have at their tops, in the folders over this one."""
-    upper = [each for each in here.parents if each.is_relative_to(top)]
-    return tuple(
-        "../" * level + name
-        for level, folder in enumerate(upper, 1)
-        for name in FILES
-        if os.path.lexists(folder / name)
-    )
+def _paths(folder: Path) -> list[str]:
+    """What git has or would take, those of upper folders first."""
+    listed = git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
+    return sorted(set(listed.split("\0")) - {""}, key=lambda each: (each.count("/"), each))
+
+
+def _above(top: Path, here: Path) -> Iterator[Tree]:
+    """The folders over this one that can be a workspace's top."""
+    for each in here.parents:
+        if each.is_relative_to(top) and any(os.path.lexists(each / name) for name in _TOPS):
+            paths = frozenset(_paths(each)[:_MOST])
+            yield Tree(paths, _Reader(each).text, each.name, path=os.path.relpath(each, top))
 
 
 def _browsed(address: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from orchestrator.dependencies.dependency import BadLock
@@ -63,29 +63,41 @@ def manifest(data: bytes | None, place: str, folder: str = "") -> Manifest:
 def manifests(tree: Tree, beside: str, place: str) -> tuple[Manifest, ...]:
     """The project's own, and those of the workspaces that it names. Raises BadLock."""
     top = manifest(tree.read(posixpath.join(beside, FILE)), place)
-    patterns = list(_workspaces(top.values))
+    patterns = list(workspaces(top.values))
     if not patterns:
         return (top,)
     return (top, *(manifest(data, place, folder) for folder, data in _within(tree, beside, patterns, place)))
 
 
-def _workspaces(values: Mapping[str, Any]) -> Iterator[str]:
+def workspaces(values: Mapping[str, Any]) -> Iterator[str]:
+    """The patterns of folders that a package.json has for its workspaces."""
     told = values.get("workspaces")
     listed = told.get("packages") if isinstance(told, dict) else told
     yield from (each for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
 
 
+def chosen(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether these patterns mean a folder; `!` before one takes out."""
+    listed = list(patterns)
+    wanted = [_pattern(each) for each in listed if not each.startswith("!")]
+    refused = [_pattern(each[1:]) for each in listed if each.startswith("!")]
+
+    def is_chosen(folder: str) -> bool:
+        return any(each.fullmatch(folder) for each in wanted) and not any(
+            each.fullmatch(folder) for each in refused
+        )
+
+    return is_chosen
+
+
 def _within(tree: Tree, beside: str, patterns: Iterable[str], place: str) -> Iterator[tuple[str, bytes]]:
-    wanted = [_pattern(each) for each in patterns if not each.startswith("!")]
-    refused = [_pattern(each[1:]) for each in patterns if each.startswith("!")]
+    is_chosen = chosen(patterns)
     count = 0
     for path, data in sorted(tree.named(FILE).items()):
         folder = posixpath.relpath(posixpath.dirname(path) or ".", beside or ".")
         if folder == "." or folder.startswith("..") or "node_modules" in folder.split("/"):
             continue
-        if any(each.fullmatch(folder) for each in wanted) and not any(
-            each.fullmatch(folder) for each in refused
-        ):
+        if is_chosen(folder):
             count += 1
             if count > MOST:
                 raise BadLock(

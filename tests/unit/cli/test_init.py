@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.builders.configuration import load
 from orchestrator.recipe.placeholders import unfilled
+from orchestrator.recipe.recipe import PathSource
 from orchestrator.recipe.recipe import load as load_recipe
 from orchestrator.stories.looking import look
 
@@ -170,22 +171,34 @@ def test_hostile_folders(name: str, tmp_path: Path, tally_in: TallyIn) -> None:
     load_recipe(recipe)
 
 
-def test_a_member_of_a_workspace_is_told_of_its_lock(tmp_path: Path, tally_in: TallyIn) -> None:
+def test_a_member_of_a_workspace_is_built_there(tmp_path: Path, tally_in: TallyIn) -> None:
     member = '{"name": "app", "version": "1.0.0", "dependencies": {"@acme/lib": "workspace:*"}%s}'
+    own = '{"name": "own", "version": "1", "devDependencies": {"a": "1"}, "scripts": {"build": "b"}}'
     top = '{"private": true}'
-    files = {"package.json": top, "pnpm-lock.yaml": "", "pnpm-workspace.yaml": ""}
+    files = {"package.json": top, "pnpm-lock.yaml": "", "pnpm-workspace.yaml": "packages: ['packages/*']"}
     members = {
         "packages/app/package.json": member % ', "scripts": {"build": "tsc"}',
         "packages/plain/package.json": member.replace("app", "plain") % "",
+        "tools/other/package.json": member.replace("app", "other") % ', "scripts": {"build": "tsc"}',
+        "tools/own/package.json": own,
     }
     folder = repository(tmp_path / "p", {**files, **members})
     (tmp_path / "yarn.lock").write_text("")  # over the repository
-    ran = tally_in(folder)("init", "packages/app", "--yes").failed(1)
-    assert "their lock is ../../pnpm-lock.yaml" in ran.err
-    assert "the script in recipes/app.toml has a place to fill in" in ran.err
-    assert "npm pack" not in (folder / "recipes/app.toml").read_text()
-    plain = tally_in(folder)("init", "packages/plain", "--yes").failed(1)
-    assert "asks for @acme/lib by workspace:*" in plain.err
+    for name in ("app", "plain"):
+        ran = tally_in(folder)("init", f"packages/{name}", "--yes").succeeded()
+        assert "its source is its workspace, the repository's top, whose pnpm-lock.yaml pins" in ran.err
+        recipe = load_recipe(folder / f"recipes/{name}.toml")
+        assert recipe.named_sources["project"] == PathSource(path=".")
+        assert f"cd packages/{name}\n" in recipe.build.script
+    within = folder / "packages/app"
+    tally_in(within)("init", "--yes").succeeded()
+    assert load_recipe(within / "recipes/app.toml").named_sources["project"] == PathSource(path=".")
+    other = tally_in(folder)("init", "tools/other", "--yes").failed(1)
+    assert "asks for @acme/lib by workspace:*" in other.err
+    assert "the script in recipes/other.toml has a place to fill in" in other.err
+    assert "npm pack" not in load_recipe(folder / "recipes/other.toml").build.script
+    apart = tally_in(folder)("init", "tools/own", "--yes").failed(1)
+    assert "../../pnpm-lock.yaml is of a workspace that this folder is no part of" in apart.err
     at_top = tally_in(folder)("init", "--yes").failed(1)
     assert "see `tally init packages/app`" in at_top.err
     assert look(folder).tree.above == ()

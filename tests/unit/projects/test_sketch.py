@@ -456,27 +456,142 @@ def node(**said: Any) -> str:
     return json.dumps({"name": "@acme/app", "version": "1.0.0", **said})
 
 
-def test_a_member_of_a_node_workspace_is_not_packed_by_itself() -> None:
+def member(files: Mapping[str, str], top: Mapping[str, str], path: str = "packages/app") -> dict[str, Any]:
+    """A package within a workspace, as arguments of `of`."""
+    below = {f"{path}/{name}": text for name, text in files.items()}
+    return {"files": files, "path": path, "above": (tree({**top, **below}, path="."),)}
+
+
+PNPM = {"pnpm-workspace.yaml": "packages: ['packages/*', '!packages/old']\n", "pnpm-lock.yaml": ""}
+NPM = {"package.json": '{"workspaces": ["packages/*"]}', "package-lock.json": "{}"}
+YARN = {"package.json": '{"workspaces": ["packages/*"]}', "yarn.lock": "# yarn lockfile v1\n"}
+BERRY = {**YARN, "yarn.lock": "__metadata:\n  version: 10\n  cacheKey: 10c0\n"}
+
+
+@pytest.mark.parametrize(
+    ("top", "commands"),
+    [
+        (NPM, ("npm ci --ignore-scripts", "npm run build", "npm pack ")),
+        (YARN, ("yarn install --frozen-lockfile --offline", "yarn run build", "npm pack ")),
+        (BERRY, ("yarn install --immutable", "yarn run build", "yarn pack --out $out/acme-app-1.0.0.tgz")),
+        (PNPM, ("pnpm install --frozen-lockfile", "pnpm run build", "pnpm pack --pack-destination $out")),
+    ],
+)
+def test_a_member_of_a_node_workspace_is_packed_there(
+    top: Mapping[str, str], commands: tuple[str, str, str]
+) -> None:
+    files = {"package.json": node(scripts={"build": "tsc"}, devDependencies={"typescript": "5"})}
+    found = of(**member(files, top))
+    assert (found.kind, found.complete, found.way.source) == ("npm", True, ".")
+    install, build, pack = commands
+    script = found.way.script.partition("\ncd project\n")[2].splitlines()
+    assert script[:4] == [install, "cd packages/app", build, "mkdir $out"]
+    assert script[4].startswith(pack)
+    assert found.way.path == "acme-app-1.0.0.tgz"
+    assert list(found.way.locks) == [name for name in top if "lock" in name]
+    assert "its source is its workspace, the repository's top, whose" in found.way.remarks[0]
+    text = recipe_text(found, "packages/app")
+    assert tomllib.loads(text)["sources"]["project"] == {"path": "."}
+
+
+def test_the_manager_that_the_workspace_has_is_in_its_top_folder() -> None:
+    top = {**BERRY, ".yarnrc.yml": "yarnPath: .yarn/releases/yarn.cjs\n", ".yarn/releases/yarn.cjs": ""}
+    found = of(**member({"package.json": node(scripts={"build": "tsc"})}, top))
+    assert "exec node %s/project/.yarn/releases/yarn.cjs" in found.way.script
+    assert [name for name, _ in found.way.tools] == ["npm"], "the project is in a folder of its own"
+
+
+def test_what_a_member_is_built_with_is_built_first() -> None:
+    build = {"scripts": {"build": "tsc"}}
+    top = {
+        **PNPM,
+        "packages/lib/package.json": node(
+            name="lib", dependencies={"deep": "workspace:*", "x": "1"}, **build
+        ),
+        "packages/deep/package.json": json.dumps(
+            {"name": "deep", "devDependencies": {"@acme/app": "*"}, **build}
+        ),
+        "packages/settings/package.json": '{"name": "settings"}',
+        "packages/old/package.json": node(name="old", **build),
+        "examples/one/package.json": node(name="one", **build),
+    }
+    needs = {"lib": "workspace:^", "settings": "workspace:*", "old": "1", "one": "1"}
+    found = of(**member({"package.json": node(dependencies=needs, **build)}, top))
+    assert (
+        "(cd packages/deep && pnpm run build)\n(cd packages/lib && pnpm run build)\ncd packages/app\n"
+        in found.way.script
+    )
+    assert found.way.script.count(" build)") == 2
+    assert found.way.remarks[1] == "built first, since it needs them: packages/deep, packages/lib"
+    packed = of(**member({"package.json": node(dependencies=needs)}, top))
+    assert "build)" not in packed.way.script, "nothing of it is built"
+
+
+def test_a_node_package_that_is_packed_by_itself() -> None:
     build: Mapping[str, Any] = {"scripts": {"build": "tsc"}}
     files = {"package.json": node(devDependencies={"typescript": "5"}, **build)}
-    found = of(files, above=("../../pnpm-lock.yaml",))
-    assert (found.kind, found.complete) == ("npm", False)
-    assert "npm pack" not in found.way.script
-    assert "their lock is ../../pnpm-lock.yaml" in found.way.remarks[0]
-    assert of(files).complete
-    assert of({**files, "package-lock.json": "{}"}, above=("../yarn.lock",)).complete, "it has its own"
-    assert of({"package.json": node(**build)}, above=("../yarn.lock",)).complete, "it needs nothing"
-    plain = {"package.json": node(dependencies={"chalk": "1"})}
-    assert of(plain, above=("../yarn.lock",)).complete, "nothing has to be installed to pack it"
+    for found in (
+        of(files),
+        of(**member({**files, "package-lock.json": "{}"}, YARN)),
+        of(**member({"package.json": node(dependencies={"chalk": "1"})}, YARN)),
+        of(**member({"package.json": node(**build)}, YARN, "examples/app")),
+        of(**member(files, {"package.json": YARN["package.json"]})),
+    ):
+        assert (found.complete, found.way.source) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "top",
+    [
+        PNPM,
+        {**PNPM, "pnpm-workspace.yaml": "packages: [&a x"},
+        {**PNPM, "pnpm-workspace.yaml": "packages: all"},
+        {"yarn.lock": ""},
+        {"yarn.lock": "", "package.json": "["},
+        YARN,
+    ],
+)
+def test_a_node_package_beside_a_workspace(top: Mapping[str, str]) -> None:
+    files = {"package.json": node(devDependencies={"typescript": "5"}, scripts={"build": "tsc"})}
+    for path in ("examples/app", "packages/old" if top == PNPM else "packages/a/b"):
+        found = of(**member(files, top, path))
+        assert (found.kind, found.complete, found.way.source) == ("npm", False, None)
+        assert "npm pack" not in found.way.script
+        assert "lock" in found.way.remarks[0]
+        assert "is of a workspace that this folder is no part of" in found.way.remarks[0]
 
 
 @pytest.mark.parametrize("kind", ["dependencies", "optionalDependencies", "peerDependencies"])
-@pytest.mark.parametrize("wanted", ["workspace:*", "catalog:", "link:../lib", "portal:../lib"])
-def test_what_npm_would_pack_and_nobody_could_install(kind: str, wanted: str) -> None:
-    found = of({"package.json": node(**{kind: {"@acme/lib": wanted}}), "pnpm-lock.yaml": ""})
-    assert not found.complete
-    assert f"asks for @acme/lib by {wanted}" in found.way.remarks[0]
+@pytest.mark.parametrize("wanted", ["workspace:*", "catalog:"])
+def test_what_is_packed_as_a_version_by_the_workspace_alone(kind: str, wanted: str) -> None:
+    files = {"package.json": node(**{kind: {"@acme/lib": wanted}})}
+    for refused in (
+        of(files),
+        of(**member(files, NPM)),
+        of(**member(files, YARN)),
+        of(**member(files, PNPM, "x")),
+    ):
+        assert not refused.complete
+        assert (
+            f"asks for @acme/lib by {wanted}, which pnpm, or yarn 2 or later, writes"
+            in refused.way.remarks[0]
+        )
+    assert "there is none" in of(files).way.remarks[0]
+    assert "../../yarn.lock is of another" in of(**member(files, YARN)).way.remarks[0]
+    for top in (BERRY, PNPM):
+        assert of(**member(files, top)).complete
+    own = of({**files, "pnpm-lock.yaml": ""})
+    assert own.way.script.endswith(
+        "pnpm install --frozen-lockfile\nmkdir $out\npnpm pack --pack-destination $out\n"
+    )
     assert of({"package.json": node(devDependencies={"@acme/lib": wanted}), "pnpm-lock.yaml": ""}).complete
+
+
+@pytest.mark.parametrize("wanted", ["link:../lib", "portal:../lib"])
+def test_what_no_manager_packs_so_that_others_can_install_it(wanted: str) -> None:
+    found = of(**member({"package.json": node(dependencies={"@acme/lib": wanted})}, PNPM))
+    assert not found.complete
+    assert f"asks for @acme/lib by {wanted}, which stays as it is" in found.way.remarks[0]
 
 
 def test_at_the_top_of_a_node_workspace_a_member_is_named() -> None:

@@ -33,10 +33,10 @@ func main() {
 """
 _PROGRAM = GoProgram(
     name="referring-registry",
-    packages=("golang-go", _LIBRARY),
-    # of what the library depends on, the rest is for others
-    is_needed=lambda name: name == _LIBRARY or name.startswith(("golang-go", "golang-1.", "golang-src")),
+    packages=("golang-go",),
+    is_needed=lambda name: name.startswith(("golang-go", "golang-1.", "golang-src")),
     folder="referring",
+    alone=(_LIBRARY,),  # nothing that it depends on is for this
     main=_MAIN,
 )
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import venv
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,10 +36,12 @@ PACKAGES = (
     "azure-identity==1.27.0",
     "azure-keyvault-keys==4.11.3",
     "boto3==1.44.5",
+    "flask-cors==6.0.5",
     "google-cloud-kms==3.18.0",
     "hvac==2.4.0",
-    "moto[kms,server]==5.2.5",
+    "moto[kms,s3]==5.2.5",
 )
+"""Of moto's server, what these services need: `moto[server]` would bring half of all files, for others."""
 NOWHERE = "http://127.0.0.1:9"
 AWS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "eu-west-1"}
 TOKEN = "a token of the tests"
@@ -143,11 +146,11 @@ def python(state: Path) -> Path:
     if not (folder / "made").exists():
         making = folder.with_name(f"clouds.{os.getpid()}")
         try:
-            subprocess.run([sys.executable, "-m", "venv", making], check=True, capture_output=True)
+            venv.create(making, with_pip=False)
+            pip = [sys.executable, "-m", "pip", "--python", str(making / "bin/python")]
             # what is imported is compiled then: most of their thousands of modules never are
-            install = ["-m", "pip", "install", "--quiet", "--no-compile", *PACKAGES]
-            pip: list[str | Path] = [making / "bin" / "python", *install]
-            subprocess.run(pip, check=True, capture_output=True, text=True, timeout=600)
+            install = ["install", "--quiet", "--no-compile", "--disable-pip-version-check", *PACKAGES]
+            subprocess.run([*pip, *install], check=True, capture_output=True, text=True, timeout=600)
             (making / "made").touch()
             making.rename(folder)
         except (OSError, subprocess.SubprocessError) as error:

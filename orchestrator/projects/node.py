@@ -99,8 +99,7 @@ def _within(within: Workspace, said: Mapping[str, Any], identity: Identity) -> W
     if has_script(said, "build"):
         lines.append(f"{locked.run} build")
     pack = _PACK if locked.pack is None else locked.pack.format(file=shlex.quote(_file(said, identity)))
-    place = f"the repository's folder {top.path}" if top.path != "." else "the repository's top"
-    remarks = [f"its source is its workspace, {place}, whose {locked.lock} pins what it is built with"]
+    remarks = [f"its source is its workspace, {top.place}, whose {locked.lock} pins what it is built with"]
     if first:
         remarks.append(f"built first, since it needs them: {', '.join(first)}")
     made = _way(said, identity, locked, [*lines, "mkdir $out", pack], remarks)

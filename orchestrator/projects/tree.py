@@ -26,7 +26,12 @@ class Tree:
     path: str = "."
     """The folder, from the repository's top."""
     above: tuple[Tree, ...] = ()
-    """The repository's folders over this one that a workspace's lock is in, nearest first."""
+    """The repository's folders over this one that can be a workspace's top, nearest first."""
+
+    @property
+    def place(self) -> str:
+        """The folder, as a sentence has it."""
+        return "the repository's top" if self.path == "." else f"the repository's folder {self.path}"
 
     @cached_property
     def top(self) -> frozenset[str]:

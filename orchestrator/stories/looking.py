@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import opened, shown
-from orchestrator.projects import node_managers
+from orchestrator.projects import cargo, golang, node_managers
 from orchestrator.projects.tree import Tree
 from orchestrator.repositories.git import NoRepositoryError, git
 from orchestrator.repositories.repository import remote
@@ -26,7 +26,7 @@ _LARGEST: Final = 1 << 20
 """Bytes of a file that are read: what counts stands at its beginning."""
 _IN_ALL: Final = 64 << 20
 """Bytes that are read of a project."""
-_TOPS: Final = tuple(node_managers.LOCKS)
+_TOPS: Final = (*node_managers.LOCKS, cargo.FILE, golang.WORK)
 """Files that the top folder of a workspace has."""
 
 

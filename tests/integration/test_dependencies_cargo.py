@@ -140,6 +140,74 @@ def test_a_crate_out_of_a_repository(first: Path, home: Path, tally_in: TallyIn,
     assert outcome["outcome"] == "agreed"
 
 
+WORKSPACE = {
+    "Cargo.toml": """\
+[workspace]
+members = ["crates/*"]
+resolver = "2"
+[workspace.package]
+version = "0.4.0"
+""",
+    "crates/counter/Cargo.toml": """\
+[package]
+name = "counter"
+version.workspace = true
+[dependencies]
+itoa = "1"
+lines = { path = "../lines" }
+""",
+    "crates/counter/src/main.rs": """\
+fn main() {
+    println!("{}", itoa::Buffer::new().format(lines::count()));
+}
+""",
+    "crates/lines/Cargo.toml": '[package]\nname = "lines"\nversion.workspace = true\n',
+    "crates/lines/src/lib.rs": "pub fn count() -> usize { std::io::stdin().lines().count() }\n",
+    "crates/other/Cargo.toml": '[package]\nname = "other"\nversion.workspace = true\n',
+    "crates/other/src/main.rs": "fn main() {}\n",
+    "Cargo.lock": """\
+version = 3
+
+[[package]]
+name = "counter"
+version = "0.4.0"
+dependencies = ["itoa", "lines"]
+
+@itoa@
+
+[[package]]
+name = "lines"
+version = "0.4.0"
+
+[[package]]
+name = "other"
+version = "0.4.0"
+""",
+}
+
+
+def test_a_member_of_a_workspace_is_begun_and_built_there(
+    first: Path, home: Path, tally_in: TallyIn, tmp_path: Path
+) -> None:
+    lock = (first / "Cargo.lock").read_text().split("\n\n")
+    project = tmp_path / "workspace"
+    _written(project, WORKSPACE, itoa=next(each for each in lock if 'name = "itoa"' in each))
+    rust.commit(project)
+    shutil.copyfile(first / "tally.lock", project / "tally.lock")
+    tally = tally_in(project, CARGO_HOME=str(home))
+    tally("init", "crates/counter").succeeded()
+    rust.commit(project)
+    tally("lock").succeeded()
+    rust.commit(project)
+    ran = tally("build", "recipes/counter.toml", "--no-sign", "--json").succeeded()
+    [outcome] = json.loads(ran.out)["outcomes"]
+    assert outcome["outcome"] == "agreed"
+    [top] = unpacked(Path(project, outcome["artifact"]), tmp_path / "unpacked").iterdir()
+    assert top.name == "counter-0.4.0"
+    [program] = (top / "bin").iterdir()
+    assert subprocess.run([program], input=b"a\nb\n", capture_output=True, check=True).stdout == b"2\n"
+
+
 def _written(folder: Path, files: dict[str, str], **values: str) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

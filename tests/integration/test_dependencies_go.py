@@ -78,6 +78,43 @@ def test_an_image_of_it_runs_with_nothing_else(
     assert said.startswith(b"stick || hazel\nlines 2 wide 3\n")
 
 
+WORKSPACE = {
+    "go.work": "go 1.21\n\nuse (\n\t./cmd/counter\n\t./lines\n)\n",
+    "cmd/counter/go.mod": "module example.org/counter\n\ngo 1.21\n\nrequire example.org/lines v1.0.0\n",
+    "cmd/counter/main.go": """\
+package main
+
+import "example.org/lines"
+
+func main() { println(lines.Count()) }
+""",
+    "lines/go.mod": "module example.org/lines\n\ngo 1.21\n",
+    "lines/lines.go": "package lines\n\nfunc Count() int { return 2 }\n",
+}
+
+
+def test_a_module_of_a_workspace_is_begun_and_built_there(
+    repository: Path, tally_in: TallyIn, tmp_path: Path
+) -> None:
+    folder = tmp_path / "workspace"
+    for name, text in WORKSPACE.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    commit(folder)
+    shutil.copyfile(repository / "tally.lock", folder / "tally.lock")
+    tally = tally_in(folder)
+    tally("init", "cmd/counter").succeeded()
+    commit(folder)
+    tally("lock").succeeded()
+    commit(folder)
+    ran = tally("build", "recipes/counter.toml", "--no-sign", "--json").succeeded()
+    [outcome] = json.loads(ran.out)["outcomes"]
+    assert outcome["outcome"] == "agreed"
+    [top] = unpacked(Path(folder, outcome["artifact"]), tmp_path / "unpacked").iterdir()
+    [program] = (top / "bin").iterdir()
+    assert subprocess.run([program], capture_output=True, check=True).stderr == b"2\n"
+
+
 def test_every_module_is_a_material(first: Path, proxy: GoProxy, tally_in: TallyIn) -> None:
     """With the licence that is told by a file of it, which the store has after a build."""
     tally = tally_in(first, GOPROXY=proxy.address)

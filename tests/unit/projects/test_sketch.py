@@ -615,6 +615,59 @@ def test_at_the_top_of_a_node_workspace_a_member_is_named() -> None:
     assert "with no package below" in of({"package.json": '{"workspaces": ["x"]}'}).way.remarks[1]
 
 
+def test_a_member_of_a_cargo_workspace_is_built_there() -> None:
+    own = """[package]
+name = "app"
+version.workspace = true
+license = { workspace = true }
+description = "Counts what is there"
+rust-version = { workspace = true }
+"""
+    shared = '[workspace.package]\nversion = "1.2.3"\nlicense = "MIT/Apache-2.0"\nrust-version = "1.99"\n'
+    top = {"Cargo.toml": f'[workspace]\nmembers = ["crates/*"]\nexclude = ["crates/old"]\n{shared}'}
+    files = {"Cargo.toml": own, "src/main.rs": "fn main() {}\n"}
+    found = of(**member(files, {**top, "Cargo.lock": "version = 4\n"}, "crates/app"))
+    assert (found.kind, found.way.source, found.way.locks) == ("cargo", ".", ("Cargo.lock",))
+    assert said(found)["version"] == ("1.2.3", "../../Cargo.toml:5")
+    assert said(found)["license"] == ("MIT OR Apache-2.0", "../../Cargo.toml:6")
+    command = "cargo build --release --frozen --manifest-path crates/app/Cargo.toml\n"
+    assert found.way.script.startswith(command)
+    assert "its source is its workspace, the repository's top, whose Cargo.lock pins" in found.way.remarks[0]
+    assert "Rust 1.99 (../../Cargo.toml:7)" in found.way.remarks[1]
+    unlocked = of(**member(files, top, "crates/app"))
+    assert (unlocked.way.source, unlocked.way.locks) == (".", ())
+    assert "there is no Cargo.lock" in unlocked.way.remarks[1]
+
+
+@pytest.mark.parametrize("path", ["crates/old", "crates/old/deeper", "crates/app"])
+def test_a_crate_beside_a_cargo_workspace_is_built_by_itself(path: str) -> None:
+    top = {"Cargo.toml": '[workspace]\nexclude = ["./crates/old/"]\n', "Cargo.lock": "version = 4\n"}
+    files = {"Cargo.toml": '[package]\nname = "old"\nversion = "1.0.0"\n'}
+    if path == "crates/app":
+        files["Cargo.toml"] += "[workspace]\n"
+    for above in (top, {**top, "Cargo.toml": "["}, {**top, "Cargo.toml": '[workspace]\nexclude = "x"\n'}):
+        found = of(**member(files, above, path))
+        alone = found.way.source is None and "--manifest-path" not in found.way.script
+        assert alone == (
+            above != {**top, "Cargo.toml": '[workspace]\nexclude = "x"\n'} or path == "crates/app"
+        )
+    assert of(**member({**files, "Cargo.lock": ""}, {"Cargo.toml": "[workspace]\n"}, path)).way.source is None
+
+
+def test_a_module_of_a_go_workspace_is_built_there() -> None:
+    files = {"go.mod": "module example.org/app\n\ngo 1.21\n\nrequire example.org/lib v1.0.0\n"}
+    found = of(**member(files, {"go.work": "go 1.21\n\nuse (\n\t./lib\n\t./cmd/app/\n)\n"}, "cmd/app"))
+    assert (found.kind, found.way.source, found.way.locks) == ("go", ".", ("go.work",))
+    assert found.way.script.startswith("cd cmd/app\nmkdir -p $out/bin\ngo build ")
+    assert found.way.remarks == (
+        "its source is its workspace, the repository's top, whose go.work names its folder",
+    )
+    for text in ("use ./lib\n", "use (\n", "use\n", ""):
+        alone = of(**member({**files, "go.sum": ""}, {"go.work": text}, "cmd/app"))
+        assert (alone.way.source, alone.way.locks) == (None, ("go.sum",))
+        assert alone.way.script.startswith("mkdir ")
+
+
 @pytest.mark.parametrize("lock", ["requirements.txt", "uv.lock"])
 def test_a_list_of_python_packages_alone(lock: str) -> None:
     found = of({lock: "", "main.py": ""})

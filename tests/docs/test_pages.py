@@ -6,6 +6,7 @@ In every page under docs/ and in README.md, fenced blocks mean:
                           in PATH, after a `tally` that begins warm. Each must succeed. Pages about a reader's
                           own repository run in one, which has the recipe of add-a-recipe.md; the others in a
                           scratch copy of this one. Pages about projects of one language have tests/projects/.
+    ```console alone      one command, whose output has lines that begin with `$ `, too
     ```toml file=PATH     a file that the reader is asked to write
     anything else         shown, not run
 
@@ -63,6 +64,8 @@ def steps(text: str) -> Iterator[Command | File]:
         info, body = block["info"].strip(), block["body"]
         if info == "console":
             yield from commands(line, body)
+        elif info == "console alone":
+            yield command(line, body.removeprefix("$ "))
         elif match := re.fullmatch(r"[a-z]+ file=(\S+)", info):
             yield File(line, match[1], body)
 
@@ -70,11 +73,15 @@ def steps(text: str) -> Iterator[Command | File]:
 def commands(line: int, body: str) -> Iterator[Command]:
     assert body.startswith("$ "), f"line {line}: a console block starts with a command"
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
-        text, _, expected = part.partition("\n")
-        while text.endswith("\\"):
-            more, _, expected = expected.partition("\n")
-            text += f"\n{more}"
-        yield Command(line, text, expected.rstrip("\n"))
+        yield command(line, part)
+
+
+def command(line: int, part: str) -> Command:
+    text, _, expected = part.partition("\n")
+    while text.endswith("\\"):
+        more, _, expected = expected.partition("\n")
+        text += f"\n{more}"
+    return Command(line, text, expected.rstrip("\n"))
 
 
 def pattern(expected: str) -> re.Pattern[str]:
@@ -176,8 +183,15 @@ class Ecosystem:
     variables: dict[str, str]
 
 
-def place_of(page: Path, checkout: Path, own: Path) -> Path:
-    return own if OWN in " ".join(page.read_text().split()) else checkout
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Callable[[Path], Path]:
+    """The reader's own repository, or a clone of this one: only what the page needs is made."""
+
+    def found(page: Path) -> Path:
+        name = "own" if OWN in " ".join(page.read_text().split()) else "checkout"
+        return Path(request.getfixturevalue(name))
+
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -210,15 +224,14 @@ def surroundings(session_state: Path, program: Path) -> dict[str, str]:
 )
 def test_the_page_says_what_happens(
     page: Path,
-    checkout: Path,
-    own: Path,
+    place: Callable[[Path], Path],
     surroundings: dict[str, str],
     made: Path,
     of_ecosystem: Callable[[Path], Ecosystem | None],
 ) -> None:
     """Alone, in a copy of its own; and a reader of several how-tos has none in the way of another."""
     project = of_ecosystem(page)
-    folder = project.folder if project else place_of(page, checkout, own)
+    folder = project.folder if project else place(page)
     surroundings = {**surroundings, **(project.variables if project else {})}
     before = files_of(folder)
     follow(page, folder, surroundings)
@@ -342,12 +355,14 @@ def test_steps_are_read_in_order() -> None:
     page = (
         "```toml file=a/b.toml\nx = 1\n```\n\n"
         "```console\n$ one \\\n  two\nout\n$ three\n```\n\n"
-        "```text\n$ not\n```\n"
+        "```text\n$ not\n```\n\n"
+        "```console alone\n$ four\n$ said\n```\n"
     )
     assert list(steps(page)) == [
         File(1, "a/b.toml", "x = 1\n"),
         Command(5, "one \\\n  two", "out"),
         Command(5, "three", ""),
+        Command(16, "four", "$ said"),
     ]
 
 

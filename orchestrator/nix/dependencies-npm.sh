@@ -227,6 +227,10 @@ END
     export YARN_ENABLE_TELEMETRY=false YARN_GLOBAL_FOLDER=$HOME/.yarn
     if [[ $npm_config_ignore_scripts == true ]]; then export YARN_ENABLE_SCRIPTS=${YARN_ENABLE_SCRIPTS-false}; fi
     export npm_config_store_dir=$HOME/.pnpm-store npm_config_manage_package_manager_versions=false
+    # since pnpm 11 it has variables of its own; it would ask when a package was published, and for another pnpm
+    export pnpm_config_registry=$npm_config_registry pnpm_config_store_dir=$npm_config_store_dir
+    export pnpm_config_ignore_scripts=$npm_config_ignore_scripts pnpm_config_pm_on_fail=ignore
+    export pnpm_config_minimum_release_age=0
 }
 
 # A program that answers in git's place where npm and pnpm clone a repository that the lock pins a commit of: with the tree

@@ -53,6 +53,11 @@ _PNPM: Final = Manager(
     "pnpm run",
     "pnpm pack --pack-destination $out",
 )
+_PNPM_10: Final = replace(
+    _PNPM,
+    source=_keys("pnpm", "10.34.9", "7e8a946108e7baab119e51d27c24d6178b46545422643dbc91e34e2f1ee32e0f"),
+)
+"""For locks with what pnpm 11 has before them. That one needs a Node that is newer than Debian's."""
 _YARN: Final = Manager(
     "yarn",
     _keys("yarn", "1.22.22", "c17d3797fb9a9115bf375e31bfd30058cac6bc9c3b8807a3d8cb2094794b51ca"),
@@ -92,6 +97,8 @@ def manager(tree: Tree, manifest: Mapping[str, Any]) -> Manager:
     if lock is None:
         return NPM
     found = {"npm": NPM, "pnpm": _PNPM, "yarn": _YARN}[LOCKS[lock]]
+    if found is _PNPM and (tree.read(lock) or "").startswith("---"):
+        found = _PNPM_10
     if found is _YARN and (metadata := _metadata(tree.read(lock) or "")):
         found = _berry(tree, metadata)
     return replace(found, lock=lock)

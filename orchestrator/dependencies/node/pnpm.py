@@ -1,6 +1,7 @@
 """pnpm-lock.yaml, lockfileVersion 9.0: what it pins. Pure.
 
-https://github.com/pnpm/spec/blob/master/lockfile/9.0.md
+https://github.com/pnpm/spec/blob/master/lockfile/9.0.md. pnpm 11 has a document before it, of what pnpm is
+set up with: packages with settings (`configDependencies`), and pnpm itself, which is the recipe's to say.
 """
 
 from __future__ import annotations
@@ -25,13 +26,39 @@ from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
 from orchestrator.dependencies.tree import Tree
 from orchestrator.dependencies.yamlfile import YamlFile
+from orchestrator.ground.values import replace
 
 _AGAIN: Final = "write it again with pnpm 9 or later: `pnpm install --lockfile-only`"
 _VERSION: Final = "9.0"
+_START, _BETWEEN = b"---\n", b"\n---\n"
+_SETTINGS: Final = "configDependencies"
 
 
 def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
     """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
+    before, own = _documents(data)
+    if before and not own.strip():
+        raise BadLock(place, 1, "it has what pnpm is set up with, and no lock behind that", hint=_AGAIN)
+    nodes, first = _set_up(_file(before, place), system) if before else ({}, [])
+    lock = _Lock(_file(own, place), system)
+    for importer, held in lock.file.tables("importers").items():
+        _check_manifest(lock, tree, folder, importer, held)
+    nodes |= {key: lock.node(key, each) for key, each in lock.snapshots.items()}
+    asked = [*first, *lock.asked((*SHIPPED, *DEVELOPMENT))]
+    found = linked(nodes, asked, list(lock.asked(SHIPPED)), place)
+    return Locked(Ecosystem.NPM, found, {"pnpm": "1"}, inside(nodes))
+
+
+def _documents(data: bytes) -> tuple[bytes, bytes]:
+    """What stands before the lock, or nothing, and the lock, on its lines: pnpm's `yamlDocuments.ts`."""
+    text = data.replace(b"\r\n", b"\n")
+    before, between, own = text.partition(_BETWEEN)
+    if not between or not text.startswith(_START):
+        return b"", data
+    return before, b"\n" * (before.count(b"\n") + 2) + own
+
+
+def _file(data: bytes, place: str) -> YamlFile:
     file = yamlfile.read(data, place, _AGAIN)
     version = file.values.get("lockfileVersion")
     if version != _VERSION:
@@ -39,12 +66,26 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
             "it has no lockfileVersion" if version is None else f"its lockfileVersion is {str(version)[:20]}"
         )
         raise file.bad(file.lines.get(("lockfileVersion", "")) or 1, f"{told}, and {_VERSION} is read")
+    return file
+
+
+def _set_up(file: YamlFile, system: str) -> tuple[dict[str, Node], list[str]]:
+    """Packages that pnpm has settings from, by keys that are no others', and those that are asked for."""
     lock = _Lock(file, system)
-    for importer, held in file.tables("importers").items():
-        _check_manifest(lock, tree, folder, importer, held)
-    nodes = {key: lock.node(key, each) for key, each in lock.snapshots.items()}
-    found = linked(nodes, list(lock.asked((*SHIPPED, *DEVELOPMENT))), list(lock.asked(SHIPPED)), place)
-    return Locked(Ecosystem.NPM, found, {"pnpm": "1"}, inside(nodes))
+    nodes: dict[str, Node] = {}
+    asked = list(lock.asked([_SETTINGS]))
+    left = [*asked]
+    while left:
+        key = left.pop()
+        if key not in nodes:
+            nodes[key] = lock.node(key, lock.snapshots[key])
+            left += nodes[key].below
+
+    def own(key: str) -> str:
+        return f"{_SETTINGS}:{key}"
+
+    placed = {own(key): replace(each, below=tuple(map(own, each.below))) for key, each in nodes.items()}
+    return placed, [own(key) for key in asked]
 
 
 def _check_manifest(lock: _Lock, tree: Tree, folder: str, importer: str, told: Mapping[str, Any]) -> None:

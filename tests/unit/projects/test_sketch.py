@@ -397,6 +397,11 @@ def _berry(version: int, key: str, prefix: str = "") -> str:
             "yarn install --immutable",
         ),
         ({"pnpm-lock.yaml": ""}, ("pnpm", "9.15.9"), "pnpm install --frozen-lockfile"),
+        (
+            {"pnpm-lock.yaml": "---\nlockfileVersion: '9.0'\n"},
+            ("pnpm", "10.34.9"),
+            "pnpm install --frozen-lockfile",
+        ),
     ],
 )
 def test_locks_of_yarn_and_pnpm(files: dict[str, str], manager: tuple[str, str], install: str) -> None:

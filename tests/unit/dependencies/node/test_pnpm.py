@@ -94,6 +94,66 @@ snapshots:
 """
 
 
+SET_UP = f"""\
+---
+lockfileVersion: '9.0'
+
+importers:
+
+  .:
+    configDependencies:
+      a:
+        specifier: 2.0.0
+        version: 2.0.0
+      p:
+        specifier: 1.0.0
+        version: 1.0.0
+    packageManagerDependencies:
+      pnpm:
+        specifier: 11.0.0
+        version: 11.0.0
+
+packages:
+
+  a@2.0.0:
+    resolution: {{integrity: {integrity(b"a2")}}}
+
+  for-linux@1.0.0:
+    resolution: {{integrity: {integrity(b"linux")}}}
+    os: [linux]
+
+  m@1.0.0:
+    resolution: {{integrity: {integrity(b"m")}}}
+    os: [darwin]
+
+  p@1.0.0:
+    resolution: {{integrity: {integrity(b"p")}}}
+
+  pnpm@11.0.0:
+    resolution: {{integrity: {integrity(b"pnpm")}}}
+
+snapshots:
+
+  a@2.0.0:
+    optionalDependencies:
+      for-linux: 1.0.0
+      m: 1.0.0
+
+  for-linux@1.0.0:
+    optional: true
+
+  m@1.0.0:
+    optional: true
+
+  p@1.0.0: {{}}
+
+  pnpm@11.0.0: {{}}
+
+---
+"""
+"""What pnpm 11 has before a lock."""
+
+
 def locked(text: str = LOCK, own: Any = OWN) -> Any:
     files = Files(
         {"x/package.json": own, "x/packages/w/package.json": {"optionalDependencies": {"o": "1.0.0"}}}
@@ -234,3 +294,42 @@ def refused_bytes(data: bytes) -> str:
 @pytest.mark.parametrize("text", ["[" * 1_000_000, "a: {" * 300_000, "- " * 300_000, "'" * 1_000_000])
 def test_hostile_files_take_no_longer_than_others(text: str) -> None:
     refused(text)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_what_pnpm_is_set_up_with_stands_before_the_lock(ends: str) -> None:
+    alone, found = read(), read((SET_UP + LOCK).replace("\n", ends))
+    assert found.keys() - alone.keys() == {"a@2.0.0", "for-linux@1.0.0"}, "and pnpm is the recipe's"
+    assert {
+        key: (found[key].direct, found[key].shipped) for key in ("a@2.0.0", "for-linux@1.0.0", "p@1.0.0")
+    } == {
+        "a@2.0.0": (True, False),
+        "for-linux@1.0.0": (False, False),
+        "p@1.0.0": (True, True),
+    }
+    assert found["a@2.0.0"].needs == ("for-linux@1.0.0",)
+    lines = (SET_UP + LOCK).splitlines()
+    for key in ("a@1.0.0", "a@2.0.0", "d@1.0.0"):
+        assert lines[found[key].line - 1] == f"  {key}:"
+    none = SET_UP.replace("    configDependencies:", "    others:")
+    assert read(none + LOCK).keys() == alone.keys()
+
+
+def test_what_stands_before_the_lock_is_refused() -> None:
+    for text, said in {
+        "---\n" + LOCK: "",
+        SET_UP + SET_UP: "it has several documents",
+        SET_UP + LOCK + "---\n" + LOCK: "it has several documents",
+        SET_UP.replace("'9.0'", "'9.1'") + LOCK: "line 2: its lockfileVersion is 9.1, and 9.0 is read",
+        SET_UP + LOCK.replace("'9.0'", "'9.1'"): "its lockfileVersion is 9.1, and 9.0 is read",
+        SET_UP: "line 1: it has what pnpm is set up with, and no lock behind that",
+        SET_UP.replace("  a@2.0.0:\n    optional", "  a@2.0.1:\n    optional")
+        + LOCK: "a@2.0.0 is needed, and not",
+        SET_UP.replace(integrity(b"p"), integrity(b"other")) + LOCK: "p 1.0.0",
+        SET_UP.replace(f"integrity: {integrity(b'a2')}", "x: y") + LOCK: "a@2.0.0: it has no",
+        SET_UP.replace("a@2.0.0:\n    resolution", "&b a@2.0.0:\n    resolution") + LOCK: "it has an anchor",
+    }.items():
+        if said:
+            assert said in refused(text)
+        else:
+            assert read(text).keys() == read().keys()

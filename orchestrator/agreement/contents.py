@@ -33,12 +33,10 @@ def where(left: Stream, right: Stream, every: Callable[[], object] = lambda: Non
     while True:
         every()
         sizes = left.readinto(one), right.readinto(other)
-        if sizes != (_CHUNK, _CHUNK) or one != other:
-            values = bytes(one[: sizes[0]]), bytes(other[: sizes[1]])
-            if values[0] != values[1]:
-                return start + first_difference(*values)
-            if not values[0]:
-                return None
+        if sizes[0] != sizes[1] or one != other:  # what a shorter chunk leaves as it was is alike in both
+            return start + first_difference(bytes(one[: sizes[0]]), bytes(other[: sizes[1]]))
+        if not sizes[0]:
+            return None
         start += sizes[0]
 
 

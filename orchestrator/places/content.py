@@ -90,14 +90,11 @@ class Filed:
         return os.pread(self._file.fileno(), size, self._start + offset) if size > 0 else b""
 
     def into(self, buffer: bytearray, offset: int) -> int:
-        left = self.size - offset
-        if left >= len(buffer):
-            size = os.preadv(self._file.fileno(), [buffer], self._start + offset)
-            if size == len(buffer):
-                return size
-        data = self.at(offset, left)
-        buffer[: len(data)] = data
-        return len(data)
+        size = min(self.size - offset, len(buffer))
+        if size <= 0:
+            return 0
+        with memoryview(buffer) as whole, whole[:size] as part:
+            return os.preadv(self._file.fileno(), [part], self._start + offset)
 
     def part(self, offset: int, size: int) -> Filed:
         _within(self.size, offset, size)

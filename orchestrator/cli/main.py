@@ -81,8 +81,8 @@ def _run() -> int:
     try:
         INTERRUPTION.wanted = True
         INTERRUPTION.come()  # if it was heard before
-        if (judge := plain.verify(sys.argv[1:])) is not None:
-            result = judge()
+        if (answer := plain.command(sys.argv[1:])) is not None:
+            result = answer()
         else:
             from orchestrator.cli.app import app
 

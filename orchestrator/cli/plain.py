@@ -1,4 +1,4 @@
-"""The command lines that gates type most, read without Typer, whose import takes as long as the judging.
+"""The command lines that are typed most, read without Typer, whose import takes as long as what they ask for.
 
 What is read here means the same to Typer; whatever else there is on the line is left to it.
 """
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def verify(words: Sequence[str]) -> Callable[[], int] | None:
+def command(words: Sequence[str]) -> Callable[[], int] | None:
+    """What does what this command line asks for; None: it is left to Typer."""
+    return _verify(words) or _compare(words)
+
+
+def _verify(words: Sequence[str]) -> Callable[[], int] | None:
     """`tally verify TARGET... [--key PUB]... [--policy FILE] [--json]`; None: it is another one."""
     if words[:1] != ["verify"] or completion.wanted():
         return None
@@ -47,3 +52,20 @@ def verify(words: Sequence[str]) -> Callable[[], int] | None:
         return judging.plain(targets, keys, policies[0] if policies else None, json=bool(json))
 
     return judge
+
+
+def _compare(words: Sequence[str]) -> Callable[[], int] | None:
+    """`tally compare A B [--json]`; None: it is another one."""
+    if words[:1] != ["compare"] or completion.wanted():
+        return None
+    json = [word for word in words[1:] if word == "--json"]
+    sides = [word for word in words[1:] if word != "--json"]
+    if len(json) > 1 or len(sides) != 2 or any(not word or word.startswith("-") for word in sides):
+        return None
+
+    def compare() -> int:
+        from orchestrator.cli import comparing
+
+        return comparing.compared(*sides, json=bool(json))
+
+    return compare

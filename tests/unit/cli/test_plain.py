@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import judging, plain
+from orchestrator.cli import comparing, judging, plain
 from orchestrator.cli.on_demand import command
 from orchestrator.ground.errors import ExitCode
 
@@ -35,6 +35,13 @@ LEFT = [
     "verify a --sarif",
     "verify a --digest sha256:00",
     "fetch a --key k",
+    "compare a",
+    "compare a b c",
+    "compare a --json",
+    "compare a b --json --json",
+    "compare a b --html f",
+    "compare a -b",
+    "compare -- a b",
 ]
 
 
@@ -48,7 +55,7 @@ def test_it_means_the_same_to_typer(line: str, monkeypatch: pytest.MonkeyPatch) 
         return ExitCode.YES
 
     monkeypatch.setattr(judging, "plain", judge)
-    judged = plain.verify(words)
+    judged = plain.command(words)
     assert judged is not None and judged() == 0
     given: dict[str, Any] = command("verify").make_context("verify", words[1:]).params
     assert asked == {
@@ -60,12 +67,29 @@ def test_it_means_the_same_to_typer(line: str, monkeypatch: pytest.MonkeyPatch) 
     assert not any(given.values()), given
 
 
+@pytest.mark.parametrize("line", ["compare a b", "compare --json .#a b", "compare a b --json"])
+def test_a_comparison_means_the_same_to_typer(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = line.split()
+    asked: dict[str, Any] = {}
+
+    def compared(first: str, second: str, **given: object) -> ExitCode:
+        asked.update(first=first, second=second, **given)
+        return ExitCode.NO
+
+    monkeypatch.setattr(comparing, "compared", compared)
+    answer = plain.command(words)
+    assert answer is not None and answer() == 1
+    given: dict[str, Any] = command("compare").make_context("compare", words[1:]).params
+    assert asked == {name: given.pop(name) for name in ("first", "second", "json")}
+    assert not any(given.values()), given
+
+
 @pytest.mark.parametrize("line", LEFT)
 def test_all_else_is_left_to_typer(line: str) -> None:
-    assert plain.verify(line.split()) is None
-    assert plain.verify(["verify", "a", ""]) is None
+    assert plain.command(line.split()) is None
+    assert plain.command(["verify", "a", ""]) is None
 
 
 def test_a_shell_that_asks_for_words_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_TALLY_COMPLETE", "complete_bash")
-    assert plain.verify(["verify", "a"]) is None
+    assert plain.command(["verify", "a"]) is None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import large_pages
 import pytest
 from progress import Progress
 from scheduling import Scheduling, ordered, scheduling
@@ -174,3 +175,5 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # from 700, 10, 10: a tenth of the processor time
+    if "PYTEST_XDIST_WORKER" in os.environ:  # which runs many
+        large_pages.settle()

@@ -34,6 +34,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, ClassVar
 
+import large_pages
 from figures import Peak
 from work import Counter
 
@@ -464,6 +465,7 @@ if __name__ == "__main__":
         _on_demand.command(_name)  # with its options, which take a third of a short run
     gc.collect()
     gc.freeze()
+    large_pages.settle()
     _code = _Server(_listening).serve()
     try:
         if _code is not None:

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from hashlib import sha1
+from hashlib import sha1, sha512
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PACKAGES = {name: tarball(f"@own/{name}") for name in ("a", "b", "c")}
 FOR_LINUX = tarball("@own/l")
 """Of which yarn 4's lock has no checksum."""
+OF_PROJECT = tarball("@own/f")
+"""Which the project has itself, by yarn 4's lock."""
 ELSEWHERE = tarball("@own/r")
 """Of which pnpm's lock has an address that is no registry's."""
 RECIPE = """\
@@ -110,7 +112,7 @@ for each in n y p; do
     node app/$each/node_modules/h
 done >> $out
 cat app/p/node_modules/@own/r/index.js >> $out
-cat app/k/node_modules/@own/l/index.js >> $out
+cat app/k/node_modules/@own/[lf]/index.js >> $out
 # what docs/how-to/build-a-node-project.md says of each, so that users get no package for development
 ls -d app/*/node_modules/@own/c | sed 's/^/before: /' >> $out
 cd $top/app/y
@@ -204,12 +206,20 @@ def berry_lock(packages: dict[str, bytes], folder: Path, key: str) -> str:
         text += entry(name, "1.0.0" if name == "c" else "^1.0.0", f"{needs}  checksum: {checksum}\n")
     for_linux = '  dependenciesMeta:\n    "@own/l":\n      optional: true\n' if fourth else ""
     if fourth:
+        (folder / "f").write_bytes(OF_PROJECT)
+        checksum = sha512_of(folder / "f", "@own/f", form)
+        text += (
+            '\n"@own/f@file:./f.tgz::locator=app%40workspace%3A.":\n  version: 1.0.0\n'
+            f'  resolution: "@own/f@file:./f.tgz#./f.tgz::hash={sha512(OF_PROJECT).hexdigest()[:6]}'
+            f'&locator=app%40workspace%3A."\n  checksum: {key}/{checksum}\n'
+            "  languageName: node\n  linkType: hard\n"
+        )
         text += entry("l", "1.0.0", "  conditions: os=linux\n")
     return text + (
         '\n"app@workspace:.":\n  version: 0.0.0-use.local\n  resolution: "app@workspace:."\n  dependencies:\n'
         + asked("a", "^1.0.0")
         + asked("c", "1.0.0")
-        + (asked("l", "1.0.0") if fourth else "")
+        + ('    "@own/f": "file:./f.tgz"\n' + asked("l", "1.0.0") if fourth else "")
         + for_linux
         + "  languageName: unknown\n  linkType: soft\n"
     )
@@ -304,7 +314,9 @@ def project(folder: Path, packages: dict[str, bytes], trees: dict[str, str]) -> 
         "recipes/app.toml": RECIPE,
         "app/n/package.json": json.dumps(GIT["packages"][""]),
         "app/n/package-lock.json": json.dumps(GIT),
-        "app/k/package.json": json.dumps(MANIFEST | {"optionalDependencies": {"@own/l": "1.0.0"}}),
+        "app/k/package.json": json.dumps(
+            more({"@own/f": "file:./f.tgz"}) | {"optionalDependencies": {"@own/l": "1.0.0"}}
+        ),
         "app/k/yarn.lock": berry_lock(packages, folder.parent / "tarballs", "10c0"),
         "app/t/package.json": json.dumps(MANIFEST),
         "app/t/yarn.lock": berry_lock(packages, folder.parent / "tarballs", "8"),
@@ -318,6 +330,7 @@ def project(folder: Path, packages: dict[str, bytes], trees: dict[str, str]) -> 
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
+    (folder / "app/k/f.tgz").write_bytes(OF_PROJECT)
     root = Path(__file__).resolve().parents[2]
     url = f"git+https://github.com/tally-own/g.git@{COMMIT}"
     known = f'"{url}" = "{trees["g"]}"\n'
@@ -359,6 +372,7 @@ def test_all_install_what_their_locks_pin(
     [artifact] = (tmp_path / "out").rglob("*.nar")
     assert artifact.read_bytes().count(b"// @own/a true\n") == 4
     assert b"// @own/l" in artifact.read_bytes()
+    assert b"// @own/f" in artifact.read_bytes()
     assert artifact.read_bytes().count(b"from a commit\n") == 6
     assert b"// @own/r" in artifact.read_bytes()
     assert artifact.read_bytes().count(b"before: ") == 4

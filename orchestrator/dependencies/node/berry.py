@@ -18,10 +18,12 @@ from orchestrator.dependencies.dependency import (
     BadLock,
     Dependency,
     Ecosystem,
+    Inside,
     Locked,
     Unhashed,
     YarnHash,
 )
+from orchestrator.dependencies.node import hosted
 from orchestrator.dependencies.node.berry_form import form_of
 from orchestrator.dependencies.node.entries import (
     MIRROR,
@@ -31,13 +33,19 @@ from orchestrator.dependencies.node.entries import (
     fits,
     usual_address,
 )
-from orchestrator.dependencies.node.graph import Node, linked
+from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
 from orchestrator.dependencies.tree import Tree
 from orchestrator.dependencies.yamlfile import YamlFile
 
 _AGAIN: Final = "write it again with yarn 4 or later: `yarn install --mode=update-lockfile`"
 _OUT: Final = "write a lock of npm's beside it, and name that: `npm install --package-lock-only`"
+_PACKED: Final = (
+    "depend on a release of it in a registry, or have its tarball in the project: `yarn pack` in a clone at "
+    "that commit, and `file:` in package.json"
+)
+_COMMIT: Final = re.compile(r"#(?:.*&)?commit=")
+_TARBALLS: Final = (".tgz", ".tar.gz")
 _CHECKSUM: Final = re.compile(r"(?:([^/]+)/)?([0-9a-f]{128})")
 """The form of the archive, in locks of yarn 4, and the sha512."""
 _METADATA: Final = "__metadata"
@@ -60,7 +68,7 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
         asked |= set(below.values())
         shipped |= {to for name, to in below.items() if name in names}
     nodes = {each.key: lock.node(each) for each in lock.entries.values()}
-    return Locked(Ecosystem.NPM, linked(nodes, asked, shipped, place), {"berry": "1"})
+    return Locked(Ecosystem.NPM, linked(nodes, asked, shipped, place), {"berry": "1"}, inside(nodes))
 
 
 def _checked_manifest(lock: _Lock, entry: _Entry, tree: Tree, folder: str) -> frozenset[str]:
@@ -137,6 +145,8 @@ class _Lock:
             if entry.patched is not None and entry.patched not in self.entries:
                 raise self.bad(entry, f"it is a patch of {entry.patched[:80]}, which the lock does not hold")
             return Node(tuple(to for _, to in self.needs(entry)), None)
+        if entry.rest.startswith("file:"):
+            return Node(tuple(to for _, to in self.needs(entry)), None, self._inside(entry))
         if not self._fits(entry):
             return Node((), None)
         return Node(tuple(to for _, to in self.needs(entry)), self._dependency(entry))
@@ -162,8 +172,22 @@ class _Lock:
             told.setdefault(each[0], []).append(each[1])
         return fits(told, self.system)
 
+    def _inside(self, entry: _Entry) -> Inside | None:
+        """A tarball of the project; None: a folder of it."""
+        bad = partial(self.bad, entry)
+        path = entry.rest.removeprefix("file:").partition("#")[0].partition("::")[0]
+        if path.startswith(("/", "~")) or ".." in path.split("/"):
+            raise bad(f"its file {path[:80]!r} is outside the project", "have it in the project")
+        if not path.endswith(_TARBALLS):
+            return None
+        return Inside(*checked(entry.name, entry.told.get("version"), bad))
+
     def _dependency(self, entry: _Entry) -> Dependency:
         bad = partial(self.bad, entry)
+        if hosted.is_git(entry.rest) or _COMMIT.search(entry.rest):
+            raise bad(
+                "it is out of a git repository, where yarn packs it by its own scripts to hash it", _PACKED
+            )
         protocol, _, version = entry.rest.partition(":")
         if protocol != "npm" or "::" in version:
             raise bad("it is not from a registry, where yarn asks within the build", _OUT)

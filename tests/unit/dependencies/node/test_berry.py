@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from source_trees import Files
 
-from orchestrator.dependencies.dependency import BadLock, Dependency, Unhashed, YarnHash
+from orchestrator.dependencies.dependency import BadLock, Dependency, Inside, Unhashed, YarnHash
 from orchestrator.dependencies.node import reading
 
 OWN = {"dependencies": {"a": "^1.0.0", "w": "workspace:*"}, "devDependencies": {"d": "1.0.0", "ts": "^5.0.0"}}
@@ -113,7 +113,24 @@ def test_a_package_for_some_systems_has_no_checksum() -> None:
             '"a@npm:1.0.0::__archiveUrl=https%3A%2F%2Fh.example%2Fa.tgz"',
             "not from a registry",
         ),
-        ('"a@npm:1.0.0"', '"a@https://h.example/a.git#commit=aa"', "it is not from a registry"),
+        (
+            '"a@npm:1.0.0"',
+            '"a@https://h.example/a.git#commit=aa"',
+            "it is out of a git repository, where yarn packs it by its own scripts to hash it",
+        ),
+        ('"a@npm:1.0.0"', '"a@git@h.example:a.git#workspace=a&commit=aa"', "it is out of a git repository"),
+        ('"a@npm:1.0.0"', '"a@https://h.example/a.tgz"', "it is not from a registry"),
+        (
+            '"a@npm:1.0.0"',
+            '"a@file:../a.tgz#../a.tgz::hash=aa"',
+            "its file '../a.tgz' is outside the project",
+        ),
+        ('"a@npm:1.0.0"', '"a@file:/a.tgz"', "its file '/a.tgz' is outside the project"),
+        (
+            '  version: 1.0.0\n  resolution: "a@npm:1.0.0"',
+            '  resolution: "a@file:a.tgz"',
+            "it has no version",
+        ),
         ('"a@npm:1.0.0"', '"a@npm:../1"', "its version is none"),
         ('"d@npm:1.0.0"\n', '"a@npm:1.0.0"\n', "its resolution stands there already"),
         ('    "@s/b": "npm:~1.0.0"', '    z: "npm:1"', "it needs z npm:1, which the lock does not hold"),
@@ -135,3 +152,19 @@ def test_what_is_refused(old: str, new: str, said: str) -> None:
         locked(LOCK.replace(old, new, 1))
     assert said in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("path", ["./vendor/d.tgz", "vendor/d-1.0.0.tar.gz", "./vendor/d"])
+def test_what_lies_in_the_project(path: str) -> None:
+    """As yarn 4.18.1 writes it. What it needs is what the project asks for."""
+    wanted = f"file:{path}"
+    at = f"d@{wanted}#{path}::hash=e350a2&locator=app%40workspace%3A."
+    text = LOCK.replace('"d@npm:1.0.0"', f'"{at}"', 2).replace(
+        f'"{at}":', f'"d@{wanted}::locator=app%40workspace%3A.":'
+    )
+    text = text.replace('    d: "npm:1.0.0"', f'    d: "{wanted}"')
+    found = locked(text, {**OWN, "devDependencies": {"d": wanted, "ts": "^5.0.0"}})
+    assert found.inside == ((Inside("d", "1.0.0"),) if "." in path.removeprefix(".") else ())
+    listed = {each.key: each for each in found.dependencies}
+    assert listed.keys() == read().keys() - {"d@1.0.0"}
+    assert listed["ts@5.0.4"].direct

@@ -21,7 +21,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, contents
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.zips import ERRORS
-from orchestrator.pinning.yarnzip import sha512_of
+from orchestrator.pinning.yarnzip import refuse_without, sha512_of
 from orchestrator.recipe.names import store_name
 from orchestrator.sources.folder import Sources
 
@@ -81,6 +81,13 @@ def _taken(each: Dependency, digest: Hash, address: str, sources: Sources) -> st
             return Sha256(seen.hexdigest()).hex
     except OSError as error:
         raise cannot_write(sources.folder, error) from error
+
+
+def refuse_unready(digest: YarnHash, place: str) -> None:
+    """Raises TallyError where what a yarn.lock hashes cannot be made here. `place` names the lock."""
+    form = form_of(digest.checksum.partition("/")[0])
+    if form is not None:
+        refuse_without(form, place)
 
 
 def hash_of(file: Path, each: Dependency) -> Hash:

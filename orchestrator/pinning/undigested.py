@@ -33,7 +33,10 @@ def pinned(
             case Unhashed():
                 say(f"{place}, line {each.line}: no checksum of {each.key}; pinning what the registry has")
                 files[each.digest.text] = each, each.digest
-            case GoHash() | YarnHash():
+            case YarnHash():
+                hashpins.refuse_unready(each.digest, place)
+                files[each.digest.text] = each, each.digest
+            case GoHash():
                 files[each.digest.text] = each, each.digest
             case CommitTree() if each.digest.text not in found:
                 found[each.digest.text] = treepins.fetched(each, each.digest, sources, place, say)

@@ -2,7 +2,7 @@
 
 No specification; `tgzUtils.ts` of @yarnpkg/core and its libzip make it. Files are in the tarball's order,
 below node_modules/NAME, each at one fixed time; a folder comes before the first that is in it. The archive is
-made to the byte: a zlib that compresses otherwise than zlib itself makes another, which is refused.
+made to the byte: a zlib that compresses otherwise than yarn's own makes another, which is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.dependencies.node.berry_form import Form
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.unreachable import Unreachable
 from orchestrator.ground.zips import ERRORS
 
@@ -29,6 +30,10 @@ _WINDOW: Final = 8192
 """What libzip reads at once. Of files that fit it keeps the bytes where these are no more than compressed."""
 _BEST: Final = 9
 _STORED, _DEFLATED = 0, 8
+_EXTRA: Final = (
+    "pipx inject tallystick zlib-ng; without pipx, install it beside tally. Or take compressionLevel out of "
+    ".yarnrc.yml, then `yarn install`"
+)
 
 
 def sha512_of(tarball: Path, name: str, form: Form) -> str:
@@ -112,8 +117,32 @@ def _packed(data: bytes, form: Form, *, is_folder: bool) -> tuple[int, bytes]:
     """The method, and the bytes by it: libzip's `zip_source_compress.c` and `zip_algorithm_deflate.c`."""
     if is_folder or form.level == 0:
         return _STORED, data
-    deflate = zlib.compressobj(form.level or _BEST, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
-    packed = deflate.compress(data) + deflate.flush()
+    packed = _compressed(data, form)
     if form.level is None and len(data) <= _WINDOW and len(data) <= len(packed):
         return _STORED, data
     return _DEFLATED, packed
+
+
+def _compressed(data: bytes, form: Form) -> bytes:
+    """As libzip has it from its zlib. What zlib-ng makes follows from how much it is given at once, too."""
+    settings = form.level or _BEST, zlib.DEFLATED, -zlib.MAX_WBITS, 9
+    if not form.by_next:
+        deflate = zlib.compressobj(*settings)
+        return deflate.compress(data) + deflate.flush()
+    from zlib_ng import zlib_ng  # an extra
+
+    following = zlib_ng.compressobj(*settings)
+    parts = [following.compress(data[at : at + _WINDOW]) for at in range(0, len(data), _WINDOW)]
+    return b"".join(parts) + following.flush()
+
+
+def refuse_without(form: Form, place: str) -> None:
+    """Raises TallyError where a lock's archives need zlib-ng, which is not there. `place` names the lock."""
+    if form.by_next:
+        try:
+            import zlib_ng  # noqa: F401
+        except ImportError as error:
+            problem = (
+                f"{place}: its checksums are of archives that yarn compresses, and making them needs zlib-ng"
+            )
+            raise TallyError(problem, hint=_EXTRA) from error

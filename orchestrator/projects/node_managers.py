@@ -112,7 +112,8 @@ def _metadata(text: str) -> tuple[str, str, bool] | None:
         re.search(pattern, text, re.MULTILINE)
         for pattern in (r"^  version: (\d+)", r"^  cacheKey: (\S+)", r"^  checksum: \w+/")
     )
-    return version[1] if version else "", key[1] if key else "", form is not None
+    plain = re.sub(r"^10(c\d)?$", "10c0", key[1]) if key else ""  # .yarnrc.yml says how yarn 4 compresses
+    return version[1] if version else "", plain, form is not None
 
 
 def _berry(tree: Tree, metadata: tuple[str, str, bool]) -> Manager:

@@ -31,6 +31,7 @@ MODULES = {
     "spdx-python-model": "spdx_python_model",
     "spdx-tools": "spdx_tools",
     "tomli-w": "tomli_w",
+    "zlib-ng": "zlib_ng",
 }
 
 

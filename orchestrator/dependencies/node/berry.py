@@ -56,7 +56,7 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
     file = yamlfile.read(data, place, _AGAIN)
     key = file.table(_METADATA).get("cacheKey")
     if not isinstance(key, str) or form_of(key) is None:
-        told = f"its checksums are of archives of the form {str(key)[:20]!r}, and 7, 8 and 10c0 are known"
+        told = f"its checksums are of archives of the form {str(key)[:20]!r}, and 7, 8 and 10 are known"
         hint = "write it again with yarn 4, with no compressionLevel in .yarnrc.yml; or " + _OUT
         raise file.bad(file.lines.get((_METADATA, "")) or 1, told, hint)
     lock = _Lock(file, key, system)

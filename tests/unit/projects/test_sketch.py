@@ -386,6 +386,12 @@ def _berry(version: int, key: str, prefix: str = "") -> str:
         ),
         ({"yarn.lock": _berry(6, "8")}, ("@yarnpkg/cli-dist", "3.8.7"), "yarn install --immutable"),
         ({"yarn.lock": _berry(8, "10c0")}, ("@yarnpkg/cli-dist", "4.0.2"), "yarn install --immutable"),
+        ({"yarn.lock": _berry(8, "10")}, ("@yarnpkg/cli-dist", "4.0.2"), "yarn install --immutable"),
+        (
+            {"yarn.lock": _berry(9, "10c9", "10c9/")},
+            ("@yarnpkg/cli-dist", "4.14.1"),
+            "yarn install --immutable",
+        ),
         (
             {"yarn.lock": _berry(8, "10c0", "10c0/")},
             ("@yarnpkg/cli-dist", "4.13.0"),

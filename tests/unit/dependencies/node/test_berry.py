@@ -83,7 +83,8 @@ def earlier(text: str, version: int, key: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("version", "key"), [(4, "7"), (4, "8"), (5, "8"), (6, "8"), (6, "8c0"), (8, "10c0")]
+    ("version", "key"),
+    [(4, "7"), (4, "8"), (5, "8"), (6, "8"), (6, "8c0"), (8, "10c0"), (8, "10"), (8, "10c9")],
 )
 def test_yarn_2_and_3_leave_out_what_is_usual(version: int, key: str) -> None:
     text = earlier(LOCK, version, key)
@@ -103,10 +104,10 @@ def test_a_package_for_some_systems_has_no_checksum() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("10c0\n\n", "10\n\n", "line 1: its checksums are of archives of the form '10', and 7, 8 and 10c0"),
+        ("10c0\n\n", "10c3\n\n", "line 1: its checksums are of archives of the form '10c3', and 7, 8 and 10"),
         ("  cacheKey: 10c0\n", "", "archives of the form 'None'"),
         (f"  checksum: {checksum('a')}\n", "", "a@npm:^1.0.0: it has no checksum"),
-        (checksum("a"), "10/" + "0" * 128, "its checksum '10/0"),
+        (checksum("a"), "11/" + "0" * 128, "its checksum '11/0"),
         (checksum("a"), "10c0/" + "0" * 40, "is not of the form 10c0"),
         (
             '"a@npm:1.0.0"',

@@ -245,12 +245,18 @@ def test_the_page_says_what_happens(
 
 
 def test_the_tutorials_figures_are_of_this_commit(surroundings: dict[str, str]) -> None:
-    """Told without a build: the artifact's bytes hold a path that depends on the derivation."""
+    """Its reader compares them: they follow every change of the recipe, the lock and our build scripts.
+
+    Told without a build: the artifact's bytes hold a path that depends on the derivation. Its digest, and
+    what it says when it is run, are compared where the page is followed.
+    """
     command = ["tally", "plan", "recipes/hello.toml", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=surroundings, check=True, capture_output=True)
     derivation = re.search(rb'"derivation": "(/nix/store/[^"]*-hello-2\.10\.drv)"', done.stdout)
     assert derivation is not None
     page = (ROOT / "docs/tutorial.md").read_text()
+    assert re.search(r"^  sha256    [0-9a-f]{64}$", page, re.MULTILINE)
+    assert "$ demo/hello-2.10/bin/hello\nHello, world!\n" in page
     assert f"  derivation  {derivation[1].decode()}\n" in page, (
         "run `make demo`, and write its sha256 there, too"
     )

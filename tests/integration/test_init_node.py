@@ -92,6 +92,7 @@ WORKSPACES = {
             }
         ),
     ),
+    "classic": LOCKS["first"],
     "berry": (
         "yarn.lock",
         (
@@ -123,7 +124,11 @@ WORKSPACES = {
         ),
     ),
 }
-"""Of workspaces with two members, as npm 9.9.4, yarn 4.18.1 and pnpm 9.15.9 write them."""
+"""Of workspaces with two members, as npm 9.9.4, yarn 1.22.22, yarn 4.18.1 and pnpm 9.15.9 write them."""
+
+
+VERSIONS = ("npm", "classic")
+"""Whose members ask for each other by a version, which is packed as it is."""
 
 
 def test_unedited_they_build_and_agree(tally_in: TallyIn, repository: Path, tmp_path: Path) -> None:
@@ -153,7 +158,7 @@ def test_members_of_workspaces_are_packed_by_these(
 ) -> None:
     tmp_path /= "projects"
     for name, (lock, text) in WORKSPACES.items():
-        top, wanted = tmp_path / name, "^1.0.0" if name == "npm" else "workspace:^"
+        top, wanted = tmp_path / name, "^1.0.0" if name in VERSIONS else "workspace:^"
         build = {"build": "uglifyjs index.js --mangle --output min.js"}
         lib = {"name": "@own/lib", "version": "1.2.0", "main": "min.js", "scripts": build}
         lib |= {"devDependencies": {"uglify-js": "3.19.3"}}
@@ -185,7 +190,7 @@ def test_members_of_workspaces_are_packed_by_these(
         assert source.path == name
         made = packed(tmp_path, f"own-{name}")
         assert made["package/made"] == b"42"
-        wanted = "^1.0.0" if name == "npm" else "^1.2.0"
+        wanted = "^1.0.0" if name in VERSIONS else "^1.2.0"
         assert json.loads(made["package/package.json"])["dependencies"] == {"@own/lib": wanted}
 
 

@@ -120,7 +120,7 @@ def _way(
         suite=_suite(said),
         tools=tuple((each.name, each.source) for each in managers if each.source),
         locks=(locked.lock,) if locked.lock is not None else (),
-        remarks=tuple(remarks),
+        remarks=(*remarks, *([locked.remark] if locked.remark else [])),
     )
 
 

@@ -32,6 +32,8 @@ class Manager:
     """The command that packs a workspace's member, with `{file}` for the archive's name; None: npm's does."""
     lock: str | None = None
     """The file that the project has; None: none, so that nothing is installed."""
+    remark: str | None = None
+    """What to know of it."""
 
 
 def _keys(npm: str, version: str, sha256: str) -> tuple[tuple[str, str], ...]:
@@ -58,6 +60,10 @@ _PNPM_10: Final = replace(
     source=_keys("pnpm", "10.34.9", "7e8a946108e7baab119e51d27c24d6178b46545422643dbc91e34e2f1ee32e0f"),
 )
 """For locks with what pnpm 11 has before them. That one needs a Node that is newer than Debian's."""
+_SETTINGS: Final = (
+    "pnpm-lock.yaml pins configDependencies as pnpm 11 alone reads them: take that one, and a Node.js of 22.13 "
+    "or newer in [[toolchain.files]]"
+)
 _YARN: Final = Manager(
     "yarn",
     _keys("yarn", "1.22.22", "c17d3797fb9a9115bf375e31bfd30058cac6bc9c3b8807a3d8cb2094794b51ca"),
@@ -97,8 +103,9 @@ def manager(tree: Tree, manifest: Mapping[str, Any]) -> Manager:
     if lock is None:
         return NPM
     found = {"npm": NPM, "pnpm": _PNPM, "yarn": _YARN}[LOCKS[lock]]
-    if found is _PNPM and (tree.read(lock) or "").startswith("---"):
-        found = _PNPM_10
+    if found is _PNPM and (text := tree.read(lock) or "").startswith("---"):
+        settings = re.search(r"^ *configDependencies:$", text.partition("\n---\n")[0], re.MULTILINE)
+        found = replace(_PNPM_10, remark=_SETTINGS if settings else None)
     if found is _YARN and (metadata := _metadata(tree.read(lock) or "")):
         found = _berry(tree, metadata)
     return replace(found, lock=lock)

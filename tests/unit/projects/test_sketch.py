@@ -467,6 +467,16 @@ def node(**said: Any) -> str:
     return json.dumps({"name": "@acme/app", "version": "1.0.0", **said})
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [("    configDependencies:\n      a: 1\n", True), ("    configDependencies: {}\n", False)],
+)
+def test_a_lock_that_pnpm_11_alone_reads(settings: str, told: bool) -> None:
+    lock = f"---\nlockfileVersion: '9.0'\nimporters:\n  .:\n{settings}\n---\nlockfileVersion: '9.0'\n"
+    found = of({"package.json": node(), "pnpm-lock.yaml": lock})
+    assert any("newer in [[toolchain.files]]" in each for each in found.way.remarks) == told
+
+
 def member(files: Mapping[str, str], top: Mapping[str, str], path: str = "packages/app") -> dict[str, Any]:
     """A package within a workspace, as arguments of `of`."""
     below = {f"{path}/{name}": text for name, text in files.items()}

@@ -61,8 +61,8 @@ _PNPM_10: Final = replace(
 )
 """For locks with what pnpm 11 has before them. That one needs a Node that is newer than Debian's."""
 _SETTINGS: Final = (
-    "pnpm-lock.yaml pins configDependencies as pnpm 11 alone reads them: take that one, and a Node.js of 22.13 "
-    "or newer in [[toolchain.files]]"
+    "pnpm-lock.yaml pins configDependencies as pnpm 11 alone reads them: take that one, and a Node.js of "
+    "22.13 or newer in [[toolchain.files]]"
 )
 _YARN: Final = Manager(
     "yarn",

@@ -13,6 +13,8 @@ CHOICES is a JSON object; what is not in it stays as it is:
 Without root, and for nothing but this command: namespaces and mounts end with it. What the machine refuses is
 left out and said on standard error: what a build really saw, its builder's probe tells. The command takes the
 place of this program, so it is our caller's own child, and ends with it.
+
+Every build waits for its start, so it imports little.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ import ctypes
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _NEWNS, _NEWTIME, _NEWUSER = 0x20000, 0x80, 0x10000000
 _MS_REC, _MS_PRIVATE, _MS_NOSUID, _MS_NODEV, _MS_BIND = 0x4000, 0x40000, 2, 4, 0x1000
@@ -47,7 +50,7 @@ def main(choices: dict[str, Any], command: list[str]) -> None:
     user, group = os.geteuid(), os.getegid()
     entered = _enter(user, group, choices)
     if entered and "scratch" in choices:
-        _change_build_directory(Path(choices["scratch"]), choices)
+        _change_build_directory(choices["scratch"], choices)
     if "bind" in choices:
         if not entered:
             sys.exit(_REFUSED)
@@ -82,42 +85,45 @@ def _enter(user: int, group: int, choices: dict[str, Any]) -> bool:
 
 def _boot_earlier(seconds: int) -> None:
     _call("unshare", _NEWTIME)
-    Path("/proc/self/timens_offsets").write_text(f"boottime {seconds} 0\n")
+    _write("/proc/self/timens_offsets", f"boottime {seconds} 0\n")
     space = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
     _call("setns", space, _NEWTIME)
 
 
-def _change_build_directory(folder: Path, choices: dict[str, Any]) -> None:
+def _change_build_directory(folder: str, choices: dict[str, Any]) -> None:
     program = choices.get("disorderfs")
     if program is None:
         done = _try("build-directory", lambda: _mount_memory(folder))
     else:
         done = _try("directory-order", lambda: _mount_disorderfs(program, folder))
     if done:
-        os.environ["TMPDIR"] = str(folder)
+        os.environ["TMPDIR"] = folder
     if done and choices["own_setting"]:
         os.environ["NIX_CONFIG"] = f"{os.environ.get('NIX_CONFIG', '')}\nbuild-dir = {folder}\n"
 
 
-def _mount_memory(folder: Path) -> None:
+def _mount_memory(folder: str) -> None:
     _call("mount", b"builds", os.fsencode(folder), b"tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=0700")
 
 
-def _mount_disorderfs(program: str, folder: Path) -> None:
+def _mount_disorderfs(program: str, folder: str) -> None:
     """Over a folder beside it. Its process ends with the command."""
-    below = folder.with_name(f"{folder.name}-below")
+    import subprocess
+    from pathlib import Path
+
+    over, below = Path(folder), Path(f"{folder}-below")
     below.mkdir(exist_ok=True)
-    before = folder.stat().st_dev
+    before = over.stat().st_dev
     options = ["--quiet", "--multi-user=no", "--shuffle-dirents=no", "--reverse-dirents=yes"]
     server = subprocess.Popen(
-        [program, *options, str(below), str(folder), "-f"],  # in the foreground: our child, nobody's daemon
+        [program, *options, str(below), folder, "-f"],  # in the foreground: our child, nobody's daemon
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=_dies_with_us(),  # noqa: PLW1509  it only calls prctl, loaded beforehand
     )
     until = time.monotonic() + _MOUNTED_WITHIN
-    while folder.stat().st_dev == before:
+    while over.stat().st_dev == before:
         if server.poll() is not None or time.monotonic() > until:
             server.kill()
             raise OSError(None, "disorderfs does not mount")
@@ -155,9 +161,14 @@ def _dies_with_us() -> Callable[[], None]:
 
 def _map(user: int, group: int, user_outside: int, group_outside: int) -> None:
     with contextlib.suppress(OSError):  # denied already by the namespace around this one
-        Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user_outside} 1\n")
-    Path("/proc/self/gid_map").write_text(f"{group} {group_outside} 1\n")
+        _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{user} {user_outside} 1\n")
+    _write("/proc/self/gid_map", f"{group} {group_outside} 1\n")
+
+
+def _write(file: str, text: str) -> None:
+    with open(file, "w", encoding="ascii") as stream:
+        stream.write(text)
 
 
 def _call(name: str, *arguments: object) -> None:

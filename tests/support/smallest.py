@@ -6,6 +6,7 @@ Its root has a quarter of the bytes of one with gcc: it is assembled, copied and
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from orchestrator.builders.host import nix_system
@@ -18,7 +19,12 @@ def with_smallest(file: Path, like_hello: Iterable[str] = ()) -> str:
     It is what `tally lock` finds for `packages = []`, without the archive's index. Recipes `like_hello` are
     locked with the source of hello.
     """
-    lock = parse(file.read_text(), str(file))
+    return _with_smallest(file.read_text(), str(file), tuple(like_hello))
+
+
+@cache
+def _with_smallest(text: str, place: str, like_hello: tuple[str, ...]) -> str:
+    lock = parse(text, place)
     of_here = [each for each in lock.set if each.system == nix_system()]
     first = of_here[0]
     shared = set[str].intersection(*(set(each.packages) for each in of_here))

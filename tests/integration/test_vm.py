@@ -39,7 +39,7 @@ memory = 1024
 
 @dataclass(frozen=True)
 class Built:
-    """How one run of three recipes ended, on whose machine something was done while it built."""
+    """How one run of two recipes ended, on whose machine something was done while it built."""
 
     project: Project
     before: datetime
@@ -74,7 +74,7 @@ def built(
 ) -> Built:
     """One run for all that is asked of a finished one, for an emulated machine takes its time to start.
 
-    It dies as it begins to build what all three stand on, since whatever it has made by then it makes again.
+    It dies as it begins to build what both stand on, since whatever it has made by then it makes again.
     Its host listens on loopback just before, as anything might.
     """
     project = made(tmp_path_factory.mktemp("built"), tally_in, repository)
@@ -92,7 +92,6 @@ def built(
     files = (
         recipe(project, "agreed"),
         recipe(project, "dated", "date +%Y > $out/year"),
-        recipe(project, "killed"),
     )
     before = datetime.now(UTC)
     code, said, document = meanwhile(project, files, "vm: started debian-root", kill)
@@ -166,13 +165,13 @@ def test_another_kernel_clock_and_processor_make_the_same(built: Built) -> None:
 
 
 def test_a_build_date_is_found(built: Built) -> None:
-    assert built.code == 1, "one of three disagrees"
+    assert built.code == 1, "one of two disagrees"
     outcome = built.outcomes["dated"]
     assert outcome["outcome"] == "disagreed"
     years = sorted(int(file.read_text()) for file in Path(outcome["kept"]).rglob("year"))
     assert len(years) == 2
     assert years[1] - years[0] > 10
-    assert built.project.releases == ["agreed-1.0-x86_64-linux", "killed-1.0-x86_64-linux"]
+    assert built.project.releases == ["agreed-1.0-x86_64-linux"]
 
 
 def test_one_that_dies_is_started_anew_and_reaches_nothing_before(built: Built) -> None:
@@ -180,8 +179,8 @@ def test_one_that_dies_is_started_anew_and_reaches_nothing_before(built: Built) 
         "nothing but what it brought along, and a shell on it works"
     )
     assert "trying again" in built.said
-    assert built.outcomes["killed"]["outcome"] == "released", built.said
-    assert "killed: a and vm agree" in built.said
+    assert built.outcomes["agreed"]["outcome"] == "released", built.said
+    assert "agreed: a and vm agree" in built.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from debs import unpack
+from indexes import index
 from once import one_at_a_time
 
-from orchestrator.pinning.debian import opened
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
 
@@ -47,12 +47,11 @@ def built(state: Path, program: GoProgram) -> Path:
 
 
 def _unpacked(program: GoProgram, folder: Path) -> Path:
-    mirrors = Mirrors()
-    with opened(mirrors.bases("debian"), "amd64", "sid", expired=True) as apt:  # as for cosign and crane
-        packages = [each for each in apt.resolve(program.packages) if program.is_needed(each.name)]
-        packages += [apt.candidate(name) for name in program.alone]
+    apt = index("sid")  # as for cosign and crane
+    packages = [each for each in apt.resolve(program.packages) if program.is_needed(each.name)]
+    packages += [apt.candidate(name) for name in program.alone]
     root = folder / "root"
-    unpack(packages, Sources(folder / "sources", mirrors), root)
+    unpack(packages, Sources(folder / "sources", Mirrors()), root)
     return root
 
 

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes import index
 from once import one_at_a_time
 from waiting import wait_for
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.pinning.debian import opened
 from orchestrator.pinning.request import package_output
 from orchestrator.recipe.wanted import wanted_from
 from orchestrator.sources.folder import Sources
@@ -62,11 +62,8 @@ def unpacked(state: Path, package: str, path: str, suite: str, libraries: Sequen
     """A package's program with libc and these libraries. Raises TallyError when it cannot be had."""
     folder = state / "strangers" / f"{package}-{suite}"
     if not folder.exists():
-        mirrors = Mirrors()
-        # sid's index may be past its validity on a mirror; its signature is checked all the same
-        with opened(mirrors.bases("debian"), "amd64", suite, expired=suite == "sid") as apt:
-            found = [each for each in apt.resolve([package]) if each.name in (package, "libc6", *libraries)]
-        sources = Sources(state / "strangers" / "sources", mirrors)
+        found = [index(suite).candidate(name) for name in (package, "libc6", *libraries)]
+        sources = Sources(state / "strangers" / "sources", Mirrors())
         draft = folder.with_name(f"{folder.name}.{os.getpid()}")
         for each in found:
             deb = sources.fetch(wanted_from(package_output(each)))

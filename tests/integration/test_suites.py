@@ -23,30 +23,30 @@ from orchestrator.recipe.suites import Suite
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 TRIXIE = 'from = "debian"\nsuite = "trixie"\npackages = ["gcc", "libc6-dev", "make"]'
-HELLO = """\
-./configure --prefix=$out --disable-nls
+TREE = """\
 make -j$NIX_BUILD_CORES
-make install
+make install PREFIX=$out
 { gcc --version; ldd --version; } | grep -E "^(gcc|ldd)" > $out/tools
 """
 # Its glibc is newer than that of the machine that runs the tests: what was built is run where it was built.
 RUNS = """
 [check]
-script = 'test "$($out/bin/hello)" = "Hello, world!"'
+script = 'mkdir -p here/below; $out/bin/tree here | grep -q below'
 """
 
 
 def _source(recipe: Path) -> str:
+    """That of a recipe, or of one that a page shows."""
     text = recipe.read_text()
     return text[text.index("[source]") : text.index("[toolchain]")]
 
 
-def test_hello_by_trixie_beside_bookworm(project: Project, repository: Path) -> None:
-    source = _source(repository / "recipes/hello.toml")
-    hello = project.recipe("hello", HELLO, more=source, tail=RUNS)
-    hello.write_text(hello.read_text().replace('from = "debian"\npackages = []', TRIXIE))
+def test_tree_by_trixie_beside_bookworm(project: Project, repository: Path) -> None:
+    source = _source(repository / "docs/how-to/add-a-recipe.md")
+    tree = project.recipe("tree", TREE, more=source, tail=RUNS)
+    tree.write_text(tree.read_text().replace('from = "debian"\npackages = []', TRIXIE))
     usual = project.recipe("usual", "mkdir $out")
-    said = project.build(hello, key=False, more=("--no-sign",)).failed(2)
+    said = project.build(tree, key=False, more=("--no-sign",)).failed(2)
     assert (
         "it holds no packages of Debian trixie for x86_64-linux resolved from: gcc, libc6-dev, make"
         in said.err
@@ -63,12 +63,12 @@ def test_hello_by_trixie_beside_bookworm(project: Project, repository: Path) -> 
     assert any("t64_" in file for file in found.packages)
     project.tally("lock", "--check").succeeded()
 
-    built = project.build(hello, usual)
-    assert "hello: a and b agree on every bit" in built.succeeded().err
-    release = project.folder / "releases/hello-1.0-x86_64-linux"
-    with tarfile.open(release / "hello-1.0-x86_64-linux.tar.gz") as archive:
+    built = project.build(tree, usual)
+    assert "tree: a and b agree on every bit" in built.succeeded().err
+    release = project.folder / "releases/tree-1.0-x86_64-linux"
+    with tarfile.open(release / "tree-1.0-x86_64-linux.tar.gz") as archive:
         archive.extractall(project.folder / "unpacked", filter="data")
-    unpacked = project.folder / "unpacked/hello-1.0"
+    unpacked = project.folder / "unpacked/tree-1.0"
     assert (unpacked / "tools").read_text().splitlines()[0].startswith("gcc (Debian 14.")
     # the release carries its part of the lock, and its provenance names the suite
     assert read(release / "source/tally.lock").set == (found,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from orchestrator.ground.files import opened
 from orchestrator.ground.plainly import why
 from orchestrator.ground.zips import ERRORS
 from orchestrator.nix.chroot import ChrootStore
-from orchestrator.pinning.depended import Depended
+from orchestrator.pinning.depended import Depended, with_needs
 from orchestrator.recipe.licences import check_license
 
 _LARGEST: Final = 4 << 20
@@ -63,14 +63,20 @@ def of_registry(purl: str) -> Registered | None:
     return Registered(ecosystem, "/".join(filter(None, (found.namespace, found.name))), found.version)
 
 
-def of_dependencies(store: ChrootStore, packages: Iterable[Depended]) -> Mapping[str, Metadata]:
-    """Store path of what lock files pin to what it says of itself, where it says any, and the store has it.
+def of_dependencies(
+    store: ChrootStore, pinned: Mapping[str, Sequence[Depended]]
+) -> tuple[Mapping[str, Metadata], Mapping[str, Sequence[Depended]]]:
+    """Store path of what lock files pin to what it says of itself, where the store has it; and what they pin.
 
-    Raises TallyError where it is another package than its lock file says.
+    `pinned`, by recipe, comes back with the edges that are told so. Raises TallyError where something is
+    another package than its lock file says.
     """
-    files = {each.path: each for each in packages if store.physical(each.path).exists()}
-    found = {path: metadata_of(store.physical(path), each) for path, each in files.items()}
-    return {path: told for path, told in found.items() if told is not None}
+    packages = {each.path: each for some in pinned.values() for each in some}
+    files = {path: store.physical(path) for path in packages}
+    found = {path: metadata_of(file, packages[path]) for path, file in files.items() if file.exists()}
+    told = {path: each for path, each in found.items() if each is not None}
+    needs = {path: each.needs for path, each in told.items() if each.needs}
+    return told, {name: with_needs(some, needs) for name, some in pinned.items()}
 
 
 def metadata_of(file: Path, of: Named, by: str = "a lock file") -> Metadata | None:

@@ -20,7 +20,6 @@ from orchestrator.nix.derivation import DerivationGraph, FixedOutput
 from orchestrator.nix.standing import rule_of
 from orchestrator.nix.store import PathInfo
 from orchestrator.nix.storepath import ByContent
-from orchestrator.pinning.depended import with_needs
 from orchestrator.publishing.registry.archive import manifest_of
 from orchestrator.run.metadata import metadata_of, of_dependencies, of_registry
 from orchestrator.run.plan import MadeFrom, Taken, Target
@@ -59,8 +58,8 @@ def facts_of(
     else:
         definition = made_from.definition
     name = target.evaluated.artifact_file_name
-    told = _told(store, target)
-    needs = {path: each.needs for path, each in told.items() if each.needs}
+    told, dependencies = of_dependencies(store, target.dependencies)
+    _refuse_mislabelled(store, target)
     try:
         manifest = manifest_of(name, sha256, size, artifact)
     except MalformedError:  # an image by its name alone
@@ -89,7 +88,7 @@ def facts_of(
         definition=definition,
         beliefs=beliefs.of(target.graph),
         depth=depth,
-        dependencies={name: with_needs(some, needs) for name, some in target.dependencies.items()},
+        dependencies=dependencies,
         within=target.within,
         deep=deep and depth is not None and depth.deep and not agreed.converged,
         carried=carried,
@@ -128,19 +127,13 @@ def _by_content(store: ChrootStore, known: Mapping[str, PathInfo]) -> Iterator[t
             yield path, rule
 
 
-def _told(store: ChrootStore, target: Target) -> Mapping[str, Metadata]:
-    """Store path of what lock files pin to what its own metadata says, where it has any.
-
-    Raises TallyError where the metadata is of another package than the lock file says, or the recipe.
-    """
-    depended = [one for some in target.dependencies.values() for one in some]
-    found = of_dependencies(store, depended)
-    pinned = {each.path for each in depended}
+def _refuse_mislabelled(store: ChrootStore, target: Target) -> None:
+    """Raises TallyError where a source of the recipe is another package than its package URL says."""
+    pinned = {one.path for some in target.dependencies.values() for one in some}
     for path, origin in target.origins.items():
         registered = of_registry(origin.purl) if origin.purl is not None and path not in pinned else None
         if registered is not None:
             metadata_of(store.physical(path), registered, "the recipe")
-    return found
 
 
 def _licences(told: Mapping[str, Metadata], graph: DerivationGraph) -> Mapping[str, str]:

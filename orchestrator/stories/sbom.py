@@ -245,11 +245,13 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
             asked.closures,
             state.holding,
         )
-        packages = [one for each in targets for some in each.dependencies.values() for one in some]
-        told = metadata.of_dependencies(store, packages)
+        pinned = {name: some for each in targets for name, some in each.dependencies.items()}
+        told, dependencies = metadata.of_dependencies(store, pinned)
     return replace(
         found,
         origins={path: origin for each in targets for path, origin in each.origins.items()},
+        dependencies=dependencies,
+        within={path: some for each in targets for path, some in each.within.items()},
         own_licences={path: each.license for path, each in told.items() if each.license is not None},
         licences={sha256: licence for each in targets for sha256, licence in each.licences.items()},
         described=others,

@@ -170,6 +170,24 @@ def test_the_sbom_tells_what_is_shipped(release: Path) -> None:
     assert found["pkg:npm/b@1.0.0"]["bom-ref"] in after[found["pkg:npm/%40own/a@1.0.0"]["bom-ref"]]
 
 
+def test_the_sbom_of_the_recipe_tells_the_same(release: Path, npmrc: Path, tally_in: TallyIn) -> None:
+    """Without a key or a build, of what the store has by now."""
+    tally = tally_in(release.parents[1], npm_config_userconfig=str(npmrc))
+    told = tally("sbom", "recipes/app.toml", "--format", "cyclonedx").succeeded().out
+
+    def of_npm(bill: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+        after = {each["ref"]: len(each.get("dependsOn", ())) for each in bill["dependencies"]}
+        return {
+            each["purl"]: (each.get("scope"), each.get("licenses"), after[each["bom-ref"]])
+            for each in bill["components"]
+            if each.get("purl", "").startswith("pkg:npm/")
+        }
+
+    found = of_npm(json.loads((release / "sbom/app.cdx.json").read_text()))
+    assert len(found) > 3
+    assert of_npm(json.loads(told)) == found
+
+
 def test_what_lies_in_others_is_a_component_of_them(release: Path) -> None:
     bill = json.loads((release / "sbom/app.cdx.json").read_text())
     found = {each.get("purl"): each for each in bill["components"]}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from orchestrator.evidence.sbom import naming
+from orchestrator.evidence.sbom import depended, naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.parts import Parts
@@ -14,6 +15,9 @@ from orchestrator.ground.values import dataclass, field
 from orchestrator.nix.derivation import Derivation, DerivationGraph, attributes, name_of
 from orchestrator.nix.entry import Entry
 from orchestrator.sources.origins import Origin
+
+if TYPE_CHECKING:
+    from orchestrator.pinning.depended import Depended, Within
 
 _TOOLS = (
     "nativeBuildInputs",
@@ -60,6 +64,10 @@ class Seen:
     """sha256 (hexadecimal) of a fixed output's file to an SPDX expression."""
     own_licences: Mapping[str, str] = field(default_factory=dict)
     """Store path of a package that a lock file pins to what its own file says, an SPDX expression."""
+    dependencies: Mapping[str, Sequence[Depended]] = field(default_factory=dict)
+    """Recipe name to what its lock files pin."""
+    within: Mapping[str, Sequence[Within]] = field(default_factory=dict)
+    """Store path of what was fetched to what a lock file says is within it."""
     parts: Parts = field(default_factory=Parts)
     described: Mapping[str, Described] = field(default_factory=dict)
     """`.drv` path to what its evaluation told."""
@@ -91,6 +99,8 @@ def joined(some: Sequence[Seen]) -> Seen:
         origins={path: origin for each in some for path, origin in each.origins.items()},
         licences={sha256: licence for each in some for sha256, licence in each.licences.items()},
         own_licences={path: licence for each in some for path, licence in each.own_licences.items()},
+        dependencies={name: some_ for each in some for name, some_ in each.dependencies.items()},
+        within={path: some_ for each in some for path, some_ in each.within.items()},
         parts=Parts(
             vendored={path: within for each in some for path, within in each.parts.vendored.items()},
             linked={path: within for each in some for path, within in each.parts.linked.items()},
@@ -113,7 +123,9 @@ def bill_of(seen: Seen, name: str | None = None) -> Bill:
         found.build_time(seen.graph)
     for subject in seen.subjects:
         found.path(subject)
-    seen.parts.add(found.components, found.relations)
+    depended.mark(seen.dependencies, found.components)
+    for parts in (seen.parts, depended.inside(seen.within)):
+        parts.add(found.components, found.relations)
     if Closure.RUNTIME in seen.closures:
         found.runtime()
     remarks = [*seen.remarks]
@@ -158,6 +170,11 @@ class _Found:
                 continue
             outputs = [self._output(derivation, given, each) for each in sorted(wanted[derivation.path])]
             self._inputs(graph, derivation, given, outputs)
+        self.relations += depended.relations(self._seen.dependencies, graph, self._told)
+
+    def _told(self, derivation: Derivation) -> Iterator[str]:
+        """Its outputs that are components."""
+        return filter(self.components.__contains__, (ref_of(derivation, each) for each in derivation.outputs))
 
     def path(self, path: str) -> None:
         """A store path that is in no derivation's outputs that were read."""
@@ -282,6 +299,9 @@ class _Found:
                 continue
             for name in names:
                 ref = ref_of(needed, name)
+                if (given.get("tallyKind"), needed.env.get("tallyKind")) == ("artifact", "package"):
+                    used[ref] = depended.of_package(derivation)
+                    continue
                 is_tool = ref in tools or derivation.builder_executable.startswith(f"{ref}/")
                 used[ref] = Kind.BUILT_WITH if is_tool else Kind.BUILD_INPUT
         for ref, kind in used.items():

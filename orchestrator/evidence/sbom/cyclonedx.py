@@ -74,10 +74,11 @@ def _needed_to_run(bill: Bill) -> set[str]:
     if Closure.BUILD not in bill.closures:
         return {component.ref for component in bill.components}
     after: dict[str, list[str]] = {}
+    projects = {element for element, kind, _ in bill.relations if kind is Kind.DEPENDS_ON}
     for element, kind, related in bill.relations:
         # a file that is taken out of a package needs what the package needs
         taken = kind is Kind.GENERATED_FROM and element in bill.subjects
-        if kind in _RUN or (taken and bill.by_ref[related].role is Role.PRODUCT):
+        if kind in _RUN or (taken and (bill.by_ref[related].role is Role.PRODUCT or related in projects)):
             after.setdefault(element, []).append(related)
     found, queue = set(bill.subjects), list(bill.subjects)
     while queue:

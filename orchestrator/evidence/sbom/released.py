@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from urllib.parse import unquote
 
 from orchestrator.builders.build import BuiltPath
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import Material, built_here
-from orchestrator.evidence.sbom import naming
+from orchestrator.evidence.sbom import depended, naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
 from orchestrator.evidence.sbom.parts import Parts
@@ -21,7 +20,6 @@ from orchestrator.nix.derivation import Derivation, name_of
 from orchestrator.recipe.purls import package_url
 
 _NOTHING = Parts()
-_ARCHIVES = ("tar", "nar", "oci")
 _ROLES = {
     MaterialKind.SOURCE: Role.SOURCE,
     MaterialKind.TOOLCHAIN: Role.TOOLCHAIN,
@@ -32,7 +30,6 @@ _ROLES = {
 }
 
 
-_BY_LOCK = "The project's lock file says that it is there; nobody compared its bytes."
 _DEEP = (
     "Every derivation of the build-time closure, down to fixed outputs, was built by every builder, and they "
     "agreed on each; no input was believed."
@@ -44,12 +41,11 @@ def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _
     artifact = facts.artifact_output.path
     outputs = [_output(facts, output) for path, output in facts.products.items() if path != artifact]
     components = {each.ref: each for each in (_artifact(facts), *outputs, *map(_material, materials))}
-    for each in (one for some in facts.dependencies.values() for one in some):
-        components[each.path] = replace(components[each.path], role=Role.DEPENDENCY)
+    depended.mark(facts.dependencies, components)
     refs = set(components)
     relations = list(_relations(facts, materials, refs))
     parts.add(components, relations)
-    _inside(facts).add(components, relations)
+    depended.inside(facts.within).add(components, relations)
     return Bill.of(
         facts.release_name,
         [artifact],
@@ -58,20 +54,6 @@ def bill_of(facts: ReleaseFacts, materials: Sequence[Material], parts: Parts = _
         _builds(facts, refs),
         epoch=facts.graph[facts.package_derivation].env.get("SOURCE_DATE_EPOCH", ""),
         comment=_comment(facts),
-    )
-
-
-def _inside(facts: ReleaseFacts) -> Parts:
-    """What lock files say is within what was fetched."""
-    if not facts.within:
-        return _NOTHING
-    from orchestrator.evidence.vendored.package import Package, Within
-
-    return Parts(
-        {
-            path: Within.of(Package(each.name, each.version, each.purl, notes=(_BY_LOCK,)) for each in some)
-            for path, some in facts.within.items()
-        }
     )
 
 
@@ -161,30 +143,8 @@ def _relations(facts: ReleaseFacts, materials: Sequence[Material], refs: set[str
         for path in _used(facts, derivation):
             for element in made:
                 yield Relation(element, _kind(facts, derivation, kinds, element, path), path)
-    yield from _depended(facts)
+    yield from depended.relations(facts.dependencies, facts.graph, lambda made: made.outputs.values())
     yield from _runtime(facts, refs)
-
-
-def _depended(facts: ReleaseFacts) -> Iterator[Relation]:
-    """What lock files say: which packages a project asks for itself, and which those need."""
-    for name, dependencies in facts.dependencies.items():
-        shipped = {each.path: each.shipped for each in dependencies}
-        kind = {path: Kind.DEPENDS_ON if of else Kind.DEVELOPED_WITH for path, of in shipped.items()}
-        for project in _packages(facts, name):
-            for each in dependencies:
-                if each.direct:
-                    yield Relation(project, kind[each.path], each.path)
-        for each in dependencies:
-            for needed in each.needs:
-                of = kind[needed] if each.shipped else Kind.DEVELOPED_WITH
-                yield Relation(each.path, of, needed)
-
-
-def _packages(facts: ReleaseFacts, recipe: str) -> Iterator[str]:
-    """The outputs of a recipe's package."""
-    for derivation in facts.graph.derivations.values():
-        if (derivation.env.get("tallyKind"), derivation.env.get("tallyName")) == ("package", recipe):
-            yield from derivation.outputs.values()
 
 
 def _builds(facts: ReleaseFacts, refs: set[str]) -> Iterator[Build]:
@@ -217,8 +177,7 @@ def _kind(
 ) -> Kind:
     """What one use of a store path by a derivation is."""
     if element == facts.artifact_output.path and path in facts.products:
-        packed = derivation.env.get("tallyFormat", "").startswith(_ARCHIVES)
-        return Kind.CONTAINS if packed else Kind.GENERATED_FROM
+        return depended.of_package(derivation)
     if path == derivation.env.get("tallyBase"):
         return Kind.CONTAINS
     is_root = derivation.env.get("tallyKind") == "toolchain-root"

@@ -124,6 +124,7 @@ class Component:
     licence: str | None
     """As declared; None: it is not known."""
     purls: tuple[str, ...]
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -330,6 +331,7 @@ def _component(entry: object) -> Component:
             if member(each, "referenceType", str, what).lower() == "purl"
             or is_purl(member(each, "referenceLocator", str, what))
         ),
+        version=member(entry, "versionInfo", str, what) if _has(entry, "versionInfo") else None,
     )
 
 

@@ -173,7 +173,7 @@ class Finding:
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:
-        # the artifact and the package that it is made from have one name and licence: that is said once
+        # what is against several things, and names none of them, is said once
         object.__setattr__(self, "reasons", tuple(dict.fromkeys(self.reasons)))
 
     @property

@@ -210,8 +210,8 @@ def test_what_lies_in_others_is_a_component_of_them(release: Path) -> None:
     [
         ('[[deny]]\npurl = "pkg:npm/z"\nreason = "nor that"', "nor that"),  # within another
         ('[[deny]]\npurl = "pkg:npm/b"\nreason = "not this one"', "not this one"),
-        ('[licences]\ndenied = ["ISC"]', "the licence of b is ISC"),  # users get it
-        ('[licences]\ndenied = ["GPL-3.0-only"]\nscope = "all"', "the licence of c is GPL-3.0-only"),
+        ('[licences]\ndenied = ["ISC"]', "b 1.0.0 is ISC"),  # users get it
+        ('[licences]\ndenied = ["GPL-3.0-only"]\nscope = "all"', "c 1.0.0 is GPL-3.0-only"),
     ],
 )
 def test_policies_see_them(
@@ -250,7 +250,7 @@ def test_no_package_that_users_get_is_called_excluded(
         f'[[signer]]\nname = "us"\nkey = "{keys / "release.pub"}"\n\n[licences]\ndenied = ["GPL-3.0-only"]\n'
     )
     judged = tally("verify", release, "--policy", policy).failed(1).out
-    assert "the licence of c is GPL-3.0-only" in judged
+    assert "c 1.0.0 is GPL-3.0-only" in judged
 
 
 def test_it_is_made_again_from_itself(release: Path, keys: Path, tally: Tally) -> None:

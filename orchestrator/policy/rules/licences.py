@@ -6,18 +6,27 @@ own, which neither A nor B stands for.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from orchestrator.ground.wording import counted
+from orchestrator.ground.wording import counted, some
 from orchestrator.policy.evidence import Component, Evidence
 from orchestrator.policy.verdict import Code, Finding, Reason
+from orchestrator.recipe.purltext import unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Scope = Literal["artifact", "runtime", "all"]
+_SEEN = 10  # licences that `policy explain` names
+_IN_PARTS = ("pkg:npm/", "pkg:golang/")
+"""`@SCOPE/NAME`, `HOST/PATH/NAME`."""
+_NOT_KNOWN = (
+    "the SBOM has NOASSERTION in place of a licence that is not known; find it out, and "
+    '`unknown = "allow"` under [licences] of the policy lets such packages pass'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +43,18 @@ class Licences:
         return "licences"
 
     def judge(self, evidence: Evidence) -> Finding:
-        packages = [each for each in evidence.components if self._looks_at(each, evidence)]
-        reasons = tuple(reason for each in packages if (reason := self._against(each)) is not None)
-        known = sorted({each.licence for each in packages if each.licence})
+        packages: dict[str | None, set[str]] = {}
+        for each in evidence.components:
+            if self._looks_at(each, evidence):  # the artifact and its package are called the same: one
+                packages.setdefault(each.licence, set()).add(_called(each))
+        ordered = [(each, sorted(packages[each])) for each in sorted(packages, key=_last_if_unknown)]
+        reasons = (self._against(licence, names) for licence, names in ordered)
+        known = [licence for licence, _ in ordered if licence]
+        number = sum(len(names) for _, names in ordered)
         return Finding(
-            self.name, f"{counted(len(packages), 'package')}: {', '.join(known) or 'no licence'}", reasons
+            self.name,
+            f"{counted(number, 'package')}: {some(known, _SEEN) if known else 'no licence'}",
+            tuple(each for each in reasons if each is not None),
         )
 
     def _looks_at(self, package: Component, evidence: Evidence) -> bool:
@@ -52,22 +68,39 @@ class Licences:
             case "all":
                 return True
 
-    def _against(self, package: Component) -> Reason | None:
-        if package.licence is None:
+    def _against(self, licence: str | None, names: list[str]) -> Reason | None:
+        """What is against a licence that packages of these names have. None: nothing."""
+        if licence is None:
             if self.unknown == "allow":
                 return None
-            return Reason(Code.LICENCE_DENIED, f"the licence of {package.name} is not known")
-        tree = parsed(package.licence)
+            said = f"the licence of {some(names)} is not known"
+            return Reason(Code.LICENCE_DENIED, said, way_out=_NOT_KNOWN)
+        tree = parsed(licence)
         if tree is None:
-            said = f"the licence of {package.name} is no SPDX expression: {package.licence!r}"
+            said = f"the licence of {some(names)} is no SPDX expression: {licence!r}"
             return Reason(Code.LICENCE_DENIED, said)
         if holds(tree, self._allows):
             return None
-        said = f"the licence of {package.name} is {package.licence}, which the policy does not allow"
+        are = "is" if len(names) == 1 else "are"
+        said = f"{some(names)} {are} {licence}, which the policy does not allow"
         return Reason(Code.LICENCE_DENIED, said)
 
     def _allows(self, licence: str) -> bool:
         return licence not in self.denied and (self.allowed is None or licence in self.allowed)
+
+
+def _called(package: Component) -> str:
+    """A package's name and version; its whole name, where SBOMs have the first part in its URL alone."""
+    name = package.name
+    for each in package.purls:
+        if each.startswith(_IN_PARTS):
+            path = re.split("[@?#]", each, maxsplit=1)[0]
+            name = unescaped(path.partition("/")[2])
+    return f"{name} {package.version}" if package.version else name
+
+
+def _last_if_unknown(licence: str | None) -> tuple[bool, str]:
+    return licence is None, licence or ""
 
 
 def holds(tree: Any, allows: Callable[[str], bool]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from work import steps
 
 from orchestrator.policy.evidence import Component
-from orchestrator.policy.rules.licences import Licences, licence
+from orchestrator.policy.rules.licences import Licences, _called, licence
 from orchestrator.policy.verdict import Code
 
 GPL, MIT, APACHE = "GPL-3.0-or-later", "MIT", "Apache-2.0"
@@ -15,7 +15,7 @@ GCC = "GPL-3.0-or-later WITH GCC-exception-3.1"
 
 def allowed(expression: str | None, *licences: str, denied: tuple[str, ...] = (), **more: str) -> bool:
     rule = Licences(frozenset(licences) if licences else None, frozenset(denied), **more)  # type: ignore[arg-type]
-    reason = rule._against(Component("SPDXRef-x", "x", expression, ()))
+    reason = rule._against(expression, ["x 1"])
     assert reason is None or reason.code is Code.LICENCE_DENIED
     return reason is None
 
@@ -88,3 +88,41 @@ def test_a_list_holds_licences_and_no_expressions(text: str) -> None:
         licence(text)
     assert licence("mit") == "MIT"
     assert licence(GCC) == GCC
+
+
+def said(expression: str | None, *names: str) -> str:
+    reason = Licences(frozenset({MIT}), frozenset())._against(expression, list(names))
+    assert reason is not None
+    return reason.sentence
+
+
+def test_a_no_names_packages_by_their_versions_and_not_all_of_many() -> None:
+    many = [f"x {version}" for version in range(7)]
+    assert said(GPL, "x 0") == f"x 0 is {GPL}, which the policy does not allow"
+    assert said(GPL, *many).startswith(f"x 0, x 1, x 2, x 3, x 4 and 2 more are {GPL}, which")
+    assert said(None, *many) == "the licence of x 0, x 1, x 2, x 3, x 4 and 2 more is not known"
+    assert said("GPL3", "x 0") == "the licence of x 0 is no SPDX expression: 'GPL3'"
+
+
+def test_the_way_out_of_an_unknown_licence_is_its_own() -> None:
+    rule = Licences(frozenset({MIT}), frozenset())
+    hints = [reason.hint for each in (None, GPL) if (reason := rule._against(each, ["x 1"]))]
+    assert ['`unknown = "allow"`' in hint for hint in hints] == [True, False]
+    assert "NOASSERTION" in hints[0]
+
+
+@pytest.mark.parametrize(
+    ("purl", "called"),
+    [
+        ("pkg:npm/%40own/x@1.0", "@own/x 1.0"),
+        ("pkg:npm/x@1.0?vcs_url=git%2Bhttps://example.org/y@2", "x 1.0"),
+        ("pkg:golang/example.org/way/x@1.0#sub/folder", "example.org/way/x 1.0"),
+        ("pkg:deb/debian/x@1.0?arch=amd64", "x 1.0"),
+    ],
+)
+def test_a_package_is_called_by_its_whole_name(purl: str, called: str) -> None:
+    assert _called(Component("SPDXRef-x", "x", MIT, (purl,), "1.0")) == called
+
+
+def test_one_without_a_version_is_called_by_its_name() -> None:
+    assert _called(Component("SPDXRef-x", "x", None, ())) == "x"

@@ -751,6 +751,24 @@ class TestLicences:
         assert codes(of, '[licences]\ndenied = ["GPL-3.0-only"]') == [Code.LICENCE_DENIED]
         assert codes(of, '[licences]\ndenied = ["GPL-3.0-only"]\nscope = "artifact"') == []
 
+    def test_the_artifact_and_its_package_are_one(self, made: Evidence, found: Any) -> None:
+        _, finding = found(made, '[licences]\nallowed = ["MIT"]\nscope = "artifact"')
+        assert finding.saw.startswith("1 package: ")
+        _, both = found(made, '[licences]\nallowed = ["MIT"]')
+        own = [each for each in made.components if each.spdx_id in made.shipped]
+        assert both.saw.startswith(f"{len(own) - 1} packages: ")
+        assert len(both.reasons) == len({each.licence for each in own})
+
+    def test_they_are_told_in_the_order_of_licences_and_names(self, made: Evidence, found: Any) -> None:
+        rule = '[licences]\nallowed = ["MIT"]\nscope = "all"'
+        packages = made.sbom["packages"]
+        turned = changed(made, SPDX, "packages", to=packages[::-1])
+        told = [finding for _, finding in (found(made, rule), found(turned, rule))]
+        assert told[0] == told[1]
+        assert any(each["licenseDeclared"] == "NOASSERTION" for each in packages)
+        assert told[0].reasons[-1].sentence.endswith("is not known")
+        assert all(each.sentence.endswith("does not allow") for each in told[0].reasons[:-1])
+
 
 class TestDenied:
     def test_by_range(self, made: Evidence, codes: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import rust
+from begun import with_toolchain
 from lab import unpacked
 from states import files_with
 
@@ -196,6 +197,7 @@ def test_a_member_of_a_workspace_is_begun_and_built_there(
     shutil.copyfile(first / "tally.lock", project / "tally.lock")
     tally = tally_in(project, CARGO_HOME=str(home))
     tally("init", "crates/counter").succeeded()
+    with_toolchain(project / "recipes/counter.toml", "cargo")
     rust.commit(project)
     tally("lock").succeeded()
     rust.commit(project)

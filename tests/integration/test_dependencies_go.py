@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import gomodules
 import images
 import pytest
+from begun import with_toolchain
 from gomodules import GoProxy
 from lab import unpacked
 from rust import commit
@@ -79,8 +80,8 @@ def test_an_image_of_it_runs_with_nothing_else(
 
 
 WORKSPACE = {
-    "go.work": "go 1.21\n\nuse (\n\t./cmd/counter\n\t./lines\n)\n",
-    "cmd/counter/go.mod": "module example.org/counter\n\ngo 1.21\n\nrequire example.org/lines v1.0.0\n",
+    "go.work": "go 1.19\n\nuse (\n\t./cmd/counter\n\t./lines\n)\n",
+    "cmd/counter/go.mod": "module example.org/counter\n\ngo 1.19\n\nrequire example.org/lines v1.0.0\n",
     "cmd/counter/main.go": """\
 package main
 
@@ -88,7 +89,7 @@ import "example.org/lines"
 
 func main() { println(lines.Count()) }
 """,
-    "lines/go.mod": "module example.org/lines\n\ngo 1.21\n",
+    "lines/go.mod": "module example.org/lines\n\ngo 1.19\n",
     "lines/lines.go": "package lines\n\nfunc Count() int { return 2 }\n",
 }
 
@@ -104,6 +105,7 @@ def test_a_module_of_a_workspace_is_begun_and_built_there(
     shutil.copyfile(repository / "tally.lock", folder / "tally.lock")
     tally = tally_in(folder)
     tally("init", "cmd/counter").succeeded()
+    with_toolchain(folder / "recipes/counter.toml", "golang-go")
     commit(folder)
     tally("lock").succeeded()
     commit(folder)

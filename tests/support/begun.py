@@ -5,6 +5,7 @@ Of each, what `tally init` should find is written down here; of iniconfig it was
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterable
@@ -34,6 +35,12 @@ class Begun:
     @property
     def folder(self) -> str:
         return self.name.lower()
+
+
+def with_toolchain(recipe: Path, package: str) -> None:
+    """Have a recipe that `tally init` wrote build with what lock and stores have: no root is made anew."""
+    text = re.sub(r"(?m)^suite = .*\n", "", recipe.read_text())
+    recipe.write_text(re.sub(r"(?m)^packages = .*$", f'packages = ["{package}"]', text))
 
 
 C = ("gcc", "make", "libc6-dev")

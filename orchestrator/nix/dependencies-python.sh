@@ -61,10 +61,11 @@ tally_pack_tree_python() { # TREE FILE FOLDER
 }
 
 # Nothing is compiled: files of bytecode hold times and paths. An sdist becomes a wheel first, made with what the toolchain
-# has, since its lock says nothing of what builds it.
+# has, since its lock says nothing of what builds it. Debian's pip comes without bytecode: what its first run compiles is kept
+# aside for the next ones, and not for what pip starts to build an sdist.
 tally_make_venv() {
-    local name version file sdists=/build/sdists
-    python3 -m pip --version > /dev/null || {
+    local name version file sdists=/build/sdists bytecode=/build/bytecode
+    python3 -c 'import pip' || {
         echo "tally: venv = true needs pip: add python3-pip to the toolchain's packages" >&2
         return 1
     }
@@ -73,14 +74,15 @@ tally_make_venv() {
     cp "$out/requirements.txt" /build/requirements.txt
     while read -r name version file; do
         mkdir /build/made
-        python3 -m pip wheel --no-deps --no-build-isolation --wheel-dir /build/made "$out/wheels/$file" < /dev/null
+        python3 -X "pycache_prefix=$bytecode" -m pip wheel --no-deps --no-build-isolation \
+            --wheel-dir /build/made "$out/wheels/$file" < /dev/null
         tally_pin_wheel /build/requirements.txt "$name" "$version" /build/made || return 1
         mv /build/made/*.whl "$sdists"
         rmdir /build/made
     done < <(LC_ALL=C sort -u /build/sdists.txt)
     python3 -m venv --without-pip "$out/venv"
-    python3 -m pip --python "$out/venv/bin/python3" install --no-deps --no-compile --no-warn-script-location \
-        --only-binary :all: --require-hashes --requirement /build/requirements.txt
+    PYTHONPYCACHEPREFIX=$bytecode python3 -m pip --python "$out/venv/bin/python3" install --no-deps --no-compile \
+        --no-warn-script-location --only-binary :all: --require-hashes --requirement /build/requirements.txt
 }
 
 # A wheel that was made here of an sdist has its own digest beside the sdist's: as that project, and as no other, whatever

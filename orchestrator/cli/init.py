@@ -74,7 +74,7 @@ def init(
     from orchestrator.stories.beginning import begin, sketch_of
     from orchestrator.stories.looking import look
 
-    place = look(folder)
+    place = look(folder, Path.cwd())
     found = sketch_of(place, {}, by)
     at_terminal = not yes and not json and sys.stdin and sys.stdin.isatty()
     if at_terminal and (answers := _asked(found)):

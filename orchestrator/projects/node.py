@@ -13,6 +13,7 @@ from orchestrator.projects.node_managers import NPM, Manager, manager
 from orchestrator.projects.node_manifest import ASKED, MANIFEST, asked, document, has_script, lacking
 from orchestrator.projects.node_workspaces import Workspace, workspace
 from orchestrator.projects.node_workspaces import remarks as of_workspace
+from orchestrator.projects.own_files import removal
 from orchestrator.projects.suites import fitting
 from orchestrator.projects.tree import Tree
 
@@ -67,7 +68,7 @@ def way(tree: Tree, identity: Identity) -> Way:
         return replace(_alone(tree, said, identity), script=_OF_WORKSPACE, remarks=(str(error),))
     if within is None:
         return _alone(tree, said, identity)
-    return _within(within, said, identity)
+    return _within(within, tree, said, identity)
 
 
 def _alone(tree: Tree, said: Mapping[str, Any], identity: Identity) -> Way:
@@ -83,10 +84,11 @@ def _alone(tree: Tree, said: Mapping[str, Any], identity: Identity) -> Way:
             remarks.append(
                 f"{MANIFEST} names dependencies, and there is no package-lock.json: `npm install` makes one"
             )
+    lines += _left_out(tree, said, identity)
     return _way(said, identity, locked, [*lines, "mkdir $out", _PACK], remarks)
 
 
-def _within(within: Workspace, said: Mapping[str, Any], identity: Identity) -> Way:
+def _within(within: Workspace, tree: Tree, said: Mapping[str, Any], identity: Identity) -> Way:
     """In its workspace: what that one's lock pins is installed, and what the package needs is built first."""
     top, folder = within.top, within.folder
     locked = manager(top, document(top))
@@ -98,12 +100,18 @@ def _within(within: Workspace, said: Mapping[str, Any], identity: Identity) -> W
         lines.append(f"cd {shlex.quote(folder)}")
     if has_script(said, "build"):
         lines.append(f"{locked.run} build")
+    lines += _left_out(tree, said, identity)
     pack = _PACK if locked.pack is None else locked.pack.format(file=shlex.quote(_file(said, identity)))
     remarks = [f"its source is its workspace, {top.place}, whose {locked.lock} pins what it is built with"]
     if first:
         remarks.append(f"built first, since it needs them: {', '.join(first)}")
     made = _way(said, identity, locked, [*lines, "mkdir $out", pack], remarks)
     return replace(made, source=top.path)
+
+
+def _left_out(tree: Tree, said: Mapping[str, Any], identity: Identity) -> list[str]:
+    """Where a package does not say which files it has, managers pack all that lies in its folder."""
+    return [] if isinstance(said.get("files"), list) else removal(tree, identity.name.value)
 
 
 def _way(

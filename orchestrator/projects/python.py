@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from orchestrator.dependencies.python.names import is_known
 from orchestrator.projects.collected import Collected
 from orchestrator.projects.guess import Identity, Way
+from orchestrator.projects.own_files import removal
 from orchestrator.projects.suites import NEWER, fits, fitting, has
 from orchestrator.projects.tree import Tree
 
@@ -136,9 +137,12 @@ def way(tree: Tree, identity: Identity) -> Way:
     binary = _extension(tree) or (where if family in _COMPILING else None)
     if binary is not None:
         found.add(binary, "gcc", "libc6-dev", "python3-dev")
+    # setuptools takes folders for packages, and refuses a project that has several
+    lines = removal(tree, identity.name.value, folders=True) if family in (None, "setuptools") else []
+    lines.append("python3 -m build --wheel --no-isolation --skip-dependency-check --outdir $out")
     return Way(
         found.each_package,
-        "python3 -m build --wheel --no-isolation --skip-dependency-check --outdir $out\n",
+        "\n".join(lines) + "\n",
         env=tuple(env),
         path=wheel_name(identity, family or "", said, tree, _tag(suite) if binary else None),
         remarks=found.each_remark,

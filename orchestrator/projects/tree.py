@@ -28,6 +28,9 @@ class Tree:
     above: tuple[Tree, ...] = ()
     """The repository's folders over this one that can be a workspace's top, nearest first."""
 
+    begun: str | None = "."
+    """Where in the folder Tallystick's own files are written; None: they are written outside it."""
+
     @property
     def place(self) -> str:
         """The folder, as a sentence has it."""

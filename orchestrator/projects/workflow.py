@@ -14,6 +14,8 @@ GITLAB: Final = ".gitlab-ci.yml"
 GITLAB_BESIDE: Final = ".gitlab/tally.yml"
 """Where a project has jobs already, to be included by its .gitlab-ci.yml."""
 
+FIRST: Final = "# By `tally init`."
+"""How each job's file begins."""
 SIGNED: Final = (
     "github.ref == format('refs/heads/{0}', github.event.repository.default_branch)"
     " || startsWith(github.ref, 'refs/tags/v')"

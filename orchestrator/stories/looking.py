@@ -48,8 +48,11 @@ class Place:
         return self.tree.path
 
 
-def look(folder: Path) -> Place:
-    """The project in a folder. Raises TallyError for one that is no folder, or in no repository."""
+def look(folder: Path, begun: Path) -> Place:
+    """The project in a folder, whose recipe is written in `begun`.
+
+    Raises TallyError for one that is no folder, or in no repository.
+    """
     if not folder.is_dir():
         raise TallyError(
             f"there is no folder {shown(folder)}", hint="name a project's folder, or none for this one"
@@ -73,6 +76,7 @@ def look(folder: Path) -> Place:
         tag or None,
         os.path.relpath(here, top),
         tuple(_above(top, here)),
+        os.path.relpath(begun.resolve(), here) if begun.resolve().is_relative_to(here) else None,
     )
     return Place(top, committed, tree, max(0, len(paths) - _MOST))
 

@@ -194,27 +194,85 @@ def test_members_of_workspaces_are_packed_by_these(
         assert json.loads(made["package/package.json"])["dependencies"] == {"@own/lib": wanted}
 
 
-def built(tally: Tally, top: Path, repository: Path, folders: Mapping[str, str]) -> None:
+def test_what_tally_writes_is_not_packed(tally_in: TallyIn, repository: Path, tmp_path: Path) -> None:
+    """Each is begun in its own folder: alone at the repository's top, and as a member of a workspace."""
+    manifest = {"version": "1.0.0", "license": "MIT", "scripts": {"build": "node make"}}
+    made = "require('fs').writeFileSync('made', '42')\n"
+    pnpm = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  packages/app: {}\n"
+    berry = LOCKS["fourth"][1].partition('"fourth@')[0]
+    berry += (
+        '"berry@workspace:.":\n  version: 0.0.0-use.local\n  resolution: "berry@workspace:."\n'
+        "  languageName: unknown\n  linkType: soft\n"
+    )
+    projects = {
+        "npm": (".", {}),
+        "berry": (".", {"yarn.lock": berry, ".gitignore": ".pnp.*\n.yarn\n"}),
+        "pnpm": (
+            "packages/app",
+            {
+                "pnpm-lock.yaml": pnpm,
+                "pnpm-workspace.yaml": "packages:\n  - packages/*\n",
+                "package.json": '{"name": "top", "private": true}',
+            },
+        ),
+    }
+    for name, (below, files) in projects.items():
+        top = tmp_path / name
+        folder = top / below
+        folder.mkdir(parents=True)
+        for path, text in files.items():
+            (top / path).write_text(text)
+        (folder / "package.json").write_text(json.dumps({"name": name, **manifest}))
+        (folder / "make.js").write_text(made)
+        subprocess.run(["git", "init", "-q", str(top)], check=True)
+        tally = tally_in(folder)
+        built(tally, folder, repository, {name: "."}, key="keys/release")
+        assert packed(folder, name).keys() == {"package/package.json", "package/make.js", "package/made"}
+        if name == "npm":
+            first = artifact(folder, name).read_bytes()
+            for path in ("tally.toml", "tally.lock"):
+                (folder / path).write_text((folder / path).read_text() + "# another line\n")
+            commit(folder, "z")
+            again = ("--key", "keys/release.key", "--out", "again")
+            tally("build", f"recipes/{name}.toml", *again).succeeded()
+            [second] = (folder / "again").glob("*/*.tgz")
+            assert second.read_bytes() == first
+
+
+def built(
+    tally: Tally, top: Path, repository: Path, folders: Mapping[str, str], key: str = "../release"
+) -> None:
     """Make a repository of what is there, recipes for these folders, and releases by them, unedited."""
     (top / "tally.lock").write_bytes((repository / "tally.lock").read_bytes())
-    git = ["git", "-C", str(top), "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
-        subprocess.run([*git, *words], check=True)
+    if not any((each / ".git").exists() for each in (top, *top.parents)):
+        subprocess.run(["git", "-C", str(top), "init", "-q"], check=True)
+    commit(top, "x")
     for folder in folders.values():
         tally("init", folder).succeeded()
+    tally("keys", "generate", key).succeeded()
     tally("lock").succeeded()
-    for words in (["add", "-A"], ["commit", "-qm", "y"]):
-        subprocess.run([*git, *words], check=True)
+    commit(top, "y")
     recipes = [f"recipes/{name}.toml" for name in folders]
-    tally("keys", "generate", "../release").succeeded()
-    ran = tally("build", *recipes, "--key", "../release.key", "--json").succeeded()
+    ran = tally("build", *recipes, "--key", f"{key}.key", "--json").succeeded()
     outcomes = {each["target"]: each["outcome"] for each in json.loads(ran.out)["outcomes"]}
     assert outcomes == dict.fromkeys(folders, "released")
 
 
+def commit(folder: Path, message: str) -> None:
+    """What is in a repository, whole."""
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "add", "-A", ":/"], check=True)
+    subprocess.run([*git, "commit", "-qm", message], check=True)
+
+
+def artifact(top: Path, name: str) -> Path:
+    """A release's archive."""
+    [found] = (top / "releases").glob(f"{name}-1.0.0-*/*.tgz")
+    return found
+
+
 def packed(top: Path, name: str) -> dict[str, bytes]:
     """The files of a release's archive."""
-    [artifact] = (top / "releases").glob(f"{name}-1.0.0-*/*.tgz")
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(artifact.read_bytes()))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(artifact(top, name).read_bytes()))) as archive:
         found = {each.name: archive.extractfile(each) for each in archive}
         return {path: stream.read() for path, stream in found.items() if stream is not None}

@@ -201,7 +201,7 @@ def test_a_member_of_a_workspace_is_built_there(tmp_path: Path, tally_in: TallyI
     assert "../../pnpm-lock.yaml is of a workspace that this folder is no part of" in apart.err
     at_top = tally_in(folder)("init", "--yes").failed(1)
     assert "see `tally init packages/app`" in at_top.err
-    assert look(folder).tree.above == ()
+    assert look(folder, folder).tree.above == ()
 
 
 CARGO = '[package]\nname = "a"\nversion = "1.0.0"\n'
@@ -309,6 +309,6 @@ def test_many_files(tmp_path: Path, tally_in: TallyIn, monkeypatch: pytest.Monke
         tmp_path, {f"d{n}/f": "" for n in range(30)} | {"CMakeLists.txt": CMAKE}, commit=False
     )
     monkeypatch.setattr(looking, "_MOST", 10)
-    place = looking.look(folder)
+    place = looking.look(folder, folder)
     assert place.left_out == 21
     assert place.tree.has("CMakeLists.txt"), "files of upper folders come first"

@@ -478,9 +478,9 @@ def test_a_lock_that_pnpm_11_alone_reads(settings: str, told: bool) -> None:
 
 
 def member(files: Mapping[str, str], top: Mapping[str, str], path: str = "packages/app") -> dict[str, Any]:
-    """A package within a workspace, as arguments of `of`."""
+    """A package within a workspace, begun at its top, as arguments of `of`."""
     below = {f"{path}/{name}": text for name, text in files.items()}
-    return {"files": files, "path": path, "above": (tree({**top, **below}, path="."),)}
+    return {"files": files, "path": path, "begun": None, "above": (tree({**top, **below}, path="."),)}
 
 
 PNPM = {"pnpm-workspace.yaml": "packages: ['packages/*', '!packages/old']\n", "pnpm-lock.yaml": ""}
@@ -601,7 +601,7 @@ def test_what_is_packed_as_a_version_by_the_workspace_alone(kind: str, wanted: s
     assert "../../yarn.lock is of another" in of(**member(files, YARN)).way.remarks[0]
     for top in (BERRY, PNPM):
         assert of(**member(files, top)).complete
-    own = of({**files, "pnpm-lock.yaml": ""})
+    own = of({**files, "pnpm-lock.yaml": ""}, begun=None)
     assert own.way.script.endswith(
         "pnpm install --frozen-lockfile\nmkdir $out\npnpm pack --pack-destination $out\n"
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +97,17 @@ def _node(folder: Path, script: str, cases: object) -> Any:
     return json.loads(done.stdout)
 
 
+@cache
+def _judging(folder: Path) -> subprocess.Popen[str]:
+    """sigstore-js, which answers for as long as we run: Node takes longer to start than to judge."""
+    command: list[str | Path] = ["node", HERE / "sigstore_js.mjs"]
+    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.communicate)  # it ends at the end of what is asked
+    return process
+
+
 def ask_js(folder: Path, questions: Sequence[Asked]) -> list[str | None]:
-    """All at once: Node takes longer to start than to judge."""
+    """What sigstore-js says to each."""
     cases = []
     for asked in questions:
         case: dict[str, object] = {
@@ -111,7 +122,12 @@ def ask_js(folder: Path, questions: Sequence[Asked]) -> list[str | None]:
         else:
             case |= {"identity": asked.signer.subject, "issuer": asked.signer.issuer}
         cases.append(case)
-    found: list[str | None] = _node(folder, "sigstore_js.mjs", cases)
+    process = _judging(folder)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(f"{json.dumps(cases)}\n")
+    process.stdin.flush()
+    found: list[str | None] = json.loads(process.stdout.readline())
     return found
 
 

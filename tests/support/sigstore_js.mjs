@@ -1,7 +1,8 @@
-// Judges bundles with sigstore-js: reads a list of cases on standard input, prints a list of what became of them.
+// Judges bundles with sigstore-js: for each line of standard input, a list of cases, prints a line of what became of them.
 // Run in a folder whose node_modules holds @sigstore/bundle, @sigstore/verify and @sigstore/protobuf-specs.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 
 const require = createRequire(process.cwd() + '/');
 const { bundleFromJSON } = require('@sigstore/bundle');
@@ -17,12 +18,15 @@ function judge({ bundle, root, artifact, spki, identity, issuer, tlogThreshold, 
   new Verifier(material, { tlogThreshold, timestampThreshold }).verify(entity, policy);
 }
 
-const cases = JSON.parse(readFileSync(0, 'utf8'));
-console.log(JSON.stringify(cases.map((each) => {
+function said(each) {
   try {
     judge(each);
     return null;
   } catch (error) {
     return String(error?.message ?? error);
   }
-})));
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(JSON.parse(line).map(said)));
+}

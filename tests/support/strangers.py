@@ -12,14 +12,24 @@ from tempfile import gettempdir
 from typing import Any
 
 from clients import GO_ONCE
+from indexes import index
 from once import one_at_a_time
+from waiting import HANGS
+from warm import WARM
 
 from orchestrator.ground.errors import TallyError
-from orchestrator.pinning.debian import opened
 from orchestrator.pinning.request import package_output
 from orchestrator.recipe.wanted import wanted_from
 from orchestrator.sources.folder import Sources
 from orchestrator.sources.mirrors import Mirrors
+
+_IN_TOTO_VERIFY = """
+import sys
+from in_toto.in_toto_verify import main
+sys.argv[0] = "in-toto-verify"
+sys.exit(main())
+"""
+"""What the program of that name is."""
 
 
 def of_this_environment(name: str) -> Path:
@@ -33,8 +43,7 @@ def cosign(state: Path) -> Path:
 
     Raises TallyError when it cannot be had.
     """
-    # the mirror's index of sid may be past its validity; its signature is checked all the same
-    return _program(state, "cosign", "sid", expired=True)
+    return _program(state, "cosign", "sid")
 
 
 @one_at_a_time
@@ -43,16 +52,13 @@ def umoci(state: Path) -> Path:
     return _program(state, "umoci", "bookworm")
 
 
-def _program(state: Path, name: str, suite: str, *, expired: bool = False) -> Path:
+def _program(state: Path, name: str, suite: str) -> Path:
     """A program of Debian's that needs no more than libc, unpacked into the tests' state folder."""
     folder = state / "strangers" / name
     program = folder / "usr" / "bin" / name
     if not program.exists():
-        mirrors = Mirrors()
-        with opened(mirrors.bases("debian"), "amd64", suite, expired=expired) as apt:
-            package = next(each for each in apt.resolve([name]) if each.name == name)
-        sources = Sources(state / "strangers" / "sources", mirrors)
-        deb = sources.fetch(wanted_from(package_output(package)))
+        sources = Sources(state / "strangers" / "sources", Mirrors())
+        deb = sources.fetch(wanted_from(package_output(index(suite).candidate(name))))
         unpacked = folder.with_name(f"{name}.{os.getpid()}")
         subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
         try:
@@ -70,10 +76,8 @@ class Skopeo:
         self._folder = state / "strangers" / "skopeo"
         if self._folder.exists():
             return
-        mirrors = Mirrors()
-        with opened(mirrors.bases("debian"), "amd64", "bookworm") as apt:
-            packages = apt.resolve(["skopeo"])
-        sources = Sources(state / "strangers" / "sources", mirrors)
+        packages = index("bookworm").resolve(["skopeo"])
+        sources = Sources(state / "strangers" / "sources", Mirrors())
         unpacked = self._folder.with_name(f"skopeo.{os.getpid()}")
         for package in packages:
             deb = sources.fetch(wanted_from(package_output(package)))
@@ -132,9 +136,12 @@ TYPES = {
 
 
 def in_toto_verify(folder: Path, pub: Path) -> tuple[int, str]:
-    """in-toto-verify, run in a release folder: exit code, and what it said."""
-    command: list[str | Path] = [of_this_environment("in-toto-verify"), "--layout", "links/root.layout"]
-    return _ran([*command, "--verification-keys", pub, "--link-dir", "links"], folder)
+    """in-toto-verify, run in a release folder: exit code, and what it said. It begins warm."""
+    words = ["--layout", "links/root.layout", "--verification-keys", str(pub), "--link-dir", "links"]
+    done = WARM.run(words, folder, os.environ, None, HANGS, code=_IN_TOTO_VERIFY)
+    if done is not None:
+        return done.code, done.out + done.err
+    return _ran([of_this_environment("in-toto-verify"), *words], folder)
 
 
 def accept(release: Path, pub: Path, other: Path, state: Path) -> None:

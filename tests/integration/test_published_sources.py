@@ -225,7 +225,7 @@ def test_from_a_bucket(
         place = f"{{'LocationConstraint': '{AWS['AWS_DEFAULT_REGION']}'}}"
         make = f"Bucket='sources', ObjectLockEnabledForBucket=True, CreateBucketConfiguration={place}"
         run = f"import boto3; boto3.client('s3').create_bucket({make})"
-        cloud.run("-c", run, folder=tmp_path).succeeded()
+        cloud.code(run, tmp_path).succeeded()
         maker = Cloud(interpreter, repository, {**cloud.environment, "TALLY_STATE": str(session_state)})
         publish = ("publish", made.by_key, "s3://sources/tools", "--with-sources", "--key", "release.key")
         locked = ("--retain", "30d", "--mode", "compliance")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from faulty import Place, Project, can_overlay, overlay
 from smallest import with_smallest
-from states import sources_copied
+from states import sources_copied, stores_copied
 
 from orchestrator.ground.files import make_removable
 
@@ -23,7 +23,11 @@ NAMES = ("steady", "clock", "broken", "large", "input", "killed")
 
 @pytest.fixture(scope="session")
 def warm_state(
-    session_state: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory, tally_in: TallyIn
+    session_state: Path,
+    toolchain_state: Path,
+    repository: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tally_in: TallyIn,
 ) -> Iterator[Path]:
     """A state folder of its own with toolchain and probe built; its sources are the shared one's.
 
@@ -38,6 +42,8 @@ def warm_state(
     try:
         shared = still / "sources"
         shared.symlink_to(session_state / "sources")
+        if still.stat().st_dev == toolchain_state.stat().st_dev:
+            stores_copied(toolchain_state, still)
         building = tally_in(project.folder, TALLY_STATE=str(still))
         building("build", "--no-sign", project.recipe("steady")).succeeded()
         shared.unlink()

@@ -106,13 +106,17 @@ class Binary:
             yield server
 
 
+def _xz(data: bytes) -> bytes:
+    return lzma.compress(data, preset=0)
+
+
 def _zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(data)
 
 
 COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
     "none": bytes,
-    "xz": lzma.compress,
+    "xz": _xz,
     "bzip2": bz2.compress,
     "gzip": gzip.compress,
     "zstd": _zstd,

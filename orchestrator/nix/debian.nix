@@ -50,7 +50,10 @@ let
       inherit system builder;
       args = [
         "sh"
-        (text ([ ./debian-packages.sh ./debian-root.sh ] ++ certificatesFor files ++ databaseFor files ++ filesFor archives))
+        (text (
+          archivesFor archives ++ [ ./debian-packages.sh ./debian-root.sh ]
+          ++ certificatesFor files ++ databaseFor files ++ filesFor archives
+        ))
       ];
       alternatives = text [ ./alternatives.awk ];
       tallyKind = "toolchain-root";
@@ -58,7 +61,8 @@ let
       passAsFile = [ "tallyPackages" ];
     } // variablesFor archives);
 
-  # archives of upstream's, over the Debian root: files-root.sh
+  # archives of upstream's, over the Debian root
+  archivesFor = archives: if archives == [ ] then [ ] else [ ./files-archives.sh ];
   filesFor = archives: if archives == [ ] then [ ] else [ ./files-root.sh ];
   variablesFor =
     archives:

@@ -5,6 +5,7 @@ set -- $tallyArchivePlaces
 places=$*
 set -- $tallyArchivePrograms
 programs=$*
+number=0
 for archive in $tallyArchives; do
     set -- $places
     place=$out$1
@@ -15,31 +16,11 @@ for archive in $tallyArchives; do
     shift
     programs=$*
 
-    rm -rf unpacked
-    mkdir unpacked
-    magic=$(od -An -v -tx1 -N 6 "$archive" | tr -d ' \n')
-    case $magic in
-        504b0304*) unzip -q -o "$archive" -d unpacked ;;
-        1f8b*) gzip -dc "$archive" | tar -x -C unpacked ;;
-        fd377a58*) xz -dc "$archive" | tar -x -C unpacked ;;
-        425a68*) bzip2 -dc "$archive" | tar -x -C unpacked ;;
-        *) tar -x -f "$archive" -C unpacked ;;
-    esac || fail "$archive cannot be unpacked: it has to be a .tar, plain or with gz, xz or bz2, or a .zip"
-    # what is in one folder alone is in that
-    count=0
-    for entry in unpacked/* unpacked/.[!.]*; do
-        if test -e "$entry" || test -L "$entry"; then
-            count=$((count + 1))
-            top=$entry
-        fi
-    done
-    if test "$count" != 1 || ! test -d "$top" || test -L "$top"; then top=unpacked; fi
+    number=$((number + 1))
     if test -e "$place"; then fail "the archive for ${place#"$out"} would go over what is there already"; fi
     mkdir -p "${place%/*}"
-    mv "$top" "$place"
-    chmod -R u+rwX,go+rX,ug-s "$place"
+    mv "archives/$number" "$place"
     for folder in $folders; do
-        test -d "$place/$folder" || fail "${place#"$out"} has no folder $folder, which \`path\` names"
         for program in "$place/$folder"/*; do
             if test -f "$program" && test -x "$program"; then
                 ln -sfn "${program#"$out"}" "$out/usr/bin/${program##*/}"

@@ -12,6 +12,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from clients import GO_ONCE
+from debians import unpacked
 from indexes import index
 from once import one_at_a_time
 from waiting import HANGS
@@ -59,10 +60,10 @@ def _program(state: Path, name: str, suite: str) -> Path:
     if not program.exists():
         sources = Sources(state / "strangers" / "sources", Mirrors())
         deb = sources.fetch(wanted_from(package_output(index(suite).candidate(name))))
-        unpacked = folder.with_name(f"{name}.{os.getpid()}")
-        subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
+        draft = folder.with_name(f"{name}.{os.getpid()}")
+        subprocess.run(["dpkg-deb", "--extract", deb, draft], check=True, capture_output=True)
         try:
-            unpacked.rename(folder)
+            draft.rename(folder)
         except OSError as error:
             raise TallyError(f"cannot put {name} at {folder}: {error}") from error
     return program
@@ -71,21 +72,14 @@ def _program(state: Path, name: str, suite: str) -> Path:
 class Skopeo:
     """skopeo of Debian bookworm with the libraries that it needs, run by their own loader."""
 
+    _LIBRARIES = (
+        *("libassuan0", "libdevmapper1.02.1", "libgpg-error0", "libgpgme11"),
+        *("libpcre2-8-0", "libselinux1", "libudev1"),
+    )
+
     def __init__(self, state: Path) -> None:
         """Fetches it unless it is there. Raises TallyError when it cannot be had."""
-        self._folder = state / "strangers" / "skopeo"
-        if self._folder.exists():
-            return
-        packages = index("bookworm").resolve(["skopeo"])
-        sources = Sources(state / "strangers" / "sources", Mirrors())
-        unpacked = self._folder.with_name(f"skopeo.{os.getpid()}")
-        for package in packages:
-            deb = sources.fetch(wanted_from(package_output(package)))
-            subprocess.run(["dpkg-deb", "--extract", deb, unpacked], check=True, capture_output=True)
-        try:
-            unpacked.rename(self._folder)
-        except OSError as error:
-            raise TallyError(f"cannot put skopeo at {self._folder}: {error}") from error
+        self._program = unpacked(state, "skopeo", "usr/bin/skopeo", "bookworm", self._LIBRARIES)
 
     def config(self, archive: Path, reference: str) -> dict[str, Any]:
         """The `config` of an image in an archive, as skopeo reads it."""
@@ -106,14 +100,8 @@ class Skopeo:
         return self._run(*words, f"docker://{reference}", f"dir:{folder}")
 
     def _run(self, *arguments: str) -> tuple[int, str]:
-        libraries = ":".join(f"{self._folder}{each}/x86_64-linux-gnu" for each in ("/lib", "/usr/lib"))
-        loader: list[str | Path] = [
-            self._folder / "lib64" / "ld-linux-x86-64.so.2",
-            "--library-path",
-            libraries,
-        ]
-        program = self._folder / "usr" / "bin" / "skopeo"
-        return _ran([*loader, program, *arguments], None, {"HOME": str(self._folder), "TMPDIR": gettempdir()})
+        environment = {"HOME": str(self._program.folder), "TMPDIR": gettempdir()}
+        return _ran([*self._program.command, *arguments], None, environment)
 
 
 def skopeo(state: Path) -> Skopeo | None:

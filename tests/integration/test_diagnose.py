@@ -10,7 +10,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from caches import nar_of
 from projects import Project
 from repositories import commit, run_git
 from waiting import wait_for
+from warm import WARM
 
 from orchestrator.builders.configuration import load
 from orchestrator.builders.host import nix_system
@@ -253,19 +253,10 @@ def test_nothing_goes_on_once_a_diagnosis_is_interrupted(project: Project) -> No
     token = secrets.token_hex()
     recipe = project.recipe("slow", f"mkdir $out; echo {token} $RANDOM > $out/number; sleep 2")
     project.build(recipe, more=("--no-sign",), key=False).failed(1)
-    command = [sys.executable, "-m", "orchestrator.cli", "diagnose", "slow"]
-    running = subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env={**os.environ, **project.tally.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("building it again"):
-            break
+    environment = {**os.environ, **project.tally.environment}
+    running = WARM.start(["diagnose", "slow"], project.folder, environment)
+    assert running is not None
+    wait_for(lambda: "building it again" in running.said() or running.poll() is not None, running.said)
     wait_for(lambda: _nix_of(running.pid), "it builds")
     ours = _nix_of(running.pid)
     running.send_signal(signal.SIGTERM)

@@ -9,14 +9,13 @@ import re
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from projects import Project
 from waiting import wait_for
+from warm import WARM
 
 SHOWS = {
     "build-cores": {"build-cores"},
@@ -88,20 +87,10 @@ def test_what_differed_is_signed_and_the_derivation_is_the_same(project: Project
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_of_it_outlives_the_command(project: Project, number: int) -> None:
     recipe = project.recipe("long", f"echo {secrets.token_hex()}; sleep 300; mkdir $out")
-    command = [sys.executable, "-m", "orchestrator.cli", "build", str(recipe), "--no-sign"]
     environment = {**os.environ, **project.tally.environment}
-    running = subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("b: started long"):
-            break
+    running = WARM.start(["build", str(recipe), "--no-sign"], project.folder, environment)
+    assert running is not None
+    wait_for(lambda: "b: started long" in running.said() or running.poll() is not None, running.said)
     mark = f"apart.py.*{running.pid}"
     ours = [each for each in processes("apart.py") if re.search(mark, each)]
     assert ours, "its loops run while it builds"

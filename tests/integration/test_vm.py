@@ -10,8 +10,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from projects import Project
 from waiting import wait_for
+from warm import WARM, Running
 
 if TYPE_CHECKING:
     from tests.conftest import TallyIn
@@ -187,7 +186,7 @@ def test_one_that_dies_is_started_anew_and_reaches_nothing_before(built: Built) 
 def test_it_ends_with_the_command(project: Project, number: signal.Signals) -> None:
     file = recipe(project, "endless", "sleep 600")
 
-    def act(running: subprocess.Popen[str]) -> None:
+    def act(running: Running) -> None:
         wait_for(lambda: machines(project.folder), "it said that there is one")
         running.send_signal(number)
 
@@ -262,35 +261,17 @@ def inside(qemu: list[str], script: str) -> int:
 
 
 def meanwhile(
-    project: Project, files: Sequence[Path], after: str, act: Callable[[subprocess.Popen[str]], None]
+    project: Project, files: Sequence[Path], after: str, act: Callable[[Running], None]
 ) -> tuple[int, str, str]:
     """Build, and do something once a line has been said; the exit status, all that was said, the document."""
     words = ["build", *map(str, files), "--key", "release.key", "--json"]
-    document = project.folder / "document.json"
-    with document.open("w") as stdout:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli", *words],
-            cwd=project.folder,
-            env={**os.environ, **project.tally.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    watchdog = threading.Timer(900, running.kill)
-    watchdog.start()
-    said, acted = [], False
+    running = WARM.start(words, project.folder, {**os.environ, **project.tally.environment})
+    assert running is not None
     try:
-        assert running.stderr is not None
-        for line in running.stderr:
-            said.append(line)
-            if not acted and after in line:
-                acted = True
-                act(running)
-        running.wait()
+        wait_for(lambda: after in running.said() or running.poll() is not None, running.said)
+        assert running.poll() is None, f"it never said {after!r}: {running.said()}"
+        act(running)
+        document, said = running.communicate(900)
     finally:
-        watchdog.cancel()
         running.kill()
-        running.wait()
-    assert acted, f"it never said {after!r}: {''.join(said)}"
-    return running.returncode, "".join(said), document.read_text()
+    return running.wait(), said, document

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ class World:
     pigz_source: Derivation = field(default_factory=lambda: fixed("pigz-2.8.tar.gz", "source"))
     script: str = BUILD_SCRIPT
 
-    @property
+    @cached_property
     def origins(self) -> Mapping[str, Origin]:
         """Where its fixed outputs are from, by store path."""
         zlib = ("https://zlib.example.org/zlib-1.3.tar.gz", "mirror://debian/zlib_1.3.orig.tar.gz")
@@ -179,12 +180,12 @@ class World:
         ]
         return {derivation.outputs["out"]: origin for derivation, origin in found}
 
-    @property
+    @cached_property
     def root(self) -> Derivation:
         parts = [(part, ("out",)) for part in (self.busybox, self.gcc, self.libc)]
         return derivation("debian-root", parts, sources=[self.script], tallyKind="toolchain-root")
 
-    @property
+    @cached_property
     def zlib(self) -> Derivation:
         return derivation(
             "zlib-1.3",
@@ -200,7 +201,7 @@ class World:
             tallySources=f"src unpack {self.zlib_source.outputs['out']} zlib-1.3.tar.gz\n",
         )
 
-    @property
+    @cached_property
     def pigz(self) -> Derivation:
         return derivation(
             "pigz-2.8",
@@ -217,7 +218,7 @@ class World:
             SOURCE_DATE_EPOCH="1700000000",
         )
 
-    @property
+    @cached_property
     def artifact(self) -> Derivation:
         return derivation(
             "pigz-2.8-x86_64-linux.tar.gz",
@@ -229,7 +230,7 @@ class World:
             tallyFormat="tar.gz",
         )
 
-    @property
+    @cached_property
     def graph(self) -> DerivationGraph:
         everything = (
             self.gcc, self.libc, self.busybox, self.zlib_source, self.pigz_source,

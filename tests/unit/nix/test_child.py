@@ -69,6 +69,7 @@ def test_it_ends_with_whoever_started_it() -> None:
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=True
     )
     waited = subprocess.run(
-        ["timeout", "10", "tail", f"--pid={int(done.stdout)}", "-f", "/dev/null"], check=False
+        ["timeout", "10", "tail", "--sleep-interval=0.05", f"--pid={int(done.stdout)}", "-f", "/dev/null"],
+        check=False,
     )
     assert waited.returncode == 0, "it is still there"

@@ -163,7 +163,7 @@ class TestLog:
     @pytest.mark.parametrize("beginning", [IN_ITS_HEADERS, IN_ITS_BODY], ids=["headers", "body"])
     @pytest.mark.parametrize("limit", ["_ANSWER_TIMEOUT", "PAGE_TIMEOUT"])
     def test_a_server_that_drips(self, monkeypatch: pytest.MonkeyPatch, beginning: bytes, limit: str) -> None:
-        monkeypatch.setattr(download, limit, 0.5)
+        monkeypatch.setattr(download, limit, 0.2)
         asked = Downloader()
         ask = asked.page if limit == "PAGE_TIMEOUT" else partial(asked.ask, body=b"", kind="text/plain")
         with dripping(beginning) as address, pytest.raises(Unreachable, match="takes too long"):

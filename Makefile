@@ -23,7 +23,7 @@ check: .venv ## Lint and run the unit tests: two minutes, without Nix and withou
 
 .PHONY: unit
 unit: .venv
-	@TMPDIR=$$(tools/quick-folder) nice $(PYTEST) auto tests/unit $(PYTEST_ARGS)
+	@TMPDIR=$$(tools/quick-folder) nice $(PYTEST) $$(($$(nproc) + 1)) tests/unit $(PYTEST_ARGS)    # one more than cores, since some wait for a limit
 
 .PHONY: test
 test: setup ## Run the unit, integration and documentation tests

@@ -56,6 +56,8 @@ class Identity:
     summary: Guess
     homepage: Guess
     license: Guess
+    remarks: tuple[str, ...] = ()
+    """What somebody has to look at, since it was guessed boldly or not at all."""
 
     @property
     def items(self) -> tuple[tuple[str, Guess], ...]:

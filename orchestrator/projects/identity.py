@@ -37,17 +37,8 @@ def identity(tree: Tree, claims: Claims, answers: Mapping[str, str]) -> Identity
         check_version,
         *(_cleaned(each, VERSION_LIMIT) for each in (said.get("version"), claims.version, *_versions(tree))),
     )
-    licence = next(
-        filter(
-            None,
-            (
-                licence_files.of_name(said.get("license")),
-                licence_files.of_name(claims.license),
-                licence_files.of_files(tree),
-            ),
-        ),
-        None,
-    )
+    answer = licence_files.of_name(said.get("license"))
+    licence = licence_files.Licence(answer) if answer else licence_files.of_project(tree, claims.license)
     return Identity(
         name,
         version or Guess(NO_VERSION, NOTHING, sure=False),
@@ -56,7 +47,8 @@ def identity(tree: Tree, claims: Claims, answers: Mapping[str, str]) -> Identity
             _page, said.get("homepage"), claims.homepage, _of_remote(tree), _of_readme_link(tree, name.value)
         )
         or Guess(NO_HOMEPAGE, NOTHING, sure=False),
-        licence or Guess(NO_LICENCE, NOTHING, sure=False),
+        licence.guess or Guess(NO_LICENCE, NOTHING, sure=False),
+        licence.remarks,
     )
 
 

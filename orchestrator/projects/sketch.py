@@ -75,7 +75,7 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
     if not present and tree.has("flake.nix"):
         return Sketch(FLAKE, "flake.nix", (), known, Way((), ""))
     if not present:
-        unseen = (*node_workspaces.unseen(tree), *python.unseen(tree))
+        unseen = (*node_workspaces.unseen(tree), *python.unseen(tree), *known.remarks)
         return Sketch(None, None, (), known, Way((), _FILL_IN, remarks=unseen))
     taken, seen = present[0]
     way = taken.way(tree, known)
@@ -83,6 +83,7 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
     if way.path is not None and not _NAME.fullmatch(way.path):
         way = replace(way, path=None)
     way = _followed(way)
+    way = replace(way, remarks=(*way.remarks, *known.remarks))
     if tree.has("flake.nix"):
         said = "flake.nix is there: `tally build .#NAME` builds its packages, without a recipe"
         way = replace(way, remarks=(*way.remarks, said))

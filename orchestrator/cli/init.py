@@ -150,7 +150,7 @@ def _notes(place: Place, done: Beginning) -> Iterator[str]:
     from orchestrator.ground.wording import counted
 
     found, recipe = done.sketch, _relative(done.recipe) if done.recipe else ""
-    for remark in found.way.remarks:
+    for remark in _remarks(done):
         yield f"note: {remark}"
     if place.left_out:
         yield f"note: there are too many files: {counted(place.left_out, 'file')} not looked at"
@@ -162,6 +162,10 @@ def _notes(place: Place, done: Beginning) -> Iterator[str]:
         yield f"tally: no build system was recognised: fill in `script` and `packages` in {recipe}"
     elif not found.complete:
         yield f"tally: the script in {recipe} has a place to fill in"
+
+
+def _remarks(done: Beginning) -> list[str]:
+    return [*done.sketch.way.remarks, *([done.job] if done.job else [])]
 
 
 def _next(done: Beginning) -> list[str]:
@@ -191,7 +195,7 @@ def _document(place: Place, done: Beginning) -> dict[str, Any]:
         ],
         "packages": [{"name": each.value, "from": each.where} for each in found.way.packages],
         "suite": found.way.suite,
-        "remarks": list(found.way.remarks),
+        "remarks": _remarks(done),
         "notLookedAt": place.left_out,
         "written": [_relative(path) for path in done.written],
         "left": [{"path": _relative(left.path), "why": left.why} for left in done.left],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -65,6 +66,8 @@ class Beginning:
     appended: frozenset[Path]
     """Of these, what was there."""
     left: tuple[Left, ...]
+    job: str | None = None
+    """Why there is no CI job, and how to get one; None: there is one, or none was wanted."""
 
 
 def sketch_of(place: Place, answers: Mapping[str, str], kind: str | None) -> Sketch:
@@ -99,12 +102,12 @@ def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginni
         _new(planned, left, here / configuration.FILE_NAME, _CONFIGURATION)
     _ignored(planned, left, here / ".gitignore")
     target = found.target or f"recipes/{found.identity.name.value}.toml"
-    _job(planned, left, here, place, target, forge)
+    no_job = _job(planned, left, here, place, target, forge)
     _refuse_outside(place.top, planned)
     _write(planned)
     written = tuple(each.path for each in planned)
     appended = frozenset(each.path for each in planned if each.appended)
-    return Beginning(found, recipe, written, appended, tuple(left))
+    return Beginning(found, recipe, written, appended, tuple(left), no_job)
 
 
 def forge_of(place: Place) -> str | None:
@@ -150,25 +153,27 @@ def _ignored(planned: list[Planned], left: list[Left], path: Path) -> None:
 
 def _job(
     planned: list[Planned], left: list[Left], here: Path, place: Place, target: str, forge: str | None
-) -> None:
-    """The CI job, which forges look for at the repository's top alone."""
+) -> str | None:
+    """The CI job, which forges look for at the repository's top alone; else why there is none."""
     forge = forge or forge_of(place) or "github"
     if forge == "none":
-        return
+        return None
     if here.resolve() != place.top:
-        left.append(
-            Left(place.top / workflow.GITHUB, "jobs are at the repository's top, and this is below it")
+        command = "tally init" if place.path == "." else f"tally init {shlex.quote(place.path)}"
+        return (
+            "no CI job was written: forges look for jobs at the repository's top alone, and this folder is "
+            f"below it; for one, give `{command}` there instead"
         )
-        return
     locked = target.startswith("recipes/")
     if forge == "github":
         _new(planned, left, here / workflow.GITHUB, workflow.github(target, locked=locked).encode())
-        return
+        return None
     path = here / workflow.GITLAB
     if os.path.lexists(path) and not os.path.lexists(here / workflow.GITLAB_BESIDE):
         left.append(Left(path, f"add to it: include: /{workflow.GITLAB_BESIDE}"))
         path = here / workflow.GITLAB_BESIDE
     _new(planned, left, path, workflow.gitlab(target, locked=locked).encode())
+    return None
 
 
 def _refuse_outside(top: Path, planned: list[Planned]) -> None:

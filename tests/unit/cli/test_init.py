@@ -158,8 +158,15 @@ def test_a_folder_of_a_repository(tmp_path: Path, tally_in: TallyIn) -> None:
     below = folder / "parts/thing"
     ran = tally_in(below)("init", "--yes").succeeded()
     assert "left ../../tally.toml: it counts here" in ran.out
-    assert "jobs are at the repository's top" in ran.out
+    assert "tally.yml" not in ran.out + ran.err, "there is none that could be left"
+    assert "no CI job was written: forges look for jobs at the repository's top alone" in ran.err
+    assert "for one, give `tally init parts/thing` there instead" in ran.err
     assert (below / "recipes/thing.toml").is_file()
+    wanted = tally_in(below)("init", "--yes", "--ci", "none").succeeded()
+    assert "CI job" not in wanted.err
+    document = json.loads(tally_in(below)("init", "../..", "--json").failed(1).out)
+    assert any("give `tally init` there instead" in each for each in document["remarks"])
+    assert [each["path"] for each in document["left"]] == ["../../tally.toml", ".gitignore"]
 
 
 @pytest.mark.parametrize("name", ["a\nb\x1b[31m", "-rf", "$(id)", "ß", "\udcff"])

@@ -68,7 +68,8 @@ def init(
     """Look at the project in this folder and write a first recipe, tally.toml, .gitignore lines and a CI job.
 
     Says what it guessed and from where. What is there already is never overwritten. Exits with 1 where it
-    is not seen how the project is built: the recipe then has a place to fill in.
+    is not seen how the project is built: the recipe then has a place to fill in. At the top of a Node
+    workspace that is no package itself it names the members, and writes nothing.
     """
     from orchestrator.cli.text import print_json
     from orchestrator.stories.beginning import begin, sketch_of
@@ -77,7 +78,7 @@ def init(
     place = look(folder, Path.cwd())
     found = sketch_of(place, {}, by)
     at_terminal = not yes and not json and sys.stdin and sys.stdin.isatty()
-    if at_terminal and (answers := _asked(found)):
+    if at_terminal and not found.members and (answers := _asked(found)):
         found = sketch_of(place, answers, by)
     done = begin(Path.cwd(), place, found, ci)
     if json:
@@ -123,16 +124,21 @@ def _tell(place: Place, done: Beginning) -> None:
     for left in done.left:
         print(in_lines([f"left {_relative(left.path)}: {left.why}"]))
     print("next:")
-    for line in _next(done):
+    for line in _next(place, done):
         print(in_lines([f"  {line}"]))
 
 
 def _found(found: Sketch) -> Iterator[str]:
+    from orchestrator.ground.wording import counted
     from orchestrator.projects.guess import FILL_IN
+    from orchestrator.projects.node_manifest import MANIFEST
     from orchestrator.projects.suites import OLDER
 
     if found.kind:
         yield f"{found.kind}, by {found.seen}"
+    if found.members:
+        yield f"a workspace of {counted(len(found.members), 'package')}, by {MANIFEST}"
+        return
     if found.target is not None:
         yield f"  its packages need no recipe: {found.target} is the one that it builds by itself"
         return
@@ -154,6 +160,9 @@ def _notes(place: Place, done: Beginning) -> Iterator[str]:
         yield f"note: {remark}"
     if place.left_out:
         yield f"note: there are too many files: {counted(place.left_out, 'file')} not looked at"
+    if found.members:
+        yield "tally: nothing was written, since the workspace's top is no package that is packed"
+        return
     if not place.committed:
         yield "note: what is built is a commit, and there is none here yet"
     elif done.written:
@@ -168,7 +177,10 @@ def _remarks(done: Beginning) -> list[str]:
     return [*done.sketch.way.remarks, *([done.job] if done.job else [])]
 
 
-def _next(done: Beginning) -> list[str]:
+def _next(place: Place, done: Beginning) -> list[str]:
+    if members := done.sketch.members:
+        folder = place.top / place.path
+        return [f"tally init {shlex.quote(_relative(folder / each))}" for each in members]
     commit = "git add --all && git commit --message 'Build with Tallystick'"
     if done.recipe is None:
         return [commit, f"tally build {done.sketch.target} --no-sign"]
@@ -199,5 +211,6 @@ def _document(place: Place, done: Beginning) -> dict[str, Any]:
         "notLookedAt": place.left_out,
         "written": [_relative(path) for path in done.written],
         "left": [{"path": _relative(left.path), "why": left.why} for left in done.left],
-        "next": _next(done),
+        "members": list(found.members),
+        "next": _next(place, done),
     }

@@ -107,6 +107,8 @@ class Sketch:
     """Further build systems that the project has, each with its file."""
     identity: Identity
     way: Way
+    members: tuple[str, ...] = ()
+    """Folders of a workspace whose top is no package itself: these are begun, and nothing here."""
 
     @property
     def target(self) -> str | None:

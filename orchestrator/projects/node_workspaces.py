@@ -104,6 +104,15 @@ def remarks(tree: Tree, said: Mapping[str, Any]) -> Iterator[str]:
         yield f"{MANIFEST} is of a workspace, with {below}{see}"
 
 
+def members(tree: Tree) -> tuple[str, ...]:
+    """Folders of the packages of a workspace whose top is none itself: private, or for tools alone."""
+    said = document(tree)
+    if not lacking(said) and said.get("private") is not True:
+        return ()
+    is_member = _is_member(tree)
+    return tuple(folder for folder, told in _packages(tree) if is_member(folder) and not lacking(told))
+
+
 def unseen(tree: Tree) -> Iterator[str]:
     """Why a package.json is not taken for a package."""
     said = document(tree)

@@ -74,6 +74,9 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
     known = identity(tree, claims, answers)
     if not present and tree.has("flake.nix"):
         return Sketch(FLAKE, "flake.nix", (), known, Way((), ""))
+    by_npm = kind is None and all(each.name == "npm" for each, _ in present)
+    if by_npm and (members := node_workspaces.members(tree)):
+        return Sketch(None, None, (), known, Way((), _FILL_IN, remarks=_no_package(tree)), members)
     if not present:
         unseen = (*node_workspaces.unseen(tree), *python.unseen(tree), *known.remarks)
         return Sketch(None, None, (), known, Way((), _FILL_IN, remarks=unseen))
@@ -89,6 +92,14 @@ def sketch(tree: Tree, answers: Mapping[str, str], kind: str | None = None) -> S
         way = replace(way, remarks=(*way.remarks, said))
     others = [(each.name, at) for each, at in present[1:] if at != seen]
     return Sketch(taken.name, seen, tuple(others), known, way)
+
+
+def _no_package(tree: Tree) -> tuple[str, ...]:
+    """Why a workspace's top is not packed."""
+    if node.seen(tree) is None:
+        return tuple(node_workspaces.unseen(tree))
+    said = "package.json is private, and of a workspace: `tally init --by npm` packs it all the same"
+    return (said,)
 
 
 def _followed(way: Way) -> Way:

@@ -85,8 +85,11 @@ def sketch_of(place: Place, answers: Mapping[str, str], kind: str | None) -> Ske
 def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginning:
     """Write what is missing in `here`: all of it, or nothing. Raises TallyError.
 
+    Nothing is written at the top of a workspace that is no package itself: its members are begun.
     `forge`: `github`, `gitlab`, `none`; None: as the project's files say.
     """
+    if found.members:
+        return Beginning(found, None, (), frozenset(), ())
     planned: list[Planned] = []
     left: list[Left] = []
     recipe = None

@@ -206,9 +206,49 @@ def test_a_member_of_a_workspace_is_built_there(tmp_path: Path, tally_in: TallyI
     assert "npm pack" not in load_recipe(folder / "recipes/other.toml").build.script
     apart = tally_in(folder)("init", "tools/own", "--yes").failed(1)
     assert "../../pnpm-lock.yaml is of a workspace that this folder is no part of" in apart.err
+    before = contents(folder)
     at_top = tally_in(folder)("init", "--yes").failed(1)
     assert "see `tally init packages/app`" in at_top.err
+    assert contents(folder) == before
     assert look(folder, folder).tree.above == ()
+
+
+def test_at_the_top_of_a_workspace_its_members_are_named_and_nothing_is_written(
+    tmp_path: Path, tally_in: TallyIn
+) -> None:
+    manifest = '{"name": "%s", "version": "1.0.0"}'
+    files = {
+        "js/package.json": manifest.replace("}", ', "private": true, "workspaces": ["packages/*"]}') % "top",
+        "js/package-lock.json": "{}",
+        "js/packages/app/package.json": manifest % "app",
+        "js/packages/a b/package.json": manifest % "b",
+        "js/packages/tools/package.json": "{}",
+        "js/examples/one/package.json": manifest % "one",
+    }
+    folder = repository(tmp_path / "p", files)
+    before = contents(folder)
+    for where, place in ((folder, "js/"), (folder / "js", "")):
+        ran = tally_in(where)("init", *filter(None, [place])).failed(1)
+        assert ran.out.startswith("a workspace of 2 packages, by package.json\nnext:\n")
+        assert f"  tally init '{place}packages/a b'\n  tally init {place}packages/app\n" in ran.out
+        assert "nothing was written, since the workspace's top is no package" in ran.err
+        assert "package.json is private, and of a workspace: `tally init --by npm` packs it" in ran.err
+        assert contents(folder) == before
+    document = json.loads(tally_in(folder / "js")("init", "--json").failed(1).out)
+    assert document["members"] == ["packages/a b", "packages/app"]
+    assert (document["recipe"], document["written"], document["left"]) == (None, [], [])
+    tally_in(folder / "js")("init", "packages/app").succeeded()
+    tally_in(folder / "js")("init", "--by", "npm").succeeded()
+    assert (folder / "js/recipes/top.toml").is_file()
+
+
+@pytest.mark.parametrize("top", ['{"workspaces": []}', '{"workspaces": ["none/*"]}', '{"private": true}'])
+def test_a_package_json_without_members_is_as_any_other(top: str, tmp_path: Path, tally_in: TallyIn) -> None:
+    folder = repository(tmp_path, {"package.json": top, "a/package.json": '{"name": "a", "version": "1"}'})
+    assert "nothing was written" not in tally_in(folder)("init", "--yes").failed(1).err
+    (folder / "Makefile").write_text(MAKE)
+    (folder / "package.json").write_text('{"private": true, "workspaces": ["a"]}')
+    assert "make, by Makefile" in tally_in(folder)("init", "--yes").succeeded().out
 
 
 CARGO = '[package]\nname = "a"\nversion = "1.0.0"\n'

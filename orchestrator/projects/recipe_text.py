@@ -82,7 +82,7 @@ def _packages(packages: tuple[Guess, ...]) -> list[str]:
 
 
 def _script(script: str) -> str:
-    if "'''" in script or any(ord(c) < 32 and c not in "\n\t" for c in script):
+    if "'''" in script or any((ord(c) < 32 and c not in "\n\t") or c == "\x7f" for c in script):
         return tomli_w.dumps({"script": script}, multiline_strings=False).rstrip("\n")
     if "\\" in script or '"""' in script:
         return f"script = '''\n{script}'''"

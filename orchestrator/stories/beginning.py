@@ -96,6 +96,11 @@ def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginni
     if found.target is None:
         recipe = here / "recipes" / f"{found.identity.name.value}.toml"
         text = recipe_text(found, place.path)
+        if not _is_text(text):
+            raise TallyError(
+                "the name of a folder that the recipe would hold is no UTF-8, and a recipe is text",
+                hint="rename the folder; `git ls-files` shows such names with a backslash and three digits",
+            )
         parse(text, parse_toml(text, str(recipe)), str(recipe))  # what is written can be read
         _new(planned, left, recipe, text.encode())
     above = configuration.find(here)
@@ -111,6 +116,14 @@ def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginni
     written = tuple(each.path for each in planned)
     appended = frozenset(each.path for each in planned if each.appended)
     return Beginning(found, recipe, written, appended, tuple(left), no_job)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def forge_of(place: Place) -> str | None:

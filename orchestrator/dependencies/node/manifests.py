@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from orchestrator.dependencies.dependency import BadLock
 from orchestrator.dependencies.tree import Tree
@@ -83,8 +83,9 @@ def chosen(patterns: Iterable[str]) -> Callable[[str], bool]:
     refused = [_pattern(each[1:]) for each in listed if each.startswith("!")]
 
     def is_chosen(folder: str) -> bool:
-        return any(each.fullmatch(folder) for each in wanted) and not any(
-            each.fullmatch(folder) for each in refused
+        names = folder.split("/")
+        return any(_means(each, names) for each in wanted) and not any(
+            _means(each, names) for each in refused
         )
 
     return is_chosen
@@ -106,14 +107,42 @@ def _within(tree: Tree, beside: str, patterns: Iterable[str], place: str) -> Ite
             yield folder, data
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    """A glob of folders: `*` is one of them, `**` any number."""
+_Glob: TypeAlias = tuple[re.Pattern[str] | None, ...]
+"""What each folder on the way is called; None: `**`, any number of folders, and as the last one at least."""
+
+
+def _pattern(text: str) -> _Glob:
+    """A glob of folders: `*` is a part of one's name, `**` any number."""
     parts = [part for part in text.split("/") if part not in ("", ".")][:50]
-    found = ""
-    for number, part in enumerate(parts):
-        last = number == len(parts) - 1
-        if part == "**":
-            found += r"(?:[^/]+/)*+" if not last else r"[^/]++(?:/[^/]++)*+"
-        else:
-            found += re.sub(r"\\\*", "[^/]*", re.escape(part)) + ("" if last else "/")
-    return re.compile(found)
+    return tuple(None if part == "**" else _name(part) for part in parts)
+
+
+def _name(part: str) -> re.Pattern[str]:
+    """What stands between two `*` is taken where it stands first (`(?>`), so that no name takes long."""
+    first, *rest = (re.escape(each) for each in re.split(r"\*+", part))
+    if not rest:
+        return re.compile(first)
+    return re.compile(first + "".join(f"(?>.*?{each})" for each in rest[:-1]) + ".*" + rest[-1], re.DOTALL)
+
+
+def _means(glob: _Glob, names: Sequence[str]) -> bool:
+    """Whether a glob means the folder of these names."""
+    last = len(glob) - 1
+
+    def without_any(at: set[int]) -> set[int]:
+        for number in range(last):
+            if number in at and glob[number] is None:
+                at.add(number + 1)
+        return at
+
+    at = without_any({0})
+    for name in names:
+        after = set[int]()
+        for number in at - {last + 1}:
+            part = glob[number]
+            if part is None:
+                after |= {number, number + 1}
+            elif part.fullmatch(name):
+                after.add(number + 1)
+        at = without_any(after)
+    return last + 1 in at

@@ -8,16 +8,14 @@ and names of its holders. A sentence more or less, and it is a licence of its ow
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
-_FILES: Final = re.compile(r"(?i)(?:(?:un)?licen[cs]e|copying)(?:[-_.][\w.+-]*)?")
+_FILES: Final = re.compile(r"(?is)(?:(?:un)?licen[cs]es?|copying)(?:[\W\d_].*)?")
 LARGEST: Final = 1 << 18
 """Bytes of such a file."""
-_NO_TEXTS: Final = re.compile(
-    r"(?i).*\.(?:c|css|docs?|go|h|html?|js|json|mjs|py|pyc|rb|rs|sh|spdx|toml|ts|xml|ya?ml)"
-)
+_NO_TEXTS: Final = re.compile(r"(?is).*\.(?:c|css|go|h|js|json|mjs|py|pyc|rb|rs|sh|spdx|toml|ts|xml|ya?ml)")
 _EXACT: Final = {
     "AGPL-3.0": "AGPL-3.0-only",
     "GPL-2.0": "GPL-2.0-only",
@@ -27,20 +25,48 @@ _EXACT: Final = {
 }
 """The text alone says nothing of later versions."""
 _NOTICE: Final = re.compile(
-    r"(?!.{200})\W*(?:(?:portions )?copyright\b.*(?:\(c\)|©|\d{4}|[\[<{])|\(c\)|©|all rights reserved\W*$).*"
+    r"(?!.{200})\W*(?:(?:portions )?copyright\b.*(?:\(c\)|©|\d{4}|[\[<{])|(?:\(c\)|©)\W*\d{4}"
+    r"|all rights reserved\W*$).*"
 )
-_NAMED: Final = re.compile(r"\W*copyright\b.{1,80}")
+_NAMED: Final = re.compile(r"\W*(?:copyright\b|\(c\)|©).{1,80}")
 """A notice without a year, where it is a paragraph's first line."""
-_TERMS: Final = re.compile(
-    r"licen[cs]e[ds]?\b|permi|\b(?:use|used|must|may|shall|not|no|notice|only|without|provided|except|commercial)\b"
+_TERM: Final = (
+    r"(?:licen[cs]e[ds]?\b|permi|(?:non-?)?commerc|prohibit|forbid|restrict|(?:re)?distribut|evaluat|consent|royalt"
+    r"|proprietary|confidential|unauthori|allow|agree|requir|modif|deploy|infring|resel|subscri"
+    r"|(?:use[dr]?|users|using|usage|must|may|shall|should|can|cannot|no|not|non|nobody|nor|never|notice|only|without"
+    r"|unless|except|provided|need(?:s|ed)?|pays?|paid|paying|payment|fees?|charges?|sell|sells|selling|sold|sale|resale"
+    r"|copying|copies|terms?|conditions?|purposes?|personal|internal|claims?|patents?|you|your|we|our|it|its|this|these"
+    r"|that|which|who|whose|if|any|such|under|is|are|be|been|was|were|has|have|euros?|dollars?)\b)"
 )
-"""What makes more of a line than a notice."""
+_TERMS: Final = re.compile(rf"\b{_TERM}")
+"""What makes more of a line than a notice, and of words than a name."""
+_SENTENCE: Final = re.compile(
+    r"\b(?!(?:copyright|inc|ltd|llc|co|corp|gmbh|bv|jr|sr|dr|prof|st|al|\d+|\w)\b)\w+\W*[.!?;:]\s+\w"
+    r"|[\u3002\uff01\uff1f\uff1b\uff1a]"
+)
+"""Where a second sentence begins."""
+_ASIDE: Final = re.compile(
+    r"[\s.,;]*\ball rights reserved\b|\bits affiliates\b|\S*@\S+|<?http://\S+"
+    r"|modifi(?:ed work|cations) copyright"
+)
+"""What notices have beside names."""
 _TITLE: Final = re.compile(
     r"(?=.*licen[cs]e)\W*(?:\b(?:the|an?|under|this|is|released|following|new|revised|simplified|or|of|0?bsd|zero|zlib|x11"
     r"|[23]|2\.0|v2|version|apache|clause|expat|free|isc|licen[cs]es?|mit|mozilla|open|public|software|source|style)\b\W*){1,8}"
 )
+_CALLED: Final[Mapping[str, tuple[str, ...]]] = {
+    r"\bapache\b": ("Apache",),
+    r"\bmozilla\b": ("MPL",),
+    r"\bzlib\b": ("Zlib",),
+    r"\bisc\b": ("ISC",),
+    r"\b(?:mit|expat|x11)\b": ("MIT",),
+    r"bsd\b": ("BSD", "0BSD"),
+}
+"""Names in titles, and how the identifiers begin that they are of."""
 _MARK: Final = re.compile(r"(?m)^[ \t]*(?!\(c\))(?:[-*+•o]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])[ \t]+")
-_HOLDER: Final = r"(?: [\w.]+){1,12}? "
+_WORD: Final = re.compile(r"[^\W_]+|\ufffd")
+"""What is no UTF-8 may say anything."""
+_HOLDER: Final = rf"(?: (?:this(?= project )|(?!{_TERM})\w+)){{1,12}}? "
 _OPEN: Final = (
     (
         "name of the copyright holder nor the names of its contributors",
@@ -96,8 +122,18 @@ def identified(text: str) -> str | None:
     count = words.count(" ")
     for size, spdx, pattern in _known():
         if abs(size - count) <= _SLACK * size and pattern.fullmatch(words):
-            return spdx
+            return None if _is_called_another(text, spdx) else spdx
     return None
+
+
+def _is_called_another(text: str, spdx: str) -> bool:
+    """Whether one of its titles is another licence's."""
+    titles = [line for line in _lines(text) if _TITLE.fullmatch(line)]
+    return any(
+        re.search(name, title) and not spdx.startswith(begins)
+        for title in titles
+        for name, begins in _CALLED.items()
+    )
 
 
 @cache
@@ -131,14 +167,23 @@ def _pattern(words: str) -> str:
 
 def _words(text: str) -> str:
     """Its words in lower case, a space between; without titles, notices of copyright and marks of lists."""
-    lines = _MARK.sub("", text.lower().replace("https:", "http:")).splitlines()
-    return " ".join(word for line in _telling(lines) for word in re.findall(r"[^\W_]+", line))
+    return " ".join(word for line in _telling(_lines(text)) for word in _WORD.findall(line))
+
+
+def _lines(text: str) -> list[str]:
+    return _MARK.sub("", text.lower().replace("https:", "http:")).splitlines()
 
 
 def _telling(lines: Iterable[str]) -> Iterator[str]:
     begins = True  # whether this line is the first of a paragraph, but for titles and notices
     for line in lines:
         notice = _NOTICE.fullmatch(line) or (begins and _NAMED.fullmatch(line))
-        if not _TITLE.fullmatch(line) and (not notice or _TERMS.search(line)):
+        if not _TITLE.fullmatch(line) and not (notice and _names_alone(line)):
             begins = not line.strip()
             yield line
+
+
+def _names_alone(notice: str) -> bool:
+    """Whether a line that begins as a notice goes on as one."""
+    rest = _ASIDE.sub("", notice).strip()
+    return not _TERMS.search(rest) and not _SENTENCE.search(rest)

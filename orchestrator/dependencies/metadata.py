@@ -26,7 +26,7 @@ TEXTS: Final = {
     Ecosystem.NPM: re.compile(r"[^/]+/([^/]+)"),
     Ecosystem.CARGO: re.compile(r"[^/]+/([^/]+)"),
     Ecosystem.GO: re.compile(r"[^@]+@[^/@]+/([^/]+)"),
-    Ecosystem.PYTHON: re.compile(r"[^/]+-\d[^/]*/(?:licen[cs]es/)?([^/]+)"),
+    Ecosystem.PYTHON: re.compile(r"[^/]+-\d[^/]*/(?:licen[cs]es/(?:.+/)?)?([^/]+)"),
 }
 """Where in a package's file licences' texts are; the group is the file's own name."""
 _CLASSIFIERS: Final = {
@@ -51,6 +51,12 @@ _CLASSIFIERS: Final = {
 }
 """PyPI's classifiers of one licence. Those of several, as `BSD License`, tell none."""
 
+_OTHER: Final = "Other/Proprietary License"
+_REFUSES: Final = re.compile(r"(?i)\bunlicen[cs]ed\b|proprietary|commercial|closed|confidential")
+_BESIDE: Final = re.compile(r"(?i)authors|notice")
+"""Files that setuptools calls licences, too."""
+_SEE: Final = re.compile(r"(?i)see licen[cs]e in (?:\./)?(.+)")
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -62,6 +68,13 @@ class Metadata:
     """As it is written there."""
     needs: tuple[str, ...] = ()
     """Of a Go module: `PATH@VERSION`, what its go.mod requires."""
+    texts: tuple[str, ...] = ()
+    """Files that it says its licence is in, by their paths."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it says that its licence is none for everybody, so that no text gives one."""
+        return self.license is not None and _REFUSES.search(self.license) is not None
 
     def is_of(self, ecosystem: Ecosystem, name: str, version: str) -> bool:
         """Whether it can be the metadata of this package."""
@@ -96,7 +109,10 @@ def _npm(data: bytes) -> Metadata | None:
     if licence is None and isinstance(several := told.get("licenses"), list):  # as before npm 2
         names = [text for each in several if (text := _named(each)) is not None]
         licence = " OR ".join(names) if names and len(names) == len(several) else None
-    return Metadata(_text(told.get("name")), _text(told.get("version")), _named(licence))
+    licence = _named(licence)
+    see = _SEE.fullmatch(licence.strip()) if licence else None
+    texts = (see[1],) if see else ()
+    return Metadata(_text(told.get("name")), _text(told.get("version")), licence, (), texts)
 
 
 def _named(licence: Any) -> str | None:
@@ -113,7 +129,9 @@ def _cargo(data: bytes) -> Metadata | None:
     licence = _text(told.get("license"))
     # `MIT/Apache-2.0` is how crates said OR before they had expressions
     licence = licence.replace("/", " OR ") if licence else None
-    return Metadata(_text(told.get("name")), _text(told.get("version")), licence)
+    file = _text(told.get("license-file"))
+    texts = (file.removeprefix("./"),) if file else ()
+    return Metadata(_text(told.get("name")), _text(told.get("version")), licence, (), texts)
 
 
 def _go(data: bytes) -> Metadata | None:
@@ -127,7 +145,7 @@ def _go(data: bytes) -> Metadata | None:
 
 def _python(data: bytes) -> Metadata:
     told: dict[str, str] = {}
-    classifiers = []
+    classifiers, texts = [], []
     for line in data.decode("utf-8", "replace").splitlines():
         if not line:  # the description follows
             break
@@ -136,12 +154,16 @@ def _python(data: bytes) -> Metadata:
             told.setdefault(key.lower(), value.strip())
         if key.lower() == "classifier" and value.strip().startswith("License :: "):
             classifiers.append(value.rpartition(" :: ")[2].strip())
-    return Metadata(told.get("name"), told.get("version"), _licence(told, classifiers))
+        if key.lower() == "license-file" and not _BESIDE.match(value.strip()):
+            texts.append(value.strip())
+    return Metadata(told.get("name"), told.get("version"), _licence(told, classifiers), (), tuple(texts))
 
 
 def _licence(told: Mapping[str, str], classifiers: list[str]) -> str | None:
     """Before License-Expression (PEP 639) a word in License, or the one classifier, may say the same."""
     free = told.get("license", "")
+    if _OTHER in classifiers and not told.get("license-expression"):
+        return _OTHER
     by_classifier = _CLASSIFIERS.get(classifiers[0]) if len(classifiers) == 1 else None
     return told.get("license-expression") or (
         free if free and " " not in free and free != "UNKNOWN" else by_classifier or free or None
@@ -159,11 +181,11 @@ def _plain(ecosystem: Ecosystem, name: str) -> str:
 def _same(ecosystem: Ecosystem, one: str, other: str) -> bool:
     if ecosystem is not Ecosystem.PYTHON:
         return _number(one) == _number(other)
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(one) == Version(other)
-    except InvalidVersion:
+    except ValueError:  # no version, or one with more digits than Python reads
         return one.lower() == other.lower()
 
 

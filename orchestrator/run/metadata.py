@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -26,6 +27,8 @@ _LARGEST: Final = 4 << 20
 """Bytes of metadata."""
 _MOST: Final = 1 << 30
 """Bytes of a package that are looked through, unpacked."""
+_OF_EACH: Final = 4096
+"""Bytes that a file of a package counts for besides."""
 _MOST_TEXTS: Final = 20
 """Files of a package that may say its licence; of more it is not known."""
 _TYPES: Final = {"npm": Ecosystem.NPM, "pypi": Ecosystem.PYTHON, "cargo": Ecosystem.CARGO}
@@ -64,16 +67,15 @@ def of_registry(purl: str) -> Registered | None:
 
 
 def of_dependencies(
-    store: ChrootStore, pinned: Mapping[str, Sequence[Depended]]
+    store: ChrootStore, pinned: Mapping[str, Sequence[Depended]], absent: Collection[str] = ()
 ) -> tuple[Mapping[str, Metadata], Mapping[str, Sequence[Depended]]]:
-    """Store path of what lock files pin to what it says of itself, where the store has it; and what they pin.
+    """Store path of what lock files pin to what it says of itself, if anything; and what they pin.
 
-    `pinned`, by recipe, comes back with the edges that are told so. Raises TallyError where something is
-    another package than its lock file says.
+    `pinned`, by recipe, comes back with the edges that are told so. `absent` are store paths that the store has
+    not. Raises TallyError where something is another package than its lock file says, or cannot be read.
     """
-    packages = {each.path: each for some in pinned.values() for each in some}
-    files = {path: store.physical(path) for path in packages}
-    found = {path: metadata_of(file, packages[path]) for path, file in files.items() if file.exists()}
+    packages = {each.path: each for some in pinned.values() for each in some if each.path not in absent}
+    found = {path: metadata_of(store.physical(path), each) for path, each in packages.items()}
     told = {path: each for path, each in found.items() if each is not None}
     needs = {path: each.needs for path, each in told.items() if each.needs}
     return told, {name: with_needs(some, needs) for name, some in pinned.items()}
@@ -87,15 +89,15 @@ def metadata_of(file: Path, of: Named, by: str = "a lock file") -> Metadata | No
     if file.is_dir() and of.ecosystem is not Ecosystem.NPM:
         return None  # the tree of a repository, which may hold many packages
     try:
-        if of.ecosystem is Ecosystem.GO and not zipfile.is_zipfile(file):
+        if of.ecosystem is Ecosystem.GO and not _is_zip(file):
             return None  # a go.mod by which versions are chosen
-        read = _within(file, metadata.FILES[of.ecosystem].fullmatch, 1)
-        found = metadata.read(of.ecosystem, next(iter(read.values()))) if read else None
+        read = next(_within(file, metadata.FILES[of.ecosystem].fullmatch), None)
+        found = metadata.read(of.ecosystem, read[1]) if read is not None and read[1] is not None else None
         licence = _checked(found.license) if found is not None else None
-        texts = {} if licence is not None else _within(file, _is_text(of.ecosystem), _MOST_TEXTS)
+        if licence is None and (found is None or not found.refuses):
+            licence = _by_texts(file, of.ecosystem, found.texts if found is not None else ())
     except (*ERRORS, tarfile.TarError) as error:
         raise TallyError(f"the file of {of.name} {of.version} cannot be read: {why(error)}") from error
-    licence = licence or told_by(texts.values())
     if found is None:
         return None if licence is None else Metadata(None, None, licence)
     if not found.is_of(of.ecosystem, of.name, of.version):
@@ -107,43 +109,69 @@ def metadata_of(file: Path, of: Named, by: str = "a lock file") -> Metadata | No
     return replace(found, license=licence)
 
 
-def _is_text(ecosystem: Ecosystem) -> Callable[[str], object]:
+def _by_texts(package: Path, ecosystem: Ecosystem, named: Collection[str]) -> str | None:
+    """The licence that its texts tell; `named` are those that its metadata names. None: it is not known."""
+    where = metadata.TEXTS[ecosystem]
+
     def wanted(name: str) -> bool:
-        found = metadata.TEXTS[ecosystem].fullmatch(name)
-        return found is not None and is_text(found[1])
+        found = where.fullmatch(name)
+        return found is not None and (is_text(found[1]) or found[1] in named)
 
-    return wanted
+    texts: list[bytes] = []
+    missing = set(named)
+    for name, content in islice(_within(package, wanted), _MOST_TEXTS + 1):
+        if content is None:
+            return None
+        texts.append(content)
+        missing.discard(posixpath.basename(name))
+    return None if missing or len(texts) > _MOST_TEXTS else told_by(texts)
 
 
-def _within(package: Path, wanted: Callable[[str], object], most: int) -> dict[str, bytes]:
-    """Name and content of the first wanted files of a package, of each the first `_LARGEST` bytes."""
+_File = tuple[str, bytes | None]
+"""Name and content, of that the first `_LARGEST` bytes; None: it is not known, as of a link."""
+
+
+def _within(package: Path, wanted: Callable[[str], object]) -> Iterator[_File]:
+    """The wanted files of a package, and last `("", None)` where not all of it was looked through."""
     if package.is_dir():
-        found = _in_folder(package, wanted)
-    else:
-        found = _in_zip(package, wanted) if zipfile.is_zipfile(package) else _in_tar(package, wanted)
-    return dict(islice(found, most))
+        return _in_folder(package, wanted)
+    return _in_zip(package, wanted) if _is_zip(package) else _in_tar(package, wanted)
 
 
-def _in_folder(folder: Path, wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
+def _is_zip(file: Path) -> bool:
+    """By how it begins: a tar may have a zip behind it."""
+    with opened(file) as stream:
+        return stream.read(2) == b"PK"
+
+
+def _in_folder(folder: Path, wanted: Callable[[str], object]) -> Iterator[_File]:
     for each in sorted(folder.iterdir()):
-        if wanted(f"{folder.name}/{each.name}") and each.is_file():
+        if not wanted(f"{folder.name}/{each.name}"):
+            continue
+        if each.is_symlink():
+            yield each.name, None  # it may lead out of the store
+        elif each.is_file():
             with opened(each) as stream:
                 yield each.name, stream.read(_LARGEST)
 
 
-def _in_tar(file: Path, wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
+def _in_tar(file: Path, wanted: Callable[[str], object]) -> Iterator[_File]:
     total = 0
     with tarfile.open(file, mode="r|*") as tar:
-        for member in tar:
-            total += member.size
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps all of them
+            total += max(0, member.size) + _OF_EACH
             if total > _MOST:
+                yield "", None
                 return
-            name = member.name.removeprefix("./")
-            if wanted(name) and member.isreg() and (stream := tar.extractfile(member)) is not None:
-                yield name, stream.read(_LARGEST)
+            name = posixpath.normpath(member.name)
+            if not wanted(name) or member.isdir():
+                continue
+            stream = tar.extractfile(member) if member.isreg() else None
+            yield name, None if stream is None else stream.read(_LARGEST)
 
 
-def _in_zip(file: Path, wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
+def _in_zip(file: Path, wanted: Callable[[str], object]) -> Iterator[_File]:
     with zipfile.ZipFile(file) as packed:
         for each in packed.infolist():
             if wanted(each.filename):

@@ -246,7 +246,8 @@ def of_evaluated(state: State, asked: Asked) -> Seen:
             state.holding,
         )
         pinned = {name: some for each in targets for name, some in each.dependencies.items()}
-        told, dependencies = metadata.of_dependencies(store, pinned)
+        absent = store.invalid([each.path for some in pinned.values() for each in some])
+        told, dependencies = metadata.of_dependencies(store, pinned, absent)
     return replace(
         found,
         origins={path: origin for each in targets for path, origin in each.origins.items()},

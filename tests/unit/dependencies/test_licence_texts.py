@@ -74,6 +74,22 @@ def test_forms_it_is_found_in(text: str, licence: str) -> None:
             id="a new paragraph",
         ),
         pytest.param(APACHE + "\nThis holds for src alone.\n", id="after the appendix"),
+        pytest.param(MIT.replace("Doe and", "Doe. Selling is prohibited by"), id="forbidden in the notice"),
+        pytest.param(MIT.replace("Doe and", "Doe; noncommercial"), id="a restriction in the notice"),
+        pytest.param(MIT + "\n(c) Acme. Production deployment costs a fee.\n", id="behind a sign"),
+        pytest.param("This is under the Mozilla Public License 2.0\n\n" + MIT, id="another's title"),
+        pytest.param(
+            BSD.replace("BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS", "BY ACME TO NONCOMMERCIAL USERS ONLY,"),
+            id="terms in place of a name",
+        ),
+        pytest.param(
+            BSD.replace("the copyright holder nor", "Acme may be shown to others, nor"),
+            id="terms in place of another name",
+        ),
+        pytest.param(
+            TEXTS["MPL-2.0"].replace("(c) under Patent Claims infringed by", "(c) under any claim by"),
+            id="a mark that is a sign of copyright",
+        ),
         pytest.param("MIT", id="a name alone"),
         pytest.param("", id="nothing"),
         pytest.param("\0\xff" * 100, id="no text"),
@@ -100,11 +116,15 @@ def test_all_files_hold_at_once() -> None:
     assert told_by([mit, apache, mit]) == "Apache-2.0 AND MIT"
     assert told_by([mit, b"and what else?"]) is None
     assert told_by([mit + b"\n" * (1 << 18)]) is None
+    assert told_by([mit + b"\n\xc8\xf1\xef\xee\xeb\xfc\xe7\xee\xe2\xe0\xed\xe8\xe5\n"]) is None
+    assert told_by([mit.replace(b"Jane", "Jörn".encode("latin-1"))]) == "MIT"
     assert told_by([]) is None
     assert told_by([GPL.encode(), LESSER.encode()]) == "LGPL-3.0-only"
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "LICENCE.txt", "license.md", "COPYING.LESSER", "UNLICENSE"])
+@pytest.mark.parametrize(
+    "name", ["LICENSE", "LICENCE.txt", "license.md", "COPYING.LESSER", "UNLICENSE", "COPYING3", "LICENSES"]
+)
 def test_names_of_licences(name: str) -> None:
     assert is_text(name)
 
@@ -112,3 +132,17 @@ def test_names_of_licences(name: str) -> None:
 @pytest.mark.parametrize("name", ["license.go", "LICENSE.spdx", "licensed.txt", "README", "copying_test.go"])
 def test_names_of_other_files(name: str) -> None:
     assert not is_text(name)
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "Copyright (c) 2009 The Go Authors. All rights reserved.",
+        "Copyright (c) 2013 Amazon.com, Inc. or its affiliates.  All rights reserved",
+        "Copyright Mathias Bynens <https://mathiasbynens.be/>",
+        "Copyright 2010 James H. Halliday (mail@example.org); Modified work Copyright 2014 Contributors",
+        "(c) Jane Doe",
+    ],
+)
+def test_notices(notice: str) -> None:
+    assert identified(MIT.replace("Copyright (c) 2012 Jane Doe and others", notice)) == "MIT"

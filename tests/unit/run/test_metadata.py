@@ -185,3 +185,120 @@ def test_a_projects_file_of_a_version_in_another_spelling(tmp_path: Path) -> Non
 @pytest.mark.parametrize("purl", ["pkg:deb/debian/tree@2.1.0", "pkg:generic/tree@2.1.0", "pkg:npm/a"])
 def test_what_no_file_says_of_itself(purl: str) -> None:
     assert of_registry(purl) is None
+
+
+EULA = "Nobody may use this."
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "pack", "files"),
+    [
+        pytest.param(
+            Ecosystem.NPM,
+            _tar,
+            {**{f"package/LICENSE-{number:02}": MIT for number in range(20)}, "package/LICENSE-x": EULA},
+            id="more than are read",
+        ),
+        pytest.param(
+            Ecosystem.NPM, _tar, {"package/LICENSE": MIT, "package/./LICENSE": EULA}, id="two of a name"
+        ),
+        pytest.param(
+            Ecosystem.NPM,
+            _tar,
+            {"package/package.json": '{"license": "UNLICENSED"}', "package/LICENSE": MIT},
+            id="no licence for anybody",
+        ),
+        pytest.param(
+            Ecosystem.NPM,
+            _tar,
+            {
+                "package/package.json": '{"license": "SEE LICENSE IN EULA.txt"}',
+                "package/EULA.txt": EULA,
+                "package/LICENSE": MIT,
+            },
+            id="npm's is another file",
+        ),
+        pytest.param(
+            Ecosystem.CARGO,
+            _tar,
+            {
+                "a-1.0.0/Cargo.toml": '[package]\nlicense-file = "docs/EULA.txt"\n',
+                "a-1.0.0/docs/EULA.txt": EULA,
+                "a-1.0.0/LICENSE": MIT,
+            },
+            id="cargo's is another file",
+        ),
+        pytest.param(
+            Ecosystem.PYTHON,
+            _zip,
+            {
+                "a-1.0.0.dist-info/METADATA": "Name: a\nLicense-File: EULA.txt\nLicense-File: LICENSE\n",
+                "a-1.0.0.dist-info/licenses/EULA.txt": EULA,
+                "a-1.0.0.dist-info/licenses/LICENSE": MIT,
+            },
+            id="a wheel's is another file, too",
+        ),
+        pytest.param(
+            Ecosystem.PYTHON,
+            _zip,
+            {
+                "a-1.0.0.dist-info/METADATA": "Name: a\n",
+                "a-1.0.0.dist-info/licenses/LICENSE": MIT,
+                "a-1.0.0.dist-info/licenses/vendored/LICENSE": EULA,
+            },
+            id="a wheel's folder",
+        ),
+        pytest.param(
+            Ecosystem.PYTHON,
+            _zip,
+            {
+                "a-1.0.0.dist-info/METADATA": "Name: a\nClassifier: License :: Other/Proprietary License\n",
+                "a-1.0.0.dist-info/LICENSE": MIT,
+            },
+            id="a classifier",
+        ),
+    ],
+)
+def test_no_text_that_is_not_the_whole_licence(
+    ecosystem: Ecosystem, pack: Callable[..., Path], files: dict[str, str], tmp_path: Path
+) -> None:
+    found = metadata_of(pack(tmp_path / "a", **files), _depended(ecosystem))
+    assert found is None or found.license is None
+
+
+def test_a_link_is_no_text(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+        member = tarfile.TarInfo("package/COPYING")
+        member.size = len(MIT.encode())
+        tar.addfile(member, io.BytesIO(MIT.encode()))
+        link = tarfile.TarInfo("package/LICENSE")
+        link.type, link.linkname = tarfile.SYMTYPE, "EULA.txt"
+        tar.addfile(link)
+    assert metadata_of(tmp_path / "a.tgz", _depended()) is None
+
+
+def test_a_tree_does_not_lead_out_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text(MIT)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/package.json").write_text('{"name": "a", "version": "1.0.0"}')
+    (tmp_path / "tree/LICENSE").symlink_to(tmp_path / "elsewhere")
+    found = metadata_of(tmp_path / "tree", _depended())
+    assert found is not None
+    assert found.license is None
+
+
+def test_a_tar_with_a_zip_behind_it_is_a_tar(tmp_path: Path) -> None:
+    tar = _tar(tmp_path / "a", **{"a-1.0.0/Cargo.toml": '[package]\nlicense = "GPL-3.0-only"\n'})
+    other = _zip(tmp_path / "b", **{"a-1.0.0/Cargo.toml": '[package]\nlicense = "MIT"\n'})
+    (tmp_path / "c").write_bytes(tar.read_bytes() + other.read_bytes())
+    found = metadata_of(tmp_path / "c", _depended(Ecosystem.CARGO))
+    assert found is not None
+    assert found.license == "GPL-3.0-only"
+
+
+def test_a_version_that_is_no_number(tmp_path: Path) -> None:
+    wheel = _zip(
+        tmp_path / f"{'0' * 32}-a.whl", **{"a-1.dist-info/METADATA": f"Name: a\nVersion: {'1' * 5000}\n"}
+    )
+    with pytest.raises(TallyError, match="it says of itself that it is a 111"):
+        metadata_of(wheel, _depended(Ecosystem.PYTHON))

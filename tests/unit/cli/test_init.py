@@ -251,6 +251,22 @@ def test_a_package_json_without_members_is_as_any_other(top: str, tmp_path: Path
     assert "make, by Makefile" in tally_in(folder)("init", "--yes").succeeded().out
 
 
+@pytest.mark.parametrize("name", ["\x7f", "\udcff"])
+def test_a_member_in_a_folder_that_toml_cannot_hold_as_it_is(
+    name: str, tmp_path: Path, tally_in: TallyIn
+) -> None:
+    member = '{"name": "app", "version": "1.0.0", "scripts": {"build": "b"}}'
+    files = {"package.json": '{"workspaces": ["*"]}', "package-lock.json": "{}"}
+    folder = repository(tmp_path / "p", {**files, f"{name}/package.json": member})
+    if name == "\x7f":
+        tally_in(folder)("init", name, "--yes").succeeded()
+        assert f"cd '{name}'\n" in load_recipe(folder / "recipes/app.toml").build.script
+    else:
+        ran = tally_in(folder)("init", name, "--yes").failed(2)
+        assert "is no UTF-8, and a recipe is text" in ran.err
+        assert not (folder / "recipes").exists()
+
+
 CARGO = '[package]\nname = "a"\nversion = "1.0.0"\n'
 
 

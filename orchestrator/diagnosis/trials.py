@@ -22,9 +22,9 @@ Say = Callable[[str], None]
 Key = tuple[str, str, tuple[str, ...]]
 """Output, file, and the containers on the way in: one place in every experiment."""
 _ATTEMPTS = 2
-"""At two builds that begin in the same second."""
-_AT_A_TIME = 8
-"""The same, for what looks like a time: a busy machine often begins one of the two in a later second."""
+"""Pairs of builds that began in the same second."""
+_TRIES = 8
+"""Pairs of builds, until so many did: a busy machine often begins one of the two in a later second."""
 _NAMES = "names"
 """In place of a step: which members there are."""
 
@@ -94,19 +94,23 @@ class Trials:
             self.untried.append("no two builds at the same time: there is one embedded builder only")
             return
         self.say("building it twice at the same time")
-        for attempt in range(_AT_A_TIME):
-            if attempt >= _ATTEMPTS:
-                candidates = {key for key in candidates if _is_a_time(restless[key])}
-            if not candidates:
-                return
+        attempts = 0
+        for _ in range(_TRIES):
             one, two = self.lab.together(self.other)
             if isinstance(one, Failed) or isinstance(two, Failed):
                 self._failed(Knob.TOGETHER, one if isinstance(one, Failed) else two)
                 return
+            if one.second != two.second:  # what agrees then does so by chance, and a time differs
+                continue
             differing = self._differing(one, two)
             for key in candidates:
                 self.seen[key].together = key in differing
             candidates &= differing
+            attempts += 1
+            if not candidates or attempts == _ATTEMPTS:
+                return
+        if not attempts:
+            self.untried.append("no two builds in the same second: this machine is too busy")
 
     def _with_one_job(self, restless: Mapping[Key, Place]) -> None:
         """Two builds without anything side by side, for what may be a race."""

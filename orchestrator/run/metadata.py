@@ -71,8 +71,8 @@ def of_dependencies(
 ) -> tuple[Mapping[str, Metadata], Mapping[str, Sequence[Depended]]]:
     """Store path of what lock files pin to what it says of itself, if anything; and what they pin.
 
-    `pinned`, by recipe, comes back with the edges that are told so. `absent` are store paths that the store has
-    not. Raises TallyError where something is another package than its lock file says, or cannot be read.
+    `pinned`, by recipe, comes back with the edges that are told so. `absent` are store paths that the store
+    has not. Raises TallyError where something is another package than its lock file says, or cannot be read.
     """
     packages = {each.path: each for some in pinned.values() for each in some if each.path not in absent}
     found = {path: metadata_of(store.physical(path), each) for path, each in packages.items()}

@@ -62,7 +62,7 @@ class Build:
         self.scratch.mkdir(exist_ok=True)
         tree = self.scratch / str(len(list(self.scratch.iterdir())))
         tree.write_text(text)
-        return Result({"out": tree}, frozenset({"out"}))
+        return Result({"out": tree}, frozenset({"out"}), int(self.clock[0]))
 
 
 def examined(
@@ -111,21 +111,25 @@ def test_a_clock_is_proven_by_the_second(tmp_path: Path) -> None:
     assert found is Name.TIMESTAMP
 
 
-def test_on_a_busy_machine_a_time_is_proven_by_the_clock(tmp_path: Path) -> None:
-    """Two builds that were to begin in one second do not, some times in a row."""
+@pytest.mark.parametrize(("busy", "together"), [(0, False), (5, False), (99, None)])
+def test_a_time_is_proven_by_builds_that_begin_in_one_second(
+    tmp_path: Path, busy: int, together: bool | None
+) -> None:
+    """On a busy machine two builds often do not, and tell nothing: what agrees then does so by chance."""
     clock, numbers = [1_700_000_000.0], itertools.count()
 
     def content(_: frozenset[Knob], second: int, number: int) -> str:
         clock[0] = second + 1 if number < 4 else second
         return f"built at {second}\n"
 
-    one, two = (Build(content, tmp_path / name, clock, numbers, busy=5) for name in "ab")
+    one, two = (Build(content, tmp_path / name, clock, numbers, busy=busy) for name in "ab")
     for side in "xy":
         (tmp_path / side).write_text(content(frozenset(), int(clock[0]), next(numbers)))
     [place] = places(Side("a", tmp_path / "x"), Side("b", tmp_path / "y"))
     trials = Trials(cast("Any", one), cast("Any", two), VARIED, lambda _: None)
     seen = trials.examine([("out", place)])[key_of("out", place)]
-    assert (seen.repeats, seen.together) == (True, False)
+    assert (seen.repeats, seen.together) == (True, together)
+    assert any("in the same second" in each for each in trials.untried) == (together is None)
 
 
 def test_chance_is_told_from_a_race(tmp_path: Path) -> None:

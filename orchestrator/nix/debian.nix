@@ -51,7 +51,7 @@ let
       args = [
         "sh"
         (text (
-          archivesFor archives ++ [ ./debian-packages.sh ./debian-root.sh ]
+          archivesFor archives ++ namesFor files ++ [ ./debian-packages.sh ./debian-root.sh ]
           ++ certificatesFor files ++ databaseFor files ++ filesFor archives
         ))
       ];
@@ -79,9 +79,9 @@ let
   # of no database has none: see text.nix.
   asksWhatIsInstalled = file: builtins.match "dpkg-dev_.*" file != null;
   hasDatabase = builtins.pathExists ./given -> builtins.pathExists ./given/debian-database.sh;
-  databaseFor =
-    files:
-    if hasDatabase && builtins.any asksWhatIsInstalled files then [ ./debian-database.sh ] else [ ];
+  withDatabase = files: hasDatabase && builtins.any asksWhatIsInstalled files;
+  namesFor = files: if withDatabase files then [ ./debian-names.sh ] else [ ];
+  databaseFor = files: if withDatabase files then [ ./debian-database.sh ] else [ ];
 
   # pip of Debian 13 and later does not start without them
   readsCertificates = file: builtins.match "python3-pip_(2[4-9]|[3-9][0-9])\\..*" file != null;

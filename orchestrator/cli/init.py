@@ -96,6 +96,8 @@ def _asked(found: Sketch) -> dict[str, str]:
 
     answers = {}
     for key, guess in found.identity.items:
+        for remark in found.identity.remarks if key == "license" and not guess.sure else ():
+            say(f"note: {remark}")
         while not guess.sure:
             INTERRUPTION.asking = True
             print(f"{key} [{guess.value}]: ", end="", file=sys.stderr, flush=True)

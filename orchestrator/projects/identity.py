@@ -25,6 +25,7 @@ _NO_PAGE: Final = re.compile(
 )
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9+._-]+")
 NOTHING: Final = "nothing here says it"
+_UNSETTLED: Final = "what is here does not settle it"
 
 
 def identity(tree: Tree, claims: Claims, answers: Mapping[str, str]) -> Identity:
@@ -47,7 +48,7 @@ def identity(tree: Tree, claims: Claims, answers: Mapping[str, str]) -> Identity
             _page, said.get("homepage"), claims.homepage, _of_remote(tree), _of_readme_link(tree, name.value)
         )
         or Guess(NO_HOMEPAGE, NOTHING, sure=False),
-        licence.guess or Guess(NO_LICENCE, NOTHING, sure=False),
+        licence.guess or Guess(NO_LICENCE, _UNSETTLED if licence.remarks else NOTHING, sure=False),
         licence.remarks,
     )
 

@@ -343,7 +343,8 @@ def test_a_build_system_that_is_not_there(tmp_path: Path, tally_in: TallyIn) -> 
 
 
 def test_what_cannot_be_seen_is_asked_for_at_a_terminal(tmp_path: Path) -> None:
-    folder = repository(tmp_path, {"CMakeLists.txt": CMAKE, "README": "The thing does things to things.\n"})
+    files = {"CMakeLists.txt": CMAKE, "README": "The thing does things to things.\n", "LICENSE": "Be good.\n"}
+    folder = repository(tmp_path, files)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "orchestrator.cli", "init"],
@@ -360,6 +361,7 @@ def test_what_cannot_be_seen_is_asked_for_at_a_terminal(tmp_path: Path) -> None:
     assert asked.returncode == 0, err
     assert "name" not in err.split("homepage")[0], "what is seen is not asked for"
     assert "expected" in err
+    assert "note: LICENSE is the text of no licence that is known here: look at it\nlicense [" in err
     recipe = load_recipe(folder / "recipes/thing.toml")
     assert (recipe.homepage, recipe.license) == ("https://example.org/thing", "MIT")
     assert "license   MIT    your answer" in out

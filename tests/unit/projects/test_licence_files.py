@@ -68,6 +68,8 @@ def test_of_several_licences_a_person_says_which_hold(files: Mapping[str, str]) 
         if not path.endswith(".go"):
             assert f"{path} ({'MIT' if text == MIT else 'Apache-2.0'})" in remarks
     assert "with OR where users choose one and with AND where all hold" in remarks
+    where = sketch(tree(files), {}).identity.license.where
+    assert where == "what is here does not settle it"
     assert told(files, "MIT OR Apache-2.0") == ("MIT OR Apache-2.0", "")
 
 

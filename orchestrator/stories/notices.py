@@ -105,8 +105,8 @@ def of_witnesses(
     if own.tlogs:
         names = ", ".join(log.origin for log in own.tlogs)
         yield (
-            f"nothing here rests on the log {names}, whose key came with the release; to rely on the "
-            "log, too, give its key from elsewhere with --trusted-root"
+            f"its signatures suffice; only the release says that they are in the log {names}, a list of what "
+            "was signed; to check that, too, give the log's key from elsewhere with --trusted-root"
         )
     elif any(each.bundle.entries for each in bundles.values()):
         yield "there are log entries, and no log to check them against: give --trusted-root"

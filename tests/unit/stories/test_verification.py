@@ -93,7 +93,9 @@ def test_a_release_passes_and_says_what_it_rests_on(original: Release) -> None:
     assert verdict.signers == (original.key.public.fingerprint,)
     (notice,) = verdict.notices
     log = original.log.instance.origin
-    assert notice.startswith(f"nothing here rests on the log {log}, whose key came with the release; ")
+    assert notice.startswith(
+        f"its signatures suffice; only the release says that they are in the log {log}, "
+    )
     assert notice.endswith(" with --trusted-root")
     assert original.verdict(asked=verdict.artifact) == verdict
 

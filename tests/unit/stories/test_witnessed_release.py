@@ -85,7 +85,7 @@ def test_it_passes_and_says_what_is_the_releases_word_alone(case: Case) -> None:
     assert isinstance(found, Passed), found
     assert [each.split(",")[0].split(":")[0] for each in found.notices] == [
         "there are timestamps by no authority that you trust",
-        "nothing here rests on the log 127.0.0.1",
+        "its signatures suffice; only the release says that they are in the log 127.0.0.1",
     ]
     found = verify(case.folder, trusting([case.key.public.spki]), moment(), trusted=case.root)
     assert isinstance(found, Passed)

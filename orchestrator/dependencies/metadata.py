@@ -106,7 +106,8 @@ def _npm(data: bytes) -> Metadata | None:
     if not isinstance(told, dict):
         return None
     licence = told.get("license", told.get("licence"))
-    if licence is None and isinstance(several := told.get("licenses"), list):  # as before npm 2
+    several = licence if isinstance(licence, list) else told.get("licenses")
+    if (licence is None or several is licence) and isinstance(several, list):  # as before npm 2
         names = [text for each in several if (text := _named(each)) is not None]
         licence = " OR ".join(names) if names and len(names) == len(several) else None
     licence = _named(licence)
@@ -146,11 +147,11 @@ def _go(data: bytes) -> Metadata | None:
 def _python(data: bytes) -> Metadata:
     told: dict[str, str] = {}
     classifiers, texts = [], []
-    for line in data.decode("utf-8", "replace").splitlines():
+    for line in re.sub(r"\r?\n[ \t]+(?=\S)", " ", data.decode("utf-8", "replace")).splitlines():
         if not line:  # the description follows
             break
         key, mark, value = line.partition(":")
-        if mark and key[:1].strip():
+        if mark:
             told.setdefault(key.lower(), value.strip())
         if key.lower() == "classifier" and value.strip().startswith("License :: "):
             classifiers.append(value.rpartition(" :: ")[2].strip())

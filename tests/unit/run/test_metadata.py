@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from identify.vendor.licenses import LICENSES
@@ -123,6 +124,24 @@ def test_where_it_tells_no_licence_a_licences_text_does(
     changed = {name: text.replace("free of charge", "for a fee") for name, text in files.items()}
     other = metadata_of(pack(tmp_path / "b", **changed), _depended(ecosystem))
     assert other is None or other.license is None
+
+
+@pytest.mark.parametrize("license_", [["GPL-3.0-only", "Commercial"], ["MIT", 1], {"type": ["MIT"]}])
+def test_several_licences_of_npm_are_not_the_text_alone(license_: Any, tmp_path: Path) -> None:
+    told = json.dumps({"license": license_})
+    files = {"package/LICENSE": MIT + "\nAnd no more than ten users.\n", "package/package.json": told}
+    found = metadata_of(_tar(tmp_path / "a.tgz", **files), _depended())
+    assert found is not None
+    assert found.license is None
+
+
+def test_a_folded_licence_is_read_whole(tmp_path: Path) -> None:
+    told = "Name: a\nLicense: MIT\n        with the Commons Clause\nVersion: 1.0.0\n"
+    found = metadata_of(
+        _zip(tmp_path / "a.whl", **{"a-1.0.0.dist-info/METADATA": told}), _depended(Ecosystem.PYTHON)
+    )
+    assert found is not None
+    assert found.license is None
 
 
 def test_what_its_metadata_declares_stands(tmp_path: Path) -> None:

@@ -43,12 +43,19 @@ def nearest_name(name: str) -> str | None:
 
 
 def read(
-    ecosystem: Ecosystem, tree: Tree, lock: str, place: str, system: str, python: Asked | None = None
+    ecosystem: Ecosystem,
+    tree: Tree,
+    lock: str,
+    place: str,
+    system: str,
+    python: Asked | None = None,
+    member: str | None = None,
 ) -> Locked:
     """What the lock file at a path of `tree` pins for builds on `system` (Nix's name).
 
-    `place` is what messages call it; `python` says what a build asks of a Python project's lock. Raises
-    BadLock, or another TallyError where it cannot be read.
+    `place` is what messages call it; `python` says what a build asks of a Python project's lock, `member`
+    which folder of a Node.js workspace is the project. Raises BadLock, or another TallyError where it cannot
+    be read.
     """
     data = tree.read(lock)
     if data is None:
@@ -57,7 +64,7 @@ def read(
         case Ecosystem.NPM:
             from orchestrator.dependencies.node import reading as of_node
 
-            return of_node.read(data, place, tree, lock, system)
+            return of_node.read(data, place, tree, lock, system, member)
         case Ecosystem.PYTHON if python is not None:
             from orchestrator.dependencies.python import reading as of_python
 

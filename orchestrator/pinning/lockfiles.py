@@ -153,7 +153,8 @@ class LockFile:
         known = self._locked.get(system)
         if known is not None and known[0] == asked:
             return known[1]
-        found = formats.read(self.part.ecosystem, self.tree, self.part.lock, self.place, system, asked)
+        part = self.part
+        found = formats.read(part.ecosystem, self.tree, part.lock, self.place, system, asked, part.member)
         own = self.recipe.named_sources[self.source]
         _refuse_others(found, self.place, self._repository if isinstance(own, PathSource) else None)
         _compare(found, self.tree, self.part.lock, self.place)

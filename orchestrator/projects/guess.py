@@ -89,6 +89,8 @@ class Way:
     """Further sources, each with its keys. Where there are some, the project's own is called `OWN`."""
     locks: tuple[str, ...] = ()
     """Lock files in the source that name its dependencies."""
+    member: str | None = None
+    """The folder of the source whose dependencies these are, where locks are of several projects."""
     source: str | None = None
     """The folder of the workspace that is the source, from the repository's top; None: the project's own."""
     remarks: tuple[str, ...] = ()

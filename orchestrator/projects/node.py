@@ -106,7 +106,8 @@ def _within(within: Workspace, tree: Tree, said: Mapping[str, Any], identity: Id
     if first:
         remarks.append(f"built first, since it needs them: {', '.join(first)}")
     made = _way(said, identity, locked, [*lines, "mkdir $out", pack], remarks)
-    return replace(made, source=top.path)
+    named = folder != "." and folder.isprintable()  # `member` holds no control characters
+    return replace(made, source=top.path, member=folder if named else None)
 
 
 def _left_out(tree: Tree, said: Mapping[str, Any], identity: Identity) -> list[str]:

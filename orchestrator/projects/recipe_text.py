@@ -60,6 +60,8 @@ def _sources(way: Way, path: str) -> Iterator[str]:
         yield from ["", f"[sources.{name}]", *(_key(key, value) for key, value in keys)]
     for lock in way.locks:
         yield from ["", "[[dependencies]]", *([_key("source", OWN)] if way.tools else []), _key("lock", lock)]
+        if way.member is not None:
+            yield _key("member", way.member)
 
 
 def _suite(suite: str) -> list[str]:

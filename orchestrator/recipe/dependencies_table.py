@@ -30,6 +30,10 @@ class DependenciesPart(Part):
         str | None,
         Field(description="The source that it is in, where a recipe has several."),
     ] = None
+    member: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(relative)] | None,
+        Field(description="Node.js: the folder of the workspace's member that is the project."),
+    ] = None
     extras: Annotated[
         tuple[Annotated[str, AfterValidator(normalised)], ...],
         Field(max_length=100, description="Python: optional dependencies that are wanted, too."),
@@ -57,6 +61,8 @@ class DependenciesPart(Part):
         for key in ("extras", "groups", "package", "venv", "python"):
             if getattr(self, key) and kind not in (Ecosystem.PYTHON, None):
                 raise ValueError(f"`{key}` is asked of a Python project's lock, and {self.lock} is of {kind}")
+        if self.member is not None and kind not in (Ecosystem.NPM, None):
+            raise ValueError(f"`member` is asked of a Node.js project's lock, and {self.lock} is of {kind}")
         return self
 
     @property

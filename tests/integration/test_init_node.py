@@ -24,6 +24,59 @@ CHECKSUM = (
     "83b0a90eca35f778e07cad9622b80c448b6aad457c9ff8e568afed978212b42930a95f9e1be943a1ffa4258a3340fbb8"
     "99f41461131c05bb1d0a9c303aed8479"
 )
+FURTHER = {
+    "isexe": (
+        "2.0.0",
+        "RHxMLp9lnKHGHRng9QFhRCMbYAcVpn69smSGcq3f36xjgVVWThj4qqLbTLlq7Ssj8B+fIQ1EuCEGI2lKsyQeIw==",
+        (
+            "228cfa503fadc2c31596ab06ed6aa82c9976eec2bfd83397e7eaf06d0ccf42cd1dfd6743bf9aeb01aebd4156d009994c"
+            "5f76ea898d2832c1fe342da923ca457d"
+        ),
+    ),
+    "once": (
+        "1.4.0",
+        "lNaJgI+2Q5URQBkccEKHTQOPaXdUxnZZElQTZY0MFUAuaEqe1E+Nyvgdz/aIyNi6Z9MzO5dv1H8n58/GELp3+w==",
+        (
+            "5d48aca287dfefabd756621c5dfce5c91a549a93e9fdb7b8246bc4c4790aa2ec17b34a260530474635147aeb631a2dcc"
+            "8b32c613df0675f96041cbb8244517d0"
+        ),
+    ),
+    "wrappy": (
+        "1.0.2",
+        "l4Sp/DRseor9wL6EvV2+TuQn63dMkPjZ/sp9XkghTEbV9KlPS1xUsZ3u7/IQO4wxtcFB4bgpQPRcR3QCvezPcQ==",
+        (
+            "56fece1a4018c6a6c8e28fbc88c87e0fbf4ea8fd64fc6c63b18f4acc4bd13e0ad2515189786dd2c30d3eec9663d70f4e"
+            "cf699330002f8ccb547e4a18231fc9f0"
+        ),
+    ),
+}
+"""Of packages that members need: the version, the sha512 of the tarball, that of yarn 4's archive of it."""
+
+
+def first(name: str, wanted: str, more: str = "") -> str:
+    """As yarn 1 has it in a lock."""
+    version, sha512, _ = FURTHER[name]
+    return (
+        f'{name}@{wanted}:\n  version "{version}"\n'
+        f'  resolved "http://127.0.0.1:9/{name}/-/{name}-{version}.tgz"\n  integrity sha512-{sha512}\n{more}'
+    )
+
+
+def fourth(name: str, wanted: str, more: str = "") -> str:
+    """As yarn 4 has it in a lock."""
+    version, _, checksum = FURTHER[name]
+    return (
+        f'"{name}@npm:{wanted}":\n  version: {version}\n  resolution: "{name}@npm:{version}"\n{more}'
+        f"  checksum: 10c0/{checksum}\n  languageName: node\n  linkType: hard\n\n"
+    )
+
+
+def ninth(name: str) -> str:
+    """As pnpm has it among a lock's packages."""
+    version, sha512, _ = FURTHER[name]
+    return f"  {name}@{version}:\n    resolution: {{integrity: sha512-{sha512}}}\n\n"
+
+
 LOCKS = {
     "first": (
         "yarn.lock",
@@ -72,6 +125,12 @@ WORKSPACES = {
                     "": {"name": "top", "workspaces": ["packages/*"]},
                     "node_modules/@own/npm": {"resolved": "packages/app", "link": True},
                     "node_modules/@own/lib": {"resolved": "packages/lib", "link": True},
+                    "node_modules/@own/other": {"resolved": "packages/other", "link": True},
+                    **{
+                        f"node_modules/{name}": {"version": version, "integrity": f"sha512-{sha512}"}
+                        | ({"dependencies": {"wrappy": "1"}} if name == "once" else {})
+                        for name, (version, sha512, _) in FURTHER.items()
+                    },
                     "node_modules/uglify-js": {
                         "version": "3.19.3",
                         "integrity": INTEGRITY,
@@ -86,13 +145,28 @@ WORKSPACES = {
                     "packages/lib": {
                         "name": "@own/lib",
                         "version": "1.2.0",
+                        "dependencies": {"once": "1.4.0"},
                         "devDependencies": {"uglify-js": "3.19.3"},
+                    },
+                    "packages/other": {
+                        "name": "@own/other",
+                        "version": "1.0.0",
+                        "dependencies": {"isexe": "2.0.0"},
                     },
                 },
             }
         ),
     ),
-    "classic": LOCKS["first"],
+    "classic": (
+        "yarn.lock",
+        "# yarn lockfile v1\n\n\n"
+        + first("isexe", "2.0.0")
+        + "\n"
+        + first("once", "1.4.0", '  dependencies:\n    wrappy "1"\n')
+        + LOCKS["first"][1].removeprefix("# yarn lockfile v1\n\n")
+        + "\n"
+        + first("wrappy", "1"),
+    ),
     "berry": (
         "yarn.lock",
         (
@@ -103,12 +177,18 @@ WORKSPACES = {
             '  resolution: "@own/berry@workspace:packages/app"\n  dependencies:\n'
             '    "@own/lib": "workspace:^"\n  languageName: unknown\n  linkType: soft\n\n'
             '"@own/lib@workspace:^, @own/lib@workspace:packages/lib":\n  version: 0.0.0-use.local\n'
-            '  resolution: "@own/lib@workspace:packages/lib"\n  dependencies:\n'
+            '  resolution: "@own/lib@workspace:packages/lib"\n  dependencies:\n    once: "npm:1.4.0"\n'
             '    uglify-js: "npm:3.19.3"\n  languageName: unknown\n  linkType: soft\n\n'
-            '"top@workspace:.":\n  version: 0.0.0-use.local\n  resolution: "top@workspace:."\n'
+            '"@own/other@workspace:packages/other":\n  version: 0.0.0-use.local\n'
+            '  resolution: "@own/other@workspace:packages/other"\n  dependencies:\n'
+            '    isexe: "npm:2.0.0"\n  languageName: unknown\n  linkType: soft\n\n'
+            + fourth("isexe", "2.0.0")
+            + fourth("once", "1.4.0", '  dependencies:\n    wrappy: "npm:1"\n')
+            + '"top@workspace:.":\n  version: 0.0.0-use.local\n  resolution: "top@workspace:."\n'
             '  languageName: unknown\n  linkType: soft\n\n"uglify-js@npm:3.19.3":\n  version: 3.19.3\n'
             '  resolution: "uglify-js@npm:3.19.3"\n  bin:\n    uglifyjs: bin/uglifyjs\n'
-            f"  checksum: 10c0/{CHECKSUM}\n  languageName: node\n  linkType: hard\n"
+            f"  checksum: 10c0/{CHECKSUM}\n  languageName: node\n  linkType: hard\n\n"
+            + fourth("wrappy", "1").removesuffix("\n")
         ),
     ),
     "pnpm": (
@@ -117,14 +197,19 @@ WORKSPACES = {
             "lockfileVersion: '9.0'\n\nsettings:\n  autoInstallPeers: true\n"
             "  excludeLinksFromLockfile: false\n\nimporters:\n\n  .: {}\n\n"
             "  packages/app:\n    dependencies:\n      '@own/lib':\n        specifier: workspace:^\n"
-            "        version: link:../lib\n\n  packages/lib:\n    devDependencies:\n      uglify-js:\n"
-            "        specifier: 3.19.3\n        version: 3.19.3\n\npackages:\n\n  uglify-js@3.19.3:\n"
+            "        version: link:../lib\n\n  packages/lib:\n    dependencies:\n      once:\n"
+            "        specifier: 1.4.0\n        version: 1.4.0\n    devDependencies:\n      uglify-js:\n"
+            "        specifier: 3.19.3\n        version: 3.19.3\n\n  packages/other:\n"
+            "    dependencies:\n      isexe:\n        specifier: 2.0.0\n        version: 2.0.0\n\n"
+            f"packages:\n\n{ninth('isexe')}{ninth('once')}  uglify-js@3.19.3:\n"
             f"    resolution: {{integrity: {INTEGRITY}}}\n    engines: {{node: '>=0.8.0'}}\n"
-            "    hasBin: true\n\nsnapshots:\n\n  uglify-js@3.19.3: {}\n"
+            f"    hasBin: true\n\n{ninth('wrappy')}snapshots:\n\n  isexe@2.0.0: {{}}\n\n"
+            "  once@1.4.0:\n    dependencies:\n      wrappy: 1.0.2\n\n  uglify-js@3.19.3: {}\n\n"
+            "  wrappy@1.0.2: {}\n"
         ),
     ),
 }
-"""Of workspaces with two members, as npm 9.9.4, yarn 1.22.22, yarn 4.18.1 and pnpm 9.15.9 write them."""
+"""Of workspaces with three members, as npm 9.9.4, yarn 1.22.22, yarn 4.18.1 and pnpm 9.15.9 write them."""
 
 
 VERSIONS = ("npm", "classic")
@@ -161,7 +246,8 @@ def test_members_of_workspaces_are_packed_by_these(
         top, wanted = tmp_path / name, "^1.0.0" if name in VERSIONS else "workspace:^"
         build = {"build": "uglifyjs index.js --mangle --output min.js"}
         lib = {"name": "@own/lib", "version": "1.2.0", "main": "min.js", "scripts": build}
-        lib |= {"devDependencies": {"uglify-js": "3.19.3"}}
+        lib |= {"dependencies": {"once": "1.4.0"}, "devDependencies": {"uglify-js": "3.19.3"}}
+        other = {"name": "@own/other", "version": "1.0.0", "dependencies": {"isexe": "2.0.0"}}
         app = {
             "name": f"@own/{name}",
             "version": "1.0.0",
@@ -174,6 +260,7 @@ def test_members_of_workspaces_are_packed_by_these(
             "package.json": json.dumps({"name": "top", "private": True, "workspaces": ["packages/*"]}),
             "packages/lib/package.json": json.dumps(lib),
             "packages/lib/index.js": "module.exports = function twice(one) { return one + one }\n",
+            "packages/other/package.json": json.dumps(other),
             "packages/app/package.json": json.dumps(app),
             "packages/app/make.js": "require('fs').writeFileSync('made', `${require('@own/lib')(21)}`)\n",
         }
@@ -192,6 +279,28 @@ def test_members_of_workspaces_are_packed_by_these(
         assert made["package/made"] == b"42"
         wanted = "^1.0.0" if name in VERSIONS else "^1.2.0"
         assert json.loads(made["package/package.json"])["dependencies"] == {"@own/lib": wanted}
+        assert [each.member for each in load(tmp_path / "recipes" / f"own-{name}.toml").dependencies] == [
+            "packages/app"
+        ]
+        assert_told_of_members(tmp_path, f"own-{name}")
+
+
+def assert_told_of_members(top: Path, name: str) -> None:
+    """That the SBOMs of a release tell what its package needs from what it was only built beside."""
+    [folder] = (top / "releases").glob(f"{name}-1.0.0-*/sbom")
+    [components, packages] = (
+        json.loads((folder / f"{name}.{form}.json").read_bytes()) for form in ("cdx", "spdx")
+    )
+    wanted = {"once": "required", "wrappy": "required", "isexe": "excluded", "uglify-js": "excluded"}
+    scopes = {each["name"]: each["scope"] for each in components["components"] if each["name"] in wanted}
+    assert scopes == wanted
+    names = {each["SPDXID"]: each["name"] for each in packages["packages"]}
+    needs = {
+        (names[each["spdxElementId"]], each["relationshipType"], names[each["relatedSpdxElement"]])
+        for each in packages["relationships"]
+        if each["relationshipType"] in ("DEPENDS_ON", "DEV_DEPENDENCY_OF")
+    }
+    assert needs == {(name, "DEPENDS_ON", "once"), ("once", "DEPENDS_ON", "wrappy")}
 
 
 def test_what_tally_writes_is_not_packed(tally_in: TallyIn, repository: Path, tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ DEPENDENT = SINGLE | {
     "dependencies": [
         {"lock": "poetry.lock", "kind": "python", "source": "src", "extras": ["x"], "groups": ["dev"]},
         {"lock": "other/uv.lock", "package": "app", "venv": True, "python": "3.11.2"},
+        {"lock": "yarn.lock", "source": "src", "member": "packages/app"},
     ],
     "toolchain": {
         "from": "files",

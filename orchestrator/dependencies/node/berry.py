@@ -35,6 +35,7 @@ from orchestrator.dependencies.node.entries import (
 )
 from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
+from orchestrator.dependencies.node.members import Member, asking
 from orchestrator.dependencies.tree import Tree
 from orchestrator.dependencies.yamlfile import YamlFile
 
@@ -51,8 +52,11 @@ _CHECKSUM: Final = re.compile(r"(?:([^/]+)/)?([0-9a-f]{128})")
 _METADATA: Final = "__metadata"
 
 
-def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
-    """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
+def read(data: bytes, place: str, tree: Tree, folder: str, system: str, member: str | None = None) -> Locked:
+    """What the lock pins for one system. Raises BadLock.
+
+    `folder` is the lock's own in `tree`, `member` that of the project; None: all members are.
+    """
     file = yamlfile.read(data, place, _AGAIN)
     key = file.table(_METADATA).get("cacheKey")
     if not isinstance(key, str) or form_of(key) is None:
@@ -60,15 +64,18 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
         hint = "write it again with yarn 4, with no compressionLevel in .yarnrc.yml; or " + _OUT
         raise file.bad(file.lines.get((_METADATA, "")) or 1, told, hint)
     lock = _Lock(file, key, system)
-    own = [each for each in lock.entries.values() if each.workspace is not None]
-    asked, shipped = set[str](), set[str]()
-    for each in own:
+    members, nodes = dict[str, Member](), dict[str, Node]()
+    for each in lock.entries.values():
+        if each.workspace is None:
+            nodes[each.key] = lock.node(each)
+            continue
         names = _checked_manifest(lock, each, tree, folder)
-        below = dict(lock.needs(each))
-        asked |= set(below.values())
-        shipped |= {to for name, to in below.items() if name in names}
-    nodes = {each.key: lock.node(each) for each in lock.entries.values()}
-    return Locked(Ecosystem.NPM, linked(nodes, asked, shipped, place), {"berry": "1"}, inside(nodes))
+        below = list(lock.needs(each))
+        shipped = tuple(to for name, to in below if name in names)
+        members[each.workspace] = Member(tuple(to for _, to in below), shipped)
+        nodes[each.key] = Node(shipped, None)
+    found = linked(nodes, *asking(members, folder, member, place), place)
+    return Locked(Ecosystem.NPM, found, {"berry": "1"}, inside(nodes))
 
 
 def _checked_manifest(lock: _Lock, entry: _Entry, tree: Tree, folder: str) -> frozenset[str]:
@@ -141,7 +148,7 @@ class _Lock:
         return self.file.bad(line, f"{entry.patterns[:200]}: {problem}", hint)
 
     def node(self, entry: _Entry) -> Node:
-        if entry.rest.startswith(("workspace:", "patch:", "link:", "portal:")):
+        if entry.rest.startswith(("patch:", "link:", "portal:")):
             if entry.patched is not None and entry.patched not in self.entries:
                 raise self.bad(entry, f"it is a patch of {entry.patched[:80]}, which the lock does not hold")
             return Node(tuple(to for _, to in self.needs(entry)), None)

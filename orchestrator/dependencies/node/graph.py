@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.dependencies.confusion import refuse_doubles
@@ -17,7 +17,7 @@ class Node:
     below: tuple[str, ...]
     """Keys of what it needs."""
     dependency: Dependency | None
-    """None for what is part of the project: nothing is fetched."""
+    """None for what is part of the project, as a member of a workspace is: nothing is fetched."""
     inside: Inside | None = None
     """A tarball of the project's own."""
 
@@ -31,8 +31,8 @@ def linked(
     one name and version has different bytes.
     """
     refuse_doubles((node.dependency for node in nodes.values() if node.dependency is not None), place)
-    direct = _through(nodes, asked)
-    of_users = _reached(nodes, shipped)
+    direct = reached(asked, lambda key: _below_part(nodes, key))
+    of_users = reached(shipped, lambda key: nodes[key].below if key in nodes else ())
     found: dict[str, Dependency] = {}
     for key, node in nodes.items():
         if node.dependency is None:
@@ -71,22 +71,18 @@ def _key(nodes: Mapping[str, Node], key: str) -> str | None:
     return node.dependency.key if node is not None and node.dependency is not None else None
 
 
-def _through(nodes: Mapping[str, Node], asked: Iterable[str]) -> set[str]:
-    """What the project asks for, and what its parts ask for."""
-    found, left = set(asked), list(asked)
-    while left:
-        node = nodes.get(left.pop())
-        new = set(node.below) - found if node is not None and node.dependency is None else set()
-        found |= new
-        left.extend(new)
-    return found
+def _below_part(nodes: Mapping[str, Node], key: str) -> Iterable[str]:
+    """What the project's parts ask for, it asks for itself."""
+    node = nodes.get(key)
+    return node.below if node is not None and node.dependency is None else ()
 
 
-def _reached(nodes: Mapping[str, Node], start: Iterable[str]) -> set[str]:
-    found, left = set(start), list(start)
+def reached(start: Iterable[str], below: Callable[[str], Iterable[str]]) -> frozenset[str]:
+    """These keys, and all that `below` leads to from them."""
+    found = set(start)
+    left = list(found)
     while left:
-        node = nodes.get(left.pop())
-        new = set(node.below) - found if node is not None else set()
+        new = set(below(left.pop())) - found
         found |= new
         left.extend(new)
-    return found
+    return frozenset(found)

@@ -28,6 +28,8 @@ from orchestrator.dependencies.node.entries import (
     file_of,
     fits,
 )
+from orchestrator.dependencies.node.graph import reached
+from orchestrator.dependencies.node.members import Member, asking
 from orchestrator.dependencies.tree import Tree
 from orchestrator.ground.values import replace
 
@@ -40,8 +42,11 @@ _NEEDED: Final = ("dependencies", "optionalDependencies", "peerDependencies")
 _DIRECT: Final = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 
 
-def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
-    """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
+def read(data: bytes, place: str, tree: Tree, folder: str, system: str, member: str | None = None) -> Locked:
+    """What the lock pins for one system. Raises BadLock.
+
+    `folder` is the lock's own in `tree`, `member` that of the project; None: all members are.
+    """
     lock = _Lock(data, place, system)
     beside = f"{folder}/" if folder else ""
     if (taken := tree.read(f"{beside}npm-shrinkwrap.json")) is not None and taken != data:
@@ -52,7 +57,7 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
             hint="name that one as the lock, or remove it",
         )
     lock.check_manifest(tree.read(f"{beside}package.json"))
-    found = tuple(lock.dependencies())
+    found = tuple(lock.dependencies(folder, member))
     refuse_doubles(found, place)
     own = tuple(sorted(lock.inside.get("", ()), key=str))
     return Locked(Ecosystem.NPM, tuple(sorted(found, key=lambda each: each.key)), {}, own)
@@ -138,9 +143,9 @@ class _Lock:
                         f"{kind}: the lock has {str(held)[:80]}",
                     )
 
-    def dependencies(self) -> Iterator[Dependency]:
+    def dependencies(self, folder: str, member: str | None) -> Iterator[Dependency]:
         self._refuse_taken_from_within()
-        direct, shipped = self._direct(), self._shipped()
+        direct, shipped = self._asked(folder, member)
         kept = {at: each for at, entry in self.packages.items() if (each := self._kept(at, entry))}
         keys = {at: f"{name}@{version} at {at}" for at, (name, version) in kept.items()}
         for at, (name, version) in kept.items():
@@ -150,7 +155,7 @@ class _Lock:
             yield replace(
                 found,
                 direct=at in direct,
-                shipped=entry.get("dev") is not True or at in shipped,
+                shipped=at in shipped or (member is None and entry.get("dev") is not True),
                 needs=tuple(sorted(needs)),
                 place=at,
                 inside=tuple(sorted(self.inside.get(at, ()), key=str)),
@@ -256,45 +261,49 @@ class _Lock:
         tree = hosted.of_any(resolved, partial(self.bad, at))
         return hosted.dependency(name, version, tree, self.lines.get(at, 1))
 
-    def _direct(self) -> frozenset[str]:
-        """Where what the project asks for is, and what its workspaces do."""
-        found: set[str] = set()
-        for at, entry in self.packages.items():
-            if _FOLDER not in at and entry.get("link") is not True:
-                found.update(self._resolved(at, (n for kind in _DIRECT for n in _table(entry, kind))))
-        return frozenset(found)
+    def _asked(self, folder: str, member: str | None) -> tuple[frozenset[str], frozenset[str]]:
+        """Where what the project asks for is, and what its users get, whatever `dev` says of it."""
+        own = {
+            at: entry
+            for at, entry in self.packages.items()
+            if _FOLDER not in at and entry.get("link") is not True
+        }
+        members = {}
+        for at, entry in own.items():
+            of_users = self._of_users(at) if member is not None or entry.get("dev") is not True else ()
+            asked = self._placed(at, (name for kind in _DIRECT for name in _table(entry, kind)))
+            members[at] = Member(tuple(asked), tuple(of_users))
+        first, shipped = asking(members, folder, member, self.place)
+        direct = reached(first, lambda at: self._of_users(at) if at in own else ())
+        return direct, reached(shipped, self._of_users)
 
-    def _shipped(self) -> frozenset[str]:
-        """Where what the project needs itself is, and what that needs, whatever `dev` says of it."""
-        left = [
-            at for at, entry in self.packages.items() if _FOLDER not in at and entry.get("dev") is not True
-        ]
-        found: set[str] = set()
-        while left:
-            at = left.pop()
-            entry = self.packages[at]
-            others = {*_table(entry, "peerDependenciesMeta")}
-            if _FOLDER not in at:  # where a name is in both, npm takes the dependency for development
-                others.update(_table(entry, "devDependencies"))
-            asked = [*_table(entry, "dependencies"), *_table(entry, "optionalDependencies")]
-            asked += [name for name in _table(entry, "peerDependencies") if name not in others]
-            new = set(self._resolved(at, asked)) - found
-            found |= new
-            left.extend(new)
-        return frozenset(found)
+    def _of_users(self, at: str) -> Iterator[str]:
+        """Where that is which users of a package get for it."""
+        entry = self.packages[at]
+        others = {*_table(entry, "peerDependenciesMeta")}
+        if _FOLDER not in at:  # where a name is in both, npm takes the dependency for development
+            others.update(_table(entry, "devDependencies"))
+        asked = [*_table(entry, "dependencies"), *_table(entry, "optionalDependencies")]
+        asked += [name for name in _table(entry, "peerDependencies") if name not in others]
+        return self._placed(at, asked)
 
     def _needs(self, at: str, entry: Mapping[str, Any]) -> Iterator[str]:
         return self._resolved(at, (name for kind in _NEEDED for name in _table(entry, kind)))
 
     def _resolved(self, at: str, names: Iterable[str]) -> Iterator[str]:
-        """Where Node.js finds packages by their names, from a package's folder up."""
+        """Where packages that are no part of the project are found by their names."""
+        return (to for to in self._placed(at, names) if _FOLDER in to)
+
+    def _placed(self, at: str, names: Iterable[str]) -> Iterator[str]:
+        """Where Node.js finds packages by their names, from a package's folder up; links are followed."""
         above = list(_above(at))
         for name in names:
             for folder in above:
                 if (place := f"{folder}{_FOLDER}{name}") in self.packages:
                     entry = self.packages[place]
-                    if entry.get("link") is not True:
-                        yield place
+                    to = str(entry.get("resolved")) if entry.get("link") is True else place
+                    if to in self.packages:
+                        yield to
                     break
 
 

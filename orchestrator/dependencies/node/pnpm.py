@@ -24,6 +24,7 @@ from orchestrator.dependencies.node.entries import (
 )
 from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
+from orchestrator.dependencies.node.members import Member, asking
 from orchestrator.dependencies.tree import Tree
 from orchestrator.dependencies.yamlfile import YamlFile
 from orchestrator.ground.values import replace
@@ -34,8 +35,11 @@ _START, _BETWEEN = b"---\n", b"\n---\n"
 _SETTINGS: Final = "configDependencies"
 
 
-def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locked:
-    """What the lock pins for one system. `folder` is the lock's own in `tree`. Raises BadLock."""
+def read(data: bytes, place: str, tree: Tree, folder: str, system: str, member: str | None = None) -> Locked:
+    """What the lock pins for one system. Raises BadLock.
+
+    `folder` is the lock's own in `tree`, `member` that of the project; None: all members are.
+    """
     before, own = _documents(data)
     if before and not own.strip():
         raise BadLock(place, 1, "it has what pnpm is set up with, and no lock behind that", hint=_AGAIN)
@@ -44,8 +48,10 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str) -> Locke
     for importer, held in lock.file.tables("importers").items():
         _check_manifest(lock, tree, folder, importer, held)
     nodes |= {key: lock.node(key, each) for key, each in lock.snapshots.items()}
-    asked = [*first, *lock.asked((*SHIPPED, *DEVELOPMENT))]
-    found = linked(nodes, asked, list(lock.asked(SHIPPED)), place)
+    members = {each: lock.member(each, told) for each, told in lock.file.tables("importers").items()}
+    nodes |= {_link(each): Node(told.shipped, None) for each, told in members.items()}
+    asked, shipped = asking(members, folder, member, place)
+    found = linked(nodes, [*(first if member is None else ()), *asked], shipped, place)
     return Locked(Ecosystem.NPM, found, {"pnpm": "1"}, inside(nodes))
 
 
@@ -73,11 +79,12 @@ def _set_up(file: YamlFile, system: str) -> tuple[dict[str, Node], list[str]]:
     """Packages that pnpm has settings from, by keys that are no others', and those that are asked for."""
     lock = _Lock(file, system)
     nodes: dict[str, Node] = {}
-    asked = list(lock.asked([_SETTINGS]))
+    importers = lock.file.tables("importers").items()
+    asked = [key for each, told in importers for key in lock.keys(each, told, [_SETTINGS])]
     left = [*asked]
     while left:
         key = left.pop()
-        if key not in nodes:
+        if key not in nodes and key in lock.snapshots:  # else it is a part of the project
             nodes[key] = lock.node(key, lock.snapshots[key])
             left += nodes[key].below
 
@@ -126,13 +133,16 @@ class _Lock:
     def bad(self, key: str, problem: str, hint: str | None = None) -> BadLock:
         return self.file.bad(self.file.lines.get(("packages", key)), f"{key[:200]}: {problem}", hint)
 
-    def asked(self, kinds: Iterable[str]) -> Iterator[str]:
-        """Keys of what the project asks for."""
-        for told in self.file.tables("importers").values():
-            for kind in kinds:
-                for name, each in _table(told, kind).items():
-                    version = each.get("version") if isinstance(each, dict) else None
-                    yield from self._key(name, version)
+    def member(self, importer: str, told: Mapping[str, Any]) -> Member:
+        asked = tuple(self.keys(importer, told, (*SHIPPED, *DEVELOPMENT)))
+        return Member(asked, tuple(self.keys(importer, told, SHIPPED)))
+
+    def keys(self, importer: str, told: Mapping[str, Any], kinds: Iterable[str]) -> Iterator[str]:
+        """Of what a package of the project asks for."""
+        for kind in kinds:
+            for name, each in _table(told, kind).items():
+                version = each.get("version") if isinstance(each, dict) else None
+                yield from self._key(name, version, importer)
 
     def node(self, key: str, told: Mapping[str, Any]) -> Node:
         below = [
@@ -153,11 +163,12 @@ class _Lock:
             return Node(tuple(below), found)
         return Node(tuple(below), None, found)
 
-    def _key(self, name: str, version: Any) -> Iterator[str]:
-        """As pnpm has it: `refToRelative` of @pnpm/dependency-path."""
+    def _key(self, name: str, version: Any, importer: str = ".") -> Iterator[str]:
+        """As pnpm has it: `refToRelative` of @pnpm/dependency-path; of a link, that of a part."""
         if not isinstance(version, str):
             raise self.file.bad(None, f"{name[:200]}: its version is no text")
         if version.startswith("link:"):
+            yield _link(posixpath.join(importer, version.removeprefix("link:")))
             return
         at = version.find("@", 1) if version.startswith("@") else version.find("@")
         colon, bracket = version.find(":"), version.find("(")
@@ -196,6 +207,11 @@ class _Lock:
         digest = digest_of(integrity, bad, _AGAIN)
         urls, registry = addresses_of(tarball, name, version, bad)
         return Dependency(name, version, file_of(name, version), digest, urls, registry, line)
+
+
+def _link(folder: str) -> str:
+    """The key of a part of the project; nothing else is called so."""
+    return f"link:{posixpath.normpath(folder)}"
 
 
 def _table(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from orchestrator.dependencies.node.entries import (
 )
 from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, SHIPPED, Manifest, manifests, table
+from orchestrator.dependencies.node.members import Member, asking
 from orchestrator.dependencies.node.yarn_lock import AGAIN, Entry, entries
 from orchestrator.dependencies.tree import Tree
 
@@ -27,37 +28,49 @@ _FIRST: Final = re.compile(r"^# yarn lockfile v1\s*$", re.MULTILINE)
 _LOCAL: Final = ("file:", "link:", "./", "../", "/", "~/")
 
 
-def read(data: bytes, place: str, tree: Tree, folder: str) -> Locked:
-    """What the lock pins. `folder` is the lock's own in `tree`. Raises BadLock."""
+def read(data: bytes, place: str, tree: Tree, folder: str, member: str | None = None) -> Locked:
+    """What the lock pins. `folder` is the lock's own in `tree`, `member` the project's. Raises BadLock."""
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
     if not _FIRST.search(text):
         raise BadLock(place, 1, "it does not say `# yarn lockfile v1`", hint=AGAIN)
     listed = entries(text, place)
     lock = _Lock(listed, place)
     own = manifests(tree, folder, place)
-    asked = list(_asked(lock, own, (*SHIPPED, *DEVELOPMENT), place))
-    nodes = {each.patterns[0]: lock.node(each) for each in listed}
-    found = linked(nodes, asked, list(_asked(lock, own, SHIPPED, place)), place)
+    members = dict(_members(lock, own, place))
+    nodes = {_key(at): Node(each.shipped, None) for at, each in members.items()}
+    nodes |= {each.patterns[0]: lock.node(each) for each in listed}
+    found = linked(nodes, *asking(members, folder, member, place), place)
     return Locked(Ecosystem.NPM, found, {"yarn": "1"}, inside(nodes))
 
 
-def _asked(lock: _Lock, own: Iterable[Manifest], kinds: Iterable[str], place: str) -> Iterator[str]:
-    """Keys of what the project asks for. Raises BadLock where the lock has no answer."""
-    workspaces = {each.name for each in own}
+def _members(lock: _Lock, own: Iterable[Manifest], place: str) -> Iterator[tuple[str, Member]]:
+    """Each package of the project, by its folder. Raises BadLock where the lock has no answer."""
+    workspaces = {each.name: _key(each.folder) for each in own}
     resolved = {name for each in own for name in _names_of_resolutions(each)}
-    for manifest in own:
+
+    def keys(manifest: Manifest, kinds: Iterable[str]) -> Iterator[str]:
         for name, wanted in sorted(manifest.asked(kinds).items()):
             key = lock.answers.get(f"{name}@{wanted}")
             if key is not None:
                 yield key
             elif name in resolved and name in lock.named:
                 yield from lock.named[name]
-            elif name not in workspaces and not wanted.startswith(_LOCAL):
+            elif name in workspaces:
+                yield workspaces[name]
+            elif not wanted.startswith(_LOCAL):
                 where = f"{manifest.folder}/package.json".lstrip("/")
                 problem = (
                     f"it does not fit {where}, which asks for {name[:80]} {wanted[:80]}: it has no such entry"
                 )
                 raise BadLock(place, None, problem, hint="run `yarn install`, and commit yarn.lock")
+
+    for each in own:
+        yield each.folder, Member(tuple(keys(each, (*SHIPPED, *DEVELOPMENT))), tuple(keys(each, SHIPPED)))
+
+
+def _key(folder: str) -> str:
+    """Of a package of the project; a lock has no entry for it."""
+    return f"workspace:{folder}"
 
 
 def _names_of_resolutions(manifest: Manifest) -> Iterator[str]:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from npm_packages import integrity
 from source_trees import Files
 
 from orchestrator.dependencies.dependency import BadLock, Locked
@@ -17,7 +18,7 @@ from orchestrator.recipe.recipe import Recipe
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def recipe(lock: str) -> Recipe:
+def recipe(lock: str, **further: str) -> Recipe:
     return Recipe.model_validate(
         {
             "name": "r",
@@ -27,7 +28,9 @@ def recipe(lock: str) -> Recipe:
             "license": "MIT",
             "systems": ["x86_64-linux", "aarch64-linux"],
             "source": {"path": "."},
-            "dependencies": [{"lock": lock, **({"python": "3.11.2"} if lock.endswith("uv.lock") else {})}],
+            "dependencies": [
+                {"lock": lock, **({"python": "3.11.2"} if lock.endswith("uv.lock") else {}), **further}
+            ],
             "toolchain": {"from": "nixpkgs"},
             "build": {"script": "true"},
         }
@@ -128,3 +131,22 @@ def test_a_source_from_elsewhere_has_no_repository_of_this_machine(repository: P
     file = LockFile(of, of.dependencies[0], uv(f"file://{repository}/parts"), repository)
     with pytest.raises(BadLock, match="outside of the source's"):
         file.locked("x86_64-linux", file.asked("x86_64-linux", Lock()))
+
+
+def test_the_member_that_a_recipe_names_is_the_project(tmp_path: Path) -> None:
+    packages = {
+        "": {"workspaces": ["app", "other"]},
+        "app": {},
+        "other": {"dependencies": {"o": "*"}},
+        "node_modules/o": {"version": "1.0.0", "integrity": integrity(b"o")},
+    }
+    lock = {"lockfileVersion": 3, "packages": packages}
+    tree = Files({"x/package-lock.json": lock, "x/package.json": packages[""]})
+    for further, asked in (({}, True), ({"member": "x/other"}, True), ({"member": "x/app"}, False)):
+        of = recipe("x/package-lock.json", **further)
+        file = LockFile(of, of.dependencies[0], tree, tmp_path)
+        [told] = file.described("x86_64-linux", Lock())["packages"]
+        assert (told["direct"], told["shipped"]) == (asked, asked)
+    of = recipe("x/package-lock.json", member="x/ap")
+    with pytest.raises(BadLock, match="in the source src of r: it has no member 'x/ap'"):
+        LockFile(of, of.dependencies[0], tree, tmp_path).locked("x86_64-linux", None)

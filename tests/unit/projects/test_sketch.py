@@ -512,7 +512,10 @@ def test_a_member_of_a_node_workspace_is_packed_there(
     assert list(found.way.locks) == [name for name in top if "lock" in name]
     assert "its source is its workspace, the repository's top, whose" in found.way.remarks[0]
     text = recipe_text(found, "packages/app")
-    assert tomllib.loads(text)["sources"]["project"] == {"path": "."}
+    made = tomllib.loads(text)
+    assert made["sources"]["project"] == {"path": "."}
+    [lock] = found.way.locks
+    assert made["dependencies"] == [{"source": "project", "lock": lock, "member": "packages/app"}]
 
 
 def test_the_manager_that_the_workspace_has_is_in_its_top_folder() -> None:
@@ -602,6 +605,7 @@ def test_what_is_packed_as_a_version_by_the_workspace_alone(kind: str, wanted: s
     for top in (BERRY, PNPM):
         assert of(**member(files, top)).complete
     own = of({**files, "pnpm-lock.yaml": ""}, begun=None)
+    assert "member" not in recipe_text(own, ".")
     assert own.way.script.endswith(
         "pnpm install --frozen-lockfile\nmkdir $out\npnpm pack --pack-destination $out\n"
     )

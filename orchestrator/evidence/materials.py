@@ -198,10 +198,6 @@ def _words(text: str | None) -> Iterator[str]:
 
 
 def _version(purl: str | None) -> str | None:
-    """The version in a package URL (purl-spec, "Rules for each purl component")."""
-    from urllib.parse import unquote  # verifying needs none of what that imports
+    from orchestrator.evidence.sbom import naming  # verifying needs none of what that imports
 
-    if purl is None:
-        return None
-    _, mark, rest = purl.split("?", 1)[0].split("#", 1)[0].rpartition("@")
-    return unquote(rest) if mark and "/" not in rest else None
+    return naming.of_purl(purl)[1]

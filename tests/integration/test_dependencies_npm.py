@@ -178,7 +178,7 @@ def test_the_sbom_of_the_recipe_tells_the_same(release: Path, npmrc: Path, tally
     def of_npm(bill: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         after = {each["ref"]: len(each.get("dependsOn", ())) for each in bill["dependencies"]}
         return {
-            each["purl"]: (each.get("scope"), each.get("licenses"), after[each["bom-ref"]])
+            each["purl"]: (*map(each.get, ("name", "version", "scope", "licenses")), after[each["bom-ref"]])
             for each in bill["components"]
             if each.get("purl", "").startswith("pkg:npm/")
         }

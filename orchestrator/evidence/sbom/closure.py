@@ -245,11 +245,12 @@ class _Found:
         uris = origin.urls if origin else _addresses(given)
         file = origin.name if origin else _file_name(uris) or derivation.name
         name, version = naming.of_file(derivation.name if _means_nothing(file) else file)
-        version = version or naming.text(given, "version")
+        purl = origin.purl if origin else None
+        told = naming.of_purl(purl)
+        name, version = told[0] or name, told[1] or version or naming.text(given, "version")
         license_ = self._seen.own_licences.get(fixed.path)
         if license_ is None and isinstance(fixed.digest, Sha256):
             license_ = self._seen.licences.get(fixed.digest.hex)
-        purl = origin.purl if origin else None
         self.components[fixed.path] = Component(
             ref=fixed.path,
             name=name,

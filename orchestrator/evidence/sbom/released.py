@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import unquote
 
 from orchestrator.builders.build import BuiltPath
 from orchestrator.evidence.facts import ReleaseFacts
@@ -107,7 +106,7 @@ def _output(facts: ReleaseFacts, output: BuiltPath) -> Component:
 def _material(material: Material) -> Component:
     return Component(
         ref=material.path,
-        name=_name(material),
+        name=naming.of_purl(material.purl)[0] or material.name,
         role=_ROLES[material.kind],
         version=material.version,
         path=material.path,
@@ -125,15 +124,6 @@ def _supplier(material: Material) -> str | None:
     if material.believed is not None:
         return material.believed.signature.partition(":")[0]
     return supplier_of(material.uris, material.purl)
-
-
-def _name(material: Material) -> str:
-    """The name in the package URL, where there is one: `gcc-12` says more than its file's name."""
-    if not material.purl:
-        return material.name
-    body = material.purl.split("?", 1)[0].split("#", 1)[0]
-    head = body.rpartition("@")[0] if "@" in body.rsplit("/", 1)[-1] else body
-    return unquote(head.rsplit("/", 1)[-1]) or material.name
 
 
 def _relations(facts: ReleaseFacts, materials: Sequence[Material], refs: set[str]) -> Iterator[Relation]:

@@ -198,6 +198,6 @@ def _words(text: str | None) -> Iterator[str]:
 
 
 def _version(purl: str | None) -> str | None:
-    from orchestrator.evidence.sbom import naming  # verifying needs none of what that imports
+    from orchestrator.evidence.purls import name_and_version  # verifying needs none of what that imports
 
-    return naming.of_purl(purl)[1]
+    return name_and_version(purl)[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.evidence.purls import name_and_version
 from orchestrator.evidence.sbom import depended, naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Closure, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
@@ -246,7 +247,7 @@ class _Found:
         file = origin.name if origin else _file_name(uris) or derivation.name
         name, version = naming.of_file(derivation.name if _means_nothing(file) else file)
         purl = origin.purl if origin else None
-        told = naming.of_purl(purl)
+        told = name_and_version(purl)
         name, version = told[0] or name, told[1] or version or naming.text(given, "version")
         license_ = self._seen.own_licences.get(fixed.path)
         if license_ is None and isinstance(fixed.digest, Sha256):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from orchestrator.evidence.sbom.component import Digest, algorithm, is_nar
 from orchestrator.nix.derivation import Derivation, name_of
@@ -51,18 +51,6 @@ def of_file(name: str) -> tuple[str, str | None]:
     while found := _ARCHIVE.search(name):
         name = name[: found.start()]
     return split(name)
-
-
-def of_purl(purl: str | None) -> tuple[str | None, str | None]:
-    """Name and version in a package URL (purl-spec, "Rules for each purl component"), where it has them.
-
-    It says more than a file's name: `gcc-12`.
-    """
-    if not purl:
-        return None, None
-    body = purl.split("?", 1)[0].split("#", 1)[0]
-    head, at, version = body.rpartition("@") if "@" in body.rsplit("/", 1)[-1] else (body, "", "")
-    return unquote(head.rsplit("/", 1)[-1]) or None, unquote(version) if at else None
 
 
 def of_path(path: str) -> tuple[str, str | None, str | None]:

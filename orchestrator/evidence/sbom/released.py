@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from orchestrator.builders.build import BuiltPath
 from orchestrator.evidence.facts import ReleaseFacts
 from orchestrator.evidence.materials import Material, built_here
+from orchestrator.evidence.purls import name_and_version
 from orchestrator.evidence.sbom import depended, naming
 from orchestrator.evidence.sbom.bill import Bill, Build, Kind, Relation
 from orchestrator.evidence.sbom.component import Component, Role
@@ -106,7 +107,7 @@ def _output(facts: ReleaseFacts, output: BuiltPath) -> Component:
 def _material(material: Material) -> Component:
     return Component(
         ref=material.path,
-        name=naming.of_purl(material.purl)[0] or material.name,
+        name=name_and_version(material.purl)[0] or material.name,
         role=_ROLES[material.kind],
         version=material.version,
         path=material.path,

@@ -294,6 +294,8 @@ def assert_told_of_members(top: Path, name: str) -> None:
     wanted = {"once": "required", "wrappy": "required", "isexe": "excluded", "uglify-js": "excluded"}
     scopes = {each["name"]: each["scope"] for each in components["components"] if each["name"] in wanted}
     assert scopes == wanted
+    parts = [each["purl"] for each in components["components"] if "%40own" in each.get("purl", "")]
+    assert parts == ["pkg:npm/%40own/lib@1.2.0"]
     names = {each["SPDXID"]: each["name"] for each in packages["packages"]}
     needs = {
         (names[each["spdxElementId"]], each["relationshipType"], names[each["relatedSpdxElement"]])

@@ -35,7 +35,7 @@ from orchestrator.dependencies.node.entries import (
 )
 from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
-from orchestrator.dependencies.node.members import Member, asking
+from orchestrator.dependencies.node.members import Member, wishes
 from orchestrator.dependencies.tree import Tree
 from orchestrator.dependencies.yamlfile import YamlFile
 
@@ -72,10 +72,11 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str, member: 
         names = _checked_manifest(lock, each, tree, folder)
         below = list(lock.needs(each))
         shipped = tuple(to for name, to in below if name in names)
-        members[each.workspace] = Member(tuple(to for _, to in below), shipped)
+        members[each.workspace] = Member(each.key, tuple(to for _, to in below), shipped)
         nodes[each.key] = Node(shipped, None)
-    found = linked(nodes, *asking(members, folder, member, place), place)
-    return Locked(Ecosystem.NPM, found, {"berry": "1"}, inside(nodes))
+    own = wishes(members, folder, member, place)
+    found = linked(nodes, own.asked, own.shipped, place)
+    return Locked(Ecosystem.NPM, found, {"berry": "1"}, inside(nodes, own.parts(tree, folder, place)))
 
 
 def _checked_manifest(lock: _Lock, entry: _Entry, tree: Tree, folder: str) -> frozenset[str]:

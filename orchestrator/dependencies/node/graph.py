@@ -51,9 +51,10 @@ def linked(
     )
 
 
-def inside(nodes: Mapping[str, Node]) -> tuple[Inside, ...]:
-    """What lies in the source as it would come from a registry."""
-    return tuple(sorted({each.inside for each in nodes.values() if each.inside is not None}, key=str))
+def inside(nodes: Mapping[str, Node], parts: Iterable[Inside]) -> tuple[Inside, ...]:
+    """What lies in the source as it would come from a registry, these parts too."""
+    found = {each.inside for each in nodes.values() if each.inside is not None}
+    return tuple(sorted(found.union(parts), key=str))
 
 
 def _both(one: Dependency, other: Dependency) -> Dependency:

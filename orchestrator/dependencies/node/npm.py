@@ -29,7 +29,7 @@ from orchestrator.dependencies.node.entries import (
     fits,
 )
 from orchestrator.dependencies.node.graph import reached
-from orchestrator.dependencies.node.members import Member, asking
+from orchestrator.dependencies.node.members import Member, Wishes, wishes
 from orchestrator.dependencies.tree import Tree
 from orchestrator.ground.values import replace
 
@@ -57,10 +57,12 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str, member: 
             hint="name that one as the lock, or remove it",
         )
     lock.check_manifest(tree.read(f"{beside}package.json"))
-    found = tuple(lock.dependencies(folder, member))
+    own = wishes(lock.members(member is None), folder, member, place)
+    found = tuple(lock.dependencies(own, whole=member is None))
     refuse_doubles(found, place)
-    own = tuple(sorted(lock.inside.get("", ()), key=str))
-    return Locked(Ecosystem.NPM, tuple(sorted(found, key=lambda each: each.key)), {}, own)
+    inside = {*lock.inside.get("", ()), *own.parts(tree, folder, place)}
+    listed = tuple(sorted(found, key=lambda each: each.key))
+    return Locked(Ecosystem.NPM, listed, {}, tuple(sorted(inside, key=str)))
 
 
 class _Lock:
@@ -143,9 +145,22 @@ class _Lock:
                         f"{kind}: the lock has {str(held)[:80]}",
                     )
 
-    def dependencies(self, folder: str, member: str | None) -> Iterator[Dependency]:
+    def members(self, as_flagged: bool) -> Mapping[str, Member]:
+        """Each package of the project; `as_flagged`: users get nothing of what is there for development."""
+        found = {}
+        for at, entry in self.packages.items():
+            if _FOLDER in at or entry.get("link") is True:
+                continue
+            asked = self._placed(at, (name for kind in _DIRECT for name in _table(entry, kind)))
+            of_users = self._of_users(at) if not as_flagged or entry.get("dev") is not True else ()
+            found[at] = Member(at, tuple(asked), tuple(of_users))
+        return found
+
+    def dependencies(self, own: Wishes, whole: bool) -> Iterator[Dependency]:
+        """What the lock pins. `whole`: the project is all of it, as `dev` of each says."""
         self._refuse_taken_from_within()
-        direct, shipped = self._asked(folder, member)
+        direct = reached(own.asked, lambda at: self._of_users(at) if _FOLDER not in at else ())
+        shipped = reached(own.shipped, self._of_users)  # whatever `dev` says of it
         kept = {at: each for at, entry in self.packages.items() if (each := self._kept(at, entry))}
         keys = {at: f"{name}@{version} at {at}" for at, (name, version) in kept.items()}
         for at, (name, version) in kept.items():
@@ -155,7 +170,7 @@ class _Lock:
             yield replace(
                 found,
                 direct=at in direct,
-                shipped=at in shipped or (member is None and entry.get("dev") is not True),
+                shipped=at in shipped or (whole and entry.get("dev") is not True),
                 needs=tuple(sorted(needs)),
                 place=at,
                 inside=tuple(sorted(self.inside.get(at, ()), key=str)),
@@ -260,22 +275,6 @@ class _Lock:
             return None
         tree = hosted.of_any(resolved, partial(self.bad, at))
         return hosted.dependency(name, version, tree, self.lines.get(at, 1))
-
-    def _asked(self, folder: str, member: str | None) -> tuple[frozenset[str], frozenset[str]]:
-        """Where what the project asks for is, and what its users get, whatever `dev` says of it."""
-        own = {
-            at: entry
-            for at, entry in self.packages.items()
-            if _FOLDER not in at and entry.get("link") is not True
-        }
-        members = {}
-        for at, entry in own.items():
-            of_users = self._of_users(at) if member is not None or entry.get("dev") is not True else ()
-            asked = self._placed(at, (name for kind in _DIRECT for name in _table(entry, kind)))
-            members[at] = Member(tuple(asked), tuple(of_users))
-        first, shipped = asking(members, folder, member, self.place)
-        direct = reached(first, lambda at: self._of_users(at) if at in own else ())
-        return direct, reached(shipped, self._of_users)
 
     def _of_users(self, at: str) -> Iterator[str]:
         """Where that is which users of a package get for it."""

@@ -24,7 +24,7 @@ from orchestrator.dependencies.node.entries import (
 )
 from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, FILE, SHIPPED, manifest
-from orchestrator.dependencies.node.members import Member, asking
+from orchestrator.dependencies.node.members import Member, wishes
 from orchestrator.dependencies.tree import Tree
 from orchestrator.dependencies.yamlfile import YamlFile
 from orchestrator.ground.values import replace
@@ -40,19 +40,19 @@ def read(data: bytes, place: str, tree: Tree, folder: str, system: str, member: 
 
     `folder` is the lock's own in `tree`, `member` that of the project; None: all members are.
     """
-    before, own = _documents(data)
-    if before and not own.strip():
+    before, text = _documents(data)
+    if before and not text.strip():
         raise BadLock(place, 1, "it has what pnpm is set up with, and no lock behind that", hint=_AGAIN)
     nodes, first = _set_up(_file(before, place), system) if before else ({}, [])
-    lock = _Lock(_file(own, place), system)
+    lock = _Lock(_file(text, place), system)
     for importer, held in lock.file.tables("importers").items():
         _check_manifest(lock, tree, folder, importer, held)
     nodes |= {key: lock.node(key, each) for key, each in lock.snapshots.items()}
     members = {each: lock.member(each, told) for each, told in lock.file.tables("importers").items()}
-    nodes |= {_link(each): Node(told.shipped, None) for each, told in members.items()}
-    asked, shipped = asking(members, folder, member, place)
-    found = linked(nodes, [*(first if member is None else ()), *asked], shipped, place)
-    return Locked(Ecosystem.NPM, found, {"pnpm": "1"}, inside(nodes))
+    nodes |= {each.key: Node(each.shipped, None) for each in members.values()}
+    own = wishes(members, folder, member, place)
+    found = linked(nodes, [*(first if member is None else ()), *own.asked], own.shipped, place)
+    return Locked(Ecosystem.NPM, found, {"pnpm": "1"}, inside(nodes, own.parts(tree, folder, place)))
 
 
 def _documents(data: bytes) -> tuple[bytes, bytes]:
@@ -135,7 +135,7 @@ class _Lock:
 
     def member(self, importer: str, told: Mapping[str, Any]) -> Member:
         asked = tuple(self.keys(importer, told, (*SHIPPED, *DEVELOPMENT)))
-        return Member(asked, tuple(self.keys(importer, told, SHIPPED)))
+        return Member(_link(importer), asked, tuple(self.keys(importer, told, SHIPPED)))
 
     def keys(self, importer: str, told: Mapping[str, Any], kinds: Iterable[str]) -> Iterator[str]:
         """Of what a package of the project asks for."""

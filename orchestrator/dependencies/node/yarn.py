@@ -20,7 +20,7 @@ from orchestrator.dependencies.node.entries import (
 )
 from orchestrator.dependencies.node.graph import Node, inside, linked
 from orchestrator.dependencies.node.manifests import DEVELOPMENT, SHIPPED, Manifest, manifests, table
-from orchestrator.dependencies.node.members import Member, asking
+from orchestrator.dependencies.node.members import Member, wishes
 from orchestrator.dependencies.node.yarn_lock import AGAIN, Entry, entries
 from orchestrator.dependencies.tree import Tree
 
@@ -35,12 +35,12 @@ def read(data: bytes, place: str, tree: Tree, folder: str, member: str | None = 
         raise BadLock(place, 1, "it does not say `# yarn lockfile v1`", hint=AGAIN)
     listed = entries(text, place)
     lock = _Lock(listed, place)
-    own = manifests(tree, folder, place)
-    members = dict(_members(lock, own, place))
-    nodes = {_key(at): Node(each.shipped, None) for at, each in members.items()}
+    members = dict(_members(lock, manifests(tree, folder, place), place))
+    nodes = {each.key: Node(each.shipped, None) for each in members.values()}
     nodes |= {each.patterns[0]: lock.node(each) for each in listed}
-    found = linked(nodes, *asking(members, folder, member, place), place)
-    return Locked(Ecosystem.NPM, found, {"yarn": "1"}, inside(nodes))
+    own = wishes(members, folder, member, place)
+    found = linked(nodes, own.asked, own.shipped, place)
+    return Locked(Ecosystem.NPM, found, {"yarn": "1"}, inside(nodes, own.parts(tree, folder, place)))
 
 
 def _members(lock: _Lock, own: Iterable[Manifest], place: str) -> Iterator[tuple[str, Member]]:
@@ -65,7 +65,8 @@ def _members(lock: _Lock, own: Iterable[Manifest], place: str) -> Iterator[tuple
                 raise BadLock(place, None, problem, hint="run `yarn install`, and commit yarn.lock")
 
     for each in own:
-        yield each.folder, Member(tuple(keys(each, (*SHIPPED, *DEVELOPMENT))), tuple(keys(each, SHIPPED)))
+        asked = tuple(keys(each, (*SHIPPED, *DEVELOPMENT)))
+        yield each.folder, Member(_key(each.folder), asked, tuple(keys(each, SHIPPED)))
 
 
 def _key(folder: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from npm_packages import integrity
 from source_trees import Files
 
-from orchestrator.dependencies.dependency import BadLock, Dependency
+from orchestrator.dependencies.dependency import BadLock, Dependency, Inside, Locked
 from orchestrator.dependencies.node import reading
 
 MEMBERS: Mapping[str, Mapping[str, Any]] = {
@@ -23,12 +23,15 @@ MEMBERS: Mapping[str, Mapping[str, Any]] = {
     },
     "packages/lib": {
         "name": "@own/lib",
+        "version": "1.2.0",
         "dependencies": {"l": "1.0.0"},
         "devDependencies": {"@own/app": "*", "lib-dev": "1.0.0"},
     },
-    "packages/other": {"name": "@own/other", "optionalDependencies": {"o": "1.0.0"}},
+    "packages/other": {"name": "@own/other", "version": "1.0.0", "optionalDependencies": {"o": "1.0.0"}},
     "packages/tool": {
         "name": "@own/tool",
+        "version": "1.0.0",
+        "private": True,
         "dependencies": {"t": "1.0.0"},
         "devDependencies": {"tool-dev": "1.0.0"},
     },
@@ -129,7 +132,8 @@ LOCKS: Mapping[str, tuple[str, Callable[[], str], str]] = {
 """The lock's name, its text, and by what its members ask for each other."""
 
 
-def read(kind: str, member: str | None, folder: str = "x") -> dict[str, Dependency]:
+def locked(kind: str, member: str | None, folder: str = "x", **lib: Any) -> Locked:
+    """What is read; `lib` is what else one member's package.json says."""
     lock, text, wanted = LOCKS[kind]
     files = {}
     for at, told in MEMBERS.items():
@@ -142,9 +146,13 @@ def read(kind: str, member: str | None, folder: str = "x") -> dict[str, Dependen
         files["/".join(filter(None, (folder, at, "package.json")))] = own
     top = "/".join(filter(None, (folder, "package.json")))
     files[top] |= {"workspaces": ["packages/*"]}
+    files["/".join(filter(None, (folder, "packages/lib/package.json")))] |= lib
     path = "/".join(filter(None, (folder, lock)))
-    found = reading.read(text().encode(), path, Files(files), path, "x86_64-linux", member)
-    return {each.name: each for each in found.dependencies}
+    return reading.read(text().encode(), path, Files(files), path, "x86_64-linux", member)
+
+
+def read(kind: str, member: str | None, folder: str = "x") -> dict[str, Dependency]:
+    return {each.name: each for each in locked(kind, member, folder).dependencies}
 
 
 def told(found: Mapping[str, Dependency]) -> dict[str, str]:
@@ -201,6 +209,18 @@ def test_a_member_that_is_none(kind: str) -> None:
         with pytest.raises(BadLock, match=f"lock.*: it has no member '{named}'") as caught:
             read(kind, named)
         assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("kind", LOCKS)
+def test_members_that_it_needs_are_parts_of_the_source(kind: str) -> None:
+    lib = Inside("@own/lib", "1.2.0")
+    assert locked(kind, "x/packages/app").inside == (lib,), "@own/tool is in no registry"
+    assert locked(kind, "packages/app", "").inside == (lib,)
+    for member in (None, "x", "x/packages/lib", "x/packages/other"):
+        assert lib not in locked(kind, member).inside
+    assert locked(kind, "x/packages/app", version=None).inside == ()
+    with pytest.raises(BadLock, match=r"packages/lib/package\.json beside it: its version is none"):
+        locked(kind, "x/packages/app", version="1 2")
 
 
 def test_peers_of_a_member_are_its_users() -> None:

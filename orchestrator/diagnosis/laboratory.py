@@ -17,6 +17,8 @@ from orchestrator.diagnosis.knobs import Setting
 from orchestrator.ground.errors import TallyError
 from orchestrator.nix.derivation import DerivationGraph
 
+_EARLY = 0.1
+"""Of a second: what has the time in it is most often written soon after."""
 NEXT_SECOND = 1.1
 """Seconds: past the next full one."""
 
@@ -29,8 +31,10 @@ class Result:
     """Output name to the file or folder that was made."""
     changed: frozenset[str]
     """The outputs that did not come out as the store of this experiment holds them."""
-    second: int | None = None
-    """Of the clock, in which its build began (Unix time); None: it is not known."""
+    began: float = 0.0
+    """When Nix began to build (Unix time)."""
+    lead: float = 0.0
+    """Seconds until then, from when it was asked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,12 @@ class Laboratory:
         variation = setting.variation(self.machine, self._empty(folder / "builds"))
         return self._made(variation, folder)
 
-    def together(self, other: Laboratory) -> tuple[Result | Failed, Result | Failed]:
-        """Two builds at the same time, in two stores, with nothing varied: they begin with a second."""
-        time.sleep(1 - time.time() % 1)
+    def together(self, other: Laboratory, lead: float) -> tuple[Result | Failed, Result | Failed]:
+        """Two builds at the same time, in two stores, with nothing varied.
+
+        They begin early in a second, where Nix takes `lead` seconds to begin.
+        """
+        time.sleep((_EARLY - lead - time.time()) % 1)
         with ThreadPoolExecutor(2) as threads:
             one = threads.submit(self._made, NO_VARIATION, self._folder())
             two = threads.submit(other._made, NO_VARIATION, other._folder())
@@ -89,6 +96,7 @@ class Laboratory:
         return {name: self.builder.store.bring(path) for name, path in outputs.items()}
 
     def _made(self, variation: Variation, folder: Path) -> Result | Failed:
+        asked = time.time()
         limits = self.builder.limits
         limits = replace(
             limits,
@@ -103,9 +111,9 @@ class Laboratory:
         [outcome] = realisation.outcomes([self.derivation])
         if isinstance(outcome, Failure):
             return Failed(line(outcome))
-        return self._aside(outcome, folder)
+        return self._aside(outcome, folder, asked)
 
-    def _aside(self, build: Build, folder: Path) -> Result:
+    def _aside(self, build: Build, folder: Path, asked: float) -> Result:
         """The next experiment would remove what differs, so it is copied."""
         trees = {}
         for name, built in build.outputs.items():
@@ -114,7 +122,8 @@ class Laboratory:
                 copy_tree(build.unstable[name].path, trees[name])
             else:
                 trees[name] = self.builder.store.bring(built.path)
-        return Result(trees, frozenset(build.unstable), int(build.started.timestamp()))
+        began = build.started.timestamp()
+        return Result(trees, frozenset(build.unstable), began, began - asked)
 
     def _folder(self) -> Path:
         self.scratch.mkdir(parents=True, exist_ok=True)

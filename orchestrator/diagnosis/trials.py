@@ -22,9 +22,13 @@ Say = Callable[[str], None]
 Key = tuple[str, str, tuple[str, ...]]
 """Output, file, and the containers on the way in: one place in every experiment."""
 _ATTEMPTS = 2
-"""Pairs of builds that began in the same second."""
+"""Pairs of builds that began early in the same second."""
 _TRIES = 8
-"""Pairs of builds, until so many did: a busy machine often begins one of the two in a later second."""
+"""Pairs of builds, until so many did: a busy machine often begins one of the two later."""
+_LEAD = 0.2
+"""Seconds that Nix takes until it builds, as long as nothing is known of it."""
+_LATE = 0.6
+"""Of a second: what a build that begins then does next may be in another one."""
 _NAMES = "names"
 """In place of a step: which members there are."""
 
@@ -54,6 +58,8 @@ class Trials:
         shown = {key_of(output, place): place for output, place in found}
         held = Result(self.lab.held(), frozenset())
         self.say("building it again in the same surroundings")
+        if any(map(_is_a_time, shown.values())):
+            self.wait(NEXT_SECOND)  # the store's may be of this very second
         first = self._built(Setting())
         if first is None:
             return self.seen
@@ -94,13 +100,14 @@ class Trials:
             self.untried.append("no two builds at the same time: there is one embedded builder only")
             return
         self.say("building it twice at the same time")
-        attempts = 0
+        attempts, lead = 0, _LEAD
         for _ in range(_TRIES):
-            one, two = self.lab.together(self.other)
+            one, two = self.lab.together(self.other, lead)
             if isinstance(one, Failed) or isinstance(two, Failed):
                 self._failed(Knob.TOGETHER, one if isinstance(one, Failed) else two)
                 return
-            if one.second != two.second:  # what agrees then does so by chance, and a time differs
+            lead = max(one.lead, two.lead)
+            if not _early(one.began, two.began):  # what agrees then does so by chance, and a time may differ
                 continue
             differing = self._differing(one, two)
             for key in candidates:
@@ -293,6 +300,11 @@ def _one_store(one: Result, other: Result, output: str) -> bool:
 
 def _name(place: Place) -> Name:
     return OF_BYTES[place.cause]
+
+
+def _early(*times: float) -> bool:
+    """Whether they are early in one second."""
+    return len({int(each) for each in times}) == 1 and max(each % 1 for each in times) < _LATE
 
 
 def _is_a_time(place: Place) -> bool:

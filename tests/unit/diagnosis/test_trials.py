@@ -35,6 +35,8 @@ class Build:
     clock: list[float]
     numbers: Any
     machine: Machine = MACHINE
+    since: float = 10
+    """Seconds since it made what its store holds."""
     busy: int = 0
     """How often the second of two builds at the same time begins in a later second."""
     built: list[frozenset[Knob]] = field(default_factory=list)
@@ -43,7 +45,7 @@ class Build:
         self.built.append(setting.knobs)
         return self._made(setting.knobs)
 
-    def together(self, other: Build) -> tuple[Result | Failed, Result | Failed]:
+    def together(self, other: Build, lead: float) -> tuple[Result | Failed, Result | Failed]:
         one = self._made(frozenset())
         self.clock[0] += self.busy > 0
         self.busy -= 1
@@ -52,7 +54,7 @@ class Build:
     def held(self) -> Mapping[str, Path]:
         made = self._made(frozenset())
         assert isinstance(made, Result)
-        self.clock[0] += 10
+        self.clock[0] += self.since
         return made.trees
 
     def _made(self, knobs: frozenset[Knob]) -> Result | Failed:
@@ -62,7 +64,7 @@ class Build:
         self.scratch.mkdir(exist_ok=True)
         tree = self.scratch / str(len(list(self.scratch.iterdir())))
         tree.write_text(text)
-        return Result({"out": tree}, frozenset({"out"}), int(self.clock[0]))
+        return Result({"out": tree}, frozenset({"out"}), float(int(self.clock[0])))
 
 
 def examined(
@@ -109,6 +111,24 @@ def test_no_more_is_built_once_it_came_and_went(tmp_path: Path) -> None:
 def test_a_clock_is_proven_by_the_second(tmp_path: Path) -> None:
     found, _, _ = examined(tmp_path, lambda _, second, __: f"no. {second % 7}\n")
     assert found is Name.TIMESTAMP
+
+
+def test_a_time_differs_from_what_was_built_in_this_very_second(tmp_path: Path) -> None:
+    clock, numbers = [1_700_000_000.0], itertools.count()
+
+    def wait(seconds: float) -> None:
+        clock[0] += seconds
+
+    one, two = (
+        Build(lambda _, second, __: f"built at {second}\n", tmp_path / name, clock, numbers, since=0)
+        for name in "ab"
+    )
+    for side, second in (("x", 1_700_000_000), ("y", 1_699_999_995)):
+        (tmp_path / side).write_text(f"built at {second}\n")
+    [place] = places(Side("a", tmp_path / "x"), Side("b", tmp_path / "y"))
+    trials = Trials(cast("Any", one), cast("Any", two), VARIED, lambda _: None, wait=wait)
+    seen = trials.examine([("out", place)])[key_of("out", place)]
+    assert (seen.again, seen.repeats, seen.later) == (True, False, True)
 
 
 @pytest.mark.parametrize(("busy", "together"), [(0, False), (5, False), (99, None)])

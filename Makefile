@@ -28,7 +28,7 @@ unit: .venv
 .PHONY: test
 test: setup ## Run the unit, integration and documentation tests
 	@tools/test-needs
-	@$(PYTEST) $$(($$(nproc) + 1)) $(PYTEST_ARGS)    # one more than cores, since hosts and builds keep tests waiting
+	@$(PYTEST) $$(($$(nproc) + 2)) $(PYTEST_ARGS)    # two more than cores, since hosts and builds keep tests waiting
 
 .PHONY: test-sigstore
 test-sigstore: setup ## Run a real Rekor v2 server, built from Debian's sources, and sign into it

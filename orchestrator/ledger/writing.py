@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.builders.build import Identity, SandboxProof, Surroundings
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
+from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ledger.entries import How, Made, Result, Verdict, written
 from orchestrator.ledger.file import opened, transaction
@@ -165,6 +166,17 @@ class Pen:
                 f"(select id from derivations where path = ?), {', '.join('?' * len(columns))})",
                 (self._name, result.package, result.artifact, *columns.values()),
             )
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """While many calls follow each other: SQLite folds its log into the file when the last one closes it.
+
+        What cannot be opened is told by the calls.
+        """
+        with ExitStack() as stack:
+            with suppress(TallyError):
+                stack.enter_context(opened(self._path))
+            yield
 
     def _build(self, database: Connection, builder: int, row: Row) -> None:
         database.execute(

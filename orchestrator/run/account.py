@@ -99,7 +99,11 @@ class Account:
                     ended = time.monotonic()
                     due = ended + max(_FIRST_LOOK, _RARELY * (ended - begun))
 
-        writer = threading.Thread(target=follow, name="ledger", daemon=True)
+        def keep_open_and_follow() -> None:
+            with self.pen.kept_open():
+                follow()
+
+        writer = threading.Thread(target=keep_open_and_follow, name="ledger", daemon=True)
         writer.start()
         try:
             yield

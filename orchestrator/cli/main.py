@@ -50,6 +50,7 @@ def run() -> None:
         # sys.exit would end by SIGINT and not by this code where the signal came within generated code
         os._exit(code)
     atexit.register(signals.ignore)  # else Python's own end gives them back to the kernel, which kills
+    gc.freeze()  # else the end of the process looks through all of it for cycles
     sys.exit(code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -64,6 +63,8 @@ class Listed:
     """The JSON document of places: they come one by one, however many there are, and are printed last."""
 
     def __init__(self) -> None:
+        import tempfile  # with 2 ms of its own
+
         self._kept = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115  closed below
         self._comma = ""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
-import shutil
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -178,6 +176,8 @@ class State:
 
 def _place(name: str) -> int:
     """Where a name's lock is in the file: two names that shared a place would wait, and no more."""
+    import hashlib  # with OpenSSL's library
+
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
 
 
@@ -269,6 +269,8 @@ def _remove_if_abandoned(lock: Path) -> None:
 def _remove_tree(path: Path) -> None:
     """Remove a folder that may hold what Nix made read-only."""
     make_removable(path)
+    import shutil
+
     shutil.rmtree(path, ignore_errors=True)
 
 

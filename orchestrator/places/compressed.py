@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from orchestrator.caches.unpacking import pieces
 from orchestrator.places.content import Content, Unreadable
 from orchestrator.places.found import Field, Found, Pair, Within
 from orchestrator.places.place import Aspect, Step
@@ -52,6 +51,8 @@ def _unpacked(pair: Pair, kind: str) -> Iterator[Found]:
 
 def unpack(pair: Pair, content: Content, kind: str) -> Content:
     """What it unpacks to. Raises Unreadable."""
+    from orchestrator.caches.unpacking import pieces
+
     data = _zstd(content) if kind == "zstd" else pieces(_chunks(content), kind)
     try:
         return pair.budget.keep(data, content.size)

@@ -93,6 +93,8 @@ class Filed:
         size = min(self.size - offset, len(buffer))
         if size <= 0:
             return 0
+        if size == len(buffer):
+            return os.preadv(self._file.fileno(), [buffer], self._start + offset)
         with memoryview(buffer) as whole, whole[:size] as part:
             return os.preadv(self._file.fileno(), [part], self._start + offset)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,6 +79,8 @@ def _layers(
     name: str,
 ) -> Iterator[Found]:
     """By position, once those that are the same are paired."""
+    from difflib import SequenceMatcher
+
     for kind, i, j, k, m in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         for at in range(max(j - i, m - k)):
             left = ours[i + at] if i + at < j else None

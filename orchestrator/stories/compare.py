@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -98,6 +97,8 @@ def sides(state: State, asked: Asked) -> Iterator[tuple[Side, Side]]:
             """A new folder for one side."""
             if not scratch:
                 scratch.append(ending.enter_context(state.scratch(f"compare-{os.getpid()}")))
+            import tempfile
+
             return Path(tempfile.mkdtemp(dir=scratch[0]))
 
         first, second = (

@@ -89,6 +89,17 @@ def test_what_gates_type_most_needs_the_least(tmp_path: Path) -> None:
     assert not found & avoided, sorted(found & avoided)
 
 
+def test_a_comparison_needs_little(tmp_path: Path) -> None:
+    """Two folders with a difference: no Typer, no digests, no temporary files."""
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "file").write_text(side)
+    found = modules("compare", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert "orchestrator.agreement.cause" in found, "the difference was not found"
+    avoided = HEAVY | {"typer", "hashlib", "tempfile", "difflib", "orchestrator.caches.unpacking"}
+    assert not found & avoided, sorted(found & avoided)
+
+
 def test_strangers_bundles_beside_a_release_cost_no_signature(tmp_path: Path) -> None:
     """Of what lies there only a no counts: timestamps and certificates of others are left alone."""
     release = releases.signed(tmp_path / "release")

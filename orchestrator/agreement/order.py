@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from typing import Protocol
@@ -30,6 +29,8 @@ def same_parts(first: Stream, second: Stream) -> bool:
 
 def _sum(stream: Stream, end: bytes) -> int | None:
     """A number that the order of a content's parts does not change; None when it is too large or no text."""
+    import hashlib  # with OpenSSL's library
+
     stream.seek(0)
     total = count = 0
     for part in _parts(stream, re.compile(end)):

@@ -91,9 +91,9 @@ def test_what_gates_type_most_needs_the_least(tmp_path: Path) -> None:
 
 def test_a_comparison_needs_little(tmp_path: Path) -> None:
     """Two folders with a difference: no Typer, no digests, no temporary files."""
-    for side in ("a", "b"):
+    for side, text in (("a", "one"), ("b", "other")):
         (tmp_path / side).mkdir()
-        (tmp_path / side / "file").write_text(side)
+        (tmp_path / side / "file").write_text(text)
     found = modules("compare", str(tmp_path / "a"), str(tmp_path / "b"))
     assert "orchestrator.agreement.cause" in found, "the difference was not found"
     avoided = HEAVY | {"typer", "hashlib", "tempfile", "difflib", "orchestrator.caches.unpacking"}

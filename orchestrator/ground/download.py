@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from orchestrator.ground.answers import CHUNK, DRAINED, PAGE_TIMEOUT, Answered, Authorised, Manners, bounded
-from orchestrator.ground.deadline import within
+from orchestrator.ground.deadline import Deadline
 from orchestrator.ground.files import opened
 from orchestrator.ground.inward import Guard
 from orchestrator.ground.notice import NOTICE, TRAFFIC
@@ -32,7 +32,7 @@ from orchestrator.ground.unreachable import (
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
-    from orchestrator.ground.direct import Direct, Reply
+    from orchestrator.ground.direct import Direct
 
 T = TypeVar("T")
 
@@ -110,8 +110,6 @@ class Downloader:
 
         `named`: whether the user meant this host, and not a server. Raises Unreachable, Stopped after `stop`.
         """
-        from http.client import HTTPException
-
         parts = _split(address)
         if self._guard is not None and named:
             self._guard.named(parts.netloc)
@@ -121,13 +119,13 @@ class Downloader:
                 yield answer
             return
 
-        def ask() -> tuple[Reply, Callable[[], None]]:
-            return self._straight().ask(method, address, {**HEADERS, **headers}, body)
-
+        # what is sent may take as long as it takes
+        deadline = self._deadline(PAGE_TIMEOUT, parts.netloc) if body is None else None
         try:
-            # what is sent may take as long as it takes
-            reply, done = ask() if body is not None else self._within(PAGE_TIMEOUT, ask, parts.netloc)
-        except (HTTPException, OSError, ValueError) as error:
+            reply, done = self._straight().ask(method, address, {**HEADERS, **headers}, body, deadline)
+        except TimeoutError as error:
+            raise (failure_of(error, None) if deadline is None else _late(error)) from error
+        except (OSError, ValueError) as error:
             raise failure_of(error, None) from error
         try:
             yield Answered(reply.status, reply.headers, self._kept(reply.chunks(), parts.netloc))
@@ -215,12 +213,15 @@ class Downloader:
         finally:
             response.close()
 
-    def _within(self, seconds: float, work: Callable[[], T], host: str | None = None) -> T:
+    def _deadline(self, seconds: float, host: str | None) -> Deadline:
         patience = self._manners.patience if self._manners and host else None
+        return Deadline(seconds, self.stop, patience, lambda: self._tell(host or ""))
+
+    def _within(self, seconds: float, work: Callable[[], T], host: str | None = None) -> T:
         try:
-            return within(seconds, work, self.stop, patience, lambda: self._tell(host or ""))
+            return self._deadline(seconds, host).beside(work)
         except TimeoutError as error:
-            raise Unreachable(f"the answer takes too long: {error}") from error
+            raise _late(error) from error
 
     def _tell(self, host: str) -> None:
         with self._mutex:
@@ -310,6 +311,10 @@ def _split(address: str) -> SplitResult:
         return urlsplit(address)
     except ValueError:
         raise Unreachable(NO_ADDRESS) from None
+
+
+def _late(error: TimeoutError) -> Unreachable:
+    return Unreachable(f"the answer takes too long: {error}")
 
 
 def _come(response: BaseHTTPResponse) -> Iterator[bytes]:

@@ -84,8 +84,17 @@ def test_what_gates_type_most_needs_the_least(tmp_path: Path) -> None:
     assert "orchestrator.policy.verdict" in found
     assert not found & (avoided | ciphers), sorted(found & (avoided | ciphers))
     found = modules("verify", "oci://127.0.0.1:9/nowhere:1", "--key", str(release.pub))
-    assert "http.client" in found
-    avoided = {"typer", "urllib3", "subprocess", "pydantic"} | ciphers
+    assert "orchestrator.ground.wire" in found
+    avoided = {
+        "typer",
+        "urllib3",
+        "subprocess",
+        "pydantic",
+        "http",
+        "email",
+        "ssl",
+        "encodings.idna",
+    } | ciphers
     assert not found & avoided, sorted(found & avoided)
 
 

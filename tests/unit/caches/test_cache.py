@@ -15,6 +15,7 @@ import pytest
 from caches import COMPRESSIONS, Binary, SigningKey, nar_of
 from loopback import IN_ITS_BODY, IN_ITS_HEADERS, Answer, Asked, Server, dripping, saying
 from releases import store_path
+from self_signed import self_signed
 
 from orchestrator.caches.believed import CachesDisagree
 from orchestrator.caches.cache import MANNERS, Caches
@@ -195,7 +196,7 @@ def over_tls(of: Server, certificates: Path) -> Iterator[str]:
 
 def test_https_is_not_left_for_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificates = tmp_path / "certificate.pem"
-    certificates.write_bytes(_self_signed())
+    certificates.write_bytes(self_signed())
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
     with binary().served() as server, over_tls(server, certificates) as address:
         assert taken(address) == NAR
@@ -269,32 +270,6 @@ def test_what_a_cache_said_counts_where_it_does_not_answer(tmp_path: Path) -> No
         kept(told)
         with pytest.raises(TallyError, match="is no binary cache"):  # it answers, and is none
             told.check()
-
-
-def _self_signed() -> bytes:
-    """A certificate and its key for this machine itself, as PEM."""
-    from datetime import UTC, datetime, timedelta
-    from ipaddress import ip_address
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return certificate.public_bytes(pem) + private
 
 
 def test_whoever_waits_for_a_cache_is_told_for_which_once() -> None:

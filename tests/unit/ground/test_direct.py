@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+from self_signed import self_signed
 
+from orchestrator.ground import download
 from orchestrator.ground.answers import Manners
 from orchestrator.ground.download import Downloader
+from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.unreachable import Unreachable
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -70,6 +75,11 @@ def test_one_that_the_server_ended_is_not() -> None:
         OK + b"Transfer-Encoding: chunked\r\n\r\n20\r\nabc",
         OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc",
         OK + b"Transfer-Encoding: chunked\r\n\r\nmany\r\nabc\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n3" + b";" * (1 << 17),
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
     ],
 )
 def test_what_is_cut_short_is_never_a_whole_body(answer: bytes) -> None:
@@ -77,10 +87,160 @@ def test_what_is_cut_short_is_never_a_whole_body(answer: bytes) -> None:
         asked(Downloader(), address)
 
 
-@pytest.mark.parametrize("answer", [b"", b"nothing\r\n\r\n", OK + b"A: b\r\n" * 200 + b"\r\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"nothing\r\n\r\n",
+        OK[:10],
+        OK + b"A: b\r\n",
+        OK + b"A: b\r\n" * 200 + b"\r\n",
+        OK + b"A: " + b"b" * (1 << 17),
+        OK + b"no header\r\n\r\n",
+        OK + b"A name: b\r\n\r\n",
+        OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        OK + b"Content-Length: -1\r\n\r\nab",
+        OK + b"Content-Length: \xb2\r\n\r\nab",
+        OK + b"Content-Length:\r\n\r\nab",
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,
+        b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
 def test_what_is_no_answer(answer: bytes) -> None:
     with serving([answer]) as (address, _), pytest.raises(Unreachable):
         asked(Downloader(), address)
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + TEN, b"0123456789"),
+        (OK + b"Content-Length: 3, 3\r\n\r\nabc", b"abc"),
+        (OK + b"A: b\r\n\tc\r\nContent-Length: 3\r\n\r\nabc", b"abc"),
+        (b"HTTP/1.1 200\nContent-Length:3\n\nabc", b"abc"),
+        (OK + b"Transfer-Encoding: Chunked\r\n\r\n2;a=b\r\nab\r\n1\r\nc\r\n0\r\nA: b\r\n\r\n", b"abc"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ],
+)
+def test_forms_of_an_answer(answer: bytes, body: bytes) -> None:
+    with serving([answer, TEN]) as (address, told):
+        http = Downloader()
+        assert asked(http, address) == body
+        assert asked(http, address) == b"0123456789"
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"\r\n0123456789",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n0123456789",
+        OK + b"Connection: Close\r\nContent-Length: 10\r\n\r\n0123456789",
+        TEN + TEN,
+    ],
+    ids=["until-its-end", "old", "closed", "more-than-was-asked-for"],
+)
+def test_a_connection_is_not_used_again(answer: bytes) -> None:
+    other = OK + b"Content-Length: 1\r\n\r\na"
+    with serving([answer], [other]) as (address, _):
+        http = Downloader()
+        assert asked(http, address) == b"0123456789"
+        assert asked(http, address) == b"a"
+
+
+def test_what_is_sent() -> None:
+    with serving([TEN, TEN, TEN]) as (address, told):
+        http = Downloader()
+        asked(http, address, "POST")
+        with http.exchange("PUT", address, {"content-length": "3"}, iter([b"ab", b"", b"c"]), named=True):
+            pass
+        with http.exchange("POST", address, {"A": "\xe9"}, iter([b"ab", b"", b"c"]), named=True):
+            pass
+    host = address.removeprefix("http://").encode()
+    assert told[0].startswith(b"POST / HTTP/1.1\r\nHost: " + host + b"\r\n")
+    assert b"\r\nContent-Length: 0\r\n" in told[0]
+    assert told[1].endswith(b"content-length: 3\r\n\r\nabc")
+    assert b"\r\nA: \xe9\r\nTransfer-Encoding: chunked\r\n" in told[2]
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\0", "\u20ac"])
+def test_headers_hold_nothing_else(value: str) -> None:
+    with (
+        serving([TEN]) as (address, told),
+        pytest.raises(Unreachable, match="cannot be sent"),
+        Downloader().exchange("GET", address, {"A": value}, named=True),
+    ):
+        pass
+    assert told in ([], [b""])
+
+
+def test_a_silent_server_is_left_when_it_is_to_end() -> None:
+    """By each request of those whose answers are waited for, and after whoever waits was told."""
+    heard: list[str] = []
+    http = Downloader(manners=Manners(patience=0.0))
+
+    def leave(host: str) -> None:
+        heard.append(host)
+        http.stop.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        http.waiting = leave
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(Stopped):
+            asked(http, f"http://{host}/")
+    assert heard == [host]
+
+
+def test_over_tls_by_certificates_that_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, other = tmp_path / "known.pem", tmp_path / "other.pem"
+    for each in (known, other):
+        each.write_bytes(self_signed())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(known)
+    large = b"a" * 1_000_000
+    answer = OK + b"Content-Length: 1000000\r\n\r\n" + large
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(2):
+            with (
+                suppress(OSError),
+                context.wrap_socket(listening.accept()[0], server_side=True) as connection,
+            ):
+                while connection.recv(1 << 16):
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=[listening], daemon=True)
+        thread.start()
+        address = f"https://127.0.0.1:{listening.getsockname()[1]}/"
+        monkeypatch.setenv("SSL_CERT_FILE", str(other))
+        with pytest.raises(Unreachable, match="certificate verify failed"):
+            asked(Downloader(), address)
+        monkeypatch.setenv("SSL_CERT_FILE", str(known))
+        http = Downloader()
+        assert asked(http, address) == asked(http, address) == large
+        http = Downloader()  # whose connections are gone with it
+        thread.join(10)
+
+
+def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "PAGE_TIMEOUT", 0.3)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with listening.accept()[0] as connection, suppress(OSError):
+                while not ended.wait(0.05):
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        with pytest.raises(Unreachable, match="takes too long"):
+            asked(Downloader(), f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        ended.set()
+        thread.join(10)
 
 
 def test_the_rest_of_a_large_answer_is_not_read() -> None:

@@ -5,7 +5,6 @@ urllib3 takes many times as long to import, and is there for proxies and retries
 
 from __future__ import annotations
 
-import re
 import select
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +16,7 @@ from orchestrator.ground.answers import CHUNK, DRAINED
 from orchestrator.ground.deadline import Deadline
 from orchestrator.ground.inward import Guard
 from orchestrator.ground.unreachable import Unreachable, sentence
-from orchestrator.ground.wire import Headers, Wire
+from orchestrator.ground.wire import Wire
 
 if TYPE_CHECKING:
     import ssl
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 _AS_IT_IS: Final = "!#$%&'()*+,/:;=?@[]~"
 """What stays in an address; all else is escaped, as what a server points to can hold anything."""
 _BODILESS: Final = (204, 304)
-_SIZE: Final = re.compile("[0-9]{1,18}")
 
 
 class Reply:
@@ -33,15 +31,16 @@ class Reply:
 
     def __init__(self, wire: Wire, method: str, deadline: Deadline | None) -> None:
         self._wire = wire
-        version, self.status, self.headers = wire.head(deadline)
-        self._chunked = _is_chunked(self.headers)
-        self._left = 0 if self._chunked else _size(self.headers)
-        """Bytes, of a part where it comes in parts; None: until the connection's end."""
-        self.whole = method == "HEAD" or self.status in _BODILESS or (self._left == 0 and not self._chunked)
+        old, self.status, self.headers = wire.head(deadline)
+        self._chunked = "Transfer-Encoding" in self.headers  # h11 takes no other coding
+        size = self.headers.get("Content-Length")
+        self._left = None if self._chunked or size is None else int(size)
+        """Bytes; None: until its end is said, or the connection's."""
+        self.whole = method == "HEAD" or self.status in _BODILESS or self._left == 0
         """Whether all of it was read."""
         said = self.headers.get("Connection", "").lower()
-        until_end = self._left is None and not self.whole
-        self._last = until_end or "close" in said or (version == 0 and "keep-alive" not in said)
+        until_end = self._left is None and not self._chunked and not self.whole
+        self._last = until_end or "close" in said or (old and "keep-alive" not in said)
         """Whether no other request can have the connection."""
 
     def chunks(self) -> Iterator[bytes]:
@@ -55,29 +54,24 @@ class Reply:
 
     def leave(self) -> bool:
         """Whether another request can have the connection; what is small is read to its end for that."""
-        if not self._chunked and self._left is not None and self._left <= DRAINED:
+        if self._left is not None and self._left <= DRAINED:
             with suppress(Unreachable):
                 for _ in self.chunks():
                     pass
         return self.whole and not self._last and self._wire.quiet
 
     def _next(self) -> bytes:
-        if self._chunked and self._left == 0:
-            self._left = self._wire.chunk_size()
-            if self._left == 0:
-                self._wire.trailers()
-                self.whole = True
-                return b""
-        chunk = self._wire.some(CHUNK if self._left is None else min(CHUNK, self._left))
+        if self._chunked:
+            chunk = self._wire.part()
+        else:
+            chunk = self._wire.some(CHUNK if self._left is None else min(CHUNK, self._left))
         if self._left is None:
             self.whole = not chunk
-            return chunk
-        if not chunk:
+        elif not chunk:
             raise ConnectionResetError(f"{self._left} bytes are missing")
-        self._left -= len(chunk)
-        if self._left == 0 and self._chunked:
-            self._wire.end_of_chunk()
-        self.whole = self._left == 0 and not self._chunked
+        else:
+            self._left -= len(chunk)
+            self.whole = self._left == 0
         return chunk
 
 
@@ -159,22 +153,3 @@ class Direct:
             wire.close()
             raise
         return wire
-
-
-def _is_chunked(headers: Headers) -> bool:
-    """Whether a body comes in chunks. Raises ValueError for what nobody asked for."""
-    coding = headers.get("Transfer-Encoding", "").lower()
-    if coding not in ("", "identity", "chunked"):
-        raise ValueError(f"it answers in a coding that nobody asked for: {coding[:40]!r}")
-    return coding == "chunked"
-
-
-def _size(headers: Headers) -> int | None:
-    """How large a body is; None: as large as what comes. Raises ValueError for two sizes, and for none."""
-    said = headers.get("Content-Length")
-    if said is None:
-        return None
-    sizes = {each.strip() for each in said.split(",")}
-    if len(sizes) > 1 or not _SIZE.fullmatch(size := sizes.pop()):
-        raise ValueError("it says of no one size how large its answer is")
-    return int(size)

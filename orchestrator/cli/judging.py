@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from orchestrator.keys.signers import Signer
     from orchestrator.policy.policy import Policy
     from orchestrator.policy.verdict import Verdict
+    from orchestrator.publishing.sources.registry import RegistrySource
     from orchestrator.stories.image_index import Image, RefusedIndex
     from orchestrator.stories.verification import Examination
 
-    Named = Target | Image | RefusedIndex
+    Named = Target | RegistrySource | Image | RefusedIndex
     """What a verdict is about."""
 
 _REASONS_SHOWN = 100
@@ -41,7 +42,7 @@ def judge_all(
     """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
     from orchestrator.cli.text import print_error, print_json
 
-    named = [each for target in targets for each in _named_by(target, asked)]
+    named = [each for target in targets for each in _named_by(target, asked, alone=len(targets) == 1)]
     if len(named) > len(targets) and (signing is not None or asked.digest is not None):
         option = "--attest" if signing is not None else "--digest"
         raise TallyError(
@@ -74,17 +75,29 @@ def judge_all(
     return exit_code([*(verdict for _, verdict in verdicts), *unattested])
 
 
-def _named_by(target: Target, asked: Asked) -> Sequence[Named]:
-    """What is to be judged for a target: of an index each image, of all others itself."""
+def _named_by(target: Target, asked: Asked, *, alone: bool) -> Sequence[Named]:
+    """What is to be judged for a target: of an index each image, of all others itself.
+
+    Of one that is `alone`, what was asked is kept with the connection; many would be as many connections.
+    """
     if isinstance(target, Path) or not str(target).startswith("oci://"):
         return [target]
-    from datetime import UTC, datetime
-
     from orchestrator.publishing.reference import Registry
-    from orchestrator.stories.image_index import RefusedIndex, images_of
 
     if not isinstance(target, Registry) or (target.tag, target.digest) == (None, None):
         return [target]
+    from orchestrator.publishing.sources.registry import RegistrySource
+
+    source = RegistrySource(target)
+    try:
+        if not source.may_be_index():
+            return [source] if alone else [target]
+    except TallyError:  # what is asked of it for itself says so
+        return [target]
+    from datetime import UTC, datetime
+
+    from orchestrator.stories.image_index import RefusedIndex, images_of
+
     try:
         found = images_of(target, asked.policy, datetime.now(UTC), asked.trusted)
     except TallyError:  # what is asked of it for itself says so
@@ -128,20 +141,24 @@ def _examined(target: Named, asked: Asked, now: datetime) -> Examination:
         from orchestrator.stories.verification import examine
 
         return examine(target, asked.policy, now, asked.digest, asked.further, asked.trusted)
-    import tempfile
-
     from orchestrator.ground.digest import Sha256
-    from orchestrator.stories import fetching, image_index
+    from orchestrator.ground.scratch import scratch
+    from orchestrator.publishing.sources.registry import RegistrySource
+    from orchestrator.stories import fetching
+
+    wanted = fetching.Asked(asked.policy, now, asked.trusted, asked.digest, asked.further)
+    if isinstance(target, RegistrySource):
+        with scratch() as folder:
+            return fetching.verified(target.reference, folder, wanted, source=target)[1]
+    from orchestrator.stories import image_index
     from orchestrator.stories.verification import Examination
 
     if isinstance(target, image_index.RefusedIndex):
         return Examination(target.verdict)
-
-    wanted = fetching.Asked(asked.policy, now, asked.trusted, asked.digest, asked.further)
-    with tempfile.TemporaryDirectory(prefix="tally-") as scratch:
+    with scratch() as folder:
         if not isinstance(target, image_index.Image):
-            return fetching.verified(target, Path(scratch), wanted)[1]
-        found = fetching.verified(target.reference, Path(scratch), wanted)[1]
+            return fetching.verified(target, folder, wanted)[1]
+        found = fetching.verified(target.reference, folder, wanted)[1]
         found.verdict = target.judged(
             found.verdict, None if found.read is None else Sha256.of(found.read[0].data)
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +32,14 @@ def draft_of(out: Path, name: str) -> Iterator[Path]:
     try:
         yield draft
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _remove(draft)
         os.close(held)
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -64,7 +69,7 @@ def _remove_abandoned(out: Path, name: str) -> None:
     for left in out.glob(f".{_literal(name[:150])}.*{UNFINISHED}"):
         held = _hold(left) if left.is_dir() and not left.is_symlink() else None
         if held is not None:
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
             os.close(held)
 
 

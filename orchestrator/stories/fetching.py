@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -31,8 +30,7 @@ from orchestrator.publishing.drafts import draft_of, refuse_unusable, renamed, s
 from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Reference, Registry
-from orchestrator.publishing.sources.source import Found, bounded
-from orchestrator.stories import supplying
+from orchestrator.publishing.sources.source import Found, Source, bounded
 
 if TYPE_CHECKING:
     from orchestrator.stories.verification import Examination
@@ -88,7 +86,7 @@ def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
             examination = judged(found, draft, asked)
             if not isinstance(examination.verdict, Passed):
                 return Fetched(target, examination.verdict)
-            beside = supplying.bring(found.shelf, out, found.name) if asked.sources else None
+            beside = _beside(found, out) if asked.sources else None
             sync(draft, files=True)
             if not renamed(draft, target):
                 return _kept(target, found, asked)
@@ -101,24 +99,25 @@ def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
 
 
 def verified(
-    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True
+    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True, source: Source | None = None
 ) -> tuple[Path, Examination]:
     """The release at a reference as `folder`/NAME, which is new, and what its verification found.
 
     Without `keep` the artifact is hashed as it comes, and judged by its digest: for who has it already.
-    Where the verdict is a no, the folder holds as much as was fetched, which is to be used for nothing.
+    `source` is what fetches from that reference, where it was asked for something already. Where the verdict
+    is a no, the folder holds as much as was fetched, which is to be used for nothing.
     Raises TallyError where it cannot be decided.
     """
-    return with_found(reference, folder, asked, keep=keep)[:2]
+    return with_found(reference, folder, asked, keep=keep, source=source)[:2]
 
 
 def with_found(
-    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True
+    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True, source: Source | None = None
 ) -> tuple[Path, Examination, Found | None]:
     """The same, and what was found there; None: it contradicts itself."""
     Thread(target=_prepare, daemon=True).start()
     try:
-        found = sources.of(reference).find()
+        found = (source or sources.of(reference)).find()
     except Refused as refused:
         return folder, _refused(refused), None
     target = folder / found.name
@@ -214,7 +213,7 @@ def _refuse_excess(found: Found, draft: Path, without: str | None) -> None:
     if any(size < 0 for _, size in found.index.files.values()):
         raise Refused(Reason(Code.MALFORMED, f"{INDEX} lists a file of less than no bytes"))
     size = sum(size for name, (_, size) in found.index.files.items() if name != without)
-    free = shutil.disk_usage(draft).free
+    free = _room(draft)
     if size > free:
         raise TallyError(
             f"{found.name} has {size} bytes by its {INDEX}, and {shown(draft.parent)} has room for {free}",
@@ -272,6 +271,18 @@ def _fetch(
         raise Refused(Reason(Code.DIGEST_MISMATCH, why))
 
 
+def _room(folder: Path) -> int:
+    """Free bytes. As `shutil` has it, whose import takes longer than many a file."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def _beside(found: Found, out: Path) -> int:
+    from orchestrator.stories import supplying
+
+    return supplying.bring(found.shelf, out, found.name)
+
+
 def _kept(target: Path, found: Found, asked: Asked) -> Fetched:
     """What is there under the name: the same release, if it verifies. Raises TallyError for another one."""
     there = b""
@@ -291,5 +302,5 @@ def _kept(target: Path, found: Found, asked: Asked) -> Fetched:
     examination = examine(target, asked.policy, asked.now, asked.digest, further, asked.trusted)
     beside = None
     if asked.sources and isinstance(examination.verdict, Passed):
-        beside = supplying.bring(found.shelf, target.parent, found.name)
+        beside = _beside(found, target.parent)
     return Fetched(target, examination.verdict, kept=True, sources=beside)

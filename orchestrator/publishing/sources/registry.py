@@ -52,10 +52,25 @@ class RegistrySource:
     def __init__(self, reference: Registry, http: Downloader | None = None) -> None:
         self.reference = reference
         self._repository = Repository(reference, http or Downloader(manners=MANNERS))
+        self._named: Manifest | None = None
+
+    def __str__(self) -> str:
+        return str(self.reference)
+
+    def may_be_index(self) -> bool:
+        """Whether the tag or the digest names an index of images, or what contradicts it.
+
+        What is none `find` begins with. Raises TallyError.
+        """
+        try:
+            self._named = self._repository.manifest(self._name())
+        except Refused:
+            return True
+        return self._named is not None and self._named.media_type == manifests.IMAGE_INDEX
 
     def find(self) -> Found:
         """By the tag or the digest. Raises as `Source` says."""
-        named = self._manifest(self._name())
+        named = self._named or self._manifest(self._name())
         try:
             document = named.document(f"the manifest at {self.reference}")
             if document.get("artifactType") == RELEASE:

@@ -90,6 +90,11 @@ def begin(here: Path, place: Place, found: Sketch, forge: str | None) -> Beginni
     """
     if found.members:
         return Beginning(found, None, (), frozenset(), ())
+    if not here.resolve().is_relative_to(place.top.resolve()):
+        raise TallyError(
+            f"{shown(place.top)} is a repository of its own, and {shown(here)} is outside it",
+            hint=f"give `tally init` there, after `cd {shlex.quote(str(place.top))}`",
+        )
     planned: list[Planned] = []
     left: list[Left] = []
     recipe = None

@@ -123,6 +123,16 @@ def test_nothing_is_written_through_a_link(link: str, tmp_path: Path, tally_in: 
     assert not (folder / "tally.toml").exists()
 
 
+def test_a_repository_within_another_one(tmp_path: Path, tally_in: TallyIn) -> None:
+    outer = repository(tmp_path / "outer", {"a": ""})
+    repository(outer / "inner", {"CMakeLists.txt": CMAKE})
+    before = contents(outer)
+    ran = tally_in(outer)("init", "inner", "--yes").failed(2)
+    assert f"{outer / 'inner'} is a repository of its own, and {outer} is outside it" in ran.err
+    assert contents(outer) == before
+    tally_in(outer / "inner")("init", "--yes").succeeded()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_a_folder_that_cannot_be_written(tmp_path: Path, tally_in: TallyIn) -> None:
     folder = repository(tmp_path / "p", {"CMakeLists.txt": CMAKE})

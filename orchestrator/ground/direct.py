@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _AS_IT_IS: Final = "!#$%&'()*+,/:;=?@[]~"
 """What stays in an address; all else is escaped, as what a server points to can hold anything."""
 _BODILESS: Final = (204, 304)
+_ASKED_ANEW: Final = ("GET", "HEAD")
 
 
 class Reply:
@@ -93,29 +94,41 @@ class Direct:
     ) -> tuple[Reply, Callable[[], None]]:
         """The answer, and what to call when done with it. It has to begin by the deadline, if there is one.
 
+        A server may end a connection that is used again at that moment: what changes nothing is asked anew.
         Raises OSError and ValueError where there is none, and what `body` and the deadline raise.
         """
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("an address that is none")
         server = (parts.scheme, parts.netloc.rpartition("@")[2])
-        host, port = parts.hostname, parts.port
-        wire = self._free(server)
-        if wire is None:
-            wire = (
-                self._new(parts.scheme, host, port)
-                if deadline is None
-                else deadline.beside(lambda: self._new(parts.scheme, host, port))
-            )
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        try:
-            # a server that does not want the rest of a body says why
-            with suppress(BrokenPipeError, ConnectionResetError):
-                wire.send(method, quote(target, safe=_AS_IT_IS), headers, body)
-            reply = Reply(wire, method, deadline)
-        except BaseException:
-            wire.close()
-            raise
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        target = quote(path, safe=_AS_IT_IS)
+
+        def new() -> Wire:
+            return self._new(scheme, host, port)
+
+        def over(wire: Wire) -> Reply:
+            try:
+                # a server that does not want the rest of a body says why
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    wire.send(method, target, headers, body)
+                return Reply(wire, method, deadline)
+            except BaseException:
+                wire.close()
+                raise
+
+        while (used := self._free(server)) is not None:
+            try:
+                return self._left(server, used, over(used))
+            except ConnectionError:
+                if method not in _ASKED_ANEW:
+                    raise
+        wire = new() if deadline is None else deadline.beside(new)
+        return self._left(server, wire, over(wire))
+
+    def _left(self, server: tuple[str, str], wire: Wire, reply: Reply) -> tuple[Reply, Callable[[], None]]:
+        """An answer, and what to call when done with it."""
 
         def done() -> None:
             if reply.leave():

@@ -119,8 +119,6 @@ class Wire:
         """
         for _ in range(_MOST_INTERIM):
             answer = self._event(deadline)
-            if isinstance(answer, h11.ConnectionClosed):
-                raise ConnectionResetError("it was ended without an answer")
             if not isinstance(answer, h11.Response | h11.InformationalResponse):
                 break
             if len(answer.headers) > _MOST_HEADERS:
@@ -157,7 +155,10 @@ class Wire:
         """The next thing that is said. Raises OSError, ValueError and what the deadline does."""
         try:
             while (event := self._spoken.next_event()) is h11.NEED_DATA:
-                self._spoken.receive_data(self.sock.recv(_HEAD) if deadline is None else self._by(deadline))
+                came = self.sock.recv(_HEAD) if deadline is None else self._by(deadline)
+                if not came and self._spoken.their_state is h11.SEND_RESPONSE and self.quiet:
+                    raise ConnectionResetError("it was ended without an answer")
+                self._spoken.receive_data(came)
         except h11.RemoteProtocolError as error:
             raise ValueError(f"it does not speak as HTTP/1.1 has it: {str(error)[:200]}") from error
         return event

@@ -77,6 +77,18 @@ def test_one_that_the_server_ended_is_not() -> None:
     assert len(told) == 2
 
 
+def test_what_changes_nothing_is_asked_anew_where_a_used_connection_ends() -> None:
+    with serving([TEN, b""], [TEN, b""]) as (address, told):
+        http = Downloader()
+        assert asked(http, address) == asked(http, address) == b"0123456789"
+        with pytest.raises(Unreachable, match="ended without an answer"):
+            asked(http, address, "POST")
+    assert [each[:4] for each in told] == [b"GET ", b"GET ", b"GET ", b"POST"]
+    with serving([b""]) as (address, told), pytest.raises(Unreachable, match="ended without an answer"):
+        asked(Downloader(), address)
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -7,22 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from orchestrator.evidence.canonical import MalformedError, render
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.values import dataclass, replace
 from orchestrator.log.trusted_root import TrustedRoot
 from orchestrator.policy.evidence import Evidence
-from orchestrator.policy.pattern import exactly
 from orchestrator.policy.rules.builders import Builders
-from orchestrator.policy.rules.closure import Closure
-from orchestrator.policy.rules.rebuilders import Rebuilders
 from orchestrator.policy.rules.rule import Rule
 from orchestrator.policy.rules.signers import Signers
 from orchestrator.policy.signer import IdentitySigner, Signer
 from orchestrator.policy.trust import TrustedIdentity, TrustedKey, TrustedSigner, trusted
 from orchestrator.policy.validity import shown
 from orchestrator.policy.verdict import Code, Finding, Reason
+
+if TYPE_CHECKING:
+    from orchestrator.policy.rules.closure import Closure
+    from orchestrator.policy.rules.rebuilders import Rebuilders
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def trusting(keys: Sequence[bytes], identity: IdentitySigner | None = None) -> P
     signers = [TrustedSigner(f"key {key.signer.fingerprint[:8]}", key, named=False) for key in trusted_keys]
     document: dict[str, object] = {"keys": sorted(key.signer.fingerprint for key in trusted_keys)}
     if identity is not None:
+        from orchestrator.policy.pattern import exactly
+
         who = TrustedIdentity(exactly(identity.issuer), exactly(identity.subject))
         signers.append(TrustedSigner(str(identity), who, named=False))
         document["identity"] = {"issuer": identity.issuer, "subject": identity.subject}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.evidence.terms import CYCLONEDX, PROVENANCE, REPRODUCTION, SPDX, SPDX3
 from orchestrator.ground.values import dataclass, field
 from orchestrator.ground.wording import some
-from orchestrator.policy.pattern import Pattern
 from orchestrator.policy.signer import IdentitySigner, KeySigner, Signer
 from orchestrator.policy.validity import ALWAYS, Moment, Validity
 from orchestrator.policy.verdict import Code, Reason
+
+if TYPE_CHECKING:
+    from orchestrator.policy.pattern import Pattern
 
 LAYOUT_TYPE: Final = "layout"
 """What a signer is trusted for when it signs a layout, which has no predicate type."""

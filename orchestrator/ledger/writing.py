@@ -48,10 +48,11 @@ class Pen:
         self._mutex = threading.Lock()
 
     def begin(self, quorum: int | None, vote: str) -> None:
-        """The run has begun; the whole file is looked at first. Raises Damaged where it is that."""
+        """The run has begun, or builds once more; the whole file is looked at first. Raises Damaged."""
         with self._transaction(check=True) as database:
             database.execute(
-                "insert into runs (name, started, quorum, vote) values (?, ?, ?, ?)",
+                "insert into runs (name, started, quorum, vote) values (?, ?, ?, ?) "
+                "on conflict (name) do nothing",
                 (self._name, written(datetime.now(UTC)), quorum or 0, vote),
             )
 

@@ -27,6 +27,8 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.ground.state import State
 from orchestrator.ground.wording import counted as counted_of
 from orchestrator.log.trusted_root import TrustedRoot
+from orchestrator.nix.chroot import ChrootStore
+from orchestrator.nix.command import NixFailed
 from orchestrator.nix.derivation import name_of
 from orchestrator.policy.policy import Policy
 from orchestrator.policy.verdict import Failed, Passed
@@ -36,6 +38,7 @@ from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.reference import Reference
 from orchestrator.publishing.sources.source import Found
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
+from orchestrator.run.drifted import drifted
 from orchestrator.run.elsewhere import foreign_of, named, refuse_foreign, refuse_lacking
 from orchestrator.run.making import (
     Making,
@@ -158,6 +161,8 @@ def _rebuilt(
             located = fetch(making, say, supply)
             say_where(located, say)
             reports = build(making, on_event, journal)
+            if _forgotten(making, claim, reports, say):
+                reports = build(making, on_event, journal)
             verified = isinstance(examination.verdict, Passed)
             found = conclude(making, claim, reports, verified=verified)
             if isinstance(found, Reproduced | Differs):
@@ -257,6 +262,28 @@ def conclude(making: Making, claim: Claim, reports: Sequence[Report], *, verifie
                     hint="somebody changed that file, or it is of another release: get it again",
                 )
             return Reproduced(claim.name, agreed, claim.artifact_file, claim.sha256, verified)
+
+
+def _forgotten(making: Making, claim: Claim, reports: Sequence[Report], say: Say) -> bool:
+    """Whether builders' stores held the release's own outputs, make others now, and were rid of those.
+
+    Without this a builder would be held to its own earlier result, and not to the others'.
+    """
+    held = drifted({each.path: each.nar_hash for each in claim.outputs}, reports)
+    stores = {each.name: each.store for each in making.builders if isinstance(each.store, ChrootStore)}
+    if not held or not held.keys() <= stores.keys():
+        return False
+    say(
+        f"{' and '.join(sorted(held))} had of {claim.name} what the release has, and made something else "
+        "now: all of it is deleted there, and built anew"
+    )
+    try:
+        for name, paths in held.items():
+            stores[name].forget(paths)
+    except NixFailed as error:  # another run uses it: what was compared until now stands
+        say(f"that could not be deleted: {error.message}")
+        return False
+    return True
 
 
 def differing_from(claim: Claim, agreed: Agreed, making: Making) -> tuple[DifferingOutput, ...]:

@@ -261,6 +261,32 @@ def test_what_comes_out_otherwise_is_kept_beside_the_release(
     assert "builders-disagree" not in rebuilder(*verify, rebuilder.folder / "other").failed(1).out
 
 
+def test_what_its_makers_stores_hold_of_a_release_keeps_nothing_from_being_told(
+    project: Project, tally_in: TallyIn, new_state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A job that builds releases and re-proves them later has one state folder for both."""
+    tally = tally_in(project.folder, TALLY_STATE=str(new_state))
+    rebuilder = tally_in(tmp_path_factory.mktemp("rebuilder"), TALLY_STATE=str(new_state))
+    (project.folder / "tally.toml").write_text(CORES.format(1))
+    file = project.recipe("cores", "mkdir $out; echo cores: $NIX_BUILD_CORES > $out/it")
+    tally("build", file, "--key", "release.key").succeeded()
+    release = handed_over(project, rebuilder, "given")
+    rebuilder("keys", "generate", "one").succeeded()
+    asked = ("rebuild", release, "--publisher", "release.pub")
+    (rebuilder.folder / "tally.toml").write_text(CORES.format(1))
+    rebuilder(*asked).succeeded()
+
+    (rebuilder.folder / "tally.toml").write_text(CORES.format(7))
+    ran = rebuilder(*asked, "--attest", "no", "--key", "one.key").failed(1)
+    assert ran.out.startswith("DIFFERS  cores-1.0-x86_64-linux\n")
+    assert "a and b had of cores-1.0-x86_64-linux what the release has, and made something else" in ran.err
+    assert "a and b agree with one another, and not with the release" in ran.err
+    assert "(earlier)" not in ran.err
+    assert (rebuilder.folder / "no/cores-1.0-x86_64-linux").is_dir(), "the no is signed"
+    (kept,) = (new_state / "disagreements").iterdir()
+    assert sorted(each.name for each in kept.iterdir() if each.is_dir()) == ["a", "the release"]
+
+
 def test_the_input_that_diverged_first_is_named_and_diagnosed_by_builds_of_it_here(
     project: Project, tally_in: TallyIn, new_state: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

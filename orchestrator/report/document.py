@@ -72,7 +72,9 @@ class Builder(Part):
     result: str
     """`built`, `checked` (built again and compared), `held` (from an earlier run of its own) or `failed`."""
     nar_sha256: dict[str, str] = {}  # noqa: RUF012  each model has a copy of its own
-    """Output of the package to its NAR's sha256, in hexadecimal."""
+    """Output of the package to the sha256 of the NAR that was made in that run, in hexadecimal."""
+    earlier_sha256: dict[str, str] = {}  # noqa: RUF012  as above
+    """The same of what its store held before, and of which it made something else."""
     store: str | None = None
     operator: str | None = None
     nix: str | None = None

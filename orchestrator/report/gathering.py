@@ -281,11 +281,13 @@ def _builders(entries: Sequence[Entry], package: str) -> Iterator[Builder]:
     for each in entries:
         if each.derivation != package:
             continue
+        outputs = sorted(each.outputs.items())
         took = (each.finished - each.started).total_seconds() if each.finished and each.started else None
         yield Builder(
             name=each.builder.name,
             result=each.how.value,
-            nar_sha256={name: made.nar_hash.hex for name, made in sorted(each.outputs.items())},
+            nar_sha256={name: (made.second or made.nar_hash).hex for name, made in outputs},
+            earlier_sha256={name: made.nar_hash.hex for name, made in outputs if made.second is not None},
             store=each.builder.store,
             operator=each.builder.operator,
             nix=each.builder.nix_version,

@@ -62,6 +62,8 @@ class Built:
     target: str = ""
     content: str | None = None
     """What it made; None: something of its own for each derivation."""
+    held: str | None = None
+    """What both stores had of it before; None: nothing."""
     derivations: list[str] = field(default_factory=list)
 
     @property
@@ -128,8 +130,11 @@ def _rows(state: State, run: str, builder: str, one: Built, time: datetime) -> I
         differs = each is one.culprit or (one.culprit is not None and each is one.package)
         made_of = one.content if one.content is not None and each is one.package else each.path
         content = f"{made_of}{builder if differs else ''}"
-        made = {} if failed else {"out": Made(each.outputs["out"], NarHash.of(content.encode()), 120, ())}
+        now, path = NarHash.of(content.encode()), each.outputs["out"]
+        made = {} if failed else {"out": Made(path, now, 120, ())}
         how = How.FAILED if failed else How.BUILT
+        if one.held is not None and each is one.package:
+            how, made = How.CHECKED, {"out": Made(path, NarHash.of(one.held.encode()), 120, (), now)}
         yield Row(
             each.path,
             how,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import reports
 from schemas import Draft202012Validator
 
+from orchestrator.ground.digest import NarHash
 from orchestrator.ground.state import State
 from orchestrator.ledger.entries import Verdict
 from orchestrator.ledger.reading import read
@@ -69,6 +71,24 @@ def site(state: State) -> Mapping[str, bytes]:
 
 def html(site: Mapping[str, bytes]) -> dict[str, Seen]:
     return {name: Seen(data.decode()) for name, data in site.items() if name.endswith(".html")}
+
+
+def test_who_built_it_made_what_it_made_in_that_run_and_not_what_was_held(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    base = reports.simple("flaky", Verdict.FLAKY)
+    reports.write_run(state, 0, [replace(base, content="now", held="before")])
+    with read(state) as ledger:
+        found = Gathering(ledger, state, "Builds")
+        made = {name: Seen(data.decode()).text for name, data in pages(found.report, found.details)}
+    now, before = (NarHash.of(each).hex for each in (b"now", b"before"))
+    for each in found.report.packages[0].builders:
+        assert (each.result, each.nar_sha256, each.earlier_sha256) == (
+            "checked",
+            {"out": now},
+            {"out": before},
+        )
+    (page,) = (text for text in made.values() if "Who built it in the latest run" in text)
+    assert f"out {now}, earlier {before}" in page
 
 
 def test_verdicts(gathering: Gathering) -> None:

@@ -91,8 +91,8 @@ class Forge:
             (self.folder / f"release.{kind}").rename(self.folder / "keys" / f"ci.{kind}")
         self.key = (self.folder / "keys/ci.key").read_text()
         (self.folder / "keys/ci.key").unlink()
-        self.becomes("mkdir $out; echo one > $out/it")
         subprocess.run(["git", "init", "-q", self.folder], check=True)
+        self.becomes("mkdir $out; echo one > $out/it")
         self.calls = folder / "calls"
         gh = program.parent / "gh"
         gh.write_text(GH.format(calls=self.calls, title=folder / "title"))
@@ -113,8 +113,11 @@ class Forge:
         self.files = files_of(PAGE)
 
     def becomes(self, script: str) -> None:
-        """A change of the recipe."""
-        self.project.recipe("tree", script)
+        """A commit that changes the recipe, whose source is the whole project."""
+        self.project.recipe("tree", script, '[source]\npath = "."\n')
+        git = ["git", "-C", str(self.folder), "-c", "user.name=A", "-c", "user.email=a@example.org"]
+        subprocess.run([*git, "add", "keys", "recipes", "tally.lock"], check=True)
+        subprocess.run([*git, "commit", "-qm", "A change"], check=True)
 
     def github(self, name: str, **known: str) -> tuple[bool, dict[str, bool]]:
         where = {f"github.{key}": key for key in ("server_url", "repository", "run_id")}
@@ -129,12 +132,14 @@ class Forge:
             ),
             "github.ref_type == 'branch' && '--move-tag' || ''": "" if tag else "--move-tag",
         }
+        self.runner.check_out()
         return github(self.runner, self.files[f".github/workflows/{name}.yml"], {**where, **more, **known})
 
     def gitlab(self, job: str, rule: int = 0, **more: str) -> bool:
         file = self.temporary / "RELEASE_KEY"
         file.write_text(self.key)
         variables = {
+            "CI_PROJECT_DIR": str(self.folder),
             "CI_REGISTRY": self.registry.host,
             "CI_REGISTRY_IMAGE": f"{self.registry.host}/group/project",
             "CI_REGISTRY_USER": USER,
@@ -143,6 +148,7 @@ class Forge:
             "CI_MERGE_REQUEST_LABELS": "",
             "RELEASE_KEY": str(file),
         }
+        self.runner.check_out()
         return gitlab(self.runner, self.files[".gitlab-ci.yml"], job, {**variables, **more}, rule)
 
     def harm(self) -> None:
@@ -240,7 +246,7 @@ def test_a_version_that_waits_is_not_cancelled_by_another_ref(forge: Forge) -> N
 def test_gitlab(forge: Forge) -> None:
     assert forge.gitlab("publish"), forge.runner.said
     assert set(forge.registry.tags) == {"latest"}
-    assert not (forge.folder / ".docker").exists()
+    assert not forge.folder.with_name("checkout.tmp").joinpath("docker").exists(), "the login is removed"
     assert forge.gitlab("publish", rule=1), forge.runner.said
     assert set(forge.registry.tags) == {"latest", "v1.0"}
 

@@ -15,6 +15,10 @@ from ruamel.yaml import YAML
 _FENCE = r"^```yaml file={}\n(.*?)^```$"
 _EXPRESSION = re.compile(r"\$\{\{ (.*?) \}\}")
 _VARIABLE = re.compile(r"\$(\w+)")
+_LOGIN = "Log in"
+"""The step of a workflow that does what `before_script` does."""
+_UNTOUCHED = 'test -z "$(git status --porcelain)" || { git status --porcelain; exit 1; }'
+"""A login is no file of the project: it would be a part of what `path = "."` copies into stores."""
 
 
 def files_of(page: Path) -> dict[str, str]:
@@ -37,6 +41,10 @@ class Runner:
     folder: Path
     environment: Mapping[str, str]
     said: list[str] = field(default_factory=list)
+
+    def check_out(self) -> None:
+        """What earlier jobs left in the folder is removed, as both forges' runners do first."""
+        subprocess.run(["git", "clean", "-ffdxq"], cwd=self.folder, check=True)
 
     def run(self, script: str, more: Mapping[str, str]) -> bool:
         """One step, in the shell and with the options that both forges take."""
@@ -76,7 +84,8 @@ def github(runner: Runner, text: str, known: Mapping[str, str]) -> tuple[bool, d
             "an expression in a script is code of whoever wrote the text"
         )
         own = dict(_valued(step.get("env", {}), known))
-        found[step["name"]] = runner.run(step["run"], {**environment, **own, "GITHUB_ENV": str(kept)})
+        script = "\n".join([step["run"], *([_UNTOUCHED] if step["name"] == _LOGIN else ())])
+        found[step["name"]] = runner.run(script, {**environment, **own, "GITHUB_ENV": str(kept)})
         environment |= dict(line.split("=", 1) for line in kept.read_text().splitlines())
         succeeded = succeeded and found[step["name"]]
     return succeeded, found
@@ -96,7 +105,7 @@ def gitlab(runner: Runner, text: str, job: str, variables: Mapping[str, str], ru
         for name, value in found["rules"][rule].get("variables", {}).items()
     }
     succeeded = runner.run(
-        "\n".join([*found.get("before_script", []), *found["script"]]), {**variables, **own}
+        "\n".join([*found.get("before_script", []), _UNTOUCHED, *found["script"]]), {**variables, **own}
     )
     runner.run("\n".join(found.get("after_script", [":"])), {**variables, **own})
     for path in found.get("artifacts", {}).get("paths", []):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from orchestrator.cli.told import name_of as name_of_rebuilt
 from orchestrator.cli.told import told
 from orchestrator.ground.errors import ExitCode
 from orchestrator.nix.derivation import name_of
 from orchestrator.run.outcome import Compared, Outcome, Refused, Released, Undecided, Unpublished
 from orchestrator.run.reproduced import Rebuilt, is_no, is_yes
+from orchestrator.served.named import Named
+
+if TYPE_CHECKING:
+    from orchestrator.cli.asked import Target
 
 
 class Kind(StrEnum):
@@ -36,12 +39,12 @@ class Case:
     """Why, for people."""
 
 
-def of_rebuild(found: Rebuilt) -> Case:
-    """The case of one rebuild."""
+def of_rebuild(target: Target | Named, found: Rebuilt) -> Case:
+    """The case of one rebuild, by what was asked for: a release may be at several places."""
     if is_yes(found):
-        return Case(name_of_rebuilt(found), Kind.PASSED)
+        return Case(str(target), Kind.PASSED)
     verdict, lines = told(found)
-    return Case(name_of_rebuilt(found), Kind.FAILURE if is_no(found) else Kind.ERROR, verdict, tuple(lines))
+    return Case(str(target), Kind.FAILURE if is_no(found) else Kind.ERROR, verdict, tuple(lines))
 
 
 def of_build(outcome: Outcome) -> Case:

@@ -85,7 +85,8 @@ def report(done: Done, junit: Path | None, sarif: Path | None, *, json: bool) ->
         from orchestrator.cli.cases import of_rebuild
         from orchestrator.cli.junit import junit as junit_of
 
-        write_atomically(junit, junit_of("rebuild", [of_rebuild(each) for each in done.found]))
+        cases = [of_rebuild(*each) for each in zip(done.places, done.found, strict=True)]
+        write_atomically(junit, junit_of("rebuild", cases))
     if sarif is not None:
         from orchestrator.cli.rebuild_sarif import sarif as sarif_of
 

@@ -21,11 +21,6 @@ from orchestrator.run.reproduced import (
 )
 
 
-def name_of(found: Rebuilt) -> str:
-    """What was made again."""
-    return found.target if isinstance(found, Refused | Undecided) else found.release
-
-
 def told(found: Rebuilt) -> tuple[str, list[str]]:
     """The verdict, and what is told of it, a line each; nothing of a plain yes."""
     match found:

@@ -36,7 +36,7 @@ from orchestrator.publishing import attaching
 from orchestrator.publishing.directory import refuse_taken
 from orchestrator.publishing.drafts import refuse_unusable
 from orchestrator.publishing.reference import Reference
-from orchestrator.publishing.sources.source import Found
+from orchestrator.publishing.sources.source import Found, Several
 from orchestrator.run.claim import Claim, claim_of, refuse_without_source
 from orchestrator.run.drifted import drifted
 from orchestrator.run.elsewhere import foreign_of, named, refuse_foreign, refuse_lacking
@@ -126,6 +126,9 @@ def rebuilt(
     """What one release came to; what stops it does not lose the others."""
     try:
         return _rebuilt(state, configuration, asked, target, signatories, on_event, say)
+    except Several as error:
+        every = TallyError(error.message, hint=f"{error.hint}; or --all makes each of them again")
+        return Unmade(str(target), every)
     except TallyError as error:
         return Unmade(str(target), error)
 

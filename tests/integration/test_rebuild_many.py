@@ -70,7 +70,14 @@ def test_a_folder_is_gone_on_with_and_remembered(project: Project, session_state
     assert ran.err.count("again") <= 2 * (3 - done) * 2, "what was done is not built once more"
     suite = parse(project.folder / "it.xml").getroot()
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("3", "0")
+    assert [each.attrib["name"] for each in suite.iter("testcase")] == [f"{www}#{name}" for name in NAMES]
     assert json.loads((project.folder / "it.sarif").read_bytes())["runs"][0]["results"] == []
+
+    # which of them, where nobody said
+    which = f"say which, as in {www}#{NAMES[0]}"
+    asked = project.tally("rebuild", www, *ASKED[:2]).failed(2)
+    assert f"{which}; or --all makes each of them again\n" in asked.err
+    assert f"{which}\n" in project.tally("verify", www, "--key", "release.pub").failed(2).err
 
     # a release that no longer verifies: how long it did, and the others all the same
     feed = project.tally("rebuild", f"{www}/feed.atom", *ASKED).succeeded()
@@ -107,6 +114,8 @@ def test_a_repository_and_a_list(project: Project, registry: FakeRegistry) -> No
     assert len(some.out.splitlines()) == 3
 
     shutil.move(project.folder / "releases" / NAMES[0], project.folder / "here")
+    which = project.tally("rebuild", registry.reference("tools/all"), *ASKED[:2]).failed(2).err
+    assert ":TAG; or --all makes each of them again\n" in which
     (project.folder / "list").write_text(f"here\n{registry.reference('tools/all')}:{NAMES[1]}\nnowhere\n")
     ran = project.tally("rebuild", "--list", "list", *ASKED, "--junit", "it.xml").failed(2)
     verdicts = [line.split()[0] for line in ran.out.splitlines()]

@@ -10,7 +10,7 @@ from orchestrator.publishing.sources.source import Source
 
 
 def of(reference: Reference) -> Source:
-    """What fetches from there. Raises TallyError for a place that nothing can be fetched from yet."""
+    """What fetches from there. Raises TallyError for a place that has no releases."""
     match reference:
         case Static():
             from orchestrator.publishing.sources.static import StaticSource
@@ -26,8 +26,9 @@ def of(reference: Reference) -> Source:
             return ObjectSource(reference)
         case NixCache():
             raise TallyError(
-                f"{reference}: releases cannot be fetched from there yet",
-                hint="give dir:PATH, https://HOST/PATH/, oci://HOST/REPOSITORY or s3://BUCKET/PREFIX",
+                f"{reference} is a Nix cache: it has store paths, and no release to fetch",
+                hint="`nix copy --from` and `nix store verify` read it; give where else the release was "
+                "published: dir:PATH, https://HOST/PATH/, oci://HOST/REPOSITORY or s3://BUCKET/PREFIX",
             )
         case _:
             assert_never(reference)

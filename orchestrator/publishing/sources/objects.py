@@ -22,7 +22,7 @@ from orchestrator.publishing.inputs import LISTING, LISTING_LIMIT, Input
 from orchestrator.publishing.objects.bucket import Bucket, Version
 from orchestrator.publishing.rebuilds import BUNDLE, FOLDER, WORD_LIMIT
 from orchestrator.publishing.reference import ObjectStore
-from orchestrator.publishing.sources.source import Found, Release, Shelf, bounded, is_it, whole_index
+from orchestrator.publishing.sources.source import Found, Release, Several, Shelf, bounded, is_it, whole_index
 
 _MOST = 1000  # releases that are looked through for the one that is asked for
 _MOST_TRIED = 100  # versions of one file
@@ -115,7 +115,7 @@ class ObjectSource:
         if len(found) == 1:
             return found[0][0], *found[0][1]
         if found:
-            raise TallyError(
+            raise Several(
                 f"{reference} has several releases: {some([name for name, _ in found])}",
                 hint=f"say which, as in {reference}#{found[0][0]}",
             )

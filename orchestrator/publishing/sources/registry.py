@@ -39,6 +39,7 @@ from orchestrator.publishing.registry.repository import Repository
 from orchestrator.publishing.sources.source import (
     Found,
     Release,
+    Several,
     Shelf,
     bounded,
     whole,
@@ -160,7 +161,8 @@ class RegistrySource:
         if len(tags) == 1:
             return tags[0]
         said = f"it has the tags {some(tags)}" if tags else "it has no tag"
-        raise TallyError(f"{self.reference} does not say which release", hint=f"{said}: {self.reference}:TAG")
+        kind = Several if tags else TallyError
+        raise kind(f"{self.reference} does not say which release", hint=f"{said}: {self.reference}:TAG")
 
     def _manifest(self, name: str) -> Manifest:
         found = self._repository.manifest(name)

@@ -66,6 +66,10 @@ class Release:
     """When it was published or made, by the word of the place; None: it does not say."""
 
 
+class Several(TallyError):
+    """A place has several releases, and nothing says which of them is meant."""
+
+
 class Source(Protocol):
     """A place that releases are fetched from."""
 

@@ -24,6 +24,7 @@ from orchestrator.publishing.reference import Static
 from orchestrator.publishing.sources.source import (
     Found,
     Release,
+    Several,
     Shelf,
     bounded,
     unreachable,
@@ -188,7 +189,7 @@ class StaticSource:
         if not found:
             raise self._none(wanted or (f"with {digest}" if digest else "at all"), entries)
         names = some([each.name for each in found])
-        raise TallyError(
+        raise Several(
             f"{self.reference.base} has several releases: {names}",
             hint=f"say which, as in {self.reference}#{found[0].name}",
         )

@@ -72,7 +72,7 @@ def test_every_grade_has_its_word_and_code(
     assert told["verdict"] == verdict
     assert told["served"] == {"file": "six-1.17.0-py3-none-any.whl", "sha256": Sha256.of(b"served").hex}
     assert exit_code((found,)) is code
-    (suite,) = fromstring(junit("rebuild", [of_rebuild(found)]))
+    (suite,) = fromstring(junit("rebuild", [of_rebuild(Path(found.release), found)]))
     failed = [each.attrib["type"] for case in suite for each in case]
     assert failed == ([] if code is ExitCode.YES else [verdict])
 

@@ -13,6 +13,7 @@ from orchestrator.cli.junit import junit
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.policy.verdict import Code, Failed, Reason
+from orchestrator.publishing.reference import Static
 from orchestrator.run.outcome import Compared, Outcome, Refused, Undecided, Unpublished
 from orchestrator.run.reproduced import Differs, Rebuilt, Reproduced, Unmade, Unverified
 
@@ -33,7 +34,9 @@ def test_every_verdict_is_a_case() -> None:
         Refused("unstable", Disagreed((), (OUTPUT,), ()), Path("/kept"), {}),
         Undecided("broken", Incomplete((), {"a": (failure,)})),
     ]
-    document = fromstring(junit("rebuild", [of_rebuild(each) for each in found]))
+    names = ("same", "other", "forged", "lost", "unstable", "broken")
+    cases_of = [of_rebuild(Path(name), each) for name, each in zip(names, found, strict=True)]
+    document = fromstring(junit("rebuild", cases_of))
     assert document.attrib == {"name": "tally rebuild", "tests": "6", "failures": "3", "errors": "2"}
     (suite,) = document
     cases = {case.attrib["name"]: [(each.tag, each.attrib["type"]) for each in case] for case in suite}
@@ -53,6 +56,16 @@ def test_every_verdict_is_a_case() -> None:
     assert texts["lost"] == "nothing\\x00 there \\ud800\nhint: look"
     assert texts["broken"] == "a: no space\nleft"
     assert texts["other"] == "/nix/store/x: another NAR than the release's\nkept in /kept"
+
+
+def test_a_release_at_two_places_is_two_cases_whatever_they_come_to() -> None:
+    places = [Static("https://a.example/", "it"), Static("https://b.example/", "it")]
+    made = Reproduced("it", AGREED, "it.tar.gz", Sha256.of(b""), verified=True)
+    for found in (made, Unmade("https://b.example/#it", TallyError("nothing there"))):
+        cases = [of_rebuild(places[0], made), of_rebuild(places[1], found)]
+        (suite,) = fromstring(junit("rebuild", cases))
+        names = [(case.attrib["classname"], case.attrib["name"]) for case in suite]
+        assert names == [("tally.rebuild", f"https://{place}.example/#it") for place in "ab"]
 
 
 def test_a_build_that_failed_is_an_error_and_no_disagreement() -> None:

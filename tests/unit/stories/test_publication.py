@@ -333,6 +333,12 @@ def test_which_of_several(release: Path, www: Path, policy: Policy, tmp_path: Pa
     assert codes(fetch(f"dir:{www}#other", tmp_path / "out", policy)) == {Code.MALFORMED}
 
 
+def test_a_cache_is_for_nix(policy: Policy, tmp_path: Path) -> None:
+    with pytest.raises(TallyError, match="is a Nix cache: it has store paths, and no release") as caught:
+        fetch(f"cache+file://{tmp_path}", tmp_path / "out", policy)
+    assert "`nix copy --from` and `nix store verify` read it" in (caught.value.hint or "")
+
+
 def test_by_the_digest_of_its_index(release: Path, policy: Policy, tmp_path: Path) -> None:
     digest = Sha256.of((release / "release.json").read_bytes())
     assert isinstance(fetch(f"dir:{release}#{digest}", tmp_path / "out", policy).verdict, Passed)

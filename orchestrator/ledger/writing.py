@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from orchestrator.builders.build import Identity, SandboxProof, Surroundings
 from orchestrator.ground.digest import NarHash, OtherDigest, Sha256
 from orchestrator.ground.errors import TallyError
+from orchestrator.ground.files import shown
 from orchestrator.ground.state import State
 from orchestrator.ledger.entries import How, Made, Result, Verdict, written
 from orchestrator.ledger.file import opened, transaction
@@ -110,12 +111,17 @@ class Pen:
     def builds(self, builder: str, rows: Iterable[Row]) -> None:
         """What a builder made of derivations of `graph`; a later word on one of them replaces it."""
         with self._transaction() as database:
-            (number,) = database.execute(
+            found = database.execute(
                 "select w.id from builders w join runs r on r.id = w.run where r.name = ? and w.name = ?",
                 (self._name, builder),
             ).fetchone()
+            if found is None:
+                raise TallyError(
+                    f"the ledger {shown(self._path)} is another one than when this run began",
+                    hint="move or remove it between two runs",
+                )
             for row in rows:
-                self._build(database, number, row)
+                self._build(database, found[0], row)
 
     def looked(self, builder: str, derivations: Iterable[str] | None = None) -> None:
         """Nothing that a builder's builds were made from is altered: of these, or of all until now."""

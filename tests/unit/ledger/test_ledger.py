@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -294,3 +294,17 @@ def test_the_last_times_of_what_has_that_name(tmp_path: Path) -> None:
             ("b", "hello-1.0"): 3.0,
         }
         assert ledger.times([]) == {}
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_file_that_is_removed_while_a_run_goes_on(state: State, held: bool) -> None:
+    """It is told, and costs no more than what the ledger had of the run."""
+    pen = Pen(state, "1")
+    pen.begin(2, "same-host")
+    pen.graph(GRAPH)
+    pen.builder(Identity("a", "store"), None, None)
+    with pen.kept_open() if held else nullcontext():
+        for end in ("", "-wal", "-shm"):
+            state.ledger.with_name(state.ledger.name + end).unlink(missing_ok=True)
+        with pytest.raises(TallyError, match="another one than when this run began"):
+            pen.builds("a", [Row(path_of("app.drv"), How.BUILT, {"out": made("app")})])

@@ -92,15 +92,16 @@ class Ledger:
         )
         return tuple(path for (path,) in self._ask(asked, derivation, run))
 
-    def machines(self) -> Mapping[str, tuple[tuple[str, str | None], ...]]:
-        """Run to its builders' names, each with what its builds could see of its machine, as JSON."""
-        found: dict[str, list[tuple[str, str | None]]] = {}
+    def machines(self) -> Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]]:
+        """Run to its builders' names, each with what its builds could see of its machine; empty: nothing."""
+        found: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
         asked = (
             "select r.name, w.name, w.surroundings from builders w join runs r on r.id = w.run "
             "order by w.name"
         )
         for run, name, seen in self._ask(asked):
-            found.setdefault(run, []).append((name, seen))
+            with as_written(self._path):
+                found.setdefault(run, []).append((name, dict(json.loads(seen)) if seen else {}))
         return {run: tuple(some) for run, some in found.items()}
 
     def runs(self) -> tuple[str, ...]:
@@ -298,6 +299,8 @@ class Ledger:
         )
         if not all(each is None or isinstance(each, str) for each in (release, kept, told)):
             raise ValueError("a text of a result is none")
+        if not all(isinstance(each, int) for each in counts):
+            raise ValueError("a count of a result is none")
         return Result(
             run=name,
             target=target,

@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.evidence.canonical import MalformedError
 from orchestrator.ground.errors import TallyError
@@ -270,9 +270,9 @@ def _key(result: Result) -> Key:
     return result.name, result.system, "" if result.target.startswith(_STORE) else result.target
 
 
-def _surroundings(builders: Sequence[tuple[str, str | None]]) -> str:
+def _surroundings(builders: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """Who built, and in what their machines differed."""
-    seen = [json.loads(each) if each else {} for _, each in builders]
+    seen = [each for _, each in builders]
     varied = [name for name in _VARYING if len({each.get(name) for each in seen if name in each}) > 1]
     return json.dumps([[name for name, _ in builders], varied])
 

@@ -249,6 +249,7 @@ def test_a_damaged_one_is_told_and_can_be_moved_aside(state: State, harm: str) -
         "update results set verdict = 'maybe'",
         "update results set time = 'yesterday'",
         "update results set kept = x'00'",
+        "update results set built = 'many'",
         "update verdicts set verdict = ''",
         "update outputs set refs = 'none'",
         "update outputs set refs = '1'",
@@ -267,6 +268,17 @@ def test_a_value_that_nobody_wrote_is_damage(state: State, change: str) -> None:
         database.execute(change)
     with pytest.raises(Damaged, match="none of ours"), reading(state) as ledger:
         ledger.check()
+
+
+@pytest.mark.parametrize("seen", ["'x'", "'1'", "9e999"])
+def test_machines_that_nobody_wrote_are_damage(state: State, seen: str) -> None:
+    a_run(state, "1")
+    with reading(state) as ledger:
+        ledger.machines()
+    with sqlite3.connect(state.ledger) as database:
+        database.execute(f"update builders set surroundings = {seen}")
+    with pytest.raises(Damaged, match="none of ours"), reading(state) as ledger:
+        ledger.machines()
 
 
 def test_what_was_written_before_a_kill_is_there(state: State) -> None:

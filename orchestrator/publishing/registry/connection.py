@@ -14,7 +14,7 @@ from threading import Lock as Mutex
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from orchestrator.ground.addresses import without_credentials
+from orchestrator.ground.addresses import unseen, without_credentials
 from orchestrator.ground.answers import Answered
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.errors import TallyError
@@ -61,7 +61,7 @@ class Connection:
 
         Raises TallyError for any other answer, and for none.
         """
-        address, authorised, followed = self._safe(urljoin(self.base, where)), 0, 0
+        address, authorised, followed = self._led(self.base, where), 0, 0
         for attempt in range(_ATTEMPTS + _REDIRECTIONS + _AUTHORISATIONS):
             own = urlsplit(address).netloc == self.registry.host  # by the same scheme: see `_safe`
             known = self._authorization if own else None
@@ -101,7 +101,25 @@ class Connection:
             raise TallyError(
                 f"{self.registry} redirects more than {_REDIRECTIONS} times", hint="ask its operator"
             )
-        return self._safe(urljoin(address, to))
+        return self._led(address, to)
+
+    def _led(self, address: str, to: str) -> str:
+        """Where a registry leads from an address. Raises TallyError, also for what is no address."""
+        try:
+            found = urljoin(address, to)
+            urlsplit(found).port  # noqa: B018  raises when the port is not a number
+        except ValueError as error:
+            raise self._lost(to) from error
+        return self._safe(found)
+
+    def _lost(self, to: str) -> TallyError:
+        """The error for an address that is none."""
+        where = without_credentials(to)[:200]
+        shown = where if where.isprintable() else ascii(where)
+        return TallyError(
+            f"{self.registry} sends us to {shown}, which is no address",
+            hint="ask its operator",
+        )
 
     def _safe(self, address: str) -> str:
         """An address that the registry gave, where nobody can read on the way. Raises TallyError."""
@@ -113,8 +131,14 @@ class Connection:
         return address
 
     def _is_safe(self, address: str) -> bool:
-        """https, or what a registry itself has that is spoken to without TLS. Others' http never is."""
-        return address.startswith(("https://", "http://") if self.registry.plain else "https://")
+        """https, or what a registry itself has that is spoken to without TLS, or this machine has beside it.
+
+        Others' http never is. Raises ValueError for what is no address.
+        """
+        if address.startswith("https://"):
+            return True
+        own = urlsplit(address).netloc == self.registry.host
+        return self.registry.plain and address.startswith("http://") and (own or unseen(address))
 
     def _wait(self, answer: Answered, attempt: int) -> None:
         """As long as the server asks for, or longer each time. Raises TallyError where that is long."""
@@ -149,7 +173,11 @@ class Connection:
 
     def _token(self, told: Mapping[str, str]) -> str:
         realm, known = told["realm"], self._credentials
-        if not self._is_safe(realm):
+        try:
+            named, safe = urlsplit(realm).netloc == self.registry.host, self._is_safe(realm)
+        except ValueError as error:
+            raise self._lost(realm) from error
+        if not safe:
             raise TallyError(
                 f"{self.registry} has its tokens from {without_credentials(realm)[:200]}, which has no TLS",
                 hint="no password is sent there",
@@ -167,7 +195,6 @@ class Connection:
         else:
             realm = f"{realm}{'&' if '?' in realm else '?'}{urlencode(asked)}"
             headers = {"Authorization": _basic(known)} if known is not None else {}
-        named = urlsplit(realm).netloc == self.registry.host
         try:
             with self._http.exchange(
                 method, realm, headers, None if body is None else iter((body,)), named=named

@@ -58,3 +58,29 @@ def test_nothing_goes_over_http_where_https_was_meant(to: str, monkeypatch: pyte
         with pytest.raises(TallyError, match=r"which is not followed|which has no TLS"):
             ask(repository(wire, monkeypatch))
         assert all(address.startswith("https://registry.example.org/") for _, address in wire.sent)
+
+
+@pytest.mark.parametrize("to", ["https://[", "//[x]/", "https://h:99999/", "https://evil\x1b[31m/"])
+def test_what_is_no_address_is_told_as_that(to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wire in (Wire(GET=(307, {"Location": to})), Wire(GET=(200, {"Link": f'<{to}>; rel="next"'}))):
+        with pytest.raises(TallyError, match="which is no address") as told:
+            repository(wire, monkeypatch).referrers(Sha256.of(b"x"), "x")
+        assert told.value.message.isprintable()
+
+
+def test_tokens_from_what_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CHALLENGE, "WWW-Authenticate", 'Bearer realm="https://["')
+    with pytest.raises(TallyError, match="which is no address"):
+        repository(Wire(GET=(200, {})), monkeypatch).manifest("x")
+
+
+@pytest.mark.parametrize("to", ["http://registry.example.org/x", "http://192.0.2.1/latest"])
+def test_one_without_tls_sends_nobody_to_others_without(to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(GET=(307, {"Location": to}))
+    monkeypatch.setattr(connection, "credentials_for", lambda host, of: Credentials("me", SECRET))
+    monkeypatch.setattr(wire, "stop", None, raising=False)
+    where = parse("oci://127.0.0.1:5000/some/app")
+    assert isinstance(where, Registry)
+    with pytest.raises(TallyError, match="which is not followed"):
+        Repository(where, wire).manifest("x")  # type: ignore[arg-type]
+    assert all(address.startswith("http://127.0.0.1:5000/") for _, address in wire.sent)

@@ -106,11 +106,12 @@ class PolicyDocument(Table):
             asked = self.builders or BuildersTable()
             chosen = tuple(each.builder(public) for each in self.builder)
             builders = Builders(chosen, asked.quorum, asked.per, asked.independence)
+        signers = tuple(each.signer(public) for each in self.signer)
         rebuilders: Rebuilders | None = None
         if self.rebuilder or self.rebuilders is not None:
             wanted = self.rebuilders or RebuildersTable()
             trusted = tuple(each.rebuilder(public) for each in self.rebuilder)
-            rebuilders = Rebuilders(trusted, wanted.quorum, builders)
+            rebuilders = Rebuilders(trusted, wanted.quorum, builders, signers)
         closure: Closure | None = None
         if self.closure is not None:
             named = rebuilders or Rebuilders(builders=builders)
@@ -134,9 +135,7 @@ class PolicyDocument(Table):
             name=self.name or file,
             uri=self.uri,
             sha256=sha256,
-            signers=Signers(
-                tuple(each.signer(public) for each in self.signer), self.require.timestamp, self.require.log
-            ),
+            signers=Signers(signers, self.require.timestamp, self.require.log),
             builders=builders,
             rebuilders=rebuilders,
             closure=closure,

@@ -35,6 +35,8 @@ class Rebuilders:
     quorum: int = 1
     builders: Builders | None = None
     """The policy's builders: who runs these outweighs what the release says."""
+    makers: tuple[TrustedSigner, ...] = ()
+    """The policy's signers: one that signed the release is no rebuilder of it under the same name either."""
 
     @property
     def name(self) -> str:
@@ -107,8 +109,9 @@ class Rebuilders:
         yield from _against_content(judged, evidence)
 
     def _own(self, evidence: Evidence) -> frozenset[str]:
-        """Who runs the release's own builders, as these say, and as the policy does."""
-        found: set[str] = set()
+        """Who runs the release's own builders, as these say, and as the policy does; who signed it."""
+        signed = makers(evidence)
+        found = {folded(one.name) for one in self.makers if any(one.is_(each) for each in signed)}
         for each in evidence.links:
             if not each.theirs:
                 by_policy = None if self.builders is None else self.builders.operator_of(each)

@@ -122,6 +122,19 @@ def test_the_releases_own_operators_are_no_rebuilders(made: tuple[Evidence, Any]
     assert not named.judge(replace(evidence, rebuilds=own.rebuilds)).holds
 
 
+def test_a_signer_of_the_same_name_is_the_same_party(made: tuple[Evidence, Any]) -> None:
+    """With another key: one organisation, however many keys it has."""
+    evidence, of = made
+    key = SigningKey.generate().public.spki
+    signed = replace(evidence, layout_signer=KeySigner.of(key))
+    again = replace(signed, rebuilds=(by("one", statement(of)),))
+    maker = TrustedSigner("Acme", TrustedKey(key))
+    for operator, holds in (("Others", True), ("acme ", False)):
+        assert replace(rebuilders(1, one=operator), makers=(maker,)).judge(again).holds is holds
+    other = replace(maker, who=TrustedKey(SigningKey.generate().public.spki))  # that signed nothing of it
+    assert replace(rebuilders(1, one="acme"), makers=(other,)).judge(again).holds
+
+
 def test_that_it_had_not_verified_is_told(made: tuple[Evidence, Any]) -> None:
     evidence, of = made
     told = replace(evidence, rebuilds=(by("one", statement(of, verified=False)), by("two", statement(of))))

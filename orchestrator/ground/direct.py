@@ -6,6 +6,7 @@ urllib3 takes many times as long to import, and is there for proxies and retries
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from threading import Lock as Mutex
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _AS_IT_IS: Final = "!#$%&'()*+,/:;=?@[]~"
 """What stays in an address; all else is escaped, as what a server points to can hold anything."""
+_DRAINING: Final = 1.0  # seconds that the rest of an answer may take that nobody wants
 _BODILESS: Final = (204, 304)
 _ASKED_ANEW: Final = ("GET", "HEAD")
 
@@ -41,7 +43,9 @@ class Reply:
         """Whether all of it was read."""
         said = self.headers.get("Connection", "").lower()
         until_end = self._left is None and not self._chunked and not self.whole
-        self._last = until_end or "close" in said or (old and "keep-alive" not in said)
+        # RFC 9112, 6.1: what says two ends, or speaks of chunks before there were any, is the last
+        odd = self._chunked and (old or size is not None)
+        self._last = until_end or odd or "close" in said or (old and "keep-alive" not in said)
         """Whether no other request can have the connection."""
 
     def chunks(self) -> Iterator[bytes]:
@@ -54,11 +58,16 @@ class Reply:
             raise Unreachable(f"the connection broke: {sentence(error)}") from error
 
     def leave(self) -> bool:
-        """Whether another request can have the connection; what is small is read to its end for that."""
+        """Whether another request can have the connection.
+
+        What is small is read to its end for that, where it does not have to be waited for: nobody wants it.
+        """
         if self._left is not None and self._left <= DRAINED:
-            with suppress(Unreachable):
+            until = time.monotonic() + _DRAINING
+            with suppress(Unreachable), self._wire.hasty(_DRAINING):
                 for _ in self.chunks():
-                    pass
+                    if time.monotonic() > until:
+                        break
         return self.whole and not self._last and self._wire.quiet
 
     def _next(self) -> bytes:

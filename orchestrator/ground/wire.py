@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import h11
@@ -82,8 +83,22 @@ class Wire:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing came that nobody asked for."""
-        return not (self._spoken.trailing_data[0] if self._come is None else self._come)
+        """Whether nothing came that nobody asked for, also where TLS has it and the system does not."""
+        return not self._begun and (self._plain or not self.sock.pending())  # type: ignore[attr-defined]
+
+    @property
+    def _begun(self) -> bytes:
+        """What came and was not read yet."""
+        return bytes(self._spoken.trailing_data[0]) if self._come is None else self._come
+
+    @contextmanager
+    def hasty(self, seconds: float) -> Iterator[None]:
+        """Meanwhile nothing is waited for longer than that."""
+        self.sock.settimeout(seconds)
+        try:
+            yield
+        finally:
+            self.sock.settimeout(READ_TIMEOUT)
 
     def close(self) -> None:
         self.sock.close()
@@ -136,8 +151,7 @@ class Wire:
 
     def some(self, most: int) -> bytes:
         """The next bytes of a body that does not, `most` of them; none: the connection's end."""
-        if self._come is None:
-            self._come = bytes(self._spoken.trailing_data[0])
+        self._come = self._begun
         if self._come:
             found, self._come = self._come[:most], self._come[most:]
             return found
@@ -152,11 +166,20 @@ class Wire:
             self.sock.sendall(said)
 
     def _event(self, deadline: Deadline | None) -> Any:
-        """The next thing that is said. Raises OSError, ValueError and what the deadline does."""
+        """The next thing that is said. Raises OSError, ValueError and what the deadline does.
+
+        Without a deadline it may take long to begin, as after a large body, and not to go on: of a head, or
+        of a line between chunks, no pace is seen while it drips.
+        """
+        until = None
         try:
             while (event := self._spoken.next_event()) is h11.NEED_DATA:
+                if deadline is None and self._begun:
+                    until = until or time.monotonic() + READ_TIMEOUT
+                    if time.monotonic() > until:
+                        raise TimeoutError("it comes too slowly")
                 came = self.sock.recv(_HEAD) if deadline is None else self._by(deadline)
-                if not came and self._spoken.their_state is h11.SEND_RESPONSE and self.quiet:
+                if not came and self._spoken.their_state is h11.SEND_RESPONSE and not self._begun:
                     raise ConnectionResetError("it was ended without an answer")
                 self._spoken.receive_data(came)
         except h11.RemoteProtocolError as error:

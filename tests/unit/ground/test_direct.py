@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from self_signed import self_signed
 
-from orchestrator.ground import download
+from orchestrator.ground import direct, download, wire
 from orchestrator.ground.answers import Manners
 from orchestrator.ground.download import Downloader
 from orchestrator.ground.parallel import Stopped
 from orchestrator.ground.unreachable import Unreachable
 
 OK = b"HTTP/1.1 200 OK\r\n"
+OLD = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"
 TEN = OK + b"Content-Length: 10\r\n\r\n0123456789"
 
 
@@ -99,6 +100,7 @@ def test_what_changes_nothing_is_asked_anew_where_a_used_connection_ends() -> No
         OK + b"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n3" + b";" * (1 << 17),
         OK + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
     ],
@@ -124,6 +126,9 @@ def test_what_is_cut_short_is_never_a_whole_body(answer: bytes) -> None:
         OK + b"Content-Length: \xb2\r\n\r\nab",
         OK + b"Content-Length:\r\n\r\nab",
         OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        OK + b"Content-Length: 1\r\r\n\r\na",
+        OK + b"A: b\rContent-Length: 2\r\nContent-Length: 1\r\n\r\na",
+        OK + b"A: \0\r\nContent-Length: 1\r\n\r\na",
         b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,
         b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
@@ -160,8 +165,10 @@ def test_forms_of_an_answer(answer: bytes, body: bytes) -> None:
         b"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n0123456789",
         OK + b"Connection: Close\r\nContent-Length: 10\r\n\r\n0123456789",
         TEN + TEN,
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 10\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
+        OLD + b"Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
     ],
-    ids=["until-its-end", "old", "closed", "more-than-was-asked-for"],
+    ids=["until-its-end", "old", "closed", "more-than-was-asked-for", "of-two-ends", "old-in-chunks"],
 )
 def test_a_connection_is_not_used_again(answer: bytes) -> None:
     other = OK + b"Content-Length: 1\r\n\r\na"
@@ -244,6 +251,89 @@ def test_over_tls_by_certificates_that_are_known(tmp_path: Path, monkeypatch: py
         assert asked(http, address) == asked(http, address) == large
         http = Downloader()  # whose connections are gone with it
         thread.join(10)
+
+
+def test_what_tls_still_holds_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent with the body, in one record: the socket itself has nothing left to read."""
+    pem = tmp_path / "known.pem"
+    pem.write_bytes(self_signed())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    body = b"a" * 20_000
+    answers = [OK + b"Content-Length: 20000\r\n\r\n" + body + TEN, OK + b"Content-Length: 1\r\n\r\na"]
+
+    def serve(listening: socket.socket) -> None:
+        for answer in answers:
+            with (
+                suppress(OSError),
+                context.wrap_socket(listening.accept()[0], server_side=True) as connection,
+            ):
+                connection.recv(1 << 16)
+                connection.sendall(answer)
+                connection.recv(1 << 16)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=[listening], daemon=True)
+        thread.start()
+        address = f"https://127.0.0.1:{listening.getsockname()[1]}/"
+        http = Downloader()
+        assert asked(http, address) == body
+        assert asked(http, address) == b"a"
+        del http
+        thread.join(10)
+
+
+@contextmanager
+def dripping(begin: bytes) -> Iterator[str]:
+    """The address of a server whose answer begins so, and goes on without an end."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with listening.accept()[0] as connection, suppress(OSError):
+                connection.recv(1 << 16)
+                connection.sendall(begin)
+                while not ended.wait(0.05):
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        finally:
+            ended.set()
+            thread.join(10)
+
+
+def test_the_rest_that_nobody_wants_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "_DRAINING", 0.2)
+    with (
+        dripping(b"HTTP/1.1 404 Not Found\r\nContent-Length: 60000\r\n\r\n") as address,
+        Downloader().exchange("GET", address, {}, named=True) as answer,
+    ):
+        assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        OK + b"Transfer-Encoding: chunked\r\n\r\n1;",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nA: ",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\na",
+        OK + b"A: ",
+    ],
+    ids=["size", "trailers", "end-of-chunk", "head"],
+)
+def test_what_shows_no_pace_has_an_end(begin: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the head of an answer to a body, which has no deadline."""
+    monkeypatch.setattr(wire, "READ_TIMEOUT", 0.3)
+    with (
+        dripping(begin) as address,
+        pytest.raises(Unreachable, match="too slowly|malformed chunk footer"),
+        Downloader().exchange("PUT", address, {"Content-Length": "1"}, iter([b"a"]), named=True) as answer,
+    ):
+        b"".join(answer.chunks)
 
 
 def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.evidence.terms import CYCLONEDX, PROVENANCE, REPRODUCTION, SPDX, SPDX3
-from orchestrator.ground.values import dataclass, field
+from orchestrator.ground.values import dataclass
 from orchestrator.ground.wording import some
 from orchestrator.policy.signer import IdentitySigner, KeySigner, Signer
 from orchestrator.policy.validity import ALWAYS, Moment, Validity
@@ -27,7 +27,7 @@ _ALIKE: Final = {SPDX3: SPDX, CYCLONEDX: SPDX}
 class TrustedKey:
     """A public key: its SubjectPublicKeyInfo in DER."""
 
-    spki: bytes = field(repr=False)
+    spki: bytes
 
     @property
     def signer(self) -> KeySigner:

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,8 @@ from orchestrator.ground.files import cannot_write, read_file, shown, write_atom
 FILE: Final = "rebuilds.jsonl"
 OPEN: Final = ("undecided", "unattached")
 """Verdicts that a run which goes on tries again."""
+_HOLDS: Final = timedelta(days=7)
+"""How long a run that goes on takes what it found for what is so."""
 _LIMIT: Final = 1 << 28
 _LONGEST: Final = 2000  # characters of what is told of one release
 _WHAT: Final = "a line of it"
@@ -97,12 +99,14 @@ class History:
     def begin(self, key: str, now: datetime) -> Mapping[str, Entry]:
         """Begin a run; or go on with the one that was begun with the same key and has not ended.
 
-        Gives what that one has done, by what each release is known by. Raises TallyError.
+        Gives what that one has done of late, by what each release is known by: what was verified long ago is
+        to be verified again. Raises TallyError.
         """
         if key in self._begun:
             self._run, _ = self._begun[key]
             last = {known: entries[-1] for known, entries in self._entries.items()}
-            return {k: e for k, e in last.items() if e.run == self._run and e.verdict not in OPEN}
+            mine = {k: e for k, e in last.items() if e.run == self._run and e.verdict not in OPEN}
+            return {known: entry for known, entry in mine.items() if now - entry.time <= _HOLDS}
         self._run = str(uuid4())
         self._entries = {known: list(_thinned(entries)) for known, entries in self._entries.items()}
         lines = [each.document for entries in self._entries.values() for each in entries]

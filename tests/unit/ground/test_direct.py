@@ -330,7 +330,7 @@ def test_what_shows_no_pace_has_an_end(begin: bytes, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(wire, "READ_TIMEOUT", 0.3)
     with (
         dripping(begin) as address,
-        pytest.raises(Unreachable, match="too slowly|malformed chunk footer"),
+        pytest.raises(Unreachable, match=r"too slowly|malformed chunk footer"),
         Downloader().exchange("PUT", address, {"Content-Length": "1"}, iter([b"a"]), named=True) as answer,
     ):
         b"".join(answer.chunks)

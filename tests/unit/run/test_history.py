@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,24 +34,26 @@ def test_how_long_it_is_so(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_killed(tmp_path: Path) -> None:
-    path = tmp_path / "rebuilds.jsonl"
+    path, now = tmp_path / "rebuilds.jsonl", datetime.now(UTC)
     first = History(path)
-    first.begin("key", NOW)
+    first.begin("key", now)
     first.note("sha256:1", "dir:x#1", "differs", ["why"])
     first.note("sha256:2", "dir:x#2", "undecided", ["no network"])
     with path.open("a") as stream:
         stream.write('{"release": "sha256:3", "pla')  # killed while it wrote
     other = History(path)
-    assert other.begin("another command", NOW) == {}
+    assert other.begin("another command", now) == {}
     other.end("another command")
+    later = now + timedelta(days=8)
+    assert History(path).begin("key", later) == {}, "what was verified long ago is verified again"
     second = History(path)
-    done = second.begin("key", NOW)
+    done = second.begin("key", now)
     assert {known: (each.verdict, each.told) for known, each in done.items()} == {
         "sha256:1": ("differs", ("why",))
     }, "what could not be decided is tried again"
     second.note("sha256:3", "dir:x#3", "reproduced", [])
     second.end("key")
-    assert History(path).begin("key", NOW) == {}, "the next night begins anew"
+    assert History(path).begin("key", now) == {}, "the next night begins anew"
 
 
 @pytest.mark.parametrize("line", [{"release": 1}, {"begun": "key"}, {"what": "else"}])

@@ -102,6 +102,14 @@ def test_a_folder_is_gone_on_with_and_remembered(project: Project, session_state
     assert clients.ask_sarif_schema(schema, [document]) == [[]]
 
 
+def test_history_tells_of_builds_here_alone(project: Project) -> None:
+    project.build(project.recipe("told-once", "mkdir $out; echo once > $out/it")).succeeded()
+    asked = ("history", "told-once", "--json")
+    before = project.tally(*asked).succeeded().out
+    project.tally("rebuild", f"releases/{project.releases[0]}", "--publisher", "release.pub").succeeded()
+    assert project.tally(*asked).succeeded().out == before
+
+
 def test_a_repository_and_a_list(project: Project, registry: FakeRegistry) -> None:
     published(project, registry.reference("tools/all"))
     ran = project.tally("rebuild", registry.reference("tools/all"), "--all", *ASKED).succeeded()

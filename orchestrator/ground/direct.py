@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _AS_IT_IS: Final = "!#$%&'()*+,/:;=?@[]~"
 """What stays in an address; all else is escaped, as what a server points to can hold anything."""
 _DRAINING: Final = 1.0  # seconds that the rest of an answer may take that nobody wants
-_HERE: Final = ("127.0.0.1", "::1")
 _BODILESS: Final = (204, 304)
 _ASKED_ANEW: Final = ("GET", "HEAD")
 
@@ -134,9 +133,7 @@ class Direct:
             except ConnectionError:
                 if method not in _ASKED_ANEW:
                     raise
-        # this machine answers at once, and no name has to be looked up for it
-        near = scheme == "http" and host in _HERE
-        wire = new() if deadline is None or near else deadline.beside(new)
+        wire = new() if deadline is None else deadline.beside(new)
         return self._left(server, wire, over(wire))
 
     def _left(self, server: tuple[str, str], wire: Wire, reply: Reply) -> tuple[Reply, Callable[[], None]]:

@@ -196,7 +196,7 @@ def rebuild(
         tuple(names.values()), recipe, asked.builders, asked.reach, buildinfo, origin, signing
     )
     work = Work(State.of_environment(), configuration, asked, places, wanted, expectation)
-    settings = (policy, *(publisher or []), who, trusted_root, whom, Path("tally.toml"))
+    settings = (whom, trusted_root, Path("tally.toml"))
     more = (
         *sorted((asked.further or {}).items()),
         even_if_unverified,

@@ -268,9 +268,9 @@ def _remove_if_abandoned(lock: Path) -> None:
 
 def _remove_tree(path: Path) -> None:
     """Remove a folder that may hold what Nix made read-only."""
-    make_removable(path)
     import shutil
 
+    make_removable(path)
     shutil.rmtree(path, ignore_errors=True)
 
 

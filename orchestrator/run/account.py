@@ -92,18 +92,15 @@ class Account:
 
         def follow() -> None:
             due = time.monotonic() + _FIRST_LOOK
-            while not over.wait(_EVERY):
-                self._write_ended()
-                if (begun := time.monotonic()) >= due:
-                    self._look()
-                    ended = time.monotonic()
-                    due = ended + max(_FIRST_LOOK, _RARELY * (ended - begun))
-
-        def keep_open_and_follow() -> None:
             with self.pen.kept_open():
-                follow()
+                while not over.wait(_EVERY):
+                    self._write_ended()
+                    if (begun := time.monotonic()) >= due:
+                        self._look()
+                        ended = time.monotonic()
+                        due = ended + max(_FIRST_LOOK, _RARELY * (ended - begun))
 
-        writer = threading.Thread(target=keep_open_and_follow, name="ledger", daemon=True)
+        writer = threading.Thread(target=follow, name="ledger", daemon=True)
         writer.start()
         try:
             yield

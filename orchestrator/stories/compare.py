@@ -95,10 +95,10 @@ def sides(state: State, asked: Asked) -> Iterator[tuple[Side, Side]]:
 
         def room() -> Path:
             """A new folder for one side."""
-            if not scratch:
-                scratch.append(ending.enter_context(state.scratch(f"compare-{os.getpid()}")))
             import tempfile
 
+            if not scratch:
+                scratch.append(ending.enter_context(state.scratch(f"compare-{os.getpid()}")))
             return Path(tempfile.mkdtemp(dir=scratch[0]))
 
         first, second = (

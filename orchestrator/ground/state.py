@@ -139,7 +139,7 @@ class State:
         parent = self.folder("tmp")
         for lock in parent.glob("*.lock"):
             _remove_if_abandoned(lock)
-        with _held(parent / f"{run}.lock"):
+        with _held(parent / f"{run}.lock", of=parent / run):
             path = self.folder("tmp", run)
             path.chmod(0o700)  # it holds keys of machines, and their disks
             try:
@@ -218,8 +218,11 @@ def _shared(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Hold a lock file of its own, which is removed in the end."""
+def _held(path: Path, of: Path) -> Iterator[None]:
+    """Hold a lock file of its own, which is removed in the end when the folder that it is of is gone.
+
+    Otherwise it stays for the next run, which removes both: what a dying process still wrote there is found.
+    """
     while True:
         try:
             stream = path.open("a")
@@ -232,7 +235,8 @@ def _held(path: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                path.unlink(missing_ok=True)
+                if not os.path.lexists(of):
+                    path.unlink(missing_ok=True)
             return
 
 
@@ -260,8 +264,10 @@ def _remove_if_abandoned(lock: Path) -> None:
     try:
         with lock.open("a") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove_tree(lock.with_suffix(""))
-            lock.unlink(missing_ok=True)
+            folder = lock.with_suffix("")
+            _remove_tree(folder)
+            if not os.path.lexists(folder):
+                lock.unlink(missing_ok=True)
     except OSError:
         return  # still in use, or not ours to remove
 

@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,8 +80,8 @@ class Place:
         wait_for(lambda: not self.pids(), lambda: f"left running: {self.processes()}")
 
     def kill_everything(self) -> None:
-        """What a power cut does to processes."""
-        for pid in self.pids():
+        """What a power cut does to processes, builds among them, which outlive a killed Nix."""
+        for pid in _with_children(self.pids()):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -144,6 +144,23 @@ def overlay(lower: Path, folder: Path, project: Path, size: str = "1g") -> Itera
         place.kill_everything()
         holder.kill()
         holder.communicate()
+
+
+def _with_children(pids: Sequence[int]) -> list[int]:
+    """Processes, and those that descend from them, parents first."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                stat = (entry / "stat").read_text()
+                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])  # proc(5): state, parent
+    found = dict.fromkeys(pids)
+    more = True
+    while more:
+        new = [pid for pid, parent in parents.items() if parent in found and pid not in found]
+        found.update(dict.fromkeys(new))
+        more = bool(new)
+    return list(found)
 
 
 def _facts(entry: Path) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -77,6 +78,22 @@ def test_what_a_killed_run_left_is_removed_and_what_runs_is_not(tmp_path: Path) 
             other.kill()
     with State(tmp_path).scratch("mine"):
         assert not (tmp_path / "tmp" / "other").exists()
+
+
+def test_what_could_not_be_removed_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a process that dies still writes into the folder while it is removed."""
+    state = State(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+        with state.scratch("one") as scratch:
+            (scratch / "late").write_text("x")
+        with state.scratch("two"):
+            assert (scratch / "late").exists()
+    with state.scratch("three"):
+        assert not scratch.exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_lock_is_waited_for(tmp_path: Path) -> None:

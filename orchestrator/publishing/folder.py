@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.evidence.flatfile import FlatFileHasher
+from orchestrator.ground.aside import aside
 from orchestrator.ground.digest import NarHash, Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.filebody import FileBody, Stamp, stamp_of
@@ -162,13 +163,10 @@ def _hash(descriptor: int, hasher: FlatFileHasher) -> None:
 
 def _hash_by_two(descriptor: int, hasher: FlatFileHasher) -> None:
     """Both digests at the same time, so that a large file takes hardly longer than `sha256sum`."""
-    from concurrent.futures import ThreadPoolExecutor  # small files need none of what that imports
-
-    with ThreadPoolExecutor(1) as other:
+    with aside(hasher.update_nar) as update_nar:
         while chunk := os.read(descriptor, _CHUNK):
-            nar = other.submit(hasher.update_nar, chunk)
+            update_nar(chunk)
             hasher.update_file(chunk)
-            nar.result()
 
 
 def checked(name: str) -> str:

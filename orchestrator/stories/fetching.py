@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, BinaryIO
 
+from orchestrator.ground.aside import aside
 from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import TallyError
 from orchestrator.ground.files import cannot_write, shown, sync_folder
@@ -27,7 +28,7 @@ from orchestrator.policy.verdict import Code, Failed, Passed, Reason, Refused, V
 from orchestrator.publishing import sources
 from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.drafts import draft_of, refuse_unusable, renamed, sync
-from orchestrator.publishing.folder import INDEX_LIMIT, Folder, UnsafeNameError, checked
+from orchestrator.publishing.folder import INDEX_LIMIT, LARGE, Folder, UnsafeNameError, checked
 from orchestrator.publishing.index import INDEX
 from orchestrator.publishing.reference import Reference, Registry
 from orchestrator.publishing.sources.source import Found, Source, bounded
@@ -259,12 +260,13 @@ def _fetch(
 ) -> None:
     """One file, hashed as it comes. Raises Refused where it is not what is listed."""
     digest, seen = hashlib.sha256(), 0
-    for chunk in bounded(found.read(name), size, name):
-        if stopped():
-            raise Stopped
-        digest.update(chunk)
-        seen += len(chunk)
-        stream.write(chunk)
+    with aside(digest.update) if size >= LARGE else nullcontext(digest.update) as update:
+        for chunk in bounded(found.read(name), size, name):
+            if stopped():
+                raise Stopped
+            update(chunk)
+            seen += len(chunk)
+            stream.write(chunk)
     stream.flush()
     if (digest.hexdigest(), seen) != (expected.hex, size):
         why = f"{name} is sent as sha256:{digest.hexdigest()}, {seen} bytes, and listed as {expected}, {size}"

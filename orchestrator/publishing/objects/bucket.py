@@ -25,12 +25,15 @@ _REGION: Final = "us-east-1"
 """AWS's own where none is said; other services take any."""
 _PART: Final = 5 << 20
 """Bytes of a part: the least that S3 takes."""
+_LARGE_PART: Final = 16 << 20
+"""Of a file, which holds none in memory: half the requests of that library's own 8 MiB."""
 _HELD: Final = 6
 """Parts in memory, at most: that library's own ten would be more than a large file is worth."""
 _MOST_PARTS: Final = 9000  # S3 takes 10,000
 _MOST_OBJECTS: Final = 100_000  # versions below one release: far more than a release has files
 _DIGEST: Final = "sha256"
 """The metadata that says what an object was put as. It is believed by nobody who fetches."""
+_SIGNED: Final = "payload_signing_enabled"
 _ABSENT: Final = ("404", "NoSuchKey", "NoSuchVersion", "NotFound")
 _DENIED: Final = (
     "403",
@@ -130,14 +133,15 @@ class Bucket:
     def _opened(self, service: Service, *, publish: bool) -> Any:
         try:
             boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
-            unsigned = importlib.import_module("botocore").UNSIGNED
+            core, unsigned = importlib.import_module("botocore.session"), importlib.import_module("botocore")
         except ImportError as error:
             raise TallyError(
                 f"{self._place} needs the package boto3",
                 hint="pipx inject tallystick boto3; without pipx, install it beside tally",
             ) from error
         with self._speaking("cannot be asked"):
-            session = boto3.Session(profile_name=service.profile)
+            found = core.Session(profile=service.profile)
+            session = boto3.Session(botocore_session=found)
             known = session.get_credentials() is not None
             if publish and not known:
                 raise TallyError(
@@ -148,7 +152,9 @@ class Bucket:
                 "s3",
                 region_name=service.region or session.region_name or _REGION,
                 endpoint_url=service.endpoint,
-                config=config.Config(signature_version="s3v4" if known else unsigned),
+                config=config.Config(
+                    signature_version="s3v4" if known else unsigned.UNSIGNED, s3=_hashing(found)
+                ),
             )
         wait_as_asked(client, self._place)
         return client
@@ -255,13 +261,16 @@ class Bucket:
 
         Of a file that library reads each part by itself, as it does for everybody, and holds none in memory.
         """
+        transfer = importlib.import_module("boto3.s3.transfer")
         body, extra = chunks(), {"Metadata": {_DIGEST: digest.hex}, **_lock(lock)}
         if isinstance(body, FileBody):
             with self._speaking(f"does not take {key}", told=False), body.named() as name:
                 if name is not None:
-                    self._client.upload_file(name, self._name, key, ExtraArgs=extra)
+                    settings = transfer.TransferConfig(
+                        multipart_threshold=_LARGE_PART, multipart_chunksize=_LARGE_PART
+                    )
+                    self._client.upload_file(name, self._name, key, ExtraArgs=extra, Config=settings)
                     return
-        transfer = importlib.import_module("boto3.s3.transfer")
         part = max(_PART, -(-size // _MOST_PARTS))
         settings = transfer.TransferConfig(
             multipart_threshold=part, multipart_chunksize=part, max_concurrency=_HELD
@@ -343,6 +352,15 @@ class _Stream:
         cut = len(data) if size < 0 else size
         self._rest = data[cut:]
         return data[:cut]
+
+
+def _hashing(session: Any) -> Mapping[str, bool]:
+    """What is sent is not hashed once more for its signature, unless the user's own configuration says so.
+
+    Its checksum is signed, as over https by default, and it is fetched back and judged by its digest.
+    """
+    own = session.get_scoped_config().get("s3")
+    return {} if isinstance(own, dict) and _SIGNED in own else {_SIGNED: False}
 
 
 def _version(version: str | None) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from orchestrator.cli import asked as asking
 from orchestrator.cli.asked import Asked
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.keys.signers import Signer
     from orchestrator.policy.policy import Policy
     from orchestrator.policy.verdict import Verdict
+    from orchestrator.publishing.reference import Registry
     from orchestrator.publishing.sources.registry import RegistrySource
     from orchestrator.stories.image_index import Image, RefusedIndex
     from orchestrator.stories.verification import Examination
@@ -32,17 +33,39 @@ _MANY = 50
 def plain(targets: list[str], keys: list[Path], policy: Path | None, *, json: bool) -> ExitCode:
     """`tally verify` with nothing but whom to trust."""
     wanted = asking.targets_of(targets, None)
+    ahead = begun(wanted)
     whom = asking.trusted_of(keys, policy, None)
-    return judge_all(wanted, asking.asked_of(whom, wanted, None, None, None), None, json=json, sarif=False)
+    asked = asking.asked_of(whom, wanted, None, None, None)
+    return judge_all(wanted, asked, None, json=json, sarif=False, ahead=ahead)
+
+
+def begun(wanted: Sequence[Target]) -> RegistrySource | None:
+    """Where one target is in a registry: what asks for it already, while whom to trust is still read."""
+    if len(wanted) != 1 or not _may_be_index(wanted[0]):
+        return None
+    from orchestrator.publishing.sources.registry import RegistrySource
+
+    source = RegistrySource(wanted[0])
+    source.begin()
+    return source
 
 
 def judge_all(
-    targets: Sequence[Target], asked: Asked, signing: tuple[Path, Signer] | None, *, json: bool, sarif: bool
+    targets: Sequence[Target],
+    asked: Asked,
+    signing: tuple[Path, Signer] | None,
+    *,
+    json: bool,
+    sarif: bool,
+    ahead: RegistrySource | None = None,
 ) -> ExitCode:
-    """Judge each, print, and give the exit code. What cannot be decided says nothing of the others."""
+    """Judge each, print, and give the exit code. What cannot be decided says nothing of the others.
+
+    `ahead` is what `begun` gave for the targets.
+    """
     from orchestrator.cli.text import print_error, print_json
 
-    named = [each for target in targets for each in _named_by(target, asked, alone=len(targets) == 1)]
+    named = [each for target in targets for each in _named_by(target, asked, ahead)]
     if len(named) > len(targets) and (signing is not None or asked.digest is not None):
         option = "--attest" if signing is not None else "--digest"
         raise TallyError(
@@ -75,23 +98,28 @@ def judge_all(
     return exit_code([*(verdict for _, verdict in verdicts), *unattested])
 
 
-def _named_by(target: Target, asked: Asked, *, alone: bool) -> Sequence[Named]:
-    """What is to be judged for a target: of an index each image, of all others itself.
-
-    Of one that is `alone`, what was asked is kept with the connection; many would be as many connections.
-    """
+def _may_be_index(target: Target) -> TypeGuard[Registry]:
+    """Whether it is a name in a registry that could be an index of images."""
     if isinstance(target, Path) or not str(target).startswith("oci://"):
-        return [target]
+        return False
     from orchestrator.publishing.reference import Registry
 
-    if not isinstance(target, Registry) or (target.tag, target.digest) == (None, None):
+    return isinstance(target, Registry) and (target.tag, target.digest) != (None, None)
+
+
+def _named_by(target: Target, asked: Asked, ahead: RegistrySource | None) -> Sequence[Named]:
+    """What is to be judged for a target: of an index each image, of all others itself.
+
+    What was asked `ahead` is kept with its connection; for many targets that would be as many connections.
+    """
+    if not _may_be_index(target):
         return [target]
     from orchestrator.publishing.sources.registry import RegistrySource
 
-    source = RegistrySource(target)
+    source = ahead or RegistrySource(target)
     try:
         if not source.may_be_index():
-            return [source] if alone else [target]
+            return [ahead or target]
     except TallyError:  # what is asked of it for itself says so
         return [target]
     from datetime import UTC, datetime
@@ -149,7 +177,7 @@ def _examined(target: Named, asked: Asked, now: datetime) -> Examination:
     wanted = fetching.Asked(asked.policy, now, asked.trusted, asked.digest, asked.further)
     if isinstance(target, RegistrySource):
         with scratch() as folder:
-            return fetching.verified(target.reference, folder, wanted, source=target)[1]
+            return fetching.verified(target.reference, folder, wanted, source=target)
     from orchestrator.stories import image_index
     from orchestrator.stories.verification import Examination
 
@@ -157,8 +185,8 @@ def _examined(target: Named, asked: Asked, now: datetime) -> Examination:
         return Examination(target.verdict)
     with scratch() as folder:
         if not isinstance(target, image_index.Image):
-            return fetching.verified(target, folder, wanted)[1]
-        found = fetching.verified(target.reference, folder, wanted)[1]
+            return fetching.verified(target, folder, wanted)
+        found = fetching.verified(target.reference, folder, wanted)
         found.verdict = target.judged(
             found.verdict, None if found.read is None else Sha256.of(found.read[0].data)
         )

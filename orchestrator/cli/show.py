@@ -167,7 +167,7 @@ def _checked(
             folder, examination = wanted, examine(wanted, policy, now, trusted=trusted)
         else:
             asked = fetching.Asked(policy, now, trusted)
-            folder, examination = fetching.verified(wanted, Path(scratch), asked, keep=False)
+            folder, examination, _ = fetching.with_found(wanted, Path(scratch), asked, keep=False)
         verdict = examination.verdict
         if isinstance(verdict, Passed) and examination.read is not None:
             found = shown_of(examination.read, str(wanted), graph=graph)

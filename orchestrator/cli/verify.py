@@ -107,7 +107,8 @@ def verify(
     wanted = asking.targets_of(targets or [], list_file, plain=allow_http)
     if json and sarif:
         raise TallyError("--json and --sarif are one document each", hint="give one of them")
+    ahead = judging.begun(wanted)
     whom = asking.trusted_of(key or [], policy, asking.identity_of(identity, issuer, trusted_root))
     asked = asking.asked_of(whom, wanted, digest, evidence, trusted_root)
     signing = asking.signing_of(attest, attest_key, wanted)
-    return judging.judge_all(wanted, asked, signing, json=json, sarif=sarif)
+    return judging.judge_all(wanted, asked, signing, json=json, sarif=sarif, ahead=ahead)

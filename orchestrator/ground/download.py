@@ -132,6 +132,10 @@ class Downloader:
         finally:
             done()
 
+    def prepare(self) -> None:
+        """Import what an exchange needs, for whoever has more to import while another thread makes it."""
+        self._straight()
+
     def _straight(self) -> Direct:
         from orchestrator.ground.direct import Direct
 

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -149,6 +149,37 @@ class Folder:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Folder):
+    """A release folder with files that are in memory alone, as they were fetched: no disk has them."""
+
+    data: Mapping[str, bytes]
+
+    def read(self, name: str, limit: int, size: int | None = None) -> bytes:
+        if (data := self.data.get(name)) is None:
+            return Folder.read(self, name, limit, size)
+        if size is not None and len(data) != size:
+            raise OtherSizeError(name, len(data), size)
+        if len(data) > limit:
+            raise TooLargeError(f"{name} is larger than {limit} bytes")
+        return data
+
+    def size(self, name: str) -> int:
+        return Folder.size(self, name) if (data := self.data.get(name)) is None else len(data)
+
+    def lacks(self, name: str) -> bool:
+        return name not in self.data and Folder.lacks(self, name)
+
+    def measure(self, name: str, size: int | None = None) -> tuple[Sha256, int]:
+        if name not in self.data:
+            return Folder.measure(self, name, size)
+        data = self.read(name, len(self.data[name]), size)
+        return Sha256.of(data), len(data)
+
+    def names(self) -> Iterator[str]:
+        yield from sorted({*Folder.names(self), *self.data})
 
 
 def _has(descriptor: int, name: str, size: int | None) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext, suppress
 from datetime import datetime
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, BinaryIO
@@ -28,8 +29,8 @@ from orchestrator.policy.verdict import Code, Failed, Passed, Reason, Refused, V
 from orchestrator.publishing import sources
 from orchestrator.publishing.contents import too_much
 from orchestrator.publishing.drafts import draft_of, refuse_unusable, renamed, sync
-from orchestrator.publishing.folder import INDEX_LIMIT, LARGE, Folder, UnsafeNameError, checked
-from orchestrator.publishing.index import INDEX
+from orchestrator.publishing.folder import INDEX_LIMIT, LARGE, Folder, Held, UnsafeNameError, checked
+from orchestrator.publishing.index import INDEX, Index
 from orchestrator.publishing.reference import Reference, Registry
 from orchestrator.publishing.sources.source import Found, Source, bounded
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 _MOST_WORDS, _ALL_WORDS = 1000, 1 << 26
 """Bundles of rebuilders that are read, and their bytes together."""
+_SMALL, _ALL_SMALL = 1 << 20, 1 << 24
+"""Bytes of a file that may stay in memory where nobody wants it on a disk, and of all of them together."""
 _TOGETHER = 8
 """Files that are fetched at once: most are small."""
 
@@ -100,22 +103,31 @@ def fetch(reference: Reference, out: Path, asked: Asked) -> Fetched:
 
 
 def verified(
-    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True, source: Source | None = None
-) -> tuple[Path, Examination]:
-    """The release at a reference as `folder`/NAME, which is new, and what its verification found.
+    reference: Reference, scratch: Path, asked: Asked, *, source: Source | None = None
+) -> Examination:
+    """What the verification of the release at a reference finds, which is not kept.
 
-    Without `keep` the artifact is hashed as it comes, and judged by its digest: for who has it already.
-    `source` is what fetches from that reference, where it was asked for something already. Where the verdict
-    is a no, the folder holds as much as was fetched, which is to be used for nothing.
-    Raises TallyError where it cannot be decided.
+    What does not stay in memory is in `scratch` meanwhile. `source` is what fetches from that reference,
+    where it was asked for something already. Raises TallyError where it cannot be decided.
     """
-    return with_found(reference, folder, asked, keep=keep, source=source)[:2]
+    return with_found(reference, scratch, asked, source=source, used=False)[1]
 
 
 def with_found(
-    reference: Reference, folder: Path, asked: Asked, *, keep: bool = True, source: Source | None = None
+    reference: Reference,
+    folder: Path,
+    asked: Asked,
+    *,
+    keep: bool = True,
+    used: bool = True,
+    source: Source | None = None,
 ) -> tuple[Path, Examination, Found | None]:
-    """The same, and what was found there; None: it contradicts itself."""
+    """The same, with the release as `folder`/NAME, which is new, and what was found there.
+
+    None was: it contradicts itself. Without `keep` the artifact is hashed as it comes, and judged by its
+    digest: for who has it already. Unless the folder is `used`, not all files are there. Where the verdict is
+    a no, it holds as much as was fetched, which is to be used for nothing.
+    """
     Thread(target=_prepare, daemon=True).start()
     try:
         found = (source or sources.of(reference)).find()
@@ -126,7 +138,7 @@ def with_found(
         target.mkdir(parents=True)
     except OSError as error:
         raise cannot_write(target, error) from error
-    return target, judged(found, target, asked, keep=keep), found
+    return target, judged(found, target, asked, keep=keep, used=used), found
 
 
 def _prepare() -> None:
@@ -157,8 +169,8 @@ def bring(reference: Reference, folder: Path) -> Path:
         found = sources.of(reference).find()
         target = folder / found.name
         target.mkdir(parents=True)
-        _refuse_excess(found, target, without=None)
-        _download(found, target, without=None)
+        _refuse_excess(found, target, without=frozenset())
+        _download(found, target)
     except Refused as refused:
         sentence = refused.reasons[0].sentence
         raise TallyError(
@@ -169,12 +181,17 @@ def bring(reference: Reference, folder: Path) -> Path:
     return target
 
 
-def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Examination:
-    """Fetch every file into an empty folder, each by its listed digest and size, and verify what is there."""
+def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True, used: bool = True) -> Examination:
+    """Fetch every file into an empty folder, each by its listed digest and size, and verify what is there.
+
+    Without `keep` the artifact is only hashed; unless the folder is `used`, what is small stays in memory.
+    """
     artifact = found.index.artifact
+    nowhere = frozenset() if keep else frozenset({artifact})
+    held = frozenset() if used else _small(found.index)
     try:
-        _refuse_excess(found, draft, without=None if keep else artifact)
-        _download(found, draft, without=None if keep else artifact)
+        _refuse_excess(found, draft, without=nowhere | held)
+        data = _download(found, draft, nowhere, held)
         if found.check is not None:
             found.check(draft)
         further = {**attached(found, asked.policy), **(asked.further or {})}
@@ -185,7 +202,22 @@ def judged(found: Found, draft: Path, asked: Asked, *, keep: bool = True) -> Exa
     from orchestrator.stories.verification import examine
 
     digest = asked.digest if keep or asked.digest is not None else found.index.files[artifact][0]
-    return examine(draft, asked.policy, asked.now, digest, further, asked.trusted)
+    return examine(Held(draft, data), asked.policy, asked.now, digest, further, asked.trusted)
+
+
+def _small(index: Index) -> frozenset[str]:
+    """The files that are worth no place on a disk, the smallest first; never the artifact."""
+    names, left = set(), _ALL_SMALL
+    for name, (_, size) in _by_size(index):
+        left -= size
+        if size > _SMALL or left < 0:
+            break
+        names.add(name)
+    return frozenset(names - {index.artifact})
+
+
+def _by_size(index: Index) -> list[tuple[str, tuple[Sha256, int]]]:
+    return sorted(index.files.items(), key=lambda each: each[1][1])
 
 
 def attached(found: Found, policy: Policy) -> Mapping[str, bytes]:
@@ -207,13 +239,13 @@ def attached(found: Found, policy: Policy) -> Mapping[str, bytes]:
     return words
 
 
-def _refuse_excess(found: Found, draft: Path, without: str | None) -> None:
+def _refuse_excess(found: Found, draft: Path, without: Collection[str]) -> None:
     """Before the first file: more than verifiers read, or than there is room for."""
     if (why := too_much(found.index)) is not None:
         raise Refused(Reason(Code.MALFORMED, why))
     if any(size < 0 for _, size in found.index.files.values()):
         raise Refused(Reason(Code.MALFORMED, f"{INDEX} lists a file of less than no bytes"))
-    size = sum(size for name, (_, size) in found.index.files.items() if name != without)
+    size = sum(size for name, (_, size) in found.index.files.items() if name not in without)
     free = _room(draft)
     if size > free:
         raise TallyError(
@@ -222,37 +254,56 @@ def _refuse_excess(found: Found, draft: Path, without: str | None) -> None:
         )
 
 
-def _download(found: Found, draft: Path, without: str | None) -> None:
-    """Small files first, so that what is wrong with the evidence is told before the artifact is fetched."""
+def _download(
+    found: Found, draft: Path, nowhere: Collection[str] = (), held: Collection[str] = ()
+) -> Mapping[str, bytes]:
+    """Small files first, so that what is wrong with the evidence is told before the artifact is fetched.
+
+    Gives those that are `held` in memory; those that are to be `nowhere` are only hashed.
+    """
+    _refuse_misnamed(found.index)
     stop = Event()
-    files = sorted(found.index.files.items(), key=lambda each: each[1][1])
+    data: dict[str, bytes] = {}
 
     def work(file: tuple[str, tuple[Sha256, int]]) -> None:
         name = file[0]
-        with _nowhere() if name == without else _created(draft, name) as stream:
+        with _begun(draft, name, nowhere, held) as stream:
             _fetch(found, stream, name, *file[1], stop.is_set)
+            if isinstance(stream, BytesIO):
+                data[name] = stream.getvalue()
 
-    for _, failure in in_parallel(files, work, stop, threads=_TOGETHER):
+    for _, failure in in_parallel(_by_size(found.index), work, stop, threads=_TOGETHER):
         if failure is not None:
             raise failure
-    (draft / INDEX).write_bytes(found.index.data)
+    if held:
+        data[INDEX] = found.index.data
+    else:
+        (draft / INDEX).write_bytes(found.index.data)
+    return data
 
 
-def _nowhere() -> BinaryIO:
-    return open(os.devnull, "wb")
+def _refuse_misnamed(index: Index) -> None:
+    """Raises Refused for a name that leads elsewhere, or cannot be there beside the others."""
+    for name in index.files:
+        try:
+            above = checked(name)
+        except UnsafeNameError as error:
+            raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
+        while above := above.rpartition("/")[0]:
+            if above in index.files or above == INDEX:
+                why = f"{INDEX} lists {name}, and a file where that needs a folder"
+                raise Refused(Reason(Code.MALFORMED, why))
 
 
-def _created(draft: Path, name: str) -> BinaryIO:
-    """A new file. Raises Refused for a name that leads elsewhere, or cannot be there beside the others."""
-    try:
-        path = draft / checked(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb")
-    except UnsafeNameError as error:
-        raise Refused(Reason(Code.UNSAFE_NAME, str(error))) from error
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        why = f"{INDEX} lists {name}, and a file where that needs a folder"
-        raise Refused(Reason(Code.MALFORMED, why)) from error
+def _begun(draft: Path, name: str, nowhere: Collection[str], held: Collection[str]) -> BinaryIO:
+    """What takes a file's bytes."""
+    if name in held:
+        return BytesIO()
+    if name in nowhere:
+        return open(os.devnull, "wb")
+    path = draft / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
 
 
 def _fetch(

@@ -94,7 +94,7 @@ def publish(order: Order, scratch: Path, say: Callable[[str], None]) -> Publicat
         say(f"{'looking through' if there else 'publishing'} {release.name} at {order.destination}")
         reference, changed = _put(destination, release, _sign(order, release))
     say(f"fetching {reference} back")
-    _, back, there_now = fetching.with_found(reference, scratch, asked, keep=False)
+    _, back, there_now = fetching.with_found(reference, scratch, asked, keep=False, used=False)
     if not isinstance(back.verdict, Passed):
         return Publication(back.verdict, reference, changed, own=own)
     kept = _another(release, reference, back)
@@ -117,7 +117,9 @@ def _as_another(
     verdicts = []
     for number, each in enumerate(others.references):
         say(f"the artifact of {release.name} is published already: fetching {each}")
-        _, back, found = fetching.with_found(each, scratch / f"another-{number}", asked, keep=False)
+        _, back, found = fetching.with_found(
+            each, scratch / f"another-{number}", asked, keep=False, used=False
+        )
         if isinstance(back.verdict, Passed):
             supplying.read_back(None if found is None else found.shelf, release.inputs)
             reference, changed = others.point()

@@ -99,7 +99,7 @@ def verify(
 
 
 def examine(
-    target: Path,
+    target: Path | Folder,
     policy: Policy,
     now: datetime,
     digest: Sha256 | None = None,
@@ -108,13 +108,13 @@ def examine(
 ) -> Examination:
     """Whether a release, or the artifact in one, is what its builders agreed on and the policy accepts.
 
-    `target` is a release folder, or the artifact's path inside one; `now` is UTC. With `digest`, the artifact
-    must have it, and its file need not be there. `further` are other parties' bundles and links, by file
-    name. `trusted`, from elsewhere than the release and in place of the policy's own root, names the logs
-    that bundles have to be in, and says whose timestamps and certificates count. Raises TallyError when it
-    cannot be decided: no release there, or a file that the machine refuses.
+    `target` is a release folder, opened or not, or the artifact's path inside one; `now` is UTC. With
+    `digest`, the artifact must have it, and its file need not be there. `further` are other parties' bundles
+    and links, by file name. `trusted`, from elsewhere than the release and in place of the policy's own root,
+    names the logs that bundles have to be in, and says whose timestamps and certificates count. Raises
+    TallyError when it cannot be decided: no release there, or a file that the machine refuses.
     """
-    folder, asked = locate(target)
+    folder, asked = (target, None) if isinstance(target, Folder) else locate(target)
     found = Examination(Failed((Reason(Code.MALFORMED, "nothing was read yet"),)))
     # 0. A policy that trusts nobody accepts nothing; one that has expired is told of, whatever else there is.
     own = tuple(policy.against_itself(now))
@@ -131,7 +131,7 @@ def examine(
         found.verdict = Failed((*own, Reason(Code.MALFORMED, str(error))))
     except OSError as error:
         raise TallyError(
-            f"cannot read {error.filename or target} in {target}: {error.strerror or error}"
+            f"cannot read {error.filename or folder.path} in {folder.path}: {error.strerror or error}"
         ) from error
     return found
 

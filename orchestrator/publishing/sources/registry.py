@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
 from orchestrator.evidence.canonical import MalformedError, member, moment
 from orchestrator.evidence.oci import IMAGE, TITLE
@@ -46,23 +48,50 @@ from orchestrator.publishing.sources.source import (
     whole_index,
 )
 
+T = TypeVar("T")
+
 
 class RegistrySource:
     """The release of an artifact, an image, or itself, in a repository."""
 
     def __init__(self, reference: Registry, http: Downloader | None = None) -> None:
         self.reference = reference
-        self._repository = Repository(reference, http or Downloader(manners=MANNERS))
+        self._http = http or Downloader(manners=MANNERS)
+        self._repository = Repository(reference, self._http)
         self._named: Manifest | None = None
+        self._asking: Thread | None = None
+        self._kind: Callable[[], bool] | None = None
+        self._found: Callable[[], Found] | None = None
 
     def __str__(self) -> str:
         return str(self.reference)
+
+    def begin(self) -> None:
+        """Ask for what the other methods give, and do not wait for it: they do, and raise what was raised."""
+
+        def ask() -> None:
+            self._kind = _outcome(self._may_be_index)
+            with suppress(Exception):
+                if not self._kind():
+                    self._found = _outcome(self._find)
+
+        self._http.prepare()
+        self._asking = Thread(target=ask, daemon=True)
+        self._asking.start()
 
     def may_be_index(self) -> bool:
         """Whether the tag or the digest names an index of images, or what contradicts it.
 
         What is none `find` begins with. Raises TallyError.
         """
+        self._wait()
+        return self._may_be_index() if self._kind is None else self._kind()
+
+    def _wait(self) -> None:
+        if self._asking is not None:
+            self._asking.join()
+
+    def _may_be_index(self) -> bool:
         try:
             self._named = self._repository.manifest(self._name())
         except Refused:
@@ -71,6 +100,10 @@ class RegistrySource:
 
     def find(self) -> Found:
         """By the tag or the digest. Raises as `Source` says."""
+        self._wait()
+        return self._find() if self._found is None else self._found()
+
+    def _find(self) -> Found:
         named = self._named or self._manifest(self._name())
         try:
             document = named.document(f"the manifest at {self.reference}")
@@ -236,3 +269,17 @@ class RegistrySource:
         if expected != about:
             why = f"the release's artifact is the manifest {expected}, and it is attached to {about}"
             raise Refused(Reason(Code.SUBJECT_MISMATCH, why))
+
+
+def _outcome(work: Callable[[], T]) -> Callable[[], T]:
+    """Do some work, and give what gives its result, or raises what it raised."""
+    try:
+        result = work()
+    except Exception as error:  # noqa: BLE001  (raised in the thread that waits for it)
+        failure = error
+
+        def fail() -> T:
+            raise failure
+
+        return fail
+    return lambda: result

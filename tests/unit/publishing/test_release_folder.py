@@ -34,7 +34,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.publishing import contents, directory, drafts
 from orchestrator.publishing.directory import Published
-from orchestrator.publishing.folder import Folder, TooLargeError, UnsafeNameError, checked
+from orchestrator.publishing.folder import Folder, Held, TooLargeError, UnsafeNameError, checked
 from orchestrator.publishing.records import records_of
 from orchestrator.publishing.remarks import differ_by_places
 from orchestrator.repositories.revision import Revision
@@ -518,3 +518,39 @@ def test_a_folder_deeper_than_names_are(tmp_path: Path) -> None:
         subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # deeper than pytest's own clearing goes
     assert 1800 < name.count("d/") < 2100
     assert name.strip("d/") == ""
+
+
+def test_what_is_in_memory_reads_as_from_a_folder(out: Path, made: releases.Made, key: SigningKey) -> None:
+    """Every file of a release alike, whatever is asked of it, and those that stayed on the disk as well."""
+    release = publish(out, made, key).path
+    names = list(Folder(release).names())
+    data = {name: (release / name).read_bytes() for name in names}
+    some = release.parent / "some"
+    for name in names[::2]:
+        (some / name).parent.mkdir(parents=True, exist_ok=True)
+        (some / name).write_bytes(data[name])
+    on_disk, held = Folder(release), Held(some, {name: data[name] for name in names[1::2]})
+
+    def asked(folder: Folder, name: str) -> list[object]:
+        size = len(data.get(name, b""))
+        ask: list[Callable[[], object]] = [
+            lambda: folder.read(name, 1 << 26),
+            lambda: folder.read(name, 1 << 26, size),
+            lambda: folder.read(name, 1 << 26, size + 1),
+            lambda: folder.read(name, max(size - 1, 0)),
+            lambda: folder.size(name),
+            lambda: folder.measure(name),
+            lambda: folder.measure(name, size + 1),
+            lambda: folder.lacks(name),
+        ]
+        return [outcome(each) for each in ask]
+
+    def outcome(ask: Callable[[], object]) -> object:
+        try:
+            return ask()
+        except (OSError, ValueError) as error:
+            return type(error), str(error)
+
+    for name in [*names, "none", "../x"]:
+        assert asked(held, name) == asked(on_disk, name)
+    assert list(held.names()) == sorted(names)

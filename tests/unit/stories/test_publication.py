@@ -469,7 +469,7 @@ def test_files_that_no_folder_can_have(release: Path, policy: Policy, tmp_path: 
         shutil.copytree(release, copy)
         unlisted_name(copy, name)
         there = tmp_path / f"there-{len(name)}"
-        return fetching.verified(reference.parse(f"dir:{copy}"), there, Asked(policy, releases.NOW))[1]
+        return fetching.verified(reference.parse(f"dir:{copy}"), there, Asked(policy, releases.NOW))
 
     assert isinstance(verified("release.json/x").verdict, Failed)
     with pytest.raises(TallyError, match="File name too long"):

@@ -234,6 +234,58 @@ def test_judging_imports_no_builder(
     assert len(manifests) == len(set(manifests)), "what was fetched is not fetched again"
 
 
+@pytest.mark.parametrize("most", [1 << 24, 20_000, 0])
+def test_what_is_small_is_judged_from_memory(
+    release: Path,
+    registry: FakeRegistry,
+    publish: Publish,
+    policy: Policy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    """The artifact is on the disk, with what is more than a little together; all is judged alike."""
+    place = reference.parse(str(publish().reference))
+    monkeypatch.setattr(fetching, "_ALL_SMALL", most)
+    (tmp_path / "there").mkdir()
+    found = fetching.verified(place, tmp_path / "there", Asked(policy, releases.NOW))
+    assert isinstance(found.verdict, Passed)
+    there, every = files(next((tmp_path / "there").iterdir())), files(release)
+    assert there.items() <= every.items()
+    artifact = f"{NAME}.tar.gz"
+    assert artifact in there
+    assert (len(there) == 1, len(there) == len(every)) == (most > 20_000, most == 0)
+
+
+def test_who_asks_ahead_gets_what_others_get(registry: FakeRegistry, publish: Publish) -> None:
+    where = str(publish().reference)
+    source = RegistrySource(_registry(where))
+    source.begin()
+    assert not source.may_be_index()
+    assert source.find().index == RegistrySource(_registry(where)).find().index
+
+
+def test_what_fails_ahead_is_told_when_it_is_waited_for(registry: FakeRegistry, publish: Publish) -> None:
+    """Each time, and the registry is asked once."""
+    where = publish().reference
+    (own,) = attached(registry, RELEASE)
+    del registry.manifests[own]
+    source = RegistrySource(_registry(str(where)))
+    registry.asked.clear()
+    source.begin()
+    assert not source.may_be_index()
+    for _ in range(2):
+        with pytest.raises(TallyError, match="no release is attached to"):
+            source.find()
+    assert len([each for each in registry.asked if "/referrers/" in each]) == 1
+
+
+def _registry(text: str) -> reference.Registry:
+    found = reference.parse(text)
+    assert isinstance(found, reference.Registry)
+    return found
+
+
 def test_by_each_name_that_it_has(registry: FakeRegistry, publish: Publish, fetch: Fetch) -> None:
     publish()
     (own,) = attached(registry, RELEASE)

@@ -49,7 +49,7 @@ def _images(folder: Path) -> list[Figure]:
     command = [*TALLY, "compare", *sides]
     compare = partial(run, command, statuses=_DIFFERENT)
     read = partial(run, ["sh", "-c", 'cat "$@" > /dev/null', "sh", *sides])
-    measured, baseline = alternately(5, compare, read, by=cpu_seconds)
+    measured, baseline = alternately(11, compare, read, by=cpu_seconds)
     memory = peak_memory(command, statuses=_DIFFERENT)
     name = "tally compare, 2 images of 2 GB"
     within = measured <= TIMES * baseline

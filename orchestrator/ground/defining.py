@@ -1,21 +1,37 @@
 """The methods of a frozen dataclass as closures: 0.04 ms a class, where compiled text takes 0.4 to 1 ms.
 
-60 classes by compiled text were a fifth of a cold `tally verify`. Everything else is as the standard library
-has it: `dataclasses.replace`, `fields` and the like take such a class for one of theirs. Left out are
-`__slots__` (`slots=True` tells type checkers alone), keyword-only fields, `InitVar` and `ClassVar`. Use it
-by values.py.
+60 classes by compiled text were a fifth of a cold `tally verify`, and importing `dataclasses` takes 5 ms, so
+that it waits until somebody needs it. Everything else is as the standard library has it:
+`dataclasses.replace`, `fields` and the like take such a class for one of theirs. Left out are `__slots__`
+(`slots=True` tells type checkers alone), keyword-only fields, `InitVar` and `ClassVar`. Use it by values.py.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, FrozenInstanceError, field, make_dataclass
 from typing import Any, Final, Literal, TypeVar
 
 T = TypeVar("T")
 _put: Final = object.__setattr__
 _ORDER: Final = (operator.lt, operator.le, operator.gt, operator.ge)
+_MISSING: Final[Any] = object()
+
+
+class Field:
+    """What is known of a field."""
+
+    type: Any = None
+
+    def __init__(self, default: Any, default_factory: Any, **flags: Any) -> None:
+        self.default, self.default_factory = default, default_factory
+        self.init, self.repr, self.compare = (flags.get(each, True) for each in ("init", "repr", "compare"))
+        self.flags = flags
+
+
+def field(*, default: Any = _MISSING, default_factory: Any = _MISSING, **flags: Any) -> Any:
+    """As `dataclasses.field`, of whose flags `init`, `repr`, `hash` and `compare` may be given."""
+    return Field(default, default_factory, **flags)
 
 
 def dataclass(
@@ -33,18 +49,20 @@ def replace(value: T, /, **changes: Any) -> T:
 
 def _defined(cls: type[T]) -> type[T]:
     made: Any = cls
-    declared: dict[str, Field[Any]] = {}
+    declared: dict[str, Field] = {}
     for base in cls.__mro__[-1:0:-1]:
         if "__dataclass_fields__" in base.__dict__ and "__declared__" not in base.__dict__:
             raise TypeError(f"{base.__qualname__} is a dataclass of the standard library's")
         declared |= base.__dict__.get("__declared__", {})
     for name, kind in cls.__annotations__.items():
-        given = cls.__dict__.get(name, MISSING)
+        given = cls.__dict__.get(name, _MISSING)
+        if given.__class__.__module__ == "dataclasses":
+            raise TypeError(f"{cls.__qualname__}.{name} is a field of the standard library's")
         each = declared[name] = given if isinstance(given, Field) else field(default=given)
         each.type = kind
         if each is given:
             delattr(cls, name)
-            if each.default is not MISSING:
+            if each.default is not _MISSING:
                 setattr(cls, name, each.default)
     made.__declared__ = declared
     setattr(cls, "__match_args__", tuple(name for name, each in declared.items() if each.init))  # noqa: B010  mypy
@@ -73,17 +91,17 @@ def _ordered(cls: type[T]) -> type[T]:
     return cls
 
 
-def _init(name: str, declared: Mapping[str, Field[Any]], *, afterwards: bool) -> Callable[..., None]:
+def _init(name: str, declared: Mapping[str, Field], *, afterwards: bool) -> Callable[..., None]:
     """What sets the fields. Raises TypeError for one too many and one too few."""
     asked = tuple(each for each, told in declared.items() if told.init)
-    needed = [each for each in asked if declared[each].default is declared[each].default_factory is MISSING]
+    needed = [each for each in asked if declared[each].default is declared[each].default_factory is _MISSING]
     if asked[: len(needed)] != tuple(needed):
         raise TypeError(f"a field of {name} without a default follows one that has one")
     # a plain default stays where Python looks for what a value has not: in its class
     made: list[tuple[int, str, Callable[[], Any]]] = [
         (asked.index(each) if told.init else len(asked), each, told.default_factory)
         for each, told in declared.items()
-        if told.default_factory is not MISSING
+        if told.default_factory is not _MISSING
     ]
     count, least = len(asked), len(needed)
 
@@ -115,7 +133,7 @@ def _put_named(made: Any, names: Sequence[str], named: Mapping[str, Any]) -> int
     return found
 
 
-def _getter(declared: Mapping[str, Field[Any]]) -> Callable[[Any], Any]:
+def _getter(declared: Mapping[str, Field]) -> Callable[[Any], Any]:
     """What gives the fields that a comparison looks at, as a tuple."""
     names = [name for name, each in declared.items() if each.compare]
     if len(names) > 1:
@@ -138,6 +156,8 @@ def _telling(names: Sequence[str]) -> Callable[[Any], str]:
 
 
 def _unchanged(self: Any, name: str, value: Any = None) -> None:
+    from dataclasses import FrozenInstanceError
+
     raise FrozenInstanceError(f"{name!r} of a {self.__class__.__qualname__} cannot be changed")
 
 
@@ -148,7 +168,9 @@ class _Standard:
         self._cls, self._attribute = cls, attribute
 
     def __get__(self, instance: object, owner: type) -> Any:
-        declared: Mapping[str, Field[Any]] = self._cls.__declared__  # type: ignore[attr-defined]
+        from dataclasses import make_dataclass
+
+        declared: Mapping[str, Field] = self._cls.__declared__  # type: ignore[attr-defined]
         fields = [(name, each.type, _again(each)) for name, each in declared.items()]
         made = make_dataclass(self._cls.__name__, fields, frozen=True)
         for attribute in ("__dataclass_fields__", "__dataclass_params__"):
@@ -156,11 +178,12 @@ class _Standard:
         return getattr(made, self._attribute)
 
 
-def _again(each: Field[Any]) -> Any:
-    """A field like this one, of which a class makes its own."""
-    parts = {"init": each.init, "repr": each.repr, "hash": each.hash, "compare": each.compare}
-    if each.default is not MISSING:
-        return field(default=each.default, **parts)  # type: ignore[call-overload]
-    if each.default_factory is not MISSING:
-        return field(default_factory=each.default_factory, **parts)  # type: ignore[call-overload]
-    return field(**parts)  # type: ignore[call-overload]
+def _again(each: Field) -> Any:
+    """The standard library's own of such a field."""
+    from dataclasses import field as standard
+
+    if each.default is not _MISSING:
+        return standard(default=each.default, **each.flags)
+    if each.default_factory is not _MISSING:
+        return standard(default_factory=each.default_factory, **each.flags)
+    return standard(**each.flags)

@@ -6,12 +6,11 @@ At run time their methods are closures (defining.py), where the standard library
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass, replace
+    from dataclasses import dataclass, field, replace
 else:
-    from orchestrator.ground.defining import dataclass, replace
+    from orchestrator.ground.defining import dataclass, field, replace
 
 __all__ = ["dataclass", "field", "replace"]

@@ -79,24 +79,24 @@ def _within(size: int, offset: int, wanted: int) -> None:
 class Filed:
     """A part of an open file, which stays open as long as any part of it is in use."""
 
-    __slots__ = ("_file", "_start", "size")
+    __slots__ = ("_descriptor", "_file", "_start", "size")
 
     def __init__(self, file: BinaryIO, start: int = 0, size: int | None = None) -> None:
-        self._file, self._start = file, start
-        self.size = os.fstat(file.fileno()).st_size if size is None else size
+        self._file, self._start, self._descriptor = file, start, file.fileno()
+        self.size = os.fstat(self._descriptor).st_size if size is None else size
 
     def at(self, offset: int, size: int) -> bytes:
         size = min(size, self.size - offset)
-        return os.pread(self._file.fileno(), size, self._start + offset) if size > 0 else b""
+        return os.pread(self._descriptor, size, self._start + offset) if size > 0 else b""
 
     def into(self, buffer: bytearray, offset: int) -> int:
-        size = min(self.size - offset, len(buffer))
-        if size <= 0:
+        left = self.size - offset
+        if left >= len(buffer):
+            return os.preadv(self._descriptor, [buffer], self._start + offset)
+        if left <= 0:
             return 0
-        if size == len(buffer):
-            return os.preadv(self._file.fileno(), [buffer], self._start + offset)
-        with memoryview(buffer) as whole, whole[:size] as part:
-            return os.preadv(self._file.fileno(), [part], self._start + offset)
+        with memoryview(buffer) as whole, whole[:left] as part:
+            return os.preadv(self._descriptor, [part], self._start + offset)
 
     def part(self, offset: int, size: int) -> Filed:
         _within(self.size, offset, size)

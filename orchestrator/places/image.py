@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.ground.values import dataclass
 from orchestrator.places.budget import Budget
 from orchestrator.places.content import Content, Filed, Unreadable
 from orchestrator.places.found import Field, Found, Within

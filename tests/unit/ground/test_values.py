@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,14 +17,15 @@ from orchestrator.ground import defining
 from orchestrator.ground.values import dataclass
 
 
-def _both(body: dict[str, Any], annotations: dict[str, str], bases: Any = (), **how: bool) -> tuple[Any, Any]:
+def _both(
+    body: dict[str, Callable[[Any], Any]], annotations: dict[str, str], bases: Any = (), **how: bool
+) -> tuple[Any, Any]:
     """A class by the standard library, and the same by us."""
     theirs, ours = bases or ((), ())
-    # a Field is of the class that it is given to
-    again = {name: copy.copy(each) for name, each in body.items()}
+    by = [{name: make(of) for name, make in body.items()} for of in (dataclasses, defining)]
     made = [
         type("Made", of, {"__annotations__": annotations, "__doc__": "d", "__qualname__": "Made", **parts})
-        for of, parts in ((theirs, body), (ours, again))
+        for of, parts in ((theirs, by[0]), (ours, by[1]))
     ]
     return dataclasses.dataclass(frozen=True, **how)(made[0]), defining.dataclass(frozen=True, **how)(made[1])
 
@@ -30,10 +33,10 @@ def _both(body: dict[str, Any], annotations: dict[str, str], bases: Any = (), **
 NAMES = ["one", "two", "three", "four"]
 DEFAULTS = st.sampled_from(
     [
-        lambda: 5,
-        lambda: dataclasses.field(default=6, repr=False),
-        lambda: dataclasses.field(default_factory=list, compare=False),
-        lambda: dataclasses.field(default_factory=list, init=False, repr=False, compare=False),
+        lambda _: 5,
+        lambda by: by.field(default=6, repr=False),
+        lambda by: by.field(default_factory=list, compare=False),
+        lambda by: by.field(default_factory=list, init=False, repr=False, compare=False),
     ]
 )
 
@@ -42,9 +45,9 @@ DEFAULTS = st.sampled_from(
 def _pairs(draw: st.DrawFn) -> tuple[Any, Any]:
     names = NAMES[: draw(st.integers(0, 4))]
     needed = draw(st.integers(0, len(names)))
-    body = {name: draw(DEFAULTS)() for name in names[needed:]}
+    body = {name: draw(DEFAULTS) for name in names[needed:]}
     if needed and draw(st.booleans()):
-        body["one"] = dataclasses.field(compare=False)
+        body["one"] = lambda by: by.field(compare=False)
     return _both(body, dict.fromkeys(names, "int"), order=draw(st.booleans()))
 
 
@@ -169,3 +172,14 @@ def test_what_a_class_says_itself_stays() -> None:
     assert made(1) == made(2)
     assert repr(made(1)) == "own"
     assert hash(made(1)) == hash((1,))
+
+
+def test_a_field_of_the_standard_librarys_is_none_of_ours() -> None:
+    body = {"__annotations__": {"one": "int"}, "one": dataclasses.field(default=1)}
+    with pytest.raises(TypeError, match=r"Made\.one is a field of the standard library's"):
+        defining.dataclass(frozen=True)(type("Made", (), body))
+
+
+def test_they_are_made_without_the_standard_librarys() -> None:
+    code = "import sys, orchestrator.ground.values; assert 'dataclasses' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

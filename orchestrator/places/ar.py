@@ -18,6 +18,7 @@ _MAGIC: Final = 8
 _HEADER: Final = 60
 _NAMES: Final = 16 << 20  # bytes of the table of long names
 _TABLES: Final = {b"/": b"symbol table", b"/SYM64/": b"symbol table", b"__.SYMDEF": b"symbol table"}
+_PACKED: Final = re.compile(rb"(?<=\.tar)\.[a-z0-9]+$")
 _LABELS: Final = (
     (Aspect.TIME, "time"),
     (Aspect.OWNER, "owner"),
@@ -38,6 +39,8 @@ def deb(pair: Pair) -> Iterator[Found]:
 def _compared(pair: Pair, kind: str) -> Iterator[Found]:
     form = Format(kind, _LABELS)
     first, second = (list(_members(pair, content)) for content in (pair.first, pair.second))
+    if kind == "deb":
+        second = _renamed(first, second)
     last: list[Found] = []
     for found in compared(form, first, second, Attributes(form, pair.budget.limits.spots)):
         if isinstance(found, Within) and found.name in ("symbol table", "table of names"):
@@ -46,6 +49,12 @@ def _compared(pair: Pair, kind: str) -> Iterator[Found]:
         else:
             yield found
     yield from last
+
+
+def _renamed(ours: list[Member], theirs: list[Member]) -> list[Member]:
+    """Theirs by our names, where the endings alone say that they are compressed otherwise."""
+    names = {_PACKED.sub(b"", each.name): each.name for each in ours}
+    return [replace(each, name=names.get(_PACKED.sub(b"", each.name), each.name)) for each in theirs]
 
 
 @dataclass(frozen=True, slots=True)

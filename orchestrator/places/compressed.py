@@ -44,6 +44,16 @@ def zstd(pair: Pair) -> Iterator[Found]:
     yield from _unpacked(pair, "zstd")
 
 
+def across(pair: Pair, kinds: tuple[str | None, str | None]) -> Iterator[Found]:
+    """What is compressed in two ways, or on one side alone, by what it unpacks to. None: it is as it is."""
+    yield Field("compression", (kinds[0] or "none", kinds[1] or "none"), Aspect.PACKING)
+    one, other = (
+        content if kind is None else unpack(pair, content, kind)
+        for content, kind in zip((pair.first, pair.second), kinds, strict=True)
+    )
+    yield Within(Step("unpacked"), one, other, _inner(pair.name))
+
+
 def _unpacked(pair: Pair, kind: str) -> Iterator[Found]:
     one, other = (unpack(pair, content, kind) for content in (pair.first, pair.second))
     yield Within(Step(kind), one, other, _inner(pair.name))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.places.content import Content
-from orchestrator.places.found import Reader
+from orchestrator.places.found import Found, Reader
 
 _HEAD: Final = 512
 
@@ -31,6 +33,7 @@ _READERS: Final = {
     "squashfs": ("squashfs", "look"),
 }
 """Format to the module and function that look into it."""
+_COMPRESSED: Final = frozenset({"gzip", "xz", "bzip2", "zstd"})
 _MAGIC: Final = (
     (b"\x1f\x8b\x08", "gzip"),
     (b"\xfd7zXZ\0", "xz"),
@@ -68,8 +71,16 @@ def of(content: Content, name: str) -> str | None:
     return "tar" if head[257:262] == b"ustar" else None
 
 
-def reader(kind: str) -> Reader:
-    """Who looks into two contents of a format."""
-    module, function = _READERS[kind]
-    found: Reader = getattr(import_module(f"orchestrator.places.{module}"), function)
-    return found
+def reader(one: str | None, other: str | None) -> Reader | None:
+    """Who looks into two contents of these formats; None: nobody does."""
+    if one == other:
+        return None if one is None else _named(*_READERS[one])
+    if _COMPRESSED.isdisjoint((one, other)):
+        return None
+    kinds = tuple(each if each in _COMPRESSED else None for each in (one, other))
+    across: Callable[..., Iterator[Found]] = _named("compressed", "across")
+    return partial(across, kinds=kinds)
+
+
+def _named(module: str, function: str) -> Any:
+    return getattr(import_module(f"orchestrator.places.{module}"), function)

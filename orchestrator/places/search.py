@@ -154,16 +154,17 @@ class _Search:
     def differing(self, here: _Here, one: Content, other: Content, offset: int) -> Iterator[Place]:
         """Where two contents differ, whose first difference is known."""
         kinds = formats.of(one, here.name), formats.of(other, here.name)
-        if kinds[0] is None or kinds[0] != kinds[1]:
+        reader = formats.reader(*kinds)
+        if reader is None:
             yield from self._unknown(here, one, other, offset)
             return
-        kind = kinds[0]
+        kind = " and ".join(dict.fromkeys(each or "none" for each in kinds))
         told = False
         try:
             if len(here.inside) >= self._budget.limits.depth:
                 raise Unreadable(f"it lies in {counted(self._budget.limits.depth, 'container')} already")
             pair = Pair(here.name, one, other, offset, self._budget)
-            for found in formats.reader(kind)(pair):
+            for found in reader(pair):
                 for place in self.found(here, found):
                     told = True
                     yield place

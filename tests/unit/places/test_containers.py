@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import itertools
+import lzma
 import os
 import random
 import struct
@@ -11,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from placing import differing, tar, told
 
 from orchestrator.ground.nar import dump
@@ -135,6 +140,50 @@ def test_deb(tmp_path: Path) -> None:
     )
     (place,) = differing(tmp_path, "x.deb", one, other)
     assert told(place) == "deb:data.tar > tar:usr/f content line 1: 1 | 2"
+
+
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda data: data,
+    ".gz": lambda data: gzip.compress(data, mtime=0),
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+    ".zst": zstandard.compress,
+}
+KINDS = {"": "none", ".gz": "gzip", ".xz": "xz", ".bz2": "bzip2", ".zst": "zstd"}
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(COMPRESSED, 2)))
+def test_what_is_compressed_in_another_way(tmp_path: Path, one: str, other: str) -> None:
+    """As by `dpkg-deb -Z`, or between layers of images: what it unpacks to is compared."""
+    files = [tar(("usr/f", each)) for each in (b"1", b"2")]
+    compression = f"packing compression: {KINDS[one]} | {KINDS[other]}"
+    found = differing(tmp_path, "x", COMPRESSED[one](files[0]), COMPRESSED[other](files[1]))
+    assert [told(place) for place in found] == [
+        compression,
+        "unpacked > tar:usr/f content line 1: 1 | 2",
+    ]
+    (place,) = differing(tmp_path, "x", COMPRESSED[one](files[0]), COMPRESSED[other](files[0]))
+    assert told(place) == compression, "what is in it is the same"
+
+    packages = [
+        ar((b"debian-binary", 1, b"2.0\n"), (b"data.tar" + ending.encode(), 1, COMPRESSED[ending](file)))
+        for ending, file in zip((one, other), files, strict=True)
+    ]
+    found = differing(tmp_path, "x.deb", packages[0], packages[1])
+    assert [told(place) for place in found] == [
+        f"deb:data.tar{one} {compression}",
+        f"deb:data.tar{one} > unpacked > tar:usr/f content line 1: 1 | 2",
+    ]
+
+
+def test_what_is_compressed_on_one_side_and_broken(tmp_path: Path) -> None:
+    broken = bytearray(lzma.compress(b"1" * 5000))
+    broken[20] ^= 255
+    places = differing(tmp_path, "x", b"1" * 5000, bytes(broken))
+    assert "none and xz: it is not xz as it says" in places[-1].note
+    bomb = gzip.compress(bytes(1 << 20))
+    places = differing(tmp_path, "x", b"1", bomb, Limits(never_a_bomb=1000, ratio=10))
+    assert "unpack to more than" in places[-1].note
 
 
 def test_nar(tmp_path: Path) -> None:

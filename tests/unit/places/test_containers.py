@@ -169,7 +169,8 @@ def test_what_is_compressed_in_another_way(tmp_path: Path, one: str, other: str)
         ar((b"debian-binary", 1, b"2.0\n"), (b"data.tar" + ending.encode(), 1, COMPRESSED[ending](file)))
         for ending, file in zip((one, other), files, strict=True)
     ]
-    found = differing(tmp_path, "x.deb", packages[0], packages[1])
+    (tmp_path / "deb").mkdir()
+    found = differing(tmp_path / "deb", "x.deb", packages[0], packages[1])
     assert [told(place) for place in found] == [
         f"deb:data.tar{one} {compression}",
         f"deb:data.tar{one} > unpacked > tar:usr/f content line 1: 1 | 2",

@@ -388,7 +388,7 @@ def test_credentials(
         publish()
     right = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     file.write_text(json.dumps({"auths": {registry.host: {"auth": right}}}))
-    registry.lasting = 7  # each expires half way
+    registry.lasting = 12  # each expires half way, and not under three requests of one thread in a row
     assert isinstance(publish().verdict, Passed)
     registry.tokens, registry.basic = False, True
     assert isinstance(fetch(registry.reference()).verdict, Passed)

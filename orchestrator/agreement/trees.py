@@ -90,11 +90,17 @@ class Unlike:
                 return os.readlink(node.path)
 
 
-def walk(first: Side, second: Side, every: Callable[[], object] = lambda: None) -> Iterator[Unlike]:
+def walk(
+    first: Side,
+    second: Side,
+    every: Callable[[], object] = lambda: None,
+    without: frozenset[bytes] = frozenset(),
+) -> Iterator[Unlike]:
     """What differs between two results, in the order of their paths; nothing when all is the same.
 
     What only one side has is named once, not file by file. Constant memory, whatever the files' sizes.
-    `every` is called again and again, and stops the walk by what it raises.
+    `every` is called again and again, and stops the walk by what it raises. Names in `without`, directly in
+    the results, are passed over.
     Raises TallyError when a side is not there, and at the end when something cannot be read, or is what no
     NAR holds, as a pipe: the rest is told of before.
     """
@@ -107,7 +113,8 @@ def walk(first: Side, second: Side, every: Callable[[], object] = lambda: None) 
             nodes = Node.of(one), Node.of(other)
             yield from _compared(path, nodes, every)
             if nodes[0].type == nodes[1].type == FOLDER:
-                names = sorted({*os.listdir(one), *os.listdir(other)}, reverse=True)
+                names = sorted({*os.listdir(one), *os.listdir(other)} - without, reverse=True)
+                without = frozenset()
                 at = b"" if path == b"." else path + b"/"
                 pending += [(at + name, one + b"/" + name, other + b"/" + name) for name in names]
         except OSError as error:

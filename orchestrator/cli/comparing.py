@@ -133,11 +133,13 @@ def _sets(found: Sequence[Package], *, json: bool) -> ExitCode:
 
 def _head(words: tuple[str, str], compared: Compared) -> Mapping[str, Any]:
     unfinished = {} if compared.unfinished is None else {"unfinished": compared.unfinished.message}
+    artifact = {} if compared.artifact is None else {"artifact": "same" if compared.artifact else "different"}
     return {
         "result": _result(compared),
         "between": list(words),
         "complete": compared.unfinished is None,
         **unfinished,
+        **artifact,
     }
 
 
@@ -171,6 +173,8 @@ def _say(compared: Compared) -> None:
         print_error(compared.unfinished)
     if compared.places:
         differ = "differs" if compared.files == 1 else "differ"
+        if compared.artifact:
+            say("the artifact is the same, and what lies beside it is not")
         say(f"{counted(compared.files, 'file')} {differ}, in {counted(compared.places, 'place')}")
     elif compared.unfinished is None:
         say("they are the same")

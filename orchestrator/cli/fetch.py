@@ -14,7 +14,9 @@ def fetch(
     reference: Annotated[
         str,
         typer.Argument(
-            metavar="REFERENCE", help="dir:PATH or https://HOST/PATH/; #NAME behind it says which release."
+            metavar="REFERENCE",
+            help="oci://HOST/REPOSITORY:TAG, s3://BUCKET/PREFIX, https://HOST/PATH/ or dir:PATH; "
+            "#NAME behind the last three says which release.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder that the release goes to.")] = Path("releases"),

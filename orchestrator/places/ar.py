@@ -94,6 +94,6 @@ def _header(data: bytes, at: int) -> _Header:
     )
     if not size.isdigit():
         raise Unreadable(f"the header at its byte {at} has no size")
-    shown = shown_time(int(time)) if time.isdigit() else repr(time)
+    shown = shown_time(int(time)) if time.isdigit() else time.decode("latin-1")
     owner = f"{user.decode('latin-1')}:{group.decode('latin-1')}"
     return _Header(data[:16].rstrip(b" "), (shown, owner, mode.decode("latin-1")), int(size))

@@ -126,11 +126,25 @@ def both(format: Format, one: Member, other: Member, attributes: Attributes) -> 
     if one.content is None or other.content is None or _packed_alike(one, other):
         return
     step = Step(format.kind, printable(one.name, PATH))
+    first, second = _opened(one.content), _opened(other.content)
+    if isinstance(first, str) or isinstance(second, str):  # what the others hold is told all the same
+        yield unreadable("content", first, second, step)
+        return
+    yield Within(step, first, second, step.name, mirrors=one.name.endswith(_DIGESTS))
+
+
+def unreadable(where: str, first: Content | str, second: Content | str, step: Step) -> Field:
+    """What is told where a side cannot be read: then it is a text that says why."""
+    values = ["unreadable" if isinstance(each, str) else "readable" for each in (first, second)]
+    note = first if isinstance(first, str) else str(second)
+    return Field(where, (values[0], values[1]), Aspect.CONTENT, step, note=note)
+
+
+def _opened(content: Callable[[], Content]) -> Content | str:
     try:
-        mirrors = one.name.endswith(_DIGESTS)
-        yield Within(step, one.content(), other.content(), step.name, mirrors=mirrors)
-    except (Unreadable, ValueError) as error:  # what the others hold is told all the same
-        yield Field("content", ("unreadable", "unreadable"), Aspect.CONTENT, step, note=str(error))
+        return content()
+    except (Unreadable, ValueError) as error:
+        return str(error)
 
 
 def _packed_alike(one: Member, other: Member) -> bool:

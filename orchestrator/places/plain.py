@@ -9,7 +9,7 @@ from typing import Final
 from orchestrator.agreement.cause import Cause, Spot, Window, cause_of
 from orchestrator.agreement.contents import first_difference, later, spot_at
 from orchestrator.agreement.order import same_parts
-from orchestrator.ground.values import dataclass
+from orchestrator.ground.values import dataclass, replace
 from orchestrator.places.content import Content, Stream
 from orchestrator.places.place import LONGEST, Aspect, printable
 
@@ -21,6 +21,8 @@ _TEXT: Final = bytes({*range(0x20, 0x7F), 9})
 _CONTROL: Final = bytes({*range(0x20), 0x7F} - {*b"\t\n\r\f\x1b"})
 _HIGH: Final = bytes(range(0x80, 0x100))
 _SHORTEST: Final = 4  # characters that make a text, as strings(1) has it
+_NEAR: Final = 1 << 16
+"""Bytes in which two texts are looked for the same line again, and the longest line that is."""
 _FAR: Final = 48  # lines in which two texts are looked for the same line again
 
 
@@ -34,10 +36,18 @@ class Leaf:
     spot: Spot
     cause: Cause
     aspect: Aspect = Aspect.CONTENT
+    more: bool = False
+    """Whether more differs after it, which is not told."""
 
 
 def leaves(name: str, first: Content, second: Content, offset: int, most: int) -> Iterator[Leaf]:
     """What differs, from its first difference on: `most` of it, the first ones."""
+    found = list(islice(_leaves(name, first, second, offset), most + 1))
+    yield from found[: most - 1]
+    yield from (replace(each, more=len(found) > most) for each in found[most - 1 : most])
+
+
+def _leaves(name: str, first: Content, second: Content, offset: int) -> Iterator[Leaf]:
     left, right = Stream(first), Stream(second)
     spot = spot_at(name, left, right, offset)
     is_text = _is_text(spot.first.data) and _is_text(spot.second.data)
@@ -47,11 +57,11 @@ def leaves(name: str, first: Content, second: Content, offset: int, most: int) -
         yield Leaf(offset, f"order of lines, from {where}", values, spot, Cause.ORDERING, Aspect.ORDER)
         return
     if is_text and not same_size:
-        yield from islice(_lines(name, first, second, offset), most)
+        yield from _lines(name, first, second, offset)
         return
     line, counted = (_line(first, offset), offset) if is_text else (0, 0)
     before = -1
-    for at in islice(_offsets(left, right, offset, same_size=same_size), most):
+    for at in _offsets(left, right, offset, same_size=same_size):
         here = spot_at(name, left, right, at)
         if is_text:
             line, counted = line + _feeds(first, counted, at), at
@@ -95,25 +105,37 @@ def _feeds(content: Content, start: int, end: int) -> int:
 def _lines(name: str, first: Content, second: Content, offset: int) -> Iterator[Leaf]:
     """Where two texts of different sizes differ: each time their lines have met again."""
     left, right = Stream(first), Stream(second)
+    at = offset, offset
     one, other = _start(first, offset), _start(second, offset)
     number = _line(first, one)
     while one < first.size or other < second.size:
-        ours, theirs = _following(first, one), _following(second, other)
-        spot = _spot(name, left, right, one, other, ours, theirs)
+        spot = _spot(name, left, right, (one, other), at)
         yield Leaf(spot.offset, f"line {number}", _text_values(spot), spot, cause_of(spot))
-        met = _meeting(ours, theirs)
-        if met is None:
+        ours, theirs = _following(first, one), _following(second, other)
+        if (met := _meeting(ours, theirs)) is not None:
+            number += met[0]
+            one += sum(map(len, ours[: met[0]]))
+            other += sum(map(len, theirs[: met[1]]))
+        elif _is_near(first, one, ours) and _is_near(second, other, theirs):
             return
-        skipped, others = met
-        number += skipped
-        one += sum(map(len, ours[:skipped]))
-        other += sum(map(len, theirs[:others]))
+        else:  # one of the lines is too long for that
+            number, one, other = number + 1, _end(first, at[0]), _end(second, at[1])
         same = _same(first, second, one, other)
-        step = _start(first, one + same) - one  # back to where the line that differs begins
-        if one + same >= first.size and other + same >= second.size:
+        at = one + same, other + same
+        if at[0] >= first.size and at[1] >= second.size:
             return
+        step = _start(first, at[0]) - one  # back to where the line that differs begins
         number += _feeds(first, one, one + step)
         one, other = one + step, other + step
+
+
+def _end(content: Content, offset: int) -> int:
+    """Where the line of a byte ends, its line feed with it."""
+    while chunk := content.at(offset, _CHUNK):
+        if (found := chunk.find(b"\n")) >= 0:
+            return offset + found + 1
+        offset += len(chunk)
+    return max(offset, content.size)
 
 
 def _start(content: Content, offset: int) -> int:
@@ -123,11 +145,17 @@ def _start(content: Content, offset: int) -> int:
 
 
 def _following(content: Content, start: int) -> list[bytes]:
-    """The next lines, the last of them perhaps cut."""
-    lines = content.at(start, 1 << 16).split(b"\n", _FAR)  # `splitlines` knows other ends, too
-    return [line + b"\n" for line in lines[:-1]] + [
-        line for line in lines[-1:] if line and len(lines) <= _FAR
-    ]
+    """The next lines, as far as they are near, and whole."""
+    data = content.at(start, _NEAR)
+    lines = data.split(b"\n", _FAR)  # `splitlines` knows other ends, too
+    whole = [line + b"\n" for line in lines[:-1]]
+    is_last = len(lines) <= _FAR and start + len(data) >= content.size
+    return [*whole, lines[-1]] if is_last and lines[-1] else whole
+
+
+def _is_near(content: Content, start: int, lines: list[bytes]) -> bool:
+    """Whether these are as many lines as are looked through, or all that follow."""
+    return len(lines) == _FAR or start + sum(map(len, lines)) >= content.size
 
 
 def _meeting(ours: list[bytes], theirs: list[bytes]) -> tuple[int, int] | None:
@@ -152,19 +180,16 @@ def _same(first: Content, second: Content, one: int, other: int) -> int:
         found += len(ours)
 
 
-def _spot(
-    name: str, left: Stream, right: Stream, one: int, other: int, ours: list[bytes], theirs: list[bytes]
-) -> Spot:
-    """The first difference of two lines that need not begin at the same offset."""
-    into = first_difference(ours[0] if ours else b"", theirs[0] if theirs else b"")
+def _spot(name: str, left: Stream, right: Stream, lines: tuple[int, int], at: tuple[int, int]) -> Spot:
+    """A difference at two offsets, in lines that begin at two others."""
     left.seek(0)
     head = left.read(512)
     windows = []
-    for stream, start in ((left, one), (right, other)):
-        begin = max(start + into - 512, start)
+    for stream, start, offset in zip((left, right), lines, at, strict=True):
+        begin = max(offset - 512, start)
         stream.seek(begin)
-        windows.append(Window(stream.read(1024), start + into - begin))
-    return Spot(name, head, one + into, *windows)
+        windows.append(Window(stream.read(1024), offset - begin))
+    return Spot(name, head, at[0], *windows)
 
 
 def _text_values(spot: Spot) -> tuple[str, str]:

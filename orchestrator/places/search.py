@@ -21,8 +21,12 @@ from orchestrator.places.place import PATH, Aspect, Place, Step, printable
 from orchestrator.places.plain import leaves
 
 
-def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[Place]:
+def places(
+    first: Side, second: Side, limits: Limits | None = None, without: frozenset[bytes] = frozenset()
+) -> Iterator[Place]:
     """What differs between two results, in the order of their paths; nothing when all is the same.
+
+    Names in `without`, directly in both, are not looked at: they were compared before.
 
     What cannot be looked into is a place with a note that says why.
     Raises TallyError when a side is not there or cannot be read, and OutOfTimeError when there was no time to
@@ -36,7 +40,7 @@ def places(first: Side, second: Side, limits: Limits | None = None) -> Iterator[
             told = True
             yield place
         follows = frozenset({b"blobs", b"index.json"}) if told else follows
-    for unlike in walk(first, second, budget.tick):
+    for unlike in walk(first, second, budget.tick, without):
         name = printable(unlike.path, PATH)
         here = _Here(name, name.rpartition("/")[2], (), (first.name, second.name))
         # digests of what the images' own places tell
@@ -137,6 +141,7 @@ class _Here:
 
 
 _HEAD: Final = 4096
+_MORE: Final = "more of it differs"
 
 
 class _Search:
@@ -237,5 +242,5 @@ class _Search:
                 where=", ".join(filter(None, (here.locate and here.locate(leaf.offset), leaf.where))),
                 spot=leaf.spot,
                 cause=leaf.cause,
-                note=note,
+                note=note or (_MORE if leaf.more else ""),
             )

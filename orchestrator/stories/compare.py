@@ -45,6 +45,8 @@ class Compared:
     files: int
     unfinished: TallyError | None = None
     """Why not all was compared; None: all was."""
+    artifact: bool | None = None
+    """Whether the artifacts of two releases are the same; None: there are no two, or it was not seen."""
 
     @property
     def code(self) -> ExitCode:
@@ -57,34 +59,52 @@ class Compared:
 def compare(state: State, asked: Asked, take: Callable[[Place], None]) -> Compared:
     """Compare two results; each place goes to `take` as it is found. Raises TallyError for no side."""
     with sides(state, asked) as (first, second):
-        count, files, last = 0, 0, None
-        try:
-            for place in _places(first, second, asked.limits):
+        count, files, last, same = 0, 0, None, None
+        names = _artifacts(first, second)
+
+        def take_each(found: Iterator[Place]) -> None:
+            nonlocal count, files, last
+            for place in found:
                 take(place)
                 count, files, last = count + 1, files + (place.file != last), place.file
+
+        limits = asked.limits
+        until = None if limits.seconds is None else time.monotonic() + limits.seconds
+        try:
+            if names is not None:
+                take_each(_of_artifacts(first, second, names, limits))
+                same = count == 0
+            left = None if until is None else max(until - time.monotonic(), 0.0)
+            seen = frozenset({os.fsencode(names[0])}) if names and names[0] == names[1] else frozenset()
+            take_each(places(first, second, replace(limits, seconds=left), seen))
         except TallyError as error:
-            return Compared(count, files, error)
+            return Compared(count, files, error, same)
         except MemoryError:
             more = "give more with --max-memory, or compare a part of them"
-            return Compared(count, files, TallyError("there was not enough memory to compare all", hint=more))
-        return Compared(count, files)
+            why = TallyError("there was not enough memory to compare all", hint=more)
+            return Compared(count, files, why, same)
+        return Compared(count, files, None, same)
 
 
-def _places(first: Side, second: Side, limits: Limits) -> Iterator[Place]:
-    """Of two releases whose artifacts have two names, as two versions have, those first: they are a pair."""
-    until = None if limits.seconds is None else time.monotonic() + limits.seconds
-    if (first.path / _INDEX).is_file() and (second.path / _INDEX).is_file():
-        from orchestrator.publishing.contents import artifact_of
+def _artifacts(first: Side, second: Side) -> tuple[str, str] | None:
+    """What the artifacts of two releases are called; None: they are no two releases that say so."""
+    if not ((first.path / _INDEX).is_file() and (second.path / _INDEX).is_file()):
+        return None
+    from orchestrator.publishing.contents import artifact_of
 
-        names = artifact_of(first.path), artifact_of(second.path)
-        if names[0] and names[1] and names[0] != names[1]:
-            one, other = (
-                Side(each.name, each.path / name) for each, name in zip((first, second), names, strict=True)
-            )
-            for place in places(one, other, limits):
-                yield replace(place, file=f"{names[0]} and {names[1]}")
-    left = None if until is None else max(until - time.monotonic(), 0.0)
-    yield from places(first, second, replace(limits, seconds=left))
+    names = artifact_of(first.path), artifact_of(second.path)
+    there = all((side.path / name).is_file() for side, name in zip((first, second), names, strict=True))
+    return names if all(names) and there else None
+
+
+def _of_artifacts(first: Side, second: Side, names: tuple[str, str], limits: Limits) -> Iterator[Place]:
+    """Where the artifacts differ: they are a pair also where they have two names, as two versions have."""
+    one, other = (
+        Side(each.name, each.path / name) for each, name in zip((first, second), names, strict=True)
+    )
+    called = " and ".join(dict.fromkeys(names))
+    for place in places(one, other, limits):
+        yield replace(place, file=called)
 
 
 @contextmanager

@@ -113,12 +113,14 @@ class StaticFolder:
         entry = self._entry(release, listing)
         files = self._files(release, entry)
         self._remove_abandoned({files[path].file for path in paths} | flat.RESERVED)
+        listed = listing.named(release.name) is not None  # then a file of its name is its own, and harmed
         for path in paths:
             file = files[path]
             if self._has(file):
                 continue
             target = self._path / file.file
-            if os.path.lexists(target) and not file.file.startswith(flat.flat(f"{release.name}/")):
+            own = listed or file.file.startswith(flat.flat(f"{release.name}/"))
+            if os.path.lexists(target) and not own:
                 raise TallyError(
                     f"{shown(target)} is there already, and is another file than the one to be published",
                     hint=f"{FLAT_INDEX} does not list it: move it away if nobody needs it",

@@ -193,9 +193,14 @@ class RegistrySource:
         tags = self._repository.tags()
         if len(tags) == 1:
             return tags[0]
-        said = f"it has the tags {some(tags)}" if tags else "it has no tag"
-        kind = Several if tags else TallyError
-        raise kind(f"{self.reference} does not say which release", hint=f"{said}: {self.reference}:TAG")
+        if not tags:
+            raise TallyError(
+                f"there is no repository {self.reference.name}, or it has no tag",
+                hint="see whether the name is right; what has no tag is named by its digest, "
+                f"{self.reference}@sha256:HEX",
+            )
+        hint = f"it has the tags {some(tags)}: {self.reference}:TAG"
+        raise Several(f"{self.reference} does not say which release", hint=hint)
 
     def _manifest(self, name: str) -> Manifest:
         found = self._repository.manifest(name)

@@ -8,11 +8,13 @@ import os
 from pathlib import Path
 
 import pytest
+import releases
 from registries import FakeRegistry
 
 from orchestrator.cli.compare import compare
 from orchestrator.evidence.oci import MANIFEST
 from orchestrator.ground.errors import ExitCode, TallyError
+from orchestrator.keys.key import SigningKey
 
 
 @pytest.fixture
@@ -168,3 +170,27 @@ def test_a_page_is_not_written_over_what_is_compared(sides: tuple[str, str]) -> 
         with pytest.raises(TallyError, match="would be written over"):
             compare(str(one), str(other), html=page)
     assert one.read_text() == other.read_text() == "same"
+
+
+def test_two_builds_of_one_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its artifact comes first, by one name, and once; where it is the same, that is said."""
+    monkeypatch.setenv("TALLY_STATE", str(tmp_path / "state"))
+    made = releases.observed(tmp_path / "in")
+    one, other = (
+        releases.published(tmp_path / side, made, SigningKey.generate(), releases.builder_keys(made)).path
+        for side in ("one", "other")
+    )
+    assert compare(str(one), str(other)) == ExitCode.NO
+    out, err = capsys.readouterr()
+    assert "the artifact is the same, and what lies beside it is not\n" in err
+    artifact = f"{one.name}.tar.gz"
+    assert f"{artifact}\n" not in out.splitlines(keepends=True)
+    with (other / artifact).open("ab") as stream:
+        stream.write(b"x")
+    assert compare(str(one), str(other), json=True) == ExitCode.NO
+    document = json.loads(capsys.readouterr().out)
+    assert document["artifact"] == "different"
+    files = [place["file"] for place in document["places"]]
+    assert (files[0], files.count(artifact)) == (artifact, 1)

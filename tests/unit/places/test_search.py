@@ -302,3 +302,36 @@ def test_members_that_one_side_lacks_cost_no_list_of_all(tmp_path: Path) -> None
         "tar:f005 missing : a member | nothing",
         "tar:f400 missing : a member | nothing",
     ]
+
+
+LONG = b'{"a": "' + b"x" * 168_000
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (LONG + b'1.0"}\n', LONG + b'1.10"}\n', [(168_009, 1)]),
+        (LONG + b"1.0\nsame\n", LONG + b"1.10\nsame\n", [(168_009, 1)]),
+        (b"1\n" + LONG + b"1\n2\n", b"11\n" + LONG + b"2\n3\n", [(1, 1), (168_009, 2), (168_011, 3)]),
+        (LONG * 10, LONG * 10 + b"\n1", [(1_680_070, 1), (1_680_070, 2)]),
+        (b"y\n" + LONG * 10 + b"1", b"\n" + LONG * 10, [(0, 1), (1_680_072, 2)]),
+    ],
+)
+def test_lines_that_are_longer_than_any(
+    tmp_path: Path, one: bytes, other: bytes, expected: list[tuple[int, int]]
+) -> None:
+    """As a bundle's: its payload is one."""
+    found = differing(tmp_path, "x.json", one, other)
+    assert [(place.offset, place.where) for place in found] == [
+        (offset, f"line {line}") for offset, line in expected
+    ]
+    assert all(place.values[0] != place.values[1] for place in found)
+
+
+def test_what_is_not_told_is_said(tmp_path: Path) -> None:
+    """Eight of thirty differences are told; of eight nothing is left."""
+    for count, said in ((30, "more of it differs"), (8, "")):
+        other = b"".join(b"%dx\nsame %d\n" % (n, n) for n in range(count))
+        one = b"".join(b"%d\nsame %d\n" % (n, n) for n in range(count))
+        found = differing(tmp_path, "x", one, other)
+        assert [place.note for place in found] == ["" for _ in range(7)] + [said]

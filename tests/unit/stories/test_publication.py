@@ -236,15 +236,18 @@ def test_a_file_of_somebody_else_in_the_artifacts_place(
     assert not (www / "index.json").exists()
 
 
+@pytest.mark.parametrize("name", [f"{NAME}__release.json", f"{NAME}.tar.gz"])
 def test_a_file_that_was_harmed_there_is_put_again(
-    release: Path, www: Path, policy: Policy, tmp_path: Path
+    release: Path, www: Path, policy: Policy, tmp_path: Path, name: str
 ) -> None:
     publish(release, www, policy, tmp_path / "s")
-    harmed = www / f"{NAME}__release.json"
-    harmed.write_bytes(harmed.read_bytes()[:-1])
-    assert codes(fetch(f"dir:{www}", tmp_path / "out", policy)) == {Code.DIGEST_MISMATCH}
+    harmed = www / name
+    whole = harmed.read_bytes()
+    harmed.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    assert codes(fetch(f"dir:{www}", tmp_path / "out", policy)) & {Code.DIGEST_MISMATCH, Code.MALFORMED}
     assert not list((tmp_path / "out").glob("*"))
     assert isinstance(publish(release, www, policy, tmp_path / "s").verdict, Passed)
+    assert harmed.read_bytes() == whole
 
 
 @pytest.mark.parametrize("index", [b"", b"{}", b'{"name": "a site"}'])

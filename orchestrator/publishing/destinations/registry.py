@@ -108,7 +108,8 @@ class RegistryRepository:
             return False
         if not self._moves:
             raise TallyError(
-                f"{self._reference.name}:{self._tag(release)} is another artifact, {there.digest}",
+                f"{self._reference.name}:{self._tag(release)} is another artifact: the tag names the "
+                f"manifest {there.digest}, and this one would be {self._artifact(release).digest}",
                 hint="publish under another tag; --move-tag moves the tag to another artifact, and leaves "
                 "what it was under a tag of its own",
             )

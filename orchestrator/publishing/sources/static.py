@@ -125,10 +125,13 @@ class StaticSource:
         try:
             found = self._index(INDEX, self.reference.digest, absent=True)
         except Absent as error:
-            raise TallyError(
-                f"there is no release at {self.reference.base}: it has neither {FLAT_INDEX} nor {INDEX}",
-                hint="give the folder that `tally publish` wrote, or a release folder",
-            ) from error
+            hint = "give the folder that `tally publish` wrote, or a release folder"
+            folder = self.reference.path
+            if folder is not None and not folder.is_dir():
+                raise TallyError(f"there is no folder {folder}", hint=hint) from error
+            where = folder or self.reference.base
+            why = f"it has neither {FLAT_INDEX} nor {INDEX}"
+            raise TallyError(f"there is no release at {where}: {why}", hint=hint) from error
         called = self.reference.release or self.reference.base.rstrip("/").rsplit("/", 1)[-1]
         try:
             for path in found.files:

@@ -93,14 +93,15 @@ def test_noes(tally: Tally, release: Signed, tmp_path: Path) -> None:
             ("publish", "RELEASE", "cache+file:///x", "--key", "PUB", "--with-believed"),
             "--with-runtime or --with-sources, too",
         ),
-        (("fetch", "dir:nowhere", "--key", "PUB"), "there is no release at"),
+        (("fetch", "dir:nowhere", "--key", "PUB"), "there is no folder"),
         (("fetch", "dir:nowhere"), "nothing says whom to trust"),
         (("fetch", "http://example.org/", "--key", "PUB"), "anybody on the way"),
         (("verify", "ftp://example.org/", "--key", "PUB"), "ftp: is no scheme"),
         (("verify", "http://127.0.0.1:1/", "--key", "PUB"), "cannot be read: "),
         (("verify", "http://example.invalid/", "--key", "PUB"), "anybody on the way"),
         (("verify", "http://example.invalid/", "--allow-http", "--key", "PUB"), "cannot be read: "),
-        (("verify", "dir:nowhere", "--key", "PUB"), "there is no release at"),
+        (("verify", "dir:nowhere", "--key", "PUB"), "there is no folder"),
+        (("verify", "dir:.", "--key", "PUB"), "there is no release at"),
     ],
 )
 def test_what_cannot_be_done(

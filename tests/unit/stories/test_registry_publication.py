@@ -434,7 +434,7 @@ def other_artifact(registry: FakeRegistry) -> str:
 
 def test_a_tag_moves_only_when_it_is_said(registry: FakeRegistry, publish: Publish) -> None:
     was = other_artifact(registry)
-    with pytest.raises(TallyError, match=f"is another artifact, {was}") as caught:
+    with pytest.raises(TallyError, match=f"is another artifact: the tag names the manifest {was}") as caught:
         publish()
     assert "--move-tag" in (caught.value.hint or "")
     assert registry.tags == {NAME: was}

@@ -60,7 +60,8 @@ def fetch(
     root = asking.root_for(whom, trusted_root)
     asked = Asked(whom, datetime.now(UTC), root, asking.digest_of(digest, [where]), sources=with_sources)
     found = fetching.fetch(where, out, asked)
-    shown = found.folder if isinstance(found.verdict, Passed) else where
+    # a no about what was there before is none about what is published
+    shown = found.folder if found.kept or isinstance(found.verdict, Passed) else where
     if json:
         told = {"reference": str(where), "changed": not found.kept}
         more = {} if found.sources is None else {"sources": found.sources}

@@ -121,7 +121,7 @@ def _named_by(target: Target, asked: Asked, ahead: RegistrySource | None) -> Seq
         if not source.may_be_index():
             return [ahead or target]
     except TallyError:  # what is asked of it for itself says so
-        return [target]
+        return [ahead or target]
     from datetime import UTC, datetime
 
     from orchestrator.stories.image_index import RefusedIndex, images_of

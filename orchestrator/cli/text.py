@@ -6,7 +6,6 @@ import codecs
 import json
 import sys
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from typing import Any
 
 from orchestrator.ground.errors import ErrorKind, TallyError
@@ -45,15 +44,7 @@ def believed(paths: Collection[str]) -> str:
 
 def say(text: str) -> None:
     """A line for the person at the terminal: on standard error, so that data on stdout stays data."""
-    _settle()
     print(harmless(text), file=sys.stderr)
-
-
-def _settle() -> None:
-    """Have what was printed come before what is said of it, where both go into one log."""
-    if sys.stdout:
-        with suppress(OSError, ValueError):  # whoever read it is gone: that is told at the end
-            sys.stdout.flush()
 
 
 def given(largest: int, what: str) -> bytes:
@@ -70,7 +61,6 @@ def given(largest: int, what: str) -> bytes:
 
 def tell(text: str, indent: int = 2) -> None:
     """Like `say`, a message that may span lines."""
-    _settle()
     print(paragraph(text, indent), file=sys.stderr)
 
 

@@ -323,4 +323,4 @@ def _late(error: TimeoutError) -> Unreachable:
 
 def _come(response: BaseHTTPResponse) -> Iterator[bytes]:
     """A body as it comes, where `stream` waits until a chunk is full."""
-    return iter(lambda: response.read1(CHUNK), b"")
+    return iter(lambda: response.read1(CHUNK, decode_content=False), b"")

@@ -79,7 +79,12 @@ class FileBody:
                 raise self._changed from error
             if stamp_of(descriptor) != self._stamp:
                 raise self._changed
-            yield descriptor
+            try:
+                yield descriptor
+            except Exception as error:  # what came of it is told by its cause
+                if stamp_of(descriptor) != self._stamp:
+                    raise self._changed from error
+                raise
             if stamp_of(descriptor) != self._stamp:
                 raise self._changed
 

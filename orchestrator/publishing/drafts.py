@@ -54,8 +54,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _hold(folder: Path) -> int | None:
-    """A lock on a draft, which goes with the process; None when somebody has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """A lock on a draft, which goes with the process; None when somebody has it, or it is gone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:  # who had it was done with it meanwhile
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -17,6 +17,7 @@ from orchestrator.ground.digest import Sha256
 from orchestrator.ground.errors import ExitCode, TallyError
 from orchestrator.ground.filebody import FileBody
 from orchestrator.ground.values import dataclass
+from orchestrator.publishing.folder import UnsafeNameError, checked
 from orchestrator.publishing.objects.patience import as_it_comes, wait_as_asked, waiting_for
 from orchestrator.publishing.objects.retention import Lock
 from orchestrator.publishing.reference import ObjectStore
@@ -189,7 +190,7 @@ class Bucket:
                 Bucket=self._name, Prefix=prefix, Delimiter="/", MaxKeys=most
             )
         names = (each["Prefix"][len(prefix) :].rstrip("/") for each in found.get("CommonPrefixes", ()))
-        return tuple(name for name in names if name)
+        return tuple(name for name in names if _is_name(name))
 
     def every_folder(self, prefix: str) -> Iterator[str]:
         """The names of all folders directly below a prefix. Raises TallyError."""
@@ -361,6 +362,14 @@ def _hashing(session: Any) -> Mapping[str, bool]:
     """
     own = session.get_scoped_config().get("s3")
     return {} if isinstance(own, dict) and _SIGNED in own else {_SIGNED: False}
+
+
+def _is_name(text: str) -> bool:
+    """Whether a release can be called so: others write there, too."""
+    try:
+        return "/" not in checked(text)
+    except UnsafeNameError:
+        return False
 
 
 def _version(version: str | None) -> Mapping[str, str]:

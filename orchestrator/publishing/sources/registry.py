@@ -70,10 +70,16 @@ class RegistrySource:
         """Ask for what the other methods give, and do not wait for it: they do, and raise what was raised."""
 
         def ask() -> None:
-            self._kind = _outcome(self._may_be_index)
-            with suppress(Exception):
-                if not self._kind():
-                    self._found = _outcome(self._find)
+            self._kind = kind = _outcome(self._may_be_index)
+
+            def find() -> Found:
+                kind()  # what it could not be asked once it is not asked again
+                return self._find()
+
+            with suppress(TallyError):
+                if kind():
+                    return
+            self._found = _outcome(find)
 
         self._http.prepare()
         self._asking = Thread(target=ask, daemon=True)

@@ -25,7 +25,7 @@ from orchestrator.ground.errors import TallyError
 from orchestrator.keys.key import SigningKey
 from orchestrator.policy.policy import Policy, trusting
 from orchestrator.policy.verdict import Code, Failed, Passed
-from orchestrator.publishing import reference
+from orchestrator.publishing import drafts, reference
 from orchestrator.publishing.flat import LOCATIONS, flat
 from orchestrator.publishing.index import parse as index_parse
 from orchestrator.publishing.locations import ByKey, told
@@ -477,3 +477,42 @@ def test_files_that_no_folder_can_have(release: Path, policy: Policy, tmp_path: 
     assert isinstance(verified("release.json/x").verdict, Failed)
     with pytest.raises(TallyError, match="File name too long"):
         verified("/".join(["n" * 255] * 16))
+
+
+def test_an_old_release_by_the_name_of_a_new_one(
+    release: Path, www: Path, policy: Policy, tmp_path: Path
+) -> None:
+    """Its artifact's name, which is signed, says of which version it is; whoever lists it does not."""
+    publish(release, www, policy, tmp_path / "s")
+    new = "pigz-2.8-4-x86_64-linux"
+    listing = json.loads((www / "index.json").read_bytes())
+    (entry,) = listing["releases"]
+    for file in www.glob(f"{NAME}__*"):
+        file.rename(www / file.name.replace(NAME, new))
+    entry["name"], entry["version"] = new, "2.8-4"
+    entry["release"]["file"] = entry["release"]["file"].replace(NAME, new)
+    (www / "index.json").write_text(json.dumps(listing))
+    assert codes(fetch(f"dir:{www}#{new}", tmp_path / "out", policy)) == {Code.MALFORMED}
+
+
+def test_a_draft_that_is_gone_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run was done with it, between a look at the folder and the next."""
+    out = tmp_path / "out"
+    with drafts.draft_of(out, "mine") as draft:
+        gone = Path(draft)
+    there, is_folder = Path.glob, Path.is_dir
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([*there(self, pattern), gone]))
+    monkeypatch.setattr(Path, "is_dir", lambda self: self == gone or is_folder(self))
+    with drafts.draft_of(out, "mine") as draft:
+        assert draft.exists() and not gone.exists()
+
+
+def test_what_was_fetched_before_and_is_harmed_is_named(
+    release: Path, www: Path, policy: Policy, tmp_path: Path
+) -> None:
+    """The release that is published is whole."""
+    publish(release, www, policy, tmp_path / "s")
+    found = fetch(f"dir:{www}", tmp_path / "out", policy)
+    (found.folder / f"{NAME}.tar.gz").write_bytes(b"harmed")
+    again = fetch(f"dir:{www}", tmp_path / "out", policy)
+    assert (again.kept, again.folder, codes(again)) == (True, found.folder, {Code.DIGEST_MISMATCH})

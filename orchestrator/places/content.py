@@ -87,16 +87,35 @@ class Filed:
 
     def at(self, offset: int, size: int) -> bytes:
         size = min(size, self.size - offset)
-        return os.pread(self._descriptor, size, self._start + offset) if size > 0 else b""
+        if size <= 0:
+            return b""
+        data = os.pread(self._descriptor, size, self._start + offset)
+        if len(data) < size:  # of a file system that gives less than it has
+            rest = bytearray(size - len(data))
+            return data + rest[: self._rest(memoryview(rest), offset + len(data))]
+        return data
 
     def into(self, buffer: bytearray, offset: int) -> int:
         left = self.size - offset
         if left >= len(buffer):
-            return os.preadv(self._descriptor, [buffer], self._start + offset)
+            found = os.preadv(self._descriptor, [buffer], self._start + offset)
+            if found == len(buffer):
+                return found
         if left <= 0:
             return 0
         with memoryview(buffer) as whole, whole[:left] as part:
-            return os.preadv(self._descriptor, [part], self._start + offset)
+            return self._rest(part, offset)
+
+    def _rest(self, view: memoryview, offset: int) -> int:
+        """Fill a view, by as many reads as that takes; how much of it there was."""
+        done = 0
+        while done < len(view):
+            with view[done:] as part:
+                found = os.preadv(self._descriptor, [part], self._start + offset + done)
+            if not found:
+                break
+            done += found
+        return done
 
     def part(self, offset: int, size: int) -> Filed:
         _within(self.size, offset, size)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import zip_longest
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.agreement import contents
+from orchestrator.places.content import Filed, Stream
 
 CHUNK = 8
 
@@ -74,3 +78,23 @@ def test_memory_is_given_back_where_reading_fails() -> None:
     with pytest.raises(OSError, match="no"):
         contents.where(Broken(b"x" * 99), BytesIO(b"x" * 99))
     assert len(contents._FREE) == before >= 1
+
+
+def test_a_file_system_that_gives_less_than_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one in user space may: what was not given yet is asked for, and is no end and no difference."""
+    sizes = itertools.cycle([3, 1, 5])
+    read, fill = os.pread, os.preadv
+    monkeypatch.setattr(os, "pread", lambda file, size, at: read(file, min(size, next(sizes)), at))
+    monkeypatch.setattr(
+        os, "preadv", lambda file, parts, at: fill(file, [memoryview(parts[0])[: next(sizes)]], at)
+    )
+    for name, data in (("one", b"abc" * 20), ("same", b"abc" * 20), ("other", b"abc" * 19 + b"abd")):
+        (tmp_path / name).write_bytes(data)
+    with (
+        (tmp_path / "one").open("rb") as one,
+        (tmp_path / "same").open("rb") as same,
+        (tmp_path / "other").open("rb") as other,
+    ):
+        assert contents.where(Stream(Filed(one)), Stream(Filed(same))) is None
+        assert contents.where(Stream(Filed(one)), Stream(Filed(other))) == 59
+        assert Filed(one).at(0, 99) == b"abc" * 20

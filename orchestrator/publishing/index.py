@@ -88,20 +88,20 @@ def parse(data: bytes) -> Index:
 
 
 def name_of(index: Index, called: str | None = None) -> str:
-    """The release's name, as a folder has it.
+    """The release's name, as a folder has it. `called` counts where it is one that this release could have.
 
-    A release of another output than the default has that output in its name, before the system, as the
-    artifact's own name has it, which is signed. A wheel is called as wheels are: there `called` counts where
-    it is one that this release could have. Raises MalformedError.
+    A release of another output than the default has that output in its name, before the system: as its
+    artifact has it, whose name is signed. A wheel is called as wheels are; there any output could be meant.
+    Raises MalformedError.
     """
     name = member(index.document, "name", str, INDEX)
     version = member(index.document, "version", str, INDEX) if "version" in index.document else ""
     system = member(index.document, "system", str, INDEX)
     beginning = "-".join(part for part in (name, version) if part)
     own = f"{beginning}-{system}"
-    stem, found, rest = index.artifact.rpartition(f"-{system}")
-    if found and rest[:1] in ("", ".") and f"{stem}-".startswith(f"{beginning}-"):
-        own = stem + found
+    stem, says, rest = index.artifact.rpartition(f"-{system}")
+    if says and rest[:1] in ("", ".") and f"{stem}-".startswith(f"{beginning}-"):
+        own = called if called == stem + says else own
     elif called is not None and called.startswith(f"{beginning}-") and called.endswith(f"-{system}"):
         own = called
     try:
